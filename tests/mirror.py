@@ -16,16 +16,18 @@ CLINIC = "signalling/test_clinic signalling/test_clinic_side"
 RELAYED = "media/test_relay media/test_groups media/test_hostile"
 
 BESIDES: dict[str, str] = {
+    "media/forwarding/endpoint": "media/forwarding/test_forwarder",
     "media/forwarding/forwarder": "media/forwarding/test_group_forwarder media/test_relay",
     "media/forwarding/group_forwarder": "media/test_groups",
     "media/party": f"{RELAYED} media/test_continuity",
     "media/peers/raw": RELAYED,
-    "media/room": f"{RELAYED} media/test_continuity",
+    "media/room": f"{RELAYED} media/test_continuity media/test_party",
     "media/transport/dtls": "media/transport/test_srtp_and_dtls media/test_fuzz media/test_hostile",
     "media/transport/srtp": "media/transport/test_srtp_and_dtls media/test_relay",
     "media/transport/udp": "media/test_relay media/test_hostile",
     "signalling/clients/client": "signalling/test_clinic",
     f"{PROTOCOL}client_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
+    f"{PROTOCOL}errors": f"{PROTOCOL}test_protocol",
     f"{PROTOCOL}reference": f"{PROTOCOL}test_protocol {PROTOCOL}test_typescript",
     f"{PROTOCOL}server_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}shapes": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",

@@ -160,6 +160,8 @@ class Bench:
         for test in own_tests(mutant.source):
             reached.add(self._without_change(test))
         tests = reached.by(str(mutant.source), mutant.lines())
+        if not tests:
+            return "survived"
         with self._changed(mutant):
             for patience in (1, PATIENCE):
                 longest_s = {test: patience * (GRACE_S + LONGER * reached.took_s[test]) for test in tests}
@@ -173,7 +175,13 @@ class Bench:
         """Return what a test file's run without a change shows; it is run before its first use."""
         if test not in self._reached:
             self._shown.unlink(missing_ok=True)
-            self._run([str(test)], Recorder(self._root, self._wanted))
+            code = self._run([str(test)], Recorder(self._root, self._wanted))
+            if code not in (
+                pytest.ExitCode.OK,
+                pytest.ExitCode.TESTS_FAILED,
+                pytest.ExitCode.NO_TESTS_COLLECTED,
+            ):
+                raise SystemExit(f"{test} does not run:\n{self._log.read_text('utf-8')}")
             self._reached[test] = found = Reached(**pickle.loads(self._shown.read_bytes()))
             took_s = sum(found.took_s.values())
             print(f"{took_s:.1f} s without a change: {test} {sorted(found.failed) or ''}", flush=True)

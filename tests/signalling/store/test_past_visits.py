@@ -1,6 +1,7 @@
 """The index of ended visits: kept up to date by every worker's events, and never shown instead of the record."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -53,12 +54,21 @@ async def test_r32_a_visit_that_ends_is_found_by_every_worker_that_was_searched_
     await provider.close()
 
 
-async def test_without_a_text_past_visits_are_listed_whole_and_none_is_unread(two: Clinic) -> None:
+async def test_without_a_text_past_visits_are_listed_in_pages_and_none_is_unread(
+    two: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider = await two.on_call(two.provider(), 1)
-    patients = [await ends(two, provider) for _ in range(2)]
-    answer = await two.workers[1].topics.sessions.past(two.provider(), SessionsPast(id=1))
-    assert {row.visit for row in answer.rows} == {patient.visit for patient in patients}
-    assert (answer.more, answer.unread) == (False, 0)
+    earlier, later = [(await ends(two, provider)).visit for _ in range(2)]
+    sessions = two.workers[1].topics.sessions
+
+    async def listed(**page: Any) -> tuple[list[str], bool, int]:
+        answer = await sessions.past(two.provider(), SessionsPast(id=1, **page))
+        return [row.visit for row in answer.rows], answer.more, answer.unread
+
+    found, more, unread = await listed()
+    assert (set(found), more, unread) == ({earlier, later}, False, 0)
+    monkeypatch.setattr("signalling.topics.sessions_list.PAGE", 1)
+    assert await listed() == ([found[0]], True, 0)
 
 
 async def test_r32_what_is_erased_is_neither_found_nor_kept_in_memory(two: Clinic, valkey: "Redis") -> None:

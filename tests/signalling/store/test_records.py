@@ -21,6 +21,7 @@ from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.records import Committed, Place, Store
 from signalling.store.redis_connection import SharedRedis
+from signalling.visit import audit_entries as audit
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from tests.signalling.visits import ANA, ORG, T0, queued
@@ -90,6 +91,18 @@ async def test_a_record_is_read_as_it_was_written_and_stays_in_its_place(valkey:
         await store.load(ORG, Visit, "v_2")
     snapshot = await store.snapshot(ORG)
     assert list(snapshot.visits) == ["v_1"], "one record that cannot be read does not close the organisation"
+
+
+async def test_a_commit_queues_its_entry_for_the_audit_log_and_typing_has_none(valkey: Redis) -> None:
+    store, told = store_of(valkey), list[str]()
+    store.on_audited = told.append
+    for version, kind in ((1, "opened"), (2, "saved")):
+        event = Event(kind, T0)
+        await store.commit(ORG, visit(version=version), event, index_score=T0, deadline_ms=T0)
+    (sealed,) = await valkey.lrange(keys.AUDIT_QUEUE(ORG), 0, -1)
+    assert isinstance(sealed, bytes)
+    act = audit.decode(store.seal.open(sealed, f"{ORG}/audit"))
+    assert (act.at_ms, act.about, told) == (T0, "v_1", [ORG])
 
 
 async def test_a_stores_identity_names_its_process_and_its_copy_of_the_data(valkey: Redis) -> None:

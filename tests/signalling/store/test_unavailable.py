@@ -7,7 +7,7 @@ import os
 
 import pytest
 from redis._parsers import BaseParser
-from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import ConnectionError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as LateAnswer
 from structlog.testing import capture_logs
 
@@ -59,3 +59,15 @@ def test_r33_a_reason_is_logged_once_a_minute_and_another_one_at_once(
         for problem in (TimeoutError(), TimeoutError(), ConnectionError("gone"), TimeoutError()):
             log_unavailable(problem)
     assert [event["reason"] for event in told] == ["TimeoutError", "ConnectionError"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "level"), [(ResponseError("NOPERM no right"), "error"), (ConnectionError("gone"), "warning")]
+)
+def test_r33_a_refusal_is_logged_as_an_error_and_an_absence_as_a_warning(
+    problem: Exception, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeated, "_repeated", repeated.Repeated())
+    with capture_logs() as told:
+        log_unavailable(problem)
+    assert [event["log_level"] for event in told] == [level]
