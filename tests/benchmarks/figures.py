@@ -7,6 +7,7 @@ of tables (`tables.py`).
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -80,6 +81,49 @@ class Point(msgspec.Struct, frozen=True):
     claim_us: float
 
 
+class Goal(msgspec.Struct, frozen=True):
+    """What a figure of a call should be: at `most` or at `least` a value, or the `same` as peer to peer."""
+
+    kind: Literal["most", "least", "same"]
+    value: float = 0.0
+
+
+SAME_FROM = 0.95
+"""The same as peer to peer is at least so many times of it: the pictures of no two calls are alike."""
+
+
+class CallFigure(msgspec.Struct, frozen=True):
+    """One figure of calls on a bad network, by our relay and, if `compared`, peer to peer (`direct`); None: never."""
+
+    network: str
+    figure: str
+    unit: str
+    ours: float | None
+    direct: float | None = None
+    compared: bool = True
+    goal: Goal | None = None
+
+    @property
+    def missed(self) -> bool:
+        """Whether there is a goal, and ours does not reach it."""
+        if self.goal is None:
+            return False
+        if self.ours is None:
+            return True
+        if self.goal.kind == "same":
+            return self.direct is not None and self.ours < SAME_FROM * self.direct
+        return self.ours > self.goal.value if self.goal.kind == "most" else self.ours < self.goal.value
+
+
+class Calls(msgspec.Struct, frozen=True):
+    """The calls on bad networks of one run. `load` is the one-minute load average before and after."""
+
+    started: str
+    browser: str
+    load: tuple[float, float]
+    figures: list[CallFigure]
+
+
 class Skipped(msgspec.Struct, frozen=True):
     """A measurement that was not made, and why."""
 
@@ -95,6 +139,7 @@ class Made(msgspec.Struct):
     curve: list[Point] = []
     skipped: list[Skipped] = []
     versions: dict[str, str] = {}
+    calls: Calls | None = None
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -119,12 +164,13 @@ class Report(msgspec.Struct, frozen=True):
     skipped: list[Skipped]
     comparisons: list[Comparison] = []
     curve: list[Point] = []
+    calls: Calls | None = None
 
     @property
-    def missed(self) -> list[Figure | Comparison]:
+    def missed(self) -> list[Figure | Comparison | CallFigure]:
         """What does not reach its target."""
-        figures = [figure for figure in self.figures if figure.missed]
-        return [*figures, *(comparison for comparison in self.comparisons if comparison.missed)]
+        all_of_them = [*self.figures, *self.comparisons, *(self.calls.figures if self.calls else ())]
+        return [one for one in all_of_them if one.missed]
 
 
 def percentile(values: Iterable[float], percent: float) -> float:

@@ -17,6 +17,7 @@ class Name(StrEnum):
     MEDIA = "media"
     DRIVER = "driver"
     STORE = "store"
+    NETWORKS = "networks"
 
 
 class Other(StrEnum):

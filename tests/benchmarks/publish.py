@@ -39,6 +39,7 @@ def joined(before: Report, newer: Report) -> Report:
         figures=_renewed(before.figures, newer.figures),
         comparisons=_renewed(before.comparisons, newer.comparisons),
         curve=newer.curve or before.curve,
+        calls=newer.calls or before.calls,
         skipped=newer.skipped,
     )
 

@@ -26,19 +26,30 @@ from tests.benchmarks import (
     driver,
     fanout,
     idle,
+    networks,
     packets,
     process,
     publish,
     store_clients,
     waiting,
 )
-from tests.benchmarks.figures import Comparison, Machine, Made, Point, Report, Skipped, medians, written
+from tests.benchmarks.figures import (
+    Calls,
+    Comparison,
+    Machine,
+    Made,
+    Point,
+    Report,
+    Skipped,
+    medians,
+    written,
+)
 from tests.benchmarks.options import NAMES, Options
 from tests.benchmarks.others import media, memory, race
 from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import RECIPES
 from tests.benchmarks.server import running_server
-from tests.benchmarks.tables import cell, document
+from tests.benchmarks.tables import call_goal, call_value, cell, document
 from tests.benchmarks.wire import PeerError
 from web.errors import ConfigError, ServerNotReadyError
 from web.peers.run.server import cpu_name
@@ -133,6 +144,7 @@ MEASUREMENTS = {
     "media": Measurement("Media packets", _packets, _media),
     "driver": Measurement("Load tester", _driver, None),
     "store": Measurement("Clients of the store", None, _store),
+    "networks": Measurement("Calls on bad networks", networks.measure, None),
 }
 """By the names in options.py."""
 
@@ -168,6 +180,7 @@ def run(options: Options) -> Report:
         skipped=made.skipped,
         comparisons=made.comparisons,
         curve=made.curve,
+        calls=made.calls,
     )
     _show(console, report)
     if options.json is not None:
@@ -232,6 +245,7 @@ def _add(whole: Made, found: list[Made]) -> None:
         whole.versions |= made.versions
         whole.skipped += [skipped for skipped in made.skipped if skipped not in whole.skipped]
         whole.curve = made.curve or whole.curve
+        whole.calls = made.calls or whole.calls
 
 
 def _show(console: Console, report: Report) -> None:
@@ -245,6 +259,8 @@ def _show(console: Console, report: Report) -> None:
         console.print(_compared(names, group))
     if report.curve:
         console.print(_curve(report.curve))
+    if report.calls:
+        console.print(_calls(report.calls))
     for left in report.skipped:
         console.print(f"Not measured: {left.name} ({left.why}).", markup=False)
     load = "the load average was {:.1f} before and {:.1f} after".format(*report.machine.load)
@@ -280,6 +296,18 @@ def _compared(names: tuple[str, ...], group: list[Comparison]) -> Table:
         style = "red" if comparison.missed else ""
         cells = (cell(value, comparison.unit).replace("**", "") for value in comparison.values)
         table.add_row(f"  {what}" if work else what, *cells, style=style)
+    return table
+
+
+def _calls(calls: Calls) -> Table:
+    table = Table("network of the patient", "", box=None, pad_edge=False)
+    for heading in ("Greenroom", "peer to peer", "goal"):
+        table.add_column(heading, justify="right")
+    for one in calls.figures:
+        direct = call_value(one.direct, one.unit) if one.compared else "–"
+        style = "red" if one.missed else ""
+        ours = call_value(one.ours, one.unit)
+        table.add_row(one.network, one.figure, ours, direct, call_goal(one), style=style)
     return table
 
 

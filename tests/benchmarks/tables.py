@@ -6,7 +6,7 @@ Pure. The same report makes the file of results and the README's table, so that 
 import math
 from collections.abc import Sequence
 
-from tests.benchmarks.figures import Comparison, Figure, Point, Report, Value, written
+from tests.benchmarks.figures import CallFigure, Calls, Comparison, Figure, Point, Report, Value, written
 
 BEGIN, END = (
     "<!-- benchmark table: made by `make bench ARGS=--publish` -->",
@@ -74,6 +74,8 @@ def document(report: Report, curve: str | None = None) -> str:
     if report.curve:
         lines += ["## Waiting patients on one worker", "", *_curve(report.curve), ""]
         lines += [f"![What a claim takes as more patients wait]({curve})", ""] if curve else []
+    if report.calls:
+        lines += ["## Calls on bad networks", "", *_calls(report.calls), ""]
     lines += [f"Not measured: {skipped.name} ({skipped.why})." for skipped in report.skipped]
     if report.comparisons:
         lines += ["", "## How it was compared", "", DIFFERENCES]
@@ -151,6 +153,44 @@ def _curve(curve: Sequence[Point]) -> list[str]:
             f"| {p.waiting:,} | {p.pages:,} | {' | '.join(f'{written(value)} ms' for value in values)} |"
         )
     return lines
+
+
+BUSY = " The machine had other work as well, so that pictures and sound of both kinds of call suffered."
+
+
+def _calls(calls: Calls) -> list[str]:
+    lines = [
+        f"Two people in {calls.browser}, cameras of 640x480 with 20 pictures a second; load average "
+        f"{calls.load[0]:.1f} before, {calls.load[1]:.1f} after ({calls.started}). The network is that of the patient, "
+        "alike in both directions; each figure is that of the worse screen. Peer to peer: the same two browsers, "
+        "through the same proxy, in the same run. The loss of 20 % has lasted for 20 s when it is measured."
+        + (BUSY if calls.load[0] > 1 else ""),
+        "",
+        "| network of the patient | | Greenroom | peer to peer | goal | |",
+        "|---|---|---:|---:|---:|---|",
+    ]
+    shown = ""
+    for one in calls.figures:
+        network = "" if one.network == shown else one.network
+        shown = one.network
+        direct = call_value(one.direct, one.unit) if one.compared else "–"
+        verdict = "" if one.goal is None else "MISS" if one.missed else "HOLDS"
+        ours = call_value(one.ours, one.unit)
+        lines.append(f"| {network} | {one.figure} | {ours} | {direct} | {call_goal(one)} | {verdict} |")
+    return lines
+
+
+def call_value(value: float | None, unit: str) -> str:
+    """Return a figure of a call as the table shows it."""
+    return "never" if value is None else f"{written(value)} {unit}".rstrip()
+
+
+def call_goal(figure: CallFigure) -> str:
+    """Return the goal of a figure of a call as the table shows it, or ""."""
+    goal = figure.goal
+    if goal is None or goal.kind == "same":
+        return "" if goal is None else "the same"
+    return f"{'≤' if goal.kind == 'most' else '≥'} {written(goal.value)} {figure.unit}".rstrip()
 
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 56, 150, 24, 40

@@ -18,7 +18,7 @@ from functools import partial
 from random import Random
 from typing import Any, Final, get_args
 
-from web.peers.network.network import Direction, Network, Side
+from web.peers.network.network import RESEND_S, Direction, Network, Side
 
 MOST_WAITING: Final = 4096
 """Datagrams on their way at a time; further ones are dropped."""
@@ -29,7 +29,8 @@ SEGMENTS: Final = 256
 """Segments on their way in each direction of a TCP connection; then the sender has to wait."""
 READ_AT_ONCE: Final = 64
 DATAGRAM: Final = 65_536
-LOOK_S: Final = 0.02
+LONGEST_PAUSE_S: Final = 120.0
+"""Between two attempts of TCP (the kernel's TCP_RTO_MAX)."""
 PORTS_TRIED: Final = 20
 
 
@@ -63,7 +64,7 @@ class Proxy:
         udp, tcp = _same_port(host)
         proxy = cls(network, server, udp, number)
         proxy._loop.add_reader(udp.fileno(), proxy._from_client)
-        proxy._listening = await asyncio.start_server(proxy._serve, sock=tcp)
+        proxy._listening = await asyncio.start_server(proxy._accept, sock=tcp)
         return proxy
 
     @property
@@ -180,17 +181,25 @@ class Proxy:
         self._timer = self._loop.call_later(waiting[0][0] - now_s, self._deliver) if waiting else None
 
     def _end(self, sock: socket.socket) -> None:
-        self._loop.remove_reader(sock.fileno())
-        sock.close()
+        if sock.fileno() >= 0:
+            self._loop.remove_reader(sock.fileno())
+            sock.close()
 
     # --- TCP
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= MOST_FLOWS:
             _abort(next(iter(self._connections.values())))
-        ends = self._connections[task] = [writer]
+        ends = [writer]
+        # A task of its own: asyncio's streams of Python 3.11 log an error if they start it and it is cancelled.
+        task = self._loop.create_task(self._serve(reader, writer, ends))
+        self._connections[task] = ends
+        task.add_done_callback(self._connections.pop)
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ends: list[asyncio.StreamWriter]
+    ) -> None:
+        """Pass on what comes from both sides until both have ended; `ends` are the writers to abort."""
         try:
             await self._until_tcp()
             far_reader, far = await asyncio.open_connection(*self._server)
@@ -205,7 +214,7 @@ class Proxy:
         except* OSError:
             pass  # one side is gone, so the other goes too
         finally:
-            _abort(self._connections.pop(task))
+            _abort(ends)
 
     async def _take(
         self, side: Side, reader: asyncio.StreamReader, waiting: asyncio.Queue[tuple[float, bytes]]
@@ -231,9 +240,11 @@ class Proxy:
             await writer.drain()
 
     async def _until_tcp(self) -> None:
-        """Return once TCP is let through."""
-        while not self._now().tcp:  # noqa: ASYNC110 - the network is a timetable, and may change
-            await asyncio.sleep(LOOK_S)
+        """Return at TCP's first attempt that is let through: the pauses between attempts double."""
+        pause_s = RESEND_S
+        while not self._now().tcp:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
 def _abort(ends: list[asyncio.StreamWriter]) -> None:

@@ -226,6 +226,17 @@ async def test_a_connection_ends_with_the_server() -> None:
         assert await reader.read() == b""
 
 
+async def test_closing_a_proxy_ends_its_connections_without_an_error_in_the_log() -> None:
+    problems: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, problem: problems.append(problem))
+    async with tcp(Network()) as (proxy, reader, writer), asyncio.timeout(WAIT_S):
+        writer.write(b"a")
+        await reader.readexactly(1)
+        await proxy.close()
+        assert await reader.read() == b""
+    assert problems == []
+
+
 async def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_FLOWS", 1)
     async with tcp(Network()) as (proxy, reader, writer), asyncio.timeout(WAIT_S):

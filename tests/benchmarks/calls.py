@@ -1,0 +1,132 @@
+"""Calls of two in Chromium whose patient is behind a bad network: over our relay, and the same two peer to peer.
+
+Knows how such a call begins and how its network changes. What is measured of it is defined in `networks.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import re
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, Page
+
+from tests.journeys.people import Patient, Staff, person
+from tests.server import RunningServer
+from web.peers.network.network import Network
+from web.peers.network.offers import CANDIDATE, led_through, server_of
+from web.peers.network.proxy import Proxy, proxied
+
+SCRIPT = Path(__file__).with_name("calls.js").read_text("utf-8")
+LED = """
+const set = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = async function ({ type, sdp }) {
+  return set.call(this, { type, sdp: type === "offer" ? await window.__led(sdp) : sdp });
+};
+"""
+"""The patient's page reaches the relay through the proxy."""
+
+
+@dataclass
+class Call:
+    """The pages of the patient and of the provider, and the proxies between the patient and all others.
+
+    `signalling`: the way of the patient's page to the server, if there is one. `began_s`: when the second person
+    pressed, by `time.time`.
+    """
+
+    patient: Page
+    provider: Page
+    media: Proxy
+    signalling: Proxy | None = None
+    began_s: float = field(default_factory=time.time)
+
+    async def counts(self) -> list[dict[str, float]]:
+        """Return what getStats counts on both screens."""
+        return [await page.evaluate("__counts()") for page in (self.patient, self.provider)]
+
+    async def looks(self, since_ms: float = 0.0) -> list[list[tuple[float, int, int]]]:
+        """Return for both screens (when in ms, frames decoded so far, lines of the picture), 20 times a second."""
+        ask = f"__arrived.filter(([at]) => at >= {since_ms})"
+        return [[tuple(one) for one in await page.evaluate(ask)] for page in (self.patient, self.provider)]
+
+
+@asynccontextmanager
+async def relayed(browser: Browser, network: Network) -> AsyncIterator[Call]:
+    """A visit on a server of its own, in which both have pressed Start Session."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = RunningServer(Path(folder), {"server": {"port": 0, "workers": 1}})
+        try:
+            await asyncio.to_thread(server.wait)
+            address = urlsplit(server.url)
+            assert address.hostname is not None
+            assert address.port is not None
+            pages = proxied(Network(), (address.hostname, address.port))
+            async with pages as signalling, proxied(network, ("127.0.0.1", 9)) as media:
+                yield await _visit(browser, server, signalling, media)
+        finally:
+            for context in list(browser.contexts):
+                await context.close()
+            await asyncio.to_thread(server.stop)
+
+
+async def _visit(browser: Browser, server: RunningServer, signalling: Proxy, media: Proxy) -> Call:
+    provider: Staff = await person(browser, server, Staff)
+    behind = copy.copy(server)
+    behind.url = f"http://127.0.0.1:{signalling.port}"
+    patient: Patient = await person(browser, behind, Patient)
+
+    def led(offer: str) -> str:
+        media.lead_to(server_of(offer))
+        return led_through(offer, "127.0.0.1", media.port)
+
+    await patient.page.expose_function("__led", led)
+    await patient.page.add_init_script(LED)
+    for one in (patient, provider):
+        await one.page.add_init_script(SCRIPT)
+    await provider.sign_in("osei")
+    await provider.go_on_call()
+    await patient.meet_now()
+    await provider.claim()
+    await patient.press("Start Session")
+    call = Call(patient.page, provider.page, media, signalling)
+    await provider.press("Start Session")
+    return call
+
+
+@asynccontextmanager
+async def direct(browser: Browser, network: Network) -> AsyncIterator[Call]:
+    """The same without a server: the patient's Chromium reaches the provider's through the proxy, and no other way."""
+
+    async def blank(request: Any) -> None:
+        await request.fulfill(body="<!doctype html><body>", content_type="text/html")
+
+    pages = []
+    for _ in range(2):
+        one: Any = await person(browser, None, Patient)  # type: ignore[arg-type]
+        await one.page.add_init_script(SCRIPT)
+        await one.page.route("**", blank)
+        await one.page.goto("http://127.0.0.1/")
+        await one.page.evaluate("__direct()")
+        pages.append(one.page)
+    patient, provider = pages
+    try:
+        offer = CANDIDATE.sub("", await patient.evaluate("__say('offer', null)"))
+        say = "(offer) => __say('answer', { type: 'offer', sdp: offer })"
+        answer = re.sub(r"a=candidate:\S+ 1 tcp .*\r\n", "", await provider.evaluate(say, offer))
+        async with proxied(network, server_of(answer)) as media:
+            call = Call(patient, provider, media)
+            led = led_through(answer, "127.0.0.1", media.port)
+            await patient.evaluate("(answer) => __say(null, { type: 'answer', sdp: answer })", led)
+            yield call
+    finally:
+        for page in pages:
+            await page.context.close()

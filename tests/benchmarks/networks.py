@@ -1,0 +1,328 @@
+"""Calls on bad networks: what arrives over our relay and, in the same run, peer to peer through the same proxy.
+
+Knows the networks, how long each is watched, and the goals. One call of each kind goes through the networks one after
+the other; each figure is that of the worse of the two screens. The patient's leg is the bad one, in both directions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from playwright.async_api import Browser, Error, async_playwright
+
+from tests.benchmarks.calls import Call, direct, relayed
+from tests.benchmarks.figures import CallFigure, Calls, Goal, Made, Skipped
+from tests.browsers import ARGUMENTS, find_chromium
+from web.peers.network.network import Network, Way, lossy
+
+Look = tuple[float, int, int]
+Begin = Callable[[Browser, Network], AbstractAsyncContextManager[Call]]
+Seen = dict[tuple[str, str], float | None]
+"""By network and figure; None is never."""
+
+LIMIT_S = 14 * 60.0
+FPS, LINES = 15, 480
+LOOKS = 40  # more than a page takes in a second
+FLOWS_S = 3.0
+RESTORED_S, BACK_S, SETTLED_S = 45.0, 20.0, 30.0
+CAMERA_FPS = 20
+CAMERA = "--use-fake-device-for-media-stream"
+SWITCHES = [
+    *(f"{CAMERA}=fps={CAMERA_FPS}" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+RATE, FREEZES, CONCEALED = "pictures a second", "freezes", "sound concealed"
+HEIGHT, RESTORED, BACK = "lines of the picture", "640x480 at 15 a second again after", "picture back after"
+AGAIN = "Start Session, pressed again, to the picture"
+GAP = "longest time without a new picture"
+STARTED, FREE = "second Start Session to the picture", "none"
+UNITS = {RATE: "/s", CONCEALED: "%", RESTORED: "s", BACK: "s", STARTED: "s", GAP: "s", AGAIN: "s"}
+SAME = Goal("same")
+
+
+def most(value: float) -> Goal:
+    """Return the goal of at most so much."""
+    return Goal("most", value)
+
+
+def both(way: Way) -> Network:
+    """Return a network that is alike in both directions."""
+    return Network(up=way, down=way)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A network that a call is put on. It is watched for `seconds`, after `before_s` in which browsers adapt to it."""
+
+    name: str
+    network: Network
+    seconds: float
+    before_s: float = 0.0
+    restored: bool = False
+
+
+TRIALS = (
+    Trial(FREE, Network(), 10),
+    Trial("100 ms each way, jitter 30 ms", both(Way(delay_ms=100, jitter_ms=30)), 10),
+    Trial("5 % loss", lossy(0.05), 20),
+    Trial("20 % loss", lossy(0.2), 20, before_s=20, restored=True),
+    Trial("300 kbit/s", both(Way(rate_kbit=300)), 15),
+)
+OUTAGES_S, LINK_DOWN_S = (2, 5, 10), (5, 25, 90)
+BLOCKED, REBOUND = "UDP blocked from the start", "new address (NAT rebinding), Chromium"
+
+
+def blocked(seconds: float) -> str:
+    """Return the name of this outage."""
+    return f"UDP blocked for {seconds:g} s"
+
+
+def down(seconds: float) -> str:
+    """Return the name of this outage."""
+    return f"link down for {seconds:g} s"
+
+
+GOALS: Mapping[tuple[str, str], Goal] = {
+    (FREE, RATE): SAME,
+    ("100 ms each way, jitter 30 ms", RATE): SAME,
+    ("5 % loss", FREEZES): most(0),
+    ("5 % loss", CONCEALED): most(0.5),
+    ("20 % loss", RATE): Goal("least", FPS),
+    ("20 % loss", FREEZES): most(1),
+    ("20 % loss", CONCEALED): most(2),
+    ("20 % loss", RESTORED): most(5),
+    ("300 kbit/s", RATE): SAME,
+    ("300 kbit/s", HEIGHT): SAME,
+    (blocked(2), BACK): most(0.3),
+    (blocked(5), BACK): most(0.5),
+    (blocked(10), BACK): most(1.0),
+    (REBOUND, GAP): most(0.5),
+    (down(5), BACK): most(2),
+    (down(25), BACK): most(2),
+    (down(90), AGAIN): most(2),
+    (BLOCKED, STARTED): most(3),
+}
+
+# --- what was seen
+
+
+def back_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
+    """Return when the first new picture after `end_ms` was seen, in s after it; None if there was none."""
+    before = max((frames for at, frames, _ in looks if at <= end_ms), default=0)
+    found = next(
+        (at for at, frames, _ in looks if at > end_ms and (frames > before or frames < before)), None
+    )
+    return None if found is None else (found - end_ms) / 1000
+
+
+def restored_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
+    """Return when the first second with FPS pictures of LINES lines began, in s after `end_ms`; None if none did."""
+    later = [look for look in looks if look[0] >= end_ms]
+    for place, (begin_ms, frames, lines) in enumerate(later):
+        within = [look for look in later[place : place + LOOKS] if look[0] <= begin_ms + 1000]
+        whole = later[-1][0] >= begin_ms + 1000
+        if whole and lines >= LINES and within[-1][1] - frames >= FPS:
+            return (begin_ms - end_ms) / 1000
+    return None
+
+
+def gap_s(looks: Sequence[Look], since_ms: float) -> float | None:
+    """Return the longest time without a new picture around `since_ms`, in s; None if pictures do not come yet."""
+    fresh = [
+        at for (at, frames, _), (_, before, _) in zip(looks[1:], looks, strict=False) if frames != before
+    ]
+    if not fresh or looks[-1][0] < since_ms + FLOWS_S * 1000 or looks[-1][0] - fresh[-1] > 500:
+        return None
+    return max((after - before for before, after in itertools.pairwise(fresh)), default=0) / 1000
+
+
+def worse(values: Sequence[float | None]) -> float | None:
+    """Return the longest of the times on both screens; None, never, is the longest."""
+    return None if None in values else max(value for value in values if value is not None)
+
+
+def figures(before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the figures of the worse screen from what both had counted before and after."""
+    pairs = list(zip(before, after, strict=True))
+    return {
+        RATE: min((b["frames"] - a["frames"]) / ((b["at_ms"] - a["at_ms"]) / 1000) for a, b in pairs),
+        FREEZES: max(b["freezes"] - a["freezes"] for a, b in pairs),
+        CONCEALED: max(
+            100 * (b["concealed"] - a["concealed"]) / max(1, b["samples"] - a["samples"]) for a, b in pairs
+        ),
+        HEIGHT: min(b["lines"] for _, b in pairs),
+    }
+
+
+# --- the calls
+
+
+async def _until(
+    call: Call, judge: Callable[[Sequence[Look], float], float | None], end_ms: float, most_s: float
+) -> float | None:
+    """Return what `judge` says of both screens, at the latest after `most_s`; None is never."""
+    while True:
+        found = worse([judge(looks, end_ms) for looks in await call.looks(end_ms - 1000)])
+        if found is not None or time.time() * 1000 > end_ms + most_s * 1000:
+            return found
+        await asyncio.sleep(0.25)
+
+
+async def _settled(call: Call) -> None:
+    """Wait until the picture is whole again, but not for ever."""
+    await _until(call, restored_after_s, time.time() * 1000, SETTLED_S)
+
+
+async def _lossy(call: Call, trial: Trial) -> dict[str, float | None]:
+    call.media.change(trial.network)
+    await asyncio.sleep(trial.before_s)
+    before = await call.counts()
+    await asyncio.sleep(trial.seconds)
+    after = await call.counts()
+    call.media.change(Network())
+    found: dict[str, float | None] = dict(figures(before, after))
+    if trial.restored:
+        found[RESTORED] = await _until(call, restored_after_s, time.time() * 1000, RESTORED_S)
+    return found
+
+
+async def _out(
+    call: Call, network: Network, seconds: float, *, page: bool = False, most_s: float = BACK_S
+) -> float | None:
+    """Put the media (`page`: and the page) on this network for some seconds; return when the picture was back."""
+    proxies = [call.media, call.signalling] if page and call.signalling else [call.media]
+    for proxy in proxies:
+        proxy.change(network)
+    await asyncio.sleep(seconds)
+    end_ms = time.time() * 1000
+    for proxy in proxies:
+        proxy.change(Network())
+    return await _until(call, back_after_s, end_ms, most_s)
+
+
+class Watch:
+    """Puts calls on the networks; keeps what was seen, so that a run that is cut short has it."""
+
+    def __init__(self, browser: Browser, quick: bool, tell: Callable[[float], None]) -> None:
+        self.relayed: Seen = {}
+        self.direct: Seen = {}
+        self._browser, self._quick, self._tell = browser, quick, tell
+        self._steps = 0
+
+    def _step(self) -> None:
+        self._steps += 1
+        self._tell(min(1.0, self._steps / (4 if self._quick else 25)))
+
+    async def all(self) -> list[str]:
+        """Watch everything, part after part; return what went wrong. Raises TimeoutError after LIMIT_S."""
+        kinds = ((relayed, self.relayed), (direct, self.direct))
+        parts: list[Callable[[], Awaitable[None]]] = [partial(self._trials, *kind) for kind in kinds]
+        if not self._quick:
+            parts += [*(partial(self._blocked, *kind) for kind in kinds), self._link_down]
+        problems = []
+        async with asyncio.timeout(LIMIT_S):
+            for part in parts:
+                try:
+                    await part()
+                except (Error, AssertionError, TimeoutError) as problem:
+                    problems.append(str(problem).partition("\n")[0] or type(problem).__name__)
+        return problems
+
+    async def _trials(self, begin: Begin, seen: Seen) -> None:
+        trials = [Trial("5 % loss", lossy(0.05), 5)] if self._quick else TRIALS
+        async with begin(self._browser, Network()) as call:
+            await _settled(call)
+            for trial in trials:
+                found = await _lossy(call, trial)
+                seen.update({(trial.name, figure): value for figure, value in found.items()})
+                self._step()
+                await _settled(call)
+            for seconds in OUTAGES_S[: 1 if self._quick else None]:
+                seen[blocked(seconds), BACK] = await _out(call, Network(udp=False), seconds)
+                self._step()
+                await _settled(call)
+            if not self._quick:
+                call.media.rebind()
+                seen[REBOUND, GAP] = await _until(call, gap_s, time.time() * 1000, BACK_S)
+                self._step()
+
+    async def _blocked(self, begin: Begin, seen: Seen) -> None:
+        async with begin(self._browser, Network(udp=False)) as call:
+            seen[BLOCKED, STARTED] = await _until(call, back_after_s, call.began_s * 1000, BACK_S)
+        self._step()
+
+    async def _link_down(self) -> None:
+        nothing = Network(udp=False, tcp=False)
+        async with relayed(self._browser, Network()) as call:
+            for seconds in LINK_DOWN_S:
+                await _settled(call)
+                found = await _out(call, nothing, seconds, page=True)
+                self.relayed[down(seconds), BACK] = found
+                self._step()
+            if found is None:  # the server has closed the call, and the patient's page asks for a press again
+                pressed_ms = time.time() * 1000
+                await call.patient.get_by_role("button", name="Start Session").click(timeout=BACK_S * 1000)
+                found = await _until(call, back_after_s, pressed_ms, BACK_S)
+                self.relayed[down(seconds), AGAIN] = found
+
+
+@asynccontextmanager
+async def _chromium(path: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=SWITCHES)
+        try:
+            yield browser
+        finally:
+            with suppress(Error):
+                await browser.close()
+
+
+def table(ours: Seen, others: Seen) -> list[CallFigure]:
+    """Return the rows of the table: what was seen over the relay, and beside it what was peer to peer."""
+    return [
+        CallFigure(
+            network=network,
+            figure=figure,
+            unit=UNITS.get(figure, ""),
+            ours=value,
+            direct=others.get((network, figure)),
+            compared=(network, figure) in others,
+            goal=GOALS.get((network, figure)),
+        )
+        for (network, figure), value in ours.items()
+    ]
+
+
+def measure(quick: bool, tell: Callable[[float], None]) -> Made:
+    """Make all calls; return the table, as far as the time went."""
+    return asyncio.run(_measure(quick, tell))
+
+
+async def _measure(quick: bool, tell: Callable[[float], None]) -> Made:
+    path = find_chromium()
+    if path is None:
+        return Made(skipped=[Skipped("Calls on bad networks", "there is no Chromium")])
+    before, made = os.getloadavg()[0], Made()
+    async with _chromium(path) as browser:
+        watch = Watch(browser, quick, tell)
+        try:
+            problems = await watch.all()
+        except TimeoutError:
+            problems = [f"they took longer than {LIMIT_S:.0f} s"]
+        made.skipped += [Skipped("Some calls on bad networks", problem) for problem in problems]
+        made.calls = Calls(
+            started=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            browser=f"Chromium {browser.version}",
+            load=(before, os.getloadavg()[0]),
+            figures=table(watch.relayed, watch.direct),
+        )
+    return made
