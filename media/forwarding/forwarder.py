@@ -32,10 +32,9 @@ from media.transport.tcp import PacketSocket
 
 logger = logging.getLogger(__name__)
 
-STRAY_LOOKS: Final = (
-    20  # stray packets of a tick whose sender is looked for, so that a flood of them costs little
-)
+STRAY_LOOKS: Final = 20  # stray packets of a tick whose sender is looked for: a flood of them costs little
 BATCH: Final = 64  # datagrams per turn of the loop, so that other work does not wait for long
+REPORTER_AT: Final = 4  # the sender's SSRC in RTCP
 _U32 = Struct("!I")
 _OWN_NUMBERS = Struct("!HI")  # sequence number, timestamp
 _NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
@@ -245,14 +244,16 @@ class Forwarder:
     def _stray(self, size: int, address: Address, sock: PacketSocket) -> None:
         """Count a packet from an address that is not proven. If it is authentic, its browser's address has changed."""
         self.counters.strays += 1
-        if self.stray_looks <= 0 or 191 < self._buffer[1] < 224:
+        if self.stray_looks <= 0:
             return
         self.stray_looks -= 1
-        ssrc = _U32.unpack_from(self._buffer, SSRC_AT)[0]
+        control = 191 < self._buffer[1] < 224
+        unprotect = self._binding.unprotect_rtcp if control else self._binding.unprotect
+        ssrc = _U32.unpack_from(self._buffer, REPORTER_AT if control else SSRC_AT)[0]
         for endpoint in self.endpoints.values():
-            if endpoint.rx is not None and ssrc in endpoint.sources:
+            if endpoint.rx is not None and ssrc in (endpoint.reporters if control else endpoint.sources):
                 self._length[0] = size
-                if not self._binding.unprotect(endpoint.rx, self._handle, self._length):
+                if not unprotect(endpoint.rx, self._handle, self._length):
                     self._handler.on_moved(endpoint, address, sock)
                     return
                 # A refused packet may be changed in the buffer: it is not tried with another key.
@@ -331,7 +332,7 @@ class Forwarder:
 
     def _control(self, endpoint: Endpoint, size: int, now: float, address: Address) -> None:
         """Decrypt an RTCP packet, translate it, and send on what the receivers may get."""
-        reporter = _U32.unpack_from(self._buffer, 4)[0]
+        reporter = _U32.unpack_from(self._buffer, REPORTER_AT)[0]
         if reporter not in endpoint.reporters and len(endpoint.reporters) >= REPORTERS_MAX:
             self.counters.dropped += 1
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable
 
@@ -49,6 +50,25 @@ async def test_a_call_follows_a_browser_that_sends_media_from_another_port_and_n
         assert a.events == b.events == [Connected()]
         assert a.received_checks >= 1
         assert stage.relay.stats.faults == 0
+
+
+async def test_a_call_follows_a_peer_that_sends_only_reports_from_another_port() -> None:
+    """A peer without a camera, whose microphone is off, sends no media, and its next request may take 10 s."""
+    async with call() as (stage, a, b):
+        report = struct.pack("!BBHI", 0x80, 201, 1, a.audio_ssrc)
+        a.send_rtcp(report)
+        await until(lambda: bool(stage.relay.stats.rtcp))
+        a.rebind()
+        a.tick = lambda now_s: None  # type: ignore[method-assign]
+
+        def followed() -> bool:
+            a.send_rtcp(report)
+            return bool(at(stage, "a") == a.sock.getsockname())
+
+        await until(followed)
+        b.audio(2)
+        await until(lambda: bool(a.of(AUDIO)) and a.of(AUDIO)[-1].sequence != 1)
+        assert a.events == b.events == [Connected()]
 
 
 async def test_media_of_a_browser_that_does_not_answer_at_the_new_port_leaves_the_call_where_it_was() -> None:
