@@ -16,17 +16,15 @@ import aiohttp
 import msgpack
 from aiohttp import web
 
-from media.errors import SdpError
-from media.protocols.ice import Candidate, Credentials
-from media.protocols.sdp import Fingerprint, offer, parse_answer
 from signalling.errors import BadMessageError
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL
 from signalling.protocol.errors import error
 from signalling.protocol.reference import client_types, examples, topic_messages
+from web.peers.conformance.client_media import ClientMedia
 from web.peers.conformance.judge import Judge
 
 HELLO_S, TOPIC_S, AGAIN_S, PONG_S = 5.0, 15.0, 5.0, 5.0
-WELCOME_AFTER_S, SETTLE_S = 0.2, 0.3
+WELCOME_AFTER_S, SETTLE_S, LOOK_S = 0.2, 0.3, 0.1
 VISIT: Final = "v_1"
 ME: Final = {
     "staff": {"id": "u_ana", "role": "provider", "name": "Dr M. Osei"},
@@ -41,27 +39,22 @@ CHANGES: Final = {
     "chat": "chat.line",
 }
 Message = dict[str, Any]
-# No peer is behind this offer: only the client's answer is looked at.
-SDP: Final = offer(
-    Credentials("conformance", "conformance0conformance0"),
-    Fingerprint("sha-256", ":".join(["AB"] * 32)),
-    [Candidate("127.0.0.1", 9)],
-    {"audio": 11, "video": 22, "rtx": 33},
-    session_id=1,
-    version=1,
-    label="provider",
-)
 
 
 class ClientSocket:
     """See the module. `held`: topic -> (epoch, version) that a client holds if it follows the rules."""
 
     def __init__(
-        self, judge: Judge, document: str, held: dict[str, tuple[str, int]], unanswered: list[Message]
+        self,
+        judge: Judge,
+        media: ClientMedia,
+        document: str,
+        held: dict[str, tuple[str, int]],
+        unanswered: list[Message],
     ) -> None:
         self.done = asyncio.Event()
         self._opened = asyncio.Event()
-        self._judge, self._held, self._unanswered = judge, held, unanswered
+        self._judge, self._media, self._held, self._unanswered = judge, media, held, unanswered
         self._examples = examples(document)
         self._ids: set[int] = set()
         self._subscribed: dict[str, Message] = {}
@@ -187,6 +180,14 @@ class ClientSocket:
         found = self._example(next(names, "queue.snapshot"))
         return {**found, "topic": topic, "epoch": epoch, "version": version}
 
+    async def serve_media(self) -> None:
+        """If the client has answered an offer, answer requests until its connection can be judged."""
+        if not self._media.answered:
+            return
+        while not self._ws.closed and not self._media.settled():
+            await self.serve_for(LOOK_S)
+        self._media.decide()
+
     # --- serving
 
     async def serve_for(self, seconds: float) -> bool:
@@ -261,12 +262,14 @@ class ClientSocket:
             self._unanswered.append({k: v for k, v in message.items() if k != "id"})
             return  # to see what the client does with it after the socket is lost
         if kind == "media.answer":
-            self._judge_sdp(str(message.get("sdp")))
+            self._media.accept(str(message.get("sdp")))
         request = client_types().get(kind)
         if request is not None and request.reply is not None:
             await self._send({**self._example(request.reply), "reply_to": request_id})
         if kind == "media.join":
-            await self._send({**self._example("media.offer"), "visit": message.get("visit"), "sdp": SDP})
+            await self._send(
+                {**self._example("media.offer"), "visit": message.get("visit"), "sdp": self._media.offer()}
+            )
 
     async def _subscribe(self, message: Message) -> None:
         topic = str(message.get("topic"))
@@ -281,16 +284,6 @@ class ClientSocket:
         if kind in ONCE:
             again = {k: v for k, v in message.items() if k != "id"} in self._unanswered
             self._judge.holds("repeats", not again, f"`{kind}` is not sent again by itself", message)
-
-    def _judge_sdp(self, sdp: str) -> None:
-        try:
-            parse_answer(sdp)
-        except SdpError as problem:
-            self._judge.wrong(
-                "media", f"an answer that can be used ({problem.code}: {problem.detail})", sdp, "media.offer"
-            )
-        else:
-            self._judge.kept("media")
 
     # --- the end
 

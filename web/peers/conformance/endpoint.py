@@ -15,7 +15,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from media import Relay, RelaySettings
 from signalling.protocol.codec import SUBPROTOCOLS
+from web.peers.conformance.client_media import ClientMedia
 from web.peers.conformance.client_socket import ClientSocket
 from web.peers.conformance.judge import Judge
 from web.peers.conformance.table import Outcome
@@ -53,11 +55,14 @@ class Endpoint:
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
         await site.start()
-        self.port = self._runner.addresses[0][1]
+        host, self.port = self._runner.addresses[0][:2]
+        self._relay = await Relay.open(RelaySettings(host=host))
+        self._media = ClientMedia(self.judge, self._relay)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._over.set()
+        await self._relay.close()
         await self._runner.cleanup()
 
     @property
@@ -152,7 +157,7 @@ class Endpoint:
             times.append(at)
             if act == 3 and len(times) <= REFUSALS:
                 admitted.set_result(None)
-        socket = ClientSocket(self.judge, self._document, self.held, self.unanswered)
+        socket = ClientSocket(self.judge, self._media, self._document, self.held, self.unanswered)
         if act == 1:
             took_s = times[0] - left
             self.judge.holds(
@@ -180,6 +185,7 @@ class Endpoint:
         self.tokens.append(await socket.welcome(hello, resumed=False))
         await socket.serve_topics()
         await socket.strange_news()
+        await socket.serve_media()
         await socket.close(1001)
 
     async def _is_back(self, socket: ClientSocket) -> None:

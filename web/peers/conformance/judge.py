@@ -23,6 +23,7 @@ class Rule(NamedTuple):
 
 NEEDS_TOPIC: Final = "the client held no topic: let it subscribe to one"
 NEEDS_RETURN: Final = "the client did not come back"
+NEEDS_MEDIA: Final = "it did not join the media, or did not connect"
 
 RULES: Final[dict[str, Rule]] = {
     "subprotocol": Rule(
@@ -66,9 +67,9 @@ RULES: Final[dict[str, Rule]] = {
         "errors",
         "it sent no chat.send or visit.invite",
     ),
-    "media": Rule(
-        "media", "it answers an offer with SDP that can be used", "media", "it did not join the media"
-    ),
+    "media": Rule("media", "it answers an offer with SDP that can be used", "media", NEEDS_MEDIA),
+    "connects": Rule("media", "it connects within 10 s of its answer", "media", NEEDS_MEDIA),
+    "consent": Rule("media", "it goes on checking consent (RFC 7675)", "media", NEEDS_MEDIA),
 }
 
 
