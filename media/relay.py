@@ -21,7 +21,8 @@ from media.forwarding.endpoint import Endpoint
 from media.forwarding.forwarder import STRAY_LOOKS, Counters, Forwarder
 from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
-from media.protocols import ice, rtcp
+from media.probes import Probes
+from media.protocols import ice, rtcp, sdp
 from media.protocols.codecs import STREAM_KINDS, StreamKind
 from media.protocols.ice import Address, Candidate, Credentials
 from media.room import Room
@@ -55,6 +56,7 @@ class Relay:
         # Other workers check with these whether this relay answers.
         self.probed_by: ice.Credentials | None = None
         self._checks = AddressChecks()
+        self._probes = Probes()
         self._timer: asyncio.TimerHandle | None = None
         self._ticked_s = 0.0
         self._closed = False
@@ -112,6 +114,20 @@ class Relay:
             *self.streams.candidates(found),
             *(Candidate(candidate.host, shared, "tcp") for candidate in found if shared),
         ]
+
+    def probe(self) -> str | None:
+        """Return an SDP offer with which a browser can try its paths, None if too many do (`media.probes`)."""
+        credentials = self.new_credentials()
+        if not self._probes.add(credentials, time.monotonic()):
+            return None
+        return sdp.offer(
+            credentials,
+            self.identity().fingerprint,
+            self.candidates(),
+            self.new_ssrcs(),
+            session_id=secrets.randbits(62),
+            version=1,
+        )
 
     def new_credentials(self) -> Credentials:
         """Return new ICE credentials; the ufrag names this relay (RFC 8445 §5.3: at least 24 and 128 bits)."""
@@ -202,6 +218,8 @@ class Relay:
             if request is not None:
                 with contextlib.suppress(OSError):
                     sock.sendto(ice.response(request, address, self.probed_by.password), address)
+        else:
+            self._probes.on_stun(ufrag, datagram, address, sock, time.monotonic())
 
     def on_moved(self, endpoint: Endpoint, address: Address, sock: PacketSocket) -> None:
         """Ask at a new address whether an endpoint's browser is there."""

@@ -117,6 +117,7 @@ class Worker:
             service=self.service,
             topics=self.topics,
             memberships=self.memberships,
+            relay=relay,
             audit_log=self.audit_log,
             guest_links=self.guest_links,
             tokens=self.tokens,

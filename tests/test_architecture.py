@@ -42,7 +42,14 @@ PURE_FILES = sorted(
 
 
 FLOORS: dict[str, tuple[str, ...]] = {
-    "media": ("errors", "protocols", "transport", "forwarding", "address_checks party room relay", "peers"),
+    "media": (
+        "errors",
+        "protocols",
+        "transport",
+        "forwarding",
+        "address_checks probes party room relay",
+        "peers",
+    ),
     "signalling": (
         "errors visit supervision repeated",
         "protocol clients",

@@ -258,6 +258,21 @@ class MediaShare(VisitRequest, frozen=True, kw_only=True, tag="media.share"):
     ]
 
 
+ProbedPath = Literal["udp", "tcp", "turn", "none"]
+
+
+class MediaProbe(Request, frozen=True, tag="media.probe"):
+    """Ask for an offer that tries the network's paths, without media: PROTOCOL.md#probes."""
+
+    reply: ClassVar[str | None] = "probe"
+
+
+class MediaProbed(Request, frozen=True, kw_only=True, tag="media.probed"):
+    """Report which path a probe has found: PROTOCOL.md#probes."""
+
+    path: Annotated[ProbedPath, Meta(description="the first path that works; `none` if none does")]
+
+
 ClientMessage = (
     Hello
     | Bye
@@ -289,6 +304,8 @@ ClientMessage = (
     | MediaJoin
     | MediaAnswer
     | MediaRestart
+    | MediaProbe
+    | MediaProbed
     | MediaMute
     | MediaShare
 )

@@ -24,6 +24,7 @@ TEXTS: Final = {
     "bad_sdp": "The media description cannot be used.",
     "room_full": "There is no place left in this session.",
     "limit_reached": "No more can be kept in this visit.",
+    "too_often": "Please wait a moment before you try again.",
     "no_room": "Join the session's media first.",
     "unavailable": "The server cannot save right now. Please try again in a moment.",
     "resume_expired": "The connection was gone for too long.",

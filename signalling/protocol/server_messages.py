@@ -110,6 +110,15 @@ class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
     server_ms: ServerMs
 
 
+class Probe(Reply, frozen=True, kw_only=True, tag="probe"):
+    """An offer with which the client tries its network: PROTOCOL.md#probes."""
+
+    sdp: Annotated[str, Meta(description="an SDP offer; the client's answer is not sent")]
+    ice_servers: Annotated[
+        list[IceServer], Meta(description="TURN servers for the RTCPeerConnection; often none")
+    ]
+
+
 class TopicMessage(Message, frozen=True, kw_only=True):
     """Base of the updates of a topic. The part of the type before the dot is the topic's kind."""
 
@@ -323,6 +332,7 @@ ServerMessage = (
     | Gone
     | Error
     | Pong
+    | Probe
     | QueueSnapshot
     | QueueRow
     | QueueGone

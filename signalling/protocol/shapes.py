@@ -105,6 +105,9 @@ class Row(Part, frozen=True, kw_only=True):
     admins_until_ms: Annotated[
         int | None, Meta(description="until when only admins and the assignee may claim the visit")
     ]
+    blocked: Annotated[
+        bool, Meta(description="true if the device check found that network or browser allow no video call")
+    ] = False
 
 
 class QueueLimits(Part, frozen=True, kw_only=True):

@@ -44,6 +44,7 @@ def row(visit: Visit) -> shapes.Row:
         facility=visit.facility,
         booked_ms=visit.booked_ms,
         admins_until_ms=visit.admins_until_ms,
+        blocked=visit.blocked,
     )
 
 

@@ -30,6 +30,7 @@ from signalling.visit.record import Actor
 log = structlog.get_logger()
 MOST_BAD = 10
 BURST, RATE = 200, 50.0  # messages at once, and per second afterwards
+PROBE_EVERY_S = 5.0
 Pending = tuple[client.ClientMessage, Later] | None
 """A request whose reply must wait, and the coroutine that returns the reply."""
 CLIENT_FRAMES = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
@@ -60,6 +61,7 @@ class Connection:
         "_busy",
         "_flood",
         "_pending",
+        "_probed_s",
         "_ws",
         "actor",
         "closing",
@@ -94,6 +96,7 @@ class Connection:
         self.said_bye = False
         self.closing: asyncio.Task[None] | None = None
         self._flood = Flood(time.monotonic())
+        self._probed_s = float("-inf")
         self._bad = 0
         self._busy = False  # a request is not answered yet: later messages must wait
         self._pending: Pending = None  # of the message that is received next
@@ -104,6 +107,13 @@ class Connection:
             self.socket.abort()  # a close frame would wait behind the data that the client does not read
         else:
             self.closing = self.services.spawn(_close(self._ws, code))
+
+    def may_probe(self, now_s: float) -> bool:
+        """Return whether the client may try its network now: at most once in PROBE_EVERY_S."""
+        allowed = now_s - self._probed_s >= PROBE_EVERY_S
+        if allowed:
+            self._probed_s = now_s
+        return allowed
 
     async def requests(self) -> None:
         """Answer requests one after another until the socket closes; the order of a client's requests is kept.

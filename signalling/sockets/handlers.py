@@ -7,6 +7,7 @@ socket except its connection.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,20 @@ async def _member(connection: Connection, request: client.VisitRequest) -> wire.
     return connection.member(visit.id, party)
 
 
+def _media_probe(connection: Connection, request: client.MediaProbe) -> Answer:
+    relay = connection.services.relay
+    sdp = relay.probe() if connection.may_probe(time.monotonic()) else None
+    if sdp is None:
+        return error(request.id, "too_often")
+    return server.Probe(reply_to=request.id, sdp=sdp, ice_servers=relay.ice_servers())
+
+
+def _media_probed(connection: Connection, request: client.MediaProbed) -> Answer:
+    if count := due(f"media.probed {request.path}"):
+        log.info("media.probed", transport=request.path, count=count)
+    return server.Done(reply_to=request.id, version=0)
+
+
 async def _media_join(connection: Connection, request: client.MediaJoin) -> Answer:
     member = await _member(connection, request)
     if isinstance(member, server.Error):
@@ -251,6 +266,8 @@ HANDLERS: dict[type, Handler] = {
     client.ChatSend: _chat_send,
     client.VisitEnter: _enter,
     client.VisitLeave: _leave,
+    client.MediaProbe: _media_probe,
+    client.MediaProbed: _media_probed,
     client.MediaJoin: _media_join,
     client.MediaAnswer: _media(lambda member, fence, r: wire.Answer(member, fence, r.id, r.offer, r.sdp)),
     client.MediaRestart: _media(lambda member, fence, r: wire.Restart(member, fence, r.id)),

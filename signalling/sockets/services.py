@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from signalling.rooms.memberships import Memberships
+from signalling.rooms.ports import MediaRelay
 from signalling.service import Service
 from signalling.store.audit_log import AuditLog
 from signalling.store.guest_links import GuestLinks
@@ -27,6 +28,7 @@ class Services:
     service: Service
     topics: Topics
     memberships: Memberships
+    relay: MediaRelay
     audit_log: AuditLog
     guest_links: GuestLinks
     tokens: Tokens

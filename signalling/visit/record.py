@@ -182,6 +182,14 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     photos: tuple[Photo, ...] = ()
 
     @property
+    def blocked(self) -> bool:
+        """Return True if the device check found no way for a call: of the network, or of the browser."""
+        return any(
+            isinstance(answer, dict) and answer.get("network") in ("blocked", "unsupported")
+            for answer in self.answers.values()
+        )
+
+    @property
     def is_open(self) -> bool:
         """Return True if the visit has not ended."""
         return self.status is not Status.ENDED

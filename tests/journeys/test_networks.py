@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 from playwright.async_api import Browser
 
 from tests.conftest import StartServer
-from tests.journeys.people import in_call
+from tests.journeys.people import Patient, Staff, in_call, person
 from tests.journeys.turn import SECRET, coturn
 
+LOGGED_S = 60.0
 ONLY_TCP = """
 const set = RTCPeerConnection.prototype.setRemoteDescription;
 RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
@@ -62,10 +64,25 @@ async def test_a_visit_where_the_patients_network_blocks_udp(
     patient, provider = await in_call(browser, greenroom_server(), ONLY_TCP, CONNECTIONS)
     path = await patient.page.evaluate(PATH)
     assert path["protocol"] == "tcp"
+    await _checks_devices(browser, provider)
     await patient.page.reload()
     await patient.sees_and_hears()
     await provider.sees_and_hears()
     assert [*patient.problems, *provider.problems] == []
+
+
+async def _checks_devices(browser: Browser, provider: Staff) -> None:
+    """A second patient's device check finds that this network has a path over TCP, and the log counts it."""
+    other: Patient = await person(browser, provider.server, Patient)
+    await other.page.add_init_script(ONLY_TCP)
+    await other.meet_now()
+    await other.page.evaluate("location.hash = 'devices'")
+    async with asyncio.timeout(LOGGED_S):
+        while not any(  # noqa: ASYNC110 (a log file)
+            entry["event"] == "media.probed" and entry["transport"] == "tcp"
+            for entry in provider.server.events
+        ):
+            await asyncio.sleep(0.1)
 
 
 async def test_a_visit_over_the_pages_own_port_whichever_worker_accepts(

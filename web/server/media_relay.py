@@ -143,6 +143,10 @@ class Relay:
         made = media.ice_server(self._turn.urls, self._turn.secret, secrets.token_hex(8), time.time())
         return [IceServer(urls=list(made.urls), username=made.username, credential=made.credential)]
 
+    def probe(self) -> str | None:
+        """Return an SDP offer with which a browser can try its paths, None if too many do."""
+        return self._relay.probe()
+
     def addresses(self) -> list[tuple[str, int]]:
         """Return the UDP addresses at which this relay is reached."""
         return [(found.host, found.port) for found in self._relay.candidates() if found.transport == "udp"]

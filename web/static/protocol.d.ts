@@ -16,6 +16,12 @@ declare namespace Protocol {
     role: "patient" | "provider" | "admin" | "guest";
   }
 
+  interface IceServer {
+    urls: string[];
+    username: string;
+    credential: string;
+  }
+
   interface Row {
     visit: string;
     name: string;
@@ -37,6 +43,7 @@ declare namespace Protocol {
     facility: string | null;
     booked_ms: number | null;
     admins_until_ms: number | null;
+    blocked: boolean;
   }
 
   interface PersonPart {
@@ -192,12 +199,6 @@ declare namespace Protocol {
     text: string;
   }
 
-  interface IceServer {
-    urls: string[];
-    username: string;
-    credential: string;
-  }
-
   interface Welcome {
     type: "welcome";
     reply_to: number;
@@ -241,6 +242,13 @@ declare namespace Protocol {
     type: "pong";
     reply_to: number;
     server_ms: number;
+  }
+
+  interface Probe {
+    type: "probe";
+    reply_to: number;
+    sdp: string;
+    ice_servers: IceServer[];
   }
 
   interface QueueSnapshot {
@@ -631,6 +639,17 @@ declare namespace Protocol {
     visit: string;
   }
 
+  interface MediaProbe {
+    type: "media.probe";
+    id: number;
+  }
+
+  interface MediaProbed {
+    type: "media.probed";
+    id: number;
+    path: "none" | "tcp" | "turn" | "udp";
+  }
+
   interface MediaMute {
     type: "media.mute";
     id: number;
@@ -678,6 +697,8 @@ declare namespace Protocol {
     "media.join": MediaJoin;
     "media.answer": MediaAnswer;
     "media.restart": MediaRestart;
+    "media.probe": MediaProbe;
+    "media.probed": MediaProbed;
     "media.mute": MediaMute;
     "media.share": MediaShare;
   }
@@ -714,6 +735,8 @@ declare namespace Protocol {
     "media.join": Done;
     "media.answer": Done;
     "media.restart": Done;
+    "media.probe": Probe;
+    "media.probed": Done;
     "media.mute": Done;
     "media.share": Done;
   }
@@ -726,6 +749,7 @@ declare namespace Protocol {
     gone: Gone;
     error: Error;
     pong: Pong;
+    probe: Probe;
     "queue.snapshot": QueueSnapshot;
     "queue.row": QueueRow;
     "queue.gone": QueueGone;

@@ -53,7 +53,12 @@ def test_a_row_of_the_queue_has_what_one_needs_to_choose() -> None:
         "facility": "Ward 3",
         "booked_ms": T0 + 1,
         "admins_until_ms": T0 + 2,
+        "blocked": False,
     }
+    for network, blocked in (("blocked", True), ("unsupported", True), ("poor", False)):
+        assert (
+            views.row(replace(FULL, answers={"text": "hi", "check": {"network": network}})).blocked == blocked
+        )
     bare = views.row(queued())
     assert (bare.guide_done, bare.assignee) == (False, None)
 

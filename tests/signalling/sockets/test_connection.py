@@ -335,3 +335,19 @@ async def test_of_many_sockets_that_resume_one_connection_at_once_one_stays(two:
 
 def test_every_message_of_a_client_has_its_handler() -> None:
     assert HANDLERS.keys() == set(client_types().values()) - {Hello, Bye}
+
+
+async def test_a_client_tries_its_network_before_a_visit_but_not_without_end(two: Clinic) -> None:
+    ws = await hello(two)
+    for number in (2, 3):
+        await ws.send_json({"type": "media.probe", "id": number})
+    probe, refused = [await ws.receive_json(timeout=20) for _ in range(2)]
+    assert probe["type"] == "probe"
+    assert "a=candidate" in probe["sdp"]
+    assert probe["ice_servers"] == []
+    assert refused["code"] == "too_often"
+    for number, path in ((4, "udp"), (5, "smoke")):
+        await ws.send_json({"type": "media.probed", "id": number, "path": path})
+    said = [await ws.receive_json(timeout=20) for _ in range(2)]
+    assert [message["type"] for message in said] == ["done", "error"]
+    await ws.close()

@@ -174,6 +174,7 @@ def test_scripts_know_a_sentence_for_every_refusal_that_a_person_may_meet() -> N
         "resume_expired",
         "resume_ended",
         "resume_invalid",
+        "too_often",
     }
     assert {code for code in TEXTS if f"  {code}: (" not in script} == among_machines
 

@@ -156,6 +156,7 @@ class Clinic:
             "assignee": None,
             "assigned_ms": None,
             "facility": None,
+            "blocked": False,
             "admins_until_ms": None,
             "filled_in_by": None,
             **changes,
@@ -293,6 +294,9 @@ class Clinic:
     async def _ping(self, _: JSON, __: web.WebSocketResponse) -> JSON:
         return {"type": "pong", "server_ms": int(time.time() * 1000)}
 
+    async def _probe(self, _: JSON, __: web.WebSocketResponse) -> JSON:
+        return {"type": "probe", "sdp": "v=0", "ice_servers": []}
+
     async def _save(self, message: JSON, _: web.WebSocketResponse) -> None:
         index = next(i for i, step in enumerate(self.case["steps"]) if step["id"] == message["step"])
         self.case["answers"][message["step"]] = message["answer"]
@@ -375,6 +379,7 @@ class Clinic:
         "subscribe": _subscribe,
         "unsubscribe": _unsubscribe,
         "ping": _ping,
+        "media.probe": _probe,
         "visit.save": _save,
         "visit.finish": _finish,
         "visit.withdraw": _withdraw,

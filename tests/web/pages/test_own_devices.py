@@ -60,6 +60,15 @@ PLUG = """(plugged) => {
 }"""
 SINK = """(id) => document.querySelector("video.remote").sinkId === id"""
 NO_CALLS = "delete window.RTCPeerConnection"
+NO_PATH = """
+    window.RTCPeerConnection = class extends EventTarget {
+        iceConnectionState = "failed";
+        async setRemoteDescription() {}
+        async setLocalDescription() { this.dispatchEvent(new Event("iceconnectionstatechange")); }
+        async getStats() { return new Map(); }
+        close() {}
+    };
+"""
 CHECK = "/demo/visit#devices"
 
 
@@ -253,6 +262,19 @@ async def test_the_device_check_tells_a_browser_that_cannot_call_before_the_visi
     await expect(page.get_by_text("This browser cannot make video calls.")).to_be_visible()
     await expect(page.get_by_text("You can go on all the same")).to_be_visible()
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("network") == "unsupported")
+
+
+async def test_the_device_check_tells_a_network_without_any_path_before_the_visit(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await opened(clinic, open_page, CHECK, NO_PATH)
+    await expect(page.get_by_text("Your network blocks video calls.")).to_be_visible()
+    await expect(page.get_by_text("Blocks video", exact=True)).to_be_visible()
+    await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("network") == "blocked")
+    assert [message["path"] for message in clinic.got("media.probed")] == ["none"]
+    await is_accessible(page)
+    await page.get_by_role("button", name="Try again").click()
+    await clinic.until(lambda: len(clinic.got("media.probe")) == 2)
 
 
 @pytest.mark.parametrize("width", [320, 1280])

@@ -3,6 +3,7 @@
    let go of it when it leaves the page. */
 import { canCall, MediaSession } from "../media.js";
 import {
+  blockedWords,
   foundNow,
   networkWord,
   noCallWords,
@@ -25,7 +26,11 @@ const PARTS = inEach(
   }),
 );
 const BAD = inEach(
-  /** @returns {Record<string, string>} */ () => ({ poor: t("Poor"), "not heard": t("Not heard") }),
+  /** @returns {Record<string, string>} */ () => ({
+    poor: t("Poor"),
+    "not heard": t("Not heard"),
+    blocked: t("Blocks video"),
+  }),
 );
 
 class DeviceCheck extends HTMLElement {
@@ -57,8 +62,20 @@ class DeviceCheck extends HTMLElement {
     this.#draw();
     document.addEventListener("language", this.#translate);
     this.#look();
+    this.#try();
+  }
+
+  async #try() {
     if (!canCall()) this.#know({ network: "unsupported" });
-    else if (this.client) networkWord(this.client).then((word) => this.#know({ network: word }));
+    else if (this.client) this.#know({ network: await networkWord(this.client) });
+  }
+
+  #again() {
+    this.#look();
+    if (this.#answer.network === "blocked") {
+      this.#know({ network: undefined });
+      this.#try();
+    }
   }
 
   disconnectedCallback() {
@@ -132,7 +149,7 @@ class DeviceCheck extends HTMLElement {
     if (!word)
       return html`<span class="chip off">${part === "speaker" ? t("Not tested") : t("Looking…")}</span>`;
     if (word === "on") return html`<span class="chip"><span class="dot"></span>${t("Works")}</span>`;
-    if (part === "network" && word !== "poor")
+    if (part === "network" && (word === "good" || word === "fair"))
       return html`<span class="chip"
         ><span class="dot"></span>${word === "good" ? t("Good") : t("Fair")}</span>`;
     return html`<span class="chip amber">${BAD()[word] ?? t("Does not work")}</span>`;
@@ -140,7 +157,9 @@ class DeviceCheck extends HTMLElement {
 
   #draw() {
     const found = foundNow(this.#found, this.#media);
-    const troubles = canCall() ? troubleWords(found) : [noCallWords()];
+    const troubles = canCall()
+      ? [...(this.#answer.network === "blocked" ? [blockedWords()] : []), ...troubleWords(found)]
+      : [noCallWords()];
     const seen = found.video === "on";
     render(
       html`<div class="check">
@@ -196,7 +215,7 @@ class DeviceCheck extends HTMLElement {
                 ${troubles.map(({ what, todo }) => html`<p><b>${what}</b> ${todo}</p>`)}
                 <p>${t("You can go on all the same: the visit works with what you have.")}</p>
                 <div>
-                  <button type="button" class="btn" @click=${() => this.#look()}>${t("Try again")}</button>
+                  <button type="button" class="btn" @click=${() => this.#again()}>${t("Try again")}</button>
                 </div>
               </div>`
             : nothing

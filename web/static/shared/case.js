@@ -29,6 +29,7 @@ const DEVICE_WORDS = inEach(
     insecure: t("not allowed"),
     unsupported: t("not in this browser"),
     failed: t("does not work"),
+    blocked: t("blocks video"),
   }),
 );
 

@@ -1,5 +1,6 @@
 /* Camera, microphone and speaker in words and figures: why one does not work in this browser and what to do,
    how loud it is, whether the speaker can be heard. Knows no visit. */
+import { tryPaths } from "../media/paths.js";
 import { inEach, t } from "./text.js";
 
 const SOUND_WITHIN_MS = 3_000;
@@ -61,6 +62,11 @@ const NEWER = () =>
 
 /** What does not work in a browser without RTCPeerConnection, and what to do. */
 export const noCallWords = () => ({ what: t("This browser cannot make video calls."), todo: NEWER() });
+/** A network on which no call connects, and what to do before the visit. */
+export const blockedWords = () => ({
+  what: t("Your network blocks video calls."),
+  todo: t("Try mobile data or another Wi-Fi. If you stay, the clinic can call you by phone."),
+});
 
 // Whole sentences for each device and for both: what one language says of all alike, another does not.
 /** @typedef {Exclude<DeviceWord, "on" | "off">} Reason */
@@ -292,11 +298,34 @@ export function soundTrouble(error) {
 }
 
 /**
- * Median round trip of three pings, as a word: `good`, `fair` or `poor`.
+ * The network as a word: `blocked` if no path for a call is found, else `good`, `fair` or `poor` by the
+ * median round trip of three pings.
  *
  * @param {import("../signalling.js").SignallingClient} client
  */
 export async function networkWord(client) {
+  const [trips, path] = await Promise.all([tripWord(client), pathTo(client)]);
+  return path === "none" ? "blocked" : trips;
+}
+
+/**
+ * The best path to the server's media; null if it cannot be tried now.
+ *
+ * @param {import("../signalling.js").SignallingClient} client
+ */
+async function pathTo(client) {
+  try {
+    const { sdp, ice_servers: iceServers } = await client.request({ type: "media.probe" });
+    const path = await tryPaths(sdp, iceServers);
+    client.request({ type: "media.probed", path }).catch(() => {});
+    return path;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {import("../signalling.js").SignallingClient} client */
+async function tripWord(client) {
   const trips = [];
   for (let i = 0; i < 3; i += 1) {
     const sent = performance.now();

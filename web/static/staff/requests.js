@@ -142,6 +142,11 @@ function row(request, view) {
             : nothing
         }
         ${
+          request.blocked
+            ? html`<span class="chip amber">${t("No video: network or browser")}</span>`
+            : nothing
+        }
+        ${
           request.returned
             ? html`<span class="chip amber"
                 >${t("Returned")}${request.returned > 1 ? ` ${request.returned}×` : ""}</span>`

@@ -38,7 +38,7 @@ async def test_the_patient_who_waited_longest_is_first_with_all_details(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     now = int(time.time() * 1000)
-    clinic.row("v_1", "Ana Ruiz", 118, language="es", step=2)
+    clinic.row("v_1", "Ana Ruiz", 118, language="es", step=2, blocked=True)
     clinic.row("v_2", "Jon Bell", 1_900, state="OH", online=False, away_since_ms=now - 40_000, returned=1)
     clinic.row("v_3", "Mei Lin", 700, guide_done=True, assignee=LIND)
     page = await on_call(clinic, open_page)
@@ -49,7 +49,7 @@ async def test_the_patient_who_waited_longest_is_first_with_all_details(
         await expect(jon).to_contain_text(words)
     for words in ("Over 10 min", "In the waiting room", "For Dr Jonas Lind"):
         await expect(mei).to_contain_text(words)
-    for words in ("Online", "Step 2 of 6", "Spanish", "Texas", "Rash, three days"):
+    for words in ("Online", "Step 2 of 6", "Spanish", "Texas", "Rash, three days", "No video"):
         await expect(ana).to_contain_text(words)
     assert await page.title() == "(3) On-Demand Requests · Riverside Clinic"
 

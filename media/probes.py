@@ -1,0 +1,49 @@
+"""Answers browsers that try their paths before a visit: STUN requests with the password of a probe, and nothing else.
+
+A probe has no endpoint, so that no packet of it goes anywhere, and its address proves nothing: a connection over TCP
+ends as that of a stranger. Knows no socket except the one to answer on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final
+
+from media.protocols import ice
+from media.protocols.ice import Address, Credentials
+from media.transport.tcp import PacketSocket
+
+LASTS_S: Final = 30.0
+PROBES_MAX: Final = 512
+
+
+class Probes:
+    """The probes of a relay, the oldest first."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[Credentials, float]] = {}
+
+    def add(self, credentials: Credentials, now_s: float) -> bool:
+        """Answer requests with these credentials for LASTS_S; return False if too many do already."""
+        self._expire(now_s)
+        if len(self._open) >= PROBES_MAX:
+            return False
+        self._open[credentials.ufrag] = (credentials, now_s + LASTS_S)
+        return True
+
+    def on_stun(
+        self, ufrag: str, datagram: bytes, address: Address, sock: PacketSocket, now_s: float
+    ) -> None:
+        """Answer a request if it is signed with the password of a probe."""
+        self._expire(now_s)
+        credentials, _ = self._open.get(ufrag, (None, 0.0))
+        request = ice.check(datagram, credentials.password) if credentials is not None else None
+        if request is not None and credentials is not None:
+            with contextlib.suppress(OSError):
+                sock.sendto(ice.response(request, address, credentials.password), address)
+
+    def _expire(self, now_s: float) -> None:
+        for ufrag, (_, expires_s) in list(self._open.items()):
+            if expires_s > now_s:
+                return
+            del self._open[ufrag]

@@ -1,0 +1,48 @@
+/* Tries which paths the network lets a call take, by an offer of the server that nothing is sent for. Knows
+   RTCPeerConnection, no page and no person's device. */
+
+const WITHIN_MS = 8_000;
+
+/** @typedef {"udp" | "tcp" | "turn" | "none"} FoundPath */
+
+/**
+ * The best path on which the server answers: over UDP, over TCP, through a TURN server; "none" after eight
+ * seconds. Rejects when the browser refuses the offer.
+ *
+ * @param {string} sdp
+ * @param {RTCIceServer[]} iceServers
+ * @returns {Promise<FoundPath>}
+ */
+export async function tryPaths(sdp, iceServers) {
+  const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers });
+  try {
+    await connection.setRemoteDescription({ type: "offer", sdp });
+    const connected = new Promise((done) => {
+      connection.addEventListener("iceconnectionstatechange", () => {
+        if (["connected", "completed", "failed"].includes(connection.iceConnectionState)) done(null);
+      });
+      setTimeout(done, WITHIN_MS, null);
+    });
+    await connection.setLocalDescription();
+    await connected;
+    return bestOf([...(await connection.getStats()).values()]);
+  } finally {
+    connection.close();
+  }
+}
+
+/**
+ * @param {any[]} reports
+ * @returns {FoundPath}
+ */
+function bestOf(reports) {
+  const byId = new Map(reports.map((report) => [report.id, report]));
+  const found = reports
+    .filter(({ type, state }) => type === "candidate-pair" && state === "succeeded")
+    .map((pair) =>
+      byId.get(pair.localCandidateId)?.candidateType === "relay"
+        ? "turn"
+        : byId.get(pair.remoteCandidateId)?.protocol,
+    );
+  return /** @type {FoundPath[]} */ (["udp", "tcp", "turn"]).find((path) => found.includes(path)) ?? "none";
+}
