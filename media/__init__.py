@@ -13,6 +13,7 @@ from media.protocols.ice import Credentials
 from media.protocols.turn import IceServer, ice_server
 from media.relay import Relay
 from media.room import Room
+from media.transport.public_address import public_address
 from media.transport.reach import reaches
 from media.transport.udp import RelaySettings
 
@@ -38,5 +39,6 @@ __all__ = [
     "RoomFullError",
     "SdpError",
     "ice_server",
+    "public_address",
     "reaches",
 ]

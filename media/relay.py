@@ -59,6 +59,7 @@ class Relay:
         self._probes = Probes()
         self._timer: asyncio.TimerHandle | None = None
         self._ticked_s = 0.0
+        self.public_host: str | None = None  # found by STUN (`media.transport.public_address`)
         self._closed = False
 
     @classmethod
@@ -107,7 +108,7 @@ class Relay:
 
     def candidates(self) -> list[Candidate]:
         """Return the candidates at which this relay is reached."""
-        found = sockets.candidates(self.settings, self._sockets)
+        found = sockets.candidates(self.settings, self._sockets, self.public_host)
         shared = self.settings.pages_port if self.settings.tcp else 0
         return [
             *found,

@@ -53,6 +53,7 @@ from web.requests.security import Handler, is_own_origin, neighbourhood, remote_
 from web.server.data_key import data_key, key_id
 from web.server.media_relay import Relay as MediaPort
 from web.server.media_relay import Turn
+from web.server.public_address import PublicAddress
 from web.server.socket_shares import NONE, Balance
 
 SIGNED_OUT = 4201
@@ -149,6 +150,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
     watch = Watch(app, worker)
     await worker.start()
     await watch.start()
+    worker.supervisor.keep("media.public-address", PublicAddress(relay, settings, index).run)
     stop_receiving = None
     if process is not None and process.streams is not None:
         stop_receiving = process.streams.receive(index, relay.streams.take)

@@ -70,6 +70,11 @@ def build(kind: Kind, transaction_id: bytes, attributes: Iterable[Attribute], pa
     return covered + _encoded(FINGERPRINT, _checksum(covered))
 
 
+def plain_request(transaction_id: bytes) -> bytes:
+    """Return a binding request without attributes, as any STUN server answers it."""
+    return _headed(Kind.REQUEST, transaction_id, b"", 0)
+
+
 def parse(datagram: bytes) -> Message | None:
     """Return the message in a datagram; None if it is no binding request or response, or is damaged."""
     if (
@@ -101,6 +106,15 @@ def xor_address(host: str, port: int, transaction_id: bytes) -> bytes:
     mask = COOKIE[:2] + COOKIE + transaction_id
     family = 1 if address.version == 4 else 2
     return bytes((0, family)) + bytes(a ^ b for a, b in zip(plain, mask, strict=False))
+
+
+def mapped_host(message: Message) -> str | None:
+    """Return the IP address from which a STUN server has received the request, None if it says none (§14.2)."""
+    value = message.attributes.get(XOR_MAPPED_ADDRESS, b"")
+    if len(value) not in (8, 20):
+        return None
+    mask = COOKIE + message.transaction_id
+    return str(ipaddress.ip_address(bytes(a ^ b for a, b in zip(value[4:], mask, strict=False))))
 
 
 def _attributes(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -56,10 +56,13 @@ def bind(settings: RelaySettings) -> list[socket.socket]:
     raise PortsTakenError(errno.EADDRINUSE, f"no free UDP port on {settings.host or 'any address'}")
 
 
-def candidates(settings: RelaySettings, sockets: Iterable[socket.socket]) -> list[Candidate]:
+def candidates(
+    settings: RelaySettings, sockets: Iterable[socket.socket], public: str | None = None
+) -> list[Candidate]:
     """Return the candidates that a browser may try, best first.
 
-    Looked up at each call: a laptop changes its network.
+    Looked up at each call: a laptop changes its network. `public`: an address that was found by STUN. It comes after
+    this machine's own, which is shorter for a browser in the same network.
     """
     ports = {sock.family: sock.getsockname()[1] for sock in sockets}
     if settings.announce:
@@ -68,6 +71,8 @@ def candidates(settings: RelaySettings, sockets: Iterable[socket.socket]) -> lis
         hosts = local_addresses()
     else:
         hosts = [sock.getsockname()[0] for sock in sockets]
+    if public is not None and not settings.announce:
+        hosts = [*hosts, public]
     found = []
     for host in dict.fromkeys(hosts):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -17,6 +17,28 @@ TURN = re.compile(
 """A TURN URI (RFC 7065)."""
 
 
+STUN = re.compile(r"stun:([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(\d{1,5}))?")
+"""A STUN URI (RFC 7064): host and port."""
+
+
+def stun_server(url: str) -> tuple[str, int]:
+    """Return the host and port of a STUN URI (RFC 7064). Raises ValueError."""
+    found = STUN.fullmatch(url)
+    port = int(found[2] or 3478) if found is not None else 0
+    if found is None or not 0 < port < 65536:
+        raise ValueError(url)
+    return found[1].strip("[]"), port
+
+
+def is_stun(url: str) -> bool:
+    """Return whether `url` is a STUN URI (RFC 7064)."""
+    try:
+        stun_server(url)
+    except ValueError:
+        return False
+    return True
+
+
 def is_turn(url: str) -> bool:
     """Return whether `url` is a TURN URI (RFC 7065)."""
     return TURN.fullmatch(url) is not None

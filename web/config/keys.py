@@ -97,6 +97,7 @@ class Media(Section, frozen=True):
     announce: Annotated[
         tuple[str, ...], Meta(description="a list of IP addresses that browsers can reach")
     ] = ()
+    stun: Annotated[str, Meta(description='a STUN server such as "stun:stun.example.org:3478", or ""')] = ""
     tcp: Annotated[bool, Meta(description="true or false")] = True
     turn: Annotated[
         tuple[str, ...], Meta(description='a list of URLs such as "turns:turn.example.org:443?transport=tcp"')

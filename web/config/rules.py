@@ -7,7 +7,16 @@ starts.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from web.config.addresses import MAILBOX, is_address, is_loopback, is_network, is_origin, is_store, is_turn
+from web.config.addresses import (
+    MAILBOX,
+    is_address,
+    is_loopback,
+    is_network,
+    is_origin,
+    is_store,
+    is_stun,
+    is_turn,
+)
 from web.config.keys import Settings
 from web.errors import ConfigError
 
@@ -23,6 +32,7 @@ CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "webhooks.allow": lambda found: all(map(is_network, found)),
     "media.host": lambda host: not host or is_address(host),
     "media.announce": lambda found: all(map(is_address, found)),
+    "media.stun": lambda url: not url or is_stun(url),
     "media.turn": lambda found: all(map(is_turn, found)),
 }
 """Checks that a type and its bounds cannot express, by dotted key."""
@@ -47,6 +57,11 @@ def _mail_password(settings: Settings) -> str:
     return ""
 
 
+def _one_public_address(settings: Settings) -> str:
+    both = settings.media.announce and settings.media.stun
+    return 'media.stun: expected "", as media.announce is set' if both else ""
+
+
 def _turn(settings: Settings) -> str:
     media = settings.media
     if media.turn_secret and media.turn_secret_file:
@@ -66,7 +81,14 @@ def _timeouts_nest(settings: Settings) -> str:
     return "" if nest else "sessions.idle_s: expected at most what sessions.absolute_s says"
 
 
-RULES: tuple[Callable[[Settings], str], ...] = (_tls_pair, _ports_fit, _turn, _mail_password, _timeouts_nest)
+RULES: tuple[Callable[[Settings], str], ...] = (
+    _tls_pair,
+    _ports_fit,
+    _one_public_address,
+    _turn,
+    _mail_password,
+    _timeouts_nest,
+)
 """Rules between keys; each returns the problem in words, or an empty text."""
 
 

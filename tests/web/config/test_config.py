@@ -248,6 +248,26 @@ def test_turn_servers_are_set_with_their_secret_and_by_urls_that_browsers_take(
     assert f"{key}: expected" in refusal({"media": media})
 
 
+@pytest.mark.parametrize(
+    ("media", "right"),
+    [
+        ({"stun": "stun:stun.example.org"}, True),
+        ({"stun": "stun:[2001:db8::1]:3478"}, True),
+        ({"stun": "stun.example.org"}, False),
+        ({"stun": "stun:stun.example.org:99999"}, False),
+        ({"stun": "stun:stun.example.org", "announce": ["8.8.8.8"]}, False),
+    ],
+)
+def test_a_stun_server_is_named_by_its_uri_and_only_without_an_announced_address(
+    media: dict[str, Any], right: bool
+) -> None:
+    if right:
+        assert parse({"media": media}, "").media.stun == media["stun"]
+        return
+    with pytest.raises(ConfigError, match=r"media\.stun"):
+        parse({"media": media}, "")
+
+
 def test_a_turn_server_with_its_secret_is_accepted_and_the_secret_not_shown() -> None:
     urls = ["turns:turn.example.org:443?transport=tcp", "turn:[2001:db8::1]:3478"]
     settings = parse({"media": {"turn": urls, "turn_secret": "north wind"}}, "test")

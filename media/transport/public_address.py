@@ -1,0 +1,54 @@
+"""Asks a STUN server for the public address of this machine, as a browser must be told it behind address translation.
+
+Knows one request and its answer (RFC 8489), no relay. The port is that of the relay: the router forwards it unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Final
+
+from media.protocols import ice, stun
+
+RETRY_S: Final = 0.5
+TRIES: Final = 4
+
+
+class _Question(asyncio.DatagramProtocol):
+    """One transaction. `answer` becomes the address."""
+
+    def __init__(self, transaction_id: bytes) -> None:
+        self._transaction_id = transaction_id
+        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
+        """Take a response (called by asyncio). Whoever does not know the transaction id is ignored."""
+        message = stun.parse(data)
+        if message is None or message.kind != stun.Kind.RESPONSE or self.answer.done():
+            return
+        host = stun.mapped_host(message) if message.transaction_id == self._transaction_id else None
+        if host is not None and ice.usable(host):
+            self.answer.set_result(host)
+
+
+async def public_address(host: str, port: int) -> str | None:
+    """Return the address from which the STUN server at `host` sees this machine, None if it does not answer in 2 s."""
+    transaction_id = secrets.token_bytes(12)
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(RETRY_S * TRIES):
+            transport, question = await loop.create_datagram_endpoint(
+                lambda: _Question(transaction_id), remote_addr=(host, port)
+            )
+    except OSError:  # also TimeoutError: the name is not found, or not in time
+        return None
+    try:
+        for _ in range(TRIES):
+            transport.sendto(stun.plain_request(transaction_id))
+            done, _ = await asyncio.wait([question.answer], timeout=RETRY_S)
+            if done:
+                return question.answer.result()
+        return None
+    finally:
+        transport.abort()

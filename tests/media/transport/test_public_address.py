@@ -1,0 +1,74 @@
+"""The public address of this machine, from a real STUN server and from strangers who answer in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from media import Relay, RelaySettings, public_address
+from media.protocols import stun
+from media.transport import public_address as module
+from tests.journeys.turn import coturn
+
+
+@contextmanager
+def a_server(*answers: bytes | None, host: str = "203.0.113.9") -> Iterator[tuple[int, list[bytes]]]:
+    """A STUN server on the test's loop that answers each request with these; None: with `host`."""
+    loop, got = asyncio.get_running_loop(), list[bytes]()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.bind(("127.0.0.1", 0))
+
+        def read() -> None:
+            data, sender = sock.recvfrom(2048)
+            got.append(data)
+            number = data[8:20]
+            right = (stun.XOR_MAPPED_ADDRESS, stun.xor_address(host, 4000, number))
+            for answer in answers:
+                sock.sendto(answer or stun.build(stun.Kind.RESPONSE, number, [right], "any"), sender)
+
+        loop.add_reader(sock.fileno(), read)
+        try:
+            yield sock.getsockname()[1], got
+        finally:
+            loop.remove_reader(sock.fileno())
+
+
+async def test_a_real_stun_server_says_from_where_it_was_asked(tmp_path: Path) -> None:
+    async with coturn(tmp_path) as port:
+        assert await public_address("127.0.0.1", port) == "127.0.0.1"
+
+
+async def test_only_the_answer_to_this_question_counts() -> None:
+    other = (stun.XOR_MAPPED_ADDRESS, stun.xor_address("198.51.100.1", 1, bytes(12)))
+    false = stun.build(stun.Kind.RESPONSE, b"\0" * 12, [other], "any")
+    with a_server(b"", b"\1\1", false, None) as (port, got):
+        assert await public_address("127.0.0.1", port) == "203.0.113.9"
+        assert stun.parse(got[0]) is not None
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "224.0.0.1"])
+async def test_an_address_that_cannot_be_this_machines_is_no_answer(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.05)
+    with a_server(None, host=host) as (port, got):
+        assert await public_address("127.0.0.1", port) is None
+        assert len(got) == module.TRIES, "a lost datagram is sent again"
+
+
+async def test_a_name_that_does_not_exist_is_no_address() -> None:
+    assert await public_address("no-such-host.invalid", 3478) is None
+
+
+async def test_a_relay_gives_browsers_its_own_address_and_the_public_one() -> None:
+    relay = await Relay.open(RelaySettings(tcp=False))
+    relay.public_host = "203.0.113.9"
+    assert [found.host for found in relay.candidates()] == ["127.0.0.1", "203.0.113.9"]
+    assert {found.port for found in relay.candidates()} == set(relay.ports)
+    await relay.close()

@@ -1,0 +1,65 @@
+"""Keeps the relay's public address up to date by STUN, and warns if browsers elsewhere are given private ones only.
+
+Knows the settings and the relay, no packet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable
+
+import structlog
+
+from media import Relay, public_address
+from web.config import Settings
+from web.config.addresses import stun_server
+
+EVERY_S = 300.0
+
+log = structlog.get_logger("web.media")
+
+
+def only_private(hosts: Iterable[str]) -> bool:
+    """Return True if no address can be reached from the internet."""
+    return not any(ipaddress.ip_address(host).is_global for host in hosts)
+
+
+class PublicAddress:
+    """The public address of one worker's relay. Only one worker of a machine logs."""
+
+    def __init__(self, relay: Relay, settings: Settings, index: int) -> None:
+        self._relay, self._settings, self._logs = relay, settings, index == 0
+        self._answered = True
+
+    async def run(self) -> None:
+        """Ask at once and every EVERY_S seconds, until cancelled; warn once if only private addresses are known."""
+        await self.look()
+        if self._logs and self._settings.public and only_private(self.hosts()):
+            log.warning(
+                "media.private_address_only",
+                hint="calls from other networks need [media] announce or stun, and forwarded ports; docs/NETWORKS.md",
+            )
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Ask the STUN server, if there is one. An address that was found is kept while there is no answer."""
+        if not self._settings.media.stun:
+            return
+        found = await public_address(*stun_server(self._settings.media.stun))
+        if found is not None and found != self._relay.public_host:
+            self._relay.public_host = found
+            if self._logs:
+                log.info("media.public_address", host=found)
+        if found is None and self._answered and self._logs:
+            log.warning(
+                "media.stun_unanswered",
+                hint="does [media] stun name a STUN server that this machine reaches?",
+            )
+        self._answered = found is not None
+
+    def hosts(self) -> list[str]:
+        """Return the addresses that browsers are told."""
+        return [candidate.host for candidate in self._relay.candidates()]
