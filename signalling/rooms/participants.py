@@ -95,6 +95,15 @@ class Room:
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.kept_s = 0.0
 
+    def switches(self, besides: str) -> list[tuple[str, MediaKind, bool]]:
+        """Return (party, kind, off) for both kinds of each party but one."""
+        return [
+            (party, kind, kind in self.muted_by(other.member))
+            for party, other in self.participants.items()
+            for kind in get_args(MediaKind)
+            if party != besides
+        ]
+
     def muted_by(self, member: Member) -> frozenset[MediaKind]:
         """Return the kinds of media that a party has turned off."""
         return self.muted.get((member.party, member.person), frozenset())

@@ -185,6 +185,8 @@ class Rooms:
             participant.member = member
             self.paths.tell(room, member, "open", "lost", "none")  # what it missed meanwhile
             self.screens.tell(room, member)
+            for switch in room.switches(besides=member.party):
+                self._send_muted(room, member, *switch)
         elif isinstance(message, wire.Answer):
             self._answer(room, participant, message)
         elif isinstance(message, wire.Restart):
@@ -285,12 +287,11 @@ class Rooms:
 
     def _offer(self, room: Room, participant: Participant, *, fresh: bool, sdp: str) -> None:
         participant.offer += 1
-        visit = participant.member.visit
-        servers = self._relay.ice_servers()
+        member, servers = participant.member, self._relay.ice_servers()
         offer = server.MediaOffer(
-            visit=visit, offer=participant.offer, fresh=fresh, sdp=sdp, ice_servers=servers
+            visit=member.visit, offer=participant.offer, fresh=fresh, sdp=sdp, ice_servers=servers
         )
-        self._send(room, participant.member, offer)
+        self._send(room, member, offer)
 
     def _answer(self, room: Room, participant: Participant, message: wire.Answer) -> None:
         # The answer to an older offer is dropped: the answer to the newer offer is on its way.

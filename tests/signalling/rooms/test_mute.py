@@ -111,3 +111,20 @@ async def test_another_provider_of_the_visit_does_not_begin_muted(valkey: Redis)
         await successor.request("visit.claim", visit=patient.visit)
         await join(successor, patient)
         assert forwards(one, patient, "provider") == {"audio", "video"}
+
+
+async def test_a_resumed_connection_is_sent_what_was_switched_meanwhile(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two)
+        await join(provider, patient)
+        await join(their, patient)
+        await mute(their, patient, "video")
+        assert await muted(provider) == ("patient", "video", True)
+        await provider.close()
+        await mute(their, patient, "video", muted=False)
+        await mute(their, patient, "audio")
+        back = await two.connect(two.provider(), 1, resume=provider.welcome["resume"])
+        assert {await muted(back), await muted(back)} == {
+            ("patient", "audio", True),
+            ("patient", "video", False),
+        }
