@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import random
 import select
+import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -26,6 +27,7 @@ import uvloop
 from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, RawPeer, ReceivedPacket
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8
+from media.protocols.ice import Transport
 from media.relay import Relay
 from media.transport.dtls import Identity
 from media.transport.srtp import best_binding
@@ -66,17 +68,48 @@ class Figures:
     binding: str
 
 
+class FramedSocket(socket.socket):
+    """A TCP connection with the frames of RFC 4571 and the methods of a UDP socket, without a loop."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(socket.AF_INET, socket.SOCK_STREAM)
+        self.connect(address)
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._input = bytearray()
+
+    def sendto(self, packet: bytes | memoryview, _address: object) -> int:  # type: ignore[override]
+        """Send a packet in its frame; wait until the kernel has taken it."""
+        self.sendall(len(packet).to_bytes(2, "big") + packet)
+        return len(packet)
+
+    def recvfrom_into(self, buffer: bytearray) -> tuple[int, None]:  # type: ignore[override]
+        """Copy the next packet; return its length. Raises BlockingIOError if no whole one is there."""
+        while len(self._input) < 2 + (size := int.from_bytes(self._input[:2], "big")):
+            received = self.recv(65_536, socket.MSG_DONTWAIT)
+            if not received:
+                raise ConnectionResetError
+            self._input += received
+        buffer[:size] = self._input[2 : 2 + size]
+        del self._input[: 2 + size]
+        return size, None
+
+
 class Speaker(RawPeer):
     """A probe that sends packets of a call's sizes. Each video packet contains its time of sending."""
 
-    def __init__(self, identity: Identity, host: str = "127.0.0.1") -> None:
-        super().__init__(best_binding(), identity, host)
+    def __init__(self, identity: Identity, host: str = "127.0.0.1", transport: Transport = "udp") -> None:
+        super().__init__(best_binding(), identity, host, transport)
         self.latencies_ns: list[int] = []
         self._sequence = itertools.count(random.getrandbits(14))
         self._audio_sequence = itertools.count(random.getrandbits(14))
         self._noise = os.urandom(VIDEO_BYTES)
         self._owed = 0.0
         self._frames = 0
+
+    def connect_tcp(self) -> None:
+        """Connect over TCP, to be polled as a UDP socket is."""
+        self.sock.close()
+        self.sock = FramedSocket(self.remote)
 
     def frame(self, at_s: float) -> None:
         """Send one video frame: three or four packets. The first frame of each second is a keyframe."""
@@ -233,11 +266,13 @@ def served() -> AbstractContextManager[tuple[int, Connection]]:
     return in_child(_serve, ("stop", "", None))
 
 
-def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Figures:
+def run(
+    calls: int = 20, duration_s: float = 5.0, *, latency: bool = True, transport: Transport = "udp"
+) -> Figures:
     """Measure and return the figures.
 
     CPU is measured first, with the cheapest possible load. Then, if `latency`, every packet is decrypted and timed for
-    two more seconds.
+    two more seconds. `transport`: of all parties.
     """
     load = Load()
     identity = Identity(0.0)
@@ -253,11 +288,11 @@ def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Fi
             ask("stats")
             used_ns = cpu_ns([pid])
             for call in range(calls):
-                pair = {name: Speaker(identity) for name in "ab"}
+                pair = {name: Speaker(identity, transport=transport) for name in "ab"}
                 for name, speaker in pair.items():
-                    load.add(speaker)
                     offer = ask("join", f"call-{call}", name)
                     ask("accept", f"call-{call}", (name, speaker.answer(str(offer))))
+                    load.add(speaker)
                 load.connect(list(pair.values()))
             setup_ns = cpu_ns([pid]) - used_ns
             everyone = list(load.speakers.values())
@@ -301,10 +336,21 @@ def measure(calls: int, seconds: float, progress: Callable[[float], None]) -> Ma
     """Run so many calls through a relay for so long; return the figures. Raises TimeoutError if it does not answer."""
     progress(0.1)
     found = run(calls, seconds)
+    progress(0.6)
+    over_tcp = run(calls, seconds, latency=False, transport="tcp")
+    ratio = over_tcp.cpu_us_per_packet / found.cpu_us_per_packet
     note = f"{calls} calls, {found.packets_per_s:.0f} packets/s, {found.binding}"
     return Made(
         [
             Figure("relay_us", "relay, CPU a packet", found.cpu_us_per_packet, "µs", 25.0, note),
+            Figure(
+                "relay_tcp_ratio",
+                "relay, CPU a packet over TCP, as a multiple of that over UDP",
+                round(ratio, 2),
+                "×",
+                1.6,
+                f"{over_tcp.cpu_us_per_packet} µs, both parties over TCP",
+            ),
             Figure(
                 "relay_before_gate",
                 "packets that crossed before the gate opened",

@@ -9,3 +9,10 @@ def test_the_benchmark_relays_everything_and_nothing_early() -> None:
     assert figures.packets_before_gate == 0
     assert figures.cpu_us_per_packet > 0
     assert 0 < figures.latency_p50_ms <= figures.latency_p99_ms
+
+
+def test_the_benchmark_relays_over_tcp_too() -> None:
+    figures = run(calls=1, duration_s=0.5, latency=False, transport="tcp")
+    assert figures.packets > 100
+    assert figures.packets_before_gate == 0
+    assert figures.cpu_us_per_packet > 0
