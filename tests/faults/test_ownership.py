@@ -112,7 +112,7 @@ WRITES = {
     "bell.mark": Case("provider", ("assign",), {"until_ms": 2**52}),
 }
 """Every message that changes something in the store."""
-READS = {"ping", "subscribe", "unsubscribe", "visit.history", "sessions.past"}
+READS = {"ping", "media.probe", "media.probed", "subscribe", "unsubscribe", "visit.history", "sessions.past"}
 OF_A_SEAT = {"media.answer", "media.restart", "media.mute", "media.share"}
 """Messages that the room's owner refuses, because the membership is another worker's (test_rooms.py)."""
 

@@ -1,4 +1,4 @@
-/** A browser as a peer: RTCPeerConnection with a fake camera and microphone. See process.py for what it speaks. */
+/** A browser as a peer: RTCPeerConnection with a fake camera and microphone. Its messages: see process.py. */
 
 const BRIGHT = 40;
 const REPORT_MS = 100;

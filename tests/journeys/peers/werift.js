@@ -1,6 +1,6 @@
 /**
- * werift, a WebRTC peer without an encoder: once on it sends back what it receives, so that the other side sees its own
- * picture. See process.py for what it speaks. The first argument is the folder of werift's package.
+ * werift, a WebRTC peer without an encoder: once on it sends back what it receives, so that the other side
+ * sees its own picture. Its messages: see process.py. The first argument is the folder of werift's package.
  */
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";

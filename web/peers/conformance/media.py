@@ -26,7 +26,7 @@ OFFERS: Final = (
     (r"^a=fingerprint:sha-256 ", "a SHA-256 fingerprint"),
     (r"^a=setup:actpass", "a=setup:actpass"),
     (r"^a=rtcp-mux", "a=rtcp-mux"),
-    (r"^m=audio \d+ UDP/TLS/RTP/SAVPF 111", "Opus as payload type 111"),
+    (r"^m=audio \d+ UDP/TLS/RTP/SAVPF (?:\d+ )*111\b", "Opus as payload type 111"),
     (r"^a=rtpmap:111 opus/48000/2", "a=rtpmap of Opus"),
     (r"^m=video \d+ UDP/TLS/RTP/SAVPF 96", "VP8 as payload type 96"),
     (r"^a=rtpmap:96 VP8/90000", "a=rtpmap of VP8"),

@@ -76,7 +76,7 @@ class ErrorFigures(msgspec.Struct, frozen=True):
     examples: list[str]
 
 
-class People(msgspec.Struct, frozen=True):
+class PatientCounts(msgspec.Struct, frozen=True):
     """How many patients are waiting, in a call, and done."""
 
     arrived: int
@@ -90,7 +90,7 @@ class Figures(msgspec.Struct, frozen=True):
 
     started: str
     duration_s: float
-    people: People
+    people: PatientCounts
     throughput_per_s: float
     width_s: float
     arrivals: list[int]
@@ -242,13 +242,13 @@ def integral(series: Series) -> float:
     return math.fsum(value * (at - before) for (before, _), (at, value) in pairwise(pairs))
 
 
-def people(seen: Observations) -> People:
+def people(seen: Observations) -> PatientCounts:
     """Return how many patients are where now. A driver's gauges are preferred to a guess from the steps."""
     done = {name: len(series) for name, series in list(seen.steps.items())}
     arrived = done.get("arrive", 0)
     waiting = max(0, arrived - done.get("pulled_in", 0))
     in_call = max(0, done.get("started", 0) - done.get("hang_up", 0))
-    return People(
+    return PatientCounts(
         arrived=arrived,
         waiting=_last(seen, "waiting", waiting),
         in_call=_last(seen, "in_call", in_call),

@@ -1,5 +1,5 @@
-/* The patient's photos: taken or chosen, made small in this browser, looked at once more, and sent. The server makes
-   each anew from its pixels; here it is made small so that it arrives soon, also from a phone. */
+/* The patient's photos: taken or chosen, made small in this browser, looked at once more, and sent. The
+   server makes each anew from its pixels; here it is made small so that it arrives soon. */
 import { html, nothing } from "../shared/lit.js";
 import { photoList, removePhoto, sendForm } from "../shared/photos.js";
 import { t } from "../shared/text.js";
@@ -12,7 +12,8 @@ const QUALITY = 0.85;
 const KINDS = "image/jpeg,image/png,image/webp";
 
 /**
- * The picture as a small JPEG; the file itself if this browser cannot read it: then the server says what is wrong.
+ * The picture as a small JPEG; the file itself if this browser cannot read it: then the server says what is
+ * wrong.
  *
  * @param {File} file
  * @returns {Promise<Blob>}
@@ -92,7 +93,7 @@ export class Photos {
     const full = photos.length >= MOST;
     return html`<section class="stack" aria-label=${t("Photos")} data-photos>
       <p class="small quiet">
-        ${t("A photo can help: of what hurts, a rash, a medicine or a letter. Only staff of the clinic see it.")}
+        ${t("A photo can help: of what hurts, a rash, a medicine, a letter. Only the clinic’s staff see it.")}
       </p>
       ${photos.length ? photoList(photos, removePhoto) : nothing}
       ${

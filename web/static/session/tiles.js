@@ -125,6 +125,7 @@ export class Tiles {
     const [why, warn] = absence(party, { live, cameraOff: off.video });
     const relation = relationWords(party);
     const name = html`${party.name}${relation ? html` · ${relation}` : nothing}`;
+    const label = screen ? t("Screen of {name}", party) : name;
     const quiet =
       taking && off.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing;
     return html`<section
@@ -143,7 +144,7 @@ export class Tiles {
         .srcObject=${kept(stream)}></video>
       ${
         picture
-          ? html`<span class="tag"><span>${screen ? t("Screen of {name}", party) : name}</span>${quiet}</span>`
+          ? html`<span class="tag"><span>${label}</span>${quiet}</span>`
           : html`<div class="who">
               <span class="face large" aria-hidden="true">${initials(party.name)}</span>
               <p class="name">${name}</p>
