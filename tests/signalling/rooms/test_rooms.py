@@ -236,7 +236,8 @@ async def test_news_of_a_lost_room_that_comes_twice_moves_its_members_once(valke
         memberships, owner = two.workers[0].memberships, two.workers[1]
         fence = owner.rooms._rooms[f"{patient.visit}"].fence
         with capture_logs() as logs:
-            memberships.lost(f"{patient.visit}", fence)  # no newer lease than theirs
+            memberships.lost(f"{patient.visit}", fence)
+            assert logs == [], "the lease is no newer than theirs"
             for _ in range(2):
                 memberships.move_from(frozenset({owner.id}))
         assert [line["event"] for line in logs] == ["room.moving"]

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.encryption import Seal
+from signalling.store.event_stream import StreamHead
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.store.records import Committed, Snapshot, Store
 from signalling.visit import commands as c
@@ -167,6 +168,27 @@ async def test_an_event_that_is_received_while_the_copy_is_loaded_is_not_lost(
 
         monkeypatch.setattr(store, "snapshot", snapshot)
         await mirror.open()
+        await until(lambda: len(mirror.visits) == 2)
+
+
+async def test_an_event_that_is_missed_while_a_repair_reads_the_head_is_fetched(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        store = Store(valkey, Seal({b"1": b"k" * 32}))
+        mirror, read = Mirror(ORG, store, []), store.stream.head
+        await mirror.open()
+
+        async def head(organisation: str) -> StreamHead:
+            found = await read(organisation)
+            monkeypatch.setattr(store.stream, "head", read)
+            await one.arrive()
+            mirror.repair(found.seq + 1)
+            return found
+
+        monkeypatch.setattr(store.stream, "head", head)
+        mirror.repair()
         await until(lambda: len(mirror.visits) == 2)
 
 
