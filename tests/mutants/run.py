@@ -3,7 +3,8 @@
 Draws `--number` changes (`changes.py`) of the sources with a seed. For each: a copy of this folder gets the change,
 those of the file's own tests (`tests/mirror.py`) that run the changed statement run in it, the quickest first
 (`reached.py`), and the change is killed if one fails, or if one takes much longer than without, twice. Prints each
-judgement; writes results.md. A survivor gets a test, or a reason in equivalents.toml if nobody can notice it.
+judgement. A survivor gets a test, or a reason in equivalents.toml if nobody can notice it; `--again` then judges the
+survivors of a sample that `--write` kept in results.json, from which results.md is made.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import NamedTuple, NoReturn
 import aiohttp.web  # noqa: F401
 import aiortc  # noqa: F401
 import hypothesis  # noqa: F401
+import msgspec
 import playwright.async_api  # noqa: F401
 import pytest
 import redis.asyncio  # noqa: F401
@@ -36,14 +38,14 @@ import schemathesis  # noqa: F401
 from tests.mirror import ROOT, own_tests
 from tests.mutants.changes import Change, changes, statement_lines
 from tests.mutants.reached import Chosen, Reached, Recorder
+from tests.mutants.samples import SURVIVED, Sample, Survivor, report, sample
 
 HERE = Path(__file__).parent
 EQUIVALENTS = HERE / "equivalents.toml"
-RESULTS = HERE / "results.md"
+SAMPLES, RESULTS = HERE / "results.json", HERE / "results.md"
 SOURCES = ("signalling", "media")
 LONGER, GRACE_S = 4, 15.0  # a test that takes so much longer than without a change hangs
 PATIENCE = 3  # the second judgement of what took too long waits so many times as long
-BAR = "\\|"  # in a table of Markdown
 PYTEST = ("-q", "-m", "not browser", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
@@ -57,6 +59,10 @@ class Mutant(NamedTuple):
     def __str__(self) -> str:
         return f"{self.source}:{self.change.line}"
 
+    def as_survivor(self) -> Survivor:
+        """Return what is kept of it if no test notices it."""
+        return Survivor(str(self.source), self.change.line, str(self.change), self.code)
+
     def lines(self) -> range:
         """Return the lines of the changed statement."""
         return statement_lines((ROOT / self.source).read_bytes(), self.change.line)
@@ -66,19 +72,49 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     options = _options(arguments)
     os.nice(15)
-    mutants = draw(options.paths, options.number, options.seed)
+    kept = read_samples()
+    drawn_by = f"--number {options.number} --seed {options.seed} {' '.join(options.paths)}"
+    again = survivors(kept[drawn_by], options.paths) if options.again else {}
+    mutants = list(again) if options.again else draw(options.paths, options.number, options.seed)
+    outcome = dict[Mutant, str]()
     with tempfile.TemporaryDirectory(prefix="greenroom-mutants-") as folder:
-        bench = Bench(Path(folder), mutants)
-        reasons, outcome = _reasons(), dict[Mutant, str]()
+        bench, reasons = Bench(Path(folder), mutants), _reasons()
         with contextlib.suppress(KeyboardInterrupt):  # what was judged until Ctrl-C is a smaller sample
             for mutant in mutants:
                 outcome[mutant] = _judged(bench, mutant, reasons)
-    text = report(
-        outcome, len(mutants), f"--number {options.number} --seed {options.seed} {' '.join(options.paths)}"
-    )
-    print(text)
+    if options.again:
+        found = kept[drawn_by].again({again[mutant]: judgement for mutant, judgement in outcome.items()})
+    else:
+        found = sample(_commit(), len(mutants), ((one.as_survivor(), kind) for one, kind in outcome.items()))
+    kept[drawn_by] = found
+    print(report({drawn_by: found}))
     if options.write:
-        RESULTS.write_text(text, "utf-8")
+        SAMPLES.write_bytes(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
+        RESULTS.write_text(report(kept), "utf-8")
+
+
+def read_samples() -> dict[str, Sample]:
+    """Return the samples of results.json, by the arguments that drew them."""
+    return msgspec.json.decode(SAMPLES.read_bytes(), type=dict[str, Sample])
+
+
+def survivors(kept: Sample, paths: Iterable[str]) -> dict[Mutant, Survivor]:
+    """Return the survivors of a sample as changes of the sources of now, the nearest if a line moved or is there twice.
+
+    Those that were killed since, and those whose code is not there any more, are left out.
+    """
+    found = dict[Mutant, Survivor]()
+    sources = every(paths)
+    for one in kept.survivors:
+        alike = [mutant for mutant in sources if mutant.as_survivor().names(one)]
+        if one.now == SURVIVED and alike:
+            found[min(alike, key=lambda mutant: abs(mutant.change.line - one.line))] = one
+    return found
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -92,19 +128,28 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, default=7, help="the same seed draws the same changes of the same sources"
     )
-    parser.add_argument("--write", action="store_true", help="renew results.md")
+    parser.add_argument(
+        "--again", action="store_true", help="judge the survivors of the kept sample with these arguments"
+    )
+    parser.add_argument("--write", action="store_true", help="keep the sample, and renew results.md")
     return parser.parse_args(arguments)
 
 
 def draw(paths: Iterable[str], number: int, seed: int) -> list[Mutant]:
     """Return `number` random changes of the sources, in random order. A path is a folder, a file, or `file:line`."""
+    found = every(paths)
+    return random.Random(seed).sample(found, min(number, len(found)))
+
+
+def every(paths: Iterable[str]) -> list[Mutant]:
+    """Return all changes of the sources, in their order."""
     found = dict[Mutant, None]()
     for path in sorted(paths):
         name, _, line = path.partition(":")
         files = [ROOT / name] if name.endswith(".py") else sorted((ROOT / name).rglob("*.py"))
         for file in files:
             found |= dict.fromkeys(one for one in _mutants(file) if line in ("", str(one.change.line)))
-    return random.Random(seed).sample(list(found), min(number, len(found)))
+    return list(found)
 
 
 def _mutants(file: Path) -> Iterator[Mutant]:
@@ -232,34 +277,6 @@ class Bench:
                 self._shown.write_bytes(pickle.dumps(vars(plugin.reached)))
         finally:
             os._exit(int(code))
-
-
-def report(outcome: dict[Mutant, str], drawn: int, arguments: str) -> str:
-    """Return results.md; `drawn`: how many changes there were to judge, if all was not judged before Ctrl-C."""
-    counted = {
-        kind: sum(found == kind for found in outcome.values())
-        for kind in ("killed", "late", "survived", "equivalent")
-    }
-    judged = len(outcome) - counted["equivalent"]
-    killed = counted["killed"] + counted["late"]
-    lines = [
-        "# Mutants: small faults put into the sources, and how many a file's own tests notice",
-        "",
-        f'Written by `make mutants ARGS="{arguments} --write"`. Each change alone; then the tests run that'
-        " `tests/mirror.py` calls the file's own.",
-        "",
-        f"**{killed} of {judged} judged changes killed ({100 * killed / max(1, judged):.1f} %)**,"
-        f" {counted['late']} by the time-out."
-        f" Drawn: {drawn}; besides, {counted['equivalent']} that change nothing (`equivalents.toml` says why).",
-        "",
-    ]
-    if counted["survived"]:
-        lines += ["| survived | change | in |", "|---|---|---|"]
-        for mutant in sorted(mutant for mutant, found in outcome.items() if found == "survived"):
-            cells = (str(mutant), str(mutant.change), f"`{mutant.code}`")
-            lines.append(f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |")
-        lines.append("")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
