@@ -110,7 +110,7 @@ async def _on_call(connection: Connection, request: client.OnCall) -> Answer:
     return server.Done(reply_to=request.id, version=version)
 
 
-async def _enter(connection: Connection, request: client.VisitEnter) -> Answer:
+async def _enter(connection: Connection, request: client.VisitRequest) -> server.Message:
     answer = await _command(connection, request, c.Enter(connection.id, connection.services.worker))
     if isinstance(answer, server.Done):
         connection.entered |= {request.visit}
@@ -169,6 +169,11 @@ async def _media_join(connection: Connection, request: client.MediaJoin) -> Answ
     member = await _member(connection, request)
     if isinstance(member, server.Error):
         return member
+    if request.visit not in connection.entered:
+        # The room is left with the page: a connection that is on no page would stay in it without a socket.
+        entered = await _enter(connection, request)
+        if isinstance(entered, server.Error):
+            return entered
     await connection.services.memberships.join(member, request.id, connection.origin)
     return None
 

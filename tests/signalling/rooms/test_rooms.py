@@ -85,6 +85,27 @@ async def test_the_gate_is_open_while_the_visit_is_live_and_at_no_other_time(val
         assert gates(two, patient) == [False], "back after the grace: press again"
 
 
+def holders(open_: Clinic, patient: Actor) -> list[str]:
+    """Return the worker of each member of the visit's room."""
+    found = [worker.rooms._rooms.get(f"{patient.visit}") for worker in open_.workers]
+    return [held.member.worker for room in found if room is not None for held in room.participants.values()]
+
+
+async def test_a_client_that_joins_without_entering_leaves_the_room_with_its_connection(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey) as two:
+        patient, _, _ = await both(two)
+        tab = await two.connect(patient, 0)
+        await join(tab, patient)
+        tab.vanish()
+        await tab.wait_closed()
+        tab = await two.connect(patient, 1, resume=tab.welcome["resume"])
+        await until(lambda: holders(two, patient) == [two.workers[1].id])
+        await tab.send({"type": "bye", "id": 99})
+        await until(lambda: holders(two, patient) == [])
+
+
 @pytest.mark.parametrize("how", ["visit.end", "visit.release"])
 async def test_after_the_end_and_after_a_return_to_the_queue_there_is_no_room(
     valkey: Redis, how: str
