@@ -52,6 +52,7 @@ export class Session {
   #devices;
   #watch;
   #pressing = false;
+  #pressed = false; // on this page, and not taken back
   #sound;
   #screen;
   #wakeLock = new WakeLock();
@@ -138,6 +139,7 @@ export class Session {
    * @param {Protocol.VisitPart} visit
    */
   update(visit) {
+    if (!this.#visit) this.#pressed = visit.parties[this.party].started;
     this.#visit = visit;
     this.#link.send(this.#live || this.#me.started);
     if (this.#live !== this.#wasLive) this.#watch.restart(this.#live);
@@ -196,6 +198,7 @@ export class Session {
     this.#link.send(true);
     try {
       await this.#client.request({ type: "visit.start", visit: this.id }, { timeout_ms: 30_000 });
+      this.#pressed = true;
     } catch (error) {
       if (!this.#live && !this.#me.started) this.#link.send(false);
       toast(`${refusalWords(error)} ${t("The session has not started; please press again.")}`, { bad: true });
@@ -214,6 +217,7 @@ export class Session {
     if (this.#left) return this.#left();
     const said = question ? await ask(question) : "yes";
     if (!said) return;
+    this.#pressed = false;
     try {
       const { id: visit } = this;
       if (type === "visit.end") await this.#client.request({ type, visit, by_phone: said === "also" });
@@ -249,6 +253,7 @@ export class Session {
       return elsewhere({ here: () => this.#link.open(), back: this.#back?.() ?? nothing });
     }
     const { open, all } = this.#asides;
+    const inCall = this.#live ? [...this.#screen.entries, ...this.#language.entries()] : [];
     const current = all.find(({ id }) => id === open) ?? null;
     return html`<div
       class="session"
@@ -271,7 +276,7 @@ export class Session {
         open,
         show: (which) => this.#asides.show(which),
         // Before the call the languages stand under the devices.
-        entries: [...this.#more(), ...(this.#live ? this.#callEntries() : [])],
+        entries: [...this.#more(), ...inCall],
       })}
       <main id="main" tabindex="-1" class="floor">
         ${this.#blocked(this.#visit)} ${this.#live ? this.#screen.notice(this.#visit.parties) : nothing}
@@ -294,10 +299,6 @@ export class Session {
         }
       </footer>
     </div>`;
-  }
-
-  #callEntries() {
-    return [...this.#screen.entries, ...this.#language.entries()];
   }
 
   #home() {
@@ -375,7 +376,7 @@ export class Session {
         ${
           this.role === "guest"
             ? guestWords({ visit: this.#known, me: this.#me })
-            : ownWords({ me: this.#me, other: this.#other, path })
+            : ownWords({ me: this.#me, other: this.#other, path, cleared: this.#pressed })
         }
       </p>
       ${this.#devices.view()}

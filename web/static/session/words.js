@@ -47,9 +47,12 @@ export function otherSpoken(party) {
 /**
  * What one's own press is waiting for: a sentence under the button.
  *
- * @param {{ me: Protocol.PartyPart, other: Protocol.PartyPart, path: string }} sides
+ * @param {{ me: Protocol.PartyPart, other: Protocol.PartyPart, path: string, cleared: boolean }} sides
+ *   `cleared`: this page has pressed, and was away for so long that the press no longer counts
  */
-export function ownWords({ me, other, path }) {
+export function ownWords({ me, other, path, cleared }) {
+  if (!me.started && cleared)
+    return t("Your connection was lost for too long. Press Start Session to go on with the session.");
   if (!me.started) return t("Neither side sees or hears the other until both have pressed Start Session.");
   if (!other.present)
     return t("You have pressed Start Session. It begins when {name} is back and presses too.", other);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { qualityWords, veilWords } from "../../../../web/static/session/words.js";
+import { ownWords, qualityWords, veilWords } from "../../../../web/static/session/words.js";
 
 test("a page without a path does not say that it connects", () => {
   assert.deepEqual(qualityWords({ path: "joining", blocked: true, words: null, standstill: null }), [
@@ -18,4 +18,12 @@ test("over silence and over a face that stands still the connection is not calle
   assert.match(veilWords({ name: "Ana", stopped: "silent" }), /goes on by itself/);
   assert.equal(qualityWords({ ...call, words: "quiet", standstill: null })[0], "Connected");
   assert.equal(qualityWords({ ...call, standstill: null })[0], "Connection good");
+});
+
+test("after a long outage the page says why Start Session is there again", () => {
+  const me = /** @type {Protocol.PartyPart} */ ({ name: "Ana", present: true, started: false });
+  const other = { ...me, name: "Dr. Osei", started: true };
+  const words = (/** @type {boolean} */ cleared) => ownWords({ me, other, path: "connected", cleared });
+  assert.match(words(true), /connection was lost for too long/);
+  assert.match(words(false), /^Neither side sees or hears/);
 });
