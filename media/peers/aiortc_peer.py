@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+import aioice.ice
 from aiortc import (
     MediaStreamError,
     MediaStreamTrack,
@@ -30,6 +31,10 @@ from aiortc import (
 )
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE
 from av import AudioFrame, VideoFrame
+
+# aioice takes a response that comes after 0.5 s for none, and closes after six in a row: on a machine that is so busy,
+# a call ended that a browser keeps (30 s, RFC 7675). The relay judges consent as well.
+aioice.ice.CONSENT_FAILURES = 1_000
 
 WIDTH: Final = 320
 HEIGHT: Final = 240

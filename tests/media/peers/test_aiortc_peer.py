@@ -3,8 +3,11 @@
 import re
 import time
 
+import pytest
+
 from media import Connected, OfferNeeded, Relay, RelaySettings
 from media.peers.aiortc_peer import AUDIO_FRAME_S, SyntheticParty, ToneTrack
+from tests.media.duo import until
 
 
 async def test_two_synthetic_parties_see_and_hear_each_other() -> None:
@@ -29,6 +32,24 @@ async def test_two_synthetic_parties_see_and_hear_each_other() -> None:
     assert events == {"a": [Connected()], "b": [Connected()]}
     for peer in peers.values():
         await peer.close()
+    await relay.close()
+
+
+async def test_a_busy_machine_that_answers_every_check_too_late_does_not_end_a_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    relay = await Relay.open(RelaySettings())
+    room = relay.room("room")
+    monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 0.01)
+    peer = SyntheticParty()
+    party = room.join("a", lambda event: None)
+    party.accept(await peer.answer(party.offer()))
+    await peer.wait_connected()
+    monkeypatch.setattr("aioice.stun.RETRY_RTO", 0.0)
+    seen = relay.stats.stun
+    await until(lambda: relay.stats.stun > seen + 20)
+    assert peer.connected
+    await peer.close()
     await relay.close()
 
 
