@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from media.protocols.ice import Credentials
 from tests.media.duo import call, duo, until
 
 
@@ -17,9 +18,23 @@ async def test_each_offer_of_a_party_is_a_later_version_of_one_session() -> None
         assert origins[0][0] == origins[1][0]
 
 
+async def test_the_credentials_of_the_browser_are_those_of_its_answer() -> None:
+    async with call() as (stage, a, _b):
+        assert stage.parties["a"].remote_credentials == Credentials(a.ufrag, a.password)
+        assert stage.room.join("c", lambda event: None).remote_credentials is None
+
+
 async def test_media_for_a_party_that_has_left_is_withheld() -> None:
     async with call() as (stage, a, _b):
         stage.parties["b"].leave()
         withheld = stage.relay.stats.withheld
         a.audio(2)
         await until(lambda: stage.relay.stats.withheld == withheld + 1)
+
+
+async def test_a_party_that_has_left_keeps_no_keys() -> None:
+    async with call() as (stage, _a, _b):
+        party = stage.parties["b"]
+        assert None not in (party.endpoint.rx, party.endpoint.tx)
+        party.leave()
+        assert (party.endpoint.rx, party.endpoint.tx) == (None, None)

@@ -148,6 +148,9 @@ async def test_staff_write_to_a_patient_who_waits_and_the_parties_to_each_other(
     await provider.request("visit.claim", visit=visit)
     await provider.request("subscribe", topic=f"chat/{visit}")
     assert len((await provider.expect("chat.snapshot"))["lines"]) == 1
+    assert not any(worker.topics.chat._reading for worker in two.workers), (
+        "nothing is kept of a finished read"
+    )
     await patient.request("chat.send", visit=visit, text="I have it")
     assert (await provider.expect("chat.line"))["line"]["party"] == "patient"
     colleague = await staff(two, LIN, 0)
@@ -204,6 +207,16 @@ async def test_a_chat_message_sent_right_after_a_claim_through_another_worker_is
     await provider.request("visit.claim", visit=visit)
     await patient.request("chat.send", visit=visit, text="Hello.")
     assert await refused(patient, "chat.send", visit="v_none", text="Hello.") == "not_found"
+
+
+async def test_a_chat_message_whose_random_id_is_taken_is_refused(
+    two: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalling.topics.chat.new_id", lambda prefix: f"{prefix}_once")
+    provider = await staff(two, OSEI, 1)
+    visit, _ = await waiting(two)
+    await provider.request("chat.send", visit=visit, text="Hello.")
+    assert await refused(provider, "chat.send", visit=visit, text="Hello again.") == "unavailable"
 
 
 async def test_a_transferred_visit_keeps_its_place_and_is_assigned_to_the_new_provider(two: Clinic) -> None:

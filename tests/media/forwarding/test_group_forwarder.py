@@ -70,6 +70,7 @@ def test_a_closed_subscription_receives_nothing_and_counts_what_it_missed() -> N
     del to[B].sources[1]
     line.reads(sound(9))
     assert line.counted()["withheld"] == 2
+    assert to[C].sources[1].packets == 3
 
 
 def test_each_receivers_video_begins_with_a_keyframe_that_is_asked_for_once() -> None:
@@ -114,7 +115,7 @@ def test_a_receiver_that_cannot_be_reached_leaves_the_others_alone() -> None:
 
 
 def test_a_retransmission_goes_to_who_was_sent_the_original() -> None:
-    line, _, to = three()
+    line, a, to = three()
     late = build(RTX, 1, 3000 * 10, 3, pack("!H", 10) + KEY), A
     line.reads(late)
     assert line.sent[B] == []
@@ -132,10 +133,10 @@ def test_a_retransmission_goes_to_who_was_sent_the_original() -> None:
     padding[0] |= 0x20
     line.reads((bytes(padding), A))
     assert line.sent[C][-1][12:] == b"\x00\x00\x03"
-    del to[B].current["video"]
-    sent = len(line.sent[B])
+    del to[B].current["video"], a.current["video"]
+    to_b, to_c = len(line.sent[B]), len(line.sent[C])
     line.reads(late)
-    assert len(line.sent[B]) == sent
+    assert (len(line.sent[B]), len(line.sent[C])) == (to_b, to_c + 1)
 
 
 def test_reports_go_to_each_other_party_about_its_own_streams() -> None:

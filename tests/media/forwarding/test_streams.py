@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.streams import Flow, Source, sequence_older
+from media.forwarding.streams import Flow, Missing, Source, sequence_older
 
 SSRCS = {"audio": 1, "video": 2, "rtx": 3}
 sequences, timestamps = st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
@@ -172,3 +172,11 @@ def test_loss_and_bit_rate_are_those_of_the_last_interval() -> None:
 def test_a_sequence_number_is_older_by_the_shorter_way_around_the_circle(number: int, ahead: int) -> None:
     assert sequence_older(number, number + ahead, 0xFFFF)
     assert not sequence_older(number + ahead, number, 0xFFFF)
+
+
+def test_a_missing_packet_is_asked_for_again_after_a_round_trip_then_ever_later() -> None:
+    missing = Missing()
+    missing.add("video", 8, 1, 0.0)
+    asked_s = [now_s for now_s in range(100) if missing.due(float(now_s), 1000.0)]
+    assert asked_s == [1, 3, 7, 15, 31]
+    assert len(missing) == 0

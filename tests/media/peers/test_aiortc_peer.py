@@ -6,7 +6,7 @@ import time
 import pytest
 
 from media import Connected, OfferNeeded, Relay, RelaySettings
-from media.peers.aiortc_peer import AUDIO_FRAME_S, SyntheticParty, ToneTrack
+from media.peers.aiortc_peer import AUDIO_FRAME_S, PictureTrack, SyntheticParty, ToneTrack
 from tests.media.duo import until
 
 
@@ -105,3 +105,8 @@ async def test_three_synthetic_parties_see_and_hear_each_other_whoever_came_firs
     for peer in peers.values():
         await peer.close()
     await relay.close()
+
+
+async def test_the_synthetic_picture_is_grey() -> None:
+    frame = await PictureTrack().recv()
+    assert [set(bytes(plane)) for plane in frame.planes[1:]] == [{128}, {128}]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
+from media.errors import DtlsError
 from media.peers.raw import RawPeer
-from media.transport.dtls import Identity
+from media.transport.dtls import Association, Identity
 from media.transport.srtp import native_binding
 from tests.media.duo import call
 
@@ -25,6 +28,12 @@ def probe() -> Iterator[RawPeer]:
     made.remote = made.udp.getsockname()
     yield made
     made.close()
+
+
+def test_a_probe_has_room_for_more_datagrams_than_a_usual_socket(probe: RawPeer) -> None:
+    buffer = socket.SOL_SOCKET, socket.SO_RCVBUF
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as usual:
+        assert probe.udp.getsockopt(*buffer) > usual.getsockopt(*buffer)
 
 
 @pytest.mark.parametrize(("kind", "control"), [(191, False), (192, True), (223, True), (224, False)])
@@ -46,3 +55,25 @@ def test_a_probe_checks_its_path_often_until_it_is_connected_and_then_every_2_5_
             probe.tick(now_s)
     assert [now_s for now_s in checked_s if now_s >= 110] == [112.4, 114.9, 117.4, 119.9]
     assert len(checked_s) > 20
+
+
+class Broken:
+    """A DTLS association that cannot go on."""
+
+    established = None
+
+    def retransmit(self) -> None:
+        raise DtlsError
+
+    def feed(self, datagram: bytes) -> None:
+        raise DtlsError
+
+
+def test_a_probe_whose_handshake_fails_has_failed(probe: RawPeer) -> None:
+    probe.association = cast("Association", Broken())
+    probe.tick(0.0)
+    assert probe.failed
+    probe.failed = False
+    probe.send(bytes((22, 0)))
+    probe.readable()
+    assert probe.failed

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from media.errors import RtcpError
-from media.protocols.rtcp import bitrate_limit, picture_loss, split
+from media.protocols.rtcp import bitrate_limit, nack, picture_loss, requested, split
 
 REPORT = bytes.fromhex("81c90001 0a0b0c0d")  # a receiver report without its block, eight bytes
 EMPTY = bytes.fromhex("80cb0000")  # a goodbye of nobody, four bytes
@@ -66,3 +66,8 @@ def test_the_most_that_a_sender_may_send_is_a_remb(kbps: float, limit: str) -> N
 
 def test_a_keyframe_is_requested_by_a_picture_loss_indication() -> None:
     assert picture_loss(0x01020304, 0x05060708).hex() == "81ce00020102030405060708"
+
+
+def test_the_numbers_of_missing_packets_continue_after_65535() -> None:
+    numbers = [0xFFFE, 0xFFFF, 0, 13, 14, 300]
+    assert requested(nack(1, 2, numbers)) == numbers

@@ -9,8 +9,10 @@ from media.protocols.rtp import (
     KEYFRAME_START,
     build,
     is_vp8_keyframe_start,
+    original,
     original_sequence_at,
     payload_start,
+    retransmission,
     transport_cc_at,
 )
 
@@ -147,3 +149,9 @@ def test_a_packet_is_built_byte_by_byte() -> None:
         marked == bytes.fromhex("90e0000100000002000000 03 bede0001 31abcd00".replace(" ", "")) + b"picture"
     )
     assert TRANSPORT_CC_ID == 3
+
+
+def test_the_original_of_a_retransmission_is_the_packet_that_it_repeats() -> None:
+    packet = build(VP8.payload_type, 7, 3000, 5, b"\x10\x00picture", transport_cc=9, marker=True)
+    again = retransmission(packet, 1, 6)
+    assert original(again, len(again), original_sequence_at(again, len(again)), 3000, 5) == packet

@@ -14,11 +14,12 @@ import pytest
 from redis.asyncio import Redis
 
 from signalling.clients.client import JSON, MSGPACK
-from signalling.errors import ClosedError, RequestError
+from signalling.errors import ClosedError, RequestError, UnavailableError
 from signalling.protocol.client_messages import Bye, Hello
 from signalling.protocol.reference import client_types
 from signalling.sockets import handshake
 from signalling.sockets.handlers import HANDLERS
+from signalling.store.records import Origin
 from signalling.visit.record import Actor
 from signalling.worker import Limits
 from tests.signalling.clinic import Clinic, clinic, headers
@@ -79,6 +80,15 @@ async def test_anything_before_hello_is_answered_and_closed(
     code, said = await to_the_end(ws)
     assert code == 4003
     assert [(m["code"], m["reply_to"]) for m in said] == [(answer, 7)]
+
+
+async def test_a_ping_before_hello_is_answered_and_a_pong_is_not(two: Clinic) -> None:
+    said = headers(two.provider())
+    ws = await two.http.ws_connect(two.url(0), protocols=(JSON,), headers=said, autoping=False)
+    await ws.pong(b"unasked")
+    await ws.ping(b"first")
+    answer = await ws.receive(timeout=20)
+    assert (answer.type, bytes(answer.data)) == (aiohttp.WSMsgType.PONG, b"first")
 
 
 @pytest.mark.parametrize("role", ["patient", "staff"])
@@ -317,6 +327,30 @@ async def test_who_is_no_longer_in_a_visit_does_not_return_to_it_by_a_resume(two
     connection.entered |= {f"{patient.visit}", "v_gone"}
     await handshake._enter_again(worker, connection)
     assert not worker.memberships.holds(connection.id)
+
+
+async def test_a_connection_lost_without_the_store_is_waited_for_before_the_person_leaves(
+    two: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, waits = two.workers[0], list[str]()
+    client = await two.connect(two.provider(), 0)
+
+    async def unavailable(origin: Origin) -> None:
+        raise UnavailableError("store")
+
+    async def lingered(seconds: float) -> None:
+        await asyncio.sleep(0)
+        waits.append("for a resume")
+
+    async def back(seconds: float) -> None:
+        waits.append("for the store")
+
+    monkeypatch.setattr(worker.tokens, "lost", unavailable)
+    monkeypatch.setattr(worker, "lingered", lingered)
+    monkeypatch.setattr(worker, "until_store_is_back", back)
+    client.vanish()
+    await until(lambda: len(waits) == 2)
+    assert waits == ["for a resume", "for the store"]
 
 
 async def test_of_many_sockets_that_resume_one_connection_at_once_one_stays(two: Clinic) -> None:

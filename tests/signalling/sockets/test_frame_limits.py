@@ -42,6 +42,23 @@ def test_s30_a_read_that_ends_inside_a_frame_is_not_taken_for_a_whole_one() -> N
     for part in (frame[:13], frame[13:], frame):  # the first part is as long as a frame of 5 bytes
         reader.feed_data(part)
     assert reader._frames == 2
+    for part in (frame[:-16], frame[-16:], frame):
+        reader.feed_data(part)
+    assert reader._frames == 4
+
+
+def test_s30_a_read_that_begins_inside_a_frame_is_not_taken_for_a_whole_one() -> None:
+    frame = raw(0x82, b"x", b"mask", 0)
+    reader, _, _ = counted(MANY)
+    for part in (
+        frame[:-1],
+        frame[-1:] + frame,
+        frame,
+        frame,
+        frame,
+    ):  # the second part is 0x82 - 122 bytes long
+        reader.feed_data(part)
+    assert reader._frames == 5
 
 
 FRAMES = st.builds(

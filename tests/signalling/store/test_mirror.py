@@ -151,6 +151,17 @@ async def test_a_mirror_that_missed_more_events_than_the_stream_keeps_is_reset(v
         assert [type(n) for n in news] == [Reset, Change]
 
 
+async def test_a_mirror_that_missed_no_event_that_the_stream_has_dropped_is_not_reset(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        news: list[Change | Reset] = []
+        mirror = await alone(valkey, news)
+        await one.arrive()
+        await valkey.xtrim(keys.EVENTS(ORG), maxlen=1, approximate=False)
+        await settled(mirror)
+        assert [type(n) for n in news] == [Change]
+
+
 async def test_an_event_that_is_received_while_the_copy_is_loaded_is_not_lost(
     valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
