@@ -16,6 +16,7 @@ run: $(VENV)/.run
 test: $(VENV)/.test check
 	@.ci/chromium
 	@.ci/coturn
+	@.ci/iproute2
 	@.ci/gstreamer
 	@.ci/firefox
 	@.ci/node

@@ -88,6 +88,12 @@ class Person:
         found: dict[str, Any] = await self.page.evaluate("__received()")
         return found
 
+    async def sees_picture(self) -> None:
+        """Return once a picture of the other side has been decoded. Raises TimeoutError."""
+        async with asyncio.timeout(SHOWN_MS / 1000):
+            while not (await self.received())["frames"]:
+                await self.page.wait_for_timeout(20)
+
     async def sees_and_hears(self) -> None:
         """Fail unless a moving, bright picture and sound with energy in it arrive from now on."""
         before = await self.received()
@@ -182,8 +188,8 @@ class Staff(Person):
         await row.first.get_by_role("button", name=re.compile("Claim")).click(timeout=SHOWN_MS)
 
 
-async def in_call(browser: Browser, server: RunningServer, *scripts: str) -> tuple[Patient, Staff]:
-    """Return a patient and a provider who see and hear each other. `scripts`: run in the patient's pages first."""
+async def one_press_before(browser: Browser, server: RunningServer, *scripts: str) -> tuple[Patient, Staff]:
+    """Return a patient who has pressed Start Session and a provider who has not. `scripts`: see `in_call`."""
     provider = await on_call(browser, server)
     patient: Patient = await person(browser, server, Patient)
     for script in scripts:
@@ -191,6 +197,12 @@ async def in_call(browser: Browser, server: RunningServer, *scripts: str) -> tup
     await patient.meet_now()
     await provider.claim()
     await patient.press("Start Session")
+    return patient, provider
+
+
+async def in_call(browser: Browser, server: RunningServer, *scripts: str) -> tuple[Patient, Staff]:
+    """Return a patient and a provider who see and hear each other. `scripts`: run in the patient's pages first."""
+    patient, provider = await one_press_before(browser, server, *scripts)
     await provider.press("Start Session")
     await patient.sees_and_hears()
     await provider.sees_and_hears()
