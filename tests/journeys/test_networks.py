@@ -60,10 +60,17 @@ window.__connections = [];
 {
   const Kept = RTCPeerConnection;
   window.RTCPeerConnection = class extends Kept {
-    constructor(...how) { super(...how); window.__connections.push(this); }
+    constructor(...how) { super(...how);
+      window.__connections.push(this);
+      window.__states = [];
+      this.addEventListener("connectionstatechange", () => window.__states.push(this.connectionState));
+    }
   };
 }
 """
+
+
+CREDENTIALS = "() => /^a=ice-ufrag:.*/m.exec(window.__connections.at(-1).currentRemoteDescription.sdp)[0]"
 
 
 async def test_a_visit_where_the_network_blocks_udp(
@@ -93,11 +100,21 @@ async def _without_udp(browser: Browser, server: RunningServer, *scripts: str) -
     await provider.sees_and_hears()
     path = await patient.page.evaluate(PATH)
     assert path["protocol"] == "tcp"
+    await _restarts_ice(patient)
     await _checks_devices(browser, provider, *scripts)
     await patient.page.reload()
     await patient.sees_and_hears()
     await provider.sees_and_hears()
     assert [*patient.problems, *provider.problems] == []
+
+
+async def _restarts_ice(patient: Patient) -> None:
+    """A network that is back gives the same connection new ICE credentials, without a moment of "reconnecting"."""
+    before = await patient.page.evaluate(CREDENTIALS)
+    await patient.page.evaluate("dispatchEvent(new Event('online'))")
+    await patient.page.wait_for_function(f"before => ({CREDENTIALS})() !== before", arg=before)
+    await patient.sees_and_hears()
+    assert await patient.page.evaluate("window.__states") == ["connecting", "connected"]
 
 
 async def _checks_devices(browser: Browser, provider: Staff, *scripts: str) -> None:

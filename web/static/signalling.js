@@ -51,8 +51,8 @@ const Target = /** @type {new () => Events<ClientEvents>} */ (EventTarget);
  * A connection that outlives its sockets.
  *
  * Events: `status` (detail {status: connecting|open|retrying|closed, code, retry_at_ms}), `welcome` (the
- * message; `resumed` says whether the server kept this connection), and each message without a topic under
- * its type (`media.offer`, ...), its detail the message.
+ * message; `resumed` says whether the server kept this connection), `moved` (see `wake`), and each message
+ * without a topic under its type (`media.offer`, ...), its detail the message.
  */
 export class SignallingClient extends Target {
   #url;
@@ -103,11 +103,18 @@ export class SignallingClient extends Target {
     if (!this.#socket) this.#open();
   }
 
-  /** Try at once rather than at the end of the back-off; if a socket stands, see that it still answers. */
-  wake() {
+  /**
+   * Try at once rather than at the end of the back-off; if a socket stands, see that it still answers.
+   *
+   * @param {{ moved?: boolean }} how `moved`: the network may be another one; what began on the old one is
+   *   given up, and `moved` is fired if the socket stands
+   */
+  wake({ moved = false } = {}) {
     if (this.#left || this.status === "closed") return;
-    if (this.status === "retrying") this.#open();
-    else if (this.status === "open") this.#ping(2_500);
+    if (this.status === "open") {
+      this.#ping(2_500);
+      if (moved) this.dispatchEvent(new CustomEvent("moved"));
+    } else if (this.status === "retrying" || moved) this.#open();
   }
 
   /** Leave for good. */

@@ -130,6 +130,7 @@ type ClientStatus = "connecting" | "open" | "retrying" | "closed";
 /** The events of a SignallingClient. */
 interface ClientEvents extends Pick<Protocol.Messages, "welcome" | `media.${MediaNews}`> {
   refused: Protocol.Error;
+  moved: null;
   status: { status: ClientStatus; code?: number; retry_at_ms?: number };
 }
 

@@ -2,10 +2,8 @@
    Knows MediaSession and SignallingClient, no DOM. */
 import { canCall, MediaSession } from "../media.js";
 import { codeOf } from "../signalling/errors.js";
+import { PathRepair } from "./path_repair.js";
 
-const RESTART_AFTER_MS = 1_500; // "disconnected" often heals by itself
-const REJOIN_AFTER_MS = 6_000;
-const JOIN_AGAIN_MS = { first: 400, most: 8_000 };
 /** After these refusals the visit's topic says what to show instead. */
 const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]);
 
@@ -41,8 +39,10 @@ export class MediaLink extends EventTarget {
   #visit;
   #party;
   #sending = false;
-  #timers = { join: 0, restart: 0, rejoin: 0 };
-  #attempt = 0;
+  #repair = new PathRepair({
+    restart: () => this.#client.request({ type: "media.restart", visit: this.#visit }),
+    join: () => this.path !== "taken_over" && this.#join(),
+  });
   #joining = false;
   #stop = new AbortController();
 
@@ -108,11 +108,13 @@ export class MediaLink extends EventTarget {
       "welcome",
       ({ detail }) => {
         if (this.path === "taken_over") return;
-        if (!detail.resumed || this.path !== "connected") this.#join();
-        else this.#sayChosen(); // what was switched while the connection was away
+        if (!detail.resumed || !this.#hadPath) return void this.#join();
+        this.#sayChosen(); // what was switched while the connection was away
+        this.#repair.now();
       },
       { signal },
     );
+    client.addEventListener("moved", () => this.#hadPath && this.#repair.now(), { signal });
   }
 
   /** Take camera and microphone for the preview, and join. Also takes the media back from another tab. */
@@ -131,6 +133,10 @@ export class MediaLink extends EventTarget {
     if (this.media !== media) return;
     this.#set({ found });
     this.dispatchEvent(new Event("devices"));
+  }
+
+  get #hadPath() {
+    return this.path === "connected" || this.path === "reconnecting";
   }
 
   /**
@@ -253,7 +259,7 @@ export class MediaLink extends EventTarget {
 
   close() {
     this.#stop.abort();
-    this.#clear();
+    this.#repair.stop();
     this.media?.close();
     this.media = null;
     this.#set({ path: "closed" });
@@ -293,24 +299,17 @@ export class MediaLink extends EventTarget {
   }
 
   async #join() {
-    clearTimeout(this.#timers.join);
+    this.#repair.joined();
     if (this.#joining || !this.media || this.#client.status !== "open") return; // "welcome" joins
     this.#joining = true;
     try {
       await this.#client.request({ type: "media.join", visit: this.#visit });
       this.#sayChosen();
     } catch (error) {
-      if (!FINAL.has(codeOf(error))) this.#joinLater();
+      if (!FINAL.has(codeOf(error))) this.#repair.later();
     } finally {
       this.#joining = false;
     }
-  }
-
-  #joinLater() {
-    const wait =
-      Math.min(JOIN_AGAIN_MS.most, JOIN_AGAIN_MS.first * 2 ** this.#attempt++) * (0.75 + Math.random() / 2);
-    clearTimeout(this.#timers.join);
-    this.#timers.join = setTimeout(() => this.path !== "taken_over" && this.#join(), wait);
   }
 
   /** @param {Protocol.MediaOffer} message */
@@ -318,6 +317,7 @@ export class MediaLink extends EventTarget {
     const { media } = this;
     if (!media || this.path === "taken_over" || this.path === "unable") return;
     if (message.fresh) {
+      this.#repair.joined();
       [this.#mutedBy, this.#paths] = [{}, {}]; // what is off, has no path or is shared follows the offer
       this.#set({ screen: NO_SCREEN });
     }
@@ -325,38 +325,29 @@ export class MediaLink extends EventTarget {
       const { offer: id, sdp, fresh, ice_servers: iceServers } = message;
       await media.accept({ id, sdp, fresh, iceServers });
     } catch {
-      if (this.media === media) this.#joinLater();
+      if (this.media === media) this.#repair.later();
     }
   }
 
   /** @param {import("../media.js").MediaState} state */
   #follow(state) {
     if (state === "connected") {
-      this.#clear();
-      this.#attempt = 0;
+      this.#repair.found();
       this.#set({ path: "connected" });
     } else if (state === "reconnecting") {
       this.#set({ path: "reconnecting" });
-      this.#timers.restart ||= setTimeout(() => {
-        this.#client.request({ type: "media.restart", visit: this.#visit }).catch(() => this.#joinLater());
-      }, RESTART_AFTER_MS);
-      this.#timers.rejoin ||= setTimeout(() => this.#join(), REJOIN_AFTER_MS);
+      this.#repair.lost();
     } else if (state === "failed") {
       this.#set({ path: "reconnecting" });
-      this.#joinLater();
+      this.#repair.later();
     }
   }
 
   #takenOver() {
-    this.#clear();
+    this.#repair.stop();
     this.media?.close();
     this.media = null;
     this.#set({ path: "taken_over", screen: NO_SCREEN });
-  }
-
-  #clear() {
-    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
-    this.#timers = { join: 0, restart: 0, rejoin: 0 };
   }
 
   /** @param {Partial<Pick<MediaLink, "found" | "muted" | "path" | "screen">>} values */

@@ -7,6 +7,7 @@ import { Language } from "./language.js";
 import { render } from "./lit.js";
 import { one, told } from "./page.js";
 import { prepareRegions, redrawing, tendMenus } from "./ui.js";
+import { onWaking } from "./waking.js";
 
 /** @template {Boot} Told what the server tells this page */
 export class LivePage {
@@ -93,7 +94,9 @@ function followConnection(client, redraw) {
   });
   const wake = () => document.visibilityState === "visible" && client.wake();
   document.addEventListener("visibilitychange", wake);
-  addEventListener("online", wake);
+  const moved = () => client.wake({ moved: true });
+  addEventListener("online", moved);
+  onWaking(moved);
   addEventListener("pageshow", wake);
   return connection;
 }

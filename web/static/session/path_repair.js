@@ -1,0 +1,67 @@
+/* When a lost path to the media is repaired: ICE is restarted, and if that does not help, the media are
+   joined again. Knows no media and no socket. */
+import { codeOf } from "../signalling/errors.js";
+
+const RESTART_AFTER_MS = 1_500; // "disconnected" often heals by itself
+const REJOIN_AFTER_MS = 6_000;
+const JOIN_AGAIN_MS = { first: 400, most: 8_000 };
+
+export class PathRepair {
+  #restart;
+  #join;
+  #timers = { join: 0, restart: 0, rejoin: 0 };
+  #attempt = 0;
+  #restarting = false;
+
+  /** @param {{ restart: () => Promise<unknown>, join: () => void }} how `restart` rejects with the reason */
+  constructor({ restart, join }) {
+    this.#restart = restart;
+    this.#join = join;
+  }
+
+  /** The path is lost: repair it unless it heals by itself. */
+  lost() {
+    this.#timers.restart ||= setTimeout(() => this.now(), RESTART_AFTER_MS);
+    this.#timers.rejoin ||= setTimeout(() => this.#join(), REJOIN_AFTER_MS);
+  }
+
+  /** Restart ICE at once: the network may be another one. If the room is gone, join it. */
+  async now() {
+    if (this.#restarting) return;
+    this.joined();
+    this.#restarting = true;
+    try {
+      await this.#restart();
+    } catch (error) {
+      if (codeOf(error) === "no_room") this.#join();
+      else if (codeOf(error) !== "offline") this.later(); // the next connection repairs the path
+    } finally {
+      this.#restarting = false;
+    }
+  }
+
+  /** Join again soon, ever later. */
+  later() {
+    const wait =
+      Math.min(JOIN_AGAIN_MS.most, JOIN_AGAIN_MS.first * 2 ** this.#attempt++) * (0.75 + Math.random() / 2);
+    clearTimeout(this.#timers.join);
+    this.#timers.join = setTimeout(() => this.#join(), wait);
+  }
+
+  /** No later join is needed: one is under way, or brought a new offer. */
+  joined() {
+    clearTimeout(this.#timers.join);
+  }
+
+  /** There is a path. */
+  found() {
+    this.stop();
+    this.#attempt = 0;
+  }
+
+  /** Repair nothing. */
+  stop() {
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#timers = { join: 0, restart: 0, rejoin: 0 };
+  }
+}
