@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 
 from media.protocols import ice
+from signalling.repeated import due
 
 FIRST_BYTES_S = 15.0
 WAITING_MAX = 10_000
@@ -138,6 +139,8 @@ class Site(web.BaseSite):
         if index is not None and self._pass_on(index, sock):
             self.passed += 1
             sock.close()
+            if count := due("server.media_passed"):
+                log.info("server.media_passed", count=count)
         else:
             self._refuse(sock)
 
@@ -154,6 +157,8 @@ class Site(web.BaseSite):
     def _refuse(self, sock: socket.socket) -> None:
         self.refused += 1
         sock.close()
+        if count := due("server.connection_refused"):
+            log.info("server.connection_refused", count=count)
 
     def _serve(self, sock: socket.socket) -> None:
         task = self._loop.create_task(self._hand_over(sock))

@@ -9,14 +9,18 @@ import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from media import Relay, RelaySettings
 from media.protocols import ice
-from tests.media.duo import Speaker, until
+from signalling.repeated import Repeated
+from tests.media.duo import Duo, Speaker, until
+from tests.media.test_hostile import crosses_nothing, everything
 from web.server import pages_port, tls
 from web.server.pages_port import Site
 from web.server.passed_streams import PassedStreams
@@ -158,6 +162,35 @@ async def test_a_frame_that_belongs_to_no_call_is_refused_and_counted(sent: byte
         writer.close()
 
 
+async def test_what_is_passed_on_and_refused_is_logged_once_a_minute_with_its_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repeated, now_s = Repeated(), 0.0
+
+    def due(event: str) -> int:
+        return repeated.count(event, now_s)
+
+    monkeypatch.setattr(pages_port, "due", due)
+    async with a_port() as port:
+
+        def settled(count: int) -> bool:
+            return port.site.passed + port.site.refused == count
+
+        with capture_logs() as logged:
+            for count, index in enumerate((7, 6, 7, 6, 7, 6), 1):
+                now_s = 60.0 if count > 4 else 0.0
+                _, writer = await port.connect()
+                writer.write(request_for(index))
+                await until(partial(settled, count))
+                writer.close()
+    assert [(entry["event"], entry["count"]) for entry in logged] == [
+        ("server.media_passed", 1),
+        ("server.connection_refused", 1),
+        ("server.media_passed", 2),
+        ("server.connection_refused", 2),
+    ]
+
+
 async def test_half_a_frame_costs_nothing_and_ends_with_its_sender_or_after_a_while() -> None:
     async with a_port(first_bytes_s=0.2) as port:
         looks = 0
@@ -195,14 +228,20 @@ async def test_many_silent_connections_are_bounded_and_pages_go_on(monkeypatch: 
 
 
 async def test_a_party_whose_connection_arrives_at_another_worker_reaches_its_own_relay() -> None:
-    """A browser that sees only the pages' port connects: accepted here, passed on as a descriptor, served there."""
+    """A browser that sees only the pages' port connects: accepted here, passed on as a descriptor, served there.
+
+    Nothing that it sends crosses before the gate is open.
+    """
     streams = PassedStreams(workers=2)
     async with a_port() as port:
         port.pass_on = streams.send  # type: ignore[method-assign]
         relay = await Relay.open(RelaySettings(pages_port=port.port, index=2))
         end = streams.receive(2, relay.streams.take)
+        stage = Duo(relay)
+        other = await stage.join("b")
         speaker = Speaker(transport="tcp")
-        party = relay.room("room").join("a", speaker.events.append)
+        stage.speakers.append(speaker)
+        party = stage.room.join("a", speaker.events.append)
         lines = party.offer().split("\r\n")
         only = [
             line
@@ -214,6 +253,13 @@ async def test_a_party_whose_connection_arrives_at_another_worker_reaches_its_ow
         await speaker.connect()
         await until(lambda: party.connected)
         assert port.site.passed == 1
+        everything(speaker)
+        await stage.handled(60)
+        await crosses_nothing(stage, other)
+        stage.room.set_gate(True)
+        speaker.audio(500)
+        await until(lambda: other.received == 1)
         end()
-        speaker.close()
+        for each in stage.speakers:
+            each.close()
         await relay.close()
