@@ -9,8 +9,14 @@ import os
 import secrets
 import socket
 import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
 
 import pytest
+from aioice import turn
 
 from media import Connected, Disconnected
 from media.errors import SdpError
@@ -19,7 +25,10 @@ from media.party import WRONG_FINGERPRINT
 from media.peers.raw import VP8_DELTA, VP8_KEYFRAME
 from media.protocols import rtcp, rtp
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
+from media.protocols.ice import Transport
+from media.protocols.turn import ice_server
 from media.transport.dtls import Identity
+from tests.journeys.turn import SECRET, coturn
 from tests.media.duo import Duo, Speaker, call, duo, until
 
 AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
@@ -48,12 +57,77 @@ async def crosses_nothing(stage: Duo, to: Speaker) -> None:
     assert stage.relay.stats.faults == 0
 
 
-async def test_nothing_sent_early_crosses() -> None:
+async def nothing_early_crosses(stage: Duo, a: Speaker, b: Speaker) -> None:
+    """Nothing of `a` reaches `b` before the gate is open, and sound does afterwards."""
+    everything(a)
+    await stage.handled(60)
+    await crosses_nothing(stage, b)
+    assert not b.control
+    stage.room.set_gate(True)
+    a.audio(500)
+    await until(lambda: b.received == 1)
+
+
+@pytest.mark.parametrize("transport", get_args(Transport))
+async def test_nothing_sent_early_crosses(transport: Transport) -> None:
     async with duo() as stage:
-        a, b = await stage.join("a"), await stage.join("b")
-        everything(a)
-        await crosses_nothing(stage, b)
-        assert not b.control
+        a, b = await stage.join("a", transport=transport), await stage.join("b")
+        await nothing_early_crosses(stage, a, b)
+
+
+class Relayed(asyncio.DatagramProtocol):
+    """What a speaker needs of a socket, over an allocation of a TURN server. `readable` is called for each packet."""
+
+    def __init__(self) -> None:
+        self.packets: deque[bytes] = deque()
+        self.transport: turn.TurnTransport | None = None
+        self.readable: Callable[[], None] = lambda: None
+
+    def datagram_received(self, data: bytes, _address: object) -> None:
+        """Keep a packet."""
+        self.packets.append(data)
+        self.readable()
+
+    def recvfrom_into(self, buffer: bytearray) -> tuple[int, None]:
+        """Take the oldest packet. Raises BlockingIOError."""
+        if not self.packets:
+            raise BlockingIOError
+        data = self.packets.popleft()
+        buffer[: len(data)] = data
+        return len(data), None
+
+    def sendto(self, data: bytes | memoryview, address: tuple[str, int]) -> None:
+        """Send a packet by the TURN server."""
+        assert self.transport is not None
+        self.transport.sendto(bytes(data), address)
+
+    def close(self) -> None:
+        """Give the allocation back."""
+        assert self.transport is not None
+        self.transport.close()
+
+
+async def test_nothing_sent_early_through_a_turn_server_crosses(tmp_path: Path) -> None:
+    async with coturn(tmp_path) as port, duo() as stage:
+        b = await stage.join("b")
+        a = Speaker()
+        made = ice_server((), SECRET, "a", time.time())
+        transport, relayed = await turn.create_turn_endpoint(
+            Relayed,
+            server_addr=("127.0.0.1", port),
+            username=made.username,
+            password=made.credential,
+        )
+        a.close()
+        relayed.transport, relayed.readable = transport, a.readable
+        a.sock = relayed  # type: ignore[assignment]
+        stage.speakers.append(a)
+        party = stage.room.join("a", a.events.append)
+        party.accept(a.answer(party.offer()))
+        await a.connect()
+        await until(lambda: party.connected)
+        assert party.endpoint.address == transport.get_extra_info("sockname")[:2]
+        await nothing_early_crosses(stage, a, b)
 
 
 async def test_nothing_sent_after_the_end_crosses() -> None:
