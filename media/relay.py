@@ -239,11 +239,15 @@ class Relay:
             party.on_dtls(datagram, time.monotonic())
 
     def _limit(self, party: Party, now_s: float) -> None:
-        """Send a sender in a room of more than two the limit of its weakest receiver."""
+        """Send a sender in a room of more than two its limit, and choose what each receiver gets of its video."""
         endpoint = party.endpoint
         video = endpoint.current.get("video")
         if video is not None and now_s - endpoint.limited_s >= LIMIT_S:
             endpoint.limited_s = now_s
+            if video.shares is not None:
+                video.shares.sample(now_s)
+            for subscription in endpoint.subscribers.values():
+                subscription.choose_layers()
             limit = rtcp.bitrate_limit(
                 endpoint.sinks["video"].ssrc, video.ssrc, limit_kbps(endpoint, len(party.room.parties))
             )

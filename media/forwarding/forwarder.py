@@ -22,11 +22,7 @@ from media.forwarding.rtcp_translation import translate
 from media.forwarding.streams import KEPT, KEYFRAME_RETRY_S, Source
 from media.protocols import rtcp
 from media.protocols.ice import Address
-from media.protocols.rtp import (
-    FIXED_HEADER,
-    KEYFRAME_START,
-    SSRC_AT,
-)
+from media.protocols.rtp import FIXED_HEADER, KEYFRAME_START, SSRC_AT
 from media.transport.srtp import BUFFER_BYTES, PACKET_MAX, REPLAYED, Binding
 from media.transport.tcp import PacketSocket
 
@@ -225,6 +221,7 @@ class Forwarder:
     def ask_for_keyframe(self, endpoint: Endpoint, source: Source, now_s: float) -> None:
         """Send a picture loss indication for an endpoint's video."""
         source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
+        source.keyframe_wanted = False
         self.send_rtcp(endpoint, rtcp.picture_loss(endpoint.sinks["video"].ssrc, source.ssrc))
 
     def _demultiplex(self, first: int, size: int, address: Address, sock: PacketSocket) -> None:
@@ -373,6 +370,8 @@ class Forwarder:
             return
         if translation.payload:
             self.send_rtcp(peer, translation.payload)
+        for source in translation.keyframes:
+            self.ask_for_keyframe(peer, source, now)
         for source, numbers in translation.requested:
             self.mender.answer(peer, source, endpoint.sinks, numbers, now)
 
@@ -395,6 +394,8 @@ class Forwarder:
                     self.mender.answer(subscription.to, source, back.sinks, numbers, now)
                 for block in translation.blocks:
                     if block.source.kind == "video":
-                        back.estimate.observe(block.loss, subscription.to.meter.kbps("video"))
+                        back.observe_loss(block.loss)
+            if subscription.open and translation.keyframes:
+                self.mender.want_keyframe(subscription.to, now)
             if translation.payload and subscription.open:
                 self.send_rtcp(subscription.to, translation.payload)

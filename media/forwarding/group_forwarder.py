@@ -11,15 +11,25 @@ from struct import Struct
 from typing import Final
 
 from media.forwarding.endpoint import Endpoint
+from media.forwarding.layers import LayerShares
 from media.forwarding.mending import Mender
 from media.forwarding.streams import KEPT, KEYFRAME_RETRY_S, SEQUENCE_MASK, TIMESTAMP_MASK, Source
-from media.forwarding.subscriptions import Subscription
-from media.protocols.rtp import KEYFRAME_START, original_sequence_at, transport_cc_at
+from media.protocols.codecs import VP8
+from media.protocols.rtp import (
+    KEYFRAME_START,
+    empty,
+    original,
+    original_sequence_at,
+    shift_picture,
+    transport_cc_at,
+    vp8_layer,
+)
 from media.transport.srtp import BUFFER_BYTES, Binding
 
 _NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 _U16 = Struct("!H")
+_SOUND: Final = (0, False, 0)  # the layer of what has none
 
 
 class GroupForwarder:
@@ -42,12 +52,25 @@ class GroupForwarder:
     def send(self, endpoint: Endpoint, source: Source, packet: bytearray, length: int, now_s: float) -> int:
         """Send a decrypted packet of an endpoint to all its receivers; return their number."""
         endpoint.withhold(packet, length)
+        repeated = source.kind == "rtx"
+        if repeated:
+            video = endpoint.current.get("video")
+            length = _restore(video, packet, length)
+            if video is None or not length:
+                return 0
+            source = video
         sequence, timestamp, _ = _NUMBERS.unpack_from(packet, _NUMBERS_AT)
+        layer = _SOUND
+        if source.payload_type == VP8.payload_type:
+            layer = vp8_layer(packet, length)
+            if source.shares is None:
+                source.shares = LayerShares()
+            source.shares.octets[layer[0]] += length
+            if source.keyframe_wanted and KEYFRAME_START[source.payload_type](packet, length):
+                source.keyframe_wanted = False
         number_at = transport_cc_at(packet, length)
         lost = source.advance(sequence)
-        if source.kind == "rtx":
-            _arrived(endpoint, packet, length)
-        sent = 0
+        sent, wanted = 0, False
         for subscription in endpoint.subscribers.values():
             copy = subscription.sources.get(source.ssrc)
             if copy is None:
@@ -56,13 +79,17 @@ class GroupForwarder:
             copy.payload_type = source.payload_type
             if not copy.forward:
                 continue
-            if not copy.settled and not self._settle(source, copy, packet, length, now_s):
+            # What is repeated may be from before the gate opened.
+            if not copy.settled and (repeated or not self._settle(source, copy, packet, length, now_s)):
                 if now_s >= source.keyframe_due_s:
                     source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
                     self._ask_for_keyframe(endpoint, source, now_s)
                 continue
-            sent += self._send(subscription, copy, sequence, timestamp, packet, length, number_at, now_s)
-        if lost and sent:
+            wanted = True
+            sent += self._send(
+                subscription.to, copy, sequence, timestamp, packet, length, number_at, layer, now_s
+            )
+        if lost and wanted:
             self._mender.miss(endpoint, source, sequence, lost, now_s)
         return sent
 
@@ -79,24 +106,35 @@ class GroupForwarder:
 
     def _send(
         self,
-        subscription: Subscription,
+        to: Endpoint,
         copy: Source,
         sequence: int,
         timestamp: int,
         packet: bytearray,
         length: int,
         number_at: int,
+        layer: tuple[int, bool, int],
         now_s: float,
     ) -> int:
-        buffer, sink, to = self._buffer, copy.sink, subscription.to
+        buffer, sink = self._buffer, copy.sink
         assert sink is not None  # a subscription's sources have one
-        buffer[:length] = packet[:length]
-        if copy.kind == "rtx" and not self._retransmission(subscription, copy, length):
-            return 0
-        sequence = (sequence + copy.sequence_shift) & SEQUENCE_MASK
-        newer = (sequence - sink.sequence) & 0x8000 == 0
+        span = None
+        if copy.layers is not None:
+            span = copy.layers.take(sequence, timestamp, layer[0], layer[1])
+            copy.sequence_shift = copy.layers.sequence_shift
+            if span is None:
+                return 0
+        shift = copy.sequence_shift if span is None else span.sequence_shift
+        sequence = (sequence + shift) & SEQUENCE_MASK
+        newer = 0 < (sequence - sink.sequence) & SEQUENCE_MASK < 0x8000
         if not newer and not copy.takes_late(sequence):
             return 0
+        buffer[:length] = packet[:length]
+        if span is not None and layer[0] > span.level:
+            # The receiver waits for this number: when it was missing, its layer was not known.
+            length, number_at = empty(buffer), 0
+        elif span is not None and span.picture_shift and layer[2]:
+            shift_picture(buffer, layer[2], span.picture_shift)
         if copy.shapes_red:
             length = copy.shape_red(buffer, length)
             if not length:
@@ -118,25 +156,11 @@ class GroupForwarder:
             return 0
         return 1
 
-    def _retransmission(self, subscription: Subscription, copy: Source, length: int) -> bool:
-        """Rewrite the original's number (RFC 4588 §4); return False if the receiver was not sent the original."""
-        video, sink, buffer = subscription.current.get("video"), copy.sink, self._buffer
-        assert sink is not None
-        at = video.repeat(buffer, length) if video is not None else -1
-        if video is None or at < 0:
-            return False
-        mended = video.keep_repeated(buffer, length, at)
-        if not subscription.to.takes_rtx:
-            if mended is not None:
-                self._mender.send(subscription.to, mended)
-            return False
-        copy.sequence_shift = (sink.sequence + 1 - (buffer[2] << 8 | buffer[3])) & SEQUENCE_MASK
-        copy.timestamp_shift = video.timestamp_shift
-        return True
 
-
-def _arrived(endpoint: Endpoint, packet: bytearray, length: int) -> None:
-    """Take the original of a retransmission off the list of what is missing."""
-    video, at = endpoint.current.get("video"), original_sequence_at(packet, length)
-    if video is not None and at:
-        video.missing.arrived(_U16.unpack_from(packet, at)[0])
+def _restore(video: Source | None, packet: bytearray, length: int) -> int:
+    """Make of a retransmission (RFC 4588 §4) the packet that it repeats; return its length, 0 if it is only padding."""
+    at = original_sequence_at(packet, length)
+    if video is None or not at:
+        return 0
+    packet[: length - 2] = original(packet, length, at, int.from_bytes(packet[4:8]), video.ssrc)
+    return length - 2

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Final
 
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.streams import GAP_MAX, KEPT, SEQUENCE_MASK, Sink, Source
+from media.forwarding.streams import GAP_MAX, KEPT, KEYFRAME_RETRY_S, SEQUENCE_MASK, Sink, Source
 from media.protocols import rtcp
 from media.protocols.codecs import StreamKind
 from media.protocols.rtp import Packet, retransmission
@@ -19,6 +19,7 @@ from media.transport.srtp import BUFFER_BYTES, Binding
 
 _U16 = Struct("!H")
 OUTAGE_S: Final = 0.8  # without feedback from a receiver
+KEYFRAME_PAUSE_S: Final = 0.5  # between keyframes that receivers in a room of more than two ask for
 FORWARDED_MAX: Final = 500  # numbers back to which a receiver's request may be passed on to the sender
 
 
@@ -52,12 +53,28 @@ class Mender:
                 self._ask_for_keyframe(endpoint, source, now_s)
 
     def retry(self, endpoint: Endpoint, now_s: float) -> None:
-        """Ask a sender again for what is still missing. Call every 50 ms."""
+        """Ask a sender again for what is still missing, and for the keyframe that is due. Call every 50 ms."""
+        video = endpoint.current.get("video")
+        if video is not None and video.keyframe_wanted:
+            self.want_keyframe(endpoint, now_s)
         for source in endpoint.current.values():
             if source.missing:
                 numbers = source.missing.due(now_s, endpoint.meter.rtt_ms)
                 if numbers:
                     self._ask(endpoint, source, numbers)
+
+    def want_keyframe(self, sender: Endpoint, now_s: float) -> None:
+        """Take a receiver's request for a keyframe in a room of more than two: one for all, then a pause.
+
+        A keyframe takes the bits of many pictures from every receiver. A request in the pause is sent at its end, if no
+        keyframe has come since.
+        """
+        video = sender.current.get("video")
+        if video is None:
+            return
+        video.keyframe_wanted = now_s < video.keyframe_due_s - KEYFRAME_RETRY_S + KEYFRAME_PAUSE_S
+        if not video.keyframe_wanted:
+            self._ask_for_keyframe(sender, video, now_s)
 
     def answer(
         self,
@@ -83,7 +100,7 @@ class Mender:
         for number in numbers:
             packet = sink.kept[number % KEPT]
             if packet is None or _U16.unpack_from(packet, 2)[0] != number:
-                unknown.append((number - source.sequence_shift) & SEQUENCE_MASK)
+                unknown.append(source.own_number(number))
                 continue
             sink.endpoint.budget -= len(packet)
             if sink.endpoint.budget < 0:
@@ -95,7 +112,7 @@ class Mender:
             self.send(sink.endpoint, packet)
         if unknown and own is not None and source.kind in sender.mends:
             again = own.missing.due(now_s, sender.meter.rtt_ms, unknown)
-            newest = (sink.sequence - source.sequence_shift) & SEQUENCE_MASK
+            newest = source.own_number(sink.sequence)
             if source.kind == "video":
                 again += [
                     number

@@ -26,7 +26,6 @@ from media.protocols.rtcp import (
     TRANSPORT_CC,
     TRANSPORT_FEEDBACK,
     U32,
-    picture_loss,
     requested,
     split,
 )
@@ -58,6 +57,7 @@ class Translation:
     requested: list[tuple[Source, list[int]]] = field(
         default_factory=list
     )  # lost packets, in the receiver's numbers
+    keyframes: list[Source] = field(default_factory=list)  # the videos of which a keyframe is asked for
     transport_cc_last: int | None = None  # the last transport-wide number that the receiver has reported
 
 
@@ -75,7 +75,8 @@ def translate(
 
     `sent`: the sender's own sources by SSRC. `received`: the other's sources by the SSRC under which the sender
     receives them. `sender_ssrc` replaces reporters that the other side does not know. `transport_cc_shift`: what was
-    added to the other's transport-wide numbers. `answered_here`: True if the server itself sends that feedback now.
+    added to the other's transport-wide numbers. `answered_here`: True if the server itself sends that feedback now;
+    then reports show no loss either.
     `arrivals`: the other's, for feedback with losses.
     Reports on sources that are not forwarded are dropped. Raises RtcpError.
     """
@@ -86,7 +87,7 @@ def translate(
         own = sent.get(reporter)
         shown = own.sink.ssrc if own is not None and own.sink is not None else sender_ssrc
         if packet_type in (SENDER_REPORT, RECEIVER_REPORT):
-            out.append(_report(packet_type, count, packet, own, shown, received, translation))
+            out.append(_report(packet_type, count, packet, own, shown, received, answered_here, translation))
         elif packet_type in (TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK) and len(packet) >= 12:
             (about,) = U32.unpack_from(packet, 8)
             if packet_type == TRANSPORT_FEEDBACK and count == TRANSPORT_CC:
@@ -104,7 +105,7 @@ def translate(
             if source is None or not source.forward:
                 continue
             if packet_type == PAYLOAD_FEEDBACK and count == PICTURE_LOSS:
-                out.append(picture_loss(shown, source.ssrc))
+                translation.keyframes.append(source)
             elif packet_type == TRANSPORT_FEEDBACK and count == GENERIC_NACK:
                 translation.requested.append((source, requested(packet)))
     translation.payload = b"".join(out)
@@ -118,6 +119,7 @@ def _report(
     own: Source | None,
     shown: int,
     received: Mapping[int, Source],
+    answered_here: bool,
     translation: Translation,
 ) -> bytes:
     at, info = 8, b""
@@ -140,7 +142,9 @@ def _report(
         if source is None or not source.forward:
             continue
         highest = (highest - source.sequence_shift) & TIMESTAMP_MASK
-        blocks.append(REPORT_BLOCK.pack(source.ssrc, lost, highest, jitter, last_report, delay))
+        # A loss behind the server must not lower what goes to other receivers.
+        shown_lost = 0 if answered_here else lost
+        blocks.append(REPORT_BLOCK.pack(source.ssrc, shown_lost, highest, jitter, last_report, delay))
         translation.blocks.append(ReportBlock(source, (lost >> 24) / 256, jitter, last_report, delay))
     if not blocks and not info:
         return b""

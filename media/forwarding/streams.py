@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from media.forwarding.layers import Layers, LayerShares
 from media.protocols.codecs import BY_STREAM, RED, StreamKind
 from media.protocols.red import AGE_MAX, keep_newer, unwrap
 from media.protocols.rtp import Packet, original, original_sequence_at
@@ -127,7 +128,9 @@ class Source:
         "forward",
         "guarding",
         "keyframe_due_s",
+        "keyframe_wanted",
         "kind",
+        "layers",
         "missing",
         "newest",
         "octets",
@@ -137,6 +140,7 @@ class Source:
         "sequence_shift",
         "settled",
         "settled_at",
+        "shares",
         "sink",
         "special",
         "ssrc",
@@ -162,7 +166,11 @@ class Source:
         self.first_sequence = 0  # of the packet with which it settled
         self.missing = Missing()
         self.newest: int | None = None  # in a room of more than two: the highest number received
+        # In a room of more than two: of a subscription's video, and of the sender's own.
+        self.layers: Layers | None = None
+        self.shares: LayerShares | None = None
         self.keyframe_due_s = 0.0
+        self.keyframe_wanted = False  # by a receiver in a room of more than two
         self.waiting_s = 0.0  # when its first packet came after `unsettle`
         # The middle 32 bits of a sender report's NTP time -> when the report was forwarded.
         self.reports: dict[int, float] = {}
@@ -223,6 +231,8 @@ class Source:
         self.settled_at = timestamp
         self.guarding = self.kind == "audio"
         self.settled = True
+        if self.layers is not None:
+            self.layers.restart(sequence, self.sequence_shift)
 
     @property
     def shapes_red(self) -> bool:
@@ -242,9 +252,15 @@ class Source:
         self.missing.arrived(sequence)
         return 0
 
+    def own_number(self, number: int) -> int:
+        """Return the source's own number of a packet that the receiver knows by this one."""
+        if self.layers is not None:
+            return self.layers.own_number(number)
+        return (number - self.sequence_shift) & SEQUENCE_MASK
+
     def takes_late(self, sequence: int) -> bool:
         """Return True if a packet that is older than the newest one, in the receiver's numbers, may still be sent."""
-        own = (sequence - self.sequence_shift) & SEQUENCE_MASK
+        own = self.own_number(sequence)
         self.missing.arrived(own)
         return self.sink is not None and self.sink.takes_late(sequence) and not self.predates_settling(own)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from media.forwarding.layers import SHARES_WHOLE, Layers, choose_level
 from media.forwarding.streams import Sink, Source
 from media.protocols.codecs import StreamKind
 
@@ -26,6 +27,8 @@ KBPS_BASE: Final = 400.0  # a sender of almost nothing (black, a still picture) 
 # about as much as in one 1:1 call.
 KBPS_MAX: Final[Mapping[int, float]] = {3: 1200.0, 4: 900.0, 5: 700.0, 6: 500.0}
 KBPS_MAX_OF_TWO: Final = 2500.0
+# Above it, a receiver gets more from further pictures than from better ones.
+KBPS_GOOD: Final = 600.0
 
 
 class BandwidthEstimate:
@@ -64,6 +67,21 @@ class Subscription:
         self.received: dict[int, Source] = {}
         self.estimate = BandwidthEstimate()
 
+    def observe_loss(self, loss: float) -> None:
+        """Take a report of the receiver on the video: the share of packets lost since the last one."""
+        video = self.current.get("video")
+        share = 1.0
+        if video is not None and video.layers is not None:
+            share = _shares(self.sender)[video.layers.level]
+        self.estimate.observe(loss, self.sender.meter.kbps("video") * share)
+
+    def choose_layers(self) -> None:
+        """Set which temporal layers of the video the receiver gets, by its estimate."""
+        video = self.current.get("video")
+        if video is not None and video.layers is not None:
+            kbps, shares = self.sender.meter.kbps("video"), _shares(self.sender)
+            video.layers.target = choose_level(kbps, shares, self.estimate.kbps, video.layers.target)
+
     def inherit(self) -> None:
         """Continue the numbers of a room of two without a new keyframe, when a third party joins."""
         for kind, source in self.sender.current.items():
@@ -94,16 +112,34 @@ class Subscription:
         previous = self.current.get(kind)
         if previous is not None:
             previous.forward = False
-        copy.sink = self.sinks[kind]
+        copy.sink = sink = self.sinks[kind]
+        if kind == "video":
+            copy.layers = Layers()
+            if copy.settled:
+                copy.layers.restart((sink.sequence - copy.sequence_shift + 1) & 0xFFFF, copy.sequence_shift)
         self.sources[copy.ssrc] = self.current[kind] = copy
         self.received[copy.sink.ssrc] = copy
 
 
 def limit_kbps(endpoint: Endpoint, parties: int) -> float:
-    """Return how many kbit/s of video an endpoint may send: limited by its receivers and the number of parties."""
+    """Return how many kbit/s of video an endpoint may send: limited by its receivers and the number of parties.
+
+    No more than the strongest receiver can take; and no more than leaves the weakest a part that it can take.
+    """
     taken = [
         subscription.estimate.kbps
         for subscription in endpoint.subscribers.values()
         if subscription.open and subscription.to.ready
     ]
-    return min([KBPS_MAX.get(parties, KBPS_MAX_OF_TWO), *taken])
+    most = KBPS_MAX.get(parties, KBPS_MAX_OF_TWO)
+    if not taken:
+        return most
+    weakest, shares = min(taken), _shares(endpoint)
+    shared = max(min(weakest / shares[0], KBPS_GOOD), weakest / shares[1])
+    return min(most, max(taken), shared)
+
+
+def _shares(endpoint: Endpoint) -> tuple[float, ...]:
+    """Return the shares of the temporal layers in an endpoint's video; whole if it has none."""
+    video = endpoint.current.get("video")
+    return video.shares.shares if video is not None and video.shares is not None else SHARES_WHOLE

@@ -110,6 +110,43 @@ def is_vp8_keyframe_start(packet: Packet, length: int) -> bool:
     return at < length and not packet[at] & 0x01
 
 
+def vp8_layer(packet: Packet, length: int) -> tuple[int, bool, int]:
+    """Return a VP8 packet's temporal layer, whether its picture needs only layer 0, and where its picture number is.
+
+    The index is 0 if there is no number. A packet that names no layer belongs to layer 0 (RFC 7741 §4.2).
+    """
+    at = payload_start(packet, length)
+    if not at or at + 1 >= length or not packet[at] & 0x80:
+        return 0, False, 0
+    extended, at, picture_at = packet[at + 1], at + 2, 0
+    if extended & 0x80:
+        if at + 1 >= length:
+            return 0, False, 0
+        picture_at = at
+        at += 2 if packet[at] & 0x80 else 1
+    if extended & 0x40:
+        at += 1
+    if not extended & 0x20 or at >= length:
+        return 0, False, picture_at
+    return packet[at] >> 6, bool(packet[at] & 0x20), picture_at
+
+
+def shift_picture(packet: bytearray, at: int, shift: int) -> None:
+    """Add to the picture number of a VP8 packet, which has 7 or 15 bits. `at`: where it is (`vp8_layer`)."""
+    if packet[at] & 0x80:
+        number = ((packet[at] & 0x7F) << 8 | packet[at + 1]) + shift
+        packet[at], packet[at + 1] = 0x80 | number >> 8 & 0x7F, number & 0xFF
+    else:
+        packet[at] = (packet[at] + shift) & 0x7F
+
+
+def empty(packet: bytearray) -> int:
+    """Make of a packet one of padding alone, without extensions; return its length (RFC 3550 §5.1)."""
+    packet[0] = 0xA0
+    packet[FIXED_HEADER] = 1
+    return FIXED_HEADER + 1
+
+
 KEYFRAME_START: Final[dict[int, Callable[[Packet, int], bool]]] = {VP8.payload_type: is_vp8_keyframe_start}
 
 

@@ -77,6 +77,9 @@ def test_any_bytes_have_rtp_offsets_inside_or_none(data: bytes) -> None:
         at = rtp.original_sequence_at(packet, len(packet))
         assert at == 0 or at + 2 <= len(packet)
         rtp.is_vp8_keyframe_start(packet, len(packet))
+        layer, _, at = rtp.vp8_layer(packet, len(packet))
+        assert 0 <= layer <= 3
+        assert at == 0 or at + 2 <= len(packet)
 
 
 @settings(max_examples=300)

@@ -16,7 +16,7 @@
  * `trackended`, `trackrestored` and `tracksilent`, which `isSilent` tells more of (detail: the kind).
  */
 
-import { withNackForSound } from "./media/answer.js";
+import { sendLayers, withNackForSound } from "./media/answer.js";
 import { Arrivals } from "./media/arrivals.js";
 import { kindOf, OwnDevices } from "./media/devices.js";
 import { Figures } from "./media/figures.js";
@@ -283,6 +283,7 @@ export class MediaSession extends Target {
     this.#sort(connection, streamsOf(sdp));
     await this.#attach();
     await this.#describe(connection, sdp);
+    await this.#layer(connection);
     const answer = connection.localDescription;
     if (answer && connection === this.#connection) await this.#sendAnswer(answer.sdp, id);
   }
@@ -299,6 +300,13 @@ export class MediaSession extends Target {
     await connection
       .setLocalDescription({ type: "answer", sdp })
       .catch(() => connection.setLocalDescription());
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  async #layer(connection) {
+    for (const { mid, receiver, sender } of connection.getTransceivers())
+      if (OWN_MIDS.has(mid) && kindOf(receiver.track) === "video")
+        await sendLayers(sender, this.#remotes.size > 1);
   }
 
   /**

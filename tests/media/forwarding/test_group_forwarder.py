@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from struct import pack
+from struct import pack, unpack_from
 from typing import Any
 
 from media.forwarding.endpoint import Endpoint
@@ -10,6 +10,7 @@ from media.forwarding.subscriptions import Subscription
 from media.protocols.rtp import build
 from tests.media.forwarding.unencrypted import (
     AUDIO,
+    DELTA,
     KEY,
     RTX,
     VIDEO,
@@ -114,29 +115,128 @@ def test_a_receiver_that_cannot_be_reached_leaves_the_others_alone() -> None:
     assert line.counted()["forwarded"] == 4
 
 
-def test_a_retransmission_goes_to_who_was_sent_the_original() -> None:
-    line, a, to = three()
-    late = build(RTX, 1, 3000 * 10, 3, pack("!H", 10) + KEY), A
-    line.reads(late)
-    assert line.sent[B] == []
-    line.reads(picture(10, KEY), picture(11))
-    video = to[B].sources[2]
-    video.sequence_shift, video.timestamp_shift = 0xFFFB, 5
-    line.endpoints[1].sinks["video"].sequence = 6
-    line.reads(late)
-    assert line.sent[B][-1] == build(RTX, 1, 30_005, 22, pack("!H", 5) + KEY)
-    assert line.sent[C][-1] == build(RTX, 1, 30_000, 32, pack("!H", 10) + KEY)
-    sent = len(line.sent[B])
-    line.reads((build(RTX, 2, 0, 3, pack("!H", 9) + KEY), A))
-    assert len(line.sent[B]) == sent, "it was sent before the keyframe"
-    padding = bytearray(build(RTX, 3, 0, 3, b"\x00\x00\x03"))
+def repeated(number: int, original: int, payload: bytes = DELTA) -> tuple[bytes, Any]:
+    """Return A's retransmission of a packet of its video."""
+    return build(RTX, number, 3000 * original, 3, pack("!H", original) + payload), A
+
+
+def test_the_original_of_a_retransmission_goes_once_to_each_receiver_whose_video_has_begun() -> None:
+    line, _, to = three()
+    line.reads(repeated(1, 10, KEY))
+    assert (line.sent[B], line.sent[C]) == ([], []), "a keyframe from before the gate opened begins nothing"
+    line.reads(picture(10, KEY), picture(12))
+    to[B].sources[2].sequence_shift, to[B].sources[2].timestamp_shift = 0xFFFB, 5
+    to[B].sources[2].layers.restart(10, 0xFFFB)  # type: ignore[union-attr]
+    line.endpoints[1].sinks["video"].sequence = 7
+    line.reads(repeated(2, 11))
+    assert line.sent[B][2:] == [build(VIDEO, 6, 33_005, 21, DELTA)]
+    assert line.sent[C][2:] == [build(VIDEO, 11, 33_000, 31, DELTA)]
+    line.reads(repeated(3, 11), repeated(4, 9))
+    padding = bytearray(build(RTX, 5, 0, 3, b"\x00\x00\x03"))
     padding[0] |= 0x20
     line.reads((bytes(padding), A))
-    assert line.sent[C][-1][12:] == b"\x00\x00\x03"
-    del to[B].current["video"], a.current["video"]
-    to_b, to_c = len(line.sent[B]), len(line.sent[C])
-    line.reads(late)
-    assert (len(line.sent[B]), len(line.sent[C])) == (to_b, to_c + 1)
+    assert (len(line.sent[B]), len(line.sent[C])) == (3, 3), "repeated twice, before the keyframe, padding"
+
+
+def test_the_newest_picture_sent_again_goes_to_no_receiver_twice() -> None:
+    line, _, _ = three()
+    line.reads(picture(10, KEY), picture(11), repeated(1, 11), repeated(2, 12))
+    assert [unpack_from("!H", data, 2)[0] for data in line.sent[B]] == [10, 11, 12]
+
+
+def test_what_is_repeated_of_a_video_that_is_not_known_goes_nowhere() -> None:
+    line, a, _ = three()
+    del a.current["video"]
+    line.reads(repeated(1, 11))
+    assert line.counted() == {"received": 1, "withheld": 1}
+
+
+# --- temporal layers
+
+
+def layered(
+    number: int, layer: int, *, syncs: bool = False, key: bool = False, **more: Any
+) -> tuple[bytes, Any]:
+    """Return a picture of A, of one packet, in a temporal layer; its picture number has 15 bits."""
+    picture_id = (0x8000 | number & 0x7FFF).to_bytes(2, "big")
+    descriptor = b"\x90\xe0" + picture_id + bytes((7, layer << 6 | syncs << 5))
+    return picture(number, descriptor + (b"\x00key" if key else b"\x01delta"), **more)
+
+
+def received(line: Line, address: Any) -> list[tuple[int, int, int]]:
+    """Return of each video packet sent to an address: its number, picture number and timestamp in pictures."""
+    return [
+        (
+            unpack_from("!H", data, 2)[0],
+            unpack_from("!H", data, 14)[0] & 0x7FFF,
+            unpack_from("!I", data, 4)[0] // 3000,
+        )
+        for data in line.sent[address]
+        if data[1] & 0x7F == VIDEO and not data[0] & 0x20
+    ]
+
+
+def test_a_weak_receiver_gets_fewer_layers_in_numbers_without_gaps_and_the_others_all() -> None:
+    line, _, to = three()
+    to[B].current["video"].layers.target = 0  # type: ignore[union-attr]
+    line.reads(layered(100, 0, key=True))
+    for number, layer in enumerate((2, 1, 2, 0, 2, 1, 2, 0), 101):
+        line.reads(layered(number, layer, syncs=number < 103))
+    assert received(line, B) == [(100, 100, 100), (101, 101, 104), (102, 102, 108)]
+    assert received(line, C) == [(n, n, n) for n in range(100, 109)]
+    to[B].current["video"].layers.target = 2  # type: ignore[union-attr]
+    for number, layer in enumerate((2, 1, 2, 0, 2), 109):
+        line.reads(layered(number, layer, syncs=number != 111))
+    assert received(line, B)[3:] == [(103, 103, 110), (104, 104, 112), (105, 105, 113)]
+
+
+def test_a_late_picture_that_a_weak_receiver_does_not_get_is_padding_for_it() -> None:
+    line, a, to = three()
+    a.mends = frozenset({"video"})
+    to[B].current["video"].layers.target = 0  # type: ignore[union-attr]
+    line.reads(layered(100, 0, key=True), layered(102, 0), layered(101, 1, transport_cc=9))
+    assert line.sent[B][-1] == bytes((0xA0, 96)) + pack("!HIIB", 101, 303_000, 21, 1)
+    assert received(line, B) == [(100, 100, 100), (102, 102, 102)]
+    assert line.sent[C][-1][-5:] == b"delta"
+
+
+def test_a_gap_before_a_picture_that_no_receiver_gets_is_asked_for() -> None:
+    line, a, to = three()
+    a.mends = frozenset({"video"})
+    for subscription in to.values():
+        subscription.current["video"].layers.target = 0  # type: ignore[union-attr]
+    line.reads(layered(100, 0, key=True), layered(102, 2))
+    assert [data[8:14] for data in line.sent[A] if data[1] == 205] == [pack("!IH", 2, 101)]
+
+
+def test_what_a_weak_receiver_misses_is_asked_of_the_sender_under_its_own_number() -> None:
+    line, a, to = three()
+    a.mends = frozenset({"video"})
+    to[B].current["video"].layers.target = 0  # type: ignore[union-attr]
+    line.reads(layered(100, 0, key=True), layered(101, 1), layered(102, 1), layered(104, 0))
+    line.sent[A].clear()
+    a.sources[2].missing.clear()
+    line.reads((pack("!BBHIIHH", 0x81, 205, 3, 99, 21, 101, 0), B))
+    assert [data[8:14] for data in line.sent[A] if data[1] == 205] == [pack("!IH", 2, 103)]
+
+
+def test_receivers_requests_for_keyframes_are_one_request_and_then_a_pause() -> None:
+    line, a, _ = three()
+    line.reads(picture(1, KEY))
+    for sender, ssrc in ((B, 21), (C, 31), (B, 21)):
+        line.reads((pack("!BBHII", 0x81, 206, 2, 99, ssrc), sender))
+    wanted = [pack("!BBHII", 0x81, 206, 2, 11, 2)]
+    line.reads(picture(2, KEY))
+    line.forwarder.mender.retry(a, 110.0)
+    assert line.sent[A] == wanted, "the same keyframe is for all"
+    line.now_s = 100.2
+    line.reads((pack("!BBHII", 0x81, 206, 2, 99, 31), C), picture(3))
+    assert line.sent[A] == wanted
+    line.forwarder.mender.retry(a, 100.49)
+    assert line.sent[A] == wanted
+    line.forwarder.mender.retry(a, 100.51)
+    line.forwarder.mender.retry(a, 200.0)
+    assert line.sent[A] == wanted * 2
 
 
 def test_reports_go_to_each_other_party_about_its_own_streams() -> None:
@@ -144,7 +244,7 @@ def test_reports_go_to_each_other_party_about_its_own_streams() -> None:
     line.reads(picture(1, KEY))
     block = pack("!IIIIII", 21, 0x40000000, 1, 0, 0, 0)
     line.reads((pack("!BBHI", 0x81, 201, 7, 99) + block, B))
-    block = pack("!IIIIII", 2, 0x40000000, 1, 0, 0, 0)
+    block = pack("!IIIIII", 2, 0, 1, 0, 0, 0)  # a loss of one receiver is not the sender's
     assert line.sent[A] == [pack("!BBHI", 0x81, 201, 7, 11) + block]
     assert len(line.sent[C]) == 1
     assert to[B].estimate.kbps == 400 * 0.875

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from media.forwarding.layers import LayerShares
 from media.forwarding.streams import Sink, Source
 from media.forwarding.subscriptions import BandwidthEstimate, Subscription, limit_kbps
 from media.protocols.codecs import StreamKind
@@ -17,6 +18,7 @@ NO_LEG: Any = None
 def endpoint(*sources: Source, ready: bool = True, allowed: tuple[str, ...] = ("audio", "video")) -> Any:
     """Return what a subscription reads of an endpoint."""
     return SimpleNamespace(
+        meter=SimpleNamespace(kbps=lambda kind: 1000.0 if kind == "video" else 0.0),
         current={source.kind: source for source in sources},
         ready=ready,
         allowed=set(allowed),
@@ -136,3 +138,65 @@ def test_a_video_takes_what_its_weakest_receiver_can_take() -> None:
     sender.subscribers = {1: weak, 2: closed, 3: absent}
     assert limit_kbps(sender, 3) == 800.0
     assert limit_kbps(sender, 5) == 700.0
+
+
+LAYERED = (0.4, 0.6, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("weak_kbps", "strong_kbps", "limit"),
+    [
+        (2500, 2500, 1200),
+        (600, 600, 600),  # nobody gains if all get fewer pictures
+        (600, 2500, 1000),  # the weak one gets every second picture
+        (300, 2500, 600),  # every fourth: the others' picture is good enough
+        (150, 2500, 375),
+        (150, 200, 200),
+    ],
+)
+def test_the_weakest_receiver_of_a_layered_video_does_not_set_the_picture_of_the_others(
+    weak_kbps: float, strong_kbps: float, limit: float
+) -> None:
+    video = Source("video", 1)
+    video.shares = LayerShares()
+    video.shares.shares = LAYERED
+    sender = endpoint(video)
+    weak, strong = subscription(sender), subscription(sender)
+    weak.estimate.kbps, strong.estimate.kbps = weak_kbps, strong_kbps
+    sender.subscribers = {1: weak, 2: strong}
+    assert limit_kbps(sender, 3) == pytest.approx(limit)
+    video.shares.shares = (1.0,) * 4
+    assert limit_kbps(sender, 3) == min(weak_kbps, 1200), "no layers: the weakest sets it"
+
+
+def test_a_receiver_gets_the_layers_that_its_estimate_allows_and_is_judged_by_them() -> None:
+    video = Source("video", 1)
+    video.shares = LayerShares()
+    video.shares.shares = LAYERED
+    made = subscription(endpoint(video))
+    made.choose_layers()
+    made.observe_loss(0.5)
+    assert made.estimate.kbps == 750.0, "nothing is known of the video yet"
+    made.refresh()
+    layers = made.current["video"].layers
+    assert layers is not None
+    made.choose_layers()
+    assert layers.target == 1
+    layers.restart(1, 0)
+    made.observe_loss(0.5)
+    assert made.estimate.kbps == 450.0, "of the 600 kbit/s that it was sent"
+    made.choose_layers()
+    assert layers.target == 0
+
+
+def test_the_layers_of_a_video_that_goes_on_from_a_room_of_two_continue_its_numbers() -> None:
+    video = Source("video", 1)
+    made = subscription(endpoint(video))
+    video.sink, video.settled, video.sequence_shift = made.sinks["video"], True, 7
+    video.sink.sequence = 100
+    made.inherit()
+    layers = made.current["video"].layers
+    assert layers is not None
+    span = layers.take(94, 0, 0, False)
+    assert span is not None
+    assert (span.first, span.sequence_shift) == (94, 7)

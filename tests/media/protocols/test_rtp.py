@@ -8,12 +8,15 @@ from media.protocols.codecs import TRANSPORT_CC_ID, VP8
 from media.protocols.rtp import (
     KEYFRAME_START,
     build,
+    empty,
     is_vp8_keyframe_start,
     original,
     original_sequence_at,
     payload_start,
     retransmission,
+    shift_picture,
     transport_cc_at,
+    vp8_layer,
 )
 
 FIXED = bytes(range(1, 12))  # what follows the first byte of a header, of no meaning here
@@ -137,6 +140,43 @@ def test_a_keyframe_begins_where_the_vp8_descriptor_says_so(payload: bytes, star
     assert KEYFRAME_START[VP8.payload_type](packet + b"\0", len(packet)) is starts, (
         "what lies behind is not read"
     )
+
+
+@pytest.mark.parametrize(
+    ("payload", "layer"),
+    [
+        (b"\x90\xe0\x81\x02\x07\x60\x01", (1, True, 14)),
+        (b"\x90\xe0\x01\x07\x80\x01", (2, False, 14)),  # a picture number of seven bits
+        (b"\x90\x60\x07\xe0\x01", (3, True, 0)),  # without a picture number
+        (b"\x90\x30\x40\x01", (1, False, 0)),
+        (b"\x90\x80\x81\x02\x01", (0, False, 14)),  # no layers
+        (b"\x90\x10\xff\x01", (0, False, 0)),  # KEYIDX alone
+        (b"\x10\x01", (0, False, 0)),
+        (b"\x90", (0, False, 0)),
+        (b"\x90\xe0", (0, False, 0)),
+        (b"\x90\x80\x81", (0, False, 0)),  # cut off in the number
+        (b"\x90\xa0\x81\x02", (0, False, 14)),  # cut off before the layer
+    ],
+)
+def test_the_temporal_layer_is_read_where_the_vp8_descriptor_has_it(
+    payload: bytes, layer: tuple[int, bool, int]
+) -> None:
+    packet = PLAIN + payload
+    assert vp8_layer(packet, len(packet)) == layer
+    assert vp8_layer(packet + b"\xff\xff", len(packet)) == layer, "what lies behind is not read"
+
+
+def test_a_picture_number_is_changed_in_its_own_width() -> None:
+    packet = bytearray(PLAIN + b"\x80\x01\x7f")
+    shift_picture(packet, 12, -2)
+    shift_picture(packet, 14, 2)
+    assert packet[12:] == b"\xff\xff\x01"
+
+
+def test_an_empty_packet_is_padding_alone() -> None:
+    packet = bytearray(build(96, 1, 2, 3, b"picture", marker=True, transport_cc=1))
+    length = empty(packet)
+    assert packet[:length] == build(96, 1, 2, 3, b"\x01", marker=True).replace(b"\x80", b"\xa0", 1)
 
 
 def test_a_packet_is_built_byte_by_byte() -> None:

@@ -1,7 +1,7 @@
 /**
- * What is changed in the browser's own answer before it takes effect: text in, text out.
+ * What is changed in the browser's own answer before it takes effect, and in what it sends afterwards.
  *
- * Knows SDP, no connection.
+ * Knows SDP and one sender, no connection.
  */
 
 /** The line that lets lost packets of Opus be asked for again (generic NACK, RFC 4585). */
@@ -17,4 +17,22 @@ const NACK = "a=rtcp-fb:111 nack";
 export function withNackForSound(answer, offer) {
   if (!offer.includes(`${NACK}\r\n`) || answer.includes(`${NACK}\r\n`)) return answer;
   return answer.replaceAll(/^a=rtpmap:111 .*\r\n/gm, (line) => `${line}${NACK}\r\n`);
+}
+
+/** Pictures in three layers, of which the server leaves out the upper ones for a receiver with a weak network. */
+const LAYERED = "L1T3";
+
+/**
+ * Send the video in temporal layers if more than one receives it. A browser that cannot goes on without.
+ *
+ * @param {RTCRtpSender} sender
+ * @param {boolean} several
+ */
+export async function sendLayers(sender, several) {
+  /** @type {RTCRtpSendParameters & { encodings: { scalabilityMode?: string }[] }} */
+  const parameters = sender.getParameters();
+  const [encoding] = parameters.encodings ?? [];
+  if (!encoding || (encoding.scalabilityMode === LAYERED) === several) return;
+  encoding.scalabilityMode = several ? LAYERED : "L1T1";
+  await sender.setParameters(parameters).catch(() => undefined);
 }

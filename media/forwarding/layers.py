@@ -1,0 +1,135 @@
+"""Temporal layers of a video (VP8, RFC 7741 §4.2): which of them a receiver gets, in numbers without gaps.
+
+A layer adds pictures between those of the layers below it, which do not need it. Knows numbers and rates; knows no
+packet, key or socket. Numbers are those of the sender, modulo 2^16, if nothing else is said.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple
+
+LAYERS: Final = 4  # as many as the descriptor's two bits can name; browsers send three
+TOP: Final = LAYERS - 1
+SPANS_MAX: Final = 64
+SPAN_MAX: Final = 0x4000  # a longer span is shortened, because numbers are used again
+KEEP: Final = 1.25  # a layer that is sent already may exceed the estimate by this factor
+SHARES_WHOLE: Final = (1.0,) * LAYERS
+MEASURE_S: Final = 1.0
+_MASK: Final = 0xFFFF
+
+
+class Span(NamedTuple):
+    """What is added to the numbers from `first` on, and the highest layer sent there."""
+
+    first: int
+    sequence_shift: int
+    picture_shift: int
+    level: int
+
+
+class Layers:
+    """The layers of one video that one receiver gets. `target`: the highest it should get, from the next picture on."""
+
+    __slots__ = ("_newest", "_spans", "_timestamp", "target")
+
+    def __init__(self) -> None:
+        self.target = TOP
+        self._newest = 0
+        self._timestamp = -1  # of the newest picture
+        self._spans: deque[Span] = deque(maxlen=SPANS_MAX)
+        self.restart(0, 0)
+
+    @property
+    def level(self) -> int:
+        """Return the highest layer that is sent now."""
+        return self._spans[-1].level
+
+    @property
+    def sequence_shift(self) -> int:
+        """Return what is added to the next sequence number."""
+        return self._spans[-1].sequence_shift
+
+    def restart(self, first: int, sequence_shift: int) -> None:
+        """Begin anew with packet `first`, the first of a keyframe."""
+        self._newest, self._timestamp = (first - 1) & _MASK, -1
+        self._spans.clear()
+        self._spans.append(Span(first, sequence_shift, 0, self.target))
+
+    def take(self, number: int, timestamp: int, layer: int, syncs: bool) -> Span | None:
+        """Return the span of a packet, None if the receiver does not get it.
+
+        A layer is left out from any picture on. It is added, one at a time, at a picture that needs only the lowest
+        layer (`syncs`). The span of a late packet may have a lower level than its layer: then the receiver has a gap in
+        its numbers that no picture will fill.
+        """
+        ahead = (number - self._newest) & _MASK
+        if not 0 < ahead < 0x8000:
+            return self._span(number)
+        self._newest = number
+        now = self._spans[-1]
+        level, begins = now.level, timestamp != self._timestamp
+        if begins:
+            self._timestamp = timestamp
+            level = min(layer if syncs and layer == level + 1 else level, self.target)
+        if layer > level:
+            shift, picture_shift = (now.sequence_shift - 1) & _MASK, now.picture_shift - begins
+            self._add(number, Span((number + 1) & _MASK, shift, picture_shift, level))
+            return None
+        if level != now.level:
+            self._add(number, now._replace(first=number, level=level))
+        elif (number - now.first) & _MASK > SPAN_MAX:
+            self._spans.clear()
+            self._spans.append(now._replace(first=(number - SPAN_MAX // 2) & _MASK))
+        return self._spans[-1]
+
+    def own_number(self, number: int) -> int:
+        """Return the sender's number of a packet that the receiver knows by this one."""
+        for span in reversed(self._spans):
+            if (number - span.first - span.sequence_shift) & _MASK < 0x8000:
+                return (number - span.sequence_shift) & _MASK
+        return (number - self._spans[0].sequence_shift) & _MASK
+
+    def _add(self, number: int, span: Span) -> None:
+        if self._spans[-1].first == number:  # no packet is in it
+            self._spans.pop()
+        self._spans.append(span)
+
+    def _span(self, number: int) -> Span:
+        for span in reversed(self._spans):
+            if (number - span.first) & _MASK < 0x8000:
+                return span
+        return self._spans[0]
+
+
+class LayerShares:
+    """How much of a video's bit rate its layers take. `octets`: counted by the hot path, by layer."""
+
+    __slots__ = ("_at_s", "_counted", "octets", "shares")
+
+    def __init__(self) -> None:
+        self.octets = [0] * LAYERS
+        self.shares: tuple[float, ...] = SHARES_WHOLE  # of each layer together with those below it
+        self._counted = [0] * LAYERS
+        self._at_s = 0.0
+
+    def sample(self, now_s: float) -> None:
+        """Update `shares`, at most once in MEASURE_S. A keyframe among few pictures counts half."""
+        if now_s - self._at_s < MEASURE_S:
+            return
+        grown = [after - before for after, before in zip(self.octets, self._counted, strict=True)]
+        self._at_s, self._counted = now_s, list(self.octets)
+        total = sum(grown)
+        if total:
+            now = [sum(grown[: layer + 1]) / total for layer in range(LAYERS)]
+            self.shares = tuple((share + new) / 2 for share, new in zip(self.shares, now, strict=True))
+
+
+def choose_level(kbps: float, shares: tuple[float, ...], estimate_kbps: float, level: int) -> int:
+    """Return the highest layer that fits a receiver's estimate, 0 if none does. `level`: the one it gets now."""
+    fitting = [
+        layer
+        for layer, share in enumerate(shares)
+        if kbps * share <= estimate_kbps * (KEEP if layer <= level else 1.0)
+    ]
+    return max(fitting, default=0)
