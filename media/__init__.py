@@ -7,7 +7,7 @@ when its gate opens. The names below are the package's public interface.
 from media.errors import MediaError, PartyGoneError, PortsTakenError, RoomClosedError, RoomFullError, SdpError
 from media.forwarding.forwarder import Counters
 from media.forwarding.quality import KindQuality, Quality
-from media.party import Connected, Disconnected, OfferNeeded, Party, PartyEvent
+from media.party import Connected, Disconnected, OfferNeeded, Party, PartyEvent, Speaking
 from media.protocols.codecs import Kind
 from media.protocols.ice import Credentials
 from media.protocols.turn import IceServer, ice_server
@@ -38,6 +38,7 @@ __all__ = [
     "RoomClosedError",
     "RoomFullError",
     "SdpError",
+    "Speaking",
     "ice_server",
     "public_address",
     "reaches",

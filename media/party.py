@@ -51,7 +51,14 @@ class OfferNeeded:
     """A party joined that this party's browser has no m-lines for: send the browser a new `offer`."""
 
 
-PartyEvent = Connected | Disconnected | OfferNeeded
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """In a room of more than two, `party_id` speaks now, perhaps this party itself; None: nobody does."""
+
+    party_id: str | None
+
+
+PartyEvent = Connected | Disconnected | OfferNeeded | Speaking
 Listener = Callable[[PartyEvent], None]
 
 CONSENT_EXPIRED: Final = "consent expired"
@@ -90,6 +97,7 @@ class Party:
         self.credentials = room.relay.new_credentials()
         self.previous_credentials: Credentials | None = None
         self.gone = False
+        self._speaker: str | None = None  # as the listener knows it
         self._failed = False
         self._listener = listener
         self._identity = room.relay.identity()
@@ -221,6 +229,12 @@ class Party:
             left.label, left.holder, left.sinks = party_id, party_id, sinks
         if self._version and not self._failed:
             self.notify(OfferNeeded())
+
+    def tell_speaker(self, speaker: str | None) -> None:
+        """Send the listener who speaks, if it takes part and does not know it."""
+        if speaker != self._speaker and self._connected and self.admitted:
+            self._speaker = speaker
+            self.notify(Speaking(speaker))
 
     # -- called by the relay
 

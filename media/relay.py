@@ -267,6 +267,7 @@ class Relay:
                 endpoint.meter.sample(endpoint.current, now_s)
                 if endpoint.subscribers:
                     self._limit(party, now_s)
+                    party.room.tick(now_s)
                 party.tick(now_s)
             except Exception:
                 self.forwarder.counters.faults += 1

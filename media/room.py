@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from media.errors import RoomClosedError, RoomFullError
+from media.forwarding.active_speaker import STEP_S, ActiveSpeaker
 from media.forwarding.endpoint import Endpoint
 from media.forwarding.streams import Source
 from media.forwarding.subscriptions import Subscription
@@ -29,6 +30,8 @@ class Room:
         self.parties: dict[str, Party] = {}
         self._gate = False
         self._closed = False
+        self._speaker = ActiveSpeaker()
+        self._speaker_due_s = 0.0
         self._subscribing = False  # a room that once had more than two parties keeps using subscriptions
 
     @property
@@ -88,6 +91,16 @@ class Room:
         for party in list(self.parties.values()):
             self.remove(party)
         self.relay.remove_room(self)
+
+    def tick(self, now_s: float) -> None:
+        """Find out who speaks in a room of more than two, and tell the parties. Call every 50 ms."""
+        if not self._subscribing or now_s < self._speaker_due_s:
+            return
+        self._speaker_due_s = now_s + STEP_S
+        parties = list(self.parties.values())
+        self._speaker.observe({party.party_id: party.endpoint.voice.take() for party in parties})
+        for party in parties:
+            party.tell_speaker(self._speaker.current)
 
     def reroute(self) -> None:
         """Compute again which media each party receives, after a change."""

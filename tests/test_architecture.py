@@ -29,7 +29,8 @@ IMPURE = frozenset(
 PURE = (
     "signalling/errors signalling/visit/* signalling/protocol/* signalling/store/keys signalling/rooms/ports "
     "signalling/rooms/worker_messages signalling/topics/rights media/errors media/protocols/* "
-    "media/forwarding/streams media/forwarding/quality media/forwarding/rtcp_translation "
+    "media/forwarding/streams media/forwarding/layers media/forwarding/active_speaker media/forwarding/quality "
+    "media/forwarding/rtcp_translation "
     "web/errors web/peers/network/network web/peers/network/offers web/peers/people/frames web/requests/unicode"
 ).split()
 """Folders and modules that call themselves pure."""

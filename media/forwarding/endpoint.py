@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from media.forwarding.active_speaker import Voice
 from media.forwarding.quality import Meter
 from media.forwarding.streams import SEQUENCE_MASK, Sink, Source
 from media.forwarding.subscriptions import Subscription
@@ -69,6 +70,7 @@ class Endpoint:
         "takes_red",
         "takes_rtx",
         "tx",
+        "voice",
         "withheld",
     )
 
@@ -99,6 +101,7 @@ class Endpoint:
         self.cc_last: int | None = None  # the last number that this endpoint has reported as a receiver
         self.feedback_s = 0.0  # when it last sent transport-cc feedback as a receiver
         self.cc_next = 0  # in a room of more than two: the next transport-wide number to this endpoint
+        self.voice = Voice()  # in a room of more than two
         self.limited_s = 0.0  # when the server last sent this endpoint a limit for its video
         self.budget = BUDGET_MAX
         self.meter = Meter()

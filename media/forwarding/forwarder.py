@@ -221,7 +221,6 @@ class Forwarder:
     def ask_for_keyframe(self, endpoint: Endpoint, source: Source, now_s: float) -> None:
         """Send a picture loss indication for an endpoint's video."""
         source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
-        source.keyframe_wanted = False
         self.send_rtcp(endpoint, rtcp.picture_loss(endpoint.sinks["video"].ssrc, source.ssrc))
 
     def _demultiplex(self, first: int, size: int, address: Address, sock: PacketSocket) -> None:

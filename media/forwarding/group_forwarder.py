@@ -17,6 +17,7 @@ from media.forwarding.streams import KEPT, KEYFRAME_RETRY_S, SEQUENCE_MASK, TIME
 from media.protocols.codecs import VP8
 from media.protocols.rtp import (
     KEYFRAME_START,
+    audio_level,
     empty,
     original,
     original_sequence_at,
@@ -89,6 +90,10 @@ class GroupForwarder:
             sent += self._send(
                 subscription.to, copy, sequence, timestamp, packet, length, number_at, layer, now_s
             )
+        if wanted and source.kind == "audio":
+            level = audio_level(packet, length)
+            if level is not None:
+                endpoint.voice.add(level)
         if lost and wanted:
             self._mender.miss(endpoint, source, sequence, lost, now_s)
         return sent

@@ -64,9 +64,12 @@ BY_PAYLOAD_TYPE: Final[dict[int, Codec]] = {codec.payload_type: codec for codec 
 BY_STREAM: Final[dict[StreamKind, Codec]] = {codec.stream: codec for codec in (OPUS, VP8, VP8_RTX)}
 AUDIO_TYPES: Final = frozenset({RED.payload_type, OPUS.payload_type})  # of one stream, from packet to packet
 
+AUDIO_LEVEL_ID: Final = 1
 ABS_SEND_TIME_ID: Final = 2
 TRANSPORT_CC_ID: Final = 3
 EXTENSIONS: Final[dict[int, str]] = {
     ABS_SEND_TIME_ID: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     TRANSPORT_CC_ID: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 }
+# Of sound in rooms of more than two (RFC 6464), for the active speaker.
+GROUP_EXTENSIONS: Final[dict[int, str]] = {AUDIO_LEVEL_ID: "urn:ietf:params:rtp-hdrext:ssrc-audio-level"}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from media.protocols.codecs import TRANSPORT_CC_ID, VP8, VP8_RTX
+from media.protocols.codecs import AUDIO_LEVEL_ID, TRANSPORT_CC_ID, VP8, VP8_RTX
 
 SSRC_AT: Final = 8
 FIXED_HEADER: Final = 12
@@ -33,10 +33,18 @@ def payload_start(packet: Packet, length: int) -> int:
 
 
 def transport_cc_at(packet: Packet, length: int) -> int:
-    """Return the index of the 16-bit transport-wide sequence number, or 0 if there is none.
+    """Return the index of the 16-bit transport-wide sequence number, or 0 if there is none."""
+    return _element_at(packet, length, TRANSPORT_CC_ID, 2)
 
-    It is in a one-byte header extension.
-    """
+
+def audio_level(packet: Packet, length: int) -> int | None:
+    """Return the level of a packet of sound in -dBov, 0 to 127 (silence); None if it has none (RFC 6464)."""
+    at = _element_at(packet, length, AUDIO_LEVEL_ID, 1)
+    return packet[at] & 0x7F if at else None
+
+
+def _element_at(packet: Packet, length: int, wanted: int, size: int) -> int:
+    """Return the index of `size` bytes in a one-byte header extension (RFC 8285 §4.2), 0 if they are not there."""
     if length < FIXED_HEADER + 4 or not packet[0] & 0x10:
         return 0
     at = FIXED_HEADER + 4 * (packet[0] & 0x0F)
@@ -54,8 +62,8 @@ def transport_cc_at(packet: Packet, length: int) -> int:
         identifier = element >> 4
         if identifier == 15:  # RFC 8285 §4.2: ends the list
             return 0
-        if identifier == TRANSPORT_CC_ID:
-            return at + 1 if element & 0x0F == 1 and at + 2 < end else 0
+        if identifier == wanted:
+            return at + 1 if element & 0x0F == size - 1 and at + size < end else 0
         at += 2 + (element & 0x0F)
     return 0
 

@@ -16,6 +16,7 @@ from media.protocols.codecs import (
     BY_STREAM,
     CODECS,
     EXTENSIONS,
+    GROUP_EXTENSIONS,
     KINDS,
     Kind,
     StreamKind,
@@ -106,7 +107,8 @@ def offer(
         lines += transport
         lines.append("a=sendrecv" if place < len(KINDS) else "a=sendonly")
         lines += [f"a=mid:{mid}", f"a=msid:{stream_id} {stream_id}-{kind}"]
-        lines += [f"a=extmap:{number} {uri}" for number, uri in EXTENSIONS.items()]
+        extensions = EXTENSIONS | (GROUP_EXTENSIONS if kind == "audio" and further else {})
+        lines += [f"a=extmap:{number} {uri}" for number, uri in extensions.items()]
         for codec in codecs:
             lines.append(f"a=rtpmap:{codec.payload_type} {codec.rtpmap}")
             if codec.parameters:

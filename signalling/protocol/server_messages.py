@@ -317,6 +317,15 @@ class MediaPath(MediaMessage, frozen=True, kw_only=True, tag="media.path"):
     path: Annotated[PathState, Meta(description="whether media can flow between the server and that party")]
 
 
+class MediaSpeaker(MediaMessage, frozen=True, kw_only=True, tag="media.speaker"):
+    """Another party speaks now, or nobody does, in a room of more than two: PROTOCOL.md#media."""
+
+    party: Annotated[
+        str | None,
+        Meta(description="the key of the party, perhaps the receiver's own; null if nobody speaks"),
+    ]
+
+
 class MediaTakenOver(MediaMessage, frozen=True, tag="media.taken_over"):
     """Another tab or device of the same person has joined the media instead: PROTOCOL.md#media."""
 
@@ -355,6 +364,7 @@ ServerMessage = (
     | MediaMuted
     | MediaShared
     | MediaPath
+    | MediaSpeaker
     | MediaTakenOver
     | MediaGone
 )

@@ -32,9 +32,10 @@ class Participant:
     """One party of a room: its party in the relay, and the number of its newest offer.
 
     `path`: whether media can flow, None while that is not known; `overdue`: the timer of a party without a path.
+    `speaker`: who speaks, as its client was told.
     """
 
-    __slots__ = ("media", "member", "offer", "overdue", "path")
+    __slots__ = ("media", "member", "offer", "overdue", "path", "speaker")
 
     def __init__(self, member: Member, media: MediaParty, offer: int) -> None:
         self.member = member
@@ -42,6 +43,7 @@ class Participant:
         self.offer = offer
         self.path: PathState | None = None
         self.overdue: asyncio.TimerHandle | None = None
+        self.speaker: str | None = None
 
     def sent(self, message: RoomMessage) -> bool:
         """Return True if a message comes from this participant.

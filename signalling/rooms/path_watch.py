@@ -1,4 +1,4 @@
-"""Follows whether media can flow to each party of a room, and reports each change: PROTOCOL.md#media.
+"""Follows whether media can flow to each party of a room, and who speaks; reports changes: PROTOCOL.md#media.
 
 Knows rooms and the relay's events. A path is forgotten, and its timer cancelled, with its participant or its room.
 """
@@ -14,7 +14,7 @@ import structlog
 from signalling.protocol import server_messages as server
 from signalling.protocol.shapes import PathState
 from signalling.rooms.participants import Participant, Room
-from signalling.rooms.ports import Connected, Disconnected
+from signalling.rooms.ports import Connected, Disconnected, Speaking
 from signalling.rooms.worker_messages import Member
 
 NO_PATH_S = 15.0
@@ -55,8 +55,12 @@ class PathWatch:
             participant.overdue = loop.call_later(self.no_path_s, self.follow, room, member.party, _Overdue())
 
     def follow(self, room: Room, party: str, event: object) -> None:
-        """Take an event about a party's path, and report the change if there is one."""
+        """Take an event about a party's path, or one that it is to know, and report the change if there is one."""
         participant = room.participants.get(party)
+        if isinstance(event, Speaking) and participant is not None:
+            participant.speaker = event.party
+            self._say_speaker(room, participant)
+            return
         after = _AFTER.get(type(event), {}).get(participant.path) if participant is not None else None
         if participant is None or after is None:
             return
@@ -70,7 +74,12 @@ class PathWatch:
                 self._say(room, other.member, participant)
 
     def tell(self, room: Room, member: Member, *states: PathState) -> None:
-        """Send a party the paths that are in one of these states: of the others, and its own if it has none."""
+        """Send a party the paths that are in one of these states: of the others, and its own if it has none.
+
+        And who speaks, if somebody does.
+        """
+        if room.participants[member.party].speaker is not None:
+            self._say_speaker(room, room.participants[member.party])
         for other in room.participants.values():
             if other.path in states and (other.member.party != member.party or other.path == "none"):
                 self._say(room, member, other)
@@ -88,6 +97,10 @@ class PathWatch:
         """Report nothing more of a room."""
         for participant in room.participants.values():
             _cancel(participant)
+
+    def _say_speaker(self, room: Room, participant: Participant) -> None:
+        member = participant.member
+        self._send(room, member, server.MediaSpeaker(visit=member.visit, party=participant.speaker))
 
     def _say(self, room: Room, member: Member, about: Participant) -> None:
         if about.path is not None:

@@ -28,7 +28,13 @@ class OfferNeeded(msgspec.Struct, frozen=True):
     """The party must be sent a new offer."""
 
 
-MediaEvent = Connected | Disconnected | OfferNeeded
+class Speaking(msgspec.Struct, frozen=True):
+    """Who speaks now, as the party of this event is to know; None: nobody does."""
+
+    party: str | None
+
+
+MediaEvent = Connected | Disconnected | OfferNeeded | Speaking
 
 
 class MediaParty(Protocol):

@@ -17,7 +17,7 @@ import structlog
 
 from signalling.errors import SealError, UnavailableError
 from signalling.rooms.participants import Room
-from signalling.rooms.ports import Disconnected, MediaEvent
+from signalling.rooms.ports import Disconnected, MediaEvent, Speaking
 from signalling.store import keys
 from signalling.store.records import Store
 from signalling.store.unavailable import answering
@@ -79,6 +79,8 @@ class CallWatch:
 
     def heard(self, room: Room, party: str, event: MediaEvent) -> None:
         """Take an event of the relay: a party was connected or disconnected."""
+        if isinstance(event, Speaking):
+            return
         if isinstance(event, Disconnected) and party in room.since_s:
             self._tally(room, party).interruptions += 1
         self.look(room)

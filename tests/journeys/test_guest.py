@@ -77,6 +77,32 @@ navigator.mediaDevices.getDisplayMedia = async (how) => {
 """Keeps the tracks of screens: in a headless browser nobody can press its own button that ends them."""
 
 
+SPEAKS = """
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (how) => {
+  const stream = await open(how);
+  for (const track of stream.getAudioTracks()) {
+    const context = new AudioContext();
+    const [tone, out] = [new OscillatorNode(context), context.createMediaStreamDestination()];
+    tone.connect(out);
+    tone.start();
+    document.addEventListener("click", () => context.resume());
+    stream.removeTrack(track);
+    stream.addTrack(out.stream.getAudioTracks()[0]);
+  }
+  return stream;
+};
+"""
+"""A steady tone instead of the fake microphone's short beeps."""
+LAYERS = """async () => {
+  for (const peer of window.__peers) {
+    if (peer.connectionState === "closed") continue;
+    const senders = peer.getSenders().filter(({ track }) => track?.kind === "video");
+    return senders.map((sender) => sender.getParameters().encodings[0].scalabilityMode ?? "none");
+  }
+}"""
+
+
 async def sees_screen(who: Person, of: str) -> None:
     """Fail unless somebody's screen, which is wider than any camera here, comes to be shown and to move."""
     tile = who.page.locator(".tile.other", has_text=f"Screen of {of}")
@@ -127,6 +153,7 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     link = await invite(provider, "Rosa Diaz")
     await patient.sees("Rosa Diaz")
     rosa: Person = await person(browser, server, Person)
+    await rosa.page.add_init_script(SPEAKS)
     await rosa.page.goto(link)
     await rosa.sees(re.compile("Maya Osei"))
     await rosa.sees(re.compile("Rosa Diaz"))
@@ -152,6 +179,12 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     )
     await expect(rosa.page.locator(".tag", has_text="Ana Ruiz")).to_be_visible()
     await expect(rosa.page.locator(".tag", has_text="Maya Osei")).to_be_visible()
+    # Rosa's tone is the loudest; everybody sends layers, so that a weak network of one is not all's picture.
+    for who in (patient, provider):
+        speaking = who.page.locator(".tile.other[data-speaking]")
+        await expect(speaking).to_have_accessible_name("Rosa Diaz, speaking", timeout=SHOWN_MS)
+    for who in (rosa, patient, provider):
+        assert await who.page.evaluate(LAYERS) == ["L1T3"]
     # A reload is no end for a guest either.
     await rosa.page.reload()
     await sees_and_hears_all(rosa, 2)

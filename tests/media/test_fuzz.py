@@ -74,6 +74,7 @@ def test_any_bytes_have_rtp_offsets_inside_or_none(data: bytes) -> None:
         assert 0 <= rtp.payload_start(packet, len(packet)) <= len(packet)
         at = rtp.transport_cc_at(packet, len(packet))
         assert at == 0 or at + 2 <= len(packet)
+        assert 0 <= (rtp.audio_level(packet, len(packet)) or 0) <= 127
         at = rtp.original_sequence_at(packet, len(packet))
         assert at == 0 or at + 2 <= len(packet)
         rtp.is_vp8_keyframe_start(packet, len(packet))

@@ -23,6 +23,7 @@ EVENTS: Final[Mapping[type[media.PartyEvent], Callable[[Any], ports.MediaEvent]]
     media.Connected: lambda _: ports.Connected(),
     media.Disconnected: lambda event: ports.Disconnected(event.reason),
     media.OfferNeeded: lambda _: ports.OfferNeeded(),
+    media.Speaking: lambda event: ports.Speaking(event.party_id),
 }
 
 

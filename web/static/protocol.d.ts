@@ -430,6 +430,12 @@ declare namespace Protocol {
     path: "lost" | "none" | "open";
   }
 
+  interface MediaSpeaker {
+    type: "media.speaker";
+    visit: string;
+    party: string | null;
+  }
+
   interface MediaTakenOver {
     type: "media.taken_over";
     visit: string;
@@ -772,6 +778,7 @@ declare namespace Protocol {
     "media.muted": MediaMuted;
     "media.shared": MediaShared;
     "media.path": MediaPath;
+    "media.speaker": MediaSpeaker;
     "media.taken_over": MediaTakenOver;
     "media.gone": MediaGone;
   }

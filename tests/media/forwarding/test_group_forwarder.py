@@ -220,6 +220,20 @@ def test_what_a_weak_receiver_misses_is_asked_of_the_sender_under_its_own_number
     assert [data[8:14] for data in line.sent[A] if data[1] == 205] == [pack("!IH", 2, 103)]
 
 
+def test_only_sound_that_is_forwarded_counts_for_the_active_speaker() -> None:
+    line, a, to = three()
+    packet = bytearray(build(AUDIO, 1, 960, 1, bytes(8) + b"sound"))
+    packet[0] |= 0x10
+    packet[12:20] = b"\xbe\xde\0\x01\x10\x9e\0\0"  # a level of -30 dBov
+    line.reads((bytes(packet), A), sound(2))
+    assert a.voice.take() == 25 / 4
+    for subscription in to.values():
+        subscription.open = False
+        subscription.refresh()
+    line.reads((bytes(packet), A))
+    assert a.voice.take() == 0.0, "muted, or before the gate"
+
+
 def test_receivers_requests_for_keyframes_are_one_request_and_then_a_pause() -> None:
     line, a, _ = three()
     line.reads(picture(1, KEY))

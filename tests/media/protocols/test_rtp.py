@@ -7,6 +7,7 @@ import pytest
 from media.protocols.codecs import TRANSPORT_CC_ID, VP8
 from media.protocols.rtp import (
     KEYFRAME_START,
+    audio_level,
     build,
     empty,
     is_vp8_keyframe_start,
@@ -195,3 +196,19 @@ def test_the_original_of_a_retransmission_is_the_packet_that_it_repeats() -> Non
     packet = build(VP8.payload_type, 7, 3000, 5, b"\x10\x00picture", transport_cc=9, marker=True)
     again = retransmission(packet, 1, 6)
     assert original(again, len(again), original_sequence_at(again, len(again)), 3000, 5) == packet
+
+
+@pytest.mark.parametrize(
+    ("packet", "level"),
+    [
+        (one_byte(b"\x10\x9e"), 30),  # the first bit says that it is speech
+        (one_byte(b"\x10\x7f\0\0"), 127),
+        (one_byte(b"\x31\xab\xcd\x10\x00"), 0),
+        (one_byte(b"\x31\xab\xcd"), None),
+        (one_byte(b"\x11\x9e\x9e"), None),  # two bytes
+        (one_byte(b"\x31\xab\xcd\x10"), None),  # cut off
+        (PLAIN + b"sound", None),
+    ],
+)
+def test_the_level_of_sound_is_read_from_its_extension(packet: bytes, level: int | None) -> None:
+    assert audio_level(packet, len(packet)) == level

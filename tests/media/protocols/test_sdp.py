@@ -106,7 +106,9 @@ def test_an_offer_is_this_text() -> None:
         further=[("lin", {"audio": 44, "video": 55, "rtx": 66})],
     )
     more = sections("lin", "sendonly", (2, 3), "", audio=44, video=55, rtx=66)
-    assert further.replace("\r\n", "\n") == SESSION.format(mids="0 1 2 3") + first + more
+    level = "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\na=rtpmap:63 "
+    wanted = SESSION.format(mids="0 1 2 3") + (first + more).replace("a=rtpmap:63 ", level)
+    assert further.replace("\r\n", "\n") == wanted
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
 from signalling.rooms.participants import Room
+from signalling.rooms.ports import Speaking
 from signalling.visit.record import Actor, Role
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.rooms.test_rooms import both, join, start
@@ -95,3 +96,20 @@ async def test_a_dismissed_guest_loses_the_media_and_all_subscriptions(valkey: R
             for worker in two.workers:
                 heard = worker.hub.subscribers(f"{ORG}/{topic}/{patient.visit}")
                 assert not any(socket.actor.id == key for socket in heard)
+
+
+async def test_each_party_is_sent_who_speaks_and_a_resumed_connection_again(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two)
+        for client in (their, provider):
+            await join(client, patient)
+        (rooms,) = [worker.rooms for worker in two.workers if patient.visit in worker.rooms._rooms]
+        room = room_of(two, patient)
+        for party, client in (("patient", their), ("provider", provider)):
+            for speaker in ("provider", None, "provider"):
+                rooms._media_news(room, party, Speaking(speaker))
+                assert (await client.expect("media.speaker"))["party"] == speaker
+        rooms._media_news(room, "guest-who-left", Speaking("provider"))
+        await provider.close()
+        back = await two.connect(two.provider(), 1, resume=provider.welcome["resume"])
+        assert (await back.expect("media.speaker"))["party"] == "provider"

@@ -19,7 +19,7 @@ export function withNackForSound(answer, offer) {
   return answer.replaceAll(/^a=rtpmap:111 .*\r\n/gm, (line) => `${line}${NACK}\r\n`);
 }
 
-/** Pictures in three layers, of which the server leaves out the upper ones for a receiver with a weak network. */
+/** Three layers of pictures; the server leaves out the upper ones for a receiver with a weak network. */
 const LAYERED = "L1T3";
 
 /**

@@ -29,6 +29,8 @@ export class MediaLink extends EventTarget {
   muted = { audio: false, video: false };
   /** @type {Pick<Protocol.MediaShared, "sharing" | "asked">} */
   screen = NO_SCREEN;
+  /** @type {string | null} who speaks, where there are more than two */
+  speaker = null;
   /** @type {Partial<Muted>} what was switched on this page; before that the server's word counts */
   #chosen = {};
   /** @type {Record<string, Muted | undefined>} by party */
@@ -97,6 +99,11 @@ export class MediaLink extends EventTarget {
       { signal },
     );
     client.addEventListener(
+      "media.speaker",
+      mine(({ party }) => this.#set({ speaker: party })),
+      { signal },
+    );
+    client.addEventListener(
       "media.path",
       mine(({ party, path }) => {
         this.#paths[party] = path;
@@ -108,6 +115,7 @@ export class MediaLink extends EventTarget {
       "welcome",
       ({ detail }) => {
         if (this.path === "taken_over") return;
+        this.#set({ speaker: null }); // sent anew, as all that was missed meanwhile
         if (!detail.resumed || !this.#hadPath) return void this.#join();
         this.#sayChosen(); // what was switched while the connection was away
         this.#repair.now();
@@ -319,7 +327,7 @@ export class MediaLink extends EventTarget {
     if (message.fresh) {
       this.#repair.joined();
       [this.#mutedBy, this.#paths] = [{}, {}]; // what is off, has no path or is shared follows the offer
-      this.#set({ screen: NO_SCREEN });
+      this.#set({ screen: NO_SCREEN, speaker: null });
     }
     try {
       const { offer: id, sdp, fresh, ice_servers: iceServers } = message;
@@ -347,10 +355,10 @@ export class MediaLink extends EventTarget {
     this.#repair.stop();
     this.media?.close();
     this.media = null;
-    this.#set({ path: "taken_over", screen: NO_SCREEN });
+    this.#set({ path: "taken_over", screen: NO_SCREEN, speaker: null });
   }
 
-  /** @param {Partial<Pick<MediaLink, "found" | "muted" | "path" | "screen">>} values */
+  /** @param {Partial<Pick<MediaLink, "found" | "muted" | "path" | "screen" | "speaker">>} values */
   #set(values) {
     Object.assign(this, values);
     this.dispatchEvent(new Event("change"));

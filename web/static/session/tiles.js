@@ -103,6 +103,7 @@ export class Tiles {
           live,
           off: link.hiddenOf(key),
           screen: link.screen.sharing === key,
+          speaks: link.speaker === key,
           stopped: stopped(key),
         }),
     );
@@ -116,10 +117,11 @@ export class Tiles {
    *   live: boolean,
    *   off: Muted,
    *   screen: boolean,
+   *   speaks: boolean,
    *   stopped: Stopped | null,
    * }} media `screen`: the picture is their screen
    */
-  #tile(key, party, { stream, live, off, screen, stopped }) {
+  #tile(key, party, { stream, live, off, screen, speaks, stopped }) {
     const taking = live && party.present && party.started;
     const picture = taking && stream && !off.video && this.#seen.has(key);
     const [why, warn] = absence(party, { live, cameraOff: off.video });
@@ -130,7 +132,8 @@ export class Tiles {
       taking && off.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing;
     return html`<section
       class="tile other"
-      aria-label=${party.name}
+      aria-label=${speaks && taking ? t("{name}, speaking", party) : party.name}
+      ?data-speaking=${speaks && taking}
       data-party=${key}
       ?data-screen=${screen}
       ?data-picture=${picture}

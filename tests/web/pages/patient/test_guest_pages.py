@@ -66,6 +66,19 @@ async def test_a_call_with_a_guest_is_accessible_and_names_everybody(
     await expect(rosa.get_by_text("Has not pressed Start Session yet")).to_be_visible()
     await expect(page.locator("[data-party=provider]").get_by_text("Dr Maya Osei")).to_be_visible()
     await is_accessible(page)
+    for party in (
+        "provider",
+        ROSA,
+        "patient",
+        None,
+    ):  # Rosa has not pressed; the patient is this page's own person
+        await clinic.send({"type": "media.speaker", "visit": "v_1", "party": party})
+        speaking = page.locator("[data-speaking]")
+        if party == "provider":
+            await expect(speaking).to_have_accessible_name("Dr Maya Osei, speaking")
+            await is_accessible(page)
+        else:
+            await expect(speaking).to_have_count(0)
     # Alone again: the page of two, as it was.
     del clinic.visit["parties"][ROSA]
     await clinic.tell_visit()

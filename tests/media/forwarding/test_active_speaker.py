@@ -1,0 +1,70 @@
+"""Who speaks: from levels, smoothed."""
+
+from __future__ import annotations
+
+import pytest
+
+from media.forwarding.active_speaker import LOUDEST, ActiveSpeaker, Voice
+
+SPEECH, SOFT, NOISE = 25.0, 12.0, 0.0
+
+
+def steps(speaker: ActiveSpeaker, count: int, **loudness: float) -> list[str | None]:
+    """Return who speaks after each of `count` steps with this loudness."""
+    found = []
+    for _ in range(count):
+        speaker.observe(loudness)
+        found.append(speaker.current)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("levels", "loudness"),
+    [
+        ([], 0.0),
+        ([30] * 10, 25.0),
+        ([127] * 10, 0.0),
+        ([60] * 10, 0.0),  # noise
+        ([0] * 10, LOUDEST),
+        ([30] * 5 + [127] * 5, 12.5),
+        ([30], 6.25),  # one packet in silence that is not sent
+    ],
+)
+def test_loudness_is_the_mean_of_a_step_above_the_noise(levels: list[int], loudness: float) -> None:
+    voice = Voice()
+    for level in levels:
+        voice.add(level)
+    assert voice.take() == loudness
+    assert voice.take() == 0.0, "the next step begins with nothing"
+
+
+def test_whoever_speaks_for_half_a_second_is_the_speaker_until_two_seconds_after() -> None:
+    speaker = ActiveSpeaker()
+    assert steps(speaker, 10, a=NOISE, b=NOISE) == [None] * 10
+    assert steps(speaker, 3, a=SPEECH, b=NOISE) == [None, "a", "a"]
+    steps(speaker, 20, a=SPEECH, b=NOISE)
+    quiet = steps(speaker, 12, a=NOISE, b=NOISE)
+    assert quiet[:5] == ["a"] * 5, "a pause between words"
+    assert quiet[-1] is None
+
+
+def test_a_cough_makes_no_speaker_and_a_word_in_between_does_not_change_it() -> None:
+    speaker = ActiveSpeaker()
+    assert steps(speaker, 1, a=SPEECH, b=NOISE) + steps(speaker, 5, a=NOISE, b=NOISE) == [None] * 6
+    steps(speaker, 20, a=SPEECH, b=NOISE)
+    assert set(steps(speaker, 2, a=SPEECH, b=LOUDEST)) == {"a"}
+
+
+def test_a_soft_voice_is_the_speaker_once_the_other_is_silent() -> None:
+    speaker = ActiveSpeaker()
+    steps(speaker, 20, a=SPEECH, b=SOFT)
+    assert speaker.current == "a"
+    assert steps(speaker, 10, a=NOISE, b=SOFT)[-1] == "b"
+
+
+def test_a_speaker_who_left_is_none_and_a_room_may_be_empty() -> None:
+    speaker = ActiveSpeaker()
+    steps(speaker, 20, a=SPEECH, b=NOISE)
+    assert steps(speaker, 1, b=NOISE) == [None]
+    speaker.observe({})
+    assert speaker.current is None
