@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from signalling.visit.record import PatientInformation
-from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, Taken
+from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, Taken, moments_ms, wall_time
 from web.errors import TooLateError
 from web.intake.ids import derived_id
 
@@ -30,7 +30,12 @@ class Status(StrEnum):
 
 
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
-    """The record. `zone`: the patient's time zone ("": the organisation's); `language`: that of the patient's mails."""
+    """The record. `zone`: the patient's time zone ("": the organisation's); `language`: that of the patient's mails.
+
+    `wall` is the time that was agreed, in the organisation's time zone of then, `wall_zone`: the instant `starts_ms`
+    follows from both by the rules of that zone, which governments change. `uid` names the calendar entry. All three are
+    "" in older records.
+    """
 
     id: str
     organisation: str
@@ -48,6 +53,9 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""  # why it was cancelled
     checked_in_ms: int | None = None
     visit: str | None = None
+    wall: str = ""
+    wall_zone: str = ""
+    uid: str = ""
 
     @property
     def taken(self) -> Taken | None:
@@ -76,8 +84,8 @@ def missed(appointment: Appointment, now_ms: int) -> bool:
     return appointment.status is Status.BOOKED and now_ms >= appointment.starts_ms + LATE_MS
 
 
-def moved(appointment: Appointment, slot: Slot, now_ms: int) -> Appointment:
-    """Return the record with another time. Raises TooLateError."""
+def moved(appointment: Appointment, slot: Slot, zone: str, now_ms: int) -> Appointment:
+    """Return the record with another time, agreed in the time zone `zone`. Raises TooLateError."""
     if not may_change(appointment, now_ms):
         raise TooLateError
     return msgspec.structs.replace(
@@ -85,6 +93,27 @@ def moved(appointment: Appointment, slot: Slot, now_ms: int) -> Appointment:
         version=appointment.version + 1,
         starts_ms=slot.starts_ms,
         ends_ms=slot.ends_ms,
+        moved=appointment.moved + 1,
+        wall=wall_time(slot.starts_ms, zone),
+        wall_zone=zone,
+    )
+
+
+def by_current_rules(appointment: Appointment, now_ms: int) -> Appointment:
+    """Return the record at the instant that its wall time has by the current rules of its time zone.
+
+    It is returned unchanged if that is the same instant, or if it can no longer be moved.
+    """
+    if not appointment.wall or not may_change(appointment, now_ms):
+        return appointment
+    possible = moments_ms(appointment.wall, appointment.wall_zone)
+    if appointment.starts_ms in possible:
+        return appointment
+    return msgspec.structs.replace(
+        appointment,
+        version=appointment.version + 1,
+        starts_ms=possible[0],
+        ends_ms=possible[0] + appointment.ends_ms - appointment.starts_ms,
         moved=appointment.moved + 1,
     )
 

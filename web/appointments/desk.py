@@ -6,6 +6,7 @@ does not answer, and the errors of `book` and `appointment` if the action is not
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -15,13 +16,16 @@ from web.appointments import appointment as rules
 from web.appointments.appointment import Appointment
 from web.appointments.book import Book, JobEntry
 from web.appointments.links import Links
-from web.appointments.slots import Slot, slot_at
+from web.appointments.slots import DAY_MS, Slot, slot_at, wall_time
 from web.errors import StaleAppointmentError, TimeTakenError, TooLateError
 from web.identity.visitors import patient as patient_of
 from web.intake.ids import derived_id
 from web.intake.opening import open_once
 from web.organisations.settings import Organisation
 
+AHEAD_MS = 400 * DAY_MS
+"""Nothing is booked further ahead."""
+ANY_NUMBER = 1_000_000
 AGAIN = frozenset({"withdrawn", "expired"})
 """The outcomes of a visit after which its patient may check in again."""
 
@@ -88,6 +92,9 @@ class Desk:
             language=language,
             zone=zone,
             booked_ms=now_ms,
+            wall=wall_time(slot.starts_ms, organisation.timezone),
+            wall_zone=organisation.timezone,
+            uid=f"{appointment_id}@greenroom",
         )
         jobs = self._letters.about(None, made, now_ms)
         try:
@@ -105,9 +112,29 @@ class Desk:
         def how(before: Appointment) -> Appointment:
             if before.starts_ms == slot.starts_ms and before.status is rules.Status.BOOKED:
                 return before
-            return rules.moved(before, slot, self.now_ms())
+            return rules.moved(before, slot, organisation.timezone, self.now_ms())
 
         return await self._change(organisation, appointment_id, how)
+
+    async def follow_rules(self, organisation: str) -> int:
+        """Move the bookings whose time zone has other rules than when they were made; return their number.
+
+        Their wall time stays. Their patients receive the calendar entry again, with the instant that is right now.
+        """
+        now_ms, count = self.now_ms(), 0
+        for found in await self.book.between(organisation, now_ms, now_ms + AHEAD_MS):
+            if rules.by_current_rules(found, now_ms) == found:
+                continue
+            with contextlib.suppress(LookupError):  # erased meanwhile
+                await self.book.change(
+                    organisation,
+                    found.id,
+                    lambda before: rules.by_current_rules(before, now_ms),
+                    ANY_NUMBER,  # who has agreed on a time keeps it
+                    lambda before, after: self._letters.about(before, after, now_ms),
+                )
+                count += 1
+        return count
 
     async def cancel(
         self, organisation: Organisation, appointment_id: str, by: str | None = None, reason: str = ""

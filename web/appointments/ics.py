@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from icalendar import Alarm, Calendar, Event, vCalAddress, vText
 
 from web.appointments.appointment import Appointment, Status
+from web.requests.mail_addresses import on_the_envelope
 
 REQUEST, CANCEL, PUBLISH = "REQUEST", "CANCEL", "PUBLISH"
 ALARM_MIN = 15
@@ -23,6 +24,7 @@ class Words(NamedTuple):
 
     summary: str
     description: str
+    clinic: str
 
 
 def entry(
@@ -37,7 +39,8 @@ def entry(
     calendar.add("version", "2.0")
     calendar.add("method", method)
     event = Event()
-    event.add("uid", f"{appointment.id}@{urlsplit(link).hostname or 'greenroom'}")
+    # Older bookings have the name of the host in it, as it was then.
+    event.add("uid", appointment.uid or f"{appointment.id}@{urlsplit(link).hostname or 'greenroom'}")
     event.add("sequence", appointment.sequence)
     event.add("dtstamp", _utc(now_ms))
     event.add("dtstart", _utc(appointment.starts_ms))
@@ -50,9 +53,14 @@ def entry(
     gone = appointment.status is Status.CANCELLED
     event.add("status", "CANCELLED" if gone else "CONFIRMED")
     if method != PUBLISH:  # a download is not an invitation (RFC 5546 §3.2.1)
-        event.add("organizer", vCalAddress(f"mailto:{sender}"))
-        attendee = vCalAddress(f"mailto:{appointment.patient.email}")
+        organizer = vCalAddress(f"mailto:{sender}")
+        organizer.params["CN"] = vText(words.clinic)
+        event.add("organizer", organizer)
+        address = on_the_envelope(appointment.patient.email) or appointment.patient.email
+        attendee = vCalAddress(f"mailto:{address}")
+        attendee.params["CN"] = vText(address)  # a name may be a stranger's
         attendee.params["PARTSTAT"] = vText("ACCEPTED")
+        attendee.params["RSVP"] = vText("FALSE")  # who has booked is not asked again
         event.add("attendee", attendee)
     if not gone:
         alarm = Alarm()

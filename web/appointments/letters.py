@@ -13,12 +13,14 @@ from signalling.store.records import Extra
 from web.appointments import ics
 from web.appointments.appointment import Appointment, Status
 from web.appointments.book import JobEntry
-from web.appointments.slots import HOUR_MS
+from web.appointments.slots import HOUR_MS, MINUTE_MS
 from web.languages.i18n import gettext, using
 from web.mail.letters import Attachment, Letter
 from web.organisations.settings import Organisation
 
 REMINDERS_H = (24, 1)
+CLOSE_MS = HOUR_MS // 2
+"""A reminder is not sent so shortly before the next one, or after the booking."""
 
 
 class Promises(Protocol):
@@ -49,7 +51,7 @@ class Promised:
         if after.status is Status.BOOKED:
             for hours in REMINDERS_H:
                 due_ms = after.starts_ms - hours * HOUR_MS
-                if due_ms > now_ms + HOUR_MS // 2:  # after a late booking, the confirmation is enough
+                if due_ms > now_ms + CLOSE_MS:  # after a late booking, the confirmation is enough
                     payload = {"starts_ms": after.starts_ms, "hours": hours}
                     found.append(self._entry(after, "reminder", payload, now_ms, due_ms))
         return found
@@ -69,7 +71,10 @@ def _name(before: Appointment | None, after: Appointment) -> str | None:
         return "booked"
     if after.status is Status.CANCELLED:
         return "cancelled"
-    return "moved" if after.starts_ms != before.starts_ms else None
+    if after.starts_ms == before.starts_ms:
+        return None
+    # If only the rules of the time zone have changed, the agreed time is as before, and the entry another.
+    return "booked" if after.wall and after.wall == before.wall else "moved"
 
 
 def entry_words(organisation: Organisation) -> ics.Words:
@@ -77,6 +82,7 @@ def entry_words(organisation: Organisation) -> ics.Words:
     return ics.Words(
         gettext("Video visit with {clinic}").format(clinic=organisation.name),
         gettext("Check in, move or cancel:"),
+        organisation.name,
     )
 
 
@@ -84,7 +90,12 @@ def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_m
     """Return whether a queued mail is out of date: a later one replaces it, or the time has changed or passed."""
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]
-        return moved or appointment.status is not Status.BOOKED or now_ms >= appointment.starts_ms
+        left_ms = appointment.starts_ms - now_ms
+        # If mail could not leave for long, the next reminder comes all the same.
+        replaced = any(
+            left_ms <= hours * HOUR_MS + CLOSE_MS for hours in REMINDERS_H if hours < payload["hours"]
+        )
+        return moved or replaced or appointment.status is not Status.BOOKED or left_ms <= 0
     return appointment.version > payload["version"] and appointment.status is not Status.CHECKED_IN
 
 
@@ -115,7 +126,7 @@ def letter(
     own: dict[str, dict[str, Any]] = {
         "moved": {"was_ms": payload.get("was_ms", appointment.starts_ms)},
         "cancelled": {"by_clinic": appointment.cancelled_by is not None, "reason": appointment.reason},
-        "reminder": {"hours": payload.get("hours", 1)},
+        "reminder": {"left_min": -(-(appointment.starts_ms - now_ms) // MINUTE_MS)},
     }
     return Letter(
         name=name,

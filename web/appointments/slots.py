@@ -48,6 +48,18 @@ def local(organisation: Organisation, moment_ms: int) -> datetime:
     return datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(organisation.timezone))
 
 
+def wall_time(moment_ms: int, zone: str) -> str:
+    """Return what clocks in the time zone show at a moment: "2026-12-01T10:00"."""
+    shown = datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(zone))
+    return shown.replace(tzinfo=None).isoformat(timespec="minutes")
+
+
+def moments_ms(wall: str, zone: str) -> tuple[int, int]:
+    """Return the moments at which clocks in the time zone show this; two different ones where they are set back."""
+    shown = datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone))
+    return at_ms(shown), at_ms(shown.replace(fold=1))
+
+
 def bookable_days(organisation: Organisation, now_ms: int) -> tuple[date, date]:
     """Return the first and the last date, in the organisation's time zone, on which a time might be booked."""
     today = local(organisation, now_ms).date()

@@ -88,6 +88,7 @@ def check_config(config: ConfigOption = None) -> None:
         for key, value in getattr(settings, section).shown().items():
             table.add_row(f"{section}.{key}", value, style=None)
     Console(markup=False).print(table)
+    typer.echo(f"Time zones: tzdata {importlib.metadata.version('tzdata')}, not the system’s.")
     typer.echo("The settings are good.")
 
 

@@ -7,7 +7,6 @@ increases the account's generation, which ends every session begun before, and i
 import asyncio
 import base64
 import hashlib
-import re
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,14 +24,13 @@ from web.errors import AccountError, BusyError
 from web.identity import passwords
 from web.languages.i18n import N_
 from web.organisations.documents import Organisations
+from web.requests.mail_addresses import mail_address
 from web.requests.unicode import normalized
 
 ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
 PASSWORD_LENGTHS = range(12, 257)  # OWASP ASVS 5.0 6.2.1, 6.2.9
 MAX_WAITING = 64
 """The most sign-ins that wait for the hasher; further ones are refused with BusyError."""
-
-EMAIL = re.compile(r"[^@\s<>]{1,64}@[^@\s<>.]+(\.[^@\s<>.]+)*", re.ASCII)
 
 HASHER = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1)
 """OWASP's first choice of parameters for argon2id: 46 MiB, one pass, one lane; about 40 ms of one core."""
@@ -319,7 +317,7 @@ def pseudonym(email: str) -> str:
 
 def check_new(email: str, name: str, role: Role) -> None:
     """Raise AccountError if a new account cannot have these values."""
-    if not EMAIL.fullmatch(email.strip()) or len(email) > 254:
+    if not mail_address(email.strip(), public=False):
         raise AccountError(f"{email!r} is not an email address.")
     _check(name, role)
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -143,7 +143,9 @@ def install(environment: jinja2.Environment) -> None:
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters.update(date_words=date_words, time_words=time_words, number_words=number_words)
+    environment.filters.update(
+        date_words=date_words, time_words=time_words, number_words=number_words, duration_words=duration_words
+    )
 
 
 def locale() -> str:
@@ -176,6 +178,13 @@ def _time_words(hour: int, minute: int, written: str) -> str:
 def number_words(value: float) -> str:
     """Return a number with its separators."""
     return numbers.format_decimal(value, locale=locale())
+
+
+def duration_words(minutes: int) -> str:
+    """Return a length of time in words, in hours from two on: "95 minutes", "24 hours"."""
+    return dates.format_timedelta(
+        timedelta(minutes=minutes), "minute" if minutes < 120 else "hour", threshold=1000, locale=locale()
+    )
 
 
 def day_names() -> list[str]:

@@ -23,6 +23,7 @@ from babel.dates import get_timezone_location
 from web.errors import LetterError
 from web.languages import i18n
 from web.organisations.settings import Organisation
+from web.requests.mail_addresses import on_the_envelope
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 NAMES = tuple(sorted(path.stem for path in (TEMPLATES / "mail").glob("*.jinja")))
@@ -110,7 +111,7 @@ def written(
     try:
         message["Subject"] = subject.strip()
         message["From"] = Address(_plain(organisation.name), addr_spec=sender)
-        message["To"] = Address(addr_spec=letter.to)
+        message["To"] = Address(addr_spec=_recipient(letter))
         if organisation.reply_to:
             message["Reply-To"] = Address(addr_spec=organisation.reply_to)
         message["Date"] = format_datetime(now.astimezone(UTC))
@@ -124,14 +125,39 @@ def written(
     message.set_content(_paragraphs(text), cte="quoted-printable")
     message.add_alternative(html.strip() + "\n", subtype="html", cte="quoted-printable")
     for attachment in letter.attachments:
+        if attachment.kind.startswith("text/calendar"):  # some programs look for it here, others below
+            _also_as(message, attachment)
+    for attachment in letter.attachments:
         _attach(message, attachment)
     return message
 
 
-def _attach(message: EmailMessage, attachment: Attachment) -> None:
+def _recipient(letter: Letter) -> str:
+    """Return the address in ASCII. Raises LetterError if no mail can be sent to it."""
+    address = on_the_envelope(letter.to)
+    if not address:
+        raise LetterError("To cannot be an address")
+    return address
+
+
+def _also_as(message: EmailMessage, attachment: Attachment) -> None:
+    """Add a text as another form of the whole mail."""
+    _, sub, parameters = _kind(attachment)
+    charset = parameters.pop("charset", "utf-8")
+    message.add_alternative(
+        attachment.data.decode(charset), subtype=sub, charset=charset, cte="base64", params=parameters
+    )
+
+
+def _kind(attachment: Attachment) -> tuple[str, str, dict[str, str]]:
+    """Return the two parts of the content type, and its parameters."""
     kind, _, rest = attachment.kind.partition(";")
     main, _, sub = kind.strip().partition("/")
-    parameters = dict(re.findall(r"([\w-]+)=([\w.-]+)", rest))
+    return main, sub, dict(re.findall(r"([\w-]+)=([\w.-]+)", rest))
+
+
+def _attach(message: EmailMessage, attachment: Attachment) -> None:
+    main, sub, parameters = _kind(attachment)
     message.add_attachment(attachment.data, main, sub, filename=attachment.name, params=parameters)
 
 

@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from signalling.visit.record import Policy, Status, Visit
 from tests.web.appointments.visitor import appointments, book, offered
 from tests.web.site import Person, Site
+from web.appointments.appointment import Appointment
 from web.appointments.slots import HOUR_MS, MINUTE_MS
 from web.keys import DESK, SERVICE
 
@@ -91,3 +93,21 @@ async def test_a_check_in_that_a_crash_cut_short_is_taken_up_again(
     visit, _ = await service.store.load("demo", Visit, kept.visit or "")
     assert visit is not None
     assert visit.booked_ms == first
+
+
+async def test_f25_a_booking_follows_the_rules_of_its_time_zone(site: Site) -> None:
+    ana, desk = site.person(), site.app[DESK]
+    first = (await offered(ana))[6]
+    await book(ana, first)
+    [booked] = await appointments(site)
+
+    def by_old_rules(before: Appointment) -> Appointment:
+        starts_ms = before.starts_ms + HOUR_MS
+        return replace(before, version=before.version + 1, starts_ms=starts_ms, ends_ms=starts_ms + MINUTE_MS)
+
+    await desk.book.change("demo", booked.id, by_old_rules, 1)
+    assert await desk.follow_rules("demo") == 1
+    [found] = await appointments(site)
+    assert (found.starts_ms, found.wall) == (first, booked.wall)
+    assert [one.starts_ms for one in await desk.book.taken("demo", 0, 10**15)] == [first]
+    assert await desk.follow_rules("demo") == 0

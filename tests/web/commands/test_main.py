@@ -1,5 +1,8 @@
 """The command line as a person meets it: the console script, its exit codes and its sentences."""
 
+import importlib.metadata
+import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -10,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import tzdata
 from typer.testing import CliRunner
 
 from tests.conftest import StartServer
@@ -43,6 +47,25 @@ def test_check_config_prints_the_effective_settings_but_no_password(tmp_path: Pa
     assert found.returncode == 0, found.stderr
     assert "1234" in found.stdout
     assert "hunter2" not in found.stdout
+    assert f"Time zones: tzdata {importlib.metadata.version('tzdata')}, not the system’s." in found.stdout
+
+
+def test_f25_the_pinned_time_zones_win_over_the_systems(tmp_path: Path) -> None:
+    old = tmp_path / "America"
+    old.mkdir()
+    shutil.copy(Path(tzdata.__file__).with_name("zoneinfo") / "America/New_York", old / "Vancouver")
+    script = (
+        "import web; from datetime import datetime; from zoneinfo import ZoneInfo;"
+        "print(datetime(2026, 12, 1, 10, tzinfo=ZoneInfo('America/Vancouver')).utcoffset())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONTZPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "-1 day, 17:00:00\n", "seven hours behind"
 
 
 @pytest.mark.parametrize("command", ["serve", "check-config"])

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any, cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ CONTEXT: dict[str, Any] = {
     "by": "Robin Hale",
     "minutes": 2,
     "hours": 24,
+    "left_min": 95,
     "starts_ms": 1795190400000,  # 2026-11-20 10:00 in Chicago
     "was_ms": 1795104000000,
     "timezone": "America/Chicago",
@@ -151,3 +153,37 @@ def test_no_text_at_all_becomes_a_header(name: str, clinic: str) -> None:
     head = wire.partition(b"\r\n\r\n")[0]
     assert b"\nBcc" not in head
     assert [line for line in head.split(b"\r\n") if line.lower().startswith(b"bcc")] == []
+
+
+def test_f20_a_letter_goes_to_a_domain_in_a_labels() -> None:
+    written_to = msgspec.structs.replace(letter("declined"), to="ana@münchen.de")
+    assert mail(written_to)["To"] == "ana@xn--mnchen-3ya.de"
+
+
+@pytest.mark.parametrize("to", ["josé@x.org", "a..b@docomo.ne.jp", ""])
+def test_f20_a_letter_to_an_address_that_no_mail_reaches_is_not_written(to: str) -> None:
+    with pytest.raises(LetterError):
+        mail(msgspec.structs.replace(letter("declined"), to=to))
+
+
+@pytest.mark.parametrize(
+    ("left_min", "language", "said"),
+    [
+        (95, "en", "In about 95 minutes: your video visit at Riverside Clinic"),
+        (1440, "en", "In about 24 hours: your video visit at Riverside Clinic"),
+        (95, "es", "En aproximadamente 95 minutos: su consulta por video en Riverside Clinic"),
+    ],
+)
+def test_f27_a_reminder_says_the_time_that_is_left(left_min: int, language: str, said: str) -> None:
+    assert mail(letter("reminder", language, left_min=left_min))["Subject"] == said
+
+
+def test_f28_a_calendar_entry_is_an_alternative_and_an_attachment() -> None:
+    entry = Attachment("visit.ics", "text/calendar; method=REQUEST; charset=utf-8", b"BEGIN:VCALENDAR\r\n")
+    message = mail(msgspec.structs.replace(letter("booked"), attachments=(entry,)))
+    alternative, attached = message.iter_parts()
+    kinds = [part.get_content_type() for part in alternative.iter_parts()]
+    assert kinds == ["text/plain", "text/html", "text/calendar"]
+    for part in (list(alternative.iter_parts())[-1], attached):
+        assert part.get_content_type() == "text/calendar"
+        assert part.get_param("method") == "REQUEST"

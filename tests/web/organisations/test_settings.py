@@ -80,7 +80,7 @@ FORMS: dict[str, Section] = {
 MADE: dict[str, Callable[[int], Any]] = {
     "closed": lambda size: [(date(2030, 1, 1) + timedelta(days=day)).isoformat() for day in range(size)],
     "options": lambda size: [f"option {number}" for number in range(size)],
-    **dict.fromkeys(mail.ADDRESSES, lambda size: f"a@{'b' * (size - 6)}.org"),
+    **dict.fromkeys(mail.ADDRESSES, lambda size: f"a@{('b' * 49 + '.') * 4}{'c' * (size - 206)}.org"),
 }
 """How a value of a size is made, if it is not a number or a text of so many letters."""
 LATER = "Red must come later than amber."

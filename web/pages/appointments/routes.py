@@ -3,21 +3,28 @@
 Knows paths and how the desk is composed. Does not know what the handlers do.
 """
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import structlog
 from aiohttp import web
 
+from signalling.errors import UnavailableError
 from signalling.store.encryption import Seal
 from web.appointments.book import Book
 from web.appointments.desk import Desk
 from web.appointments.letters import NAMES, Promised, resolver
 from web.appointments.links import Links
-from web.keys import DESK, MAIL_QUEUE, REDIS, SERVICE, SETTINGS
+from web.keys import DESK, MAIL_QUEUE, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
+from web.organisations.documents import Organisations
 from web.organisations.settings import Organisation
 from web.pages.appointments import booking, staff, visit
 from web.server.data_key import data_key, key_id
 
+AGAIN_S = 60.0
+log = structlog.get_logger("web.appointments")
 OPENED = "/{organisation}/appointments/{token:[^/]+~[^/]+}"
 
 ROUTES = (
@@ -53,4 +60,18 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
 
     for name in NAMES:
         app[MAIL_QUEUE].resolvers[name] = resolver(name, book.get, url, sender, found.now_ms)
+    app[SUPERVISOR].keep("web.appointments", lambda: follow_rules(found, app[ORGANISATIONS]))
     yield
+    await app[SUPERVISOR].stop("web.appointments")
+
+
+async def follow_rules(found: Desk, organisations: Organisations) -> None:
+    """Bring bookings under the rules of time zones that this version brings, once; wait until cancelled."""
+    while True:
+        with contextlib.suppress(UnavailableError):
+            for organisation in await organisations.list():
+                if count := await found.follow_rules(organisation):
+                    log.info("appointment.zone_rules_changed", organisation=organisation, count=count)
+            break
+        await asyncio.sleep(AGAIN_S)
+    await asyncio.Event().wait()

@@ -3,20 +3,20 @@
 Knows this section's fields and the number of queued mails. `web.mail` defines the texts of mails.
 """
 
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from msgspec.structs import replace
 
-from web.intake.information_form import EMAIL
-from web.keys import JOBS, MAIL_QUEUE, SERVICE, SETTINGS
+from signalling.store.jobs import Job
+from web.appointments.words import moment
+from web.keys import DESK, JOBS, MAIL_QUEUE, SERVICE, SETTINGS
 from web.languages.i18n import N_, current, date_words, gettext, time_words
 from web.mail.carriers import where
 from web.mail.mail_queue import KIND
 from web.organisations.settings import Organisation, bounds
 from web.pages.setup.frame import Form, Parsed, Posted, admin, path_of, posted_to, save, show
+from web.requests.mail_addresses import mail_address
 
 LONGEST = bounds(Organisation, "mail_sender").most
 
@@ -39,6 +39,23 @@ ADDRESSES: dict[str, Address] = {
 }
 
 
+SHOWN = 20
+"""The most mails that could not be delivered in the list."""
+ABOUT = {
+    "assigned": N_("Assignment"),
+    "booked": N_("Booked visit"),
+    "cancelled": N_("Cancelled visit"),
+    "declined": N_("Declined request"),
+    "invite": N_("Invitation"),
+    "moved": N_("Moved visit"),
+    "password": N_("New password"),
+    "reminder": N_("Reminder"),
+    "trial": N_("Test mail"),
+    "two_factor": N_("Two-factor sign-in"),
+}
+"""Mails by name, as the list calls them."""
+
+
 class MailSection:
     """The section "Mail"."""
 
@@ -55,7 +72,7 @@ class MailSection:
         errors = {
             name: gettext("Write an email address such as ana@example.org.")
             for name, text in form.items()
-            if text and not (EMAIL.fullmatch(text) and text.isascii() and len(text) <= LONGEST)
+            if text and not (text.isascii() and mail_address(text))
         }
         return Parsed(form, errors, lambda document: replace(document, **form))
 
@@ -94,11 +111,8 @@ async def try_mail(request: web.Request) -> web.Response:
 async def _context(request: web.Request, organisation: Organisation) -> dict[str, Any]:
     jobs = request.app[JOBS]
     waiting = [job for _, job in await jobs.waiting(organisation.id) if job.kind == KIND]
-    given_up = [at_ms for at_ms, job in await jobs.dead(organisation.id) if job.kind == KIND]
-    last = ""
-    if given_up:
-        at = datetime.fromtimestamp(given_up[-1] / 1000, UTC).astimezone(ZoneInfo(organisation.timezone))
-        last = f"{date_words(at, 'medium')}, {time_words(at)}"
+    given_up = [(at_ms, job) for at_ms, job in await jobs.dead(organisation.id) if job.kind == KIND]
+    last = _when(organisation, given_up[-1][0]) if given_up else ""
     return {
         "addresses": ADDRESSES,
         "longest": dict.fromkeys(ADDRESSES, LONGEST),
@@ -106,7 +120,40 @@ async def _context(request: web.Request, organisation: Organisation) -> dict[str
         "files": not request.app[SETTINGS].mail.host,
         "waiting": len(waiting),
         "given_up": len(given_up),
+        "unreached": [await _unreached(request, organisation, *one) for one in given_up[: -SHOWN - 1 : -1]],
         "last": last,
         "tried": "tried" in request.query,
         "try_path": path_of(organisation, "mail/try"),
     }
+
+
+class Unreached(NamedTuple):
+    """A mail that could not be delivered: when, what it is about, to whom, and the page about it, if there is one."""
+
+    at: str
+    about: str
+    who: str
+    path: str
+
+
+async def _unreached(request: web.Request, organisation: Organisation, at_ms: int, job: Job) -> Unreached:
+    """Return whom a given-up mail did not reach; a patient by name, staff by address."""
+    payload, home = job.payload, f"/{organisation.id}/staff"
+    about, who, path = payload.get("mail", ""), "", ""
+    if "visit" in payload:
+        visit = await request.app[SERVICE].visit(organisation.id, payload["visit"])
+        if visit is not None:
+            who, path = visit.patient.name, f"{home}/visits/{visit.id}"
+    elif "appointment" in payload:
+        booked = await request.app[DESK].book.get(organisation.id, payload["appointment"])
+        if booked is not None:
+            day = moment(booked.starts_ms, organisation.timezone).date()
+            who, path = booked.patient.name, f"{home}/calendar?day={day.isoformat()}"
+    elif "letter" in payload:
+        about, who = payload["letter"]["name"], payload["letter"]["to"]
+    return Unreached(_when(organisation, at_ms), gettext(ABOUT.get(about, about)), who, path)
+
+
+def _when(organisation: Organisation, at_ms: int) -> str:
+    at = moment(at_ms, organisation.timezone)
+    return f"{date_words(at, 'medium')}, {time_words(at)}"

@@ -12,7 +12,7 @@ from tests.web.pages.setup.desk import desk
 from tests.web.pages.setup.test_frame import stored
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.site import ADMIN, OSEI, Site
-from web.keys import JOBS
+from web.keys import JOBS, SERVICE
 from web.organisations import demo
 
 MAIL = "/demo/staff/setup/mail"
@@ -53,6 +53,21 @@ async def test_the_page_says_how_mails_leave_and_how_many_could_not(site: Site) 
     async with asyncio.timeout(20):
         while "1 mail could not be delivered, at" not in page:
             page = await (await admin.person.get(MAIL)).text()
+
+
+async def test_f20_the_page_names_whom_a_mail_did_not_reach(site: Site) -> None:
+    admin = await desk(site)
+    ana = site.person()
+    await ana.ask_for_a_visit(name="محمد علي")
+    (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
+    dead = new_job("mail", {"mail": "declined", "visit": visit.id}, 1)
+    for job in (dead, new_job("mail", {"letter": {"name": "invite", "to": "ida@lost.example"}}, 1)):
+        await site.app[JOBS].add("demo", job)
+        [taken] = await site.app[JOBS].take("demo", 1)
+        await site.app[JOBS].give_up("demo", taken)
+    page = await (await admin.person.get(MAIL)).text()
+    assert f'Declined request, <a href="/demo/staff/visits/{visit.id}"><bdi>محمد علي</bdi></a>' in page
+    assert "Invitation, <bdi>ida@lost.example</bdi>" in page
 
 
 async def test_a_provider_sends_no_trial_mails(site: Site) -> None:

@@ -1,0 +1,32 @@
+"""Email addresses: which ones a mail can be sent to, and how they are written on its envelope. Pure."""
+
+from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+
+LONGEST = 254
+
+
+def mail_address(text: str, *, public: bool = True) -> str:
+    """Return the address as it is kept, with its domain as people write it; "" if no mail can be sent to it.
+
+    A domain without a dot is the clinic's own network, and no `public` one.
+    """
+    found = _read(text)
+    return "" if found is None or (public and "." not in found.domain) else found.normalized
+
+
+def on_the_envelope(text: str) -> str:
+    """Return the address in ASCII, its domain in A-labels (RFC 5890); "" if no mail can be sent to it."""
+    found = _read(text)
+    return "" if found is None else found.ascii_email or ""
+
+
+def _read(text: str) -> ValidatedEmail | None:
+    """Return the address in its parts, or None: beyond ASCII, only domains are delivered by every mail server."""
+    if len(text) > LONGEST:
+        return None
+    try:
+        return validate_email(
+            text, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False
+        )
+    except EmailNotValidError:
+        return None
