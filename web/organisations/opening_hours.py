@@ -1,11 +1,15 @@
 """When an organisation is open. The time is an argument."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from web.languages import i18n
 from web.languages.i18n import gettext
 from web.organisations.settings import Organisation, Span
+
+WEEK_DAYS = 7
+FURTHEST_DAYS = 500
+"""More than the days that can be closed in a row."""
 
 
 def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:
@@ -21,14 +25,22 @@ def is_open(organisation: Organisation, at: datetime) -> bool:
 
 
 def opens_next(organisation: Organisation, at: datetime) -> str | None:
-    """Return the next opening time after `at` in words ("today at 09:00", "Monday at 09:00"); None if none."""
+    """Return the next opening time after `at` in words ("today at 9:00 AM", "Monday at 9:00 AM"); None if none.
+
+    From a week ahead on it is a date: "Monday, December 14, 2026 at 9:00 AM".
+    """
     local = at.astimezone(ZoneInfo(organisation.timezone))
-    for ahead in range(8):
-        day = local + timedelta(days=ahead)
-        for opens, _ in spans_on(organisation, day.date()):
+    for ahead in range(FURTHEST_DAYS):
+        day = local.date() + timedelta(days=ahead)
+        for opens, _ in spans_on(organisation, day):
             if ahead or opens > f"{local:%H:%M}":
-                if ahead < 2:
-                    words = gettext("tomorrow at {time}") if ahead else gettext("today at {time}")
-                    return words.format(time=opens)
-                return gettext("{day} at {time}").format(day=i18n.day_name(day), time=opens)
+                return _when(day, ahead).format(time=i18n.time_words(time.fromisoformat(opens)))
     return None
+
+
+def _when(day: date, ahead: int) -> str:
+    """Return the words for a time of a day that is `ahead` days away, with the place for the time."""
+    if ahead < 2:
+        return gettext("tomorrow at {time}") if ahead else gettext("today at {time}")
+    name = i18n.day_name(day) if ahead < WEEK_DAYS else i18n.date_words(day)
+    return gettext("{day} at {time}").replace("{day}", name)

@@ -1,10 +1,19 @@
 """Opening hours, in the organisation's own time."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime, timedelta
 
 from tests.web.organisations.test_settings import document
-from web.organisations.opening_hours import is_open, opens_next
-from web.organisations.settings import parsed
+from web.languages.i18n import using
+from web.organisations import opening_hours
+from web.organisations.opening_hours import is_open
+from web.organisations.settings import Organisation, parsed
+
+
+def opens_next(clinic: Organisation, at: datetime) -> str | None:
+    """The words, with plain spaces in place of those that do not break."""
+    words = opening_hours.opens_next(clinic, at)
+    return words and re.sub(r"\s", " ", words)
 
 
 def test_opening_hours_are_the_organisations_own_time() -> None:
@@ -18,7 +27,23 @@ def test_opening_hours_are_the_organisations_own_time() -> None:
     assert is_open(clinic, monday_nine)
     assert not is_open(clinic, at("2026-11-23T14:59"))
     assert not is_open(clinic, at("2026-11-23T18:00"))
-    assert opens_next(clinic, at("2026-11-23T18:30")) == "today at 13:00"
-    assert opens_next(clinic, at("2026-11-24T23:00")) == "Thursday at 09:00"
-    assert opens_next(clinic, at("2026-11-24T04:00")) == "tomorrow at 09:00"
+    assert opens_next(clinic, at("2026-11-23T18:30")) == "today at 1:00 PM"
+    assert opens_next(clinic, at("2026-11-24T23:00")) == "Thursday at 9:00 AM"
+    assert opens_next(clinic, at("2026-11-24T04:00")) == "tomorrow at 9:00 AM"
     assert opens_next(parsed(document(hours=[[]] * 7)), monday_nine) is None
+
+
+def test_f26_an_opening_time_further_than_a_week_is_a_date() -> None:
+    day = [["09:00", "17:00"]]
+    monday = date(2026, 11, 23)
+
+    def when(closed_days: int) -> str | None:
+        closed = [(monday + timedelta(days=ahead)).isoformat() for ahead in range(closed_days)]
+        clinic = parsed(document(timezone="America/Chicago", hours=[day] * 7, closed=closed))
+        return opens_next(clinic, datetime(2026, 11, 23, 15, tzinfo=UTC))
+
+    assert when(6) == "Sunday at 9:00 AM"
+    assert when(7) == "Monday, November 30, 2026 at 9:00 AM"
+    assert when(14) == "Monday, December 7, 2026 at 9:00 AM"
+    with using("es"):
+        assert when(14) == "el lunes, 7 de diciembre de 2026 a las 9:00 a.m."

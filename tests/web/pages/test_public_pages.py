@@ -24,6 +24,7 @@ async def test_meet_now_leads_to_the_information_form_without_javascript(open_pa
     ("changes", "sentence"),
     [
         ({"why": "closed", "opens": "tomorrow at 8:00 AM"}, "Meet Now opens tomorrow at 8:00 AM"),
+        ({"why": "closed", "opens": "Monday at 9:00 AM"}, "Times are for Central Standard Time."),
         ({"why": "nobody_on_call", "opens": None}, "No clinician is on call right now"),
     ],
 )

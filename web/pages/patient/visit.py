@@ -13,6 +13,7 @@ from aiohttp import web
 
 from signalling.service import Service, new_id
 from signalling.visit.record import PatientInformation, Visit
+from web.appointments.words import zone_words
 from web.errors import BlockedError
 from web.identity import sessions
 from web.identity.visitors import patient, visit_key, visit_of
@@ -97,6 +98,7 @@ async def meet_now(service: Service, organisation: Organisation) -> dict[str, An
         "available": found.why is None,
         "why": found.why,
         "opens": opens_next(organisation, found.at) if found.why == "closed" else None,
+        "zone": zone_words(service.clock_ms(), organisation.timezone),
         "on_call": found.on_call,
         "waiting": found.waiting,
         "wait": in_minutes(found.wait_ms) if organisation.policy.show_wait else None,
@@ -115,7 +117,7 @@ async def information(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if (await availability(request.app[SERVICE], organisation)).why is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}")  # the calendar shows the reason
-    form = patient_form.empty(organisation.languages, current())
+    form = patient_form.empty(organisation, current())
     response = _form_page(request, organisation, form, {})
     if not request.cookies.get(_form_cookie(request)):
         _set_form_cookie(request, response, secrets.token_urlsafe(24))
@@ -133,7 +135,7 @@ async def open_a_visit(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if (await availability(request.app[SERVICE], organisation)).why is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}")
-    form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
+    form, errors, found = patient_form.check(posted, organisation, today_anywhere())
     if found is None:
         return _form_page(request, organisation, form, errors)
     try:
@@ -205,7 +207,7 @@ def form_context(organisation: Organisation, form: dict[str, str], errors: dict[
     return {
         "form": form,
         "errors": errors,
-        "states": sorted(patient_form.STATES.items(), key=lambda item: item[1]),
+        "regions": list(organisation.regions.items()),
         "languages": [(code, LANGUAGES[code]) for code in organisation.languages],
     }
 
