@@ -351,3 +351,20 @@ async def test_the_camera_is_off_after_the_session(clinic: Clinic, open_page: Op
     await clinic.becomes(status="ended", outcome="completed", ended_ms=1_790_000_000_000)
     await expect(page.get_by_role("heading", name="Your visit is over")).to_be_visible()
     assert await track.evaluate("(track) => track.readyState") == "ended"
+
+
+async def test_f29_the_newest_message_is_in_view_and_its_link_is_safe(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    line = {"at_ms": int(time.time() * 1000), "party": "provider", "name": "Dr Maya Osei", "text": "Hello"}
+    clinic.lines = [{**line, "id": f"m_{n}"} for n in range(80)]
+    page = await patients_page(clinic, open_page)
+    await page.get_by_role("button", name="Messages").click()
+    newest = page.locator(".line").last
+    await expect(newest).to_be_in_viewport()
+    text = "See https://clinic.example/leaflet."
+    await clinic.push("chat/v_1", {"type": "chat.line", "line": {**line, "id": "m_80", "text": text}})
+    link = page.get_by_role("link", name="https://clinic.example/leaflet", exact=True)
+    await expect(link).to_be_in_viewport()
+    assert await link.get_attribute("rel") == "noopener noreferrer"
+    await expect(page.locator(".line").first).not_to_be_in_viewport()

@@ -1,5 +1,6 @@
 /* The waiting room, and the page after a visit. They draw what they are given. */
 import { answerWords } from "../shared/case.js";
+import { linked } from "../shared/chat.js";
 import { clock, minutes, onCallWords, placeWords, waitWords } from "../shared/format.js";
 import { html, nothing, svg } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
@@ -88,7 +89,7 @@ export function messages(lines) {
         html`<div class="msg">
           <b>${t("Message from {name}", { name: line.name })},
             <span class="num">${clock(line.at_ms)}</span></b>
-          <p>${line.text}</p>
+          <p dir="auto">${linked(line.text)}</p>
         </div>`,
     )}
   </section>`;

@@ -69,7 +69,7 @@ export function otherTile({ party, role, live, seen, stream, muted, screen, resi
         ? nothing
         : html`<div class="who">
             <span class="face large" aria-hidden="true">${initials(party.name)}</span>
-            <p class="name">${here ? party.name : words.text}</p>
+            <p class="name">${here ? html`<bdi>${party.name}</bdi>` : words.text}</p>
             <p class="chip ${here ? "off" : TONES[words.tone]}">
               ${here ? (muted.video ? t("Camera is off") : t("No picture yet")) : words.detail}
             </p>
@@ -87,7 +87,7 @@ export function otherTile({ party, role, live, seen, stream, muted, screen, resi
     }
     ${
       live
-        ? html`<span class="tag"><span>${screen ? t("Screen of {name}", party) : party.name}</span> ${
+        ? html`<span class="tag"><span>${screen ? t("Screen of {name}", party) : html`<bdi>${party.name}</bdi>`}</span> ${
             muted.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing
           }</span>`
         : nothing

@@ -126,7 +126,7 @@ export class Tiles {
     const picture = taking && stream && !off.video && this.#seen.has(key);
     const [why, warn] = absence(party, { live, cameraOff: off.video });
     const relation = relationWords(party);
-    const name = html`${party.name}${relation ? html` · ${relation}` : nothing}`;
+    const name = html`<bdi>${party.name}</bdi>${relation ? html` · ${relation}` : nothing}`;
     const label = screen ? t("Screen of {name}", party) : name;
     const quiet =
       taking && off.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing;

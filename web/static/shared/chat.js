@@ -116,6 +116,32 @@ function onKey(event) {
   event.currentTarget.form?.requestSubmit();
 }
 
+const ADDRESS = /(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]}’”])/;
+
+/**
+ * A text in parts: what comes before, between and after its web addresses, and each of these as a link. Only
+ * http and https are links.
+ *
+ * @param {string} text
+ * @returns {(string | { href: string })[]}
+ */
+export function partsOf(text) {
+  return text.split(ADDRESS).map((part, at) => (at % 2 ? { href: part } : part));
+}
+
+/**
+ * A text whose web addresses can be followed; the page that opens learns nothing of this one.
+ *
+ * @param {string} text
+ */
+export function linked(text) {
+  return partsOf(text).map((part) =>
+    typeof part === "string"
+      ? part
+      : html`<a href=${part.href} target="_blank" rel="noopener noreferrer">${part.href}</a>`,
+  );
+}
+
 /**
  * The lines, and a box to write in where `may` one. `failed(error)` says what went wrong; what was typed is
  * kept.
@@ -130,19 +156,19 @@ function onKey(event) {
 export function chatView(chat, { may, failed, hint = "" }) {
   const onSubmit = (/** @type {On<HTMLFormElement>} */ event) => submit(event, chat, failed);
   return html`<section class="chat" aria-label=${t("Messages")}>
-    <div class="lines" role="log" tabindex="0" aria-label=${t("Messages")}>
+    <div class="lines" role="log" tabindex="0" aria-label=${t("Messages")}><div>
       ${chat.lines.length ? nothing : html`<p class="quiet small">${t("Nothing has been written yet.")}</p>`}
       ${repeat(
         chat.lines,
         ({ id }) => id,
         (line) =>
           html`<div class="line" ?data-mine=${chat.isMine(line)}>
-            <span class="small quiet">${chat.isMine(line) ? t("You") : line.name} ·
+            <span class="small quiet"><bdi>${chat.isMine(line) ? t("You") : line.name}</bdi> ·
               <span class="num">${clock(line.at_ms)}</span></span>
-            <p>${line.text}</p>
+            <p dir="auto">${linked(line.text)}</p>
           </div>`,
       )}
-    </div>
+    </div></div>
     ${
       may
         ? html`<form class="write" @submit=${onSubmit}>

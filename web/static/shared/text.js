@@ -45,7 +45,21 @@ export function inEach(make) {
  */
 function fill(text, values) {
   const known = new Map(Object.entries(values));
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (known.has(name) ? String(known.get(name)) : whole));
+  return text.replace(/\{(\w+)\}/g, (whole, name) =>
+    known.has(name) ? apart(String(known.get(name))) : whole,
+  );
+}
+
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/**
+ * A value inside a sentence: one that is written from right to left does not turn the words and numbers around
+ * it (what `<bdi>` does for elements).
+ *
+ * @param {string} value
+ */
+function apart(value) {
+  return RIGHT_TO_LEFT.test(value) ? `\u2068${value}\u2069` : value;
 }
 
 /**

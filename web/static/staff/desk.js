@@ -64,7 +64,7 @@ function chooseColleague({ title, text, yes, people }) {
         (person, index) =>
           html` <label class="choice"
             ><input type="radio" name="to" value=${person.id} ?checked=${index === 0} required /><span
-              >${person.name} <span class="quiet">${busyWords(person)}</span></span></label>`,
+              ><bdi>${person.name}</bdi> <span class="quiet">${busyWords(person)}</span></span></label>`,
       )}
     </fieldset>`,
   });

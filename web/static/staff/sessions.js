@@ -134,8 +134,8 @@ function taken(row, view) {
       <span class="chip ${row.status === "live" ? "" : "off"}"
         >${row.status === "live" ? t("Live") : t("Claimed")}</span>
     </div>`,
-    about: html`<h2>${row.name}</h2>
-      <p class="meta"><span>${row.claimant?.name ?? ""}</span><span>${who}</span></p>`,
+    about: html`<h2><bdi>${row.name}</bdi></h2>
+      <p class="meta"><bdi>${row.claimant?.name ?? ""}</bdi><span>${who}</span></p>`,
     acts: html`${
       own
         ? html`<a
@@ -192,12 +192,12 @@ function ended(row, view) {
       <span>${row.ended_ms ? moment(row.ended_ms) : nothing}</span>
     </div>`,
     about: html`<div class="row">
-        <h2>${row.name}</h2>
+        <h2><bdi>${row.name}</bdi></h2>
         <span class="chip ${HELD.has(row.outcome) ? "" : "off"}"
           >${OUTCOMES[row.outcome ?? ""]?.() ?? row.outcome}</span>
       </div>
       <p class="meta">
-        <span>${row.claimant?.name ?? t("Nobody claimed it")}</span>${
+        <bdi>${row.claimant?.name ?? t("Nobody claimed it")}</bdi>${
           row.talked_ms
             ? html`<span>${t("Talked for {time}", { time: minutes(row.talked_ms) })}</span>`
             : nothing

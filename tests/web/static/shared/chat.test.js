@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Chat } from "../../../../web/static/shared/chat.js";
+import { Chat, partsOf } from "../../../../web/static/shared/chat.js";
 import { StandIn } from "../stand_in.js";
 
 const line = (/** @type {string} */ id, party = "provider") => ({
@@ -49,4 +49,17 @@ test("a chat that stops lets go of its topic, and may start again", () => {
   chat.start();
   chat.start();
   assert.equal(client.holds("chat/v_1"), true);
+});
+
+test("f29 web addresses in a message are links, and nothing else is", () => {
+  assert.deepEqual(partsOf("See https://x.example/a?b=1, then (http://y.example)."), [
+    "See ",
+    { href: "https://x.example/a?b=1" },
+    ", then (",
+    { href: "http://y.example" },
+    ").",
+  ]);
+  assert.deepEqual(partsOf("javascript:alert(1) ftp://x www.x.example"), [
+    "javascript:alert(1) ftp://x www.x.example",
+  ]);
 });

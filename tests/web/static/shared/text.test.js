@@ -12,6 +12,11 @@ test("names are filled in, and those that are not given stay", () => {
   assert.equal(t("{by} wrote to {name}.", { by: "{name}" }), "{name} wrote to {name}.");
 });
 
+test("f29 a value from right to left does not turn what stands around it", () => {
+  assert.equal(t("{name} ({age})", { name: "محمد", age: 12 }), "\u2068محمد\u2069 (12)");
+  assert.equal(t("{name} ({age})", { name: "Ana", age: 12 }), "Ana (12)");
+});
+
 test("what nobody has translated stays English", () => {
   learn("fr", french, { Cancel: ["Annuler"], "{n} day": ["{n} jour", "{n} jours"] });
   assert.equal(t("Cancel"), "Annuler");
