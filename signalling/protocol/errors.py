@@ -18,7 +18,7 @@ TEXTS: Final = {
     "not_on_call": "Go On-Call first.",
     "in_session": "End or return your live session first.",
     "front_desk": "The front desk looks at this request first.",
-    "not_licensed": "You are not licensed in this patient's state.",
+    "not_licensed": "You are not licensed where this patient is.",
     "invalid_answer": "This answer cannot be kept.",
     "guide_incomplete": "Some steps of the setup guide are still open.",
     "bad_sdp": "The media description cannot be used.",

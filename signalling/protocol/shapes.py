@@ -17,8 +17,16 @@ from signalling.visit.setup_guide import Step
 VisitId = Annotated[str, Meta(description="the visit's id")]
 Name = Annotated[str, Meta(description="the person's name")]
 PatientName = Annotated[str, Meta(description="the patient's name")]
-State = Annotated[str, Meta(description="the US state that the patient is in, as a USPS code")]
+State = Annotated[
+    str,
+    Meta(
+        description="the region that the patient is in (ISO 3166-2 without the country); empty if it is not asked"
+    ),
+]
 Phone = Annotated[str, Meta(description="the patient's phone number (E.164, with spaces)")]
+PhoneShown = Annotated[
+    str, Meta(description="the phone number as the organisation's country writes it, with its extension")
+]
 Language = Annotated[str, Meta(description="the language that the patient wants (a BCP 47 tag)")]
 VisitReason = Annotated[str, Meta(description="the reason for the visit, in the patient's words")]
 FilledInBy = Annotated[
@@ -108,6 +116,7 @@ class Row(Part, frozen=True, kw_only=True):
     blocked: Annotated[
         bool, Meta(description="true if the device check found that network or browser allow no video call")
     ] = False
+    phone_shown: PhoneShown = ""
 
 
 class QueueLimits(Part, frozen=True, kw_only=True):
@@ -281,6 +290,7 @@ class PatientPart(Part, frozen=True, kw_only=True):
     reason: VisitReason
     language: Language
     filled_in_by: FilledInBy
+    phone_shown: PhoneShown = ""
 
 
 class PhotoPart(Part, frozen=True, kw_only=True):

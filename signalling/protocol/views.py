@@ -45,6 +45,7 @@ def row(visit: Visit) -> shapes.Row:
         booked_ms=visit.booked_ms,
         admins_until_ms=visit.admins_until_ms,
         blocked=visit.blocked,
+        phone_shown=visit.patient.phone_shown or visit.patient.phone,
     )
 
 
@@ -138,6 +139,7 @@ def case(visit: Visit, guide: Guide) -> shapes.CasePart:
             reason=patient.reason,
             language=patient.language,
             filled_in_by=patient.filled_in_by,
+            phone_shown=patient.phone_shown or patient.phone,
         ),
         steps=guide.steps,
         answers=visit.answers,

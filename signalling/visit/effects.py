@@ -264,9 +264,10 @@ def may_claim(visit: Visit, _: Command, actor: Actor, context: Context) -> Refus
     staff = context.staff.get(actor.id)
     if not context.policy.claim_in_session and actor.id in context.in_session:
         return Refusal("in_session")
-    licensed = staff is None or not staff.states or visit.patient.state in staff.states
+    state = visit.patient.state
+    licensed = staff is None or not staff.states or not state or state in staff.states
     return (
-        Refusal("not_licensed", {"state": visit.patient.state})
+        Refusal("not_licensed", {"state": state})
         if context.policy.block_unlicensed and not licensed
         else None
     )

@@ -98,7 +98,11 @@ class Staff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
-    """The patient information form, filled in by the patient or by another person (`filled_in_by`)."""
+    """The patient information form, filled in by the patient or by another person (`filled_in_by`).
+
+    `state` is "" if the organisation does not ask for it. `phone` is dialled, `phone_shown` is how the organisation's
+    country writes it, with the extension; `extension` and `phone_shown` are "" in older records.
+    """
 
     name: str
     birth_date: str
@@ -108,6 +112,8 @@ class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     language: str
     filled_in_by: str | None = None
+    extension: str = ""
+    phone_shown: str = ""
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):

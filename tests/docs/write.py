@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docs import imports
+from tests.docs import imports, regions
 from tests.docs.keys_parts import parts as keys_parts
 from tests.docs.marked import DOCS, renewed
 from tests.docs.peers_parts import parts as peers_parts
@@ -20,13 +20,15 @@ PARTS: dict[str, Callable[[], dict[str, str]]] = {
 }
 """The documents that hold parts that are made, and what makes the parts."""
 
-MADE = [*(DOCS / name for name in PARTS), imports.PATH]
+MADE = [*(DOCS / name for name in PARTS), imports.PATH, regions.FILE]
 
 
 def made(path: Path) -> str:
     """Return the text of one of MADE as it is to read."""
     if path == imports.PATH:
         return imports.drawing()
+    if path == regions.FILE:
+        return regions.made()
     return renewed(path.read_text("utf-8"), PARTS[path.name]())
 
 

@@ -30,7 +30,9 @@ from tests.media.test_fuzz import ANSWER, IDENTITY
 from tests.signalling.protocol.test_protocol import EXAMPLES
 from web.api.operations import OPERATIONS
 from web.intake import information_form as patient_form
+from web.intake.phone_numbers import phone_number
 from web.languages import i18n
+from web.organisations.demo import ORGANISATION
 from web.requests import forms, security
 from web.requests.fields import PATIENT_BYTES
 
@@ -204,7 +206,7 @@ def hostile_forms() -> tuple[list[bytes], list[bytes]]:
 
 def _post(data: bytes) -> None:
     form = dict(forms._pairs(data))
-    patient_form.check(form, {"en", "es"}, date(2026, 11, 28))
+    patient_form.check(form, ORGANISATION, date(2026, 11, 28))
 
 
 _FORM_ERRORS = (web.HTTPBadRequest, web.HTTPUnsupportedMediaType, web.HTTPRequestEntityTooLarge)
@@ -281,7 +283,7 @@ def _read_headers(data: bytes) -> None:
     i18n.accepted(text, i18n.languages())
     security._origin(text)
     forms.CHARSET.findall(text)
-    patient_form.normal_phone(text)
+    phone_number(text, "US")
 
 
 _BODIES = [operation.takes for operation in OPERATIONS if operation.takes is not None]

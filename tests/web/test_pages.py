@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
+from msgspec.structs import replace
 
 from signalling.visit.record import Policy, Visit
 from tests.web.site import FORM, OSEI, Site
@@ -150,10 +151,11 @@ async def test_a_form_of_another_kind_is_refused(site: Site) -> None:
 # --- what each field may hold
 
 TODAY = date(2026, 11, 23)
+CLINIC = replace(demo.ORGANISATION, languages=("en", "es"))
 
 
 def checked(**fields: object) -> patient_form.Checked:
-    return patient_form.check({**FORM, **fields}, ("en", "es"), TODAY)
+    return patient_form.check({**FORM, **fields}, CLINIC, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -188,21 +190,37 @@ def test_each_wrong_field_is_named_alone(field: str, value: object) -> None:
     assert found.form["reason" if field != "reason" else "name"]
 
 
-@pytest.mark.parametrize(
-    ("written", "kept"),
-    [
-        ("512 555 0142", "+1 512 555 0142"),
-        ("1-512-555-0142", "+1 512 555 0142"),
-        ("+1 (512) 555.0142", "+1 512 555 0142"),
-        ("+44 20 7946 0958", "+442079460958"),
-        ("0049 30 901820", "+4930901820"),
-        ("+1 512 555", None),
-        ("+1234567890123456", None),
-        ("٠١٢٣٤٥٦٧٨٩", None),
-    ],
-)
-def test_phone_numbers_are_kept_in_one_form(written: str, kept: str | None) -> None:
-    assert patient_form.normal_phone(written) == kept
+@pytest.mark.parametrize("email", ["a..b@docomo.ne.jp", ".a@x.org", "josé@x.org"])
+def test_f20_an_address_that_no_mail_reaches_is_refused_at_the_field(email: str) -> None:
+    found = checked(email=email)
+    assert found.errors == {"email": "Write an email address such as ana@example.org."}
+
+
+def test_f21_an_extension_is_kept_apart_from_what_is_dialled() -> None:
+    found = checked(phone="512-555-0142 x12").information
+    assert found is not None
+    assert (found.phone, found.extension) == ("+1 512 555 0142", "12")
+    assert found.phone_shown == "(512) 555-0142 ext. 12"
+
+
+def test_f22_a_patient_is_in_a_region_of_the_clinics_country() -> None:
+    def errors(state: str, **changes: Any) -> set[str]:
+        form = {**FORM, "phone": "+1 512 555 0142", "state": state}
+        return set(patient_form.check(form, replace(CLINIC, **changes), TODAY).errors)
+
+    assert errors("TX") == errors("AE") == errors("PW") == set()
+    assert errors("ON") == {"state"}
+    assert errors("ON", country="CA") == errors("BE", country="DE") == set()
+    assert errors("TX", country="CA") == {"state"}
+    assert errors("", country="CA") == {"state"}
+
+
+@pytest.mark.parametrize("changes", [{"asks_region": False}, {"country": "AX"}])
+def test_f22_no_region_is_kept_if_it_is_not_asked(changes: Any) -> None:
+    form = {**FORM, "phone": "+1 512 555 0142", "state": "TX"}
+    found = patient_form.check(form, replace(CLINIC, **changes), TODAY)
+    assert found.information is not None
+    assert found.information.state == ""
 
 
 def test_line_breaks_and_control_characters_do_not_get_in() -> None:

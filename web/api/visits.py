@@ -48,7 +48,7 @@ async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
 def _information(call: Call, patient: t.Patient) -> PatientInformation:
     fields = msgspec.structs.asdict(patient)
     fields["language"] = patient.language or call.organisation.languages[0]
-    found = patient_form.check(fields, call.organisation.languages, today_anywhere())
+    found = patient_form.check(fields, call.organisation, today_anywhere())
     if found.information is None:
         errors = tuple(
             FieldProblem(field=f"patient.{name}", problem=text) for name, text in found.errors.items()

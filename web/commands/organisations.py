@@ -174,6 +174,7 @@ def add_organisation(
     name: Annotated[str, typer.Argument(help="What the clinic is called.")],
     slug: Annotated[str, typer.Option(help="Its part of the address: letters a-z, digits and hyphens.")],
     timezone: Annotated[str, typer.Option(help="Where its hours hold, such as America/Chicago.")] = "UTC",
+    country: Annotated[str, typer.Option(help="Its country, as two letters of ISO 3166.")] = "US",
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
@@ -183,7 +184,8 @@ def add_organisation(
         from web.organisations import starter
 
         await office.audit_log()
-        if not await office.organisations.add(starter.organisation(slug, name, timezone)):
+        document = starter.organisation(slug, name, timezone, country.upper())
+        if not await office.organisations.add(document):
             raise CommandError(f"There is an organisation {slug} already.")
         await office.note(slug, "organisation.added", slug)
         return [
@@ -216,7 +218,7 @@ def add_user(
     name: Annotated[str, typer.Option(help="The name that patients and colleagues see.")],
     role: Annotated[Role, typer.Option(help="provider or admin.")] = Role.PROVIDER,
     state: Annotated[
-        list[str] | None, typer.Option(help="A state of licence, such as TX; may be repeated.")
+        list[str] | None, typer.Option(help="Where the person is licensed, such as TX; may be repeated.")
     ] = None,
     organisation: OrganisationOption = None,
     stdin: StdinOption = False,
@@ -227,12 +229,11 @@ def add_user(
     password = _password(stdin)
 
     async def work(office: Office) -> list[str]:
-        from web.intake.information_form import STATES
-
         slug = await office.slug(organisation)
+        document = await office.organisations.read(slug)
         states = tuple(code.upper() for code in state or ())
-        if unknown := [code for code in states if code not in STATES]:
-            raise CommandError(f"{unknown[0]} is not the code of a state, such as TX.")
+        if document and (unknown := [code for code in states if code not in document.regions]):
+            raise CommandError(f"{unknown[0]} is not the code of a region of {document.country}, such as TX.")
         await office.audit_log()
         added = await office.accounts.add(
             slug, email=email, name=name, role=role, password=password, states=states

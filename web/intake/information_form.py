@@ -1,38 +1,22 @@
 """The patient information form: the rules of each field, and the sentence for each error.
 
-Pure: today's date is an argument. Knows the organisation's languages and no page. The result is signalling's
-`PatientInformation`, without control characters and bounded in size.
+Pure: today's date is an argument. Knows the organisation's country and languages, and no page. The result is
+signalling's `PatientInformation`, without control characters and bounded in size.
 """
 
-import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from signalling.visit.record import PatientInformation
-from web.languages.i18n import (
-    gettext,
-)
+from web.intake.phone_numbers import example, phone_number
+from web.languages.i18n import gettext
+from web.organisations.settings import Organisation
+from web.requests.mail_addresses import mail_address
 from web.requests.unicode import normalized
 
-STATES: Mapping[str, str] = {
-    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
-    "CT": "Connecticut", "DE": "Delaware", "DC": "District of Columbia", "FL": "Florida", "GA": "Georgia",
-    "HI": "Hawaii", "ID": "Idaho", "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky",
-    "LA": "Louisiana", "ME": "Maine", "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota",
-    "MS": "Mississippi", "MO": "Missouri", "MT": "Montana", "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire",
-    "NJ": "New Jersey", "NM": "New Mexico", "NY": "New York", "NC": "North Carolina", "ND": "North Dakota",
-    "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon", "PA": "Pennsylvania", "PR": "Puerto Rico", "RI": "Rhode Island",
-    "SC": "South Carolina", "SD": "South Dakota", "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont",
-    "VA": "Virginia", "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
-    "AS": "American Samoa", "GU": "Guam", "MP": "Northern Mariana Islands", "VI": "U.S. Virgin Islands",
-}  # fmt: skip
-"""The states and territories where a patient may be, by USPS code (Publication 28, appendix B)."""
-
 OLDEST_YEARS = 130
-EMAIL = re.compile(r"[^@\s<>()\[\],;:\"\\]{1,64}@[^@\s<>()\[\],;:\"\\.]+(\.[^@\s<>()\[\],;:\"\\.]+)+")
-PHONE_MARKS = re.compile(r"[\s().\-/\u2010-\u2015]+")
 
 
 class Field(NamedTuple):
@@ -52,56 +36,52 @@ class Checked(NamedTuple):
     information: PatientInformation | None
 
 
-def check(posted: Mapping[str, object], languages: Collection[str], today: date) -> Checked:
-    """Return a posted form, checked. `languages` are the organisation's codes; `today` is the patient's date."""
-    fields = _fields(languages, today)
+def check(posted: Mapping[str, object], organisation: Organisation, today: date) -> Checked:
+    """Return a form that was posted to the organisation, checked; `today` is the patient's date."""
+    fields = _fields(organisation, today)
     form = {name: clean(posted.get(name), field.longest + 1) for name, field in fields.items()}
+    if not organisation.regions:
+        form["state"] = ""  # a page that was drawn before asks for it
     found = {name: _problem(fields[name], text) for name, text in form.items()}
     errors = {name: sentence for name, sentence in found.items() if sentence is not None}
     if errors:
         return Checked(form, errors, None)
-    fine = {**form, "phone": normal_phone(form["phone"]) or "", "filled_in_by": form["filled_in_by"] or None}
+    number = phone_number(form["phone"], organisation.country)
+    assert number is not None, "checked"
+    fine = {
+        **form,
+        "phone": number.dialled,
+        "extension": number.extension,
+        "phone_shown": number.shown,
+        "email": mail_address(form["email"]),
+        "filled_in_by": form["filled_in_by"] or None,
+    }
     return Checked(form, {}, PatientInformation(**fine))  # type: ignore[arg-type]
 
 
-def empty(languages: Collection[str], reads: str = "") -> dict[str, str]:
+def empty(organisation: Organisation, reads: str = "") -> dict[str, str]:
     """Return the empty form. Its language is that of the page (`reads`) if the organisation has it, else its first."""
-    form = dict.fromkeys(_fields(languages, date.min), "")
-    return form | {"language": reads if reads in languages else next(iter(languages))}
+    form = dict.fromkeys(_fields(organisation, date.min), "")
+    return form | {"language": reads if reads in organisation.languages else organisation.languages[0]}
 
 
-def normal_phone(text: str) -> str | None:
-    """Return a phone number in the stored form ("+1 512 555 0142"), or None (ITU-T E.164: 7 to 15 digits).
-
-    Ten digits without a country code are read as a number of the North American plan.
-    """
-    digits = PHONE_MARKS.sub("", normalized("NFKC", text))
-    international = digits.startswith(("+", "00")) and not digits.startswith("000")
-    digits = digits.removeprefix("+") if digits.startswith("+") else digits.removeprefix("00")
-    if not digits.isascii() or not digits.isdigit():
-        return None
-    if not international and len(digits) == 10:
-        digits, international = "1" + digits, True
-    if digits.startswith("1"):
-        # Area codes and exchanges do not begin with 0 or 1.
-        area, exchange, line = digits[1:4], digits[4:7], digits[7:]
-        fits = len(digits) == 11 and area[0] > "1" and exchange[0] > "1"
-        return f"+1 {area} {exchange} {line}" if fits else None
-    return f"+{digits}" if international and 7 <= len(digits) <= 15 and digits[0] != "0" else None
-
-
-def _fields(languages: Collection[str], today: date) -> dict[str, Field]:
+def _fields(organisation: Organisation, today: date) -> dict[str, Field]:
+    languages, regions = organisation.languages, organisation.regions
     return {
         "name": Field(100, _name, gettext("Write the patient’s full name.")),
         "birth_date": Field(
             10, lambda text: _birth_date(text, today), gettext("Write the patient’s date of birth.")
         ),
-        "phone": Field(40, _phone, gettext("Write a phone number that we can call.")),
+        "phone": Field(
+            40,
+            lambda text: _phone(text, organisation.country),
+            gettext("Write a phone number that we can call."),
+        ),
         "email": Field(254, _email, gettext("Write an email address.")),
         "state": Field(
-            2,
-            lambda text: None if text in STATES else gettext("Choose a state from the list."),
-            gettext("Choose a state."),
+            3,
+            lambda text: None if text in regions else gettext("Choose a place from the list."),
+            gettext("Choose where the patient is.") if regions else "",
         ),
         "reason": Field(1000, lambda _: None, gettext("Write the reason for the visit in a few words.")),
         "language": Field(
@@ -152,14 +132,16 @@ def _birth_date(text: str, today: date) -> str | None:
     )
 
 
-def _phone(text: str) -> str | None:
-    if normal_phone(text):
+def _phone(text: str, country: str) -> str | None:
+    if phone_number(text, country) is not None:
         return None
-    return gettext("Write a phone number with area code, for example 512 555 0142, or + and country code.")
+    return gettext(
+        "Write a phone number with area code, for example {example}, or + and country code."
+    ).format(example=example(country))
 
 
 def _email(text: str) -> str | None:
-    return None if EMAIL.fullmatch(text) else gettext("Write an email address such as ana@example.org.")
+    return None if mail_address(text) else gettext("Write an email address such as ana@example.org.")
 
 
 def today_anywhere() -> date:

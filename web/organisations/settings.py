@@ -17,6 +17,7 @@ from msgspec import Meta
 from signalling.visit.record import Policy
 from signalling.visit.setup_guide import Guide, Kind, condition_problem
 from web.errors import OrganisationError
+from web.organisations import countries
 
 RESERVED = frozenset({"static", "healthz", "readyz", "metrics", "api", "favicon.ico", "robots.txt"})
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -82,6 +83,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     id: str
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     timezone: str = "UTC"
+    country: str = "US"  # ISO 3166-1
+    asks_region: bool = True  # whether patients say in which region of the country they are
     accent: str | None = None
     welcome: Annotated[str, Meta(max_length=4000)] = ""
     hours: tuple[Day, ...] = ((("00:00", "24:00"),),) * 7
@@ -98,6 +101,11 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mail_sender: MailAddress = ""  # the From address of its mails; "": the server's
     reply_to: MailAddress = ""  # the Reply-To address of its mails
     admins_two_factor: bool = False  # whether administrators need a second factor to do anything
+
+    @property
+    def regions(self) -> Mapping[str, str]:
+        """The regions where a patient may be, code -> name; none if it does not matter."""
+        return countries.regions(self.country) if self.asks_region else {}
 
 
 class Bounds(NamedTuple):
@@ -150,6 +158,7 @@ def _consistent(organisation: Organisation) -> Organisation:
         (organisation.id in RESERVED, f"id: {organisation.id} is a name that the server itself uses."),
         (organisation.logo and not LOGO.fullmatch(organisation.logo), "logo: must be a hash."),
         (not _is_timezone(organisation.timezone), "timezone: must be a name such as America/Chicago."),
+        (not countries.is_country(organisation.country), "country: must be a code such as US or DE."),
         (
             organisation.accent and not ACCENT.fullmatch(organisation.accent),
             "accent: must look like #0a7f6b.",

@@ -44,12 +44,13 @@ def basic_steps(consent: str) -> tuple[Step, ...]:
     )
 
 
-def organisation(slug: str, name: str, timezone: str) -> Organisation:
-    """Return a new organisation with this id, name and time zone; it is not validated."""
+def organisation(slug: str, name: str, timezone: str, country: str = "US") -> Organisation:
+    """Return a new organisation with this id, name, time zone and country; it is not validated."""
     return Organisation(
         id=slug,
         name=name,
         timezone=timezone,
+        country=country,
         hours=(OFFICE,) * 5 + ((),) * 2,
         guide=Guide(version=1, steps=basic_steps(CONSENT.format(name=name))),
     )

@@ -41,12 +41,19 @@ class Patient(Given, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=40,
-            description="With + and country code, or a North American number of ten digits.",
+            description="With + and country code, or as it is dialled in the organisation’s country.",
             examples=["+1 512 555 0142"],
         ),
     ]
     email: Annotated[str, Meta(min_length=3, max_length=254, examples=["ana@example.org"])]
-    state: Annotated[str, Meta(pattern="^[A-Z]{2}$", description="Where the patient is: USPS code.")]
+    state: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Z0-9]{0,3}$",
+            description="Where the patient is: ISO 3166-2 without the country; empty if the organisation does not ask.",
+            examples=["TX"],
+        ),
+    ] = ""
     reason: Annotated[str, Meta(min_length=1, max_length=1000, description="Why the patient comes.")]
     language: Annotated[
         str, Meta(max_length=16, description="BCP 47; one of the organisation’s. Left out: its first.")
@@ -169,6 +176,7 @@ class QueueRow(Shown, frozen=True, kw_only=True):
     place: int
     name: str
     phone: str
+    extension: str
     state: str
     language: str
     reason: str

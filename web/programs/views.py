@@ -50,6 +50,7 @@ def row(of: r.Visit, place: int) -> t.QueueRow:
         place=place,
         name=of.patient.name,
         phone=of.patient.phone,
+        extension=of.patient.extension,
         state=of.patient.state,
         language=of.patient.language,
         reason=of.patient.reason,

@@ -44,6 +44,7 @@ declare namespace Protocol {
     booked_ms: number | null;
     admins_until_ms: number | null;
     blocked: boolean;
+    phone_shown: string;
   }
 
   interface PersonPart {
@@ -172,6 +173,7 @@ declare namespace Protocol {
     reason: string;
     language: string;
     filled_in_by: string | null;
+    phone_shown: string;
   }
 
   interface Step {

@@ -88,6 +88,8 @@ interface ListBoot extends StaffBoot {
   setup?: string;
   guests: boolean;
   reopen_ms: number;
+  /** The clinic's regions, code -> name. */
+  regions: Record<string, string>;
 }
 
 /** What each kind of step of the setup guide is answered with. */

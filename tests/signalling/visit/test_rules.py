@@ -163,6 +163,8 @@ def test_an_organisation_may_refuse_claims_of_staff_in_session_or_without_a_lice
     }
     blocked = refused(queued(), c.Claim(), COLLEAGUE, staff=licensed, block_unlicensed=True)
     assert (blocked.code, blocked.details) == ("not_licensed", {"state": "TX"})
+    nowhere = replace(queued(), patient=replace(queued().patient, state=""))
+    does(nowhere, c.Claim(), COLLEAGUE, staff=licensed, block_unlicensed=True)
     assert does(queued(), c.Claim(), COLLEAGUE, staff=licensed).claimant is not None
 
 

@@ -103,6 +103,7 @@ class Clinic:
                 "phone": "+1 512 555 0142",
                 "email": "ana@example.org",
                 "state": "TX",
+                "phone_shown": "(512) 555-0142",
                 "reason": "Rash, three days",
                 "language": "es",
                 "filled_in_by": None,

@@ -74,7 +74,7 @@ async def new(request: web.Request) -> web.Response:
     held = _held(await sessions.get(request), organisation)
     if held is None:
         raise web.HTTPSeeOther(f"/{organisation.id}/appointments")
-    form = patient_form.empty(organisation.languages, current())
+    form = patient_form.empty(organisation, current())
     return await _form_page(request, organisation, held, form, {})
 
 
@@ -91,7 +91,7 @@ async def book(request: web.Request) -> web.Response:
     if held is None:
         raise web.HTTPSeeOther(f"/{organisation.id}/appointments")
     chosen_ms = moment_of(posted.get("starts", "")) or held["starts_ms"]
-    form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
+    form, errors, found = patient_form.check(posted, organisation, today_anywhere())
     if found is None:
         return await _form_page(request, organisation, {**held, "starts_ms": chosen_ms}, form, errors)
     desk = request.app[DESK]

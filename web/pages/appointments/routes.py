@@ -6,6 +6,7 @@ Knows paths and how the desk is composed. Does not know what the handlers do.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -23,7 +24,7 @@ from web.organisations.settings import Organisation
 from web.pages.appointments import booking, staff, visit
 from web.server.data_key import data_key, key_id
 
-AGAIN_S = 60.0
+AGAIN_S, DAY_S = 60.0, 24 * 3600.0
 log = structlog.get_logger("web.appointments")
 OPENED = "/{organisation}/appointments/{token:[^/]+~[^/]+}"
 
@@ -60,18 +61,18 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
 
     for name in NAMES:
         app[MAIL_QUEUE].resolvers[name] = resolver(name, book.get, url, sender, found.now_ms)
-    app[SUPERVISOR].keep("web.appointments", lambda: follow_rules(found, app[ORGANISATIONS]))
+    app[SUPERVISOR].keep("web.appointments", partial(follow_rules, found, app[ORGANISATIONS]))
     yield
     await app[SUPERVISOR].stop("web.appointments")
 
 
 async def follow_rules(found: Desk, organisations: Organisations) -> None:
-    """Bring bookings under the rules of time zones that this version brings, once; wait until cancelled."""
+    """Bring bookings under the current rules of time zones, at the start and once a day, until cancelled."""
     while True:
+        wait_s = AGAIN_S
         with contextlib.suppress(UnavailableError):
             for organisation in await organisations.list():
                 if count := await found.follow_rules(organisation):
                     log.info("appointment.zone_rules_changed", organisation=organisation, count=count)
-            break
-        await asyncio.sleep(AGAIN_S)
-    await asyncio.Event().wait()
+            wait_s = DAY_S
+        await asyncio.sleep(wait_s)

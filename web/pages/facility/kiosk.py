@@ -52,7 +52,7 @@ async def kiosk(request: web.Request) -> web.Response:
     if facility is None:
         return _revoked(request)
     await noted(request, "facility.read", facility.id, who=_actor(organisation, facility).id)
-    form = patient_form.empty(organisation.languages)
+    form = patient_form.empty(organisation)
     return await _page(request, organisation, facility, form, {})
 
 
@@ -64,7 +64,7 @@ async def place(request: web.Request) -> web.Response:
     posted = await read_form(request, PATIENT_BYTES)
     if (await availability(request.app[SERVICE], organisation)).why is not None:
         raise web.HTTPSeeOther(request.path)  # the page shows the reason
-    form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
+    form, errors, found = patient_form.check(posted, organisation, today_anywhere())
     if found is None:
         return await _page(request, organisation, facility, form, errors)
     visit_id = id_of_form(organisation.id, posted.get("once", ""), facility.id)

@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 from msgspec.structs import replace
 
 from web.languages.i18n import N_, day_names, gettext
+from web.organisations.countries import countries
 from web.organisations.settings import (
     ACCENT,
     LANGUAGES,
@@ -80,6 +81,8 @@ class Calendar:
         return {
             **{name: getattr(organisation, name) for name in TEXTS},
             "timezone": organisation.timezone,
+            "country": organisation.country,
+            "asks_region": organisation.asks_region,
             "accent": organisation.accent or "",
             "hours": [
                 [(opens, _as_clock(closes)) for opens, closes in spans] for spans in organisation.hours
@@ -116,6 +119,8 @@ class Calendar:
                 document,
                 **{name: form[name] for name in TEXTS},
                 timezone=form["timezone"],
+                country=form["country"],
+                asks_region=form["asks_region"],
                 accent=form["accent"] or None,
                 hours=tuple(_spans(day) for day in form["hours"]),
                 closed=tuple(sorted(set(form["closed"]))),
@@ -139,6 +144,8 @@ class Calendar:
         return {
             **{gettext(text.label): getattr(organisation, name) for name, text in TEXTS.items()},
             gettext("Time zone"): organisation.timezone,
+            gettext("Country"): countries().get(organisation.country, ""),
+            gettext("Patients say in which region they are"): yes[organisation.asks_region],
             gettext("Colour"): organisation.accent or "",
             **dict(zip(day_names(), map(_day_words, organisation.hours), strict=True)),
             gettext("Closed days"): ", ".join(organisation.closed),
@@ -171,6 +178,8 @@ def _typed(posted: Posted) -> Form:
             for name in TEXTS
         },
         "timezone": posted.get("timezone", "").strip()[:60],
+        "country": posted.get("country", "")[:2],
+        "asks_region": "asks_region" in posted,
         "accent": posted.get("accent", "").strip().lower()[:7],
         "hours": days,
         "closed": [text.strip()[:10] for text in posted.getall("closed", []) if text.strip()][
@@ -193,6 +202,8 @@ def _wrong_texts(form: Form) -> dict[str, str]:
             found[name] = gettext("This is too long; at most %(most)s characters, please.") % {"most": most}
     if form["timezone"] not in available_timezones():
         found["timezone"] = gettext("Choose a time zone from the list, such as America/Chicago.")
+    if form["country"] not in countries():
+        found["country"] = gettext("Choose a country from the list.")
     if form["accent"] and not ACCENT.fullmatch(form["accent"]):
         found["accent"] = gettext("Write the colour as # and six digits or letters a to f, such as #0a7f6b.")
     return found

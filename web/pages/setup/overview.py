@@ -12,6 +12,7 @@ from signalling.visit.record import Role
 from web.identity.accounts import Account
 from web.keys import ACCOUNTS, SETTINGS
 from web.languages.i18n import N_, day_names, gettext
+from web.organisations.countries import countries
 from web.organisations.settings import LANGUAGES, Organisation, bounds
 from web.pages.setup import calendar_form, policy_form
 from web.pages.setup.frame import Section, admin, draw, path_of, posted_to, save, show
@@ -146,6 +147,7 @@ def calendar_context() -> dict[str, Any]:
     return {
         "languages": list(LANGUAGES.items()),
         "zones": calendar_form.zones(),
+        "countries": list(countries().items()),
         "day_names": day_names(),
         "choices": [(name, gettext(label)) for name, label in calendar_form.CHOICES.items()],
         "bookable": [(name, gettext(label)) for name, label in calendar_form.BOOKABLE.items()],

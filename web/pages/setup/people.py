@@ -17,7 +17,6 @@ from web.identity.accounts import Account
 from web.identity.invitations import HOURS, Invitations
 from web.identity.second_factor import turn_off
 from web.identity.visitors import enrol
-from web.intake.information_form import STATES
 from web.keys import ACCOUNTS, MAIL_QUEUE, REDIS, SERVICE, SETTINGS
 from web.languages.i18n import N_, gettext
 from web.organisations.settings import Organisation
@@ -55,7 +54,7 @@ async def add_person(request: web.Request) -> web.Response:
     """POST …/setup/people: add a person; the page shows the one-time link with which they set a password."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
-    form = _typed(posted)
+    form = _typed(posted, organisation)
     errors = _wrong(form, new=True)
     if not errors and await request.app[ACCOUNTS].find(organisation.id, form["email"]) is not None:
         errors["email"] = gettext("There is an account for this email address already.")
@@ -87,7 +86,7 @@ async def change_person(request: web.Request) -> web.Response:
         return not_found(
             request, gettext("There is no such person"), gettext("The link may be cut off."), links
         )
-    form = _typed(posted)
+    form = _typed(posted, organisation, person.states)
     do = posted.get("do", "")
     if do not in DOING:
         raise web.HTTPBadRequest
@@ -180,12 +179,14 @@ async def _linked(
     return await _draw(request, organisation, account, Shown(link=link, linked=person))
 
 
-def _typed(posted: Posted) -> Form:
+def _typed(posted: Posted, organisation: Organisation, states: tuple[str, ...] = ()) -> Form:
+    """Return the form as it was filled in; `states` stay as they are if the organisation has no regions."""
+    regions, chosen = organisation.regions, posted.getall("states", [])
     return {
         "name": plain(posted.get("name", ""), 100),
         "email": posted.get("email", "").strip()[:255],
         "role": posted.get("role", ""),
-        "states": [code for code in STATES if code in posted.getall("states", [])],
+        "states": [code for code in regions if code in chosen] if regions else list(states),
     }
 
 
@@ -225,7 +226,7 @@ async def _draw(
         "new": shown.form if shown.person == "" else new,
         "new_errors": shown.errors if shown.person == "" else {},
         "errors": {name and f"{prefix}-{name}": text for name, text in shown.errors.items()},
-        "states": sorted(STATES.items(), key=lambda item: item[1]),
+        "regions": list(organisation.regions.items()),
         "roles": [(role, gettext(label)) for role, label in ROLES.items()],
         "link": shown.link,
         "linked": shown.linked,

@@ -83,8 +83,8 @@ CHOICES: Mapping[str, Choice] = {
         N_("Otherwise the session must be ended first."),
     ),
     "block_unlicensed": Choice(
-        N_("A provider who is not licensed in the patient’s state cannot claim"),
-        N_("Otherwise the provider is warned. Licensed states are set with each person."),
+        N_("A provider who is not licensed where the patient is cannot claim"),
+        N_("Otherwise the provider is warned. Where somebody is licensed is set with each person."),
     ),
 }
 RETENTION = "retention_days"

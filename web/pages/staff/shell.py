@@ -116,6 +116,7 @@ async def shell(request: web.Request) -> web.Response:
     boot["calendar"] = f"/{organisation.id}/staff/calendar"
     boot["guests"] = True
     boot["notify"] = account.notify
+    boot["regions"] = organisation.regions
     boot["reopen_ms"] = organisation.policy.reopen_ms
     if account.role is Role.ADMIN:
         boot["reports"] = f"/{organisation.id}/staff/reports"

@@ -224,7 +224,7 @@ function followVisit() {
       language,
       redraw,
       aside: asideOfCall,
-      phone: () => state.info?.patient.phone ?? null,
+      patient: () => state.info?.patient ?? null,
     });
     session.open();
     if (navigator.userActivation?.hasBeenActive) {

@@ -1,13 +1,14 @@
 /* A network, or a browser, that blocks the call: what is said of it, and the way on by phone. Draws what it
    is given. */
 import { noCallWords } from "../shared/devices.js";
+import { telLink } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
 /**
  * What is said while somebody's media find no way through their network: a heading and what helps.
  *
- * @param {{ role: Role, own: boolean, unable?: boolean, others: string[], phone: string | null }} blocked
+ * @param {{ role: Role, own: boolean, unable?: boolean, others: string[], phone?: string | null }} blocked
  *   `own`: one's own network, or, if `unable`, one's own browser; `others`: the names of the others whose
  *   network it is; `phone`: the patient's number, if the page knows it
  * @returns {[heading: string, help: string] | null} null if everybody has a path
@@ -38,8 +39,8 @@ export function blockedWords({ role, own, unable = false, others, phone }) {
  * A network that blocks the call, over the pictures. The empty region stands there before, so that screen
  * readers read what comes into it.
  *
- * @param {{ words: [heading: string, help: string] | null, call: string | null }} notice
- *   `words` from `blockedWords`; `call`: the number to call, for the provider
+ * @param {{ words: [heading: string, help: string] | null, call: Protocol.PatientPart | null }} notice
+ *   `words` from `blockedWords`; `call`: the patient to call, for the provider
  */
 export function blockedNotice({ words, call }) {
   return html`<div class="blocked notice amber" ?data-empty=${!words}>
@@ -53,8 +54,8 @@ export function blockedNotice({ words, call }) {
     </div>
     ${
       words && call
-        ? html`<a class="btn" href="tel:${call.replace(/[^+\d]/g, "")}">${t("Call by phone: {phone}", {
-            phone: call.replaceAll(" ", "\u00a0"),
+        ? html`<a class="btn" href=${telLink(call.phone)}>${t("Call by phone: {phone}", {
+            phone: (call.phone_shown || call.phone).replaceAll(" ", "\u00a0"),
           })}</a>`
         : nothing
     }

@@ -51,6 +51,7 @@ export function otherTile({ party, role, live, seen, stream, muted, screen, resi
   const words = otherInWords(party, { role });
   const here = live && party.present;
   const picture = here && !muted.video && seen;
+  const label = screen ? t("Screen of {name}", party) : party.name;
   return html`<section
     class="tile other"
     aria-label=${party.name}
@@ -87,7 +88,7 @@ export function otherTile({ party, role, live, seen, stream, muted, screen, resi
     }
     ${
       live
-        ? html`<span class="tag"><span>${screen ? t("Screen of {name}", party) : html`<bdi>${party.name}</bdi>`}</span> ${
+        ? html`<span class="tag"><span><bdi>${label}</bdi></span> ${
             muted.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing
           }</span>`
         : nothing

@@ -34,8 +34,8 @@ const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
  * beside the call (the role's own), or null; the messages stand there too. `back` adds the role's header
  * link, `more()` gives {words, act} for what is done more seldom. `organisation` {name, logo} says whose page
  * it is, `language` is its choice of languages. A guest's `party` is the key that the link gave them, and
- * `left()` is how they leave: the visit goes on without them. `phone()` is the patient's number if the page
- * knows it.
+ * `left()` is how they leave: the visit goes on without them. `patient()` is the patient's information if
+ * the page knows it.
  */
 export class Session {
   #client;
@@ -45,7 +45,7 @@ export class Session {
   #asides;
   #more;
   #back;
-  #phone;
+  #patient;
   #link;
   /** @type {Protocol.VisitPart | null} */
   #visit = null;
@@ -81,7 +81,7 @@ export class Session {
    *   more?: () => Entry[],
    *   back?: (() => Drawn) | null,
    *   left?: (() => void) | null,
-   *   phone?: () => string | null,
+   *   patient?: () => Protocol.PatientPart | null,
    *   asideOpen?: boolean,
    * }} options
    */
@@ -97,7 +97,7 @@ export class Session {
     more = () => [],
     back = null,
     left = null,
-    phone = () => null,
+    patient = () => null,
     asideOpen = false,
   }) {
     this.#client = client;
@@ -112,7 +112,7 @@ export class Session {
     this.#asides = new Asides({ client, visit, party, own: aside, open: asideOpen, redraw });
     this.#more = more;
     this.#back = back;
-    this.#phone = phone;
+    this.#patient = patient;
     this.#link = new MediaLink(client, visit, party);
     this.#screen = new Screen({ link: this.#link, role, party, redraw });
     this.#link.addEventListener("change", redraw);
@@ -322,9 +322,9 @@ export class Session {
         own,
         unable: this.#link.path === "unable",
         others: others.map(([, { name }]) => name),
-        phone: this.#phone(),
+        phone: this.#patient()?.phone_shown ?? null,
       }),
-      call: calls ? this.#phone() : null,
+      call: calls ? this.#patient() : null,
     });
   }
 

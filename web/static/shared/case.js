@@ -1,6 +1,6 @@
 /* Case Information as staff see it, live while the patient types: in the list and beside the call. Draws what
    it is given. */
-import { age, dateWords, languageName, stateName } from "./format.js";
+import { age, dateWords, languageName, stateName, telLink } from "./format.js";
 import { visibleSteps } from "./guide.js";
 import { html, nothing, repeat } from "./lit.js";
 import { photoList } from "./photos.js";
@@ -106,17 +106,17 @@ export function caseInformation(info, now_ms, remove = null) {
   const years = age(patient.birth_date, now_ms);
   const steps = visibleSteps(info.steps, (id) => info.answers[id]);
   return html`<dl class="case">
-      ${item(t("Patient"), patient.name)} ${item(t("Reason"), patient.reason)}
+      ${item(t("Patient"), html`<bdi>${patient.name}</bdi>`)} ${item(t("Reason"), patient.reason)}
       ${item(
         t("Date of birth"),
         html`${dateWords(patient.birth_date)}${
           years === null ? nothing : html` <span class="quiet">(${tn("{n} year", "{n} years", years)})</span>`
         }`,
       )}
-      ${item(t("State"), stateName(patient.state))}
+      ${item(t("Region"), stateName(patient.state))}
       ${item(
         t("Phone"),
-        patient.phone && html`<a href="tel:${patient.phone.replace(/[^+\d]/g, "")}">${patient.phone}</a>`,
+        patient.phone && html`<a href=${telLink(patient.phone)}>${patient.phone_shown || patient.phone}</a>`,
       )}
       ${item(t("Email"), patient.email)} ${item(t("Language"), languageName(patient.language))}
       ${item(t("Filled in by"), patient.filled_in_by)}

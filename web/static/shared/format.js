@@ -1,5 +1,5 @@
-/* Values as words and figures: durations, places in line, names of states and languages. Pure: the clock is
-   an argument. */
+/* Values as words and figures: durations, places in line, names of regions and languages. Pure: the clock is
+   an argument, and the page names the clinic's regions once. */
 import { inEach, intlLocale, t, tn } from "./text.js";
 
 const PLACES = inEach(() => [
@@ -16,20 +16,16 @@ const PLACES = inEach(() => [
   t("You are tenth in line"),
 ]);
 /** @type {Record<string, string>} */
-const STATES = Object.fromEntries(
-  (
-    "AL:Alabama AK:Alaska AZ:Arizona AR:Arkansas CA:California CO:Colorado CT:Connecticut DE:Delaware " +
-    "DC:District_of_Columbia FL:Florida GA:Georgia HI:Hawaii ID:Idaho IL:Illinois IN:Indiana IA:Iowa " +
-    "KS:Kansas KY:Kentucky LA:Louisiana ME:Maine MD:Maryland MA:Massachusetts MI:Michigan MN:Minnesota " +
-    "MS:Mississippi MO:Missouri MT:Montana NE:Nebraska NV:Nevada NH:New_Hampshire NJ:New_Jersey " +
-    "NM:New_Mexico NY:New_York NC:North_Carolina ND:North_Dakota OH:Ohio OK:Oklahoma OR:Oregon " +
-    "PA:Pennsylvania PR:Puerto_Rico RI:Rhode_Island SC:South_Carolina SD:South_Dakota TN:Tennessee " +
-    "TX:Texas UT:Utah VT:Vermont VA:Virginia WA:Washington WV:West_Virginia WI:Wisconsin WY:Wyoming " +
-    "GU:Guam VI:U.S._Virgin_Islands AS:American_Samoa MP:Northern_Mariana_Islands"
-  )
-    .split(" ")
-    .map((pair) => pair.replaceAll("_", " ").split(":")),
-);
+let regions = {};
+
+/**
+ * Take the names of the clinic's regions, by code.
+ *
+ * @param {Record<string, string>} names
+ */
+export function nameRegions(names) {
+  regions = names;
+}
 
 /**
  * 31:07, or 1:02:07 from an hour on.
@@ -127,12 +123,18 @@ export function initials(name) {
   return letters.join("").toUpperCase() || "?";
 }
 
-/** @param {string} code */
+/**
+ * "Texas" for "TX".
+ *
+ * @param {string} code
+ */
 export function stateName(code) {
-  return STATES[code] ?? code;
+  return regions[code] ?? code;
 }
 
 const LANGUAGES = inEach(() => new Intl.DisplayNames(intlLocale(), { type: "language" }));
+/** Languages that browsers do not name. */
+const SIGNED = inEach(/** @returns {Record<string, string>} */ () => ({ ase: t("American Sign Language") }));
 
 /**
  * "Spanish" for "es".
@@ -141,7 +143,7 @@ const LANGUAGES = inEach(() => new Intl.DisplayNames(intlLocale(), { type: "lang
  */
 export function languageName(code) {
   try {
-    return LANGUAGES().of(code) ?? code;
+    return SIGNED()[code] ?? LANGUAGES().of(code) ?? code;
   } catch {
     return code;
   }
@@ -175,3 +177,10 @@ export function age(iso, now_ms) {
     (before[0] < 0 || (before[0] === 0 && before[1] < 0) ? 1 : 0)
   );
 }
+
+/**
+ * The address that calls a phone number: only what is dialled.
+ *
+ * @param {string} phone
+ */
+export const telLink = (phone) => `tel:${phone.replace(/[^+\d]/g, "")}`;

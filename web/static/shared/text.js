@@ -53,8 +53,8 @@ function fill(text, values) {
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 
 /**
- * A value inside a sentence: one that is written from right to left does not turn the words and numbers around
- * it (what `<bdi>` does for elements).
+ * A value inside a sentence: one that is written from right to left does not turn the words and numbers
+ * around it (what `<bdi>` does for elements).
  *
  * @param {string} value
  */

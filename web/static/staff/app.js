@@ -2,7 +2,7 @@
    Routed by pushState, so that a claim needs no reload, and a session goes on while the list is looked at. */
 import { Session } from "../session/session.js";
 import { caseInformation } from "../shared/case.js";
-import { stateName } from "../shared/format.js";
+import { nameRegions, stateName } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { LivePage } from "../shared/live_page.js";
 import { removePhoto } from "../shared/photos.js";
@@ -23,6 +23,7 @@ import { Past, pastTab, Sessions, takenTab } from "./sessions.js";
 const page = new LivePage("staff", draw);
 const { boot, client, connection, language, redraw, root } = page;
 const { me, organisation } = boot;
+nameRegions(boot.regions);
 const alerts = new Alerts(organisation, () => go(boot.home), { wanted: boot.notify });
 const news = new News({ client, me, alerts, follow: followNotice, queued, redraw });
 const { queue, drawer } = news;
@@ -106,7 +107,7 @@ function newSession(visit) {
           ${caseInformation(cases.get(visit)?.info, client.now(), removePhoto)}`,
     }),
     more: () => acts.inSession(own.visit),
-    phone: () => cases.get(visit)?.info?.patient.phone ?? null,
+    patient: () => cases.get(visit)?.info?.patient ?? null,
     back: () =>
       html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
   });

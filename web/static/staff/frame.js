@@ -52,7 +52,8 @@ export function frame(content, view) {
           <i></i>${t("On-Call")}
         </button>
         <span class="face" aria-hidden="true">${initials(me.name)}</span>
-        <p class="name"><b><bdi>${me.name}</bdi></b><span class="small quiet">${ROLES()[me.role] ?? me.role}</span></p>
+        <p class="name"><b><bdi>${me.name}</bdi></b>
+          <span class="small quiet">${ROLES()[me.role] ?? me.role}</span></p>
       </div>
       <nav aria-label=${t("Main")}>
         <a href=${boot.home} aria-current=${view.atList ? "page" : nothing} @click=${follows(boot.home)}

@@ -24,14 +24,14 @@ function presence(row) {
 }
 
 /**
- * Whether somebody may see patients of that state, as far as it is recorded; the server decides whether it
+ * Whether somebody may see patients of that region, as far as it is recorded; the server decides whether it
  * blocks.
  *
  * @param {Account} me
  * @param {QueuedRow} request
  */
 export function isLicensed(me, request) {
-  return !me.states?.length || me.states.includes(request.state);
+  return !me.states?.length || !request.state || me.states.includes(request.state);
 }
 
 /**
@@ -134,7 +134,7 @@ function row(request, view) {
     </div>
     <div class="who">
       <div class="row">
-        <h2>${request.name}</h2>
+        <h2><bdi>${request.name}</bdi></h2>
         ${presence(request)}
         ${
           request.booked_ms
@@ -162,11 +162,12 @@ function row(request, view) {
       </div>
       <p class="reason">${request.reason}</p>
       <div class="meta">
-        ${progress(request)}<span>${stateName(request.state)}${
+        ${progress(request)}<span>${request.state ? stateName(request.state) : nothing}${
           isLicensed(view.me, request)
             ? nothing
             : html` <b class="unlicensed">· ${t("you are not licensed there")}</b>`
-        }</span><span class="num">${request.phone}</span><span>${languageName(request.language)}</span>
+        }</span><span class="num">${request.phone_shown || request.phone}</span>
+        <span>${languageName(request.language)}</span>
         ${request.facility ? html`<span>${t("At {place}", { place: request.facility })}</span>` : nothing}
         ${
           request.filled_in_by
@@ -224,8 +225,9 @@ function onCallList(view) {
       ({ id }) => id,
       (person) =>
         html`<li class="chip ${person.in_session ? "off" : ""}">
-          <span class="dot"></span>${person.name}${person.id === view.me.id ? ` ${t("(you)")}` : ""}<span
-            class="quiet">${person.in_session ? t("in a session") : t("on call")}</span>
+          <span class="dot"></span><bdi>${person.name}</bdi>${
+            person.id === view.me.id ? ` ${t("(you)")}` : ""
+          }<span class="quiet">${person.in_session ? t("in a session") : t("on call")}</span>
         </li>`,
     )}
   </ul>`;

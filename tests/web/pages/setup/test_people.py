@@ -105,6 +105,21 @@ async def test_a_person_who_cannot_be_added_keeps_what_was_typed(site: Site) -> 
         assert 'value="TX" checked' in text
 
 
+async def test_f22_people_are_licensed_in_the_regions_of_the_clinics_country(site: Site) -> None:
+    admin = await desk(site)
+    assert (await admin.change("calendar", country="XX")).status == 422
+    assert (await admin.change("calendar", country="CA")).status == 303
+    page = await (await admin.person.get(f"{admin.home}/people")).text()
+    assert "Ontario" in page
+    assert "Texas" not in page
+    await change(admin, await account(site, OSEI), "save", states="ON")
+    assert (await account(site, OSEI)).states == ("ON",)
+    assert (await admin.change("calendar", asks_region=None)).status == 303
+    assert "Licensed in" not in await (await admin.person.get(f"{admin.home}/people")).text()
+    await change(admin, await account(site, OSEI), "save", name="Dr M. Osei")
+    assert (await account(site, OSEI)).states == ("ON",), "kept for when it is asked again"
+
+
 async def test_licensed_states_reach_signalling_at_once(site: Site) -> None:
     admin = await desk(site)
     status, _ = await change(admin, await account(site, OSEI), "save", states="LA")

@@ -54,6 +54,25 @@ async def test_the_patient_who_waited_longest_is_first_with_all_details(
     assert await page.title() == "(3) On-Demand Requests · Riverside Clinic"
 
 
+async def test_f29_long_names_and_long_toasts_stay_within_a_phones_width(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.row("v_1", "x" * 91, 60, phone_shown="(512) 555-0142 ext. 12")
+    page = await on_call(clinic, open_page, width=390)
+    name = page.locator("[data-visit=v_1] h2 bdi")
+    await expect(name).to_have_text("x" * 91)
+    await expect(page.locator("[data-visit=v_1]")).to_contain_text("(512) 555-0142 ext. 12")
+    await page.evaluate("async () => (await import('/static/shared/ui.js')).toast('x'.repeat(2000))")
+    toast = page.locator(".toast")
+    await expect(toast).to_be_visible()
+    for box in (await name.bounding_box(), await toast.bounding_box()):
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        assert box["height"] <= 430, "half of the screen"
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 async def test_only_the_changed_row_is_drawn_again_and_waiting_times_are_updated(
     clinic: Clinic, open_page: OpenPage
 ) -> None:

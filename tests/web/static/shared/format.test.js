@@ -58,12 +58,22 @@ test("a date of birth is the same date in every time zone", () => {
   assert.equal(format.dateWords("soon"), "soon");
 });
 
-test("states and languages are named, and unknown ones stand as they are", () => {
-  assert.equal(format.stateName("NH"), "New Hampshire");
-  assert.equal(format.stateName("VI"), "U.S. Virgin Islands");
+test("regions and languages are named, and unknown ones stand as they are", () => {
+  format.nameRegions({ ON: "Ontario" });
+  assert.equal(format.stateName("ON"), "Ontario");
   assert.equal(format.stateName("XX"), "XX");
   assert.equal(format.languageName("es"), "Spanish");
   assert.equal(format.languageName("not a code"), "not a code");
+});
+
+test("f23 every language that a clinic can offer has a name", () => {
+  const offered = ["en", "es", "zh", "vi", "tl", "fr", "ar", "ko", "ru", "pt", "de", "ht", "hi", "ase"];
+  for (const code of offered) assert.notEqual(format.languageName(code), code);
+  assert.equal(format.languageName("ase"), "American Sign Language");
+});
+
+test("f21 a phone number is dialled without what is only read", () => {
+  assert.equal(format.telLink("+1 512 555 0142"), "tel:+15125550142");
 });
 
 test("nobody on call is said in words", () => {

@@ -1,0 +1,51 @@
+"""Phone numbers as people write them: read by the rules of a country, dialled in one form, shown in another.
+
+Pure. Knows the numbering plans of all countries through phonenumbers, which reads a country's plan when it is needed.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import phonenumbers
+from phonenumbers import PhoneNumber, PhoneNumberFormat
+
+from web.requests.unicode import normalized
+
+
+class Number(NamedTuple):
+    """A phone number: E.164 with spaces ("+1 512 555 0142"), its extension ("12" or ""), and how people write it."""
+
+    dialled: str
+    extension: str
+    shown: str
+
+
+def phone_number(text: str, country: str) -> Number | None:
+    """Return the number that somebody in `country` (ISO 3166-1) means, or None if nobody can be called there."""
+    found = next(_readings(normalized("NFKC", text), country), None)
+    if found is None:
+        return None
+    own = phonenumbers.country_code_for_region(country) == found.country_code
+    form = PhoneNumberFormat.NATIONAL if own else PhoneNumberFormat.INTERNATIONAL
+    extension, shown = found.extension or "", phonenumbers.format_number(found, form)
+    found.extension = None
+    dialled = phonenumbers.format_number(found, PhoneNumberFormat.INTERNATIONAL)
+    return Number(dialled.replace("-", " "), extension, shown)
+
+
+def example(country: str) -> str:
+    """Return a number of that country, as it is written there."""
+    found = phonenumbers.example_number(country) or phonenumbers.example_number("US")
+    assert found is not None, "every plan has an example"
+    return str(phonenumbers.format_number(found, PhoneNumberFormat.NATIONAL))
+
+
+def _readings(text: str, country: str) -> Iterator[PhoneNumber]:
+    """Yield the valid numbers that the text can mean; 00 goes abroad also where another prefix does."""
+    for written in (text, f"+{text[2:]}" if text.startswith("00") else ""):
+        try:
+            found = phonenumbers.parse(written, country)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(found):
+            yield found
