@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from media.forwarding.endpoint import Endpoint
 from media.forwarding.streams import Flow, Missing, Source, sequence_older
+from media.protocols.codecs import VP8
+from media.protocols.rtp import build, retransmission
 
 SSRCS = {"audio": 1, "video": 2, "rtx": 3}
 sequences, timestamps = st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
@@ -91,6 +93,23 @@ def test_a_first_picture_of_one_packet_waits_for_a_better_one_for_a_moment() -> 
     assert source.worth_showing(True, 5.61)
     source.unsettle()
     assert not source.worth_showing(True, 9.0)
+
+
+def test_only_the_numbers_between_two_packets_are_missing() -> None:
+    source = Source("video", 10)
+    assert [source.advance(number) for number in (0xFFFE, 0xFFFF, 1, 0, 1, 5)] == [0, 0, 1, 0, 0, 3]
+
+
+def test_a_retransmission_from_before_the_first_picture_is_not_for_the_receiver() -> None:
+    _, source = fed(20, 5_000, 0.0)
+    late, again = (
+        bytearray(retransmission(build(VP8.payload_type, number, 0, 10, b"picture"), 1, 11))
+        for number in (19, 20)
+    )
+    assert source.repeat(late, len(late)) == -1
+    assert source.repeat(again, len(again)) == 12
+    source.unsettle()
+    assert source.repeat(again, len(again)) == -1
 
 
 def test_a_source_that_comes_back_keeps_its_time_unless_it_would_go_backwards() -> None:

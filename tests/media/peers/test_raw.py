@@ -57,6 +57,13 @@ def test_a_probe_checks_its_path_often_until_it_is_connected_and_then_every_2_5_
     assert len(checked_s) > 20
 
 
+def test_a_probe_counts_the_checks_that_know_its_password(probe: RawPeer) -> None:
+    for password in (probe.password, "another", probe.password):
+        probe.check(password=password)
+        probe.readable()
+    assert probe.received_checks == 2
+
+
 class Broken:
     """A DTLS association that cannot go on."""
 

@@ -279,6 +279,31 @@ async def test_who_is_no_longer_the_party_has_no_membership(valkey: Redis) -> No
         assert not memberships.holds(provider.welcome["connection"])
 
 
+async def test_a_lease_that_the_store_has_lost_is_taken_again(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        patient, their, _ = await both(one)
+        await join(their, patient)
+        worker = one.workers[0]
+        await valkey.delete(keys.LEASE(ORG, f"{patient.visit}"))
+        worker.rooms.doubt()
+
+        async def taken() -> bool:
+            return await owner_of(valkey, patient) == worker.id
+
+        await until(taken)
+
+
+async def test_the_end_of_a_room_ends_the_memberships_of_its_visit_alone(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        patient, their, _ = await both(one)
+        await join(their, patient)
+        memberships, connection = one.workers[0].memberships, their.welcome["connection"]
+        memberships.close_room("v_other")
+        assert memberships.holds(connection)
+        memberships.close_room(f"{patient.visit}")
+        assert not memberships.holds(connection)
+
+
 async def test_after_an_outage_of_the_store_a_worker_without_a_sign_is_not_called_dead(
     valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

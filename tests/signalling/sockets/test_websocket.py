@@ -30,6 +30,20 @@ async def one(valkey: Redis, request: pytest.FixtureRequest) -> AsyncIterator[Cl
         yield opened
 
 
+async def test_each_message_that_the_handler_leaves_is_reported_and_waits() -> None:
+    class Protocol:
+        _reading_paused = False
+
+    queue = reader_websocket._Queue(Protocol(), 1024, loop=asyncio.get_running_loop())
+    reported = list[str]()
+    queue.feed_data("first", 1)
+    queue.handler, queue.queued = lambda message: False, lambda: reported.append("queued")
+    queue.feed_data("second", 1)
+    assert reported == ["queued"]
+    waiting: list[Any] = [await queue.read(), await queue.read()]
+    assert waiting == ["first", "second"]
+
+
 class Telnet:
     """A client that decides itself which bytes go out together."""
 

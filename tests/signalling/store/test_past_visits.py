@@ -79,6 +79,7 @@ async def test_r32_what_is_erased_is_neither_found_nor_kept_in_memory(two: Clini
     await valkey.delete(keys.VISIT(ORG, gone.id))
     await valkey.zrem(keys.ENDED(ORG), gone.id)
     assert gone.id not in await found(two, 0, "v_00")
+    assert len(service.past._indexes[ORG]._rows) == 19
     service.past.erase(ORG, (ended_visit(ORG, 10).ended_ms or 0))
     assert len(await found(two, 0, "v_00")) == 12
 

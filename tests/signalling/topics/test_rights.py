@@ -18,6 +18,7 @@ from signalling.errors import RequestError
 from signalling.protocol.reference import TOPICS as ALL_TOPICS
 from signalling.service import Accepted
 from signalling.topics import rights
+from signalling.topics.topics import kind_of
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Status, Visit
 from tests.signalling.clinic import Clinic, clinic
@@ -219,6 +220,11 @@ async def scene(valkey: Redis) -> AsyncIterator[Scene]:
         two = await stack.enter_async_context(clinic(valkey))
         found = Scene(two, stack)
         yield found
+
+
+def test_the_id_in_a_topics_name_may_have_a_colon() -> None:
+    assert kind_of(f"{ORG}/chat/v:1") == ("chat", "v:1")
+    assert kind_of(f"{ORG}/queue") == ("queue", "")
 
 
 async def test_s31_real_workers_show_exactly_what_the_table_says(valkey: Redis) -> None:
