@@ -18,7 +18,7 @@ from media.forwarding.endpoint import SOURCES_MAX, Endpoint, SendTo
 from media.forwarding.quality import Quality
 from media.forwarding.streams import Sink
 from media.protocols import ice, sdp
-from media.protocols.codecs import RED, VP8_RTX, Kind, StreamKind
+from media.protocols.codecs import RED, RTX_OF, TYPES, Kind, StreamKind
 from media.protocols.ice import Address, Credentials
 from media.transport.dtls import Association
 from media.transport.tcp import PacketSocket
@@ -48,7 +48,7 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class OfferNeeded:
-    """A party joined that this party's browser has no m-lines for: send the browser a new `offer`."""
+    """A party joined that the browser has no m-lines for, or the room's codec changed: send it a new `offer`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Party:
         self.admitted = admitted
         self.endpoint = Endpoint(room.relay.new_ssrcs())
         self.slots = [Slot(opposite or sdp.UNNAMED, opposite, self.endpoint.sinks)]
-        self._offered = 1
+        self._offered, self._offered_h264 = 1, False
         self.credentials = room.relay.new_credentials()
         self.previous_credentials: Credentials | None = None
         self.gone = False
@@ -103,7 +103,7 @@ class Party:
         self._identity = room.relay.identity()
         self._association: Association | None = None
         self._association_born_s = 0.0
-        self._answer: sdp.Answer | None = None
+        self.answer: sdp.Answer | None = None  # the newest
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False
@@ -121,6 +121,7 @@ class Party:
         self._check_usable()
         self._version += 1
         self._offered = len(self.slots)
+        self._offered_h264 = self.room.h264_first
         first, *further = self.slots
         return sdp.offer(
             self.credentials,
@@ -131,6 +132,7 @@ class Party:
             version=self._version,
             label=first.label,
             further=[(slot.label, slot.ssrcs) for slot in further],
+            h264_first=self.room.h264_first,
         )
 
     def accept(self, answer: str) -> None:
@@ -144,14 +146,16 @@ class Party:
         fresh = [ssrc for ssrc in parsed.sources.values() if ssrc not in self.endpoint.sources]
         if len(self.endpoint.sources) + len(fresh) > SOURCES_MAX:
             raise SdpError("ssrc", f"at most {SOURCES_MAX} SSRCs in the life of a connection")
-        self._answer = parsed
-        self.endpoint.takes_red = RED.payload_type in parsed.payload_types
-        self.endpoint.takes_rtx = VP8_RTX.payload_type in parsed.payload_types
+        self.answer = parsed
+        taken = self.endpoint.takes = parsed.payload_types
+        self.endpoint.takes_red = RED.payload_type in taken
+        self.endpoint.takes_rtx = all(RTX_OF[video] in taken for video in taken & TYPES["video"])
         self.endpoint.mends = parsed.mends
         for kind, ssrc in parsed.sources.items():
             self.endpoint.learn(ssrc, kind)
         self.room.reroute()
         self._connect_if_ready()
+        self.room.choose_video()
 
     def restart_ice(self) -> str:
         """Return an offer with new ICE credentials for the same DTLS association (RFC 8445 §2.4).
@@ -194,12 +198,13 @@ class Party:
         if not self.gone:
             self.room.remove(self)
 
-    @property
-    def remote_credentials(self) -> Credentials | None:
-        """Return the ICE credentials of the browser's newest answer, None before the first."""
-        return None if self._answer is None else Credentials(self._answer.ufrag, self._answer.password)
-
     # -- called by the room
+
+    def renew_offer(self, *, always: bool = False) -> None:
+        """Send `OfferNeeded` to the listener if the room's video codec is not the first of the newest offer."""
+        if self._version and not self._failed and (always or self._offered_h264 != self.room.h264_first):
+            self._offered_h264 = self.room.h264_first
+            self.notify(OfferNeeded())
 
     def slot_of(self, party_id: str) -> Slot | None:
         """Return the slot in which this party receives another, or None."""
@@ -227,8 +232,7 @@ class Party:
             self.slots.append(Slot(party_id, party_id, sinks))
         else:
             left.label, left.holder, left.sinks = party_id, party_id, sinks
-        if self._version and not self._failed:
-            self.notify(OfferNeeded())
+        self.renew_offer(always=True)
 
     def tell_speaker(self, speaker: str | None) -> None:
         """Send the listener who speaks, if it takes part and does not know it."""
@@ -350,9 +354,9 @@ class Party:
     def _connect_if_ready(self) -> None:
         """Connect the endpoint once the handshake is done, the answer is known, and both have the same certificate."""
         established = self._association.established if self._association is not None else None
-        if self._connected or established is None or self._answer is None or self.endpoint.address is None:
+        if self._connected or established is None or self.answer is None or self.endpoint.address is None:
             return
-        if not established.shows(self._answer.fingerprints):
+        if not established.shows(self.answer.fingerprints):
             self._fail(WRONG_FINGERPRINT)
             return
         if self.endpoint.tx is None:

@@ -225,9 +225,10 @@ class Relay:
     def on_moved(self, endpoint: Endpoint, address: Address, sock: PacketSocket) -> None:
         """Ask at a new address whether an endpoint's browser is there."""
         party = self._by_endpoint.get(endpoint)
-        remote = party.remote_credentials if party is not None else None
-        if party is None or remote is None:
+        answer = party.answer if party is not None else None
+        if party is None or answer is None:
             return
+        remote = Credentials(answer.ufrag, answer.password)
         self._checks.send(
             address, sock, remote, party.credentials.ufrag, party.on_check_answered, time.monotonic()
         )

@@ -14,6 +14,7 @@ from media.forwarding.endpoint import Endpoint
 from media.forwarding.streams import Source
 from media.forwarding.subscriptions import Subscription
 from media.party import REPLACED, Listener, Party
+from media.protocols.codecs import H264
 
 if TYPE_CHECKING:
     from media.relay import Relay
@@ -28,6 +29,7 @@ class Room:
         self.relay = relay
         self.room_id = room_id
         self.parties: dict[str, Party] = {}
+        self.h264_first = False  # what browsers are offered first is what they send
         self._gate = False
         self._closed = False
         self._speaker = ActiveSpeaker()
@@ -70,11 +72,14 @@ class Room:
         self.relay.add_party(party)
         if previous is not None:
             self.relay.remove_party(previous, REPLACED)
+        self.h264_first = self.h264_first and len(self.parties) <= 2
         for other in list(self.parties.values()):
             if other is not party:
                 party.add_slot(other.party_id)
                 other.add_slot(party_id)
         self.reroute()
+        for other in list(self.parties.values()):
+            other.renew_offer()
         return party
 
     def remove(self, party: Party) -> None:
@@ -101,6 +106,20 @@ class Room:
         self._speaker.observe({party.party_id: party.endpoint.voice.take() for party in parties})
         for party in parties:
             party.tell_speaker(self._speaker.current)
+
+    def choose_video(self) -> None:
+        """Choose the video codec: H.264 in a room of two if both take it and one prefers it, otherwise VP8.
+
+        Called after each answer. While one of the two has not answered, the choice stays: a page that is reloaded
+        changes nothing.
+        """
+        answers = [party.answer for party in self.parties.values() if party.answer is not None]
+        if self._subscribing or len(answers) != 2:
+            return
+        taken = all(H264.payload_type in answer.payload_types for answer in answers)
+        self.h264_first = taken and any(answer.prefers_h264 for answer in answers)
+        for party in list(self.parties.values()):
+            party.renew_offer()
 
     def reroute(self) -> None:
         """Compute again which media each party receives, after a change."""

@@ -16,9 +16,11 @@ from media.forwarding.quality import Meter
 from media.forwarding.streams import SEQUENCE_MASK, Sink, Source
 from media.forwarding.subscriptions import Subscription
 from media.protocols.codecs import (
-    AUDIO_TYPES,
     BY_PAYLOAD_TYPE,
+    BY_STREAM,
     STREAM_KINDS,
+    TYPES,
+    VP8,
     Kind,
     StreamKind,
 )
@@ -67,6 +69,7 @@ class Endpoint:
         "sinks",
         "sources",
         "subscribers",
+        "takes",
         "takes_red",
         "takes_rtx",
         "tx",
@@ -91,7 +94,8 @@ class Endpoint:
         self.subscribers: dict[Endpoint, Subscription] = {}
         self.gate = False
         self.allowed: set[Kind] = {"audio", "video"}
-        self.takes_red = self.takes_rtx = False  # as a receiver
+        self.takes: frozenset[int] = frozenset({VP8.payload_type})  # payload types, as a receiver
+        self.takes_red = self.takes_rtx = False
         self.mends: frozenset[StreamKind] = frozenset()  # what it sends again if it is asked
         self.arrivals = Arrivals()
         self.withheld = 0  # packets since the last feedback
@@ -168,6 +172,9 @@ class Endpoint:
     def unpair(self) -> None:
         """Stop forwarding to a single peer. Called when a room of two gets a third party, and uses subscriptions."""
         self.route(None, False)
+        for source in self.current.values():
+            if source.kind != "audio":
+                source.payload_type = BY_STREAM[source.kind].payload_type
         if self.cc_last is not None:
             self.cc_next = (self.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
@@ -187,11 +194,25 @@ class Endpoint:
             source.special = special or source.kind == "rtx" or source.shapes_red
 
     def follow(self, source: Source, payload_type: int) -> bool:
-        """Take a change between RED and plain Opus; return True if this packet of the source is forwarded."""
-        if payload_type != source.payload_type and source.kind == "audio" and payload_type in AUDIO_TYPES:
+        """Take a change of a stream's payload type; return True if this packet of the source is forwarded.
+
+        Sound changes between RED and plain Opus. Video in a room of two changes to another codec that the receiver
+        takes; it is forwarded from the next keyframe on.
+        """
+        changes = payload_type != source.payload_type and payload_type in TYPES[source.kind]
+        if changes and self._may_change(source, payload_type):
             source.payload_type = payload_type
             self.mark()
         return source.forward and payload_type == source.payload_type
+
+    def _may_change(self, source: Source, payload_type: int) -> bool:
+        if source.kind == "audio":
+            return True
+        if self.peer is None or (source.kind == "video" and payload_type not in self.peer.takes):
+            return False
+        if source.kind == "video":
+            source.unsettle()
+        return True
 
     def withhold(self, packet: bytearray, length: int) -> None:
         """Count a packet that is not forwarded. It counts as arrived for the sender's bandwidth estimate."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from media.forwarding.layers import SHARES_WHOLE, Layers, choose_level
 from media.forwarding.streams import Sink, Source
-from media.protocols.codecs import StreamKind
+from media.protocols.codecs import H264_TYPES, StreamKind
 
 if TYPE_CHECKING:
     from media.forwarding.endpoint import Endpoint
@@ -83,9 +83,12 @@ class Subscription:
             video.layers.target = choose_level(kbps, shares, self.estimate.kbps, video.layers.target)
 
     def inherit(self) -> None:
-        """Continue the numbers of a room of two without a new keyframe, when a third party joins."""
+        """Continue the numbers of a room of two without a new keyframe, when a third party joins.
+
+        H.264 is not continued: a room of more than two has VP8, for its layers.
+        """
         for kind, source in self.sender.current.items():
-            if source.sink is self.sinks[kind]:
+            if source.sink is self.sinks[kind] and source.payload_type not in H264_TYPES:
                 self._take(kind, source.copy())
 
     def refresh(self) -> list[Source]:

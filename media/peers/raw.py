@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from media.errors import DtlsError
 from media.protocols import ice, rtp, stun
-from media.protocols.codecs import OPUS, RED, VP8, VP8_RTX
+from media.protocols.codecs import H264, OPUS, RED, VP8, VP8_RTX
 from media.protocols.ice import Transport
 from media.protocols.rtcp import split
 from media.transport import srtp
@@ -96,6 +96,10 @@ class RawPeer:
         self.answered_checks = self.received_checks = 0
         self.answers_checks = True
         self.takes_red = False
+        self.video_types: tuple[int, ...] = (
+            VP8.payload_type,
+            VP8_RTX.payload_type,
+        )  # that it takes, best first
         self.received_octets = 0
         self.streams: dict[int, str] = {}  # the SSRCs of the newest offer -> the stream's id (RFC 8830)
         self.association: Association | None = None
@@ -139,10 +143,12 @@ class RawPeer:
         sound = f"{RED.payload_type} {OPUS.payload_type}" if self.takes_red else str(OPUS.payload_type)
         audio = [f"m=audio 9 UDP/TLS/RTP/SAVPF {sound}", *transport, "a=mid:0"]
         video = [
-            f"m=video 9 UDP/TLS/RTP/SAVPF {VP8.payload_type} {VP8_RTX.payload_type}",
+            f"m=video 9 UDP/TLS/RTP/SAVPF {' '.join(str(number) for number in self.video_types)}",
             *transport,
             "a=mid:1",
         ]
+        if H264.payload_type in self.video_types:
+            video.append(f"a=fmtp:{H264.payload_type} {H264.parameters}")
         audio.append(f"a=rtcp-fb:{OPUS.payload_type} nack")
         video.append(f"a=rtcp-fb:{VP8.payload_type} nack")
         if sources:

@@ -58,11 +58,29 @@ VP8: Final = Codec(
     feedback=("nack", "nack pli", "ccm fir", "transport-cc"),
 )
 VP8_RTX: Final = Codec(97, "rtx", "rtx", 90_000, parameters="apt=96")
+# Constrained baseline, level 3.1: what every phone encodes in hardware.
+H264: Final = Codec(
+    102,
+    "video",
+    "H264",
+    90_000,
+    parameters="level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f;"
+    f"x-google-start-bitrate={START_KBPS}",
+    feedback=VP8.feedback,
+)
+H264_RTX: Final = Codec(103, "rtx", "rtx", 90_000, parameters="apt=102")
 
-CODECS: Final[tuple[Codec, ...]] = (RED, OPUS, VP8, VP8_RTX)
+CODECS: Final[tuple[Codec, ...]] = (RED, OPUS, VP8, VP8_RTX, H264, H264_RTX)
 BY_PAYLOAD_TYPE: Final[dict[int, Codec]] = {codec.payload_type: codec for codec in CODECS}
 BY_STREAM: Final[dict[StreamKind, Codec]] = {codec.stream: codec for codec in (OPUS, VP8, VP8_RTX)}
-AUDIO_TYPES: Final = frozenset({RED.payload_type, OPUS.payload_type})  # of one stream, from packet to packet
+# The payload types between which one stream may change.
+TYPES: Final[dict[StreamKind, frozenset[int]]] = {
+    stream: frozenset(codec.payload_type for codec in CODECS if codec.stream == stream)
+    for stream in STREAM_KINDS
+}
+H264_TYPES: Final = frozenset({H264.payload_type, H264_RTX.payload_type})
+RTX_OF: Final = {VP8.payload_type: VP8_RTX.payload_type, H264.payload_type: H264_RTX.payload_type}
+REPEATED_BY: Final = {rtx: original for original, rtx in RTX_OF.items()}
 
 AUDIO_LEVEL_ID: Final = 1
 ABS_SEND_TIME_ID: Final = 2

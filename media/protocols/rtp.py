@@ -1,4 +1,4 @@
-"""Finds fields of RTP packets (RFC 3550 §5.1, RFC 8285) and the start of VP8 keyframes (RFC 7741 §4).
+"""Finds fields of RTP packets (RFC 3550 §5.1, RFC 8285) and the start of keyframes (RFC 7741 §4, RFC 6184).
 
 Knows bytes and offsets, no streams or keys. Packets come from untrusted senders: every function accepts any bytes and
 returns 0, None or False instead of raising.
@@ -10,10 +10,12 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from media.protocols.codecs import AUDIO_LEVEL_ID, TRANSPORT_CC_ID, VP8, VP8_RTX
+from media.protocols.codecs import AUDIO_LEVEL_ID, H264, REPEATED_BY, RTX_OF, TRANSPORT_CC_ID, VP8
 
 SSRC_AT: Final = 8
 FIXED_HEADER: Final = 12
+# NAL units (RFC 6184 §5.4): a slice of a keyframe, the sequence's parameters, several units, a part of a unit.
+_IDR, _SPS, _STAP_A, _FU_A = 5, 7, 24, 28
 Packet = bytes | bytearray | memoryview
 
 _ONE_BYTE_PROFILE: Final = b"\xbe\xde"
@@ -81,16 +83,16 @@ def original_sequence_at(packet: Packet, length: int) -> int:
 
 
 def retransmission(packet: Packet, sequence: int, ssrc: int) -> bytes:
-    """Return the retransmission of a well-formed VP8 packet, in a stream of its own (RFC 4588 §4)."""
+    """Return the retransmission of a well-formed video packet, in a stream of its own (RFC 4588 §4)."""
     start = payload_start(packet, len(packet))
-    second = packet[1] & 0x80 | VP8_RTX.payload_type
+    second = packet[1] & 0x80 | RTX_OF[packet[1] & 0x7F]
     head = _HEADER.pack(packet[0], second, sequence, int.from_bytes(packet[4:8]), ssrc)
     return b"".join((head, packet[FIXED_HEADER:start], packet[2:4], packet[start:]))
 
 
 def original(packet: Packet, length: int, at: int, timestamp: int, ssrc: int) -> bytes:
-    """Return the VP8 packet that a retransmission repeats. `at`: where its number is (`original_sequence_at`)."""
-    second = packet[1] & 0x80 | VP8.payload_type
+    """Return the video packet that a retransmission repeats. `at`: where its number is (`original_sequence_at`)."""
+    second = packet[1] & 0x80 | REPEATED_BY[packet[1] & 0x7F]
     head = _HEADER.pack(packet[0], second, packet[at] << 8 | packet[at + 1], timestamp, ssrc)
     return head + bytes(packet[FIXED_HEADER:at]) + bytes(packet[at + 2 : length])
 
@@ -155,7 +157,28 @@ def empty(packet: bytearray) -> int:
     return FIXED_HEADER + 1
 
 
-KEYFRAME_START: Final[dict[int, Callable[[Packet, int], bool]]] = {VP8.payload_type: is_vp8_keyframe_start}
+def is_h264_keyframe_start(packet: Packet, length: int) -> bool:
+    """Return True if this packet begins an H.264 keyframe: the sequence's parameters, or a keyframe's first slice."""
+    at = payload_start(packet, length)
+    if not at or at >= length:
+        return False
+    kind = packet[at] & 0x1F
+    if kind == _FU_A:
+        return at + 1 < length and bool(packet[at + 1] & 0x80) and packet[at + 1] & 0x1F in (_IDR, _SPS)
+    if kind != _STAP_A:
+        return kind in (_IDR, _SPS)
+    at += 3  # each unit comes after its size of two bytes
+    while at < length:
+        if packet[at] & 0x1F in (_IDR, _SPS):
+            return True
+        at += 2 + (packet[at - 2] << 8 | packet[at - 1])
+    return False
+
+
+KEYFRAME_START: Final[dict[int, Callable[[Packet, int], bool]]] = {
+    VP8.payload_type: is_vp8_keyframe_start,
+    H264.payload_type: is_h264_keyframe_start,
+}
 
 
 def build(

@@ -17,6 +17,8 @@ from media.protocols.codecs import (
     CODECS,
     EXTENSIONS,
     GROUP_EXTENSIONS,
+    H264,
+    H264_TYPES,
     KINDS,
     Kind,
     StreamKind,
@@ -34,6 +36,8 @@ _MEDIA = re.compile(r"(?a)(audio|video) (\d{1,5}) UDP/TLS/RTP/SAVPF((?: \d{1,3})
 _SSRC = re.compile(r"(?a)(\d{1,10})(?: .*)?")
 # RFC 8839 §5.4 allows ice-char; some browsers also use the base64url characters.
 _ICE = re.compile(r"(?a)[A-Za-z0-9+/=_-]{4,256}")
+# Without this mode a client takes no keyframe of more than one packet (RFC 6184 §6.2).
+_WHOLE_H264 = re.compile(rf"(?a)a=fmtp:{H264.payload_type} .*\bpacketization-mode=1\b")
 _SENDING: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
 
 
@@ -56,6 +60,7 @@ class Answer:
     sending: frozenset[Kind]
     rejected: frozenset[Kind]
     payload_types: frozenset[int]  # those that it takes
+    prefers_h264: bool  # it takes H.264, and names it before VP8
     mends: frozenset[
         StreamKind
     ]  # the kinds whose lost packets it sends again and asks for (generic NACK, RFC 4585)
@@ -71,13 +76,14 @@ def offer(
     version: int,
     label: str = UNNAMED,
     further: Sequence[tuple[str, Mapping[StreamKind, int]]] = (),
+    h264_first: bool = False,
 ) -> str:
-    """Return the server's offer: one bundled transport, `ice-lite`, Opus with RED, VP8 with RTX, the server's SSRCs.
+    """Return the server's offer: one bundled transport, `ice-lite`, the codecs of CODECS, the server's SSRCs.
 
     The same for every connection except for the arguments, so that payload types need no translation. The video's SSRC
     comes before its RTX's: in the other order Chromium shows no video. `label`: the id of the stream (RFC 8830) that
     the party receives on the m-lines on which it sends. `further`: label and SSRCs of each other party it receives, on
-    a pair of send-only m-lines each.
+    a pair of send-only m-lines each. `h264_first`: browsers send the codec that is named first.
     """
     host = candidates[0].host if candidates else "127.0.0.1"
     family = "IP6" if ":" in host else "IP4"
@@ -103,6 +109,8 @@ def offer(
     for place, (mid, kind) in enumerate(enumerate_mids(len(parties))):
         stream_id, ssrcs = parties[place // len(KINDS)]
         codecs = [codec for codec in CODECS if codec.media == kind]
+        if h264_first:
+            codecs.sort(key=lambda codec: codec.payload_type not in H264_TYPES)
         lines.append(f"m={kind} 9 UDP/TLS/RTP/SAVPF {' '.join(str(codec.payload_type) for codec in codecs)}")
         lines += transport
         lines.append("a=sendrecv" if place < len(KINDS) else "a=sendonly")
@@ -165,6 +173,7 @@ def parse_answer(text: str, others: int = 1) -> Answer:
     rejected: set[Kind] = set()
     taken: set[int] = set()
     mends: set[StreamKind] = set()
+    prefers_h264 = False
     for place, ((_, kind), section) in enumerate(zip(enumerate_mids(others), sections, strict=True)):
         if place >= len(KINDS):
             _accepted(kind, section[0])
@@ -174,7 +183,10 @@ def parse_answer(text: str, others: int = 1) -> Answer:
         if not payload_types:
             rejected.add(kind)
             continue
-        taken |= payload_types
+        if not any(_WHOLE_H264.match(line) for line in section):
+            payload_types = [number for number in payload_types if number not in H264_TYPES]
+        taken.update(payload_types)
+        prefers_h264 = prefers_h264 or payload_types[0] == H264.payload_type
         if f"a=rtcp-fb:{BY_STREAM[kind].payload_type} nack" in section:
             mends.add(kind)
         attributes = session + section
@@ -206,12 +218,13 @@ def parse_answer(text: str, others: int = 1) -> Answer:
         frozenset(sending),
         frozenset(rejected),
         frozenset(taken),
+        prefers_h264,
         frozenset(mends),
     )
 
 
-def _accepted(kind: Kind, line: str) -> set[int]:
-    """Return the payload types that an m-line accepts, none if it is rejected with port 0 (RFC 3264 §6).
+def _accepted(kind: Kind, line: str) -> list[int]:
+    """Return the payload types that an m-line accepts, in its order; none if it is rejected (RFC 3264 §6).
 
     Raises SdpError if it does not match the offer.
     """
@@ -219,10 +232,10 @@ def _accepted(kind: Kind, line: str) -> set[int]:
     if match is None or match[1] != kind:
         raise SdpError("media", f"the {kind} section does not fit the one that was offered")
     if match[2] == "0":
-        return set()
+        return []
     offered = {codec.payload_type for codec in CODECS if codec.media == kind}
-    payload_types = {int(number) for number in match[3].split()}
-    if not payload_types <= offered or BY_STREAM[kind].payload_type not in payload_types:
+    payload_types = [int(number) for number in match[3].split()]
+    if not offered.issuperset(payload_types) or BY_STREAM[kind].payload_type not in payload_types:
         raise SdpError("codec", f"the {kind} section names payload types that were not offered")
     return payload_types
 

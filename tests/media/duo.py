@@ -125,10 +125,17 @@ class Duo:
         self.people: dict[str, Speaker] = {}
 
     async def join(
-        self, name: str, *, sources: bool = True, host: str = "127.0.0.1", transport: Transport = "udp"
+        self,
+        name: str,
+        *,
+        sources: bool = True,
+        host: str = "127.0.0.1",
+        transport: Transport = "udp",
+        video_types: tuple[int, ...] = (VP8.payload_type, VP8_RTX.payload_type),
     ) -> Speaker:
         """A new speaker with an endpoint of its own, connected."""
         speaker = Speaker(host, transport=transport)
+        speaker.video_types = video_types
         self.speakers.append(speaker)
         party = self.parties[name] = self.room.join(name, speaker.events.append)
         party.accept(speaker.answer(party.offer(), sources=sources))

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from playwright.async_api import Browser
 
-from media import Connected, Disconnected, Relay, RelaySettings
+from media import Connected, Disconnected, OfferNeeded, Relay, RelaySettings
 from media.party import CLOSED_BY_PARTY
 from media.protocols.codecs import RED
 from tests.browsers import SHOWN_MS, Shared, shared
@@ -21,6 +21,7 @@ from tests.media.people import (
     decoded,
     enter,
     frames_under_loss,
+    load,
     pair,
     press_to_picture,
     reload_gaps,
@@ -85,6 +86,23 @@ async def test_the_first_frame_after_the_second_press_is_a_real_picture_and_noth
     assert min(min(row["first_luma"], row["second_luma"]) for row in rows) > PICTURE
     # 60 ms is the target where nothing else runs (`python -m tests.media.people`); here the tests share two cores.
     assert min(slower) < 500, rows
+
+
+async def test_a_device_that_encodes_h264_in_hardware_makes_both_send_it(camera_browser: Browser) -> None:
+    prefers = """navigator.mediaCapabilities.encodingInfo = async ({ video }) =>
+        ({ supported: true, powerEfficient: video.contentType === "video/H264" });"""
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        await a.page.add_init_script(prefers)
+        await load(a, stage, "room", "")
+        for name in "ab":
+            seat = stage.seats["room", name]
+            await until(lambda seat=seat: OfferNeeded() in seat.events)  # type: ignore[misc]
+            await stage.offer(seat, seat.party.offer(), fresh=False)
+        await talking(a, b)
+        for person in (a, b):
+            await decoded(person, 10)
+            codec = "call.received('video').then(({ codecId }) => codecId)"
+            assert "102" in await person.ask(codec)
 
 
 async def test_what_leaves_a_device_before_its_own_press_is_black_and_silent(camera_browser: Browser) -> None:

@@ -4,12 +4,16 @@ another worker."""
 import asyncio
 import struct
 
-from media import Connected, Disconnected, Relay, RelaySettings
+from media import Connected, Disconnected, OfferNeeded, Relay, RelaySettings
 from media.party import REPLACED
-from media.protocols.codecs import OPUS, VP8, VP8_RTX
-from tests.media.duo import Speaker, call, duo, until
+from media.protocols import rtp
+from media.protocols.codecs import H264, H264_RTX, OPUS, VP8, VP8_RTX
+from tests.media.duo import Duo, Speaker, call, duo, until
 
 AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
+H264_LAST = (VIDEO, RTX, H264.payload_type, H264_RTX.payload_type)
+H264_FIRST = (H264.payload_type, H264_RTX.payload_type, VIDEO, RTX)
+H264_KEYFRAME, H264_DELTA = b"\x78\x00\x02\x67\x42\x00\x02\x68\xce", b"\x41\x9a"
 
 
 async def test_the_roll_over_of_sequence_numbers_behind_a_closed_gate_does_no_harm() -> None:
@@ -148,3 +152,89 @@ async def test_another_worker_takes_the_room_over_with_fresh_offers() -> None:
         fresh[0].video(1, key=True)
         await until(lambda: bool(fresh[1].of(VIDEO)))
         await relay.close()
+
+
+def first_video_type(offer: str) -> int:
+    """Return the payload type that an offer names first for video, which is what browsers send."""
+    return int(offer.partition("m=video 9 UDP/TLS/RTP/SAVPF ")[2].split()[0])
+
+
+def negotiate(stage: Duo, name: str, speaker: Speaker) -> int:
+    """Take the one new offer that a party needs, and answer it; return the video type that it names first."""
+    assert [event for event in speaker.events if event == OfferNeeded()] == [OfferNeeded()]
+    speaker.events.remove(OfferNeeded())
+    offer = stage.parties[name].offer()
+    stage.parties[name].accept(speaker.answer(offer))
+    return first_video_type(offer)
+
+
+def h264(speaker: Speaker, sequence: int, payload: bytes) -> None:
+    """Send a packet of H.264."""
+    speaker.send_rtp(rtp.build(H264.payload_type, sequence, 5000, speaker.video_ssrc, payload))
+
+
+async def test_two_who_take_h264_change_to_it_if_one_prefers_it_and_to_vp8_with_one_who_does_not_take_it() -> (
+    None
+):
+    async with duo() as stage:
+        a = await stage.join("a", video_types=H264_LAST)
+        assert first_video_type(stage.parties["a"].offer()) == VIDEO
+        b = await stage.join("b", video_types=H264_FIRST)
+        assert negotiate(stage, "a", a) == negotiate(stage, "b", b) == H264.payload_type
+        again = await stage.join("b", video_types=H264_FIRST)
+        assert OfferNeeded() not in a.events + again.events, "a reload changes nothing"
+        await stage.join("b")
+        assert negotiate(stage, "a", a) == VIDEO
+
+
+async def test_two_who_take_h264_stay_with_vp8_if_neither_prefers_it() -> None:
+    async with duo() as stage:
+        a, b = [await stage.join(name, video_types=H264_LAST) for name in ("a", "b")]
+        assert OfferNeeded() not in a.events + b.events
+
+
+async def test_a_third_party_makes_a_room_of_h264_one_of_vp8() -> None:
+    async with duo() as stage:
+        a = await stage.join("a", video_types=H264_LAST)
+        b = await stage.join("b", video_types=H264_FIRST)
+        assert negotiate(stage, "a", a) == negotiate(stage, "b", b) == H264.payload_type
+        stage.room.set_gate(True)
+        h264(a, 1, H264_KEYFRAME)
+        await until(lambda: len(b.of(H264.payload_type)) == 1)
+        c = await stage.join("c", video_types=H264_FIRST)
+        assert negotiate(stage, "a", a) == negotiate(stage, "b", b) == VIDEO
+        h264(a, 2, H264_KEYFRAME)
+        a.video(3, key=True)
+        await until(lambda: len(b.of(VIDEO)) == len(c.of(VIDEO)) == 1)
+        assert len(b.of(H264.payload_type)) == 1
+        assert not c.of(H264.payload_type)
+
+
+async def test_a_sender_changes_its_codec_without_a_gap_and_from_a_keyframe_on() -> None:
+    async with duo() as stage:
+        a, b = [await stage.join(name, video_types=H264_LAST) for name in ("a", "b")]
+        stage.room.set_gate(True)
+        await stage.settle()
+        h264(a, 2, H264_DELTA)
+        await until(lambda: bool(a.rtcp(206, 1)))
+        h264(a, 3, H264_KEYFRAME)
+        h264(a, 4, H264_DELTA)
+        h264(a, 6, H264_DELTA)
+        await until(lambda: len(b.of(H264.payload_type)) == 3)
+        vp8, key, delta, last = (packet.sequence for packet in b.heard if packet.payload_type != AUDIO)
+        assert [(number - vp8) & 0xFFFF for number in (key, delta, last)] == [1, 2, 4]
+        missing = (5).to_bytes(2, "big") + H264_DELTA
+        a.send_rtp(rtp.build(H264_RTX.payload_type, 9, 5000, a.rtx_ssrc, missing))
+        await until(lambda: len(b.of(H264_RTX.payload_type)) == 1)
+        assert int.from_bytes(b.of(H264_RTX.payload_type)[0].payload[:2], "big") == (vp8 + 3) & 0xFFFF
+
+
+async def test_a_party_that_does_not_take_h264_is_never_sent_it() -> None:
+    async with duo() as stage:
+        a = await stage.join("a", video_types=H264_FIRST)
+        b = await stage.join("b")
+        stage.room.set_gate(True)
+        h264(a, 1, H264_KEYFRAME)
+        a.video(2, key=True)
+        await until(lambda: len(b.of(VIDEO)) == 1)
+        assert not b.of(H264.payload_type)

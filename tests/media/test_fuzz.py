@@ -77,7 +77,10 @@ def test_any_bytes_have_rtp_offsets_inside_or_none(data: bytes) -> None:
         assert 0 <= (rtp.audio_level(packet, len(packet)) or 0) <= 127
         at = rtp.original_sequence_at(packet, len(packet))
         assert at == 0 or at + 2 <= len(packet)
-        rtp.is_vp8_keyframe_start(packet, len(packet))
+        for starts in rtp.KEYFRAME_START.values():
+            assert starts(packet, len(packet)) == starts(packet + data, len(packet)), (
+                "what lies behind is read"
+            )
         layer, _, at = rtp.vp8_layer(packet, len(packet))
         assert 0 <= layer <= 3
         assert at == 0 or at + 2 <= len(packet)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from media.protocols.ice import Credentials
 from tests.media.duo import call, duo, until
 
 
@@ -20,8 +19,10 @@ async def test_each_offer_of_a_party_is_a_later_version_of_one_session() -> None
 
 async def test_the_credentials_of_the_browser_are_those_of_its_answer() -> None:
     async with call() as (stage, a, _b):
-        assert stage.parties["a"].remote_credentials == Credentials(a.ufrag, a.password)
-        assert stage.room.join("c", lambda event: None).remote_credentials is None
+        answer = stage.parties["a"].answer
+        assert answer is not None
+        assert (answer.ufrag, answer.password) == (a.ufrag, a.password)
+        assert stage.room.join("c", lambda event: None).answer is None
 
 
 async def test_media_for_a_party_that_has_left_is_withheld() -> None:

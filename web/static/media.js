@@ -16,7 +16,7 @@
  * `trackended`, `trackrestored` and `tracksilent`, which `isSilent` tells more of (detail: the kind).
  */
 
-import { sendLayers, withNackForSound } from "./media/answer.js";
+import { savesWithH264, sendLayers, withH264First, withNackForSound } from "./media/answer.js";
 import { Arrivals } from "./media/arrivals.js";
 import { kindOf, OwnDevices } from "./media/devices.js";
 import { Figures } from "./media/figures.js";
@@ -74,6 +74,7 @@ export class MediaSession extends Target {
   /** @type {RTCPeerConnection | null} */
   #connection = null;
   #session = "";
+  #h264 = false; // this device prefers to send it
   /** @type {MediaState} */
   #state = "new";
   #wasConnected = false;
@@ -91,6 +92,9 @@ export class MediaSession extends Target {
   constructor({ sendAnswer }) {
     super();
     this.#sendAnswer = sendAnswer;
+    savesWithH264(navigator.mediaCapabilities).then((saves) => {
+      this.#h264 = saves;
+    });
   }
 
   /** Live local tracks, for the page's own muted <video>. Always the same object. */
@@ -289,14 +293,16 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Answer an offer with NACK for sound, or without it if the browser allows no change of its answer.
+   * Answer an offer with NACK for sound and the codec that costs this device less, or without them if the
+   * browser allows no change of its answer.
    *
    * @param {RTCPeerConnection} connection
    * @param {string} offer
    */
   async #describe(connection, offer) {
     const own = await connection.createAnswer();
-    const sdp = withNackForSound(own.sdp ?? "", offer);
+    const heard = withNackForSound(own.sdp ?? "", offer);
+    const sdp = this.#h264 ? withH264First(heard) : heard;
     await connection
       .setLocalDescription({ type: "answer", sdp })
       .catch(() => connection.setLocalDescription());

@@ -10,6 +10,7 @@ from media.protocols.rtp import (
     audio_level,
     build,
     empty,
+    is_h264_keyframe_start,
     is_vp8_keyframe_start,
     original,
     original_sequence_at,
@@ -141,6 +142,33 @@ def test_a_keyframe_begins_where_the_vp8_descriptor_says_so(payload: bytes, star
     assert KEYFRAME_START[VP8.payload_type](packet + b"\0", len(packet)) is starts, (
         "what lies behind is not read"
     )
+
+
+@pytest.mark.parametrize(
+    ("payload", "starts"),
+    [
+        (b"\x67\x42", True),  # the sequence's parameters
+        (b"\x65\x88", True),  # a slice of a keyframe
+        (b"\x41\x9a", False),  # of another picture
+        (b"\x68\xce", False),  # the picture's parameters
+        (b"", False),
+        (b"\x7c\x85\x88", True),  # FU-A: the first part of a keyframe's slice
+        (b"\x7c\x87\x42", True),
+        (b"\x7c\x05\x88", False),  # a later part
+        (b"\x7c\x81\x9a", False),
+        (b"\x7c", False),
+        (b"\x78\x00\x02\x67\x42", True),  # STAP-A
+        (b"\x78\x00\x02\x09\xf0\x00\x02\x67\x42", True),  # after a delimiter
+        (b"\x78\x00\x02\x09\xf0\x00\x01\x41", False),
+        (b"\x78\x00\x09\x09\xf0\x00\x01\x67", False),  # a size beyond the end
+        (b"\x78\x00\x00", False),
+        (b"\x78", False),
+    ],
+)
+def test_a_keyframe_of_h264_begins_with_parameters_or_its_first_slice(payload: bytes, starts: bool) -> None:
+    packet = PLAIN + payload
+    assert is_h264_keyframe_start(packet, len(packet)) is starts
+    assert is_h264_keyframe_start(packet + b"\x67", len(packet)) is starts, "what lies behind is not read"
 
 
 @pytest.mark.parametrize(

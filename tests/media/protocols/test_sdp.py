@@ -52,7 +52,7 @@ a=rtcp-fb:111 transport-cc
 a=ssrc:{audio} cname:{label}
 """
 VIDEO = """\
-m=video 9 UDP/TLS/RTP/SAVPF 96 97
+m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103
 {section}a=rtpmap:96 VP8/90000
 a=fmtp:96 x-google-start-bitrate=1000
 a=rtcp-fb:96 nack
@@ -61,6 +61,14 @@ a=rtcp-fb:96 ccm fir
 a=rtcp-fb:96 transport-cc
 a=rtpmap:97 rtx/90000
 a=fmtp:97 apt=96
+a=rtpmap:102 H264/90000
+a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f;x-google-start-bitrate=1000
+a=rtcp-fb:102 nack
+a=rtcp-fb:102 nack pli
+a=rtcp-fb:102 ccm fir
+a=rtcp-fb:102 transport-cc
+a=rtpmap:103 rtx/90000
+a=fmtp:103 apt=102
 a=ssrc-group:FID {video} {rtx}
 a=ssrc:{video} cname:{label}
 a=ssrc:{rtx} cname:{label}
@@ -132,16 +140,35 @@ def test_an_answer_says_who_sends_what() -> None:
     assert not answer.rejected
 
 
+def test_an_answer_prefers_h264_if_it_names_it_first_and_takes_it_only_in_mode_1() -> None:
+    assert not sdp.parse_answer(ANSWER).prefers_h264
+    first = ANSWER.replace("SAVPF 96 97 102 103", "SAVPF 102 103 96 97")
+    assert sdp.parse_answer(first).prefers_h264
+    for wrong in ("packetization-mode=0", "packetization-mode=10", "x=1"):
+        answer = sdp.parse_answer(first.replace("packetization-mode=1", wrong))
+        assert not answer.prefers_h264
+        assert answer.payload_types == {63, 111, 96, 97}
+
+
+def test_an_offer_names_h264_first_if_it_should() -> None:
+    streams: dict[StreamKind, int] = {"audio": 1, "video": 2, "rtx": 3}
+    text = sdp.offer(
+        Credentials("a", "b"), FINGERPRINT, [], streams, session_id=1, version=1, h264_first=True
+    )
+    assert "m=audio 9 UDP/TLS/RTP/SAVPF 63 111\r\n" in text
+    assert "m=video 9 UDP/TLS/RTP/SAVPF 102 103 96 97\r\n" in text
+
+
 def test_an_answer_says_which_codecs_and_which_mending_it_takes() -> None:
     answer = sdp.parse_answer(ANSWER)
-    assert answer.payload_types == {63, 111, 96, 97}
+    assert answer.payload_types == {63, 111, 96, 97, 102, 103}
     assert answer.mends == {"audio", "video"}
     plain = ANSWER.replace("SAVPF 63 111", "SAVPF 111").replace("a=rtcp-fb:111 nack\r\n", "")
     answer = sdp.parse_answer(plain)
-    assert answer.payload_types == {111, 96, 97}
+    assert answer.payload_types == {111, 96, 97, 102, 103}
     assert answer.mends == {"video"}
     silent = sdp.parse_answer(ANSWER.replace("m=audio 9", "m=audio 0"))
-    assert silent.payload_types == {96, 97}
+    assert silent.payload_types == {96, 97, 102, 103}
     assert silent.mends == {"video"}
 
 

@@ -19,6 +19,32 @@ export function withNackForSound(answer, offer) {
   return answer.replaceAll(/^a=rtpmap:111 .*\r\n/gm, (line) => `${line}${NACK}\r\n`);
 }
 
+/**
+ * The answer with H.264 before VP8, if it has both. The server then offers H.264 first if the other side
+ * takes it.
+ *
+ * @param {string} answer
+ */
+export function withH264First(answer) {
+  return answer.replaceAll(/^(m=video \d+ \S+)((?: \d+)*?)((?: 10[23])+)((?: \d+)*)\r$/gm, "$1$3$2$4\r");
+}
+
+const SENT = { width: 1280, height: 720, bitrate: 1_500_000, framerate: 30 };
+
+/**
+ * Whether this device encodes H.264 in hardware, but not VP8: then H.264 saves its battery.
+ *
+ * @param {MediaCapabilities | undefined} capabilities the browser's, if it has them
+ */
+export async function savesWithH264(capabilities) {
+  const saves = async (/** @type {string} */ contentType) => {
+    const video = { ...SENT, contentType };
+    const found = await capabilities?.encodingInfo({ type: "webrtc", video }).catch(() => null);
+    return Boolean(found?.supported && found.powerEfficient);
+  };
+  return (await saves("video/H264")) && !(await saves("video/VP8"));
+}
+
 /** Three layers of pictures; the server leaves out the upper ones for a receiver with a weak network. */
 const LAYERED = "L1T3";
 

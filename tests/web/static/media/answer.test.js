@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sendLayers, withNackForSound } from "../../../../web/static/media/answer.js";
+import {
+  savesWithH264,
+  sendLayers,
+  withH264First,
+  withNackForSound,
+} from "../../../../web/static/media/answer.js";
 
 const OFFER = "m=audio\r\na=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 nack\r\na=rtcp-fb:111 transport-cc\r\n";
 const ANSWER = "m=audio\r\na=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\nm=video\r\n";
@@ -43,4 +48,27 @@ test("a browser without layers sends its video as it is", async () => {
     setParameters: () => Promise.reject(new TypeError("scalabilityMode")),
   };
   await sendLayers(refusing, true);
+});
+
+test("H.264 and its retransmissions come first in the answer, if it has them", () => {
+  const line = (/** @type {string} */ types) =>
+    `m=audio 9 X 111\r\nm=video 9 UDP/TLS/RTP/SAVPF${types}\r\na=mid:1\r\n`;
+  assert.equal(withH264First(line(" 96 97 102 103")), line(" 102 103 96 97"));
+  assert.equal(withH264First(line(" 102 103 96 97")), line(" 102 103 96 97"));
+  assert.equal(withH264First(line(" 96 97")), line(" 96 97"));
+});
+
+test("H.264 is preferred exactly if it saves power and VP8 does not", async () => {
+  const device = (/** @type {string[]} */ ...hardware) => ({
+    encodingInfo: async (/** @type {{ video: { contentType: string } }} */ { video }) => ({
+      supported: true,
+      powerEfficient: hardware.includes(video.contentType),
+    }),
+  });
+  assert.equal(await savesWithH264(device("video/H264")), true);
+  assert.equal(await savesWithH264(device("video/H264", "video/VP8")), false);
+  assert.equal(await savesWithH264(device()), false);
+  assert.equal(await savesWithH264(undefined), false);
+  const unable = { encodingInfo: () => Promise.reject(new TypeError("webrtc")) };
+  assert.equal(await savesWithH264(unable), false);
 });
