@@ -58,13 +58,18 @@ TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
 }
 
 
+OWN = {"declined"}
+"""Kinds that the person who caused the event receives as well: all admins keep a list of what was declined."""
+
+
 def notices(
     before: Visit | None, after: Visit, event: Event, staff: Mapping[str, Staff], notice_id: str
 ) -> list[tuple[str, Notice]]:
-    """Return (person, notice) for each recipient of an event. The person who caused the event receives none."""
+    """Return (person, notice) for each recipient. The person who caused the event is one only if its kind is in OWN."""
     kind, recipients = TOLD.get(event.kind, ("", ()))
     people = {person for rule in recipients for person in rule(before, after, event, staff)}
-    people.discard(event.by.id if event.by is not None else "")
+    if event.by is not None and kind not in OWN:
+        people.discard(event.by.id)
     notice = Notice(
         id=notice_id,
         kind=kind,

@@ -45,8 +45,13 @@ def test_each_event_has_its_recipients(
     assert recipients_of(kind, before, after) == receive
 
 
-def test_the_person_who_caused_an_event_is_not_notified() -> None:
-    assert recipients_of("declined", assigned(), queued(), ZOE) == ["lin", "max"]
+def test_f36_a_decline_notifies_all_admins_the_one_who_declined_included() -> None:
+    assert recipients_of("declined", assigned(), queued(), ZOE) == ["lin", "max", "zoe"]
+    assert recipients_of("declined", queued(), queued(), ZOE) == ["max", "zoe"]
+
+
+def test_the_person_who_caused_another_event_is_not_notified() -> None:
+    assert recipients_of("returned", claimed(), queued(), ZOE) == ["max", "osei"]
     assert recipients_of("assigned", queued(), assigned(), LIN) == []
 
 
