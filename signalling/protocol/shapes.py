@@ -84,6 +84,10 @@ class StaffPart(PersonPart, frozen=True, kw_only=True):
     ]
     on_call: Annotated[bool, Meta(description="true if the person is on call")]
     in_session: Annotated[bool, Meta(description="true if the person is in a live visit")]
+    states: Annotated[
+        tuple[str, ...],
+        Meta(description="the US states of the person's licences, as USPS codes; empty if not recorded"),
+    ] = ()
 
 
 class Row(Part, frozen=True, kw_only=True):

@@ -162,7 +162,9 @@ def case(visit: Visit, guide: Guide) -> shapes.CasePart:
 
 def staff(of: Staff, in_session: bool) -> shapes.StaffPart:
     """Return the state of a provider or admin, as their colleagues see it."""
-    return shapes.StaffPart(id=of.id, name=of.name, role=of.role, on_call=of.on_call, in_session=in_session)
+    return shapes.StaffPart(
+        id=of.id, name=of.name, role=of.role, on_call=of.on_call, in_session=in_session, states=of.states
+    )
 
 
 def is_fresh(before: Visit | None, after: Visit) -> bool:

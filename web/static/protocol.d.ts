@@ -58,6 +58,7 @@ declare namespace Protocol {
     role: "provider" | "admin";
     on_call: boolean;
     in_session: boolean;
+    states: string[];
   }
 
   interface QueueLimits {

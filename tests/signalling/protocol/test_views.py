@@ -170,13 +170,14 @@ def test_case_information_is_everything_that_was_collected() -> None:
 
 
 def test_colleagues_see_who_is_on_call_and_in_session() -> None:
-    zoe = Staff(id="zoe", name="Zoe", role=ADMIN.role, on_call=True)
+    zoe = Staff(id="zoe", name="Zoe", role=ADMIN.role, on_call=True, states=("TX",))
     assert shown(views.staff(zoe, in_session=True)) == {
         "id": "zoe",
         "name": "Zoe",
         "role": "admin",
         "on_call": True,
         "in_session": True,
+        "states": ("TX",),
     }
     assert shown(views.person(Person("zoe", "Zoe"))) == {"id": "zoe", "name": "Zoe"}
     assert views.person(None) is None
