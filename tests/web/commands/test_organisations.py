@@ -110,7 +110,7 @@ REFUSED = [
     (("user", "reset-two-factor", "nobody@riverside.example"), "There is no account for nobody@"),
     (("user", "disable", "admin@riverside.example"), "There must be an administrator"),
     (("user", "add", "nowhere", "--name", "X"), "is not an email address"),
-    (("user", "add", "x@y.example", "--name", "X", "--state", "ZZ"), "is not the code of a state"),
+    (("user", "add", "x@y.example", "--name", "X", "--state", "ZZ"), "is not the code of a region of US"),
     (("user", "list", "--organisation", "hillside"), "There is no organisation hillside; there are demo"),
 ]
 
