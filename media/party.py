@@ -53,7 +53,7 @@ class OfferNeeded:
 
 @dataclass(frozen=True, slots=True)
 class Speaking:
-    """In a room of more than two, `party_id` speaks now, perhaps this party itself; None: nobody does."""
+    """The speaker of a room of more than two has changed; it may be the listener itself. None if nobody speaks."""
 
     party_id: str | None
 

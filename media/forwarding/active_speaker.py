@@ -41,7 +41,7 @@ class Voice:
 
 
 class ActiveSpeaker:
-    """Who speaks. `current`: a key of a party, None if nobody does."""
+    """Chooses the party that speaks. `current` is the key of that party, or None if nobody speaks."""
 
     def __init__(self) -> None:
         self.current: str | None = None

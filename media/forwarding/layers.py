@@ -51,7 +51,7 @@ class Layers:
         return self._spans[-1].sequence_shift
 
     def restart(self, first: int, sequence_shift: int) -> None:
-        """Begin anew with packet `first`, the first of a keyframe."""
+        """Forget what came before, and start again at `first`, the number of the first packet of a keyframe."""
         self._newest, self._timestamp = (first - 1) & _MASK, -1
         self._spans.clear()
         self._spans.append(Span(first, sequence_shift, 0, self.target))

@@ -46,7 +46,7 @@ class Losses:
 
     @property
     def shown(self) -> bool:
-        """Return True if the sender is told of losses."""
+        """Return True if so much is lost that the feedback to the sender names the lost packets."""
         return self.share > LOSS_SHOWN
 
     def observe(self, received: int, lost: int) -> None:
