@@ -11,9 +11,8 @@ from signalling.clients.client import SignallingClient
 from signalling.visit.record import Actor, Role
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.rooms.test_guests import guest
-from tests.signalling.rooms.test_rooms import both, join, owner_of, start
+from tests.signalling.rooms.test_rooms import both, call_owned_elsewhere, join
 from tests.signalling.waits import until
-from tests.signalling.worker_process import worker_process
 
 
 async def mute(client: SignallingClient, patient: Actor, kind: str = "audio", muted: bool = True) -> None:
@@ -67,12 +66,7 @@ async def test_a_second_tab_that_takes_the_media_over_stays_muted(valkey: Redis)
 async def test_a_muted_party_stays_muted_when_another_worker_takes_the_room_over(
     valkey: Redis, valkey_url: str
 ) -> None:
-    async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
-        patient, their, provider = await both(one, other.url, 0)
-        await join(provider, patient)
-        assert await owner_of(valkey, patient) == other.id
-        await join(their, patient)
-        await start(patient, provider, their)
+    async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
         await mute(their, patient)
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.sockets.test_presence import record
 from tests.signalling.visits import context
 from tests.signalling.waits import until
-from tests.signalling.worker_process import worker_process
+from tests.signalling.worker_process import Process, worker_process
 
 
 async def both(
@@ -63,6 +65,23 @@ async def start(patient: Actor, *clients: SignallingClient) -> None:
     """Press Start Session."""
     for client in clients:
         await client.request("visit.start", visit=patient.visit)
+
+
+@asynccontextmanager
+async def call_owned_elsewhere(
+    valkey: Redis, valkey_url: str
+) -> AsyncIterator[tuple[Clinic, Process, Actor, SignallingClient, SignallingClient]]:
+    """Run a live visit whose room another process owns; the patient's client is on the clinic's one worker.
+
+    Yields the clinic, the other worker, the patient, their client and the provider's, which is on the other worker.
+    """
+    async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
+        patient, their, provider = await both(one, other.url, 0)
+        await join(provider, patient)
+        assert await owner_of(valkey, patient) == other.id
+        await join(their, patient)
+        await start(patient, provider, their)
+        yield one, other, patient, their, provider
 
 
 async def test_the_gate_is_open_while_the_visit_is_live_and_at_no_other_time(valkey: Redis) -> None:
@@ -129,12 +148,7 @@ async def test_after_the_end_and_after_a_return_to_the_queue_there_is_no_room(
 async def test_a_killed_workers_calls_get_fresh_offers_from_another_without_asking(
     valkey: Redis, valkey_url: str
 ) -> None:
-    async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
-        patient, their, provider = await both(one, other.url, 0)
-        await join(provider, patient)
-        assert await owner_of(valkey, patient) == other.id
-        await join(their, patient)
-        await start(patient, provider, their)
+    async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
         # A worker that has only just started calls nobody dead yet.
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()

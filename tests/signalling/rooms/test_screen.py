@@ -16,9 +16,8 @@ from signalling.visit.record import Actor
 from tests.signalling.clinic import Clinic, clinic
 from tests.signalling.rooms.test_guests import guest
 from tests.signalling.rooms.test_mute import forwards, mute
-from tests.signalling.rooms.test_rooms import both, gates, join, owner_of, start
+from tests.signalling.rooms.test_rooms import both, call_owned_elsewhere, gates, join, start
 from tests.signalling.waits import until
-from tests.signalling.worker_process import worker_process
 
 ASKED, BY_PROVIDER, BY_PATIENT = Screen(asked=True), Screen("provider"), Screen("patient")
 GUEST = "guest-rosa"
@@ -176,12 +175,7 @@ async def test_r37_a_connection_that_moved_is_told_who_shares_and_goes_on_sharin
 async def test_r37_nothing_is_shared_when_another_worker_takes_the_room_over(
     valkey: Redis, valkey_url: str
 ) -> None:
-    async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
-        patient, their, provider = await both(one, other.url, 0)
-        await join(provider, patient)
-        assert await owner_of(valkey, patient) == other.id
-        await join(their, patient)
-        await start(patient, provider, their)
+    async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
         await share(provider, patient)
         assert await shared(their) == ("provider", False)
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
