@@ -11,7 +11,7 @@ from signalling.rooms.participants import Room
 from signalling.rooms.ports import Speaking
 from signalling.visit.record import Actor, Role
 from tests.signalling.clinic import ORG, Clinic, clinic
-from tests.signalling.rooms.test_rooms import both, join, start
+from tests.signalling.rooms.calls import both, join, start
 from tests.signalling.test_clinic_side import refused
 from tests.signalling.waits import until
 

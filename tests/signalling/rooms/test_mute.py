@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
@@ -10,8 +11,8 @@ from redis.asyncio import Redis
 from signalling.clients.client import SignallingClient
 from signalling.visit.record import Actor, Role
 from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.rooms.calls import both, call_owned_elsewhere, join
 from tests.signalling.rooms.test_guests import guest
-from tests.signalling.rooms.test_rooms import both, call_owned_elsewhere, join
 from tests.signalling.waits import until
 
 
@@ -30,6 +31,11 @@ def forwards(open_: Clinic, patient: Actor, party: str, worker: int = 0) -> set[
     """Return the kinds of a party's media that the relay of the room's owner would forward."""
     participant: Any = open_.workers[worker].rooms._rooms[str(patient.visit)].participants[party]
     return set(participant.media._party.endpoint.allowed)
+
+
+async def kept_muted(open_: Clinic, patient: Actor) -> bool:
+    """Return True if the store holds something that a party of the visit's room has muted."""
+    return bool(await open_.workers[0].rooms._leases.muted(ORG, str(patient.visit)))
 
 
 async def test_a_party_that_reloads_stays_muted_and_is_sent_its_own_state(valkey: Redis) -> None:
@@ -68,6 +74,7 @@ async def test_a_muted_party_stays_muted_when_another_worker_takes_the_room_over
 ) -> None:
     async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
         await mute(their, patient)
+        await until(partial(kept_muted, one, patient))  # the owner stores it beside its answer
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()
         await their.expect("media.offer", timeout_s=3)

@@ -14,8 +14,8 @@ from signalling.clients.client import SignallingClient
 from signalling.rooms.path_watch import NO_PATH_S
 from signalling.visit.record import Actor
 from tests.signalling.clinic import Clinic, clinic
+from tests.signalling.rooms.calls import both, join, owner_of
 from tests.signalling.rooms.test_guests import guest
-from tests.signalling.rooms.test_rooms import both, join, owner_of
 from tests.signalling.waits import until
 from tests.signalling.worker_process import worker_process
 from web.peers.media.light import LightMedia

@@ -27,7 +27,7 @@ from signalling.store.records import Store
 from signalling.visit import call_quality as t
 from signalling.visit.record import Actor
 from tests.signalling.clinic import ORG, Clinic, clinic
-from tests.signalling.rooms.test_rooms import both, join, start
+from tests.signalling.rooms.calls import both, join, start
 from tests.signalling.waits import until
 
 

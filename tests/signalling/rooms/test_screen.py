@@ -14,9 +14,9 @@ from signalling.rooms.participants import NO_SCREEN, Screen
 from signalling.rooms.screen import after
 from signalling.visit.record import Actor
 from tests.signalling.clinic import Clinic, clinic
+from tests.signalling.rooms.calls import both, call_owned_elsewhere, gates, join, start
 from tests.signalling.rooms.test_guests import guest
 from tests.signalling.rooms.test_mute import forwards, mute
-from tests.signalling.rooms.test_rooms import both, call_owned_elsewhere, gates, join, start
 from tests.signalling.waits import until
 
 ASKED, BY_PROVIDER, BY_PATIENT = Screen(asked=True), Screen("provider"), Screen("patient")

@@ -1,0 +1,70 @@
+"""Visits in a call for the tests of rooms: claimed, joined, started, and owned by this process or another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from signalling.clients.client import SignallingClient
+from signalling.store import keys
+from signalling.visit.record import Actor
+from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.worker_process import Process, worker_process
+
+
+async def both(
+    open_: Clinic, provider_worker: int | str = 0, patient_worker: int = 0
+) -> tuple[Actor, SignallingClient, SignallingClient]:
+    """A claimed visit with both on its page: return the patient, their client and the provider's."""
+    patient = await open_.arrive()
+    their = await open_.connect(patient, patient_worker)
+    await their.request("visit.enter", visit=patient.visit)
+    provider = await open_.on_call(open_.provider(), provider_worker)
+    await provider.request("visit.claim", visit=patient.visit)
+    await provider.request("visit.enter", visit=patient.visit)
+    return patient, their, provider
+
+
+async def join(client: SignallingClient, patient: Actor) -> dict[str, Any]:
+    """Join the media; return the offer."""
+    await client.request("media.join", visit=patient.visit)
+    return await client.expect("media.offer")
+
+
+def gates(open_: Clinic, patient: Actor) -> list[bool]:
+    """Return whether the gates of the visit's rooms are open, on whichever workers have one."""
+    found = [worker.rooms._rooms.get(f"{patient.visit}") for worker in open_.workers]
+    return [room.media.gate for room in found if room is not None]
+
+
+async def owner_of(valkey: Redis, patient: Actor) -> str | None:
+    """Return the worker whose lease of the visit's room stands in the store."""
+    store: Any = valkey
+    owner = await store.hget(keys.LEASE(ORG, f"{patient.visit}"), "owner")
+    return None if owner is None else str(owner.decode())
+
+
+async def start(patient: Actor, *clients: SignallingClient) -> None:
+    """Press Start Session."""
+    for client in clients:
+        await client.request("visit.start", visit=patient.visit)
+
+
+@asynccontextmanager
+async def call_owned_elsewhere(
+    valkey: Redis, valkey_url: str
+) -> AsyncIterator[tuple[Clinic, Process, Actor, SignallingClient, SignallingClient]]:
+    """Run a live visit whose room another process owns; the patient's client is on the clinic's one worker.
+
+    Yields the clinic, the other worker, the patient, their client and the provider's, which is on the other worker.
+    """
+    async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
+        patient, their, provider = await both(one, other.url, 0)
+        await join(provider, patient)
+        assert await owner_of(valkey, patient) == other.id
+        await join(their, patient)
+        await start(patient, provider, their)
+        yield one, other, patient, their, provider
