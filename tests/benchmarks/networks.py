@@ -38,6 +38,8 @@ CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
     *(f"{CAMERA}=fps={CAMERA_FPS}" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
     "--autoplay-policy=no-user-gesture-required",
+    # The last one of two counts. Without it the candidates have names that no proxy can resolve.
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
 
 RATE, FREEZES, CONCEALED = "pictures a second", "freezes", "sound concealed"

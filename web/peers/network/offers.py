@@ -6,6 +6,7 @@ Pure. Knows the lines `a=candidate` of an SDP, and nothing else of it.
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Final
 
 CANDIDATE: Final = re.compile(
@@ -15,11 +16,11 @@ CANDIDATE: Final = re.compile(
 
 
 def server_of(offer: str) -> tuple[str, int]:
-    """Return the host and port of the offer's first candidate. Raises ValueError if it has none."""
+    """Return the address and port of the offer's first candidate. Raises ValueError if it has none, or a name."""
     found = CANDIDATE.search(offer)
     if found is None:
         raise ValueError("the offer has no candidate")
-    return found[2], int(found[3])
+    return str(ip_address(found[2])), int(found[3])
 
 
 def led_through(offer: str, host: str, port: int) -> str:

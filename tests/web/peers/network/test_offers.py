@@ -26,3 +26,5 @@ def test_the_server_of_an_offer_is_its_first_candidate() -> None:
     assert server_of(OFFER) == ("192.0.2.7", 4000)
     with pytest.raises(ValueError, match="no candidate"):
         server_of("v=0\r\n")
+    with pytest.raises(ValueError, match=r"4cac\.local"):
+        server_of(OFFER.replace("192.0.2.7", "4cac.local"))
