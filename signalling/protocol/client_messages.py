@@ -105,7 +105,7 @@ class VisitFinish(VisitRequest, frozen=True, tag="visit.finish"):
 
 
 class VisitWithdraw(VisitRequest, frozen=True, tag="visit.withdraw"):
-    """Leave the queue; the visit ends as `withdrawn`: PROTOCOL.md#the-patients."""
+    """Leave the visit for good; it ends as `withdrawn`, or as `completed` if it was live: PROTOCOL.md#the-patients."""
 
 
 class VisitHangUp(VisitRequest, frozen=True, tag="visit.hang_up"):

@@ -152,6 +152,10 @@ class PartyPart(Part, frozen=True, kw_only=True):
     present: Annotated[bool, Meta(description="true if the person is on the visit's page")]
     away_since_ms: AwaySinceMs
     started: Annotated[bool, Meta(description="true if the person has pressed Start Session")]
+    left: Annotated[
+        bool,
+        Meta(description="true if the patient has left the call and not pressed Start Session again"),
+    ] = False
 
 
 class VisitPart(Part, frozen=True, kw_only=True):

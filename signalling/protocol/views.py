@@ -101,6 +101,7 @@ def visit_part(visit: Visit) -> shapes.VisitPart:
                 present=party.present,
                 away_since_ms=party.away_since_ms,
                 started=party.started_ms is not None,
+                left=party.left_ms is not None,
             )
             for key, party in visit.parties.items()
         },

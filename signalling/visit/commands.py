@@ -34,7 +34,7 @@ class Finish(Command, frozen=True):
 
 
 class Withdraw(Command, frozen=True):
-    """Take the patient out of the queue; sent by the patient, or by the facility that placed them."""
+    """Leave the visit: sent by the patient, or, while they wait, by the facility that placed them."""
 
 
 class AddPhoto(Command, frozen=True):

@@ -164,7 +164,7 @@ def pressed(visit: Visit, _: Command, actor: Actor, context: Context) -> Visit:
     return (
         visit
         if visit.parties[key].started_ms is not None
-        else with_party(visit, key, started_ms=context.now_ms)
+        else with_party(visit, key, started_ms=context.now_ms, left_ms=None)
     )
 
 
@@ -173,11 +173,13 @@ def went_live(visit: Visit, command: Command, actor: Actor, context: Context) ->
 
 
 def hung_up(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
-    return with_party(paused(visit, context.now_ms), PATIENT, started_ms=None)
+    return with_party(paused(visit, context.now_ms), PATIENT, started_ms=None, left_ms=context.now_ms)
 
 
 def released(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
-    staying = {k: replace(p, started_ms=None) for k, p in visit.parties.items() if k != PROVIDER}
+    staying = {
+        k: replace(p, started_ms=None, left_ms=None) for k, p in visit.parties.items() if k != PROVIDER
+    }
     return replace(
         paused(visit, context.now_ms),
         claimant=None,
@@ -217,7 +219,7 @@ def held(visit: Visit, command: End, actor: Actor, context: Context) -> Visit:
 
 
 def reopened(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
-    parties = {key: replace(p, started_ms=None) for key, p in visit.parties.items()}
+    parties = {key: replace(p, started_ms=None, left_ms=None) for key, p in visit.parties.items()}
     away = replace(parties[PROVIDER], connections={}, away_since_ms=context.now_ms)
     return replace(visit, outcome=None, ended_ms=None, parties={**parties, PROVIDER: away})
 
@@ -295,6 +297,14 @@ def other_pressed(visit: Visit, actor: Actor) -> bool:
 
 def other_has_not_pressed(visit: Visit, actor: Actor) -> bool:
     return not other_pressed(visit, actor)
+
+
+def has_talked(visit: Visit, _: Actor) -> bool:
+    return visit.live_ms is not None or visit.talked_ms > 0
+
+
+def has_not_talked(visit: Visit, actor: Actor) -> bool:
+    return not has_talked(visit, actor)
 
 
 def was_held(visit: Visit, _: Actor) -> bool:

@@ -119,7 +119,8 @@ class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
 class Party(msgspec.Struct, frozen=True, kw_only=True):
     """One side of a visit. `connections`: public connection id -> the worker that holds it.
 
-    `changes`: how many changes of the visit this party has made.
+    `changes`: how many changes of the visit this party has made. `left_ms`: when the patient left the call; None again
+    after Start.
     """
 
     id: str
@@ -129,6 +130,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     away_since_ms: int | None = None
     started_ms: int | None = None
     changes: int = 0
+    left_ms: int | None = None
 
     @property
     def present(self) -> bool:

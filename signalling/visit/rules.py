@@ -88,6 +88,24 @@ RULES: tuple[Rule, ...] = (
     Rule(OPEN, AddPhoto, (PATIENT,), SAME, "photo_added", do.photo_added, (do.room_for_photo,)),
     Rule(OPEN, RemovePhoto, PARTIES, SAME, "photo_removed", do.photo_removed),
     Rule(QUEUED, Withdraw, (PATIENT, FACILITY), Status.ENDED, "withdrawn", do.ended(Outcome.WITHDRAWN)),
+    Rule(
+        TAKEN,
+        Withdraw,
+        (PATIENT,),
+        Status.ENDED,
+        "withdrawn",
+        do.ended(Outcome.WITHDRAWN),
+        when=do.has_not_talked,
+    ),
+    Rule(
+        TAKEN,
+        Withdraw,
+        (PATIENT,),
+        Status.ENDED,
+        "patient_done",
+        do.ended(Outcome.COMPLETED),
+        when=do.has_talked,
+    ),
     Rule(QUEUED, Assign, (ADMIN,), SAME, "assigned", do.assigned, (do.available,)),
     Rule(QUEUED, Unassign, (ADMIN,), SAME, "unassigned", do.unassigned),
     Rule(
@@ -167,6 +185,7 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
     DoneBefore(Leave, (Status.ENDED,), (*PARTIES, GUEST, SYSTEM)),
     DoneBefore(End, (Status.ENDED,), (CLAIMANT,), HELD),
     DoneBefore(Withdraw, (Status.ENDED,), (PATIENT, FACILITY), (Outcome.WITHDRAWN,)),
+    DoneBefore(Withdraw, (Status.ENDED,), (PATIENT,), (Outcome.COMPLETED,)),
 )
 
 MOST_CHANGES = 20_000

@@ -23,7 +23,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "arrive": frozenset({"opened"}),
     "visit.save": frozenset({"saved"}),
     "visit.finish": frozenset({"guide_finished"}),
-    "visit.withdraw": frozenset({"withdrawn"}),
+    "visit.withdraw": frozenset({"withdrawn", "patient_done"}),
     "visit.assign": frozenset({"assigned"}),
     "visit.unassign": frozenset({"unassigned"}),
     "visit.claim": frozenset({"claimed"}),

@@ -119,7 +119,8 @@ async def test_the_visit_is_live_when_both_have_pressed_start_and_not_before(two
         ]
     await patient.request("visit.hang_up", visit=visit)
     hung_up = await provider.expect("visit.state", lambda m: m["visit"]["status"] == "claimed")
-    assert not hung_up["visit"]["parties"]["patient"]["started"]
+    patients = hung_up["visit"]["parties"]["patient"]
+    assert (patients["started"], patients["left"]) == (False, True)
     await patient.request("visit.start", visit=visit)
     await provider.expect("visit.state", lambda m: m["visit"]["status"] == "live")
     await provider.request("visit.end", visit=visit)

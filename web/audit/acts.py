@@ -10,7 +10,8 @@ from web.languages.i18n import N_
 ACTS: dict[str, str] = {
     "visit.opened": N_("asked for a visit"),
     "visit.guide_finished": N_("finished the setup guide"),
-    "visit.withdrawn": N_("left the line"),
+    "visit.withdrawn": N_("left the line, or the visit before the call"),
+    "visit.patient_done": N_("left the call and was done"),
     "visit.assigned": N_("assigned a visit"),
     "visit.unassigned": N_("took an assignment back"),
     "visit.assignment_lapsed": N_("an assignment lapsed by itself"),

@@ -152,6 +152,7 @@ declare namespace Protocol {
     present: boolean;
     away_since_ms: number | null;
     started: boolean;
+    left: boolean;
   }
 
   interface CasePart {

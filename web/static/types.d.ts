@@ -161,7 +161,10 @@ interface Entry {
 }
 
 /** The ways out of a session, and what is asked before, if anything. */
-type Leave = (type: "visit.release" | "visit.end" | "visit.hang_up", question: Question | null) => void;
+type Leave = (
+  type: "visit.release" | "visit.end" | "visit.hang_up" | "visit.withdraw",
+  question: Question | null,
+) => void;
 
 /** How loud a sentence about the other side is. */
 type Tone = "good" | "quiet" | "amber";

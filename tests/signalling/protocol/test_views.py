@@ -117,7 +117,14 @@ def test_parties_see_each_other_but_no_answers_of_the_guide() -> None:
         "reason": None,
         "claimant": {"id": "osei", "name": "Osei"},
         "parties": {
-            key: {"name": name, "relation": None, "present": True, "away_since_ms": None, "started": True}
+            key: {
+                "name": name,
+                "relation": None,
+                "present": True,
+                "away_since_ms": None,
+                "started": True,
+                "left": False,
+            }
             for key, name in (("patient", "Ana Ruiz"), ("provider", "Osei"))
         },
     }

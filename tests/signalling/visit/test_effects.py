@@ -115,7 +115,7 @@ def test_a_patient_who_hangs_up_stops_the_clock_and_presses_again() -> None:
     assert changed(before, after) == {
         "live_ms": None,
         "talked_ms": 90_000,
-        "parties": party(before, "patient", started_ms=None),
+        "parties": party(before, "patient", started_ms=None, left_ms=LATER),
     }
     assert do.paused(after, LATER + 1) == after, "a stopped clock stays"
     assert do.paused(before, T0 - 1).talked_ms == 0, "a clock that was set back takes nothing away"

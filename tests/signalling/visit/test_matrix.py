@@ -80,6 +80,7 @@ claimed  start     patient, claimant, guest
 claimed  invite    claimant
 claimed  dismiss   claimant
 claimed  hang up   (patient)
+claimed  withdraw  patient
 claimed  release   claimant, admin
 claimed  transfer  claimant, admin
 claimed  end       claimant, admin
@@ -95,12 +96,14 @@ live     start     (patient), (claimant), guest
 live     invite    claimant
 live     dismiss   claimant
 live     hang up   patient
+live     withdraw  patient
 live     release   claimant, admin
 live     transfer  claimant, admin
 live     end       claimant, admin
 live     due       (system)
 ended    leave     (patient), (claimant), (guest), (system)
 ended    end       (claimant)
+ended    withdraw  (patient)
 ended    reopen    claimant
 ended    due       (system)
 """

@@ -37,6 +37,10 @@ def recipients_of(kind: str, before: Visit | None, after: Visit, by: Person | No
         ("released", None, queued(), []),
         ("released", queued(), queued(), []),
         ("claimed", assigned(), claimed(), []),
+        ("withdrawn", assigned(), queued(), ["lin"]),
+        ("withdrawn", claimed(), claimed(), ["osei"]),
+        ("hung_up", claimed(), claimed(), ["osei"]),
+        ("patient_done", claimed(), claimed(), ["osei"]),
     ],
 )
 def test_each_event_has_its_recipients(
@@ -65,6 +69,7 @@ def test_a_notice_says_what_happened_to_whom_and_by_whom() -> None:
     assert unnamed.by is None
     assert {kind for kind, _ in TOLD.values()} == {
         "assigned", "transferred", "assignment_lapsed", "declined", "returned", "patient_back",
+        "patient_left",
     }  # fmt: skip
 
 

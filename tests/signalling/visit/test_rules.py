@@ -115,7 +115,6 @@ def test_a_patient_may_withdraw_and_repeat_the_request() -> None:
     gone = does(queued(), c.Withdraw(), PATIENT)
     assert (gone.status, gone.outcome, gone.claimant) == (Status.ENDED, Outcome.WITHDRAWN, None)
     assert event_of(gone, c.Withdraw(), PATIENT) is None
-    assert refused(claimed(), c.Withdraw(), PATIENT).code == "wrong_status"
 
 
 def test_a_facility_withdraws_only_patients_whom_it_placed() -> None:
@@ -202,6 +201,33 @@ def test_the_visit_is_live_from_the_second_press_of_start_in_either_order(
 def test_only_the_visits_parties_press_start() -> None:
     for stranger in (ADMIN, COLLEAGUE, PEOPLE["other patient"], SYSTEM):
         assert refused(claimed(), c.Start(), stranger).code == "not_allowed"
+
+
+def test_f08_a_patient_leaves_a_claimed_visit_before_the_call() -> None:
+    visit = does(claimed(), c.Withdraw(), PATIENT, T0 + 10_000)
+    assert (visit.status, visit.outcome, visit.ended_ms) == (Status.ENDED, Outcome.WITHDRAWN, T0 + 10_000)
+    assert visit.claimant is not None, "the provider still sees whose visit it was"
+    assert event_of(visit, c.Withdraw(), PATIENT) is None
+    assert refused(visit, c.Reopen(), CLAIMANT).code == "wrong_status"
+    assert refused(claimed(), c.Withdraw(), CLAIMANT).code == "not_allowed"
+
+
+def test_f13_a_patient_who_was_in_the_call_and_is_done_completes_the_visit() -> None:
+    left = does(live(), c.HangUp(), PATIENT, T0 + 10_000)
+    for before, talked_ms in ((left, 10_000), (live(), 20_000)):
+        visit = does(before, c.Withdraw(), PATIENT, T0 + 20_000)
+        assert (visit.status, visit.outcome, visit.talked_ms) == (Status.ENDED, Outcome.COMPLETED, talked_ms)
+        assert event_of(visit, c.Withdraw(), PATIENT) is None
+        assert does(visit, c.Reopen(), CLAIMANT, T0 + 30_000).status is Status.CLAIMED
+
+
+def test_f13_a_patient_who_has_left_the_call_is_shown_so_until_they_rejoin() -> None:
+    left = does(live(), c.HangUp(), PATIENT, T0 + 10_000)
+    assert left.parties[PATIENTS_SIDE].left_ms == T0 + 10_000
+    for back in (does(left, c.Start(), PATIENT), does(left, c.Release(), CLAIMANT)):
+        assert back.parties[PATIENTS_SIDE].left_ms is None
+    ended = does(left, c.End(), CLAIMANT)
+    assert does(ended, c.Reopen(), CLAIMANT).parties[PATIENTS_SIDE].left_ms is None
 
 
 def test_hanging_up_pauses_the_visit_until_the_patient_presses_again() -> None:
@@ -356,8 +382,8 @@ def test_the_printed_tables_have_every_row() -> None:
 
 def test_the_events_are_stored_under_these_names() -> None:
     assert [row.event for row in RULES] == (
-        "opened saved guide_finished photo_added photo_removed withdrawn assigned unassigned claimed declined entered "
-        "left invited dismissed "
+        "opened saved guide_finished photo_added photo_removed withdrawn withdrawn patient_done "
+        "assigned unassigned claimed declined entered left invited dismissed "
         "guest_started started went_live hung_up released transferred ended reopened"
     ).split()
     assert [row.event for row in DEADLINES] == "expired assignment_lapsed returned paused paused".split()

@@ -373,7 +373,7 @@ class Clinic:
         return {"type": "history", "visit": message["visit"], "events": events, "calls": self.calls}
 
     async def _hang_up(self, _: JSON, __: web.WebSocketResponse) -> None:
-        self.visit["parties"]["patient"]["started"] = False
+        self.visit["parties"]["patient"] |= {"started": False, "left": True}
         await self.becomes(status="claimed", live_ms=None)
 
     COMMANDS: ClassVar[dict[str, Command]] = {

@@ -98,17 +98,47 @@ async def test_a_failed_start_session_is_shown_and_may_be_pressed_again(
     await expect(page.get_by_role("button", name="Waiting for Dr Maya Osei")).to_be_visible()
 
 
-async def test_a_patient_who_leaves_the_call_comes_back_by_start_session(
+async def test_f13_a_patient_who_leaves_the_call_rejoins_or_is_done(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await patients_page(clinic, open_page)
     await in_the_call(clinic)
     await page.get_by_role("button", name="Leave the call").click()
-    await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+    await expect(page.get_by_text("You left the call. Dr Maya Osei is told so.")).to_be_visible()
     await expect(page.get_by_text("not sent yet")).to_be_visible()
     assert clinic.got("visit.hang_up")
-    await page.get_by_role("button", name="Start Session").click()
-    await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
+    await page.get_by_role("button", name="Rejoin").click()
+    await page.get_by_role("button", name="Leave the call").click()
+    await page.get_by_role("button", name="I am done").click()
+    await clinic.until(lambda: bool(clinic.got("visit.withdraw")))
+
+
+async def test_f08_a_patient_leaves_between_claim_and_start_after_a_question(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await patients_page(clinic, open_page)
+    leave = page.get_by_role("button", name="Leave the visit")
+    await leave.click()
+    await page.get_by_role("button", name="Stay").click()
+    assert not clinic.got("visit.withdraw")
+    await leave.click()
+    await page.get_by_role("dialog").get_by_role("button", name="Leave the visit").click()
+    await expect(page.get_by_role("heading", name="You have left the visit")).to_be_visible()
+    await expect(page.get_by_text("Dr Maya Osei is told so.")).to_be_visible()
+
+
+async def test_f13_the_provider_sees_that_the_patient_has_left_and_not_that_they_are_here(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await providers_page(clinic, open_page)
+    await in_the_call(clinic)
+    await clinic.party("patient", started=False, left=True)
+    await clinic.becomes(status="claimed", live_ms=None)
+    other = page.get_by_role("region", name="Ana Ruiz")
+    await expect(other).to_contain_text("Ana Ruiz has left the call")
+    await expect(other).not_to_contain_text("is here")
+    await clinic.becomes(status="ended", outcome="withdrawn")
+    await expect(page.get_by_text("Ana Ruiz has left the visit.")).to_be_visible()
 
 
 async def test_the_other_side_sees_a_muted_microphone_and_a_camera_that_is_off(

@@ -121,7 +121,9 @@ async def claims(people: People) -> None:
     kinds = {message["type"]: message for message in received}
     staff.want({"queue.gone", "sessions.row"} <= kinds.keys(), "`queue.gone` and `sessions.row`", received)
     staff.want(kinds["queue.gone"]["why"] == "claimed", "`why` claimed", kinds["queue.gone"])
-    await line.refused("wrong_status", "visit.withdraw", visit=patient.visit)
+    await line.get("visit.withdraw", visit=patient.visit)
+    state = await status(line, patient.visit, "ended")
+    line.want(state["outcome"] == "withdrawn", "`outcome` withdrawn", state)
 
 
 @check("claim", "a second provider is told who has it; the first may say it again", "staffs")

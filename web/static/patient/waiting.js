@@ -194,10 +194,16 @@ const ENDINGS = {
     t("This visit could not take place"),
     visit.reason || t("The clinic declined this request. You also get an email."),
   ],
-  withdrawn: () => [
-    t("You have left the line"),
-    t("Your place was given up, as you wished. You can come back with Meet Now at any time."),
-  ],
+  withdrawn: ({ claimant }) =>
+    claimant
+      ? [
+          t("You have left the visit"),
+          t("{name} is told so. You can come back with Meet Now at any time.", claimant),
+        ]
+      : [
+          t("You have left the line"),
+          t("Your place was given up, as you wished. You can come back with Meet Now at any time."),
+        ],
   expired: () => [
     t("This visit has expired"),
     t("Nobody could take it in the time the clinic allows. We are sorry. You can ask again with Meet Now."),

@@ -22,6 +22,17 @@ const END = inEach(() => ({
   danger: true,
 }));
 
+const LEAVE = inEach(() => ({
+  title: t("Leave the visit?"),
+  text: t(
+    "Your request ends, and the clinician is told so. To be seen later you would start again at the end of " +
+      "the line.",
+  ),
+  yes: t("Leave the visit"),
+  no: t("Stay"),
+  danger: true,
+}));
+
 /**
  * A button of the call's bar: picture over word.
  *
@@ -45,18 +56,18 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
 }
 
 /**
- * Start Session, and for the provider the ways out.
+ * Start Session, and the ways out. Somebody who has left the call may rejoin, or say that they are done.
  *
  * @param {{
  *   role: Role,
- *   started: boolean,
+ *   me: Protocol.PartyPart,
  *   pressing: boolean,
  *   other: string,
  *   start: () => void,
  *   leave: Leave,
  * }} session
  */
-export function startButtons({ role, started, pressing, other, start, leave }) {
+export function startButtons({ role, me: { started, left }, pressing, other, start, leave }) {
   return html` ${
     started && role === "guest"
       ? html`<button type="button" class="btn big" aria-disabled="true">
@@ -71,7 +82,7 @@ export function startButtons({ role, started, pressing, other, start, leave }) {
             class="btn main big"
             aria-disabled=${pressing ? "true" : "false"}
             @click=${start}>
-            ${t("Start Session")}
+            ${left ? t("Rejoin") : t("Start Session")}
           </button>`
   }
   ${
@@ -82,6 +93,16 @@ export function startButtons({ role, started, pressing, other, start, leave }) {
           <button type="button" class="btn danger" @click=${() => leave("visit.end", END())}>
             ${t("End session")}
           </button>`
+      : nothing
+  }
+  ${
+    role === "patient"
+      ? html`<button
+          type="button"
+          class="btn ${left ? "" : "danger"}"
+          @click=${() => leave("visit.withdraw", left ? null : LEAVE())}>
+          ${left ? t("I am done") : t("Leave the visit")}
+        </button>`
       : nothing
   }`;
 }

@@ -290,7 +290,7 @@ export class Session {
             ? this.#call()
             : startButtons({
                 role: this.role,
-                started: this.#me.started,
+                me: this.#me,
                 pressing: this.#pressing,
                 other: this.#other.name,
                 start: () => this.#start(),

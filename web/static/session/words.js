@@ -11,6 +11,12 @@ import { inEach, t } from "../shared/text.js";
  * @returns {{ text: string, detail: Drawn | string, tone: Tone }}
  */
 export function otherInWords(party, { role }) {
+  if (party.left)
+    return {
+      text: t("{name} has left the call", party),
+      detail: party.present ? t("They can rejoin") : t("Their page is closed"),
+      tone: "amber",
+    };
   if (party.present && party.started)
     return { text: t("{name} is here", party), detail: t("Has pressed Start Session"), tone: "good" };
   if (party.present)
@@ -37,6 +43,7 @@ export function otherInWords(party, { role }) {
  * @param {Protocol.PartyPart} party
  */
 export function otherSpoken(party) {
+  if (party.left) return t("{name} has left the call.", party);
   if (party.present)
     return party.started
       ? t("{name} is here and has pressed Start Session.", party)
@@ -51,6 +58,7 @@ export function otherSpoken(party) {
  *   `cleared`: this page has pressed, and was away for so long that the press no longer counts
  */
 export function ownWords({ me, other, path, cleared }) {
+  if (me.left) return t("You left the call. {name} is told so. Nobody sees or hears you.", other);
   if (!me.started && cleared)
     return t("Your connection was lost for too long. Press Start Session to go on with the session.");
   if (!me.started) return t("Neither side sees or hears the other until both have pressed Start Session.");

@@ -100,6 +100,7 @@ export function afterSession(visit, { home, me, reopen_ms, now_ms, follows, reop
   return html`<section class="card stack after">
     <h1 tabindex="-1" data-focus>${t("Session with {name} has ended", patient)}</h1>
     <p>
+      ${visit.outcome === "withdrawn" ? t("{name} has left the visit.", patient) : nothing}
       ${visit.talked_ms ? t("You talked for {time}.", { time: minutes(visit.talked_ms) }) : nothing}
       ${t("Camera and microphone are off.")}
     </p>

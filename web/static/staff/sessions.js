@@ -9,7 +9,7 @@ export const OUTCOMES = {
   completed: () => t("Completed"),
   by_phone: () => t("Held by phone"),
   declined: () => t("Declined"),
-  withdrawn: () => t("Left the line"),
+  withdrawn: () => t("Patient left"),
   expired: () => t("Expired"),
 };
 /** @type {Set<string | null>} the outcomes of visits that took place */

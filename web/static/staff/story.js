@@ -35,7 +35,8 @@ const SENTENCES = {
   transferred: (by) => t("{by} handed it over.", { by }),
   ended: (by) => t("{by} ended the session.", { by }),
   declined: (by) => t("{by} declined the request.", { by }),
-  withdrawn: (by) => t("{by} left the line.", { by }),
+  withdrawn: (by) => t("{by} left.", { by }),
+  patient_done: (by) => t("{by} left the call and was done.", { by }),
   expired: () => t("It expired."),
   reopened: (by) => t("{by} reopened it.", { by }),
 };

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ownWords, qualityWords, veilWords } from "../../../../web/static/session/words.js";
+import {
+  otherInWords,
+  otherSpoken,
+  ownWords,
+  qualityWords,
+  veilWords,
+} from "../../../../web/static/session/words.js";
 
 test("a page without a path does not say that it connects", () => {
   assert.deepEqual(qualityWords({ path: "joining", blocked: true, words: null, standstill: null }), [
@@ -26,4 +32,13 @@ test("after a long outage the page says why Start Session is there again", () =>
   const words = (/** @type {boolean} */ cleared) => ownWords({ me, other, path: "connected", cleared });
   assert.match(words(true), /connection was lost for too long/);
   assert.match(words(false), /^Neither side sees or hears/);
+});
+
+test("f13: somebody who left the call is not said to be here", () => {
+  const party = /** @type {Protocol.PartyPart} */ ({ name: "Ana", present: true, left: true });
+  assert.equal(otherInWords(party, { role: "provider" }).text, "Ana has left the call");
+  assert.equal(otherSpoken(party), "Ana has left the call.");
+  const me = { ...party, name: "Ana" };
+  const other = { ...party, name: "Dr. Osei", left: false };
+  assert.match(ownWords({ me, other, path: "connected", cleared: true }), /^You left the call. Dr. Osei is/);
 });
