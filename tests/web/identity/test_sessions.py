@@ -6,15 +6,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from playwright.async_api import Browser
 from redis.asyncio import Redis
 
-from tests.browsers import SHOWN_MS
-from tests.conftest import StartServer
 from tests.web.conftest import OpenSite
 from tests.web.sessions import passes
 from tests.web.site import OSEI, Person, Site
-from web.config import Sessions, load
+from web.config import Sessions
 from web.identity.sessions import Session, Storage
 from web.keys import REDIS
 from web.organisations import demo
@@ -173,24 +170,6 @@ async def test_a_live_call_holds_a_sign_in_past_its_limits(valkey: Redis) -> Non
 async def test_a_malformed_cookie_is_anonymous(valkey: Redis, cookie: str) -> None:
     storage = Storage(valkey, Sessions(), secure=False)
     assert (await storage._read(cookie, touch=True)).empty
-
-
-async def test_a_page_asks_before_the_sign_in_ends(greenroom_server: StartServer, browser: Browser) -> None:
-    server = greenroom_server(sessions={"idle_s": 8.0})
-    page = await browser.new_page()
-    await page.goto(server.url + "/demo/staff/sign-in")
-    await page.fill("#email", OSEI)
-    await page.fill("#password", demo.password(load(server.config), OSEI))
-    await page.press("#password", "Enter")
-    await page.wait_for_url("**/demo/staff")
-    if not await page.locator("script[src$='staff/idle.js']").count():
-        await page.add_script_tag(type="module", url="/static/staff/idle.js")
-    stay = page.get_by_role("button", name="Stay signed in")
-    await stay.wait_for(timeout=10_000)
-    await stay.press("Enter")
-    await stay.wait_for(state="hidden", timeout=SHOWN_MS)
-    await stay.wait_for(timeout=10_000)
-    await page.wait_for_url("**/staff/sign-in", timeout=15_000)
 
 
 def asking(identity: str) -> web.Request:

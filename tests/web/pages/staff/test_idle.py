@@ -1,0 +1,44 @@
+"""A staff page asks before the sign-in ends: by the page's own clock, and what the server says is left."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.async_api import Route, expect
+
+from tests.signalling.waits import until
+from tests.web.pages.conftest import OpenPage
+
+STAY = "Stay signed in"
+
+
+async def test_a_page_asks_before_the_sign_in_ends(open_page: OpenPage) -> None:
+    page = await open_page("/demo/staff")
+    left_ms, posts = 70_000, 0
+
+    async def answer(route: Route) -> None:
+        nonlocal left_ms, posts
+        if route.request.method == "POST":
+            left_ms, posts = 1_800_000, posts + 1
+        await route.fulfill(json={"ends_in_ms": left_ms})
+
+    await page.route("**/staff/session", answer)
+    await page.clock.install()
+    await page.reload()
+    stay = page.get_by_role("button", name=STAY)
+    await expect(page.get_by_role("switch", name="On-Call")).to_be_visible()
+    assert not await stay.is_visible(), "more than a minute is left"
+    left_ms = 55_000
+    await page.clock.fast_forward(15_000)
+    await expect(page.get_by_role("alertdialog")).to_contain_text(re.compile(r"in 0:\d\d\."))
+    await stay.press("Enter")
+    await expect(stay).to_be_hidden()
+    assert posts == 1
+    await page.clock.fast_forward(31_000)  # the key that was pressed is activity, which prolongs it once more
+    await until(lambda: posts == 2)
+    left_ms = 50_000
+    await page.clock.fast_forward(1_750_000)
+    await expect(stay).to_be_visible()
+    left_ms = 0  # nobody has answered
+    await page.clock.fast_forward(10_000)
+    await page.wait_for_url("**/staff/sign-in")
