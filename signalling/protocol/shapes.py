@@ -172,6 +172,10 @@ class VisitPart(Part, frozen=True, kw_only=True):
     guide_done: GuideDone
     reason: DeclineReason
     claimant: Claimant
+    taking_over: Annotated[
+        PersonPart | None,
+        Meta(description="the member of staff to whom a visit that came back into the queue is assigned"),
+    ] = None
     parties: Annotated[
         dict[str, PartyPart],
         Meta(description="the parties by key: `patient`, `provider`, and each guest under `guest-…`"),

@@ -94,6 +94,7 @@ def visit_part(visit: Visit) -> shapes.VisitPart:
         guide_done=visit.guide_done_ms is not None,
         reason=visit.reason,
         claimant=person(visit.claimant),
+        taking_over=person(visit.assignee) if visit.returned else None,
         parties={
             key: shapes.PartyPart(
                 name=party.name,

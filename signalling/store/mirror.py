@@ -63,7 +63,7 @@ class Mirror:
         self.seq = 0
         self.visits = OpenVisits()
         self.staff: dict[str, Staff] = {}
-        self.claims_ms: deque[int] = deque(maxlen=waiting.RECENT)
+        self.claims: deque[waiting.Paced] = deque(maxlen=waiting.RECENT)
         self._store = store
         self._observers = observers
         self._repairing: asyncio.Task[None] | None = None
@@ -89,8 +89,8 @@ class Mirror:
         head = snapshot.head
         self.epoch, self.seq, self._mark, self._lost = head.epoch, head.seq, head.mark, False
         self.visits, self.staff = OpenVisits(snapshot.visits.values()), snapshot.staff
-        self.claims_ms.clear()
-        self.claims_ms.extend(snapshot.claims_ms)
+        self.claims.clear()
+        self.claims.extend(snapshot.claims)
 
     def receive(self, data: bytes) -> None:
         """Take an event from pub/sub; the bytes are `seq epoch entry`."""
@@ -127,7 +127,8 @@ class Mirror:
             log.error("mirror.unreadable_event", organisation=self.organisation, seq=seq)
             return
         if entry.kind == "claimed":
-            self.claims_ms.append(entry.at_ms)
+            on_call = sum(staff.on_call for staff in self.staff.values())
+            self.claims.append(waiting.Paced(entry.at_ms, on_call))
         before: Visit | Staff | None
         if isinstance(record, Visit):
             before = self.visits.get(record.id)

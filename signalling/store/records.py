@@ -33,6 +33,7 @@ from signalling.visit.record import ChatMessage, Mark, Notice, Record, Staff, Vi
 from signalling.visit.relations import Event
 from signalling.visit.rules import QUIET
 from signalling.visit.setup_guide import Guide
+from signalling.visit.waiting import Paced, paced
 
 _SCRIPT = (Path(__file__).parent / "commit.lua").read_text()
 _DEADLINE = (Path(__file__).parent / "deadline.lua").read_text()
@@ -71,7 +72,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     head: StreamHead
     visits: dict[str, Visit]
     staff: dict[str, Staff]
-    claims_ms: list[int]
+    claims: list[Paced]
 
 
 def newest(at_ms: int) -> str:
@@ -225,7 +226,8 @@ class Store:
         visits: dict[str, Visit] = await self._many(organisation, "visit", visit_ids)
         staff: dict[str, Staff] = await self._many(organisation, "staff", staff_ids)
         entries = [decode_entry(fields[b"e"]) for _, fields in recent]
-        claims = sorted(e.at_ms for e in entries if e.kind == "claimed")
+        on_call = sum(one.on_call for one in staff.values())
+        claims = paced(((entry.kind, entry.at_ms) for entry in entries), on_call)
         return Snapshot(head, visits, staff, claims)
 
     async def _many(self, organisation: str, what: str, members: Iterable[bytes]) -> dict[str, Any]:

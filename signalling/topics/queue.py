@@ -130,7 +130,7 @@ class Queue:
         place, on_call = mirror.visits.place(visit_id), sum(staff.on_call for staff in mirror.staff.values())
         wait = None
         if place is not None and policy.show_wait:
-            wait = waiting.expected_wait(place, mirror.claims_ms, on_call, self._service.clock_ms())
+            wait = waiting.expected_wait(place, mirror.claims, on_call, self._service.clock_ms())
         low, high = wait if wait is not None else (None, None)
         return server.PlaceState(
             topic=f"place/{visit_id}",

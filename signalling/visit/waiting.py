@@ -5,13 +5,22 @@ Pure. All screens use the same rank, so that the provider's list and the patient
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from signalling.visit.record import Visit
 
 RECENT = 20  # how many claims are used to estimate the speed of the queue
 RECENT_MS = 2 * 3_600_000  # older claims belong to another time of day
 FEWEST = 3  # with fewer claims there is no estimate
+
+
+class Paced(NamedTuple):
+    """A claim: when it was made, and how many members of staff were on call then."""
+
+    at_ms: int
+    on_call: int
+
 
 Rank = tuple[int, int, str]
 """A visit's position in the queue: (`number`, `arrived_ms`, id), the smallest first."""
@@ -22,15 +31,31 @@ def rank(visit: Visit) -> Rank:
     return visit.number, visit.arrived_ms, visit.id
 
 
-def expected_wait(place: int, claims_ms: Sequence[int], on_call: int, now_ms: int) -> tuple[int, int] | None:
+def paced(events: Iterable[tuple[str, int]], on_call: int) -> list[Paced]:
+    """Return the claims among events (kind, time in ms), the newest event first; the result has the oldest first.
+
+    `on_call`: how many members of staff are on call after the newest event.
+    """
+    claims = []
+    for kind, at_ms in events:
+        if kind == "claimed":
+            claims.append(Paced(at_ms, on_call))
+        on_call += {"on_call": -1, "off_call": 1}.get(kind, 0)
+    return claims[::-1]
+
+
+def expected_wait(place: int, claims: Sequence[Paced], on_call: int, now_ms: int) -> tuple[int, int] | None:
     """Return (low, high) in ms for a place counted from 1, or None if the data is not sufficient.
 
-    Estimated from the recent gaps between claims: `place` claims must happen before this patient's turn. The range is
-    half to one and a half times the mean. It widens if the last claim is long ago compared with the gaps.
+    Estimated from the recent gaps between claims: `place` claims must happen before this patient's turn. The gaps are
+    longer if fewer are on call now than at these claims, and shorter if there are more. The range is half to one and a
+    half times the mean. It widens if the last claim is long ago compared with the gaps.
     """
-    recent = sorted(t for t in claims_ms if now_ms - t <= RECENT_MS)[-RECENT:]
+    recent = sorted(claim for claim in claims if now_ms - claim.at_ms <= RECENT_MS)[-RECENT:]
     if len(recent) < FEWEST or on_call == 0:
         return None
-    gap = max((recent[-1] - recent[0]) / (len(recent) - 1), (now_ms - recent[-1]) / 2)
-    mean = place * gap
+    first, last = recent[0].at_ms, recent[-1].at_ms
+    gap = max((last - first) / (len(recent) - 1), (now_ms - last) / 2)
+    on_call_then = sum(max(1, claim.on_call) for claim in recent) / len(recent)
+    mean = place * gap * on_call_then / on_call
     return round(mean * 0.5), round(mean * 1.5)

@@ -38,7 +38,7 @@ async def availability(service: Service, organisation: Organisation) -> Availabi
 
 def wait_at(mirror: Mirror, place: int | None, now_ms: int) -> tuple[int, int] | None:
     """Return the expected wait (low, high) in ms at a place of the queue; None without a place or an estimate."""
-    return expected_wait(place, list(mirror.claims_ms), staff_on_call(mirror), now_ms) if place else None
+    return expected_wait(place, list(mirror.claims), staff_on_call(mirror), now_ms) if place else None
 
 
 def staff_on_call(mirror: Mirror) -> int:

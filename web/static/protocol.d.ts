@@ -143,6 +143,7 @@ declare namespace Protocol {
     guide_done: boolean;
     reason: string | null;
     claimant: PersonPart | null;
+    taking_over: PersonPart | null;
     parties: Record<string, PartyPart>;
   }
 

@@ -8,10 +8,25 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signalling.protocol import views
+from signalling.protocol import shapes, views
+from signalling.visit import commands as c
 from signalling.visit.call_quality import HEARD_LOST, PICTURE, ROUND_TRIP, SENT_LOST, Tally
 from signalling.visit.record import Outcome, Person, Photo, Policy, Staff, Status, Visit
-from tests.signalling.visits import ADMIN, ANA, GUIDE, STAFF, T0, assigned, claimed, ended, live, queued
+from tests.signalling.visits import (
+    ADMIN,
+    ANA,
+    CLAIMANT,
+    GUIDE,
+    STAFF,
+    T0,
+    assigned,
+    claimed,
+    does,
+    ended,
+    live,
+    on_call,
+    queued,
+)
 
 
 def shown(part: object) -> object:
@@ -116,6 +131,7 @@ def test_parties_see_each_other_but_no_answers_of_the_guide() -> None:
         "guide_done": True,
         "reason": None,
         "claimant": {"id": "osei", "name": "Osei"},
+        "taking_over": None,
         "parties": {
             key: {
                 "name": name,
@@ -132,6 +148,12 @@ def test_parties_see_each_other_but_no_answers_of_the_guide() -> None:
     assert not views.visit_part(claimed()).guide_done
 
 
+def test_f15_a_visit_that_was_handed_over_names_the_colleague_and_a_new_one_nobody() -> None:
+    over = does(claimed(), c.Transfer("lin"), CLAIMANT, staff=on_call("lin"))
+    assert views.visit_part(over).taking_over == shapes.PersonPart(id="lin", name="Lin")
+    assert views.visit_part(assigned()).taking_over is None
+
+
 def test_a_patient_sees_only_the_outcome_of_an_ended_visit() -> None:
     over = views.visit_over(replace(ended(), reason="full", guide_done_ms=T0))
     assert shown(over) == {
@@ -146,6 +168,7 @@ def test_a_patient_sees_only_the_outcome_of_an_ended_visit() -> None:
         "guide_done": True,
         "reason": "full",
         "claimant": None,
+        "taking_over": None,
         "parties": {},
     }
     assert not views.visit_over(ended()).guide_done

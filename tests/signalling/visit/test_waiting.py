@@ -6,13 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from signalling.visit.waiting import FEWEST, RECENT_MS, expected_wait, rank
+from signalling.visit.waiting import FEWEST, RECENT_MS, Paced, expected_wait, paced, rank
 from tests.signalling.visits import T0, queued
+
+
+def claims(*times_ms: int, on_call: int = 1) -> list[Paced]:
+    """Return claims at these times."""
+    return [Paced(at_ms, on_call) for at_ms in times_ms]
 
 
 def test_without_data_there_is_no_expected_wait() -> None:
     minute = 60_000
-    recent = [T0 - i * minute for i in range(FEWEST)]
+    recent = claims(*(T0 - i * minute for i in range(FEWEST)))
     assert expected_wait(1, recent[: FEWEST - 1], 2, T0) is None, "too few claims"
     assert expected_wait(1, recent, 0, T0) is None, "nobody is on call"
     assert expected_wait(1, recent, 1, T0 + RECENT_MS + 3 * minute) is None, "of another time of day"
@@ -20,11 +25,11 @@ def test_without_data_there_is_no_expected_wait() -> None:
 
 
 def test_the_wait_grows_with_the_place_and_with_silence() -> None:
-    claims = [T0 - i * 120_000 for i in range(10)]
-    first, third = expected_wait(1, claims, 2, T0), expected_wait(3, claims, 2, T0)
+    recent = claims(*(T0 - i * 120_000 for i in range(10)), on_call=2)
+    first, third = expected_wait(1, recent, 2, T0), expected_wait(3, recent, 2, T0)
     assert first == (60_000, 180_000)
     assert third == (180_000, 540_000)
-    later = expected_wait(1, claims, 2, T0 + 1_200_000)
+    later = expected_wait(1, recent, 2, T0 + 1_200_000)
     assert later is not None
     assert first is not None
     assert later[1] > first[1], "nobody has claimed for twenty minutes"
@@ -35,8 +40,8 @@ def test_the_wait_grows_with_the_place_and_with_silence() -> None:
     st.lists(st.integers(T0 - 2 * RECENT_MS, T0), max_size=40),
     st.integers(0, 5),
 )
-def test_the_expected_wait_is_shown_as_a_range(place: int, claims: list[int], on_call: int) -> None:
-    wait = expected_wait(place, claims, on_call, T0)
+def test_the_expected_wait_is_shown_as_a_range(place: int, times: list[int], on_call: int) -> None:
+    wait = expected_wait(place, claims(*times), on_call, T0)
     if wait is not None:
         assert 0 <= wait[0] <= wait[1]
 
@@ -44,12 +49,26 @@ def test_the_expected_wait_is_shown_as_a_range(place: int, claims: list[int], on
 def test_a_wait_is_estimated_from_the_last_twenty_gaps_of_two_hours() -> None:
     minute, two_hours = 60_000, 7_200_000
     quick = [T0 - i * minute for i in range(20)]
-    assert expected_wait(2, [*quick, T0 - 100 * minute], 1, T0) == (minute, 3 * minute), (
+    assert expected_wait(2, claims(*quick, T0 - 100 * minute), 1, T0) == (minute, 3 * minute), (
         "the twenty-first is not read"
     )
-    edge = [T0 - two_hours, T0 - two_hours, T0]
+    edge = claims(T0 - two_hours, T0 - two_hours, T0)
     assert expected_wait(1, edge, 1, T0) == (1_800_000, 5_400_000)
     assert expected_wait(1, edge, 1, T0 + 1) is None
+
+
+def test_f16_the_estimate_knows_how_many_are_on_call_now_and_were_at_the_claims() -> None:
+    of_four = claims(*(T0 - i * 120_000 for i in range(10)), on_call=4)
+    assert expected_wait(1, of_four, 4, T0) == (60_000, 180_000)
+    assert expected_wait(1, of_four, 1, T0) == (240_000, 720_000), "one goes on at a quarter of the pace"
+    assert expected_wait(1, of_four, 8, T0) == (30_000, 90_000)
+    without = claims(*(T0 - i * 120_000 for i in range(10)), on_call=0)
+    assert expected_wait(1, without, 1, T0) == (60_000, 180_000), "an admin claims without being on call"
+
+
+def test_f16_who_was_on_call_at_a_claim_follows_from_the_later_events() -> None:
+    events = [("claimed", 5), ("on_call", 4), ("claimed", 3), ("saved", 3), ("off_call", 2), ("claimed", 1)]
+    assert paced(events, 2) == [Paced(1, 2), Paced(3, 1), Paced(5, 2)]
 
 
 def test_the_queue_is_in_order_of_number_then_arrival_then_id() -> None:

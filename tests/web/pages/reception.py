@@ -110,7 +110,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "zone": "Central Standard Time",
                 "on_call": 2,
                 "waiting": 3,
-                "wait": (4, 9),
+                "wait": "Usually 4 to 9 minutes",
             },
         },
     ),

@@ -37,6 +37,16 @@ async def test_the_calendar_says_why_meet_now_is_not_available(
     await expect(page.get_by_role("link", name="Meet Now")).to_have_count(0)
 
 
+async def test_f17_the_calendar_is_not_ready_while_nobody_is_on_call(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.contexts["/demo"] = {"meet_now": {**MEET_NOW, "on_call": 0, "wait": None}}
+    page = await open_page("/demo")
+    await expect(page.get_by_text("No clinician is on call right now.")).to_be_visible()
+    await expect(page.get_by_text("Ready when you are")).to_have_count(0)
+    await expect(page.get_by_role("link", name="Meet Now")).to_be_visible()
+
+
 async def test_a_browser_with_an_open_visit_is_offered_the_way_back(
     clinic: Clinic, open_page: OpenPage
 ) -> None:

@@ -20,6 +20,7 @@ from web.intake import information_form as patient_form
 from web.intake.availability import availability, wait_at
 from web.intake.information_form import today_anywhere
 from web.intake.opening import id_of_form, open_once
+from web.intake.wait_words import wait_words
 from web.keys import FACILITIES, SERVICE
 from web.languages.i18n import N_
 from web.languages.i18n import gettext as _
@@ -27,7 +28,7 @@ from web.organisations.by_path import organisation_of
 from web.organisations.facilities import Facility
 from web.organisations.settings import Organisation
 from web.pages.errors import not_found
-from web.pages.patient.visit import form_context, in_minutes, meet_now
+from web.pages.patient.visit import form_context, meet_now
 from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
 
@@ -180,7 +181,7 @@ def _row(
         "initials": initials(visit.patient.name),
         "waited_min": max(0, (visit.claimed_ms or visit.ended_ms or now_ms) - visit.arrived_ms) // 60_000,
         "place": place if policy.show_place else None,
-        "wait": in_minutes(wait_ms) if policy.show_wait else None,
+        "wait": wait_words(wait_ms) if policy.show_wait else None,
         "waits": visit.status is Status.QUEUED,
         "called": visit.status in (Status.CLAIMED, Status.LIVE),
         "by": visit.claimant.name if visit.claimant is not None else "",

@@ -21,6 +21,7 @@ from web.intake import information_form as patient_form
 from web.intake.availability import availability
 from web.intake.information_form import today_anywhere
 from web.intake.opening import id_of_form, open_once
+from web.intake.wait_words import wait_words
 from web.keys import OPENINGS, ORGANISATIONS, SERVICE, SESSIONS
 from web.languages.i18n import (
     N_,
@@ -101,13 +102,8 @@ async def meet_now(service: Service, organisation: Organisation) -> dict[str, An
         "zone": zone_words(service.clock_ms(), organisation.timezone),
         "on_call": found.on_call,
         "waiting": found.waiting,
-        "wait": in_minutes(found.wait_ms) if organisation.policy.show_wait else None,
+        "wait": wait_words(found.wait_ms) if organisation.policy.show_wait else None,
     }
-
-
-def in_minutes(wait_ms: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Return an expected wait in whole minutes, at least one; None if there is none."""
-    return None if wait_ms is None else (max(1, wait_ms[0] // 60_000), max(1, -(-wait_ms[1] // 60_000)))
 
 
 async def information(request: web.Request) -> web.Response:

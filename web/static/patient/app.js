@@ -13,7 +13,7 @@ import { announce, ask, connectionBar, toast } from "../shared/ui.js";
 import { guideStep } from "./guide.js";
 import { Photos } from "./photos.js";
 import { PatientVisit } from "./visit.js";
-import { afterVisit, messages, placeLine, waitingRoom } from "./waiting.js";
+import { afterVisit, backWords, messages, placeLine, waitingRoom } from "./waiting.js";
 
 const SLOW_MS = 4_000;
 /** @type {LivePage<VisitBoot>} */
@@ -107,12 +107,14 @@ function goTo(step) {
   redraw();
 }
 
+const inLine = () => placeLine(state.place, state.visit?.taking_over ?? null);
+
 function guide() {
   const step = hashStep() ?? state.firstOpenStep;
   if (!hashStep()) history.replaceState(null, "", stepUrl(step));
   const finished = state.info?.guide_done ?? false;
   return html` <div class="inline">
-      <span class="chip num" role="status"><span class="dot"></span>${placeLine(state.place)}</span>
+      <span class="chip num" role="status"><span class="dot"></span>${inLine()}</span>
     </div>
     ${messages(chat.lines)}
     ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
@@ -234,8 +236,7 @@ function followVisit() {
   } else if (now !== "session" && session) {
     session.close();
     session = null;
-    if (now === "waiting" || now === "guide")
-      toast(t("You are back in line, at your old place. Nobody sees or hears you now."));
+    if (now === "waiting" || now === "guide") toast(backWords(state.visit?.taking_over ?? null));
   }
   if (state.visit) session?.update(state.visit);
   redraw();
@@ -300,7 +301,8 @@ const TITLES = {
   loading: () => t("Your visit"),
   gone: () => (wasLost() ? t("Your visit was lost") : t("No open visit")),
   guide: () => t("{step}: setup guide", { step: (hashStep() ?? state.firstOpenStep).title }),
-  waiting: () => `${state.place?.place ? `(${state.place.place}) ` : ""}${t("Waiting room")}`,
+  waiting: () =>
+    `${state.place?.place && !state.visit?.taking_over ? `(${state.place.place}) ` : ""}${t("Waiting room")}`,
   session: () => session?.title ?? t("Your session"),
   after: () => t("Your visit is over"),
 };

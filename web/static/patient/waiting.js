@@ -1,7 +1,7 @@
 /* The waiting room, and the page after a visit. They draw what they are given. */
 import { answerWords } from "../shared/case.js";
 import { linked } from "../shared/chat.js";
-import { clock, minutes, onCallWords, placeWords, waitWords } from "../shared/format.js";
+import { clock, initials, minutes, onCallWords, placeWords, waitWords } from "../shared/format.js";
 import { html, nothing, svg } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
@@ -10,24 +10,38 @@ import { inEach, t } from "../shared/text.js";
  *
  * @param {number | null} place
  * @param {number} waiting
+ * @param {string} within the word in it
  */
-function ring(place, waiting) {
+function ring(place, waiting, within) {
   const share = place ? Math.max(0.08, 1 - (place - 1) / Math.max(waiting, place)) : 0;
   const length = 2 * Math.PI * 60;
   return html`<svg class="ring breathe" viewBox="0 0 132 132" aria-hidden="true">
     <circle class="track" cx="66" cy="66" r="60"></circle>
     ${svg`<circle class="share" cx="66" cy="66" r="60" transform="rotate(-90 66 66)"
       stroke-dasharray="${length * share} ${length}"></circle>`}
-    <text x="66" y="66" text-anchor="middle" dominant-baseline="central">${place ?? "…"}</text>
+    <text x="66" y="66" text-anchor="middle" dominant-baseline="central">${within}</text>
   </svg>`;
+}
+
+/**
+ * What is said to somebody who is back in line.
+ *
+ * @param {Protocol.VisitPart["taking_over"]} next the colleague to whom they were handed over, if they were
+ */
+export function backWords(next) {
+  return next
+    ? t("{name} will take over. Nobody sees or hears you now.", next)
+    : t("You are back in line, at your old place. Nobody sees or hears you now.");
 }
 
 /**
  * "You are second in line. Usually 4 to 9 minutes from here." in one line, for the setup guide's head.
  *
  * @param {Protocol.PlaceState | null} place
+ * @param {Protocol.VisitPart["taking_over"]} next as for `backWords`
  */
-export function placeLine(place) {
+export function placeLine(place, next) {
+  if (next) return t("{name} will take over", next);
   if (!place) return t("You are in line");
   return [placeWords(place.place), waitWords(place.wait_low_ms, place.wait_high_ms)]
     .filter(Boolean)
@@ -107,14 +121,25 @@ export function messages(lines) {
  */
 export function waitingRoom({ state, visit, act, organisation, lines, photos }) {
   const { place } = state;
+  const next = visit.taking_over;
   const wait = waitWords(place?.wait_low_ms, place?.wait_high_ms);
   const check = state.steps.find(({ kind }) => kind === "device_check");
   return html` <section class="card place">
-      ${ring(place?.place ?? null, place?.waiting ?? 1)}
+      ${
+        next
+          ? ring(1, 1, initials(next.name))
+          : ring(place?.place ?? null, place?.waiting ?? 1, String(place?.place ?? "…"))
+      }
       <div role="status" class="stack">
-        <h1 tabindex="-1" data-focus>${placeWords(place?.place)}</h1>
+        <h1 tabindex="-1" data-focus>
+          ${next ? t("{name} will take over", next) : placeWords(place?.place)}
+        </h1>
         <p class="quiet num">
-          ${wait ? `${wait}. ` : nothing}${place ? `${onCallWords(place.on_call)}.` : nothing}
+          ${
+            next
+              ? t("You were handed over to a colleague, who knows that you are waiting.")
+              : html`${wait ? `${wait}. ` : nothing}${place ? `${onCallWords(place.on_call)}.` : nothing}`
+          }
         </p>
       </div>
       <p class="small quiet num">

@@ -84,7 +84,8 @@ export function placeWords(place) {
 }
 
 /**
- * "Usually 4 to 9 minutes from here"; null when there is no data to tell it from.
+ * "Usually 4 to 9 minutes from here", from an hour and a half on in hours, of which more than two are no
+ * number; null when there is no data to tell it from. `web/intake/wait_words.py` has the same rules.
  *
  * @param {number | null | undefined} low_ms
  * @param {number | null | undefined} high_ms
@@ -93,6 +94,9 @@ export function waitWords(low_ms, high_ms) {
   if (low_ms === null || high_ms === null || low_ms === undefined || high_ms === undefined) return null;
   const low = Math.max(0, Math.floor(low_ms / 60_000));
   const high = Math.max(1, Math.ceil(high_ms / 60_000));
+  if (low + high >= 240) return t("More than two hours from here");
+  if (high > 120) return t("Usually one to three hours from here");
+  if (high > 90) return t("Usually half an hour to two hours from here");
   if (high <= 1) return t("Usually within a minute from here");
   if (low === high)
     return tn("Usually about {n} minute from here", "Usually about {n} minutes from here", high);

@@ -151,6 +151,22 @@ async def test_a_patient_whose_visit_is_returned_sees_the_waiting_room_again_wit
     await expect(page.get_by_text("You are back in line, at your old place.")).to_be_visible()
 
 
+async def test_f15_a_patient_who_is_handed_over_reads_to_whom_and_no_place_in_line(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.case["guide_done"] = True
+    page = await open_page("/demo/visit")
+    await clinic.claimed_by()
+    await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+    await clinic.becomes(status="queued", claimant=None, taking_over={"id": "u_du", "name": "Dr Dubois"})
+    await expect(page.get_by_role("heading", name="Dr Dubois will take over")).to_be_visible()
+    await expect(page.get_by_text("Nobody sees or hears you now.", exact=False).first).to_be_visible()
+    await expect(page.get_by_text("in line", exact=False).filter(has_text="second")).to_have_count(0)
+    await expect(page).to_have_title("Waiting room · Riverside Clinic")
+    await clinic.becomes(taking_over=None)  # not taken up in time
+    await expect(page.get_by_role("heading", name="You are second in line")).to_be_visible()
+
+
 async def test_the_place_in_line_moves_by_itself_and_may_be_hidden(
     clinic: Clinic, open_page: OpenPage
 ) -> None:

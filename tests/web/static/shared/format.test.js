@@ -29,6 +29,16 @@ test("a wait is told as a span, and not at all where there is no data", () => {
   assert.equal(format.waitWords(0, 3 * MINUTE_MS), "Usually 1 to 3 minutes from here");
 });
 
+test("f16: a long wait is told in hours, and as more than two of them without a number", () => {
+  const words = (/** @type {number} */ low, /** @type {number} */ high) =>
+    format.waitWords(low * MINUTE_MS, high * MINUTE_MS);
+  assert.equal(words(30, 90), "Usually 30 to 90 minutes from here");
+  assert.equal(words(31, 93), "Usually half an hour to two hours from here");
+  assert.equal(words(40, 121), "Usually one to three hours from here");
+  assert.equal(words(60, 180), "More than two hours from here");
+  assert.equal(words(633, 1900), "More than two hours from here");
+});
+
 test("a place is a word up to the tenth, then a number, and hidden where the clinic hides it", () => {
   assert.equal(format.placeWords(1), "You are next");
   assert.equal(format.placeWords(10), "You are tenth in line");

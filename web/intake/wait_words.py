@@ -1,0 +1,29 @@
+"""An expected wait in words, for calendar and kiosk. Pure.
+
+`waitWords` in `web/static/shared/format.js` has the same rules, for a patient who is in line already.
+"""
+
+from web.languages.i18n import gettext, ngettext
+
+MINUTE_MS = 60_000
+
+
+def wait_words(wait_ms: tuple[int, int] | None) -> str | None:
+    """Return an expected wait (low, high) in words; None if there is none.
+
+    From an hour and a half on it is told in hours, of which more than two are no number.
+    """
+    if wait_ms is None:
+        return None
+    low, high = max(1, wait_ms[0] // MINUTE_MS), max(1, -(-wait_ms[1] // MINUTE_MS))
+    if low + high >= 240:
+        return gettext("More than two hours")
+    if high > 120:
+        return gettext("Usually one to three hours")
+    if high > 90:
+        return gettext("Usually half an hour to two hours")
+    if high == 1:
+        return gettext("Usually within a minute")
+    if low == high:
+        return ngettext("Usually about %(num)s minute", "Usually about %(num)s minutes", high) % {"num": high}
+    return gettext("Usually %(low)s to %(high)s minutes") % {"low": low, "high": high}
