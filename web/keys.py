@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from signalling.supervision import Supervisor
     from signalling.worker import Worker
     from web.appointments.desk import Desk
+    from web.appointments.feeds import Feeds
     from web.config import Settings
     from web.identity.accounts import Account, Accounts
     from web.identity.second_factor import SecondFactors
@@ -60,6 +61,7 @@ INVITES: web.AppKey[GuestLinks] = web.AppKey("invites")
 PATIENT_LINKS: web.AppKey[PatientLinks] = web.AppKey("patient links")
 PICTURES: web.AppKey[Pictures] = web.AppKey("pictures")
 DESK: web.AppKey[Desk] = web.AppKey("desk")
+FEEDS: web.AppKey[Feeds] = web.AppKey("feeds")
 
 # People and organisations
 ORGANISATIONS: web.AppKey[Organisations] = web.AppKey("organisations")

@@ -114,6 +114,7 @@ APPOINTMENT = Key(
 SLOTS = Key("{<organisation>}:slots", "zset", "ids at taken times, by start", _USE, "it is over")
 SLOT_SPANS = Key("{<organisation>}:slots:spans", "hash", "ends of taken times, by id", _USE, "it is over")
 HOLDS = Key("{<organisation>}:holds:<hash>", "zset", "times that a visitor holds", _EXPIRY, "ten minutes")
+FEEDS = Key("{<organisation>}:feeds", "hash", "links of staff to booked visits, hashed", _USE, "revoked")
 # Jobs and the audit log
 JOBS = Key("{<organisation>}:jobs", "zset", "mails and webhooks to send", _USE, "done or given up", True)
 JOB_TRIES = Key("{<organisation>}:jobs:tries", "hash", "attempts at each job", _USE, "done or given up")

@@ -91,6 +91,7 @@ POST   O/appointments/{token}/move       holder
 POST   O/appointments/{token}/cancel     holder
 POST   O/appointments/{token}/check-in   holder
 GET    O/appointments/{token}/visit.ics  holder
+GET    O/feed/{token}/visits.ics         holder
 GET    O/{rest}                  nobody
 POST   O/{rest}                  nobody
 GET    S                         provider, admin
@@ -110,6 +111,7 @@ POST   S/two-factor              provider, admin
 GET    S/preferences             provider, admin
 POST   S/preferences             provider, admin
 POST   S/preferences/password    provider, admin
+POST   S/preferences/feed        provider, admin
 GET    S/calendar                provider, admin
 GET    S/calendar/{appointment}/move    provider, admin
 POST   S/calendar/{appointment}/move    provider, admin

@@ -34,7 +34,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
     `wall` is the time that was agreed, in the organisation's time zone of then, `wall_zone`: the instant `starts_ms`
     follows from both by the rules of that zone, which governments change. `uid` names the calendar entry. All three are
-    "" in older records.
+    "" in older records. `changed_ms`: when it was last moved or cancelled; 0 for never, and in older records.
     """
 
     id: str
@@ -56,6 +56,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     wall: str = ""
     wall_zone: str = ""
     uid: str = ""
+    changed_ms: int = 0
 
     @property
     def taken(self) -> Taken | None:
@@ -94,6 +95,7 @@ def moved(appointment: Appointment, slot: Slot, zone: str, now_ms: int) -> Appoi
         starts_ms=slot.starts_ms,
         ends_ms=slot.ends_ms,
         moved=appointment.moved + 1,
+        changed_ms=now_ms,
         wall=wall_time(slot.starts_ms, zone),
         wall_zone=zone,
     )
@@ -115,6 +117,7 @@ def by_current_rules(appointment: Appointment, now_ms: int) -> Appointment:
         starts_ms=possible[0],
         ends_ms=possible[0] + appointment.ends_ms - appointment.starts_ms,
         moved=appointment.moved + 1,
+        changed_ms=now_ms,
     )
 
 
@@ -129,6 +132,7 @@ def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int
         appointment,
         version=appointment.version + 1,
         status=Status.CANCELLED,
+        changed_ms=now_ms,
         cancelled_ms=now_ms,
         cancelled_by=by,
         reason=reason,

@@ -135,6 +135,22 @@ class Book:
         """Return all appointments that begin in this period, cancelled ones included, in order."""
         async with answering():
             found = await self._redis.zrangebyscore(keys.APPOINTMENTS(organisation), since_ms, f"({until_ms}")
+        return await self._read(organisation, found)
+
+    async def nearest(
+        self, organisation: str, since_ms: int, now_ms: int, until_ms: int, most: int
+    ) -> list[Appointment]:
+        """Return at most `most` appointments of this period, in order: the next ones, then the latest before now."""
+        index = keys.APPOINTMENTS(organisation)
+        async with answering():
+            found = await self._redis.zrangebyscore(index, now_ms, f"({until_ms}", start=0, num=most)
+            found += await self._redis.zrevrangebyscore(
+                index, f"({now_ms}", since_ms, start=0, num=most - len(found)
+            )
+        return await self._read(organisation, found)
+
+    async def _read(self, organisation: str, found: Sequence[bytes]) -> list[Appointment]:
+        async with answering():
             pipe = self._redis.pipeline(transaction=False)
             for name in found:
                 pipe.hget(keys.APPOINTMENT(organisation, name.decode()), "record")

@@ -6,6 +6,7 @@ does not answer, and the errors of `book` and `appointment` if the action is not
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -26,6 +27,8 @@ from web.organisations.settings import Organisation
 AHEAD_MS = 400 * DAY_MS
 """Nothing is booked further ahead."""
 ANY_NUMBER = 1_000_000
+FEED_SINCE_MS, FEED_AHEAD_MS, FEED_MOST = 7 * DAY_MS, 180 * DAY_MS, 500
+"""A provider's calendar begins and ends so long before and after now, and has at most so many entries."""
 AGAIN = frozenset({"withdrawn", "expired"})
 """The outcomes of a visit after which its patient may check in again."""
 
@@ -182,6 +185,22 @@ class Desk:
         if appointment.visit is None:
             return None
         return await self._service.visit(appointment.organisation, appointment.visit)
+
+    async def of_provider(self, organisation: str, person: str) -> list[Appointment]:
+        """Return the booked visits for the calendar of a provider, cancelled ones included, in order.
+
+        Any provider may take a visit that is still to come; one that a colleague has claimed is left out.
+        """
+        now_ms = self.now_ms()
+        found = await self.book.nearest(
+            organisation, now_ms - FEED_SINCE_MS, now_ms, now_ms + FEED_AHEAD_MS, FEED_MOST
+        )
+        visits = await asyncio.gather(*map(self.visit, found))
+        return [
+            one
+            for one, visit in zip(found, visits, strict=True)
+            if visit is None or visit.claimant is None or visit.claimant.id == person
+        ]
 
     async def may_check_in(self, appointment: Appointment) -> bool:
         """Return whether Check In is possible now."""

@@ -1,11 +1,13 @@
-"""The calendar entry of a booked visit, for mails and downloads: iCalendar (RFC 5545), iTIP methods (RFC 5546).
+"""The calendar entry of a booked visit, for mails, downloads and feeds: iCalendar (RFC 5545), iTIP methods (RFC 5546).
 
 Pure. Times are in UTC, so that calendars do not depend on our time zones. Mail servers and shared calendars read the
-entry, so it contains the organisation's name and the link, and nothing that the patient wrote.
+entry, so it contains the organisation's name and the link, and nothing that the patient wrote. The title in a feed is
+the caller's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -17,6 +19,8 @@ from web.requests.mail_addresses import on_the_envelope
 
 REQUEST, CANCEL, PUBLISH = "REQUEST", "CANCEL", "PUBLISH"
 ALARM_MIN = 15
+AGAIN = timedelta(minutes=15)
+"""How often a calendar program is to read a feed again."""
 
 
 class Words(NamedTuple):
@@ -27,6 +31,26 @@ class Words(NamedTuple):
     clinic: str
 
 
+class Entry(NamedTuple):
+    """A booked visit in a feed."""
+
+    appointment: Appointment
+    words: Words
+    link: str
+
+
+def feed(entries: Iterable[Entry], name: str) -> bytes:
+    """Return the .ics file of many booked visits, under a name: the same bytes as long as no visit has changed."""
+    calendar = _calendar()
+    calendar.add("name", name)  # RFC 7986 §5.1
+    calendar.add("x-wr-calname", name)
+    calendar.add("refresh-interval", AGAIN, parameters={"VALUE": "DURATION"})
+    for one in entries:
+        changed_ms = one.appointment.changed_ms or one.appointment.booked_ms
+        calendar.add_component(_event(one.appointment, one.words, one.link, changed_ms))
+    return bytes(calendar.to_ical())
+
+
 def entry(
     appointment: Appointment, words: Words, *, link: str, sender: str, method: str, now_ms: int
 ) -> bytes:
@@ -34,24 +58,9 @@ def entry(
 
     The UID never changes, and SEQUENCE counts the changes, so that calendars move or remove the entry that they have.
     """
-    calendar = Calendar()
-    calendar.add("prodid", "-//Greenroom//Booked visits//EN")
-    calendar.add("version", "2.0")
+    calendar = _calendar()
     calendar.add("method", method)
-    event = Event()
-    # Older bookings have the name of the host in it, as it was then.
-    event.add("uid", appointment.uid or f"{appointment.id}@{urlsplit(link).hostname or 'greenroom'}")
-    event.add("sequence", appointment.sequence)
-    event.add("dtstamp", _utc(now_ms))
-    event.add("dtstart", _utc(appointment.starts_ms))
-    event.add("dtend", _utc(appointment.ends_ms))
-    event.add("summary", words.summary)
-    event.add("description", f"{words.description}\n{link}")
-    event.add("location", vText(link))
-    event.add("url", link)
-    event.add("class", "PRIVATE")
-    gone = appointment.status is Status.CANCELLED
-    event.add("status", "CANCELLED" if gone else "CONFIRMED")
+    event = _event(appointment, words, link, now_ms)
     if method != PUBLISH:  # a download is not an invitation (RFC 5546 §3.2.1)
         organizer = vCalAddress(f"mailto:{sender}")
         organizer.params["CN"] = vText(words.clinic)
@@ -62,7 +71,7 @@ def entry(
         attendee.params["PARTSTAT"] = vText("ACCEPTED")
         attendee.params["RSVP"] = vText("FALSE")  # who has booked is not asked again
         event.add("attendee", attendee)
-    if not gone:
+    if appointment.status is not Status.CANCELLED:
         alarm = Alarm()
         alarm.add("action", "DISPLAY")
         alarm.add("description", words.summary)
@@ -70,6 +79,30 @@ def entry(
         event.add_component(alarm)
     calendar.add_component(event)
     return bytes(calendar.to_ical())
+
+
+def _calendar() -> Calendar:
+    calendar = Calendar()
+    calendar.add("prodid", "-//Greenroom//Booked visits//EN")
+    calendar.add("version", "2.0")
+    return calendar
+
+
+def _event(appointment: Appointment, words: Words, link: str, stamp_ms: int) -> Event:
+    event = Event()
+    # Older bookings have the name of the host in it, as it was then.
+    event.add("uid", appointment.uid or f"{appointment.id}@{urlsplit(link).hostname or 'greenroom'}")
+    event.add("sequence", appointment.sequence)
+    event.add("dtstamp", _utc(stamp_ms))
+    event.add("dtstart", _utc(appointment.starts_ms))
+    event.add("dtend", _utc(appointment.ends_ms))
+    event.add("summary", words.summary)
+    event.add("description", f"{words.description}\n{link}")
+    event.add("location", vText(link))
+    event.add("url", link)
+    event.add("class", "PRIVATE")
+    event.add("status", "CANCELLED" if appointment.status is Status.CANCELLED else "CONFIRMED")
+    return event
 
 
 def _utc(moment_ms: int) -> datetime:

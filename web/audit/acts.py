@@ -51,6 +51,8 @@ ACTS: dict[str, str] = {
     "appointment.moved": N_("moved a booked visit"),
     "appointment.cancelled": N_("cancelled a booked visit"),
     "appointment.checked_in": N_("checked in to a booked visit"),
+    "feed.made": N_("made a link to booked visits for their own calendar"),
+    "feed.revoked": N_("revoked their link to booked visits"),
     "facility.read": N_("opened a facility’s list"),
     "reports.read": N_("opened the reports"),
     "reports.exported": N_("downloaded a report"),

@@ -119,6 +119,9 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("POST", f"{BOOKED}/cancel"): _by_link("appointment.cancelled", (303,)),
     ("POST", f"{BOOKED}/check-in"): _by_link("appointment.checked_in", (303,)),
     ("GET", f"{BOOKED}/move"): PUBLIC,
+    ("GET", "/{organisation}/feed/{token}/visits.ics"): NoEntry(
+        "a calendar program asks again and again; the link's making has its entry, and no patient is named"
+    ),
     # Staff
     ("GET", STAFF): SOCKET,
     ("GET", f"{STAFF}/visits/{{visit}}"): SOCKET,
@@ -134,6 +137,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ),
     ("GET", f"{STAFF}/preferences"): ONESELF,
     ("POST", f"{STAFF}/preferences"): ONESELF,
+    ("POST", f"{STAFF}/preferences/feed"): ByHandler(("feed.made", "feed.revoked")),
     ("POST", f"{STAFF}/sign-in"): Row("signin.failed", _tried, done=(422,)),
     ("POST", f"{STAFF}/sign-in/code"): Row("signin.failed", _half, done=(422,)),
     ("POST", f"{STAFF}/sign-out"): Row("signin.ended", done=(303,), goes="/sign-in"),

@@ -25,6 +25,7 @@ class TokenKind(StrEnum):
     PATIENT = "patient_link"
     FACILITY = "facility_link"
     BOOKING = "booking_link"
+    FEED = "feed_link"
     RESUME = "resume"
 
 

@@ -147,3 +147,9 @@ def _email(text: str) -> str | None:
 def today_anywhere() -> date:
     """Return the latest date in any time zone: for the patient, tomorrow may have begun."""
     return (datetime.now(UTC) + timedelta(hours=14)).date()
+
+
+def initials(name: str) -> str:
+    """Return the first letters of the first and the last part of a name: "A. R."."""
+    parts = name.split()
+    return " ".join(f"{part[0].upper()}." for part in dict.fromkeys((parts[0], parts[-1])))

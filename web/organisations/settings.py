@@ -66,6 +66,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
     opens: str = "00:00"  # only opening hours from this time ...
     closes: str = "24:00"  # ... to this time can be booked
+    feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
 
 MailAddress = Annotated[str, Meta(max_length=254)]

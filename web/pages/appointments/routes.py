@@ -16,12 +16,13 @@ from signalling.errors import UnavailableError
 from signalling.store.encryption import Seal
 from web.appointments.book import Book
 from web.appointments.desk import Desk
+from web.appointments.feeds import Feeds
 from web.appointments.letters import NAMES, Promised, resolver
 from web.appointments.links import Links
-from web.keys import DESK, MAIL_QUEUE, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
+from web.keys import DESK, FEEDS, MAIL_QUEUE, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
 from web.organisations.documents import Organisations
 from web.organisations.settings import Organisation
-from web.pages.appointments import booking, staff, visit
+from web.pages.appointments import booking, feed, staff, visit
 from web.server.data_key import data_key, key_id
 
 AGAIN_S, DAY_S = 60.0, 24 * 3600.0
@@ -39,6 +40,7 @@ ROUTES = (
     web.post(OPENED + "/cancel", visit.cancel),
     web.post(OPENED + "/check-in", visit.check_in),
     web.get(OPENED + "/visit.ics", visit.download),
+    *feed.ROUTES,
     web.get("/{organisation}/staff/calendar", staff.calendar),
     web.get("/{organisation}/staff/calendar/{appointment}/move", staff.choose),
     web.post("/{organisation}/staff/calendar/{appointment}/move", staff.move),
@@ -51,6 +53,7 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     key = data_key(Path(settings.data.folder))
     book, links = Book(app[REDIS], Seal({key_id(key): key})), Links(key)
+    app[FEEDS] = Feeds(app[REDIS], key)
     found = app[DESK] = Desk(book, links, app[SERVICE], Promised(app[MAIL_QUEUE]))
 
     def url(organisation: str, appointment_id: str) -> str:

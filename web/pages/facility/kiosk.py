@@ -18,7 +18,7 @@ from web.identity.throttle import TokenKind, guess
 from web.identity.visitors import visit_key
 from web.intake import information_form as patient_form
 from web.intake.availability import availability, wait_at
-from web.intake.information_form import today_anywhere
+from web.intake.information_form import initials, today_anywhere
 from web.intake.opening import id_of_form, open_once
 from web.intake.wait_words import wait_words
 from web.keys import FACILITIES, SERVICE
@@ -187,12 +187,6 @@ def _row(
         "by": visit.claimant.name if visit.claimant is not None else "",
         "became": "" if visit.outcome is None else _(BECAME[visit.outcome]),
     }
-
-
-def initials(name: str) -> str:
-    """Return the first letters of the first and the last part of a name: "A. R."."""
-    parts = name.split()
-    return " ".join(f"{part[0].upper()}." for part in dict.fromkeys((parts[0], parts[-1])))
 
 
 async def _page(

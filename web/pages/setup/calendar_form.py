@@ -90,6 +90,7 @@ class Calendar:
             "closed": list(organisation.closed),
             "languages": list(organisation.languages),
             "enabled": organisation.booking.enabled,
+            "feed_initials": organisation.booking.feed_initials,
             **{name: str(getattr(organisation.booking, name)) for name in NUMBERS},
             "bookable_from": organisation.booking.opens,
             "bookable_to": _as_clock(organisation.booking.closes),
@@ -128,6 +129,7 @@ class Calendar:
                 booking=replace(
                     document.booking,
                     enabled=form["enabled"],
+                    feed_initials=form["feed_initials"],
                     opens=_spans([bookable])[0][0],
                     closes=_spans([bookable])[0][1],
                     **{name: int(form[name]) for name in NUMBERS},
@@ -151,6 +153,7 @@ class Calendar:
             gettext("Closed days"): ", ".join(organisation.closed),
             gettext("Languages"): ", ".join(LANGUAGES[code] for code in organisation.languages),
             gettext("Times can be booked"): yes[booking.enabled],
+            gettext("Initials in providers’ own calendars"): yes[booking.feed_initials],
             **{
                 gettext(number.label): f"{getattr(booking, name)} {gettext(number.unit)}"
                 for name, number in NUMBERS.items()
@@ -187,6 +190,7 @@ def _typed(posted: Posted) -> Form:
         ],
         "languages": [code for code in LANGUAGES if code in posted.getall("languages", [])],
         "enabled": "enabled" in posted,
+        "feed_initials": "feed_initials" in posted,
         **{name: posted.get(name, "").strip()[:8] for name in (*NUMBERS, *BOOKABLE)},
         **{name: name in posted for name in CHOICES},
     }

@@ -1,6 +1,6 @@
-"""The preferences of a member of staff: mails, notifications, language, and the password.
+"""The preferences of a member of staff: mails, notifications, language, the password, and the link for a calendar.
 
-Knows one page with two forms. The values are stored in the account; everyone changes only their own. A new password
+Knows one page with three forms. The values are stored in the account; everyone changes only their own. A new password
 needs the old one; wrong guesses count like those at the sign-in. Changing it ends every other sign-in.
 """
 
@@ -9,10 +9,12 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from web.appointments import feeds
+from web.audit.noting import noted
 from web.errors import BlockedError, BusyError
 from web.identity.accounts import Account
 from web.identity.visitors import require, sign_in
-from web.keys import ACCOUNTS
+from web.keys import ACCOUNTS, DESK, FEEDS, SETTINGS
 from web.languages.i18n import N_, current, gettext, languages
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
@@ -20,10 +22,11 @@ from web.pages.staff.frame import staff_page
 from web.pages.staff.password import problem_of
 from web.pages.staff.shell import BLOCKED, whose_password
 from web.requests.fields import read_form
-from web.requests.security import RETRY_S
+from web.requests.security import RETRY_S, origin_of
 
 PATH = "/{organisation}/staff/preferences"
 PASSWORD = PATH + "/password"
+FEED = PATH + "/feed"
 NOT_YOURS = N_("This is not your password now. Write it once more.")
 THE_SAME = N_("The new password is the one that you have. Choose another.")
 BUSY = N_("The server is busy right now. Try again in a few seconds.")
@@ -34,7 +37,7 @@ async def show(request: web.Request) -> web.Response:
     """GET /{organisation}/staff/preferences."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
-    return _page(request, organisation, account, saved=request.query.get("saved"))
+    return await _page(request, organisation, account, saved=request.query.get("saved"))
 
 
 async def save(request: web.Request) -> web.Response:
@@ -60,20 +63,22 @@ async def change_password(request: web.Request) -> web.Response:
     posted = await read_form(request)
     old, wanted = posted.get("old", ""), posted.get("password", "")
     if said := problem_of(wanted, posted.get("again", ""), organisation, account):
-        return _page(request, organisation, account, wrong=("password", said), status=422)
+        return await _page(request, organisation, account, wrong=("password", said), status=422)
     try:
         right = await whose_password(request, organisation, account.email, old) is not None
     except BlockedError as blocked:
         said = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
-        return _later(_page(request, organisation, account, wrong=("old", said), status=429), blocked.retry_s)
+        return _later(
+            await _page(request, organisation, account, wrong=("old", said), status=429), blocked.retry_s
+        )
     except BusyError:
         return _later(
-            _page(request, organisation, account, wrong=("old", gettext(BUSY)), status=503), RETRY_S
+            await _page(request, organisation, account, wrong=("old", gettext(BUSY)), status=503), RETRY_S
         )
     if not right:
-        return _page(request, organisation, account, wrong=("old", gettext(NOT_YOURS)), status=422)
+        return await _page(request, organisation, account, wrong=("old", gettext(NOT_YOURS)), status=422)
     if wanted == old:
-        return _page(request, organisation, account, wrong=("password", gettext(THE_SAME)), status=422)
+        return await _page(request, organisation, account, wrong=("password", gettext(THE_SAME)), status=422)
     changed = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
     await sign_in(request, organisation.id, changed)
     log.info("account.password_changed", organisation=organisation.id)
@@ -82,12 +87,36 @@ async def change_password(request: web.Request) -> web.Response:
     )
 
 
+async def change_feed(request: web.Request) -> web.Response:
+    """POST …/preferences/feed: make or renew one's link to booked visits, or revoke it (`do`: "make", "revoke")."""
+    organisation = await organisation_of(request)
+    account = await require(request, organisation.id)
+    found, do = request.app[FEEDS], (await read_form(request)).get("do", "")
+    if do == "make":
+        await found.make(organisation.id, account.id, request.app[DESK].now_ms())
+        await noted(request, "feed.made", account.id)
+    elif do != "revoke":
+        raise web.HTTPBadRequest
+    elif await found.revoke(organisation.id, account.id):
+        await noted(request, "feed.revoked", account.id)
+    raise web.HTTPSeeOther(f"/{organisation.id}/staff/preferences?saved")
+
+
+async def _feed_url(request: web.Request, organisation: Organisation, account: Account) -> str | None:
+    found = await request.app[FEEDS].of(organisation.id, account.id)
+    if found is None:
+        return None
+    token = request.app[FEEDS].token(organisation.id, found)
+    origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
+    return origin + feeds.PATH.format(organisation=organisation.id, token=token)
+
+
 def _later(response: web.Response, retry_s: int) -> web.Response:
     response.headers["Retry-After"] = str(retry_s)
     return response
 
 
-def _page(
+async def _page(
     request: web.Request,
     organisation: Organisation,
     account: Account,
@@ -104,6 +133,7 @@ def _page(
         "two_factor": account.second_factor,
         "mail_assigned": account.mail_assigned,
         "notify": account.notify,
+        "feed": await _feed_url(request, organisation, account),
         "choices": [(code, found.name, code == chosen) for code, found in languages().items()],
     }
     title = gettext("Please check: my settings") if wrong else gettext("My settings")
@@ -111,4 +141,9 @@ def _page(
     return staff_page(request, organisation, account, "preferences", template, context, title, status)
 
 
-ROUTES = (web.get(PATH, show), web.post(PATH, save), web.post(PASSWORD, change_password))
+ROUTES = (
+    web.get(PATH, show),
+    web.post(PATH, save),
+    web.post(PASSWORD, change_password),
+    web.post(FEED, change_feed),
+)

@@ -169,6 +169,8 @@ async def test_the_settings_of_staff_are_accessible(
     await page.get_by_role("checkbox", name="correo").check()
     await page.get_by_role("button", name="Guardar").click()
     await expect(page.get_by_role("status").first).to_contain_text("Guardado")
+    await page.get_by_role("button", name="Crear el enlace").click()
+    await expect(page.locator(".secret")).to_contain_text("/demo/feed/u_osei~")
     await page.get_by_label("Contraseña actual").fill("no es esta")
     await page.get_by_label("Contraseña nueva", exact=True).fill(NEW)
     await page.get_by_label("La contraseña nueva otra vez").fill(NEW)

@@ -1,0 +1,95 @@
+"""The link by which a member of staff has the booked visits in a calendar of their own: made, shown, renewed, revoked.
+
+Knows one record a person in the store. A token is derived from the data key and a random part of its record, so that
+its owner can see the link again, while the store keeps only a hash. All methods of `Feeds` raise `UnavailableError` if
+the store does not answer.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+from redis.asyncio import Redis
+
+from signalling.store import keys
+from signalling.store.unavailable import answering
+from web.server.data_key import derived
+
+PATH = "/{organisation}/feed/{token}/visits.ics"
+SHOW = """
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
+"""
+"""Replaces a record only if it is the one that was read: a link that was revoked meanwhile stays revoked."""
+
+
+class Feed(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's link. `etag`: what it gave last (RFC 9110 §8.8.3), and `changed_ms`: since when it gives that."""
+
+    person: str
+    part: str
+    hash: str
+    made_ms: int
+    etag: str = ""
+    changed_ms: int = 0
+
+
+class Feeds:
+    """The links of all organisations; each member of staff has one or none."""
+
+    def __init__(self, redis: Redis, key: bytes) -> None:
+        self._redis: Any = redis
+        self._data_key = key
+        self._show: Any = redis.register_script(SHOW)
+
+    async def make(self, organisation: str, person: str, now_ms: int) -> Feed:
+        """Make a new link and return it; the person's link before opens nothing any more."""
+        part = secrets.token_hex(6)
+        token = self._drawn(organisation, person, part)
+        feed = Feed(person=person, part=part, hash=keys.hashed(token), made_ms=now_ms)
+        async with answering():
+            await self._redis.hset(keys.FEEDS(organisation), person, msgspec.json.encode(feed))
+        return feed
+
+    async def revoke(self, organisation: str, person: str) -> bool:
+        """Make the person's link invalid; return False if there is none."""
+        async with answering():
+            return bool(await self._redis.hdel(keys.FEEDS(organisation), person))
+
+    async def of(self, organisation: str, person: str) -> Feed | None:
+        """Return the person's link, or None."""
+        async with answering():
+            kept = await self._redis.hget(keys.FEEDS(organisation), person)
+        return None if kept is None else msgspec.json.decode(kept, type=Feed)
+
+    async def named(self, organisation: str, token: str) -> Feed | None:
+        """Return the link of the person whom the token names, or None; the token may be wrong."""
+        person = token.rpartition("~")[0][:64]
+        return await self.of(organisation, person) if person else None
+
+    @staticmethod
+    def opens(feed: Feed, token: str) -> bool:
+        """Return whether the token is that of the link."""
+        return hmac.compare_digest(feed.hash, keys.hashed(token))
+
+    def token(self, organisation: str, feed: Feed) -> str:
+        """Return the token of a link."""
+        return self._drawn(organisation, feed.person, feed.part)
+
+    async def shown(self, organisation: str, feed: Feed, etag: str, now_ms: int) -> int:
+        """Keep what the link gives now; return since when it gives that, in ms."""
+        if etag == feed.etag:
+            return feed.changed_ms
+        after = replace(feed, etag=etag, changed_ms=now_ms)
+        args = [feed.person, msgspec.json.encode(feed), msgspec.json.encode(after)]
+        async with answering():
+            await self._show(keys=[keys.FEEDS(organisation)], args=args)
+        return now_ms
+
+    def _drawn(self, organisation: str, person: str, part: str) -> str:
+        drawn = derived(self._data_key, f"feed {organisation} {person} {part}")
+        return f"{person}~{urlsafe_b64encode(drawn).decode().rstrip('=')}"

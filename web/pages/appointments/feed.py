@@ -1,0 +1,92 @@
+"""A provider's booked visits as a calendar (iCalendar) that their own calendar program reads by a secret link.
+
+Knows what the link gives; it is made in *My settings*. A calendar program asks again and again, so that an answer that
+has not changed is 304 (RFC 9110 §13), and one link is read only so often. No entry has a patient's full name.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+
+from aiohttp import ETag, web
+
+from web.appointments import ics
+from web.appointments.appointment import Appointment
+from web.appointments.feeds import PATH, Feed
+from web.appointments.slots import HOUR_MS, local
+from web.errors import BlockedError
+from web.identity.accounts import Account
+from web.identity.throttle import TokenKind, guess
+from web.intake.information_form import initials
+from web.keys import ACCOUNTS, DESK, FEEDS, SETTINGS, THROTTLE
+from web.languages.i18n import gettext, languages, using
+from web.organisations.by_path import organisation_of
+from web.organisations.settings import Organisation
+from web.requests.security import Rule, origin_of
+
+READS = Rule("feed", 60, HOUR_MS, first_delay_ms=0)
+"""How often one link is read within an hour."""
+
+
+async def visits(request: web.Request) -> web.Response:
+    """GET /{organisation}/feed/{token}/visits.ics: the booked visits of the link's owner."""
+    organisation = await organisation_of(request)
+    feed, account = await _opened(request, organisation)
+    desk = request.app[DESK]
+    body = _calendar(request, organisation, account, await desk.of_provider(organisation.id, account.id))
+    etag = hashlib.sha256(body).hexdigest()[:32]
+    changed_ms = await request.app[FEEDS].shown(organisation.id, feed, etag, desk.now_ms())
+    changed = datetime.fromtimestamp(changed_ms // 1000, UTC)
+    response = web.Response(status=304) if _is_known(request, etag, changed) else web.Response(body=body)
+    if response.status == 200:
+        response.content_type, response.charset = "text/calendar", "utf-8"
+    response.etag, response.last_modified = etag, changed
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+async def _opened(request: web.Request, organisation: Organisation) -> tuple[Feed, Account]:
+    """Return the link and its owner. Raises HTTP 404 for what opens nothing, and 429."""
+    feeds, token = request.app[FEEDS], request.match_info["token"]
+    feed = await feeds.named(organisation.id, token)
+    async with guess(request, organisation.id, TokenKind.FEED, feed.person if feed else "") as attempt:
+        found = feed if feed is not None and feeds.opens(feed, token) else None
+        if found is not None:
+            attempt.succeeded()
+    account = None if found is None else await request.app[ACCOUNTS].get(organisation.id, found.person)
+    if found is None or account is None or account.disabled:
+        raise web.HTTPNotFound
+    try:
+        async with request.app[THROTTLE].attempt(READS, organisation.id, found.person):
+            return found, account  # not called a success: each reading counts
+    except BlockedError as blocked:
+        raise web.HTTPTooManyRequests(headers={"Retry-After": str(blocked.retry_s)}) from None
+
+
+def _calendar(
+    request: web.Request, organisation: Organisation, account: Account, booked: list[Appointment]
+) -> bytes:
+    offered = [code for code in (account.language, *organisation.languages) if code in languages()]
+    origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
+    home = f"{origin}/{organisation.id}/staff/calendar"
+    with using(offered[0] if offered else "en"):
+        words = ics.Words(gettext("Video visit"), gettext("Open the calendar:"), organisation.name)
+        name = gettext("Video visits, {clinic}").format(clinic=organisation.name)
+
+    def entry(one: Appointment) -> ics.Entry:
+        known = f" ({initials(one.patient.name)})" if organisation.booking.feed_initials else ""
+        day = local(organisation, one.starts_ms).date().isoformat()
+        return ics.Entry(one, words._replace(summary=words.summary + known), f"{home}?day={day}")
+
+    return ics.feed(map(entry, booked), name)
+
+
+def _is_known(request: web.Request, etag: str, changed: datetime) -> bool:
+    """Return whether the program has this answer already; its time counts only if it sends no tag (§13.2.2)."""
+    tags = request.if_none_match
+    if tags is not None:
+        return ETag(value="*") in tags or etag in {tag.value for tag in tags}
+    since = request.if_modified_since
+    return since is not None and changed <= since
+
+
+ROUTES = (web.get(PATH, visits),)
