@@ -24,7 +24,8 @@ from signalling.store.pubsub import Bus
 from signalling.store.records import Extra, Origin, Store
 from signalling.visit.commands import Command, Open
 from signalling.visit.notifications import notices
-from signalling.visit.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
+from signalling.visit.queue_watch import watched
+from signalling.visit.record import Actor, Notice, PatientInformation, Policy, Staff, Visit, Watch
 from signalling.visit.relations import Context, Decided, Event, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
@@ -47,6 +48,9 @@ class Organisations(Protocol):
     """The source of organisations' settings."""
 
     async def get(self, organisation: str, /) -> Organisation | None: ...
+    async def read(self, organisation: str, /) -> Organisation | None:
+        """Return the settings as they are in the store now, however new a copy `get` has."""
+
     async def list(self) -> list[str]: ...
 
 
@@ -305,3 +309,24 @@ class Service:
                 mirror.committed(committed)
                 return version_of(committed.seq)
         raise UnavailableError("overtaken too often")
+
+    async def watch_queue(self, mirror: Mirror) -> None:
+        """Make a change of the queue's rules one event for all pages. Called periodically by every worker."""
+        organisation = mirror.organisation
+        if watched(mirror.watch, (await self.organisation(organisation)).policy) == mirror.watch:
+            return
+        # Again with the newest settings: a worker whose copy is older must not take back what another has told.
+        settings = await self.organisations.read(organisation)
+        held, now_ms = await self.store.load(organisation, Watch, mirror.watch.id)
+        before = held or Watch()
+        if settings is None or before.version != mirror.watch.version:
+            return  # this mirror is behind: the next look is soon
+        after = watched(before, settings.policy)
+        if after == before:
+            return
+        after = replace(after, version=before.version + 1)
+        committed = await self.store.commit(
+            organisation, after, Event("queue_watched", now_ms), index_score=0
+        )
+        if committed is not None:
+            mirror.committed(committed)

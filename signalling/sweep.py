@@ -1,8 +1,8 @@
 """The sweep: periodic work on every organisation.
 
-Applies deadlines that passed, removes connections of dead workers, repairs mirrors that missed the last event, and
-detects a replaced store. Every worker sweeps; a commit happens once, however many workers try. Work that a crash
-interrupted is found again from the records.
+Applies deadlines that passed, watches the queue as a whole, removes connections of dead workers, repairs mirrors that
+missed the last event, and detects a replaced store. Every worker sweeps; a commit happens once, however many workers
+try. Work that a crash interrupted is found again from the records.
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ class Sweep:
         organisation = mirror.organisation
         for visit_id, due_ms in due:
             await _alone(self._apply(organisation, visit_id, due_ms))
+        await _alone(self._service.watch_queue(mirror))
         await self._off_call(mirror, present)
         dead = self._dead_for_a_while()
         for worker in (*dead, self._here.id):

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from signalling.visit.call_quality import MediaKind
+from signalling.visit.urgency import Urgency
 
 RequestId = Annotated[
     int, Meta(ge=0, le=2**53, description="a number that the client chooses, unique on its socket")
@@ -136,6 +137,12 @@ class VisitAssign(VisitRequest, frozen=True, kw_only=True, tag="visit.assign"):
 
 class VisitUnassign(VisitRequest, frozen=True, tag="visit.unassign"):
     """Take an assignment back: PROTOCOL.md#admins."""
+
+
+class VisitUrgency(VisitRequest, frozen=True, kw_only=True, tag="visit.urgency"):
+    """Set how urgent a waiting visit is: PROTOCOL.md#staffs."""
+
+    level: Annotated[Urgency, Meta(description="the level; set again to undo")]
 
 
 class VisitDecline(VisitRequest, frozen=True, kw_only=True, tag="visit.decline"):
@@ -289,6 +296,7 @@ ClientMessage = (
     | VisitEnd
     | VisitAssign
     | VisitUnassign
+    | VisitUrgency
     | VisitDecline
     | VisitTransfer
     | VisitReopen

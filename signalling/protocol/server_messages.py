@@ -141,7 +141,7 @@ class QueueSnapshot(WholeMessage, frozen=True, kw_only=True, tag="queue.snapshot
 
     rows: Annotated[tuple[Row, ...], Rows]
     staff: Annotated[tuple[StaffPart, ...], Meta(description="all staff who can be on call")]
-    limits: Annotated[QueueLimits, Meta(description="after which wait a row is amber, and red")]
+    limits: Annotated[QueueLimits, Meta(description="the rules of the queue")]
 
 
 class QueueRow(TopicMessage, frozen=True, kw_only=True, tag="queue.row"):
@@ -173,6 +173,12 @@ class QueueStaff(TopicMessage, frozen=True, kw_only=True, tag="queue.staff"):
     """The state of a member of staff has changed: PROTOCOL.md#queue."""
 
     staff: Annotated[StaffPart, Meta(description="their new state")]
+
+
+class QueueChanged(TopicMessage, frozen=True, kw_only=True, tag="queue.changed"):
+    """The organisation has changed its rules for the queue: PROTOCOL.md#queue."""
+
+    limits: Annotated[QueueLimits, Meta(description="the new rules")]
 
 
 class SessionsSnapshot(WholeMessage, frozen=True, kw_only=True, tag="sessions.snapshot"):
@@ -346,6 +352,7 @@ ServerMessage = (
     | QueueRow
     | QueueGone
     | QueueStaff
+    | QueueChanged
     | SessionsSnapshot
     | SessionsRow
     | SessionsGone

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from signalling.visit.record import Outcome, Status
 from signalling.visit.setup_guide import Step
+from signalling.visit.urgency import Urgency
 
 VisitId = Annotated[str, Meta(description="the visit's id")]
 Name = Annotated[str, Meta(description="the person's name")]
@@ -90,6 +91,18 @@ class StaffPart(PersonPart, frozen=True, kw_only=True):
     ] = ()
 
 
+class UrgencyPart(Part, frozen=True, kw_only=True):
+    """A level of urgency that was set, and the reason: a person or an answer."""
+
+    level: Annotated[Urgency, Meta(description="the level")]
+    by: Annotated[
+        PersonPart | None, Meta(description="the member of staff who set it; null if an answer did")
+    ]
+    answer: Annotated[
+        str, Meta(description="the answer in the setup guide that means this level; empty if a person set it")
+    ]
+
+
 class Row(Part, frozen=True, kw_only=True):
     """A row of On-Demand Requests."""
 
@@ -121,13 +134,24 @@ class Row(Part, frozen=True, kw_only=True):
         bool, Meta(description="true if the device check found that network or browser allow no video call")
     ] = False
     phone_shown: PhoneShown = ""
+    urgency: Annotated[
+        UrgencyPart | None,
+        Meta(description="how urgent the request is, and why; null: `routine`, and nobody has said so"),
+    ] = None
 
 
 class QueueLimits(Part, frozen=True, kw_only=True):
-    """After which wait a row is shown amber, and red."""
+    """The organisation's rules for the queue: its order, the words for urgency, and when a wait is amber or red."""
 
     amber_ms: Annotated[int, Meta(description="a row is amber after this wait")]
     red_ms: Annotated[int, Meta(description="a row is red after this wait")]
+    urgent_first: Annotated[
+        bool, Meta(description="true if more urgent rows come first; false if the longest wait comes first")
+    ] = False
+    level_words: Annotated[
+        dict[str, str],
+        Meta(description="level -> the organisation's word for it; levels without one are left out"),
+    ] = {}
 
 
 PathState = Literal["open", "lost", "none"]

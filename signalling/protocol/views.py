@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from signalling.protocol import shapes
 from signalling.visit import call_quality as t
-from signalling.visit.record import HELD, Person, Policy, Staff, Status, Visit
+from signalling.visit.record import HELD, Person, Policy, QueueRules, Staff, Status, Triage, Visit
 from signalling.visit.relations import PATIENT
 from signalling.visit.setup_guide import Guide
 
@@ -46,6 +46,24 @@ def row(visit: Visit) -> shapes.Row:
         admins_until_ms=visit.admins_until_ms,
         blocked=visit.blocked,
         phone_shown=visit.patient.phone_shown or visit.patient.phone,
+        urgency=urgency(visit.triage),
+    )
+
+
+def urgency(of: Triage | None) -> shapes.UrgencyPart | None:
+    """Return a level of urgency and its reason as a message's part."""
+    if of is None:
+        return None
+    return shapes.UrgencyPart(level=of.level, by=person(of.by), answer=of.answer)
+
+
+def limits(rules: QueueRules) -> shapes.QueueLimits:
+    """Return an organisation's rules for the queue."""
+    return shapes.QueueLimits(
+        amber_ms=rules.amber_ms,
+        red_ms=rules.red_ms,
+        urgent_first=rules.urgent_first,
+        level_words={str(level): word for level, word in rules.words.items()},
     )
 
 

@@ -260,6 +260,7 @@ HANDLERS: dict[type, Handler] = {
     client.VisitStart: _simple(lambda _: c.Start()),
     client.VisitAssign: _simple(lambda r: c.Assign(r.to)),
     client.VisitUnassign: _simple(lambda _: c.Unassign()),
+    client.VisitUrgency: _simple(lambda r: c.SetUrgency(r.level)),
     client.VisitDecline: _simple(lambda r: c.Decline(r.reason)),
     client.VisitTransfer: _simple(lambda r: c.Transfer(r.to)),
     client.VisitReopen: _simple(lambda _: c.Reopen()),

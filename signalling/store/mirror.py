@@ -21,7 +21,7 @@ from signalling.store.records import Committed, Store
 from signalling.supervision import Failed, unsupervised
 from signalling.visit import waiting
 from signalling.visit.open_visits import OpenVisits
-from signalling.visit.record import Record, Staff, Visit
+from signalling.visit.record import Record, Staff, Visit, Watch
 
 log = structlog.get_logger()
 
@@ -52,7 +52,7 @@ def version_of(seq: int) -> int:
 
 
 class Mirror:
-    """The copy of one organisation. `visits` are its open visits."""
+    """The copy of one organisation. `visits` are its open visits, `watch` is the state of the queue as a whole."""
 
     def __init__(
         self, organisation: str, store: Store, observers: list[Observer], failed: Failed = unsupervised
@@ -63,6 +63,7 @@ class Mirror:
         self.seq = 0
         self.visits = OpenVisits()
         self.staff: dict[str, Staff] = {}
+        self.watch = Watch()
         self.claims: deque[waiting.Paced] = deque(maxlen=waiting.RECENT)
         self._store = store
         self._observers = observers
@@ -89,6 +90,7 @@ class Mirror:
         head = snapshot.head
         self.epoch, self.seq, self._mark, self._lost = head.epoch, head.seq, head.mark, False
         self.visits, self.staff = OpenVisits(snapshot.visits.values()), snapshot.staff
+        self.watch = snapshot.watch
         self.claims.clear()
         self.claims.extend(snapshot.claims)
 
@@ -143,6 +145,10 @@ class Mirror:
             if before is not None and before.version >= record.version:
                 return
             self.staff[record.id] = record
+        elif isinstance(record, Watch):
+            if self.watch.version >= record.version:
+                return
+            before, self.watch = None, record
         else:
             before = None
         self._notify(Change(self.organisation, seq, entry.kind, before, record, entry.notices))

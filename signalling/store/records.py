@@ -29,7 +29,7 @@ from signalling.store.event_stream import (
 )
 from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
-from signalling.visit.record import ChatMessage, Mark, Notice, Record, Staff, Visit
+from signalling.visit.record import ChatMessage, Mark, Notice, Record, Staff, Visit, Watch
 from signalling.visit.relations import Event
 from signalling.visit.rules import QUIET
 from signalling.visit.setup_guide import Guide
@@ -37,13 +37,19 @@ from signalling.visit.waiting import Paced, paced
 
 _SCRIPT = (Path(__file__).parent / "commit.lua").read_text()
 _DEADLINE = (Path(__file__).parent / "deadline.lua").read_text()
-KINDS: dict[type[Record], str] = {Visit: "visit", Staff: "staff", ChatMessage: "line", Mark: "mark"}
+KINDS: dict[type[Record], str] = {
+    Visit: "visit",
+    Staff: "staff",
+    ChatMessage: "line",
+    Mark: "mark",
+    Watch: "watch",
+}
 """Record type -> the name of its kind in keys, in sealed data and in the stream of events."""
 _RECORD: dict[str, Any] = {name: msgspec.msgpack.Decoder(kind) for kind, name in KINDS.items()}
 _encode = msgspec.msgpack.Encoder().encode
 
 log = structlog.get_logger()
-R = TypeVar("R", Visit, Staff, Mark)
+R = TypeVar("R", Visit, Staff, Mark, Watch)
 Extra = tuple[str, int, bytes]  # added to a sorted set by the same commit: key, score, member
 # When a visit ended (ms), and its id. Orders ended visits; no two places are equal.
 Place = tuple[int, str]
@@ -72,6 +78,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     head: StreamHead
     visits: dict[str, Visit]
     staff: dict[str, Staff]
+    watch: Watch
     claims: list[Paced]
 
 
@@ -80,7 +87,13 @@ def newest(at_ms: int) -> str:
     return f">{at_ms}"
 
 
-RECORDS = {"visit": keys.VISIT, "staff": keys.STAFF_MEMBER, "line": keys.LINE, "mark": keys.MARK}
+RECORDS = {
+    "visit": keys.VISIT,
+    "staff": keys.STAFF_MEMBER,
+    "line": keys.LINE,
+    "mark": keys.MARK,
+    "watch": keys.WATCH,
+}
 
 
 def index_of(organisation: str, record: Record) -> str:
@@ -92,6 +105,8 @@ def index_of(organisation: str, record: Record) -> str:
             return keys.CHAT(organisation, record.visit)
         case Staff():
             return keys.STAFF(organisation)
+        case Watch():
+            return keys.WATCHES(organisation)
         case _:
             return keys.MARKS(organisation)
 
@@ -221,14 +236,16 @@ class Store:
             pipe = self.redis.pipeline(transaction=False)
             pipe.zrange(keys.OPEN(organisation), 0, -1)
             pipe.zrange(keys.STAFF(organisation), 0, -1)
+            pipe.zrange(keys.WATCHES(organisation), 0, -1)
             pipe.xrevrange(keys.EVENTS(organisation), count=500)
-            visit_ids, staff_ids, recent = await pipe.execute()
+            visit_ids, staff_ids, watch_ids, recent = await pipe.execute()
         visits: dict[str, Visit] = await self._many(organisation, "visit", visit_ids)
         staff: dict[str, Staff] = await self._many(organisation, "staff", staff_ids)
+        watches: dict[str, Watch] = await self._many(organisation, "watch", watch_ids)
         entries = [decode_entry(fields[b"e"]) for _, fields in recent]
         on_call = sum(one.on_call for one in staff.values())
         claims = paced(((entry.kind, entry.at_ms) for entry in entries), on_call)
-        return Snapshot(head, visits, staff, claims)
+        return Snapshot(head, visits, staff, watches.get(Watch().id, Watch()), claims)
 
     async def _many(self, organisation: str, what: str, members: Iterable[bytes]) -> dict[str, Any]:
         names = [m.decode() for m in members]

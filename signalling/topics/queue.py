@@ -17,7 +17,7 @@ from signalling.service import Service
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.topics.debounce import Debouncer
 from signalling.visit import waiting
-from signalling.visit.record import Policy, Staff, Status, Visit
+from signalling.visit.record import Policy, Staff, Status, Visit, Watch
 
 TOPIC = "queue"
 PLACE_TICK_S = 0.25  # patients' places are counted at most this often
@@ -72,9 +72,9 @@ class Queue:
             topic=TOPIC,
             epoch=mirror.epoch,
             version=mirror.version,
-            rows=tuple(views.row(visit) for visit in mirror.visits.queue()),
+            rows=tuple(map(views.row, mirror.visits.queue(urgent_first=policy.urgent_first))),
             staff=tuple(_staff_part(mirror, staff) for staff in mirror.staff.values()),
-            limits=shapes.QueueLimits(amber_ms=policy.amber_ms, red_ms=policy.red_ms),
+            limits=views.limits(policy.queue_rules),
         )
 
     def news(self, news: Change | Reset) -> None:
@@ -86,6 +86,13 @@ class Queue:
             self._staff_changed(mirror, news.before if isinstance(news.before, Staff) else None, news.after)
         elif isinstance(news.after, Visit):
             self._visit_changed(mirror, news.before if isinstance(news.before, Visit) else None, news.after)
+        elif isinstance(news.after, Watch):
+            self._rules_changed(mirror, news.after)
+
+    def _rules_changed(self, mirror: Mirror, watch: Watch) -> None:
+        limits = views.limits(watch.rules)
+        self._publish(mirror, server.QueueChanged(topic=TOPIC, version=mirror.version, limits=limits))
+        self._count_places(mirror)
 
     def _visit_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         staff = _session_changed(mirror, before, after)
@@ -108,7 +115,7 @@ class Queue:
             self._publish(mirror, gone)
         if staff is not None:
             self._publish_staff(mirror, staff)
-        if was != is_:
+        if was != is_ or (before is not None and before.urgency is not after.urgency):
             self._count_places(mirror)
 
     def _staff_changed(self, mirror: Mirror, before: Staff | None, after: Staff) -> None:
@@ -121,13 +128,16 @@ class Queue:
         self._publish(mirror, server.QueueStaff(topic=TOPIC, version=mirror.version, staff=part))
 
     def _publish(
-        self, mirror: Mirror, message: server.QueueRow | server.QueueGone | server.QueueStaff
+        self,
+        mirror: Mirror,
+        message: server.QueueRow | server.QueueGone | server.QueueStaff | server.QueueChanged,
     ) -> None:
         self._hub.publish(queue_topic(mirror.organisation), message.version, message)
 
     def place(self, mirror: Mirror, policy: Policy, visit_id: str) -> server.PlaceState:
         """Return the state of the topic `place` of a visit."""
-        place, on_call = mirror.visits.place(visit_id), sum(staff.on_call for staff in mirror.staff.values())
+        place = mirror.visits.place(visit_id, urgent_first=policy.urgent_first)
+        on_call = sum(staff.on_call for staff in mirror.staff.values())
         wait = None
         if place is not None and policy.show_wait:
             wait = waiting.expected_wait(place, mirror.claims, on_call, self._service.clock_ms())
@@ -149,7 +159,7 @@ class Queue:
 
     async def _send_places(self, mirror: Mirror) -> None:
         policy = (await self._service.organisation(mirror.organisation)).policy
-        for number, visit in enumerate(mirror.visits.queue(), 1):
+        for number, visit in enumerate(mirror.visits.queue(urgent_first=policy.urgent_first), 1):
             if number % PLACES_PER_TURN == 0:
                 await asyncio.sleep(0)
             name = f"{mirror.organisation}/place/{visit.id}"

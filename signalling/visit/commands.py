@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from signalling.visit.record import PatientInformation
+from signalling.visit.urgency import Urgency
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -60,6 +61,12 @@ class Assign(Command, frozen=True):
 
 class Unassign(Command, frozen=True):
     """Take back the assignment."""
+
+
+class SetUrgency(Command, frozen=True):
+    """Set how urgent the request is; sent by staff. Set again to undo."""
+
+    level: Urgency
 
 
 class Claim(Command, frozen=True):

@@ -24,9 +24,22 @@ from signalling.visit.commands import (
     Open,
     RemovePhoto,
     Save,
+    SetUrgency,
     Transfer,
 )
-from signalling.visit.record import HELD, Actor, Outcome, Party, Person, Photo, Policy, Role, Status, Visit
+from signalling.visit.record import (
+    HELD,
+    Actor,
+    Outcome,
+    Party,
+    Person,
+    Photo,
+    Policy,
+    Role,
+    Status,
+    Triage,
+    Visit,
+)
 from signalling.visit.relations import (
     ADMIN,
     ASSIGNEE,
@@ -40,6 +53,7 @@ from signalling.visit.relations import (
     party_key,
     relations,
 )
+from signalling.visit.urgency import more_urgent
 
 Effect = Callable[[Any, Any, Actor, Context], Visit]
 Guard = Callable[[Any, Any, Actor, Context], "Refusal | None"]
@@ -93,7 +107,8 @@ def saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
     asked = [step.id for step in guides.visible(context.guide, answers)]
     # A step that is no longer asked, because an earlier answer changed, does not move the patient on.
     at = asked.index(command.step) + 1 if command.step in asked else visit.step
-    saved = replace(visit, answers=answers, steps=len(asked))
+    triage = by_answers(visit, answers, context)
+    saved = replace(visit, answers=answers, steps=len(asked), triage=triage)
     if not command.left:
         return replace(saved, typing=command.step, step=min(at, len(asked)))
     done_ms = None if newly_asked(visit, answers, context) else visit.guide_done_ms
@@ -104,6 +119,22 @@ def newly_asked(visit: Visit, answers: dict[str, Any], context: Context) -> bool
     """Return True if changed answers bring up a step that was not asked before and needs an answer."""
     before = {step.id for step in guides.visible(context.guide, visit.answers)}
     return bool(set(guides.missing(context.guide, answers)) - before)
+
+
+def by_answers(visit: Visit, answers: dict[str, Any], context: Context) -> Triage | None:
+    """Return the urgency after changed answers.
+
+    What staff set stays, unless the answers have become more urgent than that since.
+    """
+    before, after = (guides.urgency(context.guide, given) for given in (visit.answers, answers))
+    if after == before:
+        return visit.triage
+    if visit.triage is None or visit.triage.by is None:
+        return None if after is None else Triage(level=after[0], answer=after[1])
+    known = (visit.urgency, *((before[0],) if before is not None else ()))
+    if after is not None and all(more_urgent(after[0], level) for level in known):
+        return Triage(level=after[0], answer=after[1])
+    return visit.triage
 
 
 def finished(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
@@ -123,6 +154,12 @@ def photo_added(visit: Visit, command: AddPhoto, _: Actor, context: Context) -> 
 
 def photo_removed(visit: Visit, command: RemovePhoto, _: Actor, __: Context) -> Visit:
     return replace(visit, photos=tuple(photo for photo in visit.photos if photo.id != command.photo))
+
+
+def urgency_set(visit: Visit, command: SetUrgency, actor: Actor, _: Context) -> Visit:
+    if visit.triage is not None and (visit.triage.level, visit.triage.by) == (command.level, actor.person):
+        return visit
+    return replace(visit, triage=Triage(level=command.level, by=actor.person))
 
 
 def assigned(visit: Visit, command: Assign | Transfer, actor: Actor, context: Context) -> Visit:

@@ -16,15 +16,18 @@ TAKEN = frozenset({Status.CLAIMED, Status.LIVE})
 
 
 class OpenVisits(Mapping[str, Visit]):
-    """Visits by id. Only `put` and `drop` change it."""
+    """Visits by id. Only `put` and `drop` change it.
+
+    The queue is kept in both orders (`waiting.rank`): an organisation may change its rule at any time.
+    """
 
     def __init__(self, visits: Iterable[Visit] = ()) -> None:
         self._visits: dict[str, Visit] = {}
-        self._queue: list[waiting.Rank] = []
+        self._queues: dict[bool, list[waiting.Rank]] = {False: [], True: []}
         self._taken: dict[str, Visit] = {}
         self._in_session: frozenset[str] | None = frozenset()
         self._held: dict[str, dict[tuple[str, str], None]] = {}
-        for visit in sorted(visits, key=waiting.rank):  # sorted, so that each insertion is an append
+        for visit in sorted(visits, key=_arrival):  # sorted, so that insertions are appends
             self.put(visit)
 
     def __getitem__(self, visit_id: str) -> Visit:
@@ -53,12 +56,13 @@ class OpenVisits(Mapping[str, Visit]):
             self._index(before, None)
 
     def _index(self, before: Visit | None, after: Visit | None) -> None:
-        was, is_ = _rank(before), _rank(after)
-        if was != is_:
-            if was is not None:
-                del self._queue[bisect_left(self._queue, was)]
-            if is_ is not None:
-                insort(self._queue, is_)
+        for urgent_first, queue in self._queues.items():
+            was, is_ = _rank(before, urgent_first), _rank(after, urgent_first)
+            if was != is_:
+                if was is not None:
+                    del queue[bisect_left(queue, was)]
+                if is_ is not None:
+                    insort(queue, is_)
         if before is not None and before.status in TAKEN:
             del self._taken[before.id]
             self._in_session = None
@@ -81,16 +85,16 @@ class OpenVisits(Mapping[str, Visit]):
     @property
     def waiting(self) -> int:
         """Return the number of patients that wait."""
-        return len(self._queue)
+        return len(self._queues[False])
 
-    def queue(self) -> list[Visit]:
-        """Return the visits that wait, longest waiting first."""
-        return [self._visits[visit_id] for *_, visit_id in self._queue]
+    def queue(self, *, urgent_first: bool) -> list[Visit]:
+        """Return the visits that wait, in the order of the organisation's rule."""
+        return [self._visits[visit_id] for *_, visit_id in self._queues[urgent_first]]
 
-    def place(self, visit_id: str) -> int | None:
-        """Return a visit's place in the queue, counted from 1; None if it does not wait."""
-        rank = _rank(self._visits.get(visit_id))
-        return None if rank is None else bisect_left(self._queue, rank) + 1
+    def place(self, visit_id: str, *, urgent_first: bool) -> int | None:
+        """Return a visit's place in that order, counted from 1; None if it does not wait."""
+        rank = _rank(self._visits.get(visit_id), urgent_first)
+        return None if rank is None else bisect_left(self._queues[urgent_first], rank) + 1
 
     @property
     def taken(self) -> ValuesView[Visit]:
@@ -118,8 +122,14 @@ class OpenVisits(Mapping[str, Visit]):
         return list(self._held.get(worker, ()))
 
 
-def _rank(visit: Visit | None) -> waiting.Rank | None:
-    return waiting.rank(visit) if visit is not None and visit.status is Status.QUEUED else None
+def _arrival(visit: Visit) -> waiting.Rank:
+    return waiting.rank(visit, urgent_first=False)
+
+
+def _rank(visit: Visit | None, urgent_first: bool) -> waiting.Rank | None:
+    if visit is None or visit.status is not Status.QUEUED:
+        return None
+    return waiting.rank(visit, urgent_first=urgent_first)
 
 
 def _connections(visit: Visit | None) -> frozenset[tuple[str, str, str]]:

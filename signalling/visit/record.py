@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from signalling.visit.urgency import Urgency
+
 SECOND_MS, MINUTE_MS = 1_000, 60_000
 
 
@@ -151,6 +153,14 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class Triage(msgspec.Struct, frozen=True, kw_only=True):
+    """A visit's level of urgency, and its reason: set `by` staff, or given by the `answer` to a step of the guide."""
+
+    level: Urgency
+    by: Person | None = None
+    answer: str = ""
+
+
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one visit. `arrived_ms`: when the setup guide was entered; it never changes.
 
@@ -188,6 +198,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     returned: int = 0
     parties: dict[str, Party] = {}
     photos: tuple[Photo, ...] = ()
+    triage: Triage | None = None  # None: routine, and nobody has said so
 
     @property
     def blocked(self) -> bool:
@@ -196,6 +207,11 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
             isinstance(answer, dict) and answer.get("network") in ("blocked", "unsupported")
             for answer in self.answers.values()
         )
+
+    @property
+    def urgency(self) -> Urgency:
+        """Return the level of urgency."""
+        return self.triage.level if self.triage is not None else Urgency.ROUTINE
 
     @property
     def is_open(self) -> bool:
@@ -240,7 +256,32 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     place: int = 0
 
 
-Record = Visit | Staff | ChatMessage | Mark
+class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of the queue that its pages follow: a part of `Policy`. `words`: level -> the organisation's word."""
+
+    amber_ms: int = 600_000
+    red_ms: int = 1_800_000
+    urgent_first: bool = False
+    words: dict[Urgency, str] = {}
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the queue as a whole: the rules that the pages were told."""
+
+    id: str = "queue"
+    version: int = 0
+    rules: QueueRules = QueueRules()
+
+
+Record = Visit | Staff | ChatMessage | Mark | Watch
+
+
+LevelWord = Annotated[
+    str,
+    Meta(
+        max_length=40, description="the organisation's word for this level of urgency; empty: the pages' own"
+    ),
+]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -318,3 +359,21 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     )
     show_place: Annotated[bool, Meta(description="the patient sees the place in the queue")] = True
     show_wait: Annotated[bool, Meta(description="the patient sees the expected wait, if it is known")] = True
+    urgent_first: Annotated[
+        bool,
+        Meta(description="the order of the queue: True urgency first, then the wait; False the wait alone"),
+    ] = False
+    emergency_word: LevelWord = ""
+    urgent_word: LevelWord = ""
+    routine_word: LevelWord = ""
+
+    @property
+    def queue_rules(self) -> QueueRules:
+        """Return what the pages of the queue must know."""
+        words = zip(Urgency, (self.emergency_word, self.urgent_word, self.routine_word), strict=True)
+        return QueueRules(
+            amber_ms=self.amber_ms,
+            red_ms=self.red_ms,
+            urgent_first=self.urgent_first,
+            words={level: word for level, word in words if word},
+        )

@@ -33,6 +33,7 @@ from signalling.visit.commands import (
     RemovePhoto,
     Reopen,
     Save,
+    SetUrgency,
     Start,
     Transfer,
     Unassign,
@@ -107,6 +108,7 @@ RULES: tuple[Rule, ...] = (
         when=do.has_talked,
     ),
     Rule(QUEUED, Assign, (ADMIN,), SAME, "assigned", do.assigned, (do.available,)),
+    Rule(QUEUED, SetUrgency, (ANYONE_STAFF,), SAME, "urgency_set", do.urgency_set),
     Rule(QUEUED, Unassign, (ADMIN,), SAME, "unassigned", do.unassigned),
     Rule(
         QUEUED,
@@ -229,9 +231,18 @@ def decide(visit: Visit | None, command: Command, actor: Actor, context: Context
         if refusal is not None:
             return refusal
     by = None if actor.role is Role.SYSTEM else actor.person
-    note = command.reason if isinstance(command, Decline) else None
-    event = Event(rule.event, context.now_ms, by, note)
+    event = Event(rule.event, context.now_ms, by, _note(command))
     return _become(visit, rule.effect(visit, command, actor, context), rule, event, key)
+
+
+def _note(command: Command) -> str | None:
+    """Return the detail of a command that its event keeps, for the history."""
+    match command:
+        case Decline():
+            return command.reason
+        case SetUrgency():
+            return command.level
+    return None
 
 
 def _become(

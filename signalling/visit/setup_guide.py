@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from signalling.visit.urgency import SEVERITY, Urgency
+
 MAX_TEXT = 4000  # characters of one answer
 
 
@@ -57,10 +59,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One version of an organisation's setup guide. A visit keeps the version that it began with."""
+    """One version of an organisation's setup guide. A visit keeps the version that it began with.
+
+    `levels`: step id -> option -> the urgency that this answer means. They are not part of a step, because patients
+    receive the steps, and an answer must not be chosen for the place in the queue.
+    """
 
     version: int
     steps: Annotated[tuple[Step, ...], Meta(min_length=1, max_length=50)]
+    levels: dict[str, dict[str, Urgency]] = {}
 
     def position(self, step_id: str) -> int | None:
         """Return the index of a step, from 0, or None if the guide has no such step."""
@@ -178,3 +185,21 @@ def missing(guide: Guide, answers: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the ids of the steps that are asked and have no valid answer, in the guide's order."""
     steps = visible(guide, answers)
     return tuple(step.id for step in steps if problem(step, answers.get(step.id)) is not None)
+
+
+def levels_problem(guide: Guide) -> str | None:
+    """Return what is wrong with the guide's levels of urgency, as a sentence, or None."""
+    options = {step.id: step.options for step in guide.steps if step.kind is Kind.CHOICE}
+    fits = all(set(levels) <= set(options.get(step, ())) for step, levels in guide.levels.items())
+    return None if fits else "only an option of a choice has a level of urgency."
+
+
+def urgency(guide: Guide, answers: Mapping[str, Any]) -> tuple[Urgency, str] | None:
+    """Return the most urgent level that these answers mean, and the answer; None if no answer has a level."""
+    found = [
+        (level, answer)
+        for step in visible(guide, answers)
+        if isinstance(answer := answers.get(step.id), str)
+        and (level := guide.levels.get(step.id, {}).get(answer)) is not None
+    ]
+    return min(found, key=lambda item: SEVERITY[item[0]], default=None)

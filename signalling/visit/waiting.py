@@ -1,6 +1,7 @@
 """The order of the queue, a patient's place in it, and the expected wait.
 
-Pure. All screens use the same rank, so that the provider's list and the patient's place agree.
+Pure. All screens use the same rank, so that the provider's list and the patient's place agree. The organisation's
+`Policy.urgent_first` chooses between the two orders.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from signalling.visit.record import Visit
+from signalling.visit.urgency import SEVERITY
 
 RECENT = 20  # how many claims are used to estimate the speed of the queue
 RECENT_MS = 2 * 3_600_000  # older claims belong to another time of day
@@ -22,13 +24,14 @@ class Paced(NamedTuple):
     on_call: int
 
 
-Rank = tuple[int, int, str]
-"""A visit's position in the queue: (`number`, `arrived_ms`, id), the smallest first."""
+Rank = tuple[int, int, int, str]
+"""A visit's position in the queue: (severity, `number`, `arrived_ms`, id), the smallest first."""
 
 
-def rank(visit: Visit) -> Rank:
-    """Return a visit's rank; does not check that the visit waits."""
-    return visit.number, visit.arrived_ms, visit.id
+def rank(visit: Visit, *, urgent_first: bool) -> Rank:
+    """Return a visit's rank; does not check that the visit waits. Without `urgent_first` all are equally severe."""
+    severity = SEVERITY[visit.urgency] if urgent_first else 0
+    return severity, visit.number, visit.arrived_ms, visit.id
 
 
 def paced(events: Iterable[tuple[str, int]], on_call: int) -> list[Paced]:

@@ -119,6 +119,8 @@ def _limits() -> str:
     def said(value: Any) -> str:
         if isinstance(value, bool):
             return "yes" if value else "no"
+        if isinstance(value, str):
+            return value or "none"
         return f"{value / 60_000:g} min" if value >= 60_000 else f"{value / 1000:g} s"
 
     default = Policy()

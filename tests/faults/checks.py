@@ -14,6 +14,7 @@ from signalling.visit.record import Actor, ChatMessage, Policy, Role, Staff, Sta
 from signalling.visit.relations import PATIENT, Context, Decided
 from signalling.visit.rules import QUIET, decide
 from signalling.visit.setup_guide import Guide
+from signalling.visit.urgency import Urgency
 from tests.faults.history import CHAIN, NOTICE_S, Commit, Held, History, Said
 
 LAG_S = 0.5  # what a busy machine adds to the times of samples and events
@@ -26,6 +27,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "visit.withdraw": frozenset({"withdrawn", "patient_done"}),
     "visit.assign": frozenset({"assigned"}),
     "visit.unassign": frozenset({"unassigned"}),
+    "visit.urgency": frozenset({"urgency_set"}),
     "visit.claim": frozenset({"claimed"}),
     "visit.decline": frozenset({"declined"}),
     "visit.start": frozenset({"started", "went_live"}),
@@ -333,6 +335,7 @@ def _command(said: Said, after: Visit) -> c.Command | None:
         "visit.finish": c.Finish,
         "visit.withdraw": c.Withdraw,
         "visit.unassign": c.Unassign,
+        "visit.urgency": lambda: c.SetUrgency(Urgency(fields["level"])),
         "visit.claim": c.Claim,
         "visit.decline": lambda: c.Decline(fields.get("reason")),
         "visit.start": c.Start,

@@ -23,7 +23,7 @@ async def stored_of(screen: Screen, actor: Actor, store: Store, snapshot: Snapsh
     if screen.kind == "queue":
         busy = visits.in_session
         return {
-            "rows": {visit.id: views.row(visit) for visit in visits.queue()},
+            "rows": {visit.id: views.row(visit) for visit in visits.queue(urgent_first=False)},
             "staff": {s.id: views.staff(s, s.id in busy) for s in snapshot.staff.values()},
         }
     if screen.kind == "bell":
@@ -41,10 +41,14 @@ async def stored_of(screen: Screen, actor: Actor, store: Store, snapshot: Snapsh
         return views.case(visit, GUIDE)
     if screen.kind == "chat":
         return {line.id: _line(line) for line in await store.lines(ORG, visit_id)}
-    if visits.place(visit_id) is None:
+    if visits.place(visit_id, urgent_first=False) is None:
         return None  # a page shows no place then, and is not told one
     on_call = sum(staff.on_call for staff in snapshot.staff.values())
-    return {"place": visits.place(visit_id), "waiting": visits.waiting, "on_call": on_call}
+    return {
+        "place": visits.place(visit_id, urgent_first=False),
+        "waiting": visits.waiting,
+        "on_call": on_call,
+    }
 
 
 def _line(line: Any) -> dict[str, Any]:

@@ -62,6 +62,12 @@ class Organisations:
     async def get(self, organisation: str, /) -> Settings | None:
         return self._known.get(organisation)
 
+    read = get
+
+    def change(self, **policy: Any) -> None:
+        """Save other limits of the first organisation, as its set-up does."""
+        self._known[ORG] = Settings(**policy)
+
     async def list(self) -> list[str]:
         return list(self._known)
 

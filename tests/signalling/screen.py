@@ -17,6 +17,7 @@ class Screen:
         self.epoch = ""
         self.rows: dict[str, dict[str, Any]] = {}
         self.staff: dict[str, dict[str, Any]] = {}
+        self.limits: dict[str, Any] = {}
         self.snapshots = 0
         self.shown: list[int] = []
 
@@ -25,6 +26,7 @@ class Screen:
         if message["type"] == "queue.snapshot":
             self.snapshots += 1
             self.epoch, self.version = message["epoch"], message["version"]
+            self.limits = message["limits"]
             self.rows = {row["visit"]: row for row in message["rows"]}
             self.staff = {person["id"]: person for person in message["staff"]}
             return
@@ -34,6 +36,8 @@ class Screen:
         self.shown.append(self.version)
         if message["type"] == "queue.row":
             self.rows[message["row"]["visit"]] = message["row"]
+        elif message["type"] == "queue.changed":
+            self.limits = message["limits"]
         elif message["type"] == "queue.gone":
             self.rows.pop(message["visit"], None)
         elif message["type"] == "queue.staff":
@@ -53,7 +57,7 @@ class Screen:
 
     def same_as(self, other: Screen) -> bool:
         """Return whether both show the same."""
-        return (self.rows, self.staff) == (other.rows, other.staff)
+        return (self.rows, self.staff, self.limits) == (other.rows, other.staff, other.limits)
 
 
 async def screen(client: SignallingClient, **held: Any) -> Screen:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -12,7 +13,7 @@ from signalling.service import Accepted
 from signalling.sockets import handshake
 from signalling.visit import commands as c
 from signalling.visit.record import Role
-from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.clinic import ORG, Clinic, Organisations, clinic
 from tests.signalling.waits import until
 
 
@@ -20,6 +21,14 @@ from tests.signalling.waits import until
 async def two(valkey: Redis) -> AsyncIterator[Clinic]:
     async with clinic(valkey) as opened:
         yield opened
+
+
+def change(two: Clinic, **policy: Any) -> None:
+    """Change the organisation's limits on all workers."""
+    for worker in two.workers:
+        settings = worker.service.organisations
+        assert isinstance(settings, Organisations)
+        settings.change(**policy)
 
 
 async def in_line(two: Clinic, patient_worker: int = 0) -> tuple[str, SignallingClient]:
@@ -275,3 +284,32 @@ async def test_a_topic_is_not_sent_for_a_change_that_it_does_not_show(two: Clini
     assert (await provider.expect("case.state"))["case"]["typing"] == "allergies"
     await provider.request("visit.claim", visit=patient.visit)
     assert (await provider.expect("visit.state"))["visit"]["status"] == "claimed"
+
+
+async def test_f38_urgency_moves_a_patient_up_on_every_worker_and_screen_by_the_clinics_rule(
+    two: Clinic,
+) -> None:
+    provider = await two.connect(two.provider(), 1)  # off call: any member of staff may set it
+    await provider.request("subscribe", topic="queue")
+    first, waiting = await in_line(two)
+    second, urgent = await in_line(two)
+    await waiting.expect("place.state", lambda m: m["waiting"] == 2 and m["place"] == 1)
+    await provider.request("visit.urgency", visit=second, level="urgent")
+    row = await provider.expect("queue.row", lambda m: m["row"]["urgency"] is not None)
+    by = {"id": "u_osei", "name": "Dr M. Osei"}
+    assert row["row"]["urgency"] == {"level": "urgent", "by": by, "answer": ""}
+    change(two, urgent_first=True, urgent_word="Soon")
+    told = await provider.expect("queue.changed")
+    assert (told["limits"]["urgent_first"], told["limits"]["level_words"]) == (True, {"urgent": "Soon"})
+    await waiting.expect("place.state", lambda m: m["place"] == 2)
+    await urgent.expect("place.state", lambda m: m["place"] == 1)
+    colleague = await two.connect(two.provider("Dr B. Lin"), 0)
+    await colleague.request("subscribe", topic="queue")
+    snapshot = await colleague.expect("queue.snapshot")
+    assert [r["visit"] for r in snapshot["rows"]] == [second, first]
+    assert snapshot["limits"] == told["limits"]
+    await colleague.request("visit.urgency", visit=second, level="routine")
+    await waiting.expect("place.state", lambda m: m["place"] == 1)
+    with pytest.raises(RequestError) as refused:
+        await urgent.request("visit.urgency", visit=second, level="emergency")
+    assert refused.value.code == "not_allowed"

@@ -123,7 +123,8 @@ async def decline(call: Call, body: t.Decline) -> t.Visit:
 
 async def queue(call: Call, _: None) -> t.Queue:
     """Return all waiting patients."""
-    return views.queue((await call.service.mirrors.get(call.organisation.id)).visits)
+    mirror = await call.service.mirrors.get(call.organisation.id)
+    return views.queue(mirror.visits, call.organisation.policy)
 
 
 async def staff(call: Call, _: None) -> t.Staff:
@@ -169,7 +170,7 @@ async def _command(call: Call, actor: Actor, command: c.Command) -> t.Visit:
 async def shown(call: Call, visit: Visit) -> t.Visit:
     """Return a visit's state, with its place in the queue."""
     mirror = await call.service.mirrors.get(call.organisation.id)
-    place = mirror.visits.place(visit.id)
+    place = mirror.visits.place(visit.id, urgent_first=call.organisation.policy.urgent_first)
     wait_ms = wait_at(mirror, place, call.service.clock_ms())
     return views.visit(visit, place, views.wait(wait_ms))
 

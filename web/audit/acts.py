@@ -15,6 +15,7 @@ ACTS: dict[str, str] = {
     "visit.assigned": N_("assigned a visit"),
     "visit.unassigned": N_("took an assignment back"),
     "visit.assignment_lapsed": N_("an assignment lapsed by itself"),
+    "visit.urgency_set": N_("set how urgent a request is"),
     "visit.claimed": N_("claimed a visit"),
     "visit.declined": N_("declined a request"),
     "visit.released": N_("returned a visit to the queue"),

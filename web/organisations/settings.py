@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from signalling.visit.record import Policy
-from signalling.visit.setup_guide import Guide, Kind, condition_problem
+from signalling.visit.setup_guide import Guide, Kind, condition_problem, levels_problem
 from web.errors import OrganisationError
 from web.organisations import countries
 
@@ -195,6 +195,7 @@ def _consistent(organisation: Organisation) -> Organisation:
             any(condition_problem(steps, index) for index in range(len(steps))),
             "guide: a step may depend only on an answer that a step before it has.",
         ),
+        (wrong_levels := levels_problem(organisation.guide), f"guide: {wrong_levels}"),
     ):
         if wrong:
             raise OrganisationError(sentence)

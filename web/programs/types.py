@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from signalling.visit.record import Outcome, Role, Status
+from signalling.visit.urgency import Urgency
 
 VISIT_ID = "v_[A-Za-z0-9_-]{16}"
 STAFF_ID = "[A-Za-z0-9_-]{1,64}"
@@ -170,7 +171,10 @@ class Wait(Shown, frozen=True, kw_only=True):
 
 
 class QueueRow(Shown, frozen=True, kw_only=True):
-    """A waiting patient, as in On-Demand Requests."""
+    """A waiting patient, as in On-Demand Requests.
+
+    `urgency_by` or `urgency_answer` (of the setup guide) is the reason of the urgency, if there is one.
+    """
 
     visit: str
     place: int
@@ -188,10 +192,13 @@ class QueueRow(Shown, frozen=True, kw_only=True):
     steps: int
     guide_done: bool
     assignee: PersonShown | None
+    urgency: Urgency
+    urgency_by: PersonShown | None
+    urgency_answer: str
 
 
 class Queue(Shown, frozen=True, kw_only=True):
-    """All waiting patients, the longest waiting first."""
+    """All waiting patients, in the order of the organisation’s rule: by wait, or by urgency and wait."""
 
     patients: tuple[QueueRow, ...]
 

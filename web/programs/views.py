@@ -38,9 +38,10 @@ def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None
     )
 
 
-def queue(visits: OpenVisits) -> t.Queue:
-    """Return the view of all waiting patients."""
-    return t.Queue(patients=tuple(row(of, place) for place, of in enumerate(visits.queue(), 1)))
+def queue(visits: OpenVisits, policy: r.Policy) -> t.Queue:
+    """Return the view of all waiting patients, in the order of the organisation's rule."""
+    waiting = visits.queue(urgent_first=policy.urgent_first)
+    return t.Queue(patients=tuple(row(of, place) for place, of in enumerate(waiting, 1)))
 
 
 def row(of: r.Visit, place: int) -> t.QueueRow:
@@ -62,6 +63,9 @@ def row(of: r.Visit, place: int) -> t.QueueRow:
         steps=of.steps,
         guide_done=of.guide_done_ms is not None,
         assignee=person(of.assignee),
+        urgency=of.urgency,
+        urgency_by=person(of.triage.by) if of.triage is not None else None,
+        urgency_answer=of.triage.answer if of.triage is not None else "",
     )
 
 

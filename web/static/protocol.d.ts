@@ -45,11 +45,18 @@ declare namespace Protocol {
     admins_until_ms: number | null;
     blocked: boolean;
     phone_shown: string;
+    urgency: UrgencyPart | null;
   }
 
   interface PersonPart {
     id: string;
     name: string;
+  }
+
+  interface UrgencyPart {
+    level: "emergency" | "urgent" | "routine";
+    by: PersonPart | null;
+    answer: string;
   }
 
   interface StaffPart {
@@ -64,6 +71,8 @@ declare namespace Protocol {
   interface QueueLimits {
     amber_ms: number;
     red_ms: number;
+    urgent_first: boolean;
+    level_words: Record<string, string>;
   }
 
   interface SessionRow {
@@ -288,6 +297,13 @@ declare namespace Protocol {
     topic: string;
     version: number;
     staff: StaffPart;
+  }
+
+  interface QueueChanged {
+    type: "queue.changed";
+    topic: string;
+    version: number;
+    limits: QueueLimits;
   }
 
   interface SessionsSnapshot {
@@ -547,6 +563,13 @@ declare namespace Protocol {
     visit: string;
   }
 
+  interface VisitUrgency {
+    type: "visit.urgency";
+    id: number;
+    visit: string;
+    level: "emergency" | "urgent" | "routine";
+  }
+
   interface VisitDecline {
     type: "visit.decline";
     id: number;
@@ -693,6 +716,7 @@ declare namespace Protocol {
     "visit.end": VisitEnd;
     "visit.assign": VisitAssign;
     "visit.unassign": VisitUnassign;
+    "visit.urgency": VisitUrgency;
     "visit.decline": VisitDecline;
     "visit.transfer": VisitTransfer;
     "visit.reopen": VisitReopen;
@@ -731,6 +755,7 @@ declare namespace Protocol {
     "visit.end": Done;
     "visit.assign": Done;
     "visit.unassign": Done;
+    "visit.urgency": Done;
     "visit.decline": Done;
     "visit.transfer": Done;
     "visit.reopen": Done;
@@ -765,6 +790,7 @@ declare namespace Protocol {
     "queue.row": QueueRow;
     "queue.gone": QueueGone;
     "queue.staff": QueueStaff;
+    "queue.changed": QueueChanged;
     "sessions.snapshot": SessionsSnapshot;
     "sessions.row": SessionsRow;
     "sessions.gone": SessionsGone;
@@ -790,7 +816,7 @@ declare namespace Protocol {
 
   /** The messages of each topic, except `gone`. */
   interface Topics {
-    queue: QueueSnapshot | QueueRow | QueueGone | QueueStaff;
+    queue: QueueSnapshot | QueueRow | QueueGone | QueueStaff | QueueChanged;
     sessions: SessionsSnapshot | SessionsRow | SessionsGone;
     bell: BellSnapshot | BellItem | BellMarked;
     [topic: `chat/${string}`]: ChatSnapshot | ChatLine;

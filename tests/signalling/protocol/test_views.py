@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from signalling.protocol import shapes, views
 from signalling.visit import commands as c
 from signalling.visit.call_quality import HEARD_LOST, PICTURE, ROUND_TRIP, SENT_LOST, Tally
-from signalling.visit.record import Outcome, Person, Photo, Policy, Staff, Status, Visit
+from signalling.visit.record import Outcome, Person, Photo, Policy, Staff, Status, Triage, Visit
+from signalling.visit.urgency import Urgency
 from tests.signalling.visits import (
     ADMIN,
     ANA,
@@ -44,6 +45,7 @@ FULL = replace(
     booked_ms=T0 + 1,
     admins_until_ms=T0 + 2,
     patient=replace(ANA, filled_in_by="Ben"),
+    triage=Triage(level=Urgency.URGENT, by=Person("osei", "Osei")),
 )
 
 
@@ -72,6 +74,7 @@ def test_a_row_of_the_queue_has_what_one_needs_to_choose() -> None:
         "admins_until_ms": T0 + 2,
         "blocked": False,
         "phone_shown": "+1 512 555 0142",
+        "urgency": {"level": "urgent", "by": {"id": "osei", "name": "Osei"}, "answer": ""},
     }
     shown_so = replace(FULL, patient=replace(FULL.patient, phone_shown="(512) 555-0142 ext. 12"))
     assert views.row(shown_so).phone_shown == "(512) 555-0142 ext. 12"
@@ -80,7 +83,7 @@ def test_a_row_of_the_queue_has_what_one_needs_to_choose() -> None:
             views.row(replace(FULL, answers={"text": "hi", "check": {"network": network}})).blocked == blocked
         )
     bare = views.row(queued())
-    assert (bare.guide_done, bare.assignee) == (False, None)
+    assert (bare.guide_done, bare.assignee, bare.urgency) == (False, None, None)
 
 
 def test_a_session_names_who_is_present() -> None:

@@ -13,6 +13,7 @@ from signalling.visit import commands as c
 from signalling.visit.record import Actor, Status, Visit
 from signalling.visit.relations import Decided
 from signalling.visit.rules import RULES, decide
+from signalling.visit.urgency import Urgency
 from tests.signalling.visits import (
     ANA,
     IN_STATUS,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, c.Command] = {
     "withdraw": c.Withdraw(),
     "assign": c.Assign("lin"),
     "unassign": c.Unassign(),
+    "set urgency": c.SetUrgency(Urgency.URGENT),
     "claim": c.Claim(),
     "decline": c.Decline("No"),
     "enter": c.Enter("c_new", "w1"),
@@ -64,6 +66,7 @@ queued   remove photo  patient
 queued   withdraw  patient
 queued   assign    admin
 queued   unassign  admin
+queued   set urgency  claimant, assignee, on call, off call, admin
 queued   claim     on call, assignee, admin
 queued   decline   admin
 queued   enter     patient

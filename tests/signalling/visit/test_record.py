@@ -37,6 +37,10 @@ def test_an_organisation_that_has_chosen_nothing_has_these_limits() -> None:
         "needs_on_call": False,
         "show_place": True,
         "show_wait": True,
+        "urgent_first": False,
+        "emergency_word": "",
+        "urgent_word": "",
+        "routine_word": "",
     }
 
 

@@ -43,6 +43,8 @@ class Anywhere:
     async def get(self, organisation: str, /) -> Anywhere:
         return self
 
+    read = get
+
     async def list(self) -> list[str]:
         return []
 

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from signalling.visit.record import Triage
+from signalling.visit.urgency import Urgency, more_urgent
 from signalling.visit.waiting import FEWEST, RECENT_MS, Paced, expected_wait, paced, rank
 from tests.signalling.visits import T0, queued
 
@@ -73,4 +75,18 @@ def test_f16_who_was_on_call_at_a_claim_follows_from_the_later_events() -> None:
 
 def test_the_queue_is_in_order_of_number_then_arrival_then_id() -> None:
     visit = replace(queued(), number=7)
-    assert rank(visit) == (7, T0, "v_1")
+    assert rank(visit, urgent_first=False) == (0, 7, T0, "v_1")
+
+
+def test_f38_the_clinics_rule_puts_urgency_before_the_wait() -> None:
+    long, short = (replace(queued(), id=name, number=number) for name, number in (("v_1", 1), ("v_2", 2)))
+    levels = [None, *Urgency]
+    for mine in levels:
+        for other in levels:
+            first, second = (
+                visit if level is None else replace(visit, triage=Triage(level=level))
+                for visit, level in ((long, mine), (short, other))
+            )
+            assert rank(first, urgent_first=False) < rank(second, urgent_first=False), "the wait alone"
+            severe = more_urgent(second.urgency, first.urgency)
+            assert (rank(first, urgent_first=True) < rank(second, urgent_first=True)) is not severe

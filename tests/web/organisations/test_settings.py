@@ -72,7 +72,7 @@ def test_a_document_that_is_not_valid_names_the_field(changes: dict[str, Any], f
 CALENDAR, POLICY, GUIDE, MAIL = overview.CALENDAR, overview.POLICY, guide.SECTION, mail.SECTION
 FORMS: dict[str, Section] = {
     **dict.fromkeys((*calendar_form.TEXTS, *calendar_form.NUMBERS, "closed"), CALENDAR),
-    **dict.fromkeys((*policy_form.DURATIONS, policy_form.RETENTION), POLICY),
+    **dict.fromkeys((*policy_form.DURATIONS, *policy_form.WORDS, policy_form.RETENTION), POLICY),
     **dict.fromkeys(mail.ADDRESSES, MAIL),
     **dict.fromkeys(("title", "help", "text", "options"), GUIDE),
 }
@@ -143,7 +143,7 @@ async def test_a_fields_bounds_are_those_of_its_type_in_form_sentence_page_and_d
         assert (said is not None) is (size in refused), (size, said)
         assert document_refuses(kind, name, made(size)) is (size in refused), size
         if said is not None and name not in NAMES_NO_BOUND and (number or size > most):
-            unit = policy_form.DURATIONS[name].unit_ms if kind is Policy else 1
+            unit = policy_form.DURATIONS[name].unit_ms if name in policy_form.DURATIONS else 1
             assert str(most // unit) in re.findall(r"\d+", said)
             assert not number or str(least // unit) in re.findall(r"\d+", said)
     if isinstance(made(most), str):

@@ -156,15 +156,16 @@ async def _keep(request: web.Request, organisation: Organisation, facility: Faci
 async def _rows(request: web.Request, organisation: Organisation, facility: Facility) -> list[dict[str, Any]]:
     service = request.app[SERVICE]
     mirror = await service.mirrors.get(organisation.id)
-    now_ms = service.clock_ms()
+    now_ms, urgent_first = service.clock_ms(), organisation.policy.urgent_first
     found = []
     for visit_id in await _placed(request, organisation, facility):
         visit = await service.visit(organisation.id, visit_id)
         if visit is None or (visit.ended_ms is not None and now_ms - visit.ended_ms > SHOWN_MS):
             continue
-        place = mirror.visits.place(visit.id)
+        place = mirror.visits.place(visit.id, urgent_first=urgent_first)
         wait_ms = wait_at(mirror, place, now_ms)
-        found.append((waiting.rank(visit), _row(visit, organisation, place, wait_ms, now_ms)))
+        rank = waiting.rank(visit, urgent_first=urgent_first)
+        found.append((rank, _row(visit, organisation, place, wait_ms, now_ms)))
     return [row for _rank, row in sorted(found, key=lambda item: item[0])]
 
 

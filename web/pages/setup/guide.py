@@ -81,6 +81,8 @@ async def _context(request: web.Request, organisation: Organisation, form: Form)
         "kinds": [(str(kind), gettext(label)) for kind, label in guide_form.KINDS.items()],
         "kind_words": {kind: gettext(label) for kind, label in guide_form.KINDS.items()},
         "conditions": [guide_form.conditions(rows, index) for index in range(len(rows))],
+        "levels": [(str(level), gettext(label)) for level, label in guide_form.LEVELS.items()],
+        "level_choices": [guide_form.level_choices(row) for row in rows],
         "longest": guide_form.LONGEST,
         "has_options": Kind.CHOICE,
         "has_text": Kind.CONSENT,

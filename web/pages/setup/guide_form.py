@@ -1,7 +1,8 @@
 """The form for a setup guide: steps with a key each, in the order in which they are posted.
 
 Pure. Knows the rules of each field, how steps are added, moved and removed in an unsaved form, and how a condition is
-written in one field: the earlier step's key, a colon, and "yes", "no", or "=" and an option.
+written in one field: the earlier step's key, a colon, and "yes", "no", or "=" and an option. So is the urgency of an
+answer: a level, a colon, and the option.
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from signalling.visit.setup_guide import BRANCHING, Condition, Guide, Kind, Option, Step
+from signalling.visit.urgency import Urgency
 from web.languages.i18n import N_, gettext
 from web.organisations.settings import SLUG, Organisation, bounds, bounds_of
 from web.pages.setup.frame import Form, Parsed, Posted, plain
@@ -28,10 +30,12 @@ MOST_STEPS = bounds(Guide, "steps").most
 MOST_OPTIONS = bounds(Step, "options").most
 LONGEST_OPTION = bounds_of(Option).most
 LONGEST: Mapping[str, int] = {name: bounds(Step, name).most for name in ("title", "help", "text")}
+LEVELS: Mapping[Urgency, str] = {Urgency.EMERGENCY: N_("Emergency"), Urgency.URGENT: N_("Urgent")}
+"""The levels that an answer may mean; all others are routine."""
 ANSWERS: Mapping[str, bool] = {"yes": True, "no": False}
 
 Row = dict[str, Any]
-"""A step in the form: key, kind, title, help, required, options (one per line), text, only_if."""
+"""A step in the form: key, kind, title, help, required, options (one per line), levels by option, text, only_if."""
 
 
 class Moved(NamedTuple):
@@ -67,10 +71,13 @@ class GuideSection:
             condition = _condition(row, rows[:index], ids)
             steps.append(_step(row, ids[row["key"]], condition))
 
+        levels = {ids[row["key"]]: found for row in rows if (found := _levels(row))}
+
         def apply(document: Organisation) -> Organisation:
-            if tuple(steps) == document.guide.steps:
+            version = document.guide.version
+            if Guide(version=version, steps=tuple(steps), levels=levels) == document.guide:
                 return document
-            guide = Guide(version=document.guide.version + 1, steps=tuple(steps))
+            guide = Guide(version=version + 1, steps=tuple(steps), levels=levels)
             return replace(document, guide=guide)
 
         return Parsed(form, errors, apply)
@@ -85,7 +92,7 @@ class GuideSection:
 
 def form_of(guide: Guide) -> Form:
     """Return the form with the values of a guide."""
-    return {"steps": [_row(step) for step in guide.steps]}
+    return {"steps": [_row(step, guide.levels.get(step.id, {})) for step in guide.steps]}
 
 
 def typed(posted: Posted) -> Form:
@@ -95,16 +102,21 @@ def typed(posted: Posted) -> Form:
 
 
 def moved(form: Form, do: str) -> Moved | None:
-    """Return the form after `do`: `add:` a kind; `up:`, `down:` or `remove:` a step's key. None for anything else."""
+    """Return the form after `do`: `add:` a kind; `up:`, `down:`, `remove:` or `levels:` a step's key.
+
+    `levels:` shows the urgency of options that were just written. None for anything else.
+    """
     rows: list[Row] = list(form["steps"])
     verb, _, what = do.partition(":")
     if verb == "add" and what in KINDS:
         number = next(n for n in range(1, 1000) if f"new-{n}" not in {row["key"] for row in rows})
-        rows.append(_row(Step(id=f"new-{number}", kind=Kind(what), title="")))
+        rows.append(_row(Step(id=f"new-{number}", kind=Kind(what), title=""), {}))
         return Moved({"steps": rows}, f"new-{number}-title")
     at = next((index for index, row in enumerate(rows) if row["key"] == what), None)
-    if at is None or verb not in ("up", "down", "remove"):
+    if at is None or verb not in ("up", "down", "remove", "levels"):
         return None
+    if verb == "levels":
+        return Moved({"steps": rows}, f"{what}-level-0")
     row = rows.pop(at)
     if verb == "remove":
         near = rows[min(at, len(rows) - 1)]["key"] + "-title" if rows else "add-text"
@@ -134,7 +146,7 @@ def conditions(rows: Sequence[Row], index: int) -> list[tuple[str, str]]:
     return found
 
 
-def _row(step: Step) -> Row:
+def _row(step: Step, levels: Mapping[str, Urgency]) -> Row:
     on = step.only_if
     only_if = ""
     if on is not None:
@@ -147,6 +159,7 @@ def _row(step: Step) -> Row:
         "help": step.help,
         "required": step.required,
         "options": "\n".join(step.options),
+        "levels": {option: str(level) for option, level in levels.items()},
         "text": step.text,
         "only_if": only_if,
     }
@@ -164,9 +177,31 @@ def _typed_row(posted: Posted, key: str) -> Row:
         "help": text("help", LONGEST["help"]),
         "required": f"{key}-required" in posted,
         "options": text("options", (MOST_OPTIONS + 1) * (LONGEST_OPTION + 1), lines=True),
+        "levels": _typed_levels(posted, key),
         "text": text("text", LONGEST["text"], lines=True),
         "only_if": text("only_if", 300),
     }
+
+
+def _typed_levels(posted: Posted, key: str) -> dict[str, str]:
+    fields = [posted.get(f"{key}-level-{number}", "") for number in range(MOST_OPTIONS)]
+    chosen = [field.partition(":") for field in fields]
+    return {option: level for level, _, option in chosen if level in LEVELS}
+
+
+def _levels(row: Row) -> dict[str, Urgency]:
+    """Return the urgency of a choice's options; what was chosen for an option that is gone is left out."""
+    if row["kind"] != Kind.CHOICE:
+        return {}
+    levels = row["levels"]
+    return {option: Urgency(levels[option]) for option in _options(row) if option in levels}
+
+
+def level_choices(row: Row) -> list[tuple[str, str]]:
+    """Return (option, its chosen level or "") of a choice, for the fields of its levels."""
+    if row["kind"] != Kind.CHOICE:
+        return []
+    return [(option, row["levels"].get(option, "")) for option in _options(row)[:MOST_OPTIONS]]
 
 
 def _options(row: Row) -> list[str]:
@@ -253,8 +288,13 @@ def _words(row: Row) -> str:
         gettext(KINDS[row["kind"]]),
         gettext("required") if row["required"] else gettext("optional"),
         row["help"],
-        ", ".join(_options(row)),
+        ", ".join(map(_with_level, level_choices(row))),
         row["text"],
         row["only_if"].partition(":")[2].removeprefix("="),
     ]
     return " · ".join(part for part in parts if part)
+
+
+def _with_level(chosen: tuple[str, str]) -> str:
+    option, level = chosen
+    return f"{option} ({gettext(LEVELS[Urgency(level)])})" if level else option

@@ -161,6 +161,8 @@ def calendar_context() -> dict[str, Any]:
 def _policy_context() -> dict[str, Any]:
     return {
         "choices": list(policy_form.CHOICES.items()),
+        "words": list(policy_form.WORDS.items()),
+        "longest": policy_form.LONGEST,
         "durations": [
             (name, row, gettext(policy_form.UNITS[row.unit_ms]))
             for name, row in policy_form.DURATIONS.items()

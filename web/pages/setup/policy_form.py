@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signalling.visit.record import Policy
 from web.languages.i18n import N_, gettext
 from web.organisations.settings import Organisation, bounds
-from web.pages.setup.frame import Form, Parsed, Posted
+from web.pages.setup.frame import Form, Parsed, Posted, plain
 
 SECOND, MINUTE = 1000, 60_000
 UNITS: Mapping[int, str] = {SECOND: N_("seconds"), MINUTE: N_("minutes")}
@@ -78,6 +78,13 @@ CHOICES: Mapping[str, Choice] = {
         N_("Meet Now is open only while somebody is on call"),
         N_("Otherwise patients can stand in line at any time within the opening hours."),
     ),
+    "urgent_first": Choice(
+        N_("More urgent patients come first"),
+        N_(
+            "Then the longest wait. Otherwise the wait alone decides, and urgency is only shown. Patients see their "
+            "place accordingly."
+        ),
+    ),
     "claim_in_session": Choice(
         N_("Providers can claim another patient while they are in a session"),
         N_("Otherwise the session must be ended first."),
@@ -87,10 +94,19 @@ CHOICES: Mapping[str, Choice] = {
         N_("Otherwise the provider is warned. Where somebody is licensed is set with each person."),
     ),
 }
+WORDS: Mapping[str, str] = {
+    "emergency_word": N_("Emergency"),
+    "urgent_word": N_("Urgent"),
+    "routine_word": N_("Routine"),
+}
+"""The texts of the policy: the clinic's words for the levels of urgency, with the words of the pages."""
 RETENTION = "retention_days"
 """A field of this form that belongs to the document, not to the policy: a number of days."""
 TWO_FACTOR = "admins_two_factor"
 """Like `RETENTION`, but a yes-or-no field."""
+
+
+LONGEST: Mapping[str, int] = {name: bounds(Policy, name).most for name in WORDS}
 
 
 class PolicySection:
@@ -104,7 +120,7 @@ class PolicySection:
         policy = organisation.policy
         return {
             **{name: _plain(getattr(policy, name) / row.unit_ms) for name, row in DURATIONS.items()},
-            **{name: getattr(policy, name) for name in CHOICES},
+            **{name: getattr(policy, name) for name in (*CHOICES, *WORDS)},
             RETENTION: str(organisation.retention_days),
             TWO_FACTOR: organisation.admins_two_factor,
         }
@@ -114,11 +130,16 @@ class PolicySection:
         form: Form = {
             **{name: posted.get(name, "").strip().replace(",", ".")[:12] for name in DURATIONS},
             **{name: name in posted for name in CHOICES},
+            **{name: plain(posted.get(name, ""), LONGEST[name]) for name in WORDS},
             RETENTION: posted.get(RETENTION, "").strip()[:8],
             TWO_FACTOR: TWO_FACTOR in posted,
         }
         numbers = {name: _number(form[name]) for name in DURATIONS}
         errors = {name: wrong for name in DURATIONS if (wrong := _wrong(name, numbers[name]))}
+        for name, most in LONGEST.items():
+            if len(form[name]) > most:
+                said = gettext("This is too long; at most %(most)s characters, please.")
+                errors[name] = said % {"most": most}
         days = int(form[RETENTION]) if form[RETENTION].isascii() and form[RETENTION].isdigit() else 0
         kept = bounds(Organisation, RETENTION)
         if not kept.least <= days <= kept.most:
@@ -129,7 +150,7 @@ class PolicySection:
 
         def apply(document: Organisation) -> Organisation:
             durations = {name: round(numbers[name] * row.unit_ms) for name, row in DURATIONS.items()}
-            choices = {name: form[name] for name in CHOICES}
+            choices = {name: form[name] for name in (*CHOICES, *WORDS)}
             policy = replace(document.policy, **durations, **choices)
             return replace(document, policy=policy, retention_days=days, admins_two_factor=form[TWO_FACTOR])
 
@@ -145,9 +166,14 @@ class PolicySection:
                 for name, row in DURATIONS.items()
             },
             **{gettext(row.label): yes[form[name]] for name, row in CHOICES.items()},
+            **{_word_label(name): form[name] for name in WORDS},
             gettext("Days that ended visits are kept"): form[RETENTION],
             gettext("Administrators need two-factor sign-in"): yes[form[TWO_FACTOR]],
         }
+
+
+def _word_label(name: str) -> str:
+    return gettext("Your word for “%(word)s”") % {"word": gettext(WORDS[name])}
 
 
 def _wrong(name: str, number: float) -> str | None:

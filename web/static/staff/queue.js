@@ -17,7 +17,8 @@ export class Queue {
   rows = [];
   /** @type {Map<string, Protocol.StaffPart>} */
   staff = new Map();
-  limits = { amber_ms: Infinity, red_ms: Infinity };
+  /** @type {Protocol.QueueLimits} */
+  limits = { amber_ms: Infinity, red_ms: Infinity, urgent_first: false, level_words: {} };
   loaded = false;
   /** @type {Set<string>} */
   #seen = new Set();
@@ -36,6 +37,10 @@ export class Queue {
         return this.#takeRow(message);
       case "queue.gone":
         return this.#takeGone(message);
+      case "queue.changed":
+        this.limits = message.limits;
+        this.#sort(this.rows);
+        return { fresh: [], gone: null };
       case "queue.staff":
         this.staff = new Map(this.staff).set(message.staff.id, message.staff);
         return { fresh: [], gone: null };
@@ -48,9 +53,9 @@ export class Queue {
   #takeAll(message) {
     // Those that came while the connection was lost.
     const fresh = this.loaded ? message.rows.filter((row) => !this.#seen.has(arrival(row))) : [];
-    this.rows = [...message.rows].sort(byWait);
-    this.staff = new Map(message.staff.map((person) => [person.id, person]));
     this.limits = message.limits;
+    this.#sort(message.rows);
+    this.staff = new Map(message.staff.map((person) => [person.id, person]));
     this.loaded = true;
     for (const row of message.rows) this.#remember(row);
     return { fresh, gone: null };
@@ -62,9 +67,9 @@ export class Queue {
     this.#remember(row);
     const before = this.rows.find(({ visit }) => visit === row.visit);
     const shown = { ...row, arriving: before ? before.arriving : true };
-    if (before?.arrived_ms === row.arrived_ms)
+    if (before && inOrder(before, row, this.limits) === 0)
       this.rows = this.rows.map((held) => (held === before ? shown : held));
-    else this.rows = [...this.rows.filter((held) => held !== before), shown].sort(byWait);
+    else this.#sort([...this.rows.filter((held) => held !== before), shown]);
     return { fresh: fresh && !known ? [row] : [], gone: null };
   }
 
@@ -73,6 +78,11 @@ export class Queue {
     const row = this.rows.find(({ visit }) => visit === message.visit);
     this.rows = this.rows.filter(({ visit }) => visit !== message.visit);
     return { fresh: [], gone: row ? { ...message, name: row.name } : null };
+  }
+
+  /** @param {QueuedRow[]} rows */
+  #sort(rows) {
+    this.rows = [...rows].sort((a, b) => inOrder(a, b, this.limits));
   }
 
   /** @param {Protocol.Row} row */
@@ -84,12 +94,26 @@ export class Queue {
   }
 }
 
+/** Most urgent first. @type {Protocol.UrgencyPart["level"][]} */
+export const LEVELS = ["emergency", "urgent", "routine"];
+
+/** A row whose urgency nobody has set is routine. */
+export const levelOf = (/** @type {Protocol.Row} */ { urgency }) => urgency?.level ?? "routine";
+
 /**
- * Longest waiting first: the server's order, on every screen.
+ * The server's order, on every screen: by the organisation's rule the most urgent first, then the longest
+ * wait.
  *
  * @param {Protocol.Row} a
  * @param {Protocol.Row} b
+ * @param {Protocol.QueueLimits} limits
  */
-function byWait(a, b) {
-  return a.number - b.number || a.arrived_ms - b.arrived_ms || (a.visit < b.visit ? -1 : 1);
+export function inOrder(a, b, { urgent_first }) {
+  const severity = (/** @type {Protocol.Row} */ row) => (urgent_first ? LEVELS.indexOf(levelOf(row)) : 0);
+  return (
+    severity(a) - severity(b) ||
+    a.number - b.number ||
+    a.arrived_ms - b.arrived_ms ||
+    (a.visit < b.visit ? -1 : Number(a.visit > b.visit))
+  );
 }

@@ -5,10 +5,14 @@ import re
 
 from redis.asyncio import Redis
 
+from signalling.visit.commands import SetUrgency
+from signalling.visit.record import Actor, Role
+from signalling.visit.urgency import Urgency
 from tests.web.api.client import program
 from tests.web.pages.setup.desk import Form, changed
+from tests.web.pages.setup.desk import desk as admin_desk
 from tests.web.site import FORM, Person, Site
-from web.keys import FACILITIES
+from web.keys import FACILITIES, SERVICE
 
 
 async def link(site: Site, name: str = "Ward 3") -> str:
@@ -100,3 +104,21 @@ async def test_errors_are_shown_and_typed_values_are_kept(site: Site) -> None:
     assert answer.status == 422
     assert 'value="Ana Ruiz"' in text
     assert 'autocomplete="name"' not in text  # the device is others' too: nothing is offered to the next
+
+
+async def test_f38_program_kiosk_and_patient_see_the_order_of_the_clinics_rule(site: Site) -> None:
+    desk_of_admin = await admin_desk(site)
+    assert (await desk_of_admin.change("policy", urgent_first="on")).status == 303
+    office, desk, path = await program(site), site.person(), await link(site)
+    for name in ("Ana Ruiz", "Ben van Ode"):
+        assert await place(desk, path, name=name) == 303
+    first, second = [row["visit"] for row in (await office.call("GET", "/queue"))[1]["patients"]]
+    robin = Actor(organisation="demo", id="u_robin", name="Robin Hale", role=Role.ADMIN)
+    await site.app[SERVICE].command(robin, second, SetUrgency(Urgency.EMERGENCY))
+    rows = (await office.call("GET", "/queue"))[1]["patients"]
+    assert [(row["visit"], row["urgency"], row["urgency_by"]) for row in rows] == [
+        (second, "emergency", {"id": "u_robin", "name": "Robin Hale"}),
+        (first, "routine", None),
+    ]
+    assert (await office.call("GET", f"/visits/{first}"))[1]["place"] == 2
+    assert re.findall(r"<b>(.*?)</b>", await listed(desk, path)) == ["B. O.", "A. R."]

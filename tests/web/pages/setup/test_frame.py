@@ -148,7 +148,7 @@ async def test_of_many_who_save_at_once_one_succeeds_and_the_others_see_a_confli
 
 def test_every_rule_of_the_policy_has_a_field_in_the_set_up() -> None:
     in_calendar = {"show_place", "show_wait"}
-    asked = {*policy_form.DURATIONS, *policy_form.CHOICES, *in_calendar}
+    asked = {*policy_form.DURATIONS, *policy_form.CHOICES, *policy_form.WORDS, *in_calendar}
     assert asked == set(Policy.__struct_fields__)
 
 

@@ -1,12 +1,17 @@
 """The setup guide's builder over HTTP: steps added, moved, removed, branched, checked; versions that visits keep."""
 
+import msgspec
 import pytest
 
+from signalling.protocol import views
 from signalling.visit.setup_guide import Condition, Kind
+from signalling.visit.urgency import Urgency
+from tests.signalling.visits import queued
 from tests.web.pages.setup.desk import Desk, Fields, changed, desk
 from tests.web.pages.setup.test_frame import stored
 from tests.web.site import Site
 from web.keys import SERVICE
+from web.pages.setup.guide import SECTION
 
 PATH = "/demo/staff/setup/guide"
 
@@ -142,3 +147,33 @@ async def test_two_admins_who_build_the_guide_do_not_overwrite_each_other(site: 
     kept = await other.fields("guide", text)
     assert order(kept)[1] == "since"
     assert ("since-title", "When did it begin?") in kept
+
+
+async def test_f38_an_answer_of_a_choice_may_carry_a_level_of_urgency_that_patients_do_not_see(
+    site: Site,
+) -> None:
+    admin = await desk(site)
+    fields = changed(
+        await press(admin, await admin.fields("guide"), "add:choice"),
+        **{"new-1-title": "What is it?", "new-1-options": "A rash\nChest pain"},
+    )
+    text = await (await admin.person.post(PATH, [*fields, ("do", "levels:new-1")])).text()
+    assert "What is it?" in text
+    assert 'name="new-1-level-1" autofocus' not in text
+    assert 'name="new-1-level-0" autofocus' in text
+    fields = changed(
+        await admin.fields("guide", text),
+        **{"new-1-level-1": "emergency:Chest pain", "new-1-level-0": "hopeless:A rash"},
+    )
+    assert (await admin.save("guide", fields)).status == 303
+    guide = (await stored(site)).guide
+    assert guide.levels == {"what-is-it": {"Chest pain": Urgency.EMERGENCY}}
+    assert "Chest pain (Emergency)" in list(SECTION.shown(await stored(site)).values())[-1]
+    assert "levels" not in msgspec.to_builtins(views.case(queued(), guide))["steps"][-1]
+    again = await admin.fields("guide")
+    assert ("what-is-it-level-1", "emergency:Chest pain") in again
+    assert (await admin.save("guide", again)).status == 303
+    assert (await stored(site)).guide.version == 2, "nothing was changed"
+    gone = changed(again, **{"what-is-it-options": "A rash\nA cough"})
+    assert (await admin.save("guide", gone)).status == 303
+    assert (await stored(site)).guide.levels == {}, "with the option its level is gone"

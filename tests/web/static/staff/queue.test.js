@@ -28,6 +28,23 @@ test("rows stand by how long they have waited, whatever order they come in", () 
   assert.deepEqual(visits(), ["v_2", "v_3", "v_1"]);
 });
 
+test("f38: rows stand by urgency first where the clinic's rule says so, and the rule may change", () => {
+  const level = (/** @type {string} */ level) => ({ urgency: { level, by: null, answer: "" } });
+  const { take, visits } = opened(
+    row("v_1", 1),
+    row("v_2", 2, level("urgent")),
+    row("v_3", 3, level("emergency")),
+    row("v_4", 4, level("routine")),
+  );
+  assert.deepEqual(visits(), ["v_1", "v_2", "v_3", "v_4"]);
+  take({ type: "queue.changed", limits: { ...limits, urgent_first: true } });
+  assert.deepEqual(visits(), ["v_3", "v_2", "v_1", "v_4"]);
+  take({ type: "queue.row", row: row("v_1", 1, level("emergency")), fresh: false });
+  assert.deepEqual(visits(), ["v_1", "v_3", "v_2", "v_4"]);
+  take({ type: "queue.changed", limits: { ...limits, urgent_first: false } });
+  assert.deepEqual(visits(), ["v_1", "v_2", "v_3", "v_4"]);
+});
+
 test("the first list rings for nobody; an arrival rings once", () => {
   const { queue, take } = opened(row("v_1", 1));
   assert.equal(queue.rows[0].arriving, undefined);

@@ -1,0 +1,27 @@
+"""The levels of urgency (triage) of a request, the most urgent first.
+
+Pure. An organisation may give the levels words of its own; the levels are fixed, so that every screen and program
+compares them alike.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Urgency(StrEnum):
+    """A level of urgency."""
+
+    EMERGENCY = "emergency"
+    URGENT = "urgent"
+    ROUTINE = "routine"
+
+
+SEVERITY: Final = {level: place for place, level in enumerate(Urgency)}
+"""Level -> its place, the most urgent has 0."""
+
+
+def more_urgent(one: Urgency, other: Urgency) -> bool:
+    """Return True if the first level is more urgent than the second."""
+    return SEVERITY[one] < SEVERITY[other]
