@@ -57,8 +57,25 @@ async def test_a_closed_organisation_shows_when_it_opens_and_accepts_no_patient(
     ana = site.person()
     assert "We are closed." in await (await ana.get("/demo")).text()
     assert (await ana.get("/demo/information")).headers["Location"] == "/demo"
-    assert (await ana.post("/demo/information", FORM)).headers["Location"] == "/demo"
+    assert (await ana.post("/demo/information", FORM)).status == 409
     assert await visits(site) == []
+
+
+async def test_f12_a_form_that_is_sent_after_closing_time_is_shown_again_with_what_was_written(
+    site: Site,
+) -> None:
+    ana = site.person()
+    await ana.get("/demo/information")
+    await site.change(hours=((("00:00", "00:01"),),) * 7)
+    answer = await ana.post("/demo/information", {**FORM, "email": "not yet"})
+    text = await answer.text()
+    assert answer.status == 409
+    assert "We have closed while you filled this in. Meet Now opens tomorrow at 12:00" in text
+    assert 'value="Ana Ruiz"' in text
+    assert 'value="not yet"' in text
+    assert await visits(site) == []
+    await site.change(policy=Policy(needs_on_call=True), hours=((("00:00", "24:00"),),) * 7)
+    assert "No clinician is on call any more." in await (await ana.post("/demo/information", FORM)).text()
 
 
 async def test_an_organisation_may_close_meet_now_while_nobody_is_on_call(site: Site) -> None:

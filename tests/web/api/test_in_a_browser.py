@@ -17,6 +17,14 @@ from web.keys import FACILITIES
 from web.organisations import demo
 from web.pages.facility import kiosk
 
+NOTE_TONES = """() => {
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (...args) {
+        document.documentElement.dataset.chimed = "";
+        start.apply(this, args);
+    };
+}"""
+
 
 @asynccontextmanager
 async def opened(
@@ -82,10 +90,20 @@ async def test_a_ward_places_two_patients_sees_the_call_without_a_reload_and_tak
         await expect(rows.nth(0)).to_contain_text("A. R.")
         await expect(rows.nth(1)).to_contain_text("Place 2")
         visit = (await office.call("GET", "/queue"))[1]["patients"][0]["visit"]
+        await page.evaluate(NOTE_TONES)
+        await page.get_by_role("heading", level=1).click()  # browsers allow sound after a press
         await say(ws, type="visit.claim", id=7, visit=visit)
+        await expect(page.locator("html[data-chimed]")).to_be_attached()
         await expect(rows.nth(0)).to_contain_text("Dr Maya Osei is calling")
         await expect(page.locator("#said")).to_contain_text("Dr Maya Osei is calling")
         await expect(rows.nth(1)).to_contain_text("Place 1")
+        for answer, left in (("Keep the place", False), ("Take out of the line", True)):
+            await page.get_by_role("button", name="Take out of the line B. O.").click()
+            await page.get_by_role("dialog").get_by_role("button", name=answer).click()
+            await expect(page.get_by_role("dialog")).to_have_count(0)
+            if left:
+                await expect(page.get_by_text("Place 1")).to_have_count(0)
+            await expect(rows).to_have_count(2)
         await page.get_by_role("button", name="Take the call on this device A. R.").click()
         await page.wait_for_url("**/demo/visit*")
         await expect(page.get_by_role("button", name="Start Session")).to_be_visible()

@@ -77,6 +77,30 @@ async def test_a_form_that_failed_keeps_what_was_right_and_leads_to_what_was_wro
     await expect(phone).to_be_focused()
 
 
+async def test_f12_what_was_typed_outlasts_a_reload_and_another_language_but_not_the_form(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await open_page("/demo/information")
+    await page.get_by_label("Full name").fill("Ana Ruiz")
+    await page.get_by_label("Where are you now?").select_option("TX")
+    await page.get_by_text("Are you filling this in for someone else?").click()
+    await page.get_by_label("Your name, and who you are to the patient").fill("Rosa, mother")
+    await page.reload()
+    await expect(page.get_by_label("Full name")).to_have_value("Ana Ruiz")
+    await expect(page.get_by_label("Where are you now?")).to_have_value("TX")
+    await expect(page.get_by_label("Your name, and who you are to the patient")).to_be_visible()
+    # With a mistake the server sends what was written, which is then what holds.
+    clinic.contexts["/demo/information"] = {"form": {**FORM, "name": "Ben"}, "errors": {"email": "No."}}
+    await page.reload()
+    await expect(page.get_by_label("Full name")).to_have_value("Ben")
+    # The visit is open: the form has done its work.
+    await page.goto(page.url.replace("/information", "/visit"))
+    await expect(page.get_by_text("You are second in line")).to_be_visible()
+    assert (
+        await page.evaluate("Object.keys(sessionStorage).filter((name) => name.startsWith('draft:'))") == []
+    )
+
+
 async def test_a_form_pressed_twice_is_sent_once(clinic: Clinic, open_page: OpenPage) -> None:
     page = await open_page("/demo/information")
     await page.evaluate(

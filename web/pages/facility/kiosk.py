@@ -63,10 +63,9 @@ async def place(request: web.Request) -> web.Response:
     if facility is None:
         return _revoked(request)
     posted = await read_form(request, PATIENT_BYTES)
-    if (await availability(request.app[SERVICE], organisation)).why is not None:
-        raise web.HTTPSeeOther(request.path)  # the page shows the reason
     form, errors, found = patient_form.check(posted, organisation, today_anywhere())
-    if found is None:
+    shut = (await availability(request.app[SERVICE], organisation)).why is not None
+    if found is None or shut:  # the page shows the reason, and keeps what was written
         return await _page(request, organisation, facility, form, errors)
     visit_id = id_of_form(organisation.id, posted.get("once", ""), facility.id)
     visit = await open_once(request.app[SERVICE], _actor(organisation, facility), found, visit_id)

@@ -45,6 +45,15 @@ MANY = N_(
     "Send this form again in {minutes} min: what you wrote is kept."
 )
 
+SHUT = N_("We have closed while you filled this in. What you wrote stays here as long as this page is open.")
+SHUT_UNTIL = N_(
+    "We have closed while you filled this in. Meet Now opens {when}. What you wrote stays here as long as this page is "
+    "open."
+)
+NOBODY = N_(
+    "No clinician is on call any more. What you wrote is kept: send this form again in a few minutes."
+)
+
 
 async def start(request: web.Request) -> web.Response:
     """GET /: redirect to the organisation if there is only one; the names of several are not shown."""
@@ -80,6 +89,20 @@ async def calendar(request: web.Request) -> web.Response:
         "week_action": f"/{organisation.id}/appointments/hold",
     }
     return page(request, "calendar.html", context, title=organisation.name)
+
+
+async def shut_words(service: Service, organisation: Organisation) -> str:
+    """Return why a form that was filled in cannot be sent now, and when it can; "" if it can.
+
+    Raises `UnavailableError`.
+    """
+    found = await availability(service, organisation)
+    if found.why is None:
+        return ""
+    if found.why == "nobody_on_call":
+        return gettext(NOBODY)
+    opens = opens_next(organisation, found.at)
+    return gettext(SHUT_UNTIL).format(when=opens) if opens else gettext(SHUT)
 
 
 def _span_words(opens: str, closes: str) -> str:
@@ -129,15 +152,19 @@ async def open_a_visit(request: web.Request) -> web.Response:
     posted = await read_form(request, PATIENT_BYTES)
     if await open_visit(request, organisation) is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
-    if (await availability(request.app[SERVICE], organisation)).why is not None:
-        raise web.HTTPSeeOther(f"/{organisation.id}")
     form, errors, found = patient_form.check(posted, organisation, today_anywhere())
+    shut = await shut_words(request.app[SERVICE], organisation)
+    if shut:
+        return _later(request, organisation, form, shut, status=409)
     if found is None:
         return _form_page(request, organisation, form, errors)
     try:
         visit_id = await _opened(request, organisation, found)
     except BlockedError as blocked:
-        return _later(request, organisation, form, blocked.retry_s)
+        later = gettext(MANY).format(minutes=-(-blocked.retry_s // 60))
+        response = _later(request, organisation, form, later, status=429)
+        response.headers["Retry-After"] = str(blocked.retry_s)
+        return response
     session = await sessions.get(request)
     session[visit_key(organisation.id)] = visit_id
     response = web.Response(status=303, headers={"Location": f"/{organisation.id}/visit"})
@@ -217,15 +244,13 @@ def _form_page(
 
 
 def _later(
-    request: web.Request, organisation: Organisation, form: dict[str, str], retry_s: int
+    request: web.Request, organisation: Organisation, form: dict[str, str], later: str, *, status: int
 ) -> web.Response:
-    """Return the form as it was sent, with the time after which it can be sent again."""
-    later = gettext(MANY).format(minutes=-(-retry_s // 60))
-    context = {**form_context(organisation, form, {}), "later": later}
+    """Return the form as it was sent, with a sentence about when it can be sent again."""
+    book = status == 409 and organisation.booking.enabled
+    context = {**form_context(organisation, form, {}), "later": later, "book": book}
     title = gettext("Please try again later: your information")
-    response = page(request, "information.html", context, title=title, status=429)
-    response.headers["Retry-After"] = str(retry_s)
-    return response
+    return page(request, "information.html", context, title=title, status=status)
 
 
 def _form_cookie(request: web.Request) -> str:

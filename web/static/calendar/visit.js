@@ -1,5 +1,8 @@
 /* The page of a booked visit: when Check In opens, the page says so without a reload by hand. Works without
    this. */
+import { forgetDrafts } from "../shared/drafts.js";
+
+forgetDrafts(); // the form has done its work
 /** @type {HTMLElement | null} */
 const early = document.querySelector("#early");
 const LONGEST_MS = 2 ** 31 - 1;

@@ -1,9 +1,13 @@
 /* A kiosk's page: the list is taken in anew every few seconds, and the screen is cleared when nobody has
    touched it for a while. The page works without this; then the list is as old as the page. */
+import { playNotes } from "../shared/devices.js";
+import { forgetDrafts } from "../shared/drafts.js";
 import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
+import { ask } from "../shared/ui.js";
 
 const EVERY_MS = 3_000;
+forgetDrafts(); // also of other forms of this tab: others use this device
 
 const rows = one("#rows", HTMLElement);
 const { list = "", cleared = "" } = rows.dataset;
@@ -41,8 +45,35 @@ async function refresh() {
   rows.innerHTML = fresh; // of this server, drawn by the template that drew the page
   if (focus) document.getElementById(focus)?.focus();
   const news = called().filter((text) => !before.has(text));
-  if (news.length) said.textContent = news.join(". ");
+  if (!news.length) return;
+  said.textContent = news.join(". ");
+  if (navigator.userActivation?.hasBeenActive) playNotes().catch(() => {}); // before, browsers forbid it
 }
+
+/**
+ * Ask before somebody loses their place.
+ *
+ * @param {SubmitEvent} event
+ */
+async function takeOut(event) {
+  const { submitter } = event;
+  if (!(submitter instanceof HTMLButtonElement) || submitter.value !== "withdraw") return;
+  event.preventDefault();
+  const sure = await ask({
+    title: t("Take {name} out of the line?", { name: submitter.dataset.name ?? "" }),
+    text: t("The place is given up. To come back, the patient starts again at the end of the line."),
+    yes: t("Take out of the line"),
+    no: t("Keep the place"),
+    danger: true,
+  });
+  const button = document.getElementById(submitter.id); // the list may have been drawn anew
+  if (!sure || !(button instanceof HTMLButtonElement)) return;
+  rows.removeEventListener("submit", takeOut);
+  button.form?.requestSubmit(button);
+  rows.addEventListener("submit", takeOut);
+}
+
+rows.addEventListener("submit", takeOut);
 
 setInterval(refresh, EVERY_MS);
 document.addEventListener("visibilitychange", refresh);

@@ -5,6 +5,7 @@ import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { Chat } from "../shared/chat.js";
 import { playNotes } from "../shared/devices.js";
+import { forgetDrafts } from "../shared/drafts.js";
 import { html, nothing } from "../shared/lit.js";
 import { LivePage } from "../shared/live_page.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -332,5 +333,6 @@ setTimeout(() => {
   slow = true;
   redraw();
 }, SLOW_MS);
+forgetDrafts(); // the form has done its work
 chat.start();
 page.begin();

@@ -97,6 +97,16 @@ async def test_a_revoked_link_and_another_clinics_open_nothing_and_the_store_kee
         assert answer.status == 404
 
 
+async def test_f12_a_kiosks_form_that_is_sent_after_closing_time_keeps_what_was_written(site: Site) -> None:
+    office, path = site.person(), await link(site)
+    await site.change(hours=((("00:00", "00:01"),),) * 7)
+    answer = await office.post(path, FORM)
+    text = await answer.text()
+    assert "Nobody can be placed at the moment" in text
+    assert 'value="Ana Ruiz"' in text
+    assert "data-draft" not in text, "a device for many people keeps no draft"
+
+
 async def test_errors_are_shown_and_typed_values_are_kept(site: Site) -> None:
     desk, path = site.person(), await link(site)
     answer = await desk.post(path, {**FORM, "phone": "12"})

@@ -1,0 +1,26 @@
+/* The patient information form: what was typed stands there again after a reload or another language. On a
+   page that the server sent with its own values, after a mistake, these are the ones. */
+import { draftOf, keepDraft } from "../shared/drafts.js";
+import { one } from "../shared/page.js";
+
+/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
+
+const form = one("form[data-draft]", HTMLFormElement);
+const organisation = location.pathname.split("/")[1]; // one draft for Meet Now and for a booking
+const draft = draftOf(organisation, Date.now());
+
+if (form.dataset.draft === "empty")
+  for (const [name, value] of Object.entries(draft)) {
+    const field = /** @type {Field | null} */ (form.elements.namedItem(name));
+    if (!field || field.type === "hidden") continue;
+    field.value = value;
+    const details = field.closest("details");
+    if (details && value) details.open = true;
+  }
+
+form.addEventListener("input", ({ target }) => {
+  const { name, value } = /** @type {Field} */ (target);
+  if (!name) return;
+  draft[name] = value;
+  keepDraft(organisation, draft, Date.now());
+});
