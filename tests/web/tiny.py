@@ -9,9 +9,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from signalling.supervision import Supervisor
 from web.config import Settings, load
 from web.errors import ConfigError
-from web.keys import WORKER
+from web.keys import SUPERVISOR, WORKER
 from web.server import processes as module
 from web.server.processes import serve
 
@@ -41,6 +42,7 @@ def create_app(settings: Settings) -> web.Application:
     if (folder / "break").exists():
         raise RuntimeError("Jane Doe")
     app = web.Application()
+    app[SUPERVISOR] = Supervisor()
     app.add_routes(
         [
             web.get("/healthz", healthz),

@@ -28,8 +28,14 @@ LEAVING_S = 0.5
 
 log = structlog.get_logger("web.serve")
 
+Tls = Callable[[], SSLContext | None]
+"""Returns the TLS context for a new connection; None if pages are served by plain http."""
 PassOn = Callable[[int, socket.socket], bool]
 """Takes the index of a worker and a connection; returns whether the worker has got it."""
+
+
+def plain() -> None:
+    """Serve pages by plain http."""
 
 
 def to_nobody(index: int, sock: socket.socket) -> bool:
@@ -47,15 +53,15 @@ class Site(web.BaseSite):
         self,
         runner: web.BaseRunner,
         listening: socket.socket,
-        ssl_context: SSLContext | None,
+        tls: Tls,
         pass_on: PassOn,
         first_bytes_s: float,
     ) -> None:
-        super().__init__(runner, ssl_context=ssl_context)
+        super().__init__(runner)
         assert runner.server is not None  # `BaseSite` has checked it
         self._pages = runner.server
         self._listening = listening
-        self._tls = ssl_context
+        self._tls = tls
         self._pass_on = pass_on
         self._first_bytes_s = first_bytes_s
         self._loop = asyncio.get_running_loop()
@@ -167,4 +173,4 @@ class Site(web.BaseSite):
 
     async def _hand_over(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError):  # the client has left, or speaks no TLS
-            await self._loop.connect_accepted_socket(self._pages, sock, ssl=self._tls)
+            await self._loop.connect_accepted_socket(self._pages, sock, ssl=self._tls())

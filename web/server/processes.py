@@ -37,6 +37,8 @@ from web.config import EXIT_CODE, Settings, refuse_plain_http
 from web.errors import ConfigError
 from web.keys import WORKER
 from web.server import logs, output, tls
+from web.server.certificate import Certificate
+from web.server.pages_port import plain
 from web.server.passed_streams import PassedStreams
 from web.server.runner import BACKLOG, Runner, works
 from web.server.socket_shares import Shares
@@ -188,6 +190,8 @@ class Processes(BaseApplication):
         self._folder = folder
         self._shares = Shares(settings.server.workers)
         self._streams = PassedStreams(settings.server.workers)
+        files = settings.tls
+        self._certificate = Certificate(files.certificate, files.key) if files.certificate else None
         super().__init__()
 
     def load_config(self) -> None:
@@ -217,14 +221,14 @@ class Processes(BaseApplication):
         asyncio.get_running_loop().set_exception_handler(_unhandled)
         app = self.create_app(self.settings)
         app[WORKER] = self.worker
-        files = self.settings.tls
-        context = tls.server_context(files.certificate, files.key) if files.certificate else None
+        if self._certificate is not None:
+            app.cleanup_ctx.append(self._certificate.following)
         # Objects made at start-up stay for ever: the garbage collector need not visit them.
         gc.freeze()
         return Runner(
             app,
             self._listeners,
-            context,
+            plain if self._certificate is None else self._certificate.newest,
             self._streams.send,
             private=await works(),
             access_log_class=logs.AccessLog,

@@ -18,14 +18,13 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Sequence
-from ssl import SSLContext
 from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.web_urldispatcher import MatchInfoError
 
-from web.server.pages_port import FIRST_BYTES_S, PassOn, Site, to_nobody
+from web.server.pages_port import FIRST_BYTES_S, PassOn, Site, Tls, plain, to_nobody
 
 BACKLOG = 2048
 """The number of connections that wait for a busy worker; the system closes further ones without an answer. A
@@ -52,7 +51,7 @@ class Runner(web.AppRunner):
         self,
         app: web.Application,
         listeners: Sequence[socket.socket] = (),
-        tls: SSLContext | None = None,
+        tls: Tls = plain,
         pass_on: PassOn = to_nobody,
         *,
         private: bool,

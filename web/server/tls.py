@@ -36,7 +36,7 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
         if not os.access(path, os.R_OK):
             raise ConfigError(f"tls.{name}: expected the path of a PEM file that can be read; found {path}")
     try:
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(certificate, key, password="")  # else OpenSSL asks for one on the terminal
     except ssl.SSLError as error:
         found = f"{certificate} ({error.reason or 'not PEM'})"
         raise ConfigError(

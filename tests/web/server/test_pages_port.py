@@ -78,7 +78,9 @@ async def a_port(context: ssl.SSLContext | None = None, first_bytes_s: float = 6
     runner = web.AppRunner(app)
     await runner.setup()
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        site = Site(runner, listening, context, lambda index, sock: port.pass_on(index, sock), first_bytes_s)
+        site = Site(
+            runner, listening, lambda: context, lambda index, sock: port.pass_on(index, sock), first_bytes_s
+        )
         port = Port(site, listening.getsockname()[1])
         await site.start()
         try:

@@ -1,0 +1,82 @@
+"""Follows the files of `[tls]`, so that a renewed certificate is used for new connections without a restart.
+
+Knows two files and a TLS context. Open connections keep the certificate with which they began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator
+
+import structlog
+from aiohttp import web
+
+from web.errors import ConfigError
+from web.keys import SUPERVISOR, WORKER
+from web.server.tls import server_context
+
+EVERY_S = 2.0
+NAME = "web.server.certificate"
+
+log = structlog.get_logger("web.serve")
+
+Stamp = tuple[tuple[int, int, int], ...]
+
+
+class Certificate:
+    """The certificate in two PEM files. Raises ConfigError if they are not usable.
+
+    The master reads it once, so that a worker that is started again can serve while the files are broken. Each worker
+    follows the files by itself; only one logs.
+    """
+
+    def __init__(self, certificate: str, key: str) -> None:
+        self._files, self._logs = (certificate, key), True
+        self._tried = self._found = self._stamp()
+        self._context = server_context(certificate, key)
+
+    def newest(self) -> ssl.SSLContext:
+        """Return the TLS context for a new connection."""
+        return self._context
+
+    async def following(self, app: web.Application) -> AsyncIterator[None]:
+        """Look at the files as long as the worker's app runs; for `cleanup_ctx`."""
+        self._logs = app[WORKER].index == 0
+        app[SUPERVISOR].keep(NAME, self.run)
+        yield
+        await app[SUPERVISOR].stop(NAME)
+
+    async def run(self) -> None:
+        """Look every EVERY_S seconds, until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(EVERY_S)
+
+    def look(self) -> None:
+        """Use changed files as soon as they are the same in two looks: a renewal writes one file after the other.
+
+        Files that are not usable are logged once, and the certificate before them stays.
+        """
+        before, self._found = self._found, self._stamp()
+        if self._found == self._tried or self._found != before:
+            return
+        self._tried = self._found
+        try:
+            self._context = server_context(*self._files)
+        except (ConfigError, OSError) as error:
+            if self._logs:
+                hint = "the certificate before it is used until the files are right"
+                log.error("tls.certificate_refused", problem=str(error), hint=hint)
+            return
+        if self._logs:
+            log.info("tls.certificate_renewed")
+
+    def _stamp(self) -> Stamp | None:
+        """Return what changes with the files' contents; None while one is missing. Links are followed."""
+        try:
+            found = [os.stat(path) for path in self._files]
+        except OSError:
+            return None
+        return tuple((file.st_ino, file.st_size, file.st_ctime_ns) for file in found)
