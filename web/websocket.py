@@ -17,6 +17,7 @@ from aiohttp import web
 
 from media import Relay, RelaySettings
 from signalling.errors import TooManyGuessesError, UnavailableError
+from signalling.repeated import due
 from signalling.sockets.handshake import serve
 from signalling.store import keys
 from signalling.store.unavailable import answering
@@ -59,6 +60,7 @@ from web.server.socket_shares import NONE, Balance
 SIGNED_OUT = 4201
 WATCH_S = 5.0
 AT_ONCE = 100  # sign-ins in one request to the store
+DROPPED = "a proxy before this server drops the header Upgrade: let it pass WebSockets; docs/OPERATIONS.md"
 log = structlog.get_logger("web.sockets")
 
 
@@ -97,10 +99,16 @@ async def _admit(request: web.Request) -> str:
         await organisation_of(request)
     except UnavailableError:
         raise web.HTTPServiceUnavailable from None
-    if not is_own_origin(request, request.app[SETTINGS].server.public_url):
+    upgrades = request.headers.get("Upgrade", "").lower() == "websocket"
+    # A page that finds out why its sockets do not open sends no Origin.
+    if (upgrades or "Origin" in request.headers) and not is_own_origin(
+        request, request.app[SETTINGS].server.public_url
+    ):
         raise web.HTTPForbidden
-    if request.headers.get("Upgrade", "").lower() != "websocket":
-        raise web.HTTPUpgradeRequired
+    if not upgrades:
+        if "Sec-WebSocket-Key" in request.headers and (count := due("websocket.not_upgraded")):
+            log.warning("websocket.not_upgraded", hint=DROPPED, count=count)
+        raise web.HTTPUpgradeRequired(headers={"Upgrade": "websocket", "Connection": "Upgrade"})
     return neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
 
 

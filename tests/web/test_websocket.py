@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+import structlog.testing
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from redis.asyncio import Redis
 
+from signalling import repeated
 from signalling.service import Accepted
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
@@ -92,6 +94,22 @@ async def test_a_socket_to_another_organisation_is_a_strangers(site: Site) -> No
     ws = await osei.client.ws_connect("/lakeside/ws", headers={"Origin": osei.origin})
     await ws.send_json({"type": "hello", "id": 1, "role": "staff"})
     assert (await next_message(ws))["code"] == "not_signed_in"
+
+
+async def test_f43_a_handshake_that_lost_its_upgrade_is_answered_426_and_logged_with_a_hint(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeated, "_repeated", repeated.Repeated())
+    ana = site.person()
+    handshake = {"Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==", "Sec-WebSocket-Version": "13"}
+    asked = [{}, *[{"Origin": ana.origin, **handshake}] * 2, {"Origin": "https://elsewhere.example"}]
+    with structlog.testing.capture_logs() as logged:
+        answers = [await ana.client.get("/demo/ws", headers=headers) for headers in asked]
+    assert [answer.status for answer in answers] == [426, 426, 426, 403]
+    assert answers[1].headers["Upgrade"] == "websocket"
+    assert answers[1].headers["Connection"] == "Upgrade"
+    (line,) = (line for line in logged if line["event"] == "websocket.not_upgraded")
+    assert (line["count"], line["hint"]) == (1, sockets.DROPPED)
 
 
 async def test_signalling_knows_a_providers_states_from_their_account(site: Site) -> None:

@@ -15,6 +15,7 @@ const PONG_WITHIN_MS = 8_000;
 const OPEN_WITHIN_MS = 10_000;
 const MOST_PENDING = 200; // requests waiting for an answer; further ones are refused
 const STAY_AWAY_FROM = 4200;
+const UNOPENED = 2; // sockets that did not open before the reason is looked for
 
 /**
  * Requests that may be sent twice without harm: sent again when the socket was lost before their answer came.
@@ -50,9 +51,10 @@ const Target = /** @type {new () => Events<ClientEvents>} */ (EventTarget);
 /**
  * A connection that outlives its sockets.
  *
- * Events: `status` (detail {status: connecting|open|retrying|closed, code, retry_at_ms}), `welcome` (the
- * message; `resumed` says whether the server kept this connection), `moved` (see `wake`), and each message
- * without a topic under its type (`media.offer`, ...), its detail the message.
+ * Events: `status` (detail {status: connecting|open|retrying|closed, code, retry_at_ms, blocked}: `blocked`
+ * if the server answers and WebSockets do not reach it), `welcome` (the message; `resumed` says whether the
+ * server kept this connection), `moved` (see `wake`), and each message without a topic under its type
+ * (`media.offer`, ...), its detail the message.
  */
 export class SignallingClient extends Target {
   #url;
@@ -69,6 +71,8 @@ export class SignallingClient extends Target {
   #resume = null;
   #lostAt = 0;
   #attempt = 0;
+  #unopened = 0; // the sockets since the last one that opened
+  #blocked = false;
   #timers = { retry: 0, ping: 0, pong: 0, open: 0 };
   #offset = 0;
   #left = false;
@@ -205,8 +209,13 @@ export class SignallingClient extends Target {
     this.#say("connecting");
     const socket = new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
+    this.#unopened += 1;
     this.#timers.open = setTimeout(() => this.#lost(socket, 1006), OPEN_WITHIN_MS);
-    socket.onopen = () => this.#hello();
+    socket.onopen = () => {
+      this.#unopened = 0;
+      this.#blocked = false;
+      this.#hello();
+    };
     socket.onmessage = (event) => this.#socket === socket && this.#receive(JSON.parse(event.data));
     socket.onclose = (event) => this.#lost(socket, event.code);
   }
@@ -340,6 +349,17 @@ export class SignallingClient extends Target {
     const wait_ms = code === 1001 ? this.#jitter(DRAIN_JITTER_MS) : ceiling / 2 + this.#jitter(ceiling / 2);
     this.#timers.retry = setTimeout(() => this.#open(), wait_ms);
     this.#say("retrying", { code, retry_at_ms: Date.now() + wait_ms });
+    if (this.#unopened >= UNOPENED && !this.#blocked) this.#findBlock();
+  }
+
+  /** Find out whether the server answers 426 by http: then something in between drops WebSockets. */
+  async #findBlock() {
+    const signal = AbortSignal.timeout(OPEN_WITHIN_MS);
+    const answer = await fetch(this.#url.replace(/^ws/, "http"), { cache: "no-store", signal }).catch(
+      () => null,
+    );
+    this.#blocked = answer?.status === 426 && this.#unopened >= UNOPENED;
+    if (this.#blocked && !this.#left) this.#say(this.status);
   }
 
   #drop() {
@@ -365,7 +385,11 @@ export class SignallingClient extends Target {
    */
   #say(status, detail = {}) {
     this.status = status;
-    this.dispatchEvent(new CustomEvent("status", { detail: { status, ...detail } }));
+    this.dispatchEvent(new CustomEvent("status", { detail: { status, ...this.#reason(), ...detail } }));
+  }
+
+  #reason() {
+    return this.#blocked ? { blocked: true } : {};
   }
 
   /** @param {number} ms */

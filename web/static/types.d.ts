@@ -125,6 +125,7 @@ interface Connection {
   status: ClientStatus;
   code: number | null;
   slow: boolean;
+  blocked: boolean;
 }
 
 type ClientStatus = "connecting" | "open" | "retrying" | "closed";
@@ -133,7 +134,7 @@ type ClientStatus = "connecting" | "open" | "retrying" | "closed";
 interface ClientEvents extends Pick<Protocol.Messages, "welcome" | `media.${MediaNews}`> {
   refused: Protocol.Error;
   moved: null;
-  status: { status: ClientStatus; code?: number; retry_at_ms?: number };
+  status: { status: ClientStatus; blocked?: boolean; code?: number; retry_at_ms?: number };
 }
 
 type MediaNews = "offer" | "muted" | "shared" | "speaker" | "path" | "taken_over" | "gone";

@@ -77,6 +77,7 @@ class Clinic:
         self.silent: set[str] = set()  # types of requests that get no answer
         self.refuse_resume: str | None = None
         self.open_to_all = True  # false: new sockets get 503, as behind a worker that is gone
+        self.drops_upgrade = False  # true: they get 426, as behind a proxy that passes no WebSockets
         self.contexts: dict[str, JSON] = {}
         self.current: str | None = None
         self.visit: JSON = {

@@ -27,6 +27,8 @@ CSP = (
 
 async def _socket(request: web.Request) -> web.StreamResponse:
     clinic = request.app[CLINIC]
+    if clinic.drops_upgrade:
+        raise web.HTTPUpgradeRequired
     if not clinic.open_to_all:
         return web.Response(status=503)
     socket = web.WebSocketResponse(protocols=["greenroom.v1.json"])

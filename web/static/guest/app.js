@@ -14,6 +14,10 @@ const { boot, client, connection, language, redraw } = page;
 const { organisation } = boot;
 const bar = inEach(() => ({
   kept: t("Your place in the session is kept."),
+  blocked: t(
+    "This network does not let the page stay connected. Please try another one, such as mobile data, or " +
+      "call the clinic.",
+  ),
   closed: {
     4203: {
       text: t("This session is open in another tab."),

@@ -24,6 +24,10 @@ const { organisation } = boot;
 const state = new PatientVisit(client, boot.visit);
 const bar = inEach(() => ({
   kept: t("Your place and your answers are kept."),
+  blocked: t(
+    "This network does not let the page stay connected. Please try another one, such as mobile data, or " +
+      "call the clinic.",
+  ),
   closed: {
     4203: {
       text: t("This visit is open in another tab."),

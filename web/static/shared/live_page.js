@@ -85,11 +85,12 @@ export class LivePage {
  */
 function followConnection(client, redraw) {
   /** @type {Connection} */
-  const connection = { status: "connecting", code: null, slow: false };
+  const connection = { status: "connecting", code: null, slow: false, blocked: false };
   client.addEventListener("status", ({ detail }) => {
     connection.slow = detail.status === "open" ? false : connection.slow || detail.status === "retrying";
     connection.status = detail.status;
     connection.code = detail.code ?? null;
+    connection.blocked = detail.blocked ?? false;
     redraw();
   });
   const wake = () => document.visibilityState === "visible" && client.wake();

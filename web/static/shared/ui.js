@@ -238,18 +238,19 @@ export class Drawer {
 
 /**
  * The bar that says that the connection is lost, and what is kept meanwhile. `kept` is a sentence for this
- * page; `closed` maps a close code to {text, label, act} for those that need the person.
+ * page, `blocked` what to do if its network does not pass WebSockets; `closed` maps a close code to
+ * {text, label, act} for those that need the person.
  *
  * @param {Connection} connection
- * @param {{ kept: string, closed: Record<string, Closed> & { other: Closed } }} words
+ * @param {{ kept: string, blocked: string, closed: Record<string, Closed> & { other: Closed } }} words
  */
-export function connectionBar(connection, { kept, closed }) {
+export function connectionBar(connection, { kept, blocked, closed }) {
   const { status, code, slow } = connection;
   /** @type {Drawn} */
   let bar = nothing;
   if (status === "retrying" || (status === "connecting" && slow)) {
     bar = html`<div class="banner">
-      <span>${t("Connection lost. Trying again by itself.")} ${kept}</span>
+      <span>${connection.blocked ? blocked : t("Connection lost. Trying again by itself.")} ${kept}</span>
     </div>`;
   } else if (status === "closed" && code !== 1000) {
     const { text, label, act } = closed[String(code)] ?? closed.other;

@@ -45,6 +45,10 @@ const own = new OwnVisit({
 const signIn = () => location.assign(`${boot.home}/sign-in`);
 const bar = inEach(() => ({
   kept: t("The list is brought up to date as soon as it is back."),
+  blocked: t(
+    "Pages reach this browser, but live updates do not: most often a proxy between here and the server " +
+      "does not pass WebSockets. Please tell whoever runs the server. Trying again by itself.",
+  ),
   closed: {
     4203: {
       text: t("These pages went on in another tab."),

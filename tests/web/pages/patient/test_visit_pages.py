@@ -247,6 +247,23 @@ async def test_answers_typed_while_the_connection_is_lost_are_sent_when_it_is_ba
     assert clinic.hellos[-1].get("resume") == "r_1"
 
 
+async def test_f43_a_network_without_websockets_is_named_after_the_second_try_until_one_opens(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.drops_upgrade = True
+    patient, staff = await open_page("/demo/visit"), await open_page("/demo/staff")
+    await expect(
+        patient.get_by_text("try another one, such as mobile data, or call the clinic")
+    ).to_be_visible()
+    await expect(
+        staff.get_by_text("a proxy between here and the server does not pass WebSockets")
+    ).to_be_visible()
+    clinic.drops_upgrade = False
+    for page in (patient, staff):
+        await page.evaluate("window.dispatchEvent(new Event('online'))")
+        await expect(page.get_by_text("WebSockets").or_(page.get_by_text("mobile data"))).to_have_count(0)
+
+
 async def test_a_claim_that_was_missed_while_the_connection_was_lost_pulls_in_on_return(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
