@@ -41,7 +41,8 @@ BESIDES: dict[str, str] = {
     "signalling/rooms/memberships": "signalling/rooms/test_rooms",
     "signalling/rooms/worker_messages": "signalling/rooms/test_rooms",
     "signalling/service": f"signalling/store/test_mirror signalling/store/test_records {CLINIC}",
-    "signalling/sockets/handlers": f"signalling/sockets/test_connection signalling/topics/test_rights {CLINIC}",
+    "signalling/sockets/handlers": "signalling/sockets/test_connection signalling/topics/test_rights"
+    f" signalling/test_repeated {CLINIC}",
     "signalling/sockets/handshake": f"signalling/sockets/test_connection {CLINIC}",
     "signalling/sockets/reader_websocket": "signalling/sockets/test_websocket signalling/sockets/test_connection",
     "signalling/sockets/services": "signalling/sockets/test_connection",

@@ -382,4 +382,7 @@ async def test_f_answers_with_ever_new_streams_are_refused_at_a_bound() -> None:
             with contextlib.suppress(SdpError):
                 party.accept(changed)
         assert len(party.endpoint.sources) <= SOURCES_MAX
+        with pytest.raises(SdpError) as refused:
+            party.accept(changed)
+        assert refused.value.code == "ssrc"
         party.accept(answer)  # what is known already may be said again

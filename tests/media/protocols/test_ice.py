@@ -55,6 +55,10 @@ def test_the_first_half_of_the_name_is_the_servers() -> None:
     assert local_ufrag(attributes((0x0024, b"1234"))) is None
 
 
+def test_a_ufrag_begins_with_the_index_of_its_relay() -> None:
+    assert ice.ufrag(11, "0123abcd") == "00b0123abcd"
+
+
 @pytest.mark.parametrize(("size", "read"), [(20, False), (24, False), (28, True), (548, True), (552, False)])
 def test_a_request_has_a_possible_size(size: int, read: bool) -> None:
     value = b"ab:" + b"c" * max(0, size - 27)

@@ -117,6 +117,11 @@ def test_a_completed_visit_says_until_when_it_may_be_reopened() -> None:
         "talked_ms": 60_000,
         "reopen_until_ms": T0 + 60_005,
     }
+    reasoned = replace(ended(), reason="Not urgent")
+    assert [views.past_row(reasoned, Policy(), with_reason=shows).reason for shows in (True, False)] == [
+        "Not urgent",
+        None,
+    ]
     for other in (replace(ended(), outcome=Outcome.DECLINED), replace(ended(), ended_ms=None)):
         assert views.past_row(other, Policy()).reopen_until_ms is None
 
