@@ -92,6 +92,14 @@ class PermanentJobError(WebError):
     """The job cannot succeed, however often it is tried. The text is a constant of this code and may be logged."""
 
 
+class PutOffError(WebError):
+    """The job was not attempted, as its receiver is left alone for a while; it is due again at `due_ms`."""
+
+    def __init__(self, due_ms: int) -> None:
+        super().__init__(due_ms)
+        self.due_ms = due_ms
+
+
 class LetterError(WebError, ValueError):
     """The mail cannot be made: the template does not exist, or an address or header is not valid."""
 

@@ -1,7 +1,8 @@
-"""Runs jobs: a runner in every worker passes each job that is due to the handler of its kind.
+"""Runs jobs: runners in every worker pass each job that is due to the handler of its kind.
 
-Knows when a job is tried again and when it is given up. Knows no kind of job: mail, webhooks and others register a
-handler in `app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that follow from a visit's events.
+What waits for somebody else's server has a queue and a runner of its own, so that a slow receiver delays no mail. Knows
+when a job is tried again and when it is given up. Knows no kind of job: mail, webhooks and others register a handler in
+`app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that follow from a visit's events.
 """
 
 import asyncio
@@ -16,24 +17,26 @@ from aiohttp import web
 from signalling import service
 from signalling.errors import UnavailableError
 from signalling.store.encryption import Seal
-from signalling.store.jobs import Jobs, Taken, next_try_ms
+from signalling.store.jobs import Jobs, Taken, last_try_ms, next_try_ms
 from signalling.store.records import Extra
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from web.config import Settings
-from web.errors import PermanentJobError
-from web.keys import CONSEQUENCES, HANDLERS, JOBS, ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
+from web.errors import PermanentJobError, PutOffError
+from web.keys import CONSEQUENCES, HANDLERS, JOB_QUEUES, JOBS, ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
 from web.organisations.documents import Organisations
 from web.server.data_key import data_key, key_id
 
 Handler = Callable[[str, Taken], Awaitable[None]]
 """Does a job of an organisation. If it raises `PermanentJobError`, the job is given up; after any other error it is
-tried again."""
+tried again, without an attempt being counted after `PutOffError`."""
 
+QUEUES = ("mail", "webhook")
+"""The queues, by the kind of their jobs. The first is for all other kinds as well."""
 
 PERIOD_S = 1.0
 AT_ONCE = 8
-"""The most jobs that one worker runs at the same time."""
+"""The most jobs of a queue that one worker runs at the same time."""
 EACH_S = 60.0
 """The most time that a job may take; shorter than its lease."""
 FINISH_S = 5.0
@@ -42,7 +45,7 @@ log = structlog.get_logger("web.jobs")
 
 
 class Runner:
-    """Takes the jobs that are due and runs them, in one worker."""
+    """Takes the jobs of one queue that are due and runs them, in one worker."""
 
     def __init__(self, jobs: Jobs, organisations: Organisations, handlers: dict[str, Handler]) -> None:
         self._jobs = jobs
@@ -107,24 +110,35 @@ class Runner:
                 kind=kind,
             )
             await self._jobs.give_up(organisation, taken)
+        except PutOffError as pause:
+            await self._put_off(organisation, taken, pause.due_ms)
         except Exception as error:  # noqa: BLE001 - whatever it was, the job is tried again
             await self._failed(organisation, taken, error)
         else:
             await self._jobs.done(organisation, taken)
 
+    async def _put_off(self, organisation: str, taken: Taken, due_ms: int) -> None:
+        if due_ms > last_try_ms(taken):
+            await self._gave_up(organisation, taken, "its receiver failed for too long", "PutOffError")
+        else:
+            await self._jobs.put_off(organisation, taken, due_ms)
+
+    async def _gave_up(self, organisation: str, taken: Taken, reason: str, error: str) -> None:
+        log.error(
+            "job.given_up",
+            reason=reason,
+            error=error,
+            attempt=taken.attempt,
+            organisation=organisation,
+            kind=taken.job.kind,
+        )
+        await self._jobs.give_up(organisation, taken)
+
     async def _failed(self, organisation: str, taken: Taken, error: Exception) -> None:
         kind, attempt, what = taken.job.kind, taken.attempt, type(error).__name__
         due_ms = next_try_ms(taken, taken.now_ms)
         if due_ms is None:
-            log.error(
-                "job.given_up",
-                reason="it failed for too long",
-                error=what,
-                attempt=attempt,
-                organisation=organisation,
-                kind=kind,
-            )
-            await self._jobs.give_up(organisation, taken)
+            await self._gave_up(organisation, taken, "it failed for too long", what)
             return
         log.warning(
             "job.failed",
@@ -145,9 +159,12 @@ class Runner:
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Create the registries of handlers, so that others can register before the app starts."""
+    """Create the queues and the registries of handlers, so that others can register before the app starts."""
     key = data_key(Path(settings.data.folder))
-    app[JOBS] = Jobs(app[REDIS], Seal({key_id(key): key}))
+    redis, seal = app[REDIS], Seal({key_id(key): key})
+    first, *others = QUEUES
+    app[JOBS] = Jobs(redis, seal)
+    app[JOB_QUEUES] = {first: app[JOBS], **{name: Jobs(redis, seal, name) for name in others}}
     app[HANDLERS], app[CONSEQUENCES] = {}, []
 
 
@@ -165,8 +182,13 @@ def consequences(app: web.Application) -> service.Consequences:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Run jobs as long as the app lives; a clean-up context that must come after that of signalling."""
     app[SERVICE].consequences = consequences(app)
-    runner = Runner(app[JOBS], app[ORGANISATIONS], app[HANDLERS])
-    app[SUPERVISOR].keep("web.jobs", runner.run)
+    runners = {
+        f"web.jobs.{name}": Runner(jobs, app[ORGANISATIONS], app[HANDLERS])
+        for name, jobs in app[JOB_QUEUES].items()
+    }
+    for name, runner in runners.items():
+        app[SUPERVISOR].keep(name, runner.run)
     yield
-    await app[SUPERVISOR].stop("web.jobs")
-    await runner.close()
+    for name in runners:
+        await app[SUPERVISOR].stop(name)
+    await asyncio.gather(*(runner.close() for runner in runners.values()))

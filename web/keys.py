@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
     from web.appointments.desk import Desk
     from web.appointments.feeds import Feeds
+    from web.breaker import Breakers
     from web.config import Settings
     from web.identity.accounts import Account, Accounts
     from web.identity.second_factor import SecondFactors
@@ -73,6 +74,9 @@ THROTTLE: web.AppKey[Throttle] = web.AppKey("throttle")
 
 # Jobs, and programs
 JOBS: web.AppKey[Jobs] = web.AppKey("jobs")
+"""The queue of mails, and of all kinds of job that have no queue of their own."""
+JOB_QUEUES: web.AppKey[dict[str, Jobs]] = web.AppKey("job queues")
+BREAKERS: web.AppKey[Breakers] = web.AppKey("breakers")
 HANDLERS: web.AppKey[dict[str, Handler]] = web.AppKey("handlers")
 CONSEQUENCES: web.AppKey[list[Consequences]] = web.AppKey("consequences")
 MAIL_QUEUE: web.AppKey[MailQueue] = web.AppKey("mail queue")

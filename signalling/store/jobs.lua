@@ -34,6 +34,13 @@ if step == 'take' then
   return {now, found}
 end
 if step == 'later' then return redis.call('ZADD', due, 'XX', ARGV[3], member) end
+if step == 'off' then
+  -- The job was not attempted.
+  if redis.call('ZADD', due, 'XX', 'CH', ARGV[3], member) == 1 then
+    redis.call('HINCRBY', tries, redis.sha1hex(member) .. ':n', -1)
+  end
+  return 0
+end
 if step == 'done' then return forget(member) end
 if step == 'dead' and forget(member) == 1 then
   redis.call('ZADD', dead, now, member)

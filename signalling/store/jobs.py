@@ -1,7 +1,8 @@
 """Jobs: work to do outside of requests, stored per organisation until it is done.
 
-A job is one sealed member of the sorted set `{organisation}:jobs`, scored by its due time, so that it can be written in
-the same commit as the event that causes it (`entry`). Taking a job leases it: if the worker dies, the job is due again.
+A job is one sealed member of a sorted set, scored by its due time, so that it can be written in the same commit as the
+event that causes it (`entry`). Taking a job leases it: if the worker dies, the job is due again. Each `Jobs` is one
+queue of every organisation; what may wait for somebody else's server has a queue of its own.
 Knows no kind of job. All methods raise `UnavailableError` if the store does not answer.
 """
 
@@ -68,22 +69,27 @@ def pause_ms(attempt: int) -> int:
 def next_try_ms(taken: Taken, now_ms: int) -> int | None:
     """Return when a failed job is due again, in ms; None if it should be given up."""
     due_ms = now_ms + pause_ms(taken.attempt)
-    last_ms = taken.job.expires_ms or taken.first_ms + GIVE_UP_MS
-    return due_ms if due_ms <= last_ms else None
+    return due_ms if due_ms <= last_try_ms(taken) else None
+
+
+def last_try_ms(taken: Taken) -> int:
+    """Return the time in ms after which a job is not tried again."""
+    return taken.job.expires_ms or taken.first_ms + GIVE_UP_MS
 
 
 class Jobs:
-    """The job queues of all organisations."""
+    """A job queue of each organisation. `queue`: its name; "" is the first one."""
 
-    def __init__(self, redis: Redis, seal: Seal) -> None:
+    def __init__(self, redis: Redis, seal: Seal, queue: str = "") -> None:
         self._redis: Any = redis
         self._seal = seal
+        self._queue = queue
         self._step: Any = redis.register_script(_SCRIPT)
 
     def entry(self, organisation: str, job: Job, due_ms: int | None = None) -> tuple[str, int, bytes]:
         """Return (key, score, member) for the caller's own ZADD. The job is due at once unless `due_ms` is given."""
         member = self._seal.close(msgspec.msgpack.encode(job), _place(organisation))
-        return keys.JOBS(organisation), job.made_ms if due_ms is None else due_ms, member
+        return self._due(organisation), job.made_ms if due_ms is None else due_ms, member
 
     async def add(self, organisation: str, job: Job, due_ms: int | None = None) -> None:
         """Store a job until it is due and done."""
@@ -98,7 +104,7 @@ class Jobs:
         """
         async with answering():
             now_ms, found = await self._step(
-                keys=_keys(organisation), args=["take", limit, lease_ms or LEASE_MS]
+                keys=self._keys(organisation), args=["take", limit, lease_ms or LEASE_MS]
             )
         taken = []
         for member, attempt, first_ms in found:
@@ -114,42 +120,49 @@ class Jobs:
     async def done(self, organisation: str, taken: Taken) -> None:
         """Remove a finished job."""
         async with answering():
-            await self._step(keys=_keys(organisation), args=["done", taken.member])
+            await self._step(keys=self._keys(organisation), args=["done", taken.member])
 
     async def later(self, organisation: str, taken: Taken, due_ms: int) -> None:
         """Make a job due again at `due_ms`. Does nothing if another worker has finished it."""
         async with answering():
-            await self._step(keys=_keys(organisation), args=["later", taken.member, due_ms])
+            await self._step(keys=self._keys(organisation), args=["later", taken.member, due_ms])
 
     async def give_up(self, organisation: str, taken: Taken) -> None:
         """Move a job to the given-up jobs, which are not tried again."""
         await self._given_up(organisation, taken.member)
 
+    async def put_off(self, organisation: str, taken: Taken, due_ms: int) -> None:
+        """Make a job that was not attempted due again at `due_ms`; this does not count as an attempt."""
+        async with answering():
+            await self._step(keys=self._keys(organisation), args=["off", taken.member, due_ms])
+
     async def _given_up(self, organisation: str, member: bytes) -> None:
         async with answering():
-            await self._step(keys=_keys(organisation), args=["dead", member, DEAD_KEPT, DEAD_KEPT_MS])
+            await self._step(keys=self._keys(organisation), args=["dead", member, DEAD_KEPT, DEAD_KEPT_MS])
 
     async def waiting(self, organisation: str) -> list[tuple[int, Job]]:
         """Return the jobs that are not done, as (due_ms, job), the next one first."""
-        return await self._listed(organisation, keys.JOBS)
+        return await self._listed(organisation, self._due(organisation))
 
     async def dead(self, organisation: str) -> list[tuple[int, Job]]:
-        """Return the given-up jobs, as (time in ms, job), the oldest first."""
-        return await self._listed(organisation, keys.DEAD_JOBS)
+        """Return the given-up jobs of all queues, as (time in ms, job), the oldest first."""
+        return await self._listed(organisation, keys.DEAD_JOBS(organisation))
 
-    async def _listed(self, organisation: str, kind: keys.Key) -> list[tuple[int, Job]]:
+    async def _listed(self, organisation: str, key: str) -> list[tuple[int, Job]]:
         async with answering():
-            found = await self._redis.zrange(kind(organisation), 0, -1, withscores=True)
+            found = await self._redis.zrange(key, 0, -1, withscores=True)
         place = _place(organisation)
         return [
             (int(score), msgspec.msgpack.decode(self._seal.open(member, place), type=Job))
             for member, score in found
         ]
 
+    def _due(self, organisation: str) -> str:
+        return keys.QUEUE(organisation, self._queue) if self._queue else keys.JOBS(organisation)
 
-def _keys(organisation: str) -> list[str]:
-    kinds = (keys.JOBS, keys.JOB_TRIES, keys.DEAD_JOBS, keys.JOB_CLOCK)
-    return [kind(organisation) for kind in kinds]
+    def _keys(self, organisation: str) -> list[str]:
+        clock = keys.QUEUE_CLOCK(organisation, self._queue) if self._queue else keys.JOB_CLOCK(organisation)
+        return [self._due(organisation), keys.JOB_TRIES(organisation), keys.DEAD_JOBS(organisation), clock]
 
 
 def _place(organisation: str) -> str:

@@ -118,10 +118,24 @@ SLOT_SPANS = Key("{<organisation>}:slots:spans", "hash", "ends of taken times, b
 HOLDS = Key("{<organisation>}:holds:<hash>", "zset", "times that a visitor holds", _EXPIRY, "ten minutes")
 FEEDS = Key("{<organisation>}:feeds", "hash", "links of staff to booked visits, hashed", _USE, "revoked")
 # Jobs and the audit log
-JOBS = Key("{<organisation>}:jobs", "zset", "mails and webhooks to send", _USE, "done or given up", True)
+JOBS = Key("{<organisation>}:jobs", "zset", "mails to send", _USE, "done or given up", True)
+QUEUE = Key(
+    "{<organisation>}:queue:<kind>",
+    "zset",
+    "jobs of another kind, e.g. webhooks",
+    _USE,
+    "done or given up",
+    True,
+)
 JOB_TRIES = Key("{<organisation>}:jobs:tries", "hash", "attempts at each job", _USE, "done or given up")
 DEAD_JOBS = Key("{<organisation>}:jobs:dead", "zset", "jobs that were given up", _RETENTION, "30 days", True)
 JOB_CLOCK = Key("{<organisation>}:jobs:clock", "string", "time of an earlier look", _USE, "no job waits")
+QUEUE_CLOCK = Key(
+    "{<organisation>}:queue-clock:<kind>", "string", "time of an earlier look", _USE, "no job waits"
+)
+BREAKER = Key(
+    "{<organisation>}:breaker:<receiver>", "hash", "failures in a row, and the pause", _EXPIRY, "a day"
+)
 AUDIT = Key("{<organisation>}:audit", "list", "the audit log", _RETENTION, "`[retention] audit_days`")
 AUDIT_HEAD = Key("{<organisation>}:audit:head", "string", "its beginning and end, sealed", _NONE)
 AUDIT_QUEUE = Key("{<organisation>}:audit:queue", "list", "entries on the way to it", _USE, "a second")

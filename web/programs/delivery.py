@@ -22,7 +22,8 @@ from signalling.store.records import Extra
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
-from web.errors import AddressRefusedError, DeliveryError, PermanentJobError
+from web.breaker import Breakers
+from web.errors import AddressRefusedError, DeliveryError, PermanentJobError, PutOffError
 from web.languages.i18n import N_
 from web.programs import types as t
 from web.programs import views
@@ -87,16 +88,24 @@ def _job(webhook: Webhook, visit: Visit, event: Event) -> Job:
 class Courier:
     """Delivers messages. `allowed`: networks that may be called although they are not public."""
 
-    def __init__(self, webhooks: Webhooks, allowed: Sequence[Network]) -> None:
+    def __init__(self, webhooks: Webhooks, breakers: Breakers, allowed: Sequence[Network]) -> None:
         self._webhooks = webhooks
+        self._breakers = breakers
         self._allowed = allowed
 
     async def deliver(self, organisation: str, taken: Taken) -> None:
-        """Deliver the message of a job. Raises DeliveryError if it is to be tried again, PermanentJobError if not."""
+        """Deliver the message of a job.
+
+        Raises DeliveryError if it is to be tried again, PutOffError if the receiver is left alone for now, and
+        PermanentJobError if it is not to be tried again.
+        """
         payload = taken.job.payload
         webhook = await self._webhooks.get(organisation, payload["webhook"])
         if webhook is None or not webhook.enabled:
             raise PermanentJobError("the webhook is gone or off")
+        wait_ms = await self._breakers.wait_until_ms(organisation, webhook.id)
+        if wait_ms:
+            raise PutOffError(wait_ms)
         began = time.monotonic()
         status, problem = await self._post(webhook, taken.job.id, payload["body"], taken.now_ms)
         attempt = t.Delivery(
@@ -111,7 +120,9 @@ class Courier:
         )
         await self._webhooks.attempted(organisation, webhook.id, attempt)
         if problem is not None:
+            await self._breakers.failed(organisation, webhook.id, taken.now_ms)
             raise DeliveryError
+        await self._breakers.succeeded(organisation, webhook.id)
 
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
         """Return the receiver's status (0: no answer) and why it does not count as delivered, or None."""

@@ -5,12 +5,14 @@ from pathlib import Path
 from aiohttp import web
 
 from signalling.store.encryption import Seal
+from web.breaker import Breakers
 from web.config import Settings
 from web.keys import (
     API_KEYS,
+    BREAKERS,
     CONSEQUENCES,
     HANDLERS,
-    JOBS,
+    JOB_QUEUES,
     KNOWN_WEBHOOKS,
     REDIS,
     WEBHOOKS,
@@ -29,7 +31,8 @@ def setup(app: web.Application, settings: Settings) -> None:
     app[API_KEYS] = ApiKeys(redis)
     app[WEBHOOKS] = webhooks = Webhooks(redis, Seal({key_id(key): key}))
     app[KNOWN_WEBHOOKS] = Known(webhooks)
-    courier = delivery.Courier(webhooks, networks(settings.webhooks.allow))
+    app[BREAKERS] = Breakers(redis)
+    courier = delivery.Courier(webhooks, app[BREAKERS], networks(settings.webhooks.allow))
     app[HANDLERS][delivery.KIND] = courier.deliver
-    app[CONSEQUENCES].append(delivery.consequences(app[JOBS], app[KNOWN_WEBHOOKS]))
+    app[CONSEQUENCES].append(delivery.consequences(app[JOB_QUEUES][delivery.KIND], app[KNOWN_WEBHOOKS]))
     app.cleanup_ctx.append(knowing)

@@ -90,6 +90,7 @@ class Webhooks:
         async with answering():
             args = [after.id, self._sealed(organisation, after)]
             done = await self._replace(keys=[keys.WEBHOOKS(organisation)], args=args)
+            await self._redis.delete(keys.BREAKER(organisation, webhook.id))  # it is called again at once
         return after if done else None
 
     async def drop(self, organisation: str, webhook_id: str) -> bool:
@@ -97,6 +98,7 @@ class Webhooks:
         async with answering():
             gone = await self._redis.hdel(keys.WEBHOOKS(organisation), webhook_id)
             await self._redis.delete(keys.WEBHOOK_LOG(organisation, webhook_id))
+            await self._redis.delete(keys.BREAKER(organisation, webhook_id))
         return bool(gone)
 
     async def get(self, organisation: str, webhook_id: str) -> Webhook | None:

@@ -106,6 +106,33 @@ async def test_nothing_is_left_of_a_job_that_is_done(jobs: Jobs, valkey: Redis) 
     assert left == []
 
 
+async def test_f42_a_queue_of_its_own_keeps_its_jobs_apart_from_those_of_others(
+    valkey: Redis, jobs: Jobs
+) -> None:
+    others = Jobs(valkey, Seal({b"k": KEY}), "webhook")
+    await jobs.add("demo", new_job("mail", {}, 0))
+    await others.add("demo", new_job("webhook", {}, 0))
+    for queue, kind in ((jobs, "mail"), (others, "webhook")):
+        [taken] = await queue.take("demo", 10)
+        assert taken.job.kind == kind
+        assert [job.kind for _, job in await queue.waiting("demo")] == [kind]
+        await queue.give_up("demo", taken)
+    assert [job.kind for _, job in await jobs.dead("demo")] == ["mail", "webhook"]
+    assert not [key for key in await valkey.keys("*") if b"dead" not in key]
+
+
+async def test_f42_a_job_that_is_put_off_without_an_attempt_does_not_count_one(jobs: Jobs) -> None:
+    await jobs.add("demo", new_job("webhook", {}, 0))
+    for _ in range(3):
+        [taken] = await jobs.take("demo", 10)
+        assert taken.attempt == 1
+        await jobs.put_off("demo", taken, 0)
+    [taken] = await jobs.take("demo", 10)
+    await jobs.done("demo", taken)
+    await jobs.put_off("demo", taken, 0)
+    assert await jobs.waiting("demo") == []
+
+
 def test_a_failing_job_is_tried_again_after_5_s_then_with_longer_pauses_for_about_a_day() -> None:
     job, now = new_job("mail", {}, 0), 0
     pauses: list[int] = []

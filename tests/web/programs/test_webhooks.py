@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,12 +16,34 @@ from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
 from signalling.store import jobs
+from signalling.store.jobs import new_job
 from tests.web.api.client import PATIENT, Program, program
 from tests.web.conftest import OpenSite
 from tests.web.pages.setup.desk import desk
 from tests.web.site import Site
+from web import breaker
+from web import jobs as web_jobs
+from web.keys import BREAKERS, JOB_QUEUES, MAIL_QUEUE, SERVICE, WEBHOOKS
+from web.mail.outbox import OUTBOX
+from web.programs import delivery
 from web.programs.delivery import EVENTS, signature
 from web.programs.public_addresses import Resolver, connector, may_call, networks, url_problem
+
+
+def outbox_of(site: Site) -> Path:
+    """The folder of the site's mails."""
+    return Path(site.settings.data.folder) / OUTBOX
+
+
+async def until(true: Callable[[], Any]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(60):
+        while True:
+            found = true()
+            if await found if isinstance(found, Awaitable) else found:
+                return
+            await asyncio.sleep(0.02)
+
 
 LOOPBACK = {"allow": ["127.0.0.0/8"]}
 
@@ -138,6 +161,73 @@ async def test_a_receiver_that_fails_is_tried_again_until_it_takes_it_and_admins
         assert [entry["problem"] for entry in log] == [None, "redirects are not followed", "not taken"]
         page = await (await (await desk(site)).person.get("/demo/staff/setup/api")).text()
         assert "302 · redirects are not followed" in page
+
+
+async def test_f42_a_letter_leaves_while_two_hundred_deliveries_hang(
+    open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name, seconds in (
+        (delivery, "EACH_S", 3600),
+        (web_jobs, "EACH_S", 3600),
+        (web_jobs, "FINISH_S", 0.05),
+    ):
+        monkeypatch.setattr(module, name, seconds)
+    site = await open_site(webhooks=LOOPBACK)
+    calls: list[asyncio.StreamWriter] = []
+    never = asyncio.Event()
+
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(writer)
+        await never.wait()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    try:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        hook = await site.app[WEBHOOKS].add("demo", url, ())
+        assert hook is not None
+        payload = {"webhook": hook.id, "event": "opened", "visit": "v", "body": b"{}"}
+        for _ in range(200):
+            await site.app[JOB_QUEUES]["webhook"].add("demo", new_job("webhook", payload, 0))
+        await until(lambda: len(calls) == web_jobs.AT_ONCE)
+        await site.app[MAIL_QUEUE].queue("demo", "trial", "a@example.org", "en", {"name": "A"}, now_ms=1)
+        await until(lambda: bool(list(outbox_of(site).glob("*.eml"))))
+        assert len(calls) == web_jobs.AT_ONCE, "the letter left while every delivery was hanging"
+    finally:
+        for writer in calls:
+            writer.close()
+        server.close()
+
+
+async def test_f42_a_receiver_that_fails_is_paused_shown_so_and_called_again_after_the_pause(
+    open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "FIRST_PAUSE_MS", 10)
+    monkeypatch.setattr(web_jobs, "PERIOD_S", 0.02)
+    site = await open_site(webhooks=LOOPBACK)
+    async with receiver() as there:
+        office = await program(site)
+        hook = (await made(office, there.url, "opened"))["webhook"]["id"]
+        there.statuses = [500] * breaker.OPENS_AFTER
+        await office.open()
+        await there.messages(breaker.OPENS_AFTER)
+        await until(lambda: site.app[BREAKERS].paused("demo", hook, 0))
+        admin = (await desk(site)).person
+        page = await (await admin.get("/demo/staff/setup/api")).text()
+        assert "Paused" in page
+        assert "5 deliveries in a row were not taken." in page
+        await office.open()
+        queue, now_ms = site.app[JOB_QUEUES]["webhook"], site.app[SERVICE].clock_ms()
+
+        async def both_wait() -> bool:
+            due = [due_ms for due_ms, _ in await queue.waiting("demo")]
+            return len(due) == 2 and min(due) > now_ms + breaker.FIRST_PAUSE_MS // 2
+
+        await until(both_wait)
+        assert len(there.taken) == breaker.OPENS_AFTER
+        await office.call("PATCH", f"/webhooks/{hook}", {"enabled": True})
+        await office.open()
+        await there.messages(breaker.OPENS_AFTER + 1)
+        assert "Paused" not in await (await admin.get("/demo/staff/setup/api")).text()
 
 
 async def test_a_delivery_is_written_in_the_commit_of_its_event_even_if_no_worker_runs_jobs(

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from web.audit.noting import noted
 from web.errors import ApiKeyError
-from web.keys import API_KEYS, KNOWN_WEBHOOKS, SETTINGS, WEBHOOKS
+from web.keys import API_KEYS, BREAKERS, KNOWN_WEBHOOKS, SERVICE, SETTINGS, WEBHOOKS
 from web.languages.i18n import N_, date_words, gettext, time_words
 from web.organisations.settings import Organisation
 from web.pages.setup.frame import admin, draw, path_of, posted_to
@@ -96,11 +96,13 @@ async def _draw(
         {"key": key, "made": _when(key.made_ms, organisation), "used": _when(used_ms, organisation)}
         for key, used_ms in await request.app[API_KEYS].list(organisation.id)
     ]
-    webhooks = []
+    webhooks, now_ms = [], request.app[SERVICE].clock_ms()
     for webhook in await request.app[WEBHOOKS].of(organisation.id):
         log = await request.app[WEBHOOKS].log(organisation.id, webhook.id)
         tries = [(entry, _when(entry.at_ms, organisation)) for entry in log[:50]]
-        webhooks.append({"webhook": webhook, "tries": tries})
+        paused = await request.app[BREAKERS].paused(organisation.id, webhook.id, now_ms)
+        until = None if paused is None else _when(paused.until_ms, organisation)
+        webhooks.append({"webhook": webhook, "tries": tries, "paused": paused, "until": until})
     context = {
         "form": {"label": "", "scopes": ["read"], "url": "", "events": [], **(form or {})},
         "errors": errors or {},

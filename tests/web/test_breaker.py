@@ -1,0 +1,88 @@
+"""Breakers: a pause after failures in a row, one attempt after it, and longer pauses if that fails too."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from signalling.store import keys
+from web import breaker
+from web.breaker import LONGEST_PAUSE_MS, OPENS_AFTER, Breakers
+
+ORG, HOOK = "demo", "h_1"
+
+
+async def now_ms(valkey: Redis) -> int:
+    """The store's time."""
+    seconds, micros = await valkey.time()
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+@pytest.fixture
+def breakers(valkey: Redis) -> Breakers:
+    """The breakers of an empty store."""
+    return Breakers(valkey)
+
+
+async def fail(breakers: Breakers, valkey: Redis, times: int) -> None:
+    """Fail so many attempts, one after the other."""
+    for _ in range(times):
+        await breakers.failed(ORG, HOOK, await now_ms(valkey))
+
+
+async def pause_over(valkey: Redis) -> None:
+    """Let the pause be over."""
+    await valkey.hset(keys.BREAKER(ORG, HOOK), mapping={"until": 1, "opened": 1})
+
+
+async def test_f42_a_receiver_is_called_until_it_failed_five_times_in_a_row(
+    breakers: Breakers, valkey: Redis
+) -> None:
+    await fail(breakers, valkey, OPENS_AFTER - 1)
+    assert await breakers.wait_until_ms(ORG, HOOK) == 0
+    await breakers.succeeded(ORG, HOOK)
+    await fail(breakers, valkey, OPENS_AFTER - 1)
+    assert await breakers.paused(ORG, HOOK, 0) is None
+    await fail(breakers, valkey, 1)
+    until_ms = await breakers.wait_until_ms(ORG, HOOK)
+    assert until_ms > await now_ms(valkey)
+    assert await breakers.paused(ORG, HOOK, 0) == (OPENS_AFTER, until_ms)
+    assert await breakers.wait_until_ms(ORG, "h_2") == 0, "others are called as before"
+
+
+async def test_f42_one_attempt_is_made_after_a_pause_and_the_next_pause_is_longer_if_it_fails(
+    breakers: Breakers, valkey: Redis
+) -> None:
+    await fail(breakers, valkey, OPENS_AFTER)
+    lengths_ms = []
+    for _ in range(8):
+        await pause_over(valkey)
+        allowed = await asyncio.gather(*(breakers.wait_until_ms(ORG, HOOK) for _ in range(20)))
+        assert allowed.count(0) == 1
+        began_ms = await now_ms(valkey)
+        await breakers.failed(ORG, HOOK, began_ms)
+        lengths_ms.append(await breakers.wait_until_ms(ORG, HOOK) - began_ms)
+    assert lengths_ms == sorted(lengths_ms)
+    assert lengths_ms[1] >= 1.5 * lengths_ms[0]
+    assert lengths_ms[-1] >= LONGEST_PAUSE_MS
+    await breakers.succeeded(ORG, HOOK)
+    assert await breakers.wait_until_ms(ORG, HOOK) == 0
+
+
+async def test_f42_attempts_that_began_before_the_pause_do_not_lengthen_it(
+    breakers: Breakers, valkey: Redis
+) -> None:
+    began_ms = await now_ms(valkey) - 10_000
+    await fail(breakers, valkey, OPENS_AFTER)
+    until_ms = await breakers.wait_until_ms(ORG, HOOK)
+    await breakers.failed(ORG, HOOK, began_ms)
+    assert await breakers.paused(ORG, HOOK, 0) == (OPENS_AFTER, until_ms)
+
+
+async def test_f42_a_clock_that_was_set_back_does_not_lengthen_a_pause(
+    breakers: Breakers, valkey: Redis
+) -> None:
+    await fail(breakers, valkey, OPENS_AFTER)
+    far_ms = await now_ms(valkey) + 2 * breaker.LONGEST_PAUSE_MS
+    await valkey.hset(keys.BREAKER(ORG, HOOK), "until", far_ms)
+    assert await breakers.wait_until_ms(ORG, HOOK) == 0
