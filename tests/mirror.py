@@ -82,6 +82,7 @@ BESIDES |= {
     "web/appointments/feeds": f"{PAGES}appointments/test_feed web/identity/test_throttle",
     "web/appointments/appointment": "web/appointments/test_desk web/appointments/test_book",
     "web/appointments/links": f"{PAGES}appointments/test_visit web/identity/test_throttle",
+    "web/channels/setup": "web/channels/test_patient",
     "web/mail/visits": "web/mail/test_mail_queue",
     "web/reports/words": "web/reports/test_reports",
     f"{PEERS}report/words": f"{PEERS}report/test_writing",

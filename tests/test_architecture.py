@@ -31,7 +31,8 @@ PURE = (
     "signalling/rooms/worker_messages signalling/topics/rights media/errors media/protocols/* "
     "media/forwarding/streams media/forwarding/layers media/forwarding/active_speaker media/forwarding/quality "
     "media/forwarding/rtcp_translation "
-    "web/errors web/peers/network/network web/peers/network/offers web/peers/people/frames web/requests/unicode"
+    "web/channels/rules web/errors web/peers/network/network web/peers/network/offers web/peers/people/frames "
+    "web/requests/unicode"
 ).split()
 """Folders and modules that call themselves pure."""
 PURE_FILES = sorted(
@@ -67,7 +68,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "organisations",
         "identity jobs",
         "audit intake mail programs",
-        "appointments api retention websocket",
+        "appointments api channels retention websocket",
         "pages peers",
         "app",
         "commands",

@@ -17,6 +17,7 @@ from web.api.dispatch import is_api
 from web.api.dispatch import routes as api_routes
 from web.audit.noting import audited
 from web.audit.routes import DECLARED
+from web.channels import setup as channels
 from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
@@ -148,6 +149,7 @@ def create_app(settings: Settings) -> web.Application:
     jobs.setup(app, settings)
     mail.setup(app, settings)
     programs.setup(app, settings)
+    channels.setup(app)
     rendering.setup(app)
     app.add_routes(ROUTES)
     return app

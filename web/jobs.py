@@ -7,7 +7,7 @@ when a job is tried again and when it is given up. Knows no kind of job: mail, w
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -23,13 +23,28 @@ from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from web.config import Settings
 from web.errors import PermanentJobError, PutOffError
-from web.keys import CONSEQUENCES, HANDLERS, JOB_QUEUES, JOBS, ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
+from web.keys import (
+    CONSEQUENCES,
+    HANDLERS,
+    JOB_QUEUES,
+    JOBS,
+    ORGANISATIONS,
+    REDIS,
+    REPORTS,
+    SERVICE,
+    SUPERVISOR,
+)
 from web.organisations.documents import Organisations
 from web.server.data_key import data_key, key_id
 
-Handler = Callable[[str, Taken], Awaitable[None]]
-"""Does a job of an organisation. If it raises `PermanentJobError`, the job is given up; after any other error it is
-tried again, without an attempt being counted after `PutOffError`."""
+Handler = Callable[[str, Taken], Awaitable[bool | None]]
+"""Does a job of an organisation; returns False if nothing had to be done.
+
+If it raises `PermanentJobError`, the job is given up; after any other error it is tried again, without an attempt being
+counted after `PutOffError`."""
+
+Report = Callable[[str, Taken, str], Awaitable[None]]
+"""Receives what came of a job of an organisation: "sent", "retried" (it failed and is tried again) or "failed"."""
 
 QUEUES = ("mail", "webhook")
 """The queues, by the kind of their jobs. The first is for all other kinds as well."""
@@ -47,8 +62,15 @@ log = structlog.get_logger("web.jobs")
 class Runner:
     """Takes the jobs of one queue that are due and runs them, in one worker."""
 
-    def __init__(self, jobs: Jobs, organisations: Organisations, handlers: dict[str, Handler]) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        organisations: Organisations,
+        handlers: dict[str, Handler],
+        reports: Sequence[Report] = (),
+    ) -> None:
         self._jobs = jobs
+        self._reports = reports
         self._organisations = organisations
         self._handlers = handlers
         self._busy: set[asyncio.Task[None]] = set()
@@ -100,7 +122,7 @@ class Runner:
             if handler is None:
                 raise PermanentJobError("there is no handler for this kind")
             async with asyncio.timeout(EACH_S):
-                await handler(organisation, taken)
+                did = await handler(organisation, taken)
         except PermanentJobError as why:
             log.error(
                 "job.given_up",
@@ -109,13 +131,20 @@ class Runner:
                 organisation=organisation,
                 kind=kind,
             )
+            await self._report(organisation, taken, "failed")
             await self._jobs.give_up(organisation, taken)
         except PutOffError as pause:
             await self._put_off(organisation, taken, pause.due_ms)
         except Exception as error:  # noqa: BLE001 - whatever it was, the job is tried again
             await self._failed(organisation, taken, error)
         else:
+            if did is not False:
+                await self._report(organisation, taken, "sent")
             await self._jobs.done(organisation, taken)
+
+    async def _report(self, organisation: str, taken: Taken, result: str) -> None:
+        for report in self._reports:
+            await report(organisation, taken, result)
 
     async def _put_off(self, organisation: str, taken: Taken, due_ms: int) -> None:
         if due_ms > last_try_ms(taken):
@@ -132,6 +161,7 @@ class Runner:
             organisation=organisation,
             kind=taken.job.kind,
         )
+        await self._report(organisation, taken, "failed")
         await self._jobs.give_up(organisation, taken)
 
     async def _failed(self, organisation: str, taken: Taken, error: Exception) -> None:
@@ -147,6 +177,7 @@ class Runner:
             organisation=organisation,
             kind=kind,
         )
+        await self._report(organisation, taken, "retried")
         await self._jobs.later(organisation, taken, due_ms)
 
     async def close(self) -> None:
@@ -165,7 +196,7 @@ def setup(app: web.Application, settings: Settings) -> None:
     first, *others = QUEUES
     app[JOBS] = Jobs(redis, seal)
     app[JOB_QUEUES] = {first: app[JOBS], **{name: Jobs(redis, seal, name) for name in others}}
-    app[HANDLERS], app[CONSEQUENCES] = {}, []
+    app[HANDLERS], app[CONSEQUENCES], app[REPORTS] = {}, [], []
 
 
 def consequences(app: web.Application) -> service.Consequences:
@@ -182,8 +213,9 @@ def consequences(app: web.Application) -> service.Consequences:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Run jobs as long as the app lives; a clean-up context that must come after that of signalling."""
     app[SERVICE].consequences = consequences(app)
+    reports = app[REPORTS]
     runners = {
-        f"web.jobs.{name}": Runner(jobs, app[ORGANISATIONS], app[HANDLERS])
+        f"web.jobs.{name}": Runner(jobs, app[ORGANISATIONS], app[HANDLERS], reports)
         for name, jobs in app[JOB_QUEUES].items()
     }
     for name, runner in runners.items():

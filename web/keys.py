@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
     from web.appointments.desk import Desk
     from web.appointments.feeds import Feeds
-    from web.breaker import Breakers
     from web.config import Settings
     from web.identity.accounts import Account, Accounts
     from web.identity.second_factor import SecondFactors
     from web.identity.sessions import Storage
     from web.intake.patient_links import PatientLinks
     from web.intake.visit_limit import Openings
-    from web.jobs import Handler
+    from web.jobs import Handler, Report
     from web.mail.mail_queue import MailQueue
     from web.organisations.documents import Organisations
     from web.organisations.facilities import Facilities
     from web.organisations.settings import Organisation
+    from web.programs.breaker import Breakers
     from web.programs.keys import ApiKeys
     from web.programs.webhooks import Known, Webhooks
     from web.requests.pictures import Pictures
@@ -78,6 +78,7 @@ JOBS: web.AppKey[Jobs] = web.AppKey("jobs")
 JOB_QUEUES: web.AppKey[dict[str, Jobs]] = web.AppKey("job queues")
 BREAKERS: web.AppKey[Breakers] = web.AppKey("breakers")
 HANDLERS: web.AppKey[dict[str, Handler]] = web.AppKey("handlers")
+REPORTS: web.AppKey[list[Report]] = web.AppKey("reports of jobs")
 CONSEQUENCES: web.AppKey[list[Consequences]] = web.AppKey("consequences")
 MAIL_QUEUE: web.AppKey[MailQueue] = web.AppKey("mail queue")
 API_KEYS: web.AppKey[ApiKeys] = web.AppKey("api keys")

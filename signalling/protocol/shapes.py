@@ -166,6 +166,32 @@ class IceServer(Part, frozen=True, kw_only=True):
     credential: Annotated[str, Meta(description="the password")]
 
 
+class ContactPart(Part, frozen=True, kw_only=True):
+    """What came of a message to the absent patient."""
+
+    channel: Annotated[
+        str,
+        Meta(
+            description="the channel; more may be added",
+            extra_json_schema={"enum": ["mail", "text", "push"]},
+        ),
+    ]
+    state: Annotated[
+        str,
+        Meta(
+            description="`retried` if it failed and is tried again, `failed` if it was given up",
+            extra_json_schema={"enum": ["sent", "retried", "failed"]},
+        ),
+    ]
+    at_ms: EventMs
+
+
+Contacts = Annotated[
+    tuple[ContactPart, ...],
+    Meta(description="the messages to the patient, who was absent at the last claim; one for each channel"),
+]
+
+
 class PartyPart(Part, frozen=True, kw_only=True):
     """One party of a visit."""
 
@@ -221,6 +247,7 @@ class SessionRow(Part, frozen=True, kw_only=True):
     present: Annotated[
         tuple[str, ...], Meta(description="the keys of the parties that are on the visit's page")
     ]
+    contacts: Contacts = ()
 
 
 class PastRow(Part, frozen=True, kw_only=True):
@@ -355,3 +382,4 @@ class CasePart(Part, frozen=True, kw_only=True):
     step: StepNumber
     guide_done: GuideDone
     photos: Annotated[tuple[PhotoPart, ...], Meta(description="the photos, oldest first")]
+    contacts: Contacts = ()

@@ -78,6 +78,15 @@ def session_row(visit: Visit) -> shapes.SessionRow:
         claimed_ms=visit.claimed_ms,
         live_ms=visit.live_ms,
         present=tuple(key for key, party in visit.parties.items() if party.present),
+        contacts=contacts(visit),
+    )
+
+
+def contacts(visit: Visit) -> tuple[shapes.ContactPart, ...]:
+    """Return what came of the messages to the absent patient."""
+    return tuple(
+        shapes.ContactPart(channel=contact.channel, state=contact.state, at_ms=contact.at_ms)
+        for contact in visit.contacts
     )
 
 
@@ -177,6 +186,7 @@ def case(visit: Visit, guide: Guide) -> shapes.CasePart:
             )
             for photo in visit.photos
         ),
+        contacts=contacts(visit),
     )
 
 

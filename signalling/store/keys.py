@@ -120,12 +120,7 @@ FEEDS = Key("{<organisation>}:feeds", "hash", "links of staff to booked visits, 
 # Jobs and the audit log
 JOBS = Key("{<organisation>}:jobs", "zset", "mails to send", _USE, "done or given up", True)
 QUEUE = Key(
-    "{<organisation>}:queue:<kind>",
-    "zset",
-    "jobs of another kind, e.g. webhooks",
-    _USE,
-    "done or given up",
-    True,
+    "{<organisation>}:queue:<kind>", "zset", "webhooks and other jobs to do", _USE, "done or given up"
 )
 JOB_TRIES = Key("{<organisation>}:jobs:tries", "hash", "attempts at each job", _USE, "done or given up")
 DEAD_JOBS = Key("{<organisation>}:jobs:dead", "zset", "jobs that were given up", _RETENTION, "30 days", True)

@@ -86,6 +86,13 @@ class Enter(Command, frozen=True):
     worker: str
 
 
+class RecordContact(Command, frozen=True):
+    """Record what came of a message to the absent patient (see `record.Contact`); sent by the server."""
+
+    channel: str
+    state: str
+
+
 class Leave(Command, frozen=True):
     """Remove a party's connection that the worker has lost; not if it was resumed on another worker meanwhile."""
 

@@ -22,6 +22,7 @@ from signalling.visit.commands import (
     Invite,
     Leave,
     Open,
+    RecordContact,
     RemovePhoto,
     Save,
     SetUrgency,
@@ -30,6 +31,7 @@ from signalling.visit.commands import (
 from signalling.visit.record import (
     HELD,
     Actor,
+    Contact,
     Outcome,
     Party,
     Person,
@@ -178,8 +180,18 @@ def claimed(visit: Visit, _: Command, actor: Actor, context: Context) -> Visit:
         unassigned(visit),
         claimant=actor.person,
         claimed_ms=context.now_ms,
+        contacts=(),
         parties={**visit.parties, PROVIDER: provider},
     )
+
+
+def contacted(visit: Visit, command: RecordContact, _: Actor, context: Context) -> Visit:
+    known = {contact.channel: contact for contact in visit.contacts}
+    before = known.get(command.channel)
+    if before is not None and before.state == command.state:
+        return visit
+    contact = Contact(channel=command.channel, state=command.state, at_ms=context.now_ms)
+    return replace(visit, contacts=tuple({**known, command.channel: contact}.values()))
 
 
 def entered(visit: Visit, command: Enter, actor: Actor, _: Context) -> Visit:

@@ -161,6 +161,17 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
     answer: str = ""
 
 
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a message to the absent patient: `channel` is "mail", "text" or "push".
+
+    `state`: "sent", "retried" (it failed and is tried again) or "failed" (it was given up), at `at_ms`.
+    """
+
+    channel: str
+    state: str
+    at_ms: int
+
+
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one visit. `arrived_ms`: when the setup guide was entered; it never changes.
 
@@ -199,6 +210,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     parties: dict[str, Party] = {}
     photos: tuple[Photo, ...] = ()
     triage: Triage | None = None  # None: routine, and nobody has said so
+    contacts: tuple[Contact, ...] = ()  # since the last claim, one for each channel
 
     @property
     def blocked(self) -> bool:

@@ -29,6 +29,7 @@ from signalling.visit.commands import (
     Invite,
     Leave,
     Open,
+    RecordContact,
     Release,
     RemovePhoto,
     Reopen,
@@ -122,6 +123,7 @@ RULES: tuple[Rule, ...] = (
     Rule(QUEUED, Decline, (ADMIN,), Status.ENDED, "declined", do.ended(Outcome.DECLINED)),
     Rule(OPEN, Enter, (*PARTIES, GUEST), SAME, "entered", do.entered),
     Rule(OPEN, Leave, (*PARTIES, GUEST, SYSTEM), SAME, "left", do.left),
+    Rule(OPEN, RecordContact, (SYSTEM,), SAME, "contacted", do.contacted),
     Rule(TAKEN, Invite, (CLAIMANT,), SAME, "invited", do.invited, (do.room_for_guest,)),
     Rule(TAKEN, Dismiss, (CLAIMANT,), SAME, "dismissed", do.dismissed, (do.is_guest,)),
     Rule(TAKEN, Start, (GUEST,), SAME, "guest_started", do.pressed),
@@ -240,6 +242,8 @@ def _note(command: Command) -> str | None:
     match command:
         case Decline():
             return command.reason
+        case RecordContact():
+            return f"{command.channel} {command.state}"
         case SetUrgency():
             return command.level
     return None

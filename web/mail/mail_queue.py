@@ -38,13 +38,20 @@ class MailQueue:
         self.resolvers: dict[str, Resolver] = {}
 
     def promise(
-        self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
+        self,
+        organisation: str,
+        kind: str,
+        payload: dict[str, Any],
+        *,
+        now_ms: int,
+        due_ms: int | None = None,
+        expires_ms: int | None = None,
     ) -> Extra:
         """Return (key, score, member) for a commit: the mail is queued if, and only if, the commit succeeds.
 
-        Its resolver writes it when it is due.
+        Its resolver writes it when it is due. It is not tried after `expires_ms`.
         """
-        job = new_job(KIND, {"mail": kind, **payload}, now_ms)
+        job = new_job(KIND, {"mail": kind, **payload}, now_ms, expires_ms=expires_ms)
         return self._jobs.entry(organisation, job, due_ms)
 
     async def queue(
@@ -63,8 +70,8 @@ class MailQueue:
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
         await self._jobs.add(organisation, _job(letter, now_ms), due_ms)
 
-    async def deliver(self, organisation_id: str, taken: Taken) -> None:
-        """Write the mail of a job and send it; the handler of jobs.
+    async def deliver(self, organisation_id: str, taken: Taken) -> bool:
+        """Write the mail of a job and send it; the handler of jobs. Return False if it is no longer needed.
 
         Raises PermanentJobError, or another error if the job is to be tried again.
         """
@@ -73,7 +80,7 @@ class MailQueue:
             raise PermanentJobError("there is no such organisation")
         letter = await self._letter(organisation, taken.job.payload)
         if letter is None:
-            return
+            return False
         sender = organisation.mail_sender or self._settings.mail.sender
         domain = self._settings.mail.sender.rpartition("@")[2]
         try:
@@ -89,6 +96,7 @@ class MailQueue:
             raise PermanentJobError(str(problem)) from None
         day = f"{datetime.fromtimestamp(taken.job.made_ms / 1000, UTC):%Y-%m-%d}"
         await self._carrier.carry(message, named(day, letter.name, taken.job.id, organisation_id))
+        return True
 
     async def _letter(self, organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         if "letter" in payload:

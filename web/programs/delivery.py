@@ -22,11 +22,11 @@ from signalling.store.records import Extra
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
-from web.breaker import Breakers
 from web.errors import AddressRefusedError, DeliveryError, PermanentJobError, PutOffError
 from web.languages.i18n import N_
 from web.programs import types as t
 from web.programs import views
+from web.programs.breaker import Breakers
 from web.programs.public_addresses import Network, connector, url_problem
 from web.programs.webhooks import Known, Webhook, Webhooks
 

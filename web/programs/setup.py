@@ -5,7 +5,6 @@ from pathlib import Path
 from aiohttp import web
 
 from signalling.store.encryption import Seal
-from web.breaker import Breakers
 from web.config import Settings
 from web.keys import (
     API_KEYS,
@@ -18,6 +17,7 @@ from web.keys import (
     WEBHOOKS,
 )
 from web.programs import delivery
+from web.programs.breaker import Breakers
 from web.programs.keys import ApiKeys
 from web.programs.public_addresses import networks
 from web.programs.webhooks import Known, Webhooks, knowing

@@ -84,6 +84,13 @@ declare namespace Protocol {
     claimed_ms: number | null;
     live_ms: number | null;
     present: string[];
+    contacts: ContactPart[];
+  }
+
+  interface ContactPart {
+    channel: "mail" | "text" | "push";
+    state: "sent" | "retried" | "failed";
+    at_ms: number;
   }
 
   interface BellPart {
@@ -174,6 +181,7 @@ declare namespace Protocol {
     step: number;
     guide_done: boolean;
     photos: PhotoPart[];
+    contacts: ContactPart[];
   }
 
   interface PatientPart {

@@ -96,6 +96,7 @@ def test_a_session_names_who_is_present() -> None:
         "claimed_ms": T0,
         "live_ms": T0,
         "present": ("patient", "provider"),
+        "contacts": (),
     }
     visit = live()
     away = replace(

@@ -42,6 +42,7 @@ COMMANDS: dict[str, c.Command] = {
     "decline": c.Decline("No"),
     "enter": c.Enter("c_new", "w1"),
     "leave": c.Leave("c_ana", "w1"),
+    "record contact": c.RecordContact("mail", "sent"),
     "start": c.Start(),
     "hang up": c.HangUp(),
     "release": c.Release(),
@@ -71,6 +72,7 @@ queued   claim     on call, assignee, admin
 queued   decline   admin
 queued   enter     patient
 queued   leave     patient, system
+queued   record contact  system
 queued   due       (system)
 claimed  save      patient
 claimed  finish    patient
@@ -79,6 +81,7 @@ claimed  remove photo  patient, claimant
 claimed  claim     (claimant)
 claimed  enter     patient, claimant, guest
 claimed  leave     patient, claimant, guest, system
+claimed  record contact  system
 claimed  start     patient, claimant, guest
 claimed  invite    claimant
 claimed  dismiss   claimant
@@ -95,6 +98,7 @@ live     remove photo  patient, claimant
 live     claim     (claimant)
 live     enter     patient, claimant, guest
 live     leave     patient, claimant, guest, system
+live     record contact  system
 live     start     (patient), (claimant), guest
 live     invite    claimant
 live     dismiss   claimant

@@ -383,7 +383,7 @@ def test_the_printed_tables_have_every_row() -> None:
 def test_the_events_are_stored_under_these_names() -> None:
     assert [row.event for row in RULES] == (
         "opened saved guide_finished photo_added photo_removed withdrawn withdrawn patient_done "
-        "assigned urgency_set unassigned claimed declined entered left invited dismissed "
+        "assigned urgency_set unassigned claimed declined entered left contacted invited dismissed "
         "guest_started started went_live hung_up released transferred ended reopened"
     ).split()
     assert [row.event for row in DEADLINES] == "expired assignment_lapsed returned paused paused".split()

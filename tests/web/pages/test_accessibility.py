@@ -139,7 +139,8 @@ async def test_the_desks_pages_are_accessible(
         "live_ms": now,
         "status": "live",
     }
-    clinic.taken = [{**taken, "claimant": OSEI, "present": ["patient"]}]
+    contact = {"channel": "mail", "state": "failed", "at_ms": now}
+    clinic.taken = [{**taken, "claimant": OSEI, "present": ["patient"], "contacts": [contact]}]
     over = {
         "visit": "v_9",
         "name": "Jon Bell",

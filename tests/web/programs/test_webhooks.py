@@ -21,11 +21,10 @@ from tests.web.api.client import PATIENT, Program, program
 from tests.web.conftest import OpenSite
 from tests.web.pages.setup.desk import desk
 from tests.web.site import Site
-from web import breaker
 from web import jobs as web_jobs
 from web.keys import BREAKERS, JOB_QUEUES, MAIL_QUEUE, SERVICE, WEBHOOKS
 from web.mail.outbox import OUTBOX
-from web.programs import delivery
+from web.programs import breaker, delivery
 from web.programs.delivery import EVENTS, signature
 from web.programs.public_addresses import Resolver, connector, may_call, networks, url_problem
 
@@ -239,9 +238,9 @@ async def test_a_delivery_is_written_in_the_commit_of_its_event_even_if_no_worke
         await made(office, there.url)
         there.statuses = [503] * 20
         await office.open()
-        assert await valkey.zcard("{demo}:jobs") >= 1
+        assert await valkey.zcard("{demo}:queue:webhook") >= 1
         await there.messages(1)
-        assert await valkey.zcard("{demo}:jobs") >= 1  # still promised
+        assert await valkey.zcard("{demo}:queue:webhook") >= 1  # still promised
 
 
 # --- where a webhook may lead

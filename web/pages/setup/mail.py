@@ -45,6 +45,7 @@ ABOUT = {
     "assigned": N_("Assignment"),
     "booked": N_("Booked visit"),
     "cancelled": N_("Cancelled visit"),
+    "claimed": N_("A patient’s turn"),
     "declined": N_("Declined request"),
     "invite": N_("Invitation"),
     "moved": N_("Moved visit"),

@@ -1,5 +1,6 @@
 /* Case Information as staff see it, live while the patient types: in the list and beside the call. Draws what
    it is given. */
+import { contactWords } from "./contacts.js";
 import { age, dateWords, languageName, stateName, telLink } from "./format.js";
 import { visibleSteps } from "./guide.js";
 import { html, nothing, repeat } from "./lit.js";
@@ -120,6 +121,7 @@ export function caseInformation(info, now_ms, remove = null) {
       )}
       ${item(t("Email"), patient.email)} ${item(t("Language"), languageName(patient.language))}
       ${item(t("Filled in by"), patient.filled_in_by)}
+      ${item(t("Written to, as they were away"), (info.contacts ?? []).map(contactWords).join(" · "))}
     </dl>
     ${
       info.photos.length

@@ -1,5 +1,6 @@
 /* The other tabs of the Sessions List: one's own sessions, all that are claimed or live now, and those that
    ended, with search. */
+import { contactWords } from "../shared/contacts.js";
 import { minutes, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
@@ -135,7 +136,9 @@ function taken(row, view) {
         >${row.status === "live" ? t("Live") : t("Claimed")}</span>
     </div>`,
     about: html`<h2><bdi>${row.name}</bdi></h2>
-      <p class="meta"><bdi>${row.claimant?.name ?? ""}</bdi><span>${who}</span></p>`,
+      <p class="meta"><bdi>${row.claimant?.name ?? ""}</bdi><span>${who}</span>${row.contacts?.map(
+        (contact) => html`<span>${contactWords(contact)}</span>`,
+      )}</p>`,
     acts: html`${
       own
         ? html`<a

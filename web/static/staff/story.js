@@ -1,5 +1,6 @@
 /* A visit's story: who did what when, and its Case Information, in a dialog over the list. */
 import { caseInformation } from "../shared/case.js";
+import { contactNote } from "../shared/contacts.js";
 import { minutes, moment } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
@@ -35,6 +36,7 @@ const SENTENCES = {
   transferred: (by) => t("{by} handed it over.", { by }),
   ended: (by) => t("{by} ended the session.", { by }),
   declined: (by) => t("{by} declined the request.", { by }),
+  contacted: () => t("The patient was away and was written to."),
   withdrawn: (by) => t("{by} left.", { by }),
   patient_done: (by) => t("{by} left the call and was done.", { by }),
   expired: () => t("It expired."),
@@ -52,6 +54,13 @@ function figures(events) {
   return opened && claimed
     ? html`<p class="quiet">${t("Waited {time} until the claim.", { time: minutes(claimed - opened) })}</p>`
     : nothing;
+}
+
+/** @param {Protocol.HistoryPart} event */
+function noteOf({ kind, note, at_ms }) {
+  if (!note) return nothing;
+  if (kind === "contacted") return html` <span class="quiet">${contactNote(note, at_ms)}</span>`;
+  return html` <span class="quiet">“${note}”</span>`;
 }
 
 /**
@@ -75,7 +84,7 @@ export function storyView(story, { now_ms, close }) {
                     <span
                       >${(SENTENCES[event.kind] ?? (() => event.kind))(
                         event.by?.name ?? t("The server"),
-                      )}${event.note ? html` <span class="quiet">“${event.note}”</span>` : nothing}</span
+                      )}${noteOf(event)}</span
                     >
                   </li>`,
               )}

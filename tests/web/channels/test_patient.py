@@ -1,0 +1,112 @@
+"""An absent patient whose visit is claimed: what reaches them, and what staff see of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from signalling.store import jobs as queues
+from signalling.visit.commands import Claim
+from signalling.visit.record import Actor, Role, Visit
+from tests.web.mail.smtp import MailServer, mail_server
+from tests.web.site import FORM, Person, Site, settings_for
+from web import jobs
+from web.channels import rules
+from web.keys import JOBS, SERVICE
+
+OSEI = Actor(organisation="demo", id="u_osei", name="Dr M. Osei", role=Role.ADMIN)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for jobs often, and do not wait before a second try or for a patient who seems to be there."""
+    monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
+    monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
+    monkeypatch.setattr(rules, "GRACE_MS", 0)
+
+
+@pytest.fixture
+async def smtp() -> AsyncIterator[MailServer]:
+    """A mail server."""
+    async with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def site(smtp: MailServer, valkey_url: str, tmp_path: Path) -> AsyncIterator[Site]:
+    """A site that sends its mails there."""
+    async with Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as found:
+        yield found
+
+
+async def waiting(site: Site) -> tuple[Person, str]:
+    """A patient in line without an open page, and the visit's id."""
+    person = site.person()
+    assert (await person.ask_for_a_visit()).status == 303
+    [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits
+    return person, visit
+
+
+async def claim(site: Site, visit: str) -> None:
+    """Claim the visit for a provider."""
+    await site.app[SERVICE].command(OSEI, visit, Claim())
+
+
+async def contacts(site: Site, visit: str, state: str) -> Visit:
+    """Return the visit as soon as its only contact has this state."""
+    async with asyncio.timeout(30):
+        while True:
+            found = await site.app[SERVICE].visit("demo", visit)
+            if found is not None and [one.state for one in found.contacts] == [state]:
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def test_f11_an_absent_patient_gets_a_letter_at_the_claim_and_the_visit_says_that_it_went_out(
+    site: Site, smtp: MailServer
+) -> None:
+    _, visit = await waiting(site)
+    await claim(site, visit)
+    [mail] = await smtp.until(1)
+    assert mail["To"] == FORM["email"]
+    assert mail["Subject"] == "Es su turno en Riverside Clinic"  # the patient prefers Spanish
+    text = str(cast(EmailMessage, mail.get_body(("plain",))).get_content())
+    assert "/demo/visit" in text
+    assert not [value for value in FORM.values() if len(value) > 2 and value in text]
+    found = await contacts(site, visit, "sent")
+    assert found.contacts[0].channel == "mail"
+    history = await site.app[SERVICE].store.history("demo", visit)
+    assert [event.note for event in history if event.kind == "contacted"] == ["mail sent"]
+
+
+async def test_f11_a_letter_that_does_not_leave_is_tried_again_and_shown_as_such(
+    site: Site, smtp: MailServer
+) -> None:
+    smtp.answers = ["451 later", "550 no such user"]
+    _, visit = await waiting(site)
+    await claim(site, visit)
+    await contacts(site, visit, "failed")
+    history = await site.app[SERVICE].store.history("demo", visit)
+    notes = [event.note for event in history if event.kind == "contacted"]
+    assert notes == ["mail retried", "mail failed"]
+    assert smtp.mails == []
+
+
+async def test_f11_a_patient_who_is_there_gets_no_letter(site: Site, smtp: MailServer) -> None:
+    person, visit = await waiting(site)
+    socket = await person.socket("patient")
+    await socket.send_json({"type": "visit.enter", "id": 2, "visit": visit})
+    async with asyncio.timeout(20):
+        while (await socket.receive_json()).get("reply_to") != 2:
+            pass
+    await claim(site, visit)
+    async with asyncio.timeout(20):
+        while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(0.02)
+    assert smtp.mails == []
+    found = await site.app[SERVICE].visit("demo", visit)
+    assert found is not None
+    assert found.contacts == ()

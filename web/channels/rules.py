@@ -1,0 +1,29 @@
+"""Who gets a message about a visit, when, and until when it is true. Pure.
+
+A patient who is absent when their visit is claimed gets one at once. One whose page seems open gets one after GRACE_MS,
+if it is gone by then: a phone that is locked or has no network is noticed late.
+"""
+
+from signalling.visit.record import Status, Visit
+from signalling.visit.relations import PATIENT, Event
+
+GRACE_MS = 10_000
+PATIENT_FOR_MS = 30 * 60_000
+"""How long after the claim a message to the patient may still leave."""
+
+
+def patient_due_ms(after: Visit, event: Event) -> int | None:
+    """Return when to look whether the patient needs a message after this event, in ms; None if never."""
+    if event.kind != "claimed":
+        return None
+    return event.at_ms + (GRACE_MS if after.parties[PATIENT].present else 0)
+
+
+def patient_is_awaited(visit: Visit | None, claimed_ms: int) -> bool:
+    """Return whether the patient is absent from the visit that was claimed at that time, and not in a call."""
+    return (
+        visit is not None
+        and visit.status is Status.CLAIMED
+        and visit.claimed_ms == claimed_ms
+        and not visit.parties[PATIENT].present
+    )
