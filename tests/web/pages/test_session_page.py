@@ -1,7 +1,4 @@
-"""The video session page, the same on both sides.
-
-The media themselves are tested with the relay; here what the page says and asks.
-"""
+"""The video session page, the same on both sides; the media themselves are tested with the relay."""
 
 import asyncio
 import time
@@ -117,12 +114,11 @@ async def test_f08_a_patient_leaves_between_claim_and_start_after_a_question(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await patients_page(clinic, open_page)
-    leave = page.get_by_role("button", name="Leave the visit")
-    await leave.click()
-    await page.get_by_role("button", name="Stay").click()
-    assert not clinic.got("visit.withdraw")
-    await leave.click()
-    await page.get_by_role("dialog").get_by_role("button", name="Leave the visit").click()
+    for answer in ("Stay", "Leave the visit"):
+        await page.get_by_text("More", exact=True).click()
+        await page.get_by_role("button", name="Leave the visit").click()
+        assert not clinic.got("visit.withdraw")
+        await page.get_by_role("dialog").get_by_role("button", name=answer).click()
     await expect(page.get_by_role("heading", name="You have left the visit")).to_be_visible()
     await expect(page.get_by_text("Dr Maya Osei is told so.")).to_be_visible()
 
@@ -273,6 +269,7 @@ async def test_a_visit_that_was_returned_brings_the_provider_back_to_the_list(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await providers_page(clinic, open_page)
+    await page.get_by_text("More", exact=True).click()
     await page.get_by_role("button", name="Return to queue").click()
     await page.get_by_role("dialog").get_by_role("button", name="Return to queue").click()
     await expect(page.get_by_role("heading", name="Sessions List")).to_be_visible()

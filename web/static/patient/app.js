@@ -172,7 +172,7 @@ function restOfTheGuide() {
   const move = (/** @type {Protocol.Step | null} */ next) => {
     beside = next?.id ?? null;
     if (next) return;
-    session?.showAside(false);
+    session?.closeAside();
     toast(t("Thank you: the setup guide is complete."));
   };
   return html`<div class="stack">

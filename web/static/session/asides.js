@@ -10,7 +10,9 @@ import { announce, toast } from "../shared/ui.js";
 
 export class Asides {
   /** @type {AsideId | null} */
-  open;
+  open = null;
+  #opens;
+  #live = false;
   #own;
   #redraw;
   #chat;
@@ -23,12 +25,12 @@ export class Asides {
    *   visit: string,
    *   party: string,
    *   own: () => Aside | null,
-   *   open: boolean,
+   *   opens: boolean,
    *   redraw: () => void,
-   * }} options `open`: the role's own aside is open at first
+   * }} options `opens`: the role's own aside opens as the call begins
    */
-  constructor({ client, visit, party, own, open, redraw }) {
-    this.open = open ? "own" : null;
+  constructor({ client, visit, party, own, opens, redraw }) {
+    this.#opens = opens;
     this.#own = own;
     this.#redraw = redraw;
     this.#chat = new Chat(client, visit, party, (line) => this.#wrote(line));
@@ -36,6 +38,17 @@ export class Asides {
 
   start() {
     this.#chat.start();
+  }
+
+  /**
+   * The role's own aside opens as the call begins; before it the page is the same on both sides.
+   *
+   * @param {boolean} live
+   */
+  follow(live) {
+    const begins = live && !this.#live;
+    this.#live = live;
+    if (begins && this.#opens && !this.open) this.show("own");
   }
 
   stop() {
@@ -71,6 +84,30 @@ export class Asides {
           })}`,
     };
     return own ? [{ id: "own", ...own }, messages] : [messages];
+  }
+
+  /** The open one. */
+  get current() {
+    return this.all.find(({ id }) => id === this.open) ?? null;
+  }
+
+  /** Those that have a button in the bar: before the call the messages only, and the own one has `way()`. */
+  get named() {
+    return this.#live ? this.all : this.all.filter(({ id }) => id === "chat");
+  }
+
+  /** The way to the role's own aside before the call: of one size on both sides, whatever its words. */
+  way() {
+    const own = this.#own();
+    if (!own) return nothing;
+    const open = this.open === "own";
+    return html`<button
+      type="button"
+      class="btn way"
+      aria-expanded=${String(open)}
+      @click=${() => this.show(open ? null : "own")}>
+      <span>${own.label}</span>
+    </button>`;
   }
 
   /** @param {Beside | null} aside the open one */

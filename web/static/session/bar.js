@@ -1,6 +1,6 @@
 /* The head of the video session page: whose it is, how the connection is, what can stand beside the call, and
    what is done more seldom. Draws what it is given. */
-import { html, nothing } from "../shared/lit.js";
+import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { closeMenu } from "../shared/ui.js";
 
@@ -31,7 +31,9 @@ export function bar({ home, title, since_ms, quality: [quality, tone], asides, o
         since_ms ? html`<span class="chip off"><since-clock since=${since_ms}></since-clock></span>` : nothing
       }
       <span class="chip ${TONES[tone]}" role="status"><span class="dot"></span>${quality}</span>
-      ${asides.map(
+      ${repeat(
+        asides, // each keeps its element: a press reaches the button that it began on
+        ({ id }) => id,
         ({ id, label, short = label, count }) =>
           html`<button
             type="button"

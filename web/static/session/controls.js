@@ -3,6 +3,7 @@
 import { html, nothing } from "../shared/lit.js";
 import { one } from "../shared/page.js";
 import { inEach, t } from "../shared/text.js";
+import { settle } from "../shared/ui.js";
 import { icons } from "./icons.js";
 
 const RETURN = inEach(() => ({
@@ -56,7 +57,25 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
 }
 
 /**
- * Start Session, and the ways out. Somebody who has left the call may rejoin, or say that they are done.
+ * The ways out before the call, as entries of the menu: the page looks the same on both sides.
+ *
+ * @param {Role} role
+ * @param {Protocol.PartyPart} me
+ * @param {Leave} leave
+ * @returns {Entry[]}
+ */
+export function waysOut(role, me, leave) {
+  if (role === "provider")
+    return [
+      { words: t("Return to queue"), act: () => leave("visit.release", RETURN()) },
+      { words: t("End session"), act: () => leave("visit.end", END()) },
+    ];
+  if (role === "guest" || me.left) return [];
+  return [{ words: t("Leave the visit"), act: () => leave("visit.withdraw", LEAVE()) }];
+}
+
+/**
+ * Start Session. Somebody who has left the call may rejoin, or say that they are done.
  *
  * @param {{
  *   role: Role,
@@ -86,22 +105,9 @@ export function startButtons({ role, me: { started, left }, pressing, other, sta
           </button>`
   }
   ${
-    role === "provider"
-      ? html` <button type="button" class="btn" @click=${() => leave("visit.release", RETURN())}>
-            ${t("Return to queue")}
-          </button>
-          <button type="button" class="btn danger" @click=${() => leave("visit.end", END())}>
-            ${t("End session")}
-          </button>`
-      : nothing
-  }
-  ${
-    role === "patient"
-      ? html`<button
-          type="button"
-          class="btn ${left ? "" : "danger"}"
-          @click=${() => leave("visit.withdraw", left ? null : LEAVE())}>
-          ${left ? t("I am done") : t("Leave the visit")}
+    left
+      ? html`<button type="button" class="btn" @click=${() => leave("visit.withdraw", null)}>
+          ${t("I am done")}
         </button>`
       : nothing
   }`;
@@ -179,7 +185,7 @@ export function callButtons({ role, link, other, full, canFull, toggleFull, scre
             act: () => leave("visit.hang_up", null),
           })
     }
-    <dialog class="ask" id="call-devices" aria-labelledby="call-devices-title">
+    <dialog class="ask" id="call-devices" aria-labelledby="call-devices-title" @close=${settle}>
       <h2 id="call-devices-title">${t("Devices")}</h2>
       <p class="quiet">
         ${t("A change of camera or microphone is seen and heard by {name} at once.", { name: other })}

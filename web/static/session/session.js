@@ -1,7 +1,6 @@
 /* The video session page: the same on both sides. Before both have pressed Start Session it shows the own
    preview, the devices and the other side's state; afterwards the call. Owns the visit's media while it
    stands; what may be sent follows from the visit's state. */
-
 import { mark } from "../shared/brand.js";
 import { foundNow } from "../shared/devices.js";
 import { html, nothing, ref } from "../shared/lit.js";
@@ -12,7 +11,7 @@ import { codeOf } from "../signalling/errors.js";
 import { Asides } from "./asides.js";
 import { bar } from "./bar.js";
 import { CallWatch, LOOK_EVERY_MS } from "./call_watch.js";
-import { callButtons, startButtons } from "./controls.js";
+import { callButtons, startButtons, waysOut } from "./controls.js";
 import { DeviceChoice, deviceTroubles } from "./device_choice.js";
 import { tellDevices } from "./device_news.js";
 import { MediaLink } from "./media_link.js";
@@ -30,12 +29,9 @@ import { otherSpoken, ownWords, qualityWords } from "./words.js";
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
 /**
- * `aside()` gives {label, short, view} (`short` is the label where there is little room) for what stands
- * beside the call (the role's own), or null; the messages stand there too. `back` adds the role's header
- * link, `more()` gives {words, act} for what is done more seldom. `organisation` {name, logo} says whose page
- * it is, `language` is its choice of languages. A guest's `party` is the key that the link gave them, and
- * `left()` is how they leave: the visit goes on without them. `patient()` is the patient's information if
- * the page knows it.
+ * `aside()` gives the role's own part beside the call, or null; `asideOpens`: it opens with the call.
+ * `back(mark)` is the role's header link, `more()` gives what is done more seldom. A guest's `party` is the
+ * key that the link gave them, `left()` is how they leave. `patient()` is the patient's information or null.
  */
 export class Session {
   #client;
@@ -79,10 +75,10 @@ export class Session {
    *   redraw: () => void,
    *   aside?: () => Aside | null,
    *   more?: () => Entry[],
-   *   back?: (() => Drawn) | null,
+   *   back?: ((mark?: Drawn) => Drawn) | null,
    *   left?: (() => void) | null,
    *   patient?: () => Protocol.PatientPart | null,
-   *   asideOpen?: boolean,
+   *   asideOpens?: boolean,
    * }} options
    */
   constructor({
@@ -98,7 +94,7 @@ export class Session {
     back = null,
     left = null,
     patient = () => null,
-    asideOpen = false,
+    asideOpens = false,
   }) {
     this.#client = client;
     this.id = visit;
@@ -109,7 +105,7 @@ export class Session {
     this.#redraw = redraw;
     this.#organisation = organisation;
     this.#language = language;
-    this.#asides = new Asides({ client, visit, party, own: aside, open: asideOpen, redraw });
+    this.#asides = new Asides({ client, visit, party, own: aside, opens: asideOpens, redraw });
     this.#more = more;
     this.#back = back;
     this.#patient = patient;
@@ -144,6 +140,7 @@ export class Session {
     this.#link.send(this.#live || this.#me.started);
     if (this.#live !== this.#wasLive) this.#watch.restart(this.#live);
     if (this.#live && !this.#wasLive) this.#listen();
+    this.#asides.follow(this.#live);
     this.#wasLive = this.#live;
     this.#screen.follow(visit, this.#live);
     const spoken = this.#live
@@ -163,9 +160,8 @@ export class Session {
     if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
   }
 
-  /** @param {boolean} open the role's own aside */
-  showAside(open) {
-    this.#asides.show(open ? "own" : null);
+  closeAside() {
+    this.#asides.show(null);
   }
 
   get title() {
@@ -213,7 +209,7 @@ export class Session {
    *
    * @type {Leave}
    */
-  async #leave(type, question) {
+  #leave = async (type, question) => {
     if (this.#left) return this.#left();
     const said = question ? await ask(question) : "yes";
     if (!said) return;
@@ -226,7 +222,7 @@ export class Session {
       if (codeOf(error) !== "wrong_status")
         toast(`${refusalWords(error)} ${t("Nothing was changed; please try again.")}`, { bad: true });
     }
-  }
+  };
 
   /** Play the others as soon as they are drawn: before the call there is nothing to hear. */
   #listen() {
@@ -252,9 +248,7 @@ export class Session {
     if (this.#link.path === "taken_over") {
       return elsewhere({ here: () => this.#link.open(), back: this.#back?.() ?? nothing });
     }
-    const { open, all } = this.#asides;
-    const inCall = this.#live ? [...this.#screen.entries, ...this.#language.entries()] : [];
-    const current = all.find(({ id }) => id === open) ?? null;
+    const { open, current } = this.#asides;
     return html`<div
       class="session"
       data-phase=${this.#live ? "call" : "lobby"}
@@ -272,11 +266,10 @@ export class Session {
           words: this.#watch.quality,
           standstill: this.#watch.first(othersOf(this.#visit, this.party)),
         }),
-        asides: all,
+        asides: this.#asides.named,
         open,
         show: (which) => this.#asides.show(which),
-        // Before the call the languages stand under the devices.
-        entries: [...this.#more(), ...inCall],
+        entries: [...this.#more(), ...this.#entries()],
       })}
       <main id="main" tabindex="-1" class="floor">
         ${this.#blocked(this.#visit)} ${this.#live ? this.#screen.notice(this.#visit.parties) : nothing}
@@ -294,15 +287,21 @@ export class Session {
                 pressing: this.#pressing,
                 other: this.#other.name,
                 start: () => this.#start(),
-                leave: (...how) => this.#leave(...how),
+                leave: this.#leave,
               })
         }
       </footer>
     </div>`;
   }
 
+  #entries() {
+    if (!this.#live) return waysOut(this.role, this.#me, this.#leave);
+    return [...this.#screen.entries, ...this.#language.entries()];
+  }
+
   #home() {
-    return this.#back ? this.#back() : mark(this.#organisation, this.#organisation.name);
+    const whose = mark(this.#organisation, this.#organisation.name);
+    return this.#back ? this.#back(this.#live ? undefined : whose) : whose;
   }
 
   /**
@@ -379,6 +378,7 @@ export class Session {
             : ownWords({ me: this.#me, other: this.#other, path, cleared: this.#pressed })
         }
       </p>
+      ${this.#asides.way()}
       ${this.#devices.view()}
       ${this.#language.view()}
     </div>`;
@@ -394,7 +394,7 @@ export class Session {
       toggleFull: () => this.#toggleFull(),
       screen: this.#screen.button,
       devices: () => this.#devices.view(),
-      leave: (...how) => this.#leave(...how),
+      leave: this.#leave,
     });
   }
 }
