@@ -37,9 +37,9 @@ async def test_an_admin_assigns_and_the_provider_finds_it_under_the_bell(
     await admin.press("Send")
     await patient.sees("Please have your pen beside you.")
 
-    await more(admin, "Assign…")
+    await admin.press("Assign Ana Ruiz")
     await expect(admin.page.get_by_role("radio", name=re.compile("Maya Osei.*free"))).to_be_checked()
-    await admin.press("Assign")
+    await admin.confirm()
     await provider.sees(re.compile("Robin Hale assigned Ana Ruiz to you"))
     await provider.sees("For you")
     await provider.press(re.compile("Notifications 1 unread"))
@@ -82,7 +82,7 @@ async def test_an_admin_assigns_and_the_provider_finds_it_under_the_bell(
     assert [*admin.problems, *provider.problems, *patient.problems] == []
 
 
-async def test_a_declined_patient_reads_why_and_a_visit_handed_over_is_claimed_by_the_colleague(
+async def test_f36_a_declined_patient_reads_why_and_a_visit_handed_over_is_claimed_by_the_colleague(
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server(workers=2)
@@ -96,11 +96,13 @@ async def test_a_declined_patient_reads_why_and_a_visit_handed_over_is_claimed_b
     declined: Patient = await person(browser, server, Patient, **PHONE)
     await declined.meet_now(name="Jon Bell")
     await admin.sees("Jon Bell")
-    await more(admin, "Decline…")
+    await admin.press("Decline Jon Bell")
     await admin.page.get_by_label(re.compile("Reason for the patient")).fill(
         "Please see your dentist for this."
     )
-    await admin.press("Decline")
+    await admin.confirm()
+    await admin.sees("Robin Hale declined Jon Bell.")
+    await expect(admin.page.get_by_role("button", name="Notifications 1 unread")).to_be_visible()
     await declined.sees("Please see your dentist for this.")
     await first.sees("Nobody is waiting")
 

@@ -146,10 +146,9 @@ async def bell(browser: Browser, server: RunningServer, admin: Staff, shoot: Sho
     lind = await on_call(browser, server, "lind", color_scheme="dark", **PHONE)
     await admin.go("/demo/staff")
     for name in ("Jon Bell", "Mei Lin"):
-        await admin.page.get_by_label(f"More for {name}").click()
-        await admin.press("Assign…")
+        await admin.press(f"Assign {name}")
         await admin.page.get_by_role("radio", name=re.compile("Lind")).check()
-        await admin.press("Assign")
+        await admin.confirm()
         await expect(admin.page.get_by_role("dialog")).to_have_count(0)
     await lind.press(re.compile("Notifications 2 unread"))
     await shoot(lind, "bell")

@@ -65,27 +65,24 @@ interface GuestBoot extends Boot {
   guest: string;
 }
 
-/** What the staff's pages beside the Sessions List are told. */
-interface StaffBoot extends Boot {
-  me: { id: string };
-  home: string;
-  session: string;
-  notify: boolean;
-}
-
 /** Who is signed in. */
 interface Account extends Protocol.PersonPart {
   role: "provider" | "admin";
   states: string[];
 }
 
-interface ListBoot extends StaffBoot {
+/** What every page of the staff is told. `pages` are those of the frame, `here` is the one that is open. */
+interface StaffBoot extends Boot {
   me: Account;
+  home: string;
+  session: string;
   sign_out: string;
-  preferences: string;
-  calendar: string;
-  reports?: string;
-  setup?: string;
+  notify: boolean;
+  pages: { key: string; path: string }[];
+  here: string;
+}
+
+interface ListBoot extends StaffBoot {
   guests: boolean;
   reopen_ms: number;
   /** The clinic's regions, code -> name. */
@@ -178,7 +175,11 @@ type QueuedRow = Protocol.Row & { arriving?: boolean };
 
 /** What the tabs of the Sessions List draw from. */
 interface ListView {
+  /** All that wait; `rows` are those that are shown, in the order that was chosen. */
+  all: QueuedRow[];
   rows: QueuedRow[];
+  sift: import("./staff/sift.js").Sift;
+  changeSift: (sift: import("./staff/sift.js").Sift) => void;
   staff: Map<string, Protocol.StaffPart>;
   limits: Protocol.QueueLimits;
   loaded: boolean;

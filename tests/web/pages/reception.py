@@ -150,6 +150,11 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "sign_out": "/demo/staff/sign-out",
                 "session": "/demo/staff/session",
                 "notify": True,
+                "here": "sessions",
+                "pages": [
+                    {"key": "sessions", "path": "/demo/staff"},
+                    {"key": "preferences", "path": "/demo/staff/preferences"},
+                ],
                 "reopen_ms": 1_800_000,
                 "regions": {"OH": "Ohio", "OK": "Oklahoma", "TX": "Texas"},
             },

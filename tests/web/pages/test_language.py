@@ -70,6 +70,7 @@ async def test_staff_change_the_language_of_the_list_and_stay_on_call(
     page = await open_page("/demo/staff", width=320)
     await same_page(page)
     await expect(page.get_by_role("button", name="Claim Ana Ruiz")).to_be_enabled()
+    await page.get_by_role("button", name="Menu").click()
     await page.get_by_role("link", name="Español").click()
     await expect(page.get_by_role("button", name="Tomar a Ana Ruiz")).to_be_enabled()
     await expect(page.locator("[data-visit=v_1]")).to_contain_text("Paso 2 de 6")

@@ -1,6 +1,6 @@
-"""The frame of the staff's pages that the server draws completely: calendar and reports, with a link to Sessions List.
+"""The frame of all pages of the staff: the navigation, and the data for the frame's scripts.
 
-Knows the navigation and the data for the frame's scripts. Does not know the content of a page.
+Does not know the content of a page.
 """
 
 from collections.abc import Mapping
@@ -24,6 +24,26 @@ PAGES: tuple[tuple[str, str, str, bool], ...] = (
 """Name, label, path below /{organisation}/staff, and whether only administrators see it."""
 
 
+def boot_of(request: web.Request, organisation: Organisation, account: Account, here: str) -> dict[str, Any]:
+    """Return the data that the scripts of every page of the staff need; `here` is the page's name in PAGES."""
+    home = f"/{organisation.id}/staff"
+    return {
+        **live(request, organisation),
+        "me": {"id": account.id, "name": account.name, "role": account.role, "states": account.states},
+        "ws": f"/{organisation.id}/ws",
+        "home": home,
+        "session": f"{home}/session",
+        "sign_out": f"{home}/sign-out",
+        "notify": account.notify,
+        "pages": [
+            {"key": name, "path": home + path}
+            for name, _, path, admins in PAGES
+            if not admins or account.role is Role.ADMIN
+        ],
+        "here": here,
+    }
+
+
 def staff_page(
     request: web.Request,
     organisation: Organisation,
@@ -35,22 +55,11 @@ def staff_page(
     status: int = 200,
 ) -> web.Response:
     """Return the page made from the template and the context, in the frame; `here` is its name in PAGES."""
-    home = f"/{organisation.id}/staff"
+    boot = boot_of(request, organisation, account, here)
+    labels = {name: gettext(label) for name, label, _, _ in PAGES}
     frame = {
-        "pages": [
-            (gettext(label), home + path, name == here)
-            for name, label, path, admins in PAGES
-            if not admins or account.role is Role.ADMIN
-        ],
-        "me": account.name,
-        "sign_out": f"{home}/sign-out",
-        "boot": {
-            **live(request, organisation),
-            "me": {"id": account.id},
-            "ws": f"/{organisation.id}/ws",
-            "home": home,
-            "session": f"{home}/session",
-            "notify": account.notify,
-        },
+        "pages": [(labels[link["key"]], link["path"], link["key"] == here) for link in boot["pages"]],
+        "sign_out": boot["sign_out"],
+        "boot": boot,
     }
     return page(request, template, {**frame, **context}, title=title, status=status)

@@ -9,7 +9,6 @@ import contextlib
 from aiohttp import web
 
 from signalling.errors import UnavailableError
-from signalling.visit.record import Role
 from web.errors import BlockedError, BusyError
 from web.identity import sessions
 from web.identity.accounts import Account, pseudonym
@@ -19,7 +18,8 @@ from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
 from web.pages.errors import not_found
-from web.pages.rendering import live, page
+from web.pages.rendering import page
+from web.pages.staff.frame import boot_of
 from web.requests.fields import read_form
 from web.requests.security import ACCOUNT, RETRY_S, SIGN_IN, neighbourhood, remote_of
 
@@ -105,22 +105,11 @@ async def shell(request: web.Request) -> web.Response:
             links,
         )
     boot = {
-        **live(request, organisation),
-        "me": {"id": account.id, "name": account.name, "role": account.role, "states": account.states},
-        "ws": f"/{organisation.id}/ws",
-        "home": f"/{organisation.id}/staff",
-        "sign_out": f"/{organisation.id}/staff/sign-out",
-        "session": f"/{organisation.id}/staff/session",
+        **boot_of(request, organisation, account, "sessions"),
+        "guests": True,
+        "reopen_ms": organisation.policy.reopen_ms,
+        "regions": organisation.regions,
     }
-    boot["preferences"] = f"/{organisation.id}/staff/preferences"
-    boot["calendar"] = f"/{organisation.id}/staff/calendar"
-    boot["guests"] = True
-    boot["notify"] = account.notify
-    boot["regions"] = organisation.regions
-    boot["reopen_ms"] = organisation.policy.reopen_ms
-    if account.role is Role.ADMIN:
-        boot["reports"] = f"/{organisation.id}/staff/reports"
-        boot["setup"] = f"/{organisation.id}/staff/setup"
     return page(request, "staff.html", {"boot": boot}, title=gettext("Sessions List"))
 
 

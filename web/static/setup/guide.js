@@ -19,7 +19,7 @@ let answers = {};
 /** @type {string | null} the id of the step in the preview; null is the first */
 let at = null;
 let ended = false;
-let unsaved = false;
+let unsaved = document.querySelector("#errors") !== null; // what was typed was refused, and stands here
 
 /**
  * @param {HTMLElement} step
@@ -224,6 +224,9 @@ one("#preview-again", HTMLButtonElement).addEventListener("click", () => {
   [answers, at, ended] = [{}, null, false];
   problems.clear();
   draw();
+});
+document.addEventListener("click", ({ target }) => {
+  if (target instanceof Element && target.closest("[data-drop]")) unsaved = false;
 });
 addEventListener("beforeunload", (event) => unsaved && event.preventDefault());
 panel.hidden = false;

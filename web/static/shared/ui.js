@@ -4,6 +4,7 @@ import { html, nothing, render } from "./lit.js";
 import { t } from "./text.js";
 
 const TOAST_MS = 9_000;
+const SETTLE_MS = 400;
 
 /**
  * @param {string} className
@@ -66,6 +67,31 @@ export function closeMenu(element) {
 function focused() {
   const { activeElement } = document;
   return activeElement instanceof HTMLElement ? activeElement : null;
+}
+
+let settling = 0;
+
+/**
+ * Let the page take no press for a moment, because a dialog has just closed: the second click of a double
+ * click would press what lies under the dialog. The focus is not touched.
+ */
+export function settle() {
+  const { classList } = document.documentElement;
+  classList.add("settling");
+  clearTimeout(settling);
+  settling = setTimeout(() => classList.remove("settling"), SETTLE_MS);
+}
+
+/**
+ * Take a closed dialog from the page, and give the focus back to what had it.
+ *
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLElement | null} before
+ */
+function dismiss(dialog, before) {
+  settle();
+  dialog.remove();
+  if (before?.isConnected) before.focus();
 }
 
 /**
@@ -131,8 +157,7 @@ export function ask({ title, text, yes, no, also, danger = false }) {
       dialog,
     );
     dialog.addEventListener("close", () => {
-      dialog.remove();
-      if (before?.isConnected) before.focus();
+      dismiss(dialog, before);
       const { returnValue: said } = dialog;
       resolve(said === "yes" || said === "also" ? said : "");
     });
@@ -177,8 +202,7 @@ export function fillIn({ title, text, fields, yes, no, danger = false }) {
       dialog,
     );
     dialog.addEventListener("close", () => {
-      dialog.remove();
-      if (before?.isConnected) before.focus();
+      dismiss(dialog, before);
       resolve(given);
     });
     document.body.append(dialog);
@@ -217,9 +241,8 @@ export class Drawer {
     this.#draw = drawing;
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     dialog.addEventListener("close", () => {
-      dialog.remove();
+      dismiss(dialog, before);
       if (this.#dialog === dialog) this.#dialog = null;
-      if (before?.isConnected) before.focus();
       closed();
     });
     this.redraw();

@@ -4,7 +4,15 @@ import { html } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { announce, ask, toast } from "../shared/ui.js";
-import { askAssign, askDecline, askInvite, askMessage, askTransfer, relationWords } from "./desk.js";
+import {
+  askAssign,
+  askDecline,
+  askInvite,
+  askMessage,
+  askTransfer,
+  messageWords,
+  relationWords,
+} from "./desk.js";
 import { storyView } from "./story.js";
 
 const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { bad: true });
@@ -101,9 +109,7 @@ export class Acts {
     const given = await askDecline(request);
     if (!given) return;
     const reason = given.reason.trim() || null;
-    this.#say({ type: "visit.decline", visit: request.visit, reason }, () =>
-      toast(t("{name} was declined and is told so.", { name: request.name })),
-    );
+    this.#say({ type: "visit.decline", visit: request.visit, reason }); // the bell says what came of it
   }
 
   /** @param {Protocol.Row} request */
@@ -111,7 +117,7 @@ export class Acts {
     const text = (await askMessage(request))?.text.trim();
     if (text)
       this.#say({ type: "chat.send", visit: request.visit, text }, () =>
-        toast(t("{name} sees your message now.", { name: request.name })),
+        toast(messageWords(this.#people.queue.rows.find(({ visit }) => visit === request.visit) ?? request)),
       );
   }
 

@@ -13,11 +13,15 @@ import { codeOf, detailsOf } from "../signalling/errors.js";
 import { Acts } from "./acts.js";
 import { Alerts } from "./alerts.js";
 import { Cases } from "./cases.js";
-import { afterSession, frame } from "./frame.js";
+import { afterSession, frame, tendSide } from "./frame.js";
+import { isLicensed } from "./licences.js";
 import { News } from "./news.js";
+import { OnCall } from "./on_call.js";
 import { OwnVisit } from "./own_visit.js";
-import { isLicensed, listHead, requestsTab } from "./requests.js";
+import { listHead, offCallNotice, requestsTab } from "./requests.js";
 import { Past, pastTab, Sessions, takenTab } from "./sessions.js";
+import { ALL, sifted } from "./sift.js";
+import { clearAtSignOut } from "./signed_out.js";
 
 /** @type {LivePage<ListBoot>} */
 const page = new LivePage("staff", draw);
@@ -27,6 +31,7 @@ nameRegions(boot.regions);
 const alerts = new Alerts(organisation, () => go(boot.home), { wanted: boot.notify });
 const news = new News({ client, me, alerts, follow: followNotice, queued, redraw });
 const { queue, drawer } = news;
+const onCall = new OnCall({ client, news, alerts, redraw, turnedOn: () => go(boot.home) });
 const sessions = new Sessions();
 /** @type {Set<string>} */
 const claiming = new Set();
@@ -42,7 +47,7 @@ const own = new OwnVisit({
   released: keepCases,
   redraw,
 });
-const signIn = () => location.assign(`${boot.home}/sign-in`);
+const signIn = `${boot.home}/sign-in`;
 const bar = inEach(() => ({
   kept: t("The list is brought up to date as soon as it is back."),
   blocked: t(
@@ -55,17 +60,25 @@ const bar = inEach(() => ({
       label: t("Use them here"),
       act: () => client.connect(),
     },
-    other: { text: t("You are signed out."), label: t("Sign in"), act: signIn },
+    other: { text: t("You are signed out."), label: t("Sign in"), act: () => location.assign(signIn) },
   },
 }));
 
-let switching = false;
+let sift = ALL;
 
 /** @typedef {"" | "mine" | "live" | "past"} TabName */
 /** @type {TabName[]} */
 const TABS = ["", "mine", "live", "past"];
 const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : boot.home);
-const routeTab = () => TABS.find((tab) => tab === location.hash.slice(1)) ?? "";
+/** On-Demand Requests is a tab of those who are on call, and of administrators at any time. */
+const mayClaim = () => onCall.on || me.role === "admin";
+
+/** The tab that the address names; somebody who may not claim is led to their own sessions. */
+function routeTab() {
+  const named = TABS.find((tab) => tab === location.hash.slice(1)) ?? "";
+  return named || mayClaim() || !queue.loaded ? named : "mine";
+}
+
 const visitPath = (/** @type {string} */ visit) => `${boot.home}/visits/${visit}`;
 const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { bad: true });
 
@@ -103,7 +116,7 @@ function newSession(visit) {
     organisation,
     language,
     redraw,
-    asideOpen: matchMedia("(min-width: 1100px)").matches,
+    asideOpens: matchMedia("(min-width: 1100px)").matches,
     aside: () => ({
       label: t("Case Information"),
       view: () =>
@@ -112,8 +125,16 @@ function newSession(visit) {
     }),
     more: () => acts.inSession(own.visit),
     patient: () => cases.get(visit)?.info?.patient ?? null,
-    back: () =>
-      html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
+    back: (whose) =>
+      whose
+        ? html`<a
+            class="whose"
+            href=${boot.home}
+            aria-label=${t("Sessions List")}
+            title=${t("Sessions List")}
+            @click=${follows(boot.home)}
+            >${whose}</a>`
+        : html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
   });
 }
 
@@ -185,31 +206,6 @@ function claimed(visit) {
   go(visitPath(visit));
 }
 
-async function switchOnCall() {
-  if (switching) return;
-  const on = !news.onCall;
-  switching = true;
-  alerts.unlock();
-  if (on) {
-    alerts.askToNotify();
-    go(boot.home);
-  } else {
-    alerts.hush();
-  }
-  redraw();
-  try {
-    await client.request({ type: "on_call", on });
-    announce(on ? t("You are on call.") : t("You are off call."));
-  } catch (error) {
-    toast(`${refusalWords(error)} ${on ? t("You are still off call.") : t("You are still on call.")}`, {
-      bad: true,
-    });
-  } finally {
-    switching = false;
-    redraw();
-  }
-}
-
 /** @param {import("./news.js").QueueNews} news */
 function queued({ gone }) {
   const asked = /^#of=(.+)$/.exec(location.hash)?.[1]; // a notification that was followed from another page
@@ -227,16 +223,14 @@ function framed(/** @type {Drawn} */ content) {
   const visit = own.current;
   return frame(content, {
     boot,
-    onCall: news.onCall,
-    switching,
+    onCall,
     loaded: queue.loaded,
     waiting: queue.rows.length,
     own: visit && { visit, path: visitPath(visit.id) },
-    atList: !routeVisit(),
+    here: routeVisit() ? "" : boot.here,
     bell: news.button(),
     languages: language.view(),
     follows,
-    switchOnCall,
     signOut: () => alerts.hush(),
   });
 }
@@ -246,7 +240,13 @@ function list() {
   const mine = sessions.of(me.id);
   /** @type {ListView} */
   const view = {
-    rows: queue.rows,
+    all: queue.rows,
+    rows: sifted(queue.rows, sift, { limits: queue.limits, now_ms: client.now() }),
+    sift,
+    changeSift: (chosen) => {
+      sift = chosen;
+      redraw();
+    },
     staff: queue.staff,
     limits: queue.limits,
     loaded: queue.loaded,
@@ -254,8 +254,8 @@ function list() {
     claiming,
     me,
     now_ms: client.now(),
-    onCall: news.onCall,
-    mayClaim: news.onCall || me.role === "admin",
+    onCall: onCall.on,
+    mayClaim: mayClaim(),
     silent: !alerts.audible,
     follows,
     visitPath,
@@ -277,8 +277,10 @@ function list() {
   ];
   return html`${listHead(
     view,
-    tabs.map(([name, words, count]) => ({ path: tabPath(name), words, count, current: tab === name })),
-  )}${contents[tab]()}`;
+    tabs
+      .filter(([name]) => name || view.mayClaim)
+      .map(([name, words, count]) => ({ path: tabPath(name), words, count, current: tab === name })),
+  )}${tab === "" || !view.mayClaim ? offCallNotice(view) : nothing}${contents[tab]()}`;
 }
 
 /** @param {Protocol.VisitPart} visit */
@@ -312,7 +314,7 @@ function draw() {
     session: own.session?.title,
     over: t("Session ended"),
     opening: t("Your session"),
-    list: t("On-Demand Requests"),
+    list: mayClaim() ? t("On-Demand Requests") : t("Sessions List"),
   };
   page.show(
     html`${connectionBar(connection, bar())} ${key === "session" ? nothing : framed(contents[key]())}
@@ -321,7 +323,7 @@ function draw() {
         ? html`<div class="parked" ?hidden=${key !== "session"}>${own.session.view()}</div>`
         : nothing
     }`,
-    { key, title: `${count && news.onCall ? `(${count}) ` : ""}${titles[key]}` },
+    { key, title: `${count && onCall.on ? `(${count}) ` : ""}${titles[key]}` },
   );
 }
 
@@ -334,7 +336,15 @@ client.addEventListener("welcome", ({ detail }) => {
   if (!detail.resumed) own.enter();
   if (routeTab() === "past" && past.rows === null) past.search().catch(failed);
 });
+clearAtSignOut(client, {
+  signIn,
+  cleared: () => {
+    alerts.hush();
+    own.session?.close();
+  },
+});
 addEventListener("popstate", followRoute);
 addEventListener("hashchange", followRoute);
 followRoute();
+tendSide();
 page.begin();

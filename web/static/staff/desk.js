@@ -3,8 +3,12 @@
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
+import { isLicensed, unlicensedWords } from "./licences.js";
 
-/** @typedef {Protocol.StaffPart & { count: number }} Colleague `count`: how many visits they have claimed */
+/**
+ * @typedef {Protocol.StaffPart & { count: number, licensed: boolean }} Colleague `count`: how many visits
+ *   they have claimed; `licensed`: they may see this patient, as far as it is recorded
+ */
 /**
  * @typedef {object} Desk who works here, and with what
  * @property {Map<string, Protocol.StaffPart>} staff
@@ -21,20 +25,47 @@ const RELATIONS = {
 };
 
 /**
- * Colleagues on call, with what they are doing: who is free first.
+ * Colleagues on call, with what they are doing: who has a licence first, then who is free.
  *
  * @param {Desk} desk
- * @param {string | undefined} but
+ * @param {{ but: string | undefined, state: string | undefined }} options `state` is where the patient is, if
+ *   it is known
  * @returns {Colleague[]}
  */
-function colleagues({ staff, sessions }, but) {
+export function colleagues({ staff, sessions }, { but, state }) {
   return [...staff.values()]
     .filter((person) => person.on_call && person.id !== but)
-    .map((person) => ({ ...person, count: sessions.of(person.id).length }))
+    .map((person) => ({
+      ...person,
+      count: sessions.of(person.id).length,
+      licensed: state === undefined || isLicensed(person, { state }),
+    }))
     .sort(
       (a, b) =>
-        Number(a.in_session) - Number(b.in_session) || a.count - b.count || a.name.localeCompare(b.name),
+        Number(b.licensed) - Number(a.licensed) ||
+        Number(a.in_session) - Number(b.in_session) ||
+        a.count - b.count ||
+        a.name.localeCompare(b.name),
     );
+}
+
+/** From so many colleagues on they can be searched. */
+const MANY = 8;
+
+/**
+ * Show the colleagues whose name has what was typed. The one who is chosen stays, so that nobody is chosen
+ * unseen.
+ *
+ * @param {On<HTMLInputElement>} event
+ */
+function searchNames({ currentTarget: field }) {
+  const typed = field.value.trim().toLocaleLowerCase();
+  /** @type {Iterable<HTMLElement>} */
+  const choices = field.form?.querySelectorAll(".choice") ?? [];
+  for (const choice of choices) {
+    const chosen = choice.querySelector("input")?.checked;
+    choice.hidden = !chosen && !(choice.dataset.name ?? "").toLocaleLowerCase().includes(typed);
+  }
 }
 
 /** @param {Colleague} person */
@@ -58,15 +89,30 @@ function chooseColleague({ title, text, yes, people }) {
     text,
     yes,
     no: t("Cancel"),
-    fields: html`<fieldset class="choices">
-      <legend class="sr">${t("To whom?")}</legend>
-      ${people.map(
-        (person, index) =>
-          html` <label class="choice"
-            ><input type="radio" name="to" value=${person.id} ?checked=${index === 0} required /><span
-              ><bdi>${person.name}</bdi> <span class="quiet">${busyWords(person)}</span></span></label>`,
-      )}
-    </fieldset>`,
+    fields: html`${
+      people.length < MANY
+        ? nothing
+        : html`<div class="field">
+            <label for="colleague-search">${t("Search by name")}</label
+            ><input
+              class="input"
+              id="colleague-search"
+              type="search"
+              autocomplete="off"
+              @input=${searchNames} />
+          </div>`
+    }
+      <fieldset class="choices">
+        <legend class="sr">${t("To whom?")}</legend>
+        ${people.map(
+          (person, index) =>
+            html` <label class="choice" data-name=${person.name}
+              ><input type="radio" name="to" value=${person.id} ?checked=${index === 0} required /><span
+                ><bdi>${person.name}</bdi> <span class="quiet">${busyWords(person)}</span> ${
+                  person.licensed ? nothing : html`<b class="unlicensed">· ${unlicensedWords()}</b>`
+                }</span></label>`,
+        )}
+      </fieldset>`,
   });
 }
 
@@ -83,7 +129,7 @@ export function askAssign(request, desk) {
       "They are notified and claim it from their own list. Not taken up in time, it is everybody’s again.",
     ),
     yes: t("Assign"),
-    people: colleagues(desk, request.assignee?.id),
+    people: colleagues(desk, { but: request.assignee?.id, state: request.state }),
   });
 }
 
@@ -101,7 +147,7 @@ export function askTransfer(name, me, desk) {
       "The patient goes back to their place in line and is told so; your colleague is notified and claims.",
     ),
     yes: t("Hand over"),
-    people: colleagues(desk, me),
+    people: colleagues(desk, { but: me, state: undefined }),
   });
 }
 
@@ -141,6 +187,17 @@ export function askMessage(request) {
       <textarea class="input" id="message-text" name="text" rows="3" maxlength="2000" required></textarea>
     </div>`,
   });
+}
+
+/**
+ * When a message that was sent is read.
+ *
+ * @param {Pick<Protocol.Row, "name" | "online">} request as it is now
+ */
+export function messageWords({ name, online }) {
+  return online
+    ? t("{name} sees your message now.", { name })
+    : t("{name} is offline: your message is shown when they are back.", { name });
 }
 
 /** Resolves to {name, relation} or null. */

@@ -1,5 +1,6 @@
-/* The frame of the staff's app: the On-Call switch, the way to the other pages, the way back to one's own
-   session; and what is shown after it. Draws what it is given. */
+/* The frame of every page of the staff: the On-Call switch, the bell, the way to the other pages, the way
+   back to one's own session; and what is shown after it. Draws what it is given. On a phone the ways stand
+   in a menu. */
 import { mark } from "../shared/brand.js";
 import { clock, initials, minutes } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
@@ -9,64 +10,114 @@ import { HELD } from "./sessions.js";
 
 const ROLES = inEach(() => ({ provider: t("Provider"), admin: t("Administrator") }));
 
-/** The other pages; which of them there are for this person, the server says. */
-const PAGES = inEach(() => [
-  { key: /** @type {const} */ ("calendar"), words: t("Calendar") },
-  { key: /** @type {const} */ ("reports"), words: t("Reports") },
-  { key: /** @type {const} */ ("setup"), words: t("Set-up") },
-  { key: /** @type {const} */ ("preferences"), words: t("My settings") },
-]);
+/** @type {() => Record<string, string>} The pages' names; the server says which of them this person has. */
+const PAGES = inEach(() => ({
+  sessions: t("Sessions List"),
+  calendar: t("Calendar"),
+  reports: t("Reports"),
+  setup: t("Set-up"),
+  preferences: t("My settings"),
+}));
 
 /**
- * @param {Drawn} content
- * @param {{
- *   boot: ListBoot,
- *   onCall: boolean,
- *   switching: boolean,
+ * @typedef {{
+ *   boot: StaffBoot,
+ *   onCall: import("./on_call.js").OnCall,
  *   loaded: boolean,
  *   waiting: number,
- *   own: { visit: Protocol.VisitPart, path: string } | null,
- *   atList: boolean,
+ *   here: string,
  *   bell: Drawn,
  *   languages: Drawn,
  *   follows: ListView["follows"],
- *   switchOnCall: () => void,
  *   signOut: () => void,
- * }} view `own` is one's own session; `waiting` is how many patients wait
+ * }} Side `waiting` is how many patients wait, `here` the page that is open, "" for none of them
  */
-export function frame(content, view) {
-  const { boot, own, follows } = view;
+
+/** @type {() => HTMLElement | null} */
+const menuButton = () => document.querySelector(".side .menu-button");
+
+/** @param {boolean} open */
+const showMenu = (open) => menuButton()?.setAttribute("aria-expanded", String(open));
+
+/** The menu of a phone closes by Escape, and as soon as something beside it is pressed or has the focus. */
+export function tendSide() {
+  const isOpen = () => menuButton()?.getAttribute("aria-expanded") === "true";
+  document.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape" || !isOpen()) return;
+    showMenu(false);
+    menuButton()?.focus();
+  });
+  for (const type of ["pointerdown", "focusin"]) {
+    document.addEventListener(type, ({ target }) => {
+      if (isOpen() && !(target instanceof Element && target.closest(".side"))) showMenu(false);
+    });
+  }
+}
+
+/**
+ * What stands in the frame's header.
+ *
+ * @param {Side} view
+ */
+export function side({ boot, onCall, loaded, waiting, here, bell, languages, follows, signOut }) {
   const { me, organisation } = boot;
-  return html`<div class="staff">
-    <header class="side">
-      <p class="org">${mark(organisation)}<span>${organisation.name}</span></p>
+  const toggle = (/** @type {On<HTMLButtonElement>} */ { currentTarget: button }) =>
+    showMenu(button.getAttribute("aria-expanded") !== "true");
+  const followed = (/** @type {On<Element>} */ { target }) => target.closest("a") && showMenu(false);
+  const count = html`<span class="chip num">${waiting}<span class="sr"> ${t("waiting")}</span></span>`;
+  return html`<p class="org">${mark(organisation)}<span>${organisation.name}</span></p>
       <div class="me">
         <button
           type="button"
           class="switch"
           role="switch"
-          aria-checked=${view.onCall ? "true" : "false"}
-          aria-busy=${view.switching ? "true" : "false"}
-          ?disabled=${!view.loaded}
-          @click=${view.switchOnCall}>
+          aria-checked=${onCall.on ? "true" : "false"}
+          aria-busy=${onCall.switching ? "true" : "false"}
+          ?disabled=${!loaded}
+          @click=${() => onCall.turn()}>
           <i></i>${t("On-Call")}
         </button>
         <span class="face" aria-hidden="true">${initials(me.name)}</span>
         <p class="name"><b><bdi>${me.name}</bdi></b>
           <span class="small quiet">${ROLES()[me.role] ?? me.role}</span></p>
       </div>
-      <nav aria-label=${t("Main")}>
-        <a href=${boot.home} aria-current=${view.atList ? "page" : nothing} @click=${follows(boot.home)}
-          >${t("Sessions List")}
-          <span class="chip num">${view.waiting}<span class="sr"> ${t("waiting")}</span></span></a>
-        ${view.bell}
-        ${PAGES().map(({ key, words }) => (boot[key] ? html`<a href=${boot[key]}>${words}</a>` : nothing))}
-      </nav>
-      ${view.languages}
-      <form method="post" action=${boot.sign_out} @submit=${view.signOut}>
-        ${ownField()}<button class="btn plain">${t("Sign out")}</button>
-      </form>
-    </header>
+      ${bell}
+      <button
+        type="button"
+        class="btn menu-button"
+        aria-expanded="false"
+        aria-controls="side-menu"
+        @click=${toggle}>
+        ${t("Menu")} ${waiting ? count : nothing}
+      </button>
+      <div class="menu" id="side-menu" @click=${followed}>
+        <nav aria-label=${t("Main")}>
+          ${boot.pages.map(
+            ({ key, path }) =>
+              html`<a
+                href=${path}
+                aria-current=${key === here ? "page" : nothing}
+                @click=${path === boot.home ? follows(path) : nothing}
+                >${PAGES()[key]} ${key === "sessions" ? count : nothing}</a>`,
+          )}
+        </nav>
+        ${languages}
+        <form method="post" action=${boot.sign_out} @submit=${signOut}>
+          ${ownField()}<button class="btn plain">${t("Sign out")}</button>
+        </form>
+      </div>`;
+}
+
+/**
+ * The page of the staff's app: the frame around its content.
+ *
+ * @param {Drawn} content
+ * @param {Side & { own: { visit: Protocol.VisitPart, path: string } | null }} view `own` is one's own session
+ */
+export function frame(content, view) {
+  const { own, follows } = view;
+  return html`<div class="staff">
+    <header class="side live">${side(view)}</header>
     <div class="content">
       ${
         own

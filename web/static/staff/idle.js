@@ -5,6 +5,7 @@
 import { ownBody } from "../shared/own.js";
 import { one, told } from "../shared/page.js";
 import { t } from "../shared/text.js";
+import { settle } from "../shared/ui.js";
 
 /** @type {StaffBoot} */
 const boot = told();
@@ -71,7 +72,7 @@ function look() {
     active = false;
     hear("POST");
   } else if ((near || endsAt === Infinity) && now - heardAt > Math.min(ASK_MS, warnMs / 4)) hear("GET");
-  if (near && !dialog.open && leftMs > 0) dialog.showModal();
+  if (near && !dialog.open && dialog.isConnected && leftMs > 0) dialog.showModal();
   if (!near && dialog.open) dialog.close();
   const seconds = Math.max(0, Math.ceil(leftMs / 1000));
   if (near) left.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
@@ -80,6 +81,7 @@ function look() {
 for (const event of ["pointerdown", "keydown"])
   addEventListener(event, () => (active = true), { capture: true, passive: true });
 stay.addEventListener("click", () => hear("POST").then(look));
+dialog.addEventListener("close", settle);
 dialog.addEventListener("cancel", (event) => {
   // Escape is an answer too: the person is here
   event.preventDefault();

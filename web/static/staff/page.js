@@ -1,18 +1,20 @@
-/* What the staff's other pages (calendar, reports, set-up, settings) share with the Sessions List: the bell,
-   the chime, and that one stays on call while one works there. A small live part in the head of a page that
-   the server drew; knows nothing of what is on the page. */
-import { html, nothing, render } from "../shared/lit.js";
+/* The frame of the staff's pages that the server draws (calendar, reports, set-up, settings): the On-Call
+   switch, the bell, the chime. One stays on call while one works there. Takes the place of the frame that the
+   server drew; knows nothing of what is on the page. */
+import { nothing, render } from "../shared/lit.js";
 import { one, told } from "../shared/page.js";
-import { t, tn } from "../shared/text.js";
 import { prepareRegions, redrawing } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
+import { side, tendSide } from "./frame.js";
 import { News } from "./news.js";
+import { OnCall } from "./on_call.js";
+import { clearAtSignOut } from "./signed_out.js";
 
 /** @type {StaffBoot} */
 const boot = told();
 const { me, home } = boot;
-const place = one("#live", HTMLElement);
+const place = one(".side", HTMLElement);
 const client = new SignallingClient(boot.ws, { role: "staff" });
 const redraw = redrawing(draw);
 const alerts = new Alerts(boot.organisation, () => location.assign(home), { wanted: boot.notify });
@@ -26,25 +28,36 @@ const news = new News({
   },
   redraw,
 });
+const onCall = new OnCall({ client, news, alerts, redraw });
 
 function draw() {
   render(
-    html` ${
-      news.onCall
-        ? html`<a class="chip" href=${home}><span class="dot"></span>${t("You are on call.")}
-            <span class="num">${tn("{n} waiting", "{n} waiting", news.queue.rows.length)}</span></a>`
-        : nothing
-    }
-    ${news.button()}`,
+    side({
+      boot,
+      onCall,
+      loaded: news.queue.loaded,
+      waiting: news.queue.rows.length,
+      here: boot.here,
+      bell: news.button(),
+      languages: nothing, // in the foot of these pages
+      follows: () => () => {},
+      signOut: () => alerts.hush(),
+    }),
     place,
   );
 }
 
 prepareRegions();
+tendSide();
 // On a phone the set-up's sections stand in one row that scrolls: the one that is open is in sight.
 const tab = document.querySelector(".tabs [aria-current]");
 const row = tab?.parentElement;
 if (row && tab instanceof HTMLElement)
   row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+place.replaceChildren();
+place.classList.add("live");
 redraw();
+// A form of the set-up holds no patient's data, and what was typed there is kept until it can be sent.
+if (!document.querySelector("form[data-keep], #guide-form"))
+  clearAtSignOut(client, { signIn: `${home}/sign-in`, cleared: () => alerts.hush() });
 client.connect();

@@ -7,6 +7,8 @@ import { guard, html, nothing, render, repeat } from "../shared/lit.js";
 import { one } from "../shared/page.js";
 import { inEach, t } from "../shared/text.js";
 import { closeMenu } from "../shared/ui.js";
+import { isLicensed } from "./licences.js";
+import { siftFields } from "./sift.js";
 
 /** @param {QueuedRow} row */
 function progress(row) {
@@ -21,17 +23,6 @@ function presence(row) {
   if (row.online) return html`<span class="online"><span class="dot"></span>${t("Online")}</span>`;
   return html`<span class="chip off">${t("Offline")}
     ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span>`;
-}
-
-/**
- * Whether somebody may see patients of that region, as far as it is recorded; the server decides whether it
- * blocks.
- *
- * @param {Account} me
- * @param {QueuedRow} request
- */
-export function isLicensed(me, request) {
-  return !me.states?.length || !request.state || me.states.includes(request.state);
 }
 
 /**
@@ -56,13 +47,29 @@ function entries(request, { act, me }) {
       ${words}
     </button>`;
   return html`${entry(t("Send a message"), act.message)}
-  ${
-    me.role === "admin"
-      ? html`${entry(t("Assign…"), act.assign)}
-        ${request.assignee ? entry(t("Take the assignment back"), act.unassign) : nothing}
-        ${entry(t("Decline…"), act.decline)}`
-      : nothing
-  }`;
+  ${me.role === "admin" && request.assignee ? entry(t("Take the assignment back"), act.unassign) : nothing}`;
+}
+
+/**
+ * What an administrator decides about a request, beside Claim.
+ *
+ * @param {QueuedRow} request
+ * @param {ListView["act"]} act
+ */
+function decisions(request, act) {
+  return html`<button
+      type="button"
+      class="btn"
+      aria-label=${t("Assign {name}", request)}
+      @click=${() => act.assign(request)}>
+      ${t("Assign")}</button
+    ><button
+      type="button"
+      class="btn danger"
+      aria-label=${t("Decline {name}", request)}
+      @click=${() => act.decline(request)}>
+      ${t("Decline")}
+    </button>`;
 }
 
 /**
@@ -176,10 +183,10 @@ function row(request, view) {
         }
       </div>
     </div>
-    <div class="acts">
+    <div class="acts ${view.me.role === "admin" ? "decide" : ""}">
       <button
         type="button"
-        class="btn"
+        class="btn case-of"
         aria-expanded=${open ? "true" : "false"}
         aria-controls=${open ? panel : nothing}
         ?disabled=${!view.mayClaim}
@@ -187,6 +194,7 @@ function row(request, view) {
         @click=${() => act.toggleCase(request.visit)}>
         ${t("Case Information")}
       </button>
+      ${view.mayClaim ? more(request, view) : nothing}
       <button
         type="button"
         class="btn main"
@@ -196,7 +204,7 @@ function row(request, view) {
         @click=${() => !claiming && act.claim(request)}>
         ${claiming ? t("Claiming…") : t("Claim")}
       </button>
-      ${view.mayClaim ? more(request, view) : nothing}
+      ${view.me.role === "admin" ? decisions(request, act) : nothing}
     </div>
     ${
       open
@@ -212,6 +220,9 @@ function row(request, view) {
   </li>`;
 }
 
+/** So many people on call are named in the head; more are folded under their number. */
+const NAMED = 6;
+
 /** @param {ListView} view */
 function onCallList(view) {
   const people = [...view.staff.values()]
@@ -219,7 +230,7 @@ function onCallList(view) {
     .sort((a, b) => a.name.localeCompare(b.name));
   if (!people.length)
     return html`<p class="quiet small">${t("Nobody is on call: patients are told so on the calendar.")}</p>`;
-  return html`<ul role="list" class="people" aria-label=${t("Staff on call")}>
+  const list = html`<ul role="list" class="people" aria-label=${t("Staff on call")}>
     ${repeat(
       people,
       ({ id }) => id,
@@ -231,6 +242,29 @@ function onCallList(view) {
         </li>`,
     )}
   </ul>`;
+  if (people.length <= NAMED) return list;
+  return html`<details class="more on-call">
+    <summary class="btn">${t("{n} on call", { n: people.length })}</summary>
+    <div class="card">${list}</div>
+  </details>`;
+}
+
+/**
+ * What somebody who is off call misses; nothing for somebody who is on call.
+ *
+ * @param {ListView} view
+ */
+export function offCallNotice(view) {
+  if (view.onCall || !view.loaded) return nothing;
+  return html`<div class="notice">
+    <p>
+      <b>${t("You are off call.")}</b> ${
+        view.mayClaim
+          ? t("Turn on On-Call to hear new requests.")
+          : t("Turn on On-Call: the tab On-Demand Requests opens, and you hear new requests.")
+      }
+    </p>
+  </div>`;
 }
 
 /** @param {ListView} view */
@@ -276,33 +310,22 @@ export function listHead(view, tabs) {
 
 /** @param {ListView} view */
 export function requestsTab(view) {
-  const count = view.rows.length;
-  return html` ${
-    view.onCall
-      ? nothing
-      : html`<div class="notice">
-            <p>
-              <b>${t("You are off call.")}</b> ${
-                view.mayClaim
-                  ? t("Turn on On-Call to hear new requests.")
-                  : t("Turn on On-Call to claim patients, open Case Information and hear new requests.")
-              }
-            </p>
-          </div>`
-  }
-    ${
-      view.onCall && view.silent
-        ? html`<div class="notice amber">
+  return html`${
+    view.onCall && view.silent
+      ? html`<div class="notice amber">
             <p>
               <b>${t("The chime is blocked by this browser")}</b>
               ${t("until you press a key or click anywhere on this page.")}
             </p>
           </div>`
-        : nothing
-    }
+      : nothing
+  }
     ${view.loaded ? nothing : html`<p class="quiet">${t("Opening the list…")}</p>`}
-    ${view.loaded && !count ? empty(view) : nothing}
-    <ul role="list" class="requests" aria-label=${t("Patients, longest waiting first")}>
+    ${view.loaded && !view.all.length ? empty(view) : siftFields(view)}
+    <ul
+      role="list"
+      class="requests"
+      aria-label=${view.sift.order ? t("Patients") : t("Patients, longest waiting first")}>
       ${repeat(
         view.rows,
         ({ visit }) => visit,

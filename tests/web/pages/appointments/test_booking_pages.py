@@ -276,6 +276,8 @@ async def test_the_pages_of_booked_visits_and_reports_are_accessible(
 
     (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
     await site.app[SERVICE].command(patient("demo", visit.id, "Ana Ruiz"), visit.id, Withdraw())
+    if width < 760:
+        await staff.get_by_role("button", name="Menu").click()
     await staff.get_by_role("link", name="Reports").click()
     await expect(staff.get_by_role("heading", name="Outcomes by day")).to_be_visible()
     await is_accessible(staff)

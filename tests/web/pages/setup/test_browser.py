@@ -91,13 +91,20 @@ async def test_a_conflict_shows_what_changed_and_is_accessible(site: Site, open_
     await expect(other.get_by_label("Name of the clinic")).to_have_value("Lakeside Clinic")
 
 
-async def test_typed_values_are_kept_if_the_sign_in_has_ended(site: Site, open_page: OpenPage) -> None:
+async def test_f31_pages_are_cleared_at_the_sign_out_and_typed_values_are_kept(
+    site: Site, open_page: OpenPage
+) -> None:
     page = await signed_in(site, open_page, width=320, dark=True)
     await go(site, page, "/demo/staff/setup/policy")
     await page.get_by_label("A wait turns amber after").fill("7")
-    other = await page.context.new_page()
+    other, calendar = await page.context.new_page(), await page.context.new_page()
+    await go(site, calendar, "/demo/staff/calendar")
+    await expect(calendar.get_by_role("switch", name="On-Call")).to_be_enabled()
     await go(site, other, "/demo/staff/setup")
+    await other.get_by_role("button", name="Menu").click()
     await other.get_by_role("button", name="Sign out").click()
+    await expect(calendar.get_by_role("heading", name="You are signed out")).to_be_visible()
+    await expect(calendar.get_by_role("heading", name="Calendar")).to_have_count(0)
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
     await is_accessible(page)
@@ -181,16 +188,25 @@ async def test_the_clinics_logo_and_colour_are_on_the_live_pages_too(site: Site,
         assert await live.evaluate(accent) == "rgb(29 78 216)"
 
 
-async def test_an_administrator_in_the_set_up_stays_on_call_and_receives_requests(
+async def test_f40_the_switch_the_bell_and_the_menu_are_on_every_page_and_requests_are_heard(
     site: Site, open_page: OpenPage
 ) -> None:
     page = await signed_in(site, open_page, width=320, dark=True)
-    await page.get_by_role("switch", name="On-Call").click()
-    await expect(page.get_by_role("switch", name="On-Call")).to_be_checked()
+    switch = page.get_by_role("switch", name="On-Call")
+    for path in ("/calendar", "/reports", "/preferences", "/two-factor", "/setup/people"):
+        await go(site, page, f"/demo/staff{path}")
+        await expect(switch).not_to_be_checked()
+        await expect(switch).to_be_enabled()
+        await expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
+        await page.get_by_role("button", name="Menu").click()
+        await expect(page.get_by_role("link", name="Sessions List 0 waiting")).to_be_visible()
+    await is_accessible(page)
     await go(site, page, "/demo/staff/setup/policy")
-    await expect(page.get_by_role("link", name="You are on call. 0 waiting")).to_be_visible()
+    await switch.click()
+    await expect(switch).to_be_checked()
+    await expect(page.get_by_role("heading", name="Rules and limits")).to_be_visible()
     await site.person().ask_for_a_visit()
-    await expect(page.get_by_role("link", name="You are on call. 1 waiting")).to_be_visible()
+    await expect(page.get_by_role("button", name="Menu 1 waiting")).to_be_visible()
     await expect(page.locator("html")).to_have_attribute("data-rung", "1")
     (visit,) = [kept.id for kept in (await site.app[SERVICE].mirrors.get("demo")).visits.values()]
     robin = Actor(organisation="demo", id="u_lind", name="Dr Jonas Lind", role=Role.ADMIN)

@@ -1,6 +1,7 @@
 """The set-up's forms over HTTP: who may open them, what is saved, what is refused and kept, and two admins at once."""
 
 import asyncio
+import re
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from tests.web.pages.setup.desk import changed, desk
 from tests.web.site import ADMIN, OSEI, Site
 from web.keys import ORGANISATIONS
 from web.organisations.settings import Organisation
+from web.pages.rendering import TEMPLATES
 from web.pages.setup import policy_form
 
 SECTIONS = ("", "/calendar", "/guide", "/people", "/policy", "/links")
@@ -202,3 +204,19 @@ async def test_typed_values_survive_the_end_of_the_sign_in(site: Site) -> None:
     await admin.person.sign_in(ADMIN)
     assert (await admin.person.post(f"{admin.home}/calendar", kept)).status == 303
     assert (await stored(site)).welcome == "First line\nSecond “line”"
+
+
+def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_left_unsaved() -> None:
+    folder = TEMPLATES / "setup"
+    own = {
+        "guide.html",
+        "signed_out.html",
+    }  # the guide asks by its own script; signed out, nothing can be left
+    forms = {
+        f"{path.name}: {form[0]}"
+        for path in sorted(folder.glob("*.html"))
+        if path.name not in own
+        for form in re.finditer(r"<form\b[^>]*novalidate[^>]*>", path.read_text("utf-8"))
+    }
+    assert len(forms) >= 8
+    assert not {form for form in forms if "data-keep=" not in form}

@@ -165,6 +165,8 @@ async def test_the_settings_of_staff_are_accessible(
     await page.locator("[name=email]").fill(OSEI)
     await page.locator("[name=password]").fill(demo.password(site.settings, OSEI))
     await page.get_by_role("button", name="Acceder").click()
+    if width < 760:
+        await page.get_by_role("button", name="Menú").click()
     await page.get_by_role("link", name="Mis ajustes").click()
     await page.get_by_role("checkbox", name="correo").check()
     await page.get_by_role("button", name="Guardar").click()

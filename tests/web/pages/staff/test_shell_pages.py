@@ -4,8 +4,10 @@ import time
 
 from playwright.async_api import Page, expect
 
-from tests.web.pages.clinic import LIND, Clinic, RefusedError
+from tests.web.pages.clinic import LIND, OSEI, Clinic, RefusedError
 from tests.web.pages.conftest import OpenPage
+from tests.web.pages.reception import PAGES
+from tests.web.pages.test_accessibility import is_accessible
 
 
 async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff", **how: object) -> Page:
@@ -16,21 +18,33 @@ async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff"
     return page
 
 
-async def test_the_on_call_switch_opens_the_requests_and_can_be_turned_by_keyboard(
+async def admins_page(clinic: Clinic, open_page: OpenPage, **how: object) -> Page:
+    """An administrator off call, in front of the list."""
+    me = {**OSEI, "role": "admin", "states": []}
+    clinic.contexts["/demo/staff"] = {"boot": {**PAGES["/demo/staff"][2]["boot"], "me": me}}
+    return await open_page("/demo/staff", **how)
+
+
+async def test_the_tab_on_demand_requests_is_there_while_the_provider_is_on_call(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     clinic.row("v_1", "Ana Ruiz", 60)
     page = await open_page("/demo/staff")
+    tab = page.get_by_role("link", name="On-Demand Requests")
     await expect(page.get_by_text("You are off call.")).to_be_visible()
-    await expect(page.get_by_role("button", name="Claim Ana Ruiz")).to_be_disabled()
+    await expect(tab).to_have_count(0)
+    await expect(page.get_by_role("link", name="Mine")).to_have_attribute("aria-current", "page")
+    assert await page.title() == "Sessions List · Riverside Clinic"
     switch = page.get_by_role("switch", name="On-Call")
     await switch.press("Space")
     await expect(switch).to_be_checked()
     await expect(page.get_by_text("You are off call.")).to_have_count(0)
+    await expect(tab).to_have_attribute("aria-current", "page")
     await expect(page.get_by_role("button", name="Claim Ana Ruiz")).to_be_enabled()
     await expect(page.get_by_role("list", name="Staff on call")).to_contain_text("Dr Maya Osei (you)")
     await switch.press("Enter")
     await expect(switch).not_to_be_checked()
+    await expect(tab).to_have_count(0)
     assert [message["on"] for message in clinic.got("on_call")] == [True, False]
 
 
@@ -169,9 +183,6 @@ async def test_a_claim_goes_straight_to_the_session_page_without_a_reload(
     await expect(page.get_by_role("heading", level=1)).to_have_text("Session with Ana Ruiz")
     await expect(page).to_have_url(f"{clinic.url}/demo/staff/visits/v_1")
     assert await page.evaluate("window.same")
-    await expect(page.get_by_role("complementary", name="Case Information")).to_contain_text(
-        "Rash, three days"
-    )
     await clinic.until(lambda: clinic.got("visit.enter") and clinic.got("media.join"))
     await page.get_by_role("link", name="Sessions List").click()
     await page.get_by_role("link", name="Back to session with Ana Ruiz").click()
@@ -213,13 +224,19 @@ async def test_a_session_that_is_someone_elses_is_not_opened(clinic: Clinic, ope
     await expect(page).to_have_url(f"{clinic.url}/demo/staff")
 
 
-async def test_a_person_signed_out_elsewhere_sees_a_message_and_a_button_to_sign_in(
+async def test_f31_the_page_of_a_person_signed_out_elsewhere_is_cleared(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
+    clinic.row("v_1", "Ana Ruiz", 60)
     page = await on_call(clinic, open_page)
+    await page.get_by_role("button", name="Case Information of Ana Ruiz").click()
+    await page.get_by_label("More for Ana Ruiz").click()
+    await page.get_by_role("button", name="Send a message").click()
+    await page.get_by_role("dialog", name="Message to Ana Ruiz").wait_for()
     await clinic.cut(4201)
-    await expect(page.get_by_text("You are signed out.")).to_be_visible()
-    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+    assert "Ana Ruiz" not in await page.content()
+    await page.get_by_role("link", name="Sign in").click()
     await expect(page).to_have_url(f"{clinic.url}/demo/staff/sign-in")
 
 
@@ -239,3 +256,105 @@ async def test_a_patient_in_a_state_without_a_licence_is_marked_and_claimed_only
     await page.get_by_role("button", name="Claim Ana Ruiz").click()
     await question.get_by_role("button", name="Claim").click()
     await clinic.until(lambda: clinic.got("visit.claim"))
+
+
+async def test_f30_the_second_click_on_a_dialogs_button_reaches_nothing_under_it(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.row("v_1", "Ana Ruiz", 60, state="OH")
+    clinic.row("v_2", "Jon Bell", 50)
+    page = await on_call(clinic, open_page)
+    await page.get_by_role("button", name="Claim Ana Ruiz").click()
+    await page.get_by_role("dialog", name="Claim Ana Ruiz all the same?").wait_for()
+    hit = await page.evaluate(
+        """async () => {
+            const dialog = document.querySelector("dialog[open]");
+            const closed = new Promise((done) => dialog.addEventListener("close", done));
+            dialog.querySelector("button").click();
+            await closed;
+            const { left, top, width, height } =
+                document.querySelector("[data-visit=v_2] .main").getBoundingClientRect();
+            const under = document.elementFromPoint(left + width / 2, top + height / 2);
+            return under?.closest("button")?.textContent ?? null;
+        }"""
+    )
+    assert hit is None
+    await expect(page.get_by_role("button", name="Claim Ana Ruiz")).to_be_focused()
+    await page.get_by_role("button", name="Claim Jon Bell").click()  # as soon as presses count again
+    await clinic.until(lambda: clinic.got("visit.claim"))
+
+
+async def test_f35_an_admin_has_assign_and_decline_beside_claim_and_the_tab_at_any_time(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.row("v_1", "Ana Ruiz", 60, state="OH")
+    clinic.staff["u_lind"]["states"] = ["TX"]
+    for number in range(9):
+        person = {"id": f"u_{number}", "name": f"Dr Number {number}", "role": "provider"}
+        clinic.staff[person["id"]] = {**person, "on_call": True, "in_session": False, "states": ["OH"]}
+    page = await admins_page(clinic, open_page)
+    await expect(page.get_by_text("You are off call.")).to_be_visible()
+    await expect(page.get_by_role("link", name="On-Demand Requests")).to_have_attribute(
+        "aria-current", "page"
+    )
+    tops = []
+    for act in ("Claim", "Assign", "Decline"):
+        box = await page.get_by_role("button", name=f"{act} Ana Ruiz").bounding_box()
+        assert box is not None
+        tops.append(round(box["y"]))
+    assert len(set(tops)) == 1, "beside each other"
+    await page.get_by_role("button", name="Assign Ana Ruiz").click()
+    dialog = page.get_by_role("dialog", name="Assign Ana Ruiz")
+    people = dialog.get_by_role("radio")
+    await expect(people).to_have_count(10)
+    await expect(people.first).to_be_checked()
+    await expect(dialog.locator(".choice").last).to_contain_text("Dr Jonas Lind free · not licensed there")
+    box = await dialog.bounding_box()
+    assert box is not None
+    assert box["height"] < 800, "a long list scrolls in the dialog"
+    await is_accessible(page)
+    await dialog.get_by_label("Search by name").fill("lind")
+    await dialog.get_by_role("radio", name="Dr Jonas Lind").check()
+    await dialog.get_by_role("button", name="Assign").click()
+    await clinic.until(lambda: clinic.got("visit.assign"))
+    assert clinic.got("visit.assign")[0]["to"] == "u_lind"
+
+
+async def test_f34_a_crowd_fits_a_small_laptop_and_a_phone_and_can_be_searched(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    for number in range(66):
+        state = "OH" if number % 3 else "TX"
+        clinic.row(f"v_{number}", f"Patient {number} van der Berg", 3_000 - number, state=state)
+    for number in range(40):
+        person = {"id": f"u_{number}", "name": f"Dr Number {number}", "role": "provider"}
+        clinic.staff[person["id"]] = {**person, "on_call": True, "in_session": False, "states": []}
+    page = await admins_page(clinic, open_page, width=1024, height=600)
+    await expect(page.get_by_text("41 on call")).to_be_visible()
+    first = page.locator("[data-visit=v_0]")
+    who = await first.locator(".who").bounding_box()
+    assert who is not None
+    assert who["width"] > 300
+    await is_accessible(page)
+    search = page.get_by_role("search", name="On-Demand Requests")
+    await search.get_by_label("Region").select_option(label="Ohio")
+    await expect(page.get_by_text("44 of 66 shown")).to_be_visible()
+    await search.get_by_label("Search by name").fill("patient 10")
+    await expect(page.get_by_text("1 of 66 shown")).to_be_visible()
+    await expect(page.locator("[data-visit]")).to_have_count(1)
+    await search.get_by_label("Search by name").fill("")
+    await search.get_by_label("Region").select_option("")
+    await search.get_by_label("Order").select_option("newest")
+    await expect(page.locator("[data-visit]").first).to_have_attribute("data-visit", "v_65")
+    await search.get_by_label("Order").select_option("")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    row = await first.bounding_box()
+    assert row is not None
+    assert row["y"] < 420, "the first request is in the upper half of a phone"
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
+    await expect(page.get_by_role("link", name="My settings")).to_be_hidden()
+    await page.get_by_role("button", name="Menu").click()
+    await expect(page.get_by_role("link", name="My settings")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("link", name="My settings")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Menu")).to_be_focused()

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { colleagues, messageWords } from "../../../../web/static/staff/desk.js";
+
+const person = (/** @type {string} */ id, more = {}) => [
+  id,
+  { id, name: id, on_call: true, in_session: false, ...more },
+];
+const STAFF = new Map(
+  /** @type {any} */ ([
+    person("busy", { in_session: true, states: ["OH"] }),
+    person("elsewhere", { states: ["TX"] }),
+    person("home", { on_call: false, states: ["OH"] }),
+    person("licensed", { states: ["TX", "OH"] }),
+    person("unknown", { states: [] }),
+  ]),
+);
+const desk = /** @type {any} */ ({ staff: STAFF, sessions: { of: () => [] } });
+const names = (/** @type {{ but: string | undefined, state: string | undefined }} */ options) =>
+  colleagues(desk, options).map(({ id }) => id);
+
+test("f34 who is licensed where the patient is stands first, then who is free", () => {
+  assert.deepEqual(names({ but: undefined, state: "OH" }), ["licensed", "unknown", "busy", "elsewhere"]);
+  assert.deepEqual(names({ but: "licensed", state: undefined }), ["elsewhere", "unknown", "busy"]);
+});
+
+test("f37 a message to a patient who is away is shown when they are back, and not said to be seen", () => {
+  assert.equal(messageWords({ name: "Mei Lin", online: true }), "Mei Lin sees your message now.");
+  assert.equal(
+    messageWords({ name: "Mei Lin", online: false }),
+    "Mei Lin is offline: your message is shown when they are back.",
+  );
+});

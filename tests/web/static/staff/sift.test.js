@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ALL, sifted, UNASSIGNED } from "../../../../web/static/staff/sift.js";
+
+const limits = { amber_ms: 10, red_ms: 30 };
+const row = (/** @type {string} */ visit, /** @type {number} */ arrived_ms, more = {}) => ({
+  visit,
+  arrived_ms,
+  name: `Patient ${visit}`,
+  reason: "Rash",
+  phone: "+1 512",
+  state: "TX",
+  assignee: null,
+  ...more,
+});
+const ROWS = /** @type {any[]} */ ([
+  row("a", 0, { reason: "Headache since Monday" }),
+  row("b", 75, { state: "OH", assignee: { id: "lin", name: "Lin" } }),
+  row("c", 85, { assignee: { id: "ben", name: "Ben" } }),
+  row("d", 95, { name: "Élodie Roux" }),
+]);
+const shown = (/** @type {Partial<typeof ALL>} */ chosen) =>
+  sifted(ROWS, { ...ALL, ...chosen }, { limits, now_ms: 100 })
+    .map(({ visit }) => visit)
+    .join("");
+
+test("f34 requests are found by words, region, provider and wait, in the queue's order", () => {
+  assert.equal(shown({}), "abcd");
+  assert.equal(shown({ text: "  monday HEADACHE" }), "a");
+  assert.equal(shown({ text: "élodie" }), "d");
+  assert.equal(shown({ text: "512" }), "abcd");
+  assert.equal(shown({ region: "OH" }), "b");
+  assert.equal(shown({ provider: "ben" }), "c");
+  assert.equal(shown({ provider: UNASSIGNED }), "ad");
+  assert.equal(shown({ waited: "amber" }), "abc");
+  assert.equal(shown({ waited: "red" }), "a");
+  assert.equal(shown({ region: "TX", waited: "amber" }), "ac");
+});
+
+test("f34 requests are ordered by arrival, region and provider; those of nobody stand last", () => {
+  assert.equal(shown({ order: "newest" }), "dcba");
+  assert.equal(shown({ order: "region" }), "bacd");
+  assert.equal(shown({ order: "provider" }), "cbad");
+  assert.equal(ROWS.map(({ visit }) => visit).join(""), "abcd", "the queue itself keeps its order");
+});

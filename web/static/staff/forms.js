@@ -1,0 +1,63 @@
+/* The questions of the staff's forms: before a button that cannot be undone, or is noticed by others
+   (`data-ask` and its texts), and before a page is left with something unsaved. Without this the forms work
+   all the same. */
+
+import { t } from "../shared/text.js";
+import { ask } from "../shared/ui.js";
+
+/** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
+
+/** @type {HTMLElement | null} the button that was asked about, and answered with yes */
+let agreed = null;
+
+/** @param {SubmitEvent} event */
+async function question(event) {
+  const { submitter: button, target: form } = event;
+  if (!(button instanceof HTMLButtonElement) || !(form instanceof HTMLFormElement)) return;
+  const { ask: title, askText: text = "", askYes: yes = t("Yes") } = button.dataset;
+  if (!title || agreed === button) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (!(await ask({ title, text, yes, no: t("Cancel"), danger: true }))) return;
+  agreed = button;
+  form.requestSubmit(button);
+  agreed = null;
+}
+document.addEventListener("submit", question, { capture: true });
+
+/** Whether a field has another content than the server gave it. */
+const isChanged = (/** @type {Control} */ field) => {
+  if (field instanceof HTMLSelectElement) {
+    const given = [...field.options].findIndex(({ defaultSelected }) => defaultSelected);
+    return field.selectedIndex !== Math.max(given, 0);
+  }
+  if (field instanceof HTMLInputElement && ["checkbox", "radio"].includes(field.type))
+    return field.checked !== field.defaultChecked;
+  return field.value !== field.defaultValue;
+};
+
+/** @param {HTMLFormElement} form */
+const isUnsaved = (form) =>
+  form.dataset.keep === "unsaved" ||
+  [.../** @type {Iterable<Control>} */ (form.elements)].some(
+    (field) =>
+      field.matches("input, select, textarea") && field.name && field.type !== "hidden" && isChanged(field),
+  );
+
+/** @type {EventTarget | null} the form that is being sent, or the link by which everything is dropped */
+let sent = null;
+document.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented) sent = event.target;
+});
+document.addEventListener("click", ({ target }) => {
+  if (target instanceof Element && target.closest("[data-drop]")) sent = document;
+});
+addEventListener("pageshow", () => {
+  sent = null;
+});
+addEventListener("beforeunload", (event) => {
+  /** @type {NodeListOf<HTMLFormElement>} */
+  const forms = document.querySelectorAll("form[data-keep]");
+  if (sent !== document && [...forms].some((form) => form !== sent && isUnsaved(form)))
+    event.preventDefault();
+});

@@ -1,0 +1,132 @@
+/* What of On-Demand Requests is shown, and in which order: what staff wrote and chose above the list. A
+   choice hides no arrival: the chime and the counts are those of the whole queue. */
+import { stateName } from "../shared/format.js";
+import { html, nothing } from "../shared/lit.js";
+import { inEach, t } from "../shared/text.js";
+
+/** @typedef {{ text: string, region: string, provider: string, waited: string, order: string }} Sift */
+/** @type {Sift} */
+export const ALL = { text: "", region: "", provider: "", waited: "", order: "" };
+/** From so many rows on the list can be searched; fewer are seen at a glance. */
+export const MANY = 6;
+export const UNASSIGNED = "-";
+
+/** @typedef {(a: QueuedRow, b: QueuedRow) => number} Order */
+/** @type {Record<string, Order>} The order of "" is the queue's own. */
+const ORDERS = {
+  newest: (a, b) => b.arrived_ms - a.arrived_ms,
+  region: (a, b) => stateName(a.state).localeCompare(stateName(b.state)),
+  provider: (a, b) => nameOf(a).localeCompare(nameOf(b)),
+};
+/** Unassigned requests stand last. */
+const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uffff";
+
+/**
+ * The rows that are shown, in their order.
+ *
+ * @param {QueuedRow[]} rows in the queue's order
+ * @param {Sift} sift
+ * @param {{ limits: Protocol.QueueLimits, now_ms: number }} facts
+ */
+export function sifted(rows, { text, region, provider, waited, order }, { limits, now_ms }) {
+  const words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  const least_ms = waited === "amber" ? limits.amber_ms : waited === "red" ? limits.red_ms : 0;
+  const found = rows.filter((row) => {
+    const written = `${row.name} ${row.reason} ${row.phone}`.toLocaleLowerCase();
+    return (
+      words.every((word) => written.includes(word)) &&
+      (!region || row.state === region) &&
+      (!provider || (row.assignee?.id ?? UNASSIGNED) === provider) &&
+      (!least_ms || now_ms - row.arrived_ms >= least_ms)
+    );
+  });
+  return order in ORDERS ? found.sort(ORDERS[order]) : found;
+}
+
+/** @param {Sift} sift whether something may be hidden by it */
+const hides = ({ text, region, provider, waited }) => Boolean(text.trim() || region || provider || waited);
+
+const WORDS = inEach(() => ({
+  order: [
+    ["", t("Longest waiting first")],
+    ["newest", t("Newest first")],
+    ["region", t("By region")],
+    ["provider", t("By provider")],
+  ],
+}));
+
+/**
+ * @param {string} name
+ * @param {string} label
+ * @param {string[][]} options value and words of each
+ * @param {string} chosen
+ */
+const choice = (name, label, options, chosen) =>
+  html`<select class="input" name=${name} aria-label=${label}>
+    ${options.map(
+      ([value, words]) => html`<option value=${value} ?selected=${value === chosen}>${words}</option>`,
+    )}
+  </select>`;
+
+/**
+ * The row of fields above the list; nothing while the list is short.
+ *
+ * @param {ListView} view
+ */
+export function siftFields({ all, rows, sift, changeSift, staff, limits }) {
+  if (all.length < MANY && !hides(sift)) return nothing;
+  const regions = [...new Set([...all.map(({ state }) => state), ...(sift.region ? [sift.region] : [])])];
+  const people = [...staff.values()].sort((a, b) => a.name.localeCompare(b.name));
+  const over = (/** @type {number} */ ms) => t("Over {n} min", { n: Math.round(ms / 60_000) });
+  const take = (/** @type {On<HTMLFormElement>} */ { currentTarget: form }) =>
+    changeSift(/** @type {Sift} */ (Object.fromEntries(new FormData(form))));
+  return html`<form
+      class="sift"
+      role="search"
+      aria-label=${t("On-Demand Requests")}
+      @input=${take}
+      @submit=${(/** @type {Event} */ event) => event.preventDefault()}>
+      <input
+        class="input"
+        type="search"
+        name="text"
+        maxlength="100"
+        autocomplete="off"
+        .value=${sift.text}
+        aria-label=${t("Search by name, reason or phone")}
+        placeholder=${t("Search")} />
+      ${choice(
+        "region",
+        t("Region"),
+        [
+          ["", t("Any region")],
+          ...regions.map((code) => [code, stateName(code)]).sort((a, b) => a[1].localeCompare(b[1])),
+        ],
+        sift.region,
+      )}
+      ${choice(
+        "provider",
+        t("Provider"),
+        [
+          ["", t("For anyone")],
+          [UNASSIGNED, t("Not assigned")],
+          ...people.map(({ id, name }) => [id, t("For {name}", { name })]),
+        ],
+        sift.provider,
+      )}
+      ${choice(
+        "waited",
+        t("Wait"),
+        [
+          ["", t("Any wait")],
+          ["amber", over(limits.amber_ms)],
+          ["red", over(limits.red_ms)],
+        ],
+        sift.waited,
+      )}
+      ${choice("order", t("Order"), WORDS().order, sift.order)}
+    </form>
+    <p class="small quiet" role="status" ?hidden=${!hides(sift)}>
+      ${hides(sift) ? t("{n} of {all} shown", { n: rows.length, all: all.length }) : ""}
+    </p>`;
+}

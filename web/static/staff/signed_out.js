@@ -1,0 +1,30 @@
+/* What a page of the staff shows once its sign-in is over: nothing of before. Patients' names, drafts and
+   pictures are taken from the page at once, and the way to sign in stands there. */
+import { html, render } from "../shared/lit.js";
+import { t } from "../shared/text.js";
+
+/** The codes with which the server closes the socket of those who are signed out, or were never signed in. */
+const CODES = new Set([4201, 4202]);
+
+/**
+ * Clear the page as soon as the sign-in is over; `cleared()` is called first, to stop what is running.
+ *
+ * @param {import("../signalling.js").SignallingClient} client
+ * @param {{ signIn: string, cleared: () => void }} page `signIn` is the address to sign in at
+ */
+export function clearAtSignOut(client, { signIn, cleared }) {
+  client.addEventListener("status", ({ detail: { status, code } }) => {
+    if (status !== "closed" || !CODES.has(code ?? 0)) return;
+    cleared();
+    document.title = t("You are signed out");
+    document.body.replaceChildren();
+    render(
+      html`<main id="main" tabindex="-1" class="page stack">
+        <h1>${t("You are signed out")}</h1>
+        <p role="status">${t("What stood on this page is cleared. Sign in to go on.")}</p>
+        <p><a class="btn main" href=${signIn}>${t("Sign in")}</a></p>
+      </main>`,
+      document.body,
+    );
+  });
+}
