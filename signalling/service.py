@@ -24,8 +24,10 @@ from signalling.store.pubsub import Bus
 from signalling.store.records import Extra, Origin, Store
 from signalling.visit.commands import Command, Open
 from signalling.visit.notifications import notices
+from signalling.visit.queue_state import Watch
+from signalling.visit.queue_watch import notices as alerts
 from signalling.visit.queue_watch import watched
-from signalling.visit.record import Actor, Notice, PatientInformation, Policy, Staff, Visit, Watch
+from signalling.visit.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
 from signalling.visit.relations import Context, Decided, Event, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
@@ -311,9 +313,13 @@ class Service:
         raise UnavailableError("overtaken too often")
 
     async def watch_queue(self, mirror: Mirror) -> None:
-        """Make a change of the queue's rules one event for all pages. Called periodically by every worker."""
+        """Make a change of the queue as a whole one event for all: its rules, and alerts when waits pass limits.
+
+        Called periodically by every worker.
+        """
         organisation = mirror.organisation
-        if watched(mirror.watch, (await self.organisation(organisation)).policy) == mirror.watch:
+        policy = (await self.organisation(organisation)).policy
+        if watched(mirror.watch, mirror.visits, policy, self.clock_ms()) == mirror.watch:
             return
         # Again with the newest settings: a worker whose copy is older must not take back what another has told.
         settings = await self.organisations.read(organisation)
@@ -321,12 +327,16 @@ class Service:
         before = held or Watch()
         if settings is None or before.version != mirror.watch.version:
             return  # this mirror is behind: the next look is soon
-        after = watched(before, settings.policy)
+        after = watched(before, mirror.visits, settings.policy, now_ms)
         if after == before:
             return
         after = replace(after, version=before.version + 1)
         committed = await self.store.commit(
-            organisation, after, Event("queue_watched", now_ms), index_score=0
+            organisation,
+            after,
+            Event("queue_watched", now_ms),
+            index_score=0,
+            notices=alerts(before, after, mirror.visits, mirror.staff, now_ms, new_id("n")),
         )
         if committed is not None:
             mirror.committed(committed)

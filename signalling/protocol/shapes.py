@@ -148,6 +148,12 @@ class QueueLimits(Part, frozen=True, kw_only=True):
     urgent_first: Annotated[
         bool, Meta(description="true if more urgent rows come first; false if the longest wait comes first")
     ] = False
+    alert_waiting: Annotated[
+        int, Meta(description="alert staff while more patients than this wait; 0: never")
+    ] = 0
+    alert_wait_ms: Annotated[
+        int, Meta(description="alert staff while a patient has waited longer than this; 0: never")
+    ] = 0
     level_words: Annotated[
         dict[str, str],
         Meta(description="level -> the organisation's word for it; levels without one are left out"),
@@ -328,6 +334,10 @@ class BellPart(Part, frozen=True, kw_only=True):
         str | None, Meta(description="the name of the person who caused it; null if the server did")
     ]
     note: Note
+    count: Annotated[
+        int | None,
+        Meta(description="of `queue_many` the patients who wait, of `queue_long` the minutes of the wait"),
+    ] = None
 
 
 class ChatMessagePart(Part, frozen=True, kw_only=True):

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from signalling.protocol import shapes
 from signalling.visit import call_quality as t
-from signalling.visit.record import HELD, Person, Policy, QueueRules, Staff, Status, Triage, Visit
+from signalling.visit.queue_state import QueueRules
+from signalling.visit.record import HELD, Person, Policy, Staff, Status, Triage, Visit
 from signalling.visit.relations import PATIENT
 from signalling.visit.setup_guide import Guide
 
@@ -63,6 +64,8 @@ def limits(rules: QueueRules) -> shapes.QueueLimits:
         amber_ms=rules.amber_ms,
         red_ms=rules.red_ms,
         urgent_first=rules.urgent_first,
+        alert_waiting=rules.alert_waiting,
+        alert_wait_ms=rules.alert_wait_ms,
         level_words={str(level): word for level, word in rules.words.items()},
     )
 

@@ -21,7 +21,8 @@ from signalling.store.records import Committed, Store
 from signalling.supervision import Failed, unsupervised
 from signalling.visit import waiting
 from signalling.visit.open_visits import OpenVisits
-from signalling.visit.record import Record, Staff, Visit, Watch
+from signalling.visit.queue_state import Watch
+from signalling.visit.record import Record, Staff, Visit
 
 log = structlog.get_logger()
 

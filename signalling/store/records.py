@@ -29,7 +29,8 @@ from signalling.store.event_stream import (
 )
 from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
-from signalling.visit.record import ChatMessage, Mark, Notice, Record, Staff, Visit, Watch
+from signalling.visit.queue_state import Watch
+from signalling.visit.record import ChatMessage, Mark, Notice, Record, Staff, Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import QUIET
 from signalling.visit.setup_guide import Guide

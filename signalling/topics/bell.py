@@ -64,6 +64,7 @@ def _part(notice: Notice) -> shapes.BellPart:
         name=notice.name,
         by=notice.by,
         note=notice.note,
+        count=notice.count,
     )
 
 

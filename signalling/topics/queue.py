@@ -17,7 +17,8 @@ from signalling.service import Service
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.topics.debounce import Debouncer
 from signalling.visit import waiting
-from signalling.visit.record import Policy, Staff, Status, Visit, Watch
+from signalling.visit.queue_state import Watch
+from signalling.visit.record import Policy, Staff, Status, Visit
 
 TOPIC = "queue"
 PLACE_TICK_S = 0.25  # patients' places are counted at most this often

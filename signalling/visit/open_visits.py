@@ -87,6 +87,12 @@ class OpenVisits(Mapping[str, Visit]):
         """Return the number of patients that wait."""
         return len(self._queues[False])
 
+    @property
+    def first(self) -> Visit | None:
+        """Return the visit that has waited longest; None if nobody waits."""
+        ranks = self._queues[False]
+        return self._visits[ranks[0][-1]] if ranks else None
+
     def queue(self, *, urgent_first: bool) -> list[Visit]:
         """Return the visits that wait, in the order of the organisation's rule."""
         return [self._visits[visit_id] for *_, visit_id in self._queues[urgent_first]]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from signalling.visit.queue_state import QueueRules, Watch
 from signalling.visit.urgency import Urgency
 
 SECOND_MS, MINUTE_MS = 1_000, 60_000
@@ -244,7 +245,10 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification in a person's bell. `name`: the patient's; `by`: the name of the person who caused it."""
+    """A notification in a person's bell. `name`: the patient's; `by`: the name of the person who caused it.
+
+    `count`: how many patients wait, or for how many minutes, if it is about the queue.
+    """
 
     id: str
     kind: str
@@ -253,6 +257,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     by: str | None = None
     note: str | None = None
+    count: int | None = None
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,23 +271,6 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     until_ms: int
     place: int = 0
-
-
-class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of the queue that its pages follow: a part of `Policy`. `words`: level -> the organisation's word."""
-
-    amber_ms: int = 600_000
-    red_ms: int = 1_800_000
-    urgent_first: bool = False
-    words: dict[Urgency, str] = {}
-
-
-class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the queue as a whole: the rules that the pages were told."""
-
-    id: str = "queue"
-    version: int = 0
-    rules: QueueRules = QueueRules()
 
 
 Record = Visit | Staff | ChatMessage | Mark | Watch
@@ -375,6 +363,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         bool,
         Meta(description="the order of the queue: True urgency first, then the wait; False the wait alone"),
     ] = False
+    alert_waiting: Annotated[
+        int,
+        Meta(ge=0, le=1000, description="staff are alerted when more patients than this wait; 0 for never"),
+    ] = 0
+    alert_wait_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1440 * MINUTE_MS,
+            description="staff are alerted when a patient waits longer than this; 0 for never",
+        ),
+    ] = 0
     emergency_word: LevelWord = ""
     urgent_word: LevelWord = ""
     routine_word: LevelWord = ""
@@ -388,4 +388,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             red_ms=self.red_ms,
             urgent_first=self.urgent_first,
             words={level: word for level, word in words if word},
+            alert_waiting=self.alert_waiting,
+            alert_wait_ms=self.alert_wait_ms,
         )

@@ -12,6 +12,7 @@ from signalling.store import keys
 from signalling.store.mirror import Change, Reset
 from signalling.visit.record import Actor, Role
 from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.waits import until
 
 OSEI, LIN, HALE = "Dr M. Osei", "Dr B. Lin", "Robin Hale"
 
@@ -341,3 +342,32 @@ async def test_a_subscription_ends_with_the_right_to_it(two: Clinic) -> None:
     with pytest.raises(TimeoutError):
         await provider.expect("case.state", timeout_s=0.5)
     assert await refused(provider, "subscribe", topic=f"case/{visit}") == "not_found"
+
+
+async def test_as_6_5_04_staff_are_alerted_once_each_time_when_more_wait_than_the_limit(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey, alert_waiting=1) as two:
+        provider, admin = await staff(two, OSEI, 1), await staff(two, HALE, 0, Role.ADMIN)
+        await admin.request("on_call", on=False)
+        await (await staff(two, LIN, 0)).request("on_call", on=False)
+        visits = [(await waiting(two, worker))[0] for worker in range(2)]
+
+        def calm() -> bool:
+            mirrors = [worker.service.mirrors.known(ORG) for worker in two.workers]
+            return all(mirror is not None and not mirror.watch.alerts for mirror in mirrors)
+
+        for unread in (1, 2):
+            for person in (provider, admin):
+                bell = await person.expect("bell.item")
+                assert (bell["item"]["kind"], bell["item"]["count"], bell["unread"]) == (
+                    "queue_many",
+                    2,
+                    unread,
+                )
+            await provider.request("visit.claim", visit=visits[0])
+            await until(calm)
+            await provider.request("visit.release", visit=visits[0])
+        off_call = await two.connect(two.provider(LIN), 1)
+        await off_call.request("subscribe", topic="bell")
+        assert (await off_call.expect("bell.snapshot"))["items"] == []

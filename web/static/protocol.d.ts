@@ -72,6 +72,8 @@ declare namespace Protocol {
     amber_ms: number;
     red_ms: number;
     urgent_first: boolean;
+    alert_waiting: number;
+    alert_wait_ms: number;
     level_words: Record<string, string>;
   }
 
@@ -101,6 +103,7 @@ declare namespace Protocol {
     name: string | null;
     by: string | null;
     note: string | null;
+    count: number | null;
   }
 
   interface ChatMessagePart {

@@ -1,17 +1,84 @@
-"""What becomes of the queue as a whole."""
+"""What becomes of the queue as a whole: its rules are told when they change, and an alert is given once."""
 
 from __future__ import annotations
 
-from signalling.visit.queue_watch import watched
-from signalling.visit.record import Policy, QueueRules, Watch
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signalling.visit.open_visits import OpenVisits
+from signalling.visit.queue_state import QueueRules, Watch
+from signalling.visit.queue_watch import notices, watched
+from signalling.visit.record import Notice, Policy, Staff
 from signalling.visit.urgency import Urgency
+from tests.signalling.visits import STAFF, T0, queued
+
+MINUTE_MS = 60_000
+
+
+def line(waiting: int) -> OpenVisits:
+    """Return so many patients in line; the first came at T0, each other a minute later."""
+    visits = (replace(queued(), id=f"v_{n}", number=n, arrived_ms=T0 + n * MINUTE_MS) for n in range(waiting))
+    return OpenVisits(visits)
+
+
+def watch(waiting: int, minutes: float, before: Watch | None = None, **policy: Any) -> Watch:
+    """Return the watch after so many minutes."""
+    now_ms = T0 + round(minutes * MINUTE_MS)
+    return watched(before or Watch(), line(waiting), Policy(**policy), now_ms)
 
 
 def test_an_organisation_that_changed_nothing_has_nothing_to_tell_its_pages() -> None:
-    assert watched(Watch(), Policy()) == Watch()
+    assert watch(500, 600) == Watch()
 
 
 def test_f38_a_changed_rule_is_told_with_the_clinics_words() -> None:
-    policy = Policy(amber_ms=60_000, urgent_first=True, urgent_word="Soon")
-    rules = QueueRules(amber_ms=60_000, urgent_first=True, words={Urgency.URGENT: "Soon"})
-    assert watched(Watch(version=3), policy) == Watch(version=3, rules=rules)
+    rules = QueueRules(
+        amber_ms=60_000, urgent_first=True, words={Urgency.URGENT: "Soon"}, alert_waiting=3, alert_wait_ms=7
+    )
+    found = watch(
+        0, 0, amber_ms=60_000, urgent_first=True, urgent_word="Soon", alert_waiting=3, alert_wait_ms=7
+    )
+    assert found == Watch(rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "minutes", "alerts"),
+    [
+        (0, 90, ()),
+        (2, 29, ()),
+        (3, 30, ("queue_many",)),
+        (2, 30.1, ("queue_long",)),
+        (3, 31, ("queue_many", "queue_long")),
+    ],
+)
+def test_as_6_5_04_an_alert_lasts_while_a_limit_is_passed(
+    waiting: int, minutes: float, alerts: tuple[str, ...]
+) -> None:
+    found = watch(waiting, minutes, alert_waiting=2, alert_wait_ms=30 * MINUTE_MS)
+    assert found.alerts == alerts
+
+
+def recipients_of(before: Watch, after: Watch, on_call: str = "ray") -> list[tuple[str, Notice]]:
+    """Return who receives which notice of three in line after 31 minutes."""
+    staff = {s.id: Staff(id=s.id, name=s.name, role=s.role, on_call=s.id == on_call) for s in STAFF.values()}
+    return notices(before, after, line(3), staff, T0 + 31 * MINUTE_MS, "n_1")
+
+
+def test_as_6_5_04_those_on_call_and_admins_are_notified_once_of_each_crossing() -> None:
+    calm, full = Watch(), Watch(alerts=("queue_many",))
+    many = Notice(id="n_1-queue_many", kind="queue_many", at_ms=T0 + 31 * MINUTE_MS, count=3)
+    assert recipients_of(calm, full) == [("ray", many), ("zoe", many)]
+    assert recipients_of(full, full) == [], "not again"
+    assert recipients_of(full, calm) == []
+    both = replace(full, alerts=("queue_many", "queue_long"))
+    long = Notice(
+        id="n_1-queue_long",
+        kind="queue_long",
+        at_ms=T0 + 31 * MINUTE_MS,
+        visit="v_0",
+        name="Ana Ruiz",
+        count=31,
+    )
+    assert recipients_of(full, both) == [("ray", long), ("zoe", long)]

@@ -38,6 +38,8 @@ def test_an_organisation_that_has_chosen_nothing_has_these_limits() -> None:
         "show_place": True,
         "show_wait": True,
         "urgent_first": False,
+        "alert_waiting": 0,
+        "alert_wait_ms": 0,
         "emergency_word": "",
         "urgent_word": "",
         "routine_word": "",

@@ -14,12 +14,12 @@ from web.languages.i18n import N_, gettext
 from web.organisations.settings import Organisation, bounds
 from web.pages.setup.frame import Form, Parsed, Posted, plain
 
-SECOND, MINUTE = 1000, 60_000
-UNITS: Mapping[int, str] = {SECOND: N_("seconds"), MINUTE: N_("minutes")}
+SECOND, MINUTE, PATIENT = 1000, 60_000, 1
+UNITS: Mapping[int, str] = {SECOND: N_("seconds"), MINUTE: N_("minutes"), PATIENT: N_("patients")}
 
 
 class Duration(NamedTuple):
-    """A duration of the policy in the form, with its unit in ms."""
+    """A duration of the policy in the form, with its unit in ms; or a number of patients, whose unit is 1."""
 
     label: str
     help: str
@@ -29,6 +29,18 @@ class Duration(NamedTuple):
 DURATIONS: Mapping[str, Duration] = {
     "amber_ms": Duration(N_("A wait turns amber after"), N_("In On-Demand Requests."), MINUTE),
     "red_ms": Duration(N_("A wait turns red after"), N_("Later than amber."), MINUTE),
+    "alert_waiting": Duration(
+        N_("Alert when more wait than"),
+        N_(
+            "Everybody on call and all administrators are notified, once until the queue is shorter. 0: never."
+        ),
+        PATIENT,
+    ),
+    "alert_wait_ms": Duration(
+        N_("Alert when somebody waits longer than"),
+        N_("The same people, once until nobody waits so long. 0: never."),
+        MINUTE,
+    ),
     "front_desk_ms": Duration(
         N_("Front desk first"),
         N_(

@@ -85,6 +85,20 @@ export class Alerts {
     });
   }
 
+  /**
+   * A wait has passed the clinic's limit. `open()` leads to the list.
+   *
+   * @param {() => void} open
+   */
+  overLimit(open) {
+    this.#chime(() => {});
+    this.#notify("limit", {
+      title: t("The waiting room needs attention"),
+      open,
+      body: t("A wait at {clinic} has passed its limit.", { clinic: this.#organisation.name }),
+    });
+  }
+
   /** Nobody is to be rung any more (off call, signed out). */
   hush() {
     clearTimeout(this.#later);
@@ -117,7 +131,7 @@ export class Alerts {
   }
 
   /**
-   * @param {"new" | "assigned"} kind
+   * @param {"new" | "assigned" | "limit"} kind
    * @param {{ title: string, body: string, open: () => void }} note
    */
   #notify(kind, { title, body, open }) {

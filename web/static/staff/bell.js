@@ -16,6 +16,8 @@ const SENTENCES = {
   patient_left: ({ name }) => t("{name} has left.", { name }),
   patient_back: ({ name }) => t("{name} is back on the page.", { name }),
   off_call: () => t("On-Call was turned off: none of your pages had been open for a while."),
+  queue_many: ({ count }) => t("{n} patients are waiting.", { n: count }),
+  queue_long: ({ name, count }) => t("{name} has been waiting for {n} min.", { name, n: count }),
   message: ({ by }) => t("{by} wrote to you.", { by }),
 };
 

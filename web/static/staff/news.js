@@ -5,6 +5,9 @@ import { announce, clearToasts, Drawer, toast } from "../shared/ui.js";
 import { Bell, inWords } from "./bell.js";
 import { Queue } from "./queue.js";
 
+/** Kinds of notifications: more patients wait than the clinic's limit, or somebody longer. */
+const OVER_LIMIT = ["queue_many", "queue_long"];
+
 /** @typedef {ReturnType<Queue["take"]>} QueueNews */
 
 export class News {
@@ -100,6 +103,7 @@ export class News {
       if (!this.drawer.open) toast(inWords(item));
       if (item.kind === "assigned" || item.kind === "transferred")
         this.#alerts.assigned(() => this.#follow(item));
+      if (OVER_LIMIT.includes(item.kind)) this.#alerts.overLimit(() => this.#follow(item));
     }
     this.drawer.redraw();
     this.#redraw();

@@ -18,7 +18,14 @@ export class Queue {
   /** @type {Map<string, Protocol.StaffPart>} */
   staff = new Map();
   /** @type {Protocol.QueueLimits} */
-  limits = { amber_ms: Infinity, red_ms: Infinity, urgent_first: false, level_words: {} };
+  limits = {
+    amber_ms: Infinity,
+    red_ms: Infinity,
+    urgent_first: false,
+    alert_waiting: 0,
+    alert_wait_ms: 0,
+    level_words: {},
+  };
   loaded = false;
   /** @type {Set<string>} */
   #seen = new Set();

@@ -38,5 +38,11 @@ test("no more than two hundred notifications are kept", () => {
 test("every kind has its sentence, and an unknown one is no error", () => {
   assert.equal(inWords(item("n_1", 1)), "Ben assigned Ana to you.");
   assert.equal(inWords(item("n_1", 1, "returned")), "Ana is back in the queue.");
+  const queue = (/** @type {string} */ kind, /** @type {number} */ count) => ({
+    ...item("n_1", 1, kind),
+    count,
+  });
+  assert.equal(inWords(queue("queue_many", 12)), "12 patients are waiting.");
+  assert.equal(inWords(queue("queue_long", 31)), "Ana has been waiting for 31 min.");
   assert.equal(inWords(item("n_1", 1, "weather")), "Ben wrote to you.");
 });
