@@ -22,6 +22,7 @@ from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
 from web.identity.second_factor import SecondFactors
+from web.intake import closing
 from web.intake.patient_links import PatientLinks
 from web.intake.visit_limit import Openings
 from web.keys import (
@@ -143,6 +144,7 @@ def create_app(settings: Settings) -> web.Application:
             calendar_routes.desk,
             jobs.running,
             retention.running,
+            closing.running,
             rewriting.running,
         ]
     )

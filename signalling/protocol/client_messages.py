@@ -154,6 +154,10 @@ class VisitDecline(VisitRequest, frozen=True, kw_only=True, tag="visit.decline")
     ] = None
 
 
+class VisitClose(VisitRequest, frozen=True, tag="visit.close"):
+    """End a waiting visit because the clinic closes; it ends as `closed`: PROTOCOL.md#admins."""
+
+
 class VisitTransfer(VisitRequest, frozen=True, kw_only=True, tag="visit.transfer"):
     """Put a claimed visit back into the queue, assigned to a colleague: PROTOCOL.md#staffs."""
 
@@ -199,7 +203,7 @@ class SessionsPast(Request, frozen=True, kw_only=True, tag="sessions.past"):
         Id | None, Meta(description="the id of the member of staff who claimed the visit")
     ] = None
     outcome: Annotated[
-        Literal["completed", "declined", "withdrawn", "expired", "by_phone"] | None,
+        Literal["completed", "declined", "withdrawn", "expired", "by_phone", "closed"] | None,
         Meta(description="how the visit ended"),
     ] = None
     since_ms: Annotated[int | None, Meta(description="only visits that ended at this time or later")] = None
@@ -298,6 +302,7 @@ ClientMessage = (
     | VisitUnassign
     | VisitUrgency
     | VisitDecline
+    | VisitClose
     | VisitTransfer
     | VisitReopen
     | VisitInvite

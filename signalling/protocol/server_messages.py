@@ -161,7 +161,7 @@ class QueueGone(TopicMessage, frozen=True, kw_only=True, tag="queue.gone"):
         str,
         Meta(
             description="why the row was removed",
-            extra_json_schema={"enum": ["claimed", "declined", "withdrawn", "expired"]},
+            extra_json_schema={"enum": ["claimed", "declined", "withdrawn", "expired", "closed"]},
         ),
     ]
     by: Annotated[

@@ -262,6 +262,7 @@ HANDLERS: dict[type, Handler] = {
     client.VisitUnassign: _simple(lambda _: c.Unassign()),
     client.VisitUrgency: _simple(lambda r: c.SetUrgency(r.level)),
     client.VisitDecline: _simple(lambda r: c.Decline(r.reason)),
+    client.VisitClose: _simple(lambda _: c.Close()),
     client.VisitTransfer: _simple(lambda r: c.Transfer(r.to)),
     client.VisitReopen: _simple(lambda _: c.Reopen()),
     client.VisitInvite: _invite,

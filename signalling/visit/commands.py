@@ -79,6 +79,10 @@ class Decline(Command, frozen=True):
     reason: str | None = None
 
 
+class Close(Command, frozen=True):
+    """End a visit that nobody has claimed, because the clinic closes; sent by an admin, or at closing time."""
+
+
 class Enter(Command, frozen=True):
     """Add a party's connection, held by a worker, that is on the visit's page."""
 

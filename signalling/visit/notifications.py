@@ -54,6 +54,7 @@ TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
     "declined": ("declined", (_former_assignee, _admins)),
     "returned": ("returned", (_former_claimant, _admins)),
     "released": ("returned", (_former_claimant,)),
+    "closed": ("closed", (_former_assignee, _admins)),
     "withdrawn": ("patient_left", (_former_assignee, _former_claimant)),
     "patient_done": ("patient_left", (_former_claimant,)),
     "hung_up": ("patient_left", (_former_claimant,)),

@@ -35,6 +35,7 @@ class Outcome(StrEnum):
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     BY_PHONE = "by_phone"
+    CLOSED = "closed"
 
 
 HELD: Final = (Outcome.COMPLETED, Outcome.BY_PHONE)
@@ -353,6 +354,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     )
     block_unlicensed: Annotated[
         bool, Meta(description="a claim without a licence for the state: True forbids, False warns")
+    ] = False
+    closes_line: Annotated[
+        bool,
+        Meta(
+            description="at closing time the visits that still wait end as `closed`; otherwise they keep their place"
+        ),
     ] = False
     needs_on_call: Annotated[bool, Meta(description="Meet Now is closed while no provider is on call")] = (
         False

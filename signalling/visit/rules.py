@@ -18,6 +18,7 @@ from signalling.visit.commands import (
     AddPhoto,
     Assign,
     Claim,
+    Close,
     Command,
     Decline,
     Dismiss,
@@ -121,6 +122,7 @@ RULES: tuple[Rule, ...] = (
         (do.front_desk, do.may_claim),
     ),
     Rule(QUEUED, Decline, (ADMIN,), Status.ENDED, "declined", do.ended(Outcome.DECLINED)),
+    Rule(QUEUED, Close, (ADMIN, SYSTEM), Status.ENDED, "closed", do.ended(Outcome.CLOSED)),
     Rule(OPEN, Enter, (*PARTIES, GUEST), SAME, "entered", do.entered),
     Rule(OPEN, Leave, (*PARTIES, GUEST, SYSTEM), SAME, "left", do.left),
     Rule(OPEN, RecordContact, (SYSTEM,), SAME, "contacted", do.contacted),
@@ -190,6 +192,7 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
     DoneBefore(End, (Status.ENDED,), (CLAIMANT,), HELD),
     DoneBefore(Withdraw, (Status.ENDED,), (PATIENT, FACILITY), (Outcome.WITHDRAWN,)),
     DoneBefore(Withdraw, (Status.ENDED,), (PATIENT,), (Outcome.COMPLETED,)),
+    DoneBefore(Close, (Status.ENDED,), (ADMIN, SYSTEM), (Outcome.CLOSED,)),
 )
 
 MOST_CHANGES = 20_000

@@ -30,6 +30,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "visit.urgency": frozenset({"urgency_set"}),
     "visit.claim": frozenset({"claimed"}),
     "visit.decline": frozenset({"declined"}),
+    "visit.close": frozenset({"closed"}),
     "visit.start": frozenset({"started", "went_live"}),
     "visit.hang_up": frozenset({"hung_up"}),
     "visit.release": frozenset({"released"}),
@@ -40,7 +41,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "on_call": frozenset({"on_call", "off_call"}),
 }
 """What a request becomes in the store, if anything. Others (chat, bell, leave) are not told apart by their kind."""
-BY_THEMSELVES = frozenset({"expired", "assignment_lapsed", "returned", "paused"})
+BY_THEMSELVES = frozenset({"expired", "closed", "assignment_lapsed", "returned", "paused"})
 
 
 class Finding(NamedTuple):
@@ -338,6 +339,7 @@ def _command(said: Said, after: Visit) -> c.Command | None:
         "visit.urgency": lambda: c.SetUrgency(Urgency(fields["level"])),
         "visit.claim": c.Claim,
         "visit.decline": lambda: c.Decline(fields.get("reason")),
+        "visit.close": c.Close,
         "visit.start": c.Start,
         "visit.hang_up": c.HangUp,
         "visit.release": c.Release,

@@ -109,6 +109,7 @@ WRITES = {
     "visit.assign": Case("admin", (), {"to": "u_lin"}),
     "visit.unassign": Case("admin", ("assign",)),
     "visit.decline": Case("admin"),
+    "visit.close": Case("admin"),
     "on_call": Case("provider", (), {"on": False}),
     "bell.mark": Case("provider", ("assign",), {"until_ms": 2**52}),
 }

@@ -30,6 +30,7 @@ ACTS: dict[str, str] = {
     "visit.invited": N_("invited a guest"),
     "visit.dismissed": N_("sent a guest away"),
     "visit.ended": N_("ended a visit"),
+    "visit.closed": N_("ended a visit at closing time"),
     "visit.expired": N_("a visit expired by itself"),
     "visit.reopened": N_("took an ended visit up again"),
     "visit.photo_added": N_("added a photo to a visit"),

@@ -1,4 +1,4 @@
-"""The mails that follow from a visit's events: "declined" to the patient, "assigned" to staff who chose to receive it.
+"""The mails that follow from a visit: "declined" and "closed" to the patient, "assigned" to staff who chose it.
 
 Knows which event queues which mail, and how the record becomes one when it is due. They are queued in the same commit
 as the event, so that none is lost and none is sent about a change that failed.
@@ -21,7 +21,7 @@ from web.mail.mail_queue import MailQueue
 from web.organisations.settings import Organisation
 
 MINUTE_MS = 60_000
-LETTERS = {"declined": "declined", "assigned": "assigned", "transferred": "assigned"}
+LETTERS = {"closed": "closed", "declined": "declined", "assigned": "assigned", "transferred": "assigned"}
 """Event -> the mail that it queues."""
 
 
@@ -43,7 +43,7 @@ def promises(mail_queue: MailQueue) -> service.Consequences:
 
 
 def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], service.Service]) -> None:
-    """Register the functions that write the mails "declined" and "assigned"."""
+    """Register the functions that write these mails."""
 
     async def declined(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
@@ -57,6 +57,12 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
                 "reason": visit.reason or ""
             },  # nothing that the patient wrote, as the address may be a stranger's
         )
+
+    async def closed(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
+        visit = await visits().visit(organisation.id, payload["visit"])
+        if visit is None or visit.outcome is not Outcome.CLOSED or not visit.patient.email:
+            return None
+        return Letter(name="closed", to=visit.patient.email, language=language_of(visit, organisation))
 
     async def assigned(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
@@ -79,7 +85,7 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
     def accounts() -> Accounts:
         return app[ACCOUNTS]
 
-    mail_queue.resolvers.update(declined=declined, assigned=assigned)
+    mail_queue.resolvers.update(closed=closed, declined=declined, assigned=assigned)
 
 
 def language_of(visit: Visit, organisation: Organisation) -> str:

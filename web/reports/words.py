@@ -17,6 +17,7 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.DECLINED: N_("Declined"),
     Outcome.WITHDRAWN: N_("Left by the patient"),
     Outcome.EXPIRED: N_("Expired"),
+    Outcome.CLOSED: N_("Clinic closed"),
 }
 
 
@@ -123,6 +124,7 @@ KINDS: dict[Outcome, str] = {
     Outcome.DECLINED: "three",
     Outcome.WITHDRAWN: "two",
     Outcome.EXPIRED: "four",
+    Outcome.CLOSED: "six",
 }
 
 
@@ -140,7 +142,7 @@ def _outcomes(
         heading=heading,
         text=gettext(
             "Each bar is all visits, from below: completed, held by phone, declined, left by the patient, "
-            "expired."
+            "expired, closed by the clinic."
         ),
         chart=chart(
             labels,

@@ -140,7 +140,7 @@ declare namespace Protocol {
   interface PastRow {
     visit: string;
     name: string;
-    outcome: "completed" | "declined" | "withdrawn" | "expired" | "by_phone" | null;
+    outcome: "completed" | "declined" | "withdrawn" | "expired" | "by_phone" | "closed" | null;
     reason: string | null;
     claimant: PersonPart | null;
     arrived_ms: number;
@@ -153,7 +153,7 @@ declare namespace Protocol {
   interface VisitPart {
     id: string;
     status: "queued" | "claimed" | "live" | "ended";
-    outcome: "completed" | "declined" | "withdrawn" | "expired" | "by_phone" | null;
+    outcome: "completed" | "declined" | "withdrawn" | "expired" | "by_phone" | "closed" | null;
     arrived_ms: number;
     claimed_ms: number | null;
     live_ms: number | null;
@@ -299,7 +299,7 @@ declare namespace Protocol {
     topic: string;
     version: number;
     visit: string;
-    why: "claimed" | "declined" | "withdrawn" | "expired";
+    why: "claimed" | "declined" | "withdrawn" | "expired" | "closed";
     by: PersonPart | null;
   }
 
@@ -588,6 +588,12 @@ declare namespace Protocol {
     reason?: string | null;
   }
 
+  interface VisitClose {
+    type: "visit.close";
+    id: number;
+    visit: string;
+  }
+
   interface VisitTransfer {
     type: "visit.transfer";
     id: number;
@@ -627,7 +633,7 @@ declare namespace Protocol {
     id: number;
     text?: string | null;
     provider?: string | null;
-    outcome?: "by_phone" | "completed" | "declined" | "expired" | "withdrawn" | null;
+    outcome?: "by_phone" | "closed" | "completed" | "declined" | "expired" | "withdrawn" | null;
     since_ms?: number | null;
     before_ms?: number | null;
     before_visit?: string | null;
@@ -729,6 +735,7 @@ declare namespace Protocol {
     "visit.unassign": VisitUnassign;
     "visit.urgency": VisitUrgency;
     "visit.decline": VisitDecline;
+    "visit.close": VisitClose;
     "visit.transfer": VisitTransfer;
     "visit.reopen": VisitReopen;
     "visit.invite": VisitInvite;
@@ -768,6 +775,7 @@ declare namespace Protocol {
     "visit.unassign": Done;
     "visit.urgency": Done;
     "visit.decline": Done;
+    "visit.close": Done;
     "visit.transfer": Done;
     "visit.reopen": Done;
     "visit.invite": Invited;

@@ -58,6 +58,7 @@ interface Boot {
 interface VisitBoot extends Boot {
   visit: string;
   home: string;
+  book: string | null;
 }
 
 interface GuestBoot extends Boot {

@@ -40,6 +40,7 @@ COMMANDS: dict[str, c.Command] = {
     "set urgency": c.SetUrgency(Urgency.URGENT),
     "claim": c.Claim(),
     "decline": c.Decline("No"),
+    "close": c.Close(),
     "enter": c.Enter("c_new", "w1"),
     "leave": c.Leave("c_ana", "w1"),
     "record contact": c.RecordContact("mail", "sent"),
@@ -70,6 +71,7 @@ queued   unassign  admin
 queued   set urgency  claimant, assignee, on call, off call, admin
 queued   claim     on call, assignee, admin
 queued   decline   admin
+queued   close     admin, system
 queued   enter     patient
 queued   leave     patient, system
 queued   record contact  system

@@ -40,6 +40,7 @@ def recipients_of(kind: str, before: Visit | None, after: Visit, by: Person | No
         ("withdrawn", assigned(), queued(), ["lin"]),
         ("withdrawn", claimed(), claimed(), ["osei"]),
         ("hung_up", claimed(), claimed(), ["osei"]),
+        ("closed", assigned(), queued(), ["lin", "max", "zoe"]),
         ("patient_done", claimed(), claimed(), ["osei"]),
     ],
 )
@@ -69,7 +70,7 @@ def test_a_notice_says_what_happened_to_whom_and_by_whom() -> None:
     assert unnamed.by is None
     assert {kind for kind, _ in TOLD.values()} == {
         "assigned", "transferred", "assignment_lapsed", "declined", "returned", "patient_back",
-        "patient_left",
+        "patient_left", "closed",
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ def test_the_stored_names_of_statuses_outcomes_and_roles_do_not_change() -> None
         "withdrawn",
         "expired",
         "by_phone",
+        "closed",
     ]
     assert [str(role) for role in Role] == ["patient", "provider", "admin", "facility", "guest", "system"]
 
@@ -34,6 +35,7 @@ def test_an_organisation_that_has_chosen_nothing_has_these_limits() -> None:
         "red_ms": 30 * MINUTE_MS,
         "claim_in_session": True,
         "block_unlicensed": False,
+        "closes_line": False,
         "needs_on_call": False,
         "show_place": True,
         "show_wait": True,

@@ -212,6 +212,15 @@ def test_f08_a_patient_leaves_a_claimed_visit_before_the_call() -> None:
     assert refused(claimed(), c.Withdraw(), CLAIMANT).code == "not_allowed"
 
 
+def test_f18_a_waiting_visit_is_closed_by_an_admin_or_at_closing_time() -> None:
+    for by in (ADMIN, SYSTEM):
+        visit = does(queued(), c.Close(), by, T0 + 10_000)
+        assert (visit.status, visit.outcome, visit.ended_ms) == (Status.ENDED, Outcome.CLOSED, T0 + 10_000)
+        assert event_of(visit, c.Close(), by) is None
+    assert refused(claimed(), c.Close(), SYSTEM).code == "wrong_status"
+    assert refused(queued(), c.Close(), COLLEAGUE, staff=on_call("ray")).code == "not_allowed"
+
+
 def test_f13_a_patient_who_was_in_the_call_and_is_done_completes_the_visit() -> None:
     left = does(live(), c.HangUp(), PATIENT, T0 + 10_000)
     for before, talked_ms in ((left, 10_000), (live(), 20_000)):
@@ -355,7 +364,7 @@ def test_only_the_server_may_send_due() -> None:
 
 def test_every_command_that_may_be_repeated_has_a_test_here() -> None:
     assert {row.command for row in DONE_BEFORE} == {
-        c.Claim, c.Start, c.HangUp, c.Leave, c.End, c.Withdraw,
+        c.Claim, c.Close, c.Start, c.HangUp, c.Leave, c.End, c.Withdraw,
     }  # fmt: skip
 
 
@@ -383,7 +392,7 @@ def test_the_printed_tables_have_every_row() -> None:
 def test_the_events_are_stored_under_these_names() -> None:
     assert [row.event for row in RULES] == (
         "opened saved guide_finished photo_added photo_removed withdrawn withdrawn patient_done "
-        "assigned urgency_set unassigned claimed declined entered left contacted invited dismissed "
+        "assigned urgency_set unassigned claimed declined closed entered left contacted invited dismissed "
         "guest_started started went_live hung_up released transferred ended reopened"
     ).split()
     assert [row.event for row in DEADLINES] == "expired assignment_lapsed returned paused paused".split()

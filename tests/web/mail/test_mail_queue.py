@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from signalling.store import jobs as queues
-from signalling.visit.commands import Assign, Decline
+from signalling.visit.commands import Assign, Close, Decline
 from signalling.visit.record import Actor, Role
 from tests.web.mail.smtp import mail_server
 from tests.web.site import OSEI, Site, settings_for
@@ -115,13 +115,19 @@ async def test_without_an_smtp_server_each_mail_is_a_file_that_only_the_server_c
     assert "ana" not in path.name
 
 
-async def test_a_declined_patient_gets_a_mail_with_the_reason(valkey_url: str, tmp_path: Path) -> None:
+async def test_f18_a_patient_gets_a_mail_with_the_reason_or_that_the_clinic_closed(
+    valkey_url: str, tmp_path: Path
+) -> None:
     async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
         visit = await _a_visit(site)
         await site.app[SERVICE].command(ADMIN, visit, Decline("Please come in."))
         [mail] = await smtp.until(1)
         assert mail["Subject"] == "Su solicitud en Riverside Clinic"  # the patient prefers Spanish
         assert "Please come in." in _text(mail)
+        visit = await _a_visit(site)
+        await site.app[SERVICE].command(ADMIN, visit, Close())
+        closed = (await smtp.until(2))[-1]
+        assert "ha cerrado" in _text(closed)
 
 
 async def test_an_assigned_provider_gets_a_mail_only_if_they_wish(valkey_url: str, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ BECAME = {
     Outcome.BY_PHONE: N_("The visit is over."),
     Outcome.DECLINED: N_("The clinic cannot take this visit. The reason is on the patient’s page."),
     Outcome.WITHDRAWN: N_("No longer in line."),
+    Outcome.CLOSED: N_("No longer in line: the clinic has closed."),
     Outcome.EXPIRED: N_("No longer in line: nobody came to the device for too long."),
 }
 

@@ -195,6 +195,7 @@ async def visit_page(request: web.Request) -> web.Response:
         "visit": visit_id,
         "ws": f"/{organisation.id}/ws",
         "home": f"/{organisation.id}",
+        "book": f"/{organisation.id}/appointments" if organisation.booking.enabled else None,
     }
     return page(request, "visit.html", {"boot": boot}, title=gettext("Your visit"))
 

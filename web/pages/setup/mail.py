@@ -46,6 +46,7 @@ ABOUT = {
     "booked": N_("Booked visit"),
     "cancelled": N_("Cancelled visit"),
     "claimed": N_("A patient’s turn"),
+    "closed": N_("Clinic closed"),
     "declined": N_("Declined request"),
     "invite": N_("Invitation"),
     "moved": N_("Moved visit"),

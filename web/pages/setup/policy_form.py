@@ -97,6 +97,13 @@ CHOICES: Mapping[str, Choice] = {
             "place accordingly."
         ),
     ),
+    "closes_line": Choice(
+        N_("At closing time, the visits that still wait end"),
+        N_(
+            "Patients are told on the page and by mail, with the way to book a time. Otherwise they keep their place. "
+            "Booked visits always do."
+        ),
+    ),
     "claim_in_session": Choice(
         N_("Providers can claim another patient while they are in a session"),
         N_("Otherwise the session must be ended first."),

@@ -298,7 +298,7 @@ const VIEWS = {
   },
   after: () => {
     const { visit } = state;
-    return visit ? afterVisit({ visit, organisation, home: boot.home }) : nothing;
+    return visit ? afterVisit({ visit, organisation, home: boot.home, book: boot.book }) : nothing;
   },
 };
 

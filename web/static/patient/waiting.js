@@ -229,14 +229,25 @@ const ENDINGS = {
           t("You have left the line"),
           t("Your place was given up, as you wished. You can come back with Meet Now at any time."),
         ],
+  closed: () => [
+    t("The clinic has closed"),
+    t("Nobody could see you before closing time. We are sorry. The clinic’s page says when it opens again."),
+  ],
   expired: () => [
     t("This visit has expired"),
     t("Nobody could take it in the time the clinic allows. We are sorry. You can ask again with Meet Now."),
   ],
 };
 
-/** @param {{ visit: Protocol.VisitPart, organisation: Organisation, home: string }} options */
-export function afterVisit({ visit, organisation, home }) {
+/**
+ * @param {{
+ *   visit: Protocol.VisitPart,
+ *   organisation: Organisation,
+ *   home: string,
+ *   book: string | null,
+ * }} options `book`: where a time can be booked, if that is possible
+ */
+export function afterVisit({ visit, organisation, home, book }) {
   const [heading, text] = (ENDINGS[visit.outcome ?? "completed"] ?? ENDINGS.completed)(visit);
   return html`<section class="card stack after">
     ${
@@ -255,6 +266,14 @@ export function afterVisit({ visit, organisation, home }) {
           </p>`
         : nothing
     }
-    <p><a class="btn main" href=${home}>${t("Back to {name}", organisation)}</a></p>
+    <p class="row">
+      ${
+        book && visit.outcome === "closed"
+          ? html`<a class="btn main" href=${book}>${t("Book a time")}</a>`
+          : nothing
+      }
+      <a class="btn ${book && visit.outcome === "closed" ? "" : "main"}" href=${home}
+        >${t("Back to {name}", organisation)}</a>
+    </p>
   </section>`;
 }

@@ -13,6 +13,7 @@ const SENTENCES = {
   declined: ({ by, name }) => t("{by} declined {name}.", { by, name }),
   returned: ({ name }) => t("{name} is back in the queue.", { name }),
   transferred: ({ by, name }) => t("{by} handed {name} over.", { by, name }),
+  closed: ({ name }) => t("The clinic closed before anybody claimed {name}.", { name }),
   patient_left: ({ name }) => t("{name} has left.", { name }),
   patient_back: ({ name }) => t("{name} is back on the page.", { name }),
   off_call: () => t("On-Call was turned off: none of your pages had been open for a while."),

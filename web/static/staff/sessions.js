@@ -12,6 +12,7 @@ export const OUTCOMES = {
   declined: () => t("Declined"),
   withdrawn: () => t("Patient left"),
   expired: () => t("Expired"),
+  closed: () => t("Clinic closed"),
 };
 /** @type {Set<string | null>} the outcomes of visits that took place */
 export const HELD = new Set(["completed", "by_phone"]);

@@ -40,6 +40,7 @@ const SENTENCES = {
   withdrawn: (by) => t("{by} left.", { by }),
   patient_done: (by) => t("{by} left the call and was done.", { by }),
   expired: () => t("It expired."),
+  closed: () => t("The clinic closed before anybody claimed it."),
   reopened: (by) => t("{by} reopened it.", { by }),
 };
 

@@ -1,0 +1,64 @@
+"""Visits that still wait at closing time."""
+
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from signalling.visit.commands import Assign
+from signalling.visit.record import Actor, Outcome, Policy, Role, Status, Visit
+from tests.web.site import Site
+from web.intake.closing import close_lines, ends, is_closing
+from web.keys import ORGANISATIONS, SERVICE
+from web.organisations import demo
+
+SHUT = ((("00:00", "00:01"),),) * 7
+CLOSES = Policy(closes_line=True)
+NINE_TO_FIVE = replace(demo.ORGANISATION, hours=((("09:00", "17:00"),),) * 7, timezone="UTC", policy=CLOSES)
+
+
+def at(clock: str) -> datetime:
+    """Return that time of a day."""
+    return datetime.fromisoformat(f"2026-11-28T{clock}").replace(tzinfo=UTC)
+
+
+def test_f18_the_line_ends_a_minute_after_closing_time_if_the_clinics_rule_says_so() -> None:
+    assert [is_closing(NINE_TO_FIVE, at(clock)) for clock in ("16:59", "17:00", "17:01", "08:59")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert not is_closing(replace(NINE_TO_FIVE, policy=Policy()), at("17:01"))
+
+
+async def the_visit(site: Site) -> Visit:
+    """Return the only visit."""
+    service = site.app[SERVICE]
+    (found,) = (await service.mirrors.get("demo")).visits.values()
+    return found
+
+
+async def test_f18_a_visit_left_unclaimed_at_closing_time_ends_and_its_patient_is_told(site: Site) -> None:
+    service, organisations = site.app[SERVICE], site.app[ORGANISATIONS]
+    ana = site.person()
+    await ana.ask_for_a_visit()
+    visit = await the_visit(site)
+    await site.change(hours=SHUT)
+    assert await close_lines(service, organisations) == 0, "the clinic keeps the line"
+    await site.change(hours=SHUT, policy=CLOSES)
+    assert await close_lines(service, organisations) == 1
+    assert await close_lines(service, organisations) == 0
+    after = await service.visit("demo", visit.id)
+    assert after is not None
+    assert (after.status, after.outcome) == (Status.ENDED, Outcome.CLOSED)
+
+
+async def test_f18_a_visit_that_was_booked_or_is_assigned_stays(site: Site) -> None:
+    await site.person().ask_for_a_visit()
+    visit = await the_visit(site)
+    assert ends(visit)
+    assert not ends(replace(visit, booked_ms=1))
+    admin = Actor(organisation="demo", id="u_hale", name="Robin Hale", role=Role.ADMIN)
+    await site.app[SERVICE].set_on_call(admin, on=True)
+    await site.app[SERVICE].command(admin, visit.id, Assign("u_hale"))
+    assert not ends(await the_visit(site))

@@ -1,0 +1,72 @@
+"""Ends the visits that still wait at closing time, if the clinic's rules say so (`Policy.closes_line`).
+
+Every worker looks; each visit ends once, however many try. Knows no page and no mail: what follows from the end is
+defined in `signalling/visit/notifications.py` and `web/mail/visits.py`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import structlog
+from aiohttp import web
+
+from signalling.errors import UnavailableError
+from signalling.service import Accepted, Service
+from signalling.sweep import system
+from signalling.visit.commands import Close
+from signalling.visit.record import Visit
+from web.keys import ORGANISATIONS, SERVICE, SUPERVISOR
+from web.organisations.documents import Organisations
+from web.organisations.opening_hours import is_open
+from web.organisations.settings import Organisation
+
+PERIOD_S = 15.0
+GRACE = timedelta(minutes=1)
+"""The line ends so long after closing time."""
+log = structlog.get_logger("web.closing")
+
+
+def is_closing(organisation: Organisation, at: datetime) -> bool:
+    """Return whether visits that wait at `at` (a time with time zone) end."""
+    return organisation.policy.closes_line and not (
+        is_open(organisation, at) or is_open(organisation, at - GRACE)
+    )
+
+
+def ends(visit: Visit) -> bool:
+    """Return whether a waiting visit ends at closing time: not if it was booked, or somebody is about to claim it."""
+    return visit.booked_ms is None and visit.assignee is None
+
+
+async def close_lines(service: Service, organisations: Organisations) -> int:
+    """End the visits that wait at clinics that have closed; return their number. Raises `UnavailableError`."""
+    count = 0
+    for name in await organisations.list():
+        organisation = await organisations.get(name)
+        at = datetime.fromtimestamp(service.clock_ms() / 1000, UTC)
+        if organisation is None or not is_closing(organisation, at):
+            continue
+        mirror = await service.mirrors.get(name)
+        for visit in [one for one in mirror.visits.queue(urgent_first=False) if ends(one)]:
+            done = await service.command(system(name), visit.id, Close())
+            count += isinstance(done, Accepted) and done.event is not None
+    if count:
+        log.info("closing.ended", count=count)
+    return count
+
+
+async def run(service: Service, organisations: Organisations) -> None:
+    """Look for clinics that have closed, until cancelled."""
+    while True:
+        with contextlib.suppress(UnavailableError):  # tried again in a moment
+            await close_lines(service, organisations)
+        await asyncio.sleep(PERIOD_S)
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """Look for clinics that close as long as the app lives; must come after the clean-up context of signalling."""
+    app[SUPERVISOR].keep("web.closing", partial(run, app[SERVICE], app[ORGANISATIONS]))
+    yield
