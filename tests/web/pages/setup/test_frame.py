@@ -220,3 +220,14 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
     }
     assert len(forms) >= 8
     assert not {form for form in forms if "data-keep=" not in form}
+
+
+def test_f32_every_button_of_the_set_up_and_the_settings_that_takes_something_away_asks_first() -> None:
+    pages = [path for path in (TEMPLATES / "setup").glob("*.html") if path.name != "guide.html"]  # until Save
+    found = {
+        f"{path.name}: {button[0]}"
+        for path in [*pages, TEMPLATES / "preferences.html"]
+        for button in re.finditer(r'<button class="btn danger"[^>]*>', path.read_text("utf-8"))
+    }
+    assert len(found) >= 6
+    assert not {button for button in found if "data-ask=" not in button or "data-ask-text=" not in button}
