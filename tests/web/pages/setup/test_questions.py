@@ -4,7 +4,7 @@ from playwright.async_api import Dialog, Page, expect
 
 from tests.web.browsing import OpenPage
 from tests.web.pages.setup.test_browser import go, open_page, save, signed_in
-from tests.web.site import Site
+from tests.web.site import OSEI, Site
 
 __all__ = ["open_page"]  # the fixture
 
@@ -22,9 +22,11 @@ async def asked(page: Page, button: str, title: str, *words: str) -> None:
             await expect(dialog).to_have_count(0)
 
 
-async def test_f32_acts_that_others_notice_are_asked_about_with_what_will_happen(
+async def test_f31_f32_acts_that_others_notice_are_asked_about_and_a_closed_account_clears_its_pages(
     site: Site, open_page: OpenPage
 ) -> None:
+    osei = await signed_in(site, open_page, OSEI)
+    await expect(osei.get_by_role("switch", name="On-Call")).to_be_enabled()
     page = await signed_in(site, open_page)
     await go(site, page, "/demo/staff/setup/people")
     await page.get_by_text("Change Dr Jonas Lind").click()
@@ -35,14 +37,16 @@ async def test_f32_acts_that_others_notice_are_asked_about_with_what_will_happen
         "A link to set",
     )
     await expect(page.get_by_role("heading", name="A link for Dr Jonas Lind")).to_be_visible()
-    await page.get_by_text("Change Dr Jonas Lind").click()
+    await page.get_by_text("Change Dr Maya Osei").click()
     await asked(
         page,
-        "Close the account Dr Jonas Lind",
-        "Close the account of Dr Jonas Lind?",
+        "Close the account Dr Maya Osei",
+        "Close the account of Dr Maya Osei?",
         "You can open the account",
     )
     await expect(page.get_by_text("Closed", exact=True)).to_be_visible()
+    await expect(osei.get_by_role("heading", name="You are signed out")).to_be_visible()
+    await expect(osei.get_by_role("heading", name="Sessions List")).to_have_count(0)
     await go(site, page, "/demo/staff/setup/facilities")
     await page.get_by_label("Name of the facility").fill("Lakeside School")
     await page.get_by_role("button", name="Make its link").click()
