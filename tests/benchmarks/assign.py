@@ -1,4 +1,4 @@
-"""From an administrator's Assign to the assignee's bell, where the assignee's page is served by the other worker.
+"""Measures the time from an administrator's Assign to the assignee's bell; the other worker serves that page.
 
 Measured is the time from the request being sent to the notification being read, store, decision and both workers
 included. Each round takes the assignment back, and has no other person's notification in it.
@@ -30,14 +30,14 @@ Tell = Callable[[float], None]
 
 
 class Heard(NamedTuple):
-    """What the assignee's bell told: each round's delay, and how many rounds it never rang in."""
+    """Records the assignee's bell: the delay of each round, and the number of rounds without a notification."""
 
     late_ms: list[float]
     unheard: int
 
 
 def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
-    """Plays the rounds. Raises ChildError."""
+    """Measure all rounds. Raises ChildError."""
     (assignee,) = server.staff(1, 1)
     admin = asyncio.run(_admin(server))
     _, visit = server.patient()

@@ -1,4 +1,4 @@
-"""What this machine takes for telling many, whoever does it: one process writes a message to many sockets, no more.
+"""Measures what this machine needs to send one message to many sockets: a single process that only writes.
 
 It is the part of fan-out that no server can save: the kernel's. Where a target was set on another machine, the ratio to
 this says what the server adds.
@@ -21,7 +21,9 @@ Tell = Callable[[float], None]
 
 
 def write_us(sockets: int, rate: float, seconds: float) -> float:
-    """CPU of a write in µs, of so many sockets each written to `rate` times a second. Raises ChildError."""
+    """Return the CPU time of one write in µs, if `sockets` sockets are written to `rate` times a second.
+    Raises ChildError.
+    """
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
     writer = Child(write_all, port, sockets, rate, seconds)

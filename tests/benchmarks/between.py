@@ -1,4 +1,4 @@
-"""What a message from one socket to one other costs: through the server, on one worker or over to the other.
+"""Measures a message from one socket to one other through the server, on the same worker and between two workers.
 
 Two ways of ours: a line of the chat, which the store keeps and numbers before anybody sees it, and the microphone
 switched off, which is only passed on. The others pass on as much, and keep nothing. All tell the sender that it was
@@ -23,7 +23,8 @@ from tests.benchmarks.server import BenchServer
 
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
-TARGETS = {"socket.io": 2.5, "python-socketio": 5.0}  # for the same work: the others keep nothing
+# this ratio compares the same work: the other servers store nothing
+TARGETS = {"socket.io": 2.5, "python-socketio": 5.0}
 WAYS = {
     Way(False, False): ("muted_one", "passed on, one worker"),
     Way(False, True): ("muted_across", "passed on, across workers"),
@@ -43,7 +44,7 @@ class Size(NamedTuple):
     each: int
 
 
-WHOLE = Size(40, 5, 80, 40)  # so few of each that no client sends more than one may
+WHOLE = Size(40, 5, 80, 40)  # so few messages of each kind that no client exceeds its limit
 QUICK = Size(10, 1, 20, 20)
 
 
@@ -60,7 +61,7 @@ Played = Field[dict[Way, Spent]]
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays all ways on all stacks. Raises ChildError."""
+    """Measure all ways on all stacks. Raises ChildError."""
     with stacks(ours, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
         played: Played = Child(talk, company.stacks, size).result(LIMIT_S, progress)
     made = Made([], [], [], [*company.skipped, *played.out], company.versions)
@@ -111,7 +112,7 @@ async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
             exchange.marker = clients[name].told
             await exchange.busy(
                 10
-            )  # what is made at first use is made by now, and what is compiled is compiled
+            )  # from here on, everything that is created or compiled at first use exists
 
     async def turn(name: str) -> dict[Way, Spent]:
         return {way: await exchange.spend(size) for way, exchange in exchanges[name].items()}
@@ -131,7 +132,7 @@ class Exchange:
         self._waits: dict[Any, asyncio.Future[int]] = {}
 
     def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """One message was read."""
+        """Record the time of an awaited message."""
         if self.marker in payload:
             waiting = self._waits.pop(wire, None)
             if waiting is not None and not waiting.done():
@@ -150,11 +151,11 @@ class Exchange:
             await self._one(pair)
 
     async def busy(self, each: int) -> None:
-        """All pairs at once, each with its next message as soon as the last was read."""
+        """Keep all pairs busy: each sends its next message as soon as its last one was received."""
         await asyncio.gather(*(self._several(pair, each) for pair in self.pairs))
 
     async def spend(self, size: Size) -> Spent:
-        """One round."""
+        """Measure one round."""
         late_ns = []
         for number in range(size.alone):
             late_ns.append(await self._one(self.pairs[number % len(self.pairs)]))

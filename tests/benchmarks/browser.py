@@ -1,4 +1,4 @@
-"""The figures that only a browser can tell: measured by the tests of the call in Chromium, and read from their report.
+"""Reads the figures that only a browser can measure from the report of the tests that run a call in Chromium.
 
 Knows by which property a test says what it found (`record_property`; the report has it as Python writes it). A list or
 map of numbers is one figure: its median, or the worst of its parts.
@@ -47,7 +47,7 @@ TEST = re.compile(
 
 
 def measure() -> list[Figure] | Skipped:
-    """Plays the tests that measure. Skipped where there are no tests, no Chromium, or they fail."""
+    """Run the tests that measure. Return a `Skipped` if there are no tests, no Chromium, or if they fail."""
     if not TESTS.is_dir():
         return Skipped(SKIPPED, "the tests are not installed; run it in a checkout")
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:

@@ -31,7 +31,7 @@ window.__counts = async () => {
   return counts;
 };
 
-// A call without a server: what it says goes to the other page by hand.
+// A call without a server: the script passes each description and candidate to the other page.
 window.__direct = async () => {
   const peer = new RTCPeerConnection();
   const video = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } };

@@ -50,7 +50,7 @@ class Call:
     began_s: float = field(default_factory=time.time)
 
     async def counts(self) -> list[dict[str, float]]:
-        """Return what getStats counts on both screens."""
+        """Return the counters of getStats on both pages."""
         return [await page.evaluate("__counts()") for page in (self.patient, self.provider)]
 
     async def looks(self, since_ms: float = 0.0) -> list[list[tuple[float, int, int]]]:
@@ -61,7 +61,7 @@ class Call:
 
 @asynccontextmanager
 async def relayed(browser: Browser, network: Network) -> AsyncIterator[Call]:
-    """A visit on a server of its own, in which both have pressed Start Session."""
+    """Yield a visit on a server of its own, in which both have pressed Start Session."""
     with tempfile.TemporaryDirectory() as folder:
         server = RunningServer(Path(folder), {"server": {"port": 0, "workers": 1}})
         try:
@@ -104,7 +104,7 @@ async def _visit(browser: Browser, server: RunningServer, signalling: Proxy, med
 
 @asynccontextmanager
 async def direct(browser: Browser, network: Network) -> AsyncIterator[Call]:
-    """The same without a server: the patient's Chromium reaches the provider's through the proxy, and no other way."""
+    """Yield a call without a server: the patient's Chromium reaches the provider's only through the proxy."""
 
     async def blank(request: Any) -> None:
         await request.fulfill(body="<!doctype html><body>", content_type="text/html")

@@ -1,4 +1,4 @@
-"""The claim race: fifty providers claim one patient at once, again and again, over two workers.
+"""Measures the claim race: fifty providers claim one patient at the same time, many times, over two workers.
 
 Measured is the time from the winner's press being sent to the patient's page knowing it, where that page is served by
 the other worker. Each round must have one winner, and everybody else must be told who it was.
@@ -25,7 +25,9 @@ Tell = Callable[[float], None]
 
 
 class Round(NamedTuple):
-    """One race. `version` is where the patient's topic shows it; `sent_ns` when the winner's press was sent."""
+    """One race. `version`: the version of the patient's topic that shows the claim; `sent_ns`: when the
+    winner sent it.
+    """
 
     winners: int
     refused: int
@@ -39,7 +41,7 @@ Seen = dict[int, dict[str, int]]
 
 
 def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
-    """Plays the races. Raises ChildError."""
+    """Measure all races. Raises ChildError."""
     staff = server.staff(PROVIDERS, PROVIDERS)
     patient, visit = server.patient()
     page = Child(watch, server.endpoint, patient, visit, rounds + WARM_UP)
@@ -55,7 +57,7 @@ def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
 
 
 def judge(races: list[Round], seen: Seen) -> list[Figure]:
-    """Return the figures from what the providers and the patient's pages saw."""
+    """Return the figures from what the providers and the patient's pages received."""
     late_ms = [
         (at - played.sent_ns) / 1e6
         for played in races

@@ -1,4 +1,4 @@
-"""What the load tester itself takes: `greenroom peers` as anybody types it, one process against a server of its own.
+"""Measures the load tester itself: one process of `greenroom peers` against a server of its own.
 
 Three runs: whole visits without media, as they come at a hundred a second; a hundred calls of light media at once; four
 of real media. Measured is the driver's CPU, so that it can be told how many people it can play on a core.
@@ -19,12 +19,12 @@ from web.server.throwaway import GREENROOM
 
 PEERS = [*GREENROOM, "peers", "--local"]
 LIMIT_S = 300.0
-EDGE_S = 1.0  # after the last has come, and before the first goes
+EDGE_S = 1.0  # after the last patient has arrived, and before the first leaves
 Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """How many visits without media, and how many calls of each kind at once, each so long."""
+    """The number of visits without media, the number of calls of each kind at the same time, and their length."""
 
     visits: int
     light: int
@@ -37,7 +37,7 @@ QUICK = Size(100, 10, 1, 5)
 
 
 def measure(size: Size, tell: Tell) -> Made:
-    """Drives all three. Raises ChildError."""
+    """Measure all three runs. Raises ChildError."""
     visits = run(size.visits, size.visits // 20 + 1, "none", "steady:100/s", fill_in="2s", talk="1s")
     tell(0.4)
     light = run(size.light, size.light, "light", "steady:10/s", talk=f"{size.talk_s}s")
@@ -113,7 +113,7 @@ def run(patients: int, providers: int, media: str, arrivals: str, **options: str
 
 
 def share(run: dict[str, Any]) -> float:
-    """How much of a core the driver took while all were in their calls."""
+    """Return the share of a core that the driver used while all were in their calls."""
     calls, driver = (run["gauges"][name]["over_time"] for name in ("in_call", "driver_cpu"))
     full = [at_s for at_s, people in calls if people == run["people"]["arrived"]]
     first_s, last_s = min(full) + EDGE_S, max(full) - EDGE_S

@@ -1,4 +1,4 @@
-"""What it costs to tell everybody: a thousand sockets on two workers hear the queue, ours and the others' in turn.
+"""Measures fan-out: a thousand sockets on two workers subscribe to the queue, on our server and the others in turn.
 
 The news are rows of On-Demand Requests: a patient leaves a step of the setup guide. Five a second, then twenty at once,
 then as many as will go. Measured is the CPU of all workers' threads for each message that arrived, everything that the
@@ -25,7 +25,7 @@ from tests.benchmarks.wire import PeerError
 
 SOCKETS = 1000
 PEOPLE = 50
-MAKERS = 40  # so many that none of them sends faster than one client may
+MAKERS = 40  # so many makers that none of them exceeds the rate allowed to one client
 RATE = 5.0
 BURST = 20
 IN_FLIGHT = 20
@@ -38,7 +38,7 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """How much of it: sockets, rounds, and for each round seconds of steady news, bursts, and news in a flood."""
+    """The size of a run: sockets and rounds; per round: seconds of steady updates, bursts, and updates in a flood."""
 
     sockets: int
     rounds: int
@@ -77,7 +77,7 @@ Played = Field[dict[str, Spent]]
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays all phases on all stacks. Raises ChildError."""
+    """Measure all phases on all stacks. Raises ChildError."""
     with stacks(ours, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
         played: Played = Child(listen, company.stacks, size).result(LIMIT_S, progress)
         skipped = [*company.skipped, *played.out]
@@ -150,7 +150,7 @@ def _comparisons(played: Played, size: Size) -> list[Comparison]:
 
 
 def listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
-    """Run in the people's process; return what each phase took each stack."""
+    """Run in the process of the clients; return the figures of each phase, by stack."""
     return uvloop.run(_listen(tell, found, size))
 
 
@@ -176,13 +176,13 @@ async def _listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     await asyncio.sleep(SETTLE_S)
     await field.each(
         lambda name: audiences[name].spend(3, 1, RATE)
-    )  # what is made at first use is made by now
+    )  # from here on, everything that is created at first use exists
     await field.play(size.rounds, turn, lambda part: tell(0.3 + 0.7 * part))
     return field
 
 
 class Audience:
-    """One stack's sockets that hear the queue, and a count of what arrived where."""
+    """The sockets of one stack that subscribe to the queue, with counters of what each received."""
 
     def __init__(self, stack: Stack, marker: bytes) -> None:
         self._stack = stack
@@ -199,14 +199,16 @@ class Audience:
 
     @classmethod
     async def enter(cls, stack: Stack, company: Company, sockets: int) -> "Audience":
-        """Everybody is connected and listens. Raises PeerError, OSError, TimeoutError."""
+        """Connect and subscribe all sockets. Raises PeerError, OSError, TimeoutError."""
         audience = cls(stack, company.news)
         audience._count = dict.fromkeys(await company.audience(sockets, audience.news), 0)
         audience._makers = await company.makers(MAKERS)
         return audience
 
     def news(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """One message. A socket's first belongs to the first event, and so on: none is lost on the way."""
+        """Count one message. The first message of a socket belongs to the first event, and so on: none is
+        lost on the way.
+        """
         if self._marker not in payload or wire not in self._count:
             return
         number = self._count[wire]

@@ -1,4 +1,4 @@
-"""What a benchmark says: figures, their targets, and how they are read.
+"""Defines figures of a benchmark and their targets, and how they are summarised and compared.
 
 Pure. Knows how figures are summed up, compared with targets and with others. Knows nothing of how one is measured, nor
 of tables (`tables.py`).
@@ -15,7 +15,7 @@ from web.peers.report.figures import percentile as of_ordered
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One figure. `target` is the most that it may be; None where it is only worth knowing. `note` is for people."""
+    """One figure. `target` is its maximum, None if it has no target. `note` is a text for people."""
 
     id: str
     name: str
@@ -31,12 +31,12 @@ class Figure(msgspec.Struct, frozen=True):
 
     @property
     def verdict(self) -> str:
-        """ "ok", "MISS", or "" where there is no target."""
+        """The result: "ok", "MISS", or "" if there is no target."""
         return "" if self.target is None else "MISS" if self.missed else "ok"
 
 
 class Value(msgspec.Struct, frozen=True):
-    """What one server made of it. `ratio`: how many times ours it is, the median over the rounds; None for ours.
+    """The value of one server. `ratio`: value divided by ours, the median over the rounds; None for our own server.
 
     `target` is the least that the ratio may be; None where it is only worth knowing.
     """
@@ -68,7 +68,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class Point(msgspec.Struct, frozen=True):
-    """With so many patients waiting: how long the queue takes to open, and a claim, and what that costs the worker.
+    """The figures for a number of waiting patients: time to open the queue, time of a claim, and the worker's CPU.
 
     `pages`: how many of them have their page open and hear their visit and place.
     """
@@ -82,7 +82,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """What a figure of a call should be: at `most` or at `least` a value, or the `same` as peer to peer."""
+    """The goal of a figure of a call: `most` or `least` a value, or the `same` as peer to peer."""
 
     kind: Literal["most", "least", "same"]
     value: float = 0.0
@@ -143,7 +143,7 @@ class Made(msgspec.Struct):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Where it was measured. `load` is the one-minute load average before and after."""
+    """The machine that was measured. `load` is the one-minute load average before and after."""
 
     cpu: str
     cores: int
@@ -168,7 +168,7 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> list[Figure | Comparison | CallFigure]:
-        """What does not reach its target."""
+        """The figures that miss their targets."""
         all_of_them = [*self.figures, *self.comparisons, *(self.calls.figures if self.calls else ())]
         return [one for one in all_of_them if one.missed]
 
@@ -179,7 +179,7 @@ def percentile(values: Iterable[float], percent: float) -> float:
 
 
 def medians(runs: Sequence[Sequence[Figure]]) -> list[Figure]:
-    """One list of figures from several runs: medians, with the range of each in its note. Counts of faults add up."""
+    """Return the medians of the figures of several runs, with each range in its note. Counts of faults are added up."""
     by_id: dict[str, list[Figure]] = {}
     for run in runs:
         for figure in run:
@@ -192,7 +192,7 @@ def _median(figures: list[Figure]) -> Figure:
     if len(values) == 1:
         return first
     if first.target == 0:
-        return msgspec.structs.replace(first, value=sum(values))  # one fault in any run is a fault
+        return msgspec.structs.replace(first, value=sum(values))  # one fault in any run counts as a fault
     spread = f"{written(min(values))} to {written(max(values))}"
     return msgspec.structs.replace(
         first,
@@ -209,7 +209,9 @@ def compared(
     targets: Mapping[str, float] | None = None,
     note: str = "",
 ) -> Comparison:
-    """Several rounds of several servers, ours first: medians, and the medians of the ratios of each round."""
+    """Return the comparison of several rounds: the medians of each server, and of its ratios to our own,
+    listed first.
+    """
     ours, *others = rounds
     values = [Value(ours, statistics.median(rounds[ours]))]
     for other in others:
@@ -220,7 +222,7 @@ def compared(
 
 
 def times(number: int, what: str) -> str:
-    """So many of something: "1 round", "5 rounds"."""
+    """Return a number with its noun: "1 round", "5 rounds"."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 

@@ -1,4 +1,4 @@
-"""What an idle socket takes in memory: a thousand people on one worker who said hello, and then nothing.
+"""Measures the memory of an idle socket: a thousand people on one worker send hello, and then nothing.
 
 Half of them are staff, half a patient's pages. Measured is the growth of the worker's resident memory, right after
 hello and again once each hears a topic (staff the queue, the patient the visit).
@@ -15,7 +15,7 @@ from tests.benchmarks.process import Child, cpu_ns, resident_bytes
 from tests.benchmarks.server import BenchServer
 
 SOCKETS = 1000
-WARM_UP = 10  # few: what they leave free is taken by those who count
+WARM_UP = 10  # a few sockets first: the memory that they free is reused by those that are measured
 PEOPLE = 20
 SETTLE_S = 1.0
 QUIET_S = 5.0
@@ -64,7 +64,8 @@ async def _wait_about(
     sockets: int,
     workers: list[int],
 ) -> tuple[float, float, float]:
-    # What a worker takes once, whoever comes, is no socket's: some come, hear a topic, and go before it counts.
+    # What a worker allocates once belongs to no socket: some sockets connect, subscribe and close before the
+    # measurement.
     early = await enter_all(endpoint, [*staff[:WARM_UP], patient])
     await _subscribe(early, visit)
     for peer in early:

@@ -1,4 +1,4 @@
-"""Calls on bad networks: what arrives over our relay and, in the same run, peer to peer through the same proxy.
+"""Measures calls on bad networks: over our relay and, in the same run, peer to peer through the same proxy.
 
 Knows the networks, how long each is watched, and the goals. One call of each kind goes through the networks one after
 the other; each figure is that of the worse of the two screens. The patient's leg is the bad one, in both directions.
@@ -30,7 +30,7 @@ Seen = dict[tuple[str, str], float | None]
 
 LIMIT_S = 14 * 60.0
 FPS, LINES = 15, 480
-LOOKS = 40  # more than a page takes in a second
+LOOKS = 40  # more than a page processes in a second
 FLOWS_S = 3.0
 RESTORED_S, BACK_S, SETTLED_S = 45.0, 20.0, 30.0
 CAMERA_FPS = 20
@@ -153,7 +153,7 @@ def worse(values: Sequence[float | None]) -> float | None:
 
 
 def figures(before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the figures of the worse screen from what both had counted before and after."""
+    """Return the figures of the worse page from the counters of both pages before and after."""
     pairs = list(zip(before, after, strict=True))
     return {
         RATE: min((b["frames"] - a["frames"]) / ((b["at_ms"] - a["at_ms"]) / 1000) for a, b in pairs),
@@ -171,7 +171,7 @@ def figures(before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, 
 async def _until(
     call: Call, judge: Callable[[Sequence[Look], float], float | None], end_ms: float, most_s: float
 ) -> float | None:
-    """Return what `judge` says of both screens, at the latest after `most_s`; None is never."""
+    """Return the result of `judge` for both pages, after at most `most_s` seconds; None if it never succeeds."""
     while True:
         found = worse([judge(looks, end_ms) for looks in await call.looks(end_ms - 1000)])
         if found is not None or time.time() * 1000 > end_ms + most_s * 1000:
@@ -212,7 +212,7 @@ async def _out(
 
 
 class Watch:
-    """Puts calls on the networks; keeps what was seen, so that a run that is cut short has it."""
+    """Applies the networks to the calls; keeps the results, so that an interrupted run still has them."""
 
     def __init__(self, browser: Browser, quick: bool, tell: Callable[[float], None]) -> None:
         self.relayed: Seen = {}
@@ -225,7 +225,7 @@ class Watch:
         self._tell(min(1.0, self._steps / (4 if self._quick else 25)))
 
     async def all(self) -> list[str]:
-        """Watch everything, part after part; return what went wrong. Raises TimeoutError after LIMIT_S."""
+        """Watch all parts one after another; return the errors. Raises TimeoutError after LIMIT_S."""
         kinds = ((relayed, self.relayed), (direct, self.direct))
         parts: list[Callable[[], Awaitable[None]]] = [partial(self._trials, *kind) for kind in kinds]
         if not self._quick:
@@ -270,7 +270,8 @@ class Watch:
                 found = await _out(call, nothing, seconds, page=True)
                 self.relayed[down(seconds), BACK] = found
                 self._step()
-            if found is None:  # the server has closed the call, and the patient's page asks for a press again
+            # the server has closed the call, and the patient's page asks the patient to start again
+            if found is None:
                 pressed_ms = time.time() * 1000
                 await call.patient.get_by_role("button", name="Start Session").click(timeout=BACK_S * 1000)
                 found = await _until(call, back_after_s, pressed_ms, BACK_S)
@@ -289,7 +290,7 @@ async def _chromium(path: str) -> AsyncIterator[Browser]:
 
 
 def table(ours: Seen, others: Seen) -> list[CallFigure]:
-    """Return the rows of the table: what was seen over the relay, and beside it what was peer to peer."""
+    """Return the rows of the table: the results over the relay beside those peer to peer."""
     return [
         CallFigure(
             network=network,

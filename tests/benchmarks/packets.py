@@ -167,7 +167,7 @@ class Load:
             speaker.close()
 
     def wait(self, timeout_s: float) -> None:
-        """Read what arrives within the time, 50 ms at most."""
+        """Read the packets that arrive within the time, 50 ms at most."""
         for descriptor, _ in self.poll.poll(max(0.0, min(timeout_s, 0.05))):
             self.speakers[descriptor].readable()
 
@@ -333,7 +333,7 @@ def run(
 
 
 def measure(calls: int, seconds: float, progress: Callable[[float], None]) -> Made:
-    """Run so many calls through a relay for so long; return the figures. Raises TimeoutError if it does not answer."""
+    """Run calls through a relay for a time; return the figures. Raises TimeoutError if the relay does not answer."""
     progress(0.1)
     found = run(calls, seconds)
     progress(0.6)

@@ -1,4 +1,4 @@
-"""Many cheap clients of ours in one process: just enough of PROTOCOL.md to load a server and listen.
+"""Cheap clients of our server, many in one process: the part of PROTOCOL.md that loads a server and receives updates.
 
 Knows hello, requests and their answers, in both codecs. The WebSocket itself is in `wire.py`.
 """
@@ -26,7 +26,7 @@ decode_text = msgspec.json.Decoder().decode
 
 
 class Endpoint(NamedTuple):
-    """Where the server is, and the organisation whose socket is meant."""
+    """The address of the server, and the organisation whose socket is used."""
 
     host: str
     port: int
@@ -34,7 +34,7 @@ class Endpoint(NamedTuple):
 
 
 class Login(NamedTuple):
-    """As whom a peer comes in: the Cookie header of a browser, and the role in which it speaks."""
+    """The identity of a client: the Cookie header of a browser, and the role."""
 
     cookie: str
     role: str
@@ -45,7 +45,7 @@ News = Callable[["Peer", bytes, int], None]
 
 
 class Peer(TimedWire):
-    """One socket. `worker` and `me` are who answered and as whom. With `text` it speaks JSON, as a browser does."""
+    """One socket. `worker` and `me` are from the welcome. With `text` it sends JSON, as a browser does."""
 
     def __init__(self, endpoint: Endpoint, login: Login, news: News, text: bool = False) -> None:
         codec = "json" if text else "msgpack"
@@ -65,7 +65,7 @@ class Peer(TimedWire):
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
     async def hello(self) -> None:
-        """Says hello and keeps who answered. Raises PeerError, TimeoutError."""
+        """Send hello and keep the worker and the person of the welcome. Raises PeerError, TimeoutError."""
         async with asyncio.timeout(OPEN_S):
             welcome = await self.ask("hello", role=self.login.role)
         self.worker, self.me = refuse_errors(welcome)["worker"], welcome["me"]["id"]
@@ -78,7 +78,7 @@ class Peer(TimedWire):
         return answer
 
     async def bye(self) -> None:
-        """Leaves for good, and returns once the server has closed. Raises PeerError, TimeoutError."""
+        """Send bye, and return when the server has closed. Raises PeerError, TimeoutError."""
         async with asyncio.timeout(ANSWER_S):
             with suppress(PeerError):
                 await self.ask("bye")
@@ -95,7 +95,7 @@ class Peer(TimedWire):
             self.news(self, payload, self.read_ns)
 
     def lost(self, problem: PeerError) -> None:
-        """Whoever waits for an answer hears of it."""
+        """Fail the requests that wait for an answer."""
         settle(list(self._answers.values()), problem)
         self._answers.clear()
 
@@ -108,7 +108,7 @@ def refuse_errors(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def no_news(peer: Peer, payload: bytes, now: int) -> None:
-    """For peers that listen to nothing."""
+    """Ignore a message; for clients that need no updates."""
 
 
 async def enter(endpoint: Endpoint, login: Login, news: News = no_news, text: bool = False) -> Peer:

@@ -1,4 +1,4 @@
-"""Processes as the kernel sees them, and work that is done in one of its own. Linux only.
+"""Reads processes from the kernel, and runs functions in child processes. Linux only.
 
 Knows /proc and child processes with a pipe. Knows nothing of what is measured.
 """
@@ -26,7 +26,7 @@ def cpu_ns(pids: Iterable[int]) -> int:
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
-    """Return the memory that these processes have in RAM, what they share included."""
+    """Return the memory in RAM of these processes in bytes; shared memory counts once."""
     return sum(
         int(line.split()[1]) * 1024
         for pid in pids
@@ -46,11 +46,11 @@ def versions_of(*packages: str) -> dict[str, str]:
 
 
 class ChildError(Exception):
-    """What a child could not do; the text is its own last words."""
+    """A child process failed; the text is the last line of its own error."""
 
 
 class Child:
-    """A function in a process of its own. It is called with `tell`, by which it says how far it is (0.0 to 1.0)."""
+    """A function in a child process. It is called with `tell`, which reports its progress (0.0 to 1.0)."""
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
         context = multiprocessing.get_context("spawn")

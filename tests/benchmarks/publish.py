@@ -1,4 +1,4 @@
-"""The published results: one run's files in the tests' folder, and the README's table made from them.
+"""Publishes results: keeps one run's files in the tests' folder, and makes the README's table from them.
 
 Knows where they are kept. In a checkout only: an installed Greenroom has neither tests nor README.
 """
@@ -31,7 +31,7 @@ def publish(report: Report, whole: bool = True) -> None:
 
 
 def joined(before: Report, newer: Report) -> Report:
-    """Return a published run with some measurements made anew by a later one; `command` names both."""
+    """Return a published run with some measurements replaced by those of a later run; `command` names both."""
     return msgspec.structs.replace(
         before,
         command=f"{before.command}; {newer.command}",
@@ -70,7 +70,7 @@ def table() -> str:
 
 
 def write_tables() -> None:
-    """Write the page, the picture and the README's table anew from the results. Raises ConfigError if it cannot."""
+    """Write the page, the picture and the README's table from the results. Raises ConfigError if that is impossible."""
     refuse_outside()
     report = published()
     if report.curve:

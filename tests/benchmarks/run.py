@@ -60,7 +60,7 @@ Against = Callable[[Options, tuple[str, ...], Say, Tell], Made]
 
 
 class Measurement(NamedTuple):
-    """One measurement: what it is called, how our own figures are made (quickly?), and how we are compared."""
+    """One measurement: its name, the function that measures ours (quick or not), and the function that compares."""
 
     name: str
     own: Own | None
@@ -152,13 +152,14 @@ PROBLEMS = (process.ChildError, ServerNotReadyError, PeerError, TimeoutError)
 
 
 def run(options: Options) -> Report:
-    """Measures, shows the tables, writes the files, and returns the report. Raises ConfigError for what cannot be."""
+    """Measure, show the tables, write the files, and return the report. Raises ConfigError for impossible options."""
     if sys.platform != "linux":
         raise ConfigError("bench: expected Linux, whose /proc tells what a process has used")
     if options.publish:
         publish.refuse_outside()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the servers that are started here inherit it
+    # the servers that this process starts inherit it
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     console = Console()
     began, before = time.monotonic(), os.getloadavg()[0]
     started = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -198,7 +199,7 @@ def _play(console: Console, options: Options) -> Made:
     with Progress(*columns, console=console, transient=True) as progress:
 
         def play(name: str, times: int, make: Callable[[Tell], Made]) -> None:
-            """One measurement, several times."""
+            """Run one measurement several times."""
             task = progress.add_task(name, total=times)
             found = []
             for number in range(times):
@@ -285,7 +286,7 @@ def _figures(report: Report) -> Table:
 
 
 def _compared(names: tuple[str, ...], group: list[Comparison]) -> Table:
-    """Return a line for each kind of work, and under it what was measured of it."""
+    """Return a line for each kind of work, followed by the lines of its figures."""
     table = Table("", *names, box=None, pad_edge=False)
     shown = ""
     for comparison in group:

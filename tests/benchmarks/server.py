@@ -30,11 +30,11 @@ class BenchServer:
         self.endpoint = Endpoint(address.hostname, address.port, organisation)
 
     def staff(self, people: int, logins: int) -> list[Login]:
-        """Make the organisation with so many providers; return so many browsers, provider after provider in turn."""
+        """Make the organisation with this number of providers; return the browsers, in turn for each provider."""
         return asyncio.run(self.signed_in(people, logins))
 
     async def signed_in(self, people: int, logins: int) -> list[Login]:
-        """Do what `staff` does, inside a running loop."""
+        """Do what `staff` does, in a running event loop."""
         staff = await make_staff(self.settings, people, organisation=self.organisation)
         client = connect(self.settings)
         try:
@@ -49,7 +49,9 @@ class BenchServer:
         return await visits.browser(storage, STAFF, entry, "staff")
 
     def waiting(self, number: int) -> tuple[list[Login], list[str]]:
-        """Open so many visits; return the browser of each patient, and the visits. The staff must be there already."""
+        """Open this number of visits; return the browser of each patient, and the visits. The staff must
+        exist already.
+        """
 
         async def enter() -> tuple[list[Login], list[str]]:
             opened = await visits.open_visits(self.settings, self.organisation, number)

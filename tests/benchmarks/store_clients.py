@@ -1,4 +1,4 @@
-"""What commands cost the process that sends them: our connection to the store and other clients, in turn.
+"""Measures the CPU that store commands cost the sending process: our connection and other clients, in turn.
 
 Three patterns: fifty questions in one turn of the loop, as in a claim race; a PUBLISH to a subscribed connection; the
 commit script with a real record. Each turn is a process of its own on the same Valkey, over a Unix socket, on uvloop.
@@ -45,7 +45,7 @@ Call = Callable[..., Any]
 
 
 class Size(NamedTuple):
-    """How much of it: rounds, and in each turn so many times fifty questions, messages and commits."""
+    """The size of a run: rounds, and per turn the number of batches of fifty queries, of messages and of commits."""
 
     rounds: int
     questions: int
@@ -58,7 +58,7 @@ QUICK = Size(1, 10, 50, 50)
 
 
 class Client(NamedTuple):
-    """What a client is asked: coroutine functions."""
+    """The functions of a client that are measured: coroutine functions."""
 
     get: Call  # key
     publish: Call  # channel, message
@@ -75,7 +75,7 @@ class Spent(NamedTuple):
 
 @asynccontextmanager
 async def ours(path: str, received: Call) -> AsyncIterator[Client]:
-    """Our connection and our bus."""
+    """Yield our connection and our bus."""
     client: Any = SharedRedis(unix_socket_path=path, socket_timeout=5, protocol=3)
     bus = Bus(client)
     await bus.subscribe(CHANNEL, received)
@@ -87,15 +87,15 @@ async def ours(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def ours_public(path: str, received: Call) -> AsyncIterator[Client]:
-    """Our connection on the transport that is used if redis-py has changed."""
-    redis_transport.chosen = redis_transport.PublicTransport  # a process plays one turn
+    """Yield our connection on the public transport, which is used if redis-py has changed."""
+    redis_transport.chosen = redis_transport.PublicTransport  # a process runs only one turn
     async with ours(path, received) as client:
         yield client
 
 
 @asynccontextmanager
 async def redis_py(path: str, received: Call) -> AsyncIterator[Client]:
-    """redis-py as it is documented: a pool, and a task that listens."""
+    """Yield redis-py as its documentation uses it: a pool, and a task that receives."""
     client: Any = redis.asyncio.Redis(unix_socket_path=path, socket_timeout=5, protocol=3)
     script = client.register_script(COMMIT)
     async with client.pubsub(ignore_subscribe_messages=True) as listener:
@@ -114,7 +114,7 @@ async def redis_py(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def coredis(path: str, received: Call) -> AsyncIterator[Client]:
-    """coredis, with a handler of the channel."""
+    """Yield coredis, with a handler of the channel."""
     import coredis
 
     async with coredis.Redis(unix_socket_path=path, stream_timeout=5) as client:
@@ -125,7 +125,7 @@ async def coredis(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def valkey_glide(path: str, received: Call) -> AsyncIterator[Client]:
-    """valkey-glide, with a callback; one client does both."""
+    """Yield valkey-glide with a callback; one client both sends and receives."""
     import glide
 
     config = glide.GlideClientConfiguration
@@ -148,7 +148,7 @@ async def valkey_glide(path: str, received: Call) -> AsyncIterator[Client]:
 
 
 class Rival(NamedTuple):
-    """A client: its package, the module that says whether it is installed, and how it is opened."""
+    """A client: its package, the module that is imported if it is installed, and the function that opens it."""
 
     package: str
     module: str
@@ -205,7 +205,7 @@ def _compared(
 
 
 def play(tell: Tell, name: str, path: str, size: Size) -> dict[str, Spent]:
-    """Play one turn in this process."""
+    """Run one turn in this process."""
     return uvloop.run(_play(name, path, size))
 
 
@@ -214,7 +214,7 @@ async def _play(name: str, path: str, size: Size) -> dict[str, Spent]:
     arrived, took = asyncio.Event(), list[float]()
 
     def received(_: object) -> None:
-        arrived.set()  # all of them call it in the loop's thread
+        arrived.set()  # all clients call it in the thread of the event loop
 
     async with CLIENTS[name].open(path, received) as client:
 
@@ -257,7 +257,7 @@ async def _play(name: str, path: str, size: Size) -> dict[str, Spent]:
 
 
 class _Recorder:
-    """Keeps what scripts are called with, and calls none."""
+    """Records the arguments of scripts, and runs none."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[list[bytes], list[bytes]]] = []
@@ -271,7 +271,7 @@ class _Recorder:
 
 
 async def arguments(number: int) -> list[tuple[list[bytes], list[bytes]]]:
-    """Return keys and arguments of so many commits, each of a new visit."""
+    """Return keys and arguments of `count` commits, each of a new visit."""
     recorder = _Recorder()
     store = records.Store(recorder, Seal({b"1": b"k" * 32}))  # type: ignore[arg-type]
     for at in range(number):

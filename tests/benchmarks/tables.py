@@ -1,4 +1,4 @@
-"""A report as people read it: Markdown tables, and the curve of the waiting patients as a picture.
+"""Formats a report for people: Markdown tables, and a plot of the figures by number of waiting patients.
 
 Pure. The same report makes the file of results and the README's table, so that they cannot tell different stories.
 """
@@ -55,7 +55,7 @@ What differs, and for whom:
 
 
 def document(report: Report, curve: str | None = None) -> str:
-    """Return the report as a Markdown document. `curve` is where the picture of the curve is, if it is anywhere."""
+    """Return the report as a Markdown document. `curve` is the path of the plot, or None."""
     machine = report.machine
     lines = [
         "# Benchmark",
@@ -83,7 +83,7 @@ def document(report: Report, curve: str | None = None) -> str:
 
 
 def readme(report: Report, results: str) -> str:
-    """Return what is between the markers in the README: the figures of `HEADLINES`, and where all others are."""
+    """Return the README's text between the markers: the figures of `HEADLINES`, and a link to all others."""
     by_id = {figure.id: figure for figure in report.figures}
     machine = report.machine
     lines = [BEGIN, "", *_figures([by_id[name] for name in HEADLINES if name in by_id]), ""]
@@ -106,7 +106,7 @@ def placed(text: str, table: str) -> str:
 
 
 def _groups(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Comparison]]]:
-    """Those between the same servers share a table; the order is theirs."""
+    """Return the comparisons grouped by their servers, in their first order: each group makes one table."""
     groups: dict[tuple[str, ...], list[Comparison]] = {}
     for comparison in comparisons:
         groups.setdefault(tuple(value.name for value in comparison.values), []).append(comparison)

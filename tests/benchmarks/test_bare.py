@@ -1,4 +1,4 @@
-"""What a bare write takes is measured by real processes and real sockets."""
+"""Tests the measurement of a bare write, with real processes and real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message from one socket reaches one other, on the same worker and on another."""
+"""Tests the measurement of messages from one socket to another, on the same worker and on another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of the browser tests is read."""
+"""Tests that figures are read from the report of the browser tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the providers and the patient's pages saw of a race is judged."""
+"""Tests the figures of a claim race, from what the providers and the patient's pages received."""
 
 from __future__ import annotations
 

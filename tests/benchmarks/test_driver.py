@@ -1,4 +1,4 @@
-"""The load tester is run and its report is read."""
+"""Tests the measurement of the load tester: it runs, and its report is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.benchmarks.process import ChildError
 
 
 def test_the_load_tester_is_asked_what_it_takes_as_anybody_would_ask_it() -> None:
-    run = driver.run(3, 3, "none", "at-once", talk="2s")  # so long that it is looked at more than once
+    run = driver.run(3, 3, "none", "at-once", talk="2s")  # long enough to be sampled more than once
     assert run["people"] == {"arrived": 3, "waiting": 0, "in_call": 0, "done": 3}
     assert 0 <= run["driver_cpu_per_visit_s"] < 10, "three people may take less than the system counts"
     assert run["gauges"]["in_call"]["max"] == 3

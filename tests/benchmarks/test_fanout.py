@@ -1,4 +1,4 @@
-"""News reach every socket, and a server that cannot be had is named with the reason."""
+"""Tests the measurement of fan-out: updates reach every socket; a server that is not available is listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What calls on bad networks are measured by: when the picture is back and whole, what the worse screen had, goals."""
+"""Tests how calls on bad networks are judged: when the picture is back and whole, the worse page, and the goals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROW = CallFigure("5 % loss", CONCEALED, "%", 0.3, 4.0, goal=Goal("most", 0.5))
 
 
 def looks(rate: float, lines: int, since_ms: int, until_ms: int, frames: int = 0) -> list[Look]:
-    """Looks each 50 ms at a picture of this rate."""
+    """Return samples, one per 50 ms, of a picture with this frame rate."""
     return [(at, frames + int((at - since_ms) * rate / 1000), lines) for at in range(since_ms, until_ms, 50)]
 
 

@@ -1,4 +1,4 @@
-"""The benchmark itself, small: it measures, and nothing crosses before the gate opens."""
+"""Tests a small run of the packet benchmark: it measures, and no packet crosses before the gate opens."""
 
 from tests.benchmarks.packets import run
 

@@ -1,4 +1,4 @@
-"""The published results and what is made of them: tables, the picture, and the README, which must not say otherwise."""
+"""Tests that the published results, the tables, the picture and the README agree."""
 
 import xml.etree.ElementTree as ElementTree
 

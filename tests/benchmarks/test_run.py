@@ -1,4 +1,4 @@
-"""A run of the benchmark, as it is typed: it measures the real server, shows a table, and writes its files."""
+"""Tests a run of the benchmark command: it measures the real server, shows a table, and writes its files."""
 
 from __future__ import annotations
 

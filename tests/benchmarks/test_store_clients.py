@@ -1,4 +1,4 @@
-"""The clients of the store are compared on a real Valkey; those that are not installed are named."""
+"""Tests the comparison of store clients on a real Valkey; clients that are not installed are listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue is filled step by step, and a point is measured at each step."""
+"""Tests the measurement of waiting patients: the queue is filled step by step, and each step gives a point."""
 
 from __future__ import annotations
 

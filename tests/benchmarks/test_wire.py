@@ -1,4 +1,4 @@
-"""The benchmark's socket: each message with the time it was read, and what it refuses."""
+"""Tests the benchmark's socket: the time at which each message was read, and what it refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: " + ACCEP
 
 
 class Written:
-    """A transport that keeps what was written."""
+    """A transport that records what is written."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -29,7 +29,7 @@ class Written:
 
 
 class Listener(TimedWire):
-    """Keeps what it received, and when."""
+    """Records the received messages and their times."""
 
     def __init__(self) -> None:
         super().__init__("127.0.0.1", 1, "/")

@@ -1,4 +1,4 @@
-"""Visits for a benchmark, as many as it likes: written by the product's own rules and store, without a form for each.
+"""Writes many visits for a benchmark, by the product's own rules and store, without a form for each.
 
 Knows how a visit is opened and how a browser's session holds it. The workers hear of each as of any other visit.
 """
@@ -58,7 +58,7 @@ async def browser(storage: sessions.Storage, key: str, value: object, role: str)
 
 
 async def open_visits(settings: Settings, organisation: str, number: int) -> list[str]:
-    """Return the ids of so many new visits that wait, in the order in which they came."""
+    """Return the ids of `count` new waiting visits, in the order of their arrival."""
     key = data_key(Path(settings.data.folder))
     async with client(settings) as found:
         store = Store(found, Seal({key_id(key): key}))

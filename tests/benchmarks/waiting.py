@@ -1,4 +1,4 @@
-"""Ten thousand patients who wait on one worker: how long the queue takes to open, and what a claim costs by then.
+"""Measures ten thousand waiting patients on one worker: the time to open the queue, and the cost of a claim.
 
 The same worker with 10, 100, 1,000 and 10,000 visits in one queue; ten of the staff hear it, and one patient's page, or
 everybody's, hears their visit and place. Measured is the time from subscribing to the whole queue being read, from a
@@ -35,7 +35,7 @@ PAUSE_S = 0.01
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
 OPEN_TARGET_MS = 1000.0
-GROWTH_TARGET = 1.5  # within what one measurement differs from the next by itself
+GROWTH_TARGET = 1.5  # two measurements of the same thing differ by this share
 Tell = Callable[[float], None]
 
 
@@ -52,7 +52,9 @@ QUICK = Size((10, 100, 1000), 3, 30)
 
 
 def measure(server: BenchServer, size: Size, progress: Tell, *, pages: bool = False) -> Made:
-    """Fill the queue step by step; with `pages`, each patient has a page open. Raises ChildError."""
+    """Fill the queue step by step and measure each step; with `pages`, each patient has a page open. Raises
+    ChildError.
+    """
     staff = server.staff(LISTENING, LISTENING)
     curve: list[Point] = Child(
         fill, server.settings, server.endpoint, staff, server.workers, size, pages
@@ -87,7 +89,7 @@ def _with_pages(last: Point) -> list[Figure]:
 
 
 class Place(NamedTuple):
-    """Where it happens and who is there."""
+    """The server, its organisation, and the people who are connected."""
 
     settings: Settings
     endpoint: Endpoint
@@ -117,7 +119,7 @@ async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point
         tell(0.5 * number / size.waiting[-1] + 0.5 * len(points) / len(size.waiting))
         if pages:
             present += await _pages(place, opened[len(present) :])
-        await asyncio.sleep(SETTLE_S)  # the worker hears of them all
+        await asyncio.sleep(SETTLE_S)  # the worker receives an event of each of them
         claimed = opened[len(opened) // 2]
         points.append(await _point(place, claimed, size, number, len(present)))
     for peer in present:

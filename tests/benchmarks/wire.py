@@ -44,7 +44,7 @@ class TimedWire(Wire):
         """Receive a message, which was read at `read_ns`."""
 
     def lost(self, problem: PeerError) -> None:
-        """Learn that the server has closed, or that the connection broke."""
+        """Handle that the server has closed, or that the connection broke."""
 
     def say(self, payload: bytes, opcode: int = TEXT) -> None:
         """Send a message without delay. Raises PeerError if the socket is not open."""
@@ -53,7 +53,7 @@ class TimedWire(Wire):
         self.send(payload, opcode)
 
     def data_received(self, data: bytes) -> None:
-        """asyncio's: keeps the time, then takes the bytes apart."""
+        """Keep the time, then split the bytes into frames (called by asyncio)."""
         self.read_ns = time.monotonic_ns()
         super().data_received(data)
 

@@ -1,4 +1,4 @@
-"""Parties of a call for servers that are no Greenroom: they offer or answer as a browser does, and speak as ours do.
+"""Parties of a call for the other servers: they offer or answer as a browser does, and send the same media as ours.
 
 Knows SDP of one audio and one video line, full ICE's checks in both directions, and a clip of real VP8 and Opus for
 servers that decode. Sizes and rates are those of `tests/benchmarks/packets.py`.
@@ -34,7 +34,7 @@ _CANDIDATE = re.compile(r"a=candidate:\S+ 1 udp \d+ ([\d.]+) (\d+) typ host", re
 
 
 class Clip:
-    """A second of moving picture and of sound as packets' payloads, over and over; its first frame is a keyframe."""
+    """One second of moving picture and sound as packets' payloads, sent in a loop; its first frame is a keyframe."""
 
     def __init__(self) -> None:
         chance = random.Random(1)
@@ -63,7 +63,7 @@ class Clip:
 
 
 class Party(Speaker):
-    """One side of a call. It says nothing before it is connected, and its first frame then is a keyframe."""
+    """One side of a call. It sends nothing before it is connected; then its first frame is a keyframe."""
 
     def __init__(self, identity: Identity, clip: Clip | None = None, host: str = "127.0.0.1") -> None:
         super().__init__(identity, host)
@@ -75,7 +75,7 @@ class Party(Speaker):
         self._sounded = itertools.count()
 
     def offer(self) -> str:
-        """Return a description of what it would send and receive; it is the DTLS client."""
+        """Return an SDP offer with the streams that this party sends and receives; it is the DTLS client."""
         return self._description([("0", "audio"), ("1", "video")])
 
     def answer_to(self, offer: str) -> str:
@@ -150,7 +150,7 @@ class Party(Speaker):
             return
         if message.message_class is not stun.Class.REQUEST:
             super()._stun(datagram)
-        elif self.remote is not None:  # full ICE checks this way too (RFC 8445 §7.3)
+        elif self.remote is not None:  # the full ICE agent of the other side sends checks too (RFC 8445 §7.3)
             answer = stun.Message(
                 stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=message.transaction_id
             )
@@ -159,7 +159,7 @@ class Party(Speaker):
             self.send(bytes(answer))
 
     def frame(self, at_s: float) -> None:
-        """One video frame."""
+        """Send one video frame."""
         if not self.ready:
             return
         if self._clip is None:
@@ -198,7 +198,7 @@ class Party(Speaker):
             super().report()
 
     def await_picture(self) -> None:
-        """From now on it waits for the first keyframe, and sends one where it is asked to."""
+        """Wait for the first keyframe from now on, and send a keyframe if the other side asks for one."""
         self.first_ns = 0
         self.on_rtp, self.on_rtcp = self._seen, self._asked
 
@@ -209,7 +209,7 @@ class Party(Speaker):
             self.first_ns = packet.received_ns
         elif (
             packet.received_ns - self._asked_ns > ASK_AGAIN_NS
-        ):  # as a browser that cannot decode what it gets
+        ):  # request a keyframe, as a browser does that cannot decode a frame
             self._asked_ns = packet.received_ns
             self.send_rtcp(_PLI.pack(0x80 | PLI[1], PLI[0], 2, self.video_ssrc, packet.ssrc))
 
@@ -220,7 +220,7 @@ class Party(Speaker):
 
 
 def is_keyframe(payload: bytes) -> bool:
-    """Whether a VP8 payload begins a keyframe (RFC 7741 §4.2, §4.3)."""
+    """Return whether a VP8 payload begins a keyframe (RFC 7741 §4.2, §4.3)."""
     if not payload or not payload[0] & 0x10 or payload[0] & 0x07:
         return False
     at = 1

@@ -1,4 +1,4 @@
-"""The clients of one stack: who hears the queue, who makes news, who writes to whom, who claims.
+"""The clients of one stack: subscribers of the queue, senders of updates, pairs that exchange messages, and claimers.
 
 Every stack is asked for the same things and answers in its own protocol. All clients are raw sockets (`wire.py`) that
 take a message apart no further than they must: what comes is counted by a few bytes that only such a message has.
@@ -41,27 +41,29 @@ MUTED = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "mu
 """What the others carry between two sockets: ours, without what their event's name says already."""
 
 TRIED = 4
-JOIN_S = 1.0  # to join a room has no answer with the others
+JOIN_S = 1.0  # joining a room has no reply on the other servers
 Heard = Callable[[Any, bytes, int], None]
 Act = Callable[[], None]
 
 
 class Way(NamedTuple):
-    """How one tells another something: does our store keep it, are there two workers between them."""
+    """How a message reaches its receiver: whether our store keeps it, and whether it crosses two workers."""
 
     kept: bool
     across: bool
 
 
 class Pair(NamedTuple):
-    """One who writes, by calling `tell`, and the socket that hears it."""
+    """A sender, with `tell` to send a message, and the socket that receives it."""
 
     tell: Act
     hears: TimedWire
 
 
 class Racer(NamedTuple):
-    """One who claims: the futures say whether it won, and that it has let go. `worker` tells workers apart."""
+    """A client that claims: its futures resolve when it has won or lost, and when it has released the visit.
+    `worker` names its worker.
+    """
 
     claim: Callable[[str], "asyncio.Future[bool]"]
     release: Callable[[str], Awaitable[object]]
@@ -69,27 +71,29 @@ class Racer(NamedTuple):
 
 
 class Company(Protocol):
-    """What a measurement asks of a stack's clients."""
+    """The interface through which a measurement uses the clients of a stack."""
 
     news: bytes
     told: bytes
     claimed: bytes
 
     async def audience(self, number: int, heard: Heard) -> Sequence[TimedWire]:
-        """So many sockets that hear the queue's news, over all workers."""
+        """Return `number` sockets that subscribe to the queue, over all workers."""
 
     async def makers(self, number: int) -> list[Act]:
-        """So many clients, each of whose acts is one piece of news."""
+        """Return `number` functions, each of which causes one update of the queue."""
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """So many pairs on two workers, or on one."""
+        """Return `number` pairs, each on two workers or both on one."""
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
-        """Who races, for which visit, and the patient's page on each worker."""
+        """Return the claimers, the visit that they claim, and the patient's page on each worker."""
 
 
 class Ours:
-    """Greenroom's: patients' answers are the queue's news, lines of the chat and muting are what is told."""
+    """The clients of Greenroom: answers of patients update the queue; chat messages and muting are sent to
+    one other.
+    """
 
     news, told, claimed = b'"queue.row"', b'"told"', b'"claimed"'
 
@@ -99,13 +103,13 @@ class Ours:
         self._paired = 0
 
     async def audience(self, number: int, heard: Heard) -> list[Peer]:
-        """Staff who hear the queue."""
+        """Return staff who subscribe to the queue."""
         peers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
         await _subscribe(peers, "queue")
         return peers
 
     async def makers(self, number: int) -> list[Act]:
-        """Patients who go back and forth between two steps of the setup guide."""
+        """Return functions by which patients move back and forth between two steps of the setup guide."""
         peers = await enter_all(self.endpoint, self.stack.patients[:number], text=True)
         return [_answering(peer, visit) for peer, visit in zip(peers, self.stack.visits, strict=False)]
 
@@ -114,7 +118,7 @@ class Ours:
         self.told = b'"chat.line"' if way.kept else b'"media.muted"'
         providers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
         made = []
-        mine = slice(self._paired, self._paired + number)  # the visits that no pair has yet
+        mine = slice(self._paired, self._paired + number)  # the visits that are not used by a pair yet
         self._paired += number
         for provider, login, visit in zip(
             providers, self.stack.patients[mine], self.stack.visits[mine], strict=True
@@ -126,7 +130,7 @@ class Ours:
                 refuse_errors(await provider.ask("subscribe", topic=f"chat/{visit}"))
                 made.append(Pair(_writing(patient, visit), provider))
             else:
-                # Whose worker has the room is chance in life: whoever joins first.
+                # In production, the worker that owns a room is chosen by chance: the first one that joins it.
                 for peer in (provider, patient) if len(made) % 2 else (patient, provider):
                     refuse_errors(await peer.ask("media.join", visit=visit))
                 made.append(Pair(_muting(patient, visit), provider))
@@ -238,7 +242,7 @@ class Other(TimedWire):
             self.say(json.dumps(event, separators=(",", ":")).encode())
 
     def heard(self, payload: bytes) -> None:
-        """Greetings and pings are answered; all else is an event."""
+        """Handle greetings and pings; count all other messages as events."""
         if self._socket_io and not payload.startswith(b"42"):
             if payload.startswith(b"0"):
                 self.say(b"40")
@@ -250,13 +254,13 @@ class Other(TimedWire):
         self._heard(self, payload, self.read_ns)
 
     def lost(self, problem: PeerError) -> None:
-        """Whoever waits hears of it."""
+        """Fail the requests that wait for an answer."""
         settle([self.entered, *self.waits.values()], problem)
         self.entered.exception() if self.entered.done() and not self.entered.cancelled() else None
 
 
 class Others:
-    """The clients of socket.io, python-socketio and ws. `row` is what ours carried."""
+    """The clients of socket.io, python-socketio and ws. `row` is the row that our server sent."""
 
     news, told, claimed = b'"queue.row"', b'"told"', b'"claimed"'
 
@@ -265,7 +269,7 @@ class Others:
         self._numbers = itertools.count()
 
     async def _enter(self, number: int, heard: Heard, worker: int | None = None) -> list[Other]:
-        """So many clients, in turn on each worker, or on one."""
+        """Return `number` clients, in turn on each worker, or all on one."""
         endpoints = itertools.cycle(
             self.stack.endpoints if worker is None else [self.stack.endpoints[worker]]
         )
@@ -278,7 +282,7 @@ class Others:
         return found
 
     async def audience(self, number: int, heard: Heard) -> list[Other]:
-        """Clients in the room of the queue."""
+        """Return clients in the room of the queue."""
         found = await self._enter(number, heard)
         for other in found:
             other.emit("listen", None)
@@ -286,11 +290,13 @@ class Others:
         return found
 
     async def makers(self, number: int) -> list[Act]:
-        """Clients who send the row."""
+        """Return functions by which clients send the row."""
         return [_emitting(other, "news", self.row) for other in await self._enter(number, no_news)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Each hearer in a room of its own, as their documentation has it for a message to one person."""
+        """Return pairs whose receiver is in a room of its own, as the documentation says for a message to one
+        person.
+        """
         made = []
         for at in range(number):
             hears = (await self._enter(1, heard, at % 2))[0]
@@ -303,7 +309,9 @@ class Others:
         return made
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
-        """Clients who set a key where there is none; the patient's page on both workers is in the visit's room."""
+        """Return clients that set a key if it does not exist; the patient's page on both workers is in the
+        visit's room.
+        """
         visit = "v_1"
         racing = await self._enter(number, _settled)
         for other in racing:
@@ -343,7 +351,7 @@ def _other_racing(other: Other, worker: int) -> Racer:
 
 
 async def example(ours: Ours) -> dict[str, Any]:
-    """Return a row as our server sends it, for the others too; without the type, which is their event's name."""
+    """Return a row as our server sends it, without the type, which is the event's name for the others."""
     heard: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     def news(peer: Peer, payload: bytes, now_ns: int) -> None:
@@ -355,7 +363,7 @@ async def example(ours: Ours) -> dict[str, Any]:
     act()
     async with asyncio.timeout(OPEN_S):
         row = await heard
-    act()  # there and back, for whoever makes news of this visit next
+    act()  # back and forth, for the client that updates this visit next
     listener.abort()
     row.pop("type")
     return row

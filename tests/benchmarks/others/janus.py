@@ -1,4 +1,4 @@
-"""A Janus of our own for a moment: its configuration, its HTTP interface, and calls of two by its videocall plugin.
+"""Runs a Janus server: writes its configuration, calls its HTTP interface, and makes calls by its videocall plugin.
 
 Knows Janus as its manual describes it. Its ICE library takes no candidate from the loopback, so the machine needs
 another address; the packets stay on the machine all the same.
@@ -44,7 +44,7 @@ def address() -> str:
 
 @contextmanager
 def running(program: str) -> Iterator[tuple[int, str]]:
-    """Return a Janus: its process, and where its HTTP interface is. Raises MissingServerError if it does not start."""
+    """Yield a Janus: its process and the URL of its HTTP interface. Raises MissingServerError if it does not start."""
     folder = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -120,7 +120,7 @@ class Handle:
         self._event("registered")
 
     def call(self, other: str, offer: str) -> None:
-        """Rings somebody."""
+        """Call the other party."""
         self._say({"request": "call", "username": other}, {"type": "offer", "sdp": offer})
 
     def incoming(self) -> str:
@@ -128,11 +128,11 @@ class Handle:
         return str(self._event("incomingcall")["jsep"]["sdp"])
 
     def pick_up(self, answer: str) -> None:
-        """Answers it."""
+        """Accept the call."""
         self._say({"request": "accept"}, {"type": "answer", "sdp": answer})
 
     def accepted(self) -> str:
-        """Return the other side's answer, as Janus makes it."""
+        """Return the SDP answer of the other side, as Janus changes it."""
         return str(self._event("accepted", lambda event: "jsep" in event)["jsep"]["sdp"])
 
     def _say(self, body: dict[str, Any], jsep: dict[str, str] | None = None) -> None:

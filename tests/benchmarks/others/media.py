@@ -1,4 +1,4 @@
-"""What a relayed packet costs, and when the first picture comes: our relay, Janus and aiortc's MediaRelay in turn.
+"""Measures the cost of a relayed packet and the time to the first picture: our relay, Janus, aiortc's MediaRelay.
 
 Every server is started afresh for its turn and gets calls of two, with real ICE, DTLS and AES-128-GCM, from parties
 that neither encode nor decode. The first picture is measured from the second press (ours: both have been connected
@@ -45,7 +45,7 @@ QUICK = Size(20, 1, 1, 1.0, 2)
 
 @dataclass
 class Spent:
-    """One turn; CPU is the server process's."""
+    """The figures of one turn; CPU is that of the server process."""
 
     us: float = 0.0
     call_ms: float = 0.0
@@ -62,18 +62,18 @@ class Server(Protocol):
 
     @property
     def clip(self) -> Clip | None:
-        """What its parties send, if it must be real."""
+        """The clip that its parties must send if it must be real video; None for any."""
 
     @property
     def host(self) -> str:
         """Where its parties are."""
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Both are in the call as far as may be before the second press; what is returned is that press."""
+        """Do all that is possible before the second press of Start Session; return a function that is that press."""
 
 
 class Ours:
-    """Our relay: both connected before, the gate opens at the press."""
+    """Our relay: both parties connect before; the gate opens at the second press."""
 
     clip, host = None, LOOPBACK
 
@@ -87,7 +87,7 @@ class Ours:
         return self._control.recv()
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Offers, answers, ICE and DTLS; the gate stays closed."""
+        """Exchange offers and answers, do ICE and DTLS, and keep the gate closed; return a function that opens it."""
         for key, party in zip("ab", parties, strict=True):
             self._ask("accept", name, (key, party.answer(str(self._ask("join", name, key)))))
         load.connect(parties)
@@ -95,7 +95,7 @@ class Ours:
 
 
 class Janus:
-    """Janus: the caller rings, the callee accepts at the press."""
+    """Janus: the caller calls before; the callee accepts at the second press."""
 
     clip = None
 
@@ -118,7 +118,7 @@ class Janus:
 
 
 class Aiortc:
-    """aiortc: both offer at the press."""
+    """aiortc: both parties send their offers at the second press."""
 
     host = LOOPBACK
 
@@ -126,7 +126,7 @@ class Aiortc:
         self.pid, self._control, self.clip = pid, control, clip
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Nothing is known before the press."""
+        """Prepare nothing: everything happens at the second press. Return a function that is that press."""
 
         def press() -> None:
             self._control.send(("call", tuple(party.offer() for party in parties)))
@@ -143,9 +143,9 @@ Start = Callable[[], Any]
 
 @contextmanager
 def ours() -> Iterator[Server]:
-    """Our relay in a process of its own."""
+    """Yield our relay in a process of its own."""
     with served() as (pid, control):
-        control.send(("stats", "", None))  # it answers as soon as it is there
+        control.send(("stats", "", None))  # the server answers as soon as it runs
         control.poll(ANSWER_S)
         control.recv()
         yield Ours(pid, control)
@@ -154,7 +154,7 @@ def ours() -> Iterator[Server]:
 def measure(
     size: Size, others: Sequence[str], say: setup.Say, progress: Tell, *, install_janus: bool
 ) -> Made:
-    """Plays all rounds. Raises TimeoutError if a server does not answer."""
+    """Measure all rounds. Raises TimeoutError if a server does not answer."""
     starts: dict[str, Start] = {OURS: ours}
     made = Made(skipped=[])
     if "janus" in others:
@@ -241,7 +241,7 @@ def _column(field: Field[Spent], name: str) -> dict[str, list[float]]:
 
 
 def talk(server: Server, calls: int, seconds: float, *, late: bool) -> Spent:
-    """So many calls for so long: what a packet costs the server and, with `late`, its delay. Raises TimeoutError."""
+    """Measure calls for a time: CPU per packet of the server and, with `late`, its delay. Raises TimeoutError."""
     load, identity = Load(), Identity(0.0)
     parties: list[Party] = []
     used = cpu_ns([server.pid])
@@ -279,7 +279,7 @@ def _pair(server: Server, identity: Identity) -> tuple[Party, Party]:
 
 
 def first(server: Server, name: str) -> float:
-    """One call from the second press to a keyframe at both sides, ms. Raises TimeoutError."""
+    """Return the time from the second press to a keyframe at both sides, in ms. Raises TimeoutError."""
     load, identity = Load(), Identity(0.0)
     try:
         pair = _pair(server, identity)

@@ -1,4 +1,4 @@
-"""What an idle socket takes in memory on one worker, ours and the others': the growth of resident memory.
+"""Measures the memory of an idle socket on one worker, on our server and on the others: growth of resident memory.
 
 Everybody has been greeted and says nothing; ours have said who they are, the others' are in no room. One process of
 each stack, from fresh, one after the other.
@@ -45,7 +45,8 @@ def wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
 async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
     grown = {}
     for number, stack in enumerate(found):
-        # What a worker takes at first is no socket's, and a young heap shrinks: some come before it counts, and stay.
+        # What a worker allocates at first belongs to no socket, and a young heap shrinks: some sockets
+        # connect before, and stay.
         early = await _enter(stack, round(sockets * EARLY))
         before = await _resident(stack)
         here = await _enter(stack, sockets)
@@ -57,7 +58,7 @@ async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, f
 
 
 async def _resident(stack: Stack) -> int:
-    """Return the worker's memory once it is idle; the other stacks collect garbage first."""
+    """Return the worker's memory when it is idle; the other stacks collect garbage first."""
     await asyncio.sleep(SETTLE_S)
     if stack.name != OURS:
         for pid in stack.workers:

@@ -1,4 +1,4 @@
-"""The claim race of all stacks in turn: fifty people want one patient at once.
+"""Measures the claim race of all stacks in turn: fifty people claim one patient at the same time.
 
 Ours decides by its rules, keeps the record and its history on disk, and tells everybody who hears the queue; the others
 set a key where there is none, and tell the patient. Measured is the time from the winner's press being sent to the
@@ -48,7 +48,7 @@ class Spent(NamedTuple):
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays the races on all stacks. Raises ChildError."""
+    """Measure the races on all stacks. Raises ChildError."""
     with stacks(ours, others, (PROVIDERS, PROVIDERS, 1), say) as company:
         played: Field[Spent] = Child(race, company.stacks, size).result(LIMIT_S, progress)
     columns = {field: _column(played, field) for field in Spent._fields}
@@ -115,7 +115,7 @@ class Track:
                 knew.set_result(now_ns)
 
     async def spend(self, races: int) -> Spent:
-        """One round. Raises PeerError if a race has not one winner."""
+        """Measure one round. Raises PeerError if a race does not have exactly one winner."""
         late_ns = []
         used, used_store = cpu_ns(self._stack.workers), cpu_ns([self._stack.store])
         for _ in range(races):

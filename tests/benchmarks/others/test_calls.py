@@ -1,4 +1,4 @@
-"""Keyframes are told from other frames."""
+"""Tests that keyframes are told from other frames."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.benchmarks.others.calls import is_keyframe
 @pytest.mark.parametrize(
     ("payload", "keyframe"),
     [
-        (b"\x10\x00", True),  # no extensions, first partition, inverse key bit 0
+        (b"\x10\x00", True),  # the header: no extensions, first partition, inverse key bit 0
         (b"\x10\x01", False),
-        (b"\x00\x00", False),  # not where a frame begins
-        (b"\x90\x80\x81\x23\x00", True),  # a picture id of two bytes
+        (b"\x00\x00", False),  # a packet in which no frame begins
+        (b"\x90\x80\x81\x23\x00", True),  # the header has a picture id of two bytes
         (b"\x90\x80\x12\x01", False),  # of one
-        (b"\x90\xe0\x12\x01\x40\x00", True),  # and a TL0PICIDX, and a temporal layer
+        (b"\x90\xe0\x12\x01\x40\x00", True),  # the header also has a TL0PICIDX and a temporal layer
         (b"\x90", False),
         (b"", False),
     ],

@@ -1,4 +1,4 @@
-"""The first picture and the cost of packets, on our relay."""
+"""Tests the measurement of the first picture and of the cost of packets, on our relay."""
 
 from __future__ import annotations
 

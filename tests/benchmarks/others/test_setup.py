@@ -1,4 +1,4 @@
-"""Other servers that cannot be had are named with the reason."""
+"""Tests that a server that is not available is listed with the reason."""
 
 from __future__ import annotations
 

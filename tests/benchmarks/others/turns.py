@@ -1,4 +1,4 @@
-"""Whose turn it is: everybody once in each round, each round beginning with another.
+"""Orders the turns of a comparison: each server once per round, and each round begins with another server.
 
 Knows that ours must not fail, and that one of the others that does is out, with the reason, and the rest go on.
 """
@@ -15,7 +15,7 @@ FAILURES = (PeerError, TimeoutError, OSError)
 
 
 def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
-    """Everybody's turn in each round, so that nobody always comes first."""
+    """Yield (round, server) for every turn; each round begins with another server, so that none is always first."""
     for number in range(rounds):
         start = number % len(names)
         for name in (*names[start:], *names[:start]):
@@ -23,7 +23,7 @@ def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
 
 
 class Field(Generic[T]):
-    """Who is in, ours first; what each has made in its turns; who is out and why."""
+    """The servers that take part, ours first; their results; and the servers that were dropped, with the reason."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.made: dict[str, list[T]] = {name: [] for name in names}
@@ -31,14 +31,14 @@ class Field(Generic[T]):
         self._ours = next(iter(self.made))
 
     def drop(self, name: str, problem: Exception) -> None:
-        """One that failed is out. Raises the problem where it is ours."""
+        """Drop a server that failed. Raises its error if the server is ours."""
         if name == self._ours:
             raise problem
         del self.made[name]
         self.out.append(Skipped(name, f"it failed on the way: {str(problem) or type(problem).__name__}"))
 
     async def each(self, act: Callable[[str], Awaitable[object]]) -> None:
-        """Something for everybody who is in."""
+        """Run a function for each server that takes part."""
         for name in list(self.made):
             try:
                 await act(name)
@@ -48,7 +48,7 @@ class Field(Generic[T]):
     async def play(
         self, rounds: int, turn: Callable[[str], Awaitable[T]], tell: Callable[[float], None]
     ) -> None:
-        """All rounds; `tell` hears how far it is."""
+        """Run all rounds; call `tell` with the progress."""
         for number, name in alternating(list(self.made), rounds):
             if name in self.made:
                 try:
@@ -58,11 +58,11 @@ class Field(Generic[T]):
                 tell((number + 1) / rounds)
 
     def column(self, pick: Callable[[T], float]) -> dict[str, list[float]]:
-        """One figure of each turn, by name."""
+        """Return one figure of every turn, by server."""
         return {name: [pick(turn) for turn in turns] for name, turns in self.made.items()}
 
 
 async def all_done(waiting: Sequence["asyncio.Future[Any]"], limit_s: float) -> list[Any]:
-    """Return what several wait for. Raises TimeoutError."""
+    """Return the results of several coroutines. Raises TimeoutError."""
     async with asyncio.timeout(limit_s):
         return list(await asyncio.gather(*waiting))

@@ -1,4 +1,4 @@
-"""python-socketio with its Redis manager, on uvicorn: a queue that many hear, rooms of one, and a claim by SET NX.
+"""Runs python-socketio with its Redis manager on uvicorn: a queue for many, rooms for one, a claim by SET NX.
 
 Runs in an environment of its own. Argument: the store's URL. Says its port on standard output once it listens.
 """
@@ -18,7 +18,7 @@ LONG_S = 300
 
 
 def events(server: Any, store: Any) -> dict[str, Any]:
-    """Handle what a client may ask for."""
+    """Add the handlers of the events that a client may send."""
 
     async def listen(sid: str, _: object = None) -> None:
         await server.enter_room(sid, "queue")
@@ -72,7 +72,8 @@ async def main(url: str) -> None:
         ws_per_message_deflate=False,
         lifespan="off",
     )
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, gc.collect)  # before memory is looked at
+    # collect garbage before the memory is measured
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, gc.collect)
     endpoint = socket.socket()
     endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     endpoint.bind(("127.0.0.1", 0))
