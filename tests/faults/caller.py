@@ -1,4 +1,4 @@
-"""A person in a call that a test breaks: comes back as the pages do, and notes when media arrives.
+"""A person in a call that a test breaks: reconnects as the pages do, and records when media arrives.
 
 Real signalling over a real socket, and light media: real ICE, DTLS and SRTP, with packets that nobody encodes.
 """
@@ -32,7 +32,7 @@ IDENTITY = Identity(0.0)
 
 
 class _Peer(RawPeer):
-    """Notes when each RTP packet of the other party arrives."""
+    """Records when each RTP packet of the other party arrives."""
 
     def __init__(self, arrivals: list[float]) -> None:
         super().__init__(best_binding(), IDENTITY)
@@ -51,7 +51,7 @@ class _Peer(RawPeer):
 
 
 class Caller:
-    """`headers` say who this is; `urls` are WebSockets: the first is used, the others in turn when it is lost.
+    """A person. `headers` identify them; `urls` are WebSockets: the first is used, the others in turn after a loss.
 
     `arrivals` are the times (monotonic, s) at which the other party's packets arrived, `rooms` counts fresh offers.
     """
@@ -105,13 +105,13 @@ class Caller:
         self._take(None)
 
     def hears(self, since_s: float) -> bool:
-        """Whether packets have arrived steadily in the last 200 ms, all of them after `since_s`."""
+        """Return whether packets have arrived steadily in the last 200 ms, all of them after `since_s`."""
         now_s = time.monotonic()
         recent = [at for at in self.arrivals[-20:] if at > max(since_s, now_s - 0.2)]
         return len(recent) >= 5
 
     def longest_gap_s(self, since_s: float) -> float:
-        """The longest time without a packet from `since_s` until now."""
+        """Return the longest time without a packet from `since_s` until now."""
         times = [since_s, *(at for at in self.arrivals if at > since_s), time.monotonic()]
         return max(later - earlier for earlier, later in pairwise(times))
 
@@ -193,7 +193,7 @@ def p95(values: Sequence[float]) -> float:
 
 
 async def until_heard(callers: Sequence[Caller], since_s: float, timeout_s: float) -> float:
-    """Return how long after `since_s` all of them hear each other. Raises TimeoutError."""
+    """Return the time in s after `since_s` until all of them receive each other's media. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
         while not all(caller.hears(since_s) for caller in callers):  # noqa: ASYNC110 (packets are no event)
             await asyncio.sleep(0.02)
@@ -202,7 +202,7 @@ async def until_heard(callers: Sequence[Caller], since_s: float, timeout_s: floa
 
 @asynccontextmanager
 async def call(patient: Caller, provider: Caller) -> AsyncIterator[None]:
-    """A live call between two: claimed, joined and started by both; the provider joins first."""
+    """Yield a live call between two: claimed, joined and started by both; the provider joins first."""
     try:
         await patient.open()
         await provider.open()

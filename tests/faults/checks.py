@@ -1,4 +1,4 @@
-"""The checks of a history: what must not be, whatever people do and whatever breaks.
+"""Checks a history: finds what must never happen, whatever people do and whatever fails.
 
 Pure: reads no clock and no store. Each check returns what it finds as `Finding`s.
 """
@@ -17,9 +17,9 @@ from signalling.visit.setup_guide import Guide
 from signalling.visit.urgency import Urgency
 from tests.faults.history import CHAIN, NOTICE_S, Commit, Held, History, Said
 
-LAG_S = 0.5  # what a busy machine adds to the times of samples and events
-OVERLAP_S = 0.2  # two rooms of one visit for less than this is a hand-over
-GATE_S = 1.0  # so long after the record says so a gate may take to close
+LAG_S = 0.5  # the delay of samples and events on a busy machine
+OVERLAP_S = 0.2  # two rooms of one visit for less than this are a hand-over
+GATE_S = 1.0  # after the record has changed, a gate may take this long to close
 KINDS: Mapping[str, frozenset[str]] = {
     "arrive": frozenset({"opened"}),
     "visit.save": frozenset({"saved"}),
@@ -65,7 +65,7 @@ OWNERS, ROOMS, LOST, UNCAUSED, SUPERSEDED, SCREEN, GATE, ANSWERS = (
 
 
 class Rules(NamedTuple):
-    """What the pure model needs of the organisation."""
+    """The settings of the organisation that the pure model needs."""
 
     policy: Policy
     guide: Guide
@@ -97,7 +97,7 @@ def _of_visits(history: History) -> dict[str, list[tuple[Commit, Visit]]]:
 
 
 def two_owners(history: History) -> Iterator[Finding]:
-    """One owner per visit at any time: in the store, in the answers to claims, and on every screen."""
+    """Yield where a visit has two owners at a time: in the store, in the answers to claims, or on a screen."""
     visits = _of_visits(history)
     for visit_id, changes in visits.items():
         versions = [record.version for _, record in changes]
@@ -139,7 +139,7 @@ def _owners_on_screens(
 
 
 def _troubled(history: History) -> dict[str, list[tuple[float, float]]]:
-    """Return when each worker could not know better: its outages, and where its samples stopped for long."""
+    """Return the times in which each worker could not know better: its outages, and long gaps in its samples."""
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for outage in history.outages:
         found[outage.worker].append((outage.from_s, outage.until_s + NOTICE_S))
@@ -153,7 +153,7 @@ def _troubled(history: History) -> dict[str, list[tuple[float, float]]]:
 
 
 def _spans(history: History) -> dict[str, list[tuple[str, float, float]]]:
-    """Return for each visit who carried a room of it, from when and until when."""
+    """Return for each visit the workers that carried its room, each with the time of its start and end."""
     spans: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
     before: dict[str, Held] = {}
     for sample in history.held:
@@ -171,7 +171,7 @@ def _spans(history: History) -> dict[str, list[tuple[str, float, float]]]:
 
 
 def two_rooms(history: History) -> Iterator[Finding]:
-    """One owner per room, but for a moment after a worker woke or its link came back."""
+    """Yield where a room has two owners for longer than a moment after a worker resumed or its link was restored."""
     troubled = _troubled(history)
     for visit, spans in _spans(history).items():
         for number, (worker, begin_s, end_s) in enumerate(spans):
@@ -199,7 +199,7 @@ def _without(
 
 
 def gates(history: History) -> Iterator[Finding]:
-    """A gate is closed unless both had started: the visit is live, or was so until a moment ago."""
+    """Yield where a gate is open although not both have started: the visit is not live, and was not until just now."""
     live: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for visit, changes in _of_visits(history).items():
         since: float | None = None
@@ -225,7 +225,7 @@ def gates(history: History) -> Iterator[Finding]:
 
 
 def lost(history: History) -> Iterator[Finding]:
-    """No acknowledged command lost: each is in the store's stream where its answer says, and was not taken back."""
+    """Yield each acknowledged command that is lost: not in the store's stream at its answer's version, or undone."""
     by_seq = {commit.seq: commit for commit in history.commits}
     lines = {commit.record.text for commit in history.commits if isinstance(commit.record, ChatMessage)}
     for said in history.said:
@@ -254,7 +254,7 @@ def _words(said: Said) -> str:
 
 
 def replayed(history: History, rules: Rules) -> Iterator[Finding]:
-    """Every change is what the pure model makes of a command that somebody sent and that was not refused, or of time.
+    """Yield each change that the pure model does not make of a command that was sent and not refused, or of time.
 
     None is by a connection that had been superseded: after an acknowledged command of a later socket of that person.
     """
@@ -278,7 +278,7 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
         if not isinstance(after, Visit):
             continue
         held = before.get(after.id)
-        # How many events there were when the visit began: at most as many as there are before this one.
+        # The number of events when the visit began: at most the number before this one.
         number = min(after.number, commit.seq - 1) if held is None else 0
         context = Context(
             now_ms=commit.at_ms, policy=rules.policy, guide=rules.guide, staff=staff, number=number
@@ -292,7 +292,8 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
             continue
         if _by_itself(held, after, commit.kind, history, context):
             continue
-        # The newest socket first: what might have been a living connection's is not held against an older one.
+        # The newest socket first: if a living connection may have had a socket, an older one is not blamed
+        # for it.
         fitting = [
             said
             for said in sorted(waiting[after.id], key=lambda said: -said.generation)
@@ -371,7 +372,7 @@ def _entered(
 
 
 def _by_itself(before: Visit | None, after: Visit, kind: str, history: History, context: Context) -> bool:
-    """Whether the server does this by itself: a deadline, a connection that is gone, one that came back."""
+    """Return whether the server makes this change by itself: a deadline, a lost connection, a returned one."""
     if before is None:
         return False
     if kind == "entered":

@@ -1,4 +1,4 @@
-"""What the fault tests share: how often each fault is tried, figures with their bounds, and the table made of them.
+"""Fixtures of the fault tests: the number of rounds, figures with their bounds, and the table of the results.
 
 `make test` runs the quick part. `make faults` sets GREENROOM_FAULTS=all: every test runs, as often as the published
 figures ask, and the table is printed and written to `results.md`. `make faults ARGS="-k r30"` renews a part of it.
@@ -71,7 +71,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in reports
     }
     terminalreporter.write_line(markdown(ran, MACHINE))
-    # A run of some of the tests replaces what these found before, and leaves the others.
+    # A run of some tests replaces the results of these tests, and keeps the others.
     results = Path(__file__).with_name("results.json")
     found = {**read(results), **ran}
     results.write_text(written(found), "utf-8")
@@ -80,7 +80,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In `make faults` a test may take half an hour."""
+    """Give each test half an hour in `make faults`."""
     if ALL:
         for item in items:
             if "/faults/" in item.nodeid:

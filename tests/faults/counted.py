@@ -1,4 +1,4 @@
-"""The server as it is, whose workers write how many tasks they have: `python -m tests.faults.counted CONFIG`.
+"""Runs the server with workers that write their number of tasks: `python -m tests.faults.counted CONFIG`.
 
 A worker for which there is a file `.collect` collects garbage: what was left in cycles is then no growth.
 """
@@ -22,7 +22,7 @@ EVERY_S = 0.5
 
 
 def create_app(settings: Settings) -> web.Application:
-    """The product's app, with a task beside it."""
+    """Return the product's app, with a task that writes the numbers."""
     app = create(settings)
     file = Path(settings.data.folder) / f"counted-{os.getpid()}.json"
 

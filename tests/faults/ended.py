@@ -1,4 +1,4 @@
-"""Many ended visits, written straight to the store as `Store.commit` would leave them."""
+"""Writes many ended visits to the store, as `Store.commit` leaves them."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A history of what people commanded and were answered, what the store took and the workers held.
+"""Records a history: the commands of people, their answers, the store's events and the workers' rooms.
 
 Pure: reads no clock and no store. Times are `time.time()` in s; `seen_s` is when the test saw the store's event.
 `checks.py` judges it.
@@ -13,15 +13,16 @@ from typing import Any, NamedTuple
 from signalling.visit.record import Actor, Record, Visit
 from signalling.visit.relations import Event
 
-NOTICE_S = 3.0  # so long after a fault of its own a worker may take to give up what others have taken over
+NOTICE_S = 3.0  # after a fault of its own, a worker may take this long to give up what others have taken over
 CHAIN = (
-    1000  # sockets of one connection are counted within a thousand; one that was begun anew, from the next on
+    # sockets of one connection are counted within a thousand; a new connection continues at the next thousand
+    1000
 )
 
 
 @dataclass(slots=True)
 class Said:
-    """A command of somebody, sent on their connection's socket number `generation`, and its answer.
+    """A command of a person, sent on socket number `generation` of their connection, and its answer.
 
     `answer` is "done", an error's code, or "unknown" where none came; `version` belongs to "done".
     """
@@ -39,7 +40,7 @@ class Said:
 
     @property
     def refused(self) -> bool:
-        """Whether the server said that it changed nothing."""
+        """Whether the server answered that it changed nothing."""
         return self.answer not in ("done", "unknown", "unavailable")
 
 
@@ -70,7 +71,7 @@ class Outage(NamedTuple):
 
 
 class Saw(NamedTuple):
-    """Whose a visit was on somebody's screen at a version."""
+    """The owner of a visit on a person's screen at a version."""
 
     person: str
     visit: str
@@ -80,7 +81,7 @@ class Saw(NamedTuple):
 
 
 class Wrong(NamedTuple):
-    """A screen that was not the store's, so long after the last fault."""
+    """A screen that differs from the store, this long after the last fault."""
 
     person: str
     topic: str

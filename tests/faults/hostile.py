@@ -1,4 +1,4 @@
-"""What strangers can send, where it is parsed: valid examples, and the code that takes them.
+"""The inputs that strangers can send and the code that parses them: valid examples, and the parsers.
 
 Each `Target` is the product's own function for bytes of one kind, with the errors that it may raise. What a relay
 takes comes over its real socket, SRTP-protected by a peer that has connected as a browser does.
@@ -64,7 +64,9 @@ MSGPACK_TOKENS = (
 
 
 class Target(NamedTuple):
-    """`share`: how many inputs it gets of all. `feed` may be a coroutine function, and may raise what is `typed`."""
+    """A parser under test. `share`: its part of all inputs. `feed` may be a coroutine function, and raise
+    only `typed`.
+    """
 
     name: str
     share: float
@@ -74,7 +76,7 @@ class Target(NamedTuple):
 
 
 def targets(seed: str) -> list[Target]:
-    """All that need no peer."""
+    """Return all targets that need no peer."""
     return [
         Target("sdp", 8, Mutator(f"{seed} sdp", *sdp_answers(), 70_000), _parse_sdp, (SdpError,)),
         Target("json", 15, _messages(seed, JSON_SUBPROTOCOL), _decode(JSON_SUBPROTOCOL), (BadMessageError,)),
@@ -140,17 +142,17 @@ def _frames() -> tuple[list[bytes], list[bytes]]:
 
 
 def _masked(first: int, payload: bytes, mask: bytes = b"\0\0\0\0") -> bytes:
-    """A client's frame; a mask of zeros leaves the payload as it is, so that changes reach what reads it."""
+    """Return a client's frame; its mask of zeros leaves the payload unchanged, so that mutations reach the parser."""
     size = len(payload)
     head = bytes((first, 0x80 | size)) if size < 126 else bytes((first, 0xFE)) + struct.pack("!H", size)
     return head + mask + payload
 
 
 class _Taken(WebSocketDataQueue):
-    """Decodes each message where it is read, as `Connection` does."""
+    """Decodes each message when it is read, as `Connection` does."""
 
     def feed_data(self, data: Any, size: int) -> None:
-        """A message was read."""
+        """Decode a message that was read."""
         try:
             CODECS[JSON_SUBPROTOCOL].decode(data.data or b"")
         except BadMessageError:
@@ -306,7 +308,7 @@ def _bodies() -> tuple[list[bytes], list[bytes]]:
 
 
 def _take_body(data: bytes) -> None:
-    """As the API's door does, for each kind of body."""
+    """Read a request body as the API does, for each kind of body."""
     problems: list[Exception] = []
     for kind in _BODIES:
         try:
@@ -343,7 +345,7 @@ def _parse_sdp(data: bytes) -> None:
 
 
 def hellos() -> tuple[list[bytes], list[bytes]]:
-    """All that a client says in a handshake."""
+    """Return all messages of a client in a handshake."""
     said: list[bytes] = []
     answered: list[bytes] = []
     client = Association(Identity(0.0), said.append, client=True)
@@ -366,7 +368,7 @@ def hellos() -> tuple[list[bytes], list[bytes]]:
 
 
 class _Handshakes:
-    """A server's half of one handshake after the other."""
+    """The server's side of handshakes, one after the other."""
 
     def __init__(self) -> None:
         self._fed = 0
@@ -377,7 +379,7 @@ class _Handshakes:
         return Association(IDENTITY, lambda _: None)
 
     def feed(self, data: bytes) -> None:
-        """A datagram from an address that has shown the endpoint's password."""
+        """Take a datagram of an address that has proven the password."""
         self._fed += 1
         try:
             self._association.feed(data)

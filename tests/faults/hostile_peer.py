@@ -1,6 +1,4 @@
-"""What somebody in a call can send to the relay, over its real socket: SRTP-protected by a peer that has connected as a
-browser does, signed with the right password, or nothing of the kind.
-"""
+"""Sends what a party of a call can send over the relay's real socket: SRTP packets, signed STUN, any bytes."""
 
 import asyncio
 import hmac
@@ -29,7 +27,7 @@ class RefusedError(Exception):
 
 
 class Peer:
-    """Somebody in a call: what they send is read by the relay at once, in the caller's turn of the loop."""
+    """A party of a call: the relay reads what it sends at once, in the caller's turn of the loop."""
 
     def __init__(self, stage: Duo, speaker: Speaker, party: Party) -> None:
         self.stage, self.speaker, self.party = stage, speaker, party
@@ -37,38 +35,39 @@ class Peer:
         self._stream: socket.socket | None = None
 
     def _read(self) -> None:
-        self.party.endpoint.budget = BUDGET_MAX  # so that each is looked at, however many came before it
+        # so that the relay checks each of them, however many came before
+        self.party.endpoint.budget = BUDGET_MAX
         self.stage.relay.forwarder.read(self._sock)
 
     def datagram(self, data: bytes) -> None:
-        """Anything, from an address that is known."""
+        """Send any bytes from an address that the relay knows."""
         self.speaker.send(data)
         self._read()
 
     def binding(self, data: bytes) -> None:
-        """A STUN message whose password is right, whatever else is wrong with it."""
+        """Send a STUN message with the right password; the rest may be wrong."""
         self.speaker.send(_signed(data, self.speaker.remote_password))
         self._read()
 
     def rtp(self, data: bytes) -> None:
-        """A packet that SRTP finds authentic."""
+        """Send a packet with a valid SRTP authentication."""
         self.speaker.send_rtp(data)
         self._read()
 
     def rtcp(self, data: bytes) -> None:
-        """A compound packet that SRTCP finds authentic."""
+        """Send a compound packet with a valid SRTCP authentication."""
         self.speaker.send_rtcp(data)
         self._read()
 
     async def framing(self, data: bytes) -> None:
-        """Anything over TCP, on a new connection after the relay has closed the last one."""
+        """Send any bytes over TCP, on a new connection if the relay has closed the last one."""
         if self._stream is None:
             port = next(found.port for found in self.stage.relay.candidates() if found.transport == "tcp")
             self._stream = socket.create_connection(("127.0.0.1", port), timeout=5)
             self._stream.setblocking(False)
         try:
             self._stream.send(data)
-            for _ in range(3):  # the relay accepts, reads, and reads what its batch left
+            for _ in range(3):  # the relay accepts, reads a batch, and reads the rest
                 await asyncio.sleep(0)
             ended = not self._stream.recv(4096)
         except BlockingIOError:
@@ -86,14 +85,14 @@ class Peer:
             self._stream = None
 
     def answers(self, data: bytes) -> None:
-        """An SDP answer to an endpoint that is connected."""
+        """Give an SDP answer to an endpoint that is connected."""
         try:
             self.party.accept(data.decode("utf-8", "replace"))
         finally:
             assert len(self.party.endpoint.sources) <= SOURCES_MAX
 
     def targets(self, seed: str) -> list[Target]:
-        """All that this peer can send."""
+        """Return the targets for all that this peer can send."""
         stuns, dtls = _bindings(self.speaker), hellos()[0]
         samples, tokens = _packets(self.speaker)
         controls, blocks = _controls(self.speaker, self.party)
@@ -129,7 +128,7 @@ class Peer:
 
 @asynccontextmanager
 async def peer(others: int = 1) -> AsyncIterator[Peer]:
-    """Somebody in a call of two, or of more."""
+    """Yield a party in a call of two, or of more."""
     async with call() as (stage, a, _):
         for number in range(1, others):
             await stage.join(f"guest-{number}")
@@ -178,7 +177,7 @@ def _bindings(speaker: Speaker) -> list[bytes]:
 
 
 def _signed(data: bytes, password: str) -> bytes:
-    """The message with a right length, MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 §14.5, §14.7)."""
+    """Return the message with a valid length, MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 §14.5, §14.7)."""
     body = data[20:]
     head = data[:2].ljust(2, b"\0")
     rest = data[4:20].ljust(16, b"\0")

@@ -1,4 +1,4 @@
-"""A TCP link between a server and its store that a test can slow down, stall, cut and heal.
+"""A TCP link between a server and its store that a test can slow down, pause, cut and restore.
 
 Runs in the test's own loop. The far end is a unix socket or a TCP address.
 """
@@ -15,7 +15,7 @@ CHUNK = 65_536
 
 
 class Link:
-    """A listening port on loopback; each connection to it is passed on to the far end.
+    """A listening port on loopback; each connection to it is passed on to the store.
 
     `port` is the port, `delay_s` is waited before each chunk in both directions, `passed` counts connections,
     `answered` may change what the far end says.
@@ -60,7 +60,7 @@ class Link:
             writer.transport.abort()
 
     def lose_an_answer(self, after: int) -> None:
-        """Pass on what is asked, and so many more of the store's answers; reset all connections instead of the next."""
+        """Pass on `after` more replies of the store, and reset all connections instead of the next one."""
         self._answers_left = after
 
     def heal(self) -> None:
@@ -125,7 +125,7 @@ class Link:
 
 @asynccontextmanager
 async def link_to(url: str) -> AsyncIterator[Link]:
-    """A link to the store at `url` (unix:///path or redis://host:port)."""
+    """Yield a link to the store at `url` (unix:///path or redis://host:port)."""
     where = urlsplit(url)
 
     async def dial() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -1,4 +1,4 @@
-"""Two machines of worker processes on one store, each with a link of its own to it, that a test can break.
+"""Two machines of worker processes on one store, each with its own link to the store that a test can break.
 
 `python -m tests.faults.machine NAME URL` is a machine: it forks workers when it is told to, and ends with its parent. A
 worker is the product's, with the tests' sign-in; which rooms it carries goes to standard output whenever that changes,
@@ -40,7 +40,7 @@ class WorkerOf:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill the process with SIGKILL."""
         self.alive = False
         self.send(signal.SIGKILL)
 
@@ -62,7 +62,7 @@ class Machine:
         self.workers: dict[int, WorkerOf] = {}
 
     async def read(self) -> None:
-        """Take what the workers say, until the machine ends."""
+        """Read the workers' messages until the machine ends."""
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             said: dict[str, Any] = json.loads(line)
@@ -92,7 +92,7 @@ class Machine:
 async def machine(
     name: str, url: str, workers: int, log: Path, sampled: Callable[[str, float, dict[str, bool]], None]
 ) -> AsyncIterator[Machine]:
-    """Open a machine of so many workers, whose log goes to a file; all processes are gone at the end."""
+    """Open a machine of `workers` workers that logs to a file; all its processes are gone at the end."""
     async with AsyncExitStack() as stack:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -130,7 +130,7 @@ async def machine(
 def main(url: str) -> None:
     """Fork a worker for each line `INDEX NAME`, until standard input ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    import tests.faults.worker as worker  # once for all workers; the test itself has no use for it
+    import tests.faults.worker as worker  # loaded once for all workers; the test itself does not need it
 
     children: list[int] = []
     for line in sys.stdin:
@@ -145,12 +145,12 @@ def main(url: str) -> None:
 
 
 def say(**what: Any) -> None:
-    """One line on standard output, whole: several processes write there."""
+    """Print one whole line on standard output: several processes write there."""
     os.write(1, (json.dumps(what) + "\n").encode())
 
 
 def now_s() -> float:
-    """The clock that all processes of a story share."""
+    """Return the time in s of the clock that all processes of a story share."""
     return time.time()
 
 

@@ -1,4 +1,4 @@
-"""People of a story: a connection that comes back on any worker, its screens, and a record of what is said on it.
+"""The people of a story: a connection that resumes on any worker, the person's screens, and a record of all messages.
 
 Knows the protocol as `SignallingClient` speaks it and `ReturningClient` keeps topics; what is said when is the story's.
 """
@@ -20,7 +20,7 @@ from signalling.visit.record import Actor
 from tests.faults.history import CHAIN, History, Said, Saw
 from tests.signalling.clinic import headers
 
-PATIENCE_S = 1.2  # an answer that takes longer is not waited for: the person comes back on another worker
+PATIENCE_S = 1.2  # after this time without an answer, the person reconnects to another worker
 AGAIN_S = 0.1
 
 
@@ -32,7 +32,7 @@ class Screen:
         self.kind = topic.partition("/")[0]
         self.shown: Any = None
         self.refused = False
-        self.over = False  # the server said that it is no longer theirs to see
+        self.over = False  # the server answered that this person may no longer see the visit
         self._person = person
         self.held = Subscription(self._take, self._refuse)
 
@@ -55,7 +55,7 @@ class Screen:
                 self.shown["staff"][message["staff"]["id"]] = message["staff"]
         elif kind == "visit":
             self.shown = message["visit"]
-            if self.shown["status"] != "ended":  # then the patient is not told whose it was
+            if self.shown["status"] != "ended":  # then the patient does not learn who had the visit
                 self._person.saw(message)
         elif kind == "case":
             self.shown = message["case"]
@@ -77,7 +77,7 @@ class Screen:
 
 
 class Somebody:
-    """One person with one page. `door()` returns the URL of a worker to try, None while there is none."""
+    """One person with one page. `door()` returns the URL of a worker to try, or None if there is none."""
 
     def __init__(
         self,
@@ -89,8 +89,8 @@ class Somebody:
     ) -> None:
         self.actor = actor
         self.screens: dict[str, Screen] = {}
-        self.page: str | None = None  # the visit whose page this is
-        self.ended: str | None = None  # the visit that was ended last
+        self.page: str | None = None  # the visit that this page shows
+        self.ended: str | None = None  # the visit that this person ended last
         self._http, self._history, self._door, self._subprotocol = http, history, door, subprotocol
         self._client: SignallingClient | None = None
         self._open = asyncio.Event()
@@ -192,7 +192,7 @@ class Somebody:
         task.add_done_callback(self._again.discard)
 
     def vanish(self) -> None:
-        """Lose the socket without a word."""
+        """Lose the socket without a close frame."""
         if self._client is not None:
             self._client.vanish()
 
@@ -206,7 +206,7 @@ class Somebody:
             self._client.vanish()
 
     async def reload(self) -> None:
-        """Close the page and open it anew: another connection."""
+        """Close the page and open a new one: another connection."""
         client, self._token = self._client, None
         if client is not None and self.here:
             with contextlib.suppress(ClosedError, TimeoutError):
@@ -215,7 +215,7 @@ class Somebody:
     # --- what is said
 
     async def say(self, request: str, visit: str | None = None, **fields: Any) -> Said | None:
-        """Send a request and keep it with its answer; None where there was no socket to send it on."""
+        """Send a request and keep it with its answer; return None if there was no socket to send it on."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._open.wait()
@@ -258,7 +258,7 @@ class Somebody:
                 await self._client.request("unsubscribe", topic=topic)
 
     async def enter(self, visit: str) -> None:
-        """Come to a visit's page, and to its room where it has one."""
+        """Enter a visit's page, and its room if it has one."""
         await self.say("visit.enter", visit)
         await self.join(visit)
 

@@ -1,4 +1,4 @@
-"""The steps of a story, drawn from a seed: what people of a clinic do, and the faults between. Pure."""
+"""Draws the steps of a story from a seed: the commands of a clinic's people, and faults between them. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FAULTS = {
 
 
 class Step(NamedTuple):
-    """Something that somebody does, or a fault: who, and two numbers that choose about what and for how long."""
+    """One step: a person and a command, or a fault; and two numbers that choose the visit and the duration."""
 
     who: str
     what: str
@@ -47,7 +47,7 @@ def _drawn(chance: random.Random, weights: dict[str, int]) -> str:
 
 
 def plan(seed: int, operations: int, chapters: int, faults: int) -> list[Step]:
-    """Return a story: so many operations in so many chapters, each with so many faults, and a calm at its end."""
+    """Return a story: chapters with a number of operations and faults each, and a calm at the end of each."""
     chance = random.Random(seed)
     steps: list[Step] = []
     for _ in range(chapters):

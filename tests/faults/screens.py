@@ -1,4 +1,4 @@
-"""What each screen must show, by the store, and how it differs from what it shows. Knows no process and no fault."""
+"""Computes what each screen must show by the store, and how it differs from what it shows."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _plain(shown: Any) -> Any:
 
 
 def difference(shown: Any, stored: Any) -> tuple[str, str] | None:
-    """Return what differs, and where, for people; None if nothing does."""
+    """Return what differs, and where, as a text for people; None if nothing does."""
     shown, stored, path = _plain(shown), _plain(stored), ""
     if shown == stored:
         return None

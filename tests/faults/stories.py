@@ -1,4 +1,4 @@
-"""A story told on real processes: random commands of a clinic's people over two machines, with faults between them.
+"""Runs a story on real processes: random commands of a clinic's people over two machines, with faults between them.
 
 `tell` carries out the steps of `plans.py` and returns what must not be; `shortest` tells ever fewer of the steps of a
 story that fails.
@@ -28,7 +28,7 @@ from tests.signalling.clinic import GUIDE
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 STORY_S = 240.0
-SHOWN_S = 2.0  # so long after the last fault every screen is the store's
+SHOWN_S = 2.0  # after the last fault, every screen must match the store within this time
 S = TypeVar("S")
 RULES = Rules(Policy(**POLICY), GUIDE)  # type: ignore[arg-type]  # its limits are numbers
 
@@ -58,7 +58,9 @@ async def _stage(folder: Path, history: History) -> AsyncIterator[tuple[Any, ...
 
 
 class Told(NamedTuple):
-    """A story that was told: its history, what must not be, how long after the last fault all screens were right."""
+    """A story that was run: its history, its violations, and the time after the last fault until all screens
+    were right.
+    """
 
     history: History
     findings: list[Finding]
@@ -66,7 +68,7 @@ class Told(NamedTuple):
 
 
 async def tell(steps: Sequence[Step], seed: int, shown_s: float, folder: Path | None = None) -> Told:
-    """Carry out a story on two machines of its own. Each of its waits has an end."""
+    """Run a story on two machines of its own. Each wait has a limit."""
     history = History()
     with contextlib.ExitStack() as kept:
         if folder is None:
@@ -93,14 +95,14 @@ async def shortest(
         try:
             told = await tell(fewer, seed, shown_s)
         except (OSError, TimeoutError):
-            return False  # this machine has too much to do
+            return False  # this machine is too busy
         return any(finding.kind == kind for finding in told.findings)
 
     return await shrink(steps, fails, within_s)
 
 
 def in_words(steps: Sequence[Step], findings: Sequence[Finding], seed: int) -> str:
-    """Return a failing story for people."""
+    """Return a failing story as text for people."""
     lines = [
         f"seed {seed}: {len(steps)} steps",
         *(f"  {number}. {step}" for number, step in enumerate(steps, 1)),
@@ -111,7 +113,7 @@ def in_words(steps: Sequence[Step], findings: Sequence[Finding], seed: int) -> s
 async def shrink(
     steps: Sequence[S], fails: Callable[[Sequence[S]], Awaitable[bool]], within_s: float
 ) -> list[S]:
-    """Return the fewest steps found within that time that still fail: halves first, then ever smaller parts.
+    """Return the fewest steps found within the time that still fail: first halves, then smaller parts.
 
     The steps given are known to fail. One try decides, so a story that fails now and then stays longer than needed.
     """

@@ -19,7 +19,7 @@ class Figure(NamedTuple):
 
 
 class Ran(msgspec.Struct, frozen=True):
-    """One test's last run: whether it passed, how long it took, what it measured, and when."""
+    """The last run of one test: whether it passed, its duration, its figures, and its date."""
 
     passed: bool
     seconds: float
@@ -28,7 +28,7 @@ class Ran(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> dict[str, Ran]:
-    """Return what earlier runs found, by test; nothing if there is no such file."""
+    """Return the results of earlier runs, by test; empty if there is no such file."""
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Ran]) if path.exists() else {}
 
 
@@ -90,7 +90,7 @@ def readme(ran: Mapping[str, Ran]) -> str:
 
 
 def placed(document: str, ran: Mapping[str, Ran]) -> str:
-    """Return a document with the lines that it shows made anew."""
+    """Return a document in which the lines of the table are replaced."""
     before, _, rest = document.partition(BEGIN)
     return before + BEGIN + readme(ran) + END + rest.partition(END)[2]
 

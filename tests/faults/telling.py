@@ -1,4 +1,4 @@
-"""A story while it is told: what each step does, which faults are under way, and whether the screens are the store's.
+"""The running story: carries out each step, knows the active faults, and compares the screens with the store.
 
 Knows people (`people.py`), processes (`machine.py`) and the store; judges nothing but screens (`checks.py` does).
 """
@@ -38,11 +38,11 @@ from web.server.valkey import EmbeddedStore
 
 PACE_S = 0.004
 QUEUED_STEPS = 2
-STEP_S = 30.0  # no step waits for so long
+STEP_S = 30.0  # no step waits longer than this
 
 
 class Telling:
-    """A story while it is told."""
+    """A story that runs."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Telling:
         self._last_fault_s = 0.0
         self._numbers = 0
         self._problems: list[Exception] = []
-        self.settled_s: list[float] = []  # how long after its last fault each calm took
+        self.settled_s: list[float] = []  # the time that each calm took after its last fault
 
     # --- opening
 
@@ -79,7 +79,9 @@ class Telling:
         return task
 
     def door(self) -> str | None:
-        """Return a worker's URL, as a balancer that knows who is dead, and not who stands still."""
+        """Return the URL of a worker, like a load balancer that knows which workers are dead but not which
+        are frozen.
+        """
         alive = [
             worker.url for machine in self._machines for worker in machine.workers.values() if worker.alive
         ]
@@ -115,7 +117,7 @@ class Telling:
                 try:
                     streams = await client.xread({key: last}, block=100, count=500)
                 except redis.exceptions.RedisError:
-                    continue  # on a machine with too much to do; what has come meanwhile is read next
+                    continue  # on a machine that is too busy; the next message that arrived is read next
                 for _, entries in streams:
                     for number, fields in entries:
                         last = number
@@ -145,7 +147,7 @@ class Telling:
                 await queue.put(step)
                 await asyncio.sleep(PACE_S)
         await self._calm()
-        # Until every worker has had the time to give up what others have taken over.
+        # Wait until every worker has had the time to give up what others have taken over.
         await asyncio.sleep(max(0.0, self._last_fault_s + NOTICE_S + 1.0 - time.time()))
         await self._calm()
 
@@ -174,7 +176,7 @@ class Telling:
         assert visit is not None
         what = step.what
         if what == "save":
-            # Words that nobody else writes most of the time; else an answer that the guide wants.
+            # Texts that mostly nobody else writes; else an answer that the guide accepts.
             other = {0: ("fever", True), 1: ("consent", True)}.get(step.b % 12)
             guide_step, answer = other or ("allergies", "")
             await person.say("visit.save", visit, step=guide_step, answer=answer, left=step.b % 2 == 0)
@@ -341,7 +343,7 @@ class Telling:
     # --- what is shown
 
     async def _calm(self) -> None:
-        """Wait until nothing is under way and every screen is the store's; keep what is wrong in the end."""
+        """Wait until no fault is active and every screen matches the store; keep the screens that differ at the end."""
         for queue in self._queues.values():
             await queue.join()
         while self._faults:
@@ -381,7 +383,7 @@ class Telling:
     async def close(self) -> None:
         """Keep what the store has in the end, and stop everybody."""
         ids = {commit.record.id for commit in self.history.commits if isinstance(commit.record, Visit)}
-        for _ in range(3):  # until no event comes between the records and the stream
+        for _ in range(3):  # until no event arrives between reading the records and the stream
             known = len(self.history.commits)
             for visit in ids:
                 self.history.finals[visit] = (await self._store.load(ORG, Visit, visit))[0]

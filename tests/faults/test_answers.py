@@ -1,4 +1,4 @@
-"""Requests that a room's owner answers on another worker: each is answered once, whichever way the answer is lost."""
+"""Tests requests that a room's owner answers on another worker: each gets one reply, however the reply is lost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ async def two(embedded_store: EmbeddedStore, valkey_url: str) -> AsyncIterator[t
 
 
 async def in_a_room_of_the_first(clinic: Clinic) -> tuple[str, SignallingClient, list[dict[str, Any]]]:
-    """Return (visit, a provider on the second worker whose room the first one owns, answers that nobody waited for)."""
+    """Return (visit, a provider on the second worker whose room the first one owns, replies that no request
+    awaited).
+    """
     ana = await clinic.arrive(0)
     assert ana.visit is not None
     patient = await clinic.connect(ana, 0)
@@ -68,7 +70,7 @@ async def test_a_command_whose_answer_from_the_store_was_lost_is_not_refused(
         # It changes the visit as well: it puts the provider back on its page.
         await worker.supervisor.stop("sweep")
     told: list[str] = []
-    for _ in range(6):  # in most of them the loss meets the commit, and not what else is asked
+    for _ in range(6):  # in most of them the loss hits the commit, not another query
         before, _ = await service.store.load(ORG, Visit, visit)
         assert before is not None
         command = Release() if before.status is Status.CLAIMED else Claim()
@@ -194,7 +196,7 @@ async def test_a_join_whose_membership_is_given_up_while_the_store_is_silent_is_
     links[1].cut()
     await (
         asked
-    )  # raises `UnavailableError`, and is answered a second time, if the membership is not looked at again
+    )  # without another look at the membership, this raises `UnavailableError` and causes a second reply
     links[1].delay_s = 0.0
     links[1].heal()
     await until(lambda: [answer["reply_to"] for answer in odd] == [99])

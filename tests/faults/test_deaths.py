@@ -1,4 +1,4 @@
-"""A worker or a machine that carries a live call dies: picture and sound come back by themselves, and soon.
+"""Tests the death of a worker or machine that carries a live call: picture and sound come back by themselves.
 
 The real server, killed as the kernel kills; pages of real browsers, and light media where the page is not the point.
 """
@@ -78,7 +78,7 @@ async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_media
     back_s = []
     for number in range(rounds(1, 20)):
         if number:
-            await asyncio.sleep(2)  # the successor of the last one is up before the next one is killed
+            await asyncio.sleep(2)  # the successor of the last worker runs before the next one is killed
         for side in (patient, provider):
             await side.sees_and_hears()
         victim = pid_of(server, owner_of(server, visit))
@@ -97,7 +97,7 @@ async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_media
 
 
 async def signed_in(clinic: Clinic, server: RunningServer) -> dict[str, str]:
-    """Sign a provider in; return what says so to a WebSocket."""
+    """Sign a provider in; return the headers that identify them to a WebSocket."""
     email, password = await credentials(server, "osei")
     browser = entry.Browser(clinic)
     answer = await browser.post(f"{clinic.path}/staff/sign-in", {"email": email, "password": password})
@@ -107,7 +107,7 @@ async def signed_in(clinic: Clinic, server: RunningServer) -> dict[str, str]:
 
 
 async def in_line(clinic: Clinic, number: int) -> tuple[dict[str, str], str]:
-    """Bring a patient into the queue; return what says who they are to a WebSocket, and the visit."""
+    """Bring a patient into the queue; return the headers that identify them to a WebSocket, and the visit."""
     browser = entry.Browser(clinic)
     form = information(number, await clinic.language(browser))
     answer = await browser.post(f"{clinic.path}/information", form)
@@ -183,7 +183,7 @@ async def test_r30_a_call_moves_to_the_other_machine_when_a_whole_machine_dies(
             headers, visit = await in_line(clinic, number + 1)
             patient = Caller(clinic.http, "patient", headers, visit, [here])
             provider = Caller(clinic.http, "staff", staff, visit, [there, here])
-            await asyncio.sleep(3)  # until a store that was away would be trusted again
+            await asyncio.sleep(3)  # until the state of a store that was away would be trusted again
             async with call(patient, provider):
                 killed_s = time.monotonic()
                 os.killpg(dies.process.pid, signal.SIGKILL)

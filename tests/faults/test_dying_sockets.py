@@ -1,4 +1,4 @@
-"""What becomes of everybody else when one client's socket dies, and when a client falls silent without a word.
+"""Tests that other clients are not disturbed if one client's socket breaks, or if a client becomes silent.
 
 The server's loop is uvloop: its transports raise when they are written to after they have closed.
 """
@@ -32,7 +32,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s: a close sends RST
 
 
 def frame(message: dict[str, Any]) -> bytes:
-    """A client's frame: masked, with a mask of zeros."""
+    """Return a client's frame: masked, with a mask of zeros."""
     data: bytes = msgpack.packb(message)
     size = bytes((0x80 | len(data),)) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2)
     return b"\x82" + size + bytes(4) + data
@@ -75,7 +75,7 @@ async def dying(one: Clinic, number: int) -> socket.socket:
 
 
 def rows_of(client: SignallingClient, heard: Counter[str]) -> None:
-    """Count the news of each visit that a client has received by now."""
+    """Return the number of updates of each visit that a client has received by now."""
     while client.backlog:
         message = client.backlog.popleft()
         if message["type"] == "queue.row":
@@ -83,7 +83,7 @@ def rows_of(client: SignallingClient, heard: Counter[str]) -> None:
 
 
 def on_uvloop(url: str, story: Callable[[Clinic, Any], Coroutine[Any, Any, None]]) -> None:
-    """Tell a story on a worker that runs on uvloop and reaches the store by a link."""
+    """Run a story on a worker that runs on uvloop and reaches the store by a link."""
 
     async def run() -> None:
         async with link_to(url) as link:
@@ -104,7 +104,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
         raised: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(f"{context}"))
         await one.arrive()
-        # Some stand before those who die in the order of the fan-out, some behind.
+        # In the order of the fan-out, some come before the sockets that break, and some after.
         clients = [await one.connect(one.provider(f"Dr {n}"), 0) for n in range(healthy)]
         first, rest = clients[: healthy // 4], clients[healthy // 4 :]
         for client in first:
@@ -123,7 +123,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
                 await asyncio.sleep(2.0 / visits)
 
         arrivals = asyncio.create_task(arrive())
-        await until(lambda: any(task.done() for task in arriving))  # now news goes out all the time
+        await until(lambda: any(task.done() for task in arriving))  # now updates are sent all the time
         for made in sockets:
             await loop.sock_sendall(made, frame({"type": "subscribe", "id": 3, "topic": "bell"}))
         await asyncio.sleep(0.1)  # the requests wait for the store
@@ -153,7 +153,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
 
 
 def seen_offline(visits: list[str], watcher: SignallingClient, offline: set[str]) -> bool:
-    """Return whether somebody who watches these visits has seen all of their patients go."""
+    """Return whether a subscriber of these visits has seen that all of their patients are offline."""
     while watcher.backlog:
         message = watcher.backlog.popleft()
         if message["type"] == "visit.state" and not message["visit"]["parties"]["patient"]["present"]:
@@ -190,7 +190,7 @@ def test_r25_dead_peers_are_seen_offline_after_a_round_and_a_half(
             # The worst moment is just after the last has answered its ping.
             await until(lambda: min(s.heard_s for s in patients) > began_s, 40)
             await asyncio.sleep(0.1)
-            network.stall()  # nothing comes, and no FIN
+            network.stall()  # nothing arrives, not even a FIN
             link.delay_s = 0.8
             await asyncio.sleep(1.6)
             link.delay_s = 0.0

@@ -1,4 +1,4 @@
-"""Floods: every frame of a socket counts, whatever it is, and others hardly notice until the flood is cut off (S30)."""
+"""Tests floods: every frame of a socket counts, and others hardly notice until the socket is closed (S30)."""
 
 import asyncio
 import contextlib
@@ -68,7 +68,9 @@ def flood(url: str, hello: bool, first: bytes, more: bytes) -> tuple[float, int]
 
 
 async def slowest(clients: list[SignallingClient], until: asyncio.Future[tuple[float, int]]) -> float:
-    """The longest that an answer takes (s), asked by one after the other until then and a moment longer."""
+    """Return the longest time of an answer in s, to requests sent one after another until `until_s` and a
+    moment longer.
+    """
     worst, ends = 0.0, float("inf")
     for client in itertools.cycle(clients):
         started = time.monotonic()

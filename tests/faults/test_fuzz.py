@@ -1,4 +1,4 @@
-"""F: nothing that strangers send holds a worker's loop for long, ends it, or is an error that we did not think of.
+"""F: no input of a stranger blocks a worker's loop for long, ends it, or raises an unexpected error.
 
 Seeded changes of valid inputs go through the product's own parsers and a real relay in this process, where the CPU time
 of each is measured; and to a real server's socket. GREENROOM_FUZZ_SEED is another seed.
@@ -25,7 +25,7 @@ TURN = 50  # inputs of one target in a row
 
 
 class Fuzzer:
-    """Feeds inputs and keeps what was worst."""
+    """Feeds inputs and keeps the slowest of each target."""
 
     def __init__(self) -> None:
         self.fed: Counter[str] = Counter()
@@ -36,11 +36,11 @@ class Fuzzer:
         """The first input for each place at which an error that is not typed was raised."""
 
     async def run(self, found: Sequence[Target], count: int) -> None:
-        """Feed so many inputs, shared among the targets."""
+        """Feed `count` inputs, divided among the targets."""
         whole = sum(target.share for target in found)
         left = {target.name: round(count * target.share / whole) for target in found}
         for target in found:
-            # What is loaded when it is first used counts for none of the inputs.
+            # What is loaded at first use does not count as time of an input.
             for data in target.mutator.samples:
                 await self._try(target, data)
         gc.collect()
@@ -84,7 +84,7 @@ class Fuzzer:
 
 @pytest.mark.filterwarnings(
     "ignore"
-)  # aiohttp's quote the input; a text that is no UTF-8 ends xdist's worker
+)  # aiohttp's errors quote the input; a text that is not UTF-8 ends a worker of xdist
 async def test_f_any_input_of_a_stranger_is_handled_fast_and_with_typed_errors_only(
     rounds: Rounds, measured: Measured
 ) -> None:

@@ -1,4 +1,4 @@
-"""F: a real server lives through hostile requests and frames of people who are nobody, and of patients.
+"""F: a real server survives hostile requests and frames, of strangers and of patients.
 
 Each input has a connection of its own. What it costs is the CPU time of the worker's loop, as the kernel counts it.
 """
@@ -26,13 +26,13 @@ from tests.web.site import FORM, OSEI
 
 SEED = os.environ.get("GREENROOM_FUZZ_SEED", "1")
 AT_ONCE = 6
-ANSWER_S = 0.012  # so long an answer is waited for: half of the inputs have none
+ANSWER_S = 0.012  # an answer is awaited for this long: half of the inputs get none
 AT_MOST_MS = 50
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 class Stranger:
-    """Connections to a server, and what its worker's loop spent on them."""
+    """Connections to a server, and the CPU time that its worker's loop spent on them."""
 
     def __init__(self, server: RunningServer) -> None:
         where = urllib.parse.urlsplit(server.url)
@@ -46,7 +46,7 @@ class Stranger:
         return int(self._statistics.read_text().split()[0])
 
     def send(self, inputs: Sequence[bytes], wait_s: float = ANSWER_S) -> float:
-        """Send each on a connection of its own; return the ms of CPU that the loop spent on all of them."""
+        """Send each input on a connection of its own; return the CPU time in ms that the loop spent on all of them."""
         before = self._spent_ns()
         sockets = []
         for data in inputs:
@@ -77,7 +77,7 @@ class Stranger:
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
     def cookie_of_a_patient(self) -> str:
-        """Ask for a visit, as anybody may; return the cookie."""
+        """Open a visit, as anybody may; return the cookie."""
         form = urllib.parse.urlencode(FORM).encode()
         kind = "application/x-www-form-urlencoded"
         with socket.create_connection(self._at, 10) as sock:
@@ -89,7 +89,7 @@ class Stranger:
 
 
 def requests(stranger: Stranger, cookie: str) -> tuple[list[bytes], list[bytes]]:
-    """What strangers may ask for, and what to put into it."""
+    """Return the requests that strangers may send, and the parts to insert into them."""
     ask, form_kind = stranger.request, "application/x-www-form-urlencoded"
     paths = [
         *(
@@ -172,7 +172,7 @@ def requests(stranger: Stranger, cookie: str) -> tuple[list[bytes], list[bytes]]
 
 
 def frames(stranger: Stranger, cookie: str) -> tuple[list[bytes], list[bytes]]:
-    """A patient's socket: the upgrade, hello, and requests."""
+    """Return the messages on a patient's socket: the upgrade, hello, and requests."""
     upgrade = stranger.request(
         "GET", "/demo/ws", Cookie=cookie, Connection="Upgrade", Upgrade="websocket", Sec_WebSocket_Version="13",
         Sec_WebSocket_Key=KEY, Sec_WebSocket_Protocol="greenroom.v1.json",
@@ -212,7 +212,7 @@ def test_f_a_server_lives_through_hostile_requests_and_frames(
     for make in (requests, frames):
         samples, tokens = make(stranger, cookie)
         mutator = Mutator(f"{SEED} {make.__name__}", samples, tokens, FRAME_BYTES)
-        for sample in samples:  # what is loaded when it is first used counts for none of the inputs
+        for sample in samples:  # what is loaded at first use does not count as time of an input
             stranger.send([sample], wait_s=10)
         assert stranger.answered >= len(samples), "what is valid is answered"
         for _ in range(inputs // 2 // AT_ONCE):

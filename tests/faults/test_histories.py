@@ -54,7 +54,7 @@ async def _told(seed: int) -> Told:
 
 
 async def _both(seeds: Sequence[int | None]) -> list[Told]:
-    """Tell two stories beside each other: most of their time is spent with waiting."""
+    """Run two stories at the same time: they wait most of the time."""
     return list(await asyncio.gather(*(_told(seed) for seed in seeds if seed is not None)))
 
 
@@ -106,7 +106,7 @@ class Book:
         self.does(PATIENT, "arrive", c.Open(VISIT, ANA))
 
     def does(self, actor: Actor, request: str, command: c.Command, **said: Any) -> None:
-        """Somebody does what is allowed, and is answered."""
+        """Record a command that is allowed, and its answer."""
         self.now_s += 1
         staff = {actor.id: on_call(actor) for actor in (OSEI, LIN)}
         now_ms = round(self.now_s * 1000)
@@ -121,7 +121,7 @@ class Book:
         self.says(actor, request, fields, answer="done", version=2 * seq, **said)
 
     def commit(self, visit: Visit, kind: str) -> None:
-        """The store takes a change."""
+        """Record a change in the store."""
         seq = len(self.history.commits) + 1
         self.history.commits.append(Commit(seq, self.now_s, kind, round(self.now_s * 1000), visit))
         self.history.finals[visit.id] = visit
@@ -129,7 +129,7 @@ class Book:
             self.history.stories.setdefault(visit.id, []).append(Event(kind, 0))
 
     def says(self, actor: Actor, request: str, fields: dict[str, Any], **said: Any) -> None:
-        """Somebody asks."""
+        """Record a request."""
         said = {"generation": 1, "sent_s": self.now_s, "answered_s": self.now_s, **said}
         number = len(self.history.said)
         self.history.said.append(Said(number, actor.id, VISIT, request, fields, **said))
@@ -147,7 +147,7 @@ def save(text: str) -> c.Save:
 
 
 def live() -> Book:
-    """Return the history of a visit that is live, all of it right."""
+    """Return the history of a visit that is live, without any violation."""
     book = Book()
     book.does(PATIENT, "visit.save", save("1"))
     book.does(OSEI, "visit.claim", c.Claim())

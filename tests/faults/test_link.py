@@ -1,4 +1,4 @@
-"""The link between a server and its store that fault tests cut: what it does must be known before it is trusted."""
+"""Tests the link between a server and its store that fault tests cut, so that these tests can rely on it."""
 
 import asyncio
 

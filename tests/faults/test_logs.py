@@ -1,4 +1,4 @@
-"""A log that cannot be written costs nobody anything: the real server with a standard error that is full or unread.
+"""Tests that a log that cannot be written disturbs nobody: standard error of the real server is full or unread.
 
 Each time: a visit is opened, a guest is invited and joins, the store is killed, and the server lives on.
 """
@@ -32,7 +32,7 @@ F_SETPIPE_SZ = 1031
 
 @pytest.fixture
 def descriptors() -> Iterator[Callable[[str], tuple[int | None, int | None]]]:
-    """Returns a descriptor for standard error that does not take what is written, and its reading end if it has one."""
+    """Returns a standard error that takes no text, as a descriptor, and its reading end if it has one."""
     opened: list[int] = []
 
     def make(kind: str) -> tuple[int | None, int | None]:
@@ -78,7 +78,7 @@ async def somebody(server: RunningServer) -> AsyncIterator[ClientSession]:
 
 
 async def reply_to(ws: Any, **message: Any) -> dict[str, Any]:
-    """The reply to a request."""
+    """Return the reply to a request."""
     await ws.send_json({"id": 9, **message})
     while True:
         answer: dict[str, Any] = await ws.receive_json(timeout=20)
@@ -93,7 +93,7 @@ async def meet_now(server: RunningServer) -> int:
 
 
 async def guest_joins(server: RunningServer) -> int:
-    """Claim the visit that waits, invite a guest; return what the guest's link answers."""
+    """Claim the waiting visit and invite a guest; return the status of the guest's link."""
     async with somebody(server) as osei, somebody(server) as rosa:
         signs_in = {"email": OSEI, "password": demo.password(load(server.config), OSEI)}
         assert (await osei.post("/demo/staff/sign-in", data=signs_in)).status == 200
@@ -133,7 +133,7 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
     server.url = f"http://127.0.0.1:{port}"
     await until(lambda: server.status("/readyz") == 200)
     if kind == "unread":
-        for _ in range(40):  # fills what the pipe holds
+        for _ in range(40):  # fills the buffer of the pipe
             server.status("/healthz")
     workers = server.pids
     assert await meet_now(server) == 303
@@ -158,7 +158,9 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
 
 
 def told_lost(reader: int) -> int:
-    """How many lines the processes say they lost: each its own, more than ten in all, or within ten seconds."""
+    """Return the number of lines that the processes report as lost: each its own, more than ten in all, or
+    within 10 s.
+    """
     os.set_blocking(reader, False)
     found, deadline = b"", time.monotonic() + 10
     while time.monotonic() < deadline and lost_in(found) <= 10:
@@ -169,7 +171,7 @@ def told_lost(reader: int) -> int:
 
 
 def lost_in(log: bytes) -> int:
-    """How many lines were lost by what the log says."""
+    """Return the number of lost lines that the log reports."""
     events = [json.loads(line) for line in log.splitlines() if line.startswith(b"{") and line.endswith(b"}")]
     return sum(event["count"] for event in events if event["event"] == "logs.lost")
 

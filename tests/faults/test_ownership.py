@@ -1,4 +1,4 @@
-"""Who owns a connection, a room and a visit while processes freeze and links break: one, at any time.
+"""Tests that a connection, a room and a visit have one owner each at any time, while processes freeze and links break.
 
 Workers in processes of their own, a real store, real sockets.
 """
@@ -31,7 +31,7 @@ from web.server.valkey import EmbeddedStore
 
 @pytest.fixture
 async def one(valkey: Redis) -> AsyncIterator[Clinic]:
-    """A clinic of one worker in this process; a test starts others beside it."""
+    """A clinic of one worker in this process; a test may start others on the same store."""
     async with clinic(valkey, workers=1) as opened:
         yield opened
 
@@ -75,7 +75,7 @@ async def test_r27_a_late_message_of_a_superseded_connection_does_not_undo_later
 
 
 class Case(NamedTuple):
-    """Who asks, what the visit went through before, and the message's fields beside the visit."""
+    """A case: the person who asks, the earlier commands on the visit, and the message's fields besides the visit."""
 
     who: str
     before: tuple[str, ...] = ()
@@ -137,7 +137,7 @@ class Asked(NamedTuple):
 async def prepared(
     one: Clinic, kind: str, case: Case, url: str
 ) -> tuple[dict[str, Any], Actor, SignallingClient, str]:
-    """Bring a new visit to where the case needs it; return (message, asker, connection, visit)."""
+    """Bring a new visit into the state that the case needs; return (message, asker, connection, visit)."""
     service = one.workers[0].service
     patient = await one.arrive()
     assert patient.visit is not None
@@ -173,7 +173,7 @@ def accepted(outcome: object) -> None:
 
 
 async def written(one: Clinic, asked: Asked) -> list[Any]:
-    """What the store holds of a case: everything that its message could change."""
+    """Return the parts of the store that the message of a case could change."""
     redis = one.workers[0].service.store.redis
     return [
         await redis.hget(keys.VISIT(ORG, asked.visit), "version"),
@@ -197,7 +197,7 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
             Asked(message, visit, person, older, await one.connect(person, 0, resume=older.welcome["resume"]))
             for message, person, older, visit in made
         ]
-        await asyncio.sleep(0.3)  # those who were on a visit's page enter it again by themselves
+        await asyncio.sleep(0.3)  # the people on a visit's page enter it again by themselves
         before = [await written(one, case) for case in asked]
         other.thaw()
         for case, were in zip(asked, before, strict=True):
@@ -205,7 +205,8 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
             assert await case.older.wait_closed() == 4203, kind
             assert [m for m in case.older.backlog if m.get("reply_to") == 50] == [], kind
             assert await written(one, case) == were, kind
-        for case in asked:  # the same, said by who may say it, is carried out: so each case could have failed
+        # the same message of a person who may send it is carried out: so each case could have failed
+        for case in asked:
             message = dict(case.message)
             await case.newer.request(message.pop("type"), **message)
         changed = [

@@ -1,4 +1,4 @@
-"""R32: everything that was is found, in pages, in time; and nothing is cut without a word."""
+"""R32: every ended visit is found, in pages, in time; and no list is cut silently."""
 
 import asyncio
 import csv
@@ -31,7 +31,7 @@ REPORTS = "/demo/staff/reports"
 
 @asynccontextmanager
 async def watched() -> AsyncIterator[list[float]]:
-    """Yield a list to which each turn's length is added, in ms of CPU: how long this loop was held."""
+    """Yield a list to which each turn's CPU time in ms is added: how long this loop was blocked."""
     held_ms: list[float] = []
 
     async def watch() -> None:
@@ -42,7 +42,7 @@ async def watched() -> AsyncIterator[list[float]]:
 
     threshold = gc.get_threshold()
     gc.collect()
-    gc.freeze()  # as a worker does; what this process holds beside it is not the worker's
+    gc.freeze()  # as a worker does; other objects of this process are not the worker's
     gc.set_threshold(*GARBAGE)
     task = asyncio.create_task(watch())
     yield held_ms
@@ -57,7 +57,7 @@ async def filled(desk: Clinic, many: int) -> None:
 
 
 async def until_read(desk: Clinic) -> int:
-    """Search until the index is complete; return how many answers said that it was not."""
+    """Search until the index is complete; return the number of answers that reported it as incomplete."""
     sessions, actor = desk.workers[0].topics.sessions, desk.provider()
     told = 0
     while (answer := await sessions.past(actor, SessionsPast(id=1, text="nobody"))).unread:

@@ -1,4 +1,4 @@
-"""R35: a load run whose server is killed says so in one sentence and fails."""
+"""R35: a load run reports in one sentence that its server was killed, and fails."""
 
 import os
 import signal

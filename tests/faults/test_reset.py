@@ -1,4 +1,4 @@
-"""What open pages show after their worker has missed more than the stream holds."""
+"""Tests what open pages show after their worker has missed more events than the stream holds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from tests.signalling.waits import until
 
 AGREED = {"agreed": True, "signature": "Ana Ruiz"}
 Message = dict[str, Any]
-# Each kind of topic, the message that shows all of it, and how it shows what was missed (`story` below).
+# Each kind of topic, the message that holds its whole state, and how it shows what was missed (`story`
+# below).
 SHOWN: dict[str, tuple[str, Callable[[Message, str], bool]]] = {
     "queue": ("queue.snapshot", lambda m, me: [row["name"] for row in m["rows"]] == ["Ana Ruiz", "Bo Late"]),
     "sessions": ("sessions.snapshot", lambda m, me: [row["name"] for row in m["rows"]] == ["Zoe First"]),
@@ -42,7 +43,7 @@ SHOWN: dict[str, tuple[str, Callable[[Message, str], bool]]] = {
 
 @asynccontextmanager
 async def two_workers(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
-    """Two workers; the second reaches the store by a link."""
+    """Yield two workers; the second reaches the store by a link."""
     async with AsyncExitStack() as stack:
         link = await stack.enter_async_context(link_to(url))
         workers, servers = [], []

@@ -1,4 +1,4 @@
-"""Row 36: workers rolled one after another: everybody is back soon, and no worker is left with most of the sockets."""
+"""Row 36: workers restart one after another: all clients reconnect soon, and the sockets stay evenly spread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ START_S = 60.0
 
 
 class Member:
-    """One of the staff, whose page is open: where it is connected, and for how long it was not."""
+    """A member of staff whose page is open: the worker that it is connected to, and the time without a connection."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, seat: Login) -> None:
         headers = {"Cookie": seat.cookie, "Origin": url}
@@ -62,7 +62,7 @@ class Member:
         return str(self._client.welcome["worker"]) if self._client.connected.is_set() else None
 
     def back_since(self, time_s: float) -> bool:
-        """Whether it was connected at a time (monotonic, s), or at any later one."""
+        """Return whether it was connected at a time (monotonic, s), or at any later one."""
         return self.worker is not None or self._seen_s >= time_s
 
     async def close(self) -> None:
@@ -74,7 +74,7 @@ class Member:
 
 @asynccontextmanager
 async def members(server: RunningServer, valkey_url: str, number: int) -> AsyncIterator[list[Member]]:
-    """So many of the staff with an open page each."""
+    """Yield `count` members of staff with an open page each."""
     settings = parse({"redis": {"url": valkey_url}, "data": {"folder": str(server.data)}}, "test")
     seats = await BenchServer(Throwaway(settings, server.url, [], 0)).signed_in(20, number)
     connector = aiohttp.TCPConnector(limit=0)

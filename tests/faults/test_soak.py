@@ -1,4 +1,4 @@
-"""Row 20 of the design for ten minutes: people come and go, and the workers are as small in the end as they were."""
+"""Row 20 for ten minutes: people come and go, and the workers need no more memory at the end than before."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 WORKERS = 2
 FOR_S = 600.0
 ROUND_PATIENTS, ROUND_LIMIT_S = 200, 150.0
-WARM_ROUNDS = 4  # until the memory of a round with all its garbage has been asked of the system
-EMPTY_S = 8.0  # until everybody who left has also lingered
+WARM_ROUNDS = 4  # until the memory of a round with all its garbage has been requested from the system
+EMPTY_S = 8.0  # until the connections of all who left have expired
 LOOKS = 5
 
 
 class Size(NamedTuple):
-    """All workers together while nobody is there: memory in MB, open descriptors, tasks."""
+    """The sum over all workers while nobody is connected: memory in MB, open descriptors, tasks."""
 
     memory: float
     descriptors: float
@@ -49,7 +49,7 @@ def look(server: RunningServer) -> Size:
 
 
 async def size(server: RunningServer) -> Size:
-    """Let the workers collect garbage, look a few times, and return the medians."""
+    """Let the workers collect garbage, take a few samples, and return the medians."""
     looks = []
     for pid in server.pids:
         (server.data / f"counted-{pid}.collect").touch()
@@ -79,7 +79,7 @@ async def visits(server: RunningServer, credentials: Path, seed: int) -> None:
 
 
 def grown(before: float, after: float) -> float:
-    """Return by how many percent something grew; 0 where it shrank."""
+    """Return the growth in percent; 0 if the size has shrunk."""
     return max(0.0, (after - before) / before * 100)
 
 

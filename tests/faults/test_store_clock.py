@@ -1,4 +1,4 @@
-"""The store's clock goes back an hour (R34): whoever came first stays first, on every list that has an order.
+"""The store's clock goes back an hour (R34): every ordered list keeps its order, first come first.
 
 The answers to TIME are shifted on their way, between a real store and real workers.
 """
@@ -30,13 +30,13 @@ TIME = re.compile(rb"\*2\r\n\$10\r\n(\d{10})\r\n(?=\$\d\r\n\d{1,6}\r\n)")
 
 
 def an_hour_back(data: bytes) -> bytes:
-    """What the store says, with an earlier time."""
+    """Return a reply of the store with an earlier time."""
     return TIME.sub(lambda found: b"*2\r\n$10\r\n%d\r\n" % (int(found[1]) - 3600), data)
 
 
 @asynccontextmanager
 async def with_a_clock(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
-    """Two workers whose store's clock can be set back."""
+    """Yield two workers whose store's clock can be set back."""
     async with link_to(url) as link:
         redis = SharedRedis.from_url(link.url, socket_timeout=5)
         try:
@@ -67,7 +67,7 @@ async def test_r34_newcomers_stand_behind_those_who_came_before_the_clock_went_b
                 await client.request("subscribe", topic=f"place/{patient.visit}")
                 places.append((await client.expect("place.state"))["place"])
         assert places == [1, 2, 3, 4, 5, 6]
-        # Who is given back stands where they stood, and a worker that loads the queue anew sees the same order.
+        # A released visit keeps its place, and a worker that loads the queue again has the same order.
         service = at.workers[0].service
         await service.set_on_call(at.provider(), on=True)
         for command in (c.Claim(), c.Release()):

@@ -1,4 +1,4 @@
-"""The store answers, but takes no writes (R33): the reason is named, commands are refused, waiting and calls go on."""
+"""The store answers but accepts no writes (R33): the reason is logged, commands are refused, calls continue."""
 
 import asyncio
 import contextlib

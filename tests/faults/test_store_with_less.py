@@ -1,4 +1,4 @@
-"""The store comes back with less than it had: every screen equals the store again, and who was lost is told (R26).
+"""The store returns with fewer events (R26): every screen matches the store again, and lost visits are reported.
 
 A second store continues the earlier state in its own way, so that the count of events ends smaller, equal or larger
 than the one that the workers and the screens know; then its data takes the place of the first one's.
@@ -36,7 +36,7 @@ WITHIN_S = 2.0
 
 
 class Page:
-    """What one client holds of its topics, by the rules of PROTOCOL.md#topics, and which of them are gone."""
+    """The topics that one client holds, by the rules of PROTOCOL.md#topics, and those that are gone."""
 
     def __init__(self) -> None:
         self.held: dict[str, Subscription] = {}
@@ -66,7 +66,7 @@ class Page:
 
 
 async def page_of(at: Clinic, actor: Actor, worker: int, *topics: str) -> tuple[Page, SignallingClient]:
-    """Connect somebody and hold topics."""
+    """Connect a person and subscribe to topics."""
     page = Page()
     client = await at.connect(actor, worker, listener=page.hear)
     for topic in topics:
@@ -76,7 +76,7 @@ async def page_of(at: Clinic, actor: Actor, worker: int, *topics: str) -> tuple[
 
 @contextlib.contextmanager
 def valkey_in(folder: Path) -> Iterator[EmbeddedStore]:
-    """A Valkey of the test's own."""
+    """Yield a Valkey for this test only."""
     locked = LockedFolder(folder)
     store = EmbeddedStore(locked)
     store.start()
@@ -89,7 +89,7 @@ def valkey_in(folder: Path) -> Iterator[EmbeddedStore]:
 
 @contextlib.asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Redis]:
-    """A client as a worker has it."""
+    """Yield a client of the store with a worker's settings."""
     redis = SharedRedis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
     try:
         yield redis
@@ -98,13 +98,13 @@ async def connected(url: str) -> AsyncIterator[Redis]:
 
 
 def data_of(folder: Path) -> Path:
-    """Where a Valkey keeps its log of commands."""
+    """Return the folder in which a Valkey keeps its log of commands."""
     return folder / "valkey" / "appendonlydir"
 
 
 @contextlib.asynccontextmanager
 async def another_history(folder: Path, data: Path) -> AsyncIterator[tuple[EmbeddedStore, Redis, Service]]:
-    """A store that continues from a copy of `data`, and what a worker of it can do."""
+    """Yield a store that continues from a copy of `data`, with its client and the service of a worker."""
     data_of(folder).parent.mkdir(parents=True)
     shutil.copytree(data, data_of(folder))
     with valkey_in(folder) as store:
@@ -129,7 +129,7 @@ async def replaced(own: EmbeddedStore, folder: Path, earlier: Path) -> None:
 
 
 async def restored(redis: Redis, other: Redis) -> None:
-    """Put another store's data in the place of this one's while it runs, at once."""
+    """Replace this store's data by another store's while it runs, in one step."""
     names = await other.keys("*")
     dumps = [(name, await other.dump(name) or b"", max(0, await other.pttl(name))) for name in names]
     pipe = redis.pipeline(transaction=True)
@@ -140,7 +140,7 @@ async def restored(redis: Redis, other: Redis) -> None:
 
 
 def plain(part: Any) -> dict[str, Any]:
-    """A part of a message as a client gets it."""
+    """Return a part of a message as a client receives it."""
     found: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(part))
     return found
 
@@ -152,7 +152,7 @@ class Four:
         self.at, self.store, self.patient, self.lost = at, store, patient, lost
 
     async def open(self) -> None:
-        """Everybody opens their page; the pages are spread over both workers."""
+        """Open the page of every person, spread over both workers."""
         osei, admin = self.at.provider(), self.at.provider("Dr A. Admin")
         visit = self.patient.visit
         self.patients, _ = await page_of(self.at, self.patient, 0, f"visit/{visit}", f"place/{visit}")
@@ -164,7 +164,7 @@ class Four:
         )
 
     async def wrong(self) -> list[str]:
-        """The screens that differ from the store; empty where all are right."""
+        """Return the screens that differ from the store; empty if all are right."""
         there: Snapshot = await self.store.snapshot(ORG)
         visit = there.visits[f"{self.patient.visit}"]
         topic = f"visit/{visit.id}"
@@ -196,7 +196,7 @@ class Four:
 
 
 async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int) -> None:
-    """Go on with the earlier state: another provider claims the patient; in all so many events happen."""
+    """Continue from the earlier state: another provider claims the patient; `events` events happen in all."""
     lin = at.provider("Dr B. Lin")
     await service.set_on_call(lin, on=True)
     claimed = await service.command(lin, f"{patient.visit}", c.Claim())
@@ -261,7 +261,7 @@ async def test_r26_every_screen_equals_a_store_that_lost_events_and_lost_patient
                 raise AssertionError(f"wrong: {await screens.wrong()}") from None
             measured("R26", f"all screens right, {how}, {count} count", took_s, "s", at_most=WITHIN_S)
             assert (await service.store.stream.head(ORG)).epoch != before.epoch
-            # What happens from here on is shown as ever.
+            # Later events are shown as usual.
             later = await at.arrive(1)
             await until(lambda: later.visit in screens.admins.rows["queue"])
 

@@ -1,4 +1,4 @@
-"""What `make faults` published: the table and the README show the same figures."""
+"""Tests that the published table of `make faults` and the README show the same figures."""
 
 from pathlib import Path
 

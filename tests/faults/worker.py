@@ -1,4 +1,4 @@
-"""A worker of a machine of the tests: the product's, with a relay that keeps a record of rooms and gates.
+"""A worker of a test's machine: the product's, with a relay that records rooms and gates.
 
 Imported once by the machine, which forks; `run` never returns.
 """
@@ -31,7 +31,7 @@ from web.server.redis_client import connect
 
 
 class RecordedRoom:
-    """A room that keeps its gate's state where the sampler looks."""
+    """A room that stores its gate's state for the sampler."""
 
     def __init__(self, room: Any, name: str, open_rooms: dict[str, list[RecordedRoom]]) -> None:
         self._room, self._name, self._open_rooms = room, name, open_rooms
@@ -68,7 +68,7 @@ class RecordedRelay:
         return RecordedRoom(self._relay.room(room_id), room_id, self.open_rooms)
 
     def state(self) -> dict[str, bool]:
-        """Return the rooms, and whether a gate of theirs is open."""
+        """Return the rooms, and whether one of their gates is open."""
         return {name: any(room.gate_open for room in rooms) for name, rooms in self.open_rooms.items()}
 
 
@@ -105,7 +105,7 @@ async def _serve(url: str, index: int, name: str) -> None:
         return await serve(request, worker, authenticate)
 
     async def arrive(request: web.Request) -> web.Response:
-        """A patient enters the setup guide, as the page of Meet Now does it."""
+        """Let a patient enter the setup guide, as the page of Meet Now does; return the response."""
         visit, patient = request.query["visit"], request.query["patient"]
         actor = Actor(organisation=ORG, id=f"patient:{visit}", name=patient, role=Role.PATIENT, visit=visit)
         try:
