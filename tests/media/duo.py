@@ -1,4 +1,4 @@
-"""Two probes in one room of a real relay, over real UDP, on the test's own loop."""
+"""Two peers in one room of a real relay, over real UDP, on the test's own event loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from media.transport.dtls import Identity
 from media.transport.srtp import Binding, native_binding
 
 IDENTITY = Identity(0.0)
-QUIET_S = 0.15  # how long a test listens before it believes that nothing comes
+QUIET_S = 0.15  # the time in s without a packet after which a test assumes that none comes
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
@@ -28,7 +28,7 @@ async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
 
 
 class Speaker(RawPeer):
-    """A probe on the test's loop that remembers what it heard."""
+    """A peer on the test's loop that records the packets it receives."""
 
     def __init__(
         self, host: str = "127.0.0.1", identity: Identity = IDENTITY, transport: Transport = "udp"
@@ -43,7 +43,7 @@ class Speaker(RawPeer):
             asyncio.get_running_loop().add_reader(self.sock.fileno(), self.readable)
 
     def close(self) -> None:
-        """Off the loop, and the socket released."""
+        """Remove the socket from the loop and close it."""
         if isinstance(self.sock, socket.socket):
             asyncio.get_running_loop().remove_reader(self.sock.fileno())
         super().close()
@@ -64,7 +64,7 @@ class Speaker(RawPeer):
         super().connect_tcp()
 
     async def connect(self, timeout_s: float = 20.0) -> None:
-        """ICE and DTLS until SRTP packets can be sent."""
+        """Do ICE and DTLS until SRTP packets can be sent."""
         async with asyncio.timeout(timeout_s):
             while not self.ready:
                 self.tick(time.monotonic())
@@ -80,7 +80,7 @@ class Speaker(RawPeer):
         cc: int | None = None,
         marker: bool = False,
     ) -> None:
-        """One video packet, whose payload ends with `text`."""
+        """Send one video packet, whose payload ends with `text`."""
         payload = (VP8_KEYFRAME if key else VP8_DELTA) + text
         self.send_rtp(
             rtp.build(
@@ -95,22 +95,22 @@ class Speaker(RawPeer):
         )
 
     def rtx(self, sequence: int, original: int, text: bytes = b"", timestamp: int = 0) -> None:
-        """A retransmission of the video packet `original`."""
+        """Send a retransmission of the video packet `original`."""
         payload = original.to_bytes(2, "big") + VP8_DELTA + text
         self.send_rtp(rtp.build(VP8_RTX.payload_type, sequence, timestamp, self.rtx_ssrc, payload))
 
     def audio(self, sequence: int, timestamp: int = 0, text: bytes = b"", cc: int | None = None) -> None:
-        """One audio packet."""
+        """Send one audio packet."""
         self.send_rtp(
             rtp.build(OPUS.payload_type, sequence, timestamp, self.audio_ssrc, text, transport_cc=cc)
         )
 
     def of(self, payload_type: int) -> list[ReceivedPacket]:
-        """What was heard of one payload type."""
+        """Return the received packets of one payload type."""
         return [packet for packet in self.heard if packet.payload_type == payload_type]
 
     def rtcp(self, packet_type: int, count: int) -> list[bytes]:
-        """The received RTCP packets of one kind."""
+        """Return the received RTCP packets of one kind."""
         return [packet for got, kind, packet in self.control if kind == packet_type and got == count]
 
 
@@ -133,7 +133,7 @@ class Duo:
         transport: Transport = "udp",
         video_types: tuple[int, ...] = (VP8.payload_type, VP8_RTX.payload_type),
     ) -> Speaker:
-        """A new speaker with an endpoint of its own, connected."""
+        """Return a new, connected speaker with an endpoint of its own."""
         speaker = Speaker(host, transport=transport)
         speaker.video_types = video_types
         self.speakers.append(speaker)
@@ -144,7 +144,7 @@ class Duo:
         return speaker
 
     async def settle(self) -> None:
-        """Both have a keyframe and a sound across."""
+        """Wait until a keyframe and a sound of each have reached the other."""
         for speaker in self.speakers:
             speaker.video(1, key=True)
             speaker.audio(1)
@@ -155,17 +155,17 @@ class Duo:
         )
 
     async def handled(self, count: int) -> None:
-        """The relay has seen this many RTP packets."""
+        """Wait until the relay has handled this number of RTP packets."""
         await until(lambda: self.relay.stats.received >= count)
 
     async def quiet(self) -> None:
-        """Give whatever wrongly crosses the time to arrive."""
+        """Wait long enough for a packet that crosses by mistake to arrive."""
         await asyncio.sleep(QUIET_S)
 
 
 @asynccontextmanager
 async def duo(settings: RelaySettings | None = None, binding: Binding | None = None) -> AsyncIterator[Duo]:
-    """A relay with an empty room, and the end of everything in it."""
+    """Yield a relay with an empty room; close everything at the end."""
     relay = await Relay.open(settings or RelaySettings(), binding)
     stage = Duo(relay)
     try:
@@ -178,7 +178,7 @@ async def duo(settings: RelaySettings | None = None, binding: Binding | None = N
 
 @asynccontextmanager
 async def call(binding: Binding | None = None) -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
-    """Two connected speakers, the gate open, picture and sound flowing."""
+    """Yield two connected speakers; the gate is open, and picture and sound flow."""
     async with duo(binding=binding) as stage:
         a, b = await stage.join("a"), await stage.join("b")
         stage.room.set_gate(True)

@@ -1,5 +1,4 @@
-"""People in Chromium pages around media.js, and what they see measured: press to picture, gap at a reload,
-frames under loss.
+"""Measures what people see in Chromium pages around media.js: press to picture, gap at a reload, frames under loss.
 
 `python -m tests.media.people` measures on a machine that should have nothing else to do, and prints one line
 of JSON.
@@ -19,20 +18,20 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.browsers import ARGUMENTS, SHOWN_MS, find_chromium
-from tests.media.stage import Stage, staged
+from tests.media.call_server import CallServer, call_server
 from web.peers.network.network import Network, lossy
 
 CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
     *(f"{CAMERA}=fps=30" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
-    "--autoplay-policy=no-user-gesture-required",  # the remote sound plays without a click
+    "--autoplay-policy=no-user-gesture-required",  # play the remote sound without a click
 ]
-PICTURE = 60  # luma: the fake camera's green is far above, black far below
+PICTURE = 60  # luma: the green of the fake camera is far above it, black far below
 
 
 @asynccontextmanager
 async def chromium_with_camera(path: str | None = None) -> AsyncIterator[Browser]:
-    """A Chromium whose fake camera has 30 frames a second, as real ones have."""
+    """Yield a Chromium whose fake camera has 30 frames a second, as real cameras have."""
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=path or find_chromium(), args=SWITCHES)
         yield launched
@@ -60,43 +59,45 @@ class Person:
         return pressed
 
     async def frames(self) -> list[tuple[float, int]]:
-        """Every decoded remote frame: (when, brightest luma)."""
+        """Return every decoded remote frame: (when, brightest luma)."""
         return [(at, brightest) for at, brightest in await self.ask("call.frames")]
 
     async def stats(self) -> dict[str, Any]:
-        """media.js's own figures."""
+        """Return the figures of media.js."""
         figures: dict[str, Any] = await self.ask("call.media.stats()")
         return figures
 
 
-async def enter(browser: Browser, stage: Stage, room: str, name: str, extra: str = "") -> Person:
+async def enter(browser: Browser, server: CallServer, room: str, name: str, extra: str = "") -> Person:
     """Open the page in a context of its own, and wait until it is connected and its devices are there."""
     context = await browser.new_context()
     page = await context.new_page()
     person = Person(page, name)
-    await load(person, stage, room, extra)
+    await load(person, server, room, extra)
     return person
 
 
-async def load(person: Person, stage: Stage, room: str, extra: str = "") -> None:
-    """(Re)load the page. Not to its load event: a video element whose stream is silent holds that back."""
-    url = f"{stage.url}?room={room}&party={person.name}{extra}"
+async def load(person: Person, server: CallServer, room: str, extra: str = "") -> None:
+    """Load or reload the page. Does not wait for its load event, which a video element with a silent stream delays."""
+    url = f"{server.url}?room={room}&party={person.name}{extra}"
     await person.page.goto(url, wait_until="domcontentloaded")
     await person.ask("call.prepared")
     await person.until("call.media.state === 'connected'")
 
 
 @asynccontextmanager
-async def pair(browser: Browser, stage: Stage, room: str = "room") -> AsyncIterator[tuple[Person, Person]]:
-    """Two connected people, nobody has pressed."""
-    a, b = await asyncio.gather(enter(browser, stage, room, "a"), enter(browser, stage, room, "b"))
+async def pair(
+    browser: Browser, server: CallServer, room: str = "room"
+) -> AsyncIterator[tuple[Person, Person]]:
+    """Yield two connected people; nobody has pressed."""
+    a, b = await asyncio.gather(enter(browser, server, room, "a"), enter(browser, server, room, "b"))
     yield a, b
     await asyncio.gather(a.page.context.close(), b.page.context.close())
-    stage.room(room).close()
+    server.room(room).close()
 
 
 async def talking(a: Person, b: Person) -> None:
-    """Both press, and both have a picture."""
+    """Press on both pages, and wait until both have a picture."""
     await a.press()
     await b.press()
     for person in (a, b):
@@ -109,16 +110,16 @@ async def decoded(person: Person, frames: int) -> None:
     await person.until(f"call.frames.length >= {seen + frames}")
 
 
-async def press_to_picture(browser: Browser, stage: Stage, runs: int) -> list[dict[str, float]]:
-    """For each run, on the first and the second presser's screen: ms from the second press to the first
-    decoded frame, and that frame's brightest luma; and how many packets had crossed before it."""
+async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> list[dict[str, float]]:
+    """Return for each run, on the first and the second presser's screen: ms from the second press to the first
+    decoded frame, and that frame's brightest luma; and how many packets had crossed before."""
     rows = []
     for run in range(runs):
-        async with pair(browser, stage, f"press-{run}") as (a, b):
-            forwarded = stage.relay.stats.forwarded
+        async with pair(browser, server, f"press-{run}") as (a, b):
+            forwarded = server.relay.stats.forwarded
             await a.press()
-            await asyncio.sleep(0.8)  # a person's pause: a's picture flows into the closed gate
-            early = stage.relay.stats.forwarded - forwarded
+            await asyncio.sleep(0.8)  # as long as a person waits: a's picture arrives at the closed gate
+            early = server.relay.stats.forwarded - forwarded
             early += sum([(await person.stats())["packetsReceived"] for person in (a, b)])
             pressed_ms = await b.press()
             row: dict[str, float] = {"early": early}
@@ -130,12 +131,12 @@ async def press_to_picture(browser: Browser, stage: Stage, runs: int) -> list[di
     return rows
 
 
-async def reload_gaps(stage: Stage, a: Person, b: Person, room: str, times: int) -> list[int]:
-    """ms without a frame on b's screen while a reloads, `times` times."""
+async def reload_gaps(server: CallServer, a: Person, b: Person, room: str, times: int) -> list[int]:
+    """Return the gaps in ms without a frame on b's screen while a reloads, `times` times."""
     gaps = []
     for _ in range(times):
         seen = len(await b.frames())
-        await load(a, stage, room, "&started=1")
+        await load(a, server, room, "&started=1")
         await a.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
         await decoded(b, 15)
         moments = [at for at, _ in (await b.frames())[seen - 1 :]]
@@ -143,22 +144,21 @@ async def reload_gaps(stage: Stage, a: Person, b: Person, room: str, times: int)
     return gaps
 
 
-async def frames_under_loss(stage: Stage, b: Person, loss: float, seconds: float) -> tuple[float, int]:
-    """(frames a second, freezes) on b's screen while a share of the packets is lost between a and b, and
+async def frames_under_loss(server: CallServer, b: Person, loss: float, seconds: float) -> tuple[float, int]:
+    """Return (frames a second, freezes) on b's screen while a share of the packets is lost between a and b, and
     between b and a."""
-    assert stage.link is not None
-    stage.link.change(lossy(loss / 2))  # each packet passes the link twice: up and down
+    assert server.link is not None
+    server.link.change(lossy(loss / 2))  # each packet crosses the link twice: up and down
     before, freezes = await b.ask("call.frames.length"), (await b.stats())["freezes"]
     await asyncio.sleep(seconds)
     frames = await b.ask("call.frames.length") - before
     return round(frames / seconds, 1), (await b.stats())["freezes"] - freezes
 
 
-async def sound_under_loss(stage: Stage, b: Person, loss: float, packets: int) -> dict[str, float]:
-    """What b's browser says of its sound after so many packets of it, while this share is lost on each way of a
-    and of b."""
-    assert stage.link is not None
-    stage.link.change(lossy(loss))
+async def sound_under_loss(server: CallServer, b: Person, loss: float, packets: int) -> dict[str, float]:
+    """Return b's counters of its sound after `packets` packets, with this share of losses on each way of a and b."""
+    assert server.link is not None
+    server.link.change(lossy(loss))
     before = after = await b.ask("call.received('audio')")
     async with asyncio.timeout(2 * SHOWN_MS / 1000):
         while after["packetsReceived"] < before["packetsReceived"] + packets:
@@ -169,20 +169,20 @@ async def sound_under_loss(stage: Stage, b: Person, loss: float, packets: int) -
 
 
 async def measure() -> dict[str, Any]:
-    """All three."""
+    """Return all measurements."""
     async with chromium_with_camera() as browser:
-        async with staged() as stage:
-            rows = await press_to_picture(browser, stage, 8)
-            async with pair(browser, stage) as (a, b):
+        async with call_server() as server:
+            rows = await press_to_picture(browser, server, 8)
+            async with pair(browser, server) as (a, b):
                 await talking(a, b)
                 await decoded(b, 60)
-                gaps = await reload_gaps(stage, a, b, "room", 5)
-        async with staged() as stage:
-            await stage.behind(Network())
-            async with pair(browser, stage) as (a, b):
+                gaps = await reload_gaps(server, a, b, "room", 5)
+        async with call_server() as server:
+            await server.behind(Network())
+            async with pair(browser, server) as (a, b):
                 await talking(a, b)
                 await decoded(b, 90)
-                under = {loss: await frames_under_loss(stage, b, loss, 6) for loss in (0.0, 0.05)}
+                under = {loss: await frames_under_loss(server, b, loss, 6) for loss in (0.0, 0.05)}
     return {
         "second_press_to_first_frame_ms": {
             name: statistics.median(row[name] for row in rows) for name in ("first", "second")

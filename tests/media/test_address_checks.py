@@ -1,4 +1,4 @@
-"""A browser whose network changes its address without its knowledge: the call follows, and follows nobody else."""
+"""Tests a browser whose network changes its address unnoticed: the call follows the browser, and no stranger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AUDIO = OPUS.payload_type
 
 
 def at(stage: Duo, name: str) -> Address | None:
-    """Return where the relay sends a party's media."""
+    """Return the address to which the relay sends a party's media."""
     return stage.parties[name].endpoint.address
 
 
@@ -151,7 +151,7 @@ async def test_a_call_goes_where_its_browser_sends_from_even_without_a_nominatio
 
 
 class Sent:
-    """A socket that keeps what is sent."""
+    """A socket that records what is sent."""
 
     def __init__(self) -> None:
         self.packets: list[tuple[bytes, Address]] = []

@@ -1,5 +1,4 @@
-"""Two real Chromium pages with fake devices, media.js and the relay between them: what a person sees and
-hears."""
+"""Tests two real Chromium pages with fake devices, media.js and the relay between them: what people see and hear."""
 
 from __future__ import annotations
 
@@ -14,6 +13,7 @@ from media import Connected, Disconnected, OfferNeeded, Relay, RelaySettings
 from media.party import CLOSED_BY_PARTY
 from media.protocols.codecs import RED
 from tests.browsers import SHOWN_MS, Shared, shared
+from tests.media.call_server import call_server
 from tests.media.duo import until
 from tests.media.people import (
     PICTURE,
@@ -28,77 +28,76 @@ from tests.media.people import (
     sound_under_loss,
     talking,
 )
-from tests.media.stage import staged
 from web.peers.network.network import Network
 
 
 @pytest.fixture(scope="session")
 async def shared_camera(chromium: str) -> AsyncIterator[Shared]:
-    """The process's Chromium whose fake camera has 30 frames a second, as real ones have."""
+    """The process's Chromium whose fake camera has 30 frames a second, as real cameras have."""
     async with shared(chromium, SWITCHES) as kept:
         yield kept
 
 
 @pytest.fixture
 async def camera_browser(shared_camera: Shared) -> AsyncIterator[Browser]:
-    """A Chromium whose fake camera has 30 frames a second, as real ones have."""
+    """A Chromium whose fake camera has 30 frames a second, as real cameras have."""
     async with shared_camera.lent() as lent:
         yield lent
 
 
 async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browser: Browser) -> None:
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
         await talking(a, b)
         for person in (a, b):
             await decoded(person, 20)
             async with asyncio.timeout(SHOWN_MS / 1000):
                 while True:
-                    await asyncio.sleep(1)  # rates are over the time since the last look
+                    await asyncio.sleep(1)  # rates are over the time since the last sample
                     figures = await person.stats()
                     # On a busy machine a picture freezes now and then, which is a poor connection, truly.
                     if figures["audioEnergy"] > 0.001 and figures["words"] in ("good", "fair"):
                         break
             assert figures["framesDecoded"] > 20
-        assert stage.seats["room", "a"].events == [Connected()]
-        party = stage.seats["room", "a"].party
+        assert server.callers["room", "a"].events == [Connected()]
+        party = server.callers["room", "a"].party
         await until(lambda: party.quality().sent["video"].kbps > 50)
 
 
 async def test_both_see_and_hear_each_other_where_the_network_of_both_blocks_udp(
     camera_browser: Browser, record_property: Callable[[str, object], None]
 ) -> None:
-    async with staged() as stage:
-        await stage.behind(Network(udp=False))
-        rows = await press_to_picture(camera_browser, stage, 1)
+    async with call_server() as server:
+        await server.behind(Network(udp=False))
+        rows = await press_to_picture(camera_browser, server, 1)
         record_property("second_press_to_first_frame_over_tcp_ms", rows)
         assert rows[0]["early"] == 0
         assert max(rows[0]["first"], rows[0]["second"]) < 3000, rows
-        assert stage.relay.streams.accepted >= 2
+        assert server.relay.streams.accepted >= 2
 
 
 async def test_the_first_frame_after_the_second_press_is_a_real_picture_and_nothing_crosses_before(
     camera_browser: Browser, record_property: Callable[[str, object], None]
 ) -> None:
-    async with staged() as stage:
-        rows = await press_to_picture(camera_browser, stage, 3)
+    async with call_server() as server:
+        rows = await press_to_picture(camera_browser, server, 3)
     slower = [max(row["first"], row["second"]) for row in rows]
     record_property("second_press_to_first_frame_ms", slower)
     assert [row["early"] for row in rows] == [0, 0, 0]
     assert min(min(row["first_luma"], row["second_luma"]) for row in rows) > PICTURE
-    # 60 ms is the target where nothing else runs (`python -m tests.media.people`); here the tests share two cores.
+    # 60 ms is the target on an idle machine (`python -m tests.media.people`); here the tests share two cores.
     assert min(slower) < 500, rows
 
 
 async def test_a_device_that_encodes_h264_in_hardware_makes_both_send_it(camera_browser: Browser) -> None:
     prefers = """navigator.mediaCapabilities.encodingInfo = async ({ video }) =>
         ({ supported: true, powerEfficient: video.contentType === "video/H264" });"""
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
         await a.page.add_init_script(prefers)
-        await load(a, stage, "room", "")
+        await load(a, server, "room", "")
         for name in "ab":
-            seat = stage.seats["room", name]
-            await until(lambda seat=seat: OfferNeeded() in seat.events)  # type: ignore[misc]
-            await stage.offer(seat, seat.party.offer(), fresh=False)
+            caller = server.callers["room", name]
+            await until(lambda caller=caller: OfferNeeded() in caller.events)  # type: ignore[misc]
+            await server.offer(caller, caller.party.offer(), fresh=False)
         await talking(a, b)
         for person in (a, b):
             await decoded(person, 10)
@@ -107,10 +106,10 @@ async def test_a_device_that_encodes_h264_in_hardware_makes_both_send_it(camera_
 
 
 async def test_what_leaves_a_device_before_its_own_press_is_black_and_silent(camera_browser: Browser) -> None:
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
-        stage.room("room").set_gate(
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
+        server.room("room").set_gate(
             True
-        )  # as if a hostile server opened early: the device itself must protect
+        )  # as if a hostile server opened the gate early: the device itself must protect the person
         for person in (a, b):
             await person.until("call.frames.length > 15")
             assert max(brightest for _, brightest in await person.frames()) < PICTURE
@@ -127,7 +126,7 @@ async def test_what_leaves_a_device_before_its_own_press_is_black_and_silent(cam
 async def test_muting_the_camera_blackens_it_for_the_other_side_and_outlives_a_device_switch(
     camera_browser: Browser,
 ) -> None:
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
         await talking(a, b)
         await a.ask("call.media.setMuted('video', true)")
         await b.until(f"call.frames.slice(-5).every(([, luma]) => luma < {PICTURE})")
@@ -143,9 +142,9 @@ async def test_muting_the_camera_blackens_it_for_the_other_side_and_outlives_a_d
 
 
 async def test_a_kind_that_the_server_switches_off_stops_and_comes_back(camera_browser: Browser) -> None:
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
         await talking(a, b)
-        party = stage.seats["room", "a"].party
+        party = server.callers["room", "a"].party
         party.set_receiving("video", False)
         await asyncio.sleep(0.3)
         before = await b.ask("call.frames.length")
@@ -158,12 +157,12 @@ async def test_a_kind_that_the_server_switches_off_stops_and_comes_back(camera_b
 async def test_when_one_side_reloads_the_other_side_misses_little_and_needs_nothing(
     camera_browser: Browser, record_property: Callable[[str, object], None]
 ) -> None:
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
         await talking(a, b)
         await decoded(b, 30)
-        gaps = await reload_gaps(stage, a, b, "room", 3)
+        gaps = await reload_gaps(server, a, b, "room", 3)
         record_property("reload_gap_ms", gaps)
-        assert min(gaps) <= 1000, gaps  # 300 ms is the target where nothing else runs
+        assert min(gaps) <= 1000, gaps  # 300 ms is the target on an idle machine
         assert await b.ask("call.states") == ["connecting", "connected"]
         assert (await b.stats())["words"] != "lost"
 
@@ -171,24 +170,24 @@ async def test_when_one_side_reloads_the_other_side_misses_little_and_needs_noth
 async def test_a_call_lives_with_loss(
     camera_browser: Browser, record_property: Callable[[str, object], None]
 ) -> None:
-    async with staged() as stage:
-        link = await stage.behind(Network())
-        async with pair(camera_browser, stage) as (a, b):
+    async with call_server() as server:
+        link = await server.behind(Network())
+        async with pair(camera_browser, server) as (a, b):
             await talking(a, b)
             await decoded(b, 60)
             async with asyncio.timeout(2 * SHOWN_MS / 1000):
-                while True:  # the machine may have other work meanwhile
-                    rates = {loss: (await frames_under_loss(stage, b, loss, 4))[0] for loss in (0.0, 0.05)}
-                    if rates[0.05] > 0.5 * rates[0.0]:  # 0.98 is the target where nothing else runs
+                while True:  # the machine may be busy meanwhile
+                    rates = {loss: (await frames_under_loss(server, b, loss, 4))[0] for loss in (0.0, 0.05)}
+                    if rates[0.05] > 0.5 * rates[0.0]:  # 0.98 is the target on an idle machine
                         break
             record_property("frames_per_s_at_5_percent_loss", rates[0.05])
             assert link.lost > 20
-            sender = stage.seats["room", "a"].party.endpoint
+            sender = server.callers["room", "a"].party.endpoint
             assert sender.current["audio"].payload_type == RED.payload_type
             assert sender.mends == {"audio", "video"}
             async with asyncio.timeout(2 * SHOWN_MS / 1000):
                 while True:
-                    sound = await sound_under_loss(stage, b, 0.2, 60)
+                    sound = await sound_under_loss(server, b, 0.2, 60)
                     if sound["packetsLost"] < 0.15 * sound["packetsReceived"]:  # 36 % are lost on two ways
                         break
             record_property("sound_at_20_percent_loss_on_each_way", sound)
@@ -196,15 +195,15 @@ async def test_a_call_lives_with_loss(
 
 
 async def test_an_ice_restart_and_a_new_network_keep_the_call(camera_browser: Browser) -> None:
-    async with staged() as stage:
-        link = await stage.behind(Network())
-        async with pair(camera_browser, stage) as (a, b):
+    async with call_server() as server:
+        link = await server.behind(Network())
+        async with pair(camera_browser, server) as (a, b):
             await talking(a, b)
             link.rebind()
             await decoded(a, 5)
             await decoded(b, 5)
-            seat = stage.seats["room", "a"]
-            await stage.offer(seat, seat.party.restart_ice(), fresh=False)
+            caller = server.callers["room", "a"]
+            await server.offer(caller, caller.party.restart_ice(), fresh=False)
             await decoded(b, 15)
             assert await a.ask("call.states") == ["connecting", "connected"]
 
@@ -212,7 +211,7 @@ async def test_an_ice_restart_and_a_new_network_keep_the_call(camera_browser: Br
 async def test_media_that_stops_is_silence_of_the_other_side_while_the_transport_is_fine(
     camera_browser: Browser,
 ) -> None:
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
         await talking(a, b)
         ask = "call.media.stopped(() => ({ audio: false, video: false })).then((found) => [...found])"
 
@@ -222,22 +221,22 @@ async def test_media_that_stops_is_silence_of_the_other_side_while_the_transport
                     await asyncio.sleep(0.2)
 
         assert await a.ask(ask) == []
-        stage.room("room").set_gate(False)
+        server.room("room").set_gate(False)
         await becomes([["remote", "silent"]])
         await a.stats()
         await a.page.wait_for_timeout(500)
         assert (await a.ask("call.media.state"), (await a.stats())["words"]) == ("connected", "quiet")
-        stage.room("room").set_gate(True)
+        server.room("room").set_gate(True)
         await becomes([])
 
 
 async def test_another_worker_takes_over_a_live_call_without_anybody_pressing(
     camera_browser: Browser,
 ) -> None:
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
         await talking(a, b)
-        old = stage.relay
-        await stage.move("room", await Relay.open(RelaySettings()))
+        old = server.relay
+        await server.move("room", await Relay.open(RelaySettings()))
         await old.close()
         for person in (a, b):
             await decoded(person, 15)
@@ -246,19 +245,19 @@ async def test_another_worker_takes_over_a_live_call_without_anybody_pressing(
 
 
 async def test_hanging_up_is_noticed_at_once(camera_browser: Browser) -> None:
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
         await talking(a, b)
         await a.ask("call.media.close()")
         assert await a.ask("call.media.state") == "closed"
-        seat = stage.seats["room", "a"]
-        await until(lambda: len(seat.events) == 2)
-        assert seat.events[1] == Disconnected(CLOSED_BY_PARTY)
+        caller = server.callers["room", "a"]
+        await until(lambda: len(caller.events) == 2)
+        assert caller.events[1] == Disconnected(CLOSED_BY_PARTY)
 
 
 async def test_a_person_without_camera_or_microphone_still_sees_and_hears(camera_browser: Browser) -> None:
-    async with staged() as stage:
-        a = await enter(camera_browser, stage, "room", "a", "&bare=1")
-        b = await enter(camera_browser, stage, "room", "b")
+    async with call_server() as server:
+        a = await enter(camera_browser, server, "room", "a", "&bare=1")
+        b = await enter(camera_browser, server, "room", "b")
         await a.press()
         await b.press()
         await a.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
@@ -270,13 +269,13 @@ async def test_a_person_without_camera_or_microphone_still_sees_and_hears(camera
 
 
 async def test_a_missing_device_is_reported_and_never_an_exception(camera_browser: Browser) -> None:
-    async with staged() as stage:
+    async with call_server() as server:
         page = await (await camera_browser.new_context()).new_page()
         await page.add_init_script(
             """navigator.mediaDevices.getUserMedia = async ({ audio, video }) => { throw new DOMException("",
             video && audio ? "NotFoundError" : video ? "NotFoundError" : "NotAllowedError"); }"""
         )
-        await page.goto(f"{stage.url}?room=room&party=a&bare=1", wait_until="domcontentloaded")
+        await page.goto(f"{server.url}?room=room&party=a&bare=1", wait_until="domcontentloaded")
         assert await page.evaluate("call.media.prepare()") == {"audio": "denied", "video": "missing"}
         assert await page.evaluate("call.media.prepare({ audio: false, video: true })") == {
             "audio": "off",
@@ -289,7 +288,7 @@ async def test_a_missing_device_is_reported_and_never_an_exception(camera_browse
 async def test_an_unplugged_device_is_reported_and_used_again_when_it_returns(
     camera_browser: Browser,
 ) -> None:
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
         await talking(a, b)
         await a.ask(
             """(() => {
@@ -305,10 +304,10 @@ async def test_an_unplugged_device_is_reported_and_used_again_when_it_returns(
 async def test_an_offer_that_makes_no_sense_is_refused_and_the_next_one_taken(
     camera_browser: Browser,
 ) -> None:
-    async with staged() as stage, pair(camera_browser, stage) as (a, b):
-        seat = stage.seats["room", "a"]
-        await stage.offer(seat, "v=0\r\nnonsense", fresh=False)
+    async with call_server() as server, pair(camera_browser, server) as (a, b):
+        caller = server.callers["room", "a"]
+        await server.offer(caller, "v=0\r\nnonsense", fresh=False)
         await a.until("call.states.some((state) => state.startsWith('refused'))")
-        await stage.sit(("room", "a"), seat.ws)
+        await server.join(("room", "a"), caller.ws)
         await a.until("call.media.state === 'connected'")
         await talking(a, b)

@@ -1,4 +1,4 @@
-"""Numbers that go on: sequence, timestamp, retransmission and transport-wide numbers over a reload, a pause,
+"""Tests that numbers continue: sequence, timestamp, retransmission and transport-wide numbers over a reload, a pause,
 another worker."""
 
 import asyncio
@@ -155,7 +155,7 @@ async def test_another_worker_takes_the_room_over_with_fresh_offers() -> None:
 
 
 def first_video_type(offer: str) -> int:
-    """Return the payload type that an offer names first for video, which is what browsers send."""
+    """Return the payload type that an offer lists first for video, which browsers send."""
     return int(offer.partition("m=video 9 UDP/TLS/RTP/SAVPF ")[2].split()[0])
 
 

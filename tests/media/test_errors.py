@@ -1,4 +1,4 @@
-"""The errors of media: one hierarchy, defined in one module."""
+"""Tests that the errors of media are one hierarchy, defined in one module."""
 
 from __future__ import annotations
 

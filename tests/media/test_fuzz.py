@@ -1,4 +1,4 @@
-"""Every parser takes any bytes at all: a typed error or silence, never anything else."""
+"""Tests that every parser takes any bytes: it raises a typed error or ignores them, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rooms of three while people speak, join and reload: who is told what, and that the others' picture goes on."""
+"""Tests rooms of three while people speak, join and reload: which events are sent, and that pictures continue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def speak(speaker: Speaker) -> None:
 
 
 async def spoken(speaker: Speaker, *listeners: Speaker, wanted: str) -> None:
-    """Let somebody speak until the listeners' last news is that `wanted` does."""
+    """Let somebody speak until the newest event of each listener names `wanted` as the speaker."""
     while not all(Speaking(wanted) in listener.events[-1:] for listener in listeners):
         speak(speaker)
         await asyncio.sleep(0.02)
@@ -47,7 +47,7 @@ async def test_everybody_who_takes_part_is_told_who_speaks_also_after_a_reload()
         await spoken(patient, again, wanted="patient")
         stage.parties["patient"].set_receiving("audio", False)
         while patient.events[-1] != Speaking(None):
-            speak(patient)  # into a microphone that is off
+            speak(patient)  # the microphone is off
             await asyncio.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Rooms of three to six: everybody hears everybody, each under a name of their own; a guest only while admitted."""
+"""Tests rooms of three to six: everybody hears everybody, each in a stream of its own; a guest only while admitted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPPOSITES = {"patient": "provider", "provider": "patient"}
 
 
 async def come(stage: Duo, name: str, *, admitted: bool = True) -> Speaker:
-    """Somebody joins as in a visit, and whoever needs a new offer gets and answers one."""
+    """Join somebody as in a visit: each party that needs a new offer gets and answers one. Return the speaker."""
     speaker = Speaker()
     stage.speakers.append(speaker)
     party = stage.room.join(
@@ -38,7 +38,7 @@ async def come(stage: Duo, name: str, *, admitted: bool = True) -> Speaker:
 
 @asynccontextmanager
 async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, dict[str, Speaker]]]:
-    """A room of these, its gate open; guests as `admitted` says."""
+    """Yield a room of these people with an open gate; `admitted` says which guests take part."""
     async with duo() as stage:
         for name in names:
             await come(stage, name, admitted=admitted or not name.startswith("guest-"))
@@ -47,7 +47,7 @@ async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, 
 
 
 def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
-    """What a speaker heard of one payload type, by the name of the stream it came in."""
+    """Return the received packets of one payload type, by the id of their stream."""
     found: dict[str, list[bytes]] = {}
     for packet in speaker.of(payload_type):
         found.setdefault(speaker.streams[packet.ssrc], []).append(packet.payload[-1:])
@@ -55,7 +55,7 @@ def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
 
 
 def send_all(people: dict[str, Speaker], sequence: int = 1) -> None:
-    """Everybody sends one sound and the start of a picture, with the first letter of their name in it."""
+    """Send one sound and the start of a picture from everybody, each with the first letter of the sender's name."""
     for number, speaker in enumerate(people.values()):
         speaker.audio(sequence, text=bytes([number]))
         speaker.video(sequence, key=True, text=bytes([number]))

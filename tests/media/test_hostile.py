@@ -1,5 +1,4 @@
-"""A peer that means harm: early, late, forged or unasked-for packets. Nothing crosses, nothing is amplified,
-the relay lives."""
+"""Tests a hostile peer: early, late, forged or unrequested packets do not cross, and the relay survives."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
 
 
 def everything(speaker: Speaker, start: int = 100) -> None:
-    """One of each thing a party can send."""
+    """Send one of each thing that a party can send."""
     for number in range(start, start + 20):
         speaker.video(number, key=number == start)
         speaker.audio(number)
@@ -49,7 +48,7 @@ def everything(speaker: Speaker, start: int = 100) -> None:
 
 
 async def crosses_nothing(stage: Duo, to: Speaker) -> None:
-    """Nothing but the server's own words reaches `to`."""
+    """Check that only the server's own packets reach `to`."""
     await stage.quiet()
     assert to.received == 0
     assert {kind for _, kind, _ in to.control} <= {205, 206}
@@ -58,7 +57,7 @@ async def crosses_nothing(stage: Duo, to: Speaker) -> None:
 
 
 async def nothing_early_crosses(stage: Duo, a: Speaker, b: Speaker) -> None:
-    """Nothing of `a` reaches `b` before the gate is open, and sound does afterwards."""
+    """Check that nothing of `a` reaches `b` before the gate opens, and that sound does afterwards."""
     everything(a)
     await stage.handled(60)
     await crosses_nothing(stage, b)
@@ -76,7 +75,7 @@ async def test_nothing_sent_early_crosses(transport: Transport) -> None:
 
 
 class Relayed(asyncio.DatagramProtocol):
-    """What a speaker needs of a socket, over an allocation of a TURN server. `readable` is called for each packet."""
+    """The part of a socket that a speaker needs, over a TURN allocation. `readable` is called for each packet."""
 
     def __init__(self) -> None:
         self.packets: deque[bytes] = deque()
@@ -97,7 +96,7 @@ class Relayed(asyncio.DatagramProtocol):
         return len(data), None
 
     def sendto(self, data: bytes | memoryview, address: tuple[str, int]) -> None:
-        """Send a packet by the TURN server."""
+        """Send a packet through the TURN server."""
         assert self.transport is not None
         self.transport.sendto(bytes(data), address)
 

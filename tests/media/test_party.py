@@ -1,4 +1,4 @@
-"""One party's offers, and what is left of it after it has gone."""
+"""Tests one party's offers, and what remains of it after it has left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes: a browser tries its paths before a visit, and gets answers to its checks alone."""
+"""Tests probes: a browser tries its paths before a visit, and gets answers to its checks only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The relay over real UDP: what crosses, how its numbers read on the other side, and who is told."""
+"""Tests the relay over real UDP: which packets cross, with which numbers, and which events are sent."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Who speaks: from levels, smoothed."""
+"""Tests how the active speaker is chosen from smoothed levels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SPEECH, SOFT, NOISE = 25.0, 12.0, 0.0
 
 
 def steps(speaker: ActiveSpeaker, count: int, **loudness: float) -> list[str | None]:
-    """Return who speaks after each of `count` steps with this loudness."""
+    """Return the speaker after each of `count` steps with this loudness."""
     found = []
     for _ in range(count):
         speaker.observe(loudness)
@@ -27,7 +27,7 @@ def steps(speaker: ActiveSpeaker, count: int, **loudness: float) -> list[str | N
         ([60] * 10, 0.0),  # noise
         ([0] * 10, LOUDEST),
         ([30] * 5 + [127] * 5, 12.5),
-        ([30], 6.25),  # one packet in silence that is not sent
+        ([30], 6.25),  # one packet during silence, which is otherwise not sent (DTX)
     ],
 )
 def test_loudness_is_the_mean_of_a_step_above_the_noise(levels: list[int], loudness: float) -> None:

@@ -1,4 +1,4 @@
-"""An endpoint: which streams it has, which of them go where, and how much it may send."""
+"""Tests an endpoint: its streams, their receivers, and how much it may send."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from media.forwarding.endpoint import SILENT_S, Endpoint
 from media.protocols.codecs import StreamKind
 from media.protocols.rtp import build
-from tests.media.forwarding.unencrypted import A, B, Line, pair
+from tests.media.forwarding.unencrypted import A, B, UnencryptedRoom, pair
 
 SSRCS: dict[StreamKind, int] = {"audio": 1, "video": 2, "rtx": 3}
 
@@ -23,7 +23,7 @@ def test_a_new_endpoint_receives_three_streams_and_sends_none() -> None:
 
 
 def test_an_endpoint_is_ready_with_keys_and_an_address() -> None:
-    made = Line(A).endpoints[0]
+    made = UnencryptedRoom(A).endpoints[0]
     assert made.ready
     made.tx = None
     assert not made.ready

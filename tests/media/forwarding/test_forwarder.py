@@ -1,4 +1,4 @@
-"""The hot path without encryption: what goes in, what comes out at the other side, and what is counted."""
+"""Tests the hot path without encryption: which packets the other side receives, and what is counted."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.media.forwarding.unencrypted import (
     A,
     B,
     C,
-    Line,
+    UnencryptedRoom,
     pair,
     picture,
     sound,
 )
 
-LOSS = pack("!BBHII", 0x81, 206, 2, 11, 2)  # a request of the server as 11 for a keyframe of A's video
+LOSS = pack("!BBHII", 0x81, 206, 2, 11, 2)  # a request of the server, as SSRC 11, for a keyframe of A's video
 SIZE = len(sound(1)[0])
 
 
@@ -391,4 +391,4 @@ def test_a_packet_of_the_server_itself_is_sent_only_to_a_ready_endpoint() -> Non
 
 
 def test_a_room_of_three_has_a_line_for_each() -> None:
-    assert len(Line(A, B, C).endpoints) == 3
+    assert len(UnencryptedRoom(A, B, C).endpoints) == 3

@@ -1,4 +1,4 @@
-"""Copies in a room of three, without encryption: who receives which packet, in which numbers."""
+"""Tests the copies in a room of three, without encryption: which party receives which packet, with which numbers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tests.media.forwarding.unencrypted import (
     A,
     B,
     C,
-    Line,
+    UnencryptedRoom,
     picture,
     sound,
 )
 
 
-def three() -> tuple[Line, Endpoint, dict[Any, Subscription]]:
-    """Return a room where A sends to B and C, and both may answer; the subscriptions to A by address."""
-    line = Line(A, B, C)
+def three() -> tuple[UnencryptedRoom, Endpoint, dict[Any, Subscription]]:
+    """Return a room in which A sends to B and C, which may both answer; and the subscriptions to A by address."""
+    line = UnencryptedRoom(A, B, C)
     a = line.endpoints[0]
     a.learn(1, "audio")
     a.learn(2, "video")
@@ -163,7 +163,7 @@ def layered(
     return picture(number, descriptor + (b"\x00key" if key else b"\x01delta"), **more)
 
 
-def received(line: Line, address: Any) -> list[tuple[int, int, int]]:
+def received(line: UnencryptedRoom, address: Any) -> list[tuple[int, int, int]]:
     """Return of each video packet sent to an address: its number, picture number and timestamp in pictures."""
     return [
         (
@@ -258,7 +258,7 @@ def test_reports_go_to_each_other_party_about_its_own_streams() -> None:
     line.reads(picture(1, KEY))
     block = pack("!IIIIII", 21, 0x40000000, 1, 0, 0, 0)
     line.reads((pack("!BBHI", 0x81, 201, 7, 99) + block, B))
-    block = pack("!IIIIII", 2, 0, 1, 0, 0, 0)  # a loss of one receiver is not the sender's
+    block = pack("!IIIIII", 2, 0, 1, 0, 0, 0)  # a loss of one receiver is not reported to the sender
     assert line.sent[A] == [pack("!BBHI", 0x81, 201, 7, 11) + block]
     assert len(line.sent[C]) == 1
     assert to[B].estimate.kbps == 400 * 0.875

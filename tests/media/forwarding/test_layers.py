@@ -1,4 +1,4 @@
-"""Temporal layers: which pictures a receiver gets, and that its numbers have no gaps but those of losses."""
+"""Tests temporal layers: which pictures a receiver gets, and that only losses leave gaps in its numbers."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_no_number_is_given_twice_whatever_is_lost_late_and_left_out(seed: int) 
         if span is not None:
             shown = (packet[0] + span.sequence_shift) & 0xFFFF
             assert used.setdefault(shown, packet) == packet
-            used.pop((shown - 5000) & 0xFFFF, None)  # by then numbers are used again
+            used.pop((shown - 5000) & 0xFFFF, None)  # by then sequence numbers are used again
 
     for picture in range(12_000):
         layer, syncs = PATTERN[picture % 8]
@@ -154,8 +154,8 @@ def test_shares_are_measured_once_a_second() -> None:
     [
         (2000, 0, 3),
         (1000, 0, 3),
-        (900, 0, 1),  # the whole does not fit
-        (900, 2, 2),  # but it was sent, and rates vary
+        (900, 0, 1),  # the sum of all layers is above the limit
+        (900, 2, 2),  # it was sent before, and rates vary
         (599, 0, 0),
         (100, 2, 0),
     ],

@@ -1,4 +1,4 @@
-"""Lost packets, mended where they were lost: from the server to a receiver, and from a sender to the server."""
+"""Tests retransmission of lost packets: from the server to a receiver, and from a sender to the server."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from tests.media.forwarding.unencrypted import (
     A,
     B,
     C,
-    Line,
+    UnencryptedRoom,
     pair,
     picture,
     sound,
 )
 
 SOUND, PICTURE, AGAIN = 20, 21, 22  # A's streams as B receives them
-SHIFT = 1000  # of A's numbers to B's
+SHIFT = 1000  # the difference from A's sequence numbers to B's
 
 
-def mended(mends: bool = True) -> tuple[Line, Endpoint, Endpoint]:
-    """Return two endpoints with an open gate; A sends lost packets again. B's numbers are A's + SHIFT."""
+def mended(mends: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
+    """Return two endpoints with an open gate; A retransmits. B's sequence numbers are A's + SHIFT."""
     line, a, b = pair()
     a.mends = frozenset({"audio", "video"} if mends else set())
     for kind in ("audio", "video"):
@@ -48,8 +48,8 @@ def request(ssrc: int, *numbers: int, sender: Any = B) -> tuple[bytes, Any]:
     return rtcp.nack(7, ssrc, numbers), sender
 
 
-def asked(line: Line) -> list[tuple[int, list[int]]]:
-    """Return what A was asked for since the last call, as (stream, numbers)."""
+def asked(line: UnencryptedRoom) -> list[tuple[int, list[int]]]:
+    """Return what the server has requested from A since the last call, as (stream, numbers)."""
     sent, line.sent[A] = line.sent[A], []
     return [(unpack_from("!I", data, 8)[0], rtcp.requested(data)) for data in sent if data[1] == 205]
 
@@ -258,7 +258,7 @@ def test_a_receiver_that_was_silent_gets_a_keyframe() -> None:
     assert not any(data[1] == 206 for data in line.sent[A])
 
 
-# --- nothing older than the gate
+# --- nothing from before the gate opened
 
 
 def test_nothing_from_before_the_gate_opened_is_kept_asked_for_or_sent_again() -> None:
@@ -267,7 +267,7 @@ def test_nothing_from_before_the_gate_opened_is_kept_asked_for_or_sent_again() -
     line.reads(*(sound(number) for number in (11, 12, 14)), *(picture(number) for number in (11, 12, 14)))
     a.route(b, True)
     assert asked(line) == []
-    # The next packets continue the receiver's numbers: SHIFT + 11 is the first one now, and nothing was before it.
+    # The next packets continue the receiver's numbers: SHIFT + 11 is now the first one.
     line.reads(sound(16), picture(16, KEY))
     assert asked(line) == []
     del line.sent[B][:]

@@ -1,4 +1,4 @@
-"""The figures of a call: from report blocks and counters to loss, jitter, round trip and bit rate."""
+"""Tests the figures of a call: loss, jitter, round trip and bit rate from report blocks and counters."""
 
 from __future__ import annotations
 

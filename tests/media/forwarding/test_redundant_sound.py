@@ -1,4 +1,4 @@
-"""RED through the forwarder: between sides that take it and sides that do not, and nothing older than the gate."""
+"""Tests forwarding of RED: to sides that accept it and sides that do not, and nothing from before the gate opened."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from media.forwarding.endpoint import Endpoint
 from media.protocols import red
 from media.protocols.rtp import build
 from tests.media.forwarding.test_group_forwarder import three
-from tests.media.forwarding.unencrypted import AUDIO, A, B, C, Line, pair, sound
+from tests.media.forwarding.unencrypted import AUDIO, A, B, C, UnencryptedRoom, pair, sound
 
 RED = 63
 FRAME = 960
@@ -21,8 +21,8 @@ def redundant(number: int, *ages: int, ssrc: int = 1, sequence: int | None = Non
     return build(RED, number if sequence is None else sequence, FRAME * number, ssrc, payload)
 
 
-def listening(takes_red: bool = True) -> tuple[Line, Endpoint, Endpoint]:
-    """Return two endpoints with an open gate; B takes RED or not."""
+def listening(takes_red: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
+    """Return two endpoints with an open gate; B accepts RED or not."""
     line, a, b = pair()
     b.takes_red = takes_red
     return line, a, b
@@ -62,7 +62,7 @@ def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, tak
     assert (line.sent[B], line.counted()) == ([], {"received": 1, "withheld": 1})
 
 
-# --- nothing older than the gate
+# --- nothing from before the gate opened
 
 
 def test_red_carries_nothing_from_before_the_gate_opened() -> None:

@@ -1,4 +1,4 @@
-"""RTCP from one connection to another: which packets cross, and in whose numbers, byte by byte."""
+"""Tests the translation of RTCP, byte by byte: which packets cross, and with which numbers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from media.protocols import rtcp
 from media.protocols.codecs import StreamKind
 from media.protocols.transport_cc import Arrivals, build_feedback, read_feedback
 
-OWN, SHOWN_AS, SERVER = 0x0A, 0x1A, 0x99  # the sender's stream, its name at the other side, and the server's
-OTHER, SEEN_AS = 0x0B, 0x1B  # the other's stream, and the name under which the sender receives it
+# the sender's stream, its SSRC at the other side, and the server's own SSRC
+OWN, SHOWN_AS, SERVER = 0x0A, 0x1A, 0x99
+OTHER, SEEN_AS = 0x0B, 0x1B  # the other side's stream, and the SSRC under which the sender receives it
 NO_LEG: Any = None
 
 
@@ -32,7 +33,7 @@ def stream(kind: StreamKind, ssrc: int, seen_as: int, *, forward: bool = True) -
 def cross(
     data: bytes, *, forward: bool = True, shift: int = 5, here: bool = False
 ) -> tuple[Translation, Source, Source]:
-    """Return what crosses, the sender's source and the other's."""
+    """Return the translated packet, the sender's source and the other side's."""
     own, other = (
         stream("video", OWN, SHOWN_AS, forward=forward),
         stream("video", OTHER, SEEN_AS, forward=forward),
@@ -129,13 +130,13 @@ def test_a_request_for_a_keyframe_crosses_in_either_form() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        packet(206, 1, pack("!II", OWN, 0x55)),  # about a stream that the other does not send
+        packet(206, 1, pack("!II", OWN, 0x55)),  # about a stream that the other side does not send
         packet(206, 1, pack("!I", OWN)),  # about none
         packet(206, 15, pack("!II", OWN, SEEN_AS) + b"REMB"),  # other feedback
         packet(205, 4, pack("!III", OWN, SEEN_AS, 0)),
         packet(205, 3, pack("!IIII", OWN, SEEN_AS, 0, 0)),
         packet(206, 2, pack("!IIII", OWN, SEEN_AS, 0, 0)),
-        packet(205, 1, pack("!II", OWN, SEEN_AS)),  # a negative acknowledgement of nothing
+        packet(205, 1, pack("!II", OWN, SEEN_AS)),  # a negative acknowledgement without any number
         packet(203, 1, pack("!I", OWN)),  # a goodbye
         packet(202, 1, pack("!I", OWN) + b"\x01\x04name\x00\x00"),  # a name
         packet(207, 0, pack("!III", OWN, 0, 0)),  # extended reports

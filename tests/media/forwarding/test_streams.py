@@ -1,4 +1,4 @@
-"""How a stream's numbers continue, without a packet in sight."""
+"""Tests how the numbers of a stream continue, without any packet."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ sequences, timestamps = st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
 
 
 def fed(sequence: int, timestamp: int, at_s: float) -> tuple[Endpoint, Source]:
-    """An endpoint whose video sink one source has fed one packet."""
+    """Return an endpoint whose video sink one source has fed one packet."""
     endpoint = Endpoint(SSRCS)  # type: ignore[arg-type]
     source = Source("video", 10)
     source.sink = endpoint.sinks["video"]
@@ -23,7 +23,7 @@ def fed(sequence: int, timestamp: int, at_s: float) -> tuple[Endpoint, Source]:
 
 
 def sent(source: Source, sequence: int, timestamp: int, at_s: float) -> tuple[int, int]:
-    """What the hot path does with a packet's numbers."""
+    """Return the sequence number and the timestamp with which the hot path forwards a packet."""
     sink = source.sink
     assert sink is not None
     sink.sequence = (sequence + source.sequence_shift) & 0xFFFF

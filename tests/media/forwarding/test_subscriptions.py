@@ -1,4 +1,4 @@
-"""Lanes between three and more: what is forwarded on each, and how much each may take."""
+"""Tests subscriptions in rooms of three and more: what each forwards, and its limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_LEG: Any = None
 
 
 def endpoint(*sources: Source, ready: bool = True, allowed: tuple[str, ...] = ("audio", "video")) -> Any:
-    """Return what a subscription reads of an endpoint."""
+    """Return an object with the fields of an endpoint that a subscription reads."""
     return SimpleNamespace(
         meter=SimpleNamespace(kbps=lambda kind: 1000.0 if kind == "video" else 0.0),
         current={source.kind: source for source in sources},
@@ -148,8 +148,8 @@ LAYERED = (0.4, 0.6, 1.0, 1.0)
     [
         (2500, 2500, 1200),
         (600, 600, 600),  # nobody gains if all get fewer pictures
-        (600, 2500, 1000),  # the weak one gets every second picture
-        (300, 2500, 600),  # every fourth: the others' picture is good enough
+        (600, 2500, 1000),  # the receiver with the weak network gets every second picture
+        (300, 2500, 600),  # every fourth picture: the others' picture is good enough
         (150, 2500, 375),
         (150, 200, 200),
     ],

@@ -1,4 +1,4 @@
-"""A forwarder whose packets are not encrypted, so that a test reads what comes out: endpoints, sockets, packets."""
+"""A forwarder whose packets are not encrypted, so that a test can read what is sent: endpoints, sockets, packets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY, DELTA = b"\x10\x00key", b"\x10\x01delta"  # the first packet of a keyframe,
 
 
 class Keys:
-    """What an endpoint's SRTP contexts answer: 0, or the error that a test sets."""
+    """SRTP contexts of an endpoint; they return 0, or the error that a test sets."""
 
     def __init__(self) -> None:
         self.unprotect = self.protect = self.unprotect_rtcp = self.protect_rtcp = 0
@@ -64,7 +64,7 @@ class Inbox:
 
 
 class Others:
-    """What the forwarder passes on."""
+    """Records what the forwarder passes on: packets that are not media, and new addresses."""
 
     def __init__(self) -> None:
         self.stun: list[tuple[bytes, Address]] = []
@@ -81,8 +81,8 @@ class Others:
         self.moved.append((endpoint, address))
 
 
-class Line:
-    """A forwarder and the endpoints of one room; `now_s` is its clock, `sent[address]` what went there."""
+class UnencryptedRoom:
+    """A forwarder and the endpoints of one room. `now_s` is its clock, `sent[address]` the packets sent there."""
 
     def __init__(self, *addresses: Address) -> None:
         self.now_s = 100.0
@@ -116,9 +116,9 @@ class Line:
         return {name: value for name in names if (value := getattr(self.forwarder.counters, name))}
 
 
-def pair() -> tuple[Line, Endpoint, Endpoint]:
-    """Return two endpoints whose gate is open; A sends sound as 1, video as 2 and retransmissions as 3."""
-    line = Line(A, B)
+def pair() -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
+    """Return two endpoints with an open gate; A sends sound with SSRC 1, video with 2 and retransmissions with 3."""
+    line = UnencryptedRoom(A, B)
     a, b = line.endpoints
     a.learn(1, "audio")
     a.learn(2, "video")

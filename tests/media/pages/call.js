@@ -1,4 +1,4 @@
-// A page with its own signalling around media.js: what the tests of the relay look at.
+// A page with its own signalling around media.js, which the tests of the relay inspect.
 import { MediaSession } from "/media.js";
 
 const query = new URLSearchParams(location.search);
@@ -10,7 +10,7 @@ const frames = [];
 const states = [];
 const seen = { loaded: now() };
 
-/** Looks at each frame of a track as it comes from the decoder, before anything is drawn. */
+/** Inspects each frame of a track after decoding, before anything is drawn. */
 async function watch(track) {
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
   for (;;) {
@@ -30,7 +30,7 @@ async function watch(track) {
   }
 }
 
-/** What a connection knows of the sound or picture that it receives. */
+/** The counters of a connection for the sound or picture that it receives. */
 const connections = [];
 globalThis.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(...options) {

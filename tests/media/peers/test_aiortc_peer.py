@@ -1,4 +1,4 @@
-"""Synthetic parties: a call between two aiortc peers, one between such a peer and black, and a group of three."""
+"""Tests synthetic parties: a call between two aiortc peers, one between such a peer and a black picture, a group."""
 
 import re
 import time

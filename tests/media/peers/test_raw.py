@@ -1,4 +1,4 @@
-"""A probe's counters, and which of its packets it takes for media and which for control."""
+"""Tests a raw peer's counters, and which packets it counts as media and which as control."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_a_probe_counts_what_it_sends_and_receives() -> None:
 
 @pytest.fixture
 def probe() -> Iterator[RawPeer]:
-    """A probe that nobody answers: what it sends comes back to it."""
+    """A peer that receives its own packets, because no other side answers."""
     made = RawPeer(native_binding(), Identity(0.0))
     made.remote = made.udp.getsockname()
     yield made

@@ -1,4 +1,4 @@
-"""The one table of what the server offers: changing a row changes what every browser negotiates."""
+"""Tests the table of the codecs that the server offers: each row changes what every browser negotiates."""
 
 from media.protocols.codecs import (
     BY_PAYLOAD_TYPE,

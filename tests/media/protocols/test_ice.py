@@ -1,4 +1,4 @@
-"""ICE-lite: whose requests are read, which address a connection uses, and for how long."""
+"""Tests ICE-lite: which requests are read, which address a connection uses, and for how long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RED, byte by byte: what a packet carries, and what is left of it."""
+"""Tests RED, byte by byte: the payloads of a packet, and the packet after some are removed."""
 
 from __future__ import annotations
 

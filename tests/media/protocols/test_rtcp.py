@@ -1,4 +1,4 @@
-"""RTCP compounds, byte by byte: what is split, what is refused, and what the server itself sends."""
+"""Tests RTCP compounds, byte by byte: how they are split, what is refused, and what the server itself sends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from media.errors import RtcpError
 from media.protocols.rtcp import bitrate_limit, nack, picture_loss, requested, split
 
 REPORT = bytes.fromhex("81c90001 0a0b0c0d")  # a receiver report without its block, eight bytes
-EMPTY = bytes.fromhex("80cb0000")  # a goodbye of nobody, four bytes
+EMPTY = bytes.fromhex("80cb0000")  # a BYE without any source, four bytes
 
 
 def test_a_compound_is_split_into_its_packets() -> None:

@@ -1,4 +1,4 @@
-"""The fields of RTP packets, byte by byte: where they are, and that nothing outside the packet is believed."""
+"""Tests the fields of RTP packets, byte by byte: their places, and that no length reaches beyond the packet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from media.protocols.rtp import (
     vp8_layer,
 )
 
-FIXED = bytes(range(1, 12))  # what follows the first byte of a header, of no meaning here
+FIXED = bytes(range(1, 12))  # the bytes of a header after the first; they have no meaning here
 PLAIN = b"\x80" + FIXED
 SOURCES = b"\x82" + FIXED + bytes(8)  # with two contributing sources
 EXTENDED = b"\x90" + FIXED  # an extension follows
@@ -229,7 +229,7 @@ def test_the_original_of_a_retransmission_is_the_packet_that_it_repeats() -> Non
 @pytest.mark.parametrize(
     ("packet", "level"),
     [
-        (one_byte(b"\x10\x9e"), 30),  # the first bit says that it is speech
+        (one_byte(b"\x10\x9e"), 30),  # the first bit: the sender detected speech
         (one_byte(b"\x10\x7f\0\0"), 127),
         (one_byte(b"\x31\xab\xcd\x10\x00"), 0),
         (one_byte(b"\x31\xab\xcd"), None),

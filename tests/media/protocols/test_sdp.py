@@ -1,4 +1,4 @@
-"""The offer and the answer: what is read, and the code of each refusal."""
+"""Tests the offer and the answer: the parsed fields, and the code of each refusal."""
 
 import pytest
 

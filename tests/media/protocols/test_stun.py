@@ -1,4 +1,4 @@
-"""STUN: the examples of RFC 5769, the same messages as another implementation, and nothing read that is not signed."""
+"""Tests STUN: the examples of RFC 5769, messages of another implementation, and that unsigned parts are not read."""
 
 from __future__ import annotations
 
@@ -79,11 +79,11 @@ def test_another_implementation_reads_what_is_built(attributes: list[stun.Attrib
     assert ours.nominates is ((stun.USE_CANDIDATE, b"") in attributes)
 
 
-# --- what is not read
+# --- parts that are not read
 
 
 def test_a_changed_bit_is_noticed() -> None:
-    head_of_checksum = range(len(REQUEST) - 8, len(REQUEST) - 4)  # without it the message still is signed
+    head_of_checksum = range(len(REQUEST) - 8, len(REQUEST) - 4)  # without it the message is still signed
     for at in set(range(len(REQUEST))) - set(head_of_checksum):
         wrong = bytearray(REQUEST)
         wrong[at] ^= 0x10

@@ -1,4 +1,4 @@
-"""The server's own transport-cc feedback, read back as the draft says a sender must."""
+"""Tests the server's transport-cc feedback, read as the draft tells a sender to read it."""
 
 import struct
 
@@ -20,7 +20,7 @@ from media.transport.srtp import PACKET_MAX
 
 
 def read(packet: bytes) -> tuple[int, dict[int, int]]:
-    """(feedback count, sequence number -> arrival in units of 250 µs) of a feedback packet."""
+    """Return (feedback count, sequence number -> arrival in units of 250 µs) of a feedback packet."""
     base, statuses = struct.unpack_from("!HH", packet, 12)
     clock, count = int.from_bytes(packet[16:19], "big") * 256, packet[19]
     symbols: list[int] = []
@@ -120,7 +120,7 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
             0,
             "8fcd0007 01020304 05060708 00000008 00000000 d5542001" + "0" * 16,
         ),
-        # What is too far apart for two bytes, in both directions.
+        # Arrivals too far apart for a delta of two bytes, in both directions.
         (
             [(0, 10_000_000), (1, 0), (2, 20_000_000)],
             1,
@@ -186,7 +186,7 @@ def feedback(statuses: int, rest: str) -> bytes:
         (9000, "1fff 0329 ", ([], 9000)),
         (2, "2002 04", ([], 0)),
         (2, "4001 04", ([], 0)),
-        (2, "6002 0404", ([], 0)),  # the symbol that is reserved
+        (2, "6002 0404", ([], 0)),  # the reserved symbol
         (2, "2000 0404", ([], 0)),
         (2, "0000 0404", ([], 0)),
         (2, "20", ([], 0)),

@@ -1,4 +1,4 @@
-"""Credentials for TURN: made as coturn reads them, and valid for five minutes."""
+"""Tests credentials for TURN: coturn accepts them, and they are valid for five minutes."""
 
 import asyncio
 import base64

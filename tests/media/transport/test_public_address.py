@@ -1,4 +1,4 @@
-"""The public address of this machine, from a real STUN server and from strangers who answer in its place."""
+"""Tests how the public address is found: from a real STUN server, and despite strangers who answer in its place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.journeys.turn import coturn
 
 @contextmanager
 def a_server(*answers: bytes | None, host: str = "203.0.113.9") -> Iterator[tuple[int, list[bytes]]]:
-    """A STUN server on the test's loop that answers each request with these; None: with `host`."""
+    """Yield a STUN server on the test's loop that answers each request with these addresses; None: with `host`."""
     loop, got = asyncio.get_running_loop(), list[bytes]()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)

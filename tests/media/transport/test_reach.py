@@ -1,4 +1,4 @@
-"""Whether another worker's relay answers: for who knows its password, and for nobody else."""
+"""Tests whether another worker's relay answers: to those who know its password, and to nobody else."""
 
 import socket
 import time

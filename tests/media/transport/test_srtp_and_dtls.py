@@ -1,4 +1,4 @@
-"""Keys and their use: both bindings give the same bytes, a changed one is noticed, a handshake survives lost
+"""Tests keys and their use: both bindings give the same bytes, a changed one is noticed, a handshake survives lost
 flights."""
 
 import dataclasses
@@ -36,7 +36,7 @@ def test_a_binding_that_encrypts_nothing_is_not_used(monkeypatch: pytest.MonkeyP
 
 
 def handshake(drop: int = 0) -> tuple[Association, Association]:
-    """A client and a server that shook hands, though the first `drop` datagrams were lost."""
+    """Return a client and a server after their handshake, in which the first `drop` datagrams were lost."""
     to_server: list[bytes] = []
     to_client: list[bytes] = []
     server = Association(Identity(0.0), to_client.append)

@@ -1,4 +1,4 @@
-"""ICE over TCP: calls cross over streams, and no stranger's bytes hold memory, a loop or another party."""
+"""Tests ICE over TCP: calls cross over streams; a stranger's bytes block neither memory, the loop nor another party."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
 
 @asynccontextmanager
 async def pair(first: str = "tcp", second: str = "udp") -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
-    """Two connected speakers over these transports, the gate open, picture and sound flowing."""
+    """Yield two connected speakers over these transports; the gate is open, and picture and sound flow."""
     async with duo() as stage:
         a = await stage.join("a", transport="tcp" if first == "tcp" else "udp")
         b = await stage.join("b", transport="tcp" if second == "tcp" else "udp")
@@ -62,7 +62,7 @@ async def test_a_burst_of_many_packets_arrives_whole_and_in_order() -> None:
 
 
 async def test_udp_is_offered_first_and_tcp_on_the_same_port_after_it() -> None:
-    for _ in range(9):  # another program may have that port of TCP; a free one is taken then
+    for _ in range(9):  # another program may have that TCP port; then a free one is used
         relay = await Relay.open(RelaySettings())
         udp, over_tcp = relay.candidates()
         assert (udp.transport, over_tcp.transport) == ("udp", "tcp")
