@@ -46,7 +46,7 @@ ORG = "riverside"
 
 
 class Settings:
-    """An organisation with short limits, so that a test waits for nothing."""
+    """An organisation with short limits, so that no test has to wait."""
 
     def __init__(self, **policy: Any) -> None:
         self.policy = Policy(**policy)
@@ -81,7 +81,7 @@ async def authenticate(request: web.Request, role: str) -> Actor | None:
 
 
 def headers(actor: Actor) -> dict[str, str]:
-    """Return what says who speaks."""
+    """Return the headers that identify a person."""
     person = {"organisation": actor.organisation, "id": actor.id, "name": actor.name, "role": str(actor.role)}
     if actor.visit is not None:
         person["visit"] = actor.visit
@@ -104,7 +104,7 @@ class Clinic:
         self.http = http
 
     def url(self, worker: int | str) -> str:
-        """Return a worker's WebSocket URL; that of a process of its own is its URL already."""
+        """Return a worker's WebSocket URL; for a worker in a process of its own, this URL is the argument itself."""
         if isinstance(worker, str):
             return worker
         return str(self.servers[worker].make_url("/ws"))
@@ -112,7 +112,7 @@ class Clinic:
     async def arrive(
         self, worker: int = 0, information: PatientInformation = ANA, organisation: str = ORG
     ) -> Actor:
-        """A patient enters the setup guide; return who they are."""
+        """Let a patient enter the setup guide; return the actor."""
         visit_id = new_id("v")
         patient = Actor(
             organisation=organisation,
@@ -131,7 +131,7 @@ class Clinic:
         return Actor(organisation=organisation, id=f"u_{name.split()[-1].lower()}", name=name, role=role)
 
     async def connect(self, actor: Actor, worker: int | str = 0, **how: Any) -> SignallingClient:
-        """Connect somebody to a worker."""
+        """Connect a person to a worker."""
         role = "staff" if actor.is_staff else str(actor.role)
         how = {"subprotocol": MSGPACK, **how}
         return await SignallingClient.connect(
@@ -139,7 +139,7 @@ class Clinic:
         )
 
     async def on_call(self, actor: Actor, worker: int | str = 0) -> SignallingClient:
-        """Connect a provider who goes On-Call."""
+        """Connect a provider and turn On-Call on."""
         client = await self.connect(actor, worker)
         await client.request("on_call", on=True)
         return client
@@ -149,7 +149,7 @@ class Clinic:
 async def open_worker(
     redis: Redis, index: int, limits: Limits | None = None, **policy: Any
 ) -> AsyncIterator[tuple[Worker, TestServer]]:
-    """Open one worker with its relay and its socket's door; all is closed at the end."""
+    """Open one worker with its relay and its WebSocket route; close all at the end."""
     async with AsyncExitStack() as stack:
         relay = await Relay.open(RelaySettings(host="127.0.0.1"))
         stack.push_async_callback(relay.close)

@@ -1,4 +1,4 @@
-"""What the tests of signalling share: logs in plain lines, for a traceback drawn with all its locals takes
+"""Fixtures of the tests of signalling: logs in plain lines, because a traceback drawn with all its locals takes
 seconds; a store of a test's own; and both transports to the store.
 """
 
@@ -39,5 +39,5 @@ def own(tmp_path: Path) -> Iterator[EmbeddedStore]:
     params=[redis_transport.DirectTransport, redis_transport.PublicTransport], ids=["direct", "public"]
 )
 def both_transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections to the store that take redis-py's socket over, and such that use its public methods only."""
+    """Makes a test run with connections that use redis-py's socket, and again with its public methods only."""
     monkeypatch.setattr(redis_transport, "chosen", request.param)

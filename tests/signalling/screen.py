@@ -9,7 +9,7 @@ from tests.signalling.waits import until
 
 
 class Screen:
-    """On-Demand Requests as one client sees them. `drained` takes in what has arrived."""
+    """On-Demand Requests on one client. `drained` applies the messages that have arrived."""
 
     def __init__(self, client: SignallingClient) -> None:
         self.client = client
@@ -22,7 +22,7 @@ class Screen:
         self.shown: list[int] = []
 
     def take(self, message: dict[str, Any]) -> None:
-        """Show one message; one whose version is not above what is held is dropped."""
+        """Apply one message; drop it if its version is not above the held one."""
         if message["type"] == "queue.snapshot":
             self.snapshots += 1
             self.epoch, self.version = message["epoch"], message["version"]

@@ -1,4 +1,4 @@
-"""The visit as its people live it, over two workers, real sockets and a real store."""
+"""Tests a visit from its people's side, over two workers, real sockets and a real store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -182,7 +182,7 @@ async def test_a_lost_socket_that_resumes_on_another_worker_is_never_shown_offli
     assert back.welcome["connection"] == patient.welcome["connection"]
     await back.request("visit.enter", visit=visit)
     await until(lambda: not two.workers[0].lingering)
-    await asyncio.sleep(0.3)  # a leave would be written and shown by now
+    await asyncio.sleep(0.3)  # by now, a leave would be stored and shown
     assert all(m["visit"]["parties"]["patient"]["present"] for m in provider.backlog)
 
 

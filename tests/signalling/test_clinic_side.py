@@ -1,4 +1,4 @@
-"""The clinic's side over two workers: assign, decline, bell, chat, transfer, reopen, guests, what was."""
+"""Tests the clinic's side over two workers: assign, decline, bell, chat, transfer, reopen, guests, past visits."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -78,7 +78,7 @@ async def test_a_notification_in_the_snapshot_is_not_counted_again_when_its_even
     assert (await provider.expect("bell.item"))["unread"] == 1
     await provider.request("subscribe", topic="bell")
     assert (await provider.expect("bell.snapshot"))["unread"] == 1
-    for change in late:  # as to a worker whose mirror is behind the store
+    for change in late:  # as on a worker whose mirror is behind the store
         worker.topics.bell.news(change)
     assert (await provider.expect("bell.item"))["unread"] == 1
 

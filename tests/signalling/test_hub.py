@@ -1,4 +1,4 @@
-"""Fan-out: frames that any client reads, in order, never waiting for the slow; and what those who come back get."""
+"""Tests fan-out: valid frames, in order, no wait for slow clients, and the updates that resumed clients get."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_r24_no_method_of_a_socket_raises_because_its_transport_has_closed(act: 
         transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=near)
         transport.abort()
         await asyncio.sleep(0.01)
-        with pytest.raises(RuntimeError):  # uvloop's, as the product has it
+        with pytest.raises(RuntimeError):  # uvloop's transport, as in the product
             transport.write(b"x")
         far.close()
         actor = Actor(organisation=ORG, id="u_x", name="", role=Role.PROVIDER)
@@ -89,7 +89,7 @@ async def test_r24_an_update_that_cannot_be_encoded_does_not_stop_other_updates(
 
 
 def news(version: int, size: int = 10) -> QueueStaff:
-    """Return news of the queue, of about a size."""
+    """Return an update of the queue with about this size in bytes."""
     part = StaffPart(id=f"u_{version}", name="x" * size, role="provider", on_call=True, in_session=False)
     return QueueStaff(topic="queue", version=version, staff=part)
 
@@ -155,7 +155,7 @@ async def test_a_burst_is_joined_and_keeps_its_order_in_both_codecs(valkey: Redi
 
 
 async def missed(one: Clinic, held: Screen) -> Screen:
-    """Return the screen of somebody who comes back with what they held."""
+    """Return the screen of a client that resumes with the version that it held."""
     back = await one.connect(one.provider("Dr Back"), 0)
     again = Screen(back)
     again.version, again.epoch = held.version, held.epoch
@@ -211,7 +211,7 @@ class Slow(asyncio.Transport):
         self.written += data
 
     def get_write_buffer_size(self) -> int:
-        """All of it."""
+        """Return the number of all unsent bytes."""
         return self.unsent
 
 
@@ -244,6 +244,6 @@ async def test_a_subscriber_that_joins_while_updates_wait_receives_only_those_af
     await until(lambda: b"u_6" in transports[0].written)
     assert [b"u_5" in t.written for t in transports] == [True, False]
     assert [b"u_6" in t.written for t in transports] == [True, True]
-    hub.forget("news", 1)  # another epoch, whose numbers are small
+    hub.forget("news", 1)  # another epoch, with small numbers
     hub.publish("news", 2, news(2))
     await until(lambda: all(b"u_2" in t.written for t in transports))

@@ -1,4 +1,4 @@
-"""Sockets and topics of one worker, without a network: who is subscribed, what is kept, what is written to whom."""
+"""Tests sockets and topics of one worker, without a network: subscriptions, kept updates, and written messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JSON_CODEC, MSGPACK_CODEC = CODECS.values()
 
 
 class Written(asyncio.WriteTransport):
-    """A transport that keeps what is written, or fails."""
+    """A transport that records what is written, or fails."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Written(asyncio.WriteTransport):
 def person(
     connection: str = "c_1", who: str = "u_1", org: str = "riverside", codec: Codec = JSON_CODEC
 ) -> tuple[Socket, Written, list[int]]:
-    """Return somebody's socket, what is written to it, and the codes with which it was closed."""
+    """Return a person's socket, the bytes written to it, and the codes with which it was closed."""
     transport, codes = Written(), list[int]()
     actor = Actor(organisation=org, id=who, name="", role=Role.PROVIDER)
     return Socket(transport, codec, actor, connection, 1000, codes.append), transport, codes

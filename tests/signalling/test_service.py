@@ -1,4 +1,4 @@
-"""Commands of one worker on one visit: one after the other, and no longer than that."""
+"""Tests that commands of one worker on one visit run one after another, and wait for no longer than their limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task that must never end is started again when it does, and one that keeps failing is named."""
+"""Tests that a task that must never end is restarted, and that a task that keeps failing is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.signalling.waits import until
 
 
 class Work:
-    """Runs until it is told to fail, in one of the ways in which a task ends."""
+    """Runs until a test ends it, in one of the ways in which a task ends."""
 
     def __init__(self, *ways: str) -> None:
         self.ways = list(ways)

@@ -1,4 +1,4 @@
-"""The sweep beside deadlines that lead to nothing: no visit, one that cannot be read, one that is not due."""
+"""Tests the sweep with deadlines that need no command: no visit, an unreadable visit, a visit that is not due."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AWAY_MS = 3_600_000
 
 
 async def left_over(opened: Clinic, redis: Redis, kind: str) -> list[str]:
-    """Make visits with a deadline that has passed although nothing is due; return their ids."""
+    """Make visits whose deadline has passed although nothing is due; return their ids."""
     if kind == "gone":
         return [f"v_gone{number}" for number in range(MANY)]
     patients = await asyncio.gather(*(opened.arrive() for _ in range(MANY)))
@@ -36,7 +36,7 @@ async def left_over(opened: Clinic, redis: Redis, kind: str) -> list[str]:
 
 
 async def go_away(store: Store, visit_id: str, now_ms: int) -> None:
-    """Have the patient of a visit be away for exactly as long as a waiting patient may be."""
+    """Set a patient's absence to exactly the time that a waiting patient may be away."""
     visit, _ = await store.load(ORG, Visit, visit_id)
     assert visit is not None
     away = replace(visit.parties["patient"], away_since_ms=now_ms - AWAY_MS)

@@ -42,12 +42,12 @@ ANA = PatientInformation(
 
 
 def person(name: str, role: Role, organisation: str = ORG, visit: str | None = None) -> Actor:
-    """Return somebody; their id is their name."""
+    """Return a person; their id is their name."""
     return Actor(organisation=organisation, id=name, name=name.title(), role=role, visit=visit)
 
 
 def people(organisation: str = ORG) -> dict[str, Actor]:
-    """Return one of each who may have to do with the visit `VISIT`."""
+    """Return one person of each kind that may be related to the visit `VISIT`."""
     return {
         "patient": person("ana", Role.PATIENT, organisation, VISIT),
         "other patient": person("ben", Role.PATIENT, organisation, "v_2"),
@@ -101,7 +101,7 @@ def refused(visit: Visit | None, command: c.Command, actor: Actor, now_ms: int =
 
 
 def event_of(visit: Visit, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> str | None:
-    """Return the kind of the event of a command that is allowed; None where it changes nothing."""
+    """Return the kind of the event of a command that is allowed; None if it changes nothing."""
     decided = decide(visit, command, actor, context(now_ms, **facts))
     assert isinstance(decided, Decided), f"{command}: {decided}"
     return decided.event.kind if decided.event is not None else None
@@ -119,7 +119,7 @@ def assigned() -> Visit:
 
 
 def claimed() -> Visit:
-    """Return a visit with both on its page, nobody having pressed Start."""
+    """Return a claimed visit with both on its page; neither has pressed Start."""
     visit = does(queued(), c.Claim(), CLAIMANT, staff=on_call("osei"))
     return does(visit, c.Enter("c_osei", "w2"), CLAIMANT)
 

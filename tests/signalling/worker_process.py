@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Process:
-    """A worker that can be killed as the kernel kills: without a word. `url` is its WebSocket's, `id` the worker's."""
+    """A worker that can be killed by SIGKILL. `url` is the URL of its WebSocket, `id` the worker's id."""
 
     def __init__(self, process: asyncio.subprocess.Process, url: str, worker_id: str) -> None:
         self._process = process
@@ -34,11 +34,11 @@ class Process:
         self.id = worker_id
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill the process with SIGKILL."""
         self._process.kill()
 
     def freeze(self) -> None:
-        """Stop the process where it is, as a machine that is out of memory or asleep does."""
+        """Stop the process with SIGSTOP, like a machine that is out of memory or asleep."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -46,7 +46,7 @@ class Process:
         self._process.send_signal(signal.SIGCONT)
 
     async def ask(self) -> dict[str, Any]:
-        """Return what the worker holds now: `rooms` (visit -> fence), `gates` (visit -> open or not), `tasks`."""
+        """Return the worker's state now: `rooms` (visit -> fence), `gates` (visit -> open or not), `tasks`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(b"?\n")
@@ -56,7 +56,7 @@ class Process:
 
 @asynccontextmanager
 async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Process]:
-    """Start a worker's process; it is gone at the end."""
+    """Start a worker's process; end it at the end."""
     started = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -79,7 +79,7 @@ async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Proces
 
 
 def _answer(worker: Worker) -> None:
-    """Say what the worker holds now; called for each line of standard input."""
+    """Write the worker's rooms, gates and tasks; called for each line of standard input."""
     for _ in range(os.read(0, 4096).count(b"\n")):
         rooms = worker.rooms._rooms
         held = {

@@ -1,4 +1,4 @@
-"""One socket of a client, against a server of a script: requests and replies, what is kept, and how it ends."""
+"""Tests one socket of a client against a scripted server: requests and replies, kept messages, and its end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Script = Callable[["Server", Received], Awaitable[None]]
 
 
 class Server:
-    """A server that welcomes, answers `ok`, and does what its script says instead."""
+    """A server that welcomes, answers `ok`, or does what its script says instead."""
 
     def __init__(self, script: Script | None) -> None:
         self.script = script
@@ -71,7 +71,7 @@ async def serving(script: Script | None = None, **how: Any) -> AsyncIterator[tup
 
 @asynccontextmanager
 async def listening(script: Script | None = None) -> AsyncIterator[tuple[Server, Connect]]:
-    """Yield a server, and what connects to it."""
+    """Yield a server, and a function that connects to it."""
     server = Server(script)
     app = web.Application()
     app.router.add_get("/ws", server.handle)

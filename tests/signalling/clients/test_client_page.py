@@ -1,4 +1,4 @@
-"""Every example of CLIENT-PYTHON.md runs, in its order, against a real server."""
+"""Tests that every example of CLIENT-PYTHON.md runs, in its order, against a real server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGE = Path(signalling.__file__).with_name("protocol").joinpath("CLIENT-PYTHON.m
 
 
 def examples() -> dict[str, Any]:
-    """What the page's examples define."""
+    """Return the names that the page's examples define."""
     names: dict[str, Any] = {}
     exec(
         compile("\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)), "CLIENT-PYTHON.md", "exec"),

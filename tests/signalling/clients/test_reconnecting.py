@@ -1,4 +1,4 @@
-"""When a client comes back, and when it does not (PROTOCOL.md#close-codes)."""
+"""Tests when a client reconnects and when it does not (PROTOCOL.md#close-codes)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_whole_state_is_shown_whatever_its_version_and_a_new_epoch_resets_vers
 
 
 class Socket:
-    """A connection of a script: what it was asked, how it answers, and with which code it ends."""
+    """A scripted connection: it records requests, gives the script's answers, and ends with the script's close code."""
 
     def __init__(
         self, code: int = 1000, answers: list[Exception | None] | None = None, quiet: int = 0
@@ -151,7 +151,7 @@ Attempt = Socket | Exception
 
 
 def returning(*attempts: Attempt, **more: Any) -> tuple[ReturningClient, list[dict[str, Any]]]:
-    """Return a client whose attempts to connect end like this, and with what each was made."""
+    """Return a client whose attempts to connect end in these ways, and the arguments of each attempt."""
     left, made = list(attempts), list[dict[str, Any]]()
 
     async def connect(**how: Any) -> SignallingClient:

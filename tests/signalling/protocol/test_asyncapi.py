@@ -1,4 +1,4 @@
-"""The AsyncAPI document is what the types say, and AsyncAPI's own parser takes it."""
+"""Tests that the AsyncAPI document matches the message types, and that AsyncAPI's own parser accepts it."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ ERROR, WARNING = 0, 1
 
 @pytest.fixture(scope="session")
 def parser(pytestconfig: pytest.Config) -> Path:
-    """A folder with the parser of the lock in it, in the tests' cache."""
+    """A folder with the parser of the lock file, in the tests' cache."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip(NO_NODE)
     assert pytestconfig.cache is not None
@@ -43,7 +43,7 @@ def parser(pytestconfig: pytest.Config) -> Path:
 
 
 def parsed(parser: Path, *documents: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the parser makes of documents."""
+    """Return the results of the parser for documents."""
     said = subprocess.run(
         ["node", str(FOLDER / "check.mjs")],
         input=json.dumps([json.dumps(document) for document in documents]),

@@ -1,4 +1,4 @@
-"""What strangers send: never anything but a message or a `BadMessageError`, which says where and quotes nothing."""
+"""Tests arbitrary input: it gives a message or a `BadMessageError`, which names the place and quotes nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BOTH = pytest.mark.parametrize("codec", CODECS.values(), ids=["json", "msgpack"]
 
 
 def read(codec: Codec, data: bytes | str) -> ClientMessage | None:
-    """Return what the bytes say, None where they say nothing; anything but BadMessageError goes through."""
+    """Return the decoded message, None if the bytes are not valid; let all errors but BadMessageError through."""
     bad: BadMessageError | None = None
     message: ClientMessage | None = None
     try:
@@ -85,7 +85,7 @@ def test_both_codecs_accept_the_same_messages(fields: dict[str, Any]) -> None:
 
 
 def finite(value: Any) -> bool:
-    """Return whether JSON can say a value."""
+    """Return whether JSON can represent a value."""
     if isinstance(value, float):
         return value - value == 0
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Errors as clients receive them: a text for each code, and a better one if the details say more."""
+"""Tests errors as clients receive them: a text for each code, and a more exact one if the details allow it."""
 
 import pytest
 

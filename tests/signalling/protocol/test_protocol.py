@@ -1,4 +1,4 @@
-"""PROTOCOL.md is the contract: every example in it is a message, and every message has an example."""
+"""Tests that every example in PROTOCOL.md is a message, and that every message has an example."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What those who may see a record are shown of it: every field, and nothing else."""
+"""Tests the views of a record for those who may see it: every field, and nothing else."""
 
 from __future__ import annotations
 

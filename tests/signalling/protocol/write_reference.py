@@ -1,4 +1,4 @@
-"""Writes what is made of the message types anew: `make protocol`.
+"""Writes the files that are generated from the message types: `make protocol`.
 
 The reference at the end of PROTOCOL.md, and the types that the browser's scripts are checked by.
 """

@@ -1,4 +1,4 @@
-"""Visits in a call for the tests of rooms: claimed, joined, started, and owned by this process or another."""
+"""Makes live calls for the tests of rooms: claimed, joined, started, and owned by this process or another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.signalling.worker_process import Process, worker_process
 async def both(
     open_: Clinic, provider_worker: int | str = 0, patient_worker: int = 0
 ) -> tuple[Actor, SignallingClient, SignallingClient]:
-    """A claimed visit with both on its page: return the patient, their client and the provider's."""
+    """Make a claimed visit with both on its page; return the patient, the patient's client and the provider's."""
     patient = await open_.arrive()
     their = await open_.connect(patient, patient_worker)
     await their.request("visit.enter", visit=patient.visit)
@@ -35,13 +35,13 @@ async def join(client: SignallingClient, patient: Actor) -> dict[str, Any]:
 
 
 def gates(open_: Clinic, patient: Actor) -> list[bool]:
-    """Return whether the gates of the visit's rooms are open, on whichever workers have one."""
+    """Return whether the gates of the visit's rooms are open, on all workers that have such a room."""
     found = [worker.rooms._rooms.get(f"{patient.visit}") for worker in open_.workers]
     return [room.media.gate for room in found if room is not None]
 
 
 async def owner_of(valkey: Redis, patient: Actor) -> str | None:
-    """Return the worker whose lease of the visit's room stands in the store."""
+    """Return the worker whose lease of the visit's room is in the store."""
     store: Any = valkey
     owner = await store.hget(keys.LEASE(ORG, f"{patient.visit}"), "owner")
     return None if owner is None else str(owner.decode())
@@ -57,7 +57,7 @@ async def start(patient: Actor, *clients: SignallingClient) -> None:
 async def call_owned_elsewhere(
     valkey: Redis, valkey_url: str
 ) -> AsyncIterator[tuple[Clinic, Process, Actor, SignallingClient, SignallingClient]]:
-    """Run a live visit whose room another process owns; the patient's client is on the clinic's one worker.
+    """Run a live visit whose room another process owns; the patient's client is connected to the clinic's one worker.
 
     Yields the clinic, the other worker, the patient, their client and the provider's, which is on the other worker.
     """

@@ -1,4 +1,4 @@
-"""Guests in a visit's media: seen and heard from their own Start on, gone the moment they are dismissed."""
+"""Tests guests in a visit's media: seen and heard after their own Start, and removed when dismissed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.signalling.waits import until
 async def guest(
     open_: Clinic, provider: SignallingClient, patient: Actor, name: str = "Rosa Diaz"
 ) -> tuple[str, SignallingClient]:
-    """Somebody is invited and is on the visit's page: return their key and their client."""
+    """Invite a guest who enters the visit's page; return the guest's key and client."""
     invited = await provider.request("visit.invite", visit=patient.visit, name=name, relation="interpreter")
     actor = Actor(organisation=ORG, id=invited["guest"], name=name, role=Role.GUEST, visit=patient.visit)
     client = await open_.connect(actor, 1)
@@ -30,7 +30,7 @@ async def guest(
 
 
 def room_of(open_: Clinic, patient: Actor) -> Room:
-    """The visit's one room."""
+    """Return the visit's one room."""
     (room,) = [
         w.rooms._rooms[f"{patient.visit}"] for w in open_.workers if f"{patient.visit}" in w.rooms._rooms
     ]
@@ -38,7 +38,7 @@ def room_of(open_: Clinic, patient: Actor) -> Room:
 
 
 def admitted(open_: Clinic, patient: Actor, party: str) -> bool:
-    """Whether the relay lets a party take part."""
+    """Return whether the relay lets a party take part."""
     found: Any = room_of(open_, patient).participants[party].media
     return bool(found._party.admitted)
 

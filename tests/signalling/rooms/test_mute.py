@@ -1,4 +1,4 @@
-"""Mute is kept: over a reload, a second tab and another worker, enforced by the relay and read by all."""
+"""Tests that muting is kept over a reload, a second tab and another worker, and enforced by the relay."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_a_party_that_reloads_stays_muted_and_is_sent_its_own_state(valkey
         await join(their, patient)
         await mute(their, patient)
         assert await muted(provider) == ("patient", "audio", True)
-        await their.close()  # a reload: the connection ends, and another one comes
+        await their.close()  # a reload: the connection ends, and another one begins
         await until(lambda: "patient" not in one.workers[0].rooms._rooms[str(patient.visit)].participants)
         back = await one.connect(patient)
         await join(back, patient)
@@ -74,7 +74,7 @@ async def test_a_muted_party_stays_muted_when_another_worker_takes_the_room_over
 ) -> None:
     async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
         await mute(their, patient)
-        await until(partial(kept_muted, one, patient))  # the owner stores it beside its answer
+        await until(partial(kept_muted, one, patient))  # the owner stores it while it answers
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()
         await their.expect("media.offer", timeout_s=3)

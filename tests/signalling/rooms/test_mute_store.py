@@ -1,4 +1,4 @@
-"""What is muted is stored at once, and a client that mutes without end costs the store little."""
+"""Tests that muted kinds are stored at once, and that a client that mutes without pause costs the store little."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everybody in a room learns about everybody's path: found, lost, or not found within 15 s of joining."""
+"""Tests that all parties of a room learn each party's path: found, lost, or not found within 15 s of joining."""
 
 from __future__ import annotations
 

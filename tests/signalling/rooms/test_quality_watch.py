@@ -1,4 +1,4 @@
-"""How good a call was is kept with its visit: counted by the relay, told in the history, two workers' parts as one."""
+"""Tests the quality of a call: the relay counts it, the history shows it, and two workers' parts are added."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def sit(client: SignallingClient, patient: Actor, peer: SyntheticParty) ->
 
 @asynccontextmanager
 async def call(open_: Clinic) -> AsyncIterator[tuple[Actor, SignallingClient, SignallingClient]]:
-    """A live call between two who see and hear each other: the patient, their client and the provider's."""
+    """Yield a live call of two: the patient, the patient's client and the provider's."""
     for worker in open_.workers:
         worker.rooms.calls.look_s = 0.05
     patient, their, provider = await both(open_, 1, 0)
@@ -58,7 +58,7 @@ async def call(open_: Clinic) -> AsyncIterator[tuple[Actor, SignallingClient, Si
 
 
 async def calls(client: SignallingClient, patient: Actor, parties: int) -> dict[str, dict[str, object]]:
-    """What the history says of the visit's call, once it says it of so many parties, by party."""
+    """Return the quality of the visit's call by party, from the history, once it contains `parties` parties."""
     async with asyncio.timeout(20):
         while True:
             found = (await client.request("visit.history", visit=patient.visit))["calls"]
@@ -105,7 +105,7 @@ async def test_a_call_taken_over_by_another_worker_is_one_call_with_an_interrupt
         owner = next(w for w in two.workers if w.rooms._rooms)
         room = owner.rooms._rooms[f"{patient.visit}"]
         peer = SyntheticParty()
-        await sit(their, patient, peer)  # a reload: the first leg ends
+        await sit(their, patient, peer)  # a reload: the first connection ends
         await until(lambda: room.tallies["patient", "Ana Ruiz"].interruptions == 1)
         before = room.tallies["provider", "Dr M. Osei"].connected_ms
         await two.workers[0].drain()
@@ -119,7 +119,7 @@ async def test_a_call_taken_over_by_another_worker_is_one_call_with_an_interrupt
 
 
 def quality(loss: float | None, rtt_ms: float | None, kbps: float) -> Quality:
-    """A leg's word; loss in both directions."""
+    """Return the quality of a party with this loss in both directions."""
     silent = KindQuality(0.0, None, None)
     picture = KindQuality(kbps, loss, None)
     return Quality(rtt_ms, {"audio": silent, "video": picture}, {"audio": silent, "video": picture})

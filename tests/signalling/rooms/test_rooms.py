@@ -1,4 +1,6 @@
-"""A room's media follows its people and the record: over worker deaths and second tabs, open in no state but live."""
+"""Tests that rooms follow their people and the record: after workers' deaths, with second tabs, open only
+while live.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,7 @@ async def test_a_killed_workers_calls_get_fresh_offers_from_another_without_aski
     valkey: Redis, valkey_url: str
 ) -> None:
     async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
-        # A worker that has only just started calls nobody dead yet.
+        # A worker that has just started declares no worker dead yet.
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()
         offer = await their.expect("media.offer", timeout_s=3)
@@ -120,7 +122,7 @@ async def test_a_connection_resumed_on_another_worker_keeps_its_membership_and_g
         assert (await back.expect("media.muted"))["party"] == "provider"
         await back.request("media.restart", visit=patient.visit)
         assert not (await back.expect("media.offer"))["fresh"]
-        # What the first worker says once it has waited for the socket in vain replaces nobody.
+        # What the first worker reports after its vain wait for the socket replaces nobody.
         await until(lambda: not two.workers[0].lingering, 6)
         await provider.request("media.mute", visit=patient.visit, kind="video", muted=False)
         assert not (await back.expect("media.muted"))["muted"]
@@ -163,7 +165,7 @@ async def test_a_claim_whose_worker_died_before_telling_anybody_pulls_the_patien
         worker = one.workers[0]
         worker.bus._subscriber.handlers.pop(
             keys.EVENTS(ORG).encode()
-        )  # what the dying worker would have said is not heard
+        )  # the messages of the dying worker are not received
         visit, now_ms = await worker.service.store.load(ORG, Visit, f"{patient.visit}")
         provider = one.provider(role=Role.ADMIN)
         decided = decide(visit, c.Claim(), provider, context(now_ms))
@@ -266,7 +268,7 @@ async def test_after_an_outage_of_the_store_a_worker_without_a_sign_is_not_calle
     async with clinic(valkey, 1) as one:
         liveness = one.workers[0].liveness
         await until(lambda: liveness._written_s > 0)
-        liveness._distrusted_until = 0.0  # as a while after the start
+        liveness._distrusted_until = 0.0  # as some time after the start
         assert await liveness.is_dead("w9-silent")
 
         async def fail() -> None:

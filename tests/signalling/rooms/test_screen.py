@@ -1,4 +1,4 @@
-"""Screen sharing: who may begin it and when, what everybody is told, and what ends it."""
+"""Tests screen sharing: who may begin it and when, which messages all receive, and what ends it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.signalling.waits import until
 
 ASKED, BY_PROVIDER, BY_PATIENT = Screen(asked=True), Screen("provider"), Screen("patient")
 GUEST = "guest-rosa"
-# (before, who, act, after); None: they may not.
+# (before, party, act, after); None: the party may not do it.
 REVIEWED: tuple[tuple[Screen, str, ScreenAct, Screen | None], ...] = (
     (NO_SCREEN, "provider", "share", BY_PROVIDER),
     (NO_SCREEN, "patient", "share", None),
@@ -60,13 +60,15 @@ async def share(client: SignallingClient, patient: Actor, act: str = "share") ->
 
 
 async def shared(client: SignallingClient) -> tuple[str | None, bool]:
-    """Return who shares and whether the patient is asked, from the next `media.shared`."""
+    """Return the party that shares and whether the patient is asked, from the next `media.shared`."""
     message = await client.expect("media.shared", timeout_s=20)
     return message["sharing"], message["asked"]
 
 
 async def live(open_: Clinic) -> tuple[Actor, SignallingClient, SignallingClient]:
-    """Both are in the media of a live visit."""
+    """Make a live visit whose parties have joined the media; return the patient, the patient's client and the
+    provider's.
+    """
     patient, their, provider = await both(open_)
     for client in (their, provider):
         await join(client, patient)

@@ -1,4 +1,4 @@
-"""How frames are counted: whatever they are, and however they are cut into reads (S30)."""
+"""Tests that frames are counted, whatever their kind and however they are cut into reads (S30)."""
 
 import time
 
@@ -23,7 +23,7 @@ def counted(bound: Bound) -> tuple[Counted, list[bytes], list[str]]:
 
 
 def raw(first: int, payload: bytes, mask: bytes, wide: int) -> bytes:
-    """A frame with its length in 1, 3 or 9 bytes."""
+    """Return a frame with its length in 1, 3 or 9 bytes."""
     flag = 0x80 if mask else 0
     size = len(payload)
     least = 0 if size < 126 else 2
@@ -80,7 +80,7 @@ def test_s30_frames_are_counted_however_their_bytes_are_split(frames: list[bytes
         if data[at : at + cut]:
             assert reader.feed_data(data[at : at + cut]) == FED
         at += cut
-    # The last head may be waited for no longer than its frame: each frame has begun by now.
+    # A head at the end is awaited no longer than its frame: each frame has begun by now.
     assert (reader._frames, reader._bytes) == (len(frames), len(data))
     assert (b"".join(taken), floods) == (data, [])
 

@@ -1,4 +1,4 @@
-"""Everybody is pinged once a round; who answers nothing is let go, and nobody else."""
+"""Tests that every socket is pinged once per round, and that only silent ones are closed."""
 
 from __future__ import annotations
 

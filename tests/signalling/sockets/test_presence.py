@@ -1,4 +1,4 @@
-"""Who is on the page is what the records say, whatever happened to sockets, workers and the store in between."""
+"""Tests that records name the people on the page, whatever happened to sockets, workers and the store before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.signalling.worker_process import worker_process
 
 
 async def record(open_: Clinic, patient: Actor) -> Visit:
-    """Return the record of a patient's visit as it stands in the store."""
+    """Return the stored record of a patient's visit."""
     assert patient.visit is not None
     found, _ = await open_.workers[0].service.store.load(ORG, Visit, patient.visit)
     assert found is not None
@@ -31,7 +31,7 @@ async def present(open_: Clinic, patient: Actor) -> dict[str, str]:
 
 
 async def on_page(open_: Clinic, patient: Actor, worker: int | str, **how: Any) -> Any:
-    """Connect a patient who is on the visit's page."""
+    """Connect a patient who enters the visit's page."""
     client = await open_.connect(patient, worker, **how)
     await client.request("visit.enter", visit=patient.visit)
     return client
@@ -74,7 +74,7 @@ async def test_a_resumed_connection_is_on_the_visits_page_without_entering_again
 
 
 async def held_by(open_: Clinic, patient: Actor, worker: int) -> bool:
-    """Return whether the record says that this worker holds the patient's connection."""
+    """Return whether the record names this worker as holder of the patient's connection."""
     return list((await present(open_, patient)).values()) == [open_.workers[worker].id]
 
 

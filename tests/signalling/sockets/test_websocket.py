@@ -1,4 +1,4 @@
-"""Requests are answered where they are read, in the order in which they came, whatever an answer has to wait for."""
+"""Tests that requests are handled as they are read and answered in order, even if an answer has to wait."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
         asks("ping", 2),
         asks("on_call", 3, on=True),  # waits for the store
         asks("ping", 4),
-        b"\x81\x80abcd",  # an empty message, which none can be
+        b"\x81\x80abcd",  # an empty text, which is never a valid message
         asks("visit.claim", 5, visit=patient.visit),
         asks("media.mute", 6, visit=patient.visit, kind="audio", muted=True),
         asks("unsubscribe", 7, topic="queue"),
@@ -130,7 +130,7 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
         ("pong", 4),
         ("error", None),
         ("done", 5),
-        ("error", 6),  # claimed, and nobody has joined its media yet
+        ("error", 6),  # claimed, but nobody has joined the media yet
         ("done", 7),
     ]
 
@@ -176,7 +176,7 @@ async def test_the_class_that_handles_messages_in_the_reader_is_used_if_it_works
 
 
 def loses_early_messages(patch: pytest.MonkeyPatch) -> None:
-    """As if aiohttp kept the bytes that came with the upgrade under another name."""
+    """Imitate an aiohttp that keeps the bytes after the upgrade under another name."""
     start = ReaderWebSocket._post_start
 
     def renamed(self: ReaderWebSocket, request: Any, protocol: Any, writer: Any) -> None:
@@ -187,17 +187,17 @@ def loses_early_messages(patch: pytest.MonkeyPatch) -> None:
 
 
 def has_no_reader(patch: pytest.MonkeyPatch) -> None:
-    """As if aiohttp's reader had moved."""
+    """Imitate an aiohttp without this reader class."""
     patch.setitem(sys.modules, "signalling.sockets.reader_websocket", None)
 
 
 def has_another_reader(patch: pytest.MonkeyPatch) -> None:
-    """As if aiohttp's reader took other arguments."""
+    """Imitate an aiohttp whose reader takes other arguments."""
     patch.setattr(reader_websocket, "WebSocketReader", lambda: None)
 
 
 def never_asks_the_handler(patch: pytest.MonkeyPatch) -> None:
-    """As if aiohttp fed its queue by another method."""
+    """Imitate an aiohttp that fills its queue by another method."""
     patch.delattr(reader_websocket._Queue, "feed_data")
 
 

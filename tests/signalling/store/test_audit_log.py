@@ -1,4 +1,4 @@
-"""The audit log on a real Valkey: many writers and one chain, what is cut or put back is told."""
+"""Tests the audit log on a real Valkey: many writers make one chain, and cut or restored parts are detected."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Memory:
 
 
 def audit_log_of(redis: Redis, seen_entries: Memory | None = None) -> AuditLog:
-    """Return a trail as a worker has one, its task not running."""
+    """Return an audit log as a worker has it, but without its task."""
     return AuditLog(Store(redis, Seal(KEYS)), key_of(KEYS), Names(), seen_entries)
 
 
 async def written(audit_log: AuditLog, count: int, what: str = "case.read") -> AuditLog:
-    """Leave so many entries, bound."""
+    """Write this number of entries, and bind them."""
     for number in range(count):
         audit_log.note(ORG, "u_osei", what, f"v_{number}")
     await audit_log.flush()
@@ -67,14 +67,15 @@ async def entries(audit_log: AuditLog) -> list[Entry]:
 
 
 async def problem(redis: Redis, seen_entries: Memory | None = None) -> str:
-    """Return what somebody finds who looks afresh."""
+    """Return the problem that a new reader finds in the log; empty if there is none."""
     return (await audit_log_of(redis, seen_entries).verify(ORG)).problem
 
 
 async def test_a_commit_writes_its_audit_entry_in_the_same_step(valkey: Redis) -> None:
     audit_log = audit_log_of(valkey)
     await commit(audit_log._store, visit())
-    await commit(audit_log._store, visit())  # overtaken: nothing happened, so nothing is said of it
+    # another worker was faster: nothing changed, so nothing is logged
+    await commit(audit_log._store, visit())
     await audit_log.bind_all(ORG)
     assert [entry.act.what for entry in await entries(audit_log)] == ["visit.opened"]
 
@@ -92,7 +93,7 @@ async def test_workers_that_append_at_once_keep_one_chain(valkey: Redis) -> None
     await workers[0].bind_all(ORG)
     found = await entries(workers[0])
     assert [entry.number for entry in found] == list(range(1, 121))
-    for number in range(3):  # nobody's are lost, and each one's stand in their order
+    for number in range(3):  # no entry is lost, and the entries of each writer keep their order
         assert [e.act.about for e in found if e.act.who == f"u_{number}"] == [
             f"v_{turn}" for turn in range(40)
         ]
@@ -145,9 +146,9 @@ async def test_a_restored_or_emptied_store_is_detected_by_the_last_entry_seen_by
     assert seen_entries.seen[ORG][0] == 5
     for key, dumped in before.items():
         await client.restore(key, 0, dumped, replace=True)
-    assert await problem(valkey) == ""  # by the store alone nobody can tell
+    assert await problem(valkey) == ""  # the store alone does not show it
     assert await problem(valkey, seen_entries) == "entries 4 to 5 were cut from the end"
-    # What is written on top does not cover it, and the seen_entries keeps to what it saw.
+    # New entries do not hide the cut: `seen_entries` keeps the last entry that it has seen.
     again = await written(audit_log_of(valkey, seen_entries), 4)
     await again.close()
     assert seen_entries.seen[ORG][0] == 5
@@ -217,7 +218,7 @@ async def test_entries_that_the_store_did_not_take_wait_and_a_loss_is_reported(
         await written(audit_log, 2)
     monkeypatch.setattr(audit_logs, "MOST", 2)
     with pytest.raises(UnavailableError):
-        audit_log.ready()  # who would read patient data now is told that the store is away
+        audit_log.ready()  # a person who opens patient data now gets the error that the store is unavailable
     await audit_log.close()
     assert "audit.entries_lost" in capsys.readouterr().out
     audit_log._redis = away
@@ -238,7 +239,7 @@ async def test_the_log_names_who_read_and_who_acted_but_no_patient(valkey: Redis
         await admin.request("subscribe", topic=f"case/{visit_id}")
         await admin.request("visit.assign", visit=visit_id, to=osei.id)
         await one.request("visit.claim", visit=visit_id)
-        for _ in range(5):  # a patient's own visit leaves one entry, however often they ask
+        for _ in range(5):  # a patient's own visit leaves one entry, however often the patient opens it
             await patient.request("subscribe", topic=f"visit/{visit_id}")
         await patient.request("visit.enter", visit=visit_id)
         await one.request("chat.send", visit=visit_id, text="Hello Ana Ruiz")

@@ -1,4 +1,4 @@
-"""Records at rest open only where they belong, with a key that is known: SECURITY.md row 23."""
+"""Tests that stored records can be decrypted only in their own place, with a known key: SECURITY.md row 23."""
 
 from __future__ import annotations
 

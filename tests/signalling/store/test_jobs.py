@@ -1,4 +1,4 @@
-"""Jobs on a real Valkey: kept until done, on lease to one worker, tried again less and less often, given up at last."""
+"""Tests jobs on a real Valkey: kept until done, leased to one worker, retried at growing intervals, and given up."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Every key of the store is in one table, and nothing builds a key's name elsewhere."""
+"""Tests that every key of the store is in one table, and that no other code builds a key's name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMANDS = {name for name in dir(Redis) if not name.startswith("_")} - {
 
 
 def text_of(node: ast.expr) -> str | None:
-    """Return a literal text, with \x00 for what is filled in; None if the node is none."""
+    """Return a literal text, with \x00 for inserted values; None if the node is no text."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):

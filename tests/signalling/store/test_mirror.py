@@ -1,4 +1,4 @@
-"""Every worker's copy ends equal to the store, whatever the bus loses: none lost, none twice, none out of order."""
+"""Tests that every worker's copy equals the store, whatever pub/sub loses: no event lost, repeated or out of order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.signalling.waits import until
 
 
 class Seen:
-    """All that a mirror told, in order."""
+    """Records all calls of a mirror, in order."""
 
     def __init__(self, clinic_: Clinic, worker: int) -> None:
         self.news: list[Change | Reset] = []
@@ -46,7 +46,7 @@ class Seen:
 
 
 async def caught_up(seen: Seen, store: Store) -> bool:
-    """Return whether a mirror stands where the store does."""
+    """Return whether a mirror has the newest event of the store."""
     head = await store.stream.head(ORG)
     return (seen.mirror.epoch, seen.mirror.seq) == (head.epoch, head.seq)
 
@@ -57,7 +57,7 @@ def shows(shown: Screen, other: Screen) -> bool:
 
 
 async def live_through(open_: Clinic, rounds: int) -> None:
-    """Some patients arrive, type, are claimed and given back, by both workers in turn."""
+    """Let patients arrive, type, be claimed and released, by both workers in turn."""
     provider = open_.provider()
     for i in range(rounds):
         service = open_.workers[i % 2].service
@@ -123,14 +123,14 @@ async def test_the_very_last_message_lost_is_noticed_within_a_second(valkey: Red
 
 
 async def alone(redis: Redis, news: list[Change | Reset]) -> Mirror:
-    """Return a loaded mirror that hears no bus."""
+    """Return a loaded mirror that receives no pub/sub messages."""
     mirror = Mirror(ORG, Store(redis, Seal({b"1": b"k" * 32})), [news.append])
     await mirror.open()
     return mirror
 
 
 async def settled(mirror: Mirror) -> None:
-    """Look at the tail, and wait until nothing is being mended."""
+    """Compare with the stream's end, and wait until no repair runs."""
     mirror.compare(await mirror._store.stream.head(ORG))
     await until(lambda: mirror._repairing is None)
 

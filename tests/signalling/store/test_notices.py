@@ -1,4 +1,4 @@
-"""A person's notifications: the newest are shown, and a time becomes a place among them."""
+"""Tests a person's notifications: the newest are shown, and a time selects a place among them."""
 
 from __future__ import annotations
 

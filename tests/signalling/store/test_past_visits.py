@@ -1,4 +1,4 @@
-"""The index of ended visits: kept up to date by every worker's events, and never shown instead of the record."""
+"""Tests the index of ended visits: every worker's events update it, and results come from the records."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -31,7 +31,7 @@ async def found(desk: Clinic, worker: int, text: str) -> list[str]:
 
 
 async def ends(desk: Clinic, provider: SignallingClient, information: PatientInformation = ANA) -> Actor:
-    """A patient arrives, is claimed, and the visit is ended; return the patient."""
+    """Let a patient arrive, be claimed, and the visit end; return the patient."""
     patient = await desk.arrive(0, information)
     await provider.request("visit.claim", visit=patient.visit)
     await provider.request("visit.end", visit=patient.visit)
@@ -89,7 +89,7 @@ async def test_r32_events_that_are_lost_for_good_rebuild_the_index(two: Clinic, 
     assert await found(two, 0, "ruiz") == []
     visit = ended_visit(ORG, 0)
     await write_ended(valkey, service.store.seal, [visit])
-    assert await found(two, 0, "ruiz") == []  # no event told of it
+    assert await found(two, 0, "ruiz") == []  # no event announced it
     service.past.news(Reset(ORG))
     assert await found(two, 0, "ruiz") == [visit.id]
 
@@ -102,7 +102,7 @@ async def test_r32_an_index_whose_reading_was_interrupted_continues_there(
     await write_ended(valkey, service.store.seal, (ended_visit(ORG, number) for number in range(100)))
     index = Index(ORG, service.store)
     await index.ready()
-    for _ in range(50):  # a busy machine may take several searches
+    for _ in range(50):  # a busy machine may need several searches
         if index.unread:
             await index.ready()
     assert (len(index), index.unread) == (100, 0)

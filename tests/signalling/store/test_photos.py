@@ -1,4 +1,4 @@
-"""Photos in the store: sealed for their place, and gone when they are erased."""
+"""Tests photos in the store: sealed for their place, and gone after they are erased."""
 
 import pytest
 from redis.asyncio import Redis

@@ -1,4 +1,4 @@
-"""The bus hears again by itself: after its connection was cut, after a store that was not there, after a bad word."""
+"""Tests that pub/sub works again by itself: after a cut connection, a missing store, or an invalid message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("both_transports")
 
 
 def counted(calls: list[int], fewest: int) -> bool:
-    """Return whether there were so many calls by now."""
+    """Return whether the function was called this number of times by now."""
     return len(calls) >= fewest
 
 

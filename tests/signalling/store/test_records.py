@@ -1,4 +1,4 @@
-"""The store, on a real Valkey: commits take effect once and whole or not at all, and what it keeps says nothing."""
+"""Tests the store on a real Valkey: a commit takes effect once, whole or not at all, and stored data is sealed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TIMEOUT_S = 0.3
 
 @pytest.fixture
 async def client(own: EmbeddedStore) -> AsyncIterator[Redis]:
-    """A client of it, as impatient as the product's."""
+    """A client of the embedded store, with the product's short time-outs."""
     redis = SharedRedis.from_url(
         own.url,
         socket_timeout=TIMEOUT_S,
@@ -55,7 +55,7 @@ def visit(visit_id: str = "v_1", version: int = 1) -> Visit:
 
 
 async def commit(store: Store, record: Visit) -> Committed | None:
-    """Commit a record as an event that goes into the history too."""
+    """Commit a record as an event that also enters the history."""
     return await store.commit(ORG, record, Event("opened", T0), index_score=record.arrived_ms, deadline_ms=T0)
 
 

@@ -1,4 +1,4 @@
-"""The shared connection to the store: order, errors, time-outs and cuts, against a real Valkey, on both transports."""
+"""Tests the shared connection to the store: order, errors, time-outs and cuts, on a real Valkey, on both transports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("both_transports")
 
 @pytest.fixture
 async def shared(own: EmbeddedStore) -> AsyncIterator[Redis]:
-    """An impatient client on a shared connection."""
+    """A client with short time-outs on a shared connection."""
     client = SharedRedis.from_url(own.url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
     yield client
     await client.aclose()

@@ -1,4 +1,4 @@
-"""The choice of a transport: redis-py's socket is taken over only if that works with the redis-py that is installed."""
+"""Tests the choice of a transport: redis-py's socket is used only if that works with the installed redis-py."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_the_socket_is_taken_over_if_that_works_and_tested_once_in_a_proce
 
 
 def has_another_writer(patch: pytest.MonkeyPatch) -> None:
-    """As if redis-py kept its stream under another name."""
+    """Imitate a redis-py that keeps its stream under another name."""
 
     class Renamed(Connection):
         async def connect(self) -> None:
@@ -62,17 +62,17 @@ def has_another_writer(patch: pytest.MonkeyPatch) -> None:
 
 
 def has_a_parser_without_errors(patch: pytest.MonkeyPatch) -> None:
-    """As if redis-py's parser had moved."""
+    """Imitate a redis-py without this parser."""
     patch.setattr(redis_transport, "DefaultParser", object)
 
 
 def has_other_errors(patch: pytest.MonkeyPatch) -> None:
-    """As if redis-py made other errors of the store's words."""
+    """Imitate a redis-py that makes other errors of the store's replies."""
     patch.setattr(DefaultParser, "parse_error", ValueError)
 
 
 def keeps_its_stream(patch: pytest.MonkeyPatch) -> None:
-    """As if redis-py's transport had a protocol that cannot be replaced: it reads, and nothing comes here."""
+    """Imitate a redis-py whose transport keeps its own protocol, so that no bytes arrive here."""
 
     class Wrapped:
         def __init__(self, transport: Any) -> None:
@@ -91,7 +91,7 @@ def keeps_its_stream(patch: pytest.MonkeyPatch) -> None:
 
 
 def hands_pushes_over_as_lists(patch: pytest.MonkeyPatch) -> None:
-    """As if hiredis made no difference between a push message and a reply."""
+    """Imitate a hiredis that does not tell a push message from a reply."""
 
     class Plain(list[Any]):
         pass

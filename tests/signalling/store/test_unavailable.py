@@ -1,4 +1,6 @@
-"""A store that refuses is told apart from one that does not answer, and why is said once a minute."""
+"""Tests that a store that refuses is told from one that does not answer, and that the reason is logged once a
+minute.
+"""
 
 from __future__ import annotations
 

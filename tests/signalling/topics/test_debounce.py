@@ -1,4 +1,4 @@
-"""Work that is done once for all who ask, and again until it has succeeded."""
+"""Tests that requests for the same work run it once, and that failed work is repeated until it succeeds."""
 
 from __future__ import annotations
 

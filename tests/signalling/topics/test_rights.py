@@ -1,4 +1,4 @@
-"""Who may see which topic in which status, as one reviewed table: SECURITY.md row 31.
+"""Tests who may see which topic in which status, by one reviewed table: SECURITY.md row 31.
 
 `SHOWN` is read by people; the matrix is generated from the topics of the protocol and compared whole, first with the
 rule and then with real workers on real sockets.
@@ -40,7 +40,8 @@ from tests.signalling.visits import (
 from tests.signalling.waits import until
 
 TOPICS = {topic.partition("/")[0] for topic in ALL_TOPICS}
-# Reviewed by hand. Who is not here sees nothing of it. `released`: back in the queue, its guest still a party.
+# Reviewed by hand. A person who is not listed sees nothing of the topic. `released`: back in the queue, its
+# guest still a party.
 SHOWN = """
 visit  queued     patient, on call, assignee, admin
 visit  released   patient, guest, on call, admin
@@ -78,7 +79,7 @@ def reviewed() -> set[Cell]:
 
 
 def everybody(organisation: str = ORG) -> dict[str, Actor]:
-    """Return one of each who could ask, with a guest who was dismissed."""
+    """Return one person of each kind that could subscribe, with a guest who was dismissed."""
     return people(organisation) | {"dismissed": person("guest-ben", Role.GUEST, organisation, VISIT)}
 
 
@@ -95,7 +96,7 @@ def visits() -> dict[str, Visit]:
 
 
 def cells(organisation: str) -> Iterator[Cell]:
-    """Yield every cell in which the rule says yes."""
+    """Yield every cell that the rule allows."""
     for who, actor in everybody(organisation).items():
         for topic in TOPICS:
             for status, visit in visits().items():
@@ -134,7 +135,7 @@ class Scene:
         self.actors: dict[str, Actor] = {}
 
     async def connect(self, who: str, actor: Actor, worker: int) -> None:
-        """Open somebody's socket in the place of an older one."""
+        """Open a person's socket, which replaces an older one."""
         if (old := self.clients.pop(who, None)) is not None:
             await old.close()
         client = await self.two.connect(actor, worker)
@@ -142,13 +143,15 @@ class Scene:
         self.clients[who], self.actors[who] = client, actor
 
     async def command(self, who: str, command: c.Command) -> None:
-        """Carry out what somebody does; both workers know of it afterwards, and every socket what came of it."""
+        """Carry out a command of a person; return when both workers have it, and every socket the resulting
+        messages.
+        """
         done = await self.two.workers[0].service.command(self.actors[who], self.visit, command)
         assert isinstance(done, Accepted), done
         await self.settled(done.version)
 
     async def settled(self, version: int) -> None:
-        """Wait until both workers have heard of a version, and their sockets have said what they had to say."""
+        """Wait until both workers have received a version, and their sockets have sent all their messages."""
         await until(
             lambda: all(w.service.mirrors.known(ORG).version >= version for w in self.two.workers)  # type: ignore[union-attr]
         )
@@ -159,10 +162,11 @@ class Scene:
         await self.settled((await self.clients[who].request("on_call", on=on))["version"])
 
     async def bring(self, status: str) -> None:
-        """Make a new visit, in this status, with its patient, its guests and whoever has to do with it."""
+        """Make a new visit in this status, with its patient, its guests and all related staff."""
         others = {**self.staff, "other patient": person("patient:v_2", Role.PATIENT, ORG, "v_2")}
         for number, (who, actor) in enumerate(others.items()):
-            await self.connect(who, actor, number % 2)  # anew: a socket that asks so much is cut off
+            # a new socket: one that sends so many requests is closed
+            await self.connect(who, actor, number % 2)
         patient = await self.two.arrive(0)
         self.visit = str(patient.visit)
         await self.connect("patient", patient, 0)
@@ -191,7 +195,7 @@ class Scene:
             await self.on_call(who, on=False)
 
     async def ask(self) -> set[tuple[str, str]]:
-        """Subscribe everybody to every topic; return (topic, who) of those that are shown."""
+        """Subscribe every person to every topic; return (topic, person) of the subscriptions that are accepted."""
         pairs = [(topic, who) for who in self.clients for topic in sorted(TOPICS)]
         answers = await asyncio.gather(*(self._shown(topic, who) for topic, who in pairs))
         return {pair for pair, shown in zip(pairs, answers, strict=True) if shown}
@@ -294,7 +298,7 @@ async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_is_told(valk
 
 
 def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return what somebody was still shown of the topics that they lost by a change: neither it nor what came after.
+    """Return what a person still received of the topics that a change took away, besides that change.
 
     Places are counted with a delay, so a count of before may come; none may come after the end.
     """
@@ -309,7 +313,7 @@ def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]
 
 
 async def seen_now(here: Scene) -> set[tuple[str, str]]:
-    """Return (topic, who) as the rule has it for the visit in the store."""
+    """Return (topic, person) pairs that the rule allows for the visit in the store."""
     visit = await here.two.workers[0].service.visit(ORG, here.visit)
     mirror = here.two.workers[1].service.mirrors.known(ORG)
     assert visit is not None
@@ -323,7 +327,7 @@ async def seen_now(here: Scene) -> set[tuple[str, str]]:
 
 
 async def later_news(here: Scene) -> set[tuple[str, str]]:
-    """Let something be written and typed, where that is still possible; return (topic, who) of those who hear of it."""
+    """Cause new messages and answers, if still possible; return (topic, person) of those who receive them."""
     for writer in ("claimant", "admin", "patient"):
         try:
             await here.clients[writer].request("chat.send", visit=here.visit, text="A word more.")

@@ -1,4 +1,4 @@
-"""The audit log as a chain, without a store: whatever is done to it afterwards is told, and where."""
+"""Tests the audit log's chain, without a store: every later change is detected, with its place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHAIN = Chain(b"k" * 32, ORG)
 
 
 def audit_log(count: int = 6) -> tuple[Head, list[bytes]]:
-    """A trail of so many entries, bound in two goes."""
+    """Return an audit log with this number of entries, bound in two steps."""
     acts = [audit.act(T0 + number, "u_osei", "case.read", f"v_{number}") for number in range(count)]
     middle, first = CHAIN.bind(CHAIN.begin, acts[: count // 2])
     head, rest = CHAIN.bind(middle, acts[count // 2 :])
@@ -25,7 +25,7 @@ def audit_log(count: int = 6) -> tuple[Head, list[bytes]]:
 
 
 def problem(head: Head, kept: list[bytes], seen_entry: tuple[int, bytes] | None = None) -> str:
-    """What is wrong with a trail."""
+    """Return the problem that a check of the audit log finds."""
     checker = Checker(CHAIN, head, seen_entry)
     for entry in kept:
         checker.read(entry)

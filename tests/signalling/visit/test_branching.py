@@ -1,4 +1,4 @@
-"""A setup guide that branches, lived through by a visit: what is counted, what is asked for, what comes up again."""
+"""Tests a branching setup guide during a visit: which steps are counted, asked, and shown again."""
 
 from __future__ import annotations
 

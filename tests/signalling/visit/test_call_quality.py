@@ -1,4 +1,4 @@
-"""The quality of a call, as counts: what is counted, how it is rounded, and how workers' counts are added."""
+"""Tests the counts of a call's quality: what is counted, how it is rounded, and how workers' counts are added."""
 
 from __future__ import annotations
 

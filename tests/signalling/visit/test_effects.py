@@ -1,4 +1,4 @@
-"""What each effect leaves of a visit: exactly the fields that it names, and no others."""
+"""Tests each effect: it changes exactly the fields that it names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LATER = T0 + 90_000
 
 
 def changed(before: Visit, after: Visit) -> dict[str, Any]:
-    """Return the fields that differ, with what they are now."""
+    """Return the changed fields with their new values."""
     old = asdict(before)
     return {name: value for name, value in asdict(after).items() if value != old[name]}
 

@@ -1,4 +1,4 @@
-"""Who may do what in which status, as one reviewed table: SECURITY.md rows 10 and 28.
+"""Tests which person may do what in which status, by one reviewed table: SECURITY.md rows 10 and 28.
 
 `ALLOWED` is read by people; the matrix is generated from the rules and compared whole, so that a new way in shows.
 """
@@ -57,8 +57,8 @@ COMMANDS: dict[str, c.Command] = {
 NEW = "new"
 STATUSES = (NEW, *Status)
 
-# Reviewed by hand against VISIT.md. Everything that is not here is refused. An entry in brackets changes nothing:
-# it is a command said again, whose first answer may have been lost.
+# Reviewed by hand against VISIT.md. All other cells are refused. An entry in brackets changes nothing: a
+# repeated command, whose first reply may have been lost.
 ALLOWED = """
 new      open      patient, other patient, facility
 queued   save      patient
@@ -136,7 +136,7 @@ def with_guest(status: Status) -> Visit:
 
 
 def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (status, command, who, what became of it) for all of the matrix."""
+    """Yield (status, command, person, outcome) for all cells of the matrix."""
     for status in STATUSES:
         visit = None
         if status != NEW:
@@ -183,7 +183,7 @@ def test_a_refusal_tells_a_stranger_nothing_of_the_visit() -> None:
 def test_to_another_organisation_the_visit_does_not_exist() -> None:
     for status, name, who, became in outcomes(people(OTHER)):
         if status == NEW and name == "open":
-            continue  # opening one's own visit in one's own organisation
+            continue  # a person may open a visit for themselves in their own organisation
         assert became in {"not_found", "not_allowed"}, (status, name, who, became)
 
 

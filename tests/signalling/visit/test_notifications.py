@@ -1,4 +1,4 @@
-"""Who is notified of what: a row for each event, and for whom it is no news."""
+"""Tests which event notifies which people: a row for each event, with those who must not be notified."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIN, ZOE = Person("lin", "Lin"), Person("zoe", "Zoe")
 
 
 def recipients_of(kind: str, before: Visit | None, after: Visit, by: Person | None = None) -> list[str]:
-    """Return who receives a notice of an event."""
+    """Return the people who receive a notice of an event."""
     return [person for person, _ in notices(before, after, Event(kind, T0, by), STAFF, "n_1")]
 
 

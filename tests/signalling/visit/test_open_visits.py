@@ -1,4 +1,4 @@
-"""What is asked of all open visits at once is always what the visits themselves say."""
+"""Tests that the totals over all open visits always match the visits themselves."""
 
 from __future__ import annotations
 

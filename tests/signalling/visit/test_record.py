@@ -1,4 +1,4 @@
-"""The record of a visit: the words that are stored, and the limits of an organisation that has chosen none."""
+"""Tests the record of a visit: the stored words, and the default limits of an organisation."""
 
 from msgspec.structs import asdict, replace
 

@@ -1,4 +1,4 @@
-"""Who somebody is to a visit: of every role, to a visit of theirs, of others, and to none yet."""
+"""Tests a person's relations to a visit: every role, with an own visit, a visit of others, and none yet."""
 
 from __future__ import annotations
 

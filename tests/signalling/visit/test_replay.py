@@ -1,4 +1,4 @@
-"""Random commands by many people, at once and through two workers: the store ends as the pure rules' replay."""
+"""Tests random concurrent commands through two workers: the store ends in the state that the pure rules compute."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Anywhere:
 
 
 async def live_through(url: str, rounds: list[list[tuple[str, c.Command]]]) -> None:
-    """Let every round's commands race through two workers, and compare what became of it."""
+    """Send every round's commands through two workers at the same time, and compare the results."""
     organisation = f"clinic-{next(_numbers)}"
     everybody = people(organisation)
     redis = SharedRedis.from_url(url, socket_timeout=5)

@@ -1,4 +1,4 @@
-"""The rules of the visit, row by row: what each command does, what happens by itself, what may be said twice."""
+"""Tests the rules of the visit, row by row: each command, each deadline, and repeated commands."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SIGNED = "2026-01-02"
 
 
 def away(visit: Visit, side: str, now_ms: int = T0) -> Visit:
-    """Return the visit with one side's only connection gone."""
+    """Return the visit without the only connection of one side."""
     held = visit.parties[side].connections
     for connection, worker in held.items():
         visit = does(visit, c.Leave(connection, worker), SYSTEM, now_ms)
@@ -304,7 +304,7 @@ def test_a_clock_that_is_set_back_does_not_shorten_the_talk_time() -> None:
 
 
 def due(visit: Visit, now_ms: int) -> tuple[Visit, str | None]:
-    """Return the visit after one word of the sweep, and what happened."""
+    """Return the visit after one check by the sweep, and the event."""
     decided = decide(visit, c.Due(), SYSTEM, context(now_ms))
     assert isinstance(decided, Decided)
     return decided.visit, decided.event.kind if decided.event is not None else None

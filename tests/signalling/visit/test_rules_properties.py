@@ -1,4 +1,4 @@
-"""What holds of a visit whatever anybody does to it: random commands by random people, hypothesis looking for the
+"""Tests properties that every visit keeps: random commands by random people, hypothesis looking for the
 order that breaks a promise.
 """
 
@@ -40,11 +40,11 @@ STEPS = st.lists(st.tuples(ACTORS, COMMANDS, WAITS), max_size=60)
 
 
 class Promises:
-    """One visit under random commands, and what must hold after each."""
+    """One visit under random commands, and the properties that must hold after each."""
 
     def __init__(self) -> None:
         self.visit: Visit | None = None
-        self.pressed: set[str] = set()  # who pressed Start since their press was last cleared
+        self.pressed: set[str] = set()  # the people who have pressed Start since their press was last cleared
         self.now_ms = T0
 
     def take(self, actor: Actor, command: c.Command) -> None:
@@ -76,7 +76,7 @@ class Promises:
         self.state(after)
 
     def presses(self, before: Visit | None, after: Visit, command: c.Command, actor: Actor) -> None:
-        """A press is one's own, and is gone where the table clears it."""
+        """Check that a press belongs to its own person, and is removed where the table says so."""
         for side, party in after.parties.items():
             had = before.parties.get(side) if before is not None else None
             if party.started_ms is not None and (had is None or had.started_ms is None):
@@ -89,7 +89,7 @@ class Promises:
             assert all(party.started_ms is None for party in after.parties.values())
 
     def state(self, visit: Visit) -> None:
-        """What holds of a visit in any state."""
+        """Check the properties of a visit in any state."""
         both = [visit.parties[s].started_ms for s in (PATIENT, PROVIDER) if s in visit.parties]
         pressed = len(both) == 2 and None not in both
         if visit.is_open:

@@ -1,4 +1,4 @@
-"""What counts as an answer to each kind of step, and what may be kept while somebody is still typing."""
+"""Tests which answers each kind of step accepts, and which unfinished answers may be kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long it may take: a wait is told only where there is data."""
+"""Tests the expected wait: it is shown only if there is enough data."""
 
 from __future__ import annotations
 
