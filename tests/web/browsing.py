@@ -1,4 +1,4 @@
-"""Pages of a site in Chromium, each in a browser that nobody else has, and what their consoles say.
+"""Opens pages of a site in Chromium, each in a browser of its own, and checks their consoles.
 
 Knows how a page is opened, and that none may log what a test does not expect; nothing of what is on it.
 """
@@ -21,7 +21,7 @@ OpenPage = Callable[..., Awaitable[Page]]
 async def pages(
     site: Site, browser: Browser, *, expected: str, heard: tuple[str, ...] = ("error",), **usual: Any
 ) -> AsyncIterator[OpenPage]:
-    """Hands out the way to open pages; in the end none may have logged anything of the kinds `heard` but `expected`.
+    """Yield a function that opens pages; fail at the end if one logged a kind in `heard` that is not in `expected`.
 
     `usual` goes to each browser's context.
     """

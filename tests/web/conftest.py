@@ -1,4 +1,4 @@
-"""Fixtures of the web's tests: a site in this process, whose passwords are hashed with hardly any work.
+"""Fixtures of the web's tests: a site in this process, with a cheap password hash.
 
 Each site begins with three accounts; their hashes at full strength would be a third of what these tests do.
 """
@@ -20,7 +20,7 @@ OpenSite = Callable[..., Awaitable[Site]]
 
 @pytest.fixture(autouse=True, scope="session")
 def quick_passwords() -> Iterator[None]:
-    """Passwords take this process no time. `full_passwords` is for tests of what they take in production."""
+    """Makes password hashes cheap in this process. `full_passwords` is for tests of the production strength."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield
@@ -28,7 +28,7 @@ def quick_passwords() -> Iterator[None]:
 
 @pytest.fixture
 def full_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords are hashed as in production."""
+    """Makes password hashes as strong as in production."""
     monkeypatch.setattr(accounts, "HASHER", FULL)
 
 
@@ -47,5 +47,5 @@ async def open_site(valkey_url: str, tmp_path: Path) -> AsyncIterator[OpenSite]:
 
 @pytest.fixture
 async def site(open_site: OpenSite) -> Site:
-    """A site with its defaults."""
+    """A site with default settings."""
     return await open_site()

@@ -1,4 +1,4 @@
-"""A phone with an authenticator app, for tests: it reads the key on the page, and shows codes by a clock of its own.
+"""A phone with an authenticator app, for tests: it reads the key on the page, and makes codes by a clock of its own.
 
 `Clock` stands still until a test moves it, and the site's goes by it too, so that no step ends halfway. Not a test.
 """
@@ -26,7 +26,7 @@ class Clock:
         patch.setattr(store, "clock_ms", lambda: self.now_ms)
 
     def next_step(self, steps: int = 1) -> None:
-        """So many half minutes later."""
+        """Move the clock by this number of half minutes."""
         self.now_ms += steps * totp.STEP_MS
 
 
@@ -38,24 +38,24 @@ class Phone:
         self.secret = base64.b32decode(spelled.replace(" ", ""))
 
     def code(self, off: int = 0) -> str:
-        """What it shows now, or `off` steps from now."""
+        """Return the code for now, or for `off` steps from now."""
         return totp.code(self.secret, totp.step_at(self.clock.now_ms) + off)
 
 
 def key_in(html: str) -> str:
-    """The key that a page shows beside the QR code."""
+    """Return the key that a page shows beside the QR code."""
     found = re.search(r'<code class="secret"[^>]*>([A-Z2-7 ]{39})</code>', html)
     assert found, html[-4000:]
     return found[1]
 
 
 def recovery_codes_in(html: str) -> list[str]:
-    """The recovery codes that a page shows."""
+    """Return the recovery codes that a page shows."""
     return re.findall(r"<li><code>([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4})</code></li>", html)
 
 
 async def set_up(person: Person, clock: Clock, email: str) -> tuple[Phone, list[str]]:
-    """Sets two-factor sign-in up for somebody who is signed in, and lets the code that did it pass by."""
+    """Set up two-factor sign-in for a signed-in person, and move the clock past the code that was used."""
     begun = await person.post(HOME, {"do": "begin"})
     assert (begun.status, begun.headers["Location"]) == (303, HOME)
     phone = Phone(clock, key_in(await (await person.get(HOME)).text()))

@@ -1,4 +1,4 @@
-"""Time for sessions in the store, without waiting."""
+"""Moves the time of sessions in the store, without waiting."""
 
 from typing import Any
 

@@ -31,7 +31,7 @@ OSEI, LIND, ADMIN = "osei@riverside.example", "lind@riverside.example", "admin@r
 
 
 def settings_for(valkey_url: str, folder: Path, **sections: dict[str, Any]) -> Settings:
-    """Settings on this store with a data folder of its own and the demo; keywords are sections."""
+    """Return settings on this store with the demo and a data folder of its own; keywords are sections."""
     sections["server"] = {"demo": "yes", **sections.get("server", {})}
     return parse({"redis": {"url": valkey_url}, "data": {"folder": str(folder)}, **sections}, "test")
 
@@ -55,12 +55,12 @@ class Site:
         await self.server.close()
 
     def person(self, **headers: str) -> "Person":
-        """Somebody with a browser of their own."""
+        """Return a person with a browser of their own."""
         self.people.append(Person(self, headers))
         return self.people[-1]
 
     async def change(self, **fields: Any) -> None:
-        """The demo organisation is set up like this from now on; with another `id`, as one more organisation."""
+        """Change the settings of the demo organisation; with another `id`, add an organisation with these settings."""
         kept = await self.app[ORGANISATIONS].get("demo") or demo.ORGANISATION
         changed = msgspec.structs.replace(kept, **fields)
         if changed.id != kept.id:
@@ -79,11 +79,11 @@ class Answer(ClientResponse):
 
 
 class Person:
-    """A browser: keeps cookies, and says where its requests come from."""
+    """A browser: keeps cookies, and sends where its requests come from."""
 
     def __init__(self, site: Site, headers: dict[str, str]) -> None:
         self.site = site
-        # A connection each, as browsers have: nobody waits behind somebody else's delayed answer.
+        # A connection each, as browsers have: no request waits for another person's delayed answer.
         self.client: TestClient[Request, Application] = TestClient(
             site.server,
             cookie_jar=CookieJar(unsafe=True),
@@ -94,7 +94,7 @@ class Person:
 
     @property
     def origin(self) -> str:
-        """What this site's pages have as their Origin."""
+        """The Origin of this site's pages."""
         return str(self.site.server.make_url("")).rstrip("/")
 
     @property
@@ -103,7 +103,7 @@ class Person:
         return next((c.value for c in self.client.session.cookie_jar if c.key == "greenroom"), "")
 
     def take_cookie(self, value: str) -> None:
-        """Somebody else's cookie in this browser."""
+        """Copy another person's cookies into this browser."""
         self.client.session.cookie_jar.update_cookies({"greenroom": value}, self.site.server.make_url("/"))
 
     async def get(self, path: str) -> ClientResponse:
@@ -111,24 +111,24 @@ class Person:
         return await self.client.get(path, allow_redirects=False)
 
     async def post(self, path: str, data: Any = None, **headers: str) -> ClientResponse:
-        """POST from a page of this site, without following redirects."""
+        """Send a POST from a page of this site, without following redirects."""
         headers = {"Origin": self.origin, **headers}
         answer = await self.client.post(path, data=data, headers=headers, allow_redirects=False)
         await answer.read()
         return answer
 
     async def ask_for_a_visit(self, **fields: str) -> ClientResponse:
-        """Fills in the patient information and sends it."""
+        """Fill in the patient information and send it."""
         await self.get("/demo/information")
         return await self.post("/demo/information", {**FORM, **fields})
 
     async def sign_in(self, email: str, password: str | None = None) -> ClientResponse:
-        """Signs in to the demo, with its password unless another is given."""
+        """Sign in to the demo, with its password unless another is given."""
         password = demo.password(self.site.settings, email) if password is None else password
         return await self.post("/demo/staff/sign-in", {"email": email, "password": password})
 
     async def socket(self, role: str) -> ClientWebSocketResponse:
-        """A WebSocket that has said hello; its first message is the answer to that."""
+        """Return a WebSocket after hello; its first message is the answer to that."""
         ws = await self.client.ws_connect(
             "/demo/ws", protocols=("greenroom.v1.json",), headers={"Origin": self.origin}
         )

@@ -1,4 +1,4 @@
-"""The app as a whole: files, failures, readiness, and what never reaches a log."""
+"""Tests the app as a whole: files, failures, readiness, and what is never logged."""
 
 import asyncio
 import json
@@ -237,7 +237,7 @@ async def test_a_server_that_stops_sends_people_on_and_exits_0(greenroom_server:
 
 
 def test_a_worker_loads_neither_aiortc_nor_ffmpeg() -> None:
-    """They cost the process that imports them 11 MB; only peers of the load tester need them."""
+    """Each of them would cost the process 11 MB; only peers of the load tester need them."""
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys, web.app; print({'av', 'aiortc'} & set(sys.modules))"],
         check=True,

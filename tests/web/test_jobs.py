@@ -1,4 +1,4 @@
-"""The runner of jobs: does what is due, a few at a time, and neither hangs nor stops for one that fails."""
+"""Tests the runner of jobs: it does due jobs, a few at a time, and neither hangs nor stops if one fails."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ NOW = 1
 
 @asynccontextmanager
 async def running(valkey: Redis, queue: Jobs, handlers: dict[str, Handler]) -> AsyncIterator[Runner]:
-    """A runner over the organisations "one" and "two"."""
+    """Yield a runner over the organisations "one" and "two"."""
     await valkey.sadd("organisations", "one", "two")
     runner = Runner(queue, Organisations(valkey), handlers)
     task = asyncio.create_task(runner.run())
@@ -37,7 +37,7 @@ async def running(valkey: Redis, queue: Jobs, handlers: dict[str, Handler]) -> A
 
 @pytest.fixture
 def queue(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> Jobs:
-    """The queues of an empty store, looked at often."""
+    """The queues of an empty store, polled often."""
     monkeypatch.setattr(jobs, "PERIOD_S", 0.02)
     monkeypatch.setattr(jobs, "FINISH_S", 0.05)
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 10)

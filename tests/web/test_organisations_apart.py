@@ -1,4 +1,4 @@
-"""Several organisations on one server, each blind to the others: every staff address, every page and socket."""
+"""Tests that organisations on one server are separate: every staff route, page and socket."""
 
 import re
 
@@ -19,7 +19,7 @@ OPEN_TO_ALL = {"/sign-in", "/sign-out", "/password", "/session"}
 
 
 async def lakeside(site: Site) -> Account:
-    """A second clinic, open at all hours, with an administrator."""
+    """Add a second clinic, open at all hours; return its administrator."""
     clinic = msgspec.structs.replace(
         starter.organisation("lakeside", "Lakeside Clinic", "UTC"), hours=((("00:00", "24:00"),),) * 7
     )
@@ -36,7 +36,7 @@ async def admin_of_the_demo(site: Site) -> Person:
 
 
 def staff_routes(site: Site) -> list[tuple[str, str]]:
-    """Method and path of every route below /{organisation}/staff."""
+    """Return method and path of every route below /{organisation}/staff."""
     found = []
     for route in site.app.router.routes():
         path = "" if route.resource is None else route.resource.canonical

@@ -1,4 +1,4 @@
-"""The server-rendered pages, over HTTP against the whole app on a real Valkey."""
+"""Tests the server-rendered pages over HTTP, with the whole app on a real Valkey."""
 
 import asyncio
 import json
@@ -165,7 +165,7 @@ async def test_a_form_of_another_kind_is_refused(site: Site) -> None:
     assert response.status == 415
 
 
-# --- what each field may hold
+# --- the valid content of each field
 
 TODAY = date(2026, 11, 23)
 CLINIC = replace(demo.ORGANISATION, languages=("en", "es"))
@@ -311,7 +311,7 @@ async def test_an_organisation_sees_nothing_of_another(site: Site) -> None:
     assert lakeside.status == 422
 
 
-# --- what is not there
+# --- pages that do not exist
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What an organisation keeps no longer is gone from the store, whole; what it keeps stays."""
+"""Tests that data leaves the store when its organisation no longer keeps it, and that all other data stays."""
 
 import asyncio
 import os
@@ -29,13 +29,13 @@ from web.retention import DAY_MS, Retention
 
 
 def retention_of(site: Site, valkey: Redis) -> Retention:
-    """What the site's own runner would erase with."""
+    """Return the object with which the site's own runner erases."""
     folder = Path(site.app[SETTINGS].data.folder)
     return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder, site.app[AUDIT_LOG], 2190)
 
 
 async def withdrawn(site: Site) -> str:
-    """A visit that is over: its id."""
+    """Make a visit that has ended; return its id."""
     ana = site.person()
     await ana.ask_for_a_visit()
     service = site.app[SERVICE]
@@ -76,7 +76,7 @@ async def test_a_visit_that_cannot_be_read_is_erased_and_does_not_keep_later_one
 
 
 async def kinds_in(valkey: Redis) -> set[str]:
-    """The patterns of the keys in the store that hold something and that the table leaves to the retention."""
+    """Return the patterns of the keys in use that the table assigns to the retention."""
     found = set()
     client: Any = valkey
     for name in (name.decode() for name in await client.keys("*")):
@@ -186,7 +186,7 @@ CANARIES = (b"quetzal", b"555-0142", b"5550142", b"5125550142")
 
 @pytest.fixture
 def unsealed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is sealed is readable in the store, so that a scan of it finds everything."""
+    """Makes sealing a no-op, so that a search of the store finds every text."""
     monkeypatch.setattr(Seal, "close", lambda _, data, place: os.urandom(32) + data)
     monkeypatch.setattr(Seal, "open", lambda _, sealed, place: sealed[32:])
 

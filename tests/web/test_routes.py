@@ -1,4 +1,4 @@
-"""Who may use which route, as one reviewed table: SECURITY.md row 46.
+"""Tests who may use which route, by one reviewed table: SECURITY.md row 46.
 
 `MAY` is read by people. The cells are generated from the router and asked of a running site, so a route without a row
 fails, and so does one that lets somebody in whom its row does not name.
@@ -34,7 +34,8 @@ from web.requests.security import Rule
 
 KEYS_OF = {f"key:{scope}": scope for scope in Scope}
 # `over`: a patient whose visit has ended; `half`: gave the right password, no second factor yet; `invited`: opened an
-# invitation; `other admin`: of another organisation; `holder`: nobody but for the right token in the path.
+# invitation; `other admin`: of another organisation; `holder`: a person without a session, with the right
+# token in the path.
 PEOPLE = (
     "anonymous",
     "patient",
@@ -53,8 +54,9 @@ CANARY = "Canary Quillfeather"
 ROBIN = Actor(organisation="demo", id="u_robin", name="Robin Hale", role=Role.ADMIN)
 
 
-# Reviewed by hand; O is the organisation's path, S …/staff, A the API's. Who is not named is refused, finds nothing or
-# is led to a door. `everybody` includes keys, which are asked about the API alone.
+# Reviewed by hand; O is the organisation's path, S …/staff, A the API's. A person who is not named is
+# refused, finds nothing, or is redirected to sign in. `everybody` includes keys, which are asked about the
+# API alone.
 MAY = """
 GET    /static/{build}/locale/{language}.js  everybody
 GET    /static/{path}            everybody
@@ -168,7 +170,7 @@ SEES_PATIENTS = {"patient", "provider", "admin", "key:read", "key:staff"}
 
 
 def reviewed() -> dict[tuple[str, str], set[str]]:
-    """Return who may, by method and path."""
+    """Return the people who may use a route, by method and path."""
     found: dict[tuple[str, str], set[str]] = {}
     for line in MAY.strip().splitlines():
         method, path, who = line.split(maxsplit=2)
@@ -208,7 +210,7 @@ LAST = (
 
 @dataclass
 class Cast:
-    """Everybody who asks, and what stands in the paths that they ask for."""
+    """All people who send requests, and the values for the paths of the routes."""
 
     site: Site
     people: dict[str, Person] = field(default_factory=dict)
@@ -217,7 +219,7 @@ class Cast:
     _number: int = 0
 
     async def bring(self) -> None:
-        """Make a clinic with something of everything, and everybody to whom it could matter."""
+        """Make a clinic with one of everything, and all people to whom a route could matter."""
         site, app = self.site, self.site.app
         await site.change(booking=BOOKING)
         await lakeside(site)
@@ -256,7 +258,7 @@ class Cast:
         (self.parts["placed"],) = set((await app[SERVICE].mirrors.get("demo")).visits) - before
 
     async def come(self, who: str) -> Person:
-        """Somebody opens a browser, and becomes who they are."""
+        """Return a person in a new browser, with their role."""
         self._number += 1
         site, person = (
             self.site,
@@ -293,7 +295,7 @@ class Cast:
         return person
 
     async def ask(self, who: str, method: str, path: str) -> ClientResponse:
-        """What somebody's request is answered with."""
+        """Return the answer to a person's request."""
         parts = {**self.parts, "token": WRONG_TOKEN}
         person, headers = self.people[who], {"Origin": self.people[who].origin}
         if who in KEYS_OF:
@@ -315,14 +317,14 @@ class Cast:
         }
 
     async def right(self, path: str) -> str:
-        """A token that opens the path."""
+        """Return a valid token for the path."""
         door = next((door for door, ways in WAYS.items() if path in ways), None)
         if door is None:
             return WRONG_TOKEN
         return self.tokens.get(path.split("/")[2]) or await right_token(self.site, door)
 
     async def everybodys(self, method: str, path: str) -> dict[str, ClientResponse]:
-        """What the request of each of them is answered with, to whom the route could matter."""
+        """Return the answers to all people to whom the route could matter."""
         asking = [
             who
             for who in WHO
@@ -336,7 +338,7 @@ class Cast:
 
 
 def let_in(answer: ClientResponse) -> bool:
-    """Whether somebody was let in; else they were refused, found nothing, or were led to a door."""
+    """Return whether a person was let in; else they were refused, found nothing, or were redirected to sign in."""
     if answer.status == 303:
         where = answer.headers["Location"]
         return where not in ("/", "/demo") and not where.endswith("/staff/sign-in")

@@ -1,4 +1,4 @@
-"""The scripts and style sheets of the pages: how they are checked, and that no line is too long to read."""
+"""Tests the scripts and style sheets of the pages: their checks, and the length of their lines."""
 
 import json
 import os
@@ -14,7 +14,7 @@ LONGEST = 110
 
 
 def sources() -> list[Path]:
-    """Every script and style sheet of our own."""
+    """Return every script and style sheet of our own."""
     found = (path for folder in ("web", "tests") for path in (ROOT / folder).rglob("*"))
     return [
         path

@@ -1,4 +1,4 @@
-"""The WebSocket's door over the whole app: as whom a browser may speak, and when its sockets close."""
+"""Tests who may open a WebSocket over the whole app, in which role, and when the server closes it."""
 
 import asyncio
 from typing import Any
@@ -157,7 +157,7 @@ async def test_signing_out_closes_this_browsers_sockets_and_goes_off_call(open_s
     await osei.sign_in(OSEI)
     await elsewhere.sign_in(OSEI)
     here = await osei.socket("staff")
-    # The same browser's socket on another worker: cookies do not tell ports apart.
+    # A socket of the same browser on another worker: cookies are valid for all ports.
     there_browser = other.person()
     there_browser.take_cookie(osei.cookie)
     there, another_device = await there_browser.socket("staff"), await elsewhere.socket("staff")

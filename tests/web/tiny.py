@@ -1,4 +1,4 @@
-"""The smallest app that the processes can run: it says which worker answered, and fails where a file tells it to.
+"""The smallest app that the processes can run: it answers with its worker's id, and fails if a file says so.
 
 Stands for `web.app` in tests of what the processes do, so that these show nothing but the processes.
 """
@@ -18,7 +18,7 @@ from web.server.processes import serve
 
 
 def create_app(settings: Settings) -> web.Application:
-    """An app that answers /healthz with its worker, /slow after the seconds it is asked for, /form when it is whole."""
+    """Return an app: /healthz answers its worker, /slow answers after a given time, /form after the whole body."""
 
     async def healthz(request: web.Request) -> web.Response:
         worker = request.app[WORKER]

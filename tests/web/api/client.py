@@ -13,7 +13,7 @@ ALL = tuple(Scope)
 
 
 class Program:
-    """Somebody's program with a key, or with none."""
+    """A program with a key, or without one."""
 
     def __init__(self, person: Person, organisation: str, token: str | None) -> None:
         self.person, self.base = person, f"/{organisation}/api/v1"
@@ -27,7 +27,7 @@ class Program:
         )
 
     async def call(self, method: str, path: str, json: Any = None, **how: Any) -> tuple[int, Any]:
-        """Return the status and the JSON of the answer (None where there is none)."""
+        """Return the status and the JSON of the answer; None if it has no JSON."""
         response = await self.ask(method, path, json=json, **how)
         return response.status, None if response.status == 204 else await response.json(content_type=None)
 
@@ -49,11 +49,11 @@ class Program:
 async def program(
     site: Site, *scopes: Scope, organisation: str = "demo", label: str = "Front office"
 ) -> Program:
-    """A program with a new key of these scopes (all of them, where none is named)."""
+    """Return a program with a new key of these scopes; all scopes if none is given."""
     _, token = await site.app[API_KEYS].add(organisation, label, scopes or ALL, "Robin Hale")
     return Program(site.person(), organisation, token)
 
 
 def stranger(site: Site, token: str | None = None, organisation: str = "demo") -> Program:
-    """A program with this token, or with none."""
+    """Return a program with this token, or without one."""
     return Program(site.person(), organisation, token)

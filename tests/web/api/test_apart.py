@@ -1,4 +1,4 @@
-"""Doors of one organisation open nothing of another's; what one worker makes, all workers know."""
+"""Tests that keys of one organisation do not work for another, and that all workers know what one worker adds."""
 
 import asyncio
 

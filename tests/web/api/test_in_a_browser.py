@@ -1,4 +1,4 @@
-"""Kiosk, patient's link, set-up of programs and facilities, and the page to read, in a real browser and under axe."""
+"""Tests kiosk, patient's link, setup of programs and facilities, and the API's page, in a browser and with axe."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,7 +30,7 @@ NOTE_TONES = """() => {
 async def opened(
     site: Site, browser: Browser, path: str, *, width: int = 1280, dark: bool = False
 ) -> AsyncIterator[Page]:
-    """A page of the site, in a browser of its own; no page may log an error or break its own policy."""
+    """Yield a page of the site, in a browser of its own; no page may log an error or break its own policy."""
     expected = "^(Failed to load resource|WebSocket connection to)"
     async with pages(site, browser, expected=expected, heard=("error", "warning")) as open_page:
         yield await open_page(path, width=width, dark=dark)
@@ -46,7 +46,7 @@ async def sign_in(page: Page, site: Site, email: str = ADMIN) -> None:
 
 
 async def fill_in(page: Page, name: str) -> None:
-    """Fill the kiosk's form in and send it."""
+    """Fill in the kiosk's form and send it."""
     for label, text in (
         ("Full name", name),
         ("Date of birth", PATIENT["birth_date"]),
@@ -70,7 +70,7 @@ async def provider(site: Site) -> ClientWebSocketResponse:
 
 
 async def say(ws: ClientWebSocketResponse, **message: Any) -> None:
-    """Say it, and wait until it is done."""
+    """Send a chat message, and wait until it is shown."""
     await ws.send_json(message)
     while (answer := await ws.receive_json(timeout=20)).get("reply_to") != message["id"]:
         pass

@@ -1,4 +1,4 @@
-"""The description is true: whatever schemathesis makes of it, the real app answers as described."""
+"""Tests the API's description: for all requests that schemathesis makes, the app answers as described."""
 
 import asyncio
 import sys
@@ -34,7 +34,7 @@ async def test_every_operation_is_in_the_description(site: Site) -> None:
 async def tried(
     site: Site, program: Program, folder: Path, expected: str, examples: int, *options: str
 ) -> str:
-    """What schemathesis says of the API, used with the program's key. Fails where it found something."""
+    """Return the output of schemathesis, run with the program's key. Fails if it reports a fault."""
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG.format(examples=examples, expected=expected), "utf-8")
     base = str(site.server.make_url(program.base))

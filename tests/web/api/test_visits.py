@@ -1,4 +1,4 @@
-"""The REST API: programs open visits, follow them, withdraw, assign and decline, each with a key of its own."""
+"""Tests the REST API: programs open visits, follow them, withdraw, assign and decline, each with its own key."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ from web.programs import keys
 
 
 async def received(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
-    """The next message of this type on a socket."""
+    """Return the next message of this type on a socket."""
     while True:
         message: dict[str, Any] = await ws.receive_json(timeout=20)
         if message["type"] == kind:
@@ -23,7 +23,7 @@ async def received(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
 
 
 async def on_call(site: Site, email: str = OSEI) -> ClientWebSocketResponse:
-    """Somebody of the staff who is on call and looks at the queue."""
+    """Return the socket of a member of staff who is on call and subscribed to the queue."""
     person = site.person()
     assert (await person.sign_in(email)).status == 303
     ws = await person.socket("staff")
@@ -46,7 +46,7 @@ async def test_a_program_opens_a_visit_and_its_patient_enters_it_by_a_link_that_
     assert (visit["status"], visit["place"], visit["facility"]) == ("queued", 1, "Front office")
     path = "/" + url.split("/", 3)[3]
     ana, mallory = site.person(), site.person()
-    for _ in range(2):  # a mail program that looks at the link does not use it up
+    for _ in range(2):  # a mail program that previews the link does not use it up
         assert "Open my visit" in await (await ana.get(path)).text()
     answer = await ana.post(path)
     assert (answer.status, answer.headers["Location"]) == (303, "/demo/visit")
@@ -98,7 +98,7 @@ async def test_an_idempotency_key_opens_a_new_visit_when_its_day_is_over(site: S
     _, first = await office.call("POST", "/visits", body, **once)
     (place,) = [key async for key in valkey.scan_iter("*:idempotency:*")]
     assert 23 * 3600 < await valkey.ttl(place) <= 24 * 3600
-    await valkey.delete(place)  # as it does by itself after that time
+    await valkey.delete(place)  # as the server does by itself after that time
     status, second = await office.call("POST", "/visits", body, **once)
     assert (status, first["visit"]["id"] != second["visit"]["id"]) == (201, True)
     assert (await office.call("POST", "/visits", body, **once))[1]["visit"]["id"] == second["visit"]["id"]

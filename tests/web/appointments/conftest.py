@@ -1,4 +1,4 @@
-"""The clinic that booking over HTTP is tested at."""
+"""The clinic at which booking over HTTP is tested."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A booked visit's own rules: what was agreed is a time on the clinic's clock."""
+"""Tests a booked visit's own rules: the agreed time is a time on the clinic's clock."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from web.appointments.letters import Promised, stale
 from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, at_ms, wall_time
 
 NOW = at_ms(datetime(2026, 11, 20, 12, tzinfo=UTC))
-RIGHT = at_ms(datetime(2026, 12, 1, 17, tzinfo=UTC))  # seven hours behind, the year round from November 2026
+RIGHT = at_ms(datetime(2026, 12, 1, 17, tzinfo=UTC))  # seven hours behind UTC, all year from November 2026
 OLD_RULES = RIGHT + HOUR_MS
 BOOKED = Appointment(
     id="a_1",
@@ -77,7 +77,7 @@ def test_f25_both_of_two_hours_with_one_wall_time_stay(hour: int) -> None:
 
 
 def entry(appointment: Appointment, link: str, method: str = ics.REQUEST) -> icalendar.Event:
-    """The event of the calendar entry."""
+    """Return the event of the calendar entry."""
     words = ics.Words("Video visit", "Check in:", "Riverside Clinic")
     data = ics.entry(appointment, words, link=link, sender="visits@example.org", method=method, now_ms=NOW)
     return icalendar.Calendar.from_ical(data).walk("VEVENT")[0]  # type: ignore[return-value]

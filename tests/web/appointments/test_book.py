@@ -1,4 +1,4 @@
-"""Booking is limited by address, by mail address and by day, and no letter carries a stranger's words (S36)."""
+"""Tests booking limits by address, mail address and day, and that no mail contains a stranger's text (S36)."""
 
 import re
 
@@ -25,7 +25,7 @@ async def clinic(open_site: OpenSite, **limits: int) -> Site:
 
 
 async def booked(person: Person, starts_ms: int, email: str) -> int:
-    """The status of the form that books."""
+    """Send the booking form; return the status."""
     assert (await hold(person, starts_ms)).status == 303
     answer = await person.post("/demo/appointments/new", {**FORM, "email": email})
     if answer.status == 429:

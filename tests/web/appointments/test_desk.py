@@ -1,4 +1,6 @@
-"""Check In, over HTTP: a booked visit becomes one of the queue at its time, once, and again where that is fair."""
+"""Tests Check In over HTTP: a booked visit enters the queue at its time, once, and again if its patient was
+declined.
+"""
 
 import asyncio
 
@@ -14,12 +16,12 @@ from web.keys import DESK, SERVICE
 
 
 async def at(site: Site, monkeypatch: pytest.MonkeyPatch, now_ms: int) -> None:
-    """From now on the desk's clock says this."""
+    """Set the desk's clock to this time."""
     monkeypatch.setattr(site.app[DESK], "now_ms", lambda: now_ms)
 
 
 async def at_their_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Person, str, int]:
-    """A patient whose booked visit begins now: their browser, the path of its page, and when that is."""
+    """Return a patient whose booked visit begins now: the browser, the path of the visit's page, and the time in ms."""
     ana = site.person()
     first = (await offered(ana))[0]
     path = await book(ana, first)
@@ -37,7 +39,7 @@ async def test_check_in_opens_the_visit_in_the_queue_marked_with_its_time(
     assert "Check In opens here 15 minutes before" in await (await ana.get(path)).text()
     assert (await ana.post(f"{path}/check-in")).status == 409
     await at(site, monkeypatch, first - 15 * MINUTE_MS)
-    phone = site.person()  # the link was opened somewhere else
+    phone = site.person()  # the link was opened in another browser
     assert ">Check In</button>" in await (await phone.get(path)).text()
     answers = await asyncio.gather(*(phone.post(f"{path}/check-in") for _ in range(4)))
     assert {answer.headers["Location"] for answer in answers} == {"/demo/visit"}

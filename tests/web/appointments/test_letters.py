@@ -1,4 +1,4 @@
-"""What is mailed of a booked visit, over HTTP: letters, calendar entries that replace each other, reminders."""
+"""Tests the mails of a booked visit over HTTP: letters, calendar entries that replace each other, reminders."""
 
 import asyncio
 from email import message_from_bytes
@@ -17,7 +17,7 @@ from web.keys import ORGANISATIONS
 
 
 async def mails(site: Site, count: int) -> list[EmailMessage]:
-    """The mails that have left, once there are so many."""
+    """Return the sent mails, once there are `count` of them."""
     outbox = Path(site.settings.data.folder) / "outbox"
     async with asyncio.timeout(20):
         while len(found := sorted(outbox.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)) < count:  # noqa: ASYNC110
@@ -26,7 +26,7 @@ async def mails(site: Site, count: int) -> list[EmailMessage]:
 
 
 def event(mail: EmailMessage) -> tuple[str, Any]:
-    """The method and the event of a mail's calendar entry."""
+    """Return the method and the event of a mail's calendar entry."""
     (attached,) = mail.iter_attachments()
     assert attached.get_content_type() == "text/calendar"
     calendar: Any = icalendar.Calendar.from_ical(attached.get_content())

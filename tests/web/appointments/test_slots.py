@@ -1,4 +1,4 @@
-"""Which times can be booked: hours, closed days, what is taken, and the two days a year on which clocks change."""
+"""Tests which times can be booked: hours, closed days, taken times, and the two days on which clocks change."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -116,7 +116,7 @@ def test_only_a_time_that_is_on_offer_can_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("day", "clocks"),
     [
-        (date(2027, 3, 14), ["00:00", "01:00", "03:00", "04:00"]),  # two o'clock does not exist
+        (date(2027, 3, 14), ["00:00", "01:00", "03:00", "04:00"]),  # two o'clock does not exist on this day
         (
             date(2026, 11, 1),
             ["00:00", "01:00", "01:00", "02:00", "03:00", "04:00"],

@@ -1,4 +1,4 @@
-"""What a patient does at a clinic that takes bookings: sees the times on offer, holds one, books it.
+"""A patient at a clinic that takes bookings: reads the available times, holds one, and books it.
 
 Knows the pages' addresses and forms; `appointments` tells what the clinic has of it.
 """
@@ -21,7 +21,7 @@ BOOKING = Booking(enabled=True, slot_min=30, lead_h=0, horizon_days=14, capacity
 
 
 async def offered(person: Person, path: str = "/demo", *, later_than_min: int = 5) -> list[int]:
-    """The times that a page offers, of the whole week; none that may begin before the test is done with it."""
+    """Return the times of the whole week that a page offers, without those that may begin before the test ends."""
     found = re.search(r'id="week-data">(.*?)</script>', await (await person.get(path)).text())
     assert found
     times: list[int] = msgspec.json.decode(found[1])["starts_ms"]
@@ -29,12 +29,12 @@ async def offered(person: Person, path: str = "/demo", *, later_than_min: int = 
 
 
 async def hold(person: Person, starts_ms: int, **fields: str) -> ClientResponse:
-    """Chooses a time; returns the page's answer."""
+    """Choose a time; return the page's answer."""
     return await person.post("/demo/appointments/hold", {"starts": str(starts_ms), **fields})
 
 
 async def book(person: Person, starts_ms: int, **fields: str) -> str:
-    """Books a time; returns the path of the visit's page."""
+    """Book a time; return the path of the visit's page."""
     assert (await hold(person, starts_ms, zone=fields.pop("zone", ""))).status == 303
     answer = await person.post("/demo/appointments/new", {**FORM, **fields})
     assert answer.status == 303, await answer.text()
@@ -42,5 +42,5 @@ async def book(person: Person, starts_ms: int, **fields: str) -> str:
 
 
 async def appointments(site: Site) -> list[Appointment]:
-    """All that are booked at the clinic, in the order of their times."""
+    """Return all booked visits of the clinic, in the order of their times."""
     return await site.app[DESK].book.between("demo", 0, 10**15)

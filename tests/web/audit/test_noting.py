@@ -1,4 +1,4 @@
-"""Every kind of act leaves its entry: who, what, about which, and nothing that a patient said."""
+"""Tests that every kind of act leaves its audit entry: actor, act and subject, without any text of a patient."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ CANARIES = [FORM[name].encode() for name in ("name", "birth_date", "email", "rea
 
 
 async def acts(site: Site) -> list[Act]:
-    """All entries, the oldest first; the log must be whole, and without a patient."""
+    """Return all entries, the oldest first. Fails if the log is broken or contains a patient's text."""
     audit_log = site.app[AUDIT_LOG]
     await audit_log.flush()
     await audit_log.bind_all("demo")
@@ -40,7 +40,7 @@ async def acts(site: Site) -> list[Act]:
 
 
 async def entries_of(site: Site) -> list[tuple[str, str, str]]:
-    """All entries as (who, what, about)."""
+    """Return all entries as (actor, act, subject)."""
     return [(act.who, act.what, act.about) for act in await acts(site)]
 
 
@@ -49,7 +49,7 @@ async def test_signing_in_and_out_and_failing_to_leave_entries(site: Site) -> No
     assert (await person.sign_in(OSEI, "not the password")).status == 422
     assert (await person.sign_in("ana@example.org", "not the password")).status == 422
     assert (await person.sign_in(OSEI)).status == 303
-    for _ in range(2):  # whoever is signed out already does nothing
+    for _ in range(2):  # a person who is already signed out changes nothing
         await person.post("/demo/staff/sign-out")
     assert await entries_of(site) == [
         ("nobody", "signin.failed", f"email:{pseudonym(OSEI)}"),
@@ -98,7 +98,7 @@ async def test_an_administrators_acts_leave_entries(site: Site) -> None:
 
 
 async def sets_a_password(site: Site, path: str) -> None:
-    """Somebody new comes by their link."""
+    """Let a new member of staff set a password by their link."""
     person = site.person()
     assert (await person.get(path)).status == 303
     words = {"password": "correct horse battery", "again": "correct horse battery"}
@@ -106,7 +106,7 @@ async def sets_a_password(site: Site, path: str) -> None:
 
 
 async def press(admin: Desk, section: str, do: str, **fields: str) -> None:
-    """Press a button of a page with several."""
+    """Press a button on a page with several."""
     answer = await admin.person.post(f"{admin.home}/{section}", {**fields, "do": do})
     assert answer.status in (200, 303), await answer.text()
 
@@ -124,7 +124,7 @@ async def test_keys_webhooks_and_facilities_leave_entries(site: Site) -> None:
         ("facilities", f"revoke {made['facility.added']}"),
     ):
         await press(admin, section, do)
-    await press(admin, "api", "revoke-key 000000000000")  # there is none: nothing was done
+    await press(admin, "api", "revoke-key 000000000000")  # it does not exist: nothing was done
     assert [(act.what, act.about) for act in (await acts(site))[4:]] == [
         ("key.revoked", made["key.added"]),
         ("webhook.changed", made["webhook.added"]),
@@ -178,12 +178,12 @@ async def test_a_subscription_leaves_one_entry_however_many_updates_follow(site:
 
 
 async def another(site: Site) -> Person:
-    """Somebody else."""
+    """Return another person with a browser of their own."""
     return site.person()
 
 
 async def answered(socket: Any, message: dict[str, Any]) -> None:
-    """Ask, and wait for a yes."""
+    """Send a request, and check that it succeeds."""
     await socket.send_json({**message, "id": 7})
     while (answer := await socket.receive_json()).get("reply_to") != 7:
         pass
@@ -197,7 +197,7 @@ async def test_noted_entries_are_written_before_a_worker_stops(site: Site) -> No
 
 
 def declared() -> dict[tuple[str, str], Declared]:
-    """What every route leaves, by method and path."""
+    """Return the audit entry that each route declares, by method and path."""
     return {**DECLARED, **{(row.method, BASE + row.path): row.audit for row in OPERATIONS}}
 
 
@@ -242,7 +242,7 @@ async def test_a_handler_may_add_only_what_its_route_declares(site: Site) -> Non
 
 
 async def booked(site: Site) -> tuple[Person, str]:
-    """Somebody who has booked a time tomorrow, and the path of their link."""
+    """Return a person who has booked a time tomorrow, and the path of their link."""
     await site.change(
         booking=Booking(enabled=True, slot_min=60, lead_h=0, horizon_days=9), timezone="Etc/UTC"
     )

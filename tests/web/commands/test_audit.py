@@ -1,4 +1,4 @@
-"""`greenroom audit` beside the running server: says that the log is unbroken, or where it is not; exports it."""
+"""Tests `greenroom audit` beside the running server: it checks the log, shows where it is broken, and exports it."""
 
 import json
 import re
@@ -19,7 +19,7 @@ LIND = "lind@riverside.example"
 
 
 def store_of(server: RunningServer) -> Any:
-    """A client of the server's own store, as somebody who has got hold of it."""
+    """Return a client of the server's own store, like that of an intruder."""
     return redis.Redis.from_url(address_file(server.data).read_text("utf-8"), socket_timeout=20)
 
 
@@ -62,7 +62,7 @@ def test_the_log_is_verified_exported_and_found_broken(greenroom_server: StartSe
     assert "cut from the end" in greenroom(server, "audit", "verify", code=1)
     store.close()
     assert server.stop() == 0
-    seen = SeenEntriesFile(server.data).get("demo")  # which the workers left as they stopped
+    seen = SeenEntriesFile(server.data).get("demo")  # which the workers wrote when they stopped
     assert seen is not None
     assert seen[0] >= 5
 

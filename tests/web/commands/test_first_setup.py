@@ -1,4 +1,4 @@
-"""`greenroom init` as an operator meets it: before the first start, beside a server, and what it refuses."""
+"""Tests `greenroom init` before the first start and beside a server, and its refusals."""
 
 import json
 import re
@@ -23,7 +23,7 @@ WORDS = ["--timezone", "America/Chicago", "--email", "ida@lakeside.example", "--
 
 
 def init(folder: Path, *arguments: str, said: str = "", code: int = 0) -> str:
-    """What `greenroom init` says with the config.toml of this folder; it must exit with the code."""
+    """Return the output of `greenroom init` with the config.toml of this folder; check the exit code."""
     words = ["init", *arguments, "--config", str(folder / "config.toml")]
     result = CliRunner().invoke(cli.app, words, input=said)
     if isinstance(result.exception, ConfigError):
@@ -34,7 +34,7 @@ def init(folder: Path, *arguments: str, said: str = "", code: int = 0) -> str:
 
 
 def chooses(server: RunningServer, path: str, password: str) -> int:
-    """Open a one-time link and choose the password; return the status of what is shown then."""
+    """Open a one-time link and choose the password; return the status of the next page."""
     browser = Browser(server)
     assert browser.get(path)[0] == 200
     fields = urllib.parse.urlencode({"password": password, "again": password}).encode()

@@ -1,4 +1,4 @@
-"""`greenroom key` beside a running server."""
+"""Tests `greenroom key` beside a running server."""
 
 import json
 import urllib.error
@@ -10,7 +10,7 @@ from tests.web.commands.test_organisations import greenroom
 
 
 def status(server: RunningServer, token: str) -> int:
-    """What the server answers to the key."""
+    """Return the status with which the server answers to the key."""
     request = urllib.request.Request(
         f"{server.url}/demo/api/v1/queue", headers={"Authorization": f"Bearer {token}"}
     )

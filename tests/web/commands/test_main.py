@@ -1,4 +1,4 @@
-"""The command line as a person meets it: the console script, its exit codes and its sentences."""
+"""Tests the command line as people use it: the console script, its exit codes and its sentences."""
 
 import importlib.metadata
 import os
@@ -27,7 +27,7 @@ GREENROOM = CONSOLE_SCRIPT[0]
 
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """What `greenroom` with these arguments says and exits with, when it is called in `folder`."""
+    """Return the output and the exit code of `greenroom` with these arguments, run in `folder`."""
     return subprocess.run(
         [GREENROOM, *arguments], cwd=folder, capture_output=True, text=True, timeout=30, check=False
     )

@@ -1,4 +1,4 @@
-"""`greenroom organisation` and `greenroom user` beside the running server: several clinics, blind to one another."""
+"""Tests `greenroom organisation` and `greenroom user` beside a server with several separate clinics."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ from web.commands.main import app
 
 
 def greenroom(server: RunningServer, *arguments: str, said: str = "", code: int = 0) -> str:
-    """Return what the command prints, given the server's settings; it must exit with the code.
+    """Return the command's output, with the server's settings; check the exit code.
 
     It runs in this process: another one would spend a second on imports.
     """
@@ -25,7 +25,7 @@ def greenroom(server: RunningServer, *arguments: str, said: str = "", code: int 
 
 
 class Browser:
-    """Keeps cookies; answers with a status and where it ended up."""
+    """Keeps cookies; returns the status and the final address of each request."""
 
     def __init__(self, server: RunningServer) -> None:
         self.server = server

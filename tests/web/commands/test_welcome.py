@@ -1,4 +1,4 @@
-"""The text in the terminal when the server answers."""
+"""Tests the text in the terminal when the server answers."""
 
 import asyncio
 from pathlib import Path

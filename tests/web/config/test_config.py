@@ -1,4 +1,4 @@
-"""Settings: every key is documented with its default, and what is wrong is named with file, key and expectation."""
+"""Tests settings: each key is documented with its default; an error names file, key and what is expected."""
 
 import contextlib
 import re
@@ -19,7 +19,7 @@ FILE = ROOT / "config.toml"
 
 
 def refusal(raw: dict[str, Any]) -> str:
-    """The sentence that the settings `raw` are refused with."""
+    """Return the error with which the settings `raw` are refused."""
     with pytest.raises(ConfigError) as refused:
         parse(raw, "config.toml")
     return str(refused.value)
@@ -41,7 +41,7 @@ def test_every_key_in_the_file_has_a_comment_that_tells_its_default() -> None:
                 explained = " ".join(comment)
                 assert f"Default: {match[2]}" in explained, line
             else:
-                assert line == 'key = ""', line  # shares the comment of the certificate above it
+                assert line == 'key = ""', line  # the comment of the certificate above describes it too
             comment = []
         else:
             comment = []

@@ -1,4 +1,4 @@
-"""No command, page or log shows a secret: canaries in every setting that may hold one, searched for in all output."""
+"""Tests that no command, page or log shows a secret, by canaries in every setting that may hold one."""
 
 import logging
 import re
@@ -47,7 +47,7 @@ ELSEWHERE = {"serve"}
 
 
 def commands() -> Iterator[str]:
-    """Every command of `greenroom --help` and of its groups that takes a settings file."""
+    """Yield every command of `greenroom --help` and of its groups that takes a settings file."""
 
     def walk(command: Any, name: str) -> Iterator[str]:
         for word, inner in getattr(command, "commands", {}).items():
@@ -59,7 +59,7 @@ def commands() -> Iterator[str]:
 
 
 def urls(valkey_url: str) -> list[str]:
-    """Addresses of the store with a canary in every place where redis-py takes a password, and where people put one."""
+    """Return URLs of the store with a canary in every place where redis-py reads a password, or people write one."""
     path = valkey_url.removeprefix("unix://")
     return [
         f"unix://default@{path}?password={CANARY}",  # the one that works
@@ -105,7 +105,7 @@ def test_s37_settings_that_are_printed_as_a_whole_show_no_secret(dotted: str, ki
 
 
 def refusal(raw: dict[str, Any]) -> str:
-    """What is said about these settings, if anything."""
+    """Return the error of these settings; "" if there is none."""
     try:
         parse(raw, "config.toml")
     except ConfigError as refused:

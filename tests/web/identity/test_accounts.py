@@ -1,4 +1,4 @@
-"""Accounts on a real Valkey: who may sign in, and what a change of an account ends."""
+"""Tests accounts on a real Valkey: who may sign in, and what a change of an account ends."""
 
 import asyncio
 import statistics

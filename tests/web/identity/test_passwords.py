@@ -1,4 +1,4 @@
-"""Passwords that are guessed first are refused at every door (S39)."""
+"""Tests that the most common passwords are refused by every form that sets one (S39)."""
 
 import time
 

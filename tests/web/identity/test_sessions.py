@@ -1,4 +1,4 @@
-"""Browser sessions on a real Valkey: what a cookie opens, and for how long."""
+"""Tests browser sessions on a real Valkey: what a cookie gives access to, and for how long."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Doors that a token opens: guesses are slowed down and stopped, and the store keeps no token: SECURITY.md row 41."""
+"""Tests guesses at tokens: they are delayed and stopped, and the store keeps no token: SECURITY.md row 41."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from web.identity.throttle import RULES, TokenKind
 from web.keys import ACCOUNTS, DESK, FEEDS, INVITES, PATIENT_LINKS, SERVICE
 from web.requests.security import Rule
 
-# Every door with a path, and where a guess at it is made; `resume` is asked for on the socket.
+# Every route with a token in its path, and where it is guessed; `resume` is sent on the socket.
 WAYS: dict[TokenKind, tuple[str, ...]] = {
     TokenKind.INVITATION: ("/{organisation}/staff/invitation/{token}",),
     TokenKind.GUEST: ("/{organisation}/join/{token}",),
@@ -47,13 +47,13 @@ WAYS: dict[TokenKind, tuple[str, ...]] = {
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Guesses are counted, and wait for nothing."""
+    """Counts guesses without their delays."""
     for door in TokenKind:
         monkeypatch.setitem(doors.RULES, door, Rule(door, first_delay_ms=0))
 
 
 def wrong_token(door: TokenKind) -> str:
-    """Something of the right shape."""
+    """Return a wrong token with the right form."""
     if door is TokenKind.FACILITY:
         return f"{secrets.token_hex(6)}-{secrets.token_urlsafe(32)}"
     if door is TokenKind.BOOKING:
@@ -64,7 +64,7 @@ def wrong_token(door: TokenKind) -> str:
 
 
 async def right_token(site: Site, door: TokenKind) -> str:
-    """A fresh token that opens something."""
+    """Return a fresh, valid token."""
     if door is TokenKind.INVITATION:
         account = await site.app[ACCOUNTS].find("demo", ADMIN)
         assert account is not None
@@ -87,7 +87,7 @@ async def right_token(site: Site, door: TokenKind) -> str:
 
 
 def token_routes(site: Site) -> Iterator[tuple[str, str]]:
-    """Method and path of every route that a token opens."""
+    """Yield method and path of every route that takes a token."""
     for route in site.app.router.routes():
         path = (
             "" if route.resource is None else re.sub(r"\{token:[^/]*\}", "{token}", route.resource.canonical)
@@ -97,7 +97,7 @@ def token_routes(site: Site) -> Iterator[tuple[str, str]]:
 
 
 async def tried(person: Person, method: str, path: str, token: str) -> int:
-    """What a token at a path gives."""
+    """Return the status of a request with a token in the path."""
     where = path.format(organisation="demo", token=token, visit="v_1")
     return (await (person.get(where) if method == "GET" else person.post(where, {"do": "take"}))).status
 
@@ -128,7 +128,7 @@ async def test_s41_each_kind_of_token_is_blocked_after_ten_wrong_ones_on_any_of_
             assert await tried(guesser, method, path, wrong_token(door)) == 404, (door, number)
         for method, path in routes:
             assert await tried(guesser, method, path, wrong_token(door)) == 429, (door, method, path)
-        if door not in (TokenKind.FACILITY, TokenKind.FEED):  # whose own link stays open, see below
+        if door not in (TokenKind.FACILITY, TokenKind.FEED):  # whose own link stays valid, see below
             assert await tried(guesser, *routes[0], right) == 429, door
         answer = await guesser.get(
             routes[0][1].format(organisation="demo", token=wrong_token(door), visit="v_1")
@@ -173,7 +173,7 @@ async def test_s41_an_invitation_that_was_used_is_no_guess_either(site: Site) ->
 
 
 async def hello(person: Person, resume: str) -> str:
-    """Say hello with a token; return the error's code, with the close code if the server closed."""
+    """Send hello with a token; return the error's code, with the close code if the server closed."""
     ws = await person.client.ws_connect(
         "/demo/ws", protocols=("greenroom.v1.json",), headers={"Origin": person.origin}
     )
@@ -209,7 +209,7 @@ async def test_s41_wrong_resume_tokens_are_counted_and_one_that_is_too_old_is_no
 
 
 async def kept(valkey: Redis) -> bytes:
-    """All that the store holds: the names of keys and what they have, members and fields included."""
+    """Return all content of the store: the names of keys and their values, members and fields included."""
     redis: Any = valkey
     reads: dict[bytes, Any] = {
         b"string": redis.get,

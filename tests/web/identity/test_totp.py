@@ -1,4 +1,4 @@
-"""Codes of authenticator apps: RFC 6238's own vectors, the steps around now, and what an app is told."""
+"""Tests codes of authenticator apps: the vectors of RFC 6238, the time steps around now, and the app's URL."""
 
 from urllib.parse import parse_qs, unquote, urlsplit
 

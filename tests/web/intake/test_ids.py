@@ -1,4 +1,4 @@
-"""Ids that follow from a secret."""
+"""Tests ids that are derived from a secret."""
 
 from web.intake.ids import derived_id
 

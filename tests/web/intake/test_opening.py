@@ -1,4 +1,4 @@
-"""Opening a visit once: two workers on one store get the same request at the same time, or one after the other."""
+"""Tests that a visit is opened once if two workers get the same request, at the same time or one after another."""
 
 import asyncio
 from collections.abc import AsyncIterator

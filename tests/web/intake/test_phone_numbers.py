@@ -1,4 +1,4 @@
-"""Phone numbers as people write them: dialled in one form, shown as the clinic's country writes them."""
+"""Tests phone numbers as people write them: one form for dialling, and the country's own form for display."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An expected wait in words."""
+"""Tests the words for an expected wait."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Languages: everything that is said is in every catalogue, and a visitor reads pages in the one they chose."""
+"""Tests languages: every text is in every catalogue, and visitors read pages in their chosen language."""
 
 import io
 import re
@@ -27,7 +27,7 @@ def source_texts() -> Catalog:
 
 
 def both(message: Message) -> Iterator[tuple[str, str]]:
-    """English and translation, form by form; a language with more forms than English compares them with the plural."""
+    """Yield each English text with its translation, form by form; extra forms are compared with the plural."""
     english = [message.id] if isinstance(message.id, str) else list(message.id)
     for index, form in enumerate(i18n.forms(message)):
         yield english[min(index, len(english) - 1)], form
@@ -76,7 +76,7 @@ def test_a_browsers_languages_are_weighted_as_in_http(header: str, language: str
 
 
 async def lang(person: Person, path: str = "/demo", **headers: str) -> str:
-    """The language that a page says it is in."""
+    """Return the language in the `lang` attribute of a page."""
     response = await person.client.get(path, headers=headers, allow_redirects=False)
     found = re.search(r'<html lang="([^"]+)">', await response.text())
     assert found
@@ -121,7 +121,7 @@ async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> No
     script = await response.text()
     assert 'const language = ["es-US", (n) => Number((n != 1)), {' in script
     assert '"Waiting room":["Sala de espera"]' in script
-    assert "Escriba el nombre completo" not in script  # that is the server's to say
+    assert "Escriba el nombre completo" not in script  # that text comes from the server
     assert (await person.get(found[1].replace("es.js", "xx.js"))).status == 404
 
 
@@ -158,7 +158,7 @@ async def test_a_third_language_is_one_catalogue_file(
         page = await (await site.person(**{"Accept-Language": "fr-CA"}).get("/demo/staff/sign-in")).text()
         assert '<html lang="fr">' in page
         assert "<h1>Personnel</h1>" in page
-        assert ">Password</label>" in page  # what is not translated yet is English
+        assert ">Password</label>" in page  # a text without translation is English
         assert ">Français</a>" in page
     finally:
         monkeypatch.undo()

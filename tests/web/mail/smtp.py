@@ -1,4 +1,4 @@
-"""A real SMTP server for tests, on a port of its own: keeps what it is given, refuses what it is told to."""
+"""A real SMTP server for tests, on a port of its own: keeps the mails, and refuses what a test chooses."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class MailServer:
-    """`mails` are what arrived, whole. `answers` are given to the next recipients instead of a yes."""
+    """A server. `mails`: the mails that arrived, whole. `answers`: replies to the next recipients instead of
+    success.
+    """
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -41,7 +43,7 @@ class MailServer:
         return "250 OK"
 
     async def start(self) -> None:
-        """Listen, on the port of before where there was one."""
+        """Listen, on the same port as before if there was one."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: SMTP(self, hostname="mail.example", enable_SMTPUTF8=False), "127.0.0.1", self.port
@@ -55,7 +57,7 @@ class MailServer:
             self._server = None
 
     async def until(self, count: int, within_s: float = 15.0) -> list[EmailMessage]:
-        """The mails once there are so many."""
+        """Return the mails once there are `count` of them."""
         async with asyncio.timeout(within_s):
             while len(self.mails) < count:
                 self.arrived.clear()
@@ -64,13 +66,13 @@ class MailServer:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """[mail] of a server that sends through this one."""
+        """The [mail] settings of a server that sends through this one."""
         return {"host": "127.0.0.1", "port": self.port, "tls": "none", "sender": "visits@example.org"}
 
 
 @asynccontextmanager
 async def mail_server() -> AsyncIterator[MailServer]:
-    """A running server."""
+    """Yield a running server."""
     server = MailServer()
     await server.start()
     yield server

@@ -1,4 +1,4 @@
-"""Letters: text and HTML that say the same, in the reader's language; and no header that anybody can break out of."""
+"""Tests letters: text and HTML have the same content, in the reader's language; no header can be injected."""
 
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -33,12 +33,12 @@ CONTEXT: dict[str, Any] = {
 
 
 def letter(name: str, language: str = "en", /, **changes: Any) -> Letter:
-    """A letter to Ana with everything in its context that any template needs."""
+    """Return a letter to Ana with all values that any template needs."""
     return Letter(name=name, to="ana@example.org", language=language, context={**CONTEXT, **changes})
 
 
 def mail(to_write: Letter, **changes: Any) -> EmailMessage:
-    """The letter as the demo organisation sends it."""
+    """Return the letter as the demo organisation sends it."""
     return written(
         to_write,
         replace(ORGANISATION, **changes),
@@ -50,12 +50,12 @@ def mail(to_write: Letter, **changes: Any) -> EmailMessage:
 
 
 def text_of(message: EmailMessage) -> str:
-    """The plain text."""
+    """Return the plain text."""
     return cast(str, cast(EmailMessage, message.get_body(("plain",))).get_content())
 
 
 def html_of(message: EmailMessage) -> str:
-    """The HTML."""
+    """Return the HTML."""
     return cast(str, cast(EmailMessage, message.get_body(("html",))).get_content())
 
 

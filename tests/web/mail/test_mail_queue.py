@@ -1,4 +1,4 @@
-"""Mail on its way: from an event to a real SMTP server, through refusals, outages and a worker that dies."""
+"""Tests mail from an event to a real SMTP server: refusals, outages, and a worker that dies."""
 
 import asyncio
 import time
@@ -26,14 +26,14 @@ ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.AD
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries again at once, and does not wait for what hangs."""
+    """Makes retries immediate, and time-outs short."""
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
     monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
     monkeypatch.setattr(jobs, "FINISH_S", 0.1)
 
 
 async def queue(site: Site, to: str = "ana@example.org", language: str = "en", **how: Any) -> None:
-    """Asks for a letter as pages do."""
+    """Queue a letter as pages do."""
     await site.app[MAIL_QUEUE].queue("demo", "declined", to, language, CONTEXT, now_ms=_now_ms(), **how)
 
 
@@ -89,7 +89,7 @@ async def test_a_worker_that_dies_after_sending_sends_the_same_mail_again_under_
     monkeypatch.setattr(queues, "LEASE_MS", 300)
     async with mail_server() as smtp:
         settings = settings_for(valkey_url, tmp_path, mail=smtp.settings)
-        smtp.hold = asyncio.Event()  # the mail has arrived, and the worker never hears of it
+        smtp.hold = asyncio.Event()  # the mail has arrived, but the worker gets no answer
         async with Site(settings) as site:
             await queue(site)
             await smtp.until(1)

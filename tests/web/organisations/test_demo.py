@@ -1,4 +1,4 @@
-"""The demo organisation: when it is made, and its passwords."""
+"""Tests the demo organisation: when it is made, and its passwords."""
 
 import asyncio
 from pathlib import Path

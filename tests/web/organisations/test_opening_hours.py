@@ -1,4 +1,4 @@
-"""Opening hours, in the organisation's own time."""
+"""Tests opening hours, in the organisation's own time."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +11,7 @@ from web.organisations.settings import Organisation, parsed
 
 
 def opens_next(clinic: Organisation, at: datetime) -> str | None:
-    """The words, with plain spaces in place of those that do not break."""
+    """Return the words, with plain spaces instead of non-breaking ones."""
     words = opening_hours.opens_next(clinic, at)
     return words and re.sub(r"\s", " ", words)
 

@@ -1,4 +1,4 @@
-"""An organisation's settings: what is refused, and that the set-up's forms know the same bounds.
+"""Tests an organisation's settings: refused values, and that the set-up's forms have the same bounds.
 
 The bounded fields are taken from the types, so that one without a form is noticed.
 """
@@ -89,7 +89,7 @@ NAMES_NO_BOUND = {"closed", *mail.ADDRESSES}
 
 
 def bounded() -> list[tuple[type[msgspec.Struct], str, bool]]:
-    """Every field of the settings that has bounds in its type, and whether it is a number."""
+    """Return every field of the settings that has bounds in its type, and whether it is a number."""
     return [
         (kind, name, found.le is not None)
         for kind in (Organisation, Booking, Policy, Step)
@@ -100,7 +100,7 @@ def bounded() -> list[tuple[type[msgspec.Struct], str, bool]]:
 
 
 def document_refuses(kind: type[msgspec.Struct], name: str, given: Any) -> bool:
-    """Whether the settings are refused with this value, and name its field."""
+    """Return whether the settings are refused with this value, with an error that names the field."""
     whole = document()
     steps = [step for step in whole["guide"]["steps"] if name != "options" or step["kind"] == "choice"]
     places = {Organisation: whole, Booking: whole["booking"], Policy: whole["policy"], Step: steps[0]}
@@ -113,7 +113,7 @@ def document_refuses(kind: type[msgspec.Struct], name: str, given: Any) -> bool:
 
 
 def form_says(drawn: Fields, name: str, given: Any) -> str | None:
-    """What the form says of this value; None if it takes it."""
+    """Return the form's error for this value; None if the form accepts it."""
     field = next((found for found, _ in drawn if found == name or found.endswith(f"-{name}")), None)
     assert field is not None, f"the page of {FORMS[name].name} has no field for {name}"
     if name in policy_form.DURATIONS:

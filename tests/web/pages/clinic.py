@@ -1,7 +1,7 @@
-"""A clinic small enough for a test to hold in its hand: one visit and a queue, over the wire protocol.
+"""A small scripted server for page tests: one visit and a queue, over the wire protocol.
 
 Speaks signalling/protocol/PROTOCOL.md as one worker with one visit would, so that a test can put the pages into any
-state, refuse any request, cut any socket. The real server is tested elsewhere; here only what the pages make of it.
+state, refuse any request, cut any socket. The real server is tested elsewhere; here only the pages are tested.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class RefusedError(Exception):
 
 
 class Clinic:
-    """The state, the sockets and what was received. `url` is the origin once it runs."""
+    """The state, the sockets and the received messages. `url` is the origin while it runs."""
 
     def __init__(self) -> None:
         now = int(time.time() * 1000)
@@ -127,7 +127,7 @@ class Clinic:
         self.notices: list[JSON] = []
         self.unread = 0
         self.taken: list[JSON] = []
-        self.calls: list[JSON] = []  # what a visit's history tells of its call
+        self.calls: list[JSON] = []  # the quality of the call in a visit's history
         self.past: list[JSON] = []
         self.past_left: list[int] = []
         """How many the next answers about the past have not read yet; the last one is the next."""
@@ -137,10 +137,10 @@ class Clinic:
             for person in (OSEI, LIND)
         }
 
-    # What tests do to it
+    # --- called by tests
 
     def row(self, visit: str, name: str, waited_s: int, **changes: Any) -> JSON:
-        """Put a patient into the queue (or change one) without telling anybody yet; returns the row."""
+        """Put a patient into the queue, or change one, without any message; return the row."""
         row = {
             "visit": visit,
             "name": name,
@@ -167,7 +167,7 @@ class Clinic:
         return row
 
     async def arrives(self, row: JSON, *, fresh: bool = True) -> None:
-        """Tell the staff about a row."""
+        """Send a row to the staff."""
         await self.push("queue", {"type": "queue.row", "fresh": fresh, "row": row})
 
     async def leaves(self, visit: str, why: str = "claimed", by: JSON | None = None) -> None:
@@ -176,7 +176,7 @@ class Clinic:
         await self.push("queue", {"type": "queue.gone", "visit": visit, "why": why, "by": by})
 
     async def claimed_by(self, person: JSON = OSEI) -> None:
-        """The patient's visit is claimed."""
+        """Make the patient's visit claimed."""
         now = int(time.time() * 1000)
         provider = {"name": person["name"], "present": True, "away_since_ms": None, "started": False}
         self.visit |= {"status": "claimed", "claimed_ms": now, "claimant": person}
@@ -184,7 +184,7 @@ class Clinic:
         await self.tell_visit()
 
     async def party(self, role: str, **changes: Any) -> None:
-        """Something about one side changes; when both have pressed, the visit goes live."""
+        """Change fields of one side; when both have pressed, the visit goes live."""
         self.visit["parties"][role] |= changes
         if (
             all(party["started"] for party in self.visit["parties"].values())
@@ -194,20 +194,20 @@ class Clinic:
         await self.tell_visit()
 
     async def becomes(self, **changes: Any) -> None:
-        """The visit's own fields change."""
+        """Change fields of the visit."""
         self.visit |= changes
         await self.tell_visit()
 
     async def tell_visit(self) -> None:
-        """Say what the visit is."""
+        """Send the state of the visit."""
         await self.push("visit/v_1", self.whole("visit/v_1"))
 
     async def tell_case(self) -> None:
-        """Say what the case is."""
+        """Send the state of the case."""
         await self.push("case/v_1", self.whole("case/v_1"))
 
     async def push(self, topic: str, message: JSON) -> None:
-        """Send a change to those who hold the topic."""
+        """Send a change to the subscribers of the topic."""
         self.version += 1
         text = json.dumps({**message, "topic": topic, "version": self.version})
         for socket, topics in list(self.sockets.items()):
@@ -225,7 +225,7 @@ class Clinic:
             await socket.close(code=code)
 
     def got(self, kind: str) -> list[JSON]:
-        """The requests of a type, in the order they came."""
+        """Return the received requests of a type, in their order."""
         return [message for message in self.received if message["type"] == kind]
 
     async def until(self, true: Callable[[], Any], within_s: float = 8.0) -> None:
@@ -237,7 +237,7 @@ class Clinic:
     # What the pages see
 
     def whole(self, topic: str) -> JSON:
-        """A topic's whole state as a message."""
+        """Return a topic's whole state as a message."""
         kind = topic.split("/")[0]
         state: dict[str, JSON] = {
             "queue": {
@@ -256,7 +256,7 @@ class Clinic:
         return {**state[kind], "topic": topic, "epoch": self.epoch, "version": self.version}
 
     async def answer(self, socket: web.WebSocketResponse, message: JSON) -> None:
-        """Do what a request asks and answer it."""
+        """Carry out a request and answer it."""
         self.received.append(message)
         if message["type"] in self.silent:
             return

@@ -1,4 +1,4 @@
-"""Fixtures of the page tests: a clinic, and people in front of its pages.
+"""Fixtures of the page tests: a clinic, and people with its pages open.
 
 No page may log an error or break its own policy.
 """
@@ -28,7 +28,7 @@ async def clinic() -> AsyncIterator[Clinic]:
 
 @pytest.fixture
 async def open_page(clinic: Clinic, browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens a path as somebody else: `open_page("/demo/staff", width=320, dark=True)`.
+    """Opens a path as another person: `open_page("/demo/staff", width=320, dark=True)`.
 
     Further keywords go to the browser's context.
     """

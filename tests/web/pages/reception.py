@@ -1,6 +1,6 @@
-"""The front door of a test's clinic: the real templates and static files, and the socket, on a free port.
+"""The HTTP server of a test's clinic: the real templates and static files, and the socket, on a free port.
 
-Knows what each template is given when a test says nothing else. What is said over the socket is `clinic.py`'s.
+Knows the default values of each template. The messages on the socket are defined in `clinic.py`.
 """
 
 import json
@@ -206,7 +206,7 @@ async def _headers(_: web.Request, response: web.StreamResponse) -> None:
 
 @asynccontextmanager
 async def running() -> AsyncIterator[Clinic]:
-    """A clinic on a free port of the loopback interface."""
+    """Yield a clinic on a free port of the loopback interface."""
     app = web.Application()
     clinic = app[CLINIC] = Clinic()
     app.on_response_prepare.append(_headers)

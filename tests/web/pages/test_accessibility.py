@@ -1,4 +1,4 @@
-"""Every page and every state of the live pages under axe (WCAG 2.2 AA), in light and dark, at 320 px and wide."""
+"""Tests every page and every state of the live pages with axe (WCAG 2.2 AA): light and dark, 320 px and wide."""
 
 import json
 import time
@@ -18,7 +18,7 @@ LOOKS = [(1280, False), (320, True)]
 
 
 async def is_accessible(page: Page) -> None:
-    """Fail with what axe finds, and when the page is wider than its window."""
+    """Fail if axe reports a violation, or if the page is wider than its window."""
     wider = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider <= 0, f"{page.url} is {wider} px too wide"
     cdp = await page.context.new_cdp_session(page)  # the page's own policy allows no foreign script

@@ -1,4 +1,4 @@
-"""Another language on a live page: the page goes on as it is, with what was typed, in the middle of a call too."""
+"""Tests a change of language on a live page: the page and what was typed stay, also in the middle of a call."""
 
 from playwright.async_api import Page, expect
 
@@ -8,7 +8,7 @@ from tests.web.pages.test_accessibility import is_accessible
 
 
 async def same_page(page: Page) -> None:
-    """Mark the page; `still_the_same` fails where it was loaded anew since."""
+    """Mark the page; `still_the_same` fails if it was loaded again since."""
     await page.evaluate("window.same = true")
 
 

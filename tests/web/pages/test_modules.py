@@ -1,4 +1,4 @@
-"""What a page tells the browser of its scripts, against what the scripts import."""
+"""Tests that the modules that a page preloads are those that its scripts import."""
 
 import re
 from pathlib import Path

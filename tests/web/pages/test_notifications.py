@@ -1,4 +1,4 @@
-"""Desktop notifications: asked for by a press, raised only behind a hidden tab, without a patient's name."""
+"""Tests desktop notifications: requested by a press, shown only for a hidden tab, without a patient's name."""
 
 import time
 from typing import Any
@@ -24,7 +24,7 @@ DESKTOP = """(() => {
 
 
 async def provider(clinic: Clinic, open_page: OpenPage, **boot: Any) -> Page:
-    """Somebody in front of the list, in a browser whose notifications a test can read."""
+    """Return a provider's page with the list open, in a browser that records its notifications."""
     page = await open_page("/demo/nowhere")
     await page.context.add_init_script(DESKTOP)
     if boot:

@@ -1,4 +1,4 @@
-"""A person's own devices on the pages: how their picture is shown, what is said of them, what sounds where."""
+"""Tests a person's own devices on the pages: the own picture, the texts about devices, and the chosen speaker."""
 
 import pytest
 from playwright.async_api import Page, expect
@@ -20,7 +20,7 @@ SILENT = """([kind, muted]) => {
     Object.defineProperty(track, "muted", { value: muted, configurable: true });
     track.dispatchEvent(new Event(muted ? "mute" : "unmute"));
 }"""
-# Not by navigator.userActivation: Playwright's own look at a page counts as a press there.
+# Not by navigator.userActivation: Playwright's own evaluation counts as a press there.
 WANTS_A_PRESS = """
     let pressed = false;
     addEventListener("click", () => { pressed = true; }, true);
@@ -73,7 +73,7 @@ CHECK = "/demo/visit#devices"
 
 
 async def opened(clinic: Clinic, open_page: OpenPage, path: str, script: str = "") -> Page:
-    """A page on which a script has run before its own."""
+    """Return a page on which this script has run before its own scripts."""
     page = await open_page("/demo")
     if script:
         await page.add_init_script(script)

@@ -1,4 +1,4 @@
-"""Pages that the server draws whole: they work without JavaScript."""
+"""Tests the pages that the server renders: they work without JavaScript."""
 
 from types import SimpleNamespace
 

@@ -24,13 +24,13 @@ IPHONE = (
 
 
 async def in_the_call(clinic: Clinic) -> None:
-    """Both have pressed Start Session."""
+    """Press Start Session on both sides."""
     for role in clinic.visit["parties"]:
         await clinic.party(role, started=True)
 
 
 async def patients_page(clinic: Clinic, open_page: OpenPage, **how: object) -> Page:
-    """The page of a patient who has been pulled in."""
+    """Return the page of a patient whose visit is claimed."""
     await clinic.claimed_by()
     page = await open_page("/demo/visit", **how)
     await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
@@ -38,7 +38,7 @@ async def patients_page(clinic: Clinic, open_page: OpenPage, **how: object) -> P
 
 
 async def providers_page(clinic: Clinic, open_page: OpenPage, **how: object) -> Page:
-    """The page of the provider who has claimed."""
+    """Return the page of the provider who has claimed."""
     clinic.staff["u_osei"]["on_call"] = True
     await clinic.claimed_by()
     page = await open_page("/demo/staff/visits/v_1", **how)
@@ -192,7 +192,7 @@ async def test_a_reloaded_page_shows_what_its_person_has_muted_until_they_choose
     assert not clinic.got("media.mute")
     await page.get_by_role("button", name="Unmute").click()
     await clinic.until(lambda: len(clinic.got("media.mute")) == 1)
-    await clinic.send(muted)  # of a join that was on its way: the page says again what was chosen
+    await clinic.send(muted)  # in answer to a join that was under way: the page repeats what was chosen
     await clinic.send({"type": "media.gone", "visit": "v_1"})
     await clinic.until(lambda: len(clinic.got("media.mute")) == 2)
     assert [message["muted"] for message in clinic.got("media.mute")] == [False, False]
@@ -353,7 +353,7 @@ async def test_media_that_are_gone_are_joined_again_and_a_lost_socket_joins_only
     await clinic.cut()
     await clinic.until(
         lambda: len(clinic.got("media.join")) == 3
-    )  # no picture had come yet, so it is asked for
+    )  # no picture had arrived yet, so the page requests one
 
 
 async def test_a_join_that_is_refused_for_now_is_tried_again(clinic: Clinic, open_page: OpenPage) -> None:

@@ -1,4 +1,4 @@
-"""The wire protocol's browser side as a stranger's page would use it: resume, topics, requests, close codes."""
+"""Tests signalling.js as another site's page would use it: resume, topics, requests, close codes."""
 
 import time
 from typing import Any
@@ -29,14 +29,14 @@ REQUEST = """(message) => client.request(message).then((answer) => answer.type, 
 
 
 async def connected(open_page: OpenPage, *topics: str) -> Page:
-    """A page with a connected client that holds topics."""
+    """Return a page with a connected client that holds topics."""
     page = await open_page("/demo/nowhere")
     await page.evaluate(CONNECT, list(topics))
     return page
 
 
 async def heard(page: Page, clinic: Clinic, count: int) -> list[dict[str, Any]]:
-    """What the topics' handlers got, once it is so many."""
+    """Return the messages that the topics' handlers got, once there are `count` of them."""
     found: list[dict[str, Any]] = []
 
     for _ in range(400):
@@ -202,7 +202,7 @@ async def test_a_socket_that_no_longer_answers_is_given_up_when_the_device_wakes
 
 async def test_waits_are_counted_against_the_servers_clock(clinic: Clinic, open_page: OpenPage) -> None:
     page = await open_page("/demo/nowhere")
-    await page.clock.install(time=time.time() - 3_600)  # a device that is an hour late
+    await page.clock.install(time=time.time() - 3_600)  # a device whose clock is an hour late
     await page.evaluate(CONNECT, [])
     assert abs(await page.evaluate("client.now()") - time.time() * 1000) < 2_000
 

@@ -1,4 +1,4 @@
-"""Past sessions in pages, and a visit's history: who did what when, and how good its call was, with the figures."""
+"""Tests past sessions in pages, and a visit's history with each person's acts and the figures of its call."""
 
 from playwright.async_api import Page, expect
 
@@ -26,7 +26,7 @@ LOSSY: JSON = GOOD | {
 
 
 async def story(clinic: Clinic, open_page: OpenPage, *calls: JSON) -> Page:
-    """The history of a visit that is over."""
+    """Return the page with the history of an ended visit."""
     now = clinic.visit["arrived_ms"]
     clinic.calls = list(calls)
     clinic.past = [

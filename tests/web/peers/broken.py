@@ -1,6 +1,6 @@
-"""A server that breaks the protocol, one fault at a time: a proxy before the real one that alters what passes.
+"""A server that breaks the protocol, one fault at a time: a proxy of the real server that alters messages.
 
-Knows JSON frames only. `fault` names what is wrong; each is a small function in `FAULTS`.
+Knows JSON frames only. `fault` is the name of a fault; each is a small function in `FAULTS`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Broken:
 
     @property
     def origin_here(self) -> str:
-        """The origin of what is behind this."""
+        """The origin of the server behind this proxy."""
         return str(self.server.make_url("")).rstrip("/")
 
     def _headers(self, request: web.Request) -> dict[str, str]:
@@ -132,11 +132,11 @@ class Broken:
         return here
 
     def answers(self, message: Message) -> Message:
-        """The request that a message of the server answers, on the socket on which it comes; {} for none."""
+        """Return the request that a message of the server answers on its socket; {} if it answers none."""
         return self.asked.get(message.get("reply_to"), {})
 
     def rise(self, text: str, asked: dict[int | None, Message]) -> str:
-        """What a client says, as it goes on."""
+        """Alter and return a message of the client."""
         try:
             message = json.loads(text)
         except ValueError:
@@ -199,7 +199,7 @@ def _other_reply(_: Broken, message: Message) -> list[Any]:
 
 
 def _within(kind: str, part: str, /, **fields: Any) -> Callable[[Broken, Message], list[Any]]:
-    """A map in messages of that type (in a list of them: each) has other fields."""
+    """Return an alteration of other fields in the maps of a message of that type (in a list: each)."""
 
     def alter(_: Broken, message: Message) -> list[Any]:
         if message["type"] != kind:
@@ -212,7 +212,7 @@ def _within(kind: str, part: str, /, **fields: Any) -> Callable[[Broken, Message
 
 
 def _allows(request: str) -> Callable[[Broken, Message], list[Any]]:
-    """What is refused is said to be done."""
+    """Return an alteration that reports a refused request as done."""
 
     def alter(broken: Broken, message: Message) -> list[Any]:
         if message["type"] != "error" or broken.answers(message).get("type") != request:
@@ -223,7 +223,7 @@ def _allows(request: str) -> Callable[[Broken, Message], list[Any]]:
 
 
 def _refuses(request: str, code: str) -> Callable[[Broken, Message], list[Any]]:
-    """What is done is said to be refused."""
+    """Return an alteration that reports a done request as refused."""
 
     def alter(broken: Broken, message: Message) -> list[Any]:
         if message["type"] == "error" or broken.answers(message).get("type") != request:
@@ -275,7 +275,7 @@ def _unread_again(_: Broken, message: Message) -> list[Any]:
 
 
 def _shows_anybody(broken: Broken, message: Message) -> list[Any]:
-    """What is refused to a colleague is shown: an example of ours stands for the case."""
+    """Return an accepted subscription in place of a refusal, as if a colleague's case were shown."""
     request = broken.answers(message)
     if message["type"] != "error" or request.get("type") != "subscribe":
         return [message]
@@ -297,7 +297,7 @@ def _goes_on_telling(_: Broken, message: Message) -> list[Any]:
 
 
 SOMEBODY = {"id": "u_somebody", "name": "Dr Some Body"}
-# fault -> how messages of the server are altered, where they are
+# fault -> how messages of the server are altered, at their place in the stream
 FAULTS: dict[str, Callable[[Broken, Message], list[Any]]] = {
     "no reply_to": _without("reply_to", "pong"),
     "another’s reply_to": _other_reply,

@@ -1,4 +1,4 @@
-"""A site for people who are played: as many as it takes come from this machine."""
+"""A site for synthetic people, without a limit of visits from this machine."""
 
 import pytest
 

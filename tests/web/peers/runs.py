@@ -1,4 +1,4 @@
-"""A run as a driver would have seen it, made up on a clock of its own: the same for the same seed."""
+"""Makes the observations of an invented run, with a clock of its own: the same for the same seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPREADS = {
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until a test moves it."""
 
     now = 0.0
 
@@ -26,7 +26,9 @@ class Clock:
 
 
 def run(seed: int = 1, *, patients: int = 400, slower: float = 1.0, lost: int = 3) -> Observations:
-    """A run of so many patients, 8 a second, whose claims are `slower` than usual; `lost` of them go wrong."""
+    """Return a run of this number of patients, 8 per second; claims are `slower` by this factor, `lost` of
+    them fail.
+    """
     draw, clock = random.Random(seed), Clock()
     seen = Observations(clock=clock)
     for number in range(patients):

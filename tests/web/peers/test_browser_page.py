@@ -1,4 +1,4 @@
-"""The files of CLIENT-BROWSER.md are a whole visit, as they stand there; the browser client passes the client check."""
+"""Tests that the files of CLIENT-BROWSER.md hold a whole visit unchanged, and pass the client check."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CHECK = """async () => {
 
 
 async def opened(browser: Browser, origin: str, person: Person, name: str, wrong: list[str]) -> Page:
-    """One of the page's files in somebody's browser."""
+    """Return one of the page's files, opened in a new browser."""
     context = await browser.new_context(permissions=["camera", "microphone"])
     context.set_default_timeout(SHOWN_MS)
     await context.add_cookies([{"name": "greenroom", "value": person.cookie, "url": origin}])
@@ -53,7 +53,7 @@ async def opened(browser: Browser, origin: str, person: Person, name: str, wrong
 
 
 async def sees_a_picture(page: Page) -> None:
-    """Wait until the other's video shows moving pictures."""
+    """Wait until the other side's video shows moving pictures."""
     await page.wait_for_function("document.getElementById('other').currentTime > 0.2")
 
 

@@ -1,4 +1,4 @@
-"""The errors of the load tester are in one file and share a base; no two classes of it have one name."""
+"""Tests that the load tester's errors are in one file with one base, and that no two of its classes share a name."""
 
 from __future__ import annotations
 

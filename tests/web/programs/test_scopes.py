@@ -1,4 +1,4 @@
-"""Which visits a program's key reaches: every operation about a visit x the key's scopes x who opened the visit.
+"""Tests which visits a program's key reaches: every operation about a visit x the key's scopes x who opened the visit.
 
 `REACHED` is read by people; the cells are generated from the API's table of operations, and each is asked of a running
 site: SECURITY.md row 32.
@@ -23,7 +23,7 @@ from web.keys import API_KEYS, SERVICE
 from web.programs.keys import ApiKey
 from web.programs.scopes import Scope
 
-# operation (scopes that reach): by whom the visit was opened. What is not here is 403 without the scope, 404 with it.
+# operation (scopes that reach): who opened the visit. All other cells are 403 without the scope, 404 with it.
 REACHED = """
 show_visit      read   itself, its namesake, another key, a kiosk, a patient, a booking
 show_visit      staff  itself, its namesake, another key, a kiosk, a patient, a booking
@@ -41,7 +41,7 @@ OPENERS = ("itself", "its namesake", "another key", "a kiosk", "a patient", "a b
 
 
 def opener(who: str, key: ApiKey) -> tuple[Actor, int | None]:
-    """Return as whom a visit is opened, and the booked time."""
+    """Return the person or program that opens the visit, and the booked time."""
     visit = new_id("v")
     ids = {"itself": f"api:{key.id}", "its namesake": "api:0123456789ab", "another key": "api:ba9876543210"}
     if who in ("a patient", "a booking"):
@@ -56,7 +56,7 @@ def opener(who: str, key: ApiKey) -> tuple[Actor, int | None]:
 
 
 async def opened(site: Site, who: str, key: ApiKey) -> str:
-    """A visit that somebody opened; return its id."""
+    """Open a visit as this opener; return its id."""
     actor, booked_ms = opener(who, key)
     visit = actor.visit or new_id("v")
     made = await site.app[SERVICE].open(actor, PatientInformation(**PATIENT), visit, booked_ms)
@@ -65,7 +65,7 @@ async def opened(site: Site, who: str, key: ApiKey) -> str:
 
 
 def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
-    """Return the cells in which a key reaches a visit: a key may what one of its scopes may."""
+    """Return the cells in which a key reaches a visit: a key may do what one of its scopes allows."""
     rows = [line.split(maxsplit=2) for line in REACHED.strip().splitlines()]
     return {
         (operation, frozenset(scopes), who.strip())
@@ -77,12 +77,12 @@ def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
 
 
 async def asked(program: Program, operation: str, visit: str) -> str:
-    """What became of an operation: `reached` (done, or refused for the visit's state), or the code of the refusal."""
+    """Return the outcome of an operation: `reached` (done, or refused for the visit's state), or the refusal's code."""
     row = next(row for row in OPERATIONS if row.name == operation)
     answer = await program.ask(row.method, row.path.format(visit=visit), json=BODIES.get(operation))
     if answer.status in (403, 404):
         code = str((await answer.json(content_type=None))["code"])
-        # Nobody is called u_nobody: the visit was found, the colleague was not.
+        # u_nobody does not exist: the visit was found, the colleague was not.
         named = (await answer.json(content_type=None)).get("details", {}).get("staff")
         return "reached" if named else code
     assert answer.status in (200, 201, 409), await answer.text()

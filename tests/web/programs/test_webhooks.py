@@ -1,4 +1,4 @@
-"""Webhooks: signed, tried again until they are taken, and never sent to what stands beside the server."""
+"""Tests webhooks: signed, repeated until accepted, and never sent to addresses of the internal network."""
 
 import asyncio
 import hashlib
@@ -48,7 +48,7 @@ LOOPBACK = {"allow": ["127.0.0.0/8"]}
 
 
 class Receiver:
-    """Somebody's server that takes webhooks; `statuses` are its next answers, then 204."""
+    """A server that receives webhooks; `statuses` are its next answers, then 204."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[dict[str, str], bytes]] = []
@@ -64,7 +64,7 @@ class Receiver:
         return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else {})
 
     async def messages(self, count: int) -> list[dict[str, Any]]:
-        """The first messages, as soon as there are so many."""
+        """Return the first messages, once there are `count` of them."""
         async with asyncio.timeout(20):
             while len(self.taken) < count:
                 self._arrived.clear()
@@ -74,7 +74,7 @@ class Receiver:
 
 @asynccontextmanager
 async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver on this machine."""
+    """Yield a receiver on this machine."""
     found = Receiver()
     app = web.Application()
     app.router.add_post("/hook", found.take)
@@ -86,14 +86,14 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 async def made(office: Program, url: str, *events: str) -> Any:
-    """A new webhook."""
+    """Return a new webhook."""
     status, answer = await office.call("POST", "/webhooks", {"url": url, "events": events})
     assert status == 201, answer
     return answer
 
 
 async def attempts(office: Program, webhook: str, enough: Callable[[list[Any]], bool]) -> list[Any]:
-    """The log of a webhook's deliveries, as soon as it is as it should be."""
+    """Return the log of a webhook's deliveries, once it has the expected entries."""
     async with asyncio.timeout(20):
         while True:
             found = (await office.call("GET", f"/webhooks/{webhook}/deliveries"))[1]["deliveries"]
@@ -150,7 +150,7 @@ async def test_a_receiver_that_fails_is_tried_again_until_it_takes_it_and_admins
     async with receiver() as there:
         office = await program(site)
         hook = (await made(office, there.url, "opened"))["webhook"]["id"]
-        there.statuses = [500, 302]  # a redirect is not followed: it could lead anywhere
+        there.statuses = [500, 302]  # a redirect is not followed: it could lead to any address
         await office.open()
         messages = await there.messages(3)
         assert len({message["id"] for message in messages}) == 1
@@ -243,7 +243,7 @@ async def test_a_delivery_is_written_in_the_commit_of_its_event_even_if_no_worke
         assert await valkey.zcard("{demo}:queue:webhook") >= 1  # still promised
 
 
-# --- where a webhook may lead
+# --- addresses that a webhook may have
 
 
 @pytest.mark.parametrize(

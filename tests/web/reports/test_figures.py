@@ -1,4 +1,4 @@
-"""What past visits say in figures, and how charts are drawn of them."""
+"""Tests the figures of past visits, and how charts are drawn from them."""
 
 import csv
 import io

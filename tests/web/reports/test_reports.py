@@ -1,4 +1,4 @@
-"""The reports over HTTP: who may see them, which days they are of, and that they name no patient."""
+"""Tests the reports over HTTP: who may see them, their days, and that they name no patient."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ REPORTS = "/demo/staff/reports"
 
 
 async def seen(site: Site, name: str, *, claimed: bool) -> None:
-    """A visit that has ended: completed by Dr Osei, or left by the patient."""
+    """Store a visit that has ended: completed by Dr Osei, or left by the patient."""
     someone, service = site.person(), site.app[SERVICE]
     await someone.ask_for_a_visit(name=name)
     (visit,) = (await service.mirrors.get("demo")).visits.values()

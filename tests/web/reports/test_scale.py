@@ -1,4 +1,4 @@
-"""Scales have a few round ticks, and reach what they show."""
+"""Tests that scales have a few round ticks and cover all values."""
 
 from __future__ import annotations
 

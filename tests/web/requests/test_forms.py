@@ -1,4 +1,4 @@
-"""Forms: UTF-8 or refused unread, and no more bytes than the page needs; asked of every route of the router (S29)."""
+"""Tests forms: UTF-8 or refused unread, and limited in size, for every route of the router (S29)."""
 
 import asyncio
 import re
@@ -39,7 +39,7 @@ HOSTILE = (
 
 
 def routes(site: Site) -> Iterator[tuple[str, str]]:
-    """Every route that may take a body: its method, and a path that leads to it."""
+    """Yield every route that may take a body: its method, and a path that leads to it."""
     for route in site.app.router.routes():
         if route.resource is None or route.method not in (*UNSAFE, "*"):
             continue
@@ -51,7 +51,7 @@ def routes(site: Site) -> Iterator[tuple[str, str]]:
 
 
 async def answer_to_head(site: Site, method: str, path: str, *lines: str) -> int:
-    """The status that a request is answered with whose headers promise a body of which not one byte comes."""
+    """Return the status of the answer to a request whose headers promise a body, but that sends none of it."""
     host, port = site.server.host, site.server.port
     reader, writer = await asyncio.open_connection(host, port)
     head = [f"{method} {path} HTTP/1.1", f"Host: {host}:{port}", f"Origin: http://{host}:{port}", *lines]
@@ -65,7 +65,7 @@ async def answer_to_head(site: Site, method: str, path: str, *lines: str) -> int
 
 @pytest.fixture
 def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The links of these tests are wrong, and each guess at one would wait longer than the last."""
+    """Removes the delays of guesses: the links in these tests are wrong, and each guess would wait longer."""
     monkeypatch.setattr("web.requests.security.Rule.delay_ms", lambda *_: 0)
 
 
@@ -149,7 +149,7 @@ async def test_s29_bytes_that_are_no_utf_8_and_a_thousand_fields_are_a_bad_reque
 
 
 async def logo(site: Site, name: str, value: str, *headers: str) -> int:
-    """The status for a form of one part with these headers, sent as an administrator."""
+    """Return the status for a form of one part with these headers, sent as an administrator."""
     person = site.person()
     await person.sign_in(ADMIN)
     head = [f'Content-Disposition: form-data; name="{name}"', *headers]
@@ -215,7 +215,7 @@ async def test_s29_programs_send_json_in_utf_8_or_are_refused(site: Site) -> Non
 )
 async def test_f_a_multipart_form_of_ever_so_many_parts_or_lines_is_refused_at_once(body: bytes) -> None:
     loop = asyncio.get_running_loop()
-    for _ in range(2):  # the first time loads what it needs
+    for _ in range(2):  # the first request loads modules that are needed later
         payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
         payload.feed_data(body)
         payload.feed_eof()

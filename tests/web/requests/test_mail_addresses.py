@@ -1,4 +1,4 @@
-"""Email addresses: refused if no mail can be sent to them, and in ASCII on the envelope."""
+"""Tests email addresses: refused if no mail can be sent to them, and in ASCII on the envelope."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Forms of a browser that does not say where its requests come from: Safari before 16.4 (SECURITY.md row 44)."""
+"""Tests forms of browsers that send no origin: Safari before 16.4 (SECURITY.md row 44)."""
 
 import re
 from html.parser import HTMLParser
@@ -18,7 +18,7 @@ SETUP = tuple(
 
 
 class Forms(HTMLParser):
-    """The forms of a page that change something: where they go, and their hidden fields."""
+    """Collects the forms of a page that change something: their targets and hidden fields."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ async def own_forms(person: Person, path: str) -> list[tuple[str, bool, dict[str
 async def sent(
     person: Person, path: str, fields: dict[str, str], multipart: bool = False, **headers: str
 ) -> int:
-    """The status for a form without Sec-Fetch-Site, and with `Origin: null`."""
+    """Return the status for a form without Sec-Fetch-Site, and with `Origin: null`."""
     data, kind = (
         "&".join(f"{name}={value}" for name, value in fields.items()),
         "application/x-www-form-urlencoded",
@@ -102,9 +102,7 @@ async def test_s44_a_patient_and_a_doctor_enter_with_an_old_safari(site: Site) -
     assert await sent(osei, "/demo/staff/session", {}) == 403
     assert await sent(osei, "/demo/staff/session", {FIELD: token[1]}) == 200
     large = {FIELD: token[1], "x": "a" * 200_000}
-    assert (
-        await sent(osei, "/demo/staff/setup/guide", large) == 403
-    )  # a provider, found to be none of the set-up's
+    assert await sent(osei, "/demo/staff/setup/guide", large) == 403  # a provider, who may not use the set-up
     assert await sent(osei, "/demo/staff/sign-out", {FIELD: token[1]}) == 303
 
 

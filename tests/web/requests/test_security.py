@@ -1,4 +1,4 @@
-"""What holds for every request: origins, headers, addresses, and how guessing is slowed down."""
+"""Tests rules for every request: origins, headers, addresses, and the delay of guesses."""
 
 import asyncio
 import time

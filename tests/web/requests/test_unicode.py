@@ -1,4 +1,4 @@
-"""Normalization of what strangers write: as Unicode has it, and never slow."""
+"""Tests the normalization of strangers' text: by the Unicode standard, and never slow."""
 
 import time
 import unicodedata

@@ -1,4 +1,4 @@
-"""The data key: made once, missed if it is lost, and compared with the store's."""
+"""Tests the data key: made once, reported if lost, and compared with the store's."""
 
 import stat
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Whether a worker should be sent people; and that each of its tasks that must never end is supervised.
+"""Tests a worker's readiness, and that each of its tasks that must never end is supervised.
 
-The tables are made from the sources: a new loop or a new task fails here until somebody has decided what it is.
+The tables are made from the sources: a new loop or a new task fails here until it is listed in a table.
 """
 
 import ast
@@ -16,7 +16,7 @@ from web.keys import SUPERVISOR
 ROOT = Path(__file__).resolve().parents[3]
 # Other programs than the server: the load tester, the client for tests, synthetic browsers.
 NOT_THE_SERVER = ("web/peers/", "signalling/clients/client.py", "media/peers/aiortc_peer.py")
-# Where a task is started that is not kept by the supervisor, and what ends it.
+# Where tasks are started without the supervisor, and what ends them.
 ENDS = {
     "signalling/worker.py spawn": "one-off work; ends by itself",
     "signalling/supervision.py keep": "the supervisor's own",
@@ -45,7 +45,7 @@ def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
 
 
 def is_endless(loop: ast.AST) -> bool:
-    """Whether a statement is a `while True` that nothing inside it leaves."""
+    """Return whether a statement is a `while True` that nothing inside it leaves."""
     return (
         isinstance(loop, ast.While)
         and isinstance(loop.test, ast.Constant)
@@ -55,7 +55,7 @@ def is_endless(loop: ast.AST) -> bool:
 
 
 def endless() -> set[tuple[str, str]]:
-    """The coroutines that never end, as (module, name)."""
+    """Return the coroutines that never end, as (module, name)."""
     return {
         (file.removesuffix(".py").replace("/", "."), node.name)
         for file, node in functions()
@@ -88,7 +88,7 @@ async def test_r25_every_endless_task_that_fails_is_started_again(site: Site) ->
     supervisor = site.app[SUPERVISOR]
 
     def fails(name: str) -> bool:
-        """Cancel what the task waits for: for the task, an error that it does not expect."""
+        """Cancel what the task waits for: for the task, this is an unexpected error."""
         waits_for = getattr(supervisor._tasks[name], "_fut_waiter", None)
         if waits_for is not None and not supervisor.failures[name]:
             waits_for.cancel()

@@ -1,4 +1,4 @@
-"""Logs: what reaches them, what never does, and that nothing from outside can forge a line."""
+"""Tests logs: which values are logged, which never are, and that no input can forge a line."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ METHODS = {"debug", "info", "warning", "error", "exception"}
 
 
 def logged_in(source: Path) -> Iterator[ast.Call]:
-    """The calls of structlog's methods in a source file, by the name that its logger has everywhere."""
+    """Yield the calls of structlog's methods in a source file, by the usual name of the logger."""
     for node in ast.walk(ast.parse(source.read_text("utf-8"))):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_access"), attr=name)) if (
@@ -37,7 +37,7 @@ def test_what_the_code_logs_is_a_constant_text_and_values_under_allowed_keys(pac
     for source in (ROOT / package).rglob("*.py"):
         for call in logged_in(source):
             where = f"{source.relative_to(ROOT)}:{call.lineno}"
-            # The report of what no task caught cuts asyncio's constant text out.
+            # The report of an uncaught exception in a task removes asyncio's constant text.
             if source.name != "processes.py":
                 assert isinstance(call.args[0], ast.Constant), where
             assert {keyword.arg for keyword in call.keywords} <= logs.ALLOWED | {"exc_info"}, where
@@ -54,7 +54,7 @@ def _loggers_as_before() -> Iterator[None]:
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What was logged, line by line."""
+    """Return the logged lines."""
     return capsys.readouterr().err.splitlines()
 
 
@@ -128,7 +128,7 @@ def test_events_below_the_log_level_are_left_out(capsys: pytest.CaptureFixture[s
     logs.setup(Log(format="json", level="warning"))
     structlog.get_logger("web").info("quiet")
     assert lines(capsys) == []
-    assert sys.stderr is not sys.__stderr__  # the capture was in place all along
+    assert sys.stderr is not sys.__stderr__  # the capture was active the whole time
 
 
 @pytest.mark.parametrize("form", ["json", "text"])

@@ -1,4 +1,4 @@
-"""Standard streams that never raise and never wait: what is lost is counted, and reported when writing works again."""
+"""Tests standard streams that never raise and never wait: lost lines are counted and reported later."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ F_SETPIPE_SZ = 1031
 
 
 def drained(descriptor: int) -> bytes:
-    """What can be read now."""
+    """Return all bytes that can be read now."""
     os.set_blocking(descriptor, False)
     found = b""
     try:
@@ -33,7 +33,7 @@ def drained(descriptor: int) -> bytes:
 
 @pytest.fixture(params=["pipe", "pipe that cannot be opened again", "terminal", "socket"])
 def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    """An output of each kind that has a reader, and how to read what came."""
+    """An output of each kind that has a reader, and a function that reads what arrived."""
     if request.param == "terminal":
         reader, writer = pty.openpty()
     elif request.param == "socket":

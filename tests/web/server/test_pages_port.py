@@ -1,4 +1,4 @@
-"""The pages' port: pages by HTTP and TLS, and connections with ICE over TCP that go to the worker of their call."""
+"""Tests the pages' port: pages over HTTP and TLS, and ICE over TCP that is passed to the worker of the call."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Port:
 
 @asynccontextmanager
 async def a_port(context: ssl.SSLContext | None = None, first_bytes_s: float = 60.0) -> AsyncIterator[Port]:
-    """A site whose pages answer "a page"."""
+    """Yield the port of a site whose pages answer "a page"."""
 
     async def page(_request: web.Request) -> web.Response:
         return web.Response(text="a page")
@@ -117,7 +117,7 @@ async def test_pages_by_tls_are_served_and_a_failed_handshake_disturbs_nobody(tm
         assert b"a page" in await reader.read()
         writer.close()
         reader, writer = await port.connect()
-        writer.write(request_for(7))  # before TLS, as a browser does it
+        writer.write(request_for(7))  # before TLS, as browsers send it
         await until(lambda: port.site.passed == 1)
         writer.close()
 
@@ -230,7 +230,7 @@ async def test_many_silent_connections_are_bounded_and_pages_go_on(monkeypatch: 
 
 
 async def test_a_party_whose_connection_arrives_at_another_worker_reaches_its_own_relay() -> None:
-    """A browser that sees only the pages' port connects: accepted here, passed on as a descriptor, served there.
+    """Connects a browser by the pages' port only: one worker accepts, passes the descriptor on, another serves.
 
     Nothing that it sends crosses before the gate is open.
     """

@@ -1,4 +1,4 @@
-"""Connections that are passed between workers: to the right one, bounded, and never held open by the sender."""
+"""Tests connections that are passed between workers: to the right one, bounded, and not kept open by the sender."""
 
 from __future__ import annotations
 

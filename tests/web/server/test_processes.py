@@ -1,4 +1,4 @@
-"""The processes: how the server starts, what it survives, how it stops, and what it says when it cannot start."""
+"""Tests the processes: how the server starts, survives failures, stops, and reports that it cannot start."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ def tiny(start_server: StartServer) -> Tiny:
 
 
 def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
-    """What `condition` returns as soon as it is true; fails after `within_s`."""
+    """Return the result of `condition` as soon as it is true; fail after `within_s`."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if found := condition():
@@ -47,7 +47,7 @@ def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs (one that has ended and waits to be noticed does not)."""
+    """Return whether a process runs (not if it has ended and was not reaped yet)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -55,7 +55,7 @@ def alive(pid: int) -> bool:
 
 
 def store_pid(server: RunningServer) -> int:
-    """The process of the server's embedded store."""
+    """Return the process id of the server's embedded store."""
     with redis.Redis.from_url(server.get("/healthz")["store"], socket_timeout=2) as client:
         return int(client.info("server")["process_id"])
 
@@ -65,12 +65,13 @@ def healthy(server: RunningServer) -> bool:
 
 
 def both(server: RunningServer) -> dict[int, dict[str, Any]]:
-    """What each of two workers says of itself, by pid, once both answer."""
+    """Return the answer of each of two workers, by pid, once both answer."""
 
     def answering() -> dict[int, dict[str, Any]] | None:
         found: dict[int, dict[str, Any]] = {}
         for _ in range(20):
-            # A worker that goes may take a connection and close it: a browser asks again, and so is done here.
+            # A worker that stops may accept a connection and close it: a browser tries again, and so does
+            # this test.
             with contextlib.suppress(OSError):
                 answer = server.get("/healthz")
                 found[answer["pid"]] = answer
@@ -82,10 +83,10 @@ def both(server: RunningServer) -> dict[int, dict[str, Any]]:
 
 def test_the_first_answer_comes_within_two_seconds(tiny: Tiny) -> None:
     took = []
-    for _ in range(3):  # a machine that does something else meanwhile is no fault of ours
+    for _ in range(3):  # a machine that is busy meanwhile is not a fault of the server
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import aiohttp.web"], check=True)
-        bare_s = time.monotonic() - began  # half a second where there is nothing else to do
+        bare_s = time.monotonic() - began  # half a second on an idle machine
         began = time.monotonic()
         server = tiny(server={"workers": 2}).wait()
         took.append((time.monotonic() - began) * min(1.0, 0.5 / bare_s))
@@ -106,7 +107,7 @@ def test_workers_have_an_index_each_and_a_replacement_takes_it_over(tiny: Tiny) 
 
 
 def connected(server: RunningServer) -> socket.socket:
-    """A connection that has sent nothing yet."""
+    """Return a connection that has sent nothing yet."""
     address = urlsplit(server.url)
     return socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20)
 
@@ -138,7 +139,8 @@ def test_r36_a_worker_that_stops_answers_those_whom_it_has_just_accepted(tiny: T
     with contextlib.ExitStack() as crowd:
         os.kill(worker, signal.SIGSTOP)
         try:
-            # When it continues, it accepts the first of them in the turn of its loop in which it begins to stop.
+            # When it continues, it accepts the first of them in the same turn of its loop in which it begins
+            # to stop.
             people = [crowd.enter_context(connected(server)) for _ in range(5)]
             os.kill(worker, signal.SIGTERM)
         finally:
@@ -162,7 +164,7 @@ def test_a_worker_that_stops_reads_a_form_to_its_end_and_closes_what_is_idle(tin
         idle.sendall(HEALTHZ)
         assert idle.recv(1000).startswith(b"HTTP/1.1 200 OK")
         halfway.sendall(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n1234")
-        time.sleep(0.1)  # it is being read; nothing outside shows it
+        time.sleep(0.1)  # the request is being read; nothing outside shows it
         began = time.monotonic()
         server.process.terminate()
         assert idle.recv(1000) == silent.recv(1000) == b""
@@ -177,7 +179,7 @@ def test_a_stop_lets_a_request_finish_and_leaves_nothing_running(tiny: Tiny) -> 
     children = [*both(server), store_pid(server)]
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(server.status, "/slow?seconds=1")
-        time.sleep(0.3)  # the request is under way; nothing outside shows it
+        time.sleep(0.3)  # the request is being handled; nothing outside shows it
         server.process.terminate()
         assert answer.result() == 200
     assert server.process.wait(10) == 0
@@ -261,7 +263,7 @@ def test_a_worker_that_refuses_its_settings_ends_the_start_with_exit_code_2(
 
 
 def two_ports_in_a_row() -> tuple[socket.socket, socket.socket]:
-    """Two UDP sockets on neighbouring ports."""
+    """Return two UDP sockets on neighbouring ports."""
     while True:
         first, second = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
         first.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The public address of a worker: asked for again, kept while nobody answers, and a warning if there is none."""
+"""Tests a worker's public address: asked for repeatedly, kept without an answer, and a warning if there is none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from web.server.public_address import PublicAddress, only_private
 
 
 def settings(**media: object) -> Settings:
-    """Settings of a server that others reach."""
+    """Return settings of a server that is reached from other machines."""
     return parse({"server": {"public_url": "https://visits.example.org"}, "media": media}, "")
 
 

@@ -1,4 +1,4 @@
-"""The client of the store limits the time of a write, and makes no task for it."""
+"""Tests that the client of the store limits the time of a write without a task."""
 
 import asyncio
 import os

@@ -1,4 +1,6 @@
-"""Answers that no handler made: to bytes that are no HTTP, to requests that fail before their route is known."""
+"""Tests answers without a handler: to bytes that are not HTTP, and to requests that fail before their route
+is known.
+"""
 
 import asyncio
 import random
@@ -56,7 +58,7 @@ REFUSED = [
 
 
 def answer(server: RunningServer, sent: bytes) -> list[bytes]:
-    """The heads of what the server answers to these bytes."""
+    """Return the heads of the server's answers to these bytes."""
     port = int(server.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
         client.sendall(sent)

@@ -1,4 +1,4 @@
-"""How workers share sockets: the rule alone, and with a real restart."""
+"""Tests how workers share sockets: the rule alone, and a real restart."""
 
 from __future__ import annotations
 

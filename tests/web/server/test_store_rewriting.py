@@ -1,4 +1,4 @@
-"""What is erased is gone from the disk: nothing sealed is left in the data folder that is not in the store any more."""
+"""Tests that erased data leaves the disk: the data folder holds no sealed text that the store does not hold."""
 
 import asyncio
 import re
@@ -44,14 +44,14 @@ async def kept(tmp_path: Path) -> AsyncIterator[tuple[Site, Redis, EmbeddedStore
 
 
 def on_disk(folder: Path, key: bytes) -> set[bytes]:
-    """The beginning of each sealed text in any file of the folder: the key's id, the nonce and eight bytes more."""
+    """Return the start of each sealed text in any file of the folder: the key's id, the nonce and eight more bytes."""
     mark = re.escape(bytes((8,)) + secret.key_id(key))
     texts = b"\0".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     return set(re.findall(mark + b".{20}", texts, re.DOTALL))
 
 
 def in_store(url: str, key: bytes) -> set[bytes]:
-    """The same of what the store holds, as a reader of it gets it."""
+    """Return the start of each sealed text in the store, read through a client."""
     mark = re.escape(bytes((8,)) + secret.key_id(key))
     found: list[Any] = []
     with redis.Redis.from_url(url) as client:
@@ -72,7 +72,7 @@ def in_store(url: str, key: bytes) -> set[bytes]:
 
 
 async def erased_visit(site: Site, client: Redis) -> tuple[str, list[bytes]]:
-    """A visit that is erased while another one, which began a moment later, stays; its id and sealed records."""
+    """Erase a visit while a later one stays; return its id and its sealed records."""
     ana, service = site.person(), site.app[SERVICE]
     await ana.ask_for_a_visit(name="Ana Canary")
     (visit,) = (await service.mirrors.get("demo")).visits.values()
@@ -90,7 +90,7 @@ async def erased_visit(site: Site, client: Redis) -> tuple[str, list[bytes]]:
 
 
 async def sealed(client: Redis, visit: str) -> bytes:
-    """The visit's record as the store has it."""
+    """Return the visit's record as it is stored."""
     values: list[bytes] = await client.hvals(f"{{demo}}:visit:{visit}")  # type: ignore[assignment]
     return max(values, key=len)
 

@@ -1,4 +1,4 @@
-"""A server for a trial starts, answers, and leaves nothing behind."""
+"""Tests that a temporary server starts, answers, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from web.server import throwaway
 
 
 def folders(of: Path) -> list[str]:
-    """Return what a server for a trial keeps in a folder for temporary files."""
+    """Return the files of a temporary server in a folder for temporary files."""
     return [path.name for path in of.iterdir() if path.name.startswith("greenroom-")]
 
 

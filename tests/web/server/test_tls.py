@@ -1,4 +1,4 @@
-"""Certificates: a self-signed one is kept as long as it serves, and covers what a phone nearby would open."""
+"""Tests certificates: a self-signed one is kept while it is valid, and covers the addresses that phones nearby use."""
 
 import datetime
 import ipaddress

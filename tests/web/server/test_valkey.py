@@ -1,4 +1,4 @@
-"""The embedded store: what it keeps, whom it answers, and how a store of one's own is checked."""
+"""Tests the embedded store: what it keeps, which clients it answers, and the check of an external store."""
 
 import os
 import socket
@@ -127,7 +127,7 @@ def test_a_store_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", script, str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert int(said.stdout) > 0
-    locked = LockedFolder(tmp_path)  # the store holds the lock as long as it lives
+    locked = LockedFolder(tmp_path)  # the store holds the lock as long as it runs
     locked.close()
 
 

@@ -1,4 +1,4 @@
-/* The little of a document that modules touch as they are loaded; nothing is drawn in these tests. */
+/* The few parts of a document that modules use while they load; these tests draw nothing. */
 globalThis.document = /** @type {any} */ ({
   createTreeWalker: () => ({}),
   createComment: () => ({}),

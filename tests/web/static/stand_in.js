@@ -1,5 +1,5 @@
-/* A client without a socket, for stores that hold topics and send requests: what comes is pushed by the test,
-   and so is what a request is answered. */
+/* A client without a socket, for stores that hold topics and send requests: the test pushes the messages, and
+the answers to requests. */
 
 /** @typedef {(message: any) => void} Handler */
 

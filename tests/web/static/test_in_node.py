@@ -1,4 +1,4 @@
-"""What is pure in the pages' scripts, tested without a browser: `node --test` over the files beside this one.
+"""Tests the pure parts of the pages' scripts without a browser: `node --test` runs the files beside this one.
 
 Scripts are modules by how pages load them; Node asks a package.json, which the served folder does not have. So the
 tests run in a copy of both folders with one above them.

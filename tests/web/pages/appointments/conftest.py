@@ -1,3 +1,3 @@
-"""The clinic of tests/web/appointments, for the pages of booked visits."""
+"""The clinic of tests/web/appointments, for tests of the pages of booked visits."""
 
 from tests.web.appointments.conftest import site as site

@@ -1,4 +1,4 @@
-"""Booking over HTTP against the whole app on a real Valkey: a time is offered, held and booked, once and by one."""
+"""Tests booking over HTTP with the whole app on a real Valkey: a time is offered, held and booked, by one person."""
 
 import asyncio
 from datetime import datetime

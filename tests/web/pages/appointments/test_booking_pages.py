@@ -1,4 +1,4 @@
-"""Booked visits in a real browser: booking, moving, cancelling, checking in, and what staff see of it."""
+"""Tests booked visits in a real browser: booking, moving, cancelling, checking in, and the staff's view."""
 
 import asyncio
 import re
@@ -27,14 +27,14 @@ LOOKS = [(1280, False), (320, True)]
 
 
 def morning() -> str:
-    """A zone in which it is between nine and ten o'clock, so that today holds enough times whenever the tests run."""
+    """Return a time zone in which it is now between nine and ten o'clock, so that enough times are left today."""
     ahead = (9 - datetime.now(UTC).hour + 11) % 24 - 11
-    return f"Etc/GMT{-ahead:+d}"  # POSIX counts zones the other way round
+    return f"Etc/GMT{-ahead:+d}"  # POSIX counts time zones in the opposite direction
 
 
 @pytest.fixture
 async def site(open_site: OpenSite) -> Site:
-    """A clinic where it is morning, and that takes bookings at any time of the day, five minutes each, from now on."""
+    """A clinic where it is morning now, which takes bookings of five minutes at any time of the day."""
     site = await open_site()
     booking = Booking(enabled=True, slot_min=5, lead_h=0, horizon_days=9, capacity=1)
     await site.change(booking=booking, timezone=morning())
@@ -43,8 +43,8 @@ async def site(open_site: OpenSite) -> Site:
 
 @pytest.fixture
 async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens a path in a browser of its own, in the clinic's zone unless it says another."""
-    # The refusals are pages that say what is wrong.
+    """Opens a path in a browser of its own, in the clinic's time zone unless another is given."""
+    # The refusals are pages that explain what is wrong.
     async with pages(
         site,
         browser,
@@ -56,7 +56,7 @@ async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
 
 
 async def choose(page: Page, at: int = 0) -> None:
-    """Presses a time, counted from the first that does not begin at this very moment."""
+    """Press a time; index 0 is the first that does not begin at this very moment."""
     first = page.locator(".times button").first
     begins_ms = int(await first.get_attribute("value") or 0)
     soon = begins_ms < time.time() * 1000 + SOON_MS
@@ -64,7 +64,7 @@ async def choose(page: Page, at: int = 0) -> None:
 
 
 async def book(page: Page, at: int = 0, name: str = "Ana Ruiz") -> None:
-    """From the calendar to the booked visit's page."""
+    """Book a time, from the calendar to the booked visit's page."""
     await choose(page, at)
     await page.get_by_label("Full name").fill(name)
     await page.get_by_label("Date of birth").fill("1990-04-02")
@@ -205,7 +205,7 @@ async def test_staff_see_who_has_booked_and_checked_in_and_cancel_for_a_patient(
     await expect(row).to_contain_text("Booked")
     await ana.get_by_role("button", name="Check In").click()
     await ana.wait_for_url("**/demo/visit**")
-    await osei.evaluate("window.dispatchEvent(new Event('focus'))")  # whoever comes back to the page
+    await osei.evaluate("window.dispatchEvent(new Event('focus'))")  # a visitor who returns to the page
     await expect(row).to_contain_text("Checked in")
     await osei.get_by_text("Cancel Ben Lee").click()
     await osei.get_by_label("Reason").fill("Dr Osei is ill.")

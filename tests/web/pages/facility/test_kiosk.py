@@ -1,4 +1,4 @@
-"""A facility's kiosk: its staff place patients, several at once, and take a call on their device."""
+"""Tests a facility's kiosk: its staff add patients, several at once, and take a call on their device."""
 
 import asyncio
 import re
@@ -16,19 +16,19 @@ from web.keys import FACILITIES, SERVICE
 
 
 async def link(site: Site, name: str = "Ward 3") -> str:
-    """The path of a new facility's link."""
+    """Return the path of a new facility's link."""
     facilities = site.app[FACILITIES]
     return "/demo/facility/" + facilities.token("demo", await facilities.add("demo", name, "Robin Hale"))
 
 
 async def place(person: Person, path: str, **fields: str) -> int:
-    """Fill the kiosk's form in and send it; return the status."""
+    """Fill in the kiosk's form and send it; return the status."""
     drawn = Form(await (await person.get(path)).text(), path).fields
     return (await person.post(path, changed(drawn, **{**FORM, **fields}))).status
 
 
 async def listed(person: Person, path: str) -> str:
-    """The kiosk's list."""
+    """Return the HTML of the kiosk's list."""
     return await (await person.get(f"{path}/list")).text()
 
 

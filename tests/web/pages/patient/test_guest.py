@@ -1,4 +1,4 @@
-"""A guest's link over the whole app: who invites whom, once, and nothing about why a link opens nothing."""
+"""Tests a guest's link over the whole app: who invites, one use only, and the same answer for all invalid links."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ ROSA = "guest-rosa"
 
 
 async def invited(site: Site, for_ms: int = 60_000) -> tuple[str, str]:
-    """A claimed visit with a guest's link: return the visit and the link."""
+    """Make a claimed visit with a guest's link; return the visit and the link."""
     service = site.app[SERVICE]
     ana = site.person()
     await ana.ask_for_a_visit()

@@ -1,4 +1,4 @@
-"""The guest's pages, and the session page of the others with a guest in it: what they say, to everybody."""
+"""Tests the guest's pages, and the session pages of the others with a guest: their texts and accessibility."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from tests.web.pages.test_accessibility import LOOKS, is_accessible
 
 
 async def with_rosa(clinic: Clinic, **changes: Any) -> None:
-    """A claimed visit to which Rosa Diaz is invited."""
+    """Make a claimed visit to which Rosa Diaz is invited."""
     guest = {"name": "Rosa Diaz", "relation": "interpreter", "present": True, "started": False}
     clinic.visit["parties"][ROSA] = {**guest, "away_since_ms": None, **changes}
     await clinic.claimed_by()
 
 
 async def live(clinic: Clinic) -> None:
-    """The patient and the provider have both pressed."""
+    """Press Start for the patient and the provider."""
     for role in ("patient", "provider"):
         clinic.visit["parties"][role] |= {"started": True, "present": True}
     await clinic.becomes(status="live", live_ms=clinic.visit["claimed_ms"])

@@ -1,4 +1,4 @@
-"""A patient's photo: added by the patient alone, read by those who may read Case Information, removed for good."""
+"""Tests a patient's photo: added by the patient alone, visible with Case Information, and erased when removed."""
 
 import io
 
@@ -19,7 +19,7 @@ from web.requests.security import Rule
 
 
 def jpeg(size: tuple[int, int] = (40, 30)) -> bytes:
-    """A file with a canary in its metadata."""
+    """Return a JPEG file with a canary in its metadata."""
     out, exif = io.BytesIO(), Image.Exif()
     exif[0x0110] = "canary of a camera"
     Image.new("RGB", size, "red").save(out, "JPEG", exif=exif)
@@ -27,20 +27,20 @@ def jpeg(size: tuple[int, int] = (40, 30)) -> bytes:
 
 
 async def opened(site: Site) -> tuple[Person, Visit]:
-    """A patient who waits, and their visit."""
+    """Return a patient who waits, and their visit."""
     ana = site.person()
     assert (await ana.ask_for_a_visit()).status == 303
     return ana, await now(site)
 
 
 async def now(site: Site) -> Visit:
-    """The visit as it is now."""
+    """Return the visit's current record."""
     (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
     return visit
 
 
 async def send(person: Person, visit: Visit, data: bytes | None = None, text: str = "") -> ClientResponse:
-    """Sends a photo from the visit's page."""
+    """Send a photo from the visit's page."""
     form = FormData()
     form.add_field("photo", jpeg() if data is None else data, filename="DCIM canary.jpg")
     form.add_field("text", text)
@@ -48,7 +48,7 @@ async def send(person: Person, visit: Visit, data: bytes | None = None, text: st
 
 
 async def signed_in(site: Site, email: str) -> tuple[Person, Actor]:
-    """Somebody of the staff, with their browser."""
+    """Return a member of staff and their browser."""
     person, account = site.person(), await site.app[ACCOUNTS].find("demo", email)
     assert (await person.sign_in(email)).status == 303
     assert account is not None
@@ -56,7 +56,7 @@ async def signed_in(site: Site, email: str) -> tuple[Person, Actor]:
 
 
 async def does(site: Site, actor: Actor, visit: Visit, command: c.Command) -> None:
-    """Carries out a command that is allowed."""
+    """Carry out a command that is allowed."""
     assert not isinstance(await site.app[SERVICE].command(actor, visit.id, command), Refusal)
 
 

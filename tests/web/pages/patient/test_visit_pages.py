@@ -1,4 +1,4 @@
-"""The patient's one page: setup guide, waiting room, pulled in, after."""
+"""Tests the patient's single page: setup guide, waiting room, session, and the page afterwards."""
 
 import time
 
@@ -163,7 +163,7 @@ async def test_f15_a_patient_who_is_handed_over_reads_to_whom_and_no_place_in_li
     await expect(page.get_by_text("Nobody sees or hears you now.", exact=False).first).to_be_visible()
     await expect(page.get_by_text("in line", exact=False).filter(has_text="second")).to_have_count(0)
     await expect(page).to_have_title("Waiting room · Riverside Clinic")
-    await clinic.becomes(taking_over=None)  # not taken up in time
+    await clinic.becomes(taking_over=None)  # a call that the patient has not joined in time
     await expect(page.get_by_role("heading", name="You are second in line")).to_be_visible()
 
 

@@ -1,4 +1,4 @@
-"""An administrator's desk for tests: signed in to the demo, with the set-up's forms filled in as their pages draw them.
+"""An administrator for tests: signed in to the demo; fills in the set-up's forms as their pages draw them.
 
 `Form` reads a page's form as a browser without JavaScript would send it. Not a test.
 """
@@ -59,7 +59,7 @@ class Form(HTMLParser):
 
 
 def changed(fields: Fields, **changes: str | None) -> Fields:
-    """The fields with other values; None leaves a field out, a new name is added. `opens_0` is `opens-0`, its first."""
+    """Return the fields with other values; None removes a field, a new name adds one. `opens_0` means `opens-0`."""
     wanted = {name.replace("__", "-"): value for name, value in changes.items()}
     found, seen = [], set()
     for name, value in fields:
@@ -80,7 +80,7 @@ class Desk:
         self.home = f"/{organisation}/staff/setup"
 
     async def fields(self, section: str, html: str | None = None) -> Fields:
-        """The form of a section, as its page (or this answer) draws it."""
+        """Return the fields of a section's form, as its page (or this answer) draws it."""
         path = f"{self.home}/{section}"
         if html is None:
             response = await self.person.get(path)
@@ -89,16 +89,16 @@ class Desk:
         return Form(html, path).fields
 
     async def save(self, section: str, fields: Fields) -> ClientResponse:
-        """Sends the section's form."""
+        """Send the section's form."""
         return await self.person.post(f"{self.home}/{section}", [*fields, ("do", "save")])
 
     async def change(self, section: str, **changes: str | None) -> ClientResponse:
-        """Opens the section, changes fields and saves."""
+        """Open the section, change fields and save."""
         return await self.save(section, changed(await self.fields(section), **changes))
 
 
 async def desk(site: Site, email: str = ADMIN) -> Desk:
-    """Somebody of the demo's staff, signed in."""
+    """Return a member of the demo's staff who is signed in."""
     person = site.person()
     assert (await person.sign_in(email)).status == 303
     return Desk(person)

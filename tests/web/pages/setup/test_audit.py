@@ -1,4 +1,4 @@
-"""The page of the audit log: newest first, by person and by visit, page by page, for administrators; open to all."""
+"""Tests the audit log's page: newest first, by person and by visit, in pages, for administrators; accessible."""
 
 import re
 
@@ -25,7 +25,7 @@ async def noted(site: Site, *entries: tuple[str, str, str]) -> None:
 
 
 def numbers(html: str) -> list[int]:
-    """The numbers of the rows, as they stand."""
+    """Return the numbers of the rows, in the page's order."""
     return [int(found) for found in re.findall(r'<tr><td class="num">(\d+)</td>', html)]
 
 
@@ -94,7 +94,8 @@ async def test_the_log_is_shown_by_person_by_visit_and_page_by_page(
         seen += found
     assert seen == list(range(20, 1, -2))
     monkeypatch.setattr(page_of, "AT_MOST", 6)
-    assert await shown("?visit=v_99") != ([], "")  # looked at the newest only, and says how to go on
+    # reads only the newest entries, and links to the older ones
+    assert await shown("?visit=v_99") != ([], "")
     assert "Nothing in the newest entries" in await (await admin.get(f"{PATH}?visit=v_99")).text()
     for wrong in ("?before=x", "?before=-1", "?before=99999999999999999999", "?before=0"):
         assert (await admin.get(f"{PATH}{wrong}")).status == 200

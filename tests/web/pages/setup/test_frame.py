@@ -1,4 +1,4 @@
-"""The set-up's forms over HTTP: who may open them, what is saved, what is refused and kept, and two admins at once."""
+"""Tests the set-up's forms over HTTP: who may open them, what is saved or refused, and two admins at once."""
 
 import asyncio
 import re

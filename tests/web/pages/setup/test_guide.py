@@ -1,4 +1,4 @@
-"""The setup guide's builder over HTTP: steps added, moved, removed, branched, checked; versions that visits keep."""
+"""Tests the setup guide's builder over HTTP: steps are added, moved, removed and checked; visits keep versions."""
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ PATH = "/demo/staff/setup/guide"
 
 
 async def press(admin: Desk, fields: Fields, do: str) -> Fields:
-    """The form after one of the builder's buttons."""
+    """Press one of the builder's buttons; return the resulting form."""
     answer = await admin.person.post(PATH, [*fields, ("do", do)])
     assert answer.status == 200
     return await admin.fields("guide", await answer.text())

@@ -1,4 +1,4 @@
-"""A change in the set-up holds for visits that are open already: rules and licensed states, from the next command."""
+"""Tests that a change in the set-up applies to open visits from the next command: rules and licensed states."""
 
 from signalling.service import Accepted
 from signalling.visit import commands as c

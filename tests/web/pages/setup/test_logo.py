@@ -1,4 +1,4 @@
-"""The clinic's logo: which pictures are taken, how they are served, and what is refused in words."""
+"""Tests the clinic's logo: accepted pictures, how they are served, and the texts of refusals."""
 
 import struct
 import zlib
@@ -14,7 +14,7 @@ from web.organisations.logos import MOST_BYTES, checked
 
 
 def png(width: int = 32, height: int = 32) -> bytes:
-    """A grey PNG of this size."""
+    """Return a grey PNG of this size."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

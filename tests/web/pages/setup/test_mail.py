@@ -1,4 +1,4 @@
-"""The set-up's page about mail: whose address mails carry, whether they leave, and a mail to try it."""
+"""Tests the set-up's mail page: the From address, undelivered mails, and a test mail."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The people of an organisation over HTTP: adding, licensing, closing, resetting, and the link that sets a password."""
+"""Tests the people of an organisation over HTTP: adding, licensing, closing, resetting, and the password link."""
 
 import asyncio
 import re
@@ -23,7 +23,7 @@ async def account(site: Site, email: str) -> Account:
 
 
 async def link_in(admin: Desk, text: str) -> str:
-    """The path of the one-time link that a page shows."""
+    """Return the path of the one-time link that a page shows."""
     found = re.search(r"/demo/staff/invitation/[\w-]{32}", text)
     assert found, text[:3000]
     return found[0]

@@ -1,4 +1,4 @@
-"""The set-up's pages of programs and facilities: keys, webhooks, links, QR codes, made and revoked by admins."""
+"""Tests the set-up's pages of programs and facilities: keys, webhooks, links and QR codes, made and revoked."""
 
 import html
 import re
@@ -12,12 +12,12 @@ from tests.web.site import OSEI, Site
 
 
 async def press(robin: Desk, page: str, do: str, **fields: str) -> ClientResponse:
-    """Press a button of a page of the set-up."""
+    """Press a button on a page of the set-up."""
     return await robin.person.post(f"{robin.home}/{page}", [*fields.items(), ("do", do)])
 
 
 async def secret(answer: ClientResponse) -> str:
-    """What a page shows this once."""
+    """Return the secret that a page shows only this once."""
     found = re.search(r'<code class="secret">(.*?)</code>', await answer.text())
     assert found
     return html.unescape(found[1])
@@ -84,7 +84,8 @@ async def test_an_administrator_makes_a_facilitys_link_with_qr_code_and_sheet_an
     ElementTree.fromstring(await image.text())
     assert "attachment" in (await robin.person.get(code[1] + "?download")).headers["Content-Disposition"]
     assert path in await (await robin.person.get(code[1].replace("qr.svg", "poster"))).text()
-    assert (await visitor.get(code[1])).status == 303  # the code is the link: for administrators only
+    # the code contains the link, so it is for administrators only
+    assert (await visitor.get(code[1])).status == 303
     await press(robin, "facilities", revoke[1])
     assert (await visitor.get(path)).status == 404
     assert (await press(robin, "facilities", "add", name="Ward 3")).status == 303

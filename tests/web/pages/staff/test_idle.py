@@ -1,4 +1,4 @@
-"""A staff page asks before the sign-in ends: by the page's own clock, and what the server says is left."""
+"""Tests the dialog before the sign-in ends: by the page's own clock and the time that the server reports."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ async def test_a_page_asks_before_the_sign_in_ends(open_page: OpenPage) -> None:
     await stay.press("Enter")
     await expect(stay).to_be_hidden()
     assert posts == 1
-    await page.clock.fast_forward(31_000)  # the key that was pressed is activity, which prolongs it once more
+    # the pressed key counts as activity, which prolongs the sign-in once more
+    await page.clock.fast_forward(31_000)
     await until(lambda: posts == 2)
     left_ms = 50_000
     await page.clock.fast_forward(1_750_000)

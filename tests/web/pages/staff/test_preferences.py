@@ -1,4 +1,4 @@
-"""What staff choose for themselves; and pages in Spanish, in a real browser."""
+"""Tests the preferences of staff, and pages in Spanish, in a real browser."""
 
 import asyncio
 import re
@@ -99,7 +99,7 @@ async def test_guesses_at_the_old_password_count_like_those_at_the_sign_in(site:
     person = site.person()
     await person.sign_in(OSEI)
     throttle = site.app[THROTTLE]
-    for _ in range(SIGN_IN.limit):  # ten wrong guesses from here, without their delays
+    for _ in range(SIGN_IN.limit):  # ten wrong guesses from this address, without their delays
         async with throttle.attempt(replace(SIGN_IN, first_delay_ms=0), "demo", "127.0.0.1"):
             pass
     answer = await change(person, demo.password(site.settings, OSEI))

@@ -1,4 +1,4 @@
-"""The staff's pages: On-Call, On-Demand Requests, Case Information, claims."""
+"""Tests the staff's pages: On-Call, On-Demand Requests, Case Information, claims."""
 
 import time
 
@@ -11,7 +11,7 @@ from tests.web.pages.test_accessibility import is_accessible
 
 
 async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff", **how: object) -> Page:
-    """A provider on call, in front of the list."""
+    """Return the page of a provider on call, with the list open."""
     clinic.staff["u_osei"]["on_call"] = True
     page = await open_page(path, **how)
     await expect(page.get_by_role("switch", name="On-Call")).to_be_checked()

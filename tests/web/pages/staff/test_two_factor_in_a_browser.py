@@ -1,4 +1,4 @@
-"""Two-factor sign-in in a real browser: the QR code is there, its key signs in, and every page is accessible."""
+"""Tests two-factor sign-in in a real browser: the QR code's key signs in, and every page is accessible."""
 
 import re
 from collections.abc import AsyncIterator
@@ -23,13 +23,13 @@ def clock(site: Site, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens a page as nobody; no page may log an error but that a form was refused."""
+    """Opens a page without signing in; no page may log an error except that a form was refused."""
     async with pages(site, browser, expected="status of 422") as open_page:
         yield open_page
 
 
 async def password(site: Site, page: Page, email: str) -> None:
-    """The first page of the sign-in."""
+    """Fill in the first page of the sign-in."""
     await page.goto(str(site.server.make_url("/demo/staff/sign-in")))
     await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password").fill(demo.password(site.settings, email))

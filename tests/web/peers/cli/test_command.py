@@ -1,4 +1,4 @@
-"""`greenroom peers` as it is typed: runs and their report, what breaks one, what cannot be used, Ctrl-C, machines."""
+"""Tests `greenroom peers` on the command line: runs and reports, invalid options, lost servers, Ctrl-C, machines."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ def run(*words: object) -> Result:
 
 
 def refused(result: Result) -> str:
-    """The one sentence of a command that cannot be carried out."""
+    """Return the one-sentence error of a command that cannot be carried out."""
     assert result.exit_code == 2, result.output
     lines = [line for line in result.stderr.splitlines() if line]
     assert len(lines) == 1, result.output
@@ -206,7 +206,7 @@ def test_a_temporary_server_can_be_used_for_a_trial() -> None:
     assert result.exit_code == 0, result.output
 
 
-# --- what cannot be used
+# --- invalid options
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -216,7 +216,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def listening(context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """A web server that is no Greenroom."""
+    """Yield the URL of a web server that is no Greenroom."""
     found = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     if context is not None:
         found.socket = context.wrap_socket(found.socket, server_side=True)
@@ -324,7 +324,7 @@ def test_staff_can_be_named_in_the_environment(
 
 @pytest.fixture
 def example(server: RunningServer) -> Callable[..., str]:
-    """Runs an example's command, and returns what it said."""
+    """Runs an example's command, and returns its output."""
     given = {
         "GREENROOM_URL": f"{server.url}/demo",
         "GREENROOM_EMAIL": OSEI,

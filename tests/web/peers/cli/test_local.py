@@ -1,4 +1,4 @@
-"""The staff of a server for a trial: as many as were asked for, and their passwords are right."""
+"""Tests the staff of a temporary server: the requested number of accounts, with valid passwords."""
 
 from __future__ import annotations
 

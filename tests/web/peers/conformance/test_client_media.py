@@ -1,4 +1,4 @@
-"""The rules of media for a client under test: an answer that can be used, a connection, consent (NETWORKS.md)."""
+"""Tests the media rules for a client under test: a valid answer, a connection, consent (NETWORKS.md)."""
 
 from __future__ import annotations
 

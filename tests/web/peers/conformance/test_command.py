@@ -1,4 +1,4 @@
-"""`greenroom peers --conformance` and `--conformance-client` as somebody types them."""
+"""Tests `greenroom peers --conformance` and `--conformance-client` on the command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Said = tuple[int, str, str]
 
 
 def typed(*words: str, stdin: str = "") -> Said:
-    """What the command line exits with, and what it says on both outputs."""
+    """Return the exit code and both outputs of the command line."""
     done = CliRunner().invoke(peers_app, list(words), input=stdin)
     return done.exit_code, done.stdout, done.stderr
 
@@ -67,7 +67,7 @@ async def test_the_command_prints_where_a_client_connects_and_its_faults(
         aiohttp.ClientSession() as http,
         http.ws_connect(url, protocols=("greenroom.v1.json",), headers=headers) as ws,
     ):
-        await ws.send_json({"type": "ping", "id": 1})  # without hello there is nothing to go on with
+        await ws.send_json({"type": "ping", "id": 1})  # without hello the check cannot continue
         code, said, _ = await asyncio.wait_for(running, 30)
     assert code == 1
     assert "hello first" in said

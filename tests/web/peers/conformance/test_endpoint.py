@@ -1,4 +1,4 @@
-"""The scripted server of a conformance run: a client that keeps to the document passes, one that does not is told."""
+"""Tests the scripted server of a conformance run: correct clients pass, and faults of others are reported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOT_SEEN = {"repeats", "media", "connects", "consent"}
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody who stays away is waited for as long as in earnest."""
+    """Makes waits for a client shorter than in a real run."""
     monkeypatch.setattr(scripted, "AWAY_S", 1.2)
     monkeypatch.setattr(scripted, "BACK_S", 3.0)
     monkeypatch.setattr(client_socket, "TOPIC_S", 1.0)
@@ -33,7 +33,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def judged(client: Callable[[str], Awaitable[Any]]) -> dict[str, Outcome]:
-    """What came of each rule, by its key."""
+    """Return the outcome of each rule, by its key."""
     async with Endpoint() as endpoint:
         running = asyncio.ensure_future(client(endpoint.url))
         try:
@@ -45,7 +45,7 @@ async def judged(client: Callable[[str], Awaitable[Any]]) -> dict[str, Outcome]:
 
 
 def faults(outcomes: dict[str, Outcome]) -> dict[str, tuple[str, str]]:
-    """Expected and got, of the rules that were broken."""
+    """Return (expected, received) of the broken rules."""
     return {key: (o.fault.expected, o.fault.got) for key, o in outcomes.items() if o.fault is not None}
 
 

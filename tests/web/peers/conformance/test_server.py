@@ -1,4 +1,4 @@
-"""A conformance run: our own server keeps to the document, and one that does not is told each of its faults."""
+"""Tests a conformance run: our own server passes, and each fault of a broken server is reported."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def credentials(site: Site, *emails: str) -> list[tuple[str, str]]:
-    """Emails and passwords of the demo's staff."""
+    """Return emails and passwords of the demo's staff."""
     return [(email, demo.password(site.settings, email)) for email in emails]
 
 
 async def checked(site: Site, url: str, *only: str, slow: bool = False) -> list[Outcome]:
-    """What came of the checks."""
+    """Return the outcomes of the checks."""
     async with Clinic(url) as clinic:
         return await server.run(clinic, credentials(site, OSEI, LIND, ADMIN), only=only, slow=slow)
 
@@ -124,7 +124,7 @@ OF_COLLEAGUES = (
 
 
 async def missed(site: Site, faults: Sequence[tuple[str, str, str]], *emails: str) -> list[object]:
-    """The faults that a broken server was not told, with what it was told instead."""
+    """Return the faults of a broken server that were not reported, with what was reported instead."""
     found: list[object] = []
     async with Broken(str(site.server.make_url("")).rstrip("/")) as broken, Clinic(broken.url) as clinic:
         people = People(clinic, tuple(credentials(site, *emails)))

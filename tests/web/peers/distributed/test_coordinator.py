@@ -1,4 +1,4 @@
-"""Machines that coordinate over the network: helpers join a run, are lost, and are told of its end."""
+"""Tests runs over the network: helpers join a run, are lost, and learn when it ends."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from web.peers.people.people import Provider
 from web.peers.run.observations import Observations
 
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
-LONG_S = 60.0  # until something must have happened, on a machine with much to do
+LONG_S = 60.0  # the limit in s for anything that must happen, on a busy machine
 KEY = "a key of more than sixteen letters"
 
 
 class Machine:
-    """A `greenroom peers` that runs as on a machine of its own, and what it has said so far."""
+    """A `greenroom peers` process that plays a machine of its own, with its output so far."""
 
     def __init__(self, *words: object, **environment: str) -> None:
         self.said, self._silent = "", False
@@ -53,14 +53,14 @@ class Machine:
             self._news.notify_all()
 
     def until(self, text: str) -> str:
-        """The line with this text, once it has been said."""
+        """Return the first line with this text, once it is printed."""
         with self._news:
             self._news.wait_for(lambda: text in self.said or self._silent, LONG_S)
             assert text in self.said, self.said
             return next(line for line in self.said.splitlines() if text in line)
 
     def until_arrived(self, number: int) -> None:
-        """Returns once it has said that so many patients have come."""
+        """Return when it has printed that this number of patients have arrived."""
 
         def come() -> bool:
             return any(int(told) >= number for told in re.findall(r"(\d+) of \d+ arrived", self.said))
@@ -70,7 +70,7 @@ class Machine:
             assert come(), self.said
 
     def ended(self) -> int:
-        """Its exit code."""
+        """Return the exit code."""
         try:
             code = self.process.wait(LONG_S)
         except subprocess.TimeoutExpired:
@@ -80,13 +80,13 @@ class Machine:
         return code
 
     def dies(self) -> None:
-        """As when a machine loses its power: all its processes at once."""
+        """Kill all processes at once, as when a machine loses its power."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(LONG_S)
 
     def helpers_command(self) -> list[str]:
-        """What it wants to be typed elsewhere, on this machine's own address."""
+        """Return the command that it prints for helpers, with this machine's own address."""
         return self.until("greenroom peers join ").split()[2:]
 
 
@@ -95,7 +95,7 @@ Start = Callable[..., Machine]
 
 @pytest.fixture
 def machine() -> Iterator[Start]:
-    """Starts machines, and ends those that are left."""
+    """Starts machines, and ends those that still run."""
     started: list[Machine] = []
 
     def start(*words: object, **environment: str) -> Machine:

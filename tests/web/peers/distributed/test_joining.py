@@ -1,4 +1,4 @@
-"""Who can join a run over the network, and who cannot: each refusal is a sentence on both sides."""
+"""Tests who can join a run over the network: each refusal is a sentence on both sides."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from web.peers.run.plan import Credential, Plan
 from web.server import tls
 
 KEY = "a key of more than sixteen letters"
-LONG_S = 60.0  # until something must have happened, on a machine with much to do
+LONG_S = 60.0  # the limit in s for anything that must happen, on a busy machine
 
 
 def join(at: object, *words: object, certificate: str = "00" * 32) -> Result:
@@ -35,13 +35,13 @@ def join(at: object, *words: object, certificate: str = "00" * 32) -> Result:
 
 
 def refused(result: Result) -> str:
-    """The last sentence of a command that cannot be carried out."""
+    """Return the last sentence of a command that cannot be carried out."""
     assert result.exit_code == 2, result.output
     return [line for line in result.stderr.splitlines() if line][-1]
 
 
 class Lobby(Coordinator):
-    """A run that waits for two helpers and is never played; `said` is what its user was told."""
+    """A run that waits for two helpers and never begins; `said` holds the texts for its user."""
 
     def __init__(self, plan: Plan, meant: Plan | None = None) -> None:
         self.said: list[str] = []
@@ -49,7 +49,7 @@ class Lobby(Coordinator):
         super().__init__(Address("127.0.0.1", 0), KEY, plan, shares, self.said.append)
 
     def join(self, *words: object, at: object = None) -> Result:
-        """Type what this run shows, with its key unless `words` have another."""
+        """Run the printed command of this run, with its key unless `words` contain another."""
         key = () if "--key" in words else ("--key", KEY)
         return join(at or self.at, *words, *key, certificate=self.fingerprint)
 
@@ -135,7 +135,7 @@ def test_a_coordinator_with_another_certificate_never_receives_the_key(tmp_path:
 
 @contextmanager
 def recorded(at: Address) -> Iterator[tuple[Address, bytearray]]:
-    """A port that leads to another, and all bytes that pass in either direction."""
+    """Yield a port that forwards to another, and all bytes that pass in either direction."""
     seen, bound, over = bytearray(), Future[int](), threading.Event()
 
     async def copy(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
@@ -172,7 +172,9 @@ def test_neither_the_key_nor_the_plan_travels_in_clear() -> None:
 
 
 async def _strangers(lobby: Lobby) -> list[int | None]:
-    """A browser that looks, one without a key, and three with the key who send what is no message of a helper."""
+    """Connect a browser, a client without a key, and three with the key that send invalid messages; return
+    the codes.
+    """
     url, bearer = f"https://{lobby.at}/", {"Authorization": f"Bearer {KEY}"}
     codes: list[int | None] = []
     async with aiohttp.ClientSession() as http, asyncio.timeout(LONG_S):

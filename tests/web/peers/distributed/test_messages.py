@@ -1,4 +1,4 @@
-"""The messages between machines of one run: they hold nothing of one machine, and all else is refused."""
+"""Tests the messages between machines of one run: they hold no machine's private data; invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_an_address_is_a_host_and_a_port() -> None:
 
 @asynccontextmanager
 async def channels() -> AsyncIterator[tuple[Channel[FromHelper], Channel[FromCoordinator], Socket]]:
-    """Both ends of a channel, and the helper's WebSocket."""
+    """Yield both ends of a channel, and the helper's WebSocket."""
     opened: asyncio.Queue[web.WebSocketResponse] = asyncio.Queue()
     over = asyncio.Event()
 

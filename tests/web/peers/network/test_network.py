@@ -1,4 +1,4 @@
-"""What a network does to each packet: the same for the same seed, as often as it says, and within its bounds."""
+"""Tests what a network does to each packet: the same for the same seed, at the given rates, within its bounds."""
 
 from __future__ import annotations
 
@@ -121,7 +121,8 @@ def test_a_slow_link_carries_its_rate_and_drops_what_would_wait_longer_than_its_
     way, goes = Way(rate_kbit=300, queue_ms=200), direction()
     found = [(n / 100, goes.packet(way, 1000, n / 100)) for n in range(1000)]  # 800 kbit/s for 10 s
     carried = [(at, arrives[0]) for at, arrives in found if arrives]
-    assert len(carried) * 8 == pytest.approx(300 * 10.2, rel=0.02)  # kbit: 10 s, and what waits in the queue
+    # kbit: 10 s of packets that wait in the queue
+    assert len(carried) * 8 == pytest.approx(300 * 10.2, rel=0.02)
     assert max(moment - at for at, moment in carried) <= 0.2 + 0.03
     assert goes.counts["queue_full"] == 1000 - len(carried)
 

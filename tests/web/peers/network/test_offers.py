@@ -1,4 +1,4 @@
-"""An offer that leads through a proxy has the proxy's address, and no way around it."""
+"""Tests that an offer through a proxy has only the proxy's address."""
 
 from __future__ import annotations
 

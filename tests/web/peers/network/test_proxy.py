@@ -1,4 +1,4 @@
-"""The proxy on real sockets: datagrams and streams get what the network says, and everything kept has a bound."""
+"""Tests the proxy on real sockets: datagrams and streams follow the network's rules, and its memory has bounds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WAIT_S = 20
 
 
 class Udp(asyncio.DatagramProtocol):
-    """A UDP socket that keeps what it receives, and sends it back if it `echoes`."""
+    """A UDP socket that records what it receives, and sends it back if it `echoes`."""
 
     def __init__(self, *, echoes: bool = False) -> None:
         self.got: list[bytes] = []
@@ -45,7 +45,7 @@ class Udp(asyncio.DatagramProtocol):
 
 @asynccontextmanager
 async def udp(network: Network, **how: Any) -> AsyncIterator[tuple[Proxy, Udp, Udp]]:
-    """A proxy, a server behind it that echoes, and a client of it."""
+    """Yield a proxy, a server behind it that echoes, and a client of it."""
     loop = asyncio.get_running_loop()
     _, server = await loop.create_datagram_endpoint(lambda: Udp(echoes=True), local_addr=("127.0.0.1", 0))
     async with proxied(network, server.address, **how) as proxy:
@@ -57,7 +57,7 @@ async def udp(network: Network, **how: Any) -> AsyncIterator[tuple[Proxy, Udp, U
 
 @asynccontextmanager
 async def tcp(network: Network) -> AsyncIterator[tuple[Proxy, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A proxy in front of a server that sends back what it gets, and a connection through it."""
+    """Yield a proxy in front of a server that sends back what it gets, and a connection through it."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):

@@ -1,4 +1,4 @@
-"""A file of a network: what it may hold, and the one sentence that answers a mistake."""
+"""Tests the file of a network: its valid content, and the one-sentence errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripting API: a visit told as a story, what was seen of it, faults on purpose. On a real site and relay."""
+"""Tests the scripting API: a scripted visit, what its people observe, deliberate faults. On a real site and relay."""
 
 import asyncio
 import itertools
@@ -47,7 +47,7 @@ async def on_call(site: Site, url: str) -> AsyncIterator[OnCall]:
 
 
 async def call(patient: Patient, provider: Provider) -> tuple[Room, Room]:
-    """Claimed and connected; nobody has pressed Start Session."""
+    """Yield a claimed visit with connected media; neither side has pressed Start Session."""
     theirs, ours = await asyncio.gather(provider.claim(patient.room.visit), patient.pulled_in())
     return ours, theirs
 
@@ -195,7 +195,7 @@ async def test_light_media_crosses_once_both_have_pressed_and_not_before(url: st
     async with Patient(url, media="light") as patient:
         await patient.meet_now()
         ours, theirs = await call(patient, provider)
-        ours.early_media()  # a fault on purpose: the relay lets nothing through
+        ours.early_media()  # a deliberate fault: the relay forwards nothing
         await ours.start()
         await asyncio.sleep(0.15)
         assert (ours.flow.packets, theirs.flow.packets) == (0, 0)
@@ -287,7 +287,7 @@ async def test_r31_media_goes_on_after_a_fresh_offer_and_the_gap_is_counted(
         await live(ours, theirs)
         await asyncio.gather(ours.first_frame(), theirs.first_frame())
         for person in (patient, provider):
-            await person.request("media.join", visit=ours.visit)  # the answer is followed by a fresh offer
+            await person.request("media.join", visit=ours.visit)  # a fresh offer follows the answer
             seen = [room.flow.packets + 20 * room.flow.pictures for room in (ours, theirs)]
             heard = [room.flow.sound for room in (ours, theirs)]
             for room, before in zip((ours, theirs), seen, strict=True):
@@ -308,7 +308,7 @@ async def test_r31_a_film_goes_on_after_its_end_at_its_own_pace(film: Path) -> N
     assert picture is not None
     assert sound is None
     began, times = time.monotonic(), list[int]()
-    for _ in range(15):  # the film has 12 frames, 15 a second
+    for _ in range(15):  # the film has 12 frames, 15 per second
         frame = await picture.recv()
         times.append(frame.pts or 0)
     assert time.monotonic() - began > 0.8
@@ -321,7 +321,7 @@ async def test_r31_a_film_goes_on_after_its_end_at_its_own_pace(film: Path) -> N
 def test_r31_silence_until_the_end_of_a_call_is_a_freeze() -> None:
     flow = Flow()
     flow.over(100.0)
-    assert flow.freezes == 0  # nothing was ever seen: that is an error of its own
+    assert flow.freezes == 0  # no frame was received: that is an error of its own
     flow.add(100.0)
     flow.over(100.4)
     assert flow.freezes == 0

@@ -1,4 +1,4 @@
-"""The wire of synthetic people: HTTP and WebSocket however the bytes are cut, and whatever nonsense comes."""
+"""Tests the wire of synthetic people: HTTP and WebSocket however the bytes are cut, and invalid input."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ UPGRADED = (
 
 
 class Other:
-    """The server's end: what was written to it, and whether it was let go."""
+    """The server's side: the bytes written to it, and whether it was closed."""
 
     def __init__(self) -> None:
         self.written = b""

@@ -1,4 +1,4 @@
-"""`greenroom peers compare` and `report`: what they print, what they exit with, and what they say of bad input."""
+"""Tests `greenroom peers compare` and `report`: their output, exit codes, and errors for invalid input."""
 
 from __future__ import annotations
 

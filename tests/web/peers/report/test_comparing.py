@@ -1,4 +1,4 @@
-"""Two runs beside each other: what changed is found, what did not is not, and too little is said to be too little."""
+"""Tests the comparison of two runs: it finds changes, reports no false ones, and says if the data is too little."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from web.peers.run.observations import Observations, Series
 
 
 def verdict(comparison: Comparison, name: str, what: str) -> str:
-    """What is said of one figure."""
+    """Return the verdict on one figure."""
     (found,) = [change.verdict for change in comparison.changes if (change.name, change.what) == (name, what)]
     return found
 

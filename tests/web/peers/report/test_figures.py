@@ -1,4 +1,4 @@
-"""The arithmetic of a report: percentiles that were really seen, sums of gauges, rates that do not flatter."""
+"""Tests the arithmetic of a report: percentiles that were really observed, sums of gauges, rates."""
 
 from __future__ import annotations
 

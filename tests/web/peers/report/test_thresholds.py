@@ -1,4 +1,4 @@
-"""What a threshold on the command line means, and what is said of one that means nothing."""
+"""Tests thresholds on the command line, and the errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web.peers.run.observations import Observations
 
 
 def small() -> Observations:
-    """Ten visits, one a second, claimed in 1 to 10 ms; two errors."""
+    """Return ten visits, one per second, claimed in 1 to 10 ms; two errors."""
     clock = Clock()
     seen = Observations(clock=clock)
     for number in range(1, 11):

@@ -1,4 +1,4 @@
-"""When synthetic people come and how long they take: what words mean, and that a seed says it all."""
+"""Tests arrival times and durations of synthetic people: their syntax, and that the seed determines them."""
 
 from itertools import pairwise
 from random import Random

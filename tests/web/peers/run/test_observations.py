@@ -1,4 +1,4 @@
-"""What a run saw is kept whole: in a file, in pieces from several processes, and in bounded memory."""
+"""Tests that the observations of a run are kept whole: in a file, in parts of several processes, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from web.peers.run.observations import EXAMPLE_LENGTH, EXAMPLES, OTHER, Observat
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until a test moves it."""
 
     now = 100.0
 
@@ -21,7 +21,7 @@ class Clock:
 
 
 def seen() -> tuple[Observations, Clock]:
-    """Observations of a small run, and its clock."""
+    """Return the observations of a small run, and its clock."""
     clock = Clock()
     observations = Observations(clock=clock)
     clock.now += 1.5

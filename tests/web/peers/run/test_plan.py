@@ -1,4 +1,4 @@
-"""What a run is to be: who does which share, and that credentials are read and never shown."""
+"""Tests the plan of a run: the shares of the processes, and that credentials are read and never shown."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the server uses is read from the machine where that is possible, and is left out where it is not."""
+"""Tests that the server's resources are read from the machine if possible, and left out otherwise."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_servers_workers_count_for_it() -> None:
     assert sample(child) is None
     assert max(seen.gauges["server_rss"][0].values) > 1e6
     assert "store_cpu" not in seen.gauges
-    watch.tick()  # the server is gone, which is no fault of the driver
+    watch.tick()  # the server is gone, which is not the driver's fault
     assert sample(process.pid) is None
 
 

@@ -3,7 +3,7 @@ import { beforeEach, mock, test } from "node:test";
 import { PathRepair } from "../../../../web/static/session/path_repair.js";
 import { SignallingError } from "../../../../web/static/signalling/errors.js";
 
-/** What was done, and how the next restart ends. */
+/** The recorded actions, and the outcome of the next restart. */
 let done = /** @type {string[]} */ ([]);
 let refused = "";
 
@@ -16,7 +16,7 @@ const repair = () =>
     join: () => done.push("join"),
   });
 
-/** Let what is awaited happen. */
+/** Let pending promises settle. */
 const turn = async () => {
   for (let n = 0; n < 5; n++) await null;
 };

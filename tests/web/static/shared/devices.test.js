@@ -73,7 +73,7 @@ test("a device that works and gives nothing is silent; one that does not work ke
   assert.match(words.what, /microphone gives no sound/);
 });
 
-/** An AudioContext that says when its clock runs. */
+/** An AudioContext that reports when its clock runs. */
 class Silent {
   currentTime = 0;
   closed = false;
