@@ -1,5 +1,4 @@
-"""Chromium for tests: where it is, how it is started without a screen, a sandbox or the world, and one that many
-tests share.
+"""Starts Chromium for tests: finds it, starts it without a screen or sandbox, and shares one among many tests.
 
 A start takes a second and more of a core; a context of its own gives each person in a test a browser nobody else has.
 """
@@ -26,16 +25,18 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-device-for-media-stream=fps=10",  # every frame of a camera is encoded by the cores that all tests share
+    # the cores that all tests share encode every frame of a camera
+    "--use-fake-device-for-media-stream=fps=10",
     "--use-fake-ui-for-media-stream",
-    # Each page would bring a renderer for suggestions under an address bar that nobody sees: two thirds of its cost.
+    # Without this, each page starts a renderer for suggestions of the address bar: two thirds of the page's
+    # cost.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
 ]
 """Command-line switches for Playwright's `launch(executable_path=..., args=ARGUMENTS)`."""
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium: the one that GREENROOM_CHROMIUM names, else one on PATH."""
+    """Return the path of a Chromium: the one that GREENROOM_CHROMIUM names, else one on PATH; None without one."""
     named = os.environ.get("GREENROOM_CHROMIUM")
     return next(filter(None, map(shutil.which, (named, *NAMES) if named else NAMES)), None)
 
@@ -49,7 +50,7 @@ class Shared:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[Browser]:
-        """The browser for one test, without anybody in it; whoever is left in it afterwards leaves."""
+        """Yield the browser for one test, without any context; contexts that are left are closed afterwards."""
         if self._browser is None or not self._browser.is_connected():
             self._browser = await self._playwright.chromium.launch(
                 executable_path=self._path, args=self._arguments
@@ -59,14 +60,14 @@ class Shared:
             await context.close()
 
     async def close(self) -> None:
-        """Ends it."""
+        """Close the browser."""
         if self._browser is not None:
             await self._browser.close()
 
 
 @asynccontextmanager
 async def shared(path: str, arguments: Sequence[str] = ARGUMENTS) -> AsyncIterator[Shared]:
-    """A Chromium to be lent to one test after the other."""
+    """Yield a Chromium to be lent to one test after the other."""
     async with async_playwright() as playwright:
         browser = Shared(playwright, path, arguments)
         yield browser

@@ -1,4 +1,4 @@
-"""What all tests share: a real Valkey, the real server, a real Chromium, and a last word on what did not run.
+"""Fixtures and hooks of all tests: a real Valkey, the real server, a real Chromium, and a list of skipped tests.
 
 With GREENROOM_NO_SKIP set (as in CI), a test that would be skipped fails.
 """
@@ -29,10 +29,10 @@ NO_BROWSER = "no Chromium here: install chromium, or name one with GREENROOM_CHR
 NO_SKIP = "GREENROOM_NO_SKIP"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell in the background hands that on, and a command that is tested would not hear its Ctrl-C.
+    # A background shell ignores SIGINT and passes that on: a command under test would not receive its Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Keep what is compiled, or each of the servers and commands that tests start compiles all our files once more.
+# Keep compiled files: else each server and command that a test starts compiles all our files again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -80,7 +80,7 @@ def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedde
 
 @pytest.fixture
 def valkey_url(embedded_store: EmbeddedStore) -> Iterator[str]:
-    """The URL of a real, empty Valkey; after the test, what is in it must be as the table of keys says."""
+    """The URL of a real, empty Valkey; after the test, its content must match the table of keys."""
     with redis.Redis.from_url(embedded_store.url, socket_timeout=5) as client:
         client.flushall()
         yield embedded_store.url
@@ -131,7 +131,7 @@ def greenroom_server(start_server: StartServer) -> StartServer:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of a Chromium; a test that asks for it does not run where there is none."""
+    """The path of a Chromium; a test that uses it is skipped if there is none."""
     path = find_chromium()
     if path is None:
         pytest.skip(NO_BROWSER)
@@ -154,13 +154,14 @@ async def browser(shared_chromium: Shared) -> AsyncIterator[Browser]:
 
 @pytest.fixture(autouse=True)
 async def nothing_runs_on() -> AsyncIterator[None]:
-    """What a test leaves running in the loop, which all share, ends with the test."""
+    """Ends the tasks that a test leaves in the event loop, which all tests share."""
     before = asyncio.all_tasks()
     yield
     left = [
         task
         for task in asyncio.all_tasks() - before - {asyncio.current_task()}
-        if "playwright" not in repr(task)  # which names the file: the browser outlives the test
+        # whose file name is checked: the browser is still open after the test
+        if "playwright" not in repr(task)
     ]
     for task in left:
         task.cancel()
@@ -168,7 +169,9 @@ async def nothing_runs_on() -> AsyncIterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks whatever needs a browser, and leaves it out where there is none. Leaves long tests to `make faults`."""
+    """Mark the tests that need a browser, and skip them if there is none. Leave out long tests except in
+    `make faults`.
+    """
     here = find_chromium() is not None
     if os.environ.get("GREENROOM_FAULTS") != "all":
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
@@ -187,7 +190,7 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Where every test must run, one that is skipped has failed."""
+    """Count a skipped test as failed in a run in which every test must run."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get(NO_SKIP):
         report.outcome = "failed"
@@ -197,13 +200,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A file that was skipped whole is a failure too, where every test must run."""
+    """Count a file that was skipped whole as a failure in a run in which every test must run."""
     if os.environ.get(NO_SKIP) and _not_run(session.config) and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The last lines of a run: which tests did not run, and why."""
+    """Print the last lines of a run: the tests that did not run, and why."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and (left_out := _not_run(config)):
         reporter.write_line(f"These {len(left_out)} did not run:", yellow=True)

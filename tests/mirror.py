@@ -1,4 +1,4 @@
-"""Which tests are a source file's own: those at the mirrored path, and those that this list names besides.
+"""Lists which tests belong to a source file: those at the mirrored path, and those that this list names in addition.
 
 `signalling/visit/rules.py` is tested by `tests/signalling/visit/test_rules.py` and `test_rules_*.py` beside it. A
 file without one, or with a part that others test better, has a line in `BESIDES`, or its room has one in `ROOMS`.
@@ -74,7 +74,7 @@ PAGES = "web/pages/"
 PEERS = "web/peers/"
 
 BESIDES |= {
-    # Words, tables and types: tested where they are drawn, sent or read
+    # Words, tables and types: tested by the tests of the code that draws, sends or reads them
     "web/errors": "web/test_app",
     "web/keys": "web/test_app",
     "web/appointments/week": f"{PAGES}appointments/test_booking",
@@ -87,7 +87,7 @@ BESIDES |= {
     "web/mail/visits": "web/mail/test_mail_queue",
     "web/reports/words": "web/reports/test_reports",
     f"{PEERS}report/words": f"{PEERS}report/test_writing",
-    # Parts of what one test asks as a whole: over HTTP, or from the command line
+    # Parts that one test covers together: over HTTP, or from the command line
     "web/commands/options": "web/commands/test_main",
     "web/identity/invitations": f"{PAGES}setup/test_people web/identity/test_throttle",
     "web/identity/second_factor": f"{PAGES}staff/test_two_factor",

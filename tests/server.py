@@ -1,4 +1,4 @@
-"""The real server as a test starts it: the console script, a free port, a data folder of its own.
+"""Starts the real server for a test: the console script, on a free port, with a data folder of its own.
 
 Knows how to write settings, wait until the server answers, read its log and end it. Used by the `greenroom_server`
 fixture; a test may stop a server early and start another on the same folder.
@@ -17,12 +17,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSOLE_SCRIPT = [str(Path(sys.executable).with_name("greenroom")), "serve", "--config"]
-READY_S = 60.0  # a machine with ten times as much to do as it can; how fast a start is, test_serve says
+READY_S = 60.0  # for a machine with ten times its load; test_serve tests how fast a start is
 STOP_S = 30.0
 
 
 def toml(settings: dict[str, dict[str, Any]]) -> str:
-    """The settings as the text of a config.toml (JSON's scalars and lists are TOML's)."""
+    """Return the settings as the text of a config.toml (JSON's scalars and lists are TOML's)."""
     lines = []
     for section, values in settings.items():
         lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
@@ -30,7 +30,7 @@ def toml(settings: dict[str, dict[str, Any]]) -> str:
 
 
 class RunningServer:
-    """A server process and what a test asks of it."""
+    """A server process, and the requests that a test makes to it."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class RunningServer:
         options: tuple[str, ...] = (),
         stderr: int | None = None,
     ) -> None:
-        """Starts the server with `folder` for its settings, data and log; `wait` tells when it answers.
+        """Start the server with `folder` for its settings, data and log; `wait` returns when it answers.
 
         With another `stderr`, a descriptor, there is no log to read.
         """
@@ -84,7 +84,7 @@ class RunningServer:
         return [int(pid) for pid in children if "valkey" not in Path(f"/proc/{pid}/comm").read_text()]
 
     def wait(self) -> "RunningServer":
-        """Returns once /healthz answers 200; raises AssertionError with the log when it does not."""
+        """Return when /healthz answers 200; raise AssertionError with the log if it does not."""
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline and self.process.poll() is None:
             listening = [event for event in self.events if event["event"] == "server.listening"]
@@ -96,7 +96,7 @@ class RunningServer:
         raise AssertionError(f"the server does not answer:\n{self.log[-4000:]}")
 
     def until_said(self, text: str) -> str:
-        """Standard output once `text` is in it; raises AssertionError with the log when it does not come."""
+        """Return standard output when it contains `text`; raise AssertionError with the log if it never does."""
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline and self.process.poll() is None:
             if text in self.output:
@@ -105,13 +105,13 @@ class RunningServer:
         raise AssertionError(f"the server does not say {text!r}:\n{self.log[-4000:]}")
 
     def get(self, path: str, timeout_s: float = 5.0) -> dict[str, Any]:
-        """The JSON that a GET of `path` answers."""
+        """Return the JSON of the answer to a GET of `path`."""
         with urllib.request.urlopen(self.url + path, timeout=timeout_s) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 
     def status(self, path: str) -> int:
-        """The status of a GET of `path`; 0 when nobody answers."""
+        """Return the status of a GET of `path`; 0 if the server does not answer."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=2) as answer:
                 return int(answer.status)
@@ -121,7 +121,7 @@ class RunningServer:
             return 0
 
     def stop(self) -> int:
-        """Tells the server to stop and returns its exit code; kills it when it does not stop."""
+        """Stop the server and return its exit code; kill it if it does not stop."""
         if self.process.poll() is None:
             self.process.terminate()
         try:

@@ -15,7 +15,7 @@ def kind_of(name: str) -> keys.Key | None:
 
 
 def wrong(name: str, type_: str, ttl: int) -> list[str]:
-    """Return what differs from the table. `ttl`: -1 if the key does not expire."""
+    """Return the differences of a key from the table. `ttl`: -1 if the key does not expire."""
     kind = kind_of(name)
     if type_ == "none":
         return []  # expired meanwhile
@@ -30,7 +30,7 @@ def wrong(name: str, type_: str, ttl: int) -> list[str]:
 
 
 def faults(client: Redis) -> list[str]:
-    """Return what in the store differs from the table, sorted."""
+    """Return all differences between the store and the table, sorted."""
     store: Any = client
     names = store.keys("*")
     pipe = store.pipeline(transaction=False)

@@ -1,4 +1,4 @@
-"""Imports run one way: media and signalling know nothing of each other or of the pages, and what is pure does no I/O.
+"""Tests that imports run one way: media and signalling import neither each other nor pages; pure modules do no I/O.
 
 Reads the sources; runs nothing of them.
 """

@@ -1,4 +1,4 @@
-"""Each event in the log has a constant name of the form `area.event`, and the documented ones exist."""
+"""Tests that each log event has a constant name of the form `area.event`, and that the documented ones exist."""
 
 from __future__ import annotations
 

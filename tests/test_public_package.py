@@ -1,4 +1,4 @@
-"""What load testers and clients import is in the wheel: `greenroom`, in an environment without this folder."""
+"""Tests that the wheel contains what load testers and clients import: `greenroom`, without this folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a wheel from a copy of the sources, so that nothing of an earlier build is in it."""
+    """A wheel built from a copy of the sources, so that it contains nothing of an earlier build."""
     folder = tmp_path_factory.mktemp("wheel")
     sources = folder / "sources"
     for package in PACKAGES:
@@ -53,7 +53,7 @@ def python(wheel: Path) -> Path:
 
 
 def run(python: Path, *words: str, **environment: str) -> str:
-    """Return what a program of the new environment prints, run away from this folder."""
+    """Return the output of a program in the new environment, run outside this folder."""
     done = subprocess.run(
         [str(python), *words],
         cwd=python.parent,

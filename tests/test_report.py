@@ -1,4 +1,4 @@
-"""The last lines of a test run: what did not run and why; and where everything must run, a failure instead."""
+"""Tests the last lines of a test run: skipped tests with reasons, or failures if every test must run."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def test_something_else():
 
 
 def run(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A run of three tests, two of which need a Chromium, with no program on PATH."""
+    """Return the run of three tests, two of which need a Chromium, without any program on PATH."""
     (tmp_path / "test_sample.py").write_text(TESTS, "utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
     command += [

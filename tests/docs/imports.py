@@ -24,7 +24,7 @@ Links = dict[Link, int]
 
 
 class Box(NamedTuple):
-    """Where a room is drawn."""
+    """The place of a room in the drawing."""
 
     x: float
     y: float
@@ -47,7 +47,7 @@ def rooms() -> dict[str, str]:
 
 
 def links() -> Links:
-    """Return which rooms import which when the program runs; imports for the type checker alone do not count."""
+    """Return how many imports run from one room to another; imports for the type checker alone do not count."""
     room_of, found = rooms(), Counter[Link]()
     for package in PACKAGES:
         for path in sources(package):
@@ -112,7 +112,7 @@ def _against(known: Links, circle: set[str]) -> set[Link]:
 
 
 def needed(down: set[Link]) -> set[Link]:
-    """Return the links of a graph without circles that no way of others says already."""
+    """Return the links of a graph without cycles that no path of other links implies."""
     below: dict[str, set[str]] = {}
 
     def under(room: str) -> set[str]:
@@ -144,7 +144,7 @@ def floors(down: set[Link], members: list[str]) -> dict[str, int]:
 def _package(
     package: str, members: list[str], of: dict[str, int], at: tuple[float, float, float], out: list[str]
 ) -> dict[str, Box]:
-    """Draw a package's frame at (x, y, width) and return where its rooms are."""
+    """Draw a package's frame at (x, y, width) and return the positions of its rooms."""
     x0, y0, width = at
     height = (1 + max(of.values(), default=0)) * ROW + HEAD - 6
     out.append(
@@ -184,7 +184,7 @@ def _arrow(one: Box, other: Box, red: bool) -> str:
 
 
 def drawing() -> str:
-    """Return the drawing as SVG."""
+    """Return the drawing of the rooms and their imports as SVG."""
     known = links()
     red = upward(known)
     down = set(known) - red

@@ -1,4 +1,4 @@
-"""Parts of documents that are made from the code: they stand between two comments that name them.
+"""Replaces the parts of documents that are generated from the code, each between two comments with its name.
 
 `<!-- made: NAME -->` begins a part and `<!-- end: NAME -->` ends it; `make docs` makes all of them anew.
 """
@@ -14,7 +14,7 @@ _PART = re.compile(r"(<!-- made: (?P<name>[\w-]+) -->\n).*?(<!-- end: (?P=name) 
 
 
 def renewed(text: str, parts: dict[str, str]) -> str:
-    """Return the document with each of its marked parts made anew. Raises `KeyError` for a part that nothing makes."""
+    """Return the document with each marked part generated again. Raises `KeyError` for a part without a generator."""
     return _PART.sub(lambda found: f"{found[1]}\n{parts[found['name']].strip()}\n\n{found[3]}", text)
 
 

@@ -9,7 +9,7 @@ from tests.test_architecture import PACKAGES, ROOT
 
 
 def sentence_of(folder: Path) -> str:
-    """Return the first paragraph of what a folder says about itself, in one line."""
+    """Return the first paragraph of a folder's docstring, in one line."""
     text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
     return " ".join(text.split("\n\n")[0].split())
 

@@ -1,4 +1,4 @@
-"""Every example of docs/LOAD-TESTER.md runs, against a real server."""
+"""Tests that every example of docs/LOAD-TESTER.md runs against a real server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = (DOCS / "LOAD-TESTER.md").read_text("utf-8")
 
 
 def examples() -> dict[str, Any]:
-    """Return what the page's examples define."""
+    """Return the names that the page's examples define."""
     names: dict[str, Any] = {}
     exec(
         compile("\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)), "LOAD-TESTER.md", "exec"),

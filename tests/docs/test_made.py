@@ -1,4 +1,4 @@
-"""What documents hold of the code is what the code says."""
+"""Tests that the generated parts of documents match the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that documents name exist, and every test that carries a row's number has that row."""
+"""Tests that the tests that documents name exist, and that each row number in a test's name has its row."""
 
 from __future__ import annotations
 

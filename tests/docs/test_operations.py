@@ -1,4 +1,4 @@
-"""What documents say of settings, commands, log events and make targets exists."""
+"""Tests that the settings, commands, log events and make targets that documents name exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of the dependencies' private interfaces in ARCHITECTURE.md is what the code uses, with bounds that hold.
+"""Tests the table of private interfaces in ARCHITECTURE.md: it matches the code, and the version bounds hold.
 
 Private is a module or an attribute whose name begins with an underscore, in a package that is neither ours nor
 Python's.
@@ -20,7 +20,8 @@ import pytest
 from tests.docs.marked import DOCS, ROOT
 
 PACKAGES = ("media", "signalling", "web")
-DOCUMENTED = frozenset({"_asdict", "_exit", "_fields", "_replace"})  # of named tuples and of `os`
+# private names of named tuples and of `os`
+DOCUMENTED = frozenset({"_asdict", "_exit", "_fields", "_replace"})
 NOT_FOREIGN = (*PACKAGES, "greenroom", "builtins", *sys.stdlib_module_names)
 OF_ITSELF = frozenset({"self", "cls", "super()"})
 _ROW = re.compile(r"^\| `(?P<bound>[^`]+)` \| `(?P<file>[\w/.]+)` \| (?P<names>[^|]+) \| (?P<rest>.+) \|$")

@@ -1,4 +1,4 @@
-"""Every document that code, tests or documents refer to exists, with the section or the row that is named."""
+"""Tests that every document, section and row exists to which code, tests or documents refer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([\w-]+))?\)")
 
 
 def written() -> Iterator[Path]:
-    """Yield every file that people write, this one excepted."""
+    """Yield every file that people write, except this one."""
     for folder, inside, names in os.walk(ROOT):
         inside[:] = sorted(name for name in inside if not name.startswith(".") and name not in FOREIGN)
         for path in (Path(folder, name) for name in sorted(names)):
@@ -45,7 +45,7 @@ def anchors(document: Path) -> frozenset[str]:
 
 
 def found(name: str, beside: Path) -> Path | None:
-    """Return the document that a reference means: by its path, else the only one of this name."""
+    """Return the document that a reference means: by its path, else the only document with this name."""
     for start in (beside.parent, ROOT):
         if (start / name).is_file():
             return (start / name).resolve()

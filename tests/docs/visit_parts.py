@@ -56,7 +56,7 @@ def _states() -> str:
 
 
 def _asked(rule: Rule) -> str:
-    """Return the codes of what else a row asks, as its guards spell them."""
+    """Return the codes of a row's further conditions, as its guards name them."""
     codes = [code for guard in rule.guards for code in _REFUSED.findall(inspect.getsource(guard))]
     return ", ".join(f"`{code}`" for code in dict.fromkeys(codes))
 

@@ -1,4 +1,4 @@
-"""Makes the parts of the documents that come from the code anew: `make docs`."""
+"""Writes the parts of the documents that are generated from the code: `make docs`."""
 
 from __future__ import annotations
 

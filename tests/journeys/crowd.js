@@ -1,7 +1,6 @@
-/* What a crowd of patients costs a page: when all rows had been painted, and what was drawn, and how
-   smoothly, while rows change. */
+/* Measures what many patients cost a page: the time until all rows are painted, and what changing rows redraw. */
 globalThis.crowd = {
-  opened: null, // when the last of the rows had been painted, ms after the navigation began
+  opened: null, // the time at which the last row was painted, in ms after the navigation began
 
   watch() {
     const seen = { changed: new Set(), elements: 0, frames: 0, longest_ms: 0, began_ms: performance.now() };
@@ -32,7 +31,7 @@ globalThis.crowd = {
     requestAnimationFrame(frame);
   },
 
-  /** Resolves once so many rows have changed. */
+  /** Resolves after this number of row changes. */
   async until(count) {
     while (this.seeing.changed.size < count) await new Promise((later) => setTimeout(later, 20));
   },

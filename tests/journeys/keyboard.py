@@ -1,4 +1,4 @@
-"""Hands that have a keyboard only: Tab, Enter, Space, Escape and letters, and eyes that look where the focus is.
+"""Uses pages by keyboard only: Tab, Enter, Space, Escape and letters; checks at each stop that the focus is visible.
 
 Every stop on the way must be seen: a ring around it, and not wholly behind something else (WCAG 2.2, 2.4.7 and 2.4.11).
 """
@@ -12,7 +12,7 @@ from playwright.async_api import ElementHandle, Locator, Page, expect
 MOST_STOPS = 150
 SCROLLED_MS = 300  # a page may still scroll to what has the focus
 
-# What has the focus, what is wrong with how it shows it, and whether it is the target.
+# The focused element, what is wrong with how it shows the focus, and whether it is the target.
 LOOK = """(target) => {
   const at = document.activeElement;
   const there = at === target, gone = target !== null && !target.isConnected;
@@ -35,14 +35,14 @@ LOOK = """(target) => {
 
 
 class Keyboard:
-    """One page, walked by keyboard. `unseen` collects what was wrong with a stop."""
+    """One page, used by keyboard. `unseen` collects the stops whose focus is not visible."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.unseen: list[str] = []
 
     async def look(self) -> str:
-        """The name of what has the focus; what is wrong with it is kept."""
+        """Return the name of the focused element; keep what is wrong with its visibility."""
         return str((await self._looked(None))["name"])
 
     async def _looked(self, target: ElementHandle | None) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Keyboard:
         return found
 
     async def to(self, target: Locator) -> None:
-        """Press Tab until the target has the focus. Fails with the way that was gone where it never comes."""
+        """Press Tab until the target has the focus. Fails with the list of stops if it never has."""
         await expect(target).to_be_visible(timeout=10_000)
         if await target.evaluate("(element) => element === document.activeElement"):
             return
@@ -69,22 +69,22 @@ class Keyboard:
                 return
             if found[
                 "gone"
-            ]:  # drawn anew meanwhile; looking for it at each stop would take as long as all else
+            ]:  # drawn again meanwhile; a search at each stop would take as long as everything else
                 element = await target.element_handle()
         raise AssertionError(f"no way to {target} by Tab: {way}")
 
     async def press(self, target: Locator, key: str = "Enter") -> None:
-        """Go to the target and press it."""
+        """Move to the target and press it."""
         await self.to(target)
         await self.page.keyboard.press(key)
 
     async def write(self, target: Locator, text: str) -> None:
-        """Go to a field and write over what it holds."""
+        """Move to a field and replace its text."""
         await self.to(target)
         await self.page.keyboard.type(text)
 
     async def stays_inside(self, dialog: Locator, stops: int = 8) -> None:
-        """The focus begins in the dialog, and never gets behind it."""
+        """Check that the focus begins in the dialog and stays in it."""
         await expect(dialog).to_be_visible()
         for _ in range(stops):
             behind = await dialog.evaluate(
@@ -95,7 +95,7 @@ class Keyboard:
             await self.look()
 
     async def walk(self) -> list[str]:
-        """Tab through the whole page once; returns the stops."""
+        """Tab through the whole page once; return the stops."""
         stops: list[str] = []
         for _ in range(MOST_STOPS):
             await self.page.keyboard.press("Tab")

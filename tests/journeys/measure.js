@@ -27,7 +27,7 @@ window.__received = async () => {
   return seen;
 };
 
-// Mean brightness (0 to 255) of what the other side's picture shows, and how much of it moves within 400 ms.
+// Mean brightness (0 to 255) of the other side's picture, and the part of it that changes within 400 ms.
 window.__picture = async () => {
   const video = [...document.querySelectorAll("video")].find((v) => !v.muted && v.videoWidth);
   if (!video) return null;

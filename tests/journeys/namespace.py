@@ -52,7 +52,7 @@ def without_udp() -> Iterator[bool]:
 def _block(stack: ExitStack) -> bool:
     """Block UDP in this thread's namespace; return whether datagrams are lost from now on."""
     try:
-        # Chromium uses no loopback address, and finds no path where there is no other.
+        # Chromium uses no loopback address, and finds no path if there is no other.
         tap = os.open("/dev/net/tun", os.O_RDWR)
         stack.callback(os.close, tap)
         fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", INTERFACE.encode(), TAP_WITHOUT_HEADER))

@@ -1,4 +1,4 @@
-"""The people of a journey, each a real browser of their own: what they do, what they see, what reaches their
+"""The people of a journey, each a real browser of their own: their actions, their pages, and what reaches their
 eyes and ears.
 """
 
@@ -59,7 +59,7 @@ class Person:
         await self.page.get_by_role("button", name=name).locator("visible=true").first.click(timeout=SHOWN_MS)
 
     async def confirm(self) -> None:
-        """Say yes to the question in front."""
+        """Press the confirming button of the open dialog."""
         await self.page.locator("dialog[open] button").last.click(timeout=SHOWN_MS)
 
     async def sees_photo(self, text: str) -> None:
@@ -70,7 +70,7 @@ class Person:
         assert await photo.evaluate("image => image.naturalWidth") > 16, "the picture has come"
 
     async def other_worker(self, than: str) -> None:
-        """Come back until another worker answers."""
+        """Reload until another worker answers."""
         for _ in range(40):
             if self.worker and self.worker != than:
                 return
@@ -84,7 +84,7 @@ class Person:
         raise AssertionError("only one worker ever answered")
 
     async def received(self) -> dict[str, Any]:
-        """Return what getStats counts of the other side's picture and sound."""
+        """Return the counters of getStats for the other side's picture and sound."""
         found: dict[str, Any] = await self.page.evaluate("__received()")
         return found
 
@@ -133,7 +133,7 @@ class Patient(Person):
     """Somebody with a link."""
 
     async def meet_now(self, **changes: str) -> None:
-        """From the public-facing calendar to the first page of the setup guide."""
+        """Go from the public-facing calendar to the first page of the setup guide."""
         await self.go("/demo")
         await self.page.get_by_role("link", name="Meet Now").first.click()
         answers = {
@@ -153,7 +153,7 @@ class Patient(Person):
         await self.sees(re.compile(r"Step 1 of \d"))
 
     async def adds_photo(self, text: str) -> None:
-        """Choose a photo, say what it shows, and send it; return when it is on the own page."""
+        """Choose a photo, describe it, and send it; return when it is on the patient's page."""
         await self.page.get_by_label("Add a photo").set_input_files(_photo())
         await self.page.get_by_label("What does it show?").fill(text)
         await self.press("Send photo")

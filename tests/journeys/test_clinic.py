@@ -1,4 +1,4 @@
-"""The clinic's side in real browsers: an admin, two providers and a patient over two workers."""
+"""Tests the clinic's side in real browsers: an admin, two providers and a patient over two workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On-Demand Requests with five hundred patients waiting: it opens at once, and what changes is a row, not the list."""
+"""Tests On-Demand Requests with five hundred waiting patients: it opens at once, and a change redraws only its row."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Crowd:
         self._visits: dict[str, Visit] = {}
 
     async def arrive(self, number: int) -> None:
-        """So many more patients stand in the queue."""
+        """Add this number of patients to the queue."""
         await self._store.keep_guide(demo.ID, self._guide)
         for start in range(0, number, 50):
             some = range(start, min(start + 50, number))
@@ -58,7 +58,7 @@ class Crowd:
         await self._do(visit_id, name, Open(visit_id, who))
 
     async def answer(self, turn: int) -> str:
-        """The next patient in turn answers a step: their row shows the next one. Returns their visit."""
+        """Let the next patient in turn answer a step, so that the row shows the next one; return the visit."""
         visit = self._visits[f"v_crowd{turn * 7 % len(self._visits):04}"]
         await self._do(visit.id, visit.patient.name, Save(self._step, f"Penicillin {turn}", left=True))
         return visit.id

@@ -1,4 +1,4 @@
-"""Nothing crosses before both have pressed Start Session, nor after End: the whole server against peers that cheat.
+"""Tests that no media cross before both have pressed Start Session, nor after End, with peers that ignore the rules.
 
 The pages are left out on purpose: these peers speak the protocol and send packets as they like.
 """
@@ -38,7 +38,7 @@ FORM = {
 
 
 class Cheat:
-    """A peer that sends picture and sound from the moment it is connected, whatever anybody has pressed."""
+    """A peer that sends picture and sound as soon as it is connected, whatever anybody has pressed."""
 
     def __init__(self, client: SignallingClient, visit: str) -> None:
         self.client = client
@@ -86,14 +86,14 @@ class Cheat:
 
 @asynccontextmanager
 async def browser(server: RunningServer) -> AsyncIterator[aiohttp.ClientSession]:
-    """A cookie jar and an Origin, without the pages."""
+    """Yield an HTTP session with cookies and an Origin, like a browser without pages."""
     jar = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(server.url, cookie_jar=jar, headers={"Origin": server.url}) as http:
         yield http
 
 
 async def connected(http: aiohttp.ClientSession, server: RunningServer, role: str) -> SignallingClient:
-    """Say hello as that browser."""
+    """Open a socket with that browser's cookies and send hello."""
     return await SignallingClient.connect(http, f"{server.url}/demo/ws", role)
 
 
@@ -141,7 +141,7 @@ async def test_nothing_crosses_before_both_have_pressed_nor_after_the_end(
         assert await crossing(0.7) == [0, 0]
         await provider.request("visit.start", visit=visit)
         assert await crossing(0.7) == [0, 0], "one press is not two"
-        for act in ("share", "ask"):  # a screen goes the same way as the camera, through the same gate
+        for act in ("share", "ask"):  # a screen takes the same path as the camera, through the same gate
             with pytest.raises(RequestError) as refused:
                 await provider.request("media.share", visit=visit, act=act)
             assert refused.value.code == "wrong_status"

@@ -1,5 +1,4 @@
-"""Three people in a session: a provider invites, a guest comes by the link, all see and hear each other, and who is
-sent away sees and hears nothing any more."""
+"""Tests a session of three: a provider invites a guest, all see each other, a dismissed guest receives nothing."""
 
 from __future__ import annotations
 
@@ -43,11 +42,12 @@ HEARD = """async () => {
 
 
 async def sees_and_hears_all(who: Person, others: int) -> None:
-    """Fail unless so many bright, moving pictures and as many sounds with energy in them arrive from now on."""
+    """Fail unless this number of bright, moving pictures and audible sounds arrive from now on."""
     seen: list[tuple[dict[str, Any], dict[str, float]]] = []
     for _ in range(120):
         seen = [*seen[-8:], (await who.page.evaluate(TILES), await who.page.evaluate(HEARD))]
-        (old, quiet), (tiles, heard) = seen[0], seen[-1]  # what came before two seconds ago is over
+        # what arrived before two seconds ago no longer counts
+        (old, quiet), (tiles, heard) = seen[0], seen[-1]
         moving = [
             k for k, t in tiles.items() if t["light"] > 20 and k in old and t["frames"] > old[k]["frames"] + 5
         ]
@@ -104,14 +104,14 @@ LAYERS = """async () => {
 
 
 async def sees_screen(who: Person, of: str) -> None:
-    """Fail unless somebody's screen, which is wider than any camera here, comes to be shown and to move."""
+    """Fail unless somebody's screen, which is wider than any camera here, appears and moves."""
     tile = who.page.locator(".tile.other", has_text=f"Screen of {of}")
     await expect(tile).to_be_visible(timeout=SHOWN_MS)
     await expect(tile.locator("video")).to_have_js_property("videoWidth", 1280, timeout=SHOWN_MS)
 
 
 async def sees_no_screen(who: Person) -> None:
-    """Fail unless the page comes to say that no screen is shared, and that nobody is asked to."""
+    """Fail unless the page shows no screen, and does not ask anybody to share one."""
     await expect(who.page.locator("[data-screen-notice][data-empty]")).to_have_count(1, timeout=SHOWN_MS)
     await expect(who.page.locator(".tag", has_text="Screen of")).to_have_count(0, timeout=SHOWN_MS)
 
@@ -136,7 +136,8 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     server = greenroom_server(workers=2)
     patient, provider = await in_call(browser, server, SCREENS)
 
-    # The patient shares a screen after the provider's question and an own press; the browser's button ends it.
+    # The patient shares a screen after the provider's question and an own press; the browser's button ends
+    # it.
     await provider.page.locator("details.more summary").click()
     await provider.press("Ask Ana Ruiz to share the screen")
     await patient.sees("Maya Osei asks to see your screen")
@@ -163,11 +164,11 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     await expect(rosa.page.get_by_text(re.compile("Connection good|Connected")).first).to_be_visible(
         timeout=SHOWN_MS
     )
-    # The link is used up: somebody else, and a reload of it, get nowhere.
+    # The link is used up: neither another person nor a reload can use it.
     stranger: Person = await person(browser, server, Person)
     await stranger.page.goto(link)
     await stranger.sees("This link does not open a session")
-    # Before the guest's own press nothing reaches them, and the two go on.
+    # Before the guest's own press, no media reach the guest, and the other two continue.
     await receives_nothing(rosa)
     await sees_and_hears_all(patient, 1)
 
@@ -179,7 +180,8 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     )
     await expect(rosa.page.locator(".tag", has_text="Ana Ruiz")).to_be_visible()
     await expect(rosa.page.locator(".tag", has_text="Maya Osei")).to_be_visible()
-    # Rosa's tone is the loudest; everybody sends layers, so that a weak network of one is not all's picture.
+    # Rosa's tone is the loudest; everybody sends layers, so that one weak network does not lower the picture
+    # for all.
     for who in (patient, provider):
         speaking = who.page.locator(".tile.other[data-speaking]")
         await expect(speaking).to_have_accessible_name("Rosa Diaz, speaking", timeout=SHOWN_MS)
@@ -190,7 +192,7 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     await sees_and_hears_all(rosa, 2)
     await sees_and_hears_all(patient, 2)
 
-    # Everybody sees the provider's screen; a reload of that page ends it, and all are told.
+    # Everybody sees the provider's screen; a reload of that page ends the sharing, and all pages show that.
     await provider.press("Share screen")
     for who in (patient, rosa):
         await sees_screen(who, "Dr Maya Osei")
@@ -226,7 +228,7 @@ async def test_a_guest_who_leaves_may_come_back_while_the_session_lasts(
     rosa: Person = await person(browser, server, Person, viewport={"width": 390, "height": 844})
     await rosa.page.goto(await invite(provider, "Rosa Diaz"))
     await rosa.press("Join the session")
-    # The guest may press first: it begins for all when the other two have.
+    # The guest may press first: the call begins for all when the other two have pressed.
     await rosa.press("Start Session")
     await rosa.sees(re.compile("It begins when"))
     await receives_nothing(rosa)

@@ -1,4 +1,4 @@
-"""From Meet Now to two people who see and hear each other, in real browsers, over our own relay."""
+"""Tests a visit from Meet Now until two people see and hear each other, in real browsers, over our own relay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_a_patient_meets_a_provider(
     await provider.sees("Nobody is waiting")
     patient: Patient = await person(browser, server, Patient, **PHONE)
     await patient.meet_now()
-    # From the first page of the setup guide the patient stands in the queue, and each keystroke is seen.
+    # From the first page of the setup guide the patient is in the queue, and staff see each keystroke.
     await provider.sees("Ana Ruiz")
     await provider.sees("Rash, three days")
     if workers == 2:
@@ -44,7 +44,7 @@ async def test_a_patient_meets_a_provider(
     assert "/staff/visits/" in provider.page.url
     await patient.sees(re.compile("Maya Osei is here"))
     await provider.sees(re.compile("Ana Ruiz is here"))
-    # One press is not enough for anything to cross.
+    # After one press, no media cross.
     await provider.press("Start Session")
     await patient.sees(re.compile("Has pressed Start Session", re.IGNORECASE))
     await asyncio.sleep(1)
@@ -54,12 +54,12 @@ async def test_a_patient_meets_a_provider(
     await patient.press("Start Session")
     await patient.sees_and_hears()
     await provider.sees_and_hears()
-    # A photo of the patient is beside Case Information at once.
+    # A photo of the patient appears beside Case Information at once.
     await patient.press("Setup guide")
     await patient.adds_photo("My left arm")
     await provider.sees(re.compile("added a photo"))
     await provider.sees_photo("My left arm")
-    # A reload is no end, and nobody presses again.
+    # A reload ends nothing, and nobody has to press again.
     await patient.page.reload()
     await patient.sees_and_hears()
     await provider.sees_and_hears()

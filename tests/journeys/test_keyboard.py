@@ -1,4 +1,4 @@
-"""A visit without a mouse: patient, provider and administrator by Tab, Enter and Space, the focus always in sight."""
+"""Tests a visit without a mouse: patient, provider and administrator use the keyboard, and the focus stays visible."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.journeys.people import Patient, Person, Staff, credentials, on_call, 
 
 
 async def signs_in(who: Staff, account: str) -> Keyboard:
-    """From the sign-in page to the list; the email field has the focus from the beginning."""
+    """Sign in, from the sign-in page to the list; the email field has the focus at the beginning."""
     keys = Keyboard(who.page)
     email, password = await credentials(who.server, account)
     await who.go("/demo/staff")
@@ -26,7 +26,7 @@ async def signs_in(who: Staff, account: str) -> Keyboard:
 
 
 async def fills_in(ana: Person, keys: Keyboard) -> None:
-    """The public-facing calendar, the information, and the setup guide to its end."""
+    """Go through the public-facing calendar, the information form, and the setup guide to its end."""
     page = ana.page
     await ana.go("/demo")
     await page.keyboard.press("Tab")

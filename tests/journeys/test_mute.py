@@ -1,4 +1,4 @@
-"""Whoever has turned the microphone off is not heard after a reload either, and both pages say so."""
+"""Tests that a muted microphone stays muted after a reload, and that both pages show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A visit on networks that block: without UDP over TCP, and through a real TURN server where only that gets out."""
+"""Tests visits on networks that block: over TCP if UDP is blocked, and through a real TURN server."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.journeys.turn import SECRET, coturn
 from tests.server import RunningServer
 
 LOGGED_S = 60.0
-PICTURE_S = 3.0  # what is promised between the second press and a picture at both
-SLOWER = 5  # how many times slower than promised a loaded machine may be
+PICTURE_S = 3.0  # the promised time between the second press and a picture on both pages
+SLOWER = 5  # a busy machine may be this many times slower than promised
 ONLY_TCP = """
 const set = RTCPeerConnection.prototype.setRemoteDescription;
 RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
@@ -76,7 +76,7 @@ CREDENTIALS = "() => /^a=ice-ufrag:.*/m.exec(window.__connections.at(-1).current
 async def test_a_visit_where_the_network_blocks_udp(
     shared_chromium: Shared, chromium: str, greenroom_server: StartServer
 ) -> None:
-    """Server and browsers are in a namespace that loses every datagram; if that is not allowed, a page ignores UDP."""
+    """Loses every datagram in a namespace with server and browsers; if that is not allowed, a page ignores UDP."""
     async with AsyncExitStack() as inside:
         blocked = inside.enter_context(without_udp())
         if not blocked:
@@ -109,7 +109,7 @@ async def _without_udp(browser: Browser, server: RunningServer, *scripts: str) -
 
 
 async def _restarts_ice(patient: Patient) -> None:
-    """A network that is back gives the same connection new ICE credentials, without a moment of "reconnecting"."""
+    """Check that the same connection gets new ICE credentials when the network is back, without "reconnecting"."""
     before = await patient.page.evaluate(CREDENTIALS)
     await patient.page.evaluate("dispatchEvent(new Event('online'))")
     await patient.page.wait_for_function(f"before => ({CREDENTIALS})() !== before", arg=before)
@@ -118,7 +118,7 @@ async def _restarts_ice(patient: Patient) -> None:
 
 
 async def _checks_devices(browser: Browser, provider: Staff, *scripts: str) -> None:
-    """A second patient's device check finds that this network has a path over TCP, and the log counts it."""
+    """Check that a second patient's device check finds a path over TCP, and that the log counts it."""
     other: Patient = await person(browser, provider.server, Patient)
     for script in scripts:
         await other.page.add_init_script(script)

@@ -1,4 +1,4 @@
-"""A call whose transport is fine while nothing arrives: the page says so of the right person, and never "good"."""
+"""Tests a connected call in which no media arrive: the page names the right person, and never shows "good"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Somebody without camera and microphone hears, also in a browser that lets no page sound without a press."""
+"""Tests that a person without camera and microphone hears the others, also if the browser wants a press
+before sound.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ async def test_a_patient_without_devices_hears_again_after_a_reload_by_one_press
         await patient.sees_and_hears()
         button = patient.page.get_by_role("button", name="Press to hear")
         await expect(button).to_have_count(0)
-        # Playwright's own look at a page counts as a press: nobody looks until the page has settled.
+        # Playwright's evaluation counts as a press: the test evaluates nothing until the page has settled.
         refused = patient.page.expect_console_message(lambda said: said.text == "NotAllowedError")
         async with refused:
             await patient.page.reload()

@@ -1,4 +1,4 @@
-"""The small faults that can be put into a source file, each as one changed piece of its text.
+"""Finds the small faults that can be put into a source file, each as one changed piece of its text.
 
 Pure: reads a text, knows nothing of files and tests. It leaves out what no test can be asked to notice: prose
 (docstrings, and texts with a blank in them, as in logs, errors and descriptions), types, assertions for the type
@@ -41,7 +41,7 @@ LOGS = frozenset({"log", "logger", "_log"})
 
 
 class Change(NamedTuple):
-    """Bytes `start` to `end` of a file become `after`; `line` is where they begin."""
+    """A change: the bytes `start` to `end` of a file become `after`; `line` is the line of its start."""
 
     line: int
     start: int
@@ -159,7 +159,7 @@ class _Finder:
 
 
 def _left_out(node: ast.AST) -> bool:
-    """Return True for what is no part of what the file does."""
+    """Return True for code that does not affect what the file does."""
     match node:
         case ast.Assert() | ast.JoinedStr() | ast.Import() | ast.ImportFrom() | ast.MatchValue():
             return True
@@ -181,7 +181,7 @@ def _left_out(node: ast.AST) -> bool:
 
 
 def _parts(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield what is inside a node, without its types, decorators and class options."""
+    """Yield the children of a node, without its types, decorators and class options."""
     for name, value in ast.iter_fields(node):
         if name in {"annotation", "returns", "decorator_list", "bases", "type_params"}:
             continue

@@ -23,14 +23,14 @@ _Line = tuple[str, int]
 
 @dataclass
 class Reached:
-    """What a run of a test file showed; paths are relative to the folder where it ran."""
+    """The result of one run of a test file; paths are relative to the folder of the run."""
 
     took_s: dict[str, float] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     tests: dict[_Line, set[str]] = field(default_factory=dict)
 
     def add(self, other: Reached) -> None:
-        """Add what the run of another test file showed."""
+        """Add the result of another test file's run."""
         self.took_s |= other.took_s
         self.failed |= other.failed
         for line, tests in other.tests.items():
@@ -100,7 +100,7 @@ class Chosen:
         self._places = {test: place for place, test in enumerate(longest_s)}
 
     def start(self) -> None:
-        """Bound the time until the first test."""
+        """Limit the time until the first test."""
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(LONGEST_S)
 

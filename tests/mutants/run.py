@@ -44,8 +44,8 @@ HERE = Path(__file__).parent
 EQUIVALENTS = HERE / "equivalents.toml"
 SAMPLES, RESULTS = HERE / "results.json", HERE / "results.md"
 SOURCES = ("signalling", "media")
-LONGER, GRACE_S = 4, 15.0  # a test that takes so much longer than without a change hangs
-PATIENCE = 3  # the second judgement of what took too long waits so many times as long
+LONGER, GRACE_S = 4, 15.0  # a test that takes this many times longer than without a change counts as hanging
+PATIENCE = 3  # the second run of a test that took too long waits this many times as long
 PYTEST = ("-q", "-m", "not browser", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
@@ -60,7 +60,7 @@ class Mutant(NamedTuple):
         return f"{self.source}:{self.change.line}"
 
     def as_survivor(self) -> Survivor:
-        """Return what is kept of it if no test notices it."""
+        """Return the entry that is stored for this change if no test notices it."""
         return Survivor(str(self.source), self.change.line, str(self.change), self.code)
 
     def lines(self) -> range:
@@ -160,7 +160,7 @@ def _mutants(file: Path) -> Iterator[Mutant]:
 
 
 def _reasons() -> dict[tuple[str, str, str], str]:
-    """Return why nobody can notice a change, by file, line of code, and change."""
+    """Return the reasons why a change cannot be noticed, by file, line of code, and change."""
     rows = tomllib.loads(EQUIVALENTS.read_text("utf-8")).get("equivalent", [])
     return {(row["file"], row["code"], row["change"]): row["why"] for row in rows}
 
@@ -177,7 +177,7 @@ def _judged(bench: Bench, mutant: Mutant, reasons: dict[tuple[str, str, str], st
 
 
 class Bench:
-    """A copy of this folder, where sources are changed and their tests run."""
+    """A copy of this folder in which sources are changed and their tests run."""
 
     def __init__(self, folder: Path, mutants: Iterable[Mutant]) -> None:
         self._root = folder / "copy"
@@ -217,7 +217,7 @@ class Bench:
         return "late"
 
     def _without_change(self, test: Path) -> Reached:
-        """Return what a test file's run without a change shows; it is run before its first use."""
+        """Return the result of a test file's run without a change; the run happens before its first use."""
         if test not in self._reached:
             self._shown.unlink(missing_ok=True)
             code = self._run([str(test)], Recorder(self._root, self._wanted))
@@ -238,7 +238,7 @@ class Bench:
         file = self._root / mutant.source
         kept, times = file.read_bytes(), file.stat()
         file.write_bytes(mutant.change.applied(kept))
-        os.utime(file, (times.st_atime, times.st_mtime + 3600))  # so that no compiled file is taken for it
+        os.utime(file, (times.st_atime, times.st_mtime + 3600))  # so that no compiled file is mistaken for it
         try:
             yield
         finally:
@@ -255,7 +255,7 @@ class Bench:
             self._in_child(sorted(tests), plugin)
         _, status = os.waitpid(pid, 0)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)  # what it started and left
+            os.killpg(pid, signal.SIGKILL)  # the processes that it started and left
         return os.waitstatus_to_exitcode(status)
 
     def _in_child(self, tests: Sequence[str], plugin: Recorder | Chosen) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Samples of changes: how many were killed at first, which survived, and what became of those. Makes results.md.
+"""Samples of changes: how many were killed at first, which survived, and what became of these. Makes results.md.
 
 Pure: knows nothing of the sources as they are now, nor of how a change is judged.
 """
@@ -25,7 +25,7 @@ class Survivor(msgspec.Struct, frozen=True, order=True):
     now: str = SURVIVED
 
     def names(self, other: Survivor) -> bool:
-        """Return True for the same change of the same code, wherever it is in its file."""
+        """Return True if both are the same change of the same code, wherever it is in its file."""
         return (self.file, self.change, self.code) == (other.file, other.change, other.code)
 
 

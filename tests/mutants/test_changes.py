@@ -1,4 +1,4 @@
-"""Which small faults are put into a source, and which of its parts are left alone."""
+"""Tests which small faults are put into a source, and which parts stay unchanged."""
 
 from __future__ import annotations
 

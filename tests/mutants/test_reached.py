@@ -1,4 +1,4 @@
-"""Which tests are noted to run a line, and which of them are chosen, in which order."""
+"""Tests which tests are recorded as running a line, which are chosen, and in which order."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_lines_that_a_test_runs_are_noted_with_its_name_and_those_of_imports
 
 
 def reached() -> Reached:
-    """Return what the runs of two files showed."""
+    """Return the results of the runs of two files."""
     first = Reached({"slow": 2.0, "quick": 1.0, "other": 0.5}, set(), {("a.py", 1): {"slow", "quick"}})
     first.add(Reached({"quickest": 0.1, "failed": 0.2}, {"failed"}, {("a.py", 1): {"quickest", "failed"}}))
     first.add(Reached({}, set(), {("a.py", 2): {"quick", AT_IMPORT}, ("a.py", 3): {"failed"}}))

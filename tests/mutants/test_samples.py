@@ -1,4 +1,4 @@
-"""What is kept of a sample of changes, and the figures that results.md has of it."""
+"""Tests what a sample of changes keeps, and its figures in results.md."""
 
 from __future__ import annotations
 

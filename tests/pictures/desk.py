@@ -38,7 +38,7 @@ Shoot = Callable[[Any, str], Awaitable[None]]
 
 
 def month(now_ms: int) -> list[Visit]:
-    """A month of visits that have ended: fewer at week-ends, most of them late in the morning."""
+    """Return a month of ended visits: fewer at week-ends, most of them late in the morning."""
     drawn = random.Random(7)
     visits: list[Visit] = []
     for day in range(DAYS, 0, -1):
@@ -60,7 +60,7 @@ def month(now_ms: int) -> list[Visit]:
 
 
 def socket_of(server: RunningServer) -> str:
-    """Where the server's own store listens."""
+    """Return the path of the socket of the server's own store."""
     return str(next(Path(server.data).rglob("valkey.sock")))
 
 
@@ -75,7 +75,7 @@ async def remember(server: RunningServer) -> None:
 
 
 async def clinic_side(desk: Browser, phone: Browser, provider: Staff, shoot: Shoot) -> None:
-    """All of them, once a provider's call is live and two more patients wait."""
+    """Take all pictures of the clinic's side, while a provider's call is live and two more patients wait."""
     server = provider.server
     admin: Staff = await person(desk, server, Staff, **DESK)
     await admin.sign_in("admin")
@@ -88,7 +88,7 @@ async def clinic_side(desk: Browser, phone: Browser, provider: Staff, shoot: Sho
 
 
 async def set_up(admin: Staff, shoot: Shoot) -> None:
-    """The hours of the public-facing calendar, and the setup guide's builder with its preview."""
+    """Take the hours of the public-facing calendar, and the setup guide's builder with its preview."""
     page = admin.page
     await admin.go("/demo/staff/setup/calendar")
     for at, hour in (("opens", "08:30"), ("closes", "12:00")):
@@ -118,7 +118,7 @@ async def under(page: Page, place: Any) -> None:
 
 
 async def reports(admin: Staff, shoot: Shoot) -> None:
-    """A month in figures."""
+    """Take the reports of a month."""
     await remember(admin.server)
     await admin.go("/demo/staff/reports")
     await admin.sees("Waits by day")
@@ -126,7 +126,7 @@ async def reports(admin: Staff, shoot: Shoot) -> None:
 
 
 async def history(provider: Staff, shoot: Shoot) -> None:
-    """What became of the visit that has just ended, in the dark."""
+    """Take the history of the visit that has just ended, in dark colours."""
     page = provider.page
     await page.emulate_media(color_scheme="dark")
     await provider.press(re.compile("^End"))
@@ -142,7 +142,7 @@ async def history(provider: Staff, shoot: Shoot) -> None:
 
 
 async def bell(browser: Browser, server: RunningServer, admin: Staff, shoot: Shoot) -> None:
-    """An assignment under the bell, on a phone in the dark."""
+    """Take an assignment under the bell, on a phone in dark colours."""
     lind = await on_call(browser, server, "lind", color_scheme="dark", **PHONE)
     await admin.go("/demo/staff")
     for name in ("Jon Bell", "Mei Lin"):
@@ -156,7 +156,7 @@ async def bell(browser: Browser, server: RunningServer, admin: Staff, shoot: Sho
 
 
 async def kiosk(browser: Browser, admin: Staff, shoot: Shoot) -> None:
-    """A ward's own page, with two patients in line."""
+    """Take a facility's kiosk, with two patients in the queue."""
     page = admin.page
     await admin.go("/demo/staff/setup/facilities")
     await page.get_by_label("Name of the facility").fill("Ward 3")
@@ -183,7 +183,7 @@ async def kiosk(browser: Browser, admin: Staff, shoot: Shoot) -> None:
 
 
 async def waiting_room(patient: Patient, shoot: Shoot) -> None:
-    """The rest of the setup guide to its end, and the waiting room in the dark."""
+    """Take the rest of the setup guide to its end, and the waiting room in dark colours."""
     page = patient.page
     await page.emulate_media(color_scheme="dark")
     await patient.meet_now(name="Lea Novak")

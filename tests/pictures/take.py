@@ -25,7 +25,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
 DESK = {"viewport": {"width": 1280, "height": 800}}
 Colour = tuple[int, int, int]  # Y, Cb, Cr
 
-# A film's camera is called by its file's name, which is nobody's device.
+# Chromium names a film's camera after its file, and no real device has such a name.
 LABELS = """Object.defineProperty(MediaDeviceInfo.prototype, "label", { get() {
   return this.kind === "videoinput" ? "Front camera" : "Built-in microphone";
 } });"""
@@ -66,14 +66,14 @@ def _colour(x: int, y: int, wall: Colour, shirt: Colour, skin: Colour, hair: Col
 
 
 async def window(browser: Browser, server: RunningServer, kind: type[Person], **how: Any) -> Any:
-    """A person whose devices have the names that devices have."""
+    """Return a person whose devices have the names of real devices."""
     made = await person(browser, server, kind, **how)
     await made.page.context.add_init_script(LABELS)
     return made
 
 
 async def browser_with(playwright: Playwright, film: Path) -> Browser:
-    """A Chromium whose camera shows a film."""
+    """Return a Chromium whose camera shows a film."""
     arguments = [*ARGUMENTS, f"--use-file-for-fake-video-capture={film}"]
     return await playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
 
@@ -87,7 +87,7 @@ async def shoot(who: Person, name: str) -> None:
 
 async def report(browser: Browser, folder: Path) -> None:
     """Save a picture of the first screen of a load test's report."""
-    # Enough providers that nobody waits for one: the picture is of the server, not of a queue.
+    # Enough providers that nobody waits for one: the picture shows the server, not a queue.
     told = "--local --patients 120 --arrivals poisson:3/s --providers 20 --talk 3s..6s --media light --report"
     program = Path(sys.executable).with_name("greenroom")
     process = await asyncio.create_subprocess_exec(program, "peers", *told.split(), str(folder), cwd=folder)
@@ -100,7 +100,7 @@ async def report(browser: Browser, folder: Path) -> None:
 
 
 async def main() -> None:
-    """Live through a visit and keep its pictures."""
+    """Go through a visit and save its pictures."""
     folder = Path(tempfile.mkdtemp())
     camera(folder / "patient.y4m", (150, 118, 140), (110, 150, 110), (170, 112, 150), (60, 122, 138))
     camera(folder / "provider.y4m", (185, 132, 122), (225, 128, 126), (118, 116, 150), (38, 126, 130))

@@ -1,4 +1,4 @@
-"""The site of these tests is in their own process."""
+"""Runs the site of these tests in their own process."""
 
 from tests.web.conftest import open_site, quick_passwords, site
 

@@ -1,4 +1,4 @@
-"""A Firefox without a screen: its page speaks what process.py says over a WebSocket, this process over its pipes."""
+"""A Firefox without a screen: its page exchanges the messages of process.py over a WebSocket, this process by pipes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Bridge:
         self.page: asyncio.Future[web.WebSocketResponse] = asyncio.get_running_loop().create_future()
 
     async def lines(self, request: web.Request) -> web.WebSocketResponse:
-        """Pass on what the page sends."""
+        """Pass on the messages of the page."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.page.set_result(socket)
@@ -58,12 +58,12 @@ class Bridge:
         return socket
 
     async def file(self, request: web.Request) -> web.FileResponse:
-        """The page and its script."""
+        """Return the page or its script."""
         return web.FileResponse(HERE / (request.match_info["name"] or "firefox.html"))
 
 
 def write_preferences(file: Path) -> None:
-    """Write what Firefox reads at its start."""
+    """Write the preferences file that Firefox reads at its start."""
     values = (f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items())
     file.write_text("\n".join(values), "utf-8")
 

@@ -21,14 +21,14 @@ from web.peers.media.flow import Flow, Media, until
 from web.peers.media.media import Proxied, Sources
 from web.peers.network.network import Network
 
-START_S = 120.0  # a browser on a machine with too much to do
+START_S = 120.0  # a browser on a machine that is too busy
 ANSWER_S = 60.0
 END_S = 5.0
 LINE_MAX = 1 << 20
 
 
 class PeerProcess:
-    """The process, its newest answer and totals. `media`: the half of a call that is told what changes."""
+    """The process, its newest answer and totals. `media`: the part of a call that receives the changes."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.media: ProcessMedia | None = None
@@ -51,7 +51,7 @@ class PeerProcess:
             return await self._answer
 
     async def read(self) -> None:
-        """Take what the peer sends until it ends."""
+        """Read the messages of the peer until it ends."""
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self._take(json.loads(line))
@@ -110,13 +110,13 @@ class ProcessMedia:
         self._peer.tell({"close": True})
 
     def is_connected(self) -> None:
-        """Packets can be sent."""
+        """Return whether packets can be sent."""
         self._connected = True
         self._changed.set()
         self._notify()
 
     def gained(self, gained: dict[str, float]) -> None:
-        """Add what the peer has received since it was last told."""
+        """Add what the peer has received since the last report."""
         self.flow.frames += int(gained["frames"])
         self.flow.pictures += int(gained["pictures"])
         self.flow.sound += gained["sound"]

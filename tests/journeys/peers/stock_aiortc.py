@@ -84,7 +84,7 @@ class Peer:
 
 
 async def main() -> None:
-    """Do what each line says."""
+    """Carry out each line of standard input."""
     peer, loop = Peer(), asyncio.get_running_loop()
     say({"ready": True})
     while line := await loop.run_in_executor(None, sys.stdin.readline):

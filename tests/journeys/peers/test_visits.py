@@ -1,4 +1,4 @@
-"""Whole visits with standard peers that know nothing of Greenroom: talk, a new address, a restart of ICE, a reload."""
+"""Tests whole visits with standard WebRTC peers: a talk, a new address, an ICE restart, a reload."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from web.peers.people.people import Patient, Provider
 
 HERE = Path(__file__).parent
 WERIFT = HERE.parents[1] / "javascript" / "node_modules" / "werift"
-SOUND = 0.01  # the energy of a third of a second of tone; silence has a thousandth of it in a minute
+SOUND = 0.01  # the energy of a third of a second of tone; a minute of silence has a thousandth of it
 WAIT_S = 60.0
 
 
@@ -40,7 +40,7 @@ HOST = address()
 
 @dataclass(frozen=True)
 class Standard:
-    """A peer. `command`: what runs it; `missing`: returns why it cannot run here, or ""."""
+    """A peer. `command` runs it; `missing` returns the reason why it cannot run here, or ""."""
 
     name: str
     command: tuple[str, ...]
@@ -82,7 +82,7 @@ PEERS = [
 
 
 async def arrives(flow: Flow, pictures: int, what: str) -> None:
-    """Wait until so many more pictures, and sound, have arrived."""
+    """Wait until this number of further pictures, and sound, have arrived."""
     wanted, energy = flow.pictures + pictures, flow.sound + SOUND
     try:
         await until(lambda: flow.pictures >= wanted and flow.sound >= energy, WAIT_S + pictures / 5)
@@ -93,7 +93,7 @@ async def arrives(flow: Flow, pictures: int, what: str) -> None:
 
 
 async def visit(open_site: OpenSite, standard: Standard, pictures: int) -> None:
-    """Hold a visit between the peer, as the patient, and aiortc; talk for so many pictures."""
+    """Hold a visit between the peer, as the patient, and aiortc; talk until this number of pictures has arrived."""
     reason = standard.missing()
     if reason:
         pytest.skip(reason)

@@ -118,12 +118,12 @@ class Peer:
         return promise.get_reply()
 
     def connection_changed(self, rtc: Any, _: Any) -> None:
-        """Tell the test once connected."""
+        """Report to the test when the connection is established."""
         if rtc.get_property("connection-state") == GstWebRTC.WebRTCPeerConnectionState.CONNECTED:
             say({"connected": True})
 
     def receive(self, _: Any, pad: Any) -> None:
-        """Decode and count what arrives on a new pad."""
+        """Decode and count the media that arrive on a new pad."""
         if pad.get_direction() != Gst.PadDirection.SRC:
             return
         caps = pad.get_current_caps().get_structure(0)
@@ -154,7 +154,7 @@ class Peer:
 
 
 def main() -> None:
-    """Do what each line says."""
+    """Carry out each line of standard input."""
     Gst.init(None)
     peer = Peer(sys.argv[1])
     say({"ready": True})

@@ -64,7 +64,7 @@ function connect() {
 
 async function answer(offer, fresh) {
   if (!fresh) {
-    return null; // it answers a restart of ICE, and then sends no checks
+    return null; // it answers an ICE restart, but then sends no checks
   }
   await connection?.close();
   connection = connect();
