@@ -79,9 +79,7 @@ class Telling:
         return task
 
     def door(self) -> str | None:
-        """Return the URL of a worker, like a load balancer that knows which workers are dead but not which
-        are frozen.
-        """
+        """Return the URL of a living worker, which may be frozen, as from a load balancer; None if all are dead."""
         alive = [
             worker.url for machine in self._machines for worker in machine.workers.values() if worker.alive
         ]

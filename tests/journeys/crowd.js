@@ -1,4 +1,4 @@
-/* Measures what many patients cost a page: the time until all rows are painted, and what changing rows redraw. */
+/* Measures what many patients cost a page: the time until all rows are painted, and the cost of changes. */
 globalThis.crowd = {
   opened: null, // the time at which the last row was painted, in ms after the navigation began
 
