@@ -22,7 +22,7 @@ from signalling.visit.record import Actor
 
 TICK_S = 0.010
 SOCKETS_PER_TURN = 64
-RING = 512  # queue updates kept for clients that resume
+RING = 512  # the number of queue updates kept for clients that resume
 
 log = structlog.get_logger()
 
@@ -101,8 +101,8 @@ class Socket:
         self.limit = limit
         self.topics: frozenset[str] = frozenset()  # all sockets without topics share one empty set
         self.open = True
-        self.silent = False  # it was given up by the heartbeat
-        self.heard_s = time.monotonic()  # when the client last sent anything
+        self.silent = False  # True if the heartbeat has given this client up
+        self.heard_s = time.monotonic()  # the time in s at which the client last sent anything
         self._spare = 0
 
     def write(self, data: bytes) -> None:
@@ -145,7 +145,7 @@ class Socket:
             self._died(problem)
 
     def give_up(self) -> None:
-        """Abort the connection of a client that was silent for so long that no time for a resume is granted."""
+        """Abort the connection of a silent client; its time for a resume is already over."""
         self.silent = True
         self.abort()
 
@@ -165,7 +165,7 @@ class Topic:
     __slots__ = ("floor", "pending", "ring", "sending", "sent", "sockets")
 
     def __init__(self, floor: int) -> None:
-        self.sockets: dict[Socket, int] = {}  # and the version of the snapshot that each received
+        self.sockets: dict[Socket, int] = {}  # each socket, with the version of the snapshot that it received
         self.pending: list[tuple[int, Encoded]] = []
         self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)
         self.floor = floor  # the ring holds every update above this version

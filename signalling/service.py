@@ -32,9 +32,11 @@ from signalling.visit.relations import Context, Decided, Event, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
 
-TURN_S = 0.25  # a command waits this long for others of this worker on the same visit, then tries anyway
+# the time in s for which a command waits for others of this worker on the same visit; then it tries anyway
+TURN_S = 0.25
 OF_THE_MIRROR = "not_on_call"  # the refusal that depends on a mirror, which may be behind
-ATTEMPTS = 100  # commits that may be overtaken; each time another command succeeded
+# the greatest number of attempts at a commit; each failed one means that another command succeeded
+ATTEMPTS = 100
 
 
 class Organisation(Protocol):
@@ -212,7 +214,7 @@ class Service:
                     context = self._context(settings, guide, mirror, self.store.clock_ms())
                     decided = decide(seen, command, actor, context)
                     if isinstance(decided, Refusal) and decided.code != OF_THE_MIRROR:
-                        return decided  # a refusal needs no turn
+                        return decided  # a refusal needs no commit, so it does not wait for its turn
                 if not over:
                     break
                 mine = turn.take()
@@ -261,7 +263,7 @@ class Service:
             if isinstance(decided, Refusal):
                 if decided.code != OF_THE_MIRROR or caught_up:
                     return decided
-                # They may have gone On-Call a moment ago, before this mirror received it
+                # The provider may have gone On-Call a moment ago, before this mirror received it.
                 await mirror.catch_up()
                 caught_up = True
                 continue
@@ -321,12 +323,13 @@ class Service:
         policy = (await self.organisation(organisation)).policy
         if watched(mirror.watch, mirror.visits, policy, self.clock_ms()) == mirror.watch:
             return
-        # Again with the newest settings: a worker whose copy is older must not take back what another has told.
+        # Write it again from the newest settings: a worker with an older copy must not undo the change of
+        # another.
         settings = await self.organisations.read(organisation)
         held, now_ms = await self.store.load(organisation, Watch, mirror.watch.id)
         before = held or Watch()
         if settings is None or before.version != mirror.watch.version:
-            return  # this mirror is behind: the next look is soon
+            return  # this mirror is behind: the next sweep is soon
         after = watched(before, mirror.visits, settings.policy, now_ms)
         if after == before:
             return

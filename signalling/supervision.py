@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-MOST = 5  # failures within WINDOW_S from which on a task counts as failing
+MOST = 5  # the number of failures within WINDOW_S from which on a task counts as failing
 WINDOW_S = 60.0
-PAUSE_S, LONGEST_S = 0.1, 5.0  # before a restart; doubled each time, until a run has lasted WINDOW_S
+# the pause in s before a restart; doubled each time, until a run has lasted WINDOW_S
+PAUSE_S, LONGEST_S = 0.1, 5.0
 log = structlog.get_logger()
 
 Run = Callable[[], Awaitable[None]]
@@ -50,7 +51,8 @@ class Supervisor:
             except asyncio.CancelledError as cancelled:
                 if task.cancelling():
                     raise
-                problem = cancelled  # of a task that it waited for; this task itself was not cancelled
+                # the cancellation of a task that this task waited for; this task itself was not cancelled
+                problem = cancelled
             except Exception as error:  # noqa: BLE001 - logged and counted by `failed`
                 problem = error
             if task.cancelling():

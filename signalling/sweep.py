@@ -27,8 +27,8 @@ from signalling.visit.relations import party_key
 from signalling.visit.rules import next_deadline_ms
 
 PERIOD_S = 0.5
-BACK_S = 2.5  # this long after a worker's death its connections may have resumed on another worker
-RETRY_MS = 60_000  # a visit that cannot be read is looked at again after this time
+BACK_S = 2.5  # the time in s after a worker's death within which its connections may resume on another worker
+RETRY_MS = 60_000  # the time in ms after which an unreadable visit is tried again
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Sweep:
         self._service = service
         self._liveness = liveness
         self._here = here
-        self._identity = ""  # the store's, when this worker last looked
+        self._identity = ""  # the store's identity when this worker last swept
         self._dead_since_s: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -74,7 +74,7 @@ class Sweep:
             try:
                 await self._round()
             except UnavailableError:
-                log.debug("sweep.unavailable")  # the reason has been logged already
+                log.debug("sweep.unavailable")  # the reason is already in the log
             await asyncio.sleep(PERIOD_S)
 
     async def _round(self) -> None:
@@ -138,7 +138,7 @@ class Sweep:
             await _alone(self._service.command(actor, visit_id, enter))
 
     async def _apply(self, organisation: str, visit_id: str, due_ms: int) -> None:
-        """Apply a visit's deadline; move it if nothing is due, so that the next look finds others.
+        """Apply a visit's deadline; move it if nothing is due, so that the next sweep finds others.
 
         Raises `UnavailableError`.
         """
@@ -146,7 +146,7 @@ class Sweep:
         if isinstance(done, Accepted) and done.event is not None:
             return
         next_ms = None  # the visit does not exist
-        if isinstance(done, Accepted):  # its deadline was calculated by a policy that has changed since
+        if isinstance(done, Accepted):  # the deadline was calculated by a policy that has changed since
             policy = (await self._service.organisation(organisation)).policy
             next_ms = next_deadline_ms(done.visit, policy)
         elif done is None:  # it cannot be read

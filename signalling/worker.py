@@ -85,7 +85,7 @@ class Worker:
         self.limits = limits
         self.socket_counts = SocketCounts(limits)
         self.connections: dict[str, Connection] = {}
-        self.lingering: set[str] = set()  # connections that may resume soon
+        self.lingering: set[str] = set()  # the connections that may resume soon
         self.hellos: set[asyncio.Timeout] = set()  # of sockets whose `hello` is awaited
         self.websocket: type[WebSocket] = WebSocket  # `start` chooses a faster class
         self._stopping = asyncio.Event()
@@ -201,7 +201,7 @@ class Worker:
             if await self.tokens.holder(held.origin) == self.id:
                 return
         except UnavailableError:
-            # What an older connection asks for is refused at its commit; closing the newer one would be final.
+            # Commands of an older connection are refused at their commit; closing the newer one would be final.
             log.info("connection.holder_unknown")
             return
         if self.connections.get(connection) is held:

@@ -30,9 +30,9 @@ import msgpack
 from signalling.errors import ClosedError, RequestError
 
 JSON, MSGPACK = "greenroom.v1.json", "greenroom.v1.msgpack"
-BACKLOG = 10_000  # received messages that are kept for `expect`; the oldest are dropped first
+BACKLOG = 10_000  # the greatest number of received messages kept for `expect`; the oldest are dropped first
 NO_CODE = 1006  # the code of a socket that was closed without one (RFC 6455 §7.4.1)
-CLOSE_S = 2.0  # a server that does not answer a close frame is given up after this
+CLOSE_S = 2.0  # the time in s after which a server that does not answer a close frame is disconnected
 Received = dict[str, Any]
 Listener = Callable[[Received], None]
 
@@ -192,7 +192,7 @@ class SignallingClient:
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(ClosedError(code))
-                reply.exception()  # avoids a warning for exceptions of futures that are never awaited
+                reply.exception()  # read the exception: asyncio warns of exceptions that are never read
         self._arrived.set()
         self._over.set()
         for tell in self._tell:
@@ -203,7 +203,7 @@ class SignallingClient:
         self._arrived.set()
 
     def on_close(self, tell: Callable[[], None]) -> None:
-        """Call `tell` once when the socket is closed, by either side."""
+        """Call the function once when the socket is closed, by either side."""
         self._tell.append(tell)
 
     async def wait_closed(self, timeout_s: float | None = None) -> int:

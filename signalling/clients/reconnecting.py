@@ -1,4 +1,4 @@
-"""A client that reconnects: a person's connection that outlives its sockets, and its topics.
+"""A client that reconnects: a person's connection that continues over several sockets, and its topics.
 
 `SignallingClient` is one socket. This class adds what a long-running program needs: resume, back-off, versions, and the
 close codes after which it must not reconnect (PROTOCOL.md#resume, #topics, #close-codes). Knows no visit.
@@ -20,7 +20,7 @@ from signalling.protocol.errors import TEXTS
 FIRST_S, MOST_S, DRAIN_S = 0.5, 15.0, 2.0
 STAY_AWAY_FROM, BYE, DRAINS, LOST, NOT_SIGNED_IN = 4200, 1000, 1001, 1006, 4202
 PING_EVERY_S = 20.0
-MOST_EARLY = 256  # changes kept while the first whole state is awaited
+MOST_EARLY = 256  # the greatest number of changes kept until the first whole state arrives
 ASK_AGAIN_S = 1.0
 Connect = Callable[..., Awaitable[SignallingClient]]
 Handler = Callable[[Received], None]
@@ -70,7 +70,7 @@ class Subscription:
 
 
 class ReturningClient:
-    """A connection that outlives its sockets. `hold` topics, `run` it in a task, and send requests meanwhile.
+    """A connection that continues over several sockets. `hold` topics, `run` it in a task, and send requests meanwhile.
 
     `connect` opens a socket; it takes `resume`, `or_anew` and `listener`, as `SignallingClient.connect` does. `heard`
     is called with every message that belongs to no topic (`media.offer`, …). `connected` is set while a socket is open.
@@ -161,7 +161,7 @@ class ReturningClient:
                 try:
                     return await client.wait_closed(PING_EVERY_S)
                 except TimeoutError:
-                    await client.request("ping")  # a lost network gives no error
+                    await client.request("ping")  # a socket reports no error when the network is lost
             return client.closed_with
         except ClosedError as closed:
             return closed.code

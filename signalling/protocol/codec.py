@@ -62,7 +62,7 @@ def _path(problem: Exception) -> str:
     """Return the path of the wrong value in a message, without any of the message's content."""
     text = str(problem)
     if text.startswith("Object contains unknown field"):
-        return "$"  # the field's name is content of the sender
+        return "$"  # a field's name in a client's message may be any text, so it is not repeated
     where = text.rsplit(" - at `", 1)[1].rstrip("`") if " - at `" in text else "$"
     return where[:80]
 

@@ -324,7 +324,7 @@ class MediaPath(MediaMessage, frozen=True, kw_only=True, tag="media.path"):
 
 
 class MediaSpeaker(MediaMessage, frozen=True, kw_only=True, tag="media.speaker"):
-    """Another party speaks now, or nobody does, in a room of more than two: PROTOCOL.md#media."""
+    """Another party speaks now, or none, in a room of more than two: PROTOCOL.md#media."""
 
     party: Annotated[
         str | None,

@@ -72,7 +72,8 @@ def _table(name: str, text: str, rows: dict[str, str]) -> Iterator[str]:
 def _interface(kind: type[msgspec.Struct]) -> Iterator[str]:
     struct = inspect.type_info(kind)
     assert isinstance(struct, inspect.StructType)
-    may_leave_out = issubclass(kind, Request)  # the server leaves no field out
+    # the server sends every field, so only fields of requests are optional
+    may_leave_out = issubclass(kind, Request)
     yield f"  interface {kind.__name__} {{"
     if struct.tag is not None:
         yield f'    type: "{struct.tag}";'

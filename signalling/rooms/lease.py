@@ -1,8 +1,8 @@
 """Leases: which worker carries a visit's media. A lease is taken, taken over from a dead worker, and given back.
 
 Its fencing number grows each time it goes to another worker. If two workers believe they own a room, the one with the
-lower number is wrong. Beside it is what the parties have muted, for the next owner. Knows one key of each visit and
-three small scripts. Knows no room.
+lower number is wrong. The muted kinds are stored beside it, for the next owner. Knows one key of each visit and three
+small scripts. Knows no room.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Muted = dict[tuple[str, str], frozenset[MediaKind]]
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """The owner of a visit's media, and how often it has changed. `taken_from`: the owner before, if it was dead."""
+    """The owner of a visit's media, and its fencing number. `taken_from`: the owner before, if it was dead."""
 
     owner: str
     fence: int

@@ -24,11 +24,13 @@ from signalling.store.records import Store
 from signalling.store.unavailable import answering
 
 PERIOD_S = 0.25
-SIGN_MS = 1000  # after its last sign a worker is asked directly, and is dead if it does not answer
-DISTRUST_S = 3.0  # for so long after the store's return no worker is declared dead
-ADDRESSES_S = 86_400  # how long a worker's addresses are kept; it writes them again ten times as often
-ENDED = ""  # the addresses of a worker whose death was announced
-ANNOUNCED = 256  # announced deaths that are remembered
+# the time in ms after its last sign at which a worker is asked directly; it is dead if it does not answer
+SIGN_MS = 1000
+DISTRUST_S = 3.0  # the time in s after the store's return in which no worker is declared dead
+# the time in s for which a worker's addresses are kept; it writes them ten times as often
+ADDRESSES_S = 86_400
+ENDED = ""  # the value in place of the addresses, for a worker whose death was announced
+ANNOUNCED = 256  # the number of announced deaths that are remembered
 log = structlog.get_logger()
 _ADDRESSES = msgspec.msgpack.Decoder(list[tuple[str, int]])
 
@@ -46,7 +48,7 @@ def death_of(worker: str) -> list[tuple[str, ...]]:
 
 
 class Liveness:
-    """One worker's signs of life, and what it knows of other workers. `secret` is the same for all workers."""
+    """Writes one worker's signs of life, and checks those of other workers. `secret` is the same for all workers."""
 
     def __init__(
         self,
@@ -67,7 +69,8 @@ class Liveness:
         self._distrusted_until = time.monotonic() + DISTRUST_S
         self._written_s = -float(ADDRESSES_S)
         self.healthy = False
-        self.problem: UnavailableError | None = None  # why this worker's last sign could not be written
+        # the reason why this worker's last sign could not be written
+        self.problem: UnavailableError | None = None
         self._resigned = False
         self._changed: Callable[[frozenset[str]], None] = lambda dead: None
         self._returned: Callable[[], None] = lambda: None
@@ -162,7 +165,7 @@ class Liveness:
                 addresses = await self._store.redis.mget([keys.WORKER_ADDRESSES(worker) for worker in silent])
         answers = await asyncio.gather(*map(self._answers, silent, addresses))
         if silent and not self._resigned:
-            # To ask the silent may have taken half as long as a sign lasts.
+            # The direct requests may have taken half the lifetime of a sign.
             async with answering():
                 await self._store.redis.set(keys.WORKER(self._worker), b"1", px=SIGN_MS)
         self._unanswering = frozenset(w for w, answers in zip(silent, answers, strict=True) if not answers)

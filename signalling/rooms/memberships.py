@@ -113,8 +113,8 @@ class Memberships:
             except UnavailableError:
                 if request_id is not None:
                     if request_id not in membership.unanswered:
-                        return  # the membership was given up meanwhile, and the request answered
-                    del membership.unanswered[request_id]  # the error is the reply
+                        return  # the membership was given up meanwhile, and its request was answered
+                    del membership.unanswered[request_id]  # the caller sends the error as the reply
                 raise
 
     def ask(self, connection: str, visit: str, make: Ask) -> bool:
@@ -133,7 +133,7 @@ class Memberships:
             try:
                 self._post(membership.lease.owner, request, lambda: self._refuse(membership, request.id))
             except UnavailableError:
-                membership.unanswered.pop(request.id, None)  # the error is the reply
+                membership.unanswered.pop(request.id, None)  # the caller sends the error as the reply
                 raise
         return True
 
@@ -233,16 +233,16 @@ class Memberships:
     async def _join_anew(self, membership: Membership) -> None:
         member = membership.member
         if self._memberships.get(member.connection) is not membership:
-            return  # its client has joined again meanwhile
+            return  # the client has joined again meanwhile
         try:
             await self.join(member, None, membership.origin, moving=membership)
         except SupersededError:
             if self._memberships.get(member.connection) is membership:
-                self._forget(member.connection)  # the connection lives on another worker, with its membership
+                self._forget(member.connection)  # the connection is on another worker, with its membership
         except UnavailableError:
             if self._memberships.get(member.connection) is membership:
                 self._forget(member.connection)
-            # its client joins again, with its own pauses
+            # the client joins again, after pauses of its own
             self._deliver(member.connection, server.MediaGone(visit=member.visit))
         finally:
             membership.moving = False
@@ -309,7 +309,7 @@ class Memberships:
             return
         if socket.codec.subprotocol == delivery.codec:
             socket.write(frame(delivery.data, socket.codec.opcode))
-        else:  # it was resumed meanwhile, with the other codec
+        else:  # the connection was resumed meanwhile, with the other codec
             socket.send(CODECS[delivery.codec].decode_server(delivery.data))
 
     def _deliver(self, connection: str, message: server.Message) -> None:

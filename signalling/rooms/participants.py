@@ -32,7 +32,7 @@ class Participant:
     """One party of a room: its party in the relay, and the number of its newest offer.
 
     `path`: whether media can flow, None while that is not known; `overdue`: the timer of a party without a path.
-    `speaker`: who speaks, as its client was told.
+    `speaker`: the speaker that was last sent to its client.
     """
 
     __slots__ = ("media", "member", "offer", "overdue", "path", "speaker")
@@ -89,7 +89,7 @@ class Room:
         self.media = media
         self.fence = fence
         self.muted = muted
-        self.name = secrets.token_hex(4)  # differs from the room of the same visit on another worker
+        self.name = secrets.token_hex(4)  # differs from the name of the same visit's room on another worker
         self.participants: dict[str, Participant] = {}
         self.screen = NO_SCREEN
         self.talking: dict[str, str] = {}

@@ -41,7 +41,7 @@ class PathWatch:
         self.no_path_s = NO_PATH_S
 
     def joined(self, room: Room, participant: Participant, before: Participant | None) -> None:
-        """Begin with a party that has joined; `before` is the participant that it replaces.
+        """Begin to follow a party that has joined; `before` is the participant that it replaces.
 
         A page that joins again keeps its path and the time since it first joined. Another tab begins anew.
         """
@@ -55,7 +55,7 @@ class PathWatch:
             participant.overdue = loop.call_later(self.no_path_s, self.follow, room, member.party, _Overdue())
 
     def follow(self, room: Room, party: str, event: object) -> None:
-        """Take an event about a party's path, or one that it is to know, and report the change if there is one."""
+        """Take an event about a party's path or the speaker, and report the change if there is one."""
         participant = room.participants.get(party)
         if isinstance(event, Speaking) and participant is not None:
             participant.speaker = event.party
@@ -74,9 +74,9 @@ class PathWatch:
                 self._say(room, other.member, participant)
 
     def tell(self, room: Room, member: Member, *states: PathState) -> None:
-        """Send a party the paths that are in one of these states: of the others, and its own if it has none.
+        """Send a party the paths in one of these states: of the others, and its own if it has none.
 
-        And who speaks, if somebody does.
+        Send it the speaker as well, if there is one.
         """
         if room.participants[member.party].speaker is not None:
             self._say_speaker(room, room.participants[member.party])

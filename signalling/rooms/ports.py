@@ -29,7 +29,7 @@ class OfferNeeded(msgspec.Struct, frozen=True):
 
 
 class Speaking(msgspec.Struct, frozen=True):
-    """Who speaks now, as the party of this event is to know; None: nobody does."""
+    """The speaker in a room, as sent to the party of this event; None if nobody speaks."""
 
     party: str | None
 

@@ -66,7 +66,7 @@ class CallWatch:
         self.look_s = LOOK_S
 
     def talking(self, room: Room, names: Mapping[str, str]) -> None:
-        """Set who takes part in the call from now on, and their names; empty if the visit is not live."""
+        """Set the names of the parties who take part in the call from now on; empty if the visit is not live."""
         if room.talking == names:
             return
         self.look(room)
@@ -86,7 +86,7 @@ class CallWatch:
         self.look(room)
 
     def look(self, room: Room) -> None:
-        """Count the time since the last look, and the current measurements."""
+        """Count the time since the last measurement, and measure again."""
         now_s = time.monotonic()
         for party, participant in room.participants.items():
             since_s = room.since_s.pop(party, None)
@@ -120,7 +120,7 @@ class CallWatch:
             await self._write(room.organisation, visit, parts)
 
     def _parts(self, visit: str, room: Room) -> dict[str, bytes]:
-        """Return the data to write. It is a copy, because counting goes on during the write."""
+        """Return a copy of the data to write, because counting continues during the write."""
         room.kept_s = time.monotonic()
         place = _place(room.organisation, visit)
         return {

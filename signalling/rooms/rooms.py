@@ -33,7 +33,7 @@ from signalling.visit.record import Status, Visit
 from signalling.visit.relations import GUEST_PREFIX, PATIENT, PROVIDER
 
 log = structlog.get_logger()
-CHECK_S = 2.0  # how often an owner compares its leases without a reason; after `doubt` it does so at once
+CHECK_S = 2.0  # the time in s between two checks of all leases; after `doubt` they are checked at once
 # Whose media a party receives on the m-lines it sends on. All other parties receive the patient's.
 _OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
@@ -239,7 +239,7 @@ class Rooms:
         self._done(room, message)
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
         self.screens.joined(room, participant)
-        for party, other in room.participants.items():  # itself, too: its page may have been reloaded
+        for party, other in room.participants.items():  # this party too: its page may have been reloaded
             for kind in sorted(room.muted_by(other.member)):
                 self._send_muted(room, member, party, kind, True)
         self.paths.tell(room, member, "lost", "none")
@@ -342,9 +342,9 @@ class Rooms:
             for party, participant in list(room.participants.items()):
                 if participant.member.is_in(visit):
                     participant.media.set_admitted(_admitted(visit, party))
-                else:  # a dismissed guest or a former provider; the topic of the visit shows it to them
+                else:  # a dismissed guest or a former provider: the topic of the visit shows it to them
                     self._remove(room, participant.member)
-                    for kind in room.muted_by(participant.member):  # of whoever is this party next
+                    for kind in room.muted_by(participant.member):  # of the person who is this party next
                         for other in room.participants.values():
                             self._send_muted(room, other.member, party, kind, False)
             self._set_gate(room, visit)

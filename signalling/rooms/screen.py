@@ -21,7 +21,7 @@ Refused = tuple[str, dict[str, str]]
 
 
 def after(state: Screen, party: str, act: ScreenAct) -> Screen | None:
-    """Return the state after a party's act; None if the party may not do it. An act that was done changes nothing."""
+    """Return the state after a party's act; None if the party may not do it. A repeated act changes nothing."""
     match act, party:
         case "share", "provider":
             return replace(state, sharing=PROVIDER)
@@ -53,7 +53,7 @@ class Screens:
         return None
 
     def joined(self, room: Room, participant: Participant) -> None:
-        """Begin with a party that has joined, perhaps again: its page shares nothing now. Send it the state."""
+        """Begin with a party that has joined, perhaps again: its page shares no screen now. Send it the state."""
         self._become(room, after(room.screen, participant.member.party, "end") or NO_SCREEN)
         participant.let_through(room)
         if room.screen != NO_SCREEN:

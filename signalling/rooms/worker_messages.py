@@ -13,7 +13,7 @@ from signalling.visit.record import Visit
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
-    """A party's place in a room: its side of the visit, who has it, their connection, its worker and its codec."""
+    """A party's place in a room: its side of the visit, the person, their connection, its worker and its codec."""
 
     organisation: str
     visit: str
@@ -76,7 +76,7 @@ class Share(ToRoom, frozen=True):
 
 
 class Left(ToRoom, frozen=True):
-    """A party's connection is gone."""
+    """A party's connection has ended."""
 
 
 class Moved(ToRoom, frozen=True):

@@ -29,7 +29,7 @@ from signalling.visit.record import Actor
 
 log = structlog.get_logger()
 MOST_BAD = 10
-BURST, RATE = 200, 50.0  # messages at once, and per second afterwards
+BURST, RATE = 200, 50.0  # the number of messages allowed at once, and the further ones per second
 PROBE_EVERY_S = 5.0
 Pending = tuple[client.ClientMessage, Later] | None
 """A request whose reply must wait, and the coroutine that returns the reply."""
@@ -92,14 +92,15 @@ class Connection:
         self._ws = ws
         self.socket = Socket(transport, codec, actor, connection_id, unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
-        self.noted: frozenset[tuple[str, str]] = frozenset()  # audit entries already written for a patient
+        # the audit entries already written for a patient
+        self.noted: frozenset[tuple[str, str]] = frozenset()
         self.said_bye = False
         self.closing: asyncio.Task[None] | None = None
         self._flood = Flood(time.monotonic())
         self._probed_s = float("-inf")
         self._bad = 0
-        self._busy = False  # a request is not answered yet: later messages must wait
-        self._pending: Pending = None  # of the message that is received next
+        self._busy = False  # True while a request is not answered: later messages must wait
+        self._pending: Pending = None  # the message to be received next, with its unfinished work
 
     def cut(self, code: int) -> None:
         """Close the socket with a close code."""

@@ -19,7 +19,7 @@ DROPPED: Fed = (False, b"")
 
 
 class Bound(NamedTuple):
-    """How many frames and bytes may arrive within `WINDOW_S`; up to twice as many across two windows."""
+    """The number of frames and bytes that may arrive within `WINDOW_S`; up to twice as many across two windows."""
 
     frames: int
     bytes: int
@@ -53,8 +53,8 @@ class Counted:
         self._bound = bound
         self._flooded = flooded
         self._frames = self._bytes = 0
-        self._left = 0  # bytes of the current frame that are still missing, or IN_HEAD
-        self._head = b""  # the beginning of a frame's head
+        self._left = 0  # the number of bytes of the current frame that are still missing, or IN_HEAD
+        self._head = b""  # the first bytes of a frame's head
         self._over = False
         self._since_s = time.monotonic()
 

@@ -38,10 +38,13 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
 
 log = structlog.get_logger()
-RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0  # between attempts; the room's worker may be cut off for a moment
-OUTAGE_S = 60.0  # how long media of a lost connection continues if it cannot resume because the store does not answer
-LINGER_S = 3.0  # a reload or a resume takes less time; only after it do the others see the person leave
-CLOSING_S = 3.0  # a client that does not answer a close frame is disconnected after this
+# the pauses in s between attempts; the room's worker may be cut off for a moment
+RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0
+# the time in s for which media of a lost connection continues if the store is away, so that it cannot resume
+OUTAGE_S = 60.0
+# a reload or a resume takes less time in s; only afterwards do the others see the person leave
+LINGER_S = 3.0
+CLOSING_S = 3.0  # the time in s after which a client that does not answer a close frame is disconnected
 
 MOST_BEFORE_HELLO = 20
 """Pings and refused hellos of one socket; each hello asks the store."""
@@ -116,7 +119,7 @@ async def _upgraded(request: web.Request, ws: WebSocket) -> asyncio.Transport:
     """Return the transport. Raises ConnectionResetError if the client has left, HTTP 400 if its request is invalid."""
     try:
         await ws.prepare(request)
-    except ValueError:  # raised by aiohttp for a Sec-WebSocket-Key that is not ASCII
+    except ValueError:  # aiohttp raises it for a Sec-WebSocket-Key that is not ASCII
         raise web.HTTPBadRequest from None
     if request.transport is None:
         raise ConnectionResetError
@@ -277,7 +280,7 @@ async def _restore(worker: Worker, connection: Connection) -> None:
         try:
             await _enter_again(worker, connection)
         except SupersededError:
-            return  # it was resumed once more, and is restored there
+            return  # the connection was resumed once more, and is restored there
         except UnavailableError:
             log.info("connection.restored_later", connection=connection.id)
             await asyncio.sleep(pause_s)

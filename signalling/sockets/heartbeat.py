@@ -18,8 +18,8 @@ from signalling.hub import PING, frame
 ROUND_S = 25.0
 TICK_S = 0.5
 SLOTS = round(ROUND_S / TICK_S)
-# How many ticks after its ping a socket must have sent something. One tick less than half a round, so that even with
-# late timers a dead client is shown offline within a round and a half.
+# The number of ticks within which a pinged socket must send something. One tick less than half a round, so
+# that even with late timers a dead client is shown offline within a round and a half.
 ANSWERED_BY = SLOTS // 2 - 1
 _PING = frame(b"", PING)
 log = structlog.get_logger()

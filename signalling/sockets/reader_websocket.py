@@ -26,7 +26,7 @@ HELLO_FRAMES, FRAMES = 100, 2000
 HELLO_MESSAGES, MESSAGES = 2, 64
 """How many bytes are allowed within ten seconds, as a multiple of the largest message."""
 FLOOD_CLOSE = b"\x88\x02" + (4005).to_bytes(2)
-QUEUE_BYTES = 65_536  # aiohttp pauses reading if twice as much waits
+QUEUE_BYTES = 65_536  # in bytes; aiohttp pauses reading if twice as much waits
 
 
 class _Queue(WebSocketDataQueue):
@@ -81,7 +81,7 @@ class ReaderWebSocket(WebSocket):
         if transport is None or transport.is_closing():
             return
         if transport.get_write_buffer_size():
-            transport.abort()  # the client does not read either
+            transport.abort()  # abort at once: a client that sends too much may not read a close frame either
         else:
             transport.write(FLOOD_CLOSE)
             transport.close()
@@ -97,5 +97,5 @@ class ReaderWebSocket(WebSocket):
     def forget_upgrade(self, request: web.BaseRequest) -> None:
         """Free the memory that only the upgrade needed: a tenth of that of a quiet socket."""
         self.headers.clear()
-        request._cache.clear()  # cookies and addresses, cached from the headers
-        request.protocol._parser = None  # the parser of HTTP; frames have their own
+        request._cache.clear()  # cookies and addresses, which aiohttp caches from the headers
+        request.protocol._parser = None  # drop the parser of HTTP; frames have their own

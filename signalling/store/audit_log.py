@@ -27,11 +27,11 @@ from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Act, Chain, Head
 
-MOST = 20_000  # entries that wait in memory for the store; one more is refused by `ready`
-AT_ONCE = 200  # entries bound in one turn of the loop
+MOST = 20_000  # the number of entries that wait in memory for the store; one more is refused by `ready`
+AT_ONCE = 200  # the number of entries bound in one turn of the loop
 FLUSH_S = 0.05
 BIND_S = 0.25
-LEFT_S = 20.0  # how often entries queued by dead workers are looked for
+LEFT_S = 20.0  # the time in s between two searches for entries queued by dead workers
 RECORD_S = 10.0
 STOP_S = 5.0
 _SCRIPTS = {name: (Path(__file__).parent / f"{name}.lua").read_text() for name in ("bind", "trim")}

@@ -19,7 +19,7 @@ READ = 1000  # entries read at once
 
 
 class SeenEntries(Protocol):
-    """The last entry of each log that this machine has seen, stored beside its keys and not in the store."""
+    """Stores the last entry of each log that this machine has seen, beside its keys and not in the store."""
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
         """Return (number, hash) of the last entry seen, or None."""
@@ -94,7 +94,7 @@ class AuditReader:
             verdict, head = await self._verify(organisation)
             after = await self.head(organisation)
             if head is None or after is None or after.first == head.first:
-                return verdict  # else the oldest entries were trimmed meanwhile
+                return verdict  # otherwise the oldest entries were trimmed meanwhile: read again
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
         chain = self.chain(organisation)

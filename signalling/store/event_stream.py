@@ -18,7 +18,8 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from signalling.store.unavailable import answering
 
-STREAM_LENGTH = 4096  # events kept for workers that missed some; if more are missing, a snapshot is loaded
+# the number of events kept for workers that missed some; if more are missing, a snapshot is loaded
+STREAM_LENGTH = 4096
 _EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
 _FIELDS = ("epoch", "seq", "mark", "store")
 log = structlog.get_logger()
@@ -87,7 +88,7 @@ class EventStream:
     """The streams of all organisations."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its stubs do not know that replies are bytes
+        self._redis: Any = redis  # redis-py's type stubs do not know that replies are bytes
         self._epoch: Any = redis.register_script(_EPOCH)
 
     async def head(self, organisation: str) -> StreamHead:

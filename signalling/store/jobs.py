@@ -2,8 +2,8 @@
 
 A job is one sealed member of a sorted set, scored by its due time, so that it can be written in the same commit as the
 event that causes it (`entry`). Taking a job leases it: if the worker dies, the job is due again. Each `Jobs` is one
-queue of every organisation; what may wait for somebody else's server has a queue of its own.
-Knows no kind of job. All methods raise `UnavailableError` if the store does not answer.
+queue of every organisation; jobs that may wait for an external server have a queue of their own. Knows no kind of job.
+All methods raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations

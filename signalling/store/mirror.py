@@ -39,7 +39,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """Events are lost (the stream was trimmed or replaced): everything must be shown anew."""
+    """Events are lost (the stream was trimmed or replaced): everything must be shown again."""
 
     organisation: str
 
@@ -71,8 +71,8 @@ class Mirror:
         self._repairing: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
-        self._mark = b""  # mark of event `seq`; empty if unknown
-        self._lost = False  # the store has another event at `seq`
+        self._mark = b""  # the mark of event `seq`; empty if unknown
+        self._lost = False  # True if the store has another event at `seq`
 
     @property
     def version(self) -> int:
@@ -136,7 +136,7 @@ class Mirror:
         if isinstance(record, Visit):
             before = self.visits.get(record.id)
             if before is not None and before.version >= record.version:
-                return  # already contained in the snapshot
+                return  # the snapshot already contains this event
             if record.is_open:
                 self.visits.put(record)
             else:
@@ -176,16 +176,18 @@ class Mirror:
         if (problem := task.exception()) is not None:
             self.failed("mirror", problem)
         elif self._wanted > self.seq:
-            self.repair()  # received between the last look and now
+            self.repair()  # events received between the last comparison and now
 
     async def _repair(self) -> None:
         pause = 0.05
         while True:
             try:
-                # A commit is in the head before it is published, so this look covers everything wanted until now.
+                # A commit updates the head before it is published, so the head that was just read covers all
+                # commits announced before.
                 self._wanted = 0
                 head = await self._store.stream.head(self.organisation)
-                self.epoch = self.epoch or head.epoch  # the organisation had no event when this was loaded
+                # the organisation had no event when this mirror was loaded
+                self.epoch = self.epoch or head.epoch
                 if head.epoch != self.epoch:
                     await self._reload()
                 elif self._lost or head.seq < self.seq or self._differs(head):
@@ -195,7 +197,7 @@ class Mirror:
                 if self.seq >= self._wanted:
                     return
             except UnavailableError:
-                pass  # the sweep and the reconnected bus ask again; until then the old state is shown
+                pass  # the sweep and the reconnected bus repair again; until then the old state is shown
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
@@ -217,7 +219,7 @@ class Mirror:
                 self._apply(seq, entry)
 
     async def _begin_epoch(self) -> None:
-        """Begin a new epoch, because the store has lost events: old versions of clients must not look current.
+        """Begin a new epoch, because the store has lost events: old versions of clients must not count as current.
 
         Then reload.
         """

@@ -12,8 +12,8 @@ from signalling.store.records import Store
 from signalling.store.unavailable import answering
 from signalling.visit.record import Mark, Notice
 
-KEPT_MS = 90 * 86_400_000  # how long a notification is kept
-SHOWN = 100  # how many of the newest notifications a bell shows
+KEPT_MS = 90 * 86_400_000  # the time in ms for which a notification is kept
+SHOWN = 100  # the number of notifications that a bell shows, the newest first
 _decoder = msgspec.msgpack.Decoder(Notice)
 
 

@@ -18,7 +18,7 @@ class OneTime:
     """All methods take the key of a link and raise `UnavailableError`."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its stubs do not know that answers are bytes
+        self._redis: Any = redis  # redis-py's type stubs do not know that answers are bytes
 
     async def keep(self, key: str, value: bytes, for_ms: int) -> None:
         """Store a value that is not empty for this many ms."""

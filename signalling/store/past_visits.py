@@ -21,10 +21,10 @@ from signalling.store.mirror import Change, Mirrors, Reset
 from signalling.store.records import NEWEST, Place, Store
 from signalling.visit.record import Visit
 
-PATIENCE_S = 0.15  # a search waits this long for its index, then uses the part that was read
-BATCH = 250  # visits read and unsealed in one turn of the loop
-SLICE = 4000  # rows compared in one turn of the loop
-IDLE_S = 3600.0  # an index without a search for this long is dropped
+PATIENCE_S = 0.15  # the time in s for which a search waits for its index; then it uses the part that was read
+BATCH = 250  # the number of visits read and unsealed in one turn of the loop
+SLICE = 4000  # the number of rows compared in one turn of the loop
+IDLE_S = 3600.0  # the time in s without a search after which an index is dropped
 
 log = structlog.get_logger()
 
@@ -86,7 +86,7 @@ class Index:
         self.used_s = time.monotonic()
         self._store = store
         self._rows: list[_Row] = []
-        self._frontier = NEWEST  # everything from here on has been read
+        self._frontier = NEWEST  # all visits from this place on have been read
         self._began = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._problem: UnavailableError | None = None
@@ -223,7 +223,7 @@ class PastVisits:
         return Found(found, unread if len(found) < limit else 0)
 
     async def _index(self, organisation: str) -> Index:
-        await self._mirrors.get(organisation)  # from here on its events are received
+        await self._mirrors.get(organisation)  # events of the organisation are received from here on
         index = self._indexes.get(organisation)
         if index is None:
             index = self._indexes[organisation] = Index(organisation, self._store)

@@ -30,7 +30,7 @@ class Photos:
             await self._store.redis.hset(keys.PHOTOS(organisation, visit), photo, sealed)
 
     async def get(self, organisation: str, visit: str, photo: str) -> bytes | None:
-        """Return a photo, or None. Raises `SealError` if what is stored was not sealed for this place."""
+        """Return a photo, or None. Raises `SealError` if the stored data was not sealed for this place."""
         async with answering():
             sealed = cast(bytes | None, await self._store.redis.hget(keys.PHOTOS(organisation, visit), photo))
         return None if sealed is None else self._store.seal.open(sealed, _place(organisation, visit, photo))

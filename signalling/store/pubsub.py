@@ -19,7 +19,7 @@ from signalling.errors import UnavailableError
 from signalling.store.redis_connection import Arguments, SharedConnection
 from signalling.store.unavailable import answering, log_unavailable, reason_of
 
-LOOK_S = 5.0  # how often the store is asked whether the connection still works
+LOOK_S = 5.0  # the time in s between two checks that the connection to the store still works
 Handler = Callable[[bytes], None]
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ class _Subscriber(SharedConnection):
         super().__init__(pool)
         self.handlers: dict[bytes, Handler] = {}
         self.lost = asyncio.Event()
-        self.missed = False  # messages may have been lost
+        self.missed = False  # True if messages may have been lost
 
     def first_commands(self) -> Iterable[Arguments]:
         """Return the SUBSCRIBE of all channels, for each new connection."""
@@ -164,5 +164,5 @@ class Bus:
 
     async def close(self) -> None:
         """Close the receiving connection."""
-        self._subscriber.missed = True  # closed on purpose: log no loss
+        self._subscriber.missed = True  # the connection was closed on purpose, so no loss is logged
         await self._subscriber.close()

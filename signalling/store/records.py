@@ -51,7 +51,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark, Watch)
-Extra = tuple[str, int, bytes]  # added to a sorted set by the same commit: key, score, member
+Extra = tuple[str, int, bytes]  # a member added to a sorted set by the same commit: key, score, member
 # When a visit ended (ms), and its id. Orders ended visits; no two places are equal.
 Place = tuple[int, str]
 OLDEST: Place = (0, "")
@@ -116,7 +116,7 @@ class Store:
     """Reads and commits records. `clock_ms()` is this machine's estimate of the store's clock."""
 
     def __init__(self, redis: Redis, seal: Seal) -> None:
-        self.redis: Any = redis  # its stubs do not know that replies are bytes
+        self.redis: Any = redis  # redis-py's type stubs do not know that replies are bytes
         self.seal = seal
         self._commit: Any = redis.register_script(_SCRIPT)
         self._deadline: Any = redis.register_script(_DEADLINE)
@@ -310,7 +310,7 @@ class Store:
         """
         key, at = keys.ENDED(organisation), before[0]
         lowest = "-inf" if since_ms is None else since_ms
-        passed = 0  # members of the same millisecond that were on an earlier page
+        passed = 0  # the number of members of the same millisecond that were on an earlier page
         while True:
             async with answering():
                 if oldest_first:

@@ -25,10 +25,11 @@ from redis.exceptions import TimeoutError as LateAnswer
 from signalling.store import redis_transport
 from signalling.store.redis_transport import Transport
 
-PATIENCE_S = 5.0  # if the client was made without a time-out
+PATIENCE_S = 5.0  # the time-out in s if the client was made without one
 PAUSE_S = 0.05
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
-MOST_WAITING = 4096  # commands without a reply; normally the store counts as lost long before
+# the greatest number of commands without a reply; normally the store counts as lost long before
+MOST_WAITING = 4096
 
 Arguments = Sequence[Any]
 
@@ -40,7 +41,7 @@ async def connected(pool: Any, patience_s: float) -> Any:
         async with asyncio.timeout(patience_s):
             await connection.connect()
     except BaseException as problem:
-        await connection.disconnect(nowait=True)  # also if `close` did not wait for it
+        await connection.disconnect(nowait=True)  # the connection closes even if `close` did not wait for it
         if isinstance(problem, TimeoutError):
             raise LateAnswer("Timeout connecting to the store") from None
         raise
@@ -84,12 +85,12 @@ class SharedConnection:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._patience_s = float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
-        self._connection: Any = None  # redis-py's, which owns the socket
+        self._connection: Any = None  # redis-py's connection, which owns the socket
         self._transport: Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: deque[_Sent] = deque()
         self._unsent: list[bytes] = []
-        self._holding = False  # the first command of this turn of the loop has been sent
+        self._holding = False  # True if the first command of this turn of the loop has been sent
         self._watch: asyncio.TimerHandle | None = None
         # The connection's loop: asking for the running loop is a system call on Python 3.11.
         self._loop: Any = None
@@ -172,7 +173,7 @@ class SharedConnection:
     def _has_connected(self, task: asyncio.Task[None]) -> None:
         self._connecting = None
         if not task.cancelled():
-            task.exception()  # callers that wait receive the error; there may be none
+            task.exception()  # callers that wait receive the error; perhaps nobody waits
 
     async def _connect(self) -> None:
         kind = await redis_transport.fastest()
@@ -199,7 +200,7 @@ class SharedConnection:
 
     def _lose(self, problem: RedisError) -> None:
         transport, self._transport, self._connection = self._transport, None, None
-        self._unsent = []  # its senders get the error, as all waiting commands do
+        self._unsent = []  # the senders of these commands get the error, as all waiting commands do
         if transport is not None:
             transport.abort()
             self.on_lost()

@@ -43,7 +43,7 @@ class Transport(Protocol):
 
 
 class DirectTransport(asyncio.Protocol):
-    """The socket's own transport; replies are parsed where asyncio hands the bytes over."""
+    """The socket's own transport; replies are parsed in asyncio's callback."""
 
     def __init__(self, connection: Any, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -136,7 +136,7 @@ async def fastest() -> type[Transport]:
     global chosen
     if chosen is None:
         problem = await _problem(DirectTransport)
-        if chosen is None:  # else another connection has chosen meanwhile
+        if chosen is None:  # otherwise another connection has chosen meanwhile
             chosen = PublicTransport if problem else DirectTransport
             if problem:
                 log.warning("store.connection_changed", problem=problem)

@@ -21,7 +21,7 @@ from signalling.store.records import Origin, Store
 from signalling.store.unavailable import answering
 from signalling.visit.record import Actor
 
-OPEN_MS = 24 * 3_600_000  # long, because a worker that crashes does not mark its connections as lost
+OPEN_MS = 24 * 3_600_000  # in ms; long, because a worker that crashes does not mark its connections as lost
 LOST_MS = 60_000
 _MAC = 16
 # KEYS: token; ARGV: new state, ms. Returns the old state and the new generation, or nothing if there is no token.

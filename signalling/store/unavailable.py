@@ -14,7 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 from signalling.errors import UnavailableError
 from signalling.repeated import due
 
-FULL_DISK = "No space left on device"  # part of the text of a MISCONF error, from errno
+FULL_DISK = "No space left on device"  # errno's text, which is part of the text of a MISCONF error
 
 log = structlog.get_logger()
 

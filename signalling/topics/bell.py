@@ -75,7 +75,8 @@ class Bell:
         self._hub = hub
         self._service = service
         self._notices = Notices(service.store)
-        self._unread: dict[str, Unread] = {}  # of the people subscribed on this worker
+        # topic -> the unread notifications of a person who is subscribed on this worker
+        self._unread: dict[str, Unread] = {}
         service.mirrors.observers.append(self.news)
 
     @staticmethod
@@ -88,7 +89,7 @@ class Bell:
         """Subscribe a person to their own bell. Raises `UnavailableError`."""
         actor = socket.actor
         name = self._name(actor.organisation, actor.id)
-        self._hub.subscribe(socket, name, mirror.version)  # first, so that no change is missed
+        self._hub.subscribe(socket, name, mirror.version)  # subscribe first, so that no change is missed
         snapshot = await self._snapshot(mirror, actor.id)
         socket.send(snapshot)
         return server.Subscribed(
@@ -101,7 +102,7 @@ class Bell:
 
     async def _snapshot(self, mirror: Mirror, person: str) -> server.BellSnapshot:
         name = self._name(mirror.organisation, person)
-        for _ in range(ATTEMPTS):  # again if something was sent while the store was read
+        for _ in range(ATTEMPTS):  # read again if something was sent while the store was read
             before = self._hub.sent(name)
             notices, unread = await self._notices.newest(mirror.organisation, person)
             if self._hub.sent(name) == before:
@@ -155,7 +156,7 @@ class Bell:
                     notice = self._notices.opened(news.organisation, person, sealed)
                 except (SealError, msgspec.DecodeError):
                     log.error("bell.unreadable_notice", organisation=news.organisation)
-                    continue  # the other recipients still get theirs
+                    continue  # the other recipients still get their notifications
                 held = self._unread.setdefault(name, Unread([], 0))
                 # A snapshot may have been read from a store that was ahead of this worker's mirror. Another page of
                 # this person may not have the notification yet, so it is sent, but not counted again.

@@ -26,8 +26,8 @@ from signalling.visit.relations import (
 STAFF = "staff"
 MOST_MESSAGES, MOST_MESSAGES_WITH_STAFF = 1_000, 2_000
 """The most lines of a visit; the second thousand is for staff alone, so that no patient or guest can silence them."""
-VISITS_KNOWN = 1_024  # visits whose number of messages a worker remembers
-# status -> relations that may write; which may read is defined in rights.py
+VISITS_KNOWN = 1_024  # the number of visits whose number of messages a worker remembers
+# status -> the relations that may write; rights.py defines which may read
 WRITES: dict[Status, frozenset[str]] = {
     Status.QUEUED: frozenset({ON_CALL, ASSIGNEE, ADMIN}),
     Status.CLAIMED: frozenset({PATIENT, CLAIMANT, GUEST}),
@@ -56,7 +56,7 @@ class Chat:
         self._reading: dict[str, list[list[ChatMessage]]] = {}
         self._unasked: dict[
             str, int
-        ] = {}  # by visit and limit: messages until the store is asked for their number
+        ] = {}  # (visit, limit) -> the number of messages until the store is asked for their total
         service.mirrors.observers.append(self.news)
 
     async def snapshot(self, mirror: Mirror, visit: Visit) -> server.ChatSnapshot:

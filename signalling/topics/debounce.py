@@ -15,8 +15,8 @@ from signalling.errors import UnavailableError
 from signalling.supervision import Failed, unsupervised
 
 SHARE = 0.1
-REST_S = 1.0  # the longest rest after a run
-RETRY_S, LONGEST_S = 0.1, 5.0  # the pause before failed work is tried again; doubled each time
+REST_S = 1.0  # the longest pause in s after a run
+RETRY_S, LONGEST_S = 0.1, 5.0  # the pause in s before failed work is tried again; doubled each time
 log = structlog.get_logger()
 
 Work = Callable[[], Awaitable[None]]
@@ -61,7 +61,7 @@ class Debouncer:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, LONGEST_S)
                 else:
-                    # Most of the time was spent waiting for the store, so the rest has a bound.
+                    # Most of the time was spent waiting for the store, so the pause has a bound.
                     pause_s = RETRY_S
                     rest_s = min((time.monotonic() - began_s) * (1 / SHARE - 1), REST_S)
                 await asyncio.sleep(rest_s)

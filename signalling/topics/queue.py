@@ -21,7 +21,7 @@ from signalling.visit.queue_state import Watch
 from signalling.visit.record import Policy, Staff, Status, Visit
 
 TOPIC = "queue"
-PLACE_TICK_S = 0.25  # patients' places are counted at most this often
+PLACE_TICK_S = 0.25  # the shortest time in s between two counts of the patients' places
 PLACES_PER_TURN = 64
 
 
@@ -62,7 +62,7 @@ class Queue:
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
         except LookupError:
-            policy = Policy()  # the store has lost the organisation, too
+            policy = Policy()  # the store has lost the organisation as well
         topic = queue_topic(mirror.organisation)
         self._hub.forget(topic, mirror.version)
         self._hub.send(topic, self._snapshot(mirror, policy))
@@ -97,7 +97,8 @@ class Queue:
 
     def _visit_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         staff = _session_changed(mirror, before, after)
-        # Two messages of one event have different versions, or the second would be taken for a repetition.
+        # Two messages of one event have different versions, or a client would ignore the second as a
+        # repetition.
         version = mirror.version - (staff is not None)
         was, is_ = (visit is not None and visit.status is Status.QUEUED for visit in (before, after))
         if is_:

@@ -31,7 +31,7 @@ from signalling.topics.sessions_list import Sessions
 from signalling.visit.record import Actor, Staff, Visit
 from signalling.visit.setup_guide import Guide
 
-AT_ONCE = 32  # how many topics are sent whole at the same time after a reset
+AT_ONCE = 32  # the number of topics sent whole at the same time after a reset
 log = structlog.get_logger()
 
 Subscribe = Callable[[Socket, client.Subscribe, Mirror], Awaitable[server.Subscribed | server.Error]]
@@ -75,7 +75,7 @@ class Topics:
         kind, _, visit_id = request.topic.partition("/")
         visit = await self._seen_by(socket.actor, kind, mirror, visit_id)
         if visit is None:
-            return error(request.id, "not_found")  # also for a visit that the actor may not see
+            return error(request.id, "not_found")  # the same answer if the actor may not see the visit
         return await self._subscribe_visit(socket, request, mirror, kind, visit)
 
     async def _seen_by(self, actor: Actor, kind: str, mirror: Mirror, visit_id: str) -> Visit | None:
@@ -244,7 +244,7 @@ class Topics:
 
     async def _show_all(self, mirror: Mirror) -> None:
         """Send all topics whole, because it is unknown which changes were missed."""
-        order = list(self._whole)  # topics with many subscribers and no cost to the store first
+        order = list(self._whole)  # first the topics that have many subscribers and cost the store nothing
         names = sorted(self._hub.names(mirror.organisation), key=lambda name: order.index(kind_of(name)[0]))
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
@@ -271,7 +271,7 @@ class Topics:
                 socket.send(server.Gone(topic=f"{kind}/{visit_id}"))
             elif kind == "visit" or rights.may_see(kind, visit, socket.actor, mirror.staff):
                 state = await self._state(kind, mirror, visit, socket.actor)
-                if name in socket.topics:  # else the right ended meanwhile
+                if name in socket.topics:  # otherwise the right has ended meanwhile
                     socket.send(state)
             if visit is not None and name in socket.topics:
                 self._end_unseen(mirror, kind, visit, (socket,))

@@ -16,9 +16,9 @@ from signalling.visit.record import ChatMessage, Record, Staff, Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
 
-TAG = 16  # bytes kept of a keyed hash: half of SHA-256 (RFC 2104 §5)
-BROKEN = "trail.broken"  # written by the server when the log is not as the server left it
-FORGED = "trail.forged"  # the same, in place of an item of the queue that no server wrote
+TAG = 16  # the number of bytes kept of a keyed hash: half of SHA-256 (RFC 2104 §5)
+BROKEN = "trail.broken"  # the server writes this entry if the log is not as the server left it
+FORGED = "trail.forged"  # the same, in place of a queued item that no server wrote
 
 KEPT = sorted(({row.event for row in RULES} | {row.event for row in DEADLINES}) - QUIET)
 

@@ -19,7 +19,7 @@ class Open(Command, frozen=True):
 
     id: str
     patient: PatientInformation
-    booked_ms: int | None = None  # the time that was booked for it, if any
+    booked_ms: int | None = None  # the time in ms for which the visit was booked, if it was
 
 
 class Save(Command, frozen=True):
@@ -70,7 +70,7 @@ class SetUrgency(Command, frozen=True):
 
 
 class Claim(Command, frozen=True):
-    """Claim the visit for the sender; the patient is taken into it."""
+    """Claim the visit for the sender; the patient enters the session."""
 
 
 class Decline(Command, frozen=True):
@@ -109,7 +109,7 @@ class Start(Command, frozen=True):
 
 
 class HangUp(Command, frozen=True):
-    """End the patient's call; the visit goes on."""
+    """End the patient's call; the visit continues."""
 
 
 class Release(Command, frozen=True):

@@ -75,7 +75,7 @@ def own(visit: Visit, actor: Actor) -> str:
 
 
 def paused(visit: Visit, now_ms: int) -> Visit:
-    """Return the visit with the current stretch of `live` time added to `talked_ms`, and no longer running."""
+    """Return the visit with the current stretch of `live` time added to `talked_ms`, and with no stretch running."""
     # A clock that was set back must not reduce the time already counted.
     talked = visit.talked_ms + (max(0, now_ms - visit.live_ms) if visit.live_ms is not None else 0)
     return replace(visit, talked_ms=talked, live_ms=None)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from signalling.visit.record import Notice, Role, Staff, Visit
 from signalling.visit.relations import PATIENT, Event
 
-AWAY_MS = 30_000  # the patient's return after a shorter absence is no news
+AWAY_MS = 30_000  # in ms; the patient's return after a shorter absence is not announced
 
 Recipients = Callable[[Visit | None, Visit, Event, Mapping[str, Staff]], Iterable[str]]
 
@@ -46,7 +46,7 @@ def _claimant_if_back(
     return (after.claimant.id,) if back and event.at_ms - (away_ms or 0) >= AWAY_MS else ()
 
 
-# event -> (the notice's kind, its recipients)
+# event -> (the kind of the notice, its recipients)
 TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
     "assigned": ("assigned", (_assignee,)),
     "transferred": ("transferred", (_assignee, _former_claimant)),

@@ -104,12 +104,12 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def taken(self) -> ValuesView[Visit]:
-        """Return the visits that are claimed or live."""
+        """The visits that are claimed or live."""
         return self._taken.values()
 
     @property
     def in_session(self) -> frozenset[str]:
-        """Return the ids of the staff who are in a live visit."""
+        """The ids of the staff who are in a live visit."""
         if self._in_session is None:
             self._in_session = frozenset(
                 v.claimant.id

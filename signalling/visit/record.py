@@ -143,7 +143,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Photo(msgspec.Struct, frozen=True, kw_only=True):
-    """A photo that the patient added; its bytes are in `store/photos.py`. `text`: what it shows, "" if not said.
+    """A photo that the patient added; its bytes are in `store/photos.py`. `text`: the patient's words, or "".
 
     `width` and `height`: in pixels.
     """
@@ -211,7 +211,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     returned: int = 0
     parties: dict[str, Party] = {}
     photos: tuple[Photo, ...] = ()
-    triage: Triage | None = None  # None: routine, and nobody has said so
+    triage: Triage | None = None  # None: routine, because nobody has set it
     contacts: tuple[Contact, ...] = ()  # since the last claim, one for each channel
 
     @property

@@ -216,7 +216,7 @@ def next_deadline_ms(visit: Visit, policy: Policy) -> int | None:
 def decide(visit: Visit | None, command: Command, actor: Actor, context: Context) -> Decided | Refusal:
     """Return the visit after the command, or the refusal. `visit` is None if it does not exist."""
     if visit is not None and visit.organisation != actor.organisation:
-        return Refusal("not_found")  # other organisations' visits are reported as not existing
+        return Refusal("not_found")  # visits of other organisations are reported as not existing
     if isinstance(command, Due):
         return _decide_due(visit, context) if actor.role is Role.SYSTEM else Refusal("not_allowed")
     if visit is None and not isinstance(command, Open):

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from signalling.visit.record import Visit
 from signalling.visit.urgency import SEVERITY
 
-RECENT = 20  # how many claims are used to estimate the speed of the queue
-RECENT_MS = 2 * 3_600_000  # older claims belong to another time of day
-FEWEST = 3  # with fewer claims there is no estimate
+RECENT = 20  # the number of claims from which the speed of the queue is estimated
+RECENT_MS = 2 * 3_600_000  # in ms; older claims belong to another time of day
+FEWEST = 3  # the number of claims below which there is no estimate
 
 
 class Paced(NamedTuple):
