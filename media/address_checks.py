@@ -17,7 +17,7 @@ from media.transport.tcp import PacketSocket
 
 PENDING_MAX: Final = 256
 LASTS_S: Final = 2.0
-AGAIN_S: Final = 0.1  # a check may be lost
+AGAIN_S: Final = 0.1  # a check may be lost on the network
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class Party:
         self.credentials = room.relay.new_credentials()
         self.previous_credentials: Credentials | None = None
         self.gone = False
-        self._speaker: str | None = None  # as the listener knows it
+        self._speaker: str | None = None  # the speaker that was last sent to the listener
         self._failed = False
         self._listener = listener
         self._identity = room.relay.identity()
@@ -180,7 +180,7 @@ class Party:
         self.room.reroute_from(self)
 
     def set_admitted(self, admitted: bool) -> None:
-        """Set whether this party takes part: only then is media forwarded from it and to it. Idempotent."""
+        """Set whether this party takes part; media is forwarded to and from it only then. Idempotent."""
         if admitted != self.admitted:
             self.admitted = admitted
             self.room.reroute()
@@ -235,7 +235,7 @@ class Party:
         self.renew_offer(always=True)
 
     def tell_speaker(self, speaker: str | None) -> None:
-        """Send the listener who speaks, if it takes part and does not know it."""
+        """Send the listener the current speaker, if it takes part and does not know it yet."""
         if speaker != self._speaker and self._connected and self.admitted:
             self._speaker = speaker
             self.notify(Speaking(speaker))
@@ -280,7 +280,7 @@ class Party:
             self._connect_if_ready()
 
     def tick(self, now_s: float) -> None:
-        """Do what is due by time: retransmit a handshake, detect expired consent."""
+        """Do what is due at this time: retransmit a handshake, detect expired consent."""
         association = self._association
         if association is not None and association.established is None:
             try:
@@ -300,7 +300,7 @@ class Party:
                 self.notify(Disconnected(CONSENT_EXPIRED))
 
     def lose_address(self, address: Address) -> None:
-        """Forget the address of a TCP connection that has ended. Consent expires if no other takes over."""
+        """Forget the address of a TCP connection that has ended. Consent expires if no other address replaces it."""
         self._sendto.pop(address, None)
         if self.endpoint.path.lose(address):
             self.endpoint.address = self.endpoint.sendto = None
@@ -338,7 +338,7 @@ class Party:
             self._connect_if_ready()
 
     def _follow_media(self, now_s: float) -> None:
-        """Move to where the browser's media comes from."""
+        """Move the path to the address that the browser's media comes from."""
         last_from, self.endpoint.last_from = self.endpoint.last_from, None
         if last_from is not None and self.endpoint.path.on_media(last_from, now_s):
             self._move(last_from)

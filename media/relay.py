@@ -34,7 +34,7 @@ from media.transport.udp import RelaySettings
 
 logger = logging.getLogger(__name__)
 
-LIMIT_S: Final = 0.5  # how often senders in a room of more than two are sent a limit
+LIMIT_S: Final = 0.5  # the time in s between two limits sent to the senders of a room of more than two
 # How often the server sends transport-cc feedback while it withholds packets, as browsers do
 TICK_S: Final = 0.050
 
@@ -240,7 +240,7 @@ class Relay:
             party.on_dtls(datagram, time.monotonic())
 
     def _limit(self, party: Party, now_s: float) -> None:
-        """Send a sender in a room of more than two its limit, and choose what each receiver gets of its video."""
+        """Send a sender in a room of more than two its limit, and choose the layers of its video for each receiver."""
         endpoint = party.endpoint
         video = endpoint.current.get("video")
         if video is not None and now_s - endpoint.limited_s >= LIMIT_S:
@@ -279,7 +279,7 @@ class Relay:
 
 
 def _listening(settings: RelaySettings, bound: list[socket.socket]) -> list[socket.socket]:
-    """Return TCP sockets that listen where UDP is bound, none if the settings turn TCP off."""
+    """Return TCP sockets that listen on UDP's addresses and ports; none if the settings turn TCP off."""
     if not settings.tcp:
         return []
     addresses = [(sock.family, *sock.getsockname()[:2]) for sock in bound]

@@ -29,7 +29,7 @@ class Room:
         self.relay = relay
         self.room_id = room_id
         self.parties: dict[str, Party] = {}
-        self.h264_first = False  # what browsers are offered first is what they send
+        self.h264_first = False  # the codec that a browser is offered first is the one that it sends
         self._gate = False
         self._closed = False
         self._speaker = ActiveSpeaker()
@@ -98,7 +98,7 @@ class Room:
         self.relay.remove_room(self)
 
     def tick(self, now_s: float) -> None:
-        """Find out who speaks in a room of more than two, and tell the parties. Call every 50 ms."""
+        """Find the speaker in a room of more than two, and send it to the parties. Call every 50 ms."""
         if not self._subscribing or now_s < self._speaker_due_s:
             return
         self._speaker_due_s = now_s + STEP_S
@@ -139,7 +139,7 @@ class Room:
                 self.relay.forwarder.ask_for_keyframe(party.endpoint, source, now_s)
 
     def reroute_from(self, party: Party) -> None:
-        """Compute again what is forwarded from one party, after it turned a kind off or on.
+        """Compute again which media of one party is forwarded, after it turned a kind off or on.
 
         Its receivers and the gate are unchanged.
         """

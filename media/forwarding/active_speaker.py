@@ -1,4 +1,4 @@
-"""Chooses who speaks in a room of more than two, from the levels that browsers write into their sound (RFC 6464).
+"""Chooses the speaker in a room of more than two, from the levels that browsers write into their sound (RFC 6464).
 
 Pure: knows levels and the order of steps; knows no packet, party or clock. A level is in -dBov: 0 is the loudest, 127
 silence. Nothing is decoded, and a level is a browser's own word: it moves a frame on pages, and no permission.
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-STEP_S: Final = 0.2  # how often `ActiveSpeaker.observe` is called
-QUIET_LEVEL: Final = 55  # what is not louder is noise
-LOUDEST: Final = 40.0  # so that a loud microphone does not win over a soft one for long
-PACKETS_MIN: Final = 4  # of a step: fewer are a moment in silence that is not sent (DTX)
-SMOOTHING: Final = 0.3  # the share of a step in the score: about 0.6 s
-BEGINS: Final = 10.0  # a score that makes a speaker
+STEP_S: Final = 0.2  # the time in s between two calls of `ActiveSpeaker.observe`
+QUIET_LEVEL: Final = 55  # a quieter sound counts as noise
+LOUDEST: Final = 40.0  # limited, so that a loud microphone does not stay the speaker for long
+PACKETS_MIN: Final = 4  # the number of packets in a step below which it is silence that is not sent (DTX)
+SMOOTHING: Final = 0.3  # the weight of one step in the score: about 0.6 s
+BEGINS: Final = 10.0  # the score from which a party can be the speaker
 ENDS: Final = 2.0
-LOUDER: Final = 1.5  # how much higher than the speaker's another score must be
+LOUDER: Final = 1.5  # another party becomes the speaker if its score is higher by this factor
 
 
 class Voice:
@@ -50,7 +50,7 @@ class ActiveSpeaker:
     def observe(self, loudness: Mapping[str, float]) -> None:
         """Take the loudness of each party in a step, and choose again.
 
-        The speaker changes only to somebody who is clearly louder for a while: not with a cough, or a word in between.
+        The speaker changes only to somebody who is clearly louder for a while, not by a cough or a single word.
         """
         before = self._scores
         self._scores = scores = {

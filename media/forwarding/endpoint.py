@@ -28,12 +28,12 @@ from media.protocols.ice import Address, Path
 from media.protocols.rtp import transport_cc_at
 from media.protocols.transport_cc import Arrivals
 
-SOURCES_MAX: Final = 16  # SSRCs that one browser may use; libsrtp keeps state for each
+SOURCES_MAX: Final = 16  # the number of SSRCs that one browser may use; libsrtp keeps state for each
 REPORTERS_MAX: Final = 32
 # Transport-wide numbers skipped after a pause: packets that are still on their way have the numbers before.
 CC_MARGIN: Final = 64
 BITS_PER_S_MAX: Final = 12_000_000
-SILENT_S: Final = 0.4  # without feedback from a receiver
+SILENT_S: Final = 0.4  # the time in s without feedback after which a receiver counts as silent
 BUDGET_WINDOW_S: Final = 1.0
 BUDGET_MAX: Final = int(BITS_PER_S_MAX / 8 * BUDGET_WINDOW_S)
 
@@ -81,32 +81,36 @@ class Endpoint:
         self.path = Path()
         self.address: Address | None = None
         self.sendto: SendTo | None = None
-        self.last_from: Address | None = None  # the sender of the newest authentic packet since the last tick
+        # the address that sent the newest authentic packet since the last tick
+        self.last_from: Address | None = None
         self.rx: Any = None
         self.tx: Any = None
         self.sinks: dict[StreamKind, Sink] = {kind: Sink(kind, ssrcs[kind], self) for kind in STREAM_KINDS}
         self.sources: dict[int, Source] = {}
         self.current: dict[StreamKind, Source] = {}
-        self.received: dict[int, Source] = {}  # the SSRC that this endpoint receives -> its source
+        self.received: dict[int, Source] = {}  # SSRC that this endpoint receives -> its source
         self.reporters: set[int] = set()
         self.peer: Endpoint | None = None
         # In a room of more than two: each receiver, and its subscription to this endpoint.
         self.subscribers: dict[Endpoint, Subscription] = {}
         self.gate = False
         self.allowed: set[Kind] = {"audio", "video"}
-        self.takes: frozenset[int] = frozenset({VP8.payload_type})  # payload types, as a receiver
+        # the payload types that this endpoint accepts as a receiver
+        self.takes: frozenset[int] = frozenset({VP8.payload_type})
         self.takes_red = self.takes_rtx = False
-        self.mends: frozenset[StreamKind] = frozenset()  # what it sends again if it is asked
+        self.mends: frozenset[StreamKind] = frozenset()  # the kinds whose packets it sends again on request
         self.arrivals = Arrivals()
-        self.withheld = 0  # packets since the last feedback
-        self.answering = False  # the server itself sends transport-cc feedback
-        self.cc_shift = 0  # added to this endpoint's transport-wide numbers when forwarded to the peer
+        self.withheld = 0  # the number of packets since the last feedback
+        self.answering = False  # True if the server itself sends transport-cc feedback
+        # the number added to this endpoint's transport-wide numbers when its packets are forwarded
+        self.cc_shift = 0
         self.cc_want: int | None = None  # the transport-wide number that the next packet to the peer must get
         self.cc_last: int | None = None  # the last number that this endpoint has reported as a receiver
-        self.feedback_s = 0.0  # when it last sent transport-cc feedback as a receiver
+        self.feedback_s = 0.0  # the time in s at which it last sent transport-cc feedback as a receiver
         self.cc_next = 0  # in a room of more than two: the next transport-wide number to this endpoint
-        self.voice = Voice()  # in a room of more than two
-        self.limited_s = 0.0  # when the server last sent this endpoint a limit for its video
+        self.voice = Voice()  # used only in a room of more than two
+        # the time in s at which the server last sent this endpoint a limit for its video
+        self.limited_s = 0.0
         self.budget = BUDGET_MAX
         self.meter = Meter()
 
@@ -249,8 +253,8 @@ class Endpoint:
     def feedback(self, now_s: float) -> bytes | None:
         """Return the server's own transport-cc packets if some are due, otherwise None. Call every 50 ms.
 
-        They are due while packets are withheld, and while the receiver is silent: its bad path must not lower what the
-        sender sends.
+        They are due while packets are withheld, and while the receiver is silent: its bad path must not lower the
+        sender's bit rate.
         """
         peer = self.peer
         unheard = peer is not None and self.gate and 0 < peer.feedback_s < now_s - SILENT_S

@@ -28,9 +28,9 @@ from media.transport.tcp import PacketSocket
 
 logger = logging.getLogger(__name__)
 
-STRAY_LOOKS: Final = 20  # stray packets of a tick whose sender is looked for: a flood of them costs little
-BATCH: Final = 64  # datagrams per turn of the loop, so that other work does not wait for long
-REPORTER_AT: Final = 4  # the sender's SSRC in RTCP
+STRAY_LOOKS: Final = 20  # the number of stray packets per tick whose sender is searched for
+BATCH: Final = 64  # the number of datagrams per turn of the loop, so that other work does not wait for long
+REPORTER_AT: Final = 4  # the offset of the sender's SSRC in RTCP
 _U32 = Struct("!I")
 _OWN_NUMBERS = Struct("!HI")  # sequence number, timestamp
 _NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
@@ -44,9 +44,9 @@ class Counters:
     received: int = 0
     forwarded: int = 0
     forwarded_octets: int = 0
-    withheld: int = 0  # arrived while the gate was closed or the kind was off, or before a keyframe
-    dropped: int = 0  # over the budget, unknown, malformed, or refused by the kernel
-    strays: int = 0  # from an address that has not proven the password
+    withheld: int = 0  # packets while the gate was closed or the kind was off, or before a keyframe
+    dropped: int = 0  # packets over the budget, unknown, malformed, or refused by the kernel
+    strays: int = 0  # packets from an address that has not proven the password
     unauthentic: int = 0  # refused by SRTP
     replayed: int = 0
     rtcp: int = 0
@@ -71,7 +71,7 @@ class Forwarder:
     ) -> None:
         self.counters = Counters()
         self.endpoints: dict[Address, Endpoint] = {}
-        self.stray_looks = STRAY_LOOKS  # left until the next tick of the relay
+        self.stray_looks = STRAY_LOOKS  # the number of searches left until the next tick of the relay
         self._binding = binding
         self._handler = handler
         self._clock = clock
@@ -164,7 +164,7 @@ class Forwarder:
                 sink = source.sink
                 sequence = (sequence + source.sequence_shift) & 0xFFFF
                 timestamp = (timestamp + source.timestamp_shift) & 0xFFFFFFFF
-                assert sink is not None  # a source that is forwarded has one
+                assert sink is not None  # a source that is forwarded always has a sink
                 write_numbers(buffer, _NUMBERS_AT, sequence, timestamp, sink.ssrc)
                 ahead = (sequence - sink.sequence) & 0xFFFF
                 if ahead < 0x8000:
@@ -327,7 +327,7 @@ class Forwarder:
         return True
 
     def _control(self, endpoint: Endpoint, size: int, now: float, address: Address) -> None:
-        """Decrypt an RTCP packet, translate it, and send on what the receivers may get."""
+        """Decrypt an RTCP packet, translate it, and forward the parts that the receivers may get."""
         reporter = _U32.unpack_from(self._buffer, REPORTER_AT)[0]
         if reporter not in endpoint.reporters and len(endpoint.reporters) >= REPORTERS_MAX:
             self.counters.dropped += 1

@@ -30,7 +30,7 @@ from media.transport.srtp import BUFFER_BYTES, Binding
 _NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 _U16 = Struct("!H")
-_SOUND: Final = (0, False, 0)  # the layer of what has none
+_SOUND: Final = (0, False, 0)  # the layer of a packet without layers
 
 
 class GroupForwarder:
@@ -80,7 +80,7 @@ class GroupForwarder:
             copy.payload_type = source.payload_type
             if not copy.forward:
                 continue
-            # What is repeated may be from before the gate opened.
+            # A retransmission may repeat a packet from before the gate opened.
             if not copy.settled and (repeated or not self._settle(source, copy, packet, length, now_s)):
                 if now_s >= source.keyframe_due_s:
                     source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
@@ -122,7 +122,7 @@ class GroupForwarder:
         now_s: float,
     ) -> int:
         buffer, sink = self._buffer, copy.sink
-        assert sink is not None  # a subscription's sources have one
+        assert sink is not None  # a subscription's sources always have one
         span = None
         if copy.layers is not None:
             span = copy.layers.take(sequence, timestamp, layer[0], layer[1])
@@ -163,7 +163,9 @@ class GroupForwarder:
 
 
 def _restore(video: Source | None, packet: bytearray, length: int) -> int:
-    """Make of a retransmission (RFC 4588 §4) the packet that it repeats; return its length, 0 if it is only padding."""
+    """Turn a retransmission (RFC 4588 §4) into the packet that it repeats; return its length, 0 if it is only
+    padding.
+    """
     at = original_sequence_at(packet, length)
     if video is None or not at:
         return 0

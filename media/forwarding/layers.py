@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple
 
-LAYERS: Final = 4  # as many as the descriptor's two bits can name; browsers send three
+LAYERS: Final = 4  # the number of layers that the descriptor's two bits can name; browsers send three
 TOP: Final = LAYERS - 1
 SPANS_MAX: Final = 64
 SPAN_MAX: Final = 0x4000  # a longer span is shortened, because numbers are used again
-KEEP: Final = 1.25  # a layer that is sent already may exceed the estimate by this factor
+KEEP: Final = 1.25  # a layer that is already sent may exceed the estimate by this factor
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0
 _MASK: Final = 0xFFFF
 
 
 class Span(NamedTuple):
-    """What is added to the numbers from `first` on, and the highest layer sent there."""
+    """The difference added to sequence numbers from `first` on, and the highest layer sent there."""
 
     first: int
     sequence_shift: int
@@ -47,11 +47,11 @@ class Layers:
 
     @property
     def sequence_shift(self) -> int:
-        """Return what is added to the next sequence number."""
+        """The difference that is added to the next sequence number."""
         return self._spans[-1].sequence_shift
 
     def restart(self, first: int, sequence_shift: int) -> None:
-        """Forget what came before, and start again at `first`, the number of the first packet of a keyframe."""
+        """Forget all earlier packets, and start again at `first`, the number of the first packet of a keyframe."""
         self._newest, self._timestamp = (first - 1) & _MASK, -1
         self._spans.clear()
         self._spans.append(Span(first, sequence_shift, 0, self.target))
@@ -84,14 +84,14 @@ class Layers:
         return self._spans[-1]
 
     def own_number(self, number: int) -> int:
-        """Return the sender's number of a packet that the receiver knows by this one."""
+        """Return the sender's sequence number of a packet, given the receiver's sequence number."""
         for span in reversed(self._spans):
             if (number - span.first - span.sequence_shift) & _MASK < 0x8000:
                 return (number - span.sequence_shift) & _MASK
         return (number - self._spans[0].sequence_shift) & _MASK
 
     def _add(self, number: int, span: Span) -> None:
-        if self._spans[-1].first == number:  # no packet is in it
+        if self._spans[-1].first == number:  # the span contains no packet
             self._spans.pop()
         self._spans.append(span)
 
@@ -109,7 +109,8 @@ class LayerShares:
 
     def __init__(self) -> None:
         self.octets = [0] * LAYERS
-        self.shares: tuple[float, ...] = SHARES_WHOLE  # of each layer together with those below it
+        # the share of the bit rate of each layer together with those below it
+        self.shares: tuple[float, ...] = SHARES_WHOLE
         self._counted = [0] * LAYERS
         self._at_s = 0.0
 

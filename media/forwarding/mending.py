@@ -1,7 +1,8 @@
-"""Mends lost packets where they were lost: between a sender and the server, and between the server and a receiver.
+"""Repairs packet loss on each path by itself: from a sender to the server, and from the server to a receiver.
 
-What a receiver misses is sent again from the newest packets that its sink keeps. What the server misses is asked for
-at once, and again until it is given up. Knows the numbers of packets; knows no party, and not why a gate is open.
+Packets lost on the way to a receiver are sent again from the newest packets that its sink keeps. Packets lost on the
+way to the server are requested at once, and again until it gives them up. Knows the numbers of packets; knows no party,
+and not why a gate is open.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from media.protocols.rtp import Packet, retransmission
 from media.transport.srtp import BUFFER_BYTES, Binding
 
 _U16 = Struct("!H")
-OUTAGE_S: Final = 0.8  # without feedback from a receiver
-KEYFRAME_PAUSE_S: Final = 0.5  # between keyframes that receivers in a room of more than two ask for
-FORWARDED_MAX: Final = 500  # numbers back to which a receiver's request may be passed on to the sender
+OUTAGE_S: Final = 0.8  # the time in s without feedback from a receiver
+# the time in s between keyframes that receivers in a room of more than two request
+KEYFRAME_PAUSE_S: Final = 0.5
+# the greatest age of a requested packet, in sequence numbers, for which the sender is asked
+FORWARDED_MAX: Final = 500
 
 
 class Mender:
-    """Sends packets again and asks for missing ones, in a buffer of its own."""
+    """Retransmits packets and requests missing ones, in a buffer of its own."""
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Mender:
                 self._ask_for_keyframe(endpoint, source, now_s)
 
     def retry(self, endpoint: Endpoint, now_s: float) -> None:
-        """Ask a sender again for what is still missing, and for the keyframe that is due. Call every 50 ms."""
+        """Request missing packets from a sender again, and the keyframe that is due. Call every 50 ms."""
         video = endpoint.current.get("video")
         if video is not None and video.keyframe_wanted:
             self.want_keyframe(endpoint, now_s)
@@ -84,7 +87,8 @@ class Mender:
         numbers: Sequence[int],
         now_s: float,
     ) -> None:
-        """Send a receiver again what it misses of a source, in its own numbers. What is not kept is asked for.
+        """Send a receiver the packets that it requests of a source, with its own numbers; request those that
+        are not kept.
 
         If too much of a picture is missing, a keyframe is asked for instead.
 
@@ -125,7 +129,7 @@ class Mender:
                 self._ask(sender, own, again)
 
     def hear(self, receiver: Endpoint, sender: Endpoint, now_s: float) -> None:
-        """Take a receiver's feedback. After its silence a keyframe is quicker than the end of its own patience."""
+        """Take a receiver's feedback. After a silence request a keyframe, sooner than the receiver itself would."""
         silent_s, receiver.feedback_s = now_s - receiver.feedback_s, now_s
         video = receiver.received.get(receiver.sinks["video"].ssrc)
         if (
@@ -151,4 +155,4 @@ class Mender:
         try:
             to.sendto(self._view[: self._length[0]], to.address)
         except OSError:
-            return  # the packet is lost, and asked for again
+            return  # the retransmission is lost, and is requested again

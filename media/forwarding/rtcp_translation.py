@@ -51,13 +51,14 @@ class ReportBlock:
 class Translation:
     """The result of `translate` for one compound packet."""
 
-    payload: bytes = b""  # for the other connection; empty if nothing is forwarded
+    payload: bytes = b""  # the packet for the other connection; empty if nothing is forwarded
     blocks: list[ReportBlock] = field(default_factory=list)
-    sender_reports: list[tuple[Source, int]] = field(default_factory=list)  # middle 32 bits of the NTP time
+    # the middle 32 bits of the NTP time
+    sender_reports: list[tuple[Source, int]] = field(default_factory=list)
     requested: list[tuple[Source, list[int]]] = field(
         default_factory=list
-    )  # lost packets, in the receiver's numbers
-    keyframes: list[Source] = field(default_factory=list)  # the videos of which a keyframe is asked for
+    )  # the lost packets, in the receiver's numbers
+    keyframes: list[Source] = field(default_factory=list)  # the videos of which a keyframe is requested
     transport_cc_last: int | None = None  # the last transport-wide number that the receiver has reported
 
 
@@ -142,7 +143,7 @@ def _report(
         if source is None or not source.forward:
             continue
         highest = (highest - source.sequence_shift) & TIMESTAMP_MASK
-        # A loss behind the server must not lower what goes to other receivers.
+        # A loss between server and receiver must not lower the bit rate for other receivers.
         shown_lost = 0 if answered_here else lost
         blocks.append(REPORT_BLOCK.pack(source.ssrc, shown_lost, highest, jitter, last_report, delay))
         translation.blocks.append(ReportBlock(source, (lost >> 24) / 256, jitter, last_report, delay))

@@ -24,7 +24,7 @@ KEPT: Final = 46
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
 ASKED_MAX: Final = 6  # times
-ASK_AGAIN_S: Final = 0.020  # or a round trip, if that is longer; after each time it is twice as long
+ASK_AGAIN_S: Final = 0.020  # in s, or a round trip if that is longer; doubled after each request
 KEYFRAME_RETRY_S: Final = 0.150
 BLANK_PATIENCE_S: Final = 0.600
 SEQUENCE_MASK: Final = 0xFFFF
@@ -49,10 +49,10 @@ class Sink:
         self.endpoint = endpoint
         self.feeder: Source | None = None
         self.used = False
-        self.sequence = 0  # the highest sent, in the receiver's numbers
+        self.sequence = 0  # the highest sequence number sent, in the receiver's numbers
         self.timestamp = 0
         self.at_s = 0.0
-        # The newest packets sent, decrypted, at their number modulo KEPT.
+        # The newest packets sent, not encrypted, each at the index of its sequence number modulo KEPT.
         self.kept: list[Packet | None] = []
         self.forget()
 
@@ -74,7 +74,8 @@ class Missing:
     __slots__ = ("_asked",)
 
     def __init__(self) -> None:
-        self._asked: dict[int, tuple[int, float]] = {}  # number -> how often it was asked for, and when last
+        # sequence number -> (number of requests, time of the last one)
+        self._asked: dict[int, tuple[int, float]] = {}
 
     def __len__(self) -> int:
         return len(self._asked)
@@ -93,7 +94,7 @@ class Missing:
         return numbers
 
     def due(self, now_s: float, rtt_ms: float | None, wanted: Iterable[int] | None = None) -> list[int]:
-        """Return the numbers to ask for again, only of those `wanted` if they are given.
+        """Return the sequence numbers to request again, only of those in `wanted` if it is given.
 
         A number that was asked for ASKED_MAX times is given up.
         """
@@ -154,24 +155,24 @@ class Source:
         self.payload_type = BY_STREAM[kind].payload_type
         self.sink: Sink | None = None
         self.forward = False
-        self.settled = False  # its numbers fit the sink's, and its video began with a keyframe
+        self.settled = False  # True if its numbers continue the sink's, and its video began with a keyframe
         self.settled_at = 0  # the timestamp of the packet with which it settled
-        self.guarding = False  # its RED may still carry payloads from before it settled
-        self.special = False  # its packets need changes behind the fixed header
+        self.guarding = False  # True if its RED may still carry payloads from before it settled
+        self.special = False  # True if its packets need changes behind the fixed header
         self.sequence_shift = 0
         self.timestamp_shift = 0
         self.packets = 0
         self.octets = 0
         self.first_forwarded = 0  # `packets` when it last settled
-        self.first_sequence = 0  # of the packet with which it settled
+        self.first_sequence = 0  # the sequence number of the packet with which it settled
         self.missing = Missing()
-        self.newest: int | None = None  # in a room of more than two: the highest number received
+        self.newest: int | None = None  # in a room of more than two: the highest sequence number received
         # In a room of more than two: of a subscription's video, and of the sender's own.
         self.layers: Layers | None = None
         self.shares: LayerShares | None = None
         self.keyframe_due_s = 0.0
-        self.keyframe_wanted = False  # by a receiver in a room of more than two
-        self.waiting_s = 0.0  # when its first packet came after `unsettle`
+        self.keyframe_wanted = False  # requested by a receiver in a room of more than two
+        self.waiting_s = 0.0  # the time in s of its first packet after `unsettle`
         # The middle 32 bits of a sender report's NTP time -> when the report was forwarded.
         self.reports: dict[int, float] = {}
 
@@ -236,7 +237,7 @@ class Source:
 
     @property
     def shapes_red(self) -> bool:
-        """Return True if its packets are RED that the receiver must not get as it is."""
+        """Return True if its packets are RED that the receiver must not get unchanged."""
         if self.payload_type != RED.payload_type or self.sink is None:
             return False
         return self.guarding or not self.sink.endpoint.takes_red
@@ -253,7 +254,7 @@ class Source:
         return 0
 
     def own_number(self, number: int) -> int:
-        """Return the source's own number of a packet that the receiver knows by this one."""
+        """Return the source's own sequence number of a packet, given the receiver's sequence number."""
         if self.layers is not None:
             return self.layers.own_number(number)
         return (number - self.sequence_shift) & SEQUENCE_MASK
@@ -265,9 +266,9 @@ class Source:
         return self.sink is not None and self.sink.takes_late(sequence) and not self.predates_settling(own)
 
     def repeat(self, packet: bytearray, length: int) -> int:
-        """Write into a retransmission of this video the number of its original as the receiver knows it.
+        """Write the original's sequence number, as the receiver knows it, into a retransmission of this video.
 
-        Returns where it is, 0 if the packet is only padding, and -1 if the receiver must not get it.
+        Returns its offset, 0 if the packet is only padding, and -1 if the receiver must not get it.
         """
         at = original_sequence_at(packet, length)
         if not self.settled:
@@ -291,7 +292,7 @@ class Source:
         return kept
 
     def shape_red(self, packet: bytearray, length: int) -> int:
-        """Make of a RED packet what the receiver may get and takes, in place; return its new length, 0 for nothing.
+        """Reduce a RED packet in place to what the receiver may get and accepts; return its new length, 0 for nothing.
 
         Payloads from before the gate opened or a mute ended are removed.
         """
@@ -328,7 +329,7 @@ class Flow:
         self._packets = self._octets = 0
         self._sequence: int | None = None
         self.kbps = 0.0
-        self.loss: float | None = None  # share of packets, 0-1; None while nothing is forwarded
+        self.loss: float | None = None  # the share of lost packets, 0 to 1; None while nothing is forwarded
 
     def sample(self, source: Source, now_s: float) -> None:
         """Update `kbps` and `loss` for the time since the last sample."""

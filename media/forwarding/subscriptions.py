@@ -21,7 +21,8 @@ LOSS_HIGH: Final = 0.10  # as in Google's congestion control: less above it, slo
 LOSS_LOW: Final = 0.02
 GROWTH: Final = 1.15
 KBPS_MIN: Final = 150.0
-KBPS_BASE: Final = 400.0  # a sender of almost nothing (black, a still picture) does not measure the path
+# in kbit/s; a sender of a black or still picture sends less, which does not measure the path
+KBPS_BASE: Final = 400.0
 
 # The most one sender's video may take, by the number of parties, so that all videos that a party receives together take
 # about as much as in one 1:1 call.
@@ -127,7 +128,7 @@ class Subscription:
 def limit_kbps(endpoint: Endpoint, parties: int) -> float:
     """Return how many kbit/s of video an endpoint may send: limited by its receivers and the number of parties.
 
-    No more than the strongest receiver can take; and no more than leaves the weakest a part that it can take.
+    The limit is at most what the strongest receiver can take, and low enough that a part of it fits the weakest.
     """
     taken = [
         subscription.estimate.kbps

@@ -32,8 +32,8 @@ from aiortc import (
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE
 from av import AudioFrame, VideoFrame
 
-# aioice takes a response that comes after 0.5 s for none, and closes after six in a row: on a machine that is so busy,
-# a call ended that a browser keeps (30 s, RFC 7675). The relay judges consent as well.
+# aioice ignores a response after 0.5 s, and closes after six missing ones: a busy machine would end a call that a
+# browser keeps (30 s, RFC 7675). The relay judges consent as well.
 aioice.ice.CONSENT_FAILURES = 1_000
 
 WIDTH: Final = 320
@@ -42,16 +42,17 @@ FRAME_S: Final = 1 / 15
 SAMPLE_RATE: Final = 48_000
 AUDIO_FRAME_S: Final = 0.020
 TONE_HZ: Final = 440
-BLACK: Final = 16  # luma of black in limited range
+BLACK: Final = 16  # the luma of black in limited range
 WHITE: Final = 235
 BAR: Final = 32
 TILE: Final = 8
-PICTURE_LUMA: Final = 40  # brighter than any black, also after coding
+PICTURE_LUMA: Final = 40  # a luma above any black, also after coding
 SAMPLING: Final = 61  # only every 61st pixel and sample is read
 
 _CANDIDATE = re.compile(r"^a=candidate:[^\r\n]*", re.MULTILINE)
 _CANDIDATE_HOST = re.compile(r"^a=candidate:\S+ 1 udp \d+ (\S+) ", re.MULTILINE)
-# Without this policy aiortc puts the second video of a group on a transport of its own, which has no other end.
+# Without this policy aiortc puts the second video of a group on a transport of its own, to which no other
+# side exists.
 _CONFIGURATION: Final = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
 _UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 _TONE: Final = struct.pack(
@@ -211,7 +212,7 @@ class SyntheticParty:
         await connection.setRemoteDescription(RTCSessionDescription(_in_each_section(offer), "offer"))
         sending: set[str] = set()
         for transceiver in connection.getTransceivers():
-            if transceiver.kind in sending:  # in a group, all but the first are only received
+            if transceiver.kind in sending:  # in a group, all videos but the first are only received
                 transceiver.direction = "recvonly"
                 continue
             sending.add(transceiver.kind)

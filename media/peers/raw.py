@@ -1,8 +1,8 @@
 """A party made of one socket: real ICE checks, real DTLS, SRTP packets chosen by the caller; no encoder or decoder.
 
-For benchmarks, whose load must cost less than what they measure, and for tests that send what no browser would. Knows
-the client's side of a connection. Has no timer or reader of its own: the caller calls `readable` if the socket is
-readable, and `tick` regularly.
+For benchmarks, whose load must be cheap, and for tests that send packets that no browser sends. Knows the client's side
+of a connection. Has no timer or reader of its own: the caller calls `readable` if the socket is readable, and `tick`
+regularly.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from media.transport.tcp import Stream
 
 CHECK_S: Final = 0.1
 KEEPALIVE_S: Final = 2.5
-VP8_KEYFRAME: Final = b"\x10\x00"  # start of partition 0; the inverse key bit in the frame header is 0
+VP8_KEYFRAME: Final = b"\x10\x00"  # the start of partition 0; the inverse key bit in its frame header is 0
 VP8_DELTA: Final = b"\x10\x01"
 _U32 = Struct("!I")
 
@@ -99,7 +99,7 @@ class RawPeer:
         self.video_types: tuple[int, ...] = (
             VP8.payload_type,
             VP8_RTX.payload_type,
-        )  # that it takes, best first
+        )  # the codecs that it accepts, best first
         self.received_octets = 0
         self.streams: dict[int, str] = {}  # the SSRCs of the newest offer -> the stream's id (RFC 8830)
         self.association: Association | None = None

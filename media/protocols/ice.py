@@ -16,15 +16,15 @@ from typing import Final, Literal
 from media.protocols import stun
 
 CONSENT_S: Final = 30.0  # RFC 7675 §5.1
-SILENT_S: Final = 3.0  # a path without a packet for this long gives way to a checked one
-FOLLOWS: Final = 2  # looks in a row at which media came from another proven address
+SILENT_S: Final = 3.0  # the time in s without a packet after which a path is replaced by a checked one
+FOLLOWS: Final = 2  # the number of checks in a row at which media came from another proven address
 UDP_PREFERENCE: Final = 126  # type preference of a host candidate (RFC 8445 §5.1.2.2)
 TCP_PREFERENCE: Final = 90
 PASSIVE: Final = 4  # direction preference (RFC 6544 §4.2)
-UFRAG_INDEXES: Final = 0xFFF + 1  # three digits of each ufrag name the relay that made it
+UFRAG_INDEXES: Final = 0xFFF + 1  # each ufrag begins with three digits that name its relay
 REQUEST_MAX: Final = 548  # RFC 8489 §6.1: a request fits into the smallest IPv4 path
 FRAME_LENGTH: Final = 2  # RFC 4571: two bytes of length before each packet over TCP
-ADDRESSES_MAX: Final = 8  # proven addresses kept per connection; the oldest is dropped first
+ADDRESSES_MAX: Final = 8  # the number of proven addresses kept per connection; the oldest is dropped first
 
 Address = tuple[str, int] | tuple[str, int, int, int] | tuple[str, int, str]
 """Host and port; for UDP over IPv6 also flow and scope; for TCP the word "tcp", as one port number may serve both."""
@@ -151,7 +151,8 @@ class Path:
     def __init__(self) -> None:
         self.address: Address | None = None
         self.proven: list[Address] = []
-        self.alive_s = 0.0  # the last checked request or authenticated packet, from any address
+        # the time in s of the last checked request or authenticated packet, from any address
+        self.alive_s = 0.0
         self._used_s = 0.0  # the same, from `address`
         self._elsewhere = 0
 

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 from media.protocols.codecs import OPUS, RED
 from media.protocols.rtp import payload_start
 
-BLOCKS_MAX: Final = 8  # earlier payloads in one packet; browsers send one or two
-AGE_MAX: Final = 0x3FFF  # of an earlier payload, in RTP clock ticks: 14 bits
-SIZE_MAX: Final = 0x3FF  # of an earlier payload, in bytes: 10 bits
+BLOCKS_MAX: Final = 8  # the number of earlier payloads in one packet; browsers send one or two
+AGE_MAX: Final = 0x3FFF  # the age of an earlier payload, in RTP clock ticks: 14 bits
+SIZE_MAX: Final = 0x3FF  # the size of an earlier payload, in bytes: 10 bits
 _FOLLOWS: Final = 0x80
 _PADDED: Final = 0x20
 

@@ -15,7 +15,7 @@ SENDER_REPORT, RECEIVER_REPORT, TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK = 200, 201,
 GENERIC_NACK, TRANSPORT_CC = 1, 15
 PICTURE_LOSS, FULL_INTRA_REQUEST, APPLICATION_LAYER = 1, 4, 15
 BLOCK: Final = 24
-REQUESTED_MAX: Final = 256  # packets in one request: as many entries fit into a datagram
+REQUESTED_MAX: Final = 256  # the number of packets in one request: as many entries fit into a datagram
 
 U32 = Struct("!I")
 HEADER = Struct("!BBHI")
@@ -39,7 +39,7 @@ def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         if at + length > end:
             raise RtcpError("longer than its datagram")
         packet = data[at : at + length]
-        if data[at] & 0x20:  # padding, which only the last packet may have: remove it
+        if data[at] & 0x20:  # remove the padding, which only the last packet may have
             padding = packet[-1]
             if not 0 < padding <= length - 4:
                 raise RtcpError("bad padding")

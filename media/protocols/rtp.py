@@ -91,7 +91,7 @@ def retransmission(packet: Packet, sequence: int, ssrc: int) -> bytes:
 
 
 def original(packet: Packet, length: int, at: int, timestamp: int, ssrc: int) -> bytes:
-    """Return the video packet that a retransmission repeats. `at`: where its number is (`original_sequence_at`)."""
+    """Return the video packet of a retransmission. `at`: the offset of its number (`original_sequence_at`)."""
     second = packet[1] & 0x80 | REPEATED_BY[packet[1] & 0x7F]
     head = _HEADER.pack(packet[0], second, packet[at] << 8 | packet[at + 1], timestamp, ssrc)
     return head + bytes(packet[FIXED_HEADER:at]) + bytes(packet[at + 2 : length])
@@ -104,7 +104,7 @@ def is_vp8_keyframe_start(packet: Packet, length: int) -> bool:
         return False
     descriptor = packet[at]
     at += 1
-    if not descriptor & 0x10 or descriptor & 0x07:  # not the start of partition 0
+    if not descriptor & 0x10 or descriptor & 0x07:  # this packet does not start partition 0
         return False
     if descriptor & 0x80:
         extended = packet[at]
@@ -121,7 +121,8 @@ def is_vp8_keyframe_start(packet: Packet, length: int) -> bool:
 
 
 def vp8_layer(packet: Packet, length: int) -> tuple[int, bool, int]:
-    """Return a VP8 packet's temporal layer, whether its picture needs only layer 0, and where its picture number is.
+    """Return a VP8 packet's temporal layer, whether its picture needs only layer 0, and the offset of its picture
+    number.
 
     The index is 0 if there is no number. A packet that names no layer belongs to layer 0 (RFC 7741 §4.2).
     """
@@ -142,7 +143,7 @@ def vp8_layer(packet: Packet, length: int) -> tuple[int, bool, int]:
 
 
 def shift_picture(packet: bytearray, at: int, shift: int) -> None:
-    """Add to the picture number of a VP8 packet, which has 7 or 15 bits. `at`: where it is (`vp8_layer`)."""
+    """Add to the picture number of a VP8 packet, which has 7 or 15 bits. `at`: its offset (`vp8_layer`)."""
     if packet[at] & 0x80:
         number = ((packet[at] & 0x7F) << 8 | packet[at + 1]) + shift
         packet[at], packet[at + 1] = 0x80 | number >> 8 & 0x7F, number & 0xFF
@@ -151,7 +152,7 @@ def shift_picture(packet: bytearray, at: int, shift: int) -> None:
 
 
 def empty(packet: bytearray) -> int:
-    """Make of a packet one of padding alone, without extensions; return its length (RFC 3550 §5.1)."""
+    """Turn a packet into one of padding alone, without extensions; return its length (RFC 3550 §5.1)."""
     packet[0] = 0xA0
     packet[FIXED_HEADER] = 1
     return FIXED_HEADER + 1
@@ -167,7 +168,7 @@ def is_h264_keyframe_start(packet: Packet, length: int) -> bool:
         return at + 1 < length and bool(packet[at + 1] & 0x80) and packet[at + 1] & 0x1F in (_IDR, _SPS)
     if kind != _STAP_A:
         return kind in (_IDR, _SPS)
-    at += 3  # each unit comes after its size of two bytes
+    at += 3  # each unit follows its size of two bytes
     while at < length:
         if packet[at] & 0x1F in (_IDR, _SPS):
             return True

@@ -36,7 +36,7 @@ _MEDIA = re.compile(r"(?a)(audio|video) (\d{1,5}) UDP/TLS/RTP/SAVPF((?: \d{1,3})
 _SSRC = re.compile(r"(?a)(\d{1,10})(?: .*)?")
 # RFC 8839 §5.4 allows ice-char; some browsers also use the base64url characters.
 _ICE = re.compile(r"(?a)[A-Za-z0-9+/=_-]{4,256}")
-# Without this mode a client takes no keyframe of more than one packet (RFC 6184 §6.2).
+# Without this mode a client accepts no keyframe of more than one packet (RFC 6184 §6.2).
 _WHOLE_H264 = re.compile(rf"(?a)a=fmtp:{H264.payload_type} .*\bpacketization-mode=1\b")
 _SENDING: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
 
@@ -60,10 +60,10 @@ class Answer:
     sending: frozenset[Kind]
     rejected: frozenset[Kind]
     payload_types: frozenset[int]  # those that it takes
-    prefers_h264: bool  # it takes H.264, and names it before VP8
+    prefers_h264: bool  # True if it accepts H.264, and lists it before VP8
     mends: frozenset[
         StreamKind
-    ]  # the kinds whose lost packets it sends again and asks for (generic NACK, RFC 4585)
+    ]  # the kinds whose lost packets it retransmits and requests (generic NACK, RFC 4585)
 
 
 def offer(

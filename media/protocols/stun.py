@@ -26,7 +26,7 @@ MESSAGE_INTEGRITY: Final = 0x0008
 FINGERPRINT: Final = 0x8028
 _SHA1_BYTES: Final = 20
 _CRC_XOR: Final = 0x5354554E
-_CRC_BYTES: Final = 8  # of the attribute with its head
+_CRC_BYTES: Final = 8  # the length of the attribute with its head
 
 Attribute = tuple[int, bytes]
 """Type and value."""
@@ -92,7 +92,7 @@ def parse(datagram: bytes) -> Message | None:
         if name == FINGERPRINT:
             if value != _checksum(_of_length(datagram[:at], _CRC_BYTES)):
                 return None
-        elif not signed:  # RFC 8489 §9: what comes after the signature is not covered by it
+        elif not signed:  # RFC 8489 §9: attributes after the signature are not covered by it
             attributes[name] = value
             if name == MESSAGE_INTEGRITY:
                 signed = _of_length(datagram[:at], 4 + _SHA1_BYTES)
@@ -109,7 +109,7 @@ def xor_address(host: str, port: int, transaction_id: bytes) -> bytes:
 
 
 def mapped_host(message: Message) -> str | None:
-    """Return the IP address from which a STUN server has received the request, None if it says none (§14.2)."""
+    """Return the IP address from which a STUN server received the request, None if there is none (§14.2)."""
     value = message.attributes.get(XOR_MAPPED_ADDRESS, b"")
     if len(value) not in (8, 20):
         return None

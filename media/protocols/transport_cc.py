@@ -23,12 +23,13 @@ _REFERENCE_US: Final = 64_000
 _RUN_MAX: Final = 8191
 # Packets that one feedback may span, lost ones included: at most 4 KiB of deltas, far more than arrive in 50 ms.
 _SPAN_MAX: Final = 2_000
-_FIT_MAX: Final = 400  # packets that one feedback may describe, so that it fits into a datagram
+_FIT_MAX: Final = 400  # the number of packets that one feedback may describe, so that it fits into a datagram
 
-_PIECES_MAX: Final = 40  # so that all of them fit into a datagram
-LOSS_SHOWN: Final = 0.35  # the share from which losses are shown
+_PIECES_MAX: Final = 40  # the number of pieces of one feedback, all of which fit into a datagram
+LOSS_SHOWN: Final = 0.35  # the share of lost packets from which losses are reported
 _LOSS_MEMORY: Final = 0.01  # the weight of one packet in that share
-OUTAGE: Final = 100  # packets lost in one feedback: the path was away, which says nothing of its rate
+# the number of lost packets in one feedback above which the path was away, which shows nothing of its rate
+OUTAGE: Final = 100
 
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2
 

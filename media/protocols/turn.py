@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
 
-LASTS_S: Final = 300  # to begin; what has begun may continue
+LASTS_S: Final = 300  # in s; only for the beginning of an allocation, which may then continue
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ def fingerprint(certificate: x509.Certificate, algorithm: str) -> Fingerprint:
 
 
 def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """Return a self-signed certificate: a peer checks its fingerprint, and nothing else in it."""
+    """Return a self-signed certificate: the other side checks its fingerprint only."""
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()

@@ -1,4 +1,5 @@
-"""Asks a STUN server for the public address of this machine, as a browser must be told it behind address translation.
+"""Asks a STUN server for the public address of this machine, which browsers need if this machine is behind address
+translation.
 
 Knows one request and its answer (RFC 8489), no relay. The port is that of the relay: the router forwards it unchanged.
 """
@@ -23,7 +24,7 @@ class _Question(asyncio.DatagramProtocol):
         self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
-        """Take a response (called by asyncio). Whoever does not know the transaction id is ignored."""
+        """Take a response (called by asyncio). A response with another transaction id is ignored."""
         message = stun.parse(data)
         if message is None or message.kind != stun.Kind.RESPONSE or self.answer.done():
             return
@@ -41,7 +42,7 @@ async def public_address(host: str, port: int) -> str | None:
             transport, question = await loop.create_datagram_endpoint(
                 lambda: _Question(transaction_id), remote_addr=(host, port)
             )
-    except OSError:  # also TimeoutError: the name is not found, or not in time
+    except OSError:  # also TimeoutError, if the name is not found in time
         return None
     try:
         for _ in range(TRIES):

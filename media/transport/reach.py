@@ -1,7 +1,7 @@
 """Checks whether another worker's relay answers on the path of media: STUN binding requests to its UDP port.
 
 A worker that has lost its store still forwards packets; a worker that is stopped or dead does not. Only workers know
-the password, so that a relay answers no one else (`ice.check`).
+the password, so a relay answers only workers (`ice.check`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from media.protocols import stun
 from media.protocols.ice import Credentials
 
 RETRY_S: Final = 0.1
-TRIES: Final = 5  # a datagram may be lost, and a busy loop may be late
+TRIES: Final = 5  # the number of requests: a datagram may be lost, and a busy loop may be late
 
 
 class _ReachCheck(asyncio.DatagramProtocol):

@@ -22,13 +22,15 @@ from media.transport.srtp import PACKET_MAX
 logger = logging.getLogger(__name__)
 
 INPUT_BYTES: Final = 16_384
-OUTPUT_BYTES: Final = 65_536  # a keyframe fits; a stream that is further behind loses packets
-UNSENT_BYTES: Final = 16_384  # TCP_NOTSENT_LOWAT: what the kernel takes before it is sent
-PROOF_S: Final = 10.0  # a stream that has proven no ICE password after this time is closed
+# the size of a send buffer in bytes: a keyframe fits; a slower stream loses packets
+OUTPUT_BYTES: Final = 65_536
+UNSENT_BYTES: Final = 16_384  # TCP_NOTSENT_LOWAT in bytes: data that the kernel accepts before it is sent
+PROOF_S: Final = 10.0  # the time in s after which a stream that has proven no ICE password is closed
 STREAMS_MAX: Final = 1_024
-STREAMS_PER_HOST: Final = 64  # a clinic behind one address; unproven ones end after PROOF_S
+# per address, for a clinic behind one address; unproven streams end after PROOF_S
+STREAMS_PER_HOST: Final = 64
 BACKLOG: Final = 256
-ACCEPTS: Final = 32  # connections accepted in one turn of the loop
+ACCEPTS: Final = 32  # the number of connections accepted in one turn of the loop
 _SIZE = Struct("!H")
 
 
@@ -164,7 +166,7 @@ class Stream:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._output.clear()  # the reader sees the end
+            self._output.clear()  # the reader detects the end
             sent = 0
         del self._output[:sent]
         if self._output:
@@ -246,7 +248,8 @@ class Listener:
             try:
                 sock, _address = listening.accept()
             except OSError:
-                # None waits, the client has left, or no file descriptor is free: the next turn tries again.
+                # No connection waits, the client has left, or no file descriptor is free: the next turn tries
+                # again.
                 return
             try:
                 self.take(sock)
