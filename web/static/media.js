@@ -2,10 +2,10 @@
  * The browser's half of a call: camera, microphone, one RTCPeerConnection that answers what the server
  * offers.
  *
- * Knows the connection and SDP; the person's own devices are known in `media/devices.js`, what makes a
- * call good in `media/figures.js`, who has stopped in `media/arrivals.js`, what an answer says beside the
- * browser's own words in `media/answer.js`. Does not know the page (no DOM), nor how an offer arrives: hand
- * it to `accept`. This is the module to import; the four are its own.
+ * Knows the connection and SDP; `media/devices.js` handles the person's own devices, `media/figures.js` the
+ * quality of a call, `media/arrivals.js` parties whose media stopped, `media/answer.js` changes to the
+ * browser's answer. Does not know the page (no DOM), nor how an offer arrives: hand it to `accept`. Import
+ * this module; the four others are its parts.
  *
  * Privacy: what is sent are clones of the live tracks, born with `enabled = false`. Until `start()` a clone
  * yields black and silence, so the connection, the encoder and the bandwidth estimate are warm while nothing
@@ -37,7 +37,8 @@ const STATES = {
   closed: "closed",
 };
 
-/** The session id in an offer's `o=` line: another one means another leg, which needs another connection. */
+/** The session id in an offer's `o=` line: another id belongs to another relay endpoint, which needs a new
+ * connection. */
 const sessionOf = (/** @type {string} */ sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] ?? "";
 
 /**
@@ -64,7 +65,7 @@ function streamsOf(sdp) {
  */
 const OWN_MIDS = new Set(["0", "1"]);
 
-/** Whether this browser can hold a call at all: an old or a locked-down one cannot. */
+/** True if this browser can hold a call at all: an old or a locked-down one cannot. */
 export const canCall = () => "RTCPeerConnection" in globalThis;
 
 const Target = /** @type {new () => Events<MediaEvents>} */ (EventTarget);
@@ -74,7 +75,7 @@ export class MediaSession extends Target {
   /** @type {RTCPeerConnection | null} */
   #connection = null;
   #session = "";
-  #h264 = false; // this device prefers to send it
+  #h264 = false; // the device prefers to send this codec
   /** @type {MediaState} */
   #state = "new";
   #wasConnected = false;
@@ -97,12 +98,12 @@ export class MediaSession extends Target {
     });
   }
 
-  /** Live local tracks, for the page's own muted <video>. Always the same object. */
+  /** Live local tracks for the page's own muted <video>. Always the same object. */
   get preview() {
     return this.#own.preview;
   }
 
-  /** Whether the preview is shown as in a mirror: unless the camera looks away from the person. */
+  /** True if the preview is mirrored: unless the camera points away from the person. */
   get mirrored() {
     return this.#own.mirrored;
   }
@@ -115,7 +116,7 @@ export class MediaSession extends Target {
     return this.#remotes;
   }
 
-  /** What the party opposite sends, for the page's <video>. Always the same object. */
+  /** The media of the opposite party, for the page's <video>. Always the same object. */
   get remote() {
     return this.#remote;
   }
@@ -171,7 +172,7 @@ export class MediaSession extends Target {
     return turn;
   }
 
-  /** The person's own press: from now on picture and sound leave the device, unless muted. */
+  /** Start to send picture and sound, unless muted; called by the person's own press. */
   start() {
     this.#own.start();
   }
@@ -241,7 +242,7 @@ export class MediaSession extends Target {
     return this.#arrivals.read(at_ms, reports, (track) => this.#partyOf(track), offOf);
   }
 
-  /** Let go of camera, microphone and connection. Nothing works afterwards. */
+  /** Release camera, microphone and connection. Nothing works afterwards. */
   close() {
     this.#closed = true;
     this.#connection?.close();
@@ -258,7 +259,7 @@ export class MediaSession extends Target {
     return undefined;
   }
 
-  /** Send the clones on whatever transceivers there are; a track that comes late needs no renegotiation. */
+  /** Send the clones on the existing transceivers; a track that is added later needs no renegotiation. */
   async #attach() {
     for (const transceiver of this.#connection?.getTransceivers() ?? []) {
       if (!OWN_MIDS.has(transceiver.mid)) continue;
@@ -316,7 +317,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Give everybody who is heard a stream of their own, which stays the same object while they are here.
+   * Give each heard party a stream of its own, which stays the same object while the party is here.
    *
    * @param {RTCPeerConnection} connection
    * @param {Map<string, string>} streams

@@ -9,13 +9,13 @@ import { Topic } from "./signalling/topic.js";
 const SUBPROTOCOL = "greenroom.v1.json";
 const RESUME_WITHIN_MS = 60_000;
 const BACKOFF_MS = { first: 500, most: 15_000 };
-const DRAIN_JITTER_MS = 2_000; // close code 1001: come back at once, but not all at once
+const DRAIN_JITTER_MS = 2_000; // close code 1001: reconnect at once, but not all clients at the same moment
 const PING_EVERY_MS = 20_000;
 const PONG_WITHIN_MS = 8_000;
 const OPEN_WITHIN_MS = 10_000;
-const MOST_PENDING = 200; // requests waiting for an answer; further ones are refused
+const MOST_PENDING = 200; // the number of requests that may wait for an answer; further ones are refused
 const STAY_AWAY_FROM = 4200;
-const UNOPENED = 2; // sockets that did not open before the reason is looked for
+const UNOPENED = 2; // the number of failed sockets after which the client asks for the reason
 
 /**
  * Requests that may be sent twice without harm: sent again when the socket was lost before their answer came.
@@ -96,7 +96,7 @@ export class SignallingClient extends Target {
     this.visit = null;
   }
 
-  /** The server's clock, ms since 1970: what waits are counted against. */
+  /** The server's clock in ms since 1970, for waiting times. */
   now() {
     return Date.now() + this.#offset;
   }
@@ -154,7 +154,7 @@ export class SignallingClient extends Target {
         reject(new SignallingError("timeout", "The server did not answer in time."));
       }, timeout_ms);
       const request = { message: { ...message, id }, resolve, reject, timer };
-      // Which type the answer has follows from the request's, which a map cannot say.
+      // The request's type determines the answer's type, which a Map cannot express.
       this.#requests.set(id, /** @type {Pending} */ (/** @type {unknown} */ (request)));
       if (this.status === "open") this.#write(request.message);
     });
@@ -237,7 +237,7 @@ export class SignallingClient extends Target {
     this.visit = message.visit;
     for (const [id, request] of this.#requests) {
       if (request.message.type === "subscribe" || request.message.type === "unsubscribe") {
-        clearTimeout(request.timer); // asked again below, with what is held now
+        clearTimeout(request.timer); // requested again below, with the versions held now
         this.#requests.delete(id);
         request.reject(new SignallingError("offline", "Asked again on the new socket."));
       }
@@ -252,7 +252,7 @@ export class SignallingClient extends Target {
 
   /** @param {Protocol.Messages[keyof Protocol.Messages]} message */
   #receive(message) {
-    clearTimeout(this.#timers.pong); // whatever it says, the server is there
+    clearTimeout(this.#timers.pong); // any answer shows that the server is there
     this.#timers.pong = 0;
     if (message.type === "welcome") return this.#welcome(message);
     if (message.type === "gone") return this.#gone(message.topic);
@@ -332,7 +332,7 @@ export class SignallingClient extends Target {
    * @param {number} code
    */
   #lost(socket, code) {
-    if (this.#socket !== socket) return; // an older socket: another has taken its place
+    if (this.#socket !== socket) return; // an older socket, which another one has replaced
     const stood = this.status === "open";
     this.#drop();
     if (stood) this.#lostAt = Date.now();

@@ -1,12 +1,13 @@
-/* The staff's calendar, kept fresh: whoever comes back to the page sees who has booked and checked in since.
-   It asks only then, so that an empty chair is no activity that would keep somebody signed in. */
+/* Keeps the staff's calendar current: returning to the page shows new bookings and check-ins. It asks the
+   server only then, because regular requests would count as activity and prolong a sign-in without a
+   person. */
 import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
 
 const place = one("#bookings", HTMLElement);
 let looking = false;
 
-/** Somebody is in the middle of something that drawing anew would take away. */
+/** True while the person does something that a new drawing would interrupt. */
 const busy = () => place.querySelector("details[open]") !== null;
 
 async function look() {

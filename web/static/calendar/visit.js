@@ -1,5 +1,5 @@
-/* The page of a booked visit: when Check In opens, the page says so without a reload by hand. Works without
-   this. */
+/* The page of a booked visit: it shows without a reload when Check In opens. The page works without this
+   script. */
 import { forgetDrafts } from "../shared/drafts.js";
 
 forgetDrafts(); // the form has done its work
@@ -15,7 +15,7 @@ if (early) {
     else setTimeout(look, Math.min(left + 500, LONGEST_MS));
   };
   look();
-  // A phone that slept has let its timers and this clock stand still.
+  // While a phone sleeps, its timers and this clock stand still.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   let hidden = 0;
   document.addEventListener("visibilitychange", () => {

@@ -1,6 +1,6 @@
-/* The week of bookable times by the visitor's own clock. The server has drawn it by the clinic's, and that
-   stays where this does not run; here the same times are put on the visitor's days, and a day is chosen
-   without a reload. */
+/* Shows the week of bookable times by the visitor's own clock. The server draws it by the clinic's clock,
+   which stays if this script does not run. The script moves each time to the visitor's day; choosing a day
+   needs no reload. */
 import { html, nothing, render } from "../shared/lit.js";
 import { ownField } from "../shared/own.js";
 import { one, told } from "../shared/page.js";

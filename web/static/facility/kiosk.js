@@ -1,5 +1,5 @@
-/* A kiosk's page: the list is taken in anew every few seconds, and the screen is cleared when nobody has
-   touched it for a while. The page works without this; then the list is as old as the page. */
+/* A kiosk's page: loads the list every few seconds, and clears the screen if nobody has touched it for a
+   while. The page works without this script; then the list is as old as the page. */
 import { playNotes } from "../shared/devices.js";
 import { forgetDrafts } from "../shared/drafts.js";
 import { one } from "../shared/page.js";
@@ -17,7 +17,7 @@ const said = one("#said", HTMLElement);
 let shown = rows.innerHTML.trim();
 let lost = false;
 
-/** Who is being called, as texts. */
+/** The patients who are being called, as texts. */
 const called = () =>
   // biome-ignore lint/performance/useDomNodeTextContent: as it is read, without line breaks
   [...rows.querySelectorAll(".called")].map((row) => one("p", HTMLElement, row).innerText.trim());
@@ -32,7 +32,7 @@ async function refresh() {
     lost = true;
     return;
   }
-  if (answer.status === 404) return location.reload(); // the link was revoked: the page says so
+  if (answer.status === 404) return location.reload(); // the link was revoked: the new page explains that
   if (!answer.ok) return;
   const fresh = (await answer.text()).trim();
   if (lost) said.textContent = "";
@@ -51,7 +51,7 @@ async function refresh() {
 }
 
 /**
- * Ask before somebody loses their place.
+ * Ask before a patient loses their place.
  *
  * @param {SubmitEvent} event
  */
@@ -66,7 +66,7 @@ async function takeOut(event) {
     no: t("Keep the place"),
     danger: true,
   });
-  const button = document.getElementById(submitter.id); // the list may have been drawn anew
+  const button = document.getElementById(submitter.id); // the list may have been drawn again
   if (!sure || !(button instanceof HTMLButtonElement)) return;
   rows.removeEventListener("submit", takeOut);
   button.form?.requestSubmit(button);
@@ -78,7 +78,7 @@ rows.addEventListener("submit", takeOut);
 setInterval(refresh, EVERY_MS);
 document.addEventListener("visibilitychange", refresh);
 
-/* --- privacy: what was typed, and who stands in line, is not for the next one */
+/* --- privacy: the next person must not see what was typed, or who is in the queue */
 const form = one("form[data-once]", HTMLFormElement);
 let timer = 0;
 /** @type {HTMLElement | null} */

@@ -1,6 +1,6 @@
-/* A guest's one page: the video session page while the visit is claimed or live, a sentence otherwise. Which
-   of them is shown follows from the visit's state as the server tells it. A guest who leaves may come back;
-   one who was sent away, or whose visit ended, may not. */
+/* A guest's one page: the video session page while the visit is claimed or live, a sentence otherwise. The
+   visit's state on the server decides which of them is shown. A guest who leaves may come back; one who
+   was sent away, or whose visit ended, may not. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { html, nothing } from "../shared/lit.js";
@@ -34,8 +34,8 @@ const bar = inEach(() => ({
 
 /** @type {Protocol.VisitPart | null} */
 let visit = null;
-let gone = false; // sent away, or never known here
-let away = false; // left by their own button
+let gone = false; // dismissed, or never a guest of this visit
+let away = false; // left by the guest's own button
 /** @type {Session | null} */
 let session = null;
 

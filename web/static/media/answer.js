@@ -1,10 +1,9 @@
 /**
- * What is changed in the browser's own answer before it takes effect, and in what it sends afterwards.
- *
- * Knows SDP and one sender, no connection.
+ * Changes the browser's own answer before it takes effect, and how video is sent afterwards. Knows SDP and
+ * one sender, no connection.
  */
 
-/** The line that lets lost packets of Opus be asked for again (generic NACK, RFC 4585). */
+/** The line that enables retransmission of lost Opus packets (generic NACK, RFC 4585). */
 const NACK = "a=rtcp-fb:111 nack";
 
 /**

@@ -1,8 +1,7 @@
 /**
- * Whose packets or pictures have stopped arriving, from the counters of getStats.
- *
- * Knows reports (https://www.w3.org/TR/webrtc-stats/) and one limit. Does not know the connection they come
- * from, nor the time.
+ * Finds parties whose packets or pictures have stopped arriving, from the counters of getStats. Knows
+ * reports (https://www.w3.org/TR/webrtc-stats/) and one limit. Does not know the connection that they come
+ * from, or the time.
  */
 
 export const STOPPED_MS = 2_000;
@@ -20,7 +19,7 @@ export class Arrivals {
   #came = new Set();
   #read_ms = 0;
 
-  /** The next reports are of another connection, whose counters begin anew. */
+  /** The next reports are of another connection, whose counters begin at 0. */
   restart() {
     this.#changed.clear();
   }
@@ -35,7 +34,7 @@ export class Arrivals {
    * @returns {Map<string, Stopped>}
    */
   read(at_ms, reports, partyOf, offOf) {
-    // Nobody has looked for so long: the page was hidden or asleep.
+    // No report was read for so long that the page was hidden or asleep.
     if (at_ms - this.#read_ms > STOPPED_MS) this.restart();
     this.#read_ms = at_ms;
     /** @type {Map<string, { packets: number, frames: number }>} */

@@ -1,10 +1,10 @@
 /**
- * A person's own camera and microphone: asked for, chosen, switched off and on, lost and got back.
+ * Handles a person's own camera and microphone: request, choice, switching off and on, loss and return.
  *
  * Knows getUserMedia and tracks. Does not know the connection: `send` is called when there is another clone
- * to send, and `sent` has it.
+ * to send, and `sent` returns it.
  *
- * Privacy: what is sent are clones of the live tracks, born with `enabled = false`, until `start()`.
+ * Privacy: only clones of the live tracks are sent, disabled until `start()`.
  */
 
 /** @type {DeviceKind[]} */
@@ -62,8 +62,8 @@ export function reasonOf(error) {
 export const kindOf = ({ kind }) => (kind === "audio" ? "audio" : "video");
 
 /**
- * Whether a camera's own picture is shown as in a mirror: if it looks at the person, and if the browser does
- * not know where it looks, as on a desktop. Text in front of a rear camera would be unreadable.
+ * True if a camera's own picture is mirrored: if it points at the person, or if the browser does not know its
+ * direction, as on a desktop. Text in front of a rear camera would be unreadable.
  *
  * @param {MediaStreamTrack | null} camera
  */
@@ -101,7 +101,7 @@ export class OwnDevices {
     globalThis.navigator.mediaDevices?.addEventListener("devicechange", this.#onDeviceChange);
   }
 
-  /** Live tracks, for the page's own muted <video>. Always the same object. */
+  /** Live tracks for the page's own muted <video>. Always the same object. */
   get preview() {
     return this.#preview;
   }
@@ -147,7 +147,7 @@ export class OwnDevices {
       return result;
     }
     try {
-      await this.#acquire(needed); // both at once: one question to the person
+      await this.#acquire(needed); // both in one request: the browser asks the person once
     } catch (error) {
       for (const kind of needed) result[kind] = reasonOf(error);
       if (needed.length > 1) {
@@ -217,7 +217,7 @@ export class OwnDevices {
     return "busy";
   }
 
-  /** The person's own press: from now on picture and sound leave the device, unless muted. */
+  /** Start to send picture and sound, unless muted; called by the person's own press. */
   start() {
     this.#started = true;
     this.#apply();
@@ -294,7 +294,7 @@ export class OwnDevices {
   async #adopt(kind, track) {
     const [live, sent] = [this.#live[kind], this.#sent[kind]];
     const clone = track.clone();
-    clone.enabled = false; // before anything can send it
+    clone.enabled = false; // before anything can send the track
     if (kind === "audio" && "contentHint" in clone) clone.contentHint = "speech";
     track.addEventListener("ended", () => this.#lost(kind, track));
     for (const type of ["mute", "unmute"]) {
@@ -335,7 +335,7 @@ export class OwnDevices {
         this.#tell("trackrestored", kind);
         return;
       } catch {
-        // Still taken, or unplugged: without the device that was chosen, any other will do.
+        // The chosen device is still in use, or unplugged: use any other one.
         this.#wanted[kind] = undefined;
       }
     }

@@ -1,9 +1,7 @@
 /**
- * How good a call is: the counters of getStats, what they amount to since they were last read, and the one
- * word for it.
- *
- * Knows reports (https://www.w3.org/TR/webrtc-stats/) and limits. Does not know the connection they come
- * from, nor the time.
+ * The quality of a call: reads the counters of getStats, computes their change since the last reading, and
+ * chooses one word for it. Knows reports (https://www.w3.org/TR/webrtc-stats/) and limits. Does not know
+ * the connection that they come from, or the time.
  */
 
 /**
@@ -21,7 +19,7 @@ export class Figures {
    *   framesDecoded: number } | null} */
   #before = null;
 
-  /** The next reports are of another connection, whose counters began anew. */
+  /** The next reports are of another connection, whose counters began at 0. */
   restart() {
     this.#before = null;
   }
@@ -73,7 +71,7 @@ export class Figures {
     const worse = (/** @type {typeof WORDS[number]} */ row) =>
       recent.loss > row.loss || recent.rtt_ms > row.rtt_ms || recent.freezes >= row.freezes;
     const arrived = now.packetsReceived > (before === now ? 0 : before.packetsReceived);
-    const best = arrived ? "good" : "quiet"; // over silence nothing is called good
+    const best = arrived ? "good" : "quiet"; // without any sound, the quality is not called good
     /** @type {"good" | "fair" | "poor" | "quiet" | "lost"} */
     const words = connected ? (WORDS.find(worse)?.words ?? best) : "lost";
     return {

@@ -1,5 +1,5 @@
-/* Tries which paths the network lets a call take, by an offer of the server that nothing is sent for. Knows
-   RTCPeerConnection, no page and no person's device. */
+/* Finds the paths that the network allows for a call, by a probe offer of the server, for which no media is
+   sent. Knows RTCPeerConnection, no page and no person's device. */
 
 const WITHIN_MS = 8_000;
 

@@ -1,5 +1,5 @@
-/* The patient information form: what was typed stands there again after a reload or another language. On a
-   page that the server sent with its own values, after a mistake, these are the ones. */
+/* Restores what was typed into the patient information form after a reload or a change of language. If the
+   server sent the page with its own values, after a mistake, these are kept. */
 import { draftOf, keepDraft } from "../shared/drafts.js";
 import { one } from "../shared/page.js";
 

@@ -1,5 +1,5 @@
-/* Small comforts for the server-rendered forms: a form is sent once, and a failed one puts the focus on what
-   went wrong. The forms work without this. */
+/* Small comforts for the server-rendered forms: a form is sent once, and a failed form moves the focus to
+   its first error. The forms work without this. */
 
 /** @type {HTMLElement | null} */
 const errors = document.querySelector("#errors");
@@ -17,7 +17,7 @@ for (const form of document.querySelectorAll("form[data-once]")) {
     if (button) button.textContent = button.dataset.busy ?? label;
   });
   addEventListener("pageshow", () => {
-    // back by the browser's button: the form can be sent again
+    // the person came back with the browser's button: the form can be sent again
     sent = false;
     button?.removeAttribute("aria-disabled");
     if (button) button.textContent = label;

@@ -1,5 +1,5 @@
-/* Whether this browser lets the clinic's pages raise desktop notifications, and the press by which it is
-   asked. Never asked on load. */
+/* Asks for permission to show desktop notifications when the person presses the button, never on load;
+   shows whether they are allowed. */
 import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
 

@@ -1,5 +1,5 @@
-/* What a patient is told when a step's answer is not there yet. The server has the last word
-   (`invalid_answer`); these are its rules in sentences, so that most is said without a round trip. Pure. */
+/* The sentences for missing or invalid answers. The server decides (`invalid_answer`); these are its rules,
+   so that most errors appear without a request. Pure. */
 import { inEach, t } from "../shared/text.js";
 
 /**
@@ -24,7 +24,7 @@ const RULES = {
 };
 
 /**
- * A sentence about what is wrong with an answer that is being left, or null.
+ * A sentence about what is wrong with the answer to a step that the patient leaves, or null.
  *
  * @param {Protocol.Step} step
  * @param {Protocol.Answer} answer
@@ -44,7 +44,7 @@ const REFUSED = inEach(
   }),
 );
 
-/** What the server found wrong with an answer (`details.problem` of invalid_answer), as a sentence. */
+/** The sentence for the server's reason (`details.problem` of invalid_answer). */
 export function refusedWords(problem = "") {
   const longer = /^is longer than (\d+) characters$/.exec(problem);
   if (longer) return t("This answer is longer than {most} characters.", { most: longer[1] });

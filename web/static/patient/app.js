@@ -1,6 +1,5 @@
-/* The patient's one page: setup guide, waiting room, video session page, after. Which of them is shown
-   follows from the visit's state as the server tells it, so being pulled in needs neither a reload nor a
-   click. */
+/* The patient's one page: setup guide, waiting room, video session page, after. The visit's state on the
+   server decides which of them is shown, so that a claim needs neither a reload nor a click. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { Chat } from "../shared/chat.js";
@@ -47,7 +46,7 @@ const chat = new Chat(client, boot.visit, "patient", wrote);
 /** @type {Session | null} */
 let session = null;
 let busy = false;
-let slow = false; // opening takes long: say so
+let slow = false; // the opening takes long: show that
 /** @type {string | null} the id of the step open beside the call */
 let beside = null;
 
@@ -55,7 +54,7 @@ const hashStep = () => state.steps.find((step) => `#${step.id}` === decodeURICom
 const stepUrl = (/** @type {Protocol.Step} */ step) => `${location.pathname}#${encodeURIComponent(step.id)}`;
 
 /**
- * What the page shows now.
+ * The part that the page shows now.
  *
  * @returns {"gone" | "after" | "loading" | "session" | "waiting" | "guide"}
  */
@@ -160,14 +159,14 @@ async function leaveLine() {
   }
 }
 
-/** What the patient can give besides answers, beside the call. */
+/** Draws the photos beside the call. */
 function photosBeside() {
   return html`<h2>${t("Photos")}</h2>
     ${photos.view(state.info?.photos ?? [])}`;
 }
 
 function restOfTheGuide() {
-  beside ??= state.firstOpenStep.id; // it stays until it is left, also once it is answered
+  beside ??= state.firstOpenStep.id; // the step stays until the patient leaves it, also after the answer
   const step = state.steps.find(({ id }) => id === beside) ?? state.firstOpenStep;
   const move = (/** @type {Protocol.Step | null} */ next) => {
     beside = next?.id ?? null;
@@ -188,7 +187,7 @@ function restOfTheGuide() {
   </div>`;
 }
 
-/** What stands beside the call for a patient: the rest of the setup guide, and the photos. */
+/** The patient's panels beside the call: the rest of the setup guide, and the photos. */
 function asideOfCall() {
   const finished = state.info?.guide_done ?? false;
   if (!state.steps.length || (finished && !beside)) return { label: t("Photos"), view: photosBeside };
@@ -205,7 +204,7 @@ function asideOfCall() {
 }
 
 /**
- * Staff wrote to somebody who waits: it stands on the page, and is said once.
+ * Show a message of staff to a waiting patient, and announce it once.
  *
  * @param {Protocol.ChatMessagePart | null} line
  */
@@ -217,7 +216,7 @@ function wrote(line) {
   redraw();
 }
 
-/** A session exists while the visit is claimed or live, and lets go of the camera when it no longer is. */
+/** Make a session while the visit is claimed or live; release the camera when it no longer is. */
 function followVisit() {
   const now = phase();
   if (now === "after") chat.stop();

@@ -1,6 +1,6 @@
-/* The setup guide's device check: own picture, microphone level, speaker, network. Nothing of it leaves the
-   device; what is kept is a word for each part. An element of its own, because it holds the camera and must
-   let go of it when it leaves the page. */
+/* The setup guide's device check: own picture, microphone level, speaker, network. Nothing of it leaves
+   the device; only a word for each part is kept. It is a custom element, because it must release the
+   camera when it is removed from the page. */
 import { canCall, MediaSession } from "../media.js";
 import {
   blockedWords,

@@ -1,5 +1,5 @@
-/* The setup guide: one page a step. Draws the patient's visit at a step and says where the patient wants to
-   go; keeps no answer. */
+/* The setup guide, one page per step. Draws the patient's visit at a step and reports where the patient
+   wants to go; keeps no answer. */
 import { html, keyed, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 import { stepField } from "./steps.js";
@@ -18,11 +18,11 @@ const SAVED = inEach(() => ({
   saved: t("All answers are saved"),
   saving: t("Saving…"),
   waiting: t("Not connected: your answers are kept here and sent when the connection is back"),
-  "": "", // nothing is sent, so nothing is said of it
+  "": "", // a preview sends nothing, so it shows no state of saving
 }));
 
 /**
- * What stands over the step: which one it is, and that the answers are safe.
+ * The line above the step: its number, and whether the answers are saved.
  *
  * @param {GuideState} state
  * @param {number} index
@@ -68,7 +68,7 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     if (busy) return;
-    const { steps } = state; // what was just answered may bring up a step, or take one away
+    const { steps } = state; // the answer just given may add a step, or remove one
     go(steps[steps.findIndex(({ id }) => id === step.id) + 1] ?? "done", { forward: true });
   };
   return html`${progress(state, index)}

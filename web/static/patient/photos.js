@@ -1,5 +1,5 @@
-/* The patient's photos: taken or chosen, made small in this browser, looked at once more, and sent. The
-   server makes each anew from its pixels; here it is made small so that it arrives soon. */
+/* The patient's photos: chosen or taken, made small in this browser, shown for a check, and sent. The
+   server encodes each photo again; this browser makes it small so that it arrives soon. */
 import { html, nothing } from "../shared/lit.js";
 import { photoList, removePhoto, sendForm } from "../shared/photos.js";
 import { t } from "../shared/text.js";
@@ -8,7 +8,7 @@ import { announce, fillIn } from "../shared/ui.js";
 const MOST = 6;
 const MOST_SIDE = 1600;
 const QUALITY = 0.85;
-/** With these kinds named, phones turn their own formats into JPEG, and offer the camera too. */
+/** If these types are named, phones convert their own formats to JPEG, and offer the camera too. */
 const KINDS = "image/jpeg,image/png,image/webp";
 
 /**
@@ -87,7 +87,7 @@ export class Photos {
   view(photos) {
     const choose = (/** @type {On<HTMLInputElement>} */ { currentTarget: input }) => {
       const [file] = input.files ?? [];
-      input.value = ""; // so that the same file can be chosen again
+      input.value = ""; // clear the field, so that the same file can be chosen again
       if (file) this.#add(file);
     };
     const full = photos.length >= MOST;

@@ -1,5 +1,4 @@
-/* One step of the setup guide as a field, by its kind. Draws an answer and reports what is typed; keeps
-   nothing. */
+/* Draws one step of the setup guide as a field, by its kind, and reports what is typed; keeps nothing. */
 import { html, live, nothing } from "../shared/lit.js";
 import "./device_check.js";
 import { t } from "../shared/text.js";
@@ -17,7 +16,7 @@ import { t } from "../shared/text.js";
 /** @typedef {On<HTMLInputElement>} InputEvent */
 
 /**
- * What a consent's text says, its empty lines making paragraphs.
+ * The text of a consent, with a paragraph after each empty line.
  *
  * @param {string} text
  */

@@ -1,12 +1,12 @@
-/* The patient's visit as this browser knows it: what the server said last, what has been typed since, what is
-   still to be saved. Knows the signalling client, no DOM. */
+/* The patient's visit in this browser: the server's last state, what was typed since, and what is not saved
+   yet. Knows the signalling client, no DOM. */
 import { visibleSteps } from "../shared/guide.js";
 import { t } from "../shared/text.js";
 import { SignallingError } from "../signalling/errors.js";
 import { problemOf, refusedWords } from "./answers.js";
 
 const SAVE_EVERY_MS = 400;
-/** An answer that is not confirmed by then is kept and sent again; the patient goes on. */
+/** After this time in ms, an unconfirmed answer is kept and sent again, and the patient continues. */
 const LEAVE_WITHIN_MS = 4_000;
 const RETRY_MS = 2_000;
 
@@ -64,15 +64,15 @@ export class PatientVisit extends EventTarget {
   #follow(visit) {
     if (visit.status === "ended") for (const drop of this.#drops.splice(0)) drop();
     else if (!this.#drops.length) {
-      this.#hold(); // reopened: this page is the visit's again
+      this.#hold(); // the visit was reopened: this page shows it again
       this.#enter();
     }
     this.#set({ visit: this.#kept(visit) });
   }
 
   /**
-   * Of an ended visit the server shows the end alone; whom the patient saw, and for how long, a page that was
-   * there knows itself.
+   * The server sends only the end of an ended visit; a page that was open before adds whom the patient saw,
+   * and for how long.
    *
    * @param {Protocol.VisitPart} visit
    */
@@ -100,8 +100,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Where the patient was: the first step without an answer, but for optional ones that were passed by; else
-   * the last.
+   * The step at which the patient was: the first without an answer, except skipped optional ones; else the
+   * last.
    */
   get firstOpenStep() {
     const reached = (this.info?.step ?? 1) - 1;
@@ -175,7 +175,7 @@ export class PatientVisit extends EventTarget {
     return this.#client.request({ type: "visit.withdraw", visit: this.id });
   }
 
-  /** Send what is still here, now: the page is being hidden or closed. */
+  /** Send all unsaved answers now: the page is being hidden or closed. */
   flush() {
     this.#flush();
   }
@@ -234,7 +234,7 @@ export class PatientVisit extends EventTarget {
       this.#unsaved.add(step);
       setTimeout(() => this.#flush(), RETRY_MS);
     }
-    return true; // ended meanwhile, or not ours any more: the topics say so
+    return true; // the visit has ended, or is not this patient's any more: the topics report it
   }
 
   /**

@@ -1,4 +1,4 @@
-/* The waiting room, and the page after a visit. They draw what they are given. */
+/* Draws the waiting room, and the page after a visit. */
 import { answerWords } from "../shared/case.js";
 import { linked } from "../shared/chat.js";
 import { clock, initials, minutes, onCallWords, placeWords, waitWords } from "../shared/format.js";
@@ -24,7 +24,7 @@ function ring(place, waiting, within) {
 }
 
 /**
- * What is said to somebody who is back in line.
+ * The sentence for a patient who is back in the queue.
  *
  * @param {Protocol.VisitPart["taking_over"]} next the colleague to whom they were handed over, if they were
  */
@@ -59,7 +59,7 @@ const WORKS = inEach(
 );
 
 /**
- * What is ready, from the device check's answer and the guide.
+ * The list of what is ready, from the device check's answer and the guide.
  *
  * @param {import("./visit.js").PatientVisit} state
  */
@@ -87,7 +87,7 @@ function readiness(state) {
 }
 
 /**
- * What staff wrote to somebody who waits, newest first; nothing where they wrote nothing.
+ * The messages of staff to a waiting patient, newest first; nothing if there are none.
  *
  * @param {Protocol.ChatMessagePart[]} lines
  */

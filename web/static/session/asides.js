@@ -41,7 +41,7 @@ export class Asides {
   }
 
   /**
-   * The role's own aside opens as the call begins; before it the page is the same on both sides.
+   * Open the role's own panel when the call begins; before that the page is the same on both sides.
    *
    * @param {boolean} live
    */
@@ -91,12 +91,14 @@ export class Asides {
     return this.all.find(({ id }) => id === this.open) ?? null;
   }
 
-  /** Those that have a button in the bar: before the call the messages only, and the own one has `way()`. */
+  /** The panels with a button in the bar: before the call only the messages, and the role's own panel has
+   * `way()`. */
   get named() {
     return this.#live ? this.all : this.all.filter(({ id }) => id === "chat");
   }
 
-  /** The way to the role's own aside before the call: of one size on both sides, whatever its words. */
+  /** The button to the role's own panel before the call: it has the same size on both sides, whatever its
+   * words. */
   way() {
     const own = this.#own();
     if (!own) return nothing;

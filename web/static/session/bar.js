@@ -1,5 +1,5 @@
-/* The head of the video session page: whose it is, how the connection is, what can stand beside the call, and
-   what is done more seldom. Draws what it is given. */
+/* Draws the head of the video session page: the organisation, the connection, the panels beside the call,
+   and a menu of rarer actions. */
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { closeMenu } from "../shared/ui.js";

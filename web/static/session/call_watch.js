@@ -1,5 +1,5 @@
-/* How the call is, looked at twice a second: the connection in a word, and whose sound or picture has
-   stopped. Knows the media link, no DOM but whether the page is hidden: a hidden page need not decode
+/* Checks the call twice a second: the quality of the connection, and whose sound or picture has stopped.
+   Knows the media link, and of the DOM only whether the page is hidden: a hidden page need not decode
    pictures. */
 
 export const LOOK_EVERY_MS = 500;
@@ -27,7 +27,7 @@ export class CallWatch {
   }
 
   /**
-   * Begin anew: the call has begun, or is over.
+   * Reset: the call has begun, or has ended.
    *
    * @param {boolean} live
    */
@@ -53,8 +53,8 @@ export class CallWatch {
   }
 
   /**
-   * What of a party has stopped; null if they do not take part, or if it is one's own connection that is
-   * lost.
+   * The media of a party that have stopped; null if the party does not take part, or if one's own
+   * connection is lost.
    *
    * @param {string} key
    * @param {Protocol.PartyPart} party
@@ -66,7 +66,7 @@ export class CallWatch {
   }
 
   /**
-   * The first of the others who has stopped: one who is silent comes before one who stands still.
+   * The first of the others whose media stopped: a silent party comes before one with a still picture.
    *
    * @param {import("./tiles.js").Other[]} others
    * @returns {import("./words.js").Standstill | null}

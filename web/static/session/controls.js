@@ -1,4 +1,4 @@
-/* The buttons of the video session page, before and during the call, and the questions before those that
+/* The buttons of the video session page, before and during the call, and the questions before acts that
    others notice. */
 import { html, nothing } from "../shared/lit.js";
 import { one } from "../shared/page.js";
@@ -35,7 +35,7 @@ const LEAVE = inEach(() => ({
 }));
 
 /**
- * A button of the call's bar: picture over word.
+ * A button of the call's bar, with a picture above the word.
  *
  * @param {{
  *   icon: keyof typeof icons,
@@ -75,7 +75,7 @@ export function waysOut(role, me, leave) {
 }
 
 /**
- * Start Session. Somebody who has left the call may rejoin, or say that they are done.
+ * Draws Start Session. A person who has left the call may rejoin, or end their part.
  *
  * @param {{
  *   role: Role,
@@ -120,7 +120,7 @@ function openDevices(event) {
 }
 
 /**
- * The call's bar; `devices()` draws the choice of them.
+ * Draws the call's bar; `devices()` draws the choice of devices.
  *
  * @param {{
  *   role: Role,

@@ -39,7 +39,7 @@ function select(name, list, chosen, choose) {
     </select></label>`;
 }
 
-/** The devices that there are to choose from; draws anew when they change. */
+/** Draws the choice of devices; draws again when the devices change. */
 export class DeviceChoice {
   /** @type {Device[]} */
   #devices = [];
@@ -106,7 +106,7 @@ export class DeviceChoice {
 }
 
 /**
- * What does not work, what to do, and that one can join all the same.
+ * Draws what does not work, what to do, and that joining is possible all the same.
  *
  * @param {{ found: Found, again: () => void }} options
  */

@@ -1,4 +1,4 @@
-/* Sentences for the moment at which an own device gives nothing any more, and at which it is back. */
+/* Sentences for the moment at which an own device stops working, and at which it works again. */
 import { foundNow, troubleWords } from "../shared/devices.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -7,7 +7,7 @@ import { toast } from "../shared/ui.js";
 const KINDS = ["audio", "video"];
 
 /**
- * Show them while `live()`: before the call they stand over the devices.
+ * Show these sentences while `live()`: before the call they are above the devices.
  *
  * @param {import("./media_link.js").MediaLink} link
  * @param {() => boolean} live

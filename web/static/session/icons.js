@@ -1,4 +1,4 @@
-/* The few pictures of the call's buttons; each stands beside its word. */
+/* The pictures of the call's buttons; each is beside its word. */
 import { html } from "../shared/lit.js";
 
 const path = (/** @type {string} */ d) =>

@@ -60,7 +60,7 @@ export class MediaLink extends EventTarget {
     this.#party = party;
     const { signal } = this.#stop;
     /**
-     * Handle the news of this visit alone.
+     * Handle the messages of this visit alone.
      *
      * @template {{ visit: string }} Message
      * @param {(message: Message) => void} handle
@@ -115,9 +115,9 @@ export class MediaLink extends EventTarget {
       "welcome",
       ({ detail }) => {
         if (this.path === "taken_over") return;
-        this.#set({ speaker: null }); // sent anew, as all that was missed meanwhile
+        this.#set({ speaker: null }); // sent again, as all messages that were missed meanwhile
         if (!detail.resumed || !this.#hadPath) return void this.#join();
-        this.#sayChosen(); // what was switched while the connection was away
+        this.#sayChosen(); // the kinds that were muted or unmuted while the connection was lost
         this.#repair.now();
       },
       { signal },
@@ -148,7 +148,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * What another party has switched off.
+   * The kinds that another party has switched off.
    *
    * @param {string} party
    */
@@ -157,8 +157,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * What of a party need not move or be heard: what is off, and a screen, which stands still when nothing
-   * happens on it.
+   * The media of a party that may stand still: what is off, and a screen on which nothing happens.
    *
    * @param {string} party
    */
@@ -168,7 +167,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * What of a party cannot be seen or heard: a camera that is off hides no screen.
+   * The media of a party that cannot be seen or heard: a camera that is off does not hide a screen.
    *
    * @param {string} party
    */
@@ -196,7 +195,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Whether a party's media find no way through its network; one's own if the browser agrees.
+   * True if a party's media find no way through its network; one's own if the browser agrees.
    *
    * @param {string} party
    */
@@ -215,7 +214,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Whether own picture and sound may leave this device: from one's own press of Start Session on.
+   * Allow own picture and sound to leave this device, from one's own press of Start Session on.
    *
    * @param {boolean} sending
    */
@@ -239,7 +238,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * What this person switched off before this page was loaded, or in another tab.
+   * Take over what this person switched off before this page was loaded, or in another tab.
    *
    * @param {DeviceKind} kind
    * @param {boolean} muted
@@ -326,7 +325,7 @@ export class MediaLink extends EventTarget {
     if (!media || this.path === "taken_over" || this.path === "unable") return;
     if (message.fresh) {
       this.#repair.joined();
-      [this.#mutedBy, this.#paths] = [{}, {}]; // what is off, has no path or is shared follows the offer
+      [this.#mutedBy, this.#paths] = [{}, {}]; // the server sends all of this after the offer
       this.#set({ screen: NO_SCREEN, speaker: null });
     }
     try {

@@ -1,12 +1,11 @@
-/* A network, or a browser, that blocks the call: what is said of it, and the way on by phone. Draws what it
-   is given. */
+/* Draws the notice about a network, or a browser, that blocks the call, and the way to continue by phone. */
 import { noCallWords } from "../shared/devices.js";
 import { telLink } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
 /**
- * What is said while somebody's media find no way through their network: a heading and what helps.
+ * The heading and the help for media that find no way through a network.
  *
  * @param {{ role: Role, own: boolean, unable?: boolean, others: string[], phone?: string | null }} blocked
  *   `own`: one's own network, or, if `unable`, one's own browser; `others`: the names of the others whose
@@ -36,8 +35,8 @@ export function blockedWords({ role, own, unable = false, others, phone }) {
 }
 
 /**
- * A network that blocks the call, over the pictures. The empty region stands there before, so that screen
- * readers read what comes into it.
+ * Draws a network that blocks the call, over the pictures. The empty region is always there, so that screen
+ * readers announce its text.
  *
  * @param {{ words: [heading: string, help: string] | null, call: Protocol.PatientPart | null }} notice
  *   `words` from `blockedWords`; `call`: the patient to call, for the provider

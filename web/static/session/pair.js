@@ -1,5 +1,5 @@
-/* The pictures of a call between two: the other side's large tile and one's own, and the page that says that
-   the call goes on elsewhere. They draw what they are given. */
+/* Draws the pictures of a call of two: the other side's large tile and one's own; and the page for a call
+   that continues elsewhere. */
 import { foundNow } from "../shared/devices.js";
 import { initials } from "../shared/format.js";
 import { html, live as kept, nothing, ref } from "../shared/lit.js";
@@ -11,7 +11,8 @@ import { otherInWords, veilWords } from "./words.js";
 /** @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video on iOS */
 
 /**
- * What stands over the pictures: the press that browsers want before there is sound, and an interruption.
+ * Draws the notices over the pictures: the press that browsers want before there is sound, and an
+ * interruption.
  *
  * @param {{ soundBlocked: boolean, sound: string, listen: () => void, interrupted: boolean }} call
  *   `sound` is what the button says
@@ -98,8 +99,8 @@ export function otherTile({ party, role, live, seen, stream, muted, screen, resi
 }
 
 /**
- * What stands over the picture of somebody whose sound or picture has stopped. The bar says it to screen
- * readers.
+ * Draws the notice over the picture of a party whose sound or picture has stopped. The bar announces it to
+ * screen readers.
  *
  * @param {string} name
  * @param {Stopped | null} stopped
@@ -109,7 +110,7 @@ export function veil(name, stopped) {
 }
 
 /**
- * Why the own microphone is not heard, in a word; null if it is, or is being asked for.
+ * The reason why the own microphone is not heard, in a word; null if it is, or is being asked for.
  *
  * @param {DeviceWord | null} found
  * @param {boolean} muted

@@ -25,7 +25,7 @@ export class PathRepair {
     this.#timers.rejoin ||= setTimeout(() => this.#join(), REJOIN_AFTER_MS);
   }
 
-  /** Restart ICE at once: the network may be another one. If the room is gone, join it. */
+  /** Restart ICE at once, because the network may have changed. If the room is gone, join it. */
   async now() {
     if (this.#restarting) return;
     this.joined();

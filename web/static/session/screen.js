@@ -1,11 +1,11 @@
-/* The screen of one side, shown in place of its camera: begun by a press alone, ended by the button, by the
-   browser's own, by the server or with the call. Draws the notice that says who shows what. */
+/* Shares the screen of one side in place of its camera. It begins only by a press; the button, the browser,
+   the server or the end of the call ends it. Draws the notice of who shares. */
 import { html, nothing } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
-/** A screen stands still most of the time, and must be read: few pictures, each sharp. */
+/** A screen rarely changes, and must be readable: few pictures, each sharp. */
 const HOW = { video: { frameRate: { ideal: 10, max: 15 } }, audio: false };
 
 /** Whether this browser can show its screen: those of phones cannot. */
@@ -45,7 +45,7 @@ export class Screen {
     return this.#track !== null;
   }
 
-  /** Let the person choose what is shown, and show it. The browser wants this in a press. */
+  /** Let the person choose a screen, and show it. Browsers allow this only in a press. */
   async begin() {
     if (this.#choosing || this.#track || !canShare()) return;
     this.#choosing = true;
@@ -62,7 +62,7 @@ export class Screen {
       await this.#link.show(shown);
     } catch (error) {
       track?.stop();
-      // Whoever chooses nothing has not asked for anything either.
+      // A person who chooses nothing has not asked for anything either.
       if (track) toast(refusalWords(error), { bad: true });
     } finally {
       this.#choosing = false;
@@ -78,7 +78,7 @@ export class Screen {
   }
 
   #sayEnd() {
-    this.#link.share("end").catch(() => {}); // then it has ended already
+    this.#link.share("end").catch(() => {}); // then the sharing has ended already
     this.#redraw();
   }
 
@@ -95,7 +95,7 @@ export class Screen {
   }
 
   /**
-   * Take the visit's newest state: with the call the sharing ends.
+   * Take the visit's newest state: the sharing ends with the call.
    *
    * @param {Protocol.VisitPart} visit
    * @param {boolean} live
@@ -106,7 +106,7 @@ export class Screen {
     this.#look();
   }
 
-  /** Take what the server says of screens: `media.shared`, or a fresh offer. */
+  /** Take the server's messages about screens: `media.shared`, or a fresh offer. */
   #look() {
     const { sharing, asked } = this.#link.screen;
     if (this.#track && (sharing !== this.#party || !this.#live)) {
@@ -124,7 +124,7 @@ export class Screen {
     this.#track = null;
   }
 
-  /** The button in the call's bar; null where there is none. */
+  /** The button in the call's bar; null if sharing is not possible. */
   get button() {
     if (this.#role !== "provider" || !canShare()) return null;
     return this.on
@@ -133,7 +133,7 @@ export class Screen {
   }
 
   /**
-   * What the provider can ask for.
+   * The menu entries with which the provider asks for a screen.
    *
    * @returns {Entry[]}
    */
@@ -144,8 +144,8 @@ export class Screen {
   }
 
   /**
-   * Who shows what, and the patient's answer. The empty region stands there before, so that screen readers
-   * read what comes into it.
+   * Draws who shares a screen, and the patient's answer. The empty region is always there, so that screen
+   * readers announce its text.
    *
    * @param {Record<string, Protocol.PartyPart>} parties
    */

@@ -48,7 +48,7 @@ export class Session {
   #devices;
   #watch;
   #pressing = false;
-  #pressed = false; // on this page, and not taken back
+  #pressed = false; // True after a press on this page that was not taken back
   #sound;
   #screen;
   #wakeLock = new WakeLock();
@@ -61,7 +61,7 @@ export class Session {
   #stage = null;
   #tiles;
   #left;
-  #seen = false; // a frame of the other side has been decoded
+  #seen = false; // True once a frame of the other side has been decoded
   #wasLive = false;
 
   /**
@@ -172,7 +172,7 @@ export class Session {
     return this.#visit?.status === "live" && (this.role !== "guest" || this.#me.started);
   }
 
-  /** The visit's state, for what happens only once there is one. */
+  /** The visit's state, for functions that run only after it has arrived. */
   get #known() {
     if (!this.#visit) throw new Error("The visit's state has not come yet.");
     return this.#visit;
@@ -205,7 +205,7 @@ export class Session {
   }
 
   /**
-   * One of the ways out, each asked about first where others notice it.
+   * Leave in one of several ways; asks first if the others notice it.
    *
    * @type {Leave}
    */
@@ -224,7 +224,7 @@ export class Session {
     }
   };
 
-  /** Play the others as soon as they are drawn: before the call there is nothing to hear. */
+  /** Play the others' media as soon as they are drawn: before the call there is nothing to hear. */
   #listen() {
     setTimeout(() => this.#live && this.#sound.listen());
   }

@@ -1,7 +1,7 @@
-/* Plays the others' pictures and sound on the chosen speaker, and knows that the browser wants a press first.
-   Knows elements, no visit. */
+/* Plays the others' pictures and sound on the chosen speaker, and knows whether the browser wants a press
+   first. Knows elements, no visit. */
 
-/** The names under which Chromium lists the system's own choice once more. */
+/** Chromium lists the system's default speaker a second time under these names. */
 const ALIASES = new Set(["default", "communications"]);
 
 /**
@@ -41,7 +41,7 @@ export class Sound {
     this.#redraw = redraw;
   }
 
-  /** Whether a press is needed before anything is heard. */
+  /** True if a press is needed before anything is heard. */
   get blocked() {
     return [...this.#videos()].some((video) => this.#refused.has(video));
   }
@@ -78,7 +78,7 @@ export class Sound {
    */
   take(devices) {
     this.#devices = devices;
-    this.#route().catch(() => {}); // unplugged in between: the next list has another
+    this.#route().catch(() => {}); // the speaker was unplugged meanwhile: the next list has another
   }
 
   async #route() {
@@ -88,7 +88,8 @@ export class Sound {
     await Promise.all(others.map((video) => video.setSinkId(speaker)));
   }
 
-  /** Play what is there. Browsers allow it in a press, and to pages that use camera or microphone. */
+  /** Play the media that are there. Browsers allow it in a press, and on pages that use camera or
+   * microphone. */
   listen() {
     this.#route().catch(() => {});
     for (const video of this.#videos()) {
@@ -100,7 +101,7 @@ export class Sound {
     }
   }
 
-  /** Play in a press: what waits for its first packet has been allowed too. */
+  /** Play in a press, which also allows media that still wait for their first packet. */
   press() {
     this.#refused.clear();
     this.#redraw();

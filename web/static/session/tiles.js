@@ -13,13 +13,13 @@ const RELATIONS = inEach(
     trainee: t("Trainee"),
   }),
 );
-const ORDER = ["patient", "provider"]; // the two that the visit is about come first
+const ORDER = ["patient", "provider"]; // first the two whom the visit is about
 
 /** @typedef {import("../media/arrivals.js").Stopped} Stopped */
 /** @typedef {[key: string, party: Protocol.PartyPart]} Other */
 
 /**
- * What a guest is here, in a word; empty for the patient and the provider.
+ * The role of a guest in a word; empty for the patient and the provider.
  *
  * @param {Protocol.PartyPart} party
  */
@@ -28,7 +28,7 @@ export function relationWords(party) {
 }
 
 /**
- * Everybody but `me`, those whom the visit is about first.
+ * All parties but `me`, first those whom the visit is about.
  *
  * @param {Protocol.VisitPart} visit
  * @param {string} me
@@ -42,7 +42,7 @@ export function othersOf(visit, me) {
 }
 
 /**
- * Why there is no picture of somebody: a few words, and whether they are a warning.
+ * The reason why there is no picture of a party: a few words, and whether they are a warning.
  *
  * @param {Protocol.PartyPart} party
  * @param {{ live: boolean, cameraOff: boolean }} call

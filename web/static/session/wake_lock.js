@@ -25,7 +25,7 @@ export class WakeLock {
       if (this.#stop.signal.aborted) await lock.release();
       else this.#lock = lock;
     } catch {
-      this.#lock = null; // low battery, or not allowed: the session works without
+      this.#lock = null; // the battery is low, or it is not allowed: the session works without
     }
   }
 }

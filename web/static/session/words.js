@@ -4,7 +4,7 @@ import { html } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
 /**
- * What the other side is doing. `party` is one of visit.parties; `detail` may tick.
+ * The other side's state in words. `party` is one of visit.parties; `detail` may tick.
  *
  * @param {Protocol.PartyPart} party
  * @param {{ role: Role }} own
@@ -52,7 +52,7 @@ export function otherSpoken(party) {
 }
 
 /**
- * What one's own press is waiting for: a sentence under the button.
+ * The sentence under the button: what one's own press is waiting for.
  *
  * @param {{ me: Protocol.PartyPart, other: Protocol.PartyPart, path: string, cleared: boolean }} sides
  *   `cleared`: this page has pressed, and was away for so long that the press no longer counts
@@ -83,7 +83,7 @@ const QUALITY = inEach(
 );
 
 /**
- * What stands over the tile of somebody whose sound or picture has stopped.
+ * The text over the tile of a party whose sound or picture has stopped.
  *
  * @param {Standstill} standstill
  */

@@ -5,7 +5,7 @@ import { t } from "../shared/text.js";
 
 const form = one("form[data-once]", HTMLFormElement);
 
-/** The fields of a row; some rows are no more than one field. */
+/** The fields of a row; some rows have only one field. */
 const inputsOf = (/** @type {Element} */ row) =>
   row instanceof HTMLInputElement ? [row] : [...row.querySelectorAll("input")];
 
@@ -55,7 +55,7 @@ const luminance = (/** @type {number[]} */ rgb) => {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
 
-/** White on the colour, darkened as the pages do it (accent.js), and what is said about it. */
+/** Shows white on the colour, darkened as on the pages (accent.js), and a sentence about it. */
 function show() {
   const wanted = /^#([0-9a-f]{6})$/i.exec(accent.value.trim());
   if (!wanted) return swatch.replaceChildren();
@@ -77,7 +77,7 @@ function show() {
   return swatch.replaceChildren(sample, words);
 }
 
-/** The browser's own choice of colours beside the field; either follows the other. */
+/** The browser's colour picker beside the field; a change of one changes the other. */
 const picker = document.createElement("input");
 picker.type = "color";
 picker.setAttribute("aria-label", t("Choose the colour from a palette"));

@@ -19,7 +19,7 @@ let answers = {};
 /** @type {string | null} the id of the step in the preview; null is the first */
 let at = null;
 let ended = false;
-let unsaved = document.querySelector("#errors") !== null; // what was typed was refused, and stands here
+let unsaved = document.querySelector("#errors") !== null; // a refused value is shown again here
 
 /**
  * @param {HTMLElement} step
@@ -65,7 +65,7 @@ function steps() {
 const problems = new Map();
 /** @type {import("../patient/guide.js").GuideState} */
 const state = {
-  saving: "", // nothing is sent, so nothing is said of it
+  saving: "", // a preview sends nothing, so it shows no state of saving
   problems,
   get steps() {
     return visibleSteps(steps(), (id) => answers[id]);
@@ -94,7 +94,7 @@ function go(step, to, forward) {
 }
 
 /**
- * A step that is told of, and not made: there is no field of that kind.
+ * The text in place of a step that has no field, such as a device check.
  *
  * @param {Protocol.Step} step
  */
@@ -108,7 +108,7 @@ function draw() {
   if (!asked.length) return render(html``, place);
   if (ended) return render(html`<p class="notice" role="status">${place.dataset.end}</p>`, place);
   const step = asked.find(({ id }) => id === at) ?? asked[0];
-  // The camera stays off here: a device check is told of, not made.
+  // The camera stays off here: the preview only describes a device check.
   const shown = step.kind === "device_check" ? toldOf(step) : step;
   const drawn = { ...state, steps: asked.map((other) => (other.id === step.id ? shown : other)) };
   return render(
@@ -131,7 +131,7 @@ const fields = () =>
     ({ name, type }) => name && !["hidden", "submit", "button"].includes(type),
   );
 
-/** What a field has: text, or whether it is ticked. */
+/** The value of a field: its text, or whether it is ticked. */
 const contentOf = (/** @type {Control} */ field) =>
   field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value;
 
@@ -147,7 +147,8 @@ function fill(field, content) {
 }
 
 /**
- * Draw what the server made of the form, and go on where it says. What was typed since it was `sent` stays.
+ * Draw the server's version of the form, and continue at the place that it names. What was typed after
+ * `sent` stays.
  *
  * @param {string} text
  * @param {Map<string, string | boolean>} sent by the fields' names
@@ -175,8 +176,8 @@ function take(text, sent) {
 }
 
 /**
- * Send the form with a button pressed, and draw what comes back; the whole page where that fails, which says
- * what is wrong.
+ * Send the form with a pressed button, and draw the answer; if that fails, load the whole page, which shows
+ * the error.
  *
  * @param {string} action
  */
@@ -198,7 +199,7 @@ async function press(action) {
   }
 }
 
-let pressing = Promise.resolve(); // one after the other: each begins with what the last one made
+let pressing = Promise.resolve(); // one after the other: each begins with the result of the last one
 document.addEventListener("submit", (event) => {
   if (event.target !== form()) return;
   const action = event.submitter instanceof HTMLButtonElement ? event.submitter.value : "save";

@@ -2,7 +2,7 @@
 import { html } from "./lit.js";
 
 /**
- * The mark alone; the name stands beside it, or in `alt` where it does not.
+ * The logo alone; the name is beside it, or in `alt` if it is not.
  *
  * @param {Pick<Organisation, "name" | "logo">} organisation
  */

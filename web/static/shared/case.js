@@ -1,5 +1,4 @@
-/* Case Information as staff see it, live while the patient types: in the list and beside the call. Draws what
-   it is given. */
+/* Draws Case Information as staff see it, live while the patient types: in the list and beside the call. */
 import { contactWords } from "./contacts.js";
 import { age, dateWords, languageName, stateName, telLink } from "./format.js";
 import { visibleSteps } from "./guide.js";

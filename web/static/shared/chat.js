@@ -1,19 +1,17 @@
-/* What is written in a visit: the lines of chat/{id}, how many of them nobody has looked at, and how they are
-   drawn. */
+/* The chat of a visit: the lines of chat/{id}, the number of unread ones, and how they are drawn. */
 import { clock } from "./format.js";
 import { html, nothing, repeat } from "./lit.js";
 import { one } from "./page.js";
 import { t } from "./text.js";
 
 /**
- * Fires nothing: `changed(line)` is called after each change, with the line when a new one came from somebody
- * else.
+ * Calls `changed(line)` after each change, with the line if a new one came from another person.
  */
 export class Chat {
   /** @type {Protocol.ChatMessagePart[]} */
   lines = [];
   unread = 0;
-  open = false; // the lines stand before the reader's eyes
+  open = false; // True while the reader sees the lines
   #client;
   #visit;
   #me;
@@ -47,7 +45,7 @@ export class Chat {
   }
 
   /**
-   * The reader looks at the lines, or away from them.
+   * Note that the reader has opened or closed the lines.
    *
    * @param {boolean} open
    */
@@ -130,7 +128,7 @@ export function partsOf(text) {
 }
 
 /**
- * A text whose web addresses can be followed; the page that opens learns nothing of this one.
+ * A text whose web addresses are links; the opened page does not learn the address of this one.
  *
  * @param {string} text
  */
@@ -143,8 +141,8 @@ export function linked(text) {
 }
 
 /**
- * The lines, and a box to write in where `may` one. `failed(error)` says what went wrong; what was typed is
- * kept.
+ * Draws the lines, and a box to write in if `may` is true. `failed(error)` shows an error; the typed text
+ * is kept.
  *
  * @param {Chat} chat
  * @param {{

@@ -1,5 +1,5 @@
-/* Figures that tick: <wait-clock since amber red> and <since-clock since>. One timer for all of them, counted
-   against the server's clock; they write their own text, so a tick draws nothing else anew. */
+/* Figures that tick: <wait-clock since amber red> and <since-clock since>. One timer for all of them,
+   counted against the server's clock; they write their own text, so a tick redraws nothing else. */
 import { duration } from "./format.js";
 
 let now = () => Date.now();
@@ -51,7 +51,7 @@ class SinceClock extends HTMLElement {
   }
 }
 
-/** A wait with the organisation's limits: it says so in words and colour once it is past one. */
+/** A wait that shows by words and colour that it is over the organisation's limits. */
 class WaitClock extends SinceClock {
   static observedAttributes = ["since", "amber", "red"];
 

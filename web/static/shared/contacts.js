@@ -1,4 +1,4 @@
-/* What came of the messages to a patient who was absent when the visit was claimed, in words for staff. */
+/* The results of the messages to a patient who was absent when the visit was claimed, in words for staff. */
 import { clock } from "./format.js";
 import { t } from "./text.js";
 

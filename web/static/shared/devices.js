@@ -1,5 +1,5 @@
-/* Camera, microphone and speaker in words and figures: why one does not work in this browser and what to do,
-   how loud it is, whether the speaker can be heard. Knows no visit. */
+/* Camera, microphone and speaker in words and figures: why one does not work and what to do, how loud it
+   is, and whether the speaker can be heard. Knows no visit. */
 import { tryPaths } from "../media/paths.js";
 import { inEach, t } from "./text.js";
 
@@ -68,7 +68,7 @@ export const blockedWords = () => ({
   todo: t("Try mobile data or another Wi-Fi. If you stay, the clinic can call you by phone."),
 });
 
-// Whole sentences for each device and for both: what one language says of all alike, another does not.
+// Whole sentences for each device and for both, because languages differ in what can be combined.
 /** @typedef {Exclude<DeviceWord, "on" | "off">} Reason */
 /** @typedef {Record<Reason, [what: string, todo: string]>} Troubles */
 
@@ -141,7 +141,7 @@ const troublesOn = (family, system) => ({
 });
 
 /**
- * Which family's words to use.
+ * The family of systems whose words are used.
  *
  * @returns {Family}
  */
@@ -282,12 +282,12 @@ export async function playNotes({ notes = [523.25, 659.25], given = null, speake
     await new Promise((done) => setTimeout(done, 220 * notes.length + 600));
     if (context.currentTime < start) throw new DOMException("No sound came out.", "TimeoutError");
   } finally {
-    if (given === null) context.close().catch(() => {}); // may take for ever too
+    if (given === null) context.close().catch(() => {}); // it may never answer either
   }
 }
 
 /**
- * Why no sound was played, and what to do, for what `playNotes` rejects with.
+ * The reason why no sound was played, and what to do, for the errors of `playNotes`.
  *
  * @param {unknown} error
  */

@@ -1,6 +1,5 @@
-/* The choice of language on a live page. The page goes on as it is: nothing is loaded anew, so a call goes on
-   and what was typed stays. Knows the page's languages as the server tells them; the server keeps the choice
-   for the next page. */
+/* The choice of language on a live page. Nothing is loaded again, so a call continues and what was typed
+   stays. Knows the languages that the server lists; the server keeps the choice for the next page. */
 import { html, nothing } from "./lit.js";
 import { learn, t } from "./text.js";
 import { toast } from "./ui.js";
@@ -22,7 +21,7 @@ export class Language {
     this.#changed = changed;
   }
 
-  /** A row of all languages, for the foot of a page; nothing where there is one only. */
+  /** A row of all languages, for the bottom of a page; nothing if there is only one. */
   view() {
     if (this.#all.length < 2) return nothing;
     return html`<nav class="languages" aria-label=${t("Language")}>
@@ -66,7 +65,7 @@ export class Language {
     this.#code = document.documentElement.lang = code;
     document.dispatchEvent(new Event("language"));
     this.#changed();
-    // Where that fails, the page speaks it all the same.
+    // If that fails, this page still uses the language.
     return fetch(`${location.pathname}?lang=${code}`, { method: "HEAD" }).catch(() => {});
   }
 }

@@ -1,8 +1,8 @@
-/* The one door to the vendored lit-html, so that its place and version are named once. */
+/* Exports the vendored lit-html, so that its path and version are named once. */
 
 export { guard } from "../vendor/lit-html/directives/guard.js";
 export { keyed } from "../vendor/lit-html/directives/keyed.js";
-// Use `live` for `srcObject`: lit sets objects at each drawing, and a video whose stream is set begins anew.
+// Use `live` for `srcObject`: lit sets objects at each drawing, and a video restarts when its stream is set.
 export { live } from "../vendor/lit-html/directives/live.js";
 export { ref } from "../vendor/lit-html/directives/ref.js";
 export { repeat } from "../vendor/lit-html/directives/repeat.js";

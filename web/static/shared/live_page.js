@@ -12,7 +12,7 @@ import { onWaking } from "./waking.js";
 /** @template {Boot} Told what the server tells this page */
 export class LivePage {
   root = one("#app", HTMLElement);
-  #shown = ""; // what was drawn last, so that the focus moves once when it changes
+  #shown = ""; // the key of the last drawing, so that the focus moves once when it changes
 
   /**
    * @param {Protocol.Hello["role"]} role
@@ -27,7 +27,7 @@ export class LivePage {
     this.language = new Language(this.boot.languages, this.redraw);
   }
 
-  /** Take the place of what the server drew, and connect. */
+  /** Replace what the server drew, and connect. */
   begin() {
     prepareRegions();
     tendMenus();
@@ -58,7 +58,7 @@ export class LivePage {
   }
 
   /**
-   * Draw; if that removes what had the focus, the page's heading has it, and not nothing.
+   * Draw; if that removes the focused element, focus the page's heading.
    *
    * @param {() => void} draw
    */

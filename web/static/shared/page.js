@@ -1,4 +1,5 @@
-/* What a script finds on its page: elements that the server drew, and what it tells scripts as they start. */
+/* Finds the parts of a page that its scripts use: elements that the server drew, and the server's data for
+   scripts. */
 
 /**
  * The element that a selector names. Throws where there is none of that kind: script and page do not fit.
@@ -15,5 +16,5 @@ export function one(selector, kind, within = document) {
   throw new TypeError(`There is no ${kind.name} ${selector} on this page.`);
 }
 
-/** What the server tells the scripts of this page: the JSON in `#boot`, or in another element. */
+/** The server's data for the scripts of this page: the JSON in `#boot`, or in another element. */
 export const told = (selector = "#boot") => JSON.parse(one(selector, HTMLScriptElement).text);

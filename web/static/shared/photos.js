@@ -1,10 +1,10 @@
-/* The photos of a visit, as everybody sees them who may, and how one is removed. */
+/* Draws the photos of a visit for all who may see them, and removes one. */
 import { html, nothing, repeat } from "./lit.js";
 import { t } from "./text.js";
 import { announce, ask, toast } from "./ui.js";
 
 /**
- * Send a form to a path of photos. Says what went wrong; returns whether it was taken.
+ * Send a form to a path of photos; show an error if it fails; return whether it was accepted.
  *
  * @param {string} path
  * @param {FormData | null} body
@@ -17,7 +17,7 @@ export async function sendForm(path, body) {
     if (answer.status === 204) return true;
     problem = (await answer.json()).problem;
   } catch {
-    // No connection, or an error page: there are no words for it.
+    // No connection, or an error page: the answer contains no sentence.
   }
   toast(problem ?? t("That did not work. Nothing was changed; please try again."), { bad: true });
   return false;

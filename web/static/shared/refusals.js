@@ -1,5 +1,5 @@
-/* What a refusal says to the person, by its stable code (signalling/protocol/PROTOCOL.md, "Errors"); the
-   server's own words, which are English, where this page does not know the code. */
+/* The sentences for refusals, by their stable code (signalling/protocol/PROTOCOL.md, "Errors"); the
+   server's own text, in English, if this page does not know the code. */
 import { t } from "./text.js";
 
 /** @type {Record<string, (details: Protocol.Details) => string>} */
@@ -27,7 +27,7 @@ const WORDS = {
 };
 
 /**
- * A sentence for what a request threw: a SignallingError, or in the server's or browser's own words.
+ * A sentence for an error of a request: a SignallingError, or the server's or browser's own text.
  *
  * @param {unknown} thrown
  */

@@ -21,7 +21,7 @@ export function learn(...language) {
 }
 
 /**
- * Words that a constant holds, made anew after each change of language: `const SIZES = inEach(() => […])`,
+ * Texts in a constant, translated again after each change of language: `const SIZES = inEach(() => […])`,
  * read as `SIZES()`.
  *
  * @template Made
@@ -53,8 +53,8 @@ function fill(text, values) {
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 
 /**
- * A value inside a sentence: one that is written from right to left does not turn the words and numbers
- * around it (what `<bdi>` does for elements).
+ * A value inside a sentence: a value written from right to left must not change the order of the text
+ * around it (like `<bdi>` in HTML).
  *
  * @param {string} value
  */
@@ -87,8 +87,7 @@ export function tn(one, many, n, values = {}) {
 }
 
 /**
- * What `Intl` is to write dates, times and numbers in: the browser's own variety of the page's language, if
- * it has one.
+ * The locale for dates, times and numbers: the browser's own variety of the page's language, if it has one.
  */
 export function intlLocale() {
   const language = locale.split("-")[0];

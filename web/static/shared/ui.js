@@ -1,5 +1,5 @@
-/* What every live page says to its reader: toasts, announcements for screen readers, a question before
-   something that cannot be undone, and the state of the connection. Knows no visit. */
+/* Messages of every live page to its reader: toasts, announcements for screen readers, questions before
+   acts that cannot be undone, and the state of the connection. Knows no visit. */
 import { html, nothing, render } from "./lit.js";
 import { t } from "./text.js";
 
@@ -31,7 +31,7 @@ export function prepareRegions() {
 }
 
 /**
- * Menus (`details.more`) close by Escape, and as soon as something beside them is pressed or has the focus.
+ * Close menus (`details.more`) by Escape, and if another element is pressed or gets the focus.
  */
 export function tendMenus() {
   /** @returns {HTMLDetailsElement[]} */
@@ -48,7 +48,7 @@ export function tendMenus() {
 const isMenu = (element) => element instanceof HTMLDetailsElement;
 
 /**
- * Close the menu that an element stands in; its button has the focus again.
+ * Close the menu that contains an element; its button gets the focus.
  *
  * @param {Element} element
  */
@@ -95,7 +95,7 @@ function dismiss(dialog, before) {
 }
 
 /**
- * Say it to a screen reader only.
+ * Announce a text to screen readers only.
  *
  * @param {string} text
  */
@@ -125,7 +125,7 @@ export function toast(text, { bad = false } = {}) {
   later();
 }
 
-/** Take all of them away: what they said stands before the reader now. */
+/** Remove all toasts: the reader now sees what they said. */
 export function clearToasts() {
   region("toasts", "status").replaceChildren();
 }
@@ -211,8 +211,7 @@ export function fillIn({ title, text, fields, yes, no, danger = false }) {
 }
 
 /**
- * A dialog whose content is drawn anew as long as it is open. `draw(close)` is a template; `closed` is called
- * once.
+ * A dialog whose content is redrawn while it is open. `draw(close)` is a template; `closed` is called once.
  */
 export class Drawer {
   /** @type {HTMLDialogElement | null} */

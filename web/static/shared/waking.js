@@ -1,7 +1,7 @@
-/* Notices that the device has slept: no timer runs meanwhile, and no browser tells. */
+/* Detects that the device has slept: timers do not run meanwhile, and no browser reports it. */
 
 const TICK_MS = 1_000;
-const SLEPT_MS = 5_000; // a busy page is late by less
+const SLEPT_MS = 5_000; // in ms; a busy page delays a timer by less
 
 /**
  * Call `woken` each time the device has woken.

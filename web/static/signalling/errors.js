@@ -26,7 +26,7 @@ export class SignallingError extends Error {
 export const codeOf = (error) => (error instanceof SignallingError ? error.code : "");
 
 /**
- * What a refusal tells beside its code; nothing for any other error.
+ * The details of a refusal; nothing for any other error.
  *
  * @param {unknown} error
  */

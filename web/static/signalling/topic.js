@@ -1,4 +1,4 @@
-/* What a client holds of one topic, and which of the messages that arrive are news to it. Pure. */
+/* The state that a client holds of one topic, and which arriving messages change it. Pure. */
 
 const PENDING_BEFORE_SNAPSHOT = 256;
 
@@ -6,7 +6,7 @@ const PENDING_BEFORE_SNAPSHOT = 256;
 /** @typedef {import("./errors.js").SignallingError} SignallingError */
 /** @typedef {{ handler: (message: News) => void, refused: (error: SignallingError) => void }} Listener */
 
-/** One topic: who listens, and which version is held. */
+/** One topic: its listeners, and the held version. */
 export class Topic {
   /** @type {Set<Listener>} */
   handlers = new Set();
@@ -17,7 +17,7 @@ export class Topic {
   early = [];
 
   /**
-   * Return the messages to hand on, in order, for one that arrived: none when it is stale.
+   * Return the messages to pass on, in order, for an arrived one: none if it is stale.
    *
    * @param {News} message
    * @returns {News[]}

@@ -1,5 +1,5 @@
-/* What staff do to visits that are not their own call: assign, decline, message, return, reopen, and, in
-   their own, hand over and guests. Each asks first, and says what came of it. */
+/* The acts of staff on visits: assign, decline, message, return, reopen, and, in their own, hand over and
+   guests. Each asks first, and shows its result. */
 import { html } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
@@ -19,7 +19,7 @@ const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { ba
 
 export class Acts {
   #client;
-  #people; // {queue, sessions}: who is on call, and with what
+  #people; // {queue, sessions}: the staff on call, with their visits
   #drawer;
   #me;
   #guests;
@@ -109,7 +109,7 @@ export class Acts {
     const given = await askDecline(request);
     if (!given) return;
     const reason = given.reason.trim() || null;
-    this.#say({ type: "visit.decline", visit: request.visit, reason }); // the bell says what came of it
+    this.#say({ type: "visit.decline", visit: request.visit, reason }); // the bell shows the result
   }
 
   /** @param {Protocol.Row} request */
@@ -203,7 +203,7 @@ export class Acts {
   }
 
   /**
-   * A visit's story over whatever is shown.
+   * Show a visit's history over the current page.
    *
    * @param {string} visit
    */

@@ -1,6 +1,6 @@
-/* How a new request, or one that is assigned to this person, makes itself heard: a chime, and, while the tab
-   is hidden, a desktop notification where the person and the browser allow it. Once each, never a flood. No
-   patient data in a notification: it may show on a locked screen. */
+/* Announces a new request, or one that is assigned to this person: a chime, and a desktop notification
+   while the tab is hidden, if the person and the browser allow it. Once per request, never many at a time.
+   A notification contains no patient data: it may show on a locked screen. */
 import { playNotes } from "../shared/devices.js";
 import { t, tn } from "../shared/text.js";
 
@@ -35,7 +35,7 @@ export class Alerts {
     for (const event of ["pointerdown", "keydown"]) addEventListener(event, unlock, { once: true });
   }
 
-  /** Sound is allowed from a press on: make ready for it. */
+  /** Prepare the sound: browsers allow it only after a press. */
   async unlock() {
     if (!globalThis.AudioContext) return;
     this.#context ??= new AudioContext();
@@ -54,7 +54,7 @@ export class Alerts {
   }
 
   /**
-   * New requests have come: `waiting` is how many stand in the queue now.
+   * Announce new requests; `waiting` is the number of requests in the queue now.
    *
    * @param {number} waiting
    */
@@ -99,7 +99,7 @@ export class Alerts {
     });
   }
 
-  /** Nobody is to be rung any more (off call, signed out). */
+  /** Stop announcing (off call, signed out). */
   hush() {
     clearTimeout(this.#later);
     this.#later = 0;

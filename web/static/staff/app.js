@@ -1,5 +1,6 @@
 /* The staff's app: the frame with the On-Call switch, the Sessions List, and one's own video session page.
-   Routed by pushState, so that a claim needs no reload, and a session goes on while the list is looked at. */
+   It changes pages by pushState, so that a claim needs no reload, and a session continues while the list is
+   shown. */
 import { Session } from "../session/session.js";
 import { caseInformation } from "../shared/case.js";
 import { nameRegions, stateName } from "../shared/format.js";
@@ -73,7 +74,7 @@ const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : b
 /** On-Demand Requests is a tab of those who are on call, and of administrators at any time. */
 const mayClaim = () => onCall.on || me.role === "admin";
 
-/** The tab that the address names; somebody who may not claim is led to their own sessions. */
+/** The tab that the address names; a person who may not claim gets their own sessions. */
 function routeTab() {
   const named = TABS.find((tab) => tab === location.hash.slice(1)) ?? "";
   return named || mayClaim() || !queue.loaded ? named : "mine";
@@ -139,7 +140,7 @@ function newSession(visit) {
 }
 
 /**
- * Where a notification leads: to the row while the patient waits, else to the story.
+ * Show the target of a notification: the row while the patient waits, else the visit's history.
  *
  * @param {{ visit: string | null }} item
  */
@@ -156,7 +157,7 @@ function followNotice({ visit: id }) {
 }
 
 /**
- * A click that stays in the app; with a modifier key the browser opens a tab of its own.
+ * Handle a click on a link inside the app; with a modifier key the browser opens a tab of its own.
  *
  * @param {string} path
  */
@@ -208,7 +209,7 @@ function claimed(visit) {
 
 /** @param {import("./news.js").QueueNews} news */
 function queued({ gone }) {
-  const asked = /^#of=(.+)$/.exec(location.hash)?.[1]; // a notification that was followed from another page
+  const asked = /^#of=(.+)$/.exec(location.hash)?.[1]; // the person followed a notification on another page
   if (asked && !routeVisit()) {
     history.replaceState(null, "", boot.home);
     followNotice({ visit: decodeURIComponent(asked) });
@@ -218,7 +219,7 @@ function queued({ gone }) {
     announce(t("{by} has claimed {name}.", { by: gone.by.name, name: gone.name }));
 }
 
-/** The page but for what is in it. */
+/** The page without its content. */
 function framed(/** @type {Drawn} */ content) {
   const visit = own.current;
   return frame(content, {

@@ -1,5 +1,5 @@
-/* The bell: one's notifications and how many are unread, on every page. State and drawing; what is said is a
-   sentence per kind. */
+/* The bell: one's notifications and the number of unread ones, on every page. State and drawing; each kind
+   has its sentence. */
 import { clock, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
@@ -58,7 +58,7 @@ export class Bell {
     return message.type === "bell.item" ? message.item : null;
   }
 
-  /** Up to when everything that is shown has been seen; 0 where there is nothing. */
+  /** The time up to which all shown notifications are seen; 0 if there are none. */
   get newest_ms() {
     return this.items[0]?.at_ms ?? 0;
   }

@@ -1,5 +1,5 @@
-/* How good a visit's call was, for each who took part: a word, and the figures it stands on. Draws what a
-   visit's history tells. */
+/* Draws the quality of a visit's call for each party, from the visit's history: a word, and the figures
+   behind it. */
 import { minutes } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { intlLocale, t, tn } from "../shared/text.js";
@@ -59,7 +59,7 @@ function figures(call) {
 }
 
 /**
- * Nothing where nobody was connected.
+ * Draws nothing if nobody was connected.
  *
  * @param {Protocol.CallPart[] | null} calls
  */

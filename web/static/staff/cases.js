@@ -1,4 +1,4 @@
-/* The Case Informations that this browser has open, each live as long as it is open. No DOM. */
+/* The Case Information of all visits that this browser has open, each live while it is open. No DOM. */
 
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t } from "../shared/text.js";
@@ -60,7 +60,7 @@ export class Cases {
         this.#changed();
       },
       (error) => {
-        entry.info = undefined; // it may have been shown until now
+        entry.info = undefined; // the case may have been shown until now
         entry.refused = NO_CASE()[error.code] ?? refusalWords(error);
         this.#changed();
       },

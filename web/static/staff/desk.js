@@ -1,5 +1,5 @@
-/* What staff ask and are asked before something happens to somebody else's visit: assign, decline, hand over,
-   message, invite. Dialogs that give back what was chosen, or null. */
+/* The dialogs before an act on another person's visit: assign, decline, hand over, message, invite. They
+   return what was chosen, or null. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
@@ -221,7 +221,7 @@ export function askInvite() {
 }
 
 /**
- * What a guest is, in words.
+ * The relation of a guest in words.
  *
  * @param {Relation} relation
  */

@@ -1,7 +1,6 @@
-/* How long the sign-in lasts: what the person does here prolongs it, and before it ends they are asked, in
-   time to answer (WCAG 2.2.1). Knows the address that tells and prolongs it (boot.session), and nothing of
-   what is on the page. Signals of life of the connection are no activity; a live call is, which the server
-   knows by itself. */
+/* Shows how long the sign-in lasts: acts on the page prolong it, and a dialog asks before it ends, in time
+   to answer (WCAG 2.2.1). Knows the address that reports and prolongs it (boot.session), and no content of
+   the page. Heartbeats of the connection are no activity; a live call is, as the server knows. */
 import { ownBody } from "../shared/own.js";
 import { one, told } from "../shared/page.js";
 import { t } from "../shared/text.js";
@@ -10,8 +9,8 @@ import { settle } from "../shared/ui.js";
 /** @type {StaffBoot} */
 const boot = told();
 const WARN_MS = 60_000;
-const TELL_MS = 30_000; // activity is told at most this often
-const ASK_MS = 5_000; // while it is near its end, another tab may have prolonged it
+const TELL_MS = 30_000; // in ms; activity is reported at most this often
+const ASK_MS = 5_000; // in ms; near its end, another tab may have prolonged the sign-in
 
 let endsAt = Infinity;
 let warnMs = WARN_MS;
@@ -58,7 +57,7 @@ async function hear(method) {
     if (endsAt === Infinity) warnMs = Math.min(WARN_MS, ms / 2);
     endsAt = performance.now() + ms;
   } catch {
-    // Offline: the page says so elsewhere, and the next second asks again.
+    // The page is offline, which is shown elsewhere; the next second asks again.
   } finally {
     asking = false;
   }

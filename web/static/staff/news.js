@@ -1,5 +1,5 @@
-/* The news of every page of the staff: the queue and the bell, with the chime and what is said of them. Knows
-   nothing of what is on the page. */
+/* Updates that every page of the staff shows: the queue and the bell, with the chime and their sentences.
+   Knows no content of the page. */
 import { t, tn } from "../shared/text.js";
 import { announce, clearToasts, Drawer, toast } from "../shared/ui.js";
 import { Bell, inWords } from "./bell.js";

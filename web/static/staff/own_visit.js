@@ -72,7 +72,7 @@ export class OwnVisit {
     this.enter();
   }
 
-  /** Tell the server that one is in the session, if it is open. */
+  /** Send the server `visit.enter` if the session is open. */
   enter() {
     if (!this.session || !this.id) return;
     this.#client.request({ type: "visit.enter", visit: this.id }).catch((error) => {
@@ -99,7 +99,7 @@ export class OwnVisit {
   }
 
   /**
-   * What the visit has become.
+   * Take the newest state of the visit.
    *
    * @param {Protocol.VisitPart} visit
    */

@@ -49,7 +49,7 @@ function draw() {
 
 prepareRegions();
 tendSide();
-// On a phone the set-up's sections stand in one row that scrolls: the one that is open is in sight.
+// On a phone the set-up's sections are one row that scrolls: scroll to the open one.
 const tab = document.querySelector(".tabs [aria-current]");
 const row = tab?.parentElement;
 if (row && tab instanceof HTMLElement)

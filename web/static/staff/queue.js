@@ -3,7 +3,7 @@
 
 const SEEN_AT_MOST = 2_000;
 
-/** A patient comes back to the queue as a new arrival: what is rung for once. */
+/** A patient who returns to the queue is a new arrival, which rings once. */
 const arrival = (/** @type {Protocol.Row} */ row) => `${row.visit}/${row.returned}`;
 
 /**
@@ -58,7 +58,7 @@ export class Queue {
 
   /** @param {Protocol.QueueSnapshot} message */
   #takeAll(message) {
-    // Those that came while the connection was lost.
+    // Those that arrived while the connection was lost.
     const fresh = this.loaded ? message.rows.filter((row) => !this.#seen.has(arrival(row))) : [];
     this.limits = message.limits;
     this.#sort(message.rows);

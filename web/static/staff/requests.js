@@ -1,6 +1,6 @@
-/* The tab On-Demand Requests: a row for each patient in the queue, longest waiting first, with Case
-   Information in place. Draws what it is given; a row is looked at again only when something that it shows
-   has changed, and the clocks tick by themselves. */
+/* Draws the tab On-Demand Requests: a row per patient in the queue, longest waiting first, with Case
+   Information in place. A row is compared again only if its data has changed; the clocks tick by
+   themselves. */
 import { caseInformation } from "../shared/case.js";
 import { clock, languageName, stateName } from "../shared/format.js";
 import { guard, html, nothing, render, repeat } from "../shared/lit.js";
@@ -26,7 +26,7 @@ function presence(row) {
 }
 
 /**
- * What is needed more seldom.
+ * The entries of a row's menu.
  *
  * @param {QueuedRow} request
  * @param {ListView} view
@@ -285,7 +285,7 @@ function empty(view) {
 }
 
 /**
- * The list's head: the tabs, and who is on call.
+ * Draws the list's head: the tabs, and the staff on call.
  *
  * @param {ListView} view
  * @param {Tab[]} tabs

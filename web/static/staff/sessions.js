@@ -1,5 +1,5 @@
-/* The other tabs of the Sessions List: one's own sessions, all that are claimed or live now, and those that
-   ended, with search. */
+/* Draws the other tabs of the Sessions List: one's own sessions, all claimed or live visits, and ended
+   visits with search. */
 import { contactWords } from "../shared/contacts.js";
 import { minutes, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
@@ -21,7 +21,7 @@ const AGAIN_MS = 500;
 
 /** @typedef {Omit<Protocol.SessionsPast, "type" | "id" | "before_visit">} Filters */
 
-/** Visits that are claimed or live, as this browser holds them. Pure state. */
+/** The claimed and live visits that this browser holds. Pure state. */
 export class Sessions {
   /** @type {Protocol.SessionRow[]} */
   rows = [];

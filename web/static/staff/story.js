@@ -1,4 +1,4 @@
-/* A visit's story: who did what when, and its Case Information, in a dialog over the list. */
+/* Shows a visit's history, with each person's acts, and its Case Information, in a dialog over the list. */
 import { caseInformation } from "../shared/case.js";
 import { contactNote } from "../shared/contacts.js";
 import { minutes, moment } from "../shared/format.js";
