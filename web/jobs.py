@@ -93,7 +93,7 @@ class Runner:
         for organisation in (*after, *organisations[: len(organisations) - len(after)]):
             free = AT_ONCE - len(self._busy)
             if free <= 0:
-                return  # the next round begins when one of them ends
+                return  # the next round begins when one of these jobs ends
             try:
                 found = await self._jobs.take(organisation, max(1, free // 2))
             except UnavailableError:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from web.requests.security import Throttle
     from web.server.processes import Worker as Process
 
-# The server and what it needs
+# The server's settings and resources
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings")
 WORKER: web.AppKey[Process] = web.AppKey("worker")
 """The process that serves the app; set when the app starts. An app of a test has none."""

@@ -1,7 +1,7 @@
 """Erases what is older than an organisation keeps it: visits, notifications, mails and audit entries.
 
 Knows which keys belong to an ended visit and to a booked one, and that mails may lie in the data folder. Every worker
-looks once an hour; it finds nothing if another worker has erased already. Knows no page.
+checks once an hour; it finds nothing if another worker has erased already. Knows no page.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class Retention:
         """Erase what is too old, every hour, until cancelled."""
         await asyncio.sleep(FIRST_S)
         while True:
-            with contextlib.suppress(UnavailableError):  # tried again in an hour
+            with contextlib.suppress(UnavailableError):  # the erasure is tried again in an hour
                 for organisation in await self._organisations.list():
                     await self._erase_all(organisation)
                 await self.erase_mails(self._service.clock_ms())
@@ -117,10 +117,11 @@ class Retention:
                 try:
                     visit, _ = await self._service.store.load(organisation, Visit, visit_id)
                 except (SealError, msgspec.DecodeError):
-                    visit = None  # it is erased all the same, and must not keep later ones from it
+                    # the visit is erased all the same, and must not prevent the erasure of later ones
+                    visit = None
                 gone = [kind(organisation, visit_id) for kind in OF_A_VISIT]
                 if visit is not None and visit.is_open:
-                    gone = []  # reopened: its next end puts it into the index again
+                    gone = []  # the visit was reopened: its next end puts it into the index again
                 else:
                     lines = await self._redis.zrange(keys.CHAT(organisation, visit_id), 0, -1)
                     gone += [keys.LINE(organisation, line.decode()) for line in lines]

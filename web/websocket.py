@@ -59,13 +59,15 @@ from web.server.socket_shares import NONE, Balance
 
 SIGNED_OUT = 4201
 WATCH_S = 5.0
-AT_ONCE = 100  # sign-ins in one request to the store
+AT_ONCE = 100  # the number of sign-ins in one request to the store
 DROPPED = "a proxy before this server drops the header Upgrade: let it pass WebSockets; docs/OPERATIONS.md"
 log = structlog.get_logger("web.sockets")
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
-    """GET /{organisation}/ws: answer 403 to other sites before the upgrade; serve signalling/protocol/PROTOCOL.md."""
+    """Answer GET /{organisation}/ws: 403 to other sites before the upgrade; else serve
+    signalling/protocol/PROTOCOL.md.
+    """
     return await serve(request, request.app[SIGNALLING], _authenticate, _admit, _guessed)
 
 
@@ -186,7 +188,7 @@ async def drain(app: web.Application) -> None:
 
 
 def turn(settings: Settings) -> Turn | None:
-    """Return the TURN servers of the settings, None if there are none. Raises ConfigError."""
+    """Return the TURN servers of the settings; None if there are none. Raises ConfigError."""
     media = settings.media
     if not media.turn:
         return None
@@ -243,7 +245,7 @@ class Watch:
             self._worker.spawn(self._off_call_if_closed(changed))
 
     async def run(self) -> None:
-        """Look at all sign-ins every `WATCH_S` seconds until cancelled."""
+        """Check all sign-ins every `WATCH_S` seconds until cancelled."""
         while True:
             await asyncio.sleep(WATCH_S)
             try:
@@ -256,7 +258,7 @@ class Watch:
 
     async def _look(self) -> None:
         by_organisation: dict[str, set[StaffActor]] = {}
-        for actor in self._actors():  # several pages of one browser are looked up once
+        for actor in self._actors():  # several pages of one browser are checked once
             by_organisation.setdefault(actor.organisation, set()).add(actor)
         for organisation, actors in by_organisation.items():
             some = list(actors)

@@ -60,7 +60,7 @@ def routes() -> list[web.RouteDef]:
 
 
 async def openapi(request: web.Request) -> web.Response:
-    """GET …/openapi.json: the description; it needs no key."""
+    """Answer GET …/openapi.json: the description, without a key."""
     organisation = await organisation_of(request)
     return web.Response(body=msgspec.json.encode(document(organisation.id)), content_type="application/json")
 

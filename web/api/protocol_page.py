@@ -31,13 +31,13 @@ def described(origin: str, organisation: str = "") -> bytes:
 
 
 async def for_programs(request: web.Request) -> web.Response:
-    """GET …/asyncapi.json; it needs no key."""
+    """Answer GET …/asyncapi.json, without a key."""
     organisation = await organisation_of(request)
     origin = origin_of(request, request.app[SETTINGS].server.public_url)
     return web.Response(body=described(origin, organisation.id), content_type="application/json")
 
 
 async def for_people(request: web.Request) -> web.Response:
-    """GET …/protocol.md; it needs no key."""
+    """Answer GET …/protocol.md, without a key."""
     await organisation_of(request)
     return web.Response(text=protocol_md(), content_type="text/markdown", charset="utf-8")

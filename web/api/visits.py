@@ -134,7 +134,7 @@ async def staff(call: Call, _: None) -> t.Staff:
 
 
 async def wait(call: Call, _: None) -> t.Wait:
-    """Return the expected wait of a patient who comes now."""
+    """Return the expected wait of a patient who enters the queue now."""
     found = await availability(call.service, call.organisation)
     return t.Wait(
         available=found.why is None,

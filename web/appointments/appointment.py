@@ -49,7 +49,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     booked_ms: int
     moved: int = 0
     cancelled_ms: int | None = None
-    cancelled_by: str | None = None  # the name of a member of staff; None for the patient
+    cancelled_by: str | None = None  # the name of a member of staff; None if the patient cancelled
     reason: str = ""  # why it was cancelled
     checked_in_ms: int | None = None
     visit: str | None = None

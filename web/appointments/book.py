@@ -106,8 +106,8 @@ class Book:
     ) -> Appointment:
         """Change an appointment and return it.
 
-        `how` returns the changed record; it is called again if another change came first. Raises LookupError if there
-        is no such appointment, TimeTakenError, and what `how` raises.
+        `how` returns the changed record; it is called again if another change was stored first. Raises LookupError if
+        there is no such appointment, TimeTakenError, and what `how` raises.
         """
         for _ in range(ATTEMPTS):
             before = await self.get(organisation, appointment_id)

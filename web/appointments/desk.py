@@ -133,7 +133,7 @@ class Desk:
                     organisation,
                     found.id,
                     lambda before: rules.by_current_rules(before, now_ms),
-                    ANY_NUMBER,  # who has agreed on a time keeps it
+                    ANY_NUMBER,  # a patient who has agreed on a time keeps it
                     lambda before, after: self._letters.about(before, after, now_ms),
                 )
                 count += 1

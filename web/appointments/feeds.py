@@ -28,7 +28,7 @@ if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HSET', KEYS[
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's link. `etag`: what it gave last (RFC 9110 §8.8.3), and `changed_ms`: since when it gives that."""
+    """A person's link. `etag`: of its last content (RFC 9110 §8.8.3); `changed_ms`: the time from which it has it."""
 
     person: str
     part: str
@@ -47,7 +47,7 @@ class Feeds:
         self._show: Any = redis.register_script(SHOW)
 
     async def make(self, organisation: str, person: str, now_ms: int) -> Feed:
-        """Make a new link and return it; the person's link before opens nothing any more."""
+        """Make a new link and return it; the person's earlier link is no longer valid."""
         part = secrets.token_hex(6)
         token = self._drawn(organisation, person, part)
         feed = Feed(person=person, part=part, hash=keys.hashed(token), made_ms=now_ms)
@@ -81,7 +81,7 @@ class Feeds:
         return self._drawn(organisation, feed.person, feed.part)
 
     async def shown(self, organisation: str, feed: Feed, etag: str, now_ms: int) -> int:
-        """Keep what the link gives now; return since when it gives that, in ms."""
+        """Keep the link's current content; return the time in ms from which it has it."""
         if etag == feed.etag:
             return feed.changed_ms
         after = replace(feed, etag=etag, changed_ms=now_ms)

@@ -69,7 +69,7 @@ def entry(
         attendee = vCalAddress(f"mailto:{address}")
         attendee.params["CN"] = vText(address)  # a name may be a stranger's
         attendee.params["PARTSTAT"] = vText("ACCEPTED")
-        attendee.params["RSVP"] = vText("FALSE")  # who has booked is not asked again
+        attendee.params["RSVP"] = vText("FALSE")  # a person who has booked need not confirm
         event.add("attendee", attendee)
     if appointment.status is not Status.CANCELLED:
         alarm = Alarm()

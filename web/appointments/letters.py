@@ -1,7 +1,7 @@
 """The mails about booked visits: which ones are queued when, and how one is written when it is due.
 
 A mail is queued in the same commit as the change that it is about. The queued job names only the appointment; the text
-is made when the mail is sent, so that it is true then, and no patient data waits in a queue. Knows no server.
+is made when the mail is sent, so that it is up to date, and no patient data waits in a queue. Knows no server.
 """
 
 from __future__ import annotations

@@ -49,13 +49,13 @@ def local(organisation: Organisation, moment_ms: int) -> datetime:
 
 
 def wall_time(moment_ms: int, zone: str) -> str:
-    """Return what clocks in the time zone show at a moment: "2026-12-01T10:00"."""
+    """Return the time of clocks in the time zone at a moment: "2026-12-01T10:00"."""
     shown = datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(zone))
     return shown.replace(tzinfo=None).isoformat(timespec="minutes")
 
 
 def moments_ms(wall: str, zone: str) -> tuple[int, int]:
-    """Return the moments at which clocks in the time zone show this; two different ones where they are set back."""
+    """Return the moments at which clocks in the time zone show this; two different ones if clocks were set back."""
     shown = datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone))
     return at_ms(shown), at_ms(shown.replace(fold=1))
 
@@ -127,7 +127,7 @@ def _starts(organisation: Organisation, day: date) -> tuple[int, ...]:
     return _cut(day, spans_on(organisation, day), window, booking.slot_min * MINUTE_MS, organisation.timezone)
 
 
-@lru_cache(2048)  # all visitors of the calendar see the same days
+@lru_cache(2048)  # cached, because all visitors of the calendar see the same days
 def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timezone: str) -> tuple[int, ...]:
     """Return the starting times of slots of that length within a day's spans and within the window."""
     found: list[int] = []

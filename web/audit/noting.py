@@ -23,7 +23,7 @@ NOT_DONE = ("/staff/sign-in", "/staff/two-factor")
 
 
 async def nothing(_: web.Request) -> str | None:
-    """Return "": the entry is about no single thing."""
+    """Return "": the entry is about no particular object."""
     return ""
 
 

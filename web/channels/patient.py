@@ -1,6 +1,5 @@
-"""Messages to a patient who is absent when the visit is claimed, and their results, which staff see.
-
-Knows which channels there are for a patient. The texts are those of each channel; `rules.py` says when.
+"""Messages to a patient who is absent when the visit is claimed, and their results, which staff see. Knows the channels
+to a patient. Each channel has its own texts; `rules.py` decides when a message is sent.
 """
 
 from collections.abc import Awaitable, Callable, Iterable

@@ -1,4 +1,4 @@
-"""Who gets a message about a visit, when, and until when it is true. Pure.
+"""Decides who gets a message about a visit, when, and how long the message is valid. Pure.
 
 A patient who is absent when their visit is claimed gets one at once. One whose page seems open gets one after GRACE_MS,
 if it is gone by then: a phone that is locked or has no network is noticed late.
@@ -13,7 +13,7 @@ PATIENT_FOR_MS = 30 * 60_000
 
 
 def patient_due_ms(after: Visit, event: Event) -> int | None:
-    """Return when to look whether the patient needs a message after this event, in ms; None if never."""
+    """Return the time in ms at which to check whether the patient needs a message after this event; None if never."""
     if event.kind != "claimed":
         return None
     return event.at_ms + (GRACE_MS if after.parties[PATIENT].present else 0)

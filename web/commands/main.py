@@ -120,7 +120,7 @@ def asyncapi(
     },
 )
 def peers(context: typer.Context) -> None:
-    """Drive synthetic patients and providers against a server; report and compare what they saw."""
+    """Drive synthetic patients and providers against a server; report and compare their measurements."""
     from web.peers.cli.command import peers_app
 
     peers_app(args=context.args, prog_name="greenroom peers")

@@ -103,5 +103,5 @@ def without_password(text: str) -> str:
     if not marked:
         return text
     address, asked, _ = rest.partition("?")
-    _, known, host = address.rpartition("@")  # a password may have "/", "#" and "@" in it
+    _, known, host = address.rpartition("@")  # a password may contain "/", "#" and "@"
     return f"{scheme}://{'[hidden]@' if known else ''}{host}{'?[hidden]' if asked else ''}"

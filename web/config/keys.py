@@ -239,7 +239,8 @@ class Settings(Section, frozen=True):
         )
 
     def media_ports(self, index: int) -> tuple[int, ...]:
-        """Return the UDP ports of the worker with this index: its own first, then its neighbours'; 0 means any.
+        """Return the UDP ports of the worker with this index: its own first, then those of the neighbouring workers; 0
+        means any.
 
         There are twice as many ports as workers: while a worker ends its calls, its successor already runs.
         """

@@ -258,7 +258,9 @@ class Accounts:
     async def edit(
         self, organisation: str, email: str, *, name: str, role: Role, states: tuple[str, ...]
     ) -> Account:
-        """Change name, role and states of licence; the sessions end if the role changes. Raises AccountError."""
+        """Change name, role and licensed states of an account; its sessions end if the role changes. Raises
+        AccountError.
+        """
         name = " ".join(name.split())
         _check(name, role)
         before = await self.find(organisation, email)

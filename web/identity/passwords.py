@@ -17,7 +17,8 @@ from web.requests.unicode import normalized
 
 LEAST_OWN = 6
 """The least number of characters that must be left after all easily guessed parts are removed."""
-LONGEST = 256  # characters that are checked, counted after NFKC, which may turn one into eighteen
+# the number of characters that are checked, counted after NFKC, which may turn one into eighteen
+LONGEST = 256
 MOST_BASES = 2
 """A password of at most this many common words is weak; more words make a good phrase."""
 ROWS = (
@@ -73,7 +74,7 @@ def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
 
 
 def _words(texts: Iterable[str]) -> list[str]:
-    """Return the words in the texts, the longest first, and each text as a whole."""
+    """Return the single words in the texts, the longest first, and each text as a whole."""
     found: set[str] = set()
     for text in texts:
         plain = normalized("NFKC", text).casefold()

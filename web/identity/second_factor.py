@@ -23,7 +23,8 @@ CODES = 10
 CODE_LENGTH = 12
 """A recovery code has 60 bits; it is stored as argon2id with a salt (OWASP ASVS 5.0 6.5.2)."""
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-LOOKALIKES = str.maketrans("OIL", "011")  # Crockford's base32: letters that look like digits count as these
+# Crockford's base32: letters that look like digits are read as these
+LOOKALIKES = str.maketrans("OIL", "011")
 SALT_BYTES = 16
 
 SPEND = """

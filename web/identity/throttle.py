@@ -59,7 +59,7 @@ async def opened(
     find: Callable[[str, str], Awaitable[Found | None]],
     was_used: Callable[[str, str], Awaitable[bool]],
 ) -> Found | None:
-    """Return what `find` finds for a token that works once; None if it opens nothing.
+    """Return what `find` finds for a token that works once; None if the token is not valid.
 
     A token that was used before is no wrong guess. Raises what `guess` raises.
     """

@@ -30,7 +30,7 @@ def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
 
 
 def steps_of(secret: bytes, written: str, now_ms: int) -> Iterable[int]:
-    """Return the steps around now whose code was typed, the oldest first; all are compared, whichever is right."""
+    """Return the time steps around now whose code was typed, the oldest first; all of them are always compared."""
     steps = [step_at(now_ms) + off for off in AROUND]
     right = [hmac.compare_digest(code(secret, step).encode(), written.encode()) for step in steps]
     return [step for step, found in zip(steps, right, strict=True) if found]

@@ -37,7 +37,9 @@ def is_closing(organisation: Organisation, at: datetime) -> bool:
 
 
 def ends(visit: Visit) -> bool:
-    """Return whether a waiting visit ends at closing time: not if it was booked, or somebody is about to claim it."""
+    """Return whether a waiting visit ends at closing time: not if it was booked, or if a provider is claiming it at
+    this moment.
+    """
     return visit.booked_ms is None and visit.assignee is None
 
 

@@ -41,7 +41,7 @@ def check(posted: Mapping[str, object], organisation: Organisation, today: date)
     fields = _fields(organisation, today)
     form = {name: clean(posted.get(name), field.longest + 1) for name, field in fields.items()}
     if not organisation.regions:
-        form["state"] = ""  # a page that was drawn before asks for it
+        form["state"] = ""  # a form that was drawn before the change still asks for it
     found = {name: _problem(fields[name], text) for name, text in form.items()}
     errors = {name: sentence for name, sentence in found.items() if sentence is not None}
     if errors:
@@ -145,7 +145,7 @@ def _email(text: str) -> str | None:
 
 
 def today_anywhere() -> date:
-    """Return the latest date in any time zone: for the patient, tomorrow may have begun."""
+    """Return the latest date in any time zone: it may already be tomorrow for the patient."""
     return (datetime.now(UTC) + timedelta(hours=14)).date()
 
 

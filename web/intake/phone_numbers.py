@@ -21,7 +21,7 @@ class Number(NamedTuple):
 
 
 def phone_number(text: str, country: str) -> Number | None:
-    """Return the number that somebody in `country` (ISO 3166-1) means, or None if nobody can be called there."""
+    """Return the number that the text means in `country` (ISO 3166-1), or None if it cannot be called."""
     found = next(_readings(normalized("NFKC", text), country), None)
     if found is None:
         return None
@@ -41,7 +41,7 @@ def example(country: str) -> str:
 
 
 def _readings(text: str, country: str) -> Iterator[PhoneNumber]:
-    """Yield the valid numbers that the text can mean; 00 goes abroad also where another prefix does."""
+    """Yield the valid numbers that the text can mean; 00 is read as an international prefix in every country."""
     for written in (text, f"+{text[2:]}" if text.startswith("00") else ""):
         try:
             found = phonenumbers.parse(written, country)

@@ -11,7 +11,7 @@ MINUTE_MS = 60_000
 def wait_words(wait_ms: tuple[int, int] | None) -> str | None:
     """Return an expected wait (low, high) in words; None if there is none.
 
-    From an hour and a half on it is told in hours, of which more than two are no number.
+    From an hour and a half on it is in hours, and more than two hours are not given as a number.
     """
     if wait_ms is None:
         return None

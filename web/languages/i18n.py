@@ -266,7 +266,7 @@ def choices(request: web.Request) -> list[tuple[str, str, str, bool]]:
 
 
 async def script(request: web.Request) -> web.Response:
-    """GET /static/{build}/locale/{language}.js: the texts for scripts. Raises HTTP 404."""
+    """Answer GET /static/{build}/locale/{language}.js: the texts for scripts. Raises HTTP 404."""
     language = languages().get(request.match_info["language"])
     if language is None:
         raise web.HTTPNotFound

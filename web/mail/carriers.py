@@ -48,7 +48,8 @@ class Smtp:
         try:
             await client.connect()
             await client.send_message(message)
-            with contextlib.suppress(aiosmtplib.SMTPException):  # the server has the mail; QUIT may fail
+            # the server has accepted the mail; QUIT may fail
+            with contextlib.suppress(aiosmtplib.SMTPException):
                 await client.quit()
         except aiosmtplib.SMTPRecipientsRefused as refused:
             if all(recipient.code >= 500 for recipient in refused.recipients):
@@ -59,7 +60,7 @@ class Smtp:
                 raise PermanentJobError("the mail server refuses the mail") from None
             raise
         finally:
-            client.close()  # at once: a cancelled task must not wait for a server that does not answer
+            client.close()  # close at once: a cancelled task must not wait for a server that does not answer
 
 
 class Files:
@@ -86,7 +87,7 @@ def carrier(settings: Settings) -> Carrier:
 
 
 def where(settings: Settings) -> str:
-    """Return where mail goes, in words for the person who starts the server."""
+    """Return the place to which mail is sent, in words for the person who starts the server."""
     if settings.mail.host:
         return f"through {settings.mail.host}"
     return f"files in {Path(settings.data.folder) / OUTBOX} (no SMTP server is set)"

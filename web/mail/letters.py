@@ -125,7 +125,8 @@ def written(
     message.set_content(_paragraphs(text), cte="quoted-printable")
     message.add_alternative(html.strip() + "\n", subtype="html", cte="quoted-printable")
     for attachment in letter.attachments:
-        if attachment.kind.startswith("text/calendar"):  # some programs look for it here, others below
+        # some programs look for the entry here, others look below
+        if attachment.kind.startswith("text/calendar"):
             _also_as(message, attachment)
     for attachment in letter.attachments:
         _attach(message, attachment)

@@ -55,7 +55,7 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
             language=language_of(visit, organisation),
             context={
                 "reason": visit.reason or ""
-            },  # nothing that the patient wrote, as the address may be a stranger's
+            },  # no text of the patient, because the address may be a stranger's
         )
 
     async def closed(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
@@ -67,7 +67,7 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
     async def assigned(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
         if visit is None or visit.status is not Status.QUEUED or visit.assignee is None:
-            return None  # it was claimed or assigned to another person meanwhile
+            return None  # the visit was claimed or assigned to another person meanwhile
         account = await accounts().get(organisation.id, visit.assignee.id)
         if account is None or account.disabled or not account.mail_assigned:
             return None

@@ -121,7 +121,7 @@ async def seed(settings: Settings, store: Redis, organisations: Organisations, a
                 password=password(settings, email),
             )
     await store.set(FRESH, b"1", ex=FRESH_S, nx=True)
-    # Last, so that the next start continues if this one is interrupted.
+    # Written last, so that the next start continues if this one is interrupted.
     await organisations.save(ORGANISATION)
     return True
 

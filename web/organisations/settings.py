@@ -64,7 +64,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     horizon_days: Annotated[int, Meta(ge=1, le=180)] = 28
     # Booked visits at the same time: the number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
-    opens: str = "00:00"  # only opening hours from this time ...
+    opens: str = "00:00"  # bookings only for opening hours from this time ...
     closes: str = "24:00"  # ... to this time can be booked
     feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
@@ -105,7 +105,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def regions(self) -> Mapping[str, str]:
-        """The regions where a patient may be, code -> name; none if it does not matter."""
+        """The regions where a patient may be, code -> name; empty if it does not matter."""
         return countries.regions(self.country) if self.asks_region else {}
 
 

@@ -32,7 +32,7 @@ class Field(NamedTuple):
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /{organisation}/api."""
+    """Answer GET /{organisation}/api."""
     organisation = await organisation_of(request)
     described = document(organisation.id)
     operations = [

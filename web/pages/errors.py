@@ -106,7 +106,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return _unavailable(request)
     except (UnavailableError, RedisError, ConnectionError, TimeoutError) as error:
         if isinstance(error, ConnectionResetError) or request.transport is None:
-            raise  # the browser has left and reads no page
+            raise  # the browser has closed the connection and reads no page
         log_unavailable(error)
         return _unavailable(request)
     except asyncio.CancelledError:

@@ -126,7 +126,7 @@ def error_page(
 
 
 async def static_file(request: web.Request) -> web.StreamResponse:
-    """GET /static/{build}/…, cached for a year if the build is current; /static/… is requested each time.
+    """Answer GET /static/{build}/…, cached for a year if the build is current; /static/… is requested each time.
 
     The path of an older build returns the current file, so that a page that is open during an update finds its parts.
     """
@@ -145,7 +145,7 @@ async def static_file(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers=headers)
 
 
-@lru_cache(256)  # dozens of links that are the same on every page of a build
+@lru_cache(256)  # cached, because every page of a build has the same dozens of links
 def _module(version: str, path: str) -> markupsafe.Markup:
     """Return the tags for the head that load a script and all its imports."""
     static = _linker(version)

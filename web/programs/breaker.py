@@ -21,7 +21,7 @@ _SCRIPT = (Path(__file__).parent / "breaker.lua").read_text()
 
 
 class Paused(NamedTuple):
-    """A receiver that is left alone until `until_ms`, after so many failures in a row."""
+    """A receiver to which nothing is sent until `until_ms`, after this number of failures in a row."""
 
     failures: int
     until_ms: int

@@ -83,7 +83,7 @@ class ApiKeys:
     """The keys of all organisations."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its type stubs do not know that answers are bytes
+        self._redis: Any = redis  # redis-py's type stubs do not know that answers are bytes
         self._add: Any = redis.register_script(ADD)
         self._count: Any = redis.register_script(COUNT)
 

@@ -161,7 +161,9 @@ class Opened(Shown, frozen=True, kw_only=True):
 
 
 class Wait(Shown, frozen=True, kw_only=True):
-    """The expected wait of a patient who comes now. `why`: "closed" or "nobody_on_call" if Meet Now is not open."""
+    """The expected wait of a patient who enters the queue now. `why`: "closed" or "nobody_on_call" if Meet Now is
+    not open.
+    """
 
     available: bool
     why: str | None

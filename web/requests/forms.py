@@ -57,7 +57,7 @@ def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
 def check_encoding(request: web.Request, *kinds: str) -> None:
     """Raise HTTP 415 if the request has a body that is not of one of these kinds, not in UTF-8, or compressed."""
     if "Content-Encoding" in request.headers:
-        request.content.feed_eof()  # else aiohttp unpacks the body before it drops it
+        request.content.feed_eof()  # otherwise aiohttp unpacks the body before it drops it
         raise web.HTTPUnsupportedMediaType
     if not request.can_read_body:
         return
@@ -79,7 +79,7 @@ async def read_body(request: web.Request, most: int) -> bytes:
         async with asyncio.timeout(BODY_S):
             return await request.clone(client_max_size=most).read()
     except TimeoutError:
-        request.content.feed_eof()  # else aiohttp waits ten more seconds for the rest
+        request.content.feed_eof()  # otherwise aiohttp waits ten more seconds for the rest
         raise web.HTTPRequestTimeout from None
 
 

@@ -1,4 +1,4 @@
-"""Pictures of strangers: decoded within limits, and encoded anew, so that only the picture itself is left.
+"""Pictures of strangers: decoded within limits, and encoded again, so that only the picture itself is left.
 
 Knows formats and limits. A new file is made from the pixels: nothing that the sent file says about place, time, camera
 or person gets into it, nor what is hidden behind its end. Knows no page and no store.
@@ -38,7 +38,7 @@ class Picture(NamedTuple):
 
 
 def plain(data: bytes) -> Picture:
-    """Return the picture in this file, made anew. Raises `PictureError`; takes up to seconds."""
+    """Return the picture in this file, encoded again. Raises `PictureError`; may take seconds."""
     if data[4:8] == b"ftyp":
         raise PictureError(
             N_(
@@ -86,7 +86,9 @@ class Pictures:
         self._waiting = 0
 
     async def plain(self, data: bytes) -> Picture:
-        """Return the picture in this file, made anew. Raises `PictureError`, and `BusyError` if many are waiting."""
+        """Return the picture in this file, encoded again. Raises `PictureError`, and `BusyError` if many are
+        waiting.
+        """
         if self._waiting >= MOST_WAITING:
             raise BusyError
         self._waiting += 1

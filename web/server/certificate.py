@@ -42,14 +42,14 @@ class Certificate:
         return self._context
 
     async def following(self, app: web.Application) -> AsyncIterator[None]:
-        """Look at the files as long as the worker's app runs; for `cleanup_ctx`."""
+        """Check the files as long as the worker's app runs; for `cleanup_ctx`."""
         self._logs = app[WORKER].index == 0
         app[SUPERVISOR].keep(NAME, self.run)
         yield
         await app[SUPERVISOR].stop(NAME)
 
     async def run(self) -> None:
-        """Look every EVERY_S seconds, until cancelled."""
+        """Check the files every EVERY_S seconds, until cancelled."""
         while True:
             self.look()
             await asyncio.sleep(EVERY_S)

@@ -16,12 +16,12 @@ PING_S = 1.0
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """GET /healthz: answer 200."""
+    """Answer GET /healthz: answer 200."""
     return web.json_response({"status": "alive"})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: answer 200 if requests may be sent to this worker, else 503.
+    """Answer GET /readyz: answer 200 if requests may be sent to this worker, else 503.
 
     `failures` contains the number of failures of each task since the worker started.
     """

@@ -72,7 +72,7 @@ class Party:
         self._party.set_admitted(admitted)
 
     def quality(self) -> media.Quality:
-        """Return what is known of the party's loss, jitter, round trip and bit rate."""
+        """Return the measured loss, jitter, round trip and bit rate of the party's connection."""
         return self._party.quality()
 
     def leave(self) -> None:
@@ -140,7 +140,7 @@ class Relay:
         """Return the TURN servers for a browser, with new credentials; an empty list if none is set."""
         if self._turn is None:
             return []
-        # The name is random, as coturn logs it: nothing there leads to a visit.
+        # The user name is random, because coturn logs it: it leads to no visit.
         made = media.ice_server(self._turn.urls, self._turn.secret, secrets.token_hex(8), time.time())
         return [IceServer(urls=list(made.urls), username=made.username, credential=made.credential)]
 

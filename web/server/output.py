@@ -23,7 +23,7 @@ Put = Callable[[bytes], int]
 class Output(io.TextIOBase):
     """A text stream on a descriptor that never raises and never waits.
 
-    `lost` counts the lines that were dropped. `tells(count)` makes the line of the log that reports them.
+    `lost` counts the lines that were dropped. `tells(count)` returns the line of the log that reports them.
     """
 
     def __init__(self, descriptor: int, tells: Callable[[int], str] = lambda count: "") -> None:
@@ -63,7 +63,7 @@ class Output(io.TextIOBase):
         sent = self._send(data := report + data)
         if data and not sent:
             return False
-        self._rest = data[sent:]  # the rest of a line is written before anything else
+        self._rest = data[sent:]  # write the rest of the last line before anything else
         if report:
             self.lost = 0
         return True
@@ -75,7 +75,7 @@ class Output(io.TextIOBase):
             while sent < len(data) and (count := self._put(data[sent:])):
                 sent += count
         except OSError:
-            pass  # full, closed, or not ready: the caller counts what is lost
+            pass  # the output is full, closed, or not ready: the caller counts the lost lines
         return sent
 
     def writable(self) -> bool:

@@ -66,10 +66,12 @@ class Site(web.BaseSite):
         self._first_bytes_s = first_bytes_s
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
-        self._seen: dict[socket.socket, int] = {}  # the bytes of a first frame that is not complete
+        # socket -> the bytes received of a first frame that is not complete
+        self._seen: dict[socket.socket, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.passed = 0
-        self.refused = 0  # bytes that are neither a page's nor the whole request of a call, or none in time
+        # the number of connections whose first bytes are neither a page's nor a call's request, or come too late
+        self.refused = 0
 
     @property
     def name(self) -> str:
@@ -83,7 +85,7 @@ class Site(web.BaseSite):
         self._resume()
 
     async def stop(self) -> None:
-        """Accept no more. What has been accepted is served, so that `Runner` answers or closes it."""
+        """Accept no more connections. `Runner` answers or closes those that were accepted."""
         self._loop.remove_reader(self._listening.fileno())
         for sock in list(self._waiting):
             self._settle(sock)
@@ -116,7 +118,7 @@ class Site(web.BaseSite):
         self._loop.add_reader(sock.fileno(), self._look, sock)
 
     def _look(self, sock: socket.socket) -> None:
-        """Look at the first bytes of a connection, and give it to those who serve it."""
+        """Peek at the first bytes of a connection, and pass it to the part that serves it."""
         try:
             data = sock.recv(ice.FRAME_LENGTH + ice.REQUEST_MAX, socket.MSG_PEEK)
         except BlockingIOError:

@@ -11,7 +11,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-BATCH = 32  # connections in one turn of the loop
+BATCH = 32  # the number of connections in one turn of the loop
 
 
 class PassedStreams:

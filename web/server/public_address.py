@@ -61,5 +61,5 @@ class PublicAddress:
         self._answered = found is not None
 
     def hosts(self) -> list[str]:
-        """Return the addresses that browsers are told."""
+        """Return the addresses that browsers are given."""
         return [candidate.host for candidate in self._relay.candidates()]

@@ -32,7 +32,7 @@ worker accepts one per turn of the loop: many new connections delay each other, 
 FIRST_S = 0.5
 """How long after the stop began the first request of a new connection is awaited."""
 LOOK_S = 0.02
-LEAST_S = 0.1  # aiohttp takes 0 for no time-out
+LEAST_S = 0.1  # in s; aiohttp reads 0 as no time-out
 TEST_S = 2.0
 
 log = structlog.get_logger("web.serve")
@@ -88,7 +88,7 @@ class Runner(web.AppRunner):
             return made
 
         self.server.request_factory = request
-        # aiohttp's own would make all connections ignore what arrives. `shutdown` comes next.
+        # aiohttp's own function would make all connections ignore what arrives. `shutdown` is called next.
         self.server.pre_shutdown = self._stop  # type: ignore[method-assign]
         end = self.server.shutdown
 
@@ -152,7 +152,7 @@ def requests(connection: Any) -> int:
 
 
 async def works() -> bool:
-    """Return True if the three functions above do what they say; otherwise log a warning. Serves a socket to itself."""
+    """Return True if the three functions above work as described; otherwise log a warning. Sends itself a request."""
     problem = "wrong values"
     try:
         async with asyncio.timeout(TEST_S):

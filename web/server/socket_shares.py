@@ -15,13 +15,15 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-_SLOT = struct.Struct("<dq")  # time of writing (monotonic, s) and number of sockets, for one worker's index
+# for one worker's index: the time of writing (monotonic, s) and the number of sockets
+_SLOT = struct.Struct("<dq")
 LOOK_S = 1.0
-FRESH_S = 3.0  # a worker that has not written for this long hangs or has ended
-NONE = -1  # written by a worker that stops
-MARGIN, SPARE = 1.2, 4  # a fifth above the fair share, and four more, is accepted as even
-MOST = 0.1  # the part of its sockets that a worker asks to move at a time
-SETTLED_S, WINDOW_S = 3.0, 120.0  # sockets move between these times after a worker was missing
+FRESH_S = 3.0  # the time in s after which a worker that has not written counts as hanging or ended
+NONE = -1  # the value that a stopping worker writes
+# a worker with a fifth more than the fair share, and four sockets more, still counts as even
+MARGIN, SPARE = 1.2, 4
+MOST = 0.1  # the share of its sockets that a worker asks to move at a time
+SETTLED_S, WINDOW_S = 3.0, 120.0  # in s after a worker was missing: sockets move only between these times
 
 
 class Shares:
@@ -29,7 +31,7 @@ class Shares:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._slots = 2 * workers  # while a worker stops, its successor already runs
+        self._slots = 2 * workers  # twice as many: while a worker stops, its successor already runs
         self._memory = mmap.mmap(-1, self._slots * _SLOT.size)
 
     def write(self, index: int, sockets: int, now_s: float) -> None:
@@ -61,13 +63,13 @@ class Balance:
     ) -> None:
         self._shares, self._index = shares, index
         self._count, self._move = count, move
-        self._missing_s = float("-inf")  # when a worker was missing last
+        self._missing_s = float("-inf")  # the time in s at which a worker was last missing
         self._complete = (
-            False  # all workers have served at the same time; before that, none counts as missing
+            False  # True once all workers served at the same time; before that, none counts as missing
         )
 
     async def run(self) -> None:
-        """Look every LOOK_S seconds until cancelled."""
+        """Compare the shares every LOOK_S seconds until cancelled."""
         while True:
             self.look(time.monotonic())
             await asyncio.sleep(LOOK_S)

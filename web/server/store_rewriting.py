@@ -1,7 +1,7 @@
 """Removes erased data from the disk: rewrites the store's append-only file after an erasure, and once a day.
 
 The file holds every command since it was last rewritten, so also data that was deleted, replaced or has expired. Knows
-the store's command for that and how often it may be used; `retention.py` decides what is erased. All workers look; a
+the store's command for that and how often it may be used; `retention.py` decides what is erased. All workers check; a
 key in the store decides which one rewrites.
 """
 
@@ -57,10 +57,10 @@ class Rewriting:
         self._unmark = redis.register_script(UNMARK)
 
     async def run(self) -> None:
-        """Look every LOOK_S seconds until cancelled."""
+        """Check every LOOK_S seconds until cancelled whether a rewriting is due."""
         while True:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(UnavailableError):  # tried again in a minute
+            with contextlib.suppress(UnavailableError):  # the check is repeated in a minute
                 await self.look()
 
     async def look(self) -> bool:
@@ -75,7 +75,8 @@ class Rewriting:
             if reason in (BUSY, FAILED):
                 if reason == FAILED:
                     log.warning("erasure.log_not_rewritten", reason=reason)
-                return False  # another one began before the erasure, or this one failed: try again after the pause
+                # another rewriting began before the erasure, or this one failed: try again after the pause
+                return False
             await self._redis.set(keys.REWRITTEN(), b"1", ex=DAILY_S)
             if erased is not None:
                 await self._unmark(keys=[keys.ERASED()], args=[erased])

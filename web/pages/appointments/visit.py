@@ -54,13 +54,13 @@ def opened(handler: Opened) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 @opened
 async def show(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """GET /{organisation}/appointments/{token}."""
+    """Answer GET /{organisation}/appointments/{token}."""
     return await _visit_page(request, organisation, appointment)
 
 
 @opened
 async def choose(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """GET …/{token}/move: the week, to choose another time."""
+    """Answer GET …/{token}/move: the week, to choose another time."""
     if not may_change(appointment, request.app[DESK].now_ms()):
         raise web.HTTPSeeOther(_path(request, organisation, appointment))
     return await _week_page(request, organisation, appointment, None)
@@ -68,7 +68,7 @@ async def choose(request: web.Request, organisation: Organisation, appointment: 
 
 @opened
 async def move(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """POST …/{token}/move: move the visit; the old time is free again."""
+    """Answer POST …/{token}/move: move the visit; the old time is free again."""
     posted = await read_form(request)
     try:
         async with request.app[OPENINGS].moving(organisation.id, appointment.id):
@@ -84,7 +84,7 @@ async def move(request: web.Request, organisation: Organisation, appointment: Ap
 
 @opened
 async def cancel(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """POST …/{token}/cancel."""
+    """Answer POST …/{token}/cancel."""
     try:
         await request.app[DESK].cancel(organisation, appointment.id)
     except TooLateError:
@@ -96,7 +96,7 @@ async def cancel(request: web.Request, organisation: Organisation, appointment: 
 async def check_in(
     request: web.Request, organisation: Organisation, appointment: Appointment
 ) -> web.Response:
-    """POST …/{token}/check-in: open the visit; this browser follows it from now on."""
+    """Answer POST …/{token}/check-in: open the visit; this browser follows it from now on."""
     try:
         visit = await request.app[DESK].check_in(organisation, appointment.id)
     except TooLateError:
@@ -110,7 +110,7 @@ async def check_in(
 async def download(
     request: web.Request, organisation: Organisation, appointment: Appointment
 ) -> web.Response:
-    """GET …/{token}/visit.ics: the calendar entry."""
+    """Answer GET …/{token}/visit.ics: the calendar entry."""
     link = request.app[SETTINGS].origin + _path(request, organisation, appointment)
     body = ics.entry(
         appointment,
@@ -188,7 +188,7 @@ async def _week_page(
 ) -> web.Response:
     path = _path(request, organisation, appointment)
     shown = await calendar_week(request, organisation, but=appointment.id)
-    if not shown:  # booking was switched off meanwhile: booked visits stay and can be cancelled
+    if not shown:  # booking was switched off meanwhile: booked visits remain and can be cancelled
         return await _refused(request, organisation)
     context = {
         "week": shown,

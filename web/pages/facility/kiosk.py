@@ -49,7 +49,7 @@ BECAME = {
 
 
 async def kiosk(request: web.Request) -> web.Response:
-    """GET /{organisation}/facility/{token}: the form, and the list of patients added here."""
+    """Answer GET /{organisation}/facility/{token}: the form, and the list of patients added here."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -59,7 +59,7 @@ async def kiosk(request: web.Request) -> web.Response:
 
 
 async def place(request: web.Request) -> web.Response:
-    """POST /{organisation}/facility/{token}: add a patient to the queue. A form that is sent twice adds one."""
+    """Answer POST /{organisation}/facility/{token}: add a patient to the queue. A form that is sent twice adds one."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -75,7 +75,7 @@ async def place(request: web.Request) -> web.Response:
 
 
 async def rows(request: web.Request) -> web.Response:
-    """GET …/facility/{token}/list: the list alone, which the page loads again and again."""
+    """Answer GET …/facility/{token}/list: the list alone, which the page loads again and again."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -84,7 +84,7 @@ async def rows(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST …/facility/{token}/visits/{visit}: take the patient's call on this device, or leave the queue."""
+    """Answer POST …/facility/{token}/visits/{visit}: take the patient's call on this device, or leave the queue."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -98,7 +98,8 @@ async def act(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if do == "withdraw":
         await request.app[SERVICE].command(_actor(organisation, facility), visit_id, c.Withdraw())
-        raise web.HTTPSeeOther(_path(request, organisation))  # if refused, the list shows the current state
+        # if the act is refused, the list shows the current state
+        raise web.HTTPSeeOther(_path(request, organisation))
     raise web.HTTPBadRequest
 
 

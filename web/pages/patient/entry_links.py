@@ -18,7 +18,7 @@ from web.pages.rendering import page
 
 
 async def enter_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/enter/{token}: the page with the button that redeems the link."""
+    """Answer GET /{organisation}/enter/{token}: the page with the button that redeems the link."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
     visit_id = await opened(request, organisation.id, TokenKind.PATIENT, token, links.peek, links.was_used)
@@ -28,7 +28,7 @@ async def enter_page(request: web.Request) -> web.Response:
 
 
 async def enter(request: web.Request) -> web.Response:
-    """POST /{organisation}/enter/{token}: redeem the link; this browser follows the visit from now on."""
+    """Answer POST /{organisation}/enter/{token}: redeem the link; this browser follows the visit from now on."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
     visit_id = await opened(request, organisation.id, TokenKind.PATIENT, token, links.redeem, links.was_used)

@@ -26,7 +26,9 @@ log = structlog.get_logger("web.guest")
 
 
 async def join_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/join/{token}: the invitation, and a button. Opening the page does not use the link up."""
+    """Answer GET /{organisation}/join/{token}: the invitation with a button. Opening the page does not use
+    the link up.
+    """
     organisation = await organisation_of(request)
     token = request.match_info["token"]
     invites = request.app[INVITES]
@@ -45,7 +47,7 @@ async def join_page(request: web.Request) -> web.Response:
 
 
 async def join(request: web.Request) -> web.Response:
-    """POST /{organisation}/join/{token}: use the link up; this browser is the guest from now on."""
+    """Answer POST /{organisation}/join/{token}: use the link up; this browser is the guest from now on."""
     organisation = await organisation_of(request)
     token, invites = request.match_info["token"], request.app[INVITES]
     invite = await opened(request, organisation.id, TokenKind.GUEST, token, invites.redeem, invites.was_used)
@@ -58,7 +60,7 @@ async def join(request: web.Request) -> web.Response:
 
 
 async def guest_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/guest: the guest's single page, from the device check to the end."""
+    """Answer GET /{organisation}/guest: the guest's single page, from the device check to the end."""
     organisation = await organisation_of(request)
     found = guest_of(await sessions.get(request), organisation.id)
     visit = None if found is None else await request.app[SERVICE].visit_now(organisation.id, found[0])

@@ -48,20 +48,20 @@ def _problem(status: HTTPStatus, words: str, retry_s: int | None = None) -> web.
 
 def _refused(refusal: Refusal) -> web.Response:
     if refusal.code in ("not_found", "not_allowed"):
-        raise web.HTTPNotFound  # a stranger learns nothing about visits
+        raise web.HTTPNotFound  # the same answer for every reason: a stranger learns nothing about visits
     words = FULL if refusal.code == "limit_reached" else MOVED_ON
     return _problem(HTTPStatus.CONFLICT, gettext(words))
 
 
 async def _actors(request: web.Request, *roles: str) -> list[Actor]:
-    """Return who this browser is at the path's organisation, of these roles; a browser may be several."""
+    """Return the actors that this browser is at the path's organisation, of these roles; it may be several."""
     organisation, session = await organisation_of(request), await sessions.get(request)
     found = [await ACTORS[role](request.app, session, organisation.id) for role in roles]
     return [actor for actor in found if actor is not None]
 
 
 async def photo(request: web.Request) -> web.Response:
-    """GET …/photos/{photo}: the JPEG file."""
+    """Answer GET …/photos/{photo}: the JPEG file."""
     actors = await _actors(request, "staff", "patient")
     service, at = request.app[SERVICE], request.match_info
     visit = await service.visit_now(at["organisation"], at["visit"]) if actors else None
@@ -82,7 +82,7 @@ async def _reader(request: web.Request, visit: Visit, actors: list[Actor]) -> Ac
 
 
 async def add_photo(request: web.Request) -> web.Response:
-    """POST …/photos with `photo` and `text`: 204, or a problem in words."""
+    """Answer POST …/photos with `photo` and `text`: 204, or a problem in words."""
     actors = [a for a in await _actors(request, "patient") if a.visit == request.match_info["visit"]]
     if not actors:
         raise web.HTTPNotFound
@@ -110,7 +110,7 @@ async def _taken(request: web.Request, actor: Actor) -> web.Response:
         return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, gettext(str(error)))
     service, visit, name = request.app[SERVICE], request.match_info["visit"], new_id("p")
     text = clean(posted.fields.get("text"), MOST_TEXT)
-    # First, so that nobody is shown a photo that is not there yet.
+    # Stored first, so that the record never names a photo that is not there yet.
     await service.photos.keep(actor.organisation, visit, name, picture.data)
     outcome = await service.command(actor, visit, c.AddPhoto(name, picture.width, picture.height, text))
     if isinstance(outcome, Refusal):
@@ -126,7 +126,7 @@ def _unread(status: HTTPStatus, words: str) -> web.Response:
 
 
 async def remove_photo(request: web.Request) -> web.Response:
-    """POST …/photos/{photo}/remove: 204, also if it was removed before; or a problem in words."""
+    """Answer POST …/photos/{photo}/remove: 204, also if it was removed before; or a problem in words."""
     outcome: object = None
     service, visit, name = (
         request.app[SERVICE],

@@ -56,7 +56,7 @@ NOBODY = N_(
 
 
 async def start(request: web.Request) -> web.Response:
-    """GET /: redirect to the organisation if there is only one; the names of several are not shown."""
+    """Answer GET /: redirect to the organisation if there is only one; the names of several are not shown."""
     names = await request.app[ORGANISATIONS].list()
     if len(names) == 1:
         raise web.HTTPSeeOther(f"/{names[0]}")
@@ -69,7 +69,7 @@ async def start(request: web.Request) -> web.Response:
 
 
 async def calendar(request: web.Request) -> web.Response:
-    """GET /{organisation}: the public-facing calendar."""
+    """Answer GET /{organisation}: the public-facing calendar."""
     organisation = await organisation_of(request)
     visit = await open_visit(request, organisation)
     local = datetime.now(ZoneInfo(organisation.timezone))
@@ -130,7 +130,7 @@ async def meet_now(service: Service, organisation: Organisation) -> dict[str, An
 
 
 async def information(request: web.Request) -> web.Response:
-    """GET /{organisation}/information: the form; redirect to this browser's visit if one is open."""
+    """Answer GET /{organisation}/information: the form; redirect to this browser's visit if one is open."""
     organisation = await organisation_of(request)
     if await open_visit(request, organisation) is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
@@ -144,7 +144,7 @@ async def information(request: web.Request) -> web.Response:
 
 
 async def open_a_visit(request: web.Request) -> web.Response:
-    """POST /{organisation}/information: open the visit; the patient is in the setup guide and in the queue from now on.
+    """Answer POST /{organisation}/information: open the visit; the setup guide and the queue begin.
 
     If it is sent twice (a double click, a reload), it opens one visit: the form's cookie determines the visit's id.
     """
@@ -185,7 +185,7 @@ async def _opened(request: web.Request, organisation: Organisation, found: Patie
 
 
 async def visit_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/visit: the patient's single page, from the setup guide to the end."""
+    """Answer GET /{organisation}/visit: the patient's single page, from the setup guide to the end."""
     organisation = await organisation_of(request)
     visit_id = visit_of(await sessions.get(request), organisation.id)
     if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:

@@ -22,8 +22,9 @@ from web.pages.setup.frame import PAGES, admin, draw, path_of
 
 NAME = "audit"
 ROWS = 100
-READ = 1000  # entries read and decoded in one turn of the event loop
-AT_MOST = 20_000  # the most entries that one request reads, so that a search does not slow the worker down
+READ = 1000  # the number of entries read and decoded in one turn of the event loop
+# the number of entries that one request reads at most, so that a search does not slow the worker down
+AT_MOST = 20_000
 
 
 class Found(NamedTuple):
@@ -34,7 +35,7 @@ class Found(NamedTuple):
 
 
 async def audit(request: web.Request) -> web.Response:
-    """GET …/setup/audit: entries filtered by ?who= and ?visit= (ids), below the number ?before=."""
+    """Answer GET …/setup/audit: entries filtered by ?who= and ?visit= (ids), below the number ?before=."""
     organisation, _ = await admin(request)
     who, visit = (request.query.get(name, "").strip()[:200] for name in ("who", "visit"))
     before = request.query.get("before", "")

@@ -23,13 +23,13 @@ NAME = "facilities"
 
 
 async def desk(request: web.Request) -> web.Response:
-    """GET …/setup/facilities."""
+    """Answer GET …/setup/facilities."""
     organisation, _account = await admin(request)
     return await _draw(request, organisation)
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST …/setup/facilities: add a facility, or revoke one (`do`: "add", or "revoke" and its id)."""
+    """Answer POST …/setup/facilities: add a facility, or revoke one (`do`: "add", or "revoke" and its id)."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     do, _space, which = posted.get("do", "").partition(" ")
@@ -50,19 +50,19 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def patient_qr(request: web.Request) -> web.Response:
-    """GET /{organisation}/qr.svg: the patients' link, which is not secret."""
+    """Answer GET /{organisation}/qr.svg: the patients' link, which is not secret."""
     organisation = await organisation_of(request)
     return qr.answer(request, _origin(request) + f"/{organisation.id}", organisation.id)
 
 
 async def facility_qr(request: web.Request) -> web.Response:
-    """GET …/setup/facilities/{facility}/qr.svg."""
+    """Answer GET …/setup/facilities/{facility}/qr.svg."""
     organisation, facility = await _facility(request)
     return qr.answer(request, _url(request, organisation, facility), f"{organisation.id}-{facility.id}")
 
 
 async def patient_poster(request: web.Request) -> web.Response:
-    """GET …/setup/links/poster: a page to print with the patients' link."""
+    """Answer GET …/setup/links/poster: a page to print with the patients' link."""
     organisation, _account = await admin(request)
     context = {
         "heading": _("See a clinician by video"),
@@ -77,7 +77,7 @@ async def patient_poster(request: web.Request) -> web.Response:
 
 
 async def facility_poster(request: web.Request) -> web.Response:
-    """GET …/setup/facilities/{facility}/poster: a page to print with a facility's link."""
+    """Answer GET …/setup/facilities/{facility}/poster: a page to print with a facility's link."""
     organisation, facility = await _facility(request)
     context = {
         "heading": facility.name,

@@ -21,7 +21,7 @@ SECTION = guide_form.GuideSection()
 
 
 async def guide(request: web.Request) -> web.Response:
-    """GET …/setup/guide: the form; `?version=` fills it with an earlier version, without saving."""
+    """Answer GET …/setup/guide: the form; `?version=` fills it with an earlier version, without saving."""
     organisation, _ = await admin(request)
     asked = request.query.get("version", "")
     parsed = None
@@ -38,7 +38,7 @@ async def guide(request: web.Request) -> web.Response:
 
 
 async def save_guide(request: web.Request) -> web.Response:
-    """POST …/setup/guide: carry out the pressed button, given by `do`."""
+    """Answer POST …/setup/guide: carry out the pressed button, given by `do`."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     form = guide_form.typed(posted)

@@ -190,7 +190,7 @@ def _typed_levels(posted: Posted, key: str) -> dict[str, str]:
 
 
 def _levels(row: Row) -> dict[str, Urgency]:
-    """Return the urgency of a choice's options; what was chosen for an option that is gone is left out."""
+    """Return the urgency of a choice's options; choices for removed options are left out."""
     if row["kind"] != Kind.CHOICE:
         return {}
     levels = row["levels"]

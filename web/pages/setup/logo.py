@@ -21,7 +21,7 @@ FORM_BYTES = MOST_BYTES + 64 * 1024
 
 
 async def logo(request: web.Request) -> web.Response:
-    """GET /{organisation}/logo/{name}: the picture, cached for a year, as its name is a hash of it."""
+    """Answer GET /{organisation}/logo/{name}: the picture, cached for a year, as its name is a hash of it."""
     organisation = await organisation_of(request)
     found = await Logos(request.app[REDIS]).get(organisation.id, request.match_info["name"])
     if found is None:
@@ -30,7 +30,7 @@ async def logo(request: web.Request) -> web.Response:
 
 
 async def save_logo(request: web.Request) -> web.Response:
-    """POST …/setup/logo: `do` is upload or remove; `seen` is the logo that the form was made with."""
+    """Answer POST …/setup/logo: `do` is upload or remove; `seen` is the logo that the form was made with."""
     organisation, account = await admin(request)
     try:
         do, seen, data = await _posted(request)

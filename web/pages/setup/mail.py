@@ -87,20 +87,20 @@ SECTION = MailSection()
 
 
 async def mail(request: web.Request) -> web.Response:
-    """GET …/setup/mail."""
+    """Answer GET …/setup/mail."""
     organisation, _ = await admin(request)
     return show(request, organisation, SECTION, **await _context(request, organisation))
 
 
 async def save_mail(request: web.Request) -> web.Response:
-    """POST …/setup/mail."""
+    """Answer POST …/setup/mail."""
     organisation, account = await admin(request)
     more = await _context(request, organisation)
     return await save(request, organisation, account, SECTION, await posted_to(request), **more)
 
 
 async def try_mail(request: web.Request) -> web.Response:
-    """POST …/setup/mail/try: send a test mail to the administrator, through the same queue as all others."""
+    """Answer POST …/setup/mail/try: send a test mail to the administrator, through the same queue as all others."""
     organisation, account = await admin(request)
     now_ms = request.app[SERVICE].clock_ms()
     language = account.language or current()
@@ -130,7 +130,9 @@ async def _context(request: web.Request, organisation: Organisation) -> dict[str
 
 
 class Unreached(NamedTuple):
-    """A mail that could not be delivered: when, what it is about, to whom, and the page about it, if there is one."""
+    """A mail that could not be delivered: its time, its subject, its recipient, and the page about it, if there is
+    one.
+    """
 
     at: str
     about: str
@@ -139,7 +141,7 @@ class Unreached(NamedTuple):
 
 
 async def _unreached(request: web.Request, organisation: Organisation, at_ms: int, job: Job) -> Unreached:
-    """Return whom a given-up mail did not reach; a patient by name, staff by address."""
+    """Return the person whom a given-up mail did not reach: a patient by name, staff by address."""
     payload, home = job.payload, f"/{organisation.id}/staff"
     about, who, path = payload.get("mail", ""), "", ""
     if "visit" in payload:

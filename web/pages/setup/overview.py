@@ -84,7 +84,7 @@ LINKS: tuple[Link, ...] = (
 
 
 async def overview(request: web.Request) -> web.Response:
-    """GET …/setup: the checklist of the first set-up."""
+    """Answer GET …/setup: the checklist of the first set-up."""
     organisation, _ = await admin(request)
     accounts = await request.app[ACCOUNTS].list(organisation.id)
     steps = [
@@ -100,29 +100,29 @@ async def overview(request: web.Request) -> web.Response:
 
 
 async def calendar(request: web.Request) -> web.Response:
-    """GET …/setup/calendar."""
+    """Answer GET …/setup/calendar."""
     organisation, _ = await admin(request)
     return show(request, organisation, CALENDAR, **calendar_context())
 
 
 async def save_calendar(request: web.Request) -> web.Response:
-    """POST …/setup/calendar."""
+    """Answer POST …/setup/calendar."""
     return await _save(request, CALENDAR, **calendar_context())
 
 
 async def policy(request: web.Request) -> web.Response:
-    """GET …/setup/policy."""
+    """Answer GET …/setup/policy."""
     organisation, _ = await admin(request)
     return show(request, organisation, POLICY, **_policy_context())
 
 
 async def save_policy(request: web.Request) -> web.Response:
-    """POST …/setup/policy."""
+    """Answer POST …/setup/policy."""
     return await _save(request, POLICY, **_policy_context())
 
 
 async def links(request: web.Request) -> web.Response:
-    """GET …/setup/links: the links for patients and staff."""
+    """Answer GET …/setup/links: the links for patients and staff."""
     organisation, _ = await admin(request)
     origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
     found = [

@@ -45,13 +45,13 @@ class Shown(NamedTuple):
 
 
 async def people(request: web.Request) -> web.Response:
-    """GET …/setup/people."""
+    """Answer GET …/setup/people."""
     organisation, account = await admin(request)
     return await _draw(request, organisation, account, Shown())
 
 
 async def add_person(request: web.Request) -> web.Response:
-    """POST …/setup/people: add a person; the page shows the one-time link with which they set a password."""
+    """Answer POST …/setup/people: add a person; the page shows the one-time link with which they set a password."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     form = _typed(posted, organisation)
@@ -77,7 +77,7 @@ async def add_person(request: web.Request) -> web.Response:
 
 
 async def change_person(request: web.Request) -> web.Response:
-    """POST …/setup/people/{person}: carry out `do`, one of DOING."""
+    """Answer POST …/setup/people/{person}: carry out `do`, one of DOING."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     person = await request.app[ACCOUNTS].get(organisation.id, request.match_info["person"])

@@ -28,13 +28,13 @@ TOO_MANY = N_("There are as many webhooks as there can be; delete one first.")
 
 
 async def desk(request: web.Request) -> web.Response:
-    """GET …/setup/api."""
+    """Answer GET …/setup/api."""
     organisation, _ = await admin(request)
     return await _draw(request, organisation)
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST …/setup/api: make or remove a key or a webhook, as `do` says."""
+    """Answer POST …/setup/api: make or remove a key or a webhook, as `do` asks."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     one, _, what = posted.get("do", "").partition(" ")

@@ -24,7 +24,7 @@ INVITATION = "invitation"
 
 
 async def open_link(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/invitation/{token}: redirect to the page; invalid links all look the same."""
+    """Answer GET /{organisation}/staff/invitation/{token}: redirect to the page; invalid links all look the same."""
     organisation = await organisation_of(request)
     name = name_of(request.match_info["token"])
     links = _invitations(request)
@@ -36,7 +36,7 @@ async def open_link(request: web.Request) -> web.Response:
 
 
 async def password_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/password: the form, if this browser opened a link that is still valid."""
+    """Answer GET /{organisation}/staff/password: the form, if this browser opened a link that is still valid."""
     organisation = await organisation_of(request)
     name = await _name(request, organisation)
     account = await _invitations(request).look(organisation.id, name)
@@ -46,7 +46,7 @@ async def password_page(request: web.Request) -> web.Response:
 
 
 async def set_password(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/password: set the password, use the link up, and sign in (or ask for the second
+    """Answer POST /{organisation}/staff/password: set the password, use the link up, and sign in (or ask for the second
     factor).
     """
     organisation = await organisation_of(request)
@@ -59,7 +59,7 @@ async def set_password(request: web.Request) -> web.Response:
     if said := problem_of(wanted, posted.get("again", ""), organisation, account):
         return _form(request, account, said)
     if await invitations.use(organisation.id, name) is None:
-        return _no_link(request, organisation)  # used in another window a moment ago
+        return _no_link(request, organisation)  # the link was used in another window a moment ago
     account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
     (await sessions.get(request)).pop(INVITATION, None)
     service = request.app[SERVICE]
@@ -69,7 +69,7 @@ async def set_password(request: web.Request) -> web.Response:
 
 
 def problem_of(wanted: str, again: str, organisation: Organisation, account: Account) -> str:
-    """Return what is wrong with a new password that was typed twice, as a sentence; "" if it is right."""
+    """Return what is wrong with a new password, which was typed twice, as a sentence; "" if it is right."""
     if again != wanted:
         return gettext("The two passwords are not the same. Write both once more.")
     try:

@@ -34,14 +34,14 @@ log = structlog.get_logger("web.preferences")
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/preferences."""
+    """Answer GET /{organisation}/staff/preferences."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     return await _page(request, organisation, account, saved=request.query.get("saved"))
 
 
 async def save(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/preferences: store the preferences; an unknown language counts as none."""
+    """Answer POST /{organisation}/staff/preferences: store the preferences; an unknown language counts as none."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     posted = await read_form(request)
@@ -57,7 +57,7 @@ async def save(request: web.Request) -> web.Response:
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """POST …/preferences/password: change the password, given the old one; all other browsers are signed out."""
+    """Answer POST …/preferences/password: change the password, given the old one; all other browsers are signed out."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     posted = await read_form(request)
@@ -88,7 +88,7 @@ async def change_password(request: web.Request) -> web.Response:
 
 
 async def change_feed(request: web.Request) -> web.Response:
-    """POST …/preferences/feed: make or renew one's link to booked visits, or revoke it (`do`: "make", "revoke")."""
+    """Answer POST …/preferences/feed: make, renew or revoke one's link to booked visits (`do`: "make", "revoke")."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     found, do = request.app[FEEDS], (await read_form(request)).get("do", "")

@@ -26,7 +26,8 @@ from web.reports.table import header, lines
 from web.reports.words import cards, figures
 
 DAYS, LONGEST_DAYS = 30, 366
-AT_ONCE = 200  # visits read and decrypted in one turn of the event loop; calls are served in between
+# the number of visits read and decrypted in one turn of the event loop; calls are served in between
+AT_ONCE = 200
 WRITE_S = 60.0
 """The time in which a browser must receive one part of a file."""
 log = structlog.get_logger("web.reports")
@@ -40,7 +41,7 @@ class Span(NamedTuple):
 
 
 async def reports(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/reports: from ?since= to ?until= (dates); by default the last 30 days."""
+    """Answer GET /{organisation}/staff/reports: from ?since= to ?until= (dates); by default the last 30 days."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id, Role.ADMIN)
     today, span = _span(request, organisation)
@@ -70,7 +71,7 @@ async def reports(request: web.Request) -> web.Response:
 
 
 async def table(request: web.Request) -> web.StreamResponse:
-    """GET /{organisation}/staff/reports.csv: the same visits, one per line, without names of patients.
+    """Answer GET /{organisation}/staff/reports.csv: the same visits, one per line, without names of patients.
 
     Contains all visits in the order in which they ended, and is sent while they are read.
     """
@@ -78,7 +79,7 @@ async def table(request: web.Request) -> web.StreamResponse:
     await require(request, organisation.id, Role.ADMIN)
     _, span = _span(request, organisation)
     parts = _parts(request, organisation, span)
-    first: list[Past] = await anext(parts, [])  # without the store, this raises before anything is sent
+    first: list[Past] = await anext(parts, [])  # without the store, this line raises before anything is sent
     response = web.StreamResponse()
     response.content_type, response.charset = "text/csv", "utf-8"
     response.headers["Content-Disposition"] = f'attachment; filename="visits-{span.first}-{span.last}.csv"'

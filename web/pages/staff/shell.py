@@ -31,7 +31,7 @@ BUSY = N_("Many people are signing in right now. Try again in a few seconds.")
 
 
 async def sign_in_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/sign-in."""
+    """Answer GET /{organisation}/staff/sign-in."""
     organisation = await organisation_of(request)
     if await _account(request, organisation) is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}/staff")
@@ -39,7 +39,7 @@ async def sign_in_page(request: web.Request) -> web.Response:
 
 
 async def sign_in_form(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/sign-in: email and password; an unknown email gets the same answer and delay."""
+    """Answer POST /{organisation}/staff/sign-in: an unknown email gets the same answer and delay."""
     organisation = await organisation_of(request)
     posted = await read_form(request)
     email, password = posted.get("email", "").strip()[:255], posted.get("password", "")
@@ -80,7 +80,7 @@ async def whose_password(
 
 
 async def sign_out_form(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/sign-out: go off call, sign out, and clear the browser's storage."""
+    """Answer POST /{organisation}/staff/sign-out: go off call, sign out, and clear the browser's storage."""
     organisation = await organisation_of(request)
     account = await _account(request, organisation)
     await sign_out(request)
@@ -92,7 +92,9 @@ async def sign_out_form(request: web.Request) -> web.Response:
 
 
 async def shell(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff and …/staff/visits/{visit}: the shell; its script shows the page for the address."""
+    """Answer GET /{organisation}/staff and …/staff/visits/{visit}: the shell; its script shows the page for
+    the address.
+    """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     visit_id = request.match_info.get("visit")
@@ -114,13 +116,13 @@ async def shell(request: web.Request) -> web.Response:
 
 
 async def session_left(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/session: `{"ends_in_ms": …}`, 0 if not signed in. Does not count as activity."""
+    """Answer GET /{organisation}/staff/session: `{"ends_in_ms": …}`, 0 if not signed in. Does not count as activity."""
     organisation = await organisation_of(request)
     return await _left(request, organisation, await request.app[SESSIONS].look(request))
 
 
 async def session_prolonged(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/session: count as activity, so that the idle time begins again. Answers like GET."""
+    """Answer POST /{organisation}/staff/session: restart the idle time; the answer is that of GET."""
     return await _left(request, await organisation_of(request), await sessions.get(request))
 
 

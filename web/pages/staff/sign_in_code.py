@@ -38,7 +38,7 @@ log = structlog.get_logger("web.sign_in_code")
 
 
 async def code_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/sign-in/code: the form, if the right password was given less than five minutes ago."""
+    """Answer GET /{organisation}/staff/sign-in/code: the form, within five minutes of the right password."""
     organisation = await organisation_of(request)
     if await _half_in(request, organisation) is None:
         raise web.HTTPSeeOther(f"/{organisation.id}/staff/sign-in")
@@ -46,7 +46,7 @@ async def code_page(request: web.Request) -> web.Response:
 
 
 async def code_form(request: web.Request) -> web.Response:
-    """POST …/sign-in/code: sign in with `code` or `recovery`, under a new session id."""
+    """Answer POST …/sign-in/code: sign in with `code` or `recovery`, under a new session id."""
     organisation = await organisation_of(request)
     posted = await read_form(request)
     account = await _half_in(request, organisation)

@@ -59,12 +59,12 @@ Answer = web.Response | Wrong
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/two-factor."""
+    """Answer GET /{organisation}/staff/two-factor."""
     return await _page(await _at(request))
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/two-factor: carry out `do`, one of DOING, if it is still possible."""
+    """Answer POST /{organisation}/staff/two-factor: carry out `do`, one of DOING, if it is still possible."""
     at = await _at(request)
     posted = await read_form(request)
     doing = DOING.get(posted.get("do", ""))

@@ -163,7 +163,7 @@ def run(
     ca: Annotated[Path | None, typer.Option(help="A PEM file with the authority to trust.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
 ) -> None:
-    """Drive patients and providers through whole visits, and report what they saw."""
+    """Drive patients and providers through whole visits, and report what they measured."""
     from web.peers.errors import EntryError, PlanError, RunError, ThresholdError
     from web.peers.report.thresholds import parse
     from web.peers.run.arrivals import Arrivals, Span, seconds
@@ -184,7 +184,8 @@ def run(
     elif loss != "0%":
         shown["loss"] = loss
     if local:
-        shown["server"] = "its own"  # its port differs each time, which is no difference between two runs
+        # the port differs each time, and must not count as a difference between two runs
+        shown["server"] = "its own"
     try:
         if local == bool(url):
             raise PlanError("expected the address of a server, or --local for one of its own")

@@ -1,4 +1,5 @@
-"""Shows a run while it goes on: bars of patients by state, durations of steps, errors; or a line of text now and then.
+"""Shows a run while it goes on: bars of patients by state, durations of steps, errors; or a line of text from time to
+time.
 
 Knows a terminal and observations, and nothing of how people are driven. It reads the observations in a thread of its
 own; its cost does not depend on the number of people.
@@ -22,7 +23,7 @@ from web.peers.run.observations import STEPS, Observations
 
 REFRESH_PER_SECOND = 2
 PLAIN_EVERY_S = 5.0
-PLAIN_FIRST_S = 1.0  # early, so that the person sees that it runs
+PLAIN_FIRST_S = 1.0  # in s; early, so that the person sees that the run has begun
 RECENT = 1000
 """How many of a step's last values are used, so that the figures are recent and cheap."""
 RATE_OVER_S = 10.0
@@ -89,7 +90,7 @@ class Live:
             self._say()
 
     def picture(self) -> RenderableType:
-        """Return what the terminal shows now."""
+        """Return the text that the terminal shows now."""
         now = people(self._seen)
         for name, value in zip(BARS, (now.arrived, now.waiting, now.in_call, now.done), strict=True):
             self._progress.update(self._tasks[name], completed=value)

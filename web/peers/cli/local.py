@@ -23,7 +23,7 @@ from web.server.throwaway import throwaway
 
 ORGANISATION = "bench"
 WORDS = "a password of nobody"
-AT_ONCE = 50  # accounts that are made at the same time: each takes a connection to the store
+AT_ONCE = 50  # the number of accounts made at the same time: each takes a connection to the store
 
 
 class Local(NamedTuple):

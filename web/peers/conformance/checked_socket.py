@@ -22,7 +22,7 @@ from signalling.protocol.reference import server_types
 from web.peers.errors import ViolationError, shown
 
 WITHIN_S: Final = 5.0
-QUIET_S: Final = 0.3  # how long `quiet` checks that nothing arrives
+QUIET_S: Final = 0.3  # the time in s in which `quiet` expects that nothing arrives
 ABNORMAL: Final = 1006
 Message = dict[str, Any]
 KNOWN: Final = server_types()
@@ -124,7 +124,8 @@ class CheckedSocket:
             async with asyncio.timeout(within_s):
                 while True:
                     frame = await self.ws.receive()
-                    if frame.type is aiohttp.WSMsgType.PING:  # if pings are handled here
+                    # only on a connection whose pings are handled here
+                    if frame.type is aiohttp.WSMsgType.PING:
                         await self.ws.pong(frame.data)
                     elif frame.type is not aiohttp.WSMsgType.PONG:
                         return frame

@@ -13,7 +13,7 @@ from web.peers.conformance.judge import Judge
 
 CONNECT_S: Final = 10.0
 CONSENT_S: Final = 30.0  # RFC 7675 §5.1
-REPEATED_S: Final = 1.0  # a check so soon after the connection may only repeat one before it
+REPEATED_S: Final = 1.0  # in s; a check so soon after the connection may only repeat an earlier one
 
 
 class ClientMedia:
@@ -41,7 +41,7 @@ class ClientMedia:
         try:
             self._party.accept(sdp)
         except PartyGoneError:
-            return  # the connection that it belongs to has failed
+            return  # the connection of this answer has failed
         except SdpError as problem:
             wanted = f"an answer that can be used ({problem.code}: {problem.detail})"
             self._judge.wrong("media", wanted, sdp, "media.offer")
@@ -50,7 +50,7 @@ class ClientMedia:
             self.answered, self._answered_s = True, time.monotonic()
 
     def settled(self) -> bool:
-        """Return True once there is nothing more to wait for."""
+        """Return True if there is nothing more to wait for."""
         now_s = time.monotonic()
         if self._connected_s is None:
             return now_s - self._answered_s > CONNECT_S

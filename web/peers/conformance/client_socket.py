@@ -100,7 +100,7 @@ class ClientSocket:
         return again if fits else None
 
     async def welcome(self, hello: Message, *, resumed: bool, token: str = "") -> str:
-        """Welcome the client after a moment, in which it must say nothing; return its token."""
+        """Welcome the client after a moment, in which it must send nothing; return its token."""
         early = await self._receive(WELCOME_AFTER_S)
         self._judge.holds("waits", early is None, "nothing until `welcome`", early)
         role = hello.get("role", "patient")
@@ -162,7 +162,8 @@ class ClientSocket:
             asked = self._subscribed.get(topic)
             self._judge.holds("again", asked is not None, f"subscribe to {topic} again", "nothing", "welcome")
             if asked is None or asked.get("epoch") is None:
-                continue  # naming what one holds is optional: without it the whole state is sent
+                # a client need not name the version that it holds: then the server sends the whole state
+                continue
             said = f"epoch {asked['epoch']}, version {asked.get('version')}"
             rule = "stale" if held_epoch == "e_1" else "epoch"
             right = (asked["epoch"], asked.get("version")) == (held_epoch, held_version)
@@ -260,7 +261,8 @@ class ClientSocket:
             self._held.pop(message.get("topic", ""), None)
         if kind in ONCE:
             self._unanswered.append({k: v for k, v in message.items() if k != "id"})
-            return  # to see what the client does with it after the socket is lost
+            # end the script here, to see what the client does with the request after the socket is lost
+            return
         if kind == "media.answer":
             self._media.accept(str(message.get("sdp")))
         request = client_types().get(kind)

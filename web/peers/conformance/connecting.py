@@ -177,7 +177,7 @@ async def bye(people: People) -> None:
     line = await people.staff()
     await line.send({"type": "bye", "id": 99})
     await line.closes(1000)
-    for _ in range(20):  # the server may take a moment to note it
+    for _ in range(20):  # the server may take a moment to notice it
         again = await people.open(people.staff_browser())
         answer = await again.ask("hello", role="staff", resume=line.welcome["resume"])
         if answer["type"] == "error":

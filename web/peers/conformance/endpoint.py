@@ -22,13 +22,13 @@ from web.peers.conformance.client_socket import ClientSocket
 from web.peers.conformance.judge import Judge
 from web.peers.conformance.table import Outcome
 
-FIRST_S: Final = 120.0  # a person may have to start the client
-BACK_S: Final = 20.0  # the longest back-off of 15 s, and some
+FIRST_S: Final = 120.0  # in s; a person may have to start the client
+BACK_S: Final = 20.0  # the longest back-off of 15 s, and 5 s more
 DRAIN_S: Final = 2.0
 SLACK_S: Final = 1.5
 AWAY_S: Final = 3.0
 REFUSALS: Final = 2
-AT_ONCE_S: Final = 0.15  # a shorter time between two attempts is a fault
+AT_ONCE_S: Final = 0.15  # in s; a shorter time between two attempts is a fault
 Say = Callable[[str], None]
 
 
@@ -37,7 +37,7 @@ class Endpoint:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, say: Say = lambda _: None) -> None:
         self.judge = Judge()
-        self.tokens: list[str] = []  # sent to the client, the newest last
+        self.tokens: list[str] = []  # the tokens that were sent to the client, the newest last
         self.held: dict[
             str, tuple[str, int]
         ] = {}  # topic -> (epoch, version) that a client holds if it follows the rules

@@ -167,7 +167,7 @@ async def gate(people: People) -> None:
     try:
         await connected(provider, visit, hears)
         await connected(patient, visit, sends)
-        sends.start()  # sends although its person has not pressed Start Session
+        sends.start()  # the media begin although the person has not pressed Start Session
         hears.start()
         await _nothing_crosses(provider, hears, "before anybody has pressed Start")
         await provider.get("visit.start", visit=visit)
@@ -178,7 +178,7 @@ async def gate(people: People) -> None:
         await _crosses(provider, hears, before)
         await patient.get("visit.hang_up", visit=visit)
         await status(provider, visit, "claimed")
-        await asyncio.sleep(0.1)  # packets that were already on their way
+        await asyncio.sleep(0.1)  # packets may already be on their way
         await _nothing_crosses(provider, hears, "after the patient has hung up")
     finally:
         for media in (sends, hears):

@@ -1,4 +1,4 @@
-"""What a check is, what its outcome is, and how outcomes are printed.
+"""Defines checks and their outcomes, and prints outcomes.
 
 Knows no socket. A fault has what was sent, what PROTOCOL.md asks for, and what was received; private tokens are cut.
 """

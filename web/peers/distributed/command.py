@@ -36,7 +36,7 @@ def attach(app: typer.Typer) -> None:
 
 
 class HelperOptions(NamedTuple):
-    """Where helpers connect, with which key, and how long they are waited for. `shown`: the key as it is printed."""
+    """The address and the key for helpers, and the time to wait for them. `shown`: the key as it is printed."""
 
     at: Address
     key: str

@@ -136,7 +136,7 @@ class Coordinator:
         return f"{there} of {self._wanted} helpers have joined"
 
     def gather(self, within_s: float) -> list[Connection]:
-        """Wait until everybody is there. Returns the pipes, in the order of the shares. Raises RunError."""
+        """Wait until all helpers have joined. Returns the pipes, in the order of the shares. Raises RunError."""
         self._deadline = time.monotonic() + within_s
         try:
             return self._complete.result(within_s)
@@ -202,7 +202,7 @@ class Coordinator:
             self._note(f"Somebody at {request.remote} came with another version of Greenroom.")
             await channel.close(OTHER_VERSION)
         except ChannelLostError:
-            pass  # it left before it joined
+            pass  # the helper left before it joined
         else:
             if helper is not None:
                 await self._stay(helper)

@@ -295,5 +295,5 @@ class Helper:
             self._limit.reschedule(asyncio.get_running_loop().time() + GOODBYE_S + ANSWER_S)
 
     def _order(self, process: int, *order: object) -> None:
-        with suppress(OSError):  # it has died, which the end of its pipe shows
+        with suppress(OSError):  # the process has died, which the end of its pipe shows
             self._pipes[process].send(order)

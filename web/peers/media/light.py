@@ -27,11 +27,11 @@ from web.peers.media.flow import Flow, until
 FRAMES_PER_S, VIDEO_PER_S = 30, 110
 VIDEO_BYTES, AUDIO_BYTES = 1188, 108
 BLACK_BYTES, SILENCE_BYTES = 60, 12
-BLACK_EVERY = 6  # a packet is sent for every sixth black frame
+BLACK_EVERY = 6  # every sixth black frame is sent as a packet
 KEYFRAME_PACKETS = 8
 FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
 LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
-LATE_S = 0.1  # a driver that is later than this leaves packets out instead of sending them all at once
+LATE_S = 0.1  # in s; a driver that is later than this leaves packets out instead of sending them all at once
 FEEDBACK, PLI, FIR = 206, 1, 4  # RFC 4585 §6.3.1, RFC 5104 §4.3.1
 _REPORT = Struct("!BBHIIIIII")
 _AUDIO, _VIDEO = (
@@ -92,14 +92,14 @@ class Speaker(RawPeer):
         return AUDIO_S
 
     def _emit(self, size: int) -> None:
-        """Encrypt and send the buffer: a new header, and as payload whatever bytes are left from before."""
+        """Encrypt and send the buffer: a new header, and the bytes that are left from before as payload."""
         self._length[0] = size
         if self.binding.protect(self.tx, self._handle, self._length) == srtp.OK:
             self.sent += 1
             try:
                 self.udp.send(self._view[: self._length[0]])
             except OSError:
-                return  # a lost packet, as on any network
+                return  # the packet is lost, as on any network
 
     def report(self, now: float) -> float:
         """Send a sender report (RFC 3550 §6.4.1)."""
@@ -144,7 +144,8 @@ class Pacer:
     """One timer for all light media of a loop: packets due within a few milliseconds are sent in one wake-up."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.identity = Identity(0.0)  # one for all: making a certificate costs more than a handshake
+        # one identity for all: making a certificate costs more than a handshake
+        self.identity = Identity(0.0)
         self._loop = loop
         self._due: list[tuple[float, int, Speaker, Work]] = []
         self._order = itertools.count()

@@ -35,7 +35,7 @@ class Gated(Switched):
         self.kind = kind
         self._file = file
         self._source = self._opened()
-        self._began = 0  # the time at which this round began
+        self._began = 0  # the time in s at which this round began
         self._next = 0
         self._last = -1
 
@@ -55,7 +55,7 @@ class Gated(Switched):
             frame = await self._source.recv()
         except MediaStreamError:
             if self.readyState != "live" or self._next == self._began:
-                raise  # stopped, or the file has no frame
+                raise  # the source was stopped, or the file has no frame
             self._began, self._source = self._next, self._opened()
             frame = await self._source.recv()
         assert isinstance(frame, VideoFrame | AudioFrame)

@@ -1,7 +1,7 @@
 """A network as data, and what it does to each packet.
 
-Pure. Randomness and times are arguments: the same draws and times give the same fates. A `Network` holds what is always
-so and what is so in some phases; a `Direction` decides packet by packet. Knows no socket and no file.
+Pure. Randomness and times are arguments: the same random numbers and times give the same result. A `Network` holds the
+usual values and those of its phases; a `Direction` decides packet by packet. Knows no socket and no file.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ Switch = Annotated[bool, Meta(description="true or false")]
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The base of everything that a file of a network holds."""
+    """The base of all tables in the file of a network."""
 
 
 class Way(Table, frozen=True):
-    """What happens to packets in one direction.
+    """The treatment of packets in one direction.
 
     Losses are independent; with `burst_share` and `burst_packets` there are times with losses of their own as well
     (Gilbert-Elliott): so large a share of all packets falls into bursts, whose mean length is `burst_packets`, and of
@@ -62,7 +62,7 @@ class Way(Table, frozen=True):
 
 
 class Phase(Table, frozen=True):
-    """What is different from `from_s` until `to_s` (None: until the end). `rebind`: new addresses at its beginning."""
+    """The differences from `from_s` until `to_s` (None: until the end). `rebind`: new addresses at its beginning."""
 
     from_s: Moment
     to_s: Moment | None = None
@@ -90,7 +90,7 @@ class Network(Table, frozen=True):
     phases: Phases = ()
 
     def at(self, now_s: float) -> Network:
-        """Return what holds at this time, without phases."""
+        """Return the network's values at this time, without phases."""
         if not self.phases:
             return self
         found = msgspec.structs.replace(self, phases=())
@@ -103,7 +103,7 @@ class Network(Table, frozen=True):
         return found
 
     def way(self, side: Side) -> Way:
-        """Return what happens to packets in this direction."""
+        """Return the treatment of packets in this direction."""
         return self.up if side == "up" else self.down
 
     @property
@@ -165,7 +165,7 @@ class Direction:
         return now_s + waited_s
 
     def _left(self, way: Way, size: int, now_s: float) -> tuple[float | None, float, float, float]:
-        """Return when a packet has left the queue, or None, and the luck that is not used yet."""
+        """Return when a packet has left the queue, or None; and the rest of the random number."""
         turn, luck, jitter, late, double = (self._draw() for _ in range(DRAWS))
         self._in_burst = turn < (1 - 1 / way.burst_packets if self._in_burst else _begins(way))
         if luck < (way.burst_loss if self._in_burst else way.loss):

@@ -60,7 +60,9 @@ class Proxy:
     async def open(
         cls, network: Network, server: tuple[str, int], *, host: str = "127.0.0.1", number: int = 0
     ) -> Proxy:
-        """Listen on a free port of `host`. `number`: proxies with the same seed and other numbers have other luck."""
+        """Listen on a free port of `host`. `number`: proxies with the same seed and other numbers draw other random
+        numbers.
+        """
         udp, tcp = _same_port(host)
         proxy = cls(network, server, udp, number)
         proxy._loop.add_reader(udp.fileno(), proxy._from_client)
@@ -89,7 +91,7 @@ class Proxy:
             self.rebind()
 
     def change(self, network: Network) -> None:
-        """Become another network; its phases count from now. What is on its way arrives as it was to."""
+        """Change to another network, whose phases count from now. Packets on their way arrive as planned."""
         self.network, self._began_s = network, time.monotonic()
         self.directions = {side: self._direction(side) for side in get_args(Side)}
         for timer in self._rebinds:
@@ -105,7 +107,7 @@ class Proxy:
             _abort(ends)
 
     async def close(self) -> None:
-        """Close all sockets; what is on its way is lost."""
+        """Close all sockets; packets on their way are lost."""
         for timer in (self._timer, *self._rebinds):
             if timer is not None:
                 timer.cancel()
@@ -140,7 +142,7 @@ class Proxy:
             self._pass("up", len(datagram), partial(back.send, datagram))
 
     def _flow(self, address: Any) -> socket.socket:
-        """Return a new socket that stands for this client."""
+        """Return a new socket that represents this client at the server."""
         if len(self._flows) >= MOST_FLOWS:
             self._end(self._flows.pop(next(iter(self._flows))))
         family = socket.AF_INET6 if ":" in self._server[0] else socket.AF_INET
@@ -171,7 +173,7 @@ class Proxy:
         self._deliver()
 
     def _deliver(self) -> None:
-        """Send what is due, and wake up for the next."""
+        """Send the packets that are due, and schedule the next ones."""
         waiting, now_s = self._waiting, time.monotonic()
         while waiting and waiting[0][0] <= now_s:
             with contextlib.suppress(OSError):  # the server's port is closed, or the flow has ended
@@ -191,7 +193,8 @@ class Proxy:
         if len(self._connections) >= MOST_FLOWS:
             _abort(next(iter(self._connections.values())))
         ends = [writer]
-        # A task of its own: asyncio's streams of Python 3.11 log an error if they start it and it is cancelled.
+        # Runs in a task of its own: asyncio's streams of Python 3.11 log an error if they start it and it is
+        # cancelled.
         task = self._loop.create_task(self._serve(reader, writer, ends))
         self._connections[task] = ends
         task.add_done_callback(self._connections.pop)
@@ -199,7 +202,7 @@ class Proxy:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ends: list[asyncio.StreamWriter]
     ) -> None:
-        """Pass on what comes from both sides until both have ended; `ends` are the writers to abort."""
+        """Pass on the bytes of both sides until both have ended; `ends` are the writers to abort."""
         try:
             await self._until_tcp()
             far_reader, far = await asyncio.open_connection(*self._server)
@@ -212,7 +215,7 @@ class Proxy:
                     group.create_task(self._take(side, source, waiting))
                     group.create_task(self._give(waiting, sink))
         except* OSError:
-            pass  # one side is gone, so the other goes too
+            pass  # one side is gone, so the other one is closed too
         finally:
             _abort(ends)
 
@@ -227,7 +230,7 @@ class Proxy:
             await waiting.put((self.directions[side].segment(way, len(data), time.monotonic()), data))
 
     async def _give(self, waiting: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
-        """Write what was read when it is due. Raises OSError if the receiver is gone."""
+        """Write the bytes when they are due. Raises OSError if the receiver is gone."""
         while True:
             arrives_s, data = await waiting.get()
             if (early_s := arrives_s - time.monotonic()) > 0:

@@ -33,7 +33,8 @@ def read(path: Path) -> Network:
         raise PlanError(f"{path}: expected at most {LARGEST} bytes")
     try:
         raw = tomllib.loads(text.decode())
-    except (ValueError, RecursionError) as wrong:  # also what is no UTF-8, and numbers of thousands of digits
+    # also for text that is not UTF-8, and for numbers of thousands of digits
+    except (ValueError, RecursionError) as wrong:
         raise PlanError(f"{path}: expected TOML; {str(wrong) or 'too deep'}") from None
     return parse(raw, str(path))
 
@@ -99,7 +100,7 @@ def _value(raw: Any, place: str) -> Any:
 
 
 def _not_a_number(raw: Any, place: str = "") -> str:
-    """Return where the file has `nan` or `inf`, which no bound refuses; "" if nowhere."""
+    """Return the place of `nan` or `inf` in the file, which no bound refuses; "" if there is none."""
     if isinstance(raw, dict):
         return next(
             filter(None, (_not_a_number(value, _joined(place, key)) for key, value in raw.items())), ""

@@ -30,7 +30,7 @@ def information(number: int, language: str = "en", **fields: str) -> dict[str, s
 
 
 def asked(steps: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the steps that are asked of somebody who gave these answers, in order."""
+    """Return the steps that are asked of a person with these answers, in order."""
     found: dict[str, Mapping[str, Any]] = {}
     for step in steps:
         on = step.get("only_if")
@@ -40,7 +40,7 @@ def asked(steps: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> lis
 
 
 def plausible(step: Mapping[str, Any], name: str) -> Answer:
-    """Return an answer that this step takes. `name` signs a consent."""
+    """Return an answer that this step accepts. `name` signs a consent."""
     answers: dict[str, Answer] = {
         "text": "None that I know of",
         "choice": step["options"][0] if step["options"] else None,

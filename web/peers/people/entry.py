@@ -82,7 +82,7 @@ class Clinic:
         try:
             async with asyncio.timeout(self.timeout_s):
                 if self._addresses is None:
-                    # Looked up once, not for each of thousands of people; several addresses are used in turn.
+                    # Resolved once, not for each of thousands of people; several addresses are used in turn.
                     found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
                     self._addresses = itertools.cycle(dict.fromkeys(str(entry[4][0]) for entry in found))
                 name = self.host if self.ssl is not True else None
@@ -128,7 +128,7 @@ class Clinic:
         return f"/{self.organisation}"
 
     async def check(self) -> None:
-        """Return if this is a Greenroom with this organisation. Raises EntryError, whose text says what is wrong."""
+        """Return if this is a Greenroom with this organisation. Raises EntryError, whose text is the reason."""
         browser = Browser(self)
         try:
             await self._check(browser)
@@ -208,7 +208,8 @@ class Browser:
                     try:
                         await wire.upgrade(head)
                     except HttpError:
-                        wire.abort()  # the server had closed the idle connection; a real refusal comes again below
+                        # the server has closed the idle connection; a real refusal is raised again below
+                        wire.abort()
                     else:
                         return wire
                 wire = await self.clinic.connect()
@@ -247,7 +248,7 @@ class Browser:
             try:
                 return await self._wire.request(head, body)
             except HttpError:
-                self.close()  # the idle connection was closed as this was sent: browsers send again, too
+                self.close()  # the server closed the idle connection at this moment: browsers send again, too
         self._wire = await self.clinic.connect()
         return await self._wire.request(head, body)
 

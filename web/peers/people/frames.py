@@ -11,7 +11,7 @@ from typing import Final
 
 CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 FINAL: Final = 0x80
-NO_MASK: Final = b"\0\0\0\0"  # a valid mask with which the payload stays as it is
+NO_MASK: Final = b"\0\0\0\0"  # a valid mask that leaves the payload unchanged
 
 
 def frame(opcode: int, payload: bytes) -> bytes:

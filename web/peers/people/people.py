@@ -171,7 +171,7 @@ class Patient(Person):
                 async with asyncio.timeout(WITHDRAW_S):
                     await self.withdraw()
             except (RefusedError, TimeoutError):
-                pass  # claimed at this moment, or the server does not answer
+                pass  # a colleague claimed it at this moment, or the server does not answer
         await super().leave()
 
 

@@ -239,7 +239,7 @@ class Person(ABC):
 
     def _is_gone(self, code: int) -> None:
         self.gone = code
-        self._standing.set()  # wakes those who wait for a socket, to find out that there is none
+        self._standing.set()  # wake those who wait for a socket, so that they see that there is none
         self._standing.clear()
         self.wake()
 
@@ -311,7 +311,7 @@ class Person(ABC):
             self.client.vanish()
 
     def slow_reader(self) -> None:
-        """Stop reading while the server goes on sending; it closes with 4002 when too much is unread."""
+        """Stop reading while the server continues to send; it closes with 4002 when too much is unread."""
         if self.client is not None:
             self.client.stop_reading()
 

@@ -169,7 +169,7 @@ class Wire(asyncio.Protocol):
             self._buffer = take(data, self.on_message, self._other)
 
     def eof_received(self) -> None:
-        """asyncio's: a page without a length ends here."""
+        """End a page without a length (called by asyncio)."""
         if self._answer is not None and END in self._buffer:
             self._buffer = self._buffer.replace(
                 END, f"\r\nContent-Length: {_rest(self._buffer)}".encode() + END, 1
@@ -177,7 +177,7 @@ class Wire(asyncio.Protocol):
             self._http()
 
     def connection_lost(self, problem: Exception | None) -> None:
-        """asyncio's: fails a request that waits, and calls `on_end`."""
+        """Fail a request that waits, and call `on_end` (called by asyncio)."""
         self.closed, self._transport = True, None
         self._fail("the connection was lost")
         if self._upgraded:
@@ -212,7 +212,7 @@ def _body(code: int, headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes
 
 
 def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
-    """Return what `_body` does, of a chunked body (RFC 9112 §7.1). Trailers are ignored."""
+    """Return the body of a chunked answer, like `_body` (RFC 9112 §7.1). Trailers are ignored."""
     body: list[bytes] = []
     at = 0
     while (end := data.find(b"\r\n", at)) >= 0:
@@ -278,7 +278,7 @@ class LeanClient(SignallingClient):
         self._wire.abort()
 
     async def close(self) -> None:
-        """As SignallingClient's: 1001, as a page that is left says."""
+        """Close with 1001, as a page that is left does."""
         if self.closed_with is None:
             self._wire.send((1001).to_bytes(2), CLOSE)
             try:

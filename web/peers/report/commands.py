@@ -48,7 +48,7 @@ def compare(
         bool, typer.Option("--fail-on-worse", help="Exit 1 if anything got worse.")
     ] = False,
 ) -> None:
-    """Say what got better, what got worse, and what cannot be told, from one run to another."""
+    """Print which figures improved, got worse, or cannot be compared, from one run to another."""
     from web.peers.errors import ObservationsError
     from web.peers.report import comparing
     from web.peers.report.compare_page import comparison_page, comparison_text

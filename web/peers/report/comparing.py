@@ -1,4 +1,4 @@
-"""Compares two runs: which figures got better, which got worse, and for which the runs are too short to say.
+"""Compares two runs: figures that improved, figures that got worse, and those for which the runs are too short.
 
 Knows observations and statistics. Each figure is compared as a ratio with an interval from a bootstrap with a fixed
 seed, so that the result is the same each time. Values that are close in time resemble each other (a busy second slows

@@ -243,7 +243,9 @@ def integral(series: Series) -> float:
 
 
 def people(seen: Observations) -> PatientCounts:
-    """Return how many patients are where now. A driver's gauges are preferred to a guess from the steps."""
+    """Return the number of patients by their current place. A driver's gauges are preferred to a guess from
+    the steps.
+    """
     done = {name: len(series) for name, series in list(seen.steps.items())}
     arrived = done.get("arrive", 0)
     waiting = max(0, arrived - done.get("pulled_in", 0))

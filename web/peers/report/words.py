@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Words(NamedTuple):
-    """The name of a figure for people, and what it measures."""
+    """The name of a figure for people, and a description of what it measures."""
 
     name: str
     measures: str

@@ -14,7 +14,7 @@ from web.peers.people.people import Patient, Room
 
 
 class Meeting:
-    """One patient's visit, and what patient and provider need to know of each other."""
+    """One patient's visit, with the data that patient and provider exchange in this process."""
 
     __slots__ = ("patient", "patient_live", "provider", "shown_at", "taken", "talk_s")
 
@@ -59,7 +59,7 @@ class Floor:
             self._offer(visit, meeting)
 
     def left(self, visit: str) -> None:
-        """Remove the visit of a patient who is done or has left."""
+        """Remove the visit of a patient who has finished or left."""
         self.meetings.pop(visit, None)
 
     def again(self, visit: str) -> None:

@@ -22,7 +22,7 @@ from web.peers.run.plan import Credential, Plan, Share
 from web.peers.run.server import Watch
 from web.peers.run.tasks import everything, over, to_its_end
 
-SIGN_INS = 4  # at the same time; each costs the server a password hash
+SIGN_INS = 4  # the number of sign-ins at the same time; each costs the server a password hash
 GOODBYE_S = 15.0
 GAUGE_S = 0.5
 AGAIN_S = 1.0
@@ -280,7 +280,7 @@ class Driver:
             self.seen.step(name, max(0.0, end - begin))
 
     def _seen_of(self, room: Room, ended_at: float) -> None:
-        """Count what was received of picture and sound, after the call has ended."""
+        """Count the picture and sound that were received, after the call has ended."""
         room.flow.over(ended_at)
         self._count("freezes", room.flow.freezes)
         self._count("packets", room.flow.packets)
@@ -323,7 +323,7 @@ class Driver:
 
 
 async def drive(plan: Plan, seen: Observations | None = None) -> Observations:
-    """Play a whole plan in this process and return what was seen. Raises EntryError, RefusedError, PlanError."""
+    """Run a whole plan in this process and return the observations. Raises EntryError, RefusedError, PlanError."""
     driver = Driver(plan.share(0, 1))
     try:
         await driver.clinic.check()

@@ -97,7 +97,7 @@ class Crew:
         server_pids: Sequence[int] = (),
         presence: Presence | None = None,
     ) -> None:
-        """Begin in `in_s` seconds and return when all is over. SIGINT ends it cleanly; so does a server that is gone.
+        """Begin in `in_s` seconds and return at the end. SIGINT ends the run cleanly; so does the loss of the server.
 
         Observations are added to `seen`. Raises RunError when a process dies.
         """
@@ -114,13 +114,13 @@ class Crew:
 
     @staticmethod
     def _order(pipe: Connection, *order: object) -> None:
-        with suppress(OSError):  # it has died, which the end of its pipe shows
+        with suppress(OSError):  # the process has died, which the end of its pipe shows
             pipe.send(order)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         again, self.interrupted = self.interrupted, True
         if again:
-            raise KeyboardInterrupt  # the second signal ends it at once
+            raise KeyboardInterrupt  # a second signal ends the run at once
         self.stop()
 
     def stop(self) -> None:
@@ -154,7 +154,7 @@ class Crew:
                 deadline = deadline or time.monotonic() + (PARENT_GONE_S if self.gone else GOODBYE_S)
                 if time.monotonic() > deadline:
                     if self.gone:
-                        return  # no visit can be ended; the report has what was observed
+                        return  # no visit can be ended properly; the report has the observations so far
                     raise RunError(f"not everybody had left after {GOODBYE_S:.0f} s")
 
     def close(self) -> None:
@@ -178,7 +178,7 @@ def begin(share: Share) -> tuple[Connection, BaseProcess]:
 
 
 def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s: float) -> None:
-    """Close the pipes, at which the processes end; kill those that have not ended within the time."""
+    """Close the pipes, which ends the processes; kill those that still run after the time."""
     for pipe in pipes:
         pipe.close()
     deadline = time.monotonic() + within_s
@@ -192,7 +192,7 @@ def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s:
 def work(pipe: Connection, share: Share) -> None:
     """Run in a new process: drive a share by the coordinator's orders."""
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # the coordinator handles them and sends orders
+        signal.signal(number, signal.SIG_IGN)  # the coordinator handles signals and sends orders
     try:
         uvloop.run(_work(pipe, share))
     except (EntryError, RefusedError, PlanError) as problem:

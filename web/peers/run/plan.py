@@ -44,7 +44,7 @@ class SharedPlan:
     """The plan as it is for all machines. Faults are shares (0.0 to 1.0) of the patients.
 
     `race`: how many providers press Claim on each patient. `patience_s`: how long a patient waits before leaving the
-    queue. `timeout_s`: how long any answer may take. `network`: what everybody's media has to cross.
+    queue. `timeout_s`: how long any answer may take. `network`: the network of everybody's media.
     """
 
     url: str

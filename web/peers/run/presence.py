@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 EVERY_S = 1.0
-PATIENCE_S = 5.0  # a connection that takes longer proves nothing: the machine may be busy
+PATIENCE_S = 5.0  # in s; a slower connection proves nothing: the machine may be busy
 GONE_S = 15.0
 """A server whose port refuses for this long is not just restarting: the run ends."""
 
