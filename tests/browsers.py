@@ -1,6 +1,6 @@
 """Starts Chromium for tests: finds it, starts it without a screen or sandbox, and shares one among many tests.
 
-A start takes a second and more of a core; a context of its own gives each person in a test a browser nobody else has.
+A start takes more than a second of a core; a context of its own separates each person in a test from the others.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Measures a message from one socket to one other through the server, on the same worker and between two workers.
 
-Two ways of ours: a line of the chat, which the store keeps and numbers before anybody sees it, and the microphone
-switched off, which is only passed on. The others pass on as much, and keep nothing. All tell the sender that it was
-done. Measured are the time from sending to reading, one message at a time, and the CPU of all workers with all pairs
+We have two kinds of message: a chat line, which the store keeps and numbers before it is sent, and a muted microphone,
+which is only passed on. The other servers pass on the same number of bytes, and store nothing. All confirm to the
+sender. Measured are the time from sending to reading, one message at a time, and the CPU of all workers with all pairs
 busy.
 """
 
@@ -123,7 +123,7 @@ async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
 
 
 class Exchange:
-    """One stack's pairs of one way."""
+    """The pairs of one stack that exchange one kind of message."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack

@@ -1,7 +1,7 @@
 """Measures the claim race: fifty providers claim one patient at the same time, many times, over two workers.
 
-Measured is the time from the winner's press being sent to the patient's page knowing it, where that page is served by
-the other worker. Each round must have one winner, and everybody else must be told who it was.
+Measured is the time from the winner's claim to its arrival at the patient's page, which the other worker serves. Each
+round must have one winner, and all others must receive the winner's name.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Measures the load tester itself: one process of `greenroom peers` against a server of its own.
 
 Three runs: whole visits without media, as they come at a hundred a second; a hundred calls of light media at once; four
-of real media. Measured is the driver's CPU, so that it can be told how many people it can play on a core.
+of real media. Measured is the driver's CPU, which shows how many people it can play on a core.
 """
 
 import json

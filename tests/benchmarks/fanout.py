@@ -1,8 +1,8 @@
 """Measures fan-out: a thousand sockets on two workers subscribe to the queue, on our server and the others in turn.
 
-The news are rows of On-Demand Requests: a patient leaves a step of the setup guide. Five a second, then twenty at once,
-then as many as will go. Measured is the CPU of all workers' threads for each message that arrived, everything that the
-workers do meanwhile included, and when each socket read it.
+The updates are rows of On-Demand Requests: a patient leaves a step of the setup guide. Five per second, then twenty at
+once, then as many as possible. Measured are the workers' CPU time per received message, including all other work, and
+the time at which each socket read it.
 """
 
 import asyncio

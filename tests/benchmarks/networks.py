@@ -1,7 +1,7 @@
 """Measures calls on bad networks: over our relay and, in the same run, peer to peer through the same proxy.
 
-Knows the networks, how long each is watched, and the goals. One call of each kind goes through the networks one after
-the other; each figure is that of the worse of the two screens. The patient's leg is the bad one, in both directions.
+Knows the networks, how long each is measured, and the goals. One call of each kind runs through the networks one after
+another; each figure is that of the worse page. The patient's connection is the bad one, in both directions.
 """
 
 from __future__ import annotations

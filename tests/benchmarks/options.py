@@ -34,7 +34,7 @@ NAMES, OTHERS = tuple(Name), tuple(Other)
 
 
 class Options(NamedTuple):
-    """`only` and `others` are names of the above; `runs` is how often our own figures are taken."""
+    """`only` and `others` are names of the above; `runs` is how often our own figures are measured."""
 
     only: tuple[Name, ...] = NAMES
     others: tuple[Other, ...] = OTHERS

@@ -78,7 +78,7 @@ class FramedSocket(socket.socket):
         self._input = bytearray()
 
     def sendto(self, packet: bytes | memoryview, _address: object) -> int:  # type: ignore[override]
-        """Send a packet in its frame; wait until the kernel has taken it."""
+        """Send a packet in its frame; wait until the kernel has accepted it."""
         self.sendall(len(packet).to_bytes(2, "big") + packet)
         return len(packet)
 

@@ -136,7 +136,7 @@ async def enter_all(
 
 
 async def enter_evenly(endpoint: Endpoint, logins: Sequence[Login], news: News = no_news) -> list[Peer]:
-    """Return a peer for each login, half on each of two workers. Raises PeerError if one worker takes them all."""
+    """Return a peer for each login, half on each of two workers. Raises PeerError if one worker accepts them all."""
     kept: list[Peer] = []
     share: Counter[str] = Counter()
     missing = list(logins)

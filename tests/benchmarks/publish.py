@@ -23,7 +23,7 @@ README = ROOT / "README.md"
 def publish(report: Report, whole: bool = True) -> None:
     """Keep a run as the published one, and write the README's table. Raises ConfigError outside of a checkout.
 
-    A run of some measurements only (not `whole`) takes their place among those that were published before.
+    A run of some measurements only (not `whole`) replaces only these measurements among the published ones.
     """
     refuse_outside()
     RESULTS.write_bytes(encoded(report if whole else joined(published(), report)))

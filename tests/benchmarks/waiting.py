@@ -1,8 +1,9 @@
 """Measures ten thousand waiting patients on one worker: the time to open the queue, and the cost of a claim.
 
-The same worker with 10, 100, 1,000 and 10,000 visits in one queue; ten of the staff hear it, and one patient's page, or
-everybody's, hears their visit and place. Measured is the time from subscribing to the whole queue being read, from a
-claim being sent to the patient's page knowing it, and the worker's CPU for a claim with its release.
+The same worker with 10, 100, 1,000 and 10,000 visits in one queue; ten members of staff subscribe to it, and one
+patient's page, or every patient's, to the visit and its place. Measured are the time from the subscription until the
+whole queue is read, from a claim to its arrival at the patient's page, and the worker's CPU for a claim with its
+release.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""Draws which room imports which, from the imports of the code: docs/imports.svg.
+"""Draws the imports between rooms, from the imports of the code: docs/imports.svg.
 
-A room is a folder; a file that lies beside rooms is a box of its own, unless there are many of them. Arrows point from
-who imports to what is imported, downward; an upward one belongs to a circle and is red. An arrow is left out if a way
-of other arrows says the same.
+A room is a folder; a file that lies beside rooms is a box of its own, unless there are many of them. Arrows point
+downward, from the importing room to the imported one; an upward arrow belongs to a cycle and is red. An arrow is left
+out if a path of other arrows implies it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ MADE = [*(DOCS / name for name in PARTS), imports.PATH, regions.FILE]
 
 
 def made(path: Path) -> str:
-    """Return the text of one of MADE as it is to read."""
+    """Return the text that one of MADE should have."""
     if path == imports.PATH:
         return imports.drawing()
     if path == regions.FILE:

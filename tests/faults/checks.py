@@ -1,6 +1,6 @@
 """Checks a history: finds what must never happen, whatever people do and whatever fails.
 
-Pure: reads no clock and no store. Each check returns what it finds as `Finding`s.
+Pure: reads no clock and no store. Each check yields its violations as `Finding`s.
 """
 
 from __future__ import annotations

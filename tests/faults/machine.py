@@ -1,8 +1,8 @@
 """Two machines of worker processes on one store, each with its own link to the store that a test can break.
 
-`python -m tests.faults.machine NAME URL` is a machine: it forks workers when it is told to, and ends with its parent. A
-worker is the product's, with the tests' sign-in; which rooms it carries goes to standard output whenever that changes,
-and five times a second, for the checker of histories.
+`python -m tests.faults.machine NAME URL` is a machine: it forks workers on command, and ends with its parent. A worker
+is the product's, with the tests' sign-in; it writes its rooms to standard output at each change, and five times a
+second, for the checker of histories.
 """
 
 from __future__ import annotations

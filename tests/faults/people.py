@@ -1,6 +1,6 @@
 """The people of a story: a connection that resumes on any worker, the person's screens, and a record of all messages.
 
-Knows the protocol as `SignallingClient` speaks it and `ReturningClient` keeps topics; what is said when is the story's.
+Knows the protocol, as `SignallingClient` and `ReturningClient` do; the story decides what is sent when.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs a story on real processes: random commands of a clinic's people over two machines, with faults between them.
 
-`tell` carries out the steps of `plans.py` and returns what must not be; `shortest` tells ever fewer of the steps of a
-story that fails.
+`tell` carries out the steps of `plans.py` and returns the violations; `shortest` repeats a failing story with fewer and
+fewer steps.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class Telling:
         return person
 
     async def _read_stream(self) -> None:
-        """Keep all that the store takes, from the store itself."""
+        """Keep all events of the store, read from the store itself."""
         client: Any = redis.asyncio.Redis.from_url(self._store_process.url, socket_timeout=30)
         key, last = keys.EVENTS(ORG), b"0"
         try:

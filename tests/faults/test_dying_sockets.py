@@ -50,7 +50,7 @@ async def on_pages(one: Clinic, url: str, count: int) -> list[str]:
 
 
 async def dying(one: Clinic, number: int) -> socket.socket:
-    """Return the plain TCP socket of a provider who has said hello and asked for the queue."""
+    """Return the plain TCP socket of a provider who has sent hello and subscribed to the queue."""
     where = urlsplit(one.url(0))
     made = socket.socket()
     made.setblocking(False)
@@ -141,7 +141,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
             return sum(not had[visit] for had in heard for visit in opened)
 
         with contextlib.suppress(AssertionError):
-            await until(lambda: not missing(), 3)  # what is missing then is measured
+            await until(lambda: not missing(), 3)  # the messages that are missing then are measured
         what = f"deliveries lost of {healthy * visits} beside {DYING} sockets that die"
         measured("R24", what, missing(), at_most=0)
         assert max(count for had in heard for count in had.values()) == 1

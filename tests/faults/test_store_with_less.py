@@ -1,7 +1,7 @@
 """The store returns with fewer events (R26): every screen matches the store again, and lost visits are reported.
 
-A second store continues the earlier state in its own way, so that the count of events ends smaller, equal or larger
-than the one that the workers and the screens know; then its data takes the place of the first one's.
+A second store continues from the earlier state, so that its count of events is smaller than, equal to or larger than
+the one that the workers and the screens know; then its data replaces the first one's.
 """
 
 import asyncio

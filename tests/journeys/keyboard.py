@@ -10,7 +10,7 @@ from typing import Any
 from playwright.async_api import ElementHandle, Locator, Page, expect
 
 MOST_STOPS = 150
-SCROLLED_MS = 300  # a page may still scroll to what has the focus
+SCROLLED_MS = 300  # the page may still scroll to the focused element
 
 # The focused element, what is wrong with how it shows the focus, and whether it is the target.
 LOOK = """(target) => {

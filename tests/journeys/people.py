@@ -63,7 +63,7 @@ class Person:
         await self.page.locator("dialog[open] button").last.click(timeout=SHOWN_MS)
 
     async def sees_photo(self, text: str) -> None:
-        """Fail unless a photo with these words comes to be shown."""
+        """Fail unless a photo with these words appears."""
         photo = self.page.get_by_alt_text(text)
         await expect(photo).to_be_visible(timeout=SHOWN_MS)
         await expect(photo).to_have_js_property("complete", True, timeout=SHOWN_MS)
@@ -113,7 +113,7 @@ class Person:
 
 
 def _photo() -> FilePayload:
-    """Return a photo as a phone takes it, larger than is kept."""
+    """Return a photo of the size that a phone makes, larger than the stored one."""
     out = io.BytesIO()
     Image.radial_gradient("L").resize((2400, 1800)).save(out, "JPEG")
     return {"name": "IMG_0001.jpg", "mimeType": "image/jpeg", "buffer": out.getvalue()}

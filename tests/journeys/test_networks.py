@@ -89,7 +89,7 @@ async def test_a_visit_where_the_network_blocks_udp(
 
 
 async def _without_udp(browser: Browser, server: RunningServer, *scripts: str) -> None:
-    """Hold the visit: its beginning, a device check, a reload."""
+    """Run the visit: its beginning, a device check, a reload."""
     patient, provider = await one_press_before(browser, server, *scripts, CONNECTIONS)
     pressed_s = time.monotonic()
     await provider.press("Start Session")

@@ -22,7 +22,7 @@ LINES = {"source.py": {1, 4, 5, 6}}
 
 
 def item(name: str) -> Any:
-    """Return a test, as pytest hands it to a plugin."""
+    """Return a test, as pytest passes it to a plugin."""
     return SimpleNamespace(nodeid=name)
 
 

@@ -1,4 +1,4 @@
-"""A provider's screen as PROTOCOL.md tells clients to keep it: what it holds is all that it was sent, and no more."""
+"""A provider's screen, kept by the rules of PROTOCOL.md for clients: it holds exactly what the server sent."""
 
 from __future__ import annotations
 

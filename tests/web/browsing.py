@@ -1,6 +1,6 @@
 """Opens pages of a site in Chromium, each in a browser of its own, and checks their consoles.
 
-Knows how a page is opened, and that none may log what a test does not expect; nothing of what is on it.
+Knows how a page is opened, and that it may log only what a test expects; knows no content of a page.
 """
 
 import re

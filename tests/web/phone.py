@@ -1,6 +1,6 @@
 """A phone with an authenticator app, for tests: it reads the key on the page, and makes codes by a clock of its own.
 
-`Clock` stands still until a test moves it, and the site's goes by it too, so that no step ends halfway. Not a test.
+`Clock` stands still until a test moves it, and the site uses it too, so that no time step ends during a test.
 """
 
 import base64

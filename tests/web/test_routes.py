@@ -1,7 +1,7 @@
 """Tests who may use which route, by one reviewed table: SECURITY.md row 46.
 
-`MAY` is read by people. The cells are generated from the router and asked of a running site, so a route without a row
-fails, and so does one that lets somebody in whom its row does not name.
+`MAY` is read by people. The cells are generated from the router and requested from a running site: a route fails
+without a row, or if it lets in a person whom its row does not name.
 """
 
 from __future__ import annotations

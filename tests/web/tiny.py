@@ -1,6 +1,6 @@
 """The smallest app that the processes can run: it answers with its worker's id, and fails if a file says so.
 
-Stands for `web.app` in tests of what the processes do, so that these show nothing but the processes.
+Replaces `web.app` in tests of the processes, so that these test nothing else.
 """
 
 import asyncio

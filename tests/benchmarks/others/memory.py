@@ -1,7 +1,7 @@
 """Measures the memory of an idle socket on one worker, on our server and on the others: growth of resident memory.
 
-Everybody has been greeted and says nothing; ours have said who they are, the others' are in no room. One process of
-each stack, from fresh, one after the other.
+All sockets are accepted and silent; ours have sent hello, the others' are in no room. One new process of each stack,
+one after another.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Measures the claim race of all stacks in turn: fifty people claim one patient at the same time.
 
-Ours decides by its rules, keeps the record and its history on disk, and tells everybody who hears the queue; the others
-set a key where there is none, and tell the patient. Measured is the time from the winner's press being sent to the
-patient's page knowing it on the other worker, and the CPU of all workers for a race.
+Our server decides by its rules, stores the record and its history on disk, and updates all subscribers of the queue;
+the others set a key if it does not exist, and inform the patient. Measured are the time from the winner's claim to its
+arrival at the patient's page on the other worker, and the CPU of all workers for a race.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Runs aiortc's MediaRelay as its documentation does: two peer connections per call, each sends the other's tracks.
 
-A server in a process of its own, told by a pipe: ("call", (offer, offer)) is answered by the two answers.
+A server in a process of its own, controlled by a pipe: it replies to ("call", (offer, offer)) with the two answers.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Installs the other servers' programs once into the user's cache folder, by the usual package tools.
 
-Knows which versions are compared, and what is missing in words. Which registry the tools ask is their own setting.
+Knows the compared versions, and the sentences about missing programs. The registry is the tools' own setting.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class MissingServerError(Exception):
 
 
 class Program(NamedTuple):
-    """How a server is started, and which versions it is made of."""
+    """How a server is started, and the versions of its parts."""
 
     command: tuple[str, ...]
     versions: dict[str, str]

@@ -1,6 +1,7 @@
 """Starts servers side by side, ours and the others', each with the same number of workers and a store of its own.
 
-Knows how each is started and stopped, and which processes are its own. What is said to them is in `companies.py`.
+Knows how each is started and stopped, and which processes are its own. The messages to them are defined in
+`companies.py`.
 """
 
 import select

@@ -44,7 +44,7 @@ async def count(track: MediaStreamTrack) -> None:
 
 
 class Peer:
-    """One connection at a time; its tracks are those of the newest."""
+    """One connection at a time, with the tracks of the newest one."""
 
     def __init__(self) -> None:
         self.connection: RTCPeerConnection | None = None

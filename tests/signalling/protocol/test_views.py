@@ -31,7 +31,7 @@ from tests.signalling.visits import (
 
 
 def shown(part: object) -> object:
-    """Return a message's part as it is sent."""
+    """Return a message's part in the form in which it is sent."""
     return msgspec.to_builtins(part)
 
 

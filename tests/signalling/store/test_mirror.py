@@ -41,7 +41,7 @@ class Seen:
         return found
 
     def sequences(self) -> list[int]:
-        """Return the numbers of the events, in the order in which they were told."""
+        """Return the numbers of the events, in the order of the calls."""
         return [news.seq for news in self.news if isinstance(news, Change)]
 
 

@@ -1,4 +1,4 @@
-"""What becomes of the queue as a whole: its rules are told when they change, and an alert is given once."""
+"""Tests the queue as a whole: its rules are sent when they change, and each alert is given once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MINUTE_MS = 60_000
 
 
 def line(waiting: int) -> OpenVisits:
-    """Return so many patients in line; the first came at T0, each other a minute later."""
+    """Return this number of waiting patients; the first arrived at T0, each other one a minute later."""
     visits = (replace(queued(), id=f"v_{n}", number=n, arrived_ms=T0 + n * MINUTE_MS) for n in range(waiting))
     return OpenVisits(visits)
 
 
 def watch(waiting: int, minutes: float, before: Watch | None = None, **policy: Any) -> Watch:
-    """Return the watch after so many minutes."""
+    """Return the watch after this number of minutes."""
     now_ms = T0 + round(minutes * MINUTE_MS)
     return watched(before or Watch(), line(waiting), Policy(**policy), now_ms)
 

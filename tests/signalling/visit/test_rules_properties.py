@@ -48,7 +48,7 @@ class Promises:
         self.now_ms = T0
 
     def take(self, actor: Actor, command: c.Command) -> None:
-        """Do one step and hold it against the promises."""
+        """Do one step and check the properties."""
         facts: dict[str, Any] = {"staff": on_call("lin", "osei")}
         before = self.visit
         decided = decide(before, command, actor, context(self.now_ms, **facts))

@@ -1,4 +1,4 @@
-"""How urgent a request is: set by staff, or by an answer of the setup guide; the later of the two that says more."""
+"""Tests the urgency of a request: set by staff, or by an answer of the setup guide."""
 
 from __future__ import annotations
 

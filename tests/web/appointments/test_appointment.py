@@ -43,7 +43,7 @@ def test_f25_a_change_of_rules_moves_the_instant_and_not_the_wall_time() -> None
 
 
 class Noted:
-    """Takes the place of the mail queue: an entry is the mail's name."""
+    """Replaces the mail queue: an entry is the mail's name."""
 
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None

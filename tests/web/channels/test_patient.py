@@ -22,7 +22,7 @@ OSEI = Actor(organisation="demo", id="u_osei", name="Dr M. Osei", role=Role.ADMI
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for jobs often, and do not wait before a second try or for a patient who seems to be there."""
+    """Polls jobs often, and does not wait before a second attempt or for a patient who seems to be present."""
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
     monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
     monkeypatch.setattr(rules, "GRACE_MS", 0)

@@ -14,7 +14,7 @@ from tests.web.pages.clinic import Clinic
 from tests.web.pages.reception import running
 
 OpenPage = Callable[..., Awaitable[Page]]
-# A socket that is lost on purpose is no fault of the page, nor that it looks for the reason at the socket's address.
+# A deliberately lost socket is no fault of the page, and neither is its request for the reason.
 EXPECTED = ("WebSocket connection to",)
 SOCKET = "/demo/ws"
 

@@ -89,7 +89,7 @@ async def test_f12_what_was_typed_outlasts_a_reload_and_another_language_but_not
     await expect(page.get_by_label("Full name")).to_have_value("Ana Ruiz")
     await expect(page.get_by_label("Where are you now?")).to_have_value("TX")
     await expect(page.get_by_label("Your name, and who you are to the patient")).to_be_visible()
-    # With a mistake the server sends what was written, which is then what holds.
+    # After a mistake the server sends the values that were typed, and they replace the draft.
     clinic.contexts["/demo/information"] = {"form": {**FORM, "name": "Ben"}, "errors": {"email": "No."}}
     await page.reload()
     await expect(page.get_by_label("Full name")).to_have_value("Ben")

@@ -25,7 +25,7 @@ def breakers(valkey: Redis) -> Breakers:
 
 
 async def fail(breakers: Breakers, valkey: Redis, times: int) -> None:
-    """Fail so many attempts, one after the other."""
+    """Fail this number of attempts, one after another."""
     for _ in range(times):
         await breakers.failed(ORG, HOOK, await now_ms(valkey))
 

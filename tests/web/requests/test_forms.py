@@ -88,7 +88,7 @@ async def test_s29_on_every_route_a_form_that_is_not_utf_8_is_refused_before_its
             kind = JSON if programs else (URLENCODED, MULTIPART)[at % 2]
             lines = [f"Content-Type: {kind}; {parameter}", "Content-Length: 1000"]
             status = await answer_to_head(site, method, path, *lines, *([admin] if at % 3 else []))
-            # Programs are refused by their missing key before anything of the body is looked at.
+            # Programs without a key are refused before the body is read.
             assert status in ((401, 404, 405, 429) if programs else (415,)), (method, path, parameter)
 
 

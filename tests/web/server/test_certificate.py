@@ -1,4 +1,4 @@
-"""A renewed certificate: taken up by every worker, while connections go on; one that is broken changes nothing."""
+"""Tests a renewed certificate: every worker loads it while connections continue; a broken one changes nothing."""
 
 import datetime
 import http.client

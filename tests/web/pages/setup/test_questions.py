@@ -10,7 +10,7 @@ __all__ = ["open_page"]  # the fixture
 
 
 async def asked(page: Page, button: str, title: str, *words: str) -> None:
-    """Press a button, read the question, say no, and then yes by the same word."""
+    """Press a button, read the question, cancel, and then confirm with the button of the same name."""
     for yes in (False, True):
         await page.get_by_role("button", name=button).click()
         dialog = page.get_by_role("dialog", name=title)
