@@ -18,7 +18,7 @@ from tests.faults.table import Figure, Ran, markdown, placed, read, written
 ALL = os.environ.get("GREENROOM_FAULTS") == "all"
 README = Path(__file__).resolve().parents[2] / "README.md"
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores"
-QUICK_SLACK = 4.0
+QUICK_SLACK = 8.0
 """The quick part runs beside other tests on the same cores, so its bounds are wider by this factor."""
 
 Rounds = Callable[[int, int], int]
