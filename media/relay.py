@@ -35,7 +35,7 @@ from media.transport.udp import RelaySettings
 logger = logging.getLogger(__name__)
 
 LIMIT_S: Final = 0.5  # the time in s between two limits sent to the senders of a room of more than two
-# How often the server sends transport-cc feedback while it withholds packets, as browsers do
+# The time in s between the server's transport-cc feedback while it withholds packets, as in browsers.
 TICK_S: Final = 0.050
 
 

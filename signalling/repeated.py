@@ -9,7 +9,7 @@ EVERY_S = 60.0
 
 
 class Repeated:
-    """When each event was last logged, and how often it happened since. `now_s` is monotonic."""
+    """The time at which each event was last logged, and its count since then. `now_s` is monotonic."""
 
     def __init__(self) -> None:
         self._until_s: dict[str, float] = {}

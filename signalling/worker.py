@@ -86,7 +86,7 @@ class Worker:
         self.socket_counts = SocketCounts(limits)
         self.connections: dict[str, Connection] = {}
         self.lingering: set[str] = set()  # the connections that may resume soon
-        self.hellos: set[asyncio.Timeout] = set()  # of sockets whose `hello` is awaited
+        self.hellos: set[asyncio.Timeout] = set()  # the time-outs of sockets whose `hello` is awaited
         self.websocket: type[WebSocket] = WebSocket  # `start` chooses a faster class
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()

@@ -20,7 +20,7 @@ LOUDER: Final = 1.5  # another party becomes the speaker if its score is higher 
 
 
 class Voice:
-    """How loud one party is in the current step. The hot path calls `add`."""
+    """The loudness of one party in the current step. The hot path calls `add`."""
 
     __slots__ = ("_packets", "_total")
 

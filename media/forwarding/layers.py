@@ -103,7 +103,7 @@ class Layers:
 
 
 class LayerShares:
-    """How much of a video's bit rate its layers take. `octets`: counted by the hot path, by layer."""
+    """The share of a video's bit rate that each layer takes. `octets`: counted by the hot path, by layer."""
 
     __slots__ = ("_at_s", "_counted", "octets", "shares")
 

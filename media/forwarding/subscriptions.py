@@ -50,7 +50,7 @@ class BandwidthEstimate:
 
 
 class Subscription:
-    """What one endpoint, `to`, receives from another, `sender`.
+    """The media that one endpoint, `to`, receives from another, `sender`.
 
     `sources`: copies of the sender's sources, by the sender's SSRC, adapted to the receiver's sinks. `received`: the
     same, by the SSRC that the receiver sees.

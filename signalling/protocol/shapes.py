@@ -173,7 +173,7 @@ class IceServer(Part, frozen=True, kw_only=True):
 
 
 class ContactPart(Part, frozen=True, kw_only=True):
-    """What came of a message to the absent patient."""
+    """The result of a message to the absent patient."""
 
     channel: Annotated[
         str,

@@ -13,7 +13,7 @@ from signalling.visit.record import Actor
 
 
 class CountLimits(Protocol):
-    """How many sockets are allowed at a time."""
+    """The number of sockets allowed at a time."""
 
     @property
     def sockets_before_hello(self) -> int:

@@ -25,7 +25,7 @@ class KindQuality(Protocol):
 
 
 class PartyQuality(Protocol):
-    """What a relay measures of a party's connection at one moment. `received`: media sent to the party."""
+    """A relay's measurement of a party's connection at one moment. `received`: media sent to the party."""
 
     @property
     def rtt_ms(self) -> float | None: ...

@@ -164,7 +164,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a message to the absent patient: `channel` is "mail", "text" or "push".
+    """The result of a message to the absent patient: `channel` is "mail", "text" or "push".
 
     `state`: "sent", "retried" (it failed and is tried again) or "failed" (it was given up), at `at_ms`.
     """

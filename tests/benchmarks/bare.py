@@ -13,7 +13,7 @@ import uvloop
 
 from tests.benchmarks.process import Child, ChildError
 
-MESSAGE = bytes(450)  # as long as a row of On-Demand Requests
+MESSAGE = bytes(450)  # the same length as a row of On-Demand Requests
 HOST = "127.0.0.1"
 PER_TURN = 64
 READY_S = 20.0

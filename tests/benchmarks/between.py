@@ -36,7 +36,7 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """How many pairs, rounds, messages alone in a round, and messages of each pair when all are busy."""
+    """The number of pairs, of rounds, of single messages per round, and of messages of each pair when all are busy."""
 
     pairs: int
     rounds: int

@@ -19,7 +19,7 @@ from web.server.throwaway import GREENROOM
 
 PEERS = [*GREENROOM, "peers", "--local"]
 LIMIT_S = 300.0
-EDGE_S = 1.0  # after the last patient has arrived, and before the first leaves
+EDGE_S = 1.0  # the time in s left out after the last patient's arrival and before the first one leaves
 Tell = Callable[[float], None]
 
 

@@ -30,7 +30,9 @@ class BenchServer:
         self.endpoint = Endpoint(address.hostname, address.port, organisation)
 
     def staff(self, people: int, logins: int) -> list[Login]:
-        """Make the organisation with this number of providers; return the browsers, in turn for each provider."""
+        """Make the organisation with this number of providers; return browsers that are signed in as these
+        providers in turn.
+        """
         return asyncio.run(self.signed_in(people, logins))
 
     async def signed_in(self, people: int, logins: int) -> list[Login]:

@@ -41,7 +41,7 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """How many wait, step by step; how often the queue is opened and a patient claimed at each."""
+    """The number of waiting patients at each step; how often the queue is opened and a patient claimed per step."""
 
     waiting: tuple[int, ...]
     opens: int

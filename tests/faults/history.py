@@ -40,7 +40,7 @@ class Said:
 
     @property
     def refused(self) -> bool:
-        """Whether the server answered that it changed nothing."""
+        """True if the server answered that it changed nothing."""
         return self.answer not in ("done", "unknown", "unavailable")
 
 

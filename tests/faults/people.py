@@ -102,7 +102,7 @@ class Somebody:
 
     @property
     def here(self) -> bool:
-        """Whether there is a socket, with all topics asked for."""
+        """True if there is a socket, and all topics are requested."""
         return self._open.is_set()
 
     def saw(self, message: Received) -> None:

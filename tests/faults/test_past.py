@@ -42,7 +42,7 @@ async def watched() -> AsyncIterator[list[float]]:
 
     threshold = gc.get_threshold()
     gc.collect()
-    gc.freeze()  # as a worker does; other objects of this process are not the worker's
+    gc.freeze()  # as a worker does: objects of this process other than the worker's do not count
     gc.set_threshold(*GARBAGE)
     task = asyncio.create_task(watch())
     yield held_ms

@@ -85,7 +85,7 @@ async def test_r34_records_from_before_numbers_stand_first_in_the_order_of_their
             patient = await one.arrive()
             visit, _ = await store.load(ORG, Visit, f"{patient.visit}")
             assert visit is not None
-            # As a version without numbers wrote it, the newest with the smallest id or not.
+            # Written as by a version without numbers; the newest may have the smallest id.
             at_ms = visit.arrived_ms + 1000 * len(old)
             kept = visit.__class__(
                 **{
@@ -164,7 +164,7 @@ async def test_r34_a_mark_from_before_places_still_holds(valkey: Redis) -> None:
 async def test_r34_jobs_do_not_wait_an_hour_longer_and_later_ones_keep_their_time(valkey: Redis) -> None:
     jobs = Jobs(valkey, Seal({b"1": b"k" * 32}))
     now_ms = Store(valkey, Seal({b"1": b"k" * 32})).clock_ms()
-    # As a store has it whose clock was an hour ahead until now.
+    # Written as in a store whose clock was an hour ahead until now.
     await jobs.add(ORG, new_job("due", {}, now_ms + HOUR_MS), now_ms + HOUR_MS - 1000)
     await jobs.add(ORG, new_job("leased", {}, now_ms), now_ms + HOUR_MS + 60_000)
     await jobs.add(ORG, new_job("later", {}, now_ms), now_ms + 2 * HOUR_MS)

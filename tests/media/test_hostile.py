@@ -384,4 +384,4 @@ async def test_f_answers_with_ever_new_streams_are_refused_at_a_bound() -> None:
         with pytest.raises(SdpError) as refused:
             party.accept(changed)
         assert refused.value.code == "ssrc"
-        party.accept(answer)  # what is known already may be said again
+        party.accept(answer)  # an answer may repeat what the server already knows

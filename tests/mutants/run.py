@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     outcome = dict[Mutant, str]()
     with tempfile.TemporaryDirectory(prefix="greenroom-mutants-") as folder:
         bench, reasons = Bench(Path(folder), mutants), _reasons()
-        with contextlib.suppress(KeyboardInterrupt):  # what was judged until Ctrl-C is a smaller sample
+        with contextlib.suppress(KeyboardInterrupt):  # the changes judged until Ctrl-C are a smaller sample
             for mutant in mutants:
                 outcome[mutant] = _judged(bench, mutant, reasons)
     if options.again:

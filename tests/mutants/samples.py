@@ -12,7 +12,7 @@ import msgspec
 SURVIVED, EQUIVALENT = "survived", "equivalent"
 SAYS = {"killed": "killed", "late": "killed", SURVIVED: "survives", EQUIVALENT: "nobody can notice it"}
 """What results.md says of each judgement; `late` is a change that makes a test too slow."""
-BAR = "\\|"  # in a table of Markdown
+BAR = "\\|"  # a bar in a table of Markdown
 
 
 class Survivor(msgspec.Struct, frozen=True, order=True):

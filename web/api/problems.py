@@ -48,7 +48,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with one field: its place in the body (`patient.phone`), and a sentence."""
+    """A problem with one field: its place in the body (`patient.phone`), and a sentence."""
 
     field: str
     problem: str

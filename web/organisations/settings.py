@@ -60,7 +60,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     slot_min: Annotated[int, Meta(ge=5, le=240)] = 30
     # The hours from now to the earliest time that can be booked
     lead_h: Annotated[int, Meta(ge=0, le=336)] = 2
-    # How far ahead times can be booked
+    # The number of days ahead for which times can be booked
     horizon_days: Annotated[int, Meta(ge=1, le=180)] = 28
     # Booked visits at the same time: the number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1

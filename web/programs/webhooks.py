@@ -90,7 +90,8 @@ class Webhooks:
         async with answering():
             args = [after.id, self._sealed(organisation, after)]
             done = await self._replace(keys=[keys.WEBHOOKS(organisation)], args=args)
-            await self._redis.delete(keys.BREAKER(organisation, webhook.id))  # it is called again at once
+            # the receiver is called again at once
+            await self._redis.delete(keys.BREAKER(organisation, webhook.id))
         return after if done else None
 
     async def drop(self, organisation: str, webhook_id: str) -> bool:

@@ -227,7 +227,7 @@ def neighbourhood(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How guesses of one kind are delayed and stopped. With a `limit` of 0 they are delayed only.
+    """The delay and the limit for guesses of one kind. With a `limit` of 0 they are delayed only.
 
     With a `first_delay_ms` of 0 they are stopped only.
     """

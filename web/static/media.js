@@ -42,7 +42,7 @@ const STATES = {
 const sessionOf = (/** @type {string} */ sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] ?? "";
 
 /**
- * Which stream each m-line of an offer belongs to: mid -> the stream's id, which is the key of the party
+ * The stream of each m-line of an offer: mid -> the stream's id, which is the key of the party that is
  * heard there.
  *
  * @param {string} sdp
@@ -202,7 +202,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Whether a kind is switched off.
+   * True if a kind is switched off.
    *
    * @param {DeviceKind} kind
    */
@@ -211,8 +211,8 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Whether a device gives neither picture nor sound for now: its own switch is off, or another program has
-   * it.
+   * True if a device gives neither picture nor sound for now: its own switch is off, or another program
+   * uses it.
    *
    * @param {DeviceKind} kind
    */
@@ -232,7 +232,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Whose packets ("silent") or pictures ("still") have stopped arriving for two seconds, by party.
+   * The parties whose packets ("silent") or pictures ("still") have not arrived for two seconds.
    *
    * @param {(party: string) => { audio: boolean, video: boolean }} offOf what a party has switched off
    */

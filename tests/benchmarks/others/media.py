@@ -30,7 +30,7 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """How many calls (with aiortc: `few`), rounds, seconds of talk in each, and first pictures in each."""
+    """The number of calls (with aiortc: `few`), rounds, seconds of media per round, and first pictures per round."""
 
     calls: int
     few: int

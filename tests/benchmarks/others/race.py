@@ -28,7 +28,7 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """How many rounds, and races in each."""
+    """The number of rounds, and of races per round."""
 
     rounds: int
     races: int

@@ -9,7 +9,7 @@ const { RTCPeerConnection, RTCRtpCodecParameters, MediaStreamTrack } = createReq
   process.argv[2],
 );
 const SILENCE = 20; // bytes; a packet of silence has fewer
-const ENERGY = 0.001; // what a packet of sound counts
+const ENERGY = 0.001; // the energy that each packet of sound adds to the total
 const REPORT_MS = 100;
 const totals = { frames: 0, pictures: 0, sound: 0 };
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);

@@ -18,7 +18,7 @@ from tests.journeys.turn import coturn
 
 @contextmanager
 def a_server(*answers: bytes | None, host: str = "203.0.113.9") -> Iterator[tuple[int, list[bytes]]]:
-    """Yield a STUN server on the test's loop that answers each request with these addresses; None: with `host`."""
+    """Yield a STUN server on the test's loop that answers requests with these addresses; None answers with `host`."""
     loop, got = asyncio.get_running_loop(), list[bytes]()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)

@@ -21,7 +21,7 @@ Change = Callable[[pytest.MonkeyPatch], None]
 
 @pytest.fixture(autouse=True)
 def undecided(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a process that has just started."""
+    """Resets the choice, as in a process that has just started."""
     monkeypatch.setattr(redis_transport, "chosen", None)
     monkeypatch.setattr(redis_transport, "TEST_S", 0.5)
 

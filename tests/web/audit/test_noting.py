@@ -124,7 +124,7 @@ async def test_keys_webhooks_and_facilities_leave_entries(site: Site) -> None:
         ("facilities", f"revoke {made['facility.added']}"),
     ):
         await press(admin, section, do)
-    await press(admin, "api", "revoke-key 000000000000")  # it does not exist: nothing was done
+    await press(admin, "api", "revoke-key 000000000000")  # this key does not exist, so nothing was done
     assert [(act.what, act.about) for act in (await acts(site))[4:]] == [
         ("key.revoked", made["key.added"]),
         ("webhook.changed", made["webhook.added"]),

@@ -62,7 +62,7 @@ def test_the_log_is_verified_exported_and_found_broken(greenroom_server: StartSe
     assert "cut from the end" in greenroom(server, "audit", "verify", code=1)
     store.close()
     assert server.stop() == 0
-    seen = SeenEntriesFile(server.data).get("demo")  # which the workers wrote when they stopped
+    seen = SeenEntriesFile(server.data).get("demo")  # the entry that the workers recorded when they stopped
     assert seen is not None
     assert seen[0] >= 5
 

@@ -39,7 +39,7 @@ log = structlog.get_logger("web.two_factor")
 
 
 class Wrong(NamedTuple):
-    """Why a form was refused: the field, a sentence, the status, and the seconds until the next try (0: at once)."""
+    """The reason of a refusal: the field, a sentence, the status, and the seconds until the next try (0: at once)."""
 
     field: str
     sentence: str

@@ -76,12 +76,12 @@ class Proxy:
 
     @property
     def lost(self) -> int:
-        """How many packets and segments were lost or found the queue full, in both directions."""
+        """The number of packets and segments that were lost or found the queue full, in both directions."""
         return self._count("lost") + self._count("queue_full")
 
     @property
     def passed(self) -> int:
-        """How many packets and segments passed, in both directions."""
+        """The number of packets and segments that passed, in both directions."""
         return self._count("passed")
 
     def lead_to(self, server: tuple[str, int]) -> None:

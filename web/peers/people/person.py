@@ -31,7 +31,7 @@ AGAIN_S = 0.25  # after `unavailable`
 
 @dataclass(slots=True)
 class Seen:
-    """What happened to one person: codes of refused requests, close codes of lost sockets, number of reconnections."""
+    """The events of one person: codes of refused requests, close codes of lost sockets, number of reconnections."""
 
     refusals: list[str] = field(default_factory=list)
     closes: list[int] = field(default_factory=list)

@@ -45,7 +45,7 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 class StepFigures(msgspec.Struct, frozen=True):
-    """How long one step took, in seconds."""
+    """The duration of one step, in seconds."""
 
     count: int
     mean_s: float
@@ -77,7 +77,7 @@ class ErrorFigures(msgspec.Struct, frozen=True):
 
 
 class PatientCounts(msgspec.Struct, frozen=True):
-    """How many patients are waiting, in a call, and done."""
+    """The number of patients who are waiting, in a call, and done."""
 
     arrived: int
     waiting: int

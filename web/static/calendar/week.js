@@ -26,7 +26,7 @@ const zoneName = (/** @type {number} */ at) =>
     .formatToParts(at)
     .find(({ type }) => type === "timeZoneName")?.value ?? mine;
 
-/** Whether the two clocks show the same at all these times. */
+/** True if the two clocks show the same at all these times. */
 function sameClocks() {
   const wall = (/** @type {string} */ timeZone) =>
     new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short", timeStyle: "short" });

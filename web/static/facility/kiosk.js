@@ -7,7 +7,7 @@ import { t } from "../shared/text.js";
 import { ask } from "../shared/ui.js";
 
 const EVERY_MS = 3_000;
-forgetDrafts(); // also of other forms of this tab: others use this device
+forgetDrafts(); // also of other forms of this tab, because other people use this device
 
 const rows = one("#rows", HTMLElement);
 const { list = "", cleared = "" } = rows.dataset;
@@ -42,7 +42,7 @@ async function refresh() {
   const held = document.activeElement;
   const focus = held && rows.contains(held) ? held.id : "";
   shown = fresh;
-  rows.innerHTML = fresh; // of this server, drawn by the template that drew the page
+  rows.innerHTML = fresh; // the list comes from this server, drawn by the template of the page
   if (focus) document.getElementById(focus)?.focus();
   const news = called().filter((text) => !before.has(text));
   if (!news.length) return;

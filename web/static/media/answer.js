@@ -31,7 +31,7 @@ export function withH264First(answer) {
 const SENT = { width: 1280, height: 720, bitrate: 1_500_000, framerate: 30 };
 
 /**
- * Whether this device encodes H.264 in hardware, but not VP8: then H.264 saves its battery.
+ * True if this device encodes H.264 in hardware, but not VP8: then H.264 saves its battery.
  *
  * @param {MediaCapabilities | undefined} capabilities the browser's, if it has them
  */

@@ -16,7 +16,7 @@ const CONSTRAINTS = {
   video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } },
 };
 
-/** Why a device cannot be had, by the name of the error that getUserMedia gives. */
+/** The reason why a device is not available, by the name of getUserMedia's error. */
 /** @type {Record<string, DeviceWord>} */
 const REASONS = {
   NotAllowedError: "denied",
@@ -106,14 +106,14 @@ export class OwnDevices {
     return this.#preview;
   }
 
-  /** Whether the preview is shown as in a mirror. */
+  /** True if the preview is mirrored. */
   get mirrored() {
     return isMirrored(this.#live.video);
   }
 
   /**
-   * What may be sent of a kind, or null: a clone; or, once the person has pressed, the screen in place of the
-   * camera.
+   * The track of a kind that may be sent, or null: a clone; after the person's press, the screen in place
+   * of the camera.
    *
    * @param {DeviceKind} kind
    */
@@ -241,7 +241,7 @@ export class OwnDevices {
   }
 
   /**
-   * Whether a kind is switched off.
+   * True if a kind is switched off.
    *
    * @param {DeviceKind} kind
    */
@@ -250,8 +250,8 @@ export class OwnDevices {
   }
 
   /**
-   * Whether a device gives neither picture nor sound for now: its own switch is off, or another program has
-   * it.
+   * True if a device gives neither picture nor sound for now: its own switch is off, or another program
+   * uses it.
    *
    * @param {DeviceKind} kind
    */

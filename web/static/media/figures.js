@@ -25,8 +25,8 @@ export class Figures {
   }
 
   /**
-   * What `MediaSession.stats` says, of an RTCStatsReport read at `at_ms`; without one, of a call that has no
-   * connection.
+   * The result of `MediaSession.stats` for an RTCStatsReport read at `at_ms`; without one, for a call
+   * without connection.
    *
    * @param {number} at_ms
    * @param {RTCStatsReport | undefined} reports

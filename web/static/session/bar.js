@@ -32,7 +32,7 @@ export function bar({ home, title, since_ms, quality: [quality, tone], asides, o
       }
       <span class="chip ${TONES[tone]}" role="status"><span class="dot"></span>${quality}</span>
       ${repeat(
-        asides, // each keeps its element: a press reaches the button that it began on
+        asides, // each entry keeps its element, so that a press reaches the button on which it began
         ({ id }) => id,
         ({ id, label, short = label, count }) =>
           html`<button

@@ -205,7 +205,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Whether the server has lost a party's media.
+   * True if the server has lost a party's media.
    *
    * @param {string} party
    */

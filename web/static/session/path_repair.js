@@ -1,5 +1,5 @@
-/* When a lost path to the media is repaired: ICE is restarted, and if that does not help, the media are
-   joined again. Knows no media and no socket. */
+/* Repairs a lost path to the media: restarts ICE, and if that does not help, joins the media again. Knows
+   no media and no socket. */
 import { codeOf } from "../signalling/errors.js";
 
 const RESTART_AFTER_MS = 1_500; // "disconnected" often heals by itself

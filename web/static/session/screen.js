@@ -8,7 +8,7 @@ import { toast } from "../shared/ui.js";
 /** A screen rarely changes, and must be readable: few pictures, each sharp. */
 const HOW = { video: { frameRate: { ideal: 10, max: 15 } }, audio: false };
 
-/** Whether this browser can show its screen: those of phones cannot. */
+/** True if this browser can share its screen: browsers of phones cannot. */
 const canShare = () => Boolean(navigator.mediaDevices?.getDisplayMedia);
 
 export class Screen {
@@ -40,7 +40,7 @@ export class Screen {
     link.addEventListener("change", () => this.#look());
   }
 
-  /** Whether this page shows its screen. */
+  /** True if this page shares its screen. */
   get on() {
     return this.#track !== null;
   }

@@ -305,7 +305,7 @@ export class Session {
   }
 
   /**
-   * Whose network lets no picture or sound through, and how the visit can go on by phone.
+   * Draws the notice about a network that blocks picture and sound, and how to continue by phone.
    *
    * @param {Protocol.VisitPart} visit
    */

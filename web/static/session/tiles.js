@@ -161,7 +161,7 @@ export class Tiles {
 }
 
 /**
- * What a guest's own press is waiting for: a sentence over the devices.
+ * The sentence over the devices: what a guest's own press is waiting for.
  *
  * @param {{ visit: Protocol.VisitPart, me: Protocol.PartyPart }} own
  */

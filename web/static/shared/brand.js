@@ -1,4 +1,4 @@
-/* Whose page it is: the organisation's logo, or the first letter of its name. */
+/* The mark of a page's organisation: its logo, or the first letter of its name. */
 import { html } from "./lit.js";
 
 /**

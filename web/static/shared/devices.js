@@ -60,7 +60,7 @@ const HTTP = () => t("This page was opened without encryption (http).");
 const NEWER = () =>
   t("For picture and sound use a current Chrome, Edge, Firefox or Safari. All else works here too.");
 
-/** What does not work in a browser without RTCPeerConnection, and what to do. */
+/** The problem with a browser without RTCPeerConnection, and what to do. */
 export const noCallWords = () => ({ what: t("This browser cannot make video calls."), todo: NEWER() });
 /** A network on which no call connects, and what to do before the visit. */
 export const blockedWords = () => ({
@@ -153,7 +153,7 @@ export function browserFamily(agent = navigator.userAgent, touches = navigator.m
 }
 
 /**
- * Which system's settings to name.
+ * The system whose settings the texts name.
  *
  * @returns {System}
  */
@@ -165,7 +165,7 @@ export function systemFamily(agent = navigator.userAgent, touches = navigator.ma
 }
 
 /**
- * What was found, with `silent` for a device that works and gives nothing for now.
+ * The found devices, with `silent` for a device that works but gives nothing for now.
  *
  * @param {Found} found
  * @param {Pick<import("../media.js").MediaSession, "isSilent"> | null} media
@@ -178,8 +178,8 @@ export function foundNow(found, media) {
 }
 
 /**
- * What does not work, and what to do: one entry of {what, todo} for each device, or one for both if both have
- * the same reason. Empty if both work, are being asked for, or were not asked for.
+ * The problems of the devices and what to do: one entry of {what, todo} for each device, or one for both if
+ * both have the same reason. Empty if both work, are being asked for, or were not asked for.
  *
  * @param {Found} found
  */
@@ -240,7 +240,7 @@ const within = (promise, most_ms) =>
   });
 
 /**
- * Where a context's sound goes: to a speaker by its id, to the system's own for the empty one.
+ * The output of a context: the speaker with this id, or the system's default for an empty id.
  *
  * @param {AudioContext} context
  * @param {string} speaker

@@ -1,5 +1,5 @@
-/* What was typed into a form and is not sent yet: kept in this tab alone, for two hours, and forgotten when
-   the form has done its work. Pure, but for the storage. */
+/* Keeps what was typed into a form and is not sent yet: in this tab alone, for two hours, until the form
+   has been sent. Pure, but for the storage. */
 
 const BEGINS = "draft:";
 const KEPT_MS = 2 * 3_600_000;

@@ -1,4 +1,4 @@
-/* Which steps of a setup guide are asked, given the answers so far. The server has the same rule
+/* Chooses the steps of a setup guide that are asked, by the answers so far. The server has the same rule
    (signalling/visit/setup_guide.py, `visible`). Pure. */
 
 /**

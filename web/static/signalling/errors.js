@@ -1,4 +1,4 @@
-/* Why a request was refused, or got no answer. Knows no socket. */
+/* The reasons why a request was refused, or got no answer. Knows no socket. */
 
 /**
  * A request that was refused, or that got no answer. `code` is one of PROTOCOL.md's, or `offline`, `timeout`,

@@ -77,7 +77,7 @@ export class Acts {
   }
 
   /**
-   * What can be done in one's own session; `visit` is its state.
+   * The acts in one's own session; `visit` is its state.
    *
    * @param {Protocol.VisitPart | null | undefined} visit
    * @returns {Entry[]}

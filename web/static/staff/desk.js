@@ -190,7 +190,7 @@ export function askMessage(request) {
 }
 
 /**
- * When a message that was sent is read.
+ * The sentence about when a sent message is read.
  *
  * @param {Pick<Protocol.Row, "name" | "online">} request as it is now
  */

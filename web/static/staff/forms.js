@@ -25,7 +25,7 @@ async function question(event) {
 }
 document.addEventListener("submit", question, { capture: true });
 
-/** Whether a field has another content than the server gave it. */
+/** True if a field's content differs from the server's value. */
 const isChanged = (/** @type {Control} */ field) => {
   if (field instanceof HTMLSelectElement) {
     const given = [...field.options].findIndex(({ defaultSelected }) => defaultSelected);

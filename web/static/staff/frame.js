@@ -55,7 +55,7 @@ export function tendSide() {
 }
 
 /**
- * What stands in the frame's header.
+ * Draws the frame's header.
  *
  * @param {Side} view
  */
@@ -132,7 +132,7 @@ export function frame(content, view) {
 }
 
 /**
- * What is shown of one's own visit that is over; `reopen()` takes it up again while that is possible.
+ * Draws one's own visit after its end; `reopen()` reopens it while that is possible.
  *
  * @param {Protocol.VisitPart} visit
  * @param {{

@@ -1,8 +1,8 @@
-/* Whether a member of staff has a licence for where a patient is. Pure. */
+/* Checks whether a member of staff is licensed for a patient's region. Pure. */
 import { t } from "../shared/text.js";
 
 /**
- * Whether somebody may see patients of that region, as far as it is recorded; the server decides whether it
+ * True if a person may see patients of that region, as far as it is recorded; the server decides whether it
  * blocks.
  *
  * @param {{ states?: string[] }} person
@@ -12,5 +12,5 @@ export function isLicensed({ states }, { state }) {
   return !states?.length || !state || states.includes(state);
 }
 
-/** What is said of a colleague without it. */
+/** The words for a colleague without a licence. */
 export const unlicensedWords = () => t("not licensed there");

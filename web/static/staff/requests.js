@@ -51,7 +51,7 @@ function entries(request, { act, me }) {
 }
 
 /**
- * What an administrator decides about a request, beside Claim.
+ * An administrator's decisions about a request, beside Claim.
  *
  * @param {QueuedRow} request
  * @param {ListView["act"]} act
@@ -250,7 +250,7 @@ function onCallList(view) {
 }
 
 /**
- * What somebody who is off call misses; nothing for somebody who is on call.
+ * The notice of what a person who is off call misses; nothing if they are on call.
  *
  * @param {ListView} view
  */

@@ -1,4 +1,4 @@
-/* What of On-Demand Requests is shown, and in which order: what staff wrote and chose above the list. A
+/* Chooses which rows of On-Demand Requests are shown, and in which order, by the controls above the list. A
    choice hides no arrival: the chime and the counts are those of the whole queue. */
 import { stateName } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";

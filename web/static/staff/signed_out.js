@@ -1,5 +1,5 @@
-/* What a page of the staff shows once its sign-in is over: nothing of before. Patients' names, drafts and
-   pictures are taken from the page at once, and the way to sign in stands there. */
+/* Shows the end of a sign-in on a staff page: removes patients' names, drafts and pictures at once, and
+   shows a link to sign in. */
 import { html, render } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 

@@ -49,7 +49,7 @@ def test_two_runs_of_the_same_kind_are_hardly_ever_called_a_change() -> None:
         for change in compare(run(seed), run(seed + 100)).changes
         if change.verdict in (WORSE, BETTER)
     ]
-    assert len(changes) <= 2, changes  # of 63 figures, at 99% certainty
+    assert len(changes) <= 2, changes  # the number of false changes among 63 figures, at 99% certainty
 
 
 def test_too_few_patients_for_a_99th_percentile_are_reported_with_the_number_needed() -> None:
