@@ -126,7 +126,8 @@ async def _authenticate(request: web.Request, role: str) -> Actor | None:
     """Return the actor of this browser in that role, read now: the socket may have been opened before the sign-in."""
     async with answering():
         session = await request.app[SESSIONS].look(request)
-        return await ACTORS[role](request.app, session, request.match_info["organisation"])
+        wanted = request.query.get("visit")
+        return await ACTORS[role](request.app, session, request.match_info["organisation"], wanted)
 
 
 async def signalling(app: web.Application) -> AsyncIterator[None]:

@@ -127,10 +127,12 @@ class Person:
         password = demo.password(self.site.settings, email) if password is None else password
         return await self.post("/demo/staff/sign-in", {"email": email, "password": password})
 
-    async def socket(self, role: str) -> ClientWebSocketResponse:
+    async def socket(self, role: str, visit: str = "") -> ClientWebSocketResponse:
         """Return a WebSocket after hello; its first message is the answer to that."""
         ws = await self.client.ws_connect(
-            "/demo/ws", protocols=("greenroom.v1.json",), headers={"Origin": self.origin}
+            f"/demo/ws?visit={visit}" if visit else "/demo/ws",
+            protocols=("greenroom.v1.json",),
+            headers={"Origin": self.origin},
         )
         await ws.send_json({"type": "hello", "id": 1, "role": role})
         return ws

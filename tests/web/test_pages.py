@@ -105,8 +105,10 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
     assert told == {
         "organisation": {"id": "demo", "name": "Riverside Clinic", "logo": None},
         "visit": visit.id,
-        "ws": "/demo/ws",
+        "visits": [visit.id],
+        "ws": f"/demo/ws?visit={visit.id}",
         "home": "/demo",
+        "book": "/demo/appointments",
     }
 
 
@@ -133,9 +135,48 @@ async def test_a_browser_with_an_open_visit_comes_back_to_it(site: Site) -> None
     ana = site.person()
     await ana.ask_for_a_visit()
     assert (await ana.get("/demo/information")).headers["Location"] == "/demo/visit"
-    assert (await ana.post("/demo/information", FORM)).headers["Location"] == "/demo/visit"
+    (visit,) = await visits(site)
+    again = await ana.post("/demo/information", {**FORM, "name": "ana  RUIZ"})
+    assert again.headers["Location"] == f"/demo/visit?visit={visit.id}"
     assert len(await visits(site)) == 1
     assert "Return to your visit" in await (await ana.get("/demo")).text()
+
+
+async def test_f10_a_form_for_a_second_person_in_one_browser_is_asked_about_and_opens_a_second_visit(
+    site: Site,
+) -> None:
+    mother = site.person()
+    await mother.ask_for_a_visit(name="Ana Ruiz")
+    child = {**FORM, "name": "Ben Ruiz"}
+    asked = await mother.post("/demo/information", child)
+    text = await asked.text()
+    assert asked.status == 409
+    assert "Back to the visit of Ana Ruiz" in text
+    assert "Open a visit for Ben Ruiz as well" in text
+    assert 'value="Ben Ruiz"' in text
+    wrong = await mother.post("/demo/information", {**child, "another": "1", "email": "none"})
+    assert 'name="another"' in await wrong.text(), "a mistake does not ask again"
+    answers = [await mother.post("/demo/information", {**child, "another": "1"}) for _ in range(2)]
+    ana, ben = sorted(await visits(site), key=lambda visit: visit.patient.name)
+    assert [answer.headers["Location"] for answer in answers] == [f"/demo/visit?visit={ben.id}"] * 2
+    for visit in (ana, ben):
+        assert (await boot(await mother.get(f"/demo/visit?visit={visit.id}")))["visit"] == visit.id
+        ws = await mother.socket("patient", visit=visit.id)
+        assert (await ws.receive_json())["visit"] == visit.id
+    assert (await boot(await mother.get("/demo/visit")))["visits"] == [ben.id, ana.id], "the last one first"
+    assert "Return to the visit of Ana Ruiz" in await (await mother.get("/demo")).text()
+    assert (await mother.get("/demo/information?another")).status == 200
+
+
+async def test_f10_a_browser_reaches_no_visit_that_it_has_not_opened(site: Site) -> None:
+    ana, eve = site.person(), site.person()
+    await ana.ask_for_a_visit()
+    (visit,) = await visits(site)
+    await eve.ask_for_a_visit(name="Eve Other")
+    page = await (await eve.get(f"/demo/visit?visit={visit.id}")).text()
+    assert visit.id not in page
+    ws = await eve.socket("patient", visit=visit.id)
+    assert (await ws.receive_json())["visit"] != visit.id
 
 
 async def test_a_stranger_finds_no_visit_behind_the_address(site: Site) -> None:

@@ -291,12 +291,13 @@ async def test_s42_a_patients_cookie_opens_nothing_but_the_end_once_the_visit_ha
     for kind in (
         "visit.enter",
         "visit.start",
-        "visit.withdraw",
         "media.join",
         "visit.history",
         "visit.reopen",
     ):
         assert (await ask(ws, type=kind, visit=visit))["code"] in ("wrong_status", "not_allowed")
+    done = await ask(ws, type="visit.withdraw", visit=visit)
+    assert (done["type"], done["version"]) == ("done", 0), "said again, and changes nothing"
     assert isinstance(await service.command(robin, visit, c.Reopen()), Accepted)
     assert (await next_message(ws))["visit"]["status"] == "claimed", "the page comes back"
     assert (await ask(ws, type="subscribe", topic=f"case/{visit}"))["type"] == "subscribed"

@@ -1,8 +1,9 @@
 """Identifies a browser: staff by sign-in, a patient by the visits it opened, a guest by the link it redeemed.
 
-Knows what a session may hold ("staff", "half", "visit:{organisation}", "guest:{organisation}") and compares it with the
-account as it is now. Knows no page. A session begun before the account's last change counts as not signed in. A pending
-sign-in (right password, second factor not yet given) allows only the page for the second factor.
+Knows what a session may hold ("staff", "half", "visit:{organisation}", "visits:{organisation}", "guest:{organisation}")
+and compares it with the account as it is now. Knows no page. A session begun before the account's last change counts as
+not signed in. A pending sign-in (right password, second factor not yet given) allows only the page for the second
+factor.
 """
 
 from typing import Any
@@ -22,6 +23,8 @@ from web.organisations.settings import Organisation
 STAFF, HALF = "staff", "half"
 HALF_MS = 5 * 60_000
 """How long a pending sign-in waits for the second factor."""
+MOST_VISITS = 5
+"""How many visits a browser follows at one organisation."""
 
 
 class StaffActor(Actor, frozen=True, kw_only=True):
@@ -40,10 +43,33 @@ def visit_key(organisation: str) -> str:
     return f"visit:{organisation}"
 
 
-def visit_of(session: Session, organisation: str) -> str | None:
-    """Return the id of the last visit that this browser opened at the organisation, or None."""
-    found = session.get(visit_key(organisation))
-    return found if isinstance(found, str) else None
+def visit_of(session: Session, organisation: str, wanted: str | None = None) -> str | None:
+    """Return the id of the last visit that this browser opened at the organisation, or None.
+
+    `wanted`: the id of an earlier one, which is returned if the browser opened it.
+    """
+    held = visits_of(session, organisation)
+    return wanted if wanted in held else next(iter(held), None)
+
+
+def visits_of(session: Session, organisation: str) -> list[str]:
+    """Return the ids of the visits that this browser follows at the organisation, the last one first."""
+    last, earlier = session.get(visit_key(organisation)), session.get(earlier_key(organisation))
+    return [
+        one for one in (last, *(earlier if isinstance(earlier, list) else ())) if isinstance(one, str) and one
+    ]
+
+
+def add_visit(session: Session, organisation: str, visit_id: str) -> None:
+    """Follow one more visit: for another person, beside those that this browser follows already."""
+    earlier = [one for one in visits_of(session, organisation) if one != visit_id]
+    session[earlier_key(organisation)] = earlier[: MOST_VISITS - 1]
+    session[visit_key(organisation)] = visit_id
+
+
+def earlier_key(organisation: str) -> str:
+    """Return the session key of the visits that this browser opened before the last, and follows still."""
+    return f"visits:{organisation}"
 
 
 def booked_key(organisation: str) -> str:
@@ -206,7 +232,9 @@ def guest(visit: Visit, key: str) -> Actor | None:
     return Actor(organisation=visit.organisation, id=key, name=party.name, role=Role.GUEST, visit=visit.id)
 
 
-async def _staff_actor(app: web.Application, session: Session, organisation: str) -> Actor | None:
+async def _staff_actor(
+    app: web.Application, session: Session, organisation: str, _: str | None = None
+) -> Actor | None:
     account = await account_of(session, organisation, app[ACCOUNTS])
     if account is None or session.key is None:
         return None
@@ -223,13 +251,17 @@ async def _staff_actor(app: web.Application, session: Session, organisation: str
     )
 
 
-async def _patient_actor(app: web.Application, session: Session, organisation: str) -> Actor | None:
-    visit_id = visit_of(session, organisation)
+async def _patient_actor(
+    app: web.Application, session: Session, organisation: str, wanted: str | None = None
+) -> Actor | None:
+    visit_id = visit_of(session, organisation, wanted)
     visit = None if visit_id is None else await app[SERVICE].visit(organisation, visit_id)
     return None if visit is None else patient(organisation, visit.id, visit.patient.name)
 
 
-async def _guest_actor(app: web.Application, session: Session, organisation: str) -> Actor | None:
+async def _guest_actor(
+    app: web.Application, session: Session, organisation: str, _: str | None = None
+) -> Actor | None:
     found = guest_of(session, organisation)
     if found is None:
         return None
@@ -240,4 +272,7 @@ async def _guest_actor(app: web.Application, session: Session, organisation: str
 
 
 ACTORS = {"staff": _staff_actor, "patient": _patient_actor, "guest": _guest_actor}
-"""Role -> the function that returns the actor of a browser in that role, as it is now, or None."""
+"""Role -> the function that returns the actor of a browser in that role, as it is now, or None.
+
+The last argument is the id of the visit that a patient's page is about, as a browser may follow several.
+"""

@@ -58,6 +58,7 @@ interface Boot {
 interface VisitBoot extends Boot {
   visit: string;
   home: string;
+  visits: string[];
   book: string | null;
 }
 

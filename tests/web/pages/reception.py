@@ -103,7 +103,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
         "Riverside Clinic",
         {
             "hours": HOURS,
-            "open_visit": False,
+            "open_visits": [],
             "welcome": "See a clinician by video today, without an appointment.",
             "meet_now": {
                 "available": True,
@@ -126,7 +126,11 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
             "languages": [("en", "English"), ("es", "Español")],
         },
     ),
-    "/demo/visit": ("visit.html", "Your visit", {"boot": {**PERSON, "visit": "v_1", "home": "/demo"}}),
+    "/demo/visit": (
+        "visit.html",
+        "Your visit",
+        {"boot": {**PERSON, "visit": "v_1", "visits": ["v_1"], "home": "/demo"}},
+    ),
     "/demo/guest": ("guest.html", "Your session", {"boot": {**PERSON, "visit": "v_1", "guest": ROSA}}),
     "/demo/join/t0ken": (
         "join.html",

@@ -50,10 +50,10 @@ async def test_f17_the_calendar_is_not_ready_while_nobody_is_on_call(
 async def test_a_browser_with_an_open_visit_is_offered_the_way_back(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
-    clinic.contexts["/demo"] = {"open_visit": True}
+    clinic.contexts["/demo"] = {"open_visits": [("/demo/visit?visit=v_1", "Ana Ruiz")]}
     page = await open_page("/demo")
     await expect(page.get_by_role("link", name="Return to your visit")).to_have_attribute(
-        "href", "/demo/visit"
+        "href", "/demo/visit?visit=v_1"
     )
 
 

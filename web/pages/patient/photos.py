@@ -56,7 +56,8 @@ def _refused(refusal: Refusal) -> web.Response:
 async def _actors(request: web.Request, *roles: str) -> list[Actor]:
     """Return the actors that this browser is at the path's organisation, of these roles; it may be several."""
     organisation, session = await organisation_of(request), await sessions.get(request)
-    found = [await ACTORS[role](request.app, session, organisation.id) for role in roles]
+    wanted = request.match_info["visit"]
+    found = [await ACTORS[role](request.app, session, organisation.id, wanted) for role in roles]
     return [actor for actor in found if actor is not None]
 
 

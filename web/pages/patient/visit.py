@@ -16,7 +16,7 @@ from signalling.visit.record import PatientInformation, Visit
 from web.appointments.words import zone_words
 from web.errors import BlockedError
 from web.identity import sessions
-from web.identity.visitors import patient, visit_key, visit_of
+from web.identity.visitors import add_visit, patient, visit_of, visits_of
 from web.intake import information_form as patient_form
 from web.intake.availability import availability
 from web.intake.information_form import today_anywhere
@@ -71,7 +71,7 @@ async def start(request: web.Request) -> web.Response:
 async def calendar(request: web.Request) -> web.Response:
     """Answer GET /{organisation}: the public-facing calendar."""
     organisation = await organisation_of(request)
-    visit = await open_visit(request, organisation)
+    visits = await open_visits(request, organisation)
     local = datetime.now(ZoneInfo(organisation.timezone))
     hours = [
         {"day": name, "spans": [_span_words(*span) for span in spans], "today": day == local.weekday()}
@@ -80,7 +80,7 @@ async def calendar(request: web.Request) -> web.Response:
     context = {
         "hours": hours,
         "meet_now": await meet_now(request.app[SERVICE], organisation),
-        "open_visit": visit is not None,
+        "open_visits": [(_path(organisation, visit), visit.patient.name) for visit in visits],
         "welcome": organisation.welcome,
         "private": False,
         "week": await calendar_week(request, organisation),
@@ -130,34 +130,42 @@ async def meet_now(service: Service, organisation: Organisation) -> dict[str, An
 
 
 async def information(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/information: the form; redirect to this browser's visit if one is open."""
+    """Answer GET /{organisation}/information: the form; redirect to this browser's visit if one is open.
+
+    `?another`: the form for another person, who has a visit of their own.
+    """
     organisation = await organisation_of(request)
-    if await open_visit(request, organisation) is not None:
+    if "another" not in request.query and await open_visits(request, organisation):
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if (await availability(request.app[SERVICE], organisation)).why is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}")  # the calendar shows the reason
     form = patient_form.empty(organisation, current())
-    response = _form_page(request, organisation, form, {})
-    if not request.cookies.get(_form_cookie(request)):
-        _set_form_cookie(request, response, secrets.token_urlsafe(24))
-    return response
+    return _with_form_cookie(
+        request, _form_page(request, organisation, form, {}, another="another" in request.query)
+    )
 
 
 async def open_a_visit(request: web.Request) -> web.Response:
     """Answer POST /{organisation}/information: open the visit; the setup guide and the queue begin.
 
-    If it is sent twice (a double click, a reload), it opens one visit: the form's cookie determines the visit's id.
+    If it is sent twice (a double click, a reload), it opens one visit: the form's cookie determines the visit's id. If
+    this browser has an open visit of another person, the page asks first.
     """
     organisation = await organisation_of(request)
     posted = await read_form(request, PATIENT_BYTES)
-    if await open_visit(request, organisation) is not None:
-        raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     form, errors, found = patient_form.check(posted, organisation, today_anywhere())
+    visits = await open_visits(request, organisation)
+    same = next((visit for visit in visits if found is not None and is_same(visit.patient, found)), None)
+    if same is not None:
+        raise web.HTTPSeeOther(_path(organisation, same))
     shut = await shut_words(request.app[SERVICE], organisation)
     if shut:
         return _later(request, organisation, form, shut, status=409)
     if found is None:
-        return _form_page(request, organisation, form, errors)
+        return _form_page(request, organisation, form, errors, another="another" in posted)
+    if visits and "another" not in posted:
+        held = [(_path(organisation, visit), visit.patient.name) for visit in visits]
+        return _with_form_cookie(request, _asked(request, organisation, form, held))
     try:
         visit_id = await _opened(request, organisation, found)
     except BlockedError as blocked:
@@ -166,8 +174,9 @@ async def open_a_visit(request: web.Request) -> web.Response:
         response.headers["Retry-After"] = str(blocked.retry_s)
         return response
     session = await sessions.get(request)
-    session[visit_key(organisation.id)] = visit_id
-    response = web.Response(status=303, headers={"Location": f"/{organisation.id}/visit"})
+    add_visit(session, organisation.id, visit_id)
+    where = f"/{organisation.id}/visit?visit={visit_id}" if visits else f"/{organisation.id}/visit"
+    response = web.Response(status=303, headers={"Location": where})
     _set_form_cookie(request, response, "")
     return response
 
@@ -185,15 +194,20 @@ async def _opened(request: web.Request, organisation: Organisation, found: Patie
 
 
 async def visit_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/visit: the patient's single page, from the setup guide to the end."""
+    """Answer GET /{organisation}/visit: the patient's single page, from the setup guide to the end.
+
+    `?visit=`: which, if this browser follows several; the last one by default.
+    """
     organisation = await organisation_of(request)
-    visit_id = visit_of(await sessions.get(request), organisation.id)
+    session = await sessions.get(request)
+    visit_id = visit_of(session, organisation.id, request.query.get("visit"))
     if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:
         raise web.HTTPSeeOther(f"/{organisation.id}")
     boot = {
         **live(request, organisation),
         "visit": visit_id,
-        "ws": f"/{organisation.id}/ws",
+        "visits": visits_of(session, organisation.id),
+        "ws": f"/{organisation.id}/ws?visit={visit_id}",
         "home": f"/{organisation.id}",
         "book": f"/{organisation.id}/appointments" if organisation.booking.enabled else None,
     }
@@ -219,11 +233,21 @@ async def no_such_page(request: web.Request) -> web.Response:
     )
 
 
-async def open_visit(request: web.Request, organisation: Organisation) -> Visit | None:
-    """Return this browser's visit if it has not ended, else None."""
-    visit_id = visit_of(await sessions.get(request), organisation.id)
-    visit = None if visit_id is None else await request.app[SERVICE].visit(organisation.id, visit_id)
-    return visit if visit is not None and visit.is_open else None
+async def open_visits(request: web.Request, organisation: Organisation) -> list[Visit]:
+    """Return this browser's visits that have not ended, the last one first."""
+    held = visits_of(await sessions.get(request), organisation.id)
+    found = [await request.app[SERVICE].visit(organisation.id, visit_id) for visit_id in held]
+    return [visit for visit in found if visit is not None and visit.is_open]
+
+
+def is_same(patient: PatientInformation, other: PatientInformation) -> bool:
+    """Return whether two forms are about the same person, by name and date of birth."""
+    names = patient.name.casefold().split(), other.name.casefold().split()
+    return names[0] == names[1] and patient.birth_date == other.birth_date
+
+
+def _path(organisation: Organisation, visit: Visit) -> str:
+    return f"/{organisation.id}/visit?visit={visit.id}"
 
 
 def form_context(organisation: Organisation, form: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
@@ -237,11 +261,25 @@ def form_context(organisation: Organisation, form: dict[str, str], errors: dict[
 
 
 def _form_page(
-    request: web.Request, organisation: Organisation, form: dict[str, str], errors: dict[str, str]
+    request: web.Request,
+    organisation: Organisation,
+    form: dict[str, str],
+    errors: dict[str, str],
+    *,
+    another: bool,
 ) -> web.Response:
-    context = form_context(organisation, form, errors)
+    context = {**form_context(organisation, form, errors), "another": another}
     title = gettext("Please check: your information") if errors else gettext("Your information")
     return page(request, "information.html", context, title=title, status=422 if errors else 200)
+
+
+def _asked(
+    request: web.Request, organisation: Organisation, form: dict[str, str], visits: list[tuple[str, str]]
+) -> web.Response:
+    """Return the form as it was sent, with the question whether it is for another person than the open visits."""
+    context = {**form_context(organisation, form, {}), "visits": visits}
+    title = gettext("A second visit? Your information")
+    return page(request, "information.html", context, title=title, status=409)
 
 
 def _later(
@@ -256,6 +294,13 @@ def _later(
 
 def _form_cookie(request: web.Request) -> str:
     return request.app[SESSIONS].cookie_name + "-form"
+
+
+def _with_form_cookie(request: web.Request, response: web.Response) -> web.Response:
+    """Return the response; it sets the form's cookie if the browser has none."""
+    if not request.cookies.get(_form_cookie(request)):
+        _set_form_cookie(request, response, secrets.token_urlsafe(24))
+    return response
 
 
 def _set_form_cookie(request: web.Request, response: web.Response, nonce: str) -> None:

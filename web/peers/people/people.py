@@ -90,6 +90,8 @@ class Patient(Person):
             raise RefusedError(
                 "too_many", "from one address: a server for load tests has limits.visits_per_address = 0"
             )
+        if answer.status == 409:
+            raise RefusedError("closed_here", "the clinic has closed meanwhile")
         if answer.status != 303:
             wrong = ", ".join(wrong_fields(answer)) or f"status {answer.status}"
             raise RefusedError("form", f"the patient information is refused: {wrong}")

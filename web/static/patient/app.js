@@ -12,6 +12,7 @@ import { inEach, t, tn } from "../shared/text.js";
 import { announce, ask, connectionBar, toast } from "../shared/ui.js";
 import { guideStep } from "./guide.js";
 import { Photos } from "./photos.js";
+import { ownOfTab } from "./tab.js";
 import { PatientVisit } from "./visit.js";
 import { afterVisit, backWords, messages, placeLine, waitingRoom } from "./waiting.js";
 
@@ -20,6 +21,8 @@ const SLOW_MS = 4_000;
 const page = new LivePage("patient", draw);
 const { boot, client, connection, language, redraw, root } = page;
 const { organisation } = boot;
+const own = ownOfTab(boot, new URLSearchParams(location.search).has("visit"));
+if (own) location.replace(`${location.pathname}?visit=${encodeURIComponent(own)}${location.hash}`);
 const state = new PatientVisit(client, boot.visit);
 const bar = inEach(() => ({
   kept: t("Your place and your answers are kept."),
