@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run test check faults bench mutants lock vendor protocol docs messages clean
+.PHONY: run test check faults bench mutants lock vendor joined protocol docs messages clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
@@ -87,12 +87,16 @@ pictures: $(VENV)/.test
 vendor: $(VENV)/.test
 	@$(BIN)/python tests/vendor/refresh.py
 
+# The scripts and style sheets of each page in one file, made by esbuild; a tool of developers, no user needs it.
+joined:
+	@node tests/javascript/join.mjs
+
 # The reference at the end of PROTOCOL.md, made of the message types.
 protocol: $(VENV)/.test
 	@$(BIN)/python -m tests.signalling.protocol.write_reference
 
 # What the documents in docs/ hold of the code, made anew.
-docs: $(VENV)/.test
+docs: $(VENV)/.test joined
 	@$(BIN)/python -m tests.docs.write
 
 messages: $(VENV)/.run

@@ -50,8 +50,6 @@ DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining")
 SUPERVISOR: web.AppKey[Supervisor] = web.AppKey("supervisor")
 LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")
 """Writes a small key of this worker four times a second, and so knows whether the store accepts writes."""
-BUILD: web.AppKey[str] = web.AppKey("build")
-"""Changes with every version of the static files."""
 
 # Visits
 SIGNALLING: web.AppKey[Worker] = web.AppKey("signalling")

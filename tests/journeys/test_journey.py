@@ -11,7 +11,10 @@ from playwright.async_api import Browser, expect
 from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
 from tests.journeys.people import Patient, Staff, on_call, person
+from tests.journeys.wire import counted
 
+FIRST_VISIT_BYTES, SECOND_VISIT_BYTES = 80_000, 10_000
+"""What a patient receives from the calendar to the waiting room: headers, pages, files and frames."""
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
 
@@ -86,17 +89,26 @@ async def test_a_closed_tab_keeps_the_place_and_every_answer(
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server()
-    patient: Patient = await person(browser, server, Patient, **PHONE)
-    await patient.meet_now()
-    await patient.page.locator("main input[type=date]").fill("2026-11-20")
-    await patient.press("Next")
-    await patient.sees(re.compile(r"Step 2 of \d"))
-    context = patient.page.context
-    await patient.page.close()
-    again = Patient(await context.new_page(), server)
-    await again.go("/demo")
-    await again.page.get_by_role("link", name=re.compile("Return to your visit")).click()
-    await again.sees(re.compile(r"Step 2 of \d"))
+    async with counted(server.url) as wire:
+        server.url = wire.url
+        patient: Patient = await person(browser, server, Patient, **PHONE)
+        await patient.meet_now()
+        await patient.page.locator("main input[type=date]").fill("2026-11-20")
+        await patient.press("Next")
+        await patient.sees(re.compile(r"Step 2 of \d"))
+        context = patient.page.context
+        await patient.page.close()
+        assert wire.down <= FIRST_VISIT_BYTES
+        wire.down = wire.up = 0
+        again = Patient(await context.new_page(), server)
+        await again.go("/demo")
+        await again.page.get_by_role("link", name=re.compile("Return to your visit")).click()
+        await again.sees(re.compile(r"Step 2 of \d"))
+        assert wire.down <= SECOND_VISIT_BYTES
+        await _goes_back(again)
+
+
+async def _goes_back(again: Patient) -> None:
     await again.page.go_back()
     await again.go("/demo/visit#onset")
     await again.page.reload()

@@ -17,18 +17,18 @@ from redis.exceptions import ConnectionError
 from tests.conftest import StartServer
 from tests.web.site import FORM, OSEI, Site
 from web.config import load
-from web.keys import ACCOUNTS, BUILD, DRAINING
+from web.keys import ACCOUNTS, DRAINING
 from web.organisations import demo
 from web.pages import rendering
+from web.pages.static_files import link
 
 # --- static files
 
 
-async def test_a_files_link_carries_the_build_and_is_kept_for_good(site: Site) -> None:
+async def test_a_files_link_carries_its_hash_and_is_kept_for_good(site: Site) -> None:
     someone = site.person()
-    build = site.app[BUILD]
-    assert f'href="/static/{build}/css/base.css"' in await (await someone.get("/demo")).text()
-    response = await someone.get(f"/static/{build}/css/base.css")
+    assert f'href="{link("css/common.css")}"' in await (await someone.get("/demo")).text()
+    response = await someone.get(link("css/common.css"))
     assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert response.headers["Content-Type"] == "text/css; charset=utf-8"
 
@@ -56,15 +56,6 @@ async def test_a_page_of_an_older_build_still_finds_its_files(site: Site, prefix
 )
 async def test_nothing_but_the_static_folder_is_served(site: Site, path: str) -> None:
     assert (await site.person().get(path)).status == 404
-
-
-def test_the_build_changes_with_any_file(tmp_path: Path) -> None:
-    (tmp_path / "a.css").write_text("a")
-    first = rendering.build(tmp_path)
-    (tmp_path / "b.css").write_text("a")
-    second = rendering.build(tmp_path)
-    (tmp_path / "b.css").write_text("b")
-    assert len({first, second, rendering.build(tmp_path)}) == 3
 
 
 def test_boot_data_cannot_end_its_script_element() -> None:

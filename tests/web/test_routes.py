@@ -28,7 +28,7 @@ from web.api.operations import OPERATIONS
 from web.identity import throttle as doors
 from web.identity.throttle import TokenKind
 from web.identity.visitors import patient
-from web.keys import ACCOUNTS, API_KEYS, BUILD, FACILITIES, SERVICE
+from web.keys import ACCOUNTS, API_KEYS, FACILITIES, SERVICE
 from web.programs.scopes import Scope
 from web.requests.security import Rule
 
@@ -58,7 +58,6 @@ ROBIN = Actor(organisation="demo", id="u_robin", name="Robin Hale", role=Role.AD
 # refused, finds nothing, or is redirected to sign in. `everybody` includes keys, which are asked about the
 # API alone.
 MAY = """
-GET    /static/{build}/locale/{language}.js  everybody
 GET    /static/{path}            everybody
 GET    /                         everybody
 GET    /healthz                  everybody
@@ -245,8 +244,6 @@ class Cast:
             "webhook": (await hook.json())["webhook"]["id"],
             "name": "logo.png",
             "rest": "nothing/here",
-            "build": app[BUILD],
-            "language": "es",
             "path": "signalling.js",
         }
         self.tokens |= {

@@ -20,7 +20,7 @@ def sources() -> list[Path]:
         path
         for path in found
         if path.suffix in {".js", ".mjs", ".cjs", ".ts", ".css"}
-        and not {"vendor", "node_modules"} & {*path.parts}
+        and not {"vendor", "node_modules", "joined"} & {*path.parts}
     ]
 
 

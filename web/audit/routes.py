@@ -76,7 +76,6 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("GET", "/"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
-    ("GET", "/static/{build}/locale/{language}.js"): PUBLIC,
     ("GET", "/static/{path}"): PUBLIC,
     ("GET", "/{organisation}"): PUBLIC,
     ("GET", "/{organisation}/logo/{name}"): PUBLIC,

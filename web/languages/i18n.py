@@ -91,9 +91,8 @@ def _script(catalogue: Catalog, locale: str) -> bytes:
     words = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
     tag = json.dumps(locale.replace("_", "-"))
     return (
-        'import { learn } from "../shared/text.js";\n'
-        f"const language = [{tag}, (n) => Number({choose}), {words}];\n"
-        "learn(...language);\nexport default language;\n"
+        f"globalThis.pageLanguage = [{tag}, (n) => Number({choose}), {words}];\n"
+        "export default globalThis.pageLanguage;\n"
     ).encode()
 
 
@@ -263,16 +262,3 @@ def choices(request: web.Request) -> list[tuple[str, str, str, bool]]:
         (code, language.name, str(request.rel_url.update_query(lang=code)), code == current())
         for code, language in languages().items()
     ]
-
-
-async def script(request: web.Request) -> web.Response:
-    """Answer GET /static/{build}/locale/{language}.js: the texts for scripts. Raises HTTP 404."""
-    language = languages().get(request.match_info["language"])
-    if language is None:
-        raise web.HTTPNotFound
-    return web.Response(
-        body=language.script or b"export {};\n",
-        content_type="text/javascript",
-        charset="utf-8",
-        headers={"Cache-Control": "no-cache"},
-    )

@@ -3,10 +3,10 @@
    Knows the wire: hello, resume, requests, topics, close codes. Knows no DOM and no page, so that any page or
    worker can use it. The page calls `wake()` when it has reason to think that the network is back or the
    device has woken. */
+import { early, SUBPROTOCOL, socketUrl } from "./signalling/address.js";
 import { SignallingError } from "./signalling/errors.js";
 import { Topic } from "./signalling/topic.js";
 
-const SUBPROTOCOL = "greenroom.v1.json";
 const RESUME_WITHIN_MS = 60_000;
 const BACKOFF_MS = { first: 500, most: 15_000 };
 const DRAIN_JITTER_MS = 2_000; // close code 1001: reconnect at once, but not all clients at the same moment
@@ -83,9 +83,7 @@ export class SignallingClient extends Target {
    */
   constructor(url, { role, timeout_ms = 10_000 }) {
     super();
-    const absolute = new URL(url, globalThis.location?.href);
-    absolute.protocol = absolute.protocol.replace(/^http/, "ws");
-    this.#url = absolute.href;
+    this.#url = socketUrl(url);
     this.#role = role;
     this.#timeout = timeout_ms;
     /** @type {ClientStatus} */
@@ -207,17 +205,20 @@ export class SignallingClient extends Target {
   #open() {
     this.#drop();
     this.#say("connecting");
-    const socket = new WebSocket(this.#url, SUBPROTOCOL);
+    const socket = early(this.#url) ?? new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
     this.#unopened += 1;
     this.#timers.open = setTimeout(() => this.#lost(socket, 1006), OPEN_WITHIN_MS);
-    socket.onopen = () => {
-      this.#unopened = 0;
-      this.#blocked = false;
-      this.#hello();
-    };
+    socket.onopen = () => this.#opened();
+    if (socket.readyState === 1) this.#opened();
     socket.onmessage = (event) => this.#socket === socket && this.#receive(JSON.parse(event.data));
     socket.onclose = (event) => this.#lost(socket, event.code);
+  }
+
+  #opened() {
+    this.#unopened = 0;
+    this.#blocked = false;
+    this.#hello();
   }
 
   #hello() {

@@ -207,3 +207,9 @@ interface Tab {
   count?: number;
   current: boolean;
 }
+
+/** Left by the catalogue of the page's language, for `shared/text.js`; English has none. */
+declare var pageLanguage: import("./shared/text.js").Language | undefined;
+
+/** A socket from before its client is there (`patient/early.js`); null once a client has opened one. */
+declare var earlySocket: WebSocket | null | undefined;

@@ -119,7 +119,7 @@ async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> No
     response = await person.get(found[1])
     assert response.content_type == "text/javascript"
     script = await response.text()
-    assert 'const language = ["es-US", (n) => Number((n != 1)), {' in script
+    assert 'globalThis.pageLanguage = ["es-US", (n) => Number((n != 1)), {' in script
     assert '"Waiting room":["Sala de espera"]' in script
     assert "Escriba el nombre completo" not in script  # the server sends that text, not the script
     assert (await person.get(found[1].replace("es.js", "xx.js"))).status == 404

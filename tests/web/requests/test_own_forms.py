@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 
 from tests.web.site import ADMIN, FORM, OSEI, Person, Site
 from web.organisations import demo
-from web.pages.rendering import STATIC, TEMPLATES
+from web.pages.rendering import TEMPLATES
+from web.pages.static_files import STATIC
 from web.requests.own_forms import FIELD
 from web.requests.own_forms import FORM as FORM_TAG
 

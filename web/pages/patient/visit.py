@@ -88,7 +88,7 @@ async def calendar(request: web.Request) -> web.Response:
         "week_path": f"/{organisation.id}",
         "week_action": f"/{organisation.id}/appointments/hold",
     }
-    return page(request, "calendar.html", context, title=organisation.name)
+    return page(request, "calendar.html", context, title=organisation.name, unmixed=True)
 
 
 async def shut_words(service: Service, organisation: Organisation) -> str:
@@ -211,7 +211,7 @@ async def visit_page(request: web.Request) -> web.Response:
         "home": f"/{organisation.id}",
         "book": f"/{organisation.id}/appointments" if organisation.booking.enabled else None,
     }
-    return page(request, "visit.html", {"boot": boot}, title=gettext("Your visit"))
+    return page(request, "visit.html", {"boot": boot}, title=gettext("Your visit"), unmixed=True)
 
 
 async def no_such_page(request: web.Request) -> web.Response:

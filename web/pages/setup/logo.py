@@ -12,9 +12,9 @@ from web.languages.i18n import gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.logos import MOST_BYTES, Logos, checked
 from web.organisations.settings import Organisation
-from web.pages.rendering import KEEP_FOR_GOOD
 from web.pages.setup.frame import admin, path_of, show
 from web.pages.setup.overview import CALENDAR, calendar_context
+from web.pages.static_files import KEEP_FOR_GOOD
 from web.requests.forms import MULTIPART, read_posted
 
 FORM_BYTES = MOST_BYTES + 64 * 1024

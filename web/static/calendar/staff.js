@@ -1,6 +1,7 @@
 /* Keeps the staff's calendar current: returning to the page shows new bookings and check-ins. It asks the
    server only then, because regular requests would count as activity and prolong a sign-in without a
    person. */
+import "../staff/page.js";
 import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
 

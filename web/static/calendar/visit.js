@@ -1,5 +1,6 @@
 /* The page of a booked visit: it shows without a reload when Check In opens. The page works without this
    script. */
+import "../pages/form.js";
 import { forgetDrafts } from "../shared/drafts.js";
 
 forgetDrafts(); // the form has done its work

@@ -1,5 +1,6 @@
 /* A kiosk's page: loads the list every few seconds, and clears the screen if nobody has touched it for a
    while. The page works without this script; then the list is as old as the page. */
+import "../pages/form.js";
 import { playNotes } from "../shared/devices.js";
 import { forgetDrafts } from "../shared/drafts.js";
 import { one } from "../shared/page.js";

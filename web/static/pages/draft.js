@@ -2,6 +2,7 @@
    server sent the page with its own values, after a mistake, these are kept. */
 import { draftOf, keepDraft } from "../shared/drafts.js";
 import { one } from "../shared/page.js";
+import "./form.js";
 
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
 

@@ -1,5 +1,6 @@
 /* Comforts for the form of the public-facing calendar: another opening time or closed day as soon as the last
    one is used, Monday's hours on all weekdays, and how the colour will look. The form works without this. */
+import "../staff/page.js";
 import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
 

@@ -1,6 +1,7 @@
 /* The setup guide's builder made smooth: the buttons that add, move and remove a step change the form in
    place, and beside it stands the guide as a patient sees it, drawn by the patient's own code. Without this
    script the same buttons reload the page. */
+import "../staff/page.js";
 
 import { problemOf } from "../patient/answers.js";
 import { guideStep } from "../patient/guide.js";

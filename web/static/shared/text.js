@@ -1,14 +1,14 @@
 /* The words of a page in the reader's language. The English text is the key: what nobody translated stays
-   English. A catalogue is a module of its own (/static/…/locale/es.js), which a page loads before its other
-   modules and which teaches this one; a live page takes another language while it runs (`language.js`). Pure
-   but for that. */
+   English. A catalogue is a script of its own (/static/…/locale/es.js), which a page loads before its others
+   and which leaves its language for this one; a live page takes another language while it runs
+   (`language.js`). Pure but for that. */
 
 /** @typedef {Record<string, string[]>} Words the forms of each text, by the English one */
 /** @typedef {[locale: string, chooseForm: (n: number) => number, words: Words]} Language */
 
 /** @type {Language} */
 const ENGLISH = ["en", (n) => (n === 1 ? 0 : 1), {}];
-let [locale, chooseForm, words] = ENGLISH;
+let [locale, chooseForm, words] = globalThis.pageLanguage ?? ENGLISH;
 
 /**
  * Take a language: its BCP 47 tag, how the form of a plural is chosen, and the forms of each text by the

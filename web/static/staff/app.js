@@ -1,6 +1,7 @@
 /* The staff's app: the frame with the On-Call switch, the Sessions List, and one's own video session page.
    It changes pages by pushState, so that a claim needs no reload, and a session continues while the list is
    shown. */
+import "./idle.js";
 import { Session } from "../session/session.js";
 import { caseInformation } from "../shared/case.js";
 import { nameRegions, stateName } from "../shared/format.js";

@@ -1,6 +1,9 @@
 /* The frame of the staff's pages that the server draws (calendar, reports, set-up, settings): the On-Call
    switch, the bell, the chime. One stays on call while one works there. Takes the place of the frame that the
    server drew; knows nothing of what is on the page. */
+import "../pages/form.js";
+import "./forms.js";
+import "./idle.js";
 import { nothing, render } from "../shared/lit.js";
 import { one, told } from "../shared/page.js";
 import { prepareRegions, redrawing } from "../shared/ui.js";

@@ -247,6 +247,20 @@ async def test_answers_typed_while_the_connection_is_lost_are_sent_when_it_is_ba
     assert clinic.hellos[-1].get("resume") == "r_1"
 
 
+async def test_f49_the_page_opens_one_socket_before_its_script_is_there(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await open_page("/demo/nowhere")
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    await page.goto(f"{clinic.url}/demo/visit")
+    await expect(page.get_by_text("Step 1 of")).to_be_visible()
+    assert [url.rpartition(":")[2].partition("/")[2] for url in sockets] == ["demo/ws"]
+    await clinic.cut()
+    await clinic.until(lambda: len(clinic.hellos) == 2)
+    assert clinic.hellos[1]["resume"] == "r_1"
+
+
 async def test_f43_a_network_without_websockets_is_named_after_the_second_try_until_one_opens(
     clinic: Clinic, open_page: OpenPage
 ) -> None:

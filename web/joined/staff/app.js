@@ -1,0 +1,719 @@
+var je=globalThis,Ds=e=>e,Ct=je.trustedTypes,Is=Ct?Ct.createPolicy("lit-html",{createHTML:e=>e}):void 0,Be="$lit$",U=`lit$${Math.random().toFixed(9).slice(2)}$`,Fe="?"+U,eo=`<${Fe}>`,X=document,ft=()=>X.createComment(""),gt=e=>e===null||typeof e!="object"&&typeof e!="function",Ue=Array.isArray,Ys=e=>Ue(e)||typeof e?.[Symbol.iterator]=="function",Ye=`[ 	
+\f\r]`,mt=/<(?:(!--|\/[^a-zA-Z])|(\/?[a-zA-Z][^>\s]*)|(\/?$))/g,Rs=/-->/g,Ps=/>/g,Q=RegExp(`>|${Ye}(?:([^\\s"'>=/]+)(${Ye}*=${Ye}*(?:[^ 	
+\f\r"'\`<>=]|("|')|))|$)`,"g"),qs=/'/g,Ws=/"/g,js=/^(?:script|style|textarea|title)$/i,Ve=e=>(t,...s)=>({_$litType$:e,strings:t,values:s}),a=Ve(1),so=Ve(2),_a=Ve(3),A=Symbol.for("lit-noChange"),h=Symbol.for("lit-nothing"),Hs=new WeakMap,Z=X.createTreeWalker(X,129);function Bs(e,t){if(!Ue(e)||!e.hasOwnProperty("raw"))throw Error("invalid template strings array");return Is!==void 0?Is.createHTML(t):t}var Fs=(e,t)=>{let s=e.length-1,i=[],o,r=t===2?"<svg>":t===3?"<math>":"",l=mt;for(let c=0;c<s;c++){let d=e[c],u,m,p=-1,f=0;for(;f<d.length&&(l.lastIndex=f,m=l.exec(d),m!==null);)f=l.lastIndex,l===mt?m[1]==="!--"?l=Rs:m[1]!==void 0?l=Ps:m[2]!==void 0?(js.test(m[2])&&(o=RegExp("</"+m[2],"g")),l=Q):m[3]!==void 0&&(l=Q):l===Q?m[0]===">"?(l=o??mt,p=-1):m[1]===void 0?p=-2:(p=l.lastIndex-m[2].length,u=m[1],l=m[3]===void 0?Q:m[3]==='"'?Ws:qs):l===Ws||l===qs?l=Q:l===Rs||l===Ps?l=mt:(l=Q,o=void 0);let g=l===Q&&e[c+1].startsWith("/>")?" ":"";r+=l===mt?d+eo:p>=0?(i.push(u),d.slice(0,p)+Be+d.slice(p)+U+g):d+U+(p===-2?c:g)}return[Bs(e,r+(e[s]||"<?>")+(t===2?"</svg>":t===3?"</math>":"")),i]},bt=class e{constructor({strings:t,_$litType$:s},i){let o;this.parts=[];let r=0,l=0,c=t.length-1,d=this.parts,[u,m]=Fs(t,s);if(this.el=e.createElement(u,i),Z.currentNode=this.el.content,s===2||s===3){let p=this.el.content.firstChild;p.replaceWith(...p.childNodes)}for(;(o=Z.nextNode())!==null&&d.length<c;){if(o.nodeType===1){if(o.hasAttributes())for(let p of o.getAttributeNames())if(p.endsWith(Be)){let f=m[l++],g=o.getAttribute(p).split(U),$=/([.?@])?(.*)/.exec(f);d.push({type:1,index:r,name:$[2],strings:g,ctor:$[1]==="."?Ot:$[1]==="?"?Lt:$[1]==="@"?Dt:et}),o.removeAttribute(p)}else p.startsWith(U)&&(d.push({type:6,index:r}),o.removeAttribute(p));if(js.test(o.tagName)){let p=o.textContent.split(U),f=p.length-1;if(f>0){o.textContent=Ct?Ct.emptyScript:"";for(let g=0;g<f;g++)o.append(p[g],ft()),Z.nextNode(),d.push({type:2,index:++r});o.append(p[f],ft())}}}else if(o.nodeType===8)if(o.data===Fe)d.push({type:2,index:r});else{let p=-1;for(;(p=o.data.indexOf(U,p+1))!==-1;)d.push({type:7,index:r}),p+=U.length-1}r++}}static createElement(t,s){let i=X.createElement("template");return i.innerHTML=t,i}};function tt(e,t,s=e,i){if(t===A)return t;let o=i!==void 0?s._$Co?.[i]:s._$Cl,r=gt(t)?void 0:t._$litDirective$;return o?.constructor!==r&&(o?._$AO?.(!1),r===void 0?o=void 0:(o=new r(e),o._$AT(e,s,i)),i!==void 0?(s._$Co??=[])[i]=o:s._$Cl=o),o!==void 0&&(t=tt(e,o._$AS(e,t.values),o,i)),t}var Nt=class{constructor(t,s){this._$AV=[],this._$AN=void 0,this._$AD=t,this._$AM=s}get parentNode(){return this._$AM.parentNode}get _$AU(){return this._$AM._$AU}u(t){let{el:{content:s},parts:i}=this._$AD,o=(t?.creationScope??X).importNode(s,!0);Z.currentNode=o;let r=Z.nextNode(),l=0,c=0,d=i[0];for(;d!==void 0;){if(l===d.index){let u;d.type===2?u=new it(r,r.nextSibling,this,t):d.type===1?u=new d.ctor(r,d.name,d.strings,this,t):d.type===6&&(u=new It(r,this,t)),this._$AV.push(u),d=i[++c]}l!==d?.index&&(r=Z.nextNode(),l++)}return Z.currentNode=X,o}p(t){let s=0;for(let i of this._$AV)i!==void 0&&(i.strings!==void 0?(i._$AI(t,i,s),s+=i.strings.length-2):i._$AI(t[s])),s++}},it=class e{get _$AU(){return this._$AM?._$AU??this._$Cv}constructor(t,s,i,o){this.type=2,this._$AH=h,this._$AN=void 0,this._$AA=t,this._$AB=s,this._$AM=i,this.options=o,this._$Cv=o?.isConnected??!0}get parentNode(){let t=this._$AA.parentNode,s=this._$AM;return s!==void 0&&t?.nodeType===11&&(t=s.parentNode),t}get startNode(){return this._$AA}get endNode(){return this._$AB}_$AI(t,s=this){t=tt(this,t,s),gt(t)?t===h||t==null||t===""?(this._$AH!==h&&this._$AR(),this._$AH=h):t!==this._$AH&&t!==A&&this._(t):t._$litType$!==void 0?this.$(t):t.nodeType!==void 0?this.T(t):Ys(t)?this.k(t):this._(t)}O(t){return this._$AA.parentNode.insertBefore(t,this._$AB)}T(t){this._$AH!==t&&(this._$AR(),this._$AH=this.O(t))}_(t){this._$AH!==h&&gt(this._$AH)?this._$AA.nextSibling.data=t:this.T(X.createTextNode(t)),this._$AH=t}$(t){let{values:s,_$litType$:i}=t,o=typeof i=="number"?this._$AC(t):(i.el===void 0&&(i.el=bt.createElement(Bs(i.h,i.h[0]),this.options)),i);if(this._$AH?._$AD===o)this._$AH.p(s);else{let r=new Nt(o,this),l=r.u(this.options);r.p(s),this.T(l),this._$AH=r}}_$AC(t){let s=Hs.get(t.strings);return s===void 0&&Hs.set(t.strings,s=new bt(t)),s}k(t){Ue(this._$AH)||(this._$AH=[],this._$AR());let s=this._$AH,i,o=0;for(let r of t)o===s.length?s.push(i=new e(this.O(ft()),this.O(ft()),this,this.options)):i=s[o],i._$AI(r),o++;o<s.length&&(this._$AR(i&&i._$AB.nextSibling,o),s.length=o)}_$AR(t=this._$AA.nextSibling,s){for(this._$AP?.(!1,!0,s);t!==this._$AB;){let i=Ds(t).nextSibling;Ds(t).remove(),t=i}}setConnected(t){this._$AM===void 0&&(this._$Cv=t,this._$AP?.(t))}},et=class{get tagName(){return this.element.tagName}get _$AU(){return this._$AM._$AU}constructor(t,s,i,o,r){this.type=1,this._$AH=h,this._$AN=void 0,this.element=t,this.name=s,this._$AM=o,this.options=r,i.length>2||i[0]!==""||i[1]!==""?(this._$AH=Array(i.length-1).fill(new String),this.strings=i):this._$AH=h}_$AI(t,s=this,i,o){let r=this.strings,l=!1;if(r===void 0)t=tt(this,t,s,0),l=!gt(t)||t!==this._$AH&&t!==A,l&&(this._$AH=t);else{let c=t,d,u;for(t=r[0],d=0;d<r.length-1;d++)u=tt(this,c[i+d],s,d),u===A&&(u=this._$AH[d]),l||=!gt(u)||u!==this._$AH[d],u===h?t=h:t!==h&&(t+=(u??"")+r[d+1]),this._$AH[d]=u}l&&!o&&this.j(t)}j(t){t===h?this.element.removeAttribute(this.name):this.element.setAttribute(this.name,t??"")}},Ot=class extends et{constructor(){super(...arguments),this.type=3}j(t){this.element[this.name]=t===h?void 0:t}},Lt=class extends et{constructor(){super(...arguments),this.type=4}j(t){this.element.toggleAttribute(this.name,!!t&&t!==h)}},Dt=class extends et{constructor(t,s,i,o,r){super(t,s,i,o,r),this.type=5}_$AI(t,s=this){if((t=tt(this,t,s,0)??h)===A)return;let i=this._$AH,o=t===h&&i!==h||t.capture!==i.capture||t.once!==i.once||t.passive!==i.passive,r=t!==h&&(i===h||o);o&&this.element.removeEventListener(this.name,this,i),r&&this.element.addEventListener(this.name,this,t),this._$AH=t}handleEvent(t){typeof this._$AH=="function"?this._$AH.call(this.options?.host??this.element,t):this._$AH.handleEvent(t)}},It=class{constructor(t,s,i){this.element=t,this.type=6,this._$AN=void 0,this._$AM=s,this.options=i}get _$AU(){return this._$AM._$AU}_$AI(t){tt(this,t)}},Us={M:Be,P:U,A:Fe,C:1,L:Fs,R:Nt,D:Ys,V:tt,I:it,H:et,N:Lt,U:Dt,B:Ot,F:It},no=je.litHtmlPolyfillSupport;no?.(bt,it),(je.litHtmlVersions??=[]).push("3.3.3");var O=(e,t,s)=>{let i=s?.renderBefore??t,o=i._$litPart$;if(o===void 0){let r=s?.renderBefore??null;i._$litPart$=o=new it(t.insertBefore(ft(),r),r,void 0,s??{})}return o._$AI(e),o};var I={ATTRIBUTE:1,CHILD:2,PROPERTY:3,BOOLEAN_ATTRIBUTE:4,EVENT:5,ELEMENT:6},R=e=>(...t)=>({_$litDirective$:e,values:t}),L=class{constructor(t){}get _$AU(){return this._$AM._$AU}_$AT(t,s,i){this._$Ct=t,this._$AM=s,this._$Ci=i}_$AS(t,s){return this.update(t,s)}update(t,s){return this.render(...s)}};var io={},Ge=R(class extends L{constructor(){super(...arguments),this.ot=io}render(e,t){return t()}update(e,[t,s]){if(Array.isArray(t)){if(Array.isArray(this.ot)&&this.ot.length===t.length&&t.every((i,o)=>i===this.ot[o]))return A}else if(this.ot===t)return A;return this.ot=Array.isArray(t)?Array.from(t):t,this.render(t,s)}});var{I:oo}=Us,Vs=e=>e;var Rt=e=>e.strings===void 0,Gs=()=>document.createComment(""),ot=(e,t,s)=>{let i=e._$AA.parentNode,o=t===void 0?e._$AB:t._$AA;if(s===void 0){let r=i.insertBefore(Gs(),o),l=i.insertBefore(Gs(),o);s=new oo(r,l,e,e.options)}else{let r=s._$AB.nextSibling,l=s._$AM,c=l!==e;if(c){let d;s._$AQ?.(e),s._$AM=e,s._$AP!==void 0&&(d=e._$AU)!==l._$AU&&s._$AP(d)}if(r!==o||c){let d=s._$AA;for(;d!==r;){let u=Vs(d).nextSibling;Vs(i).insertBefore(d,o),d=u}}}return s},z=(e,t,s=e)=>(e._$AI(t,s),e),ro={},rt=(e,t=ro)=>e._$AH=t,zs=e=>e._$AH,Pt=e=>{e._$AR(),e._$AA.remove()};var ao=R(class extends L{constructor(){super(...arguments),this.key=h}render(e,t){return this.key=e,t}update(e,[t,s]){return t!==this.key&&(rt(e),this.key=t),s}});var K=R(class extends L{constructor(e){if(super(e),e.type!==I.PROPERTY&&e.type!==I.ATTRIBUTE&&e.type!==I.BOOLEAN_ATTRIBUTE)throw Error("The `live` directive is not allowed on child or event bindings");if(!Rt(e))throw Error("`live` bindings can only contain a single expression")}render(e){return e}update(e,[t]){if(t===A||t===h)return t;let s=e.element,i=e.name;if(e.type===I.PROPERTY){if(t===s[i])return A}else if(e.type===I.BOOLEAN_ATTRIBUTE){if(!!t===s.hasAttribute(i))return A}else if(e.type===I.ATTRIBUTE&&s.getAttribute(i)===t+"")return A;return rt(e),t}});var $t=(e,t)=>{let s=e._$AN;if(s===void 0)return!1;for(let i of s)i._$AO?.(t,!1),$t(i,t);return!0},qt=e=>{let t,s;do{if((t=e._$AM)===void 0)break;s=t._$AN,s.delete(e),e=t}while(s?.size===0)},Ks=e=>{for(let t;t=e._$AM;e=t){let s=t._$AN;if(s===void 0)t._$AN=s=new Set;else if(s.has(e))break;s.add(e),ho(t)}};function lo(e){this._$AN!==void 0?(qt(this),this._$AM=e,Ks(this)):this._$AM=e}function co(e,t=!1,s=0){let i=this._$AH,o=this._$AN;if(o!==void 0&&o.size!==0)if(t)if(Array.isArray(i))for(let r=s;r<i.length;r++)$t(i[r],!1),qt(i[r]);else i!=null&&($t(i,!1),qt(i));else $t(this,e)}var ho=e=>{e.type==I.CHILD&&(e._$AP??=co,e._$AQ??=lo)},Wt=class extends L{constructor(){super(...arguments),this._$AN=void 0}_$AT(t,s,i){super._$AT(t,s,i),Ks(this),this.isConnected=t._$AU}_$AO(t,s=!0){t!==this.isConnected&&(this.isConnected=t,t?this.reconnected?.():this.disconnected?.()),s&&($t(this,t),qt(this))}setValue(t){if(Rt(this._$Ct))this._$Ct._$AI(t,this);else{let s=[...this._$Ct._$AH];s[this._$Ci]=t,this._$Ct._$AI(s,this,0)}}disconnected(){}reconnected(){}};var ze=new WeakMap,st=R(class extends Wt{render(e){return h}update(e,[t]){let s=t!==this.G;return s&&this.rt(void 0),(s||this.lt!==this.ct)&&(this.G=t,this.ht=e.options?.host,this.rt(this.ct=e.element)),h}rt(e){if(this.G!==void 0)if(this.isConnected||(e=void 0),typeof this.G=="function"){let t=this.ht??globalThis,s=ze.get(t);s===void 0&&(s=new WeakMap,ze.set(t,s)),s.get(this.G)!==void 0&&this.G.call(this.ht,void 0),s.set(this.G,e),e!==void 0&&this.G.call(this.ht,e)}else this.G.value=e}get lt(){return typeof this.G=="function"?ze.get(this.ht??globalThis)?.get(this.G):this.G?.value}disconnected(){this.lt===this.ct&&this.rt(void 0)}reconnected(){this.rt(this.ct)}});var Js=(e,t,s)=>{let i=new Map;for(let o=t;o<=s;o++)i.set(e[o],o);return i},x=R(class extends L{constructor(e){if(super(e),e.type!==I.CHILD)throw Error("repeat() can only be used in text expressions")}dt(e,t,s){let i;s===void 0?s=t:t!==void 0&&(i=t);let o=[],r=[],l=0;for(let c of e)o[l]=i?i(c,l):l,r[l]=s(c,l),l++;return{values:r,keys:o}}render(e,t,s){return this.dt(e,t,s).values}update(e,[t,s,i]){let o=zs(e),{values:r,keys:l}=this.dt(t,s,i);if(!Array.isArray(o))return this.ut=l,r;let c=this.ut??=[],d=[],u,m,p=0,f=o.length-1,g=0,$=r.length-1;for(;p<=f&&g<=$;)if(o[p]===null)p++;else if(o[f]===null)f--;else if(c[p]===l[g])d[g]=z(o[p],r[g]),p++,g++;else if(c[f]===l[$])d[$]=z(o[f],r[$]),f--,$--;else if(c[p]===l[$])d[$]=z(o[p],r[$]),ot(e,d[$+1],o[p]),p++,$--;else if(c[f]===l[g])d[g]=z(o[f],r[g]),ot(e,o[p],o[f]),f--,g++;else if(u===void 0&&(u=Js(l,g,$),m=Js(c,p,f)),u.has(c[p]))if(u.has(c[f])){let T=m.get(l[g]),w=T!==void 0?o[T]:null;if(w===null){let Mt=ot(e,o[p]);z(Mt,r[g]),d[g]=Mt}else d[g]=z(w,r[g]),ot(e,o[p],w),o[T]=null;g++}else Pt(o[f]),f--;else Pt(o[p]),p++;for(;g<=$;){let T=ot(e,d[$+1]);z(T,r[g]),d[g++]=T}for(;p<=f;){let T=o[p++];T!==null&&Pt(T)}return this.ut=l,rt(e,d),A}});var Ke="form_token",uo=document.querySelector(`meta[name="${Ke}"]`),Ht=uo?.content,Qs=()=>Ht?a`<input type="hidden" name=${Ke} value=${Ht} />`:h,Zs=()=>Ht?new URLSearchParams({[Ke]:Ht}):void 0;function D(e,t,s=document){let i=s.querySelector(e);if(i instanceof t)return i;throw new TypeError(`There is no ${t.name} ${e} on this page.`)}var Yt=(e="#boot")=>JSON.parse(D(e,HTMLScriptElement).text);var Xs=["en",e=>e===1?0:1,{}],[Je,tn,vt]=globalThis.pageLanguage??Xs;function en(...e){[Je,tn,vt]=e.length?e:Xs}function v(e){let t,s;return()=>((t===void 0||s!==vt)&&([t,s]=[e(),vt]),t)}function sn(e,t){let s=new Map(Object.entries(t));return e.replace(/\{(\w+)\}/g,(i,o)=>s.has(o)?mo(String(s.get(o))):i)}var po=/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;function mo(e){return po.test(e)?`⁨${e}⁩`:e}function n(e,t={}){return sn(vt[e]?.[0]??e,t)}function H(e,t,s,i={}){let o=vt[e]?.[tn(s)]??(s===1?e:t);return sn(o,{n:s,...i})}function nt(){let e=Je.split("-")[0];return globalThis.navigator?.languages?.find(t=>t.split("-")[0]===e)??Je}var fo=9e3,go=400;function wt(e,t){let s=document.querySelector(`.${e}`);return s||(s=document.createElement("div"),s.className=e,s.setAttribute("role",t),document.body.append(s)),s}function on(){wt("toasts","status"),wt("announcer","status").classList.add("sr")}function rn(){let e=()=>[...document.querySelectorAll("details.more[open]")].filter(bo);document.addEventListener("keydown",({key:t})=>t==="Escape"&&e().forEach(yt));for(let t of["pointerdown","focusin"])document.addEventListener(t,({target:s})=>{for(let i of e())s instanceof Node&&i.contains(s)||(i.open=!1)})}var bo=e=>e instanceof HTMLDetailsElement;function yt(e){let t=e.closest("details");t&&(t.open=!1,t.querySelector("summary")?.focus())}function Qe(){let{activeElement:e}=document;return e instanceof HTMLElement?e:null}var nn=0;function _t(){let{classList:e}=document.documentElement;e.add("settling"),clearTimeout(nn),nn=setTimeout(()=>e.remove("settling"),go)}function Ze(e,t){_t(),e.remove(),t?.isConnected&&t.focus()}function M(e){let t=wt("announcer","status");t.textContent=t.textContent===e?`${e} `:e}function b(e,{bad:t=!1}={}){let s=wt("toasts","status"),i=document.createElement("div");i.className=`toast arrive${t?" bad":""}`;let o=()=>i.remove(),r=()=>setTimeout(()=>i.matches(":hover, :focus-within")?r():o(),fo);for(O(a`<span>${e}</span
+      ><button type="button" aria-label=${n("Close this message")} @click=${o}>✕</button>`,i),s.append(i);s.children.length>3;)s.firstElementChild?.remove();r()}function an(){wt("toasts","status").replaceChildren()}function V({title:e,text:t,yes:s,no:i,also:o,danger:r=!1}){return new Promise(l=>{let c=document.createElement("dialog"),d=Qe();c.className="ask",c.setAttribute("aria-labelledby","ask-title"),c.setAttribute("aria-describedby","ask-text"),O(a`<form method="dialog">
+        <h2 id="ask-title">${e}</h2>
+        <p id="ask-text">${t}</p>
+        <div class="row">
+          <button class="btn" value="no" autofocus>${i}</button>
+          ${o?a`<button class="btn" value="also">${o}</button>`:h}
+          <button class="btn ${r?"danger":"main"}" value="yes">${s}</button>
+        </div>
+      </form>`,c),c.addEventListener("close",()=>{Ze(c,d);let{returnValue:u}=c;l(u==="yes"||u==="also"?u:"")}),document.body.append(c),c.showModal()})}function at({title:e,text:t,fields:s,yes:i,no:o,danger:r=!1}){return new Promise(l=>{let c=document.createElement("dialog"),d=Qe(),u=null;c.className="ask",c.setAttribute("aria-labelledby","fill-title"),c.setAttribute("aria-describedby","fill-text"),O(a`<form class="stack" @submit=${p=>{p.preventDefault();let f=[...new FormData(p.currentTarget)];u=Object.fromEntries(f.map(([g,$])=>[g,String($)])),c.close()}}>
+        <h2 id="fill-title">${e}</h2>
+        <p id="fill-text">${t}</p>
+        ${s}
+        <div class="row">
+          <button type="button" class="btn" @click=${()=>c.close()}>${o}</button>
+          ${i?a`<button class="btn ${r?"danger":"main"}">${i}</button>`:h}
+        </div>
+      </form>`,c),c.addEventListener("close",()=>{Ze(c,d),l(u)}),document.body.append(c),c.showModal()})}var jt=class{#t=null;#e=()=>h;get open(){return this.#t!==null}show(t,s,i=()=>{}){this.close();let o=document.createElement("dialog"),r=Qe();o.className="drawer",o.setAttribute("aria-labelledby",t),this.#t=o,this.#e=s,o.addEventListener("click",l=>l.target===o&&o.close()),o.addEventListener("close",()=>{Ze(o,r),this.#t===o&&(this.#t=null),i()}),this.redraw(),document.body.append(o),o.showModal()}redraw(){this.#t&&O(a`<div class="stack">${this.#e(()=>this.close())}</div>`,this.#t)}close(){this.#t?.close()}};function ln(e,{kept:t,blocked:s,closed:i}){let{status:o,code:r,slow:l}=e,c=h;if(o==="retrying"||o==="connecting"&&l)c=a`<div class="banner">
+      <span>${e.blocked?s:n("Connection lost. Trying again by itself.")} ${t}</span>
+    </div>`;else if(o==="closed"&&r!==1e3){let{text:d,label:u,act:m}=i[String(r)]??i.other;c=a`<div class="banner closed">
+      <span>${d}</span><button type="button" class="btn" @click=${m}>${u}</button>
+    </div>`}return a`<div role="status">${c}</div>`}function cn(e){let t=!1;return()=>{t||(t=!0,queueMicrotask(()=>{t=!1,e()}))}}var hn=Yt(),dn=6e4,$o=3e4,vo=5e3,Ft=1/0,Bt=dn,ts=!1,Xe=!1,es=-1/0,E=document.createElement("dialog");E.className="ask";E.setAttribute("role","alertdialog");E.setAttribute("aria-labelledby","idle-heading");E.setAttribute("aria-describedby","idle-text");E.innerHTML=`<h2 id="idle-heading"></h2>
+  <p id="idle-text"><span></span> <b class="num"></b>.</p>
+  <p class="row"><button class="btn main" type="button"></button></p>`;var[wo,yo,_o,ss]=["h2","span","b","button"].map(e=>D(e,HTMLElement,E));document.body.append(E);function un(){wo.textContent=n("Are you still here?"),yo.textContent=n("To keep patients’ information safe you will be signed out, and off call, in"),ss.textContent=n("Stay signed in")}un();document.addEventListener("language",un);async function Ut(e){if(!Xe){Xe=!0,es=performance.now();try{let t=await fetch(hn.session,{method:e,headers:{Accept:"application/json"},body:e==="POST"?Zs():void 0});if(!t.ok)return;let{ends_in_ms:s}=await t.json();if(!s)return location.assign(`${hn.home}/sign-in`);Ft===1/0&&(Bt=Math.min(dn,s/2)),Ft=performance.now()+s}catch{}finally{Xe=!1}}}function pn(){let e=performance.now(),t=Ft-e,s=t<Bt;ts&&!E.open&&e-es>Math.min($o,Bt)?(ts=!1,Ut("POST")):(s||Ft===1/0)&&e-es>Math.min(vo,Bt/4)&&Ut("GET"),s&&!E.open&&E.isConnected&&t>0&&E.showModal(),!s&&E.open&&E.close();let i=Math.max(0,Math.ceil(t/1e3));s&&(_o.textContent=`${Math.floor(i/60)}:${String(i%60).padStart(2,"0")}`)}for(let e of["pointerdown","keydown"])addEventListener(e,()=>ts=!0,{capture:!0,passive:!0});ss.addEventListener("click",()=>Ut("POST").then(pn));E.addEventListener("close",_t);E.addEventListener("cancel",e=>{e.preventDefault(),ss.click()});setInterval(pn,1e3);Ut("GET");function Vt({name:e,logo:t},s=""){return t?a`<img class="logo" src=${t} alt=${s} />`:a`<span class="mark" aria-hidden="true">${e[0].toUpperCase()}</span>`}var mn=3e3,ns=v(()=>({"Safari on iOS":n("Open Settings, then Apps, then Safari, then Camera and Microphone, choose Allow, and reload this page."),Safari:n("In the menu bar choose Safari, then Settings for This Website, set Camera and Microphone to Allow, and reload this page."),Firefox:n("Click the crossed-out camera or microphone at the left of the address, remove the block, and reload this page."),Chromium:n("Click the icon at the left of the address, turn on Camera and Microphone, and reload this page.")})),is=v(()=>({iOS:n("Open Settings, then Apps, then this browser, turn on Camera and Microphone, and reload this page."),macOS:n("Open System Settings, then Privacy & Security, turn on this browser under Camera and under Microphone, and start the browser again."),Windows:n("Open Settings, then Privacy & security, turn on access for desktop apps under Camera and under Microphone, then press Try again."),Android:n("Open Settings, then Apps, then this browser, then Permissions, allow Camera and Microphone, and reload this page."),other:n("Open the privacy settings of this device, let this browser use camera and microphone, and reload this page.")})),fn=()=>n("Unplug it and plug it in again, or choose another, then press Try again."),os=()=>n("Close other programs or tabs with video calls, then press Try again."),rs=()=>n("This page was opened without encryption (http)."),Gt=()=>n("For picture and sound use a current Chrome, Edge, Firefox or Safari. All else works here too."),bn=()=>({what:n("This browser cannot make video calls."),todo:Gt()});var ko=(e,t)=>({video:{denied:[n("This browser does not let the page use the camera."),ns()[e]],system:[n("This device does not let the browser use the camera."),is()[t]],silent:[n("Your camera gives no picture."),n("It may be covered or switched off, or another program has taken it. The page goes on by itself as soon as it is back.")],missing:[n("No camera was found."),n("Connect one if you have it: the page takes it by itself. You can also join without a camera.")],busy:[n("The camera is in use by another program."),os()],insecure:[rs(),n("Browsers give the camera only to https pages. Ask for the https link.")],unsupported:[n("This browser has no way to use a camera."),Gt()],failed:[n("The camera could not be started."),fn()]},audio:{denied:[n("This browser does not let the page use the microphone."),ns()[e]],system:[n("This device does not let the browser use the microphone."),is()[t]],silent:[n("Your microphone gives no sound."),n("It may be switched off at the headset, or another program has taken it. The page goes on by itself as soon as it is back.")],missing:[n("No microphone was found."),n("Connect one if you have it: the page takes it by itself. You can also join without a microphone.")],busy:[n("The microphone is in use by another program."),os()],insecure:[rs(),n("Browsers give the microphone only to https pages. Ask for the https link.")],unsupported:[n("This browser has no way to use a microphone."),Gt()],failed:[n("The microphone could not be started."),fn()]},both:{denied:[n("This browser does not let the page use camera and microphone."),ns()[e]],system:[n("This device does not let the browser use camera and microphone."),is()[t]],silent:[n("Your camera gives no picture and your microphone no sound."),n("Another program or a phone call may have taken them. The page goes on by itself as soon as they are back.")],missing:[n("No camera and no microphone were found."),n("Connect them if you have them: the page takes them by itself.")],busy:[n("Camera and microphone are in use by another program."),os()],insecure:[rs(),n("Browsers give camera and microphone only to https pages. Ask for the https link.")],unsupported:[n("This browser has no way to use camera and microphone."),Gt()],failed:[n("Camera and microphone could not be started."),n("Unplug them and plug them in again, or choose others, then press Try again.")]}});function To(e=navigator.userAgent,t=navigator.maxTouchPoints){return/iPhone|iPad|iPod/.test(e)||/Macintosh/.test(e)&&t>1?"Safari on iOS":/Firefox\//.test(e)?"Firefox":/Chrom(e|ium)\//.test(e)?"Chromium":/Safari\//.test(e)?"Safari":"Chromium"}function xo(e=navigator.userAgent,t=navigator.maxTouchPoints){return/iPhone|iPad|iPod/.test(e)||/Macintosh/.test(e)&&t>1?"iOS":/Android/.test(e)?"Android":/Macintosh/.test(e)?"macOS":/Windows/.test(e)?"Windows":"other"}function lt(e,t){let s=i=>e[i]==="on"&&t?.isSilent(i)?"silent":e[i];return{audio:s("audio"),video:s("video")}}function zt({video:e,audio:t},s=To(),i=xo()){let o=ko(s,i);return(e===t?[["both",e]]:[["video",e],["audio",t]]).flatMap(([l,c])=>{if(c===null||c==="on"||c==="off")return[];let[d,u]=o[l][c];return[{what:d,todo:u}]})}var gn=(e,t)=>new Promise((s,i)=>{let r=setTimeout(()=>i(new DOMException("It takes too long.","TimeoutError")),t);e.then(s,i).finally(()=>clearTimeout(r))});async function So(e,t){if(!t)return e.destination;let s=e.createMediaStreamDestination(),i=new Audio;return i.srcObject=s.stream,await i.setSinkId(t),await i.play(),s}async function Kt({notes:e=[523.25,659.25],given:t=null,speaker:s=""}={}){let i=t??new AudioContext;try{await gn(i.resume(),mn);let o=await gn(So(i,s),mn),r=i.currentTime+.03;if(e.forEach((l,c)=>{let d=r+c*.22,u=new OscillatorNode(i,{frequency:l,type:"sine"}),m=new GainNode(i,{gain:0});m.gain.setValueAtTime(0,d),m.gain.linearRampToValueAtTime(.22,d+.02),m.gain.exponentialRampToValueAtTime(8e-4,d+.55),u.connect(m).connect(o),u.start(d),u.stop(d+.6)}),await new Promise(l=>setTimeout(l,220*e.length+600)),i.currentTime<r)throw new DOMException("No sound came out.","TimeoutError")}finally{t===null&&i.close().catch(()=>{})}}function $n(e){return e instanceof DOMException&&e.name==="TimeoutError"?n("No sound started. Connect a speaker or headphones, and press again."):n("The browser blocked the sound. Press again.")}var Ao={not_signed_in:()=>n("You are not signed in here. Please sign in again."),too_many_sockets:()=>n("Too many pages are open. Close some of them, or try again in a moment."),not_allowed:()=>n("You may not do this."),not_found:()=>n("There is no such visit here."),wrong_status:()=>n("This visit has moved on; that is no longer possible."),already_claimed:({by:e})=>e?n("{name} has claimed this visit.",e):n("Someone else has claimed this visit."),not_on_call:()=>n("Go On-Call first."),in_session:()=>n("End or return your live session first."),front_desk:()=>n("The front desk looks at this request first."),not_licensed:()=>n("You are not licensed where this patient is."),invalid_answer:()=>n("This answer cannot be kept."),guide_incomplete:()=>n("Some steps of the setup guide are still open."),bad_sdp:()=>n("Your browser's picture and sound cannot be used here."),room_full:()=>n("There is no place left in this session."),limit_reached:()=>n("No more can be kept in this visit."),unavailable:()=>n("The server cannot save right now. Please try again in a moment."),closed:()=>n("The connection was closed."),offline:()=>n("Not connected. Nothing was changed."),timeout:()=>n("The server did not answer in time.")};function _(e){let t=e;return Ao[t.code]?.(t.details??{})??t.message}var C=class extends Error{constructor(t,s,i={}){super(s),this.name="SignallingError",this.code=t,this.details=i}},P=e=>e instanceof C?e.code:"",vn=e=>e instanceof C?e.details:{};var Cl=v(()=>["",n("You are next"),n("You are second in line"),n("You are third in line"),n("You are fourth in line"),n("You are fifth in line"),n("You are sixth in line"),n("You are seventh in line"),n("You are eighth in line"),n("You are ninth in line"),n("You are tenth in line")]),wn={};function yn(e){wn=e}function _n(e){let t=Math.max(0,Math.floor(e/1e3)),s=o=>String(o).padStart(2,"0"),i=Math.floor(t/3600);return`${i?`${i}:${s(Math.floor(t/60)%60)}`:Math.floor(t/60)}:${s(t%60)}`}function J(e){let t=Math.round(e/6e4);return e<45e3?n("less than a minute"):H("{n} minute","{n} minutes",Math.max(1,t))}function q(e){return new Intl.DateTimeFormat(nt(),{hour:"numeric",minute:"2-digit"}).format(e)}function ct(e){return new Intl.DateTimeFormat(nt(),{month:"short",day:"numeric",hour:"numeric",minute:"2-digit"}).format(e)}function ht(e){let t=e.replace(/^(dr|mr|mrs|ms|prof)\.?\s+/i,"").split(/\s+/).filter(i=>/\p{L}/u.test(i));return[t[0],t.length>1?t.at(-1):""].map(i=>[...i??""][0]??"").join("").toUpperCase()||"?"}function Y(e){return wn[e]??e}var Eo=v(()=>new Intl.DisplayNames(nt(),{type:"language"})),Mo=v(()=>({ase:n("American Sign Language")}));function Jt(e){try{return Mo()[e]??Eo().of(e)??e}catch{return e}}function as(e){let t=new Date(`${e}T00:00:00Z`);return Number.isNaN(t.getTime())?e:new Intl.DateTimeFormat(nt(),{dateStyle:"long",timeZone:"UTC"}).format(t)}function kn(e,t){let s=new Date(`${e}T00:00:00Z`),i=new Date(t);if(Number.isNaN(s.getTime()))return null;let o=[i.getUTCMonth()-s.getUTCMonth(),i.getUTCDate()-s.getUTCDate()];return i.getUTCFullYear()-s.getUTCFullYear()-(o[0]<0||o[0]===0&&o[1]<0?1:0)}var Qt=e=>`tel:${e.replace(/[^+\d]/g,"")}`;var Zt=class{lines=[];unread=0;open=!1;#t;#e;#n;#i;#s=null;#r=!1;constructor(t,s,i,o){this.#t=t,this.#e=s,this.#n=i,this.#i=o}start(){this.#s??=this.#t.subscribe(`chat/${this.#e}`,t=>this.#l(t))}stop(){this.#s?.(),this.#s=null}look(t){this.open=t,t&&(this.unread=0)}isMine(t){return t.party===this.#n}async send(t){await this.#t.request({type:"chat.send",visit:this.#e,text:t})}#l(t){if(t.type==="chat.snapshot"){let i=new Set(this.lines.map(({id:r})=>r)),o=t.lines.filter(r=>!i.has(r.id)&&!this.isMine(r));return this.#r&&!this.open&&(this.unread+=o.length),this.#r=!0,this.lines=t.lines,this.#i(null)}this.lines=[...this.lines,t.line];let s=this.isMine(t.line)?null:t.line;return s&&!this.open&&(this.unread+=1),this.#i(s)}};function Co(e,t,s){e.preventDefault();let i=e.currentTarget,o=D("textarea",HTMLTextAreaElement,i),r=D("button",HTMLButtonElement,i),l=o.value.trim();l&&(r.disabled=!0,t.send(l).then(()=>i.reset(),s).finally(()=>{r.disabled=!1,o.focus()}))}function No(e){e.key!=="Enter"||e.shiftKey||e.isComposing||(e.preventDefault(),e.currentTarget.form?.requestSubmit())}var Oo=/(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]}’”])/;function Lo(e){return e.split(Oo).map((t,s)=>s%2?{href:t}:t)}function Do(e){return Lo(e).map(t=>typeof t=="string"?t:a`<a href=${t.href} target="_blank" rel="noopener noreferrer">${t.href}</a>`)}function Tn(e,{may:t,failed:s,hint:i=""}){let o=r=>Co(r,e,s);return a`<section class="chat" aria-label=${n("Messages")}>
+    <div class="lines" role="log" tabindex="0" aria-label=${n("Messages")}><div>
+      ${e.lines.length?h:a`<p class="quiet small">${n("Nothing has been written yet.")}</p>`}
+      ${x(e.lines,({id:r})=>r,r=>a`<div class="line" ?data-mine=${e.isMine(r)}>
+            <span class="small quiet"><bdi>${e.isMine(r)?n("You"):r.name}</bdi> ·
+              <span class="num">${q(r.at_ms)}</span></span>
+            <p dir="auto">${Do(r.text)}</p>
+          </div>`)}
+    </div></div>
+    ${t?a`<form class="write" @submit=${o}>
+            <label class="sr" for="chat-text">${n("Your message")}</label>
+            <textarea
+              class="input"
+              id="chat-text"
+              name="text"
+              rows="2"
+              maxlength="2000"
+              required
+              placeholder=${n("Write a message")}
+              @keydown=${No}></textarea>
+            <button class="btn main" name="send">${n("Send")}</button>
+          </form>`:a`<p class="quiet small">${i}</p>`}
+  </section>`}var Xt=class{open=null;#t;#e=!1;#n;#i;#s;#r=null;constructor({client:t,visit:s,party:i,own:o,opens:r,redraw:l}){this.#t=r,this.#n=o,this.#i=l,this.#s=new Zt(t,s,i,c=>this.#l(c))}start(){this.#s.start()}follow(t){let s=t&&!this.#e;this.#e=t,s&&this.#t&&!this.open&&this.show("own")}stop(){this.#s.stop()}show(t){this.open=t,this.#s.look(t==="chat"),this.#i(),t&&setTimeout(()=>this.#r?.scrollIntoView({block:"nearest"}))}get all(){let t=this.#n(),s={id:"chat",label:n("Messages"),count:this.#s.unread,view:()=>a`<h2>${n("Messages")}</h2>
+          ${Tn(this.#s,{may:!0,failed:i=>b(_(i),{bad:!0})})}`};return t?[{id:"own",...t},s]:[s]}get current(){return this.all.find(({id:t})=>t===this.open)??null}get named(){return this.#e?this.all:this.all.filter(({id:t})=>t==="chat")}way(){let t=this.#n();if(!t)return h;let s=this.open==="own";return a`<button
+      type="button"
+      class="btn way"
+      aria-expanded=${String(s)}
+      @click=${()=>this.show(s?null:"own")}>
+      <span>${t.label}</span>
+    </button>`}view(t){return t?a`<aside
+      class="beside"
+      aria-label=${t.label}
+      ${st(s=>{this.#r=s??null})}>
+      <button type="button" class="btn plain close" @click=${()=>this.show(null)}>
+        ${n("Close")}</button>${t.view()}
+    </aside>`:h}#l(t){t&&this.open!=="chat"&&(b(`${t.name}: ${t.text}`),M(n("Message from {name}: {text}",{name:t.name,text:t.text}))),this.#i()}};var ls={good:"",quiet:"off",amber:"amber"};function xn({home:e,title:t,since_ms:s,quality:[i,o],asides:r,open:l,show:c,entries:d}){return a`<header class="bar">
+    ${e}
+    <h1 tabindex="-1" data-focus>${t}</h1>
+    <span class="marks">
+      ${s?a`<span class="chip off"><since-clock since=${s}></since-clock></span>`:h}
+      <span class="chip ${ls[o]}" role="status"><span class="dot"></span>${i}</span>
+      ${x(r,({id:u})=>u,({id:u,label:m,short:p=m,count:f})=>a`<button
+            type="button"
+            class="btn"
+            aria-expanded=${l===u?"true":"false"}
+            @click=${()=>c(l===u?null:u)}>
+            <span class="full">${m}</span><span class="short" aria-hidden="true">${p}</span
+            >${f?a` <span class="chip amber num">${f}</span>`:h}
+          </button>`)}
+      ${Io(d)}
+    </span>
+  </header>`}function Io(e){if(!e.length)return h;let t=(s,i)=>{yt(s.currentTarget),i()};return a`<details class="more">
+    <summary class="btn">${n("More")}</summary>
+    <div class="card">
+      ${e.map(({words:s,lang:i,act:o})=>a` <button
+            type="button"
+            class="btn plain"
+            lang=${i??h}
+            @click=${r=>t(r,o)}>
+            ${s}
+          </button>`)}
+    </div>
+  </details>`}var te=class{quality=null;#t=new Map;#e=0;#n=!1;#i;#s;constructor(t,s){this.#i=t,this.#s=s}restart(t){this.#n=t,this.quality=null,this.#t.clear(),this.#e=0}async look(){let{media:t}=this.#i;if(!this.#n||!t||document.hidden)return;let s=this.#r();try{this.#t=await t.stopped(i=>this.#i.quietOf(i)),this.#e++%4===0&&(this.quality=(await t.stats()).words)}catch{this.restart(this.#n)}this.#r()!==s&&this.#s()}of(t,{present:s,started:i}){return!this.#n||!s||!i||this.#i.path!=="connected"?null:this.#t.get(t)??(this.#i.lost(t)?"silent":null)}first(t){let s=t.flatMap(([i,o])=>{let r=this.of(i,o);return r?[{name:o.name,stopped:r}]:[]});return s.find(({stopped:i})=>i==="silent")??s[0]??null}#r(){return JSON.stringify([this.quality,...this.#t])}};var j=e=>a`<svg
+    viewBox="0 0 24 24"
+    fill="none"
+    stroke="currentColor"
+    stroke-width="2"
+    stroke-linecap="round"
+    stroke-linejoin="round"
+    aria-hidden="true">
+    <path d=${e}></path>
+  </svg>`,Sn={microphone:j("M12 3a3 3 0 0 1 3 3v6a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM5 11a7 7 0 0 0 14 0M12 18v3"),microphoneOff:j("M15 9.5V6a3 3 0 0 0-5.7-1.3M9 9v3a3 3 0 0 0 4.5 2.6M5 11a7 7 0 0 0 11.5 5.4M19 11a7 7 0 0 1-.5 2.5M12 18v3M4 4l16 16"),camera:j("M4 7h9a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2H4a2 2 0 0 1-2-2V9a2 2 0 0 1 2-2zM15 11l6-3.5v9L15 13"),cameraOff:j("M10 7h3a2 2 0 0 1 2 2v2l6-3.5v9L17.5 14.5M15 15a2 2 0 0 1-2 2H4a2 2 0 0 1-2-2V9a2 2 0 0 1 1.5-1.9M4 4l16 16"),screen:j("M4 5h16v11H4zM9 20h6M12 16v4M12 13V8M9.5 10.5 12 8l2.5 2.5"),devices:j("M4 7h9M17 7h3M4 17h3M11 17h9M15 4.5v5M9 14.5v5"),full:j("M8 4H4v4M16 4h4v4M8 20H4v-4M16 20h4v-4"),notFull:j("M4 8h4V4M20 8h-4V4M4 16h4v4M20 16h-4v4"),leave:j("M3 14.5c0-1.5 4-3.5 9-3.5s9 2 9 3.5V17l-4 .5-1-3a14 14 0 0 0-8 0l-1 3L3 17z"),back:j("M9 14l-5-5 5-5M4 9h10a6 6 0 0 1 0 12h-3")};var An=v(()=>({title:n("Return to the queue?"),text:n("The patient goes back to their old place in line and is told so. Another clinician may claim the visit."),yes:n("Return to queue"),no:n("Stay in the session")})),En=v(()=>({title:n("End the session?"),text:n("It ends for both of you, and the patient leaves this page."),yes:n("End session"),also:n("End: held by phone"),no:n("Stay in the session"),danger:!0})),Ro=v(()=>({title:n("Leave the visit?"),text:n("Your request ends, and the clinician is told so. To be seen later you would start again at the end of the line."),yes:n("Leave the visit"),no:n("Stay"),danger:!0}));function B({icon:e,word:t,act:s,pressed:i=null,danger:o=!1,main:r=!1}){return a`<button
+    type="button"
+    class="control ${o?"danger":""} ${r?"main":""}"
+    aria-pressed=${i===null?h:String(i)}
+    @click=${s}>
+    ${Sn[e]}<span>${t}</span>
+  </button>`}function Mn(e,t,s){return e==="provider"?[{words:n("Return to queue"),act:()=>s("visit.release",An())},{words:n("End session"),act:()=>s("visit.end",En())}]:e==="guest"||t.left?[]:[{words:n("Leave the visit"),act:()=>s("visit.withdraw",Ro())}]}function Cn({role:e,me:{started:t,left:s},pressing:i,other:o,start:r,leave:l}){return a` ${t&&e==="guest"?a`<button type="button" class="btn big" aria-disabled="true">
+          ${n("Waiting for the others")}
+        </button>`:t?a`<button type="button" class="btn big" aria-disabled="true">
+            ${n("Waiting for {name}",{name:o})}
+          </button>`:a`<button
+            type="button"
+            class="btn main big"
+            aria-disabled=${i?"true":"false"}
+            @click=${r}>
+            ${s?n("Rejoin"):n("Start Session")}
+          </button>`}
+  ${s?a`<button type="button" class="btn" @click=${()=>l("visit.withdraw",null)}>
+          ${n("I am done")}
+        </button>`:h}`}function Po(e){D("#call-devices",HTMLDialogElement).showModal(),e.currentTarget.blur()}function Nn({role:e,link:t,other:s,full:i,canFull:o,toggleFull:r,screen:l,devices:c,leave:d}){let{found:u,muted:m}=t;return a` ${u.audio==="on"?B({icon:m.audio?"microphoneOff":"microphone",word:m.audio?n("Unmute"):n("Mute"),pressed:m.audio,act:()=>t.mute("audio",!m.audio)}):B({icon:"microphoneOff",word:n("No microphone"),act:()=>t.prepare()})}
+    ${u.video==="on"?B({icon:m.video?"cameraOff":"camera",word:m.video?n("Camera on"):n("Camera off"),act:()=>t.mute("video",!m.video)}):B({icon:"cameraOff",word:n("No camera"),act:()=>t.prepare()})}
+    ${l?B({icon:"screen",...l}):h}
+    ${B({icon:"devices",word:n("Devices"),act:Po})}
+    ${o?B({icon:i?"notFull":"full",word:i?n("Smaller"):n("Full screen"),act:r}):h}
+    ${e==="provider"?a`${B({icon:"back",word:n("To queue"),act:()=>d("visit.release",An())})}${B({icon:"leave",word:n("End"),danger:!0,act:()=>d("visit.end",En())})}`:B({icon:"leave",word:n("Leave the call"),danger:!0,act:()=>d("visit.hang_up",null)})}
+    <dialog class="ask" id="call-devices" aria-labelledby="call-devices-title" @close=${_t}>
+      <h2 id="call-devices-title">${n("Devices")}</h2>
+      <p class="quiet">
+        ${n("A change of camera or microphone is seen and heard by {name} at once.",{name:s})}
+      </p>
+      ${c()}
+      <form method="dialog" class="row"><button class="btn main">${n("Done")}</button></form>
+    </dialog>`}var qo=new Set(["default","communications"]),cs=e=>e.filter(({kind:t,id:s})=>t==="speaker"&&!qo.has(s)),Wo=(e,t)=>cs(t).some(({id:s})=>s===e)?e:"",ee=class{#t;#e;#n=new Set;#i="";#s=[];constructor({videos:t,redraw:s}){this.#t=t,this.#e=s}get blocked(){return[...this.#t()].some(t=>this.#n.has(t))}get speaker(){return"setSinkId"in HTMLMediaElement.prototype?Wo(this.#i,this.#s):null}async choose(t){let s=this.#i;this.#i=t;try{return await this.#r(),"on"}catch{return this.#i=s,await this.#r().catch(()=>{}),"failed"}}take(t){this.#s=t,this.#r().catch(()=>{})}async#r(){let{speaker:t}=this;if(t===null)return;let s=[...this.#t()].filter(({sinkId:i})=>i!==t);await Promise.all(s.map(i=>i.setSinkId(t)))}listen(){this.#r().catch(()=>{});for(let t of this.#t())t.srcObject&&t.play().then(()=>this.#l(t,!1),s=>s.name==="NotAllowedError"&&this.#l(t,!0))}press(){this.#n.clear(),this.#e(),this.listen()}#l(t,s){this.#n.has(t)!==s&&(s?this.#n.add(t):this.#n.delete(t),this.#e())}};var Ho=v(()=>[["video",n("Camera")],["audio",n("Microphone")]]);async function Yo(e){try{await Kt({speaker:e})}catch(t){b($n(t),{bad:!0})}}function On(e,t,s,i){let o=r=>i(r.target.value);return a`<label class="device"><span>${e}</span>
+    <select class="input" .value=${K(s)} @change=${o}>
+      ${t.map(({id:r,label:l},c)=>a`<option value=${r} ?selected=${r===s}>${l||`${e} ${c+1}`}</option>`)}
+    </select></label>`}var se=class{#t=[];#e;#n;#i;constructor({link:t,sound:s,redraw:i}){this.#e=t,this.#n=s,this.#i=i,t.addEventListener("devices",()=>this.#s())}view(){let{speaker:t}=this.#n,s=cs(this.#t);return a`<div class="devices">
+      ${Ho().map(([i,o])=>{let r=this.#t.filter(c=>c.kind===i);if(this.#e.found[i]!=="on"||!r.length)return h;let l=r.find(({selected:c})=>c)?.id??"";return On(o,r,l,c=>this.#r(i,c))})}
+      ${t===null||!s.length?h:On(n("Speaker"),[{id:"",label:n("As the system has it")},...s],t,i=>this.#r("speaker",i))}
+      <button type="button" class="btn" @click=${()=>Yo(t??"")}>
+        ${n("Test speaker")}
+      </button>
+    </div>`}async#s(){let{media:t}=this.#e;t&&(this.#t=await t.devices(),this.#n.take(this.#t),this.#i())}async#r(t,s){await(t==="speaker"?this.#n.choose(s):this.#e.media?.useDevice(t,s))!=="on"&&b(n("That device could not be started. The one before is kept."),{bad:!0}),await this.#s()}};function Ln({found:e,again:t}){let s=zt(e);if(!s.length)return h;let i=r=>e[r]===null||e[r]==="on",o=i("audio")?n("You can join without a camera."):i("video")?n("You can join without a microphone."):n("You can join all the same: you will see and hear the other side.");return a`<div class="notice amber troubles" role="status">
+    ${s.map(({what:r,todo:l})=>a`<p><b>${r}</b> ${l}</p>`)}
+    <p>${o}</p>
+    <button type="button" class="btn" @click=${t}>${n("Try again")}</button>
+  </div>`}var jo=["audio","video"];function Dn(e,t){let s={audio:!1,video:!1};e.addEventListener("change",()=>{let i=lt(e.found,e.media);for(let o of jo){let r=i[o]==="silent";r!==s[o]&&(s[o]=r,t()&&e.media&&Bo(o,r))}})}function Bo(e,t){if(!t)return b(e==="audio"?n("Your microphone works again."):n("Your camera works again."));for(let{what:s,todo:i}of zt({audio:"on",video:"on",[e]:"silent"}))b(`${s} ${i}`,{bad:!0})}var hs="a=rtcp-fb:111 nack";function Rn(e,t){return!t.includes(`${hs}\r
+`)||e.includes(`${hs}\r
+`)?e:e.replaceAll(/^a=rtpmap:111 .*\r\n/gm,s=>`${s}${hs}\r
+`)}function Pn(e){return e.replaceAll(/^(m=video \d+ \S+)((?: \d+)*?)((?: 10[23])+)((?: \d+)*)\r$/gm,"$1$3$2$4\r")}var Fo={width:1280,height:720,bitrate:15e5,framerate:30};async function qn(e){let t=async s=>{let i={...Fo,contentType:s},o=await e?.encodingInfo({type:"webrtc",video:i}).catch(()=>null);return!!(o?.supported&&o.powerEfficient)};return await t("video/H264")&&!await t("video/VP8")}var In="L1T3";async function Wn(e,t){let s=e.getParameters(),[i]=s.encodings??[];!i||i.scalabilityMode===In===t||(i.scalabilityMode=t?In:"L1T1",await e.setParameters(s).catch(()=>{}))}var ne=class{#t=new Map;#e=new Set;#n=0;restart(){this.#t.clear()}read(t,s,i,o){t-this.#n>2e3&&this.restart(),this.#n=t;let r=new Map;for(let c of s?.values()??[]){let d=c.type==="inbound-rtp"?i(c.trackIdentifier):void 0;if(d===void 0)continue;let u=r.get(d)??{packets:0,frames:0};r.set(d,{packets:u.packets+(c.packetsReceived??0),frames:u.frames+(c.framesDecoded??0)})}let l=new Map;for(let[c,{packets:d,frames:u}]of r){let{audio:m,video:p}=o(c),f=this.#i(`${c} frames`,u,p,t),g=this.#i(`${c} packets`,d,m&&p,t);(g||f)&&l.set(c,g?"silent":"still")}return l}#i(t,s,i,o){s>0&&this.#e.add(t);let r=this.#t.get(t);return i||r?.count!==s?(this.#t.set(t,{count:s,at_ms:o}),!1):this.#e.has(t)&&o-r.at_ms>=2e3}};var ie=["audio","video"],Hn={audio:{echoCancellation:!0,noiseSuppression:!0,autoGainControl:!0},video:{width:{ideal:640},height:{ideal:480},frameRate:{ideal:30,max:30}}},Uo={NotAllowedError:"denied",SecurityError:"insecure",NotFoundError:"missing",OverconstrainedError:"missing",NotReadableError:"busy",AbortError:"busy"},Vo=[0,1e3,2e3,4e3,8e3,16e3];function oe(e){let{name:t="",message:s=""}=e??{};return t==="NotAllowedError"&&/by (the )?system/i.test(s)?"system":Uo[t]??"failed"}var ae=({kind:e})=>e==="audio"?"audio":"video";function Go(e){let t=e?.getSettings().facingMode;return!t||t==="user"}var re=class{#t;#e;#n=!1;#i=!1;#s={audio:null,video:null};#r={audio:null,video:null};#l={audio:void 0,video:void 0};#o={audio:!1,video:!1};#a=null;#c=new MediaStream;#d=()=>this.#e("devicechange",null);constructor({send:t,tell:s}){this.#t=t,this.#e=s,globalThis.navigator.mediaDevices?.addEventListener("devicechange",this.#d)}get preview(){return this.#c}get mirrored(){return Go(this.#s.video)}sent(t){return t==="video"&&this.#n&&this.#a||this.#r[t]}show(t){return this.#a=t,this.#t()}async prepare({audio:t=!0,video:s=!0}={}){let i={audio:"off",video:"off"},o={audio:t,video:s},r=c=>this.#s[c]?.readyState==="live"&&!this.isSilent(c),l=ie.filter(c=>o[c]&&!r(c));for(let c of ie)o[c]&&(i[c]="on");if(l.length===0)return i;if(!globalThis.navigator.mediaDevices?.getUserMedia){let c=globalThis.isSecureContext?"unsupported":"insecure";for(let d of l)i[d]=c;return i}try{await this.#h(l)}catch(c){for(let d of l)i[d]=oe(c);if(l.length>1)for(let d of l)try{await this.#h([d]),i[d]="on"}catch(u){i[d]=oe(u)}}return i}async devices(){let t={audioinput:"audio",videoinput:"video",audiooutput:"speaker"};return(await globalThis.navigator.mediaDevices?.enumerateDevices?.()??[]).filter(i=>i.deviceId!==""&&i.kind in t).map(i=>{let o=t[i.kind],l=(o==="speaker"?null:this.#s[o])?.getSettings().deviceId===i.deviceId;return{kind:o,id:i.deviceId,label:i.label,selected:l}})}async useDevice(t,s){let i=this.#l[t];this.#l[t]=s;try{return await this.#h([t]),"on"}catch(o){if(oe(o)!=="busy"||!this.#s[t])return this.#l[t]=i,oe(o)}this.#s[t]?.stop();for(let o of[s,i]){this.#l[t]=o;try{return await this.#h([t]),o===s?"on":"busy"}catch{}}return"busy"}start(){this.#n=!0,this.#m()}stop(){this.#n=!1,this.#m()}setMuted(t,s){this.#o[t]=!!s,this.#m()}isMuted(t){return this.#o[t]}isSilent(t){return!!this.#s[t]?.muted}close(){this.#i=!0,globalThis.navigator.mediaDevices?.removeEventListener("devicechange",this.#d);for(let t of ie)this.#s[t]?.stop(),this.#r[t]?.stop(),this.#s[t]=this.#r[t]=null;for(let t of this.#c.getTracks())this.#c.removeTrack(t)}async#h(t){let s={};for(let o of t){let r=this.#l[o];s[o]=r?{...Hn[o],deviceId:{exact:r}}:Hn[o]}let i=await globalThis.navigator.mediaDevices.getUserMedia(s);if(this.#i){for(let o of i.getTracks())o.stop();return}for(let o of i.getTracks())await this.#u(ae(o),o)}async#u(t,s){let[i,o]=[this.#s[t],this.#r[t]],r=s.clone();r.enabled=!1,t==="audio"&&"contentHint"in r&&(r.contentHint="speech"),s.addEventListener("ended",()=>this.#f(t,s));for(let l of["mute","unmute"])s.addEventListener(l,()=>this.#s[t]===s&&this.#e("tracksilent",t));this.#s[t]=s,this.#r[t]=r,this.#m(),this.#c.addTrack(s),await this.#t(),i&&(this.#c.removeTrack(i),i.stop(),o?.stop())}#m(){for(let t of ie){let[s,i]=[this.#s[t],this.#r[t]];s&&(s.enabled=!this.#o[t]),i&&(i.enabled=this.#n&&!this.#o[t])}}async#f(t,s){if(!(this.#s[t]!==s||this.#i)){this.#e("trackended",t);for(let i of Vo){if(await new Promise(o=>setTimeout(o,i)),this.#s[t]!==s||this.#i)return;try{await this.#h([t]),this.#e("trackrestored",t);return}catch{this.#l[t]=void 0}}}}};var zo=[{words:"poor",loss:.08,rtt_ms:500,freezes:2},{words:"fair",loss:.02,rtt_ms:250,freezes:1}],le=class{#t=null;restart(){this.#t=null}read(t,s,i){let o={at_ms:t,octets:0,lost:0,packetsReceived:0,freezes:0,framesDecoded:0},r=null,l={framesPerSecond:0,audioEnergy:0,framesSent:0,sentEnergy:0};for(let w of s?.values()??[])w.type==="inbound-rtp"?(o.octets+=w.bytesReceived??0,o.lost+=w.packetsLost??0,o.packetsReceived+=w.packetsReceived??0,o.freezes+=w.freezeCount??0,o.framesDecoded+=w.framesDecoded??0,l.framesPerSecond+=w.framesPerSecond??0,l.audioEnergy+=w.totalAudioEnergy??0):w.type==="outbound-rtp"?l.framesSent+=w.framesEncoded??0:w.type==="media-source"?l.sentEnergy+=w.totalAudioEnergy??0:w.type==="candidate-pair"&&w.nominated&&w.currentRoundTripTime!==void 0&&(r=w.currentRoundTripTime*1e3);let c=this.#t??o;this.#t=o;let d=Math.max((o.at_ms-c.at_ms)/1e3,.001),u=Math.max(o.lost-c.lost,0),m=Math.max(o.packetsReceived-c.packetsReceived,0)+u,p={rtt_ms:r??0,loss:m>0?u/m:0,freezes:o.freezes-c.freezes},f=w=>p.loss>w.loss||p.rtt_ms>w.rtt_ms||p.freezes>=w.freezes,$=o.packetsReceived>(c===o?0:c.packetsReceived)?"good":"quiet",T=i?zo.find(f)?.words??$:"lost";return{...l,rtt_ms:r,words:T,loss:p.loss,bitrate:c===o?0:Math.max(o.octets-c.octets,0)*8/d,freezes:o.freezes,framesDecoded:o.framesDecoded,packetsReceived:o.packetsReceived}}};var Ko={new:"connecting",connecting:"connecting",connected:"connected",disconnected:"reconnecting",failed:"failed",closed:"closed"},Jo=e=>/^o=\S+ (\d+)/m.exec(e)?.[1]??"";function Qo(e){let t=new Map;for(let s of e.split(/^m=/m).slice(1)){let[i,o]=[/^a=mid:(\S+)/m.exec(s),/^a=msid:(\S+)/m.exec(s)];i&&o&&t.set(i[1],o[1])}return t}var kt=new Set(["0","1"]),Yn=()=>"RTCPeerConnection"in globalThis,Zo=EventTarget,ce=class extends Zo{#t;#e=null;#n="";#i=!1;#s="new";#r=!1;#l=!1;#o=new re({send:()=>this.#f(),tell:(t,s)=>this.#w(t,s)});#a=new le;#c=new ne;#d=new MediaStream;#h=new Map;#u=Promise.resolve();constructor({sendAnswer:t}){super(),this.#t=t,qn(navigator.mediaCapabilities).then(s=>{this.#i=s})}get preview(){return this.#o.preview}get mirrored(){return this.#o.mirrored}get remotes(){return this.#h}get remote(){return this.#d}get state(){return this.#s}prepare(t){return this.#o.prepare(t)}devices(){return this.#o.devices()}useDevice(t,s){return this.#o.useDevice(t,s)}accept({id:t,sdp:s,fresh:i=!1,iceServers:o=[]}){let r=this.#u.then(()=>this.#b(t,s,i,o));return this.#u=r.catch(()=>{}),r}start(){this.#o.start()}show(t){return this.#o.show(t)}stop(){this.#o.stop()}setMuted(t,s){this.#o.setMuted(t,s)}isMuted(t){return this.#o.isMuted(t)}isSilent(t){return this.#o.isSilent(t)}async stats(){let t=performance.now(),s=await this.#e?.getStats();return this.#a.read(t,s,this.#s==="connected")}async stopped(t){let s=performance.now(),i=await this.#e?.getStats();return this.#c.read(s,i,o=>this.#m(o),t)}close(){this.#l=!0,this.#e?.close(),this.#e=null,this.#o.close();for(let t of[this.#d,...this.#h.values()])for(let s of t.getTracks())t.removeTrack(s);this.#_("closed")}#m(t){for(let[s,i]of this.#h)if(i.getTrackById(t))return s}async#f(){for(let t of this.#e?.getTransceivers()??[]){if(!kt.has(t.mid))continue;let s=this.#o.sent(ae(t.receiver.track));t.sender.track!==s&&await t.sender.replaceTrack(s)}}async#b(t,s,i,o){if(this.#l)throw new DOMException("the session is closed","InvalidStateError");let r=Jo(s),l=i||r!==this.#n?null:this.#e,c=l??this.#p(o);l&&o.length&&l.setConfiguration({...l.getConfiguration(),iceServers:o}),this.#n=r,await c.setRemoteDescription({type:"offer",sdp:s});for(let u of c.getTransceivers())u.direction=kt.has(u.mid)?"sendrecv":"recvonly";this.#T(c,Qo(s)),await this.#f(),await this.#y(c,s),await this.#k(c);let d=c.localDescription;d&&c===this.#e&&await this.#t(d.sdp,t)}async#y(t,s){let i=await t.createAnswer(),o=Rn(i.sdp??"",s),r=this.#i?Pn(o):o;await t.setLocalDescription({type:"answer",sdp:r}).catch(()=>t.setLocalDescription())}async#k(t){for(let{mid:s,receiver:i,sender:o}of t.getTransceivers())kt.has(s)&&ae(i.track)==="video"&&await Wn(o,this.#h.size>1)}#T(t,s){let i=new Map;for(let{mid:r,receiver:l}of t.getTransceivers()){let c=r&&s.get(r);c&&(kt.has(r)?i.set(c,null):i.set(c,[...i.get(c)??[],l.track]))}let o=[...this.#h.keys()].join();for(let r of this.#h.keys())i.has(r)||this.#h.delete(r);for(let[r,l]of i){let c=l===null?this.#d:this.#h.get(r)??new MediaStream;if(l){for(let d of c.getTracks())l.includes(d)||c.removeTrack(d);for(let d of l)c.addTrack(d)}this.#h.set(r,c)}o!==[...this.#h.keys()].join()&&this.#w("remotes",null)}#p(t){this.#e?.close();let s=new RTCPeerConnection({bundlePolicy:"max-bundle",iceServers:t});return this.#e=s,this.#a.restart(),this.#c.restart(),s.addEventListener("track",({track:i,transceiver:o})=>{if(kt.has(o.mid)){for(let r of this.#d.getTracks())r.kind===i.kind&&this.#d.removeTrack(r);this.#d.addTrack(i),this.#w("remotetrack",i)}}),s.addEventListener("connectionstatechange",()=>{s===this.#e&&this.#_(Ko[s.connectionState])}),this.#_("connecting"),s}#_(t){t==="connected"&&(this.#r=!0),t==="connecting"&&this.#r&&(t="reconnecting"),t!==this.#s&&(this.#s=t,this.#w("state",t))}#w(t,s){this.dispatchEvent(new CustomEvent(t,{detail:s}))}};var Xo=1500,tr=6e3,jn={first:400,most:8e3},he=class{#t;#e;#n={join:0,restart:0,rejoin:0};#i=0;#s=!1;constructor({restart:t,join:s}){this.#t=t,this.#e=s}lost(){this.#n.restart||=setTimeout(()=>this.now(),Xo),this.#n.rejoin||=setTimeout(()=>this.#e(),tr)}async now(){if(!this.#s){this.joined(),this.#s=!0;try{await this.#t()}catch(t){P(t)==="no_room"?this.#e():P(t)!=="offline"&&this.later()}finally{this.#s=!1}}}later(){let t=Math.min(jn.most,jn.first*2**this.#i++)*(.75+Math.random()/2);clearTimeout(this.#n.join),this.#n.join=setTimeout(()=>this.#e(),t)}joined(){clearTimeout(this.#n.join)}found(){this.stop(),this.#i=0}stop(){for(let t of Object.values(this.#n))clearTimeout(t);this.#n={join:0,restart:0,rejoin:0}}};var er=new Set(["not_allowed","not_found","wrong_status","closed"]),Bn=["audio","video"],ds={sharing:null,asked:!1},de=class extends EventTarget{media=null;path="joining";found={audio:null,video:null};muted={audio:!1,video:!1};screen=ds;speaker=null;#t={};#e={};#n={};#i;#s;#r;#l=!1;#o=new he({restart:()=>this.#i.request({type:"media.restart",visit:this.#s}),join:()=>this.path!=="taken_over"&&this.#b()});#a=!1;#c=new AbortController;constructor(t,s,i){super(),this.#i=t,this.#s=s,this.#r=i;let{signal:o}=this.#c,r=l=>c=>{c.detail.visit===s&&l(c.detail)};t.addEventListener("media.offer",r(l=>this.#y(l)),{signal:o}),t.addEventListener("media.gone",r(()=>this.path!=="taken_over"&&this.#b()),{signal:o}),t.addEventListener("media.taken_over",r(()=>this.#T()),{signal:o}),t.addEventListener("media.muted",r(({party:l,kind:c,muted:d})=>{if(l===this.#r)return this.#h(c,d);this.#e[l]={...this.mutedOf(l),[c]:d},this.#p({})}),{signal:o}),t.addEventListener("media.shared",r(({sharing:l,asked:c})=>this.#p({screen:{sharing:l,asked:c}})),{signal:o}),t.addEventListener("media.speaker",r(({party:l})=>this.#p({speaker:l})),{signal:o}),t.addEventListener("media.path",r(({party:l,path:c})=>{this.#n[l]=c,this.#p({})}),{signal:o}),t.addEventListener("welcome",({detail:l})=>{if(this.path!=="taken_over"){if(this.#p({speaker:null}),!l.resumed||!this.#d)return void this.#b();this.#m(),this.#o.now()}},{signal:o}),t.addEventListener("moved",()=>this.#d&&this.#o.now(),{signal:o})}async open(){this.#f(),this.#b(),await this.prepare()}async prepare(){let{media:t}=this;if(!t)return;this.#p({found:{audio:null,video:null}});let s=await t.prepare({audio:!0,video:!0});this.media===t&&(this.#p({found:s}),this.dispatchEvent(new Event("devices")))}get#d(){return this.path==="connected"||this.path==="reconnecting"}mutedOf(t){return this.#e[t]??{audio:!1,video:!1}}quietOf(t){let{audio:s,video:i}=this.mutedOf(t);return{audio:s,video:i||this.screen.sharing===t}}hiddenOf(t){let{audio:s,video:i}=this.mutedOf(t);return{audio:s,video:i&&this.screen.sharing!==t}}share(t){return this.#i.request({type:"media.share",visit:this.#s,act:t})}async show(t){await this.media?.show(t)}blocked(t){return t===this.#r&&this.path==="unable"?!0:this.#n[t]==="none"&&(t!==this.#r||this.path!=="connected")}lost(t){return this.#n[t]==="lost"}send(t){t!==this.#l&&(this.#l=t,t?this.media?.start():this.media?.stop())}mute(t,s){this.#t[t]=s,this.#u(t,s),this.#i.request({type:"media.mute",visit:this.#s,kind:t,muted:s}).catch(()=>{})}#h(t,s){this.#t[t]===void 0&&this.#u(t,s)}#u(t,s){this.media?.setMuted(t,s),this.#p({muted:{...this.muted,[t]:s}})}#m(){for(let t of Bn){let s=this.#t[t];s!==void 0&&this.#i.request({type:"media.mute",visit:this.#s,kind:t,muted:s}).catch(()=>{})}}close(){this.#c.abort(),this.#o.stop(),this.media?.close(),this.media=null,this.#p({path:"closed"})}#f(){this.media?.close();let t=new ce({sendAnswer:(i,o)=>this.#i.request({type:"media.answer",visit:this.#s,offer:o,sdp:i})});this.media=t,this.#p({path:Yn()?"joining":"unable"}),t.addEventListener("state",()=>this.media===t&&this.#k(t.state));let s=(i,o)=>t.addEventListener(i,({detail:r})=>{this.media===t&&(o(r),this.#p({}),this.dispatchEvent(new Event("devices")))});s("remotetrack",()=>{}),s("remotes",()=>{}),s("devicechange",()=>Object.values(this.found).includes("missing")&&this.prepare()),s("trackended",i=>this.#p({found:{...this.found,[i]:"busy"}})),s("tracksilent",()=>{}),s("trackrestored",i=>this.#p({found:{...this.found,[i]:"on"}})),this.#l&&t.start();for(let i of Bn)this.muted[i]&&t.setMuted(i,!0)}async#b(){if(this.#o.joined(),!(this.#a||!this.media||this.#i.status!=="open")){this.#a=!0;try{await this.#i.request({type:"media.join",visit:this.#s}),this.#m()}catch(t){er.has(P(t))||this.#o.later()}finally{this.#a=!1}}}async#y(t){let{media:s}=this;if(!(!s||this.path==="taken_over"||this.path==="unable")){t.fresh&&(this.#o.joined(),[this.#e,this.#n]=[{},{}],this.#p({screen:ds,speaker:null}));try{let{offer:i,sdp:o,fresh:r,ice_servers:l}=t;await s.accept({id:i,sdp:o,fresh:r,iceServers:l})}catch{this.media===s&&this.#o.later()}}}#k(t){t==="connected"?(this.#o.found(),this.#p({path:"connected"})):t==="reconnecting"?(this.#p({path:"reconnecting"}),this.#o.lost()):t==="failed"&&(this.#p({path:"reconnecting"}),this.#o.later())}#T(){this.#o.stop(),this.media?.close(),this.media=null,this.#p({path:"taken_over",screen:ds,speaker:null})}#p(t){Object.assign(this,t),this.dispatchEvent(new Event("change"))}};function Fn({role:e,own:t,unable:s=!1,others:i,phone:o}){if(!t&&!i.length)return null;let r=bn(),l=s?r.what:t?n("Your network blocks video calls."):n("The network of {name} blocks video calls.",{name:i.join(", ")}),c=s?r.todo:t?n("Try mobile data or another Wi-Fi. The call connects by itself as soon as there is a way."):n("They read what they can try. The call connects by itself as soon as there is a way."),d=e==="patient"&&o?n("The clinic can call you at {phone}.",{phone:o.replaceAll(" "," ")}):e==="provider"?n("You can also call the patient, and end the visit as held by phone."):"";return[l,d?`${c} ${d}`:c]}function Un({words:e,call:t}){return a`<div class="blocked notice amber" ?data-empty=${!e}>
+    <div role="status">
+      ${e?a`<p><strong>${e[0]}</strong></p>
+        <p>${e[1]}</p>`:h}
+    </div>
+    ${e&&t?a`<a class="btn" href=${Qt(t.phone)}>${n("Call by phone: {phone}",{phone:(t.phone_shown||t.phone).replaceAll(" "," ")})}</a>`:h}
+  </div>`}function Gn(e,{role:t}){if(e.left)return{text:n("{name} has left the call",e),detail:e.present?n("They can rejoin"):n("Their page is closed"),tone:"amber"};if(e.present&&e.started)return{text:n("{name} is here",e),detail:n("Has pressed Start Session"),tone:"good"};if(e.present)return{text:n("{name} is here",e),detail:n("Has not pressed Start Session yet"),tone:"quiet"};if(e.away_since_ms)return{text:n("{name} is away",e),detail:a`${n("Away since")} <since-clock since=${e.away_since_ms}></since-clock>`,tone:"amber"};let s=t==="provider"?n("Their page is brought here by itself"):n("Will be here in a moment");return{text:n("{name} is on the way",e),detail:s,tone:"quiet"}}function zn(e){return e.left?n("{name} has left the call.",e):e.present?e.started?n("{name} is here and has pressed Start Session.",e):n("{name} is here.",e):e.away_since_ms?n("{name} is away.",e):n("{name} is on the way.",e)}function Kn({me:e,other:t,path:s,cleared:i}){return e.left?n("You left the call. {name} is told so. Nobody sees or hears you.",t):!e.started&&i?n("Your connection was lost for too long. Press Start Session to go on with the session."):e.started?t.present?s==="reconnecting"?n("You have pressed Start Session. The media connection is being repaired."):n("You have pressed Start Session. It begins as soon as {name} presses too.",t):n("You have pressed Start Session. It begins when {name} is back and presses too.",t):n("Neither side sees or hears the other until both have pressed Start Session.")}var Vn=v(()=>({good:[n("Connection good"),"good"],fair:[n("Connection fair"),"quiet"],poor:[n("Connection poor: sound comes first"),"amber"],quiet:[n("Connected"),"quiet"],lost:[n("Connection lost, reconnecting…"),"amber"]}));function Jn({name:e,stopped:t}){return t==="silent"?n("Nothing arrives from {name}. The call goes on by itself when they are back.",{name:e}):n("{name}’s picture has stopped.",{name:e})}function Qn({path:e,blocked:t,words:s,standstill:i}){return e==="unable"?[n("No video in this browser"),"amber"]:t?[n("No connection yet"),"amber"]:e==="reconnecting"?Vn().lost:e==="joining"?[n("Connecting…"),"quiet"]:i?.stopped==="silent"?[n("Nothing arrives from {name}",i),"amber"]:i?[n("{name}’s picture has stopped",i),"amber"]:s?Vn()[s]:[n("Connected"),"good"]}function us({soundBlocked:e,sound:t,listen:s,interrupted:i}){return a`${e?a`<button type="button" class="btn main sound" @click=${s}>${t}</button>`:h}
+    ${i?a`<p class="veil" role="status">
+            ${n("Picture and sound are interrupted. Reconnecting by itself…")}
+          </p>`:h}`}function Zn({party:e,role:t,live:s,seen:i,stream:o,muted:r,screen:l,resized:c,held:d,over:u,stopped:m}){let p=Gn(e,{role:t}),f=s&&e.present,g=f&&!r.video&&i,$=l?n("Screen of {name}",e):e.name;return a`<section
+    class="tile other"
+    aria-label=${e.name}
+    ?data-picture=${g}
+    ?data-stopped=${m!==null}>
+    <video
+      class="remote"
+      autoplay
+      playsinline
+      @resize=${c}
+      aria-label=${n("Picture of {name}",e)}
+      .srcObject=${K(o)}
+      ${st(T=>d(T??null))}></video>
+    ${g?h:a`<div class="who">
+            <span class="face large" aria-hidden="true">${ht(e.name)}</span>
+            <p class="name">${f?a`<bdi>${e.name}</bdi>`:p.text}</p>
+            <p class="chip ${f?"off":ls[p.tone]}">
+              ${f?r.video?n("Camera is off"):n("No picture yet"):p.detail}
+            </p>
+            ${s&&!e.present?a`<p class="quiet small">
+                    ${n("The session goes on when they are back. Nobody needs to press again for a short break.")}
+                  </p>`:h}
+          </div>`}
+    ${s?a`<span class="tag"><span><bdi>${$}</bdi></span> ${r.audio?a`<span class="chip amber">${n("Microphone is off")}</span>`:h}</span>`:h}
+    ${ps(e.name,m)}${u}
+  </section>`}function ps(e,t){return t?a`<p class="veil">${Jn({name:e,stopped:t})}</p>`:h}function sr(e,t){return t?n("Muted"):e===null||e==="on"?null:e==="silent"?n("No sound"):n("No microphone")}function Xn({link:e,live:t,started:s}){let{media:i,muted:o}=e,r=lt(e.found,i),l=r.video==="on"&&!o.video,c=t?l?n("You"):null:s?n("You · sent when both have pressed"):n("You, as you will be seen · not sent yet"),d=r.video===null?n("Waiting for the camera. Your browser may ask you to allow it."):o.video?n("Camera is off"):r.video==="silent"?n("No picture from the camera"):n("No camera"),u=sr(r.audio,o.audio);return a`<section class="tile self" aria-label=${n("You")} ?data-picture=${l}>
+    <video
+      muted
+      .muted=${!0}
+      autoplay
+      playsinline
+      aria-label=${n("Your own picture")}
+      ?hidden=${!l}
+      ?data-mirrored=${i?.mirrored}
+      .srcObject=${K(i?.preview??null)}></video>
+    ${l?h:a`<p class="why">${d}</p>`}
+    ${c||u?a`<span class="tag">${c?a`<span>${c}</span>`:h}${u?a`<span class="chip amber">${u}</span>`:h}</span>`:h}
+  </section>`}function ti({here:e,back:t}){return a`<div class="session" data-phase="elsewhere">
+    <main id="main" tabindex="-1" class="floor">
+      <section class="card stack">
+        <h1 tabindex="-1" data-focus>${n("This session is open in another tab or device")}</h1>
+        <p>${n("Picture and sound go there. Camera and microphone are off here.")}</p>
+        <p class="row">
+          <button type="button" class="btn main big" @click=${e}>${n("Use it here")}</button>${t}
+        </p>
+      </section>
+    </main>
+  </div>`}var nr={video:{frameRate:{ideal:10,max:15}},audio:!1},ms=()=>!!navigator.mediaDevices?.getDisplayMedia,ue=class{#t;#e;#n;#i;#s=null;#r=!1;#l=!1;#o=null;#a=!1;constructor({link:t,role:s,party:i,redraw:o}){this.#t=t,this.#e=s,this.#n=i,this.#i=o,t.addEventListener("change",()=>this.#u())}get on(){return this.#s!==null}async begin(){if(this.#r||this.#s||!ms())return;this.#r=!0;let t;try{[t]=(await navigator.mediaDevices.getDisplayMedia(nr)).getVideoTracks();let s=t;if(s.contentHint="detail",s.addEventListener("ended",()=>this.#s===s&&this.end()),await this.#t.share("share"),s.readyState==="ended"||this.#t.screen.sharing!==this.#n)return this.#c();this.#s=s,await this.#t.show(s)}catch(s){t?.stop(),t&&b(_(s),{bad:!0})}finally{this.#r=!1,this.#i()}}async end(){await this.#h(),this.#c()}#c(){this.#t.share("end").catch(()=>{}),this.#i()}#d(t){this.#t.share(t).catch(s=>b(_(s),{bad:!0}))}async#h(){let t=this.#s;this.#s=null,t?.stop(),await this.#t.show(null)}follow({parties:t},s){this.#o=t.patient??null,this.#a=s,this.#u()}#u(){let{sharing:t,asked:s}=this.#t.screen;this.#s&&(t!==this.#n||!this.#a)&&(this.#h(),b(n("Your screen is no longer shared."))),this.#l&&!s&&t!=="patient"&&this.#e==="provider"&&this.#a&&this.#o&&b(n("{name} does not share the screen.",this.#o)),this.#l=s}close(){this.#s?.stop(),this.#s=null}get button(){return this.#e!=="provider"||!ms()?null:this.on?{word:n("Stop sharing"),act:()=>this.end()}:{word:n("Share screen"),act:()=>this.begin()}}get entries(){let{sharing:t,asked:s}=this.#t.screen;return this.#e!=="provider"||!this.#o||s||t==="patient"?[]:[{words:n("Ask {name} to share the screen",this.#o),act:()=>this.#d("ask")}]}notice(t){let[s,i]=this.#m(t);return a`<div class="blocked notice" data-screen-notice ?data-empty=${!s}>
+      <p role="status">${s}</p>
+      ${i.length?a`<p class="row">${i}</p>`:h}
+    </div>`}#m(t){let{sharing:s,asked:i}=this.#t.screen,o=(r,l,c=!1)=>a`<button type="button" class="btn ${c?"main":""}" @click=${l}>${r}</button>`;if(this.on)return[n("You share your screen."),[o(n("Stop sharing"),()=>this.end(),!0)]];if(i&&this.#e==="patient"&&t.provider){let r=()=>this.#d("decline");return ms()?[n("{name} asks to see your screen. You choose what is shown, and can stop at any time.",t.provider),[o(n("Choose what to show"),()=>this.begin(),!0),o(n("Not now"),r)]]:[n("{name} asks to see your screen, but this browser cannot show it.",t.provider),[o(n("Tell {name}",t.provider),r)]]}return s&&t[s]?[n("{name} shares the screen.",t[s]),[]]:i&&this.#e==="provider"&&t.patient?[n("You asked {name} to share the screen.",t.patient),[]]:["",[]]}};var ir=v(()=>({interpreter:n("Interpreter"),family:n("Family"),specialist:n("Specialist"),trainee:n("Trainee")})),fs=["patient","provider"];function or(e){return e.relation?ir()[e.relation]??e.relation:""}function me(e,t){let s=i=>(fs.indexOf(i)+fs.length+1)%(fs.length+1);return Object.entries(e.parties).filter(([i])=>i!==t).sort(([i],[o])=>s(i)-s(o)||i.localeCompare(o))}function rr(e,{live:t,cameraOff:s}){return!e.present&&e.relation?[n("Not here"),!1]:e.present?e.started?t?[s?n("Camera is off"):n("No picture yet"),!1]:[n("Has pressed Start Session"),!1]:[n("Has not pressed Start Session yet"),!1]:e.away_since_ms?[n("Away"),!0]:[n("On the way"),!1]}var pe=class{#t;#e=new Set;constructor(t){this.#t=t}#n(t,s){this.#e.has(t)!==s.videoWidth>0&&(s.videoWidth>0?this.#e.add(t):this.#e.delete(t),this.#t())}view({others:t,link:s,live:i,opposite:o,stopped:r}){let l=s.media?.remotes??new Map,c=d=>l.get(d)??(d===o?l.get("remote"):null)??null;return x(t,([d])=>d,([d,u])=>this.#i(d,u,{stream:c(d),live:i,off:s.hiddenOf(d),screen:s.screen.sharing===d,speaks:s.speaker===d,stopped:r(d)}))}#i(t,s,{stream:i,live:o,off:r,screen:l,speaks:c,stopped:d}){let u=o&&s.present&&s.started,m=u&&i&&!r.video&&this.#e.has(t),[p,f]=rr(s,{live:o,cameraOff:r.video}),g=or(s),$=a`<bdi>${s.name}</bdi>${g?a` · ${g}`:h}`,T=l?n("Screen of {name}",s):$,w=u&&r.audio?a`<span class="chip amber">${n("Microphone is off")}</span>`:h;return a`<section
+      class="tile other"
+      aria-label=${c&&u?n("{name}, speaking",s):s.name}
+      ?data-speaking=${c&&u}
+      data-party=${t}
+      ?data-screen=${l}
+      ?data-picture=${m}
+      ?data-stopped=${d!==null}>
+      <video
+        class="remote"
+        autoplay
+        playsinline
+        @resize=${Mt=>this.#n(t,Mt.currentTarget)}
+        aria-label=${n("Picture of {name}",s)}
+        .srcObject=${K(i)}></video>
+      ${m?a`<span class="tag"><span>${T}</span>${w}</span>`:a`<div class="who">
+              <span class="face large" aria-hidden="true">${ht(s.name)}</span>
+              <p class="name">${$}</p>
+              <p class="chip ${f?"amber":"off"}">${p}</p>
+              ${w}
+            </div>`}
+      ${ps(s.name,d)}
+    </section>`}};function ei({visit:e,me:t}){let{patient:s,provider:i}=e.parties;if(!t.started)return n("Nobody sees or hears you until you press Start Session.");if(e.status==="live")return n("You take part now.");let o=[s,i].filter(r=>r&&!r.started).map(({name:r})=>r);return o.length===1?n("You have pressed Start Session. It begins when {name} presses too.",{name:o[0]}):n("You have pressed Start Session. It begins when the patient and the clinician have both pressed.")}var fe=class{#t=null;#e=new AbortController;hold(){document.addEventListener("visibilitychange",()=>this.#n(),{signal:this.#e.signal}),this.#n()}release(){this.#e.abort(),this.#t?.release().catch(()=>{}),this.#t=null}async#n(){if(!(document.hidden||!navigator.wakeLock))try{let t=await navigator.wakeLock.request("screen");this.#e.signal.aborted?await t.release():this.#t=t}catch{this.#t=null}}};var si={patient:"provider",provider:"patient",guest:"patient"},ge=class{#t;#e;#n;#i;#s;#r;#l;#o;#a;#c=null;#d;#h;#u=!1;#m=!1;#f;#b;#y=new fe;#k=0;#T=new AbortController;#p="";#_=null;#w=null;#M;#x;#C=!1;#S=!1;constructor({client:t,visit:s,role:i,party:o=i,organisation:r,language:l,redraw:c,aside:d=()=>null,more:u=()=>[],back:m=null,left:p=null,patient:f=()=>null,asideOpens:g=!1}){this.#t=t,this.id=s,this.role=i,this.party=o,this.#M=new pe(c),this.#x=p,this.#e=c,this.#n=r,this.#i=l,this.#s=new Xt({client:t,visit:s,party:o,own:d,opens:g,redraw:c}),this.#r=u,this.#l=m,this.#o=f,this.#a=new de(t,s,o),this.#b=new ue({link:this.#a,role:i,party:o,redraw:c}),this.#a.addEventListener("change",c),this.#h=new te(this.#a,c),Dn(this.#a,()=>this.#g),this.#f=new ee({videos:()=>this.#w?.querySelectorAll("video.remote")??[],redraw:c}),this.#d=new se({link:this.#a,sound:this.#f,redraw:c}),this.#a.addEventListener("devices",()=>this.#O())}open(){let{signal:t}=this.#T;this.#a.open(),this.#s.start(),this.#k=setInterval(()=>this.#h.look(),500),document.addEventListener("fullscreenchange",this.#e,{signal:t}),this.#y.hold()}update(t){this.#c||(this.#m=t.parties[this.party].started),this.#c=t,this.#a.send(this.#g||this.#$.started),this.#g!==this.#S&&this.#h.restart(this.#g),this.#g&&!this.#S&&this.#O(),this.#s.follow(this.#g),this.#S=this.#g,this.#b.follow(t,this.#g);let s=this.#g?n("The session has begun. You see and hear each other."):zn(this.#v);s!==this.#p&&M(s),this.#p=s}close(){this.#T.abort(),clearInterval(this.#k),this.#s.stop(),this.#b.close(),this.#a.close(),this.#y.release(),document.fullscreenElement&&document.exitFullscreen().catch(()=>{})}closeAside(){this.#s.show(null)}get title(){return this.#c?n("Session with {name}",this.#v):n("Your session")}get#g(){return this.#c?.status==="live"&&(this.role!=="guest"||this.#$.started)}get#A(){if(!this.#c)throw new Error("The visit's state has not come yet.");return this.#c}get#$(){return this.#A.parties[this.party]}get#v(){return this.#A.parties[si[this.role]]}async#N(){if(!this.#u){this.#u=!0,this.#e(),this.#f.press(),this.#a.send(!0);try{await this.#t.request({type:"visit.start",visit:this.id},{timeout_ms:3e4}),this.#m=!0}catch(t){!this.#g&&!this.#$.started&&this.#a.send(!1),b(`${_(t)} ${n("The session has not started; please press again.")}`,{bad:!0})}finally{this.#u=!1,this.#e()}}}#E=async(t,s)=>{if(this.#x)return this.#x();let i=s?await V(s):"yes";if(i){this.#m=!1;try{let{id:o}=this;t==="visit.end"?await this.#t.request({type:t,visit:o,by_phone:i==="also"}):await this.#t.request({type:t,visit:o})}catch(o){P(o)!=="wrong_status"&&b(`${_(o)} ${n("Nothing was changed; please try again.")}`,{bad:!0})}}};#O(){setTimeout(()=>this.#g&&this.#f.listen())}#L(){let t=!!this.#_?.videoWidth;t!==this.#C&&(this.#C=t,this.#e())}#D(){document.fullscreenElement?document.exitFullscreen():this.#w?.requestFullscreen?this.#w.requestFullscreen().catch(()=>{}):this.#_?.webkitEnterFullscreen?.()}view(){if(!this.#c)return a`<main id="main" tabindex="-1" class="session"><h1>${n("Your session")}</h1></main>`;if(this.#a.path==="taken_over")return ti({here:()=>this.#a.open(),back:this.#l?.()??h});let{open:t,current:s}=this.#s;return a`<div
+      class="session"
+      data-phase=${this.#g?"call":"lobby"}
+      ?data-aside=${s!==null}
+      ${st(i=>{this.#w=i??null})}>
+      ${xn({home:this.#R(),title:this.title,since_ms:this.#g?this.#c.live_ms:null,quality:Qn({path:this.#a.path,blocked:this.#a.blocked(this.party),words:this.#h.quality,standstill:this.#h.first(me(this.#c,this.party))}),asides:this.#s.named,open:t,show:i=>this.#s.show(i),entries:[...this.#r(),...this.#I()]})}
+      <main id="main" tabindex="-1" class="floor">
+        ${this.#P(this.#c)} ${this.#g?this.#b.notice(this.#c.parties):h}
+        ${this.#q(this.#c)}
+        ${this.#g?h:this.#W()}
+      </main>
+      ${this.#s.view(s)}
+      <footer class="controls">
+        ${this.#g?this.#H():Cn({role:this.role,me:this.#$,pressing:this.#u,other:this.#v.name,start:()=>this.#N(),leave:this.#E})}
+      </footer>
+    </div>`}#I(){return this.#g?[...this.#b.entries,...this.#i.entries()]:Mn(this.role,this.#$,this.#E)}#R(){let t=Vt(this.#n,this.#n.name);return this.#l?this.#l(this.#g?void 0:t):t}#P(t){let s=me(t,this.party).filter(([r,{present:l}])=>l&&this.#a.blocked(r)),i=this.#a.blocked(this.party),o=this.role==="provider"&&(i||s.some(([r])=>r==="patient"));return Un({words:Fn({role:this.role,own:i,unable:this.#a.path==="unable",others:s.map(([,{name:r}])=>r),phone:this.#o()?.phone_shown??null}),call:o?this.#o():null})}#q(t){let s=me(t,this.party),i=si[this.role],o=this.#g,r=Xn({link:this.#a,live:o,started:this.#$.started}),l=u=>this.#h.of(u,t.parties[u]),c={soundBlocked:o&&this.#f.blocked,listen:()=>this.#f.press(),interrupted:o&&this.#a.path==="reconnecting"};if(s.length>1)return a`<div class="tiles many" data-count=${s.length}>
+        ${this.#M.view({others:s,link:this.#a,live:o,opposite:i,stopped:l})}${r}
+        ${us({...c,sound:n("Press to hear everybody")})}
+      </div>`;let d=Zn({party:this.#v,role:this.role,live:o,seen:this.#C,stream:this.#a.media?.remote??null,muted:this.#a.hiddenOf(i),screen:o&&this.#a.screen.sharing===i,resized:()=>this.#L(),held:u=>{this.#_=u},over:us({...c,sound:n("Press to hear {name}",this.#v)}),stopped:l(i)});return a`<div class="tiles">${d}${r}</div>`}#W(){let{found:t,media:s,path:i}=this.#a;return a`<div class="prepare">
+      ${Ln({found:lt(t,s),again:()=>this.#a.prepare()})}
+      <p class="promise" role="status">
+        ${this.role==="guest"?ei({visit:this.#A,me:this.#$}):Kn({me:this.#$,other:this.#v,path:i,cleared:this.#m})}
+      </p>
+      ${this.#s.way()}
+      ${this.#d.view()}
+      ${this.#i.view()}
+    </div>`}#H(){return Nn({role:this.role,link:this.#a,other:this.#v.name,full:!!document.fullscreenElement,canFull:!!(document.fullscreenEnabled||this.#_?.webkitEnterFullscreen),toggleFull:()=>this.#D(),screen:this.#b.button,devices:()=>this.#d.view(),leave:this.#E})}};var ni={mail:{sent:e=>n("Email sent at {time}",{time:e}),retried:()=>n("The email has not left yet; it is tried again"),failed:()=>n("The email could not be sent")},text:{sent:e=>n("Text message sent at {time}",{time:e}),retried:()=>n("The text message has not left yet; it is tried again"),failed:()=>n("The text message could not be sent")},push:{sent:e=>n("Notification sent at {time}",{time:e}),retried:()=>n("The notification has not left yet; it is tried again"),failed:()=>n("The notification could not be sent")}},be=({channel:e,state:t,at_ms:s})=>ni[e]?.[t]?.(q(s))??"";function ii(e,t){let[s,i]=e.split(" ");return ni[s]?.[i]?.(q(t))??e}function oi(e,t){let s=new Set;return e.filter(({id:i,only_if:o})=>{let r=!o||s.has(o.step)&&t(o.step)===o.answer;return r&&s.add(i),r})}async function lr(e,t){let s;try{let i=await fetch(e,{method:"POST",body:t});if(i.status===204)return!0;s=(await i.json()).problem}catch{}return b(s??n("That did not work. Nothing was changed; please try again."),{bad:!0}),!1}async function ri({path:e}){await V({title:n("Remove this photo?"),text:n("It is erased for everybody, and cannot be brought back."),yes:n("Remove"),no:n("Keep it"),danger:!0})&&await lr(`${e}/remove`,null)&&M(n("The photo was removed."))}function ai(e,t){return a`<ul role="list" class="photos">
+    ${x(e,({id:s})=>s,(s,i)=>{let o=i+1;return a`<li>
+          <a href=${s.path} target="_blank" rel="noopener"
+            ><img
+              src=${s.path}
+              width=${s.width}
+              height=${s.height}
+              alt=${s.text?n("Photo {n}: {text}",{n:o,text:s.text}):n("Photo {n}",{n:o})}
+          /></a>
+          ${s.text?a`<p class="small" aria-hidden="true">${s.text}</p>`:h}
+          ${t?a`<button
+                  type="button"
+                  class="btn plain"
+                  aria-label=${n("Remove photo {n}",{n:o})}
+                  @click=${()=>t(s)}>
+                  ${n("Remove")}
+                </button>`:h}
+        </li>`})}
+  </ul>`}var li=v(()=>({camera:n("Camera"),microphone:n("Microphone"),speaker:n("Speaker"),network:n("Network")})),cr=v(()=>({on:n("works"),good:n("good"),fair:n("fair"),poor:n("poor"),"not heard":n("not heard"),denied:n("not allowed"),system:n("not allowed"),silent:n("switched off"),missing:n("none"),busy:n("in use elsewhere"),insecure:n("not allowed"),unsupported:n("not in this browser"),failed:n("does not work"),blocked:n("blocks video")})),hr={text:e=>e||null,choice:e=>e||null,yes_no:e=>e===!0?n("Yes"):e===!1?n("No"):null,date:e=>e?as(e):null,consent:e=>e?.agreed?e.signature?n("Agreed, signed “{name}”",{name:e.signature}):n("Agreed, not signed yet"):null,device_check:e=>{let t=Object.entries(e??{}).filter(([s])=>li()[s]);return t.length?t.map(([s,i])=>`${li()[s]}: ${cr()[i]??i}`).join(" · "):null}};function dr(e,t){let s=hr[e.kind];return t==null?null:s?.(t)??null}function G(e,t,s=""){return t?a`<div class=${s}>
+        <dt>${e}</dt>
+        <dd>${t}</dd>
+      </div>`:h}function ur(e,t){let s=dr(e,t.answers[e.id]),i=t.typing===e.id;return a`<div class=${i?"typing":""} data-step=${e.id}>
+    <dt>${e.title}${i?a` <span class="now">${n("being filled in")}</span>`:h}</dt>
+    <dd class=${s?"":"quiet"}>${s??(i?"…":t.guide_done?n("not answered"):n("not yet"))}</dd>
+  </div>`}function dt(e,t,s=null){if(!e)return a`<p class="quiet">${n("Opening Case Information…")}</p>`;let{patient:i}=e,o=kn(i.birth_date,t),r=oi(e.steps,l=>e.answers[l]);return a`<dl class="case">
+      ${G(n("Patient"),a`<bdi>${i.name}</bdi>`)} ${G(n("Reason"),i.reason)}
+      ${G(n("Date of birth"),a`${as(i.birth_date)}${o===null?h:a` <span class="quiet">(${H("{n} year","{n} years",o)})</span>`}`)}
+      ${G(n("Region"),Y(i.state))}
+      ${G(n("Phone"),i.phone&&a`<a href=${Qt(i.phone)}>${i.phone_shown||i.phone}</a>`)}
+      ${G(n("Email"),i.email)} ${G(n("Language"),Jt(i.language))}
+      ${G(n("Filled in by"),i.filled_in_by)}
+      ${G(n("Written to, as they were away"),(e.contacts??[]).map(be).join(" · "))}
+    </dl>
+    ${e.photos.length?a`<h3 class="of-case">${n("Photos")}</h3>
+            ${ai(e.photos,s)}`:h}
+    <h3 class="of-case">
+      ${n("Setup guide")}
+      <span class="quiet num"
+        >${e.guide_done?n("· complete"):n("· step {step} of {steps}",{step:Math.min(e.step||1,r.length),steps:r.length})}</span
+      >
+    </h3>
+    <dl class="case">
+      ${x(r,l=>l.id,l=>ur(l,e))}
+    </dl>`}var ci="greenroom.v1.json";function hi(e){let t=new URL(e,globalThis.location?.href);return t.protocol=t.protocol.replace(/^http/,"ws"),t.href}function di(e){let t=globalThis.earlySocket;return globalThis.earlySocket=null,t?.url===e&&t.readyState<=1?t:null}var $e=class{handlers=new Set;epoch=null;version=-1;early=[];accept(t){if("epoch"in t){if(!t.type.endsWith(".snapshot")&&t.epoch===this.epoch&&t.version<=this.version)return[];this.epoch=t.epoch,this.version=t.version;let i=this.early.filter(o=>o.version>t.version);return this.early=[],[t,...i.flatMap(o=>this.accept(o))]}return this.epoch===null?(this.early.length<256&&this.early.push(t),[]):t.version<=this.version?[]:(this.version=t.version,[t])}forget(){this.epoch=null,this.version=-1,this.early=[]}};var pr=6e4,ui={first:500,most:15e3},mr=2e3,fr=2e4,gr=8e3,pi=1e4,br=200,$r=4200,mi=2,fi=new Set(["subscribe","unsubscribe","visit.save","visit.enter","visit.start","visit.finish","on_call","media.mute","media.share"]),vr=EventTarget,ve=class extends vr{#t;#e;#n;#i=null;#s=1;#r=new Map;#l=new Map;#o=null;#a=0;#c=0;#d=0;#h=!1;#u={retry:0,ping:0,pong:0,open:0};#m=0;#f=!1;constructor(t,{role:s,timeout_ms:i=1e4}){super(),this.#t=hi(t),this.#e=s,this.#n=i,this.status="closed",this.me=null,this.visit=null}now(){return Date.now()+this.#m}connect(){this.#f=!1,this.#i||this.#y()}wake({moved:t=!1}={}){this.#f||this.status==="closed"||(this.status==="open"?(this.#C(2500),t&&this.dispatchEvent(new CustomEvent("moved"))):(this.status==="retrying"||t)&&this.#y())}bye(){this.#f=!0,this.status==="open"&&this.#$({type:"bye",id:this.#s++}),this.#A(),this.#o=null,this.#x(()=>!0,new C("closed","The connection was closed.")),this.#v("closed",{code:1e3})}request(t,{timeout_ms:s=this.#n}={}){return new Promise((i,o)=>{let r=fi.has(t.type);if(this.status!=="open"&&!r||this.#r.size>=br)return o(new C("offline","Not connected. Nothing was changed."));if(this.status==="closed")return o(new C("closed","The connection was closed."));let l=this.#s++,c=setTimeout(()=>{this.#r.delete(l),o(new C("timeout","The server did not answer in time."))},s),d={message:{...t,id:l},resolve:i,reject:o,timer:c};this.#r.set(l,d),this.status==="open"&&this.#$(d.message)})}subscribe(t,s,i=()=>{}){let o=this.#l.get(t)??new $e;this.#l.set(t,o);let r={handler:s,refused:i};return o.handlers.add(r),o.forget(),this.status==="open"&&this.#b(t,o),()=>{o.handlers.delete(r),!(o.handlers.size||this.#l.get(t)!==o)&&(this.#l.delete(t),this.status==="open"&&this.request({type:"unsubscribe",topic:t}).catch(()=>{}))}}#b(t,s){let i=s.epoch===null?{}:{epoch:s.epoch,version:s.version};this.request({type:"subscribe",topic:t,...i}).catch(o=>{if(this.#l.get(t)===s){if(o.code==="unavailable"||o.code==="timeout")setTimeout(()=>this.status==="open"&&this.#l.get(t)===s&&this.#b(t,s),this.#E(2e3));else if(!["closed","offline"].includes(o.code))for(let r of s.handlers)r.refused(o)}})}#y(){this.#A(),this.#v("connecting");let t=di(this.#t)??new WebSocket(this.#t,ci);this.#i=t,this.#d+=1,this.#u.open=setTimeout(()=>this.#S(t,1006),pi),t.onopen=()=>this.#k(),t.readyState===1&&this.#k(),t.onmessage=s=>this.#i===t&&this.#_(JSON.parse(s.data)),t.onclose=s=>this.#S(t,s.code)}#k(){this.#d=0,this.#h=!1,this.#T()}#T(){let t={type:"hello",id:this.#s++,role:this.#e};this.#o&&Date.now()-this.#a<pr&&(t.resume=this.#o),this.#$(t)}#p(t){clearTimeout(this.#u.open),this.#c=0,this.#o=t.resume,this.#m=t.server_ms-Date.now(),this.me=t.me,this.visit=t.visit;for(let[s,i]of this.#r)(i.message.type==="subscribe"||i.message.type==="unsubscribe")&&(clearTimeout(i.timer),this.#r.delete(s),i.reject(new C("offline","Asked again on the new socket.")));this.status="open";for(let s of this.#r.values())this.#$(s.message);for(let[s,i]of this.#l)this.#b(s,i);this.#u.ping=setInterval(()=>this.#C(gr),fr),this.dispatchEvent(new CustomEvent("welcome",{detail:t})),this.#v("open")}#_(t){if(clearTimeout(this.#u.pong),this.#u.pong=0,t.type==="welcome")return this.#p(t);if(t.type==="gone")return this.#w(t.topic);if("topic"in t&&!("reply_to"in t)){let i=this.#l.get(t.topic);if(!i)return;for(let o of i.accept(t))for(let r of[...i.handlers])r.handler(o);return}if(!("reply_to"in t)){this.dispatchEvent(new CustomEvent(t.type,{detail:t}));return}let s=this.#r.get(t.reply_to??-1);t.type!=="error"?this.#M(t.reply_to,()=>s?.resolve(t)):t.code.startsWith("resume_")?(this.#o=null,this.#T()):s?this.#M(s.message.id,()=>s.reject(new C(t.code,t.text,t.details))):this.dispatchEvent(new CustomEvent("refused",{detail:t}))}#w(t){let s=this.#l.get(t);if(!s)return;s.forget();let i=new C("not_found","There is no such visit here.");for(let o of[...s.handlers])o.refused(i)}#M(t,s){let i=this.#r.get(t);i&&(clearTimeout(i.timer),this.#r.delete(t),s())}#x(t,s){for(let[i,o]of this.#r)t(o.message)&&this.#M(i,()=>o.reject(s))}#C(t){let s=this.#i;this.#u.pong||this.status!=="open"||!s||(this.#$({type:"ping",id:this.#s++}),this.#u.pong=setTimeout(()=>this.#S(s,1006),t))}#S(t,s){if(this.#i!==t)return;let i=this.status==="open";if(this.#A(),i&&(this.#a=Date.now()),this.#f)return;if(s>=$r||s===1e3){this.#o=null,this.#x(()=>!0,new C("closed","The connection was closed.")),this.#v("closed",{code:s});return}let o=new C("offline","The connection was lost before an answer came.");this.#x(c=>!fi.has(c.type),o);let r=Math.min(ui.most,ui.first*2**this.#c++),l=s===1001?this.#E(mr):r/2+this.#E(r/2);this.#u.retry=setTimeout(()=>this.#y(),l),this.#v("retrying",{code:s,retry_at_ms:Date.now()+l}),this.#d>=mi&&!this.#h&&this.#g()}async#g(){let t=AbortSignal.timeout(pi),s=await fetch(this.#t.replace(/^ws/,"http"),{cache:"no-store",signal:t}).catch(()=>null);this.#h=s?.status===426&&this.#d>=mi,this.#h&&!this.#f&&this.#v(this.status)}#A(){let t=this.#i;this.#i=null;let{retry:s,ping:i,pong:o,open:r}=this.#u;for(let l of[s,o,r])clearTimeout(l);clearInterval(i),this.#u.pong=0,t&&(t.onopen=t.onmessage=t.onclose=null,t.close())}#$(t){this.#i?.readyState===1&&this.#i.send(JSON.stringify(t))}#v(t,s={}){this.status=t,this.dispatchEvent(new CustomEvent("status",{detail:{status:t,...this.#N(),...s}}))}#N(){return this.#h?{blocked:!0}:{}}#E(t){return Math.random()*t}};var gi=()=>Date.now(),ye=new Set,we=0;function bi(e){gi=e}function wr(){for(let e of ye)e.tick()}var _e=class extends HTMLElement{static observedAttributes=["since"];connectedCallback(){this.classList.add("num"),ye.add(this),we||(we=setInterval(wr,1e3)),this.tick()}disconnectedCallback(){ye.delete(this),!ye.size&&(clearInterval(we),we=0)}attributeChangedCallback(){this.isConnected&&this.tick()}get elapsed_ms(){return gi()-Number(this.getAttribute("since"))}tick(){let t=_n(this.elapsed_ms);this.textContent!==t&&this.replaceChildren(t)}},gs=class extends _e{static observedAttributes=["since","amber","red"];tick(){super.tick();let t=this.elapsed_ms,s=["red","amber"].find(i=>t>=Number(this.getAttribute(i)??1/0))??"calm";this.dataset.level!==s&&(this.dataset.level=s)}};customElements.define("since-clock",_e);customElements.define("wait-clock",gs);var ke=class{#t;#e;#n=document.documentElement.lang;constructor(t,s){this.#t=t,this.#e=s}view(){return this.#t.length<2?h:a`<nav class="languages" aria-label=${n("Language")}>
+      ${this.#t.map(t=>a`<a
+            href="?lang=${t.code}"
+            lang=${t.code}
+            hreflang=${t.code}
+            aria-current=${t.code===this.#n?"true":h}
+            @click=${s=>this.#i(s,t)}
+            >${t.name}</a>`)}
+    </nav>`}entries(){return this.#t.filter(({code:t})=>t!==this.#n).map(t=>({words:t.name,lang:t.code,act:()=>this.#s(t)}))}#i(t,s){t.metaKey||t.ctrlKey||t.shiftKey||t.button||(t.preventDefault(),this.#s(s))}async#s({code:t,words:s}){try{en(...s?(await import(s)).default:[])}catch{return b(n("Not connected. Nothing was changed."),{bad:!0})}return this.#n=document.documentElement.lang=t,document.dispatchEvent(new Event("language")),this.#e(),fetch(`${location.pathname}?lang=${t}`,{method:"HEAD"}).catch(()=>{})}};function $i(e){let t=Date.now();return setInterval(()=>{let s=t;t=Date.now(),t-s>5e3&&e()},1e3)}var Te=class{root=D("#app",HTMLElement);#t="";constructor(t,s){this.boot=Yt(),this.client=new ve(this.boot.ws,{role:t}),this.redraw=cn(()=>this.#e(s)),this.connection=yr(this.client,this.redraw),this.language=new ke(this.boot.languages,this.redraw)}begin(){on(),rn(),bi(()=>this.client.now()),this.root.replaceChildren(),this.redraw(),this.client.connect()}show(t,{key:s,title:i}){if(O(t,this.root),document.title=`${i} · ${this.boot.organisation.name}`,s===this.#t)return!1;let o=this.#t===""||this.#t==="loading";return this.#t=s,o||(scrollTo(0,0),this.#n()),!0}#e(t){let s=this.root.contains(document.activeElement);t(),s&&!this.root.contains(document.activeElement)&&!document.querySelector("dialog[open]")&&this.#n()}#n(){this.root.querySelector("[data-focus]:not([hidden] *)")?.focus({preventScroll:!0})}};function yr(e,t){let s={status:"connecting",code:null,slow:!1,blocked:!1};e.addEventListener("status",({detail:r})=>{s.slow=r.status==="open"?!1:s.slow||r.status==="retrying",s.status=r.status,s.code=r.code??null,s.blocked=r.blocked??!1,t()});let i=()=>document.visibilityState==="visible"&&e.wake();document.addEventListener("visibilitychange",i);let o=()=>e.wake({moved:!0});return addEventListener("online",o),$i(o),addEventListener("pageshow",i),s}function ut({states:e},{state:t}){return!e?.length||!t||e.includes(t)}var vi=()=>n("not licensed there");var wi={interpreter:()=>n("Interpreter"),family:()=>n("Family or carer"),specialist:()=>n("Specialist"),trainee:()=>n("Trainee")};function yi({staff:e,sessions:t},{but:s,state:i}){return[...e.values()].filter(o=>o.on_call&&o.id!==s).map(o=>({...o,count:t.of(o.id).length,licensed:i===void 0||ut(o,{state:i})})).sort((o,r)=>Number(r.licensed)-Number(o.licensed)||Number(o.in_session)-Number(r.in_session)||o.count-r.count||o.name.localeCompare(r.name))}var _r=8;function kr({currentTarget:e}){let t=e.value.trim().toLocaleLowerCase(),s=e.form?.querySelectorAll(".choice")??[];for(let i of s){let o=i.querySelector("input")?.checked;i.hidden=!o&&!(i.dataset.name??"").toLocaleLowerCase().includes(t)}}function Tr(e){return e.in_session?n("in a session"):e.count?n("{n} claimed",{n:e.count}):n("free")}function _i({title:e,text:t,yes:s,people:i}){return i.length?at({title:e,text:t,yes:s,no:n("Cancel"),fields:a`${i.length<_r?h:a`<div class="field">
+            <label for="colleague-search">${n("Search by name")}</label
+            ><input
+              class="input"
+              id="colleague-search"
+              type="search"
+              autocomplete="off"
+              @input=${kr} />
+          </div>`}
+      <fieldset class="choices">
+        <legend class="sr">${n("To whom?")}</legend>
+        ${i.map((o,r)=>a` <label class="choice" data-name=${o.name}
+              ><input type="radio" name="to" value=${o.id} ?checked=${r===0} required /><span
+                ><bdi>${o.name}</bdi> <span class="quiet">${Tr(o)}</span> ${o.licensed?h:a`<b class="unlicensed">· ${vi()}</b>`}</span></label>`)}
+      </fieldset>`}):at({title:e,text:n("Nobody else is on call right now."),fields:h,yes:null,no:n("Close")})}function ki(e,t){return _i({title:n("Assign {name}",{name:e.name}),text:n("They are notified and claim it from their own list. Not taken up in time, it is everybody’s again."),yes:n("Assign"),people:yi(t,{but:e.assignee?.id,state:e.state})})}function Ti(e,t,s){return _i({title:n("Hand {name} over",{name:e}),text:n("The patient goes back to their place in line and is told so; your colleague is notified and claims."),yes:n("Hand over"),people:yi(s,{but:t,state:void 0})})}function xi(e){return at({title:n("Decline {name}?",{name:e.name}),danger:!0,yes:n("Decline"),no:n("Keep in line"),text:n("The patient is told on the screen at once and by email, with the reason if you give one."),fields:a`<div class="field">
+      <label for="decline-reason"
+        >${n("Reason for the patient")} <span class="optional">${n("(optional)")}</span></label>
+      <textarea class="input" id="decline-reason" name="reason" rows="3" maxlength="1000"></textarea>
+    </div>`})}function Si(e){return at({title:n("Message to {name}",{name:e.name}),yes:n("Send"),no:n("Cancel"),text:n("It appears on the patient’s page. They cannot answer while they wait."),fields:a`<div class="field">
+      <label for="message-text">${n("Message")}</label>
+      <textarea class="input" id="message-text" name="text" rows="3" maxlength="2000" required></textarea>
+    </div>`})}function Ai({name:e,online:t}){return t?n("{name} sees your message now.",{name:e}):n("{name} is offline: your message is shown when they are back.",{name:e})}function Ei(){return at({title:n("Invite a guest"),yes:n("Make the link"),no:n("Cancel"),text:n("A one-time link, to be used soon. Everybody sees the guest by this name."),fields:a`<div class="field">
+        <label for="guest-name">${n("Name")}</label
+        ><input class="input" id="guest-name" name="name" maxlength="100" required autocomplete="off" />
+      </div>
+      <div class="field">
+        <label for="guest-relation">${n("Who they are")}</label
+        ><select class="input" id="guest-relation" name="relation">
+          ${Object.entries(wi).map(([e,t])=>a`<option value=${e}>${t()}</option>`)}
+        </select>
+      </div>`})}function Mi(e){return wi[e]?.()??""}var xr=[{tone:"red",loss:8,rtt_ms:500,lossy:e=>n("Much loss: {loss} %",e),slow:()=>n("Very slow")},{tone:"amber",loss:2,rtt_ms:250,lossy:e=>n("Some loss: {loss} %",e),slow:()=>n("Slow")}],bs=e=>new Intl.NumberFormat(nt(),{maximumFractionDigits:e<10?1:0}).format(e);function Sr(e){let t=Math.max(e.heard_lost?.usual??0,e.sent_lost?.usual??0);for(let{tone:s,lossy:i,slow:o,...r}of xr){if(t>=r.loss)return[i({loss:bs(t)}),s];if((e.round_trip_ms?.usual??0)>=r.rtt_ms)return[o(),s]}return e.heard_lost||e.round_trip_ms?[n("Good"),""]:[n("Not measured"),"off"]}function Ar(e){let t=(s,i)=>s?i({usual:bs(s.usual),worse:bs(s.worse)}):null;return[n("Connected: {time}",{time:J(e.connected_ms)}),t(e.heard_lost,s=>n("lost on the way to them: {usual} %, at times {worse} %",s)),t(e.sent_lost,s=>n("lost on the way from them: {usual} %, at times {worse} %",s)),t(e.round_trip_ms,s=>n("round trip: {usual} ms, at times {worse} ms",s)),t(e.picture_kbps,s=>n("picture: {usual} kbit/s, at times {worse} kbit/s",s)),e.interruptions?H("{n} interruption","{n} interruptions",e.interruptions):null].filter(Boolean)}function Ci(e){return e?.length?a`<h3 class="of-case" id="calls-title">${n("Quality of the call")}</h3>
+    <ul role="list" class="story" aria-labelledby="calls-title">
+      ${e.map(t=>{let[s,i]=Sr(t);return a`<li>
+          <span><b>${t.name}</b><br /><span class="chip ${i}">${s}</span></span>
+          <span class="num quiet small">${Ar(t).join(" · ")}</span>
+        </li>`})}
+    </ul>`:h}var Er={opened:e=>n("{by} entered the setup guide.",{by:e}),guide_finished:e=>n("{by} finished the setup guide.",{by:e}),photo_added:e=>n("{by} added a photo.",{by:e}),photo_removed:e=>n("{by} removed a photo.",{by:e}),assigned:e=>n("{by} assigned it.",{by:e}),unassigned:e=>n("{by} took the assignment back.",{by:e}),assignment_lapsed:()=>n("The assignment was not taken up in time."),claimed:e=>n("{by} claimed it.",{by:e}),started:e=>n("{by} pressed Start Session.",{by:e}),went_live:e=>n("{by} pressed Start Session too: the session began.",{by:e}),guest_started:e=>n("{by} joined the session.",{by:e}),paused:()=>n("The session paused: somebody was away for too long."),hung_up:e=>n("{by} left the call.",{by:e}),invited:e=>n("{by} invited a guest.",{by:e}),dismissed:e=>n("{by} sent a guest away.",{by:e}),released:e=>n("{by} returned it to the queue.",{by:e}),returned:()=>n("It returned to the queue: the provider was away for too long."),transferred:e=>n("{by} handed it over.",{by:e}),ended:e=>n("{by} ended the session.",{by:e}),declined:e=>n("{by} declined the request.",{by:e}),contacted:()=>n("The patient was away and was written to."),withdrawn:e=>n("{by} left.",{by:e}),patient_done:e=>n("{by} left the call and was done.",{by:e}),expired:()=>n("It expired."),closed:()=>n("The clinic closed before anybody claimed it."),reopened:e=>n("{by} reopened it.",{by:e})};function Mr(e){let t=o=>e.find(r=>r.kind===o)?.at_ms,[s,i]=[t("opened"),t("claimed")];return s&&i?a`<p class="quiet">${n("Waited {time} until the claim.",{time:J(i-s)})}</p>`:h}function Cr({kind:e,note:t,at_ms:s}){return t?e==="contacted"?a` <span class="quiet">${ii(t,s)}</span>`:a` <span class="quiet">“${t}”</span>`:h}function Ni(e,{now_ms:t,close:s}){let i=e.info?.patient.name??n("Visit");return a`<h2 id="story-title">${i}</h2>
+    ${e.refused?a`<p class="quiet">${e.refused}</p>`:dt(e.info,t)}
+    <h3 class="of-case">${n("History")}</h3>
+    ${e.events===null?a`<p class="quiet">${n("Opening the history…")}</p>`:a`${Mr(e.events)}
+            <ol class="story">
+              ${e.events.map(o=>a`<li>
+                    <span class="num quiet small">${ct(o.at_ms)}</span>
+                    <span
+                      >${(Er[o.kind]??(()=>o.kind))(o.by?.name??n("The server"))}${Cr(o)}</span
+                    >
+                  </li>`)}
+            </ol>
+            ${Ci(e.calls)}`}
+    <div class="row"><button type="button" class="btn main" @click=${s}>${n("Close")}</button></div>`}var Nr=e=>b(_(e),{bad:!0}),xe=class{#t;#e;#n;#i;#s;#r;constructor({client:t,queue:s,sessions:i,drawer:o,me:r,guests:l,claimed:c}){this.#t=t,this.#e={queue:s,sessions:i},this.#n=o,this.#i=r,this.#s=l,this.#r=c}get#l(){return{staff:this.#e.queue.staff,sessions:this.#e.sessions}}#o(t,s=()=>{}){return this.#t.request(t).then(s,Nr)}get onRequests(){return{assign:t=>this.#a(t),unassign:({visit:t})=>this.#o({type:"visit.unassign",visit:t}),decline:t=>this.#c(t),message:t=>this.#d(t),release:t=>this.#h(t),reopen:({visit:t})=>this.#o({type:"visit.reopen",visit:t},()=>this.#r(t)),story:t=>this.story(t)}}inSession(t){if(!t)return[];let s=Object.entries(t.parties).filter(([i])=>i.startsWith("guest-"));return[{words:n("Hand over…"),act:()=>this.#u(t)},...this.#s?[{words:n("Invite a guest…"),act:()=>this.#m(t.id)}]:[],...s.map(([i,o])=>({words:n("Send {name} away",{name:o.name}),act:()=>this.#b(t.id,i,o)}))]}async#a(t){let s=await ki(t,this.#l);s&&this.#o({type:"visit.assign",visit:t.visit,to:s.to},()=>M(n("Assigned.")))}async#c(t){let s=await xi(t);if(!s)return;let i=s.reason.trim()||null;this.#o({type:"visit.decline",visit:t.visit,reason:i})}async#d(t){let s=(await Si(t))?.text.trim();s&&this.#o({type:"chat.send",visit:t.visit,text:s},()=>b(Ai(this.#e.queue.rows.find(({visit:i})=>i===t.visit)??t)))}async#h(t){await V({title:n("Return {name} to the queue?",{name:t.name}),yes:n("Return to queue"),no:n("Cancel"),text:n("The session with {provider} is interrupted; the patient goes back to their place in line.",{provider:t.claimant?.name??""})})&&this.#o({type:"visit.release",visit:t.visit})}async#u(t){let s=await Ti(t.parties.patient.name,this.#i.id,this.#l);s&&this.#o({type:"visit.transfer",visit:t.id,to:s.to})}async#m(t){let s=await Ei();if(!s)return;let i=s.relation,o={name:s.name.trim(),relation:i};this.#o({type:"visit.invite",visit:t,...o},({path:r})=>this.#f(o,new URL(r,location.origin).href))}#f({name:t,relation:s},i){let o=()=>navigator.clipboard?.writeText(i).then(()=>b(n("The link was copied.")),()=>{});this.#n.show("link-title",r=>a`<h2 id="link-title">${n("Link for {name}",{name:t})}</h2>
+          <p>
+            ${n("Send it to them yourself. It opens once, and only for a short while; they join as {relation}.",{relation:Mi(s)})}
+          </p>
+          <p>
+            <label class="sr" for="guest-link">${n("Link")}</label><input
+              class="input"
+              id="guest-link"
+              readonly
+              .value=${i}
+              @focus=${l=>l.target.select()} />
+          </p>
+          <div class="row">
+            <button type="button" class="btn" @click=${r}>${n("Close")}</button
+            ><button type="button" class="btn main" @click=${o}>${n("Copy the link")}</button>
+          </div>`)}async#b(t,s,i){await V({title:n("Send {name} away?",{name:i.name}),text:n("They no longer see or hear the session. Their link does not open again."),yes:n("Send away"),no:n("Cancel"),danger:!0})&&this.#o({type:"visit.dismiss",visit:t,guest:s})}story(t){let s=this.#n,i={events:null,calls:null,info:void 0,refused:null},o=this.#t.subscribe(`case/${t}`,r=>{i.info=r.case,s.redraw()},r=>{i.refused=r.code==="not_found"?n("Case Information is shown while the patient waits and you are on call, and to the visit's own provider and administrators."):_(r),s.redraw()});this.#o({type:"visit.history",visit:t},({events:r,calls:l})=>{Object.assign(i,{events:r,calls:l}),s.redraw()}),s.show("story-title",r=>Ni(i,{now_ms:this.#t.now(),close:r}),o)}};var Or=1e4,Lr=[659.25,523.25,783.99],Se=class{audible=!1;rung=0;#t=null;#e=-1/0;#n=0;#i;#s;#r;constructor(t,s,{wanted:i}){this.#s=t,this.#i=s,this.#r=i;let o=()=>this.unlock();for(let r of["pointerdown","keydown"])addEventListener(r,o,{once:!0})}async unlock(){if(globalThis.AudioContext){this.#t??=new AudioContext;try{await this.#t.resume(),this.audible=this.#t.state==="running"}catch{this.audible=!1}}}async askToNotify(){this.#r&&globalThis.Notification?.permission==="default"&&await Notification.requestPermission()}ring(t){this.#l(()=>this.#a("new",{title:n("New On-Demand Request"),open:this.#i,body:H("{n} patient is waiting at {clinic}.","{n} patients are waiting at {clinic}.",t,{clinic:this.#s.name})}))}assigned(t){this.#l(()=>{}),this.#a("assigned",{title:n("A patient is assigned to you"),open:t,body:n("Claim them from your Sessions List at {clinic}.",{clinic:this.#s.name})})}overLimit(t){this.#l(()=>{}),this.#a("limit",{title:n("The waiting room needs attention"),open:t,body:n("A wait at {clinic} has passed its limit.",{clinic:this.#s.name})})}hush(){clearTimeout(this.#n),this.#n=0}#l(t){let s=this.#e+Or-performance.now();s<=0?this.#o(t):this.#n||(this.#n=setTimeout(()=>{this.#n=0,this.#o(t)},s))}#o(t){this.#e=performance.now(),this.rung+=1,document.documentElement.dataset.rung=String(this.rung),this.#t&&Kt({notes:Lr,given:this.#t}).catch(()=>{}),t()}#a(t,{title:s,body:i,open:o}){if(!(!this.#r||!document.hidden||globalThis.Notification?.permission!=="granted"))try{let r={body:i,lang:document.documentElement.lang,tag:`greenroom-${this.#s.id}-${t}`,renotify:!0},l=new Notification(s,r);l.onclick=()=>{globalThis.focus(),l.close(),o()}}catch{}}};var Dr=v(()=>({not_allowed:n("Case Information can be opened while you are on call."),not_found:n("This visit is no longer there.")})),Ae=class{#t;#e;#n;#i=new Map;constructor(t,s,i){this.#t=t,this.#e=s,this.#n=i}has(t){return this.#i.has(t)}get(t){return this.#i.get(t)}open(t){if(this.#i.has(t))return;let s={info:void 0,refused:null,drop:()=>{}};this.#i.set(t,s),s.drop=this.#t.subscribe(`case/${t}`,i=>{let o=s.info?.photos.length??i.case.photos.length;s.info=i.case,i.case.photos.length>o&&this.#n(i.case),this.#e()},i=>{s.info=void 0,s.refused=Dr()[i.code]??_(i),this.#e()}),this.#e()}toggle(t){this.#i.has(t)?this.#s(t):this.open(t),this.#e()}keepOnly(t){let s=new Set(t);for(let i of[...this.#i.keys()])s.has(i)||this.#s(i)}#s(t){this.#i.get(t)?.drop(),this.#i.delete(t)}};var Oi={completed:()=>n("Completed"),by_phone:()=>n("Held by phone"),declined:()=>n("Declined"),withdrawn:()=>n("Patient left"),expired:()=>n("Expired"),closed:()=>n("Clinic closed")},$s=new Set(["completed","by_phone"]),Ir=864e5,Rr=500,Ee=class{rows=[];take(t){if(t.type==="sessions.snapshot")this.rows=t.rows;else if(t.type==="sessions.row"){let s=[...this.rows.filter(({visit:i})=>i!==t.row.visit),t.row];this.rows=s.sort((i,o)=>(i.claimed_ms??0)-(o.claimed_ms??0))}else this.rows=this.rows.filter(({visit:s})=>s!==t.visit)}of(t){return this.rows.filter(s=>s.claimant?.id===t)}},Me=class{rows=null;more=!1;unread=0;busy=!1;filters={};#t=0;#e;#n;constructor(t,s){this.#e=t,this.#n=s}async search(t=this.filters,{further:s=!1}={}){let i=++this.#t;this.filters=t,this.busy=!0,this.#n();try{do{if(s&&this.unread&&await new Promise(c=>setTimeout(c,Rr)),i!==this.#t)return;let o=s?this.rows?.at(-1):void 0,r=o?{before_ms:o.ended_ms,before_visit:o.visit}:{},l=await this.#e.request({type:"sessions.past",...t,...r});if(i!==this.#t)return;this.rows=s?[...this.rows??[],...l.rows]:l.rows,this.more=l.more,this.unread=l.unread??0,s=!0,this.#n()}while(this.unread)}finally{i===this.#t&&(this.busy=!1,this.unread=0,this.#n())}}};function Li(e,t,{when:s,about:i,acts:o}){return a`<li class="card req">
+    ${s}
+    <div class="who">${i}</div>
+    <div class="acts">
+      ${o}
+      <button type="button" class="btn" @click=${()=>t.act.story(e.visit)}>
+        ${n("History")}<span class="sr"> ${e.name}</span>
+      </button>
+    </div>
+  </li>`}function Pr(e,t){let s=e.claimant?.id===t.me.id,i=["patient","provider"].filter(r=>e.present.includes(r)),o=i.length===2?n("Both are there"):i.length?i[0]==="patient"?n("The patient is there"):n("The provider is there"):n("Nobody is there");return Li(e,t,{when:a`<div class="waited">
+      <since-clock class="wait" since=${e.live_ms??e.claimed_ms}></since-clock>
+      <span class="chip ${e.status==="live"?"":"off"}"
+        >${e.status==="live"?n("Live"):n("Claimed")}</span>
+    </div>`,about:a`<h2><bdi>${e.name}</bdi></h2>
+      <p class="meta"><bdi>${e.claimant?.name??""}</bdi><span>${o}</span>${e.contacts?.map(r=>a`<span>${be(r)}</span>`)}</p>`,acts:a`${s?a`<a
+              class="btn main"
+              href=${t.visitPath(e.visit)}
+              @click=${t.follows(t.visitPath(e.visit))}
+              >${n("Open")}<span class="sr"> ${e.name}</span></a>`:h}
+      ${t.me.role==="admin"&&!s?a`<button type="button" class="btn" @click=${()=>t.act.release(e)}>
+              ${n("Return to queue")}<span class="sr"> ${e.name}</span>
+            </button>`:h}`})}function vs(e,t,s){return a`${e.length?h:a`<div class="card empty">
+            <h2>${n("No sessions")}</h2>
+            <p class="quiet">${s}</p>
+          </div>`}
+    <ul role="list" class="requests">
+      ${x(e,({visit:i})=>i,i=>Pr(i,t))}
+    </ul>`}function qr(e,t){let s=e.claimant?.id===t.me.id&&e.reopen_until_ms&&e.reopen_until_ms>t.now_ms;return Li(e,t,{when:a`<div class="waited num">
+      <span>${e.ended_ms?ct(e.ended_ms):h}</span>
+    </div>`,about:a`<div class="row">
+        <h2><bdi>${e.name}</bdi></h2>
+        <span class="chip ${$s.has(e.outcome)?"":"off"}"
+          >${Oi[e.outcome??""]?.()??e.outcome}</span>
+      </div>
+      <p class="meta">
+        <bdi>${e.claimant?.name??n("Nobody claimed it")}</bdi>${e.talked_ms?a`<span>${n("Talked for {time}",{time:J(e.talked_ms)})}</span>`:h}
+        ${e.reason?a`<span>“${e.reason}”</span>`:h}
+      </p>`,acts:a`${s?a`<button type="button" class="btn main" @click=${()=>t.act.reopen(e)}>
+              ${n("Reopen")}<span class="sr"> ${e.name}</span>
+            </button>`:h}`})}function Wr(e){let t=new FormData(e),s=r=>String(t.get(r)??"").trim(),i=r=>new Date(`${r}T00:00`).getTime(),o={text:s("text"),provider:s("provider"),outcome:s("outcome"),since_ms:s("since")&&i(s("since")),before_ms:s("until")&&i(s("until"))+Ir};return Object.fromEntries(Object.entries(o).filter(([,r])=>r))}function Di(e,t){let s=[...t.staff.values()].sort((o,r)=>o.name.localeCompare(r.name)),i=o=>{o.preventDefault(),e.search(Wr(o.currentTarget)).catch(t.failed)};return a`<form
+      class="card filters"
+      role="search"
+      aria-label=${n("Past sessions")}
+      @submit=${i}
+      @change=${o=>o.currentTarget.requestSubmit()}>
+      <div class="field">
+        <label for="past-text">${n("Patient")}</label
+        ><input class="input" id="past-text" name="text" type="search" maxlength="100" autocomplete="off" />
+      </div>
+      <div class="field">
+        <label for="past-provider">${n("Provider")}</label
+        ><select class="input" id="past-provider" name="provider">
+          <option value="">${n("Anyone")}</option>
+          ${s.map(o=>a`<option value=${o.id}>${o.name}</option>`)}
+        </select>
+      </div>
+      <div class="field">
+        <label for="past-outcome">${n("Outcome")}</label
+        ><select class="input" id="past-outcome" name="outcome">
+          <option value="">${n("Any")}</option>
+          ${Object.entries(Oi).map(([o,r])=>a`<option value=${o}>${r()}</option>`)}
+        </select>
+      </div>
+      <div class="field">
+        <label for="past-since">${n("From")}</label
+        ><input class="input" id="past-since" name="since" type="date" />
+      </div>
+      <div class="field">
+        <label for="past-until">${n("To")}</label
+        ><input class="input" id="past-until" name="until" type="date" />
+      </div>
+      <button class="btn">${n("Search")}</button>
+    </form>
+    <p class="sr" role="status">
+      ${e.rows&&!e.busy?n("{n} sessions found",{n:e.rows.length}):""}
+    </p>
+    ${e.rows===null?a`<p class="quiet">${n("Opening the list…")}</p>`:h}
+    ${e.rows&&!e.rows.length&&!e.unread?a`<div class="card empty">
+            <h2>${n("Nothing found")}</h2>
+            <p class="quiet">${n("Try other words or a longer time.")}</p>
+          </div>`:h}
+    <ul role="list" class="requests" aria-label=${n("Past sessions, newest first")}>
+      ${x(e.rows??[],({visit:o})=>o,o=>qr(o,t))}
+    </ul>
+    ${e.unread?a`<p class="quiet" role="status">
+            ${n("Still reading older sessions: {n} left.",{n:e.unread})}
+          </p>`:h}
+    ${e.more&&!e.unread?a`<p>
+            <button
+              type="button"
+              class="btn"
+              ?disabled=${e.busy}
+              @click=${()=>e.search(e.filters,{further:!0}).catch(t.failed)}>
+              ${n("Show more")}
+            </button>
+          </p>`:h}`}var Hr=v(()=>({provider:n("Provider"),admin:n("Administrator")})),Yr=v(()=>({sessions:n("Sessions List"),calendar:n("Calendar"),reports:n("Reports"),setup:n("Set-up"),preferences:n("My settings")})),ws=()=>document.querySelector(".side .menu-button"),Ce=e=>ws()?.setAttribute("aria-expanded",String(e));function Ii(){let e=()=>ws()?.getAttribute("aria-expanded")==="true";document.addEventListener("keydown",({key:t})=>{t!=="Escape"||!e()||(Ce(!1),ws()?.focus())});for(let t of["pointerdown","focusin"])document.addEventListener(t,({target:s})=>{e()&&!(s instanceof Element&&s.closest(".side"))&&Ce(!1)})}function jr({boot:e,onCall:t,loaded:s,waiting:i,here:o,bell:r,languages:l,follows:c,signOut:d}){let{me:u,organisation:m}=e,p=({currentTarget:$})=>Ce($.getAttribute("aria-expanded")!=="true"),f=({target:$})=>$.closest("a")&&Ce(!1),g=a`<span class="chip num">${i}<span class="sr"> ${n("waiting")}</span></span>`;return a`<p class="org">${Vt(m)}<span>${m.name}</span></p>
+      <div class="me">
+        <button
+          type="button"
+          class="switch"
+          role="switch"
+          aria-checked=${t.on?"true":"false"}
+          aria-busy=${t.switching?"true":"false"}
+          ?disabled=${!s}
+          @click=${()=>t.turn()}>
+          <i></i>${n("On-Call")}
+        </button>
+        <span class="face" aria-hidden="true">${ht(u.name)}</span>
+        <p class="name"><b><bdi>${u.name}</bdi></b>
+          <span class="small quiet">${Hr()[u.role]??u.role}</span></p>
+      </div>
+      ${r}
+      <button
+        type="button"
+        class="btn menu-button"
+        aria-expanded="false"
+        aria-controls="side-menu"
+        @click=${p}>
+        ${n("Menu")} ${i?g:h}
+      </button>
+      <div class="menu" id="side-menu" @click=${f}>
+        <nav aria-label=${n("Main")}>
+          ${e.pages.map(({key:$,path:T})=>a`<a
+                href=${T}
+                aria-current=${$===o?"page":h}
+                @click=${T===e.home?c(T):h}
+                >${Yr()[$]} ${$==="sessions"?g:h}</a>`)}
+        </nav>
+        ${l}
+        <form method="post" action=${e.sign_out} @submit=${d}>
+          ${Qs()}<button class="btn plain">${n("Sign out")}</button>
+        </form>
+      </div>`}function Ri(e,t){let{own:s,follows:i}=t;return a`<div class="staff">
+    <header class="side live">${jr(t)}</header>
+    <div class="content">
+      ${s?a`<a class="notice own" href=${s.path} @click=${i(s.path)}
+              ><span><b>${n("Back to session with {name}",s.visit.parties.patient)}</b></span
+              ><since-clock since=${s.visit.live_ms??s.visit.claimed_ms}></since-clock></a>`:h}
+      <main id="main" tabindex="-1" class="stack">${e}</main>
+    </div>
+  </div>`}function Pi(e,{home:t,me:s,reopen_ms:i,now_ms:o,follows:r,reopen:l}){let{patient:c}=e.parties,d=(e.ended_ms??0)+i,u=$s.has(e.outcome)&&e.claimant?.id===s.id&&o<d;return a`<section class="card stack after">
+    <h1 tabindex="-1" data-focus>${n("Session with {name} has ended",c)}</h1>
+    <p>
+      ${e.outcome==="withdrawn"?n("{name} has left the visit.",c):h}
+      ${e.talked_ms?n("You talked for {time}.",{time:J(e.talked_ms)}):h}
+      ${n("Camera and microphone are off.")}
+    </p>
+    <p class="row">
+      <a class="btn main" href=${t} @click=${r(t)}>${n("Back to On-Demand Requests")}</a>
+      ${u?a`<button type="button" class="btn" @click=${l}>${n("Reopen")}</button>`:h}
+    </p>
+    ${u?a`<p class="small quiet">
+            ${n("Pressed End too early? Reopen brings the patient’s page back; it is possible until {time}.",{time:q(d)})}
+          </p>`:h}
+  </section>`}var Br=200,qi={assigned:({by:e,name:t})=>n("{by} assigned {name} to you.",{by:e,name:t}),assignment_lapsed:({name:e})=>n("{name} was not taken up in time and is everybody’s again.",{name:e}),declined:({by:e,name:t})=>n("{by} declined {name}.",{by:e,name:t}),returned:({name:e})=>n("{name} is back in the queue.",{name:e}),transferred:({by:e,name:t})=>n("{by} handed {name} over.",{by:e,name:t}),closed:({name:e})=>n("The clinic closed before anybody claimed {name}.",{name:e}),patient_left:({name:e})=>n("{name} has left.",{name:e}),patient_back:({name:e})=>n("{name} is back on the page.",{name:e}),off_call:()=>n("On-Call was turned off: none of your pages had been open for a while."),queue_many:({count:e})=>n("{n} patients are waiting.",{n:e}),queue_long:({name:e,count:t})=>n("{name} has been waiting for {n} min.",{name:e,n:t}),message:({by:e})=>n("{by} wrote to you.",{by:e})};function ys(e){return(qi[e.kind]??qi.message)(e)}function Fr(e,t){return new Date(e).toDateString()===new Date(t).toDateString()?q(e):ct(e)}var Ne=class{items=[];unread=0;take(t){return this.unread=t.unread,t.type==="bell.snapshot"?this.items=t.items:t.type==="bell.item"&&(this.items=[t.item,...this.items.filter(({id:s})=>s!==t.item.id)].slice(0,Br)),t.type==="bell.item"?t.item:null}get newest_ms(){return this.items[0]?.at_ms??0}isNew(t){return t<this.unread}button(t){return a`<button type="button" class="btn plain bell" aria-haspopup="dialog" @click=${t}>
+      <svg viewBox="0 0 24 24" aria-hidden="true">
+        <path d="M12 3a6 6 0 0 0-6 6v4l-2 4h16l-2-4V9a6 6 0 0 0-6-6zM9.5 20a2.5 2.5 0 0 0 5 0"></path>
+      </svg>
+      <span>${n("Notifications")}</span>${this.unread?a`<span class="chip amber num">${this.unread}<span class="sr"> ${n("unread")}</span></span>`:h}
+    </button>`}list({now_ms:t,go:s,close:i}){return a`<h2 id="bell-title">${n("Notifications")}</h2>
+      ${this.items.length?h:a`<p class="quiet">
+              ${n("There is nothing here yet. What concerns you appears here by itself.")}
+            </p>`}
+      <ul role="list" class="notes">
+        ${x(this.items,({id:o})=>o,(o,r)=>a`<li ?data-new=${this.isNew(r)}>
+              <p>${ys(o)}${o.note?a` <span class="quiet">“${o.note}”</span>`:h}</p>
+              <p class="small quiet num">
+                ${Fr(o.at_ms,t)}
+                ${o.visit?a`<button type="button" class="btn plain" @click=${()=>s(o)}>
+                        ${n("Open")}<span class="sr"> ${o.name}</span>
+                      </button>`:h}
+              </p>
+            </li>`)}
+      </ul>
+      <div class="row"><button type="button" class="btn main" @click=${i}>${n("Close")}</button></div>`}};var _s=e=>`${e.visit}/${e.returned}`,Oe=class{rows=[];staff=new Map;limits={amber_ms:1/0,red_ms:1/0,urgent_first:!1,alert_waiting:0,alert_wait_ms:0,level_words:{}};loaded=!1;#t=new Set;take(t){switch(t.type){case"queue.snapshot":return this.#e(t);case"queue.row":return this.#n(t);case"queue.gone":return this.#i(t);case"queue.changed":return this.limits=t.limits,this.#s(this.rows),{fresh:[],gone:null};case"queue.staff":return this.staff=new Map(this.staff).set(t.staff.id,t.staff),{fresh:[],gone:null};default:return{fresh:[],gone:null}}}#e(t){let s=this.loaded?t.rows.filter(i=>!this.#t.has(_s(i))):[];this.limits=t.limits,this.#s(t.rows),this.staff=new Map(t.staff.map(i=>[i.id,i])),this.loaded=!0;for(let i of t.rows)this.#r(i);return{fresh:s,gone:null}}#n({row:t,fresh:s}){let i=this.#t.has(_s(t));this.#r(t);let o=this.rows.find(({visit:l})=>l===t.visit),r={...t,arriving:o?o.arriving:!0};return o&&Wi(o,t,this.limits)===0?this.rows=this.rows.map(l=>l===o?r:l):this.#s([...this.rows.filter(l=>l!==o),r]),{fresh:s&&!i?[t]:[],gone:null}}#i(t){let s=this.rows.find(({visit:i})=>i===t.visit);return this.rows=this.rows.filter(({visit:i})=>i!==t.visit),{fresh:[],gone:s?{...t,name:s.name}:null}}#s(t){this.rows=[...t].sort((s,i)=>Wi(s,i,this.limits))}#r(t){if(this.#t.add(_s(t)),this.#t.size<=2e3)return;let[s]=this.#t;this.#t.delete(s)}},Ur=["emergency","urgent","routine"],Vr=({urgency:e})=>e?.level??"routine";function Wi(e,t,{urgent_first:s}){let i=o=>s?Ur.indexOf(Vr(o)):0;return i(e)-i(t)||e.number-t.number||e.arrived_ms-t.arrived_ms||(e.visit<t.visit?-1:+(e.visit>t.visit))}var Gr=["queue_many","queue_long"],Le=class{queue=new Oe;bell=new Ne;drawer=new jt;#t;#e;#n;#i;#s;#r;constructor({client:t,me:s,alerts:i,follow:o,queued:r=()=>{},redraw:l}){this.#t=t,this.#e=s,this.#n=i,this.#i=o,this.#s=r,this.#r=l,t.subscribe("queue",c=>this.#a(c)),t.subscribe("bell",c=>this.#c(c))}get onCall(){return this.queue.staff.get(this.#e.id)?.on_call??!1}button(){return this.bell.button(()=>this.#l())}#l(){an();let t,s=()=>(t??=this.#o(),t);this.drawer.show("bell-title",i=>this.bell.list({now_ms:this.#t.now(),close:i,go:o=>{i(),this.#i(o,s())}}),s)}async#o(){let{unread:t,newest_ms:s}=this.bell;t&&await this.#t.request({type:"bell.mark",until_ms:s}).catch(()=>{})}#a(t){let s=this.queue.take(t),{fresh:i}=s;i.length&&this.onCall&&(this.#n.ring(this.queue.rows.length),M(i.length===1?n("New request: {name}.",i[0]):H("{n} new request.","{n} new requests.",i.length))),this.#s(s),this.#r()}#c(t){let s=this.bell.take(t);s&&(this.drawer.open||b(ys(s)),(s.kind==="assigned"||s.kind==="transferred")&&this.#n.assigned(()=>this.#i(s)),Gr.includes(s.kind)&&this.#n.overLimit(()=>this.#i(s))),this.drawer.redraw(),this.#r()}};var De=class{switching=!1;#t;#e;#n;#i;#s;constructor({client:t,news:s,alerts:i,redraw:o,turnedOn:r=()=>{}}){this.#t=t,this.#e=s,this.#n=i,this.#i=o,this.#s=r}get on(){return this.#e.onCall}async turn(){if(this.switching)return;let t=!this.on;this.switching=!0,this.#n.unlock(),t?(this.#n.askToNotify(),this.#s()):this.#n.hush(),this.#i();try{await this.#t.request({type:"on_call",on:t}),M(t?n("You are on call."):n("You are off call."))}catch(s){b(`${_(s)} ${t?n("You are still off call."):n("You are still on call.")}`,{bad:!0})}finally{this.switching=!1,this.#i()}}};var Ie=class{id=null;visit=null;session=null;over=null;#t;#e;#n;#i;#s;#r;#l;#o=()=>{};constructor({client:t,me:s,routed:i,leave:o,begin:r,released:l,redraw:c}){this.#t=t,this.#e=s,this.#n=i,this.#i=o,this.#s=r,this.#r=l,this.#l=c}get current(){return this.visit&&ks(this.visit)?this.visit:null}hold(t){this.#a(),this.over=null,this.id=t,this.#o=this.#t.subscribe(`visit/${t}`,({visit:s})=>this.id===t&&this.#d(s),s=>this.id===t&&this.#c(s))}open(){!this.visit||this.session||this.visit.claimant?.id!==this.#e.id||(this.session=this.#s(this.visit.id),this.session.open(),this.session.update(this.visit),this.enter())}enter(){!this.session||!this.id||this.#t.request({type:"visit.enter",visit:this.id}).catch(t=>{["unavailable","timeout"].includes(P(t))&&setTimeout(()=>this.enter(),2e3)})}#a(){this.session?.close(),this.#o(),this.#o=()=>{},this.id=this.visit=this.session=null,this.#r()}#c(t){this.#a(),this.#n()&&(b(_(t),{bad:!0}),this.#i()),this.#l()}#d(t){this.visit=t;let s=this.#n()===t.id;return ks(t)&&t.claimant?.id===this.#e.id?(s&&this.open(),this.session?.update(t),this.#l()):(this.#a(),s&&t.status==="ended"?this.over=t:s&&(b(ks(t)&&t.claimant?n("{name} has claimed this visit.",t.claimant):n("{name} is back in the queue.",t.parties.patient)),this.#i()),this.#l())}},ks=({status:e})=>e==="claimed"||e==="live";var ji={text:"",region:"",provider:"",waited:"",order:""},zr=6,Bi="-",Hi={newest:(e,t)=>t.arrived_ms-e.arrived_ms,region:(e,t)=>Y(e.state).localeCompare(Y(t.state)),provider:(e,t)=>Yi(e).localeCompare(Yi(t))},Yi=({assignee:e})=>e?.name??"￿";function Fi(e,{text:t,region:s,provider:i,waited:o,order:r},{limits:l,now_ms:c}){let d=t.toLocaleLowerCase().split(/\s+/).filter(Boolean),u=o==="amber"?l.amber_ms:o==="red"?l.red_ms:0,m=e.filter(p=>{let f=`${p.name} ${p.reason} ${p.phone}`.toLocaleLowerCase();return d.every(g=>f.includes(g))&&(!s||p.state===s)&&(!i||(p.assignee?.id??Bi)===i)&&(!u||c-p.arrived_ms>=u)});return r in Hi?m.sort(Hi[r]):m}var Ts=({text:e,region:t,provider:s,waited:i})=>!!(e.trim()||t||s||i),Kr=v(()=>({order:[["",n("Longest waiting first")],["newest",n("Newest first")],["region",n("By region")],["provider",n("By provider")]]})),Re=(e,t,s,i)=>a`<select class="input" name=${e} aria-label=${t}>
+    ${s.map(([o,r])=>a`<option value=${o} ?selected=${o===i}>${r}</option>`)}
+  </select>`;function Ui({all:e,rows:t,sift:s,changeSift:i,staff:o,limits:r}){if(e.length<zr&&!Ts(s))return h;let l=[...new Set([...e.map(({state:m})=>m),...s.region?[s.region]:[]])],c=[...o.values()].sort((m,p)=>m.name.localeCompare(p.name)),d=m=>n("Over {n} min",{n:Math.round(m/6e4)}),u=({currentTarget:m})=>i(Object.fromEntries(new FormData(m)));return a`<form
+      class="sift"
+      role="search"
+      aria-label=${n("On-Demand Requests")}
+      @input=${u}
+      @submit=${m=>m.preventDefault()}>
+      <input
+        class="input"
+        type="search"
+        name="text"
+        maxlength="100"
+        autocomplete="off"
+        .value=${s.text}
+        aria-label=${n("Search by name, reason or phone")}
+        placeholder=${n("Search")} />
+      ${Re("region",n("Region"),[["",n("Any region")],...l.map(m=>[m,Y(m)]).sort((m,p)=>m[1].localeCompare(p[1]))],s.region)}
+      ${Re("provider",n("Provider"),[["",n("For anyone")],[Bi,n("Not assigned")],...c.map(({id:m,name:p})=>[m,n("For {name}",{name:p})])],s.provider)}
+      ${Re("waited",n("Wait"),[["",n("Any wait")],["amber",d(r.amber_ms)],["red",d(r.red_ms)]],s.waited)}
+      ${Re("order",n("Order"),Kr().order,s.order)}
+    </form>
+    <p class="small quiet" role="status" ?hidden=${!Ts(s)}>
+      ${Ts(s)?n("{n} of {all} shown",{n:t.length,all:e.length}):""}
+    </p>`}function Jr(e){return e.guide_done?a`<span class="chip"><span class="dot"></span>${n("In the waiting room")}</span>`:a`<span class="progress"><span class="num">${n("Step {step} of {steps}",e)}</span>
+    <progress max=${e.steps} .value=${e.step} aria-label=${n("Setup guide")}></progress></span>`}function Qr(e){return e.online?a`<span class="online"><span class="dot"></span>${n("Online")}</span>`:a`<span class="chip off">${n("Offline")}
+    ${e.away_since_ms?a`<since-clock since=${e.away_since_ms}></since-clock>`:h}</span>`}function Zr(e,{act:t,me:s}){let i=(o,r)=>a`<button
+      type="button"
+      class="btn plain"
+      @click=${l=>{yt(l.currentTarget),r(e)}}>
+      ${o}
+    </button>`;return a`${i(n("Send a message"),t.message)}
+  ${s.role==="admin"&&e.assignee?i(n("Take the assignment back"),t.unassign):h}`}function Xr(e,t){return a`<button
+      type="button"
+      class="btn"
+      aria-label=${n("Assign {name}",e)}
+      @click=${()=>t.assign(e)}>
+      ${n("Assign")}</button
+    ><button
+      type="button"
+      class="btn danger"
+      aria-label=${n("Decline {name}",e)}
+      @click=${()=>t.decline(e)}>
+      ${n("Decline")}
+    </button>`}function ta(e,t){return a`<details class="more" @toggle=${({currentTarget:i})=>O(i.open?Zr(e,t):h,D(".card",HTMLElement,i))}>
+    <summary class="btn" aria-label=${n("More for {name}",{name:e.name})}>${n("More")}</summary>
+    <div class="card"></div>
+  </details>`}var ea=v(()=>({})),sa=864e5;function na(e,t){let s=t.cases.get(e.visit);return[e,t.limits,t.me,t.mayClaim,t.claiming.has(e.visit),s!==void 0,s?.info,s?.refused,s&&Math.floor(t.now_ms/sa),ea()]}function ia(e,t){let{limits:s,act:i}=t,o=t.cases.get(e.visit),r=t.claiming.has(e.visit),l=`case-${e.visit}`;return a`<li
+    class="card req ${e.arriving?"arrive":""}"
+    data-visit=${e.visit}
+    ?data-open=${o!==void 0}>
+    <div class="waited">
+      <wait-clock
+        class="wait"
+        since=${e.arrived_ms}
+        amber=${s.amber_ms}
+        red=${s.red_ms}></wait-clock>
+      <span class="sr"> ${n("waiting")}</span>
+      <span class="chip amber over amber-only"
+        >${n("Over {n} min",{n:Math.round(s.amber_ms/6e4)})}</span>
+      <span class="chip red over red-only"
+        >${n("Over {n} min",{n:Math.round(s.red_ms/6e4)})}</span>
+    </div>
+    <div class="who">
+      <div class="row">
+        <h2><bdi>${e.name}</bdi></h2>
+        ${Qr(e)}
+        ${e.booked_ms?a`<span class="chip">${n("Booked {at}",{at:q(e.booked_ms)})}</span>`:h}
+        ${e.blocked?a`<span class="chip amber">${n("No video: network or browser")}</span>`:h}
+        ${e.returned?a`<span class="chip amber"
+                >${n("Returned")}${e.returned>1?` ${e.returned}×`:""}</span>`:h}
+        ${e.assignee?a`<span class="chip">${e.assignee.id===t.me.id?n("For you"):n("For {name}",e.assignee)}</span>`:h}
+      </div>
+      <p class="reason">${e.reason}</p>
+      <div class="meta">
+        ${Jr(e)}<span>${e.state?Y(e.state):h}${ut(t.me,e)?h:a` <b class="unlicensed">· ${n("you are not licensed there")}</b>`}</span><span class="num">${e.phone_shown||e.phone}</span>
+        <span>${Jt(e.language)}</span>
+        ${e.facility?a`<span>${n("At {place}",{place:e.facility})}</span>`:h}
+        ${e.filled_in_by?a`<span>${n("By {name}",{name:e.filled_in_by})}</span>`:h}
+      </div>
+    </div>
+    <div class="acts ${t.me.role==="admin"?"decide":""}">
+      <button
+        type="button"
+        class="btn case-of"
+        aria-expanded=${o?"true":"false"}
+        aria-controls=${o?l:h}
+        ?disabled=${!t.mayClaim}
+        aria-label=${n("Case Information of {name}",e)}
+        @click=${()=>i.toggleCase(e.visit)}>
+        ${n("Case Information")}
+      </button>
+      ${t.mayClaim?ta(e,t):h}
+      <button
+        type="button"
+        class="btn main"
+        ?disabled=${!t.mayClaim}
+        aria-disabled=${r?"true":h}
+        aria-label=${n("Claim {name}",e)}
+        @click=${()=>!r&&i.claim(e)}>
+        ${r?n("Claiming…"):n("Claim")}
+      </button>
+      ${t.me.role==="admin"?Xr(e,i):h}
+    </div>
+    ${o?a`<section class="panel" id=${l} aria-label=${n("Case Information of {name}",e)}>
+            ${o.refused?a`<p class="quiet">${o.refused}</p>`:dt(o.info,t.now_ms)}
+          </section>`:h}
+  </li>`}var oa=6;function ra(e){let t=[...e.staff.values()].filter(i=>i.on_call||i.in_session).sort((i,o)=>i.name.localeCompare(o.name));if(!t.length)return a`<p class="quiet small">${n("Nobody is on call: patients are told so on the calendar.")}</p>`;let s=a`<ul role="list" class="people" aria-label=${n("Staff on call")}>
+    ${x(t,({id:i})=>i,i=>a`<li class="chip ${i.in_session?"off":""}">
+          <span class="dot"></span><bdi>${i.name}</bdi>${i.id===e.me.id?` ${n("(you)")}`:""}<span class="quiet">${i.in_session?n("in a session"):n("on call")}</span>
+        </li>`)}
+  </ul>`;return t.length<=oa?s:a`<details class="more on-call">
+    <summary class="btn">${n("{n} on call",{n:t.length})}</summary>
+    <div class="card">${s}</div>
+  </details>`}function Vi(e){return e.onCall||!e.loaded?h:a`<div class="notice">
+    <p>
+      <b>${n("You are off call.")}</b> ${e.mayClaim?n("Turn on On-Call to hear new requests."):n("Turn on On-Call: the tab On-Demand Requests opens, and you hear new requests.")}
+    </p>
+  </div>`}function aa(e){return a`<div class="card empty">
+    <h2>${n("Nobody is waiting")}</h2>
+    <p class="quiet">
+      ${e.onCall?n("A new request appears here by itself, with a chime. You may leave this page open in the background."):n("Turn on On-Call, and a new request appears here with a chime.")}
+    </p>
+  </div>`}function Gi(e,t){return a`<div class="head">
+      <h1 tabindex="-1" data-focus>${n("Sessions List")}</h1>
+      ${ra(e)}
+    </div>
+    <nav class="tabs" aria-label=${n("Sessions")}>
+      ${t.map(s=>a`<a
+            href=${s.path}
+            aria-current=${s.current?"page":h}
+            @click=${e.follows(s.path)}>${s.words}${s.count===void 0?h:a` · <span class="num">${s.count}</span>`}</a>`)}
+    </nav>`}function zi(e){return a`${e.onCall&&e.silent?a`<div class="notice amber">
+            <p>
+              <b>${n("The chime is blocked by this browser")}</b>
+              ${n("until you press a key or click anywhere on this page.")}
+            </p>
+          </div>`:h}
+    ${e.loaded?h:a`<p class="quiet">${n("Opening the list…")}</p>`}
+    ${e.loaded&&!e.all.length?aa(e):Ui(e)}
+    <ul
+      role="list"
+      class="requests"
+      aria-label=${e.sift.order?n("Patients"):n("Patients, longest waiting first")}>
+      ${x(e.rows,({visit:t})=>t,t=>Ge(na(t,e),()=>ia(t,e)))}
+    </ul>`}var la=new Set([4201,4202]);function Ki(e,{signIn:t,cleared:s}){e.addEventListener("status",({detail:{status:i,code:o}})=>{i!=="closed"||!la.has(o??0)||(s(),document.title=n("You are signed out"),document.body.replaceChildren(),O(a`<main id="main" tabindex="-1" class="page stack">
+        <h1>${n("You are signed out")}</h1>
+        <p role="status">${n("What stood on this page is cleared. Sign in to go on.")}</p>
+        <p><a class="btn main" href=${t}>${n("Sign in")}</a></p>
+      </main>`,document.body))})}var Es=new Te("staff",ya),{boot:k,client:S,connection:ca,language:Ji,redraw:W,root:ha}=Es,{me:F,organisation:Qi}=k;yn(k.regions);var St=new Se(Qi,()=>Et(k.home),{wanted:k.notify}),Ms=new Le({client:S,me:F,alerts:St,follow:to,queued:ba,redraw:W}),{queue:N,drawer:da}=Ms,qe=new De({client:S,news:Ms,alerts:St,redraw:W,turnedOn:()=>Et(k.home)}),Tt=new Ee,Ss=new Set,pt=new Ae(S,W,({patient:e})=>b(n("{name} added a photo.",e))),Pe=new Me(S,W),We=new xe({client:S,queue:N,sessions:Tt,drawer:da,me:F,guests:k.guests,claimed:As}),y=new Ie({client:S,me:F,routed:At,leave:()=>history.replaceState(null,"",k.home),begin:fa,released:Xi,redraw:W}),Zi=`${k.home}/sign-in`,ua=v(()=>({kept:n("The list is brought up to date as soon as it is back."),blocked:n("Pages reach this browser, but live updates do not: most often a proxy between here and the server does not pass WebSockets. Please tell whoever runs the server. Trying again by itself."),closed:{4203:{text:n("These pages went on in another tab."),label:n("Use them here"),act:()=>S.connect()},other:{text:n("You are signed out."),label:n("Sign in"),act:()=>location.assign(Zi)}}})),xs=ji,pa=["","mine","live","past"],ma=e=>e?`${k.home}#${e}`:k.home,Cs=()=>qe.on||F.role==="admin";function Ns(){let e=pa.find(t=>t===location.hash.slice(1))??"";return e||Cs()||!N.loaded?e:"mine"}var Os=e=>`${k.home}/visits/${e}`,Ls=e=>b(_(e),{bad:!0});function At(){return/\/visits\/([^/]+)$/.exec(location.pathname)?.[1]??null}function Et(e){location.pathname+location.hash!==e&&history.pushState(null,"",e),He()}function He(){let e=At();!e&&Ns()==="past"&&S.status==="open"&&Pe.search().catch(Ls),e&&y.id!==e&&y.hold(e),e&&y.open(),W()}function Xi(){pt.keepOnly([...N.rows.map(({visit:e})=>e),y.id])}function fa(e){return pt.open(e),new ge({client:S,visit:e,role:"provider",organisation:Qi,language:Ji,redraw:W,asideOpens:matchMedia("(min-width: 1100px)").matches,aside:()=>({label:n("Case Information"),view:()=>a`<h2>${n("Case Information")}</h2>
+          ${dt(pt.get(e)?.info,S.now(),ri)}`}),more:()=>We.inSession(y.visit),patient:()=>pt.get(e)?.info?.patient??null,back:t=>t?a`<a
+            class="whose"
+            href=${k.home}
+            aria-label=${n("Sessions List")}
+            title=${n("Sessions List")}
+            @click=${xt(k.home)}
+            >${t}</a>`:a`<a class="btn plain" href=${k.home} @click=${xt(k.home)}>${n("Sessions List")}</a>`})}function to({visit:e}){if(e!==null){if(!N.rows.some(({visit:t})=>t===e))return We.story(e);Et(k.home),queueMicrotask(()=>{let t=ha.querySelector(`[data-visit="${CSS.escape(e)}"]`);t?.scrollIntoView({block:"center"}),t?.querySelector("button")?.focus()})}}function xt(e){return t=>{t.metaKey||t.ctrlKey||t.shiftKey||t.button||(t.preventDefault(),Et(e))}}async function ga(e){if(!(!ut(F,e)&&!await V({title:n("Claim {name} all the same?",{name:e.name}),yes:n("Claim"),no:n("Cancel"),text:n("You are not licensed in {state}, where the patient is now.",{state:Y(e.state)})}))){Ss.add(e.visit),W();try{await S.request({type:"visit.claim",visit:e.visit}),As(e.visit)}catch(t){let s=P(t)==="already_claimed"?vn(t).by:void 0;s?.id===F.id?As(e.visit):b(s?n("{by} has claimed {name}.",{by:s.name,name:e.name}):_(t),{bad:!0})}finally{Ss.delete(e.visit),W()}}}function As(e){y.hold(e),Et(Os(e))}function ba({gone:e}){let t=/^#of=(.+)$/.exec(location.hash)?.[1];t&&!At()&&(history.replaceState(null,"",k.home),to({visit:decodeURIComponent(t)})),Xi(),e?.why==="claimed"&&e.by&&e.by.id!==F.id&&M(n("{by} has claimed {name}.",{by:e.by.name,name:e.name}))}function $a(e){let t=y.current;return Ri(e,{boot:k,onCall:qe,loaded:N.loaded,waiting:N.rows.length,own:t&&{visit:t,path:Os(t.id)},here:At()?"":k.here,bell:Ms.button(),languages:Ji.view(),follows:xt,signOut:()=>St.hush()})}function va(){let e=Ns(),t=Tt.of(F.id),s={all:N.rows,rows:Fi(N.rows,xs,{limits:N.limits,now_ms:S.now()}),sift:xs,changeSift:r=>{xs=r,W()},staff:N.staff,limits:N.limits,loaded:N.loaded,cases:pt,claiming:Ss,me:F,now_ms:S.now(),onCall:qe.on,mayClaim:Cs(),silent:!St.audible,follows:xt,visitPath:Os,failed:Ls,act:{...We.onRequests,claim:ga,toggleCase:r=>pt.toggle(r)}},i={"":()=>zi(s),mine:()=>vs(t,s,n("A session that you claim stands here until it ends.")),live:()=>vs(Tt.rows,s,n("Nobody is in a session right now.")),past:()=>Di(Pe,s)},o=[["",n("On-Demand Requests"),N.rows.length],["mine",n("Mine"),t.length],["live",n("Live now"),Tt.rows.length],["past",n("Past")]];return a`${Gi(s,o.filter(([r])=>r||s.mayClaim).map(([r,l,c])=>({path:ma(r),words:l,count:c,current:e===r})))}${e===""||!s.mayClaim?Vi(s):h}${i[e]()}`}function wa(e){let{home:t,reopen_ms:s}=k,i=()=>We.onRequests.reopen({visit:e.id});return Pi(e,{home:t,me:F,reopen_ms:s,now_ms:S.now(),follows:xt,reopen:i})}function ya(){let e=At();e||(y.over=null);let t=e&&y.id===e&&y.session?"session":e&&y.over?"over":e&&y.id?"opening":"list",s={list:va,over:()=>y.over?wa(y.over):h,opening:()=>a`<h1>${n("Your session")}</h1>
+        <p class="quiet">${n("Opening…")}</p>`,session:()=>h},i=N.rows.length,o={session:y.session?.title,over:n("Session ended"),opening:n("Your session"),list:Cs()?n("On-Demand Requests"):n("Sessions List")};Es.show(a`${ln(ca,ua())} ${t==="session"?h:$a(s[t]())}
+    ${y.session?a`<div class="parked" ?hidden=${t!=="session"}>${y.session.view()}</div>`:h}`,{key:t,title:`${i&&qe.on?`(${i}) `:""}${o[t]}`})}S.subscribe("sessions",e=>{Tt.take(e),W()});S.addEventListener("welcome",({detail:e})=>{e.visit&&!y.id&&y.hold(e.visit),e.resumed||y.enter(),Ns()==="past"&&Pe.rows===null&&Pe.search().catch(Ls)});Ki(S,{signIn:Zi,cleared:()=>{St.hush(),y.session?.close()}});addEventListener("popstate",He);addEventListener("hashchange",He);He();Ii();Es.begin();
+/**
+ * @license
+ * Copyright 2017 Google LLC
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+/**
+ * @license
+ * Copyright 2018 Google LLC
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+/**
+ * @license
+ * Copyright 2020 Google LLC
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+/**
+ * @license
+ * Copyright 2021 Google LLC
+ * SPDX-License-Identifier: BSD-3-Clause
+ */

@@ -1,0 +1,149 @@
+"""Serves `web/static`: each script and style sheet joined with what it imports, compressed once.
+
+Knows the folder, the joined files in `web/joined` and the kinds of files; knows no page. A link carries a hash of what
+it leads to: a browser keeps it for a year, and gets after an update only what has changed. A path without a hash leads
+to the file as it is written; so do all links while a source differs from the one that was joined.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import brotli
+from aiohttp import web
+
+from web.languages import i18n
+
+WEB = Path(__file__).parent.parent
+STATIC, JOINED = WEB / "static", WEB / "joined"
+SOURCES = "sources.json"
+"""The file in `JOINED` that names each source with the beginning of its SHA-256."""
+KEEP_FOR_GOOD = "public, max-age=31536000, immutable"
+TYPES: Mapping[str, str] = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".ico": "image/x-icon",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".wav": "audio/wav",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+"""Content types by extension; other files are not served. The machine's own table is not used, as machines differ."""
+TEXTS = frozenset({".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest"})
+CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
+    "br": lambda body: brotli.compress(body, quality=10),
+    "gzip": lambda body: gzip.compress(body, mtime=0),
+}
+"""How texts are compressed, best first. Brotli's last quality takes two and a half times as long for 2 % less."""
+HASHED = re.compile(r"([0-9a-f]{12})/(.+)", re.DOTALL)
+LOCALE = re.compile(r"locale/([A-Za-z-]+)\.js")
+
+
+class File:
+    """What a link leads to, and its compressed forms, each made at the first request for it."""
+
+    def __init__(self, name: str, body: bytes) -> None:
+        suffix = Path(name).suffix
+        self.hash = hashlib.sha256(body).hexdigest()[:12]
+        self.kind = TYPES[suffix] + ("; charset=utf-8" if TYPES[suffix].startswith("text/") else "")
+        self.codings = CODINGS if suffix in TEXTS else {}
+        self._bodies = {"": body}
+
+    async def body(self, coding: str) -> bytes:
+        """Return the content in one of `codings`; "" is the content itself."""
+        if coding not in self._bodies:
+            self._bodies[coding] = await asyncio.to_thread(CODINGS[coding], self._bodies[""])
+        return self._bodies[coding]
+
+
+@lru_cache(2)
+def is_joined(suffix: str) -> bool:
+    """Return whether the joined files (".js", ".css") were made of the sources as they are. Read once."""
+    sources = json.loads((JOINED / SOURCES).read_text("utf-8")).items()
+    return all(digest(STATIC / name).startswith(kept) for name, kept in sources if name.endswith(suffix))
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits; "" if there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def link(name: str) -> str:
+    """Return the link of a static file. Raises HTTPNotFound if there is none."""
+    suffix = Path(name).suffix
+    if suffix in (".js", ".css") and not (LOCALE.fullmatch(name) or is_joined(suffix)):
+        return f"/static/{name}"
+    return f"/static/{_file(name).hash}/{name}"
+
+
+def best_coding(header: str, offered: Iterable[str]) -> str:
+    """Return the first coding that an Accept-Encoding header allows (RFC 9110 §12.5.3); "" if it allows none."""
+    allowed = set()
+    for part in header[:500].lower().split(","):
+        coding, _, weight = part.partition(";")
+        if not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight):
+            allowed.add(coding.strip())
+    return next((coding for coding in offered if coding in allowed), "")
+
+
+async def static_file(request: web.Request) -> web.StreamResponse:
+    """Answer GET /static/{hash}/…, kept for a year if the hash is current; /static/… is the file as it is written.
+
+    An older hash leads to the current file, so that a page that is open during an update finds its parts.
+    """
+    hashed = HASHED.fullmatch(request.match_info["path"])
+    if hashed is None and not LOCALE.fullmatch(request.match_info["path"]):
+        path = _path(request.match_info["path"])
+        return web.FileResponse(path, headers={"Cache-Control": "no-cache", "Content-Type": _kind(path)})
+    found = _file(hashed[2] if hashed else request.match_info["path"])
+    coding = best_coding(request.headers.get("Accept-Encoding", ""), found.codings)
+    current = hashed is not None and hashed[1] == found.hash
+    headers = {"Cache-Control": KEEP_FOR_GOOD if current else "no-cache", "Content-Type": found.kind}
+    if found.codings:
+        headers["Vary"] = "Accept-Encoding"
+    if coding:
+        headers["Content-Encoding"] = coding
+    return web.Response(body=await found.body(coding), headers=headers)
+
+
+@lru_cache(512)
+def _file(name: str) -> File:
+    if locale := LOCALE.fullmatch(name):
+        return File(name, _locale(locale[1]))
+    path, joined = _path(name), JOINED / name
+    return File(name, (joined if joined.is_file() and is_joined(path.suffix) else path).read_bytes())
+
+
+def _locale(code: str) -> bytes:
+    language = i18n.languages().get(code)
+    if language is None:
+        raise web.HTTPNotFound
+    return language.script or b"export {};\n"
+
+
+def _path(name: str) -> Path:
+    """Return the path of a static file. Raises HTTPNotFound."""
+    path = STATIC / name
+    # A name has one spelling, so that each file is joined and compressed once.
+    plain = "\0" not in name and path.resolve().as_posix() == f"{STATIC.resolve().as_posix()}/{name}"
+    if not plain or path.suffix not in TYPES or not path.is_file():
+        raise web.HTTPNotFound
+    return path
+
+
+def _kind(path: Path) -> str:
+    kind = TYPES[path.suffix]
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
