@@ -47,7 +47,7 @@ from web.pages import api_reference, rendering
 from web.pages.appointments import routes as calendar_routes
 from web.pages.errors import error_pages, is_own_form
 from web.pages.facility import kiosk
-from web.pages.patient import entry_links, guest, photos
+from web.pages.patient import entry_links, guest, phone, photos
 from web.pages.patient import visit as public
 from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import (
@@ -93,6 +93,7 @@ ROUTES = (
     *two_factor.ROUTES,
     *guest.ROUTES,
     *photos.ROUTES,
+    *phone.ROUTES,
     web.get("/{organisation}/staff/reports", reports.reports),
     web.get("/{organisation}/staff/reports.csv", reports.table),
     *api_routes(),

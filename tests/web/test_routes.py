@@ -72,6 +72,7 @@ GET    O/api                     everybody
 POST   O/visits/{visit}/photos   patient
 GET    O/visits/{visit}/photos/{photo}          patient, admin (and staff who are on call)
 POST   O/visits/{visit}/photos/{photo}/remove   patient (and the claimant)
+POST   O/visits/{visit}/phone    patient
 GET    O/ws                      everybody (who speaks there is asked at hello)
 GET    O/guest                   guest
 GET    O/join/{token}            holder

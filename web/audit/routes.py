@@ -94,6 +94,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("POST", "/{organisation}/visits/{visit}/photos/{photo}/remove"): NoEntry(
         "the commit of the visit leaves one"
     ),
+    ("POST", "/{organisation}/visits/{visit}/phone"): ByHandler(("visit.linked",)),
     ("GET", "/{organisation}/ws"): SOCKET,
     ("GET", "/{organisation}/guest"): SOCKET,
     ("GET", "/{organisation}/join/{token}"): FORM,

@@ -1,4 +1,4 @@
-"""A patient's one-time link: a secret that gives one browser access to one visit, once, within a day."""
+"""A patient's one-time link: a secret that gives one browser access to one visit, once, within a day or less."""
 
 import secrets
 from typing import NamedTuple
@@ -9,6 +9,8 @@ from signalling.store import keys
 from signalling.store.one_time import OneTime
 
 FOR_MS = 24 * 3_600_000
+SHORT_MS = 15 * 60_000
+"""For how long a link works with which a patient goes on on another device."""
 
 
 class Made(NamedTuple):
@@ -24,11 +26,11 @@ class PatientLinks:
     def __init__(self, redis: Redis) -> None:
         self._links = OneTime(redis)
 
-    async def issue(self, organisation: str, visit_id: str) -> Made:
+    async def issue(self, organisation: str, visit_id: str, for_ms: int = FOR_MS) -> Made:
         """Return a new link to a visit."""
         token = secrets.token_urlsafe(24)
-        await self._links.keep(keys.PATIENT_LINK(organisation, keys.hashed(token)), visit_id.encode(), FOR_MS)
-        return Made(token, FOR_MS)
+        await self._links.keep(keys.PATIENT_LINK(organisation, keys.hashed(token)), visit_id.encode(), for_ms)
+        return Made(token, for_ms)
 
     async def peek(self, organisation: str, token: str) -> str | None:
         """Return the id of the link's visit without using the link up; None if it is not valid (any more)."""

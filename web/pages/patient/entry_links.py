@@ -43,7 +43,7 @@ async def enter(request: web.Request) -> web.Response:
 def _used_up(request: web.Request) -> web.Response:
     organisation = request.match_info["organisation"]
     text = _(
-        "It works once and for a day. If you have opened it before, in this browser, your visit is still there. "
+        "It works once and not for long. If you have opened it before, in this browser, your visit is still there. "
         "Otherwise ask whoever gave it to you for a new one."
     )
     links = [

@@ -51,6 +51,7 @@ ABOUT = {
     "invite": N_("Invitation"),
     "moved": N_("Moved visit"),
     "password": N_("New password"),
+    "phone": N_("Continue on another device"),
     "reminder": N_("Reminder"),
     "trial": N_("Test mail"),
     "two_factor": N_("Two-factor sign-in"),

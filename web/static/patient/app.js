@@ -11,6 +11,7 @@ import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
 import { announce, ask, connectionBar, toast } from "../shared/ui.js";
 import { guideStep } from "./guide.js";
+import { Phone } from "./phone.js";
 import { Photos } from "./photos.js";
 import { ownOfTab } from "./tab.js";
 import { PatientVisit } from "./visit.js";
@@ -45,6 +46,7 @@ const bar = inEach(() => ({
 }));
 
 const photos = new Photos(`${boot.home}/visits/${boot.visit}/photos`, redraw);
+const phone = new Phone(`${boot.home}/visits/${boot.visit}/phone`, redraw);
 const chat = new Chat(client, boot.visit, "patient", wrote);
 /** @type {Session | null} */
 let session = null;
@@ -296,7 +298,9 @@ const VIEWS = {
   waiting: () => {
     const { visit } = state;
     const act = { leave: leaveLine, step: goTo };
-    return visit ? waitingRoom({ state, visit, organisation, lines: chat.lines, photos, act }) : nothing;
+    return visit
+      ? waitingRoom({ state, visit, organisation, lines: chat.lines, photos, phone, act })
+      : nothing;
   },
   after: () => {
     const { visit } = state;

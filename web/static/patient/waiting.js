@@ -117,9 +117,10 @@ export function messages(lines) {
  *   organisation: Organisation,
  *   lines: Protocol.ChatMessagePart[],
  *   photos: import("./photos.js").Photos,
+ *   phone: import("./phone.js").Phone,
  * }} options `lines` is what was written
  */
-export function waitingRoom({ state, visit, act, organisation, lines, photos }) {
+export function waitingRoom({ state, visit, act, organisation, lines, photos, phone }) {
   const { place } = state;
   const next = visit.taking_over;
   const wait = waitWords(place?.wait_low_ms, place?.wait_high_ms);
@@ -163,6 +164,7 @@ export function waitingRoom({ state, visit, act, organisation, lines, photos }) 
       <h2>${t("Photos")}</h2>
       ${photos.view(state.info?.photos ?? [])}
     </section>
+    ${phone.view()}
     <section class="card stack">
       <h2>${t("You are ready")}</h2>
       ${readiness(state)}

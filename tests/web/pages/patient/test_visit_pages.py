@@ -2,7 +2,7 @@
 
 import time
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.web.pages.clinic import Clinic, RefusedError
 from tests.web.pages.conftest import OpenPage
@@ -165,6 +165,26 @@ async def test_f15_a_patient_who_is_handed_over_reads_to_whom_and_no_place_in_li
     await expect(page).to_have_title("Waiting room · Riverside Clinic")
     await clinic.becomes(taking_over=None)  # a call that the patient has not joined in time
     await expect(page.get_by_role("heading", name="You are second in line")).to_be_visible()
+
+
+async def test_f09_the_waiting_room_shows_a_code_for_the_phone_or_mails_the_link(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.case["guide_done"] = True
+    page = await open_page("/demo/visit")
+
+    async def answer(route: Route) -> None:
+        if "mail" in (route.request.post_data or ""):
+            await route.fulfill(status=204)
+        else:
+            await route.fulfill(json={"svg": '<svg viewBox="0 0 1 1"></svg>', "minutes": 15})
+
+    await page.route("**/demo/visits/v_1/phone", answer)
+    await page.get_by_role("button", name="Show a QR code").click()
+    await expect(page.get_by_role("img", name="QR code of the link")).to_be_visible()
+    await expect(page.get_by_text("It works once, within 15 minutes.")).to_be_visible()
+    await page.get_by_role("button", name="Mail me the link").click()
+    await expect(page.get_by_text("The link is on its way to your email address.")).to_be_visible()
 
 
 async def test_the_place_in_line_moves_by_itself_and_may_be_hidden(

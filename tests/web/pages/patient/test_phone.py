@@ -1,0 +1,65 @@
+"""A visit that goes on on another device."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from signalling.visit.commands import Withdraw
+from tests.web.mail.smtp import mail_server
+from tests.web.site import Person, Site, settings_for
+from web.identity.visitors import patient
+from web.intake.patient_links import SHORT_MS
+from web.keys import SERVICE
+from web.pages import qr
+
+
+async def opened(site: Site) -> tuple[Person, str]:
+    """Return a patient in line and the id of their visit."""
+    ana = site.person()
+    await ana.ask_for_a_visit()
+    (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits
+    return ana, visit
+
+
+async def test_f09_a_visit_goes_on_on_the_phone_by_a_code_that_works_once_and_not_for_long(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, visit = await opened(site)
+    links: list[str] = []
+
+    def drawn(url: str) -> str:
+        links.append(url)
+        return "<svg></svg>"
+
+    monkeypatch.setattr(qr, "inline", drawn)
+    answer = await ana.post(f"/demo/visits/{visit}/phone", {"how": "code"})
+    assert (answer.status, await answer.json()) == (200, {"svg": "<svg></svg>", "minutes": 15})
+    assert SHORT_MS == 15 * 60_000
+    path = links[0][links[0].index("/demo/enter/") :]
+    smartphone, late = site.person(), site.person()
+    assert "Open my visit" in await (await smartphone.get(path)).text()
+    assert (await smartphone.post(path)).headers["Location"] == "/demo/visit"
+    assert visit in await (await smartphone.get("/demo/visit")).text()
+    assert (await late.post(path)).status == 404
+
+
+async def test_f09_the_link_is_mailed_to_the_patients_own_address(valkey_url: str, tmp_path: Path) -> None:
+    async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+        ana, visit = await opened(site)
+        assert (await ana.post(f"/demo/visits/{visit}/phone", {"how": "mail"})).status == 204
+        [mail] = await smtp.until(1)
+        assert mail["To"] == "ana@example.org"
+        assert "/demo/enter/" in str(mail)
+
+
+async def test_f09_only_the_visits_own_browser_gets_a_link_and_only_so_many(site: Site) -> None:
+    ana, visit = await opened(site)
+    eve = site.person()
+    await eve.ask_for_a_visit(name="Eve Other")
+    path, code = f"/demo/visits/{visit}/phone", {"how": "code"}
+    assert (await eve.post(path, code)).status == 404
+    answers = await asyncio.gather(*(ana.post(path, code) for _ in range(8)))
+    assert sorted(answer.status for answer in answers)[-2:] == [429, 429]
+    await site.app[SERVICE].command(patient("demo", visit, "Ana Ruiz"), visit, Withdraw())
+    assert (await ana.post(path, code)).status == 409

@@ -1,0 +1,84 @@
+/* "Continue on your phone": a QR code to scan, or a link by mail. The link works once and not for long; the
+   device that opens it goes on with the visit. */
+import { html, nothing } from "../shared/lit.js";
+import { t } from "../shared/text.js";
+import { toast } from "../shared/ui.js";
+
+export class Phone {
+  #path;
+  #redraw;
+  /** @type {Element | null} */
+  #code = null;
+  #minutes = 0;
+  #mailed = false;
+  #asking = false;
+
+  /**
+   * @param {string} path where links are made
+   * @param {() => void} redraw
+   */
+  constructor(path, redraw) {
+    this.#path = path;
+    this.#redraw = redraw;
+  }
+
+  /** @param {"code" | "mail"} how */
+  async #ask(how) {
+    if (this.#asking) return;
+    this.#asking = true;
+    this.#redraw();
+    try {
+      const body = new URLSearchParams({ how });
+      const answer = await fetch(this.#path, { method: "POST", body, signal: AbortSignal.timeout(20_000) });
+      if (answer.status === 204) this.#mailed = true;
+      else this.#take(await answer.json());
+    } catch {
+      this.#take({});
+    } finally {
+      this.#asking = false;
+      this.#redraw();
+    }
+  }
+
+  /** @param {{ svg?: string, minutes?: number, problem?: string }} answer */
+  #take({ svg, minutes, problem }) {
+    if (!svg) return toast(problem ?? t("That did not work; please try again."), { bad: true });
+    const drawn = new DOMParser().parseFromString(svg, "text/html").querySelector("svg");
+    drawn?.setAttribute("role", "img");
+    drawn?.setAttribute("aria-label", t("QR code of the link"));
+    this.#code = drawn;
+    this.#minutes = minutes ?? 0;
+    return undefined;
+  }
+
+  view() {
+    const busy = String(this.#asking);
+    return html`<section class="card stack phone">
+      <h2>${t("Continue on your phone")}</h2>
+      <p class="small quiet">
+        ${t("The other device takes over; your place in line and your answers are kept.")}
+      </p>
+      <div role="status" class="stack">
+        ${
+          this.#code
+            ? html`<div class="qr">${this.#code}</div>
+                <p class="small">
+                  ${t("Point your phone’s camera at it. It works once, within {n} minutes.", {
+                    n: this.#minutes,
+                  })}
+                </p>`
+            : nothing
+        }
+        ${this.#mailed ? html`<p>${t("The link is on its way to your email address.")}</p>` : nothing}
+      </div>
+      <div class="row">
+        <button type="button" class="btn" aria-disabled=${busy} @click=${() => this.#ask("code")}>
+          ${this.#code ? t("Show a new QR code") : t("Show a QR code")}
+        </button>
+        <button type="button" class="btn" aria-disabled=${busy} @click=${() => this.#ask("mail")}>
+          ${t("Mail me the link")}
+        </button>
+      </div>
+    </section>`;
+  }
+}
