@@ -101,7 +101,12 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
     assert visit.patient.phone == "+1 512 555 0142"
     told = await boot(await ana.get("/demo/visit"))
     languages = told.pop("languages")
-    assert [(found["code"], found["name"]) for found in languages] == [("en", "English"), ("es", "Español")]
+    assert [(found["code"], found["name"], found["dir"]) for found in languages] == [
+        ("en", "English", "ltr"),
+        ("ar", "العربية", "rtl"),
+        ("es", "Español", "ltr"),
+        ("fr", "Français", "ltr"),
+    ]
     assert told == {
         "organisation": {"id": "demo", "name": "Riverside Clinic", "logo": None},
         "visit": visit.id,

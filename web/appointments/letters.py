@@ -14,7 +14,7 @@ from web.appointments import ics
 from web.appointments.appointment import Appointment, Status
 from web.appointments.book import JobEntry
 from web.appointments.slots import HOUR_MS, MINUTE_MS
-from web.languages.i18n import gettext, using
+from web.languages.i18n import filled, gettext, using
 from web.mail.letters import Attachment, Letter
 from web.organisations.settings import Organisation
 
@@ -80,7 +80,7 @@ def _name(before: Appointment | None, after: Appointment) -> str | None:
 def entry_words(organisation: Organisation) -> ics.Words:
     """Return the texts of the calendar entry in the current language."""
     return ics.Words(
-        gettext("Video visit with {clinic}").format(clinic=organisation.name),
+        filled(gettext("Video visit with {clinic}"), clinic=organisation.name),
         gettext("Check in, move or cancel:"),
         organisation.name,
     )

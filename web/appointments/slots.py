@@ -14,11 +14,12 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from web.organisations.opening_hours import spans_on
-from web.organisations.settings import Booking, Organisation, Span, bounds
+from web.organisations.settings import Booking, Organisation, Span, bounds, is_night
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+DAY_MIN = 24 * 60
 LONGEST_MS = bounds(Booking, "slot_min").most * MINUTE_MS
 WEEK = 7
 
@@ -76,7 +77,7 @@ def slots(
 
 def midnight_ms(organisation: Organisation, day: date) -> int:
     """Return the time in ms at which a date begins in the organisation's time zone."""
-    return _moment_ms(organisation.timezone, day, "00:00")
+    return _moment_ms(organisation.timezone, day, 0)
 
 
 def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | None:
@@ -120,34 +121,61 @@ def _free(
                 yield Slot(starts_ms, ends_ms, free)
 
 
-def _starts(organisation: Organisation, day: date) -> tuple[int, ...]:
-    """Return the starting times of a date's slots; each slot lies completely within the hours."""
-    booking = organisation.booking
+def _starts(organisation: Organisation, day: date) -> Iterator[int]:
+    """Yield the starting times of a date's slots, those of the night before first; each lies within the hours."""
+    booking, zone = organisation.booking, organisation.timezone
     window = (booking.opens, booking.closes)
-    return _cut(day, spans_on(organisation, day), window, booking.slot_min * MINUTE_MS, organisation.timezone)
+    begin_ms, end_ms = (midnight_ms(organisation, at) for at in (day, day + timedelta(days=1)))
+    for opened in (day - timedelta(days=1), day):
+        spans = spans_on(organisation, opened)
+        for start_ms in _cut(opened, spans, window, booking.slot_min * MINUTE_MS, zone):
+            if begin_ms <= start_ms < end_ms:
+                yield start_ms
 
 
 @lru_cache(2048)  # cached, because all visitors of the calendar see the same days
 def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timezone: str) -> tuple[int, ...]:
-    """Return the starting times of slots of that length within a day's spans and within the window."""
+    """Return the starting times of slots of that length within the spans that begin on a day, and the window."""
     found: list[int] = []
-    for opens, closes in spans:
-        start_ms = _moment_ms(timezone, day, max(opens, window[0]))
-        end_ms = _moment_ms(timezone, day, min(closes, window[1]))
-        while start_ms + length_ms <= end_ms:
-            # When clocks go back, an hour comes twice, and the clinic may be closed in between.
-            minutes = (_minute(timezone, at) for at in (start_ms, start_ms + length_ms - MINUTE_MS))
-            if all(any(a <= minute < b for a, b in spans) for minute in minutes):
-                found.append(start_ms)
-            start_ms += length_ms
+    for span in spans:
+        for opens, closes in _within(span, window):
+            start_ms, end_ms = _moment_ms(timezone, day, opens), _moment_ms(timezone, day, closes)
+            while start_ms + length_ms <= end_ms:
+                # When clocks go back, an hour comes twice, and the clinic may be closed in between.
+                ends = (start_ms, start_ms + length_ms - MINUTE_MS)
+                if all(_is_open(spans, _minute(timezone, at)) for at in ends):
+                    found.append(start_ms)
+                start_ms += length_ms
     return tuple(found)
 
 
-def _minute(timezone: str, moment_ms: int) -> str:
-    return f"{datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(timezone)):%H:%M}"
+def _within(span: Span, window: Span) -> list[tuple[int, int]]:
+    """Return the parts of a span that lie within the window of each day, in minutes from the midnight before."""
+    (opens, closes), (first, last) = _minutes(span), _minutes(window)
+    if last - first == DAY_MIN:
+        return [(opens, closes)]
+    days = ((first + shift, last + shift) for shift in (-DAY_MIN, 0, DAY_MIN))
+    parts = [(max(opens, a), min(closes, b)) for a, b in days]
+    return [part for part in parts if part[0] < part[1]]
 
 
-def _moment_ms(timezone: str, day: date, clock: str) -> int:
-    if clock == "24:00":
-        day, clock = day + timedelta(days=1), "00:00"
-    return at_ms(datetime.combine(day, time.fromisoformat(clock), ZoneInfo(timezone)))
+def _minutes(span: Span) -> tuple[int, int]:
+    """Return a span in minutes from the midnight before; a night ends after 24 hours."""
+    opens, closes = (int(clock[:2]) * 60 + int(clock[3:]) for clock in span)
+    return opens, closes + DAY_MIN * is_night(span)
+
+
+def _is_open(spans: tuple[Span, ...], minute: int) -> bool:
+    return any(a <= at < b for a, b in map(_minutes, spans) for at in (minute, minute + DAY_MIN))
+
+
+def _minute(timezone: str, moment_ms: int) -> int:
+    shown = datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(timezone))
+    return shown.hour * 60 + shown.minute
+
+
+def _moment_ms(timezone: str, day: date, minute: int) -> int:
+    """Return the time in ms at which clocks show that minute, counted from the midnight at which the day begins."""
+    days, rest = divmod(minute, DAY_MIN)
+    clock = time(rest // 60, rest % 60)
+    return at_ms(datetime.combine(day + timedelta(days=days), clock, ZoneInfo(timezone)))

@@ -13,7 +13,7 @@ from typing import Any
 from web.appointments.slots import WEEK, Taken, bookable_days, local, slots
 from web.appointments.words import clock_words, zone_words
 from web.languages.i18n import date_words
-from web.organisations.opening_hours import spans_on
+from web.organisations.opening_hours import opens_on
 from web.organisations.settings import Organisation
 
 
@@ -55,7 +55,7 @@ def week(
                 "number": date_words(day, "d"),
                 "month": date_words(day, "MMMM"),
                 "count": counts[day],
-                "closed": not spans_on(organisation, day) or day > last,
+                "closed": not opens_on(organisation, day) or day > last,
                 "chosen": day == chosen,
             }
             for day in days

@@ -4,13 +4,14 @@ Works while a server runs, or before its first start. Asks for values that no op
 nothing. The administrator chooses a password by a one-time link, so that no password is shown.
 """
 
+import os
 import re
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -22,6 +23,9 @@ from web.commands.options import ConfigOption, DataOption, settings_from
 from web.commands.organisations import Office, carry_out_on, located
 from web.config import Settings
 from web.errors import CommandError, ConfigError
+
+if TYPE_CHECKING:
+    from web.organisations.settings import Organisation
 
 OTHERWISE = (
     "If people reach the server at another address than {origin}, by options of `greenroom serve` or through a proxy, "
@@ -37,6 +41,10 @@ def init(
     timezone: Annotated[
         str | None, typer.Option(help="Where its hours hold, such as America/Chicago.")
     ] = None,
+    country: Annotated[
+        str | None,
+        typer.Option(help="Its country, as two letters of ISO 3166; otherwise that of the time zone."),
+    ] = None,
     email: Annotated[str | None, typer.Option(help="The administrator’s email address.")] = None,
     person: Annotated[str | None, typer.Option(help="The administrator’s name.")] = None,
     stdin: Annotated[
@@ -47,33 +55,43 @@ def init(
     data: DataOption = None,
 ) -> None:
     """Set up the first organisation and its administrator; asks for values that no option gives."""
+    from web.organisations import starter
+    from web.organisations.countries import country_of
+
     asks = sys.stdin.isatty() and not stdin
     name = name or _asked(asks, "NAME", "What is the clinic called")
     slug = slug or _asked(asks, "--slug", "Its part of the address", proposed(name))
     timezone = timezone or _asked(asks, "--timezone", "Its time zone", "UTC")
+    likely = country_of(timezone, os.environ.get("LC_ALL") or os.environ.get("LANG", ""))
+    country = country or _asked(asks, "--country", "Its country, as two letters", likely)
     email = email or _asked(asks, "--email", "The administrator's email address")
     person = person or _asked(asks, "--person", "The administrator's name")
     password = sys.stdin.readline().rstrip("\n") if stdin else None
     settings = settings_from(config, data__folder=str(Path(data).absolute()) if data else None)
 
     async def work(office: Office) -> list[str]:
-        return await first(office, name, slug, timezone, email, person, password)
+        document = starter.organisation(slug, name, timezone, country.upper())
+        return await first(office, document, email, person, password)
 
     with _store(settings) as found:
         carry_out_on(found, work)
 
 
 async def first(
-    office: Office, name: str, slug: str, timezone: str, email: str, person: str, password: str | None
+    office: Office, organisation: "Organisation", email: str, person: str, password: str | None
 ) -> list[str]:
-    """Create organisation and administrator; return lines for the operator. Raises CommandError, AccountError."""
+    """Create organisation and administrator; return lines for the operator.
+
+    Raises CommandError, AccountError, OrganisationError.
+    """
     from web.identity.accounts import check_new, check_password
     from web.identity.invitations import HOURS, Invitations
-    from web.organisations import demo, starter
+    from web.organisations import demo
     from web.organisations.settings import validated
     from web.server.data_key import make_data_key
 
-    document = validated(starter.organisation(slug, name, timezone))
+    document = validated(organisation)
+    slug, name = document.id, document.name
     check_new(email, person, Role.ADMIN)
     if password is not None:
         check_password(password, email, person, slug, name)

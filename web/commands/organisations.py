@@ -174,7 +174,10 @@ def add_organisation(
     name: Annotated[str, typer.Argument(help="What the clinic is called.")],
     slug: Annotated[str, typer.Option(help="Its part of the address: letters a-z, digits and hyphens.")],
     timezone: Annotated[str, typer.Option(help="Where its hours hold, such as America/Chicago.")] = "UTC",
-    country: Annotated[str, typer.Option(help="Its country, as two letters of ISO 3166.")] = "US",
+    country: Annotated[
+        str | None,
+        typer.Option(help="Its country, as two letters of ISO 3166; otherwise that of the time zone."),
+    ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
@@ -182,9 +185,10 @@ def add_organisation(
 
     async def work(office: Office) -> list[str]:
         from web.organisations import starter
+        from web.organisations.countries import country_of
 
         await office.audit_log()
-        document = starter.organisation(slug, name, timezone, country.upper())
+        document = starter.organisation(slug, name, timezone, (country or country_of(timezone)).upper())
         if not await office.organisations.add(document):
             raise CommandError(f"There is an organisation {slug} already.")
         await office.note(slug, "organisation.added", slug)

@@ -2,6 +2,8 @@
 
 A language is one file, `locale/<language>/LC_MESSAGES/messages.po`, read at run time; the English text is the key.
 Knows no page and no mail. The current language is a context variable, so that `gettext` needs no argument for it.
+Numbers are written with the digits 0 to 9 in every language: so are the clocks of date fields, phone numbers, codes
+and clinics' own texts on the same page, and two kinds of digits beside each other are misread.
 """
 
 import contextlib
@@ -13,7 +15,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jinja2
 from aiohttp import web
@@ -35,16 +37,22 @@ CHOSEN = web.RequestKey("language chosen", str)
 SAID = web.RequestKey("language said", bool)
 """Whether the visitor or their browser asked for a language that exists here."""
 
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+PLAIN_NUMBER = re.compile(r"[\d.,:\s]*")
 PLURAL = re.compile(r"plural\s*=\s*([n0-9 ()!=<>%&|?:]+)")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Language(NamedTuple):
-    """A language of pages and mails. `locale` defines the form of dates and numbers, such as "es_US"."""
+    """A language of pages and mails. `locale` defines the form of dates and numbers, such as "es_US".
+
+    `direction` is "ltr" or "rtl", as in HTML's `dir`.
+    """
 
     code: str
     name: str
     locale: str
+    direction: str
     words: NullTranslations
     script: bytes
     """The ES module with this language's texts for `shared/text.js`; empty for the source language."""
@@ -62,9 +70,8 @@ def read(path: Path) -> Catalog:
 @cache
 def languages() -> Mapping[str, Language]:
     """Return all languages by BCP 47 code, English first."""
-    source = Language(
-        SOURCE, Locale.parse(SOURCE).get_display_name(SOURCE) or SOURCE, SOURCE, NullTranslations(), b""
-    )
+    name = Locale.parse(SOURCE).get_display_name(SOURCE) or SOURCE
+    source = Language(SOURCE, name, SOURCE, "ltr", NullTranslations(), b"")
     found = {source.code: source}
     for path in sorted(FOLDER.glob(f"*/{FILE}")):
         code, catalogue = path.parent.parent.name, read(path)
@@ -72,9 +79,15 @@ def languages() -> Mapping[str, Language]:
         write_mo(compiled, catalogue)
         compiled.seek(0)
         header = dict(catalogue.mime_headers).get("Language", code)
-        name = Locale.parse(code, sep="-").get_display_name(code) or code
+        named = Locale.parse(code, sep="-")
+        name = named.get_display_name(code) or code
         found[code] = Language(
-            code, name[0].upper() + name[1:], header, Translations(compiled), _script(catalogue, header)
+            code,
+            name[0].upper() + name[1:],
+            header,
+            named.text_direction,
+            Translations(compiled),
+            _script(catalogue, header),
         )
     return found
 
@@ -107,6 +120,11 @@ def current() -> str:
     return _current.get()
 
 
+def direction() -> str:
+    """Return the direction of the current language: "ltr" or "rtl"."""
+    return languages()[_current.get()].direction
+
+
 def use(code: str) -> None:
     """Make this the current language of the task; English if the language does not exist."""
     _current.set(code if code in languages() else SOURCE)
@@ -132,6 +150,22 @@ def ngettext(one: str, many: str, n: int) -> str:
     return languages()[_current.get()].words.ungettext(one, many, n)
 
 
+def isolated(value: object) -> object:
+    """Return a value to put into a sentence; a text that may be written in the other direction between isolates.
+
+    They do what `<bdi>` does for elements: the value does not turn the words and numbers around it.
+    """
+    if not isinstance(value, str):
+        return value
+    turns = not PLAIN_NUMBER.fullmatch(value) if direction() == "rtl" else RIGHT_TO_LEFT.search(value)
+    return "\u2068" + value + "\u2069" if turns else value
+
+
+def filled(text: str, **values: object) -> str:
+    """Return a text with its {names} replaced by values, which are `isolated`."""
+    return text.format(**{name: isolated(value) for name, value in values.items()})
+
+
 def N_(text: str) -> str:
     """Return the text unchanged, but mark it for translation: for constants that are passed to `gettext` later."""
     return text
@@ -142,9 +176,21 @@ def install(environment: jinja2.Environment) -> None:
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    for name in ("gettext", "ngettext"):
+        environment.globals[name] = _isolating(environment.globals[name])
     environment.filters.update(
         date_words=date_words, time_words=time_words, number_words=number_words, duration_words=duration_words
     )
+
+
+def _isolating(translate: Any) -> Callable[..., Any]:
+    """Return a function of templates whose values, such as `name` in `_("Hello %(name)s", name=…)`, are isolated."""
+
+    @jinja2.pass_context
+    def filled_in(context: jinja2.runtime.Context, *texts: Any, **values: Any) -> Any:
+        return translate(context, *texts, **{name: isolated(value) for name, value in values.items()})
+
+    return filled_in
 
 
 def locale() -> str:
@@ -256,9 +302,15 @@ def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
         use(next((code for code in offered if code in languages()), SOURCE))
 
 
-def choices(request: web.Request) -> list[tuple[str, str, str, bool]]:
-    """Return the languages to switch to: code, name, link to the same page, and whether it is the current one."""
+def choices(request: web.Request) -> list[tuple[str, str, str, bool, str]]:
+    """Return the languages to switch to: code, name, link to this page, whether it is in use, direction."""
     return [
-        (code, language.name, str(request.rel_url.update_query(lang=code)), code == current())
+        (
+            code,
+            language.name,
+            str(request.rel_url.update_query(lang=code)),
+            code == current(),
+            language.direction,
+        )
         for code, language in languages().items()
     ]

@@ -97,14 +97,16 @@ def left(catalogue: Catalog) -> list[str]:
 def update(path: Path, said: Catalog) -> list[str]:
     """Update the file at `path`, or create it; return the texts that are left to translate."""
     code = path.parent.parent.name
+    head = HEADER
     if path.exists():
         catalogue = i18n.read(path)
+        head = catalogue.header_comment
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         catalogue = Catalog(locale=Locale.parse(code, sep="-"), project="Greenroom", version="1")
     catalogue.update(said, no_fuzzy_matching=True)
     catalogue.obsolete.clear()
-    catalogue.header_comment, catalogue.fuzzy = HEADER.rstrip(), False
+    catalogue.header_comment, catalogue.fuzzy = head.rstrip(), False
     written = BytesIO()
     write_po(written, catalogue, width=110, sort_output=True, omit_header=False)
     path.write_bytes(

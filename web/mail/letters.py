@@ -95,6 +95,7 @@ def written(
             "home": f"{origin}/{organisation.id}",
             "origin": origin,
             "lang": i18n.current(),
+            "dir": i18n.direction(),
             "accent": readable(organisation.accent or BRAND),
             **letter.context,
         }

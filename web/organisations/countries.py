@@ -1,11 +1,13 @@
 """Countries, and their regions: where a patient may be, and where a provider may be licensed.
 
-Knows the table `regions.json`, which `make docs` writes from ISO 3166 (tests/docs/regions.py). Codes of regions are
-those of ISO 3166-2 without the country: "TX", "ON", "BE". Knows no organisation.
+Knows the table `regions.json`, which `make docs` writes from ISO 3166 (tests/docs/regions.py), and the time zones'
+countries of the tzdata package. Codes of regions are those of ISO 3166-2 without the country: "TX", "ON", "BE". Knows
+no organisation.
 """
 
 from collections.abc import Mapping
 from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -36,3 +38,17 @@ def is_country(code: str) -> bool:
 def regions(country: str) -> Mapping[str, str]:
     """Return the regions of a country, in the order of their names: code -> name; none if it is not divided."""
     return _table().get(country, {})
+
+
+def country_of(timezone: str, spoken: str = "") -> str:
+    """Return the country of a time zone; otherwise that of a locale such as "de_DE.UTF-8"; otherwise "US"."""
+    _, _, territory = spoken.partition(".")[0].partition("_")
+    return _of_zones().get(timezone) or (territory if is_country(territory) else "US")
+
+
+@cache
+def _of_zones() -> Mapping[str, str]:
+    """Return the country of each time zone: name -> code."""
+    table = resources.files("tzdata").joinpath("zoneinfo", "zone.tab").read_text("utf-8")
+    rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
+    return {row[2]: row[0] for row in rows}

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from web.languages import i18n
 from web.languages.i18n import gettext
-from web.organisations.settings import Organisation, Span
+from web.organisations.settings import Organisation, Span, is_night
 
 WEEK_DAYS = 7
 FURTHEST_DAYS = 500
@@ -13,15 +13,28 @@ FURTHEST_DAYS = 500
 
 
 def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:
-    """Return the opening hours of one date; none on a closed day."""
+    """Return the opening hours that begin on a date; none on a closed day."""
     return () if day.isoformat() in organisation.closed else organisation.hours[day.weekday()]
+
+
+def night_before(organisation: Organisation, day: date) -> tuple[Span, ...]:
+    """Return the hours of the day before that end on this date: one night, or none."""
+    return tuple(span for span in spans_on(organisation, day - timedelta(days=1)) if is_night(span))
+
+
+def opens_on(organisation: Organisation, day: date) -> bool:
+    """Return whether a date has opening hours, be they the end of a night."""
+    return bool(spans_on(organisation, day) or night_before(organisation, day))
 
 
 def is_open(organisation: Organisation, at: datetime) -> bool:
     """Return whether `at` (a time with time zone) is within the opening hours."""
     local = at.astimezone(ZoneInfo(organisation.timezone))
-    minute = f"{local:%H:%M}"
-    return any(opens <= minute < closes for opens, closes in spans_on(organisation, local.date()))
+    day, minute = local.date(), f"{local:%H:%M}"
+    return any(
+        opens <= minute and (minute < closes or is_night((opens, closes)))
+        for opens, closes in spans_on(organisation, day)
+    ) or any(minute < closes for _, closes in night_before(organisation, day))
 
 
 def opens_next(organisation: Organisation, at: datetime) -> str | None:

@@ -5,7 +5,7 @@ Pure but for the time zones of the system. Knows no store, no page and no accoun
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from typing import Annotated, Any, NamedTuple, get_type_hints
@@ -45,11 +45,20 @@ LANGUAGES: Mapping[str, str] = {
 
 
 Span = tuple[str, str]
-"""Opening and closing time, `HH:MM` in the organisation's time zone; "24:00" is the end of the day."""
+"""Opening and closing time, `HH:MM` in the organisation's time zone; "24:00" is the end of the day.
+
+A closing time before the opening time is on the next day: ("22:00", "02:00") is a night.
+"""
+
+
+def is_night(span: Span) -> bool:
+    """Return whether a span ends on the day after the one on which it begins."""
+    opens, closes = span
+    return closes < opens
 
 
 Day = Annotated[tuple[Span, ...], Meta(max_length=8)]
-"""The opening hours of a day; a break lies between two of them."""
+"""The opening hours of a day; a break lies between two of them, and only the last may be a night."""
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +74,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     # Booked visits at the same time: the number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
     opens: str = "00:00"  # bookings only for opening hours from this time ...
-    closes: str = "24:00"  # ... to this time can be booked
+    closes: str = "24:00"  # ... to this time can be booked; before `opens`: of the next day
     feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
 
@@ -170,10 +179,11 @@ def _consistent(organisation: Organisation) -> Organisation:
             "hours: times must look like 09:00.",
         ),
         (not all(map(_is_in_order, organisation.hours)), "hours: a day's spans must follow one another."),
+        (too_long_nights(organisation.hours), "hours: a night must end before the next day's hours begin."),
         (not all(map(_is_date, organisation.closed)), "closed: dates must look like 2026-12-25."),
         (
             not (TIME.fullmatch(organisation.booking.opens) and TIME.fullmatch(organisation.booking.closes))
-            or organisation.booking.opens >= organisation.booking.closes,
+            or organisation.booking.opens == organisation.booking.closes,
             "booking: the bookable hours must look like 09:00 to 17:00.",
         ),
         (not organisation.languages, "languages: must name at least one."),
@@ -219,4 +229,15 @@ def _is_date(text: str) -> bool:
 
 def _is_in_order(day: tuple[Span, ...]) -> bool:
     ends = [end for span in day for end in span]
+    if day and is_night(day[-1]):
+        ends.pop()
     return all(before < after for before, after in itertools.pairwise(ends))
+
+
+def too_long_nights(hours: Sequence[Sequence[Span]]) -> list[int]:
+    """Return the days (0 to 6) whose hours begin before the night of the day before ends."""
+    return [
+        day
+        for day, spans in enumerate(hours)
+        if spans and hours[day - 1] and is_night(night := hours[day - 1][-1]) and night[1] > spans[0][0]
+    ]

@@ -57,6 +57,7 @@ def page(
         "module": _module,
         "title": title,
         "lang": i18n.current(),
+        "dir": i18n.direction(),
         "language_links": i18n.choices(request),
     }
     drawn = aiohttp_jinja2.render_template(template, request, {**shared, **context}, status=status)
@@ -88,8 +89,9 @@ def live(request: web.Request, organisation: Organisation) -> dict[str, Any]:
                 "code": code,
                 "name": name,
                 "words": None if code == i18n.SOURCE else link(f"locale/{code}.js"),
+                "dir": direction,
             }
-            for code, name, _, _ in i18n.choices(request)
+            for code, name, _, _, direction in i18n.choices(request)
         ],
     }
 
@@ -107,7 +109,9 @@ def error_page(
     if links is None:
         links = [(i18n.gettext("Start page"), "/")]
         if organisation:
-            links = [(i18n.gettext("Go to {name}").format(name=organisation.name), f"/{organisation.id}")]
+            links = [
+                (i18n.filled(i18n.gettext("Go to {name}"), name=organisation.name), f"/{organisation.id}")
+            ]
     context = {"status": status, "heading": heading, "text": text, "links": links}
     return page(request, "error.html", context, title=heading, status=status)
 

@@ -29,6 +29,7 @@ interface PageLanguage {
   code: string;
   name: string;
   words: string | null;
+  dir: "ltr" | "rtl";
 }
 
 type Role = "patient" | "provider" | "guest";

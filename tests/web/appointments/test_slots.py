@@ -136,6 +136,44 @@ def test_a_day_on_which_the_clocks_change_has_the_slots_that_it_really_holds(
     assert len({slot.starts_ms for slot in found}) == len(clocks)
 
 
+NIGHTS = ((("22:00", "02:00"),),) * 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "clocks"),
+    [
+        ({"slot_min": 60}, ["00:00", "01:00", "22:00", "23:00"]),
+        ({"slot_min": 45}, ["00:15", "01:00", "22:00", "22:45", "23:30"]),  # one lies over midnight
+        ({"slot_min": 30, "opens": "23:00", "closes": "01:00"}, ["00:00", "00:30", "23:00", "23:30"]),
+        ({"slot_min": 60, "opens": "00:00", "closes": "12:00"}, ["00:00", "01:00"]),
+        ({"slot_min": 60, "opens": "12:00", "closes": "24:00"}, ["22:00", "23:00"]),
+    ],
+)
+def test_a_night_is_cut_into_slots_on_both_of_its_dates(
+    changes: dict[str, object], clocks: list[str]
+) -> None:
+    organisation = clinic(hours=NIGHTS, booking=booking(**changes))
+    day = NOW.date() + timedelta(days=3)
+    found = on(day, organisation)
+    assert [clock(slot) for slot in found] == clocks
+    for slot in found:
+        assert slot_at(organisation, at_ms(NOW), slot.starts_ms) == slot
+
+
+def test_the_first_hours_of_a_day_are_closed_with_the_day_before() -> None:
+    day = NOW.date() + timedelta(days=3)
+    organisation = clinic(hours=NIGHTS, booking=booking(slot_min=60), closed=(day.isoformat(),))
+    assert [clock(slot) for slot in on(day, organisation)] == ["00:00", "01:00"]
+    assert [clock(slot) for slot in on(day + timedelta(days=1), organisation)] == ["22:00", "23:00"]
+
+
+def test_the_night_on_which_clocks_go_back_is_an_hour_longer() -> None:
+    organisation = clinic(hours=NIGHTS, booking=booking(slot_min=60, horizon_days=180))
+    now = at_ms(datetime(2026, 10, 31, 12, tzinfo=CHICAGO))
+    found = slots(organisation, (), now, [date(2026, 10, 31), date(2026, 11, 1)])
+    assert [clock(slot) for slot in found] == ["22:00", "23:00", "00:00", "01:00", "01:00", "22:00", "23:00"]
+
+
 @given(
     zone=st.sampled_from(
         ["America/Chicago", "Europe/Madrid", "Asia/Kathmandu", "Pacific/Chatham", "America/Havana", "UTC"]
@@ -143,10 +181,16 @@ def test_a_day_on_which_the_clocks_change_has_the_slots_that_it_really_holds(
     hours=st.lists(st.integers(0, 47), min_size=2, max_size=4, unique=True).map(sorted),
     day=st.dates(date(2026, 1, 1), date(2027, 12, 31)),
     slot_min=st.sampled_from([5, 15, 20, 30, 45, 60, 240]),
+    night=st.booleans(),
 )
 def test_every_slot_on_any_day_anywhere_lies_within_the_hours(
-    zone: str, hours: list[int], day: date, slot_min: int
+    zone: str, hours: list[int], day: date, slot_min: int, night: bool
 ) -> None:
+    if night and len(hours) % 2 == 0:
+        hours = [
+            *hours[1:],
+            hours[0],
+        ]  # the last span ends on the next day, when the first one begins or before
     ends = [f"{half // 2:02}:{half % 2 * 30:02}" for half in hours]
     spans = tuple(zip(ends[::2], ends[1::2], strict=False))
     organisation = clinic(

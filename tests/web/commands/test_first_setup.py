@@ -10,6 +10,7 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
+from signalling.store import keys
 from tests.conftest import StartServer
 from tests.server import RunningServer, toml
 from tests.web.commands.test_organisations import Browser
@@ -70,11 +71,16 @@ def test_s35_init_creates_nothing_unless_all_of_it_can_be(valkey_url: str, tmp_p
     assert "password" in init(tmp_path, *clinic, "--stdin", said="secret\n", code=1)
     assert "not an email" in init(tmp_path, *clinic[:3], "--email", "nobody", *clinic[5:], code=1)
     assert "timezone" in init(tmp_path, "Lakeside", "--timezone", "Mars", *WORDS[2:], code=1)
+    assert "country" in init(tmp_path, *clinic, "--country", "ZZ", code=1)
     with redis.Redis.from_url(valkey_url) as store:
         assert store.execute_command("KEYS", "*") == []
     assert not (tmp_path / secret.FILE).exists()
-    said = init(tmp_path, *clinic, "--stdin", said="a password of ones own\n")
+    said = init(tmp_path, *clinic, "--country", "ca", "--stdin", said="a password of ones own\n")
     assert "invitation" not in said
+    with redis.Redis.from_url(valkey_url) as store:
+        document = store.get(keys.ORGANISATION("lakeside-clinic"))
+    assert isinstance(document, bytes)
+    assert b'"country":"CA"' in document, "that of --country, not the time zone's"
     audit = CliRunner().invoke(cli.app, ["audit", "export", "--config", str(tmp_path / "config.toml")]).output
     entries = [json.loads(line) for line in audit.splitlines() if line.startswith("{")]
     assert [entry["what"] for entry in entries] == ["organisation.added", "account.added"]

@@ -2,22 +2,25 @@
 
 import io
 import re
-from collections.abc import Iterator
 from datetime import datetime
+from gettext import c2py
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import jinja2
 import pytest
 from babel.messages.catalog import Catalog, Message
 
 from signalling.protocol.errors import TEXTS
 from tests.web.conftest import OpenSite
 from tests.web.site import Person, Site
+from tests.words import speaking
 from web.languages import i18n, messages
 
 FILES = sorted(i18n.FOLDER.glob(f"*/{i18n.FILE}"))
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w+\}|</?[a-z]+>")
+NUMBERS = ("%(num)s", "%(n)s", "{n}")
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +29,19 @@ def source_texts() -> Catalog:
     return messages.template()
 
 
-def both(message: Message) -> Iterator[tuple[str, str]]:
-    """Yield each English text with its translation, form by form; extra forms are compared with the plural."""
-    english = [message.id] if isinstance(message.id, str) else list(message.id)
-    for index, form in enumerate(i18n.forms(message)):
-        yield english[min(index, len(english) - 1)], form
+def placeholders(text: str) -> list[str]:
+    return sorted(PLACEHOLDER.findall(text))
+
+
+def allowed(message: Message, numbers: list[int]) -> list[list[str]]:
+    """What a form that is used for these numbers may contain: a form for one number, as for two in Arabic, may
+    say it in a word.
+    """
+    if isinstance(message.id, str):
+        return [placeholders(message.id)]
+    one, many = map(placeholders, message.id)
+    in_a_word = [held for held in many if held not in NUMBERS]
+    return [many, *([one] if 1 in numbers else []), *([in_a_word] if len(numbers) == 1 else [])]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.parent.name)
@@ -38,6 +49,8 @@ def test_every_text_is_in_every_catalogue_with_the_same_placeholders(
     path: Any, source_texts: Catalog
 ) -> None:
     catalogue = i18n.read(path)
+    choose = c2py(catalogue.plural_expr)
+    numbers = {form: [n for n in range(200) if choose(n) == form] for form in range(catalogue.num_plurals)}
     missing, wrong = [], []
     for message in source_texts:
         if not message.id:
@@ -46,9 +59,11 @@ def test_every_text_is_in_every_catalogue_with_the_same_placeholders(
         if held is None or held.fuzzy or not all(i18n.forms(held)):
             missing.append(message.id)
             continue
-        for english, form in both(held):
-            if sorted(PLACEHOLDER.findall(english)) != sorted(PLACEHOLDER.findall(form)):
-                wrong.append((english, form))
+        wrong += [
+            (message.id, text)
+            for form, text in enumerate(i18n.forms(held))
+            if placeholders(text) not in allowed(message, numbers[form])
+        ]
     assert not missing, f"`make messages`, then translate: {missing}"
     assert not wrong
 
@@ -78,7 +93,7 @@ def test_a_browsers_languages_are_weighted_as_in_http(header: str, language: str
 async def lang(person: Person, path: str = "/demo", **headers: str) -> str:
     """Return the language in the `lang` attribute of a page."""
     response = await person.client.get(path, headers=headers, allow_redirects=False)
-    found = re.search(r'<html lang="([^"]+)">', await response.text())
+    found = re.search(r'<html lang="([^"]+)" dir="ltr">', await response.text())
     assert found
     return found[1]
 
@@ -94,7 +109,7 @@ async def test_a_visitor_reads_the_language_of_the_browser_until_they_choose_ano
 
 async def test_a_browser_without_a_supported_language_gets_the_organisations(open_site: OpenSite) -> None:
     site = await open_site()
-    assert await lang(site.person(**{"Accept-Language": "fr"})) == "en"
+    assert await lang(site.person(**{"Accept-Language": "de"})) == "en"
 
 
 async def test_errors_of_a_form_are_in_spanish_too(site: Site) -> None:
@@ -106,9 +121,15 @@ async def test_errors_of_a_form_are_in_spanish_too(site: Site) -> None:
     assert "2 cosas necesitan su atención." in page
 
 
-async def test_every_page_offers_the_other_language(site: Site) -> None:
+async def test_every_page_offers_the_other_languages_in_their_own_names(site: Site) -> None:
     page = await (await site.person().get("/demo/staff/sign-in")).text()
-    assert 'href="/demo/staff/sign-in?lang=es" lang="es" hreflang="es">Español</a>' in page
+    for code, direction, name in (
+        ("es", "ltr", "Español"),
+        ("fr", "ltr", "Français"),
+        ("ar", "rtl", "العربية"),
+    ):
+        link = f'href="/demo/staff/sign-in?lang={code}" lang="{code}" dir="{direction}" hreflang="{code}"'
+        assert f'{link} translate="no">{name}</a>' in page
 
 
 async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> None:
@@ -140,6 +161,66 @@ def test_days_times_and_numbers_are_written_in_the_readers_format() -> None:
     assert i18n.current() == "en"
 
 
+def test_arabic_is_written_from_right_to_left_with_digits_from_0_to_9() -> None:
+    at = datetime(2026, 11, 23, 16, 30, tzinfo=ZoneInfo("America/Chicago"))
+    with i18n.using("ar"):
+        assert i18n.direction() == "rtl"
+        assert i18n.date_words(at) == "الاثنين، 23 نوفمبر 2026"
+        assert i18n.time_words(at) == "4:30 م"
+        assert i18n.number_words(1234.5) == "1,234.5"
+        assert i18n.duration_words(24 * 60) == "24 ساعة"
+        forms = [i18n.ngettext("%(num)s day", "%(num)s days", n) for n in (0, 1, 2, 3, 11, 100)]
+    assert forms == ["%(num)s يوم", "يوم واحد", "يومان", "%(num)s أيام", "%(num)s يومًا", "%(num)s يوم"]
+    script = i18n.languages()["ar"].script.decode()
+    assert "n%100>=11 ? 4 : 5" in script
+
+
+def test_french_is_written_as_in_france() -> None:
+    at = datetime(2026, 11, 23, 16, 30, tzinfo=ZoneInfo("Europe/Paris"))
+    with i18n.using("fr"):
+        assert i18n.date_words(at) == "lundi 23 novembre 2026"
+        assert i18n.time_words(at) == "16:30"
+        assert i18n.number_words(1234.5) == "1\u202f234,5"
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "greeting"),
+    [
+        ("en", "Ana Ruiz", "Hello Ana Ruiz,"),
+        ("en", "محمد (12)", "Hello \u2068محمد (12)\u2069,"),
+        ("ar", "Ana Ruiz (MD)", "مرحبًا \u2068Ana Ruiz (MD)\u2069،"),
+        ("ar", "12", "مرحبًا 12،"),
+    ],
+)
+def test_f29_a_name_in_a_sentence_does_not_turn_the_words_around_it(
+    language: str, name: str, greeting: str
+) -> None:
+    environment = jinja2.Environment(autoescape=True)
+    i18n.install(environment)
+    with i18n.using(language):
+        assert environment.from_string('{{ _("Hello %(name)s,", name=name) }}').render(name=name) == greeting
+        said = environment.from_string("{% trans name=name %}Hello {{ name }},{% endtrans %}").render(
+            name=name
+        )
+        assert said == greeting
+        marked = environment.from_string('{{ _("Hello %(name)s,", name=name) }}').render(name=f"<b>{name}")
+        assert "&lt;b&gt;" in marked
+
+
+@pytest.mark.parametrize("language", list(i18n.languages()))
+def test_a_buttons_name_contains_its_words_in_every_language(language: str) -> None:
+    """WCAG 2.5.3: who speaks to the page says what is written on the button."""
+    say = speaking(language)
+    for written, named in (
+        ("Case Information", "Case Information of {name}"),
+        ("Change", "Change: {step}"),
+        ("Claim", "Claim {name}"),
+        ("More", "More for {name}"),
+        ("Remove", "Remove photo {n}"),
+    ):
+        assert say(written) in say(named, name="Ana", step="Allergies", n=1)
+
+
 async def test_a_third_language_is_one_catalogue_file(
     open_site: OpenSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source_texts: Catalog
 ) -> None:
@@ -156,7 +237,7 @@ async def test_a_third_language_is_one_catalogue_file(
         assert list(i18n.languages()) == ["en", "fr"]
         site = await open_site()
         page = await (await site.person(**{"Accept-Language": "fr-CA"}).get("/demo/staff/sign-in")).text()
-        assert '<html lang="fr">' in page
+        assert '<html lang="fr" dir="ltr">' in page
         assert "<h1>Personnel</h1>" in page
         assert ">Password</label>" in page  # a text without translation is English
         assert ">Français</a>" in page

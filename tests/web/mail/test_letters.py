@@ -77,7 +77,7 @@ def test_every_letter_can_be_written_in_every_language(name: str, language: str)
     assert message["Auto-Submitted"] == "auto-generated"
     text, html = text_of(message), html_of(message)
     assert "https://visits.example/" in text
-    assert f'<html lang="{language}">' in html
+    assert f'<html lang="{language}" dir="{languages()[language].direction}">' in html
     assert "{" not in text
     assert "%(" not in text + html
 

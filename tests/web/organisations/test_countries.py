@@ -3,7 +3,7 @@
 import pytest
 
 from web.languages.i18n import using
-from web.organisations.countries import countries, regions
+from web.organisations.countries import countries, country_of, regions
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,22 @@ def test_f22_countries_are_named_in_the_language_of_the_page() -> None:
     with using("es"):
         assert countries()["DE"] == "Alemania"
     assert len(countries()) > 240
+
+
+@pytest.mark.parametrize(
+    ("timezone", "spoken", "country"),
+    [
+        ("America/Chicago", "de_DE.UTF-8", "US"),
+        ("Asia/Kolkata", "", "IN"),
+        ("Europe/Kyiv", "", "UA"),
+        ("UTC", "de_DE.UTF-8", "DE"),
+        ("UTC", "ar_EG", "EG"),
+        ("UTC", "C.UTF-8", "US"),
+        ("UTC", "en_ZZ.UTF-8", "US"),
+        ("Mars/Olympus", "", "US"),
+    ],
+)
+def test_f22_a_clinics_country_is_guessed_from_its_time_zone_then_from_the_systems_language(
+    timezone: str, spoken: str, country: str
+) -> None:
+    assert country_of(timezone, spoken) == country

@@ -2,6 +2,9 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from tests.web.organisations.test_settings import document
 from web.languages.i18n import using
@@ -47,3 +50,42 @@ def test_f26_an_opening_time_further_than_a_week_is_a_date() -> None:
     assert when(14) == "Monday, December 7, 2026 at 9:00 AM"
     with using("es"):
         assert when(14) == "el lunes, 7 de diciembre de 2026 a las 9:00 a.m."
+
+
+NIGHT = [["22:00", "02:00"]]
+
+
+@pytest.mark.parametrize(
+    ("local", "is_open_then"),
+    [
+        ("2026-11-24T21:59", False),
+        ("2026-11-24T22:00", True),
+        ("2026-11-25T00:00", True),
+        ("2026-11-25T01:59", True),
+        ("2026-11-25T02:00", False),
+        ("2026-11-26T23:00", False),  # a closed day: its night does not begin,
+        ("2026-11-26T01:00", True),  # the one of the day before ends as ever,
+        ("2026-11-27T01:00", False),
+        ("2026-11-28T01:00", True),  # the end of Friday's night
+        ("2026-11-28T23:00", False),  # no hours on Saturdays
+        ("2026-11-29T01:00", False),
+    ],
+)
+def test_a_night_belongs_to_the_day_on_which_it_begins(local: str, is_open_then: bool) -> None:
+    clinic = parsed(
+        document(timezone="America/Chicago", hours=[NIGHT] * 5 + [[], NIGHT], closed=["2026-11-26"])
+    )
+    at = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo("America/Chicago"))
+    assert is_open(clinic, at) is is_open_then
+
+
+def test_a_clinic_of_nights_opens_next_in_the_evening() -> None:
+    clinic = parsed(document(timezone="America/Chicago", hours=[NIGHT] * 7))
+    at = datetime(2026, 11, 25, 3, tzinfo=ZoneInfo("America/Chicago"))
+    assert opens_next(clinic, at) == "today at 10:00 PM"
+
+
+def test_a_date_on_which_only_a_night_ends_has_hours() -> None:
+    clinic = parsed(document(timezone="America/Chicago", hours=[NIGHT] * 5 + [[], []]))
+    days = [opening_hours.opens_on(clinic, date(2026, 11, day)) for day in (27, 28, 29, 30)]
+    assert days == [True, True, False, True]

@@ -82,8 +82,13 @@ ORGANISATION = SimpleNamespace(id="demo", name="Riverside Clinic", accent=None, 
 PERSON = {
     "organisation": {"id": "demo", "name": "Riverside Clinic", "logo": None},
     "languages": [
-        {"code": "en", "name": "English", "words": None},
-        {"code": "es", "name": "Español", "words": "/static/locale/es.js"},
+        {
+            "code": code,
+            "name": language.name,
+            "words": None if code == i18n.SOURCE else f"/static/locale/{code}.js",
+            "dir": language.direction,
+        }
+        for code, language in i18n.languages().items()
     ],
     "ws": "/demo/ws",
 }
@@ -192,12 +197,16 @@ async def _page(request: web.Request) -> web.Response:
         "request_path": request.path,
         "static": _static,
         "module": _module,
-        "lang": "en",
-        "language_links": [("en", "English", "?lang=en", True), ("es", "Español", "?lang=es", False)],
     }
-    html = environment.get_template(template).render(
-        {**values, **context, **request.app[CLINIC].contexts.get(path, {})}
-    )
+    with i18n.using(request.query.get("lang", i18n.SOURCE)):
+        values |= {
+            "lang": i18n.current(),
+            "dir": i18n.direction(),
+            "language_links": i18n.choices(request),
+        }
+        html = environment.get_template(template).render(
+            {**values, **context, **request.app[CLINIC].contexts.get(path, {})}
+        )
     return web.Response(text=html, content_type="text/html")
 
 

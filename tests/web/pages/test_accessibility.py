@@ -1,4 +1,6 @@
-"""Tests every page and every state of the live pages with axe (WCAG 2.2 AA): light and dark, 320 px and wide."""
+"""Tests every page and every state of the live pages with axe (WCAG 2.2 AA): wide and light in Spanish, and at 320 px,
+dark and from right to left in Arabic.
+"""
 
 import json
 import time
@@ -10,11 +12,13 @@ from playwright.async_api import Page
 
 from tests.web.pages.clinic import LIND, OSEI, PHOTO, Clinic
 from tests.web.pages.conftest import OpenPage
+from tests.words import speaking
 
 AXE = (Path(__file__).parents[2] / "vendor/axe-core/axe.min.js").read_text("utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PICTURE = Path(__file__).parents[2] / "pictures/bell.png"
 LOOKS = [(1280, False), (320, True)]
+READERS = [(1280, False, "es"), (320, True, "ar")]
 
 
 async def is_accessible(page: Page) -> None:
@@ -38,27 +42,28 @@ async def is_accessible(page: Page) -> None:
     assert not told, "\n".join(told)
 
 
-@pytest.mark.parametrize(("width", "dark"), LOOKS)
+@pytest.mark.parametrize(("width", "dark", "language"), READERS)
 async def test_the_public_pages_are_accessible(
-    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool, language: str
 ) -> None:
     clinic.contexts["/demo/staff/sign-in"] = {"error": "Email or password is wrong."}
-    page = await open_page("/demo", width=width, dark=dark)
+    page = await open_page(f"/demo?lang={language}", width=width, dark=dark)
     for path in ("/demo", "/demo/information", "/demo/staff/sign-in", "/demo/nowhere"):
-        await page.goto(clinic.url + path)
+        await page.goto(f"{clinic.url}{path}?lang={language}")
         await is_accessible(page)
 
 
-@pytest.mark.parametrize(("width", "dark"), LOOKS)
+@pytest.mark.parametrize(("width", "dark", "language"), READERS)
 async def test_the_patients_pages_are_accessible(
-    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool, language: str
 ) -> None:
-    page = await open_page("/demo/visit", width=width, dark=dark)
+    say = speaking(language)
+    page = await open_page(f"/demo/visit?lang={language}", width=width, dark=dark)
     for step in clinic.case["steps"]:
-        await page.goto(f"{clinic.url}/demo/visit#{step['id']}")
+        await page.goto(f"{clinic.url}/demo/visit?lang={language}#{step['id']}")
         await page.get_by_role("heading", level=1, name=step["title"]).wait_for()
         if step["kind"] in ("choice", "consent"):
-            await page.get_by_role("button", name="Next").click()
+            await page.get_by_role("button", name=say("Next")).click()
             await page.locator(".wrong").wait_for()
         await is_accessible(page)
     clinic.case |= {
@@ -67,19 +72,19 @@ async def test_the_patients_pages_are_accessible(
         "photos": [PHOTO, {**PHOTO, "id": "p_2", "text": ""}],
     }
     await clinic.tell_case()
-    await page.goto(f"{clinic.url}/demo/visit")
-    await page.get_by_role("heading", name="You are second in line").wait_for()
+    await page.goto(f"{clinic.url}/demo/visit?lang={language}")
+    await page.get_by_role("heading", name=say("You are second in line")).wait_for()
     await is_accessible(page)
-    await page.get_by_label("Add a photo").set_input_files(PICTURE)
-    await page.get_by_role("dialog", name="Send this photo?").wait_for()
+    await page.get_by_label(say("Add a photo")).set_input_files(PICTURE)
+    await page.get_by_role("dialog", name=say("Send this photo?")).wait_for()
     await is_accessible(page)
-    await page.get_by_role("button", name="Cancel").click()
+    await page.get_by_role("button", name=say("Cancel")).click()
     await clinic.claimed_by()
-    await page.get_by_label("Camera").wait_for()
+    await page.get_by_label(say("Camera")).wait_for()
     await is_accessible(page)
     for role in clinic.visit["parties"]:
         await clinic.party(role, started=True)
-    await page.get_by_role("button", name="Leave the call").wait_for()
+    await page.get_by_role("button", name=say("Leave the call")).wait_for()
     await is_accessible(page)
     await clinic.becomes(
         status="ended", outcome="declined", reason="Please come in: this needs an examination."
@@ -88,35 +93,37 @@ async def test_the_patients_pages_are_accessible(
     await is_accessible(page)
 
 
-@pytest.mark.parametrize(("width", "dark"), LOOKS)
+@pytest.mark.parametrize(("width", "dark", "language"), READERS)
 async def test_the_staffs_pages_are_accessible(
-    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool, language: str
 ) -> None:
+    say = speaking(language)
     clinic.row("v_2", "Jon Bell", 1_900, online=False, away_since_ms=1, returned=1)
     clinic.row("v_3", "Mei Lin", 700, guide_done=True, assignee=LIND, filled_in_by="Hua Lin, daughter")
     clinic.row("v_1", "Ana Ruiz", 60, language="es")
     clinic.case |= {"answers": {"allergies": "Penicill"}, "typing": "allergies", "photos": [PHOTO]}
-    page = await open_page("/demo/staff", width=width, dark=dark)
-    await page.get_by_text("You are off call").wait_for()
+    page = await open_page(f"/demo/staff?lang={language}", width=width, dark=dark)
+    await page.get_by_text(say("You are off call.")).wait_for()
     await is_accessible(page)
-    await page.get_by_role("switch", name="On-Call").click()
-    await page.get_by_role("button", name="Case Information of Ana Ruiz").click()
-    await page.get_by_text("being filled in").wait_for()
+    await page.get_by_role("switch", name=say("On-Call")).click()
+    await page.get_by_role("button", name=say("Case Information of {name}", name="Ana Ruiz")).click()
+    await page.get_by_text(say("being filled in")).wait_for()
     await is_accessible(page)
-    await page.get_by_role("button", name="Claim Ana Ruiz").click()
-    await page.get_by_label("Camera").wait_for()
+    await page.get_by_role("button", name=say("Claim {name}", name="Ana Ruiz")).click()
+    await page.get_by_label(say("Camera")).wait_for()
     await is_accessible(page)
     for role in clinic.visit["parties"]:
         await clinic.party(role, started=True)
-    await page.get_by_role("button", name="End", exact=True).click()
-    await page.get_by_role("dialog", name="End the session?").wait_for()
+    await page.get_by_role("button", name=say("End"), exact=True).click()
+    await page.get_by_role("dialog", name=say("End the session?")).wait_for()
     await is_accessible(page)
 
 
-@pytest.mark.parametrize(("width", "dark"), LOOKS)
+@pytest.mark.parametrize(("width", "dark", "language"), READERS)
 async def test_the_desks_pages_are_accessible(
-    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool, language: str
 ) -> None:
+    say = speaking(language)
     now = int(time.time() * 1000)
     clinic.row("v_1", "Ana Ruiz", 60, language="es", facility="Lakeside School")
     note = {
@@ -158,32 +165,33 @@ async def test_the_desks_pages_are_accessible(
             "reopen_until_ms": None,
         }
     ]
-    page = await open_page("/demo/staff", width=width, dark=dark)
-    await page.get_by_role("switch", name="On-Call").click()
-    await page.get_by_label("More for Ana Ruiz").click()
-    await page.get_by_role("button", name="Send a message").wait_for()
+    page = await open_page(f"/demo/staff?lang={language}", width=width, dark=dark)
+    await page.get_by_role("switch", name=say("On-Call")).click()
+    await page.get_by_label(say("More for {name}", name="Ana Ruiz")).click()
+    await page.get_by_role("button", name=say("Send a message")).wait_for()
     await is_accessible(page)
-    await page.get_by_role("button", name="Send a message").click()
-    await page.get_by_role("dialog", name="Message to Ana Ruiz").wait_for()
+    await page.get_by_role("button", name=say("Send a message")).click()
+    await page.get_by_role("dialog", name=say("Message to {name}", name="Ana Ruiz")).wait_for()
     await is_accessible(page)
-    await page.get_by_role("button", name="Cancel").click()
-    await page.get_by_role("button", name="Notifications 1 unread").click()
-    await page.get_by_role("dialog", name="Notifications").wait_for()
+    await page.get_by_role("button", name=say("Cancel")).click()
+    await page.get_by_role("button", name=f"{say('Notifications')} 1 {say('unread')}").click()
+    await page.get_by_role("dialog", name=say("Notifications")).wait_for()
     await is_accessible(page)
-    await page.get_by_role("button", name="Close").click()
-    for tab, shown in (("Mine", "Mei Lin"), ("Live now", "Mei Lin"), ("Past", "Jon Bell")):
+    await page.get_by_role("button", name=say("Close")).click()
+    for tab, shown in ((say("Mine"), "Mei Lin"), (say("Live now"), "Mei Lin"), (say("Past"), "Jon Bell")):
         await page.get_by_role("link", name=tab).click()
         await page.get_by_role("heading", name=shown).wait_for()
         await is_accessible(page)
-    await page.get_by_role("button", name="History Jon Bell").click()
-    await page.get_by_role("dialog").get_by_text("ended the session").wait_for()
+    await page.get_by_role("button", name=f"{say('History')} Jon Bell").click()
+    await page.get_by_role("dialog").get_by_text(say("{by} ended the session.", by=OSEI["name"])).wait_for()
     await is_accessible(page)
 
 
-@pytest.mark.parametrize(("width", "dark"), LOOKS)
+@pytest.mark.parametrize(("width", "dark", "language"), READERS)
 async def test_messages_are_accessible_on_both_sides(
-    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool, language: str
 ) -> None:
+    say = speaking(language)
     line = {
         "id": "m_1",
         "at_ms": int(time.time() * 1000),
@@ -195,10 +203,10 @@ async def test_messages_are_accessible_on_both_sides(
         line,
         {**line, "id": "m_2", "party": "patient", "name": "Ana Ruiz", "text": "Here it is."},
     ]
-    page = await open_page("/demo/visit", width=width, dark=dark)
+    page = await open_page(f"/demo/visit?lang={language}", width=width, dark=dark)
     await page.get_by_text("Your pen, please.").wait_for()
     await is_accessible(page)
     await clinic.claimed_by()
-    await page.get_by_role("button", name="Messages").click()
+    await page.get_by_role("button", name=say("Messages")).click()
     await page.get_by_text("Here it is.").wait_for()
     await is_accessible(page)

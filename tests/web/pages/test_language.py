@@ -1,10 +1,12 @@
-"""Tests a change of language on a live page: the page and what was typed stay, also in the middle of a call."""
+"""Tests a change of language on a live page: the page and what was typed stay, also if a browser translates it."""
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.web.pages.clinic import Clinic
 from tests.web.pages.conftest import OpenPage
 from tests.web.pages.test_accessibility import is_accessible
+from tests.words import speaking
 
 
 async def same_page(page: Page) -> None:
@@ -77,3 +79,54 @@ async def test_staff_change_the_language_of_the_list_and_stay_on_call(
     await is_accessible(page)
     await still_the_same(page, clinic)
     assert clinic.got("on_call") == []
+
+
+TRANSLATE = """() => {
+  const texts = document.createTreeWalker(document.querySelector("#app"), NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (texts.nextNode()) found.push(texts.currentNode);
+  for (const text of found) {
+    if (!text.data.trim() || HONOURED && text.parentElement.closest("[translate=no]")) continue;
+    const [outer, inner] = [document.createElement("font"), document.createElement("font")];
+    inner.textContent = `*${text.data}`;
+    outer.append(inner);
+    text.replaceWith(outer);
+  }
+}"""
+"""What Chrome does when it translates: each text is replaced by a <font> in a <font>."""
+
+
+@pytest.mark.parametrize("honoured", [True, False])
+async def test_f05_place_and_wait_go_on_changing_on_a_page_that_the_browser_translates(
+    clinic: Clinic, open_page: OpenPage, *, honoured: bool
+) -> None:
+    clinic.case |= {"guide_done": True}
+    page = await open_page("/demo/visit")
+    place = page.locator(".place [role=status]")
+    await expect(place).to_contain_text("You are second in line")
+    await page.evaluate(TRANSLATE.replace("HONOURED", str(honoured).lower()))
+    marked = "" if honoured else "*"  # live regions ask not to be translated
+    await expect(place).to_contain_text(f"{marked}You are second in line")
+    await expect(page.get_by_role("heading", name="*You are ready")).to_be_visible()
+    clinic.place |= {"place": 1, "wait_low_ms": 60_000, "wait_high_ms": 120_000, "on_call": 1}
+    await clinic.push("place/v_1", clinic.whole("place/v_1"))
+    await expect(place).to_contain_text("You are next")
+    await expect(place).to_contain_text("1 to 2 minutes")
+    await clinic.claimed_by()
+    await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+
+
+async def test_the_same_page_reads_from_right_to_left_in_arabic(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await open_page("/demo/visit#allergies")
+    await same_page(page)
+    start = page.get_by_role("button", name="Next")
+    english = await start.bounding_box()
+    await page.get_by_role("link", name="العربية").click()
+    await expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    arabic = await page.get_by_role("button", name=speaking("ar")("Next"), exact=True).bounding_box()
+    assert english
+    assert arabic
+    assert english["x"] > 640 > arabic["x"] + arabic["width"], "what lies at the end lies on the left"
+    await page.get_by_role("link", name="English").click()
+    await expect(page.locator("html")).to_have_attribute("dir", "ltr")
+    await still_the_same(page, clinic)

@@ -19,7 +19,7 @@ from web.identity.accounts import Account
 from web.identity.throttle import TokenKind, guess
 from web.intake.information_form import initials
 from web.keys import ACCOUNTS, DESK, FEEDS, SETTINGS, THROTTLE
-from web.languages.i18n import gettext, languages, using
+from web.languages.i18n import filled, gettext, languages, using
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
 from web.requests.security import Rule, origin_of
@@ -71,7 +71,7 @@ def _calendar(
     home = f"{origin}/{organisation.id}/staff/calendar"
     with using(offered[0] if offered else "en"):
         words = ics.Words(gettext("Video visit"), gettext("Open the calendar:"), organisation.name)
-        name = gettext("Video visits, {clinic}").format(clinic=organisation.name)
+        name = filled(gettext("Video visits, {clinic}"), clinic=organisation.name)
 
     def entry(one: Appointment) -> ics.Entry:
         known = f" ({initials(one.patient.name)})" if organisation.booking.feed_initials else ""

@@ -15,9 +15,9 @@ from web.errors import TimeTakenError, TooLateError
 from web.identity.accounts import Account
 from web.identity.visitors import require
 from web.keys import DESK
-from web.languages.i18n import N_, date_words, gettext
+from web.languages.i18n import N_, date_words, filled, gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.opening_hours import spans_on
+from web.organisations.opening_hours import opens_on
 from web.organisations.settings import LANGUAGES, Organisation
 from web.pages.appointments.booking import TAKEN, moment_of
 from web.pages.appointments.week import calendar_week
@@ -134,7 +134,7 @@ async def _calendar_page(
                 "date": at.isoformat(),
                 "words": date_words(at, "full"),
                 "today": at == today,
-                "closed": not spans_on(organisation, at),
+                "closed": not opens_on(organisation, at),
                 "rows": rows[at],
             }
             for at in days
@@ -203,7 +203,7 @@ async def _week_page(
         "week_path": path,
         "week_action": path,
         "back": back,
-        "heading": gettext("Move the visit of {name}").format(name=appointment.patient.name),
+        "heading": filled(gettext("Move the visit of {name}"), name=appointment.patient.name),
         "lead": gettext("It is booked for {when}. The patient gets a letter about the new time.").format(
             when=when
         ),

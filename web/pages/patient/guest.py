@@ -11,7 +11,7 @@ from web.identity import sessions
 from web.identity.throttle import TokenKind, opened
 from web.identity.visitors import guest, guest_key, guest_of
 from web.keys import INVITES, SERVICE
-from web.languages.i18n import N_, gettext
+from web.languages.i18n import N_, filled, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
 from web.pages.rendering import error_page, live, page
@@ -84,7 +84,7 @@ def _closed(request: web.Request, organisation: Organisation) -> web.Response:
             "It works once and for a short while, or the session is over. "
             "Please ask the person who sent it to you for a new one."
         ),
-        [(gettext("Go to {name}").format(name=organisation.name), f"/{organisation.id}")],
+        [(filled(gettext("Go to {name}"), name=organisation.name), f"/{organisation.id}")],
     )
 
 

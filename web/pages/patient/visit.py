@@ -27,6 +27,7 @@ from web.languages.i18n import (
     N_,
     current,
     day_names,
+    filled,
     gettext,
     time_words,
 )
@@ -222,7 +223,7 @@ async def no_such_page(request: web.Request) -> web.Response:
     if request.path.endswith("/"):
         raise web.HTTPPermanentRedirect(request.path.rstrip("/"))
     links = [
-        (gettext("Go to {name}").format(name=organisation.name), f"/{organisation.id}"),
+        (filled(gettext("Go to {name}"), name=organisation.name), f"/{organisation.id}"),
         (gettext("Staff: sign in"), f"/{organisation.id}/staff"),
     ]
     return not_found(

@@ -24,6 +24,8 @@ from web.organisations.settings import (
     Span,
     bounds,
     bounds_of,
+    is_night,
+    too_long_nights,
 )
 from web.pages.setup.frame import Form, Parsed, Posted, plain
 
@@ -108,6 +110,9 @@ class Calendar:
         bookable = (form["bookable_from"], form["bookable_to"])
         if wrong := _wrong_day([bookable]):
             errors["bookable_from"] = wrong
+        if not errors.keys() & {f"hours-{day}" for day in range(7)}:
+            for day in too_long_nights([_spans(pairs) for pairs in form["hours"]]):
+                errors[f"hours-{day}"] = gettext("The hours of the day before end later than these begin.")
         if any(_date(text) is None for text in form["closed"]):
             errors["closed"] = gettext("Write each closed day as a whole date.")
         elif len(form["closed"]) > MOST_CLOSED:
@@ -219,9 +224,9 @@ def _wrong_day(pairs: Sequence[Span]) -> str:
     if not all(TIME.fullmatch(end) for pair in pairs for end in pair):
         return gettext("Write both an opening and a closing time, such as 09:00 and 17:00.")
     spans = _spans(pairs)
-    if any(opens >= closes for opens, closes in spans):
-        return gettext("A closing time must be later than its opening time; 00:00 closes at midnight.")
-    if any(before[1] > after[0] for before, after in itertools.pairwise(spans)):
+    if any(opens == closes for opens, closes in spans):
+        return gettext("Opening and closing time are the same; a whole day is 00:00 to 00:00.")
+    if any(is_night(before) or before[1] > after[0] for before, after in itertools.pairwise(spans)):
         return gettext("Two opening times overlap.")
     return ""
 

@@ -125,7 +125,9 @@ const WORDS = inEach(
 /** @param {Plain} now */
 function plain(now) {
   const { heading, text, act, label } = WORDS()[now];
-  return html`<header class="top"><span class="home">${mark(organisation)}${organisation.name}</span></header>
+  return html`<header class="top">
+      <span class="home">${mark(organisation)}<bdi>${organisation.name}</bdi></span>
+    </header>
     <main id="main" tabindex="-1" class="page stack" data-phase=${now}>
       <section class="card stack">
         <h1 tabindex="-1" data-focus>${heading}</h1>

@@ -123,7 +123,8 @@ function guide() {
   if (!hashStep()) history.replaceState(null, "", stepUrl(step));
   const finished = state.info?.guide_done ?? false;
   return html` <div class="inline">
-      <span class="chip num" role="status"><span class="dot"></span>${inLine()}</span>
+      <span class="chip num" role="status" translate="no"
+        ><span class="dot"></span>${inLine()}</span>
     </div>
     ${messages(chat.lines)}
     ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
@@ -253,11 +254,11 @@ function followVisit() {
 
 function header() {
   return html`<header class="top">
-    <span class="home">${mark(organisation)}${organisation.name}</span>
+    <span class="home">${mark(organisation)}<bdi>${organisation.name}</bdi></span>
     ${
       connection.status === "open"
-        ? html`<span class="chip end"><span class="dot"></span>${t("Connected")}</span>`
-        : html`<span class="chip off end"
+        ? html`<span class="chip end" translate="no"><span class="dot"></span>${t("Connected")}</span>`
+        : html`<span class="chip off end" translate="no"
             >${connection.status === "closed" ? t("Not connected") : t("Connecting…")}</span>`
     }
   </header>`;

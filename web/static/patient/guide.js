@@ -57,13 +57,16 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
   const last = index === state.steps.length - 1;
   const label = `title-${step.id}`;
   const back = index > 0 ? state.steps[index - 1] : null;
+  const asked = html`<bdi>${step.title}</bdi>${
+    step.required ? nothing : html` <span class="optional">${t("(optional)")}</span>`
+  }`;
   const title =
     heading === 1
       ? html`<h1 id=${label} tabindex="-1" data-focus>
-          ${step.title}${step.required ? nothing : html` <span class="optional">${t("(optional)")}</span>`}
+          ${asked}
         </h1>`
       : html`<h2 id=${label} tabindex="-1" data-focus>
-          ${step.title}${step.required ? nothing : html` <span class="optional">${t("(optional)")}</span>`}
+          ${asked}
         </h2>`;
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();

@@ -53,7 +53,7 @@ function radios(field, options) {
             id=${index ? nothing : field.id}
             .checked=${live(field.answer === value)}
             @change=${() => field.typed(value)} />
-          <span>${label}</span>
+          <bdi>${label}</bdi>
         </label>`,
     )}
   </fieldset>`;
@@ -68,7 +68,7 @@ function consent(field) {
     .../** @type {Partial<AnswerOf["consent"]>} */ (answer ?? {}),
   };
   return html`<div class="stack">
-    <div class="consent" tabindex="0" role="region" aria-label=${t("The full text")}>
+    <div class="consent" dir="auto" tabindex="0" role="region" aria-label=${t("The full text")}>
       ${paragraphs(step.text)}
     </div>
     <label class="option"><input
@@ -84,6 +84,7 @@ function consent(field) {
       <label for="${field.id}-sign">${t("Signature: your full name")}</label>
       <input
         class="input sign"
+        dir="auto"
         id="${field.id}-sign"
         autocomplete="name"
         maxlength="200"
@@ -100,6 +101,7 @@ const KINDS = {
   text: (field) =>
     html`<textarea
       class="input"
+      dir="auto"
       id=${field.id}
       rows="4"
       maxlength="4000"
@@ -141,7 +143,8 @@ const KINDS = {
  */
 export function stepField({ step, answer, problem, label, client, typed }) {
   const field = { id: `step-${step.id}`, step, answer, problem, label, client, typed };
-  return html` ${step.help ? html`<p class="quiet" id="${field.id}-help">${step.help}</p>` : nothing}
+  const help = html`<p class="quiet" dir="auto" id="${field.id}-help">${step.help}</p>`;
+  return html` ${step.help ? help : nothing}
     ${KINDS[step.kind]?.(field) ?? nothing}
     <div role="alert">
       ${problem ? html`<p class="wrong" id="${field.id}-wrong">${problem}</p>` : nothing}

@@ -131,7 +131,7 @@ export function waitingRoom({ state, visit, act, organisation, lines, photos, ph
           ? ring(1, 1, initials(next.name))
           : ring(place?.place ?? null, place?.waiting ?? 1, String(place?.place ?? "…"))
       }
-      <div role="status" class="stack">
+      <div role="status" class="stack" translate="no">
         <h1 tabindex="-1" data-focus>
           ${next ? t("{name} will take over", next) : placeWords(place?.place)}
         </h1>
@@ -174,9 +174,9 @@ export function waitingRoom({ state, visit, act, organisation, lines, photos, ph
           ${state.steps.map(
             (step) =>
               html`<div>
-                <dt>${step.title}</dt>
+                <dt><bdi>${step.title}</bdi></dt>
                 <dd>
-                  ${answerWords(step, state.answer(step.id)) ?? t("No answer")}
+                  <bdi>${answerWords(step, state.answer(step.id)) ?? t("No answer")}</bdi>
                   <button
                     type="button"
                     class="btn plain"
@@ -258,7 +258,7 @@ export function afterVisit({ visit, organisation, home, book }) {
         : nothing
     }
     <h1 tabindex="-1" data-focus>${heading}</h1>
-    <p>${text}</p>
+    <p dir="auto">${text}</p>
     ${
       visit.ended_ms
         ? html`<p class="small quiet num">

@@ -129,8 +129,9 @@ export class Asides {
   /** @param {Protocol.ChatMessagePart | null} line */
   #wrote(line) {
     if (line && this.open !== "chat") {
-      toast(`${line.name}: ${line.text}`);
-      announce(t("Message from {name}: {text}", { name: line.name, text: line.text }));
+      const said = t("Message from {name}: {text}", { name: line.name, text: line.text });
+      toast(said);
+      announce(said);
     }
     this.#redraw();
   }

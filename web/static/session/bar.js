@@ -30,7 +30,8 @@ export function bar({ home, title, since_ms, quality: [quality, tone], asides, o
       ${
         since_ms ? html`<span class="chip off"><since-clock since=${since_ms}></since-clock></span>` : nothing
       }
-      <span class="chip ${TONES[tone]}" role="status"><span class="dot"></span>${quality}</span>
+      <span class="chip ${TONES[tone]}" role="status" translate="no"
+        ><span class="dot"></span>${quality}</span>
       ${repeat(
         asides, // each entry keeps its element, so that a press reaches the button on which it began
         ({ id }) => id,

@@ -1,8 +1,13 @@
 /* The pictures of the call's buttons; each is beside its word. */
 import { html } from "../shared/lit.js";
 
-const path = (/** @type {string} */ d) =>
+/**
+ * @param {string} d
+ * @param {string} kind "points" turns around where one reads from right to left
+ */
+const path = (d, kind = "") =>
   html`<svg
+    class=${kind}
     viewBox="0 0 24 24"
     fill="none"
     stroke="currentColor"
@@ -29,5 +34,5 @@ export const icons = {
   full: path("M8 4H4v4M16 4h4v4M8 20H4v-4M16 20h4v-4"),
   notFull: path("M4 8h4V4M20 8h-4V4M4 16h4v4M20 16h-4v4"),
   leave: path("M3 14.5c0-1.5 4-3.5 9-3.5s9 2 9 3.5V17l-4 .5-1-3a14 14 0 0 0-8 0l-1 3L3 17z"),
-  back: path("M9 14l-5-5 5-5M4 9h10a6 6 0 0 1 0 12h-3"),
+  back: path("M9 14l-5-5 5-5M4 9h10a6 6 0 0 1 0 12h-3", "points"),
 };

@@ -30,6 +30,15 @@ function grow(list) {
 
 for (const list of form.querySelectorAll(".spans, .dates")) grow(list);
 
+/** Say it beside a closing time that is on the next day. */
+function tellNights() {
+  for (const span of form.querySelectorAll(".span")) {
+    const [opens, closes] = inputsOf(span).map(({ value }) => value);
+    span.querySelector(".night")?.toggleAttribute("hidden", !closes || closes === "00:00" || closes >= opens);
+  }
+}
+form.addEventListener("change", tellNights);
+
 const copy = one("#copy-monday", HTMLButtonElement);
 copy.hidden = false;
 copy.addEventListener("click", () => {
@@ -44,6 +53,7 @@ copy.addEventListener("click", () => {
     }
     day.replaceChildren(...rows.children);
   }
+  tellNights();
 });
 
 const accent = one("#accent", HTMLInputElement);

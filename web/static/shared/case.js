@@ -65,6 +65,13 @@ export function answerWords(step, answer) {
 }
 
 /**
+ * What somebody wrote, in its own direction.
+ *
+ * @param {string | null} text
+ */
+const named = (text) => (text ? html`<bdi>${text}</bdi>` : null);
+
+/**
  * @param {string} label
  * @param {Drawn | string | null} value
  */
@@ -85,8 +92,10 @@ function answer(step, info) {
   const words = answerWords(step, info.answers[step.id]);
   const typing = info.typing === step.id;
   return html`<div class=${typing ? "typing" : ""} data-step=${step.id}>
-    <dt>${step.title}${typing ? html` <span class="now">${t("being filled in")}</span>` : nothing}</dt>
-    <dd class=${words ? "" : "quiet"}>${
+    <dt><bdi>${step.title}</bdi>${
+      typing ? html` <span class="now">${t("being filled in")}</span>` : nothing
+    }</dt>
+    <dd dir="auto" class=${words ? "" : "quiet"}>${
       words ?? (typing ? "…" : info.guide_done ? t("not answered") : t("not yet"))
     }</dd>
   </div>`;
@@ -106,7 +115,7 @@ export function caseInformation(info, now_ms, remove = null) {
   const years = age(patient.birth_date, now_ms);
   const steps = visibleSteps(info.steps, (id) => info.answers[id]);
   return html`<dl class="case">
-      ${item(t("Patient"), html`<bdi>${patient.name}</bdi>`)} ${item(t("Reason"), patient.reason)}
+      ${item(t("Patient"), named(patient.name))} ${item(t("Reason"), named(patient.reason))}
       ${item(
         t("Date of birth"),
         html`${dateWords(patient.birth_date)}${
@@ -116,10 +125,11 @@ export function caseInformation(info, now_ms, remove = null) {
       ${item(t("Region"), stateName(patient.state))}
       ${item(
         t("Phone"),
-        patient.phone && html`<a href=${telLink(patient.phone)}>${patient.phone_shown || patient.phone}</a>`,
+        patient.phone &&
+          html`<a href=${telLink(patient.phone)} dir="ltr">${patient.phone_shown || patient.phone}</a>`,
       )}
-      ${item(t("Email"), patient.email)} ${item(t("Language"), languageName(patient.language))}
-      ${item(t("Filled in by"), patient.filled_in_by)}
+      ${item(t("Email"), named(patient.email))} ${item(t("Language"), languageName(patient.language))}
+      ${item(t("Filled in by"), named(patient.filled_in_by))}
       ${item(t("Written to, as they were away"), (info.contacts ?? []).map(contactWords).join(" · "))}
     </dl>
     ${

@@ -173,6 +173,7 @@ export function chatView(chat, { may, failed, hint = "" }) {
             <label class="sr" for="chat-text">${t("Your message")}</label>
             <textarea
               class="input"
+              dir="auto"
               id="chat-text"
               name="text"
               rows="2"

@@ -25,6 +25,7 @@ class SinceClock extends HTMLElement {
 
   connectedCallback() {
     this.classList.add("num");
+    this.translate = false;
     ticking.add(this);
     if (!timer) timer = setInterval(tick, 1000);
     this.tick();

@@ -30,6 +30,8 @@ export class Language {
           html`<a
             href="?lang=${language.code}"
             lang=${language.code}
+            dir=${language.dir}
+            translate="no"
             hreflang=${language.code}
             aria-current=${language.code === this.#code ? "true" : nothing}
             @click=${(/** @type {MouseEvent} */ event) => this.#follow(event, language)}
@@ -56,13 +58,14 @@ export class Language {
   }
 
   /** @param {PageLanguage} language */
-  async #take({ code, words }) {
+  async #take({ code, words, dir }) {
     try {
       learn(...(words ? (await import(words)).default : []));
     } catch {
       return toast(t("Not connected. Nothing was changed."), { bad: true });
     }
     this.#code = document.documentElement.lang = code;
+    document.documentElement.dir = dir;
     document.dispatchEvent(new Event("language"));
     this.#changed();
     // If that fails, this page still uses the language.

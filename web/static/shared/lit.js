@@ -7,3 +7,12 @@ export { live } from "../vendor/lit-html/directives/live.js";
 export { ref } from "../vendor/lit-html/directives/ref.js";
 export { repeat } from "../vendor/lit-html/directives/repeat.js";
 export { html, nothing, render, svg } from "../vendor/lit-html/lit-html.js";
+
+// A browser that translates the page puts <font> elements in the place of text. lit goes on writing to `data`
+// of what it finds there: so it reaches the text, which the browser then translates anew.
+if (globalThis.HTMLFontElement)
+  Object.defineProperty(HTMLFontElement.prototype, "data", {
+    set(/** @type {string} */ text) {
+      this.textContent = text;
+    },
+  });

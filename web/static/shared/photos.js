@@ -60,7 +60,7 @@ export function photoList(photos, remove) {
               height=${photo.height}
               alt=${photo.text ? t("Photo {n}: {text}", { n, text: photo.text }) : t("Photo {n}", { n })}
           /></a>
-          ${photo.text ? html`<p class="small" aria-hidden="true">${photo.text}</p>` : nothing}
+          ${photo.text ? html`<p class="small" dir="auto" aria-hidden="true">${photo.text}</p>` : nothing}
           ${
             remove
               ? html`<button

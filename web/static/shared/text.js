@@ -51,15 +51,17 @@ function fill(text, values) {
 }
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+const PLAIN_NUMBER = /^[\d.,:\s]*$/;
 
 /**
- * A value inside a sentence: a value written from right to left must not change the order of the text
- * around it (like `<bdi>` in HTML).
+ * A value inside a sentence: a value that may be written in the other direction must not change the order of
+ * the text around it (like `<bdi>` in HTML). `isolated` of web/languages/i18n.py does the same.
  *
  * @param {string} value
  */
 function apart(value) {
-  return RIGHT_TO_LEFT.test(value) ? `\u2068${value}\u2069` : value;
+  const turns = globalThis.document?.dir === "rtl" ? !PLAIN_NUMBER.test(value) : RIGHT_TO_LEFT.test(value);
+  return turns ? `\u2068${value}\u2069` : value;
 }
 
 /**
@@ -87,9 +89,11 @@ export function tn(one, many, n, values = {}) {
 }
 
 /**
- * The locale for dates, times and numbers: the browser's own variety of the page's language, if it has one.
+ * The locale for dates, times and numbers: the browser's own variety of the page's language, if it has one,
+ * with the digits 0 to 9 and the calendar that the server writes.
  */
 export function intlLocale() {
   const language = locale.split("-")[0];
-  return globalThis.navigator?.languages?.find((tag) => tag.split("-")[0] === language) ?? locale;
+  const tag = globalThis.navigator?.languages?.find((tag) => tag.split("-")[0] === language) ?? locale;
+  return new Intl.Locale(tag, { numberingSystem: "latn", calendar: "gregory" }).toString();
 }

@@ -60,6 +60,14 @@ export function closeMenu(element) {
 }
 
 /**
+ * What somebody wrote, in its own direction and between the quotation marks of the page's language.
+ *
+ * @param {string | null | undefined} text
+ */
+export const quoted = (text) =>
+  text ? html` <span class="quiet"><q><bdi>${text}</bdi></q></span>` : nothing;
+
+/**
  * The element that has the focus.
  *
  * @returns {HTMLElement | null}

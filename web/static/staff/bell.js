@@ -3,6 +3,7 @@
 import { clock, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
+import { quoted } from "../shared/ui.js";
 
 const KEPT = 200;
 
@@ -106,7 +107,7 @@ export class Bell {
           ({ id }) => id,
           (item, index) =>
             html`<li ?data-new=${this.isNew(index)}>
-              <p>${inWords(item)}${item.note ? html` <span class="quiet">“${item.note}”</span>` : nothing}</p>
+              <p>${inWords(item)}${quoted(item.note)}</p>
               <p class="small quiet num">
                 ${when(item.at_ms, now_ms)}
                 ${

@@ -70,7 +70,7 @@ export function callsView(calls) {
       ${calls.map((call) => {
         const [words, tone] = verdict(call);
         return html`<li>
-          <span><b>${call.name}</b><br /><span class="chip ${tone}">${words}</span></span>
+          <span><b><bdi>${call.name}</bdi></b><br /><span class="chip ${tone}">${words}</span></span>
           <span class="num quiet small">${figures(call).join(" · ")}</span>
         </li>`;
       })}

@@ -65,7 +65,7 @@ export function side({ boot, onCall, loaded, waiting, here, bell, languages, fol
     showMenu(button.getAttribute("aria-expanded") !== "true");
   const followed = (/** @type {On<Element>} */ { target }) => target.closest("a") && showMenu(false);
   const count = html`<span class="chip num">${waiting}<span class="sr"> ${t("waiting")}</span></span>`;
-  return html`<p class="org">${mark(organisation)}<span>${organisation.name}</span></p>
+  return html`<p class="org">${mark(organisation)}<bdi>${organisation.name}</bdi></p>
       <div class="me">
         <button
           type="button"

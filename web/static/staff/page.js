@@ -53,10 +53,7 @@ function draw() {
 prepareRegions();
 tendSide();
 // On a phone the set-up's sections are one row that scrolls: scroll to the open one.
-const tab = document.querySelector(".tabs [aria-current]");
-const row = tab?.parentElement;
-if (row && tab instanceof HTMLElement)
-  row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 place.replaceChildren();
 place.classList.add("live");
 redraw();

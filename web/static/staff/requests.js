@@ -167,13 +167,13 @@ function row(request, view) {
             : nothing
         }
       </div>
-      <p class="reason">${request.reason}</p>
+      <p class="reason" dir="auto">${request.reason}</p>
       <div class="meta">
         ${progress(request)}<span>${request.state ? stateName(request.state) : nothing}${
           isLicensed(view.me, request)
             ? nothing
             : html` <b class="unlicensed">· ${t("you are not licensed there")}</b>`
-        }</span><span class="num">${request.phone_shown || request.phone}</span>
+        }</span><span class="num" dir="ltr">${request.phone_shown || request.phone}</span>
         <span>${languageName(request.language)}</span>
         ${request.facility ? html`<span>${t("At {place}", { place: request.facility })}</span>` : nothing}
         ${

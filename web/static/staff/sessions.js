@@ -4,6 +4,7 @@ import { contactWords } from "../shared/contacts.js";
 import { minutes, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
+import { quoted } from "../shared/ui.js";
 
 /** @type {Record<string, () => string>} */
 export const OUTCOMES = {
@@ -206,7 +207,7 @@ function ended(row, view) {
             ? html`<span>${t("Talked for {time}", { time: minutes(row.talked_ms) })}</span>`
             : nothing
         }
-        ${row.reason ? html`<span>“${row.reason}”</span>` : nothing}
+        ${quoted(row.reason)}
       </p>`,
     acts: html`${
       mayReopen
@@ -262,7 +263,7 @@ export function pastTab(past, view) {
         <label for="past-provider">${t("Provider")}</label
         ><select class="input" id="past-provider" name="provider">
           <option value="">${t("Anyone")}</option>
-          ${people.map((person) => html`<option value=${person.id}>${person.name}</option>`)}
+          ${people.map((person) => html`<option value=${person.id} dir="auto">${person.name}</option>`)}
         </select>
       </div>
       <div class="field">

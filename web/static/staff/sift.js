@@ -32,7 +32,7 @@ export function sifted(rows, { text, region, provider, waited, order }, { limits
   const words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const least_ms = waited === "amber" ? limits.amber_ms : waited === "red" ? limits.red_ms : 0;
   const found = rows.filter((row) => {
-    const written = `${row.name} ${row.reason} ${row.phone}`.toLocaleLowerCase();
+    const written = [row.name, row.reason, row.phone].join(" ").toLocaleLowerCase();
     return (
       words.every((word) => written.includes(word)) &&
       (!region || row.state === region) &&

@@ -4,6 +4,7 @@ import { contactNote } from "../shared/contacts.js";
 import { minutes, moment } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
+import { quoted } from "../shared/ui.js";
 import { callsView } from "./calls.js";
 
 /**
@@ -59,9 +60,8 @@ function figures(events) {
 
 /** @param {Protocol.HistoryPart} event */
 function noteOf({ kind, note, at_ms }) {
-  if (!note) return nothing;
-  if (kind === "contacted") return html` <span class="quiet">${contactNote(note, at_ms)}</span>`;
-  return html` <span class="quiet">“${note}”</span>`;
+  if (kind === "contacted" && note) return html` <span class="quiet">${contactNote(note, at_ms)}</span>`;
+  return quoted(note);
 }
 
 /**
@@ -70,7 +70,7 @@ function noteOf({ kind, note, at_ms }) {
  */
 export function storyView(story, { now_ms, close }) {
   const name = story.info?.patient.name ?? t("Visit");
-  return html`<h2 id="story-title">${name}</h2>
+  return html`<h2 id="story-title"><bdi>${name}</bdi></h2>
     ${story.refused ? html`<p class="quiet">${story.refused}</p>` : caseInformation(story.info, now_ms)}
     <h3 class="of-case">${t("History")}</h3>
     ${

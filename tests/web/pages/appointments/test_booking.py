@@ -180,6 +180,21 @@ async def test_an_administrator_says_which_hours_can_be_booked(site: Site) -> No
     assert (await admin.change("calendar", bookable_from="10:00", bookable_to="12:00")).status == 303
     found = await offered(site.person())
     assert {datetime.fromtimestamp(at_ms / 1000, CHICAGO).hour for at_ms in found} == {10, 11}
-    wrong = await admin.change("calendar", bookable_from="12:00", bookable_to="10:00")
+    wrong = await admin.change("calendar", bookable_from="12:00", bookable_to="12:00")
     assert wrong.status == 422
-    assert "A closing time must be later" in await wrong.text()
+    assert "are the same" in await wrong.text()
+
+
+async def test_a_time_after_midnight_of_a_night_is_booked_under_its_own_date(site: Site) -> None:
+    nights = ((("22:00", "02:00"),),) * 7
+    await site.change(hours=nights, booking=msgspec.structs.replace(BOOKING, slot_min=45))
+    ana = site.person()
+    assert "10:00\u202fPM – 2:00\u202fAM" in await (await ana.get("/demo")).text()
+    local = {at: datetime.fromtimestamp(at / 1000, CHICAGO) for at in await offered(ana)}
+    assert {f"{at:%H:%M}" for at in local.values()} == {"22:00", "22:45", "23:30", "00:15", "01:00"}
+    later = next(at for at, when in local.items() if when.hour == 0)
+    page = await book(ana, later)
+    when = local[later]
+    words = f"{when:%A}, {when:%B} {when.day}, {when.year}, 12:15\u202fAM"
+    assert words in await (await ana.get(page)).text()
+    assert later not in await offered(site.person())

@@ -49,13 +49,13 @@ async def test_an_entry_says_who_what_and_when_in_words_and_names_no_patient(sit
     )
     html = await (await admin.get(PATH)).text()
     for said in (
-        'Dr Maya Osei <span class="quiet">· Staff</span></td><td title="visit.claimed">claimed a visit</td>',
-        '<a href="/demo/staff/visits/v_1">v_1</a>',
-        f"failed to sign in</td><td>{OSEI}</td>",
+        '<bdi>Dr Maya Osei</bdi> <span class="quiet">· Staff</span></td><td title="visit.claimed">claimed a visit</td>',
+        '<a href="/demo/staff/visits/v_1"><bdi>v_1</bdi></a>',
+        f"failed to sign in</td><td><bdi>{OSEI}</bdi></td>",
         "an email address that nobody here has",
         "u_gone",
-        "<td>Rules and limits</td>",
-        "<td>Dr Jonas Lind</td>",
+        "<td><bdi>Rules and limits</bdi></td>",
+        "<td><bdi>Dr Jonas Lind</bdi></td>",
         "Patient’s browser",
         "&lt;b&gt;",
     ):

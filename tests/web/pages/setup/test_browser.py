@@ -13,8 +13,9 @@ from signalling.visit.record import Actor, Role
 from tests.web.browsing import OpenPage, pages
 from tests.web.pages.setup.test_frame import stored
 from tests.web.pages.setup.test_logo import png
-from tests.web.pages.test_accessibility import LOOKS, is_accessible
+from tests.web.pages.test_accessibility import READERS, is_accessible
 from tests.web.site import ADMIN, FORM, OSEI, Site
+from tests.words import speaking
 from web.keys import SERVICE
 from web.organisations import demo
 
@@ -45,32 +46,34 @@ async def save(page: Page, name: str = "Save") -> None:
     await expect(page.get_by_text("Saved. It holds from now on.")).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "dark"), LOOKS)
+@pytest.mark.parametrize(("width", "dark", "language"), READERS)
 async def test_every_page_of_the_set_up_is_accessible(
-    site: Site, open_page: OpenPage, width: int, dark: bool
+    site: Site, open_page: OpenPage, width: int, dark: bool, language: str
 ) -> None:
+    say = speaking(language)
     page = await signed_in(site, open_page, width=width, dark=dark)
+    await go(site, page, f"/demo/staff/setup?lang={language}")
     for part in ("", "/calendar", "/guide", "/people", "/policy", "/links"):
         await go(site, page, f"/demo/staff/setup{part}")
         await is_accessible(page)
     await page.goto(str(site.server.make_url("/demo/staff/setup/calendar")))
-    await page.get_by_label("Name of the clinic").fill("")
-    await page.get_by_label("Monday, opens").first.fill("17:00")
-    await page.get_by_label("Monday, closes").first.fill("09:00")
-    await page.get_by_role("button", name="Save").click()
-    await page.get_by_text("2 things need your attention.").wait_for()
+    await page.get_by_label(say("Name of the clinic")).fill("")
+    await page.locator("[name=opens-0]").first.fill("17:00")
+    await page.locator("[name=closes-0]").first.fill("17:00")
+    await page.get_by_role("button", name=say("Save")).click()
+    await expect(page.locator("#errors li")).to_have_count(2)
     await is_accessible(page)
     await go(site, page, "/demo/staff/setup/people")
     for person in await page.locator("summary").all():
         await person.click()
     await is_accessible(page)
-    await page.get_by_label("Name").last.fill("Dr Ida Berg")
-    await page.get_by_label("Email").fill("berg@riverside.example")
-    await page.get_by_role("button", name="Add and send a link").click()
+    await page.locator("#new-name").fill("Dr Ida Berg")
+    await page.locator("#new-email").fill("berg@riverside.example")
+    await page.get_by_role("button", name=say("Add and send a link")).click()
     link = await page.locator("code.secret").inner_text()
     await is_accessible(page)
     await page.goto(link)
-    await page.get_by_label("Password", exact=True).wait_for()
+    await page.get_by_label(say("Password"), exact=True).wait_for()
     assert page.url.endswith("/demo/staff/password"), "the link's token has left the address bar"
     await is_accessible(page)
 
@@ -147,13 +150,19 @@ async def test_hours_with_a_break_and_a_closed_day_are_what_visitors_see(
     await page.get_by_label("Monday, closes").nth(1).fill("17:30")
     await page.get_by_role("button", name="Monday’s hours on all weekdays").click()
     await expect(page.get_by_label("Friday, opens").nth(1)).to_have_value("13:00")
+    await page.get_by_label("Saturday, opens").first.fill("22:00")
+    await page.get_by_label("Saturday, closes").first.fill("02:00")
+    for end in ("opens", "closes"):
+        await page.get_by_label(f"Sunday, {end}").first.fill("")
     await page.get_by_label("Closed on").first.fill("2031-12-25")
+    await expect(page.get_by_text("next day", exact=True).locator("visible=true")).to_have_count(1)
     await page.get_by_label("Notice").fill("We are short of staff today.")
     await page.get_by_label("Colour of the clinic").fill("#ffcc00")
     await expect(page.get_by_text("pages use this darker one")).to_be_visible()
     await save(page)
     found = await stored(site)
     assert found.hours[:5] == ((("09:00", "12:00"), ("13:00", "17:30")),) * 5
+    assert found.hours[5] == (("22:00", "02:00"),)
     assert found.closed == ("2031-12-25",)
     visitor = await open_page("/demo")
     await expect(visitor.get_by_text("We are short of staff today.")).to_be_visible()

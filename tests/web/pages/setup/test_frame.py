@@ -75,7 +75,8 @@ async def test_what_is_saved_in_the_calendar_is_what_visitors_see(site: Site) ->
     [
         ("calendar", {"name": " "}, "Write the clinic’s name."),
         ("calendar", {"timezone": "Mars/Olympus"}, "Choose a time zone"),
-        ("calendar", {"opens__2": "17:00", "closes__2": "09:00"}, "later than its opening time"),
+        ("calendar", {"opens__2": "17:00", "closes__2": "17:00"}, "are the same"),
+        ("calendar", {"opens__2": "17:00", "closes__2": "09:00"}, "end later than these begin"),
         ("calendar", {"opens__2": "17:00", "closes__2": ""}, "both an opening and a closing time"),
         ("calendar", {"closed": "2031-02-30"}, "whole date"),
         ("calendar", {"slot_min": "soon"}, "whole number from 5 to 240"),

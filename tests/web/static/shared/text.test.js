@@ -17,6 +17,19 @@ test("f29 a value from right to left does not turn what stands around it", () =>
   assert.equal(t("{name} ({age})", { name: "Ana", age: 12 }), "Ana (12)");
 });
 
+test("f29 on a page from right to left every value stands apart, plain numbers excepted", () => {
+  Object.assign(globalThis, { document: { dir: "rtl" } });
+  try {
+    const values = { name: "Ana (MD)", phone: "+1 512 555 0142", age: 12, time: "1:02" };
+    assert.equal(
+      t("{name} {phone} {age} {time}", values),
+      "\u2068Ana (MD)\u2069 \u2068+1 512 555 0142\u2069 12 1:02",
+    );
+  } finally {
+    Reflect.deleteProperty(globalThis, "document");
+  }
+});
+
 test("what nobody has translated stays English", () => {
   learn("fr", french, { Cancel: ["Annuler"], "{n} day": ["{n} jour", "{n} jours"] });
   assert.equal(t("Cancel"), "Annuler");
@@ -47,4 +60,19 @@ test("words of a constant are made once in each language", () => {
 test("dates are written in the language of the page", () => {
   learn("es", french, {});
   assert.match(intlLocale(), /^es\b/);
+});
+
+test("numbers and dates have the digits and the calendar of the server in every language", () => {
+  learn("ar-SA", () => 0, {});
+  assert.equal(new Intl.NumberFormat(intlLocale()).format(12), "12");
+  assert.match(new Intl.DateTimeFormat(intlLocale(), { year: "numeric" }).format(0), /19(69|70)/);
+});
+
+test("an Arabic plural has one of six forms", () => {
+  const arabic = (/** @type {number} */ n) =>
+    n < 3 ? n : n % 100 >= 3 && n % 100 <= 10 ? 3 : n % 100 >= 11 ? 4 : 5;
+  learn("ar", arabic, { "{n} day": ["0", "1", "2", "3-10", "11-99", "100-102"] });
+  const forms = [0, 1, 2, 3, 10, 11, 99, 100, 102, 103].map((n) => tn("{n} day", "{n} days", n));
+  const expected = ["0", "1", "2", "3-10", "3-10", "11-99", "11-99", "100-102", "100-102", "3-10"];
+  assert.deepEqual(forms, expected);
 });

@@ -1,0 +1,15 @@
+"""The words of pages in a language, for tests of what people read and press."""
+
+from collections.abc import Callable
+
+from web.languages import i18n
+
+
+def speaking(language: str) -> Callable[..., str]:
+    """Return a function that returns a text of the pages in this language: `say("Claim {name}", name="Ana")`."""
+
+    def say(text: str, **values: object) -> str:
+        with i18n.using(language):
+            return i18n.filled(i18n.gettext(text), **values)
+
+    return say
