@@ -61,6 +61,7 @@ from web.pages.staff import (
 )
 from web.programs import setup as programs
 from web.requests.forms import refuse_other_encodings
+from web.requests.path_prefix import add_to_redirect
 from web.requests.pictures import Pictures
 from web.requests.security import Throttle, headers_signal, same_site_middleware
 from web.server import data_key as secret
@@ -117,7 +118,7 @@ def create_app(settings: Settings) -> web.Application:
         client_max_size=BODY_BYTES,
         middlewares=[
             straight,
-            language_middleware(language, secure=settings.secure),
+            language_middleware(language, secure=settings.secure, path=storage.path),
             error_pages,
             refuse_other_encodings(is_api),
             same_site_middleware(settings.server.public_url, is_api, is_own_form),
@@ -137,6 +138,7 @@ def create_app(settings: Settings) -> web.Application:
     app[DRAINING] = asyncio.Event()
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure))
+    app.on_response_prepare.append(lambda _, response: add_to_redirect(settings.path_prefix, response))
     app.cleanup_ctx.extend(
         [
             _store,

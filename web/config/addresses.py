@@ -44,9 +44,12 @@ def is_turn(url: str) -> bool:
     return TURN.fullmatch(url) is not None
 
 
-def is_origin(url: str) -> bool:
-    """Return whether `url` is only a scheme, host and port, and is https or on this machine; an empty text counts as
-    right.
+PREFIX = re.compile(r"(?:/[A-Za-z0-9_~.-]+)*/?")
+
+
+def is_public_url(url: str) -> bool:
+    """Return whether `url` is a scheme, host and port, perhaps with a path, and is https or on this machine; an empty
+    text counts as right.
     """
     if not url:
         return True
@@ -56,8 +59,8 @@ def is_origin(url: str) -> bool:
     except ValueError:
         return False
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
-    return plain and bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and local))
+    plain = PREFIX.fullmatch(parts.path) and not (parts.query or parts.fragment or parts.username)
+    return bool(plain and parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and local))
 
 
 def is_address(text: str) -> bool:

@@ -53,7 +53,9 @@ class Server(Section, frozen=True):
     )
     port: Port = 8000
     workers: Annotated[int, Meta(ge=1, le=256, description="a whole number from 1 to 256")] = 1
-    public_url: Annotated[str, Meta(description='"https://" and a host name, without a path, or ""')] = ""
+    public_url: Annotated[str, Meta(description='"https://" and a host name, perhaps with a path, or ""')] = (
+        ""
+    )
     trusted_proxies: Annotated[
         tuple[str, ...], Meta(description="a list of IP addresses or networks of your reverse proxies")
     ] = ()
@@ -208,13 +210,18 @@ class Settings(Section, frozen=True):
 
     @property
     def origin(self) -> str:
-        """The scheme, host and port of the links that people receive, without a slash at the end."""
+        """The beginning of links that people receive: scheme, host, port, path prefix, without a slash at the end."""
         if self.server.public_url:
             return self.server.public_url.rstrip("/")
         scheme, standard = ("https", 443) if self.tls.certificate else ("http", 80)
         host = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(self.server.host, self.server.host)  # noqa: S104
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"{scheme}://{host}" + ("" if self.server.port == standard else f":{self.server.port}")
+
+    @property
+    def path_prefix(self) -> str:
+        """The path below which browsers find the pages: "" or like "/greenroom"."""
+        return urlsplit(self.origin).path
 
     @property
     def public(self) -> bool:

@@ -12,7 +12,7 @@ from web.config.addresses import (
     is_address,
     is_loopback,
     is_network,
-    is_origin,
+    is_public_url,
     is_store,
     is_stun,
     is_turn,
@@ -25,7 +25,7 @@ EXIT_CODE = 2
 
 
 CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    "server.public_url": is_origin,
+    "server.public_url": is_public_url,
     "server.trusted_proxies": lambda found: all(map(is_network, found)),
     "redis.url": is_store,
     "mail.sender": lambda address: MAILBOX.fullmatch(address) is not None,

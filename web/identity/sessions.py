@@ -97,9 +97,12 @@ class Session(aiohttp_session.Session):
 class Storage(aiohttp_session.AbstractStorage):
     """The storage of aiohttp-session in the store, shared by all workers."""
 
-    def __init__(self, redis: "Redis", limits: Sessions, *, secure: bool) -> None:
+    def __init__(self, redis: "Redis", limits: Sessions, *, secure: bool, prefix: str = "") -> None:
+        # A cookie with `__Host-` belongs to all paths of its host.
+        self.path = prefix or "/"
+        kind = ("__Secure-" if prefix else "__Host-") if secure else ""
         super().__init__(
-            cookie_name="__Host-greenroom" if secure else "greenroom",
+            cookie_name=f"{kind}greenroom",
             max_age=KEEP_MS // 1000,
             secure=secure,
             httponly=True,
@@ -210,7 +213,7 @@ class Storage(aiohttp_session.AbstractStorage):
             self.cookie_name,
             cookie_data,
             max_age=max_age if cookie_data else 0,
-            path="/",
+            path=self.path,
             secure=params["secure"],
             httponly=True,
             samesite="Lax",
@@ -219,7 +222,7 @@ class Storage(aiohttp_session.AbstractStorage):
 
 def storage(redis: "Redis", settings: Settings) -> Storage:
     """Return the storage for a server with these settings."""
-    return Storage(redis, settings.sessions, secure=settings.secure)
+    return Storage(redis, settings.sessions, secure=settings.secure, prefix=settings.path_prefix)
 
 
 async def get(request: web.Request) -> Session:

@@ -261,7 +261,7 @@ def accepted(header: str, known: Iterable[str]) -> str | None:
     return None
 
 
-def language_middleware(cookie: str, *, secure: bool) -> Middleware:
+def language_middleware(cookie: str, *, secure: bool, path: str = "/") -> Middleware:
     """Return a middleware that sets a request's language from `?lang=`, else the cookie, else Accept-Language.
 
     A choice is kept for a year. If nothing is found, `organisation_language` sets it. It must be the outermost
@@ -290,7 +290,7 @@ def language_middleware(cookie: str, *, secure: bool) -> Middleware:
         chosen = request.get(CHOSEN)
         if chosen and not response.prepared:
             response.set_cookie(
-                cookie, chosen, max_age=COOKIE_AGE_S, path="/", secure=secure, httponly=True, samesite="Lax"
+                cookie, chosen, max_age=COOKIE_AGE_S, path=path, secure=secure, httponly=True, samesite="Lax"
             )
 
     return find

@@ -13,11 +13,12 @@ import jinja2
 import markupsafe
 from aiohttp import web
 
-from web.keys import ORGANISATION, SESSIONS
+from web.keys import ORGANISATION, SESSIONS, SETTINGS
 from web.languages import i18n
 from web.organisations.settings import Organisation
 from web.pages.static_files import best_coding, link, static_file
 from web.requests.own_forms import with_tokens
+from web.requests.path_prefix import in_boot, in_html
 
 HERE = Path(__file__).parent.parent
 TEMPLATES = HERE / "templates"
@@ -50,8 +51,11 @@ def page(
 
     `unmixed`: nothing in the context was written by another visitor. See `_may_be_compressed`.
     """
+    prefix, org = request.app[SETTINGS].path_prefix, request.get(ORGANISATION)
+    if prefix and org and "boot" in context:
+        context = {**context, "boot": in_boot(context["boot"], org.id, prefix)}
     shared = {
-        "org": request.get(ORGANISATION),
+        "org": org,
         "request_path": request.path,
         "static": link,
         "module": _module,
@@ -62,6 +66,8 @@ def page(
     }
     drawn = aiohttp_jinja2.render_template(template, request, {**shared, **context}, status=status)
     drawn = with_tokens(request, drawn)
+    if prefix:
+        drawn.text = in_html(drawn.text or "", prefix)
     if best_coding(request.headers.get("Accept-Encoding", ""), ("gzip",)) and _may_be_compressed(
         request, unmixed
     ):

@@ -36,7 +36,7 @@ def with_tokens(request: web.Request, response: web.Response) -> web.Response:
             _name(request),
             secret,
             max_age=COOKIE_AGE_S,
-            path="/",
+            path=request.app[SESSIONS].path,
             secure=request.app[SESSIONS].cookie_params["secure"],
             httponly=True,
             samesite="Lax",

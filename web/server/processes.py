@@ -230,6 +230,7 @@ class Processes(BaseApplication):
             self._listeners,
             plain if self._certificate is None else self._certificate.newest,
             self._streams.send,
+            prefix=self.settings.path_prefix,
             private=await works(),
             access_log_class=logs.AccessLog,
             access_log=logs.ACCESS,

@@ -24,6 +24,7 @@ import structlog
 from aiohttp import web
 from aiohttp.web_urldispatcher import MatchInfoError
 
+from web.requests.path_prefix import without
 from web.server.pages_port import FIRST_BYTES_S, PassOn, Site, Tls, plain, to_nobody
 
 BACKLOG = 2048
@@ -41,8 +42,8 @@ log = structlog.get_logger("web.serve")
 class Runner(web.AppRunner):
     """`web.AppRunner` whose app prepares every response, and which leaves no accepted request without an answer.
 
-    `pass_on` gets the connections with media. `private` permits the use of aiohttp's private attributes; pass the
-    result of `works`.
+    `pass_on` gets the connections with media. `prefix` is taken from the paths of requests. `private` permits the use
+    of aiohttp's private attributes; pass the result of `works`.
     """
 
     _stopped_s = float("inf")  # monotonic
@@ -54,6 +55,7 @@ class Runner(web.AppRunner):
         tls: Tls = plain,
         pass_on: PassOn = to_nobody,
         *,
+        prefix: str = "",
         private: bool,
         shutdown_timeout: float,
         keepalive_timeout: float = FIRST_BYTES_S,
@@ -62,6 +64,7 @@ class Runner(web.AppRunner):
         super().__init__(app, shutdown_timeout=shutdown_timeout, keepalive_timeout=keepalive_timeout, **how)
         self._listeners, self._tls = listeners, tls
         self._pass_on, self._first_bytes_s = pass_on, keepalive_timeout
+        self._prefix = prefix
         self._private = private
         self._stop_s = shutdown_timeout
 
@@ -82,7 +85,7 @@ class Runner(web.AppRunner):
         def request(message: Any, *parts: Any) -> web.BaseRequest:
             if self._stopped_s < time.monotonic():
                 message = message._replace(should_close=True)
-            made = make(message, *parts)
+            made = make(without(message, self._prefix), *parts)
             if self._private:
                 assign(made, unresolved)
             return made

@@ -71,7 +71,7 @@ def test_every_key_says_what_it_expects() -> None:
             {"server": {"public_url": "http://example.org"}},
             'server.public_url: expected "https://" and a host name',
         ),
-        ({"server": {"public_url": "https://example.org/path"}}, "server.public_url: expected"),
+        ({"server": {"public_url": "https://example.org/path?x"}}, "server.public_url: expected"),
         ({"server": {"public_url": "https://[x"}}, "server.public_url: expected"),
         (
             {"server": {"trusted_proxies": ["10.0.0.0/8", "proxy"]}},

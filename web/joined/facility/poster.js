@@ -1,1 +1,1 @@
-function o(t,e,i=document){let n=i.querySelector(t);if(n instanceof e)return n;throw new TypeError(`There is no ${e.name} ${t} on this page.`)}var r=o("#print",HTMLButtonElement);r.hidden=!1;r.addEventListener("click",()=>print());
+function o(e,t,c=document){let n=c.querySelector(e);if(n instanceof t)return n;throw new TypeError(`There is no ${t.name} ${e} on this page.`)}var r=o("#print",HTMLButtonElement);r.hidden=!1;r.addEventListener("click",()=>print());

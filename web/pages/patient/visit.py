@@ -310,7 +310,7 @@ def _set_form_cookie(request: web.Request, response: web.Response, nonce: str) -
         _form_cookie(request),
         nonce,
         max_age=FORM_AGE_S if nonce else 0,
-        path="/",
+        path=request.app[SESSIONS].path,
         secure=secure,
         httponly=True,
         samesite="Lax",

@@ -1,13 +1,14 @@
 /* Restores what was typed into the patient information form after a reload or a change of language. If the
    server sent the page with its own values, after a mistake, these are kept. */
 import { draftOf, keepDraft } from "../shared/drafts.js";
-import { one } from "../shared/page.js";
+import { here, one } from "../shared/page.js";
 import "./form.js";
 
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
 
 const form = one("form[data-draft]", HTMLFormElement);
-const organisation = location.pathname.split("/")[1]; // one draft for Meet Now and for a booking
+// One draft for Meet Now and for a booking.
+const organisation = location.pathname.slice(here("").length).split("/")[1];
 const draft = draftOf(organisation, Date.now());
 
 if (form.dataset.draft === "empty")

@@ -18,3 +18,10 @@ export function one(selector, kind, within = document) {
 
 /** The server's data for the scripts of this page: the JSON in `#boot`, or in another element. */
 export const told = (selector = "#boot") => JSON.parse(one(selector, HTMLScriptElement).text);
+
+/**
+ * The address here of a path that the server names in a message: a proxy may show all pages below a prefix.
+ *
+ * @param {string} path
+ */
+export const here = (path) => (document.documentElement.dataset.base ?? "") + path;

@@ -1,5 +1,6 @@
 /* Draws the photos of a visit for all who may see them, and removes one. */
 import { html, nothing, repeat } from "./lit.js";
+import { here } from "./page.js";
 import { t } from "./text.js";
 import { announce, ask, toast } from "./ui.js";
 
@@ -53,9 +54,9 @@ export function photoList(photos, remove) {
       (photo, index) => {
         const n = index + 1;
         return html`<li>
-          <a href=${photo.path} target="_blank" rel="noopener"
+          <a href=${here(photo.path)} target="_blank" rel="noopener"
             ><img
-              src=${photo.path}
+              src=${here(photo.path)}
               width=${photo.width}
               height=${photo.height}
               alt=${photo.text ? t("Photo {n}: {text}", { n, text: photo.text }) : t("Photo {n}", { n })}

@@ -1,6 +1,7 @@
 /* The acts of staff on visits: assign, decline, message, return, reopen, and, in their own, hand over and
    guests. Each asks first, and shows its result. */
 import { html } from "../shared/lit.js";
+import { here } from "../shared/page.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { announce, ask, toast } from "../shared/ui.js";
@@ -147,7 +148,7 @@ export class Acts {
     const relation = /** @type {import("./desk.js").Relation} */ (given.relation);
     const guest = { name: given.name.trim(), relation };
     this.#say({ type: "visit.invite", visit, ...guest }, ({ path }) =>
-      this.#showLink(guest, new URL(path, location.origin).href),
+      this.#showLink(guest, new URL(here(path), location.origin).href),
     );
   }
 

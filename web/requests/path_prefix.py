@@ -1,0 +1,54 @@
+"""Adds the path prefix of `[server] public_url` to the addresses that browsers get, and takes it from those they send.
+
+Everything between works with paths as the routes have them. Pure; knows no page. `prefix` is "" or like "/greenroom".
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http import RawRequestMessage
+from yarl import URL
+
+ATTRIBUTE = re.compile(r'(?<=\s)(href|src|action|data-list|data-cleared)="/(?!/)')
+"""The attributes of our templates that hold addresses. In texts of others each quotation mark is escaped."""
+
+
+def without(message: RawRequestMessage, prefix: str) -> RawRequestMessage:
+    """Return a request whose target begins after the prefix; unchanged if it has none, as a health check."""
+    target = message.path
+    if (
+        not prefix
+        or not target.startswith(prefix)
+        or target[len(prefix) : len(prefix) + 1] not in ("", "/", "?")
+    ):
+        return message
+    rest = target[len(prefix) :]
+    path = rest if rest.startswith("/") else f"/{rest}"
+    return message._replace(path=path, url=URL(path, encoded=True))
+
+
+def in_html(text: str, prefix: str) -> str:
+    """Return a page whose links, forms and files begin with the prefix."""
+    if not prefix:
+        return text
+    base = f'<html data-base="{prefix}"'
+    return ATTRIBUTE.sub(rf'\1="{prefix}/', text).replace("<html", base, 1)
+
+
+def in_boot(value: Any, organisation: str, prefix: str) -> Any:
+    """Return the data for scripts with the prefix before each path of the organisation or of a static file."""
+    if isinstance(value, Mapping):
+        return {key: in_boot(each, organisation, prefix) for key, each in value.items()}
+    if isinstance(value, list):
+        return [in_boot(each, organisation, prefix) for each in value]
+    ours = isinstance(value, str) and f"{value}/".startswith((f"/{organisation}/", "/static/"))
+    return prefix + value if ours else value
+
+
+async def add_to_redirect(prefix: str, response: web.StreamResponse) -> None:
+    """Let a redirect lead to a path below the prefix."""
+    to = response.headers.get("Location", "")
+    if to.startswith("/") and not to.startswith("//"):
+        response.headers["Location"] = prefix + to
