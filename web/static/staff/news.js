@@ -24,7 +24,7 @@ export class News {
   /**
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
-   *   me: { id: string },
+   *   me: Pick<Account, "id" | "role">,
    *   alerts: import("./alerts.js").Alerts,
    *   follow: (item: Protocol.BellPart, marked?: Promise<unknown>) => void,
    *   queued?: (news: QueueNews) => void,
@@ -45,6 +45,16 @@ export class News {
 
   get onCall() {
     return this.queue.staff.get(this.#me.id)?.on_call ?? false;
+  }
+
+  /** Who would wait with nobody on call if this person went off call. */
+  get left() {
+    return this.queue.leftBy(this.#me.id);
+  }
+
+  /** Whether this person may close the line. */
+  get mayClose() {
+    return this.#me.role === "admin";
   }
 
   /** The button in the head of a page. */

@@ -1,7 +1,31 @@
 /* The On-Call switch, on every page of the staff. */
 import { refusalWords } from "../shared/refusals.js";
-import { t } from "../shared/text.js";
-import { announce, toast } from "../shared/ui.js";
+import { t, tn } from "../shared/text.js";
+import { announce, ask, toast } from "../shared/ui.js";
+import { codeOf } from "../signalling/errors.js";
+
+/**
+ * What the last person on call is asked before they leave people waiting.
+ *
+ * @param {number} waiting
+ * @param {boolean} mayClose
+ * @returns {Question}
+ */
+function leaving(waiting, mayClose) {
+  return {
+    title: t("Go off call as the last one?"),
+    text: tn(
+      "{n} person is waiting, and nobody else is on call. They keep their place, and read that nobody " +
+        "is on call.",
+      "{n} people are waiting, and nobody else is on call. They keep their place, and read that nobody " +
+        "is on call.",
+      waiting,
+    ),
+    yes: t("Go off call"),
+    ...(mayClose ? { also: t("Go off call and close the line") } : {}),
+    no: t("Stay on call"),
+  };
+}
 
 export class OnCall {
   /** True while the server is asked. */
@@ -36,6 +60,9 @@ export class OnCall {
   async turn() {
     if (this.switching) return;
     const on = !this.on;
+    const { left, mayClose } = this.#news;
+    const said = on || !left.length ? "yes" : await ask(leaving(left.length, mayClose));
+    if (!said) return this.#redraw();
     this.switching = true;
     this.#alerts.unlock();
     if (on) {
@@ -48,6 +75,7 @@ export class OnCall {
     try {
       await this.#client.request({ type: "on_call", on });
       announce(on ? t("You are on call.") : t("You are off call."));
+      if (said === "also") await this.#close(left);
     } catch (error) {
       toast(`${refusalWords(error)} ${on ? t("You are still off call.") : t("You are still on call.")}`, {
         bad: true,
@@ -56,5 +84,19 @@ export class OnCall {
       this.switching = false;
       this.#redraw();
     }
+  }
+
+  /**
+   * End the visits that wait; their patients are told that the clinic has closed. One who was claimed
+   * meanwhile stays.
+   *
+   * @param {Protocol.Row[]} rows
+   */
+  async #close(rows) {
+    for (const { visit } of rows)
+      await this.#client.request({ type: "visit.close", visit }).catch((error) => {
+        if (codeOf(error) !== "wrong_status") throw error;
+      });
+    toast(t("The line is closed, and those who waited are told so."));
   }
 }

@@ -31,6 +31,16 @@ export class Queue {
   #seen = new Set();
 
   /**
+   * The rows that nobody could claim if this person went off call: all, if nobody else is on call.
+   *
+   * @param {string} person
+   */
+  leftBy(person) {
+    const others = [...this.staff.values()].some(({ id, on_call }) => on_call && id !== person);
+    return others ? [] : this.rows;
+  }
+
+  /**
    * Take a message of the topic.
    *
    * @param {Protocol.Topics["queue"]} message

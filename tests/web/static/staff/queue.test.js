@@ -28,6 +28,14 @@ test("rows stand by how long they have waited, whatever order they come in", () 
   assert.deepEqual(visits(), ["v_2", "v_3", "v_1"]);
 });
 
+test("f18: whoever goes off call as the last one leaves all that wait", () => {
+  const { queue, take } = opened(row("v_1", 1), row("v_2", 2));
+  assert.equal(queue.leftBy("ana").length, 2);
+  assert.equal(queue.leftBy("ben").length, 0, "ana is on call");
+  take({ type: "queue.staff", staff: person("ben") });
+  assert.equal(queue.leftBy("ana").length, 0);
+});
+
 test("f38: rows stand by urgency first where the clinic's rule says so, and the rule may change", () => {
   const level = (/** @type {string} */ level) => ({ urgency: { level, by: null, answer: "" } });
   const { take, visits } = opened(
