@@ -47,7 +47,7 @@ from web.pages import api_reference, rendering
 from web.pages.appointments import routes as calendar_routes
 from web.pages.errors import error_pages, is_own_form
 from web.pages.facility import kiosk
-from web.pages.patient import entry_links, guest, phone, photos
+from web.pages.patient import contact, entry_links, guest, phone, photos
 from web.pages.patient import visit as public
 from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import (
@@ -80,6 +80,7 @@ ROUTES = (
     web.get("/{organisation}/information", public.information),
     web.post("/{organisation}/information", public.open_a_visit),
     web.get("/{organisation}/visit", public.visit_page),
+    web.post("/{organisation}/visits/{visit}/contact", contact.agree),
     web.get("/{organisation}/staff", staff.shell),
     web.get("/{organisation}/staff/visits/{visit}", staff.shell),
     web.get("/{organisation}/staff/sign-in", staff.sign_in_page),
@@ -154,7 +155,7 @@ def create_app(settings: Settings) -> web.Application:
     jobs.setup(app, settings)
     mail.setup(app, settings)
     programs.setup(app, settings)
-    channels.setup(app)
+    channels.setup(app, settings)
     rendering.setup(app)
     app.add_routes(ROUTES)
     return app

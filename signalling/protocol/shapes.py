@@ -393,3 +393,7 @@ class CasePart(Part, frozen=True, kw_only=True):
     guide_done: GuideDone
     photos: Annotated[tuple[PhotoPart, ...], Meta(description="the photos, oldest first")]
     contacts: Contacts = ()
+    agreed: Annotated[
+        tuple[str, ...],
+        Meta(description="`text`, `push`: how the patient also wants to be told of their turn"),
+    ] = ()

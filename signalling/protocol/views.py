@@ -190,6 +190,7 @@ def case(visit: Visit, guide: Guide) -> shapes.CasePart:
             for photo in visit.photos
         ),
         contacts=contacts(visit),
+        agreed=visit.agreed,
     )
 
 

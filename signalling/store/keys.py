@@ -128,6 +128,9 @@ JOB_CLOCK = Key("{<organisation>}:jobs:clock", "string", "time of an earlier loo
 QUEUE_CLOCK = Key(
     "{<organisation>}:queue-clock:<kind>", "string", "time of an earlier look", _USE, "no job waits"
 )
+TEXT_SERVICE = Key(
+    "{<organisation>}:text-service", "string", "the service for text messages, sealed", _USE, "removed"
+)
 BREAKER = Key(
     "{<organisation>}:breaker:<receiver>", "hash", "failures in a row, and the pause", _EXPIRY, "a day"
 )

@@ -90,6 +90,12 @@ class Enter(Command, frozen=True):
     worker: str
 
 
+class AgreeToContact(Command, frozen=True):
+    """Keep by which channels, "text" and "push", the patient wants to be told of their turn."""
+
+    channels: tuple[str, ...]
+
+
 class RecordContact(Command, frozen=True):
     """Record what came of a message to the absent patient (see `record.Contact`); sent by the server."""
 

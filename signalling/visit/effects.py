@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from signalling.visit import setup_guide as guides
 from signalling.visit.commands import (
     AddPhoto,
+    AgreeToContact,
     Assign,
     Command,
     Decline,
@@ -183,6 +184,10 @@ def claimed(visit: Visit, _: Command, actor: Actor, context: Context) -> Visit:
         contacts=(),
         parties={**visit.parties, PROVIDER: provider},
     )
+
+
+def agreed_to_contact(visit: Visit, command: AgreeToContact, _: Actor, __: Context) -> Visit:
+    return replace(visit, agreed=command.channels)
 
 
 def contacted(visit: Visit, command: RecordContact, _: Actor, context: Context) -> Visit:

@@ -164,10 +164,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a message to the absent patient: `channel` is "mail", "text" or "push".
-
-    `state`: "sent", "retried" (it failed and is tried again) or "failed" (it was given up), at `at_ms`.
-    """
+    """The result of a message to the absent patient by "mail", "text" or "push": "sent", "retried" or "failed"."""
 
     channel: str
     state: str
@@ -213,6 +210,9 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     photos: tuple[Photo, ...] = ()
     triage: Triage | None = None  # None: routine, because nobody has set it
     contacts: tuple[Contact, ...] = ()  # since the last claim, one for each channel
+    agreed: tuple[
+        str, ...
+    ] = ()  # the channels besides mail by which the patient wants to be told of their turn
 
     @property
     def blocked(self) -> bool:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from signalling.visit import effects as do
 from signalling.visit.commands import (
     AddPhoto,
+    AgreeToContact,
     Assign,
     Claim,
     Close,
@@ -125,6 +126,7 @@ RULES: tuple[Rule, ...] = (
     Rule(QUEUED, Close, (ADMIN, SYSTEM), Status.ENDED, "closed", do.ended(Outcome.CLOSED)),
     Rule(OPEN, Enter, (*PARTIES, GUEST), SAME, "entered", do.entered),
     Rule(OPEN, Leave, (*PARTIES, GUEST, SYSTEM), SAME, "left", do.left),
+    Rule(OPEN, AgreeToContact, (PATIENT,), SAME, "contact_agreed", do.agreed_to_contact),
     Rule(OPEN, RecordContact, (SYSTEM,), SAME, "contacted", do.contacted),
     Rule(TAKEN, Invite, (CLAIMANT,), SAME, "invited", do.invited, (do.room_for_guest,)),
     Rule(TAKEN, Dismiss, (CLAIMANT,), SAME, "dismissed", do.dismissed, (do.is_guest,)),
@@ -197,7 +199,7 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
 
 MOST_CHANGES = 20_000
 """The most changes of one party. A page saves at most every 0.4 s: this is two hours of typing without a pause."""
-BOUNDED: frozenset[type[Command]] = frozenset({Save, Finish, AddPhoto, Enter, Start, Invite})
+BOUNDED: frozenset[type[Command]] = frozenset({Save, Finish, AddPhoto, AgreeToContact, Enter, Start, Invite})
 """The commands refused to a party that has made MOST_CHANGES: the others undo what these do, or end the visit."""
 
 QUIET = frozenset({"saved", "entered", "left"})  # too frequent to be kept in the history
@@ -245,6 +247,8 @@ def _note(command: Command) -> str | None:
     match command:
         case Decline():
             return command.reason
+        case AgreeToContact():
+            return " ".join(command.channels)
         case RecordContact():
             return f"{command.channel} {command.state}"
         case SetUrgency():

@@ -66,6 +66,7 @@ GET    O                         everybody
 GET    O/information             everybody
 POST   O/information             everybody
 GET    O/visit                   patient, over
+POST   O/visits/{visit}/contact  patient
 GET    O/logo/{name}             nobody (there is none)
 GET    O/qr.svg                  everybody
 GET    O/api                     everybody
@@ -134,6 +135,8 @@ POST   S/setup/people/{person}   admin
 GET    S/setup/mail              admin
 POST   S/setup/mail              admin
 POST   S/setup/mail/try          admin
+GET    S/setup/texts             admin
+POST   S/setup/texts             admin
 GET    S/setup/links             admin
 GET    S/setup/links/poster      admin
 GET    S/setup/audit             admin

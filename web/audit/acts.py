@@ -17,6 +17,7 @@ ACTS: dict[str, str] = {
     "visit.assignment_lapsed": N_("an assignment lapsed by itself"),
     "visit.urgency_set": N_("set how urgent a request is"),
     "visit.claimed": N_("claimed a visit"),
+    "visit.contact_agreed": N_("chose how to be told of their turn"),
     "visit.contacted": N_("wrote to the absent patient"),
     "visit.declined": N_("declined a request"),
     "visit.released": N_("returned a visit to the queue"),

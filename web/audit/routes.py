@@ -89,6 +89,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("GET", "/{organisation}/information"): FORM,
     ("POST", "/{organisation}/information"): NoEntry("the commit of the visit leaves one"),
     ("GET", "/{organisation}/visit"): SOCKET,
+    ("POST", "/{organisation}/visits/{visit}/contact"): NoEntry("the commit of the visit leaves one"),
     ("POST", "/{organisation}/visits/{visit}/photos"): NoEntry("the commit of the visit leaves one"),
     ("GET", "/{organisation}/visits/{visit}/photos/{photo}"): ByHandler(("photo.read",)),
     ("POST", "/{organisation}/visits/{visit}/photos/{photo}/remove"): NoEntry(
@@ -162,6 +163,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("GET", f"{SETUP}/guide"): SETTINGS,
     ("GET", f"{SETUP}/mail"): SETTINGS,
     ("POST", f"{SETUP}/mail/try"): ONESELF,
+    ("GET", f"{SETUP}/texts"): SETTINGS,
     ("GET", f"{SETUP}/links"): SETTINGS,
     ("GET", f"{SETUP}/links/poster"): SETTINGS,
     ("GET", f"{SETUP}/people"): SETTINGS,
@@ -184,6 +186,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("POST", f"{SETUP}/policy"): _setup("policy"),
     ("POST", f"{SETUP}/guide"): _setup("guide"),
     ("POST", f"{SETUP}/mail"): _setup("mail"),
+    ("POST", f"{SETUP}/texts"): _setup("texts"),
     ("POST", f"{SETUP}/logo"): _setup("logo"),
     ("GET", f"{SETUP}/audit"): Row("audit.read", done=(200,)),
 }

@@ -2,23 +2,26 @@
 to a patient. Each channel has its own texts; `rules.py` decides when a message is sent.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from signalling import service
-from signalling.store.jobs import Taken
+from signalling.store.jobs import Jobs, Taken
 from signalling.store.records import Extra
 from signalling.sweep import system
 from signalling.visit.commands import RecordContact
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
+from web.channels.messages import Message, digits, jobs_of
+from web.channels.messages import Resolver as Write
 from web.channels.rules import PATIENT_FOR_MS, patient_due_ms, patient_is_awaited
+from web.languages.i18n import gettext, using
 from web.mail.letters import Letter
 from web.mail.mail_queue import MailQueue, Resolver
 from web.mail.visits import language_of
 from web.organisations.settings import Organisation
 
-LETTER = "claimed"
+LETTER, TURN = "claimed", "turn"
 
 
 def letters(mail_queue: MailQueue) -> service.Consequences:
@@ -37,6 +40,34 @@ def letters(mail_queue: MailQueue) -> service.Consequences:
             )
 
     return of
+
+
+def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
+    """Return the function that returns the short messages to the patient that follow from a visit's event."""
+
+    def of(_: service.Organisation, __: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
+        due_ms = patient_due_ms(after, event)
+        if due_ms is None:
+            return
+        payload = {"visit": after.id, "claimed_ms": after.claimed_ms}
+        for job in jobs_of(TURN, payload, after.agreed, event.at_ms, event.at_ms + PATIENT_FOR_MS):
+            yield queues[job.kind].entry(after.organisation, job, due_ms)
+
+    return of
+
+
+def turn(visits: Callable[[], service.Service]) -> Write:
+    """Return the function that makes the short message."""
+
+    async def write(organisation: Organisation, payload: dict[str, Any]) -> Message | None:
+        visit = await visits().visit_now(organisation.id, payload["visit"])
+        if visit is None or not patient_is_awaited(visit, payload["claimed_ms"]):
+            return None
+        with using(language_of(visit, organisation)):
+            sentence = gettext("It is your turn. Open your visit:")
+        return Message(sentence, f"/{organisation.id}/visit", visit.id, digits(visit.patient.phone))
+
+    return write
 
 
 def letter(visits: Callable[[], service.Service]) -> Resolver:

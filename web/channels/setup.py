@@ -1,13 +1,45 @@
-"""Adds the messages about visits to the app; call it after `web.jobs.setup` and `web.mail.setup`."""
+"""Adds the messages about visits to the app; call it after jobs, mail and programs are set up."""
+
+from pathlib import Path
 
 from aiohttp import web
 
+from signalling.store.encryption import Seal
 from web.channels import patient
-from web.keys import CONSEQUENCES, MAIL_QUEUE, REPORTS, SERVICE
+from web.channels.messages import Resolver
+from web.channels.text_service import TextServices
+from web.channels.texts import KIND, Texts
+from web.config import Settings
+from web.keys import (
+    BREAKERS,
+    CONSEQUENCES,
+    HANDLERS,
+    JOB_QUEUES,
+    MAIL_QUEUE,
+    ORGANISATIONS,
+    REDIS,
+    REPORTS,
+    SERVICE,
+    TEXT_SERVICES,
+)
+from web.server.data_key import data_key, key_id
 
 
-def setup(app: web.Application) -> None:
-    """Register what follows from a visit's events, and who receives what came of it."""
-    app[CONSEQUENCES].append(patient.letters(app[MAIL_QUEUE]))
+def setup(app: web.Application, settings: Settings) -> None:
+    """Register what follows from a visit's events, who sends it, and who receives what came of it."""
+    key = data_key(Path(settings.data.folder))
+    app[TEXT_SERVICES] = TextServices(app[REDIS], Seal({key_id(key): key}))
+    resolvers: dict[str, Resolver] = {patient.TURN: patient.turn(lambda: app[SERVICE])}
+    texts = Texts(
+        app[TEXT_SERVICES],
+        app[ORGANISATIONS],
+        resolvers,
+        app[BREAKERS],
+        settings.origin,
+        settings.webhooks.allow,
+    )
+    app[HANDLERS][KIND] = texts.deliver
     app[MAIL_QUEUE].resolvers[patient.LETTER] = patient.letter(lambda: app[SERVICE])
+    queues = app[JOB_QUEUES]
+    app[CONSEQUENCES] += [patient.letters(app[MAIL_QUEUE]), patient.messages(queues)]
     app[REPORTS].append(patient.recorder(lambda: app[SERVICE]))

@@ -185,6 +185,7 @@ declare namespace Protocol {
     guide_done: boolean;
     photos: PhotoPart[];
     contacts: ContactPart[];
+    agreed: string[];
   }
 
   interface PatientPart {

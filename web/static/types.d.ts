@@ -61,6 +61,7 @@ interface VisitBoot extends Boot {
   home: string;
   visits: string[];
   book: string | null;
+  contact: { text: boolean };
 }
 
 interface GuestBoot extends Boot {

@@ -43,6 +43,7 @@ COMMANDS: dict[str, c.Command] = {
     "close": c.Close(),
     "enter": c.Enter("c_new", "w1"),
     "leave": c.Leave("c_ana", "w1"),
+    "agree": c.AgreeToContact(("text",)),
     "record contact": c.RecordContact("mail", "sent"),
     "start": c.Start(),
     "hang up": c.HangUp(),
@@ -74,6 +75,7 @@ queued   decline   admin
 queued   close     admin, system
 queued   enter     patient
 queued   leave     patient, system
+queued   agree     patient
 queued   record contact  system
 queued   due       (system)
 claimed  save      patient
@@ -83,6 +85,7 @@ claimed  remove photo  patient, claimant
 claimed  claim     (claimant)
 claimed  enter     patient, claimant, guest
 claimed  leave     patient, claimant, guest, system
+claimed  agree     patient
 claimed  record contact  system
 claimed  start     patient, claimant, guest
 claimed  invite    claimant
@@ -100,6 +103,7 @@ live     remove photo  patient, claimant
 live     claim     (claimant)
 live     enter     patient, claimant, guest
 live     leave     patient, claimant, guest, system
+live     agree     patient
 live     record contact  system
 live     start     (patient), (claimant), guest
 live     invite    claimant

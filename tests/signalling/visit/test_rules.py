@@ -392,7 +392,8 @@ def test_the_printed_tables_have_every_row() -> None:
 def test_the_events_are_stored_under_these_names() -> None:
     assert [row.event for row in RULES] == (
         "opened saved guide_finished photo_added photo_removed withdrawn withdrawn patient_done "
-        "assigned urgency_set unassigned claimed declined closed entered left contacted invited dismissed "
+        "assigned urgency_set unassigned claimed declined closed entered left contact_agreed contacted "
+        "invited dismissed "
         "guest_started started went_live hung_up released transferred ended reopened"
     ).split()
     assert [row.event for row in DEADLINES] == "expired assignment_lapsed returned paused paused".split()

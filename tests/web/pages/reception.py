@@ -135,7 +135,15 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
     "/demo/visit": (
         "visit.html",
         "Your visit",
-        {"boot": {**PERSON, "visit": "v_1", "visits": ["v_1"], "home": "/demo"}},
+        {
+            "boot": {
+                **PERSON,
+                "visit": "v_1",
+                "visits": ["v_1"],
+                "home": "/demo",
+                "contact": {"text": True},
+            }
+        },
     ),
     "/demo/guest": ("guest.html", "Your session", {"boot": {**PERSON, "visit": "v_1", "guest": ROSA}}),
     "/demo/join/t0ken": (

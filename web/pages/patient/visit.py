@@ -22,7 +22,7 @@ from web.intake.availability import availability
 from web.intake.information_form import today_anywhere
 from web.intake.opening import id_of_form, open_once
 from web.intake.wait_words import wait_words
-from web.keys import OPENINGS, ORGANISATIONS, SERVICE, SESSIONS
+from web.keys import OPENINGS, ORGANISATIONS, SERVICE, SESSIONS, TEXT_SERVICES
 from web.languages.i18n import (
     N_,
     current,
@@ -211,6 +211,7 @@ async def visit_page(request: web.Request) -> web.Response:
         "ws": f"/{organisation.id}/ws?visit={visit_id}",
         "home": f"/{organisation.id}",
         "book": f"/{organisation.id}/appointments" if organisation.booking.enabled else None,
+        "contact": {"text": await request.app[TEXT_SERVICES].get(organisation.id) is not None},
     }
     return page(request, "visit.html", {"boot": boot}, title=gettext("Your visit"), unmixed=True)
 

@@ -84,6 +84,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("people", N_("People")),
     ("policy", N_("Rules and limits")),
     ("mail", N_("Mail")),
+    ("texts", N_("Text messages")),
     ("links", N_("Entry links")),
     ("facilities", N_("Facilities")),
     ("api", N_("Programs")),

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from web.pages.setup import facilities, guide, logo, mail, overview, people, programs
+from web.pages.setup import facilities, guide, logo, mail, overview, people, programs, texts
 from web.pages.setup.audit import audit
 from web.pages.setup.frame import keeping
 from web.pages.staff import password
@@ -25,6 +25,8 @@ ROUTES = (
     web.get(f"{HOME}/mail", mail.mail),
     web.post(f"{HOME}/mail", keeping(mail.save_mail)),
     web.post(f"{HOME}/mail/try", mail.try_mail),
+    web.get(f"{HOME}/texts", texts.page),
+    web.post(f"{HOME}/texts", keeping(texts.act)),
     web.get(f"{HOME}/links", overview.links),
     web.get(f"{HOME}/audit", audit),
     web.get("/{organisation}/qr.svg", facilities.patient_qr),

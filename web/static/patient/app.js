@@ -10,6 +10,7 @@ import { LivePage } from "../shared/live_page.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
 import { announce, ask, connectionBar, toast } from "../shared/ui.js";
+import { ContactChoice } from "./contact.js";
 import { guideStep } from "./guide.js";
 import { Phone } from "./phone.js";
 import { Photos } from "./photos.js";
@@ -47,6 +48,7 @@ const bar = inEach(() => ({
 
 const photos = new Photos(`${boot.home}/visits/${boot.visit}/photos`, redraw);
 const phone = new Phone(`${boot.home}/visits/${boot.visit}/phone`, redraw);
+const contact = new ContactChoice(`${boot.home}/visits/${boot.visit}/contact`, boot.contact, redraw);
 const chat = new Chat(client, boot.visit, "patient", wrote);
 /** @type {Session | null} */
 let session = null;
@@ -129,6 +131,7 @@ function guide() {
     ${messages(chat.lines)}
     ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
     <div class="stack moves-out">
+      ${contact.view(state.info)}
       <p class="small quiet">
         ${t("Staff can see your request already. You may be taken in before you finish.")}
       </p>
@@ -300,7 +303,7 @@ const VIEWS = {
     const { visit } = state;
     const act = { leave: leaveLine, step: goTo };
     return visit
-      ? waitingRoom({ state, visit, organisation, lines: chat.lines, photos, phone, act })
+      ? waitingRoom({ state, visit, organisation, lines: chat.lines, photos, phone, contact, act })
       : nothing;
   },
   after: () => {

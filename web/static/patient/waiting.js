@@ -118,9 +118,10 @@ export function messages(lines) {
  *   lines: Protocol.ChatMessagePart[],
  *   photos: import("./photos.js").Photos,
  *   phone: import("./phone.js").Phone,
+ *   contact: import("./contact.js").ContactChoice,
  * }} options `lines` is what was written
  */
-export function waitingRoom({ state, visit, act, organisation, lines, photos, phone }) {
+export function waitingRoom({ state, visit, act, organisation, lines, photos, phone, contact }) {
   const { place } = state;
   const next = visit.taking_over;
   const wait = waitWords(place?.wait_low_ms, place?.wait_high_ms);
@@ -159,6 +160,7 @@ export function waitingRoom({ state, visit, act, organisation, lines, photos, ph
           organisation,
         )}
       </p>
+      ${contact.view(state.info)}
     </section>
     <section class="card stack">
       <h2>${t("Photos")}</h2>

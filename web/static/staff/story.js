@@ -37,6 +37,7 @@ const SENTENCES = {
   transferred: (by) => t("{by} handed it over.", { by }),
   ended: (by) => t("{by} ended the session.", { by }),
   declined: (by) => t("{by} declined the request.", { by }),
+  contact_agreed: (by) => t("{by} chose how to be told of their turn.", { by }),
   contacted: () => t("The patient was away and was written to."),
   withdrawn: (by) => t("{by} left.", { by }),
   patient_done: (by) => t("{by} left the call and was done.", { by }),
@@ -60,6 +61,7 @@ function figures(events) {
 
 /** @param {Protocol.HistoryPart} event */
 function noteOf({ kind, note, at_ms }) {
+  if (kind === "contact_agreed") return nothing;
   if (kind === "contacted" && note) return html` <span class="quiet">${contactNote(note, at_ms)}</span>`;
   return quoted(note);
 }

@@ -1,0 +1,126 @@
+"""Text messages, by a real program and a real server of a service: taken, refused, late, never inside."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from redis.asyncio import Redis
+
+from signalling.store import jobs as queues
+from signalling.store import keys
+from signalling.visit.commands import Claim
+from signalling.visit.record import Actor, Role
+from tests.web.pages.setup.desk import desk
+from tests.web.site import FORM, Site, settings_for
+from web import jobs
+from web.channels import texts
+from web.channels.text_service import Service
+from web.keys import SERVICE, TEXT_SERVICES
+
+ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.ADMIN)
+PAGE = "/demo/staff/setup/texts"
+LOOPBACK = {"allow": ["127.0.0.0/8"]}
+
+
+class Phones:
+    """A service for text messages; `statuses` are its next answers, then 200."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str]] = []
+        self.statuses: list[int] = []
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        """POST /sms/{number}."""
+        self.taken.append((request.match_info["number"], json.loads(await request.read())["message"]))
+        return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
+
+
+@asynccontextmanager
+async def phones() -> AsyncIterator[Phones]:
+    """A service on this machine."""
+    found, app = Phones(), web.Application()
+    app.router.add_post("/sms/{number}", found.take)
+    server = TestServer(app)
+    await server.start_server()
+    found.url = f"json://127.0.0.1:{server.port}/sms/{{phone}}"
+    yield found
+    await server.close()
+
+
+async def test_f11_a_patient_who_agreed_gets_a_text_message_that_is_tried_again_and_holds_nothing_of_them(
+    valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
+    monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
+    async with phones() as there, Site(settings_for(valkey_url, tmp_path, webhooks=LOOPBACK)) as site:
+        await site.app[TEXT_SERVICES].put("demo", Service(there.url, "Robin Hale", 1))
+        there.statuses = [500]
+        person = site.person()
+        await person.ask_for_a_visit()
+        assert '"contact":{"text":true}' in await (await person.get("/demo/visit")).text()
+        service = site.app[SERVICE]
+        [visit] = (await service.mirrors.get("demo")).visits
+        assert (await person.post(f"/demo/visits/{visit}/contact", {"text": "yes"})).status == 204
+        await service.command(ADMIN, visit, Claim())
+        async with asyncio.timeout(60):
+            notes: list[str | None] = []
+            while "text sent" not in notes:
+                notes = [event.note for event in await service.store.history("demo", visit)]
+                await asyncio.sleep(0.05)
+        assert [note for note in notes if note in ("text retried", "text sent")] == [
+            "text retried",
+            "text sent",
+        ]
+        number, text = there.taken[-1]
+        assert number == "15125550142"
+        assert text == f"Riverside Clinic: Es su turno. Abra su visita: {site.settings.origin}/demo/visit"
+        assert not [value for value in FORM.values() if len(value) > 2 and value in text]
+
+
+async def test_a_patient_who_did_not_agree_or_has_no_visit_gets_no_text_message(site: Site) -> None:
+    person = site.person()
+    await person.ask_for_a_visit()
+    mirror = await site.app[SERVICE].mirrors.get("demo")
+    [name] = mirror.visits
+    assert (await site.person().post(f"/demo/visits/{name}/contact", {"text": "yes"})).status == 404
+    assert '"contact":{"text":false}' in await (await person.get("/demo/visit")).text()
+    for answer, agreed in (("yes", ("text",)), ("no", ())):
+        await person.post(f"/demo/visits/{name}/contact", {"text": answer})
+        assert mirror.visits[name].agreed == agreed
+
+
+async def test_the_set_up_keeps_a_service_encrypted_says_what_is_wrong_and_tries_it(
+    site: Site, valkey: Redis
+) -> None:
+    robin = (await desk(site)).person
+
+    async def answer(**fields: str) -> str:
+        return await (await robin.post(PAGE, fields)).text()
+
+    assert "Write {phone} in the address" in await answer(do="save", url="json://127.0.0.1/sms")
+    wrong = await answer(do="save", url="nonsense://secret/{phone}")
+    assert "Greenroom does not know this kind of address" in wrong
+    assert 'value="nonsense://secret/{phone}"' in wrong, "what was typed is kept"
+    url = "json://user:s3cret@127.0.0.1:9/sms/{phone}"
+    assert (await robin.post(PAGE, {"do": "save", "url": url})).status == 303
+    page = await (await robin.get(PAGE)).text()
+    assert "json, set by" in page
+    assert "s3cret" not in page
+    sealed = await valkey.get(keys.TEXT_SERVICE("demo"))
+    assert isinstance(sealed, bytes)
+    assert b"s3cret" not in sealed
+    assert "Write a phone number with area code" in await answer(do="try", phone="12")
+    assert "it must be on the internet" in await answer(do="try", phone="(512) 555-0142")
+    await answer(do="remove")
+    assert await site.app[TEXT_SERVICES].get("demo") is None
+
+
+async def test_a_service_that_does_not_answer_in_time_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "TIMEOUT_S", 0.01)
+    assert await texts.ask("json://127.0.0.1/{phone}", "Hello", ()) == "late"

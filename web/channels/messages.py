@@ -1,0 +1,43 @@
+"""Short messages, for text messages and push notifications: what one says, to whom, and the jobs that send it.
+
+A message holds the clinic's name, a sentence and a path of this server; never what a patient wrote. It is made when it
+is sent, from current data, by the resolver of its name.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+from signalling.store.jobs import Job, new_job
+from web.organisations.settings import Organisation
+
+KINDS = ("text", "push")
+"""The channels of short messages; each is the kind of its jobs."""
+
+
+class Message(NamedTuple):
+    """A message to one person. `person`: whose browsers get it; `phone`: digits with a country code, or ""."""
+
+    sentence: str
+    path: str
+    person: str
+    phone: str = ""
+
+
+def digits(phone: str) -> str:
+    """Return the digits of a phone number in E.164."""
+    return "".join(char for char in phone if char.isdigit())
+
+
+Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Message | None]]
+"""Returns the message of a job's payload from current data; None if it is no longer needed."""
+
+
+def jobs_of(
+    name: str, payload: dict[str, Any], kinds: Sequence[str], now_ms: int, expires_ms: int
+) -> list[Job]:
+    """Return the job of each channel that sends the message of this name."""
+    return [
+        new_job(kind, {"message": name, "contact": kind, **payload}, now_ms, expires_ms=expires_ms)
+        for kind in KINDS
+        if kind in kinds
+    ]

@@ -1,0 +1,62 @@
+"""Sends one text message by apprise: a program of its own, run by `texts.py` for each message.
+
+Reads {"url", "text", "allowed"} as JSON from its standard input and writes one of WORDS; without a text it only checks
+the URL. It is no part of a worker, so that a service that hangs is ended with its process, apprise takes no memory of
+a worker, and every connection that a service of apprise opens is checked by Python itself (`guard`).
+"""
+
+import json
+import sys
+from typing import Any
+
+from web.programs.public_addresses import may_call, networks
+
+WORDS = ("sent", "unknown", "address", "refused")
+"""Sent or accepted; no address of a service; an address that may not be called; the service did not take it."""
+FORBIDDEN = (
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "ctypes.dlopen",
+    "syslog.syslog",
+)
+
+
+def guard(allowed: tuple[Any, ...]) -> list[str]:
+    """Refuse connections to addresses that may not be called, and other programs; return what was refused."""
+    refused: list[str] = []
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+            address = args[1]
+            if isinstance(address, tuple) and may_call(str(address[0]), allowed):
+                return
+        elif event not in FORBIDDEN:
+            return
+        refused.append(event)
+        raise PermissionError("not a public address")
+
+    sys.addaudithook(hook)
+    return refused
+
+
+def send(asked: dict[str, Any]) -> str:
+    """Send the message and return one of WORDS."""
+    import apprise  # here, as it takes most of this program's time
+
+    refused = guard(networks(asked["allowed"]))
+    asset = apprise.AppriseAsset(storage_mode=apprise.PersistentStoreMode.MEMORY, async_mode=False)
+    service = apprise.Apprise.instantiate(asked["url"], asset=asset)
+    if service is None:
+        return "address" if refused else "unknown"
+    if asked["text"] is None:
+        return "sent"
+    if service.notify(body=asked["text"]):
+        return "sent"
+    return "address" if refused else "refused"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(send(json.load(sys.stdin)))

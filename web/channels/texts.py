@@ -1,0 +1,87 @@
+"""Sends text messages, each by a program of its own (`send_text.py`), and knows what its word means."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+
+from signalling.store.jobs import Taken
+from web.channels.messages import Resolver
+from web.channels.text_service import TextServices
+from web.errors import DeliveryError, PermanentJobError, PutOffError
+from web.organisations.documents import Organisations
+from web.programs.breaker import Breakers
+
+KIND = "text"
+TIMEOUT_S = 25.0
+
+
+async def ask(url: str, text: str | None, allowed: Sequence[str]) -> str:
+    """Return the word of the program that sends the message, "late" after TIMEOUT_S; without a text it checks the URL.
+
+    `allowed`: networks that may be called although they are not public.
+    """
+    asked = json.dumps({"url": url, "text": text, "allowed": list(allowed)}).encode()
+    # -I and an empty environment: no proxy, no configuration file and no password of the server's account is used.
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-m", "web.channels.send_text", stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env={},
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            said, _ = await program.communicate(asked)
+    except TimeoutError:
+        return "late"
+    finally:
+        if program.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                program.kill()
+            await program.wait()
+    return said.decode() or "refused"
+
+
+class Texts:
+    """Delivers text messages. `allowed`: networks that may be called although they are not public."""
+
+    def __init__(
+        self,
+        services: TextServices,
+        organisations: Organisations,
+        resolvers: Mapping[str, Resolver],
+        breakers: Breakers,
+        origin: str,
+        allowed: Sequence[str],
+    ) -> None:
+        self._services = services
+        self._organisations = organisations
+        self._resolvers = resolvers
+        self._breakers = breakers
+        self._origin = origin
+        self._allowed = allowed
+
+    async def deliver(self, organisation_id: str, taken: Taken) -> bool:
+        """Send the message of a job; return False if it is no longer needed, or there is no service or number.
+
+        Raises PutOffError while the service is left alone, DeliveryError if it is to be tried again, and
+        PermanentJobError if not.
+        """
+        organisation = await self._organisations.get(organisation_id)
+        service = await self._services.get(organisation_id)
+        if organisation is None or service is None:
+            return False
+        message = await self._resolvers[taken.job.payload["message"]](organisation, taken.job.payload)
+        if message is None or not message.phone:
+            return False
+        wait_ms = await self._breakers.wait_until_ms(organisation_id, KIND)
+        if wait_ms:
+            raise PutOffError(wait_ms)
+        text = f"{organisation.name}: {message.sentence} {self._origin}{message.path}"
+        word = await ask(service.to(message.phone), text, self._allowed)
+        if word == "sent":
+            await self._breakers.succeeded(organisation_id, KIND)
+            return True
+        if word in ("unknown", "address"):
+            raise PermanentJobError("the service for text messages cannot be called")
+        await self._breakers.failed(organisation_id, KIND, taken.now_ms)
+        raise DeliveryError
