@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from web.languages import i18n
 
+Say = Callable[..., str]
 
-def speaking(language: str) -> Callable[..., str]:
+
+def speaking(language: str) -> Say:
     """Return a function that returns a text of the pages in this language: `say("Claim {name}", name="Ana")`."""
 
     def say(text: str, **values: object) -> str:
         with i18n.using(language):
-            return i18n.filled(i18n.gettext(text), **values)
+            return i18n.filled(i18n.gettext(text), **values) if values else i18n.gettext(text)
 
     return say

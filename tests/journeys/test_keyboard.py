@@ -10,6 +10,7 @@ from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
 from tests.journeys.keyboard import Keyboard
 from tests.journeys.people import Patient, Person, Staff, credentials, on_call, person
+from tests.words import Say, speaking
 
 
 async def signs_in(who: Staff, account: str) -> Keyboard:
@@ -25,14 +26,14 @@ async def signs_in(who: Staff, account: str) -> Keyboard:
     return keys
 
 
-async def fills_in(ana: Person, keys: Keyboard) -> None:
+async def fills_in(ana: Person, keys: Keyboard, say: Say) -> None:
     """Go through the public-facing calendar, the information form, and the setup guide to its end."""
     page = ana.page
-    await ana.go("/demo")
+    await ana.go("/demo?lang=ar")
     await page.keyboard.press("Tab")
-    await expect(page.get_by_role("link", name="Skip to the page’s content")).to_be_focused()
+    await expect(page.get_by_role("link", name=say("Skip to the page’s content"))).to_be_focused()
     await page.keyboard.press("Enter")
-    await keys.press(page.get_by_role("link", name="Meet Now", exact=True).first)
+    await keys.press(page.get_by_role("link", name=say("Meet Now"), exact=True).first)
     await page.wait_for_url("**/information")
     for name, text in (
         ("name", "Ana Ruiz"),
@@ -43,12 +44,12 @@ async def fills_in(ana: Person, keys: Keyboard) -> None:
         ("reason", "Rash"),
     ):
         await keys.write(page.locator(f"[name={name}]"), text)
-    await keys.press(page.get_by_role("button", name="Get in line"))
-    await ana.sees(re.compile(r"Step 1 of \d"))
-    following = page.get_by_role("button", name=re.compile("^(Next|Finish)$"))
+    await keys.press(page.get_by_role("button", name=say("Get in line")))
+    await ana.sees(say("Step {step} of {steps}", step=1, steps=6))
+    following = page.get_by_role("button", name=re.compile(f"^({say('Next')}|{say('Finish')})$"))
     for number in range(1, 7):
         heading = page.get_by_role("heading", level=1)
-        await ana.sees(f"Step {number} of 6")
+        await ana.sees(say("Step {step} of {steps}", step=number, steps=6))
         if number > 1:
             await expect(heading).to_be_focused()
         for field in await page.locator("main input:not([type=radio]), main textarea").all():
@@ -61,11 +62,13 @@ async def fills_in(ana: Person, keys: Keyboard) -> None:
         if await radios.count():
             await keys.press(radios.first, "Space")
         await keys.press(following)
-    await ana.sees("You are next")
+    await ana.sees(say("You are next"))
     await expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
-async def test_a_whole_visit_works_without_a_mouse(browser: Browser, greenroom_server: StartServer) -> None:
+async def test_a_whole_visit_works_without_a_mouse_the_patients_side_in_arabic(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
     server = greenroom_server()
     ana: Patient = await person(browser, server, Patient, viewport={"width": 390, "height": 844})
     osei: Staff = await person(browser, server, Staff)
@@ -73,26 +76,26 @@ async def test_a_whole_visit_works_without_a_mouse(browser: Browser, greenroom_s
     switch = osei.page.get_by_role("switch", name="On-Call")
     await provider.press(switch, "Space")
     await expect(switch).to_be_checked(timeout=SHOWN_MS)
-    await fills_in(ana, patient)
+    say = speaking("ar")
+    await fills_in(ana, patient, say)
 
     case = osei.page.get_by_role("button", name="Case Information of Ana Ruiz")
     await provider.press(case)
     await expect(case).to_have_attribute("aria-expanded", "true")
     await expect(case).to_be_focused()
     await provider.press(osei.page.get_by_role("button", name="Claim Ana Ruiz"))
-    for side, keys in ((osei, provider), (ana, patient)):
-        await expect(
-            side.page.get_by_role("heading", level=1, name=re.compile("^Session with"))
-        ).to_be_focused(timeout=SHOWN_MS)
-        await keys.press(side.page.get_by_role("button", name="Start Session"))
-    mute = ana.page.get_by_role("button", name="Mute")
+    for side, keys, words in ((osei, provider, speaking("en")), (ana, patient, say)):
+        heading = re.compile("^" + words("Session with {name}").partition("{")[0])
+        await expect(side.page.get_by_role("heading", level=1, name=heading)).to_be_focused(timeout=SHOWN_MS)
+        await keys.press(side.page.get_by_role("button", name=words("Start Session")))
+    mute = ana.page.get_by_role("button", name=say("Mute"), exact=True)
     await patient.press(mute, "Space")
-    unmute = ana.page.get_by_role("button", name="Unmute")
+    unmute = ana.page.get_by_role("button", name=say("Unmute"))
     await expect(unmute).to_be_focused()
 
-    messages = ana.page.get_by_role("button", name="Messages")
+    messages = ana.page.get_by_role("button", name=say("Messages"))
     await patient.press(messages)
-    await patient.write(ana.page.get_by_label("Your message"), "Here it is.")
+    await patient.write(ana.page.get_by_label(say("Your message")), "Here it is.")
     await ana.page.keyboard.press("Enter")
     await osei.sees("Ana Ruiz: Here it is.")
     devices = osei.page.get_by_role("button", name="Devices")
@@ -108,7 +111,7 @@ async def test_a_whole_visit_works_without_a_mouse(browser: Browser, greenroom_s
     await expect(end).to_be_focused()
     await provider.press(end)
     await provider.press(question.get_by_role("button", name="End session"))
-    await ana.sees("Your visit is over")
+    await ana.sees(say("Your visit is over"))
     for side in (ana, osei):
         await expect(side.page.get_by_role("heading", level=1)).to_be_focused()
     assert not "\n".join([*patient.unseen, *provider.unseen, *ana.problems, *osei.problems])

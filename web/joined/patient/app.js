@@ -374,7 +374,7 @@ var me=globalThis,Ze=s=>s,bt=me.trustedTypes,Xe=bt?bt.createPolicy("lit-html",{c
       aria-describedby=${gt(s)}
       aria-invalid=${re(s)}
       .value=${T(s.answer??"")}
-      @input=${t=>s.typed(t.target.value)} />`,consent:vo,device_check:s=>l`<device-check .client=${s.client} .answer=${s.answer} .typed=${s.typed}></device-check>`};function Mi({step:s,answer:t,problem:e,label:i,client:o,typed:r}){let a={id:`step-${s.id}`,step:s,answer:t,problem:e,label:i,client:o,typed:r},c=l`<p class="quiet" dir="auto" id="${a.id}-help">${s.help}</p>`;return l` ${s.help?c:u}
+      @input=${t=>s.typed(t.target.value)} />`,consent:vo,device_check:s=>l`<device-check .client=${s.client} .answer=${s.answer} .typed=${s.typed}></device-check>`};function Mi({step:s,answer:t,problem:e,label:i,client:o,typed:r}){let a={id:`step-${s.id}`,step:s,answer:t,problem:e,label:i,client:o,typed:r},c=l`<p class="quiet" id="${a.id}-help"><bdi>${s.help}</bdi></p>`;return l` ${s.help?c:u}
     ${wo[s.kind]?.(a)??u}
     <div role="alert">
       ${e?l`<p class="wrong" id="${a.id}-wrong">${e}</p>`:u}
@@ -466,9 +466,9 @@ var me=globalThis,Ze=s=>s,bt=me.trustedTypes,Xe=bt?bt.createPolicy("lit-html",{c
     <li class="row apart"><span>${n("Setup guide")}</span><span class="chip">${n("Complete")}</span></li>
   </ul>`}function ze(s){let t=s.filter(({party:e})=>e!=="patient").slice(-3).reverse();return t.length?l`<section class="card stack" aria-label=${n("Messages")}>
     ${t.map(e=>l`<div class="msg">
-          <b>${n("Message from {name}",{name:e.name})},
+          <b>${n("Message from {name}",{name:e.name})} ·
             <span class="num">${Z(e.at_ms)}</span></b>
-          <p dir="auto">${Le(e.text)}</p>
+          <p><bdi>${Le(e.text)}</bdi></p>
         </div>`)}
   </section>`:u}function Hi({state:s,visit:t,act:e,organisation:i,lines:o,photos:r,phone:a,contact:c}){let{place:h}=s,d=t.taking_over,m=Ne(h?.wait_low_ms,h?.wait_high_ms),p=s.steps.find(({kind:f})=>f==="device_check");return l` <section class="card place">
       ${d?Ri(1,1,nt(d.name)):Ri(h?.place??null,h?.waiting??1,String(h?.place??"…"))}

@@ -179,7 +179,7 @@ var Vs=document.querySelector("#errors");Vs?.focus();for(let e of document.query
       aria-describedby=${et(e)}
       aria-invalid=${Vt(e)}
       .value=${N(e.answer??"")}
-      @input=${t=>e.typed(t.target.value)} />`,consent:ui,device_check:e=>u`<device-check .client=${e.client} .answer=${e.answer} .typed=${e.typed}></device-check>`};function Bs({step:e,answer:t,problem:s,label:n,client:i,typed:r}){let a={id:`step-${e.id}`,step:e,answer:t,problem:s,label:n,client:i,typed:r},c=u`<p class="quiet" dir="auto" id="${a.id}-help">${e.help}</p>`;return u` ${e.help?c:d}
+      @input=${t=>e.typed(t.target.value)} />`,consent:ui,device_check:e=>u`<device-check .client=${e.client} .answer=${e.answer} .typed=${e.typed}></device-check>`};function Bs({step:e,answer:t,problem:s,label:n,client:i,typed:r}){let a={id:`step-${e.id}`,step:e,answer:t,problem:s,label:n,client:i,typed:r},c=u`<p class="quiet" id="${a.id}-help"><bdi>${e.help}</bdi></p>`;return u` ${e.help?c:d}
     ${di[e.kind]?.(a)??d}
     <div role="alert">
       ${s?u`<p class="wrong" id="${a.id}-wrong">${s}</p>`:d}

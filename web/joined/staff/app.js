@@ -616,7 +616,7 @@ var Ue=globalThis,Ps=e=>e,Ot=Ue.trustedTypes,qs=Ot?Ot.createPolicy("lit-html",{c
                 >${n("Returned")}${e.returned>1?` ${e.returned}×`:""}</span>`:h}
         ${e.assignee?l`<span class="chip">${e.assignee.id===t.me.id?n("For you"):n("For {name}",e.assignee)}</span>`:h}
       </div>
-      <p class="reason" dir="auto">${e.reason}</p>
+      <p class="reason"><bdi>${e.reason}</bdi></p>
       <div class="meta">
         ${ea(e)}<span>${e.state?B(e.state):h}${pt(t.me,e)?h:l` <b class="unlicensed">· ${n("you are not licensed there")}</b>`}</span><span class="num" dir="ltr">${e.phone_shown||e.phone}</span>
         <span>${Zt(e.language)}</span>

@@ -143,7 +143,7 @@ const KINDS = {
  */
 export function stepField({ step, answer, problem, label, client, typed }) {
   const field = { id: `step-${step.id}`, step, answer, problem, label, client, typed };
-  const help = html`<p class="quiet" dir="auto" id="${field.id}-help">${step.help}</p>`;
+  const help = html`<p class="quiet" id="${field.id}-help"><bdi>${step.help}</bdi></p>`;
   return html` ${step.help ? help : nothing}
     ${KINDS[step.kind]?.(field) ?? nothing}
     <div role="alert">

@@ -101,9 +101,9 @@ export function messages(lines) {
     ${theirs.map(
       (line) =>
         html`<div class="msg">
-          <b>${t("Message from {name}", { name: line.name })},
+          <b>${t("Message from {name}", { name: line.name })} ·
             <span class="num">${clock(line.at_ms)}</span></b>
-          <p dir="auto">${linked(line.text)}</p>
+          <p><bdi>${linked(line.text)}</bdi></p>
         </div>`,
     )}
   </section>`;

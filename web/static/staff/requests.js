@@ -167,7 +167,7 @@ function row(request, view) {
             : nothing
         }
       </div>
-      <p class="reason" dir="auto">${request.reason}</p>
+      <p class="reason"><bdi>${request.reason}</bdi></p>
       <div class="meta">
         ${progress(request)}<span>${request.state ? stateName(request.state) : nothing}${
           isLicensed(view.me, request)
