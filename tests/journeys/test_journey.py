@@ -13,7 +13,7 @@ from tests.conftest import StartServer
 from tests.journeys.people import Patient, Staff, on_call, person
 from tests.journeys.wire import counted
 
-FIRST_VISIT_BYTES, SECOND_VISIT_BYTES = 80_000, 10_000
+FIRST_VISIT_BYTES, SECOND_VISIT_BYTES = 80 * 1024, 10 * 1024
 """What a patient receives from the calendar to the waiting room: headers, pages, files and frames."""
 PHONE = {"viewport": {"width": 390, "height": 844}}
 

@@ -3,12 +3,14 @@
 Knows Jinja2 and the folder of templates. Knows no visit, no account, no handler.
 """
 
+import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp_jinja2
+import brotli
 import jinja2
 import markupsafe
 from aiohttp import web
@@ -22,6 +24,11 @@ from web.requests.path_prefix import in_boot, in_html
 
 HERE = Path(__file__).parent.parent
 TEMPLATES = HERE / "templates"
+CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
+    "br": lambda body: brotli.compress(body, quality=5),
+    "gzip": lambda body: gzip.compress(body, 6, mtime=0),
+}
+"""How a page is compressed, best first: each in less than a millisecond."""
 
 
 def setup(app: web.Application) -> None:
@@ -68,10 +75,10 @@ def page(
     drawn = with_tokens(request, drawn)
     if prefix:
         drawn.text = in_html(drawn.text or "", prefix)
-    if best_coding(request.headers.get("Accept-Encoding", ""), ("gzip",)) and _may_be_compressed(
-        request, unmixed
-    ):
-        drawn.enable_compression(web.ContentCoding.gzip)
+    coding = best_coding(request.headers.get("Accept-Encoding", ""), CODINGS)
+    if coding and _may_be_compressed(request, unmixed):
+        drawn.headers["Content-Encoding"] = coding
+        drawn.body = CODINGS[coding]((drawn.text or "").encode())
     return drawn
 
 
