@@ -19,7 +19,7 @@ from signalling.store import keys
 from signalling.store.unavailable import answering
 
 # the number of events kept for workers that missed some; if more are missing, a snapshot is loaded
-STREAM_LENGTH = 4096
+STREAM_LENGTH = 4_096
 _EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
 _FIELDS = ("epoch", "seq", "mark", "store")
 log = structlog.get_logger()

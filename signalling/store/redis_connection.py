@@ -29,7 +29,7 @@ PATIENCE_S = 5.0  # the time-out in s if the client was made without one
 PAUSE_S = 0.05
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 # the greatest number of commands without a reply; normally the store counts as lost long before
-MOST_WAITING = 4096
+MOST_WAITING = 4_096
 
 Arguments = Sequence[Any]
 

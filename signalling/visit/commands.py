@@ -91,7 +91,7 @@ class Enter(Command, frozen=True):
 
 
 class AgreeToContact(Command, frozen=True):
-    """Keep by which channels, "text" and "push", the patient wants to be told of their turn."""
+    """Keep by which channels besides mail ("text") the patient wants to be told of their turn."""
 
     channels: tuple[str, ...]
 

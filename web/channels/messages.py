@@ -1,4 +1,4 @@
-"""Short messages, for text messages and push notifications: what one says, to whom, and the jobs that send it.
+"""Short messages: what one says, to whom, and the jobs that send it.
 
 A message holds the clinic's name, a sentence and a path of this server; never what a patient wrote. It is made when it
 is sent, from current data, by the resolver of its name.
@@ -10,17 +10,16 @@ from typing import Any, NamedTuple
 from signalling.store.jobs import Job, new_job
 from web.organisations.settings import Organisation
 
-KINDS = ("text", "push")
+KINDS = ("text",)
 """The channels of short messages; each is the kind of its jobs."""
 
 
 class Message(NamedTuple):
-    """A message to one person. `person`: whose browsers get it; `phone`: digits with a country code, or ""."""
+    """A message to one person. `phone`: digits with a country code, or ""."""
 
     sentence: str
     path: str
-    person: str
-    phone: str = ""
+    phone: str
 
 
 def digits(phone: str) -> str:

@@ -65,7 +65,7 @@ def turn(visits: Callable[[], service.Service]) -> Write:
             return None
         with using(language_of(visit, organisation)):
             sentence = gettext("It is your turn. Open your visit:")
-        return Message(sentence, f"/{organisation.id}/visit", visit.id, digits(visit.patient.phone))
+        return Message(sentence, f"/{organisation.id}/visit", digits(visit.patient.phone))
 
     return write
 
