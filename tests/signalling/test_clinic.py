@@ -286,7 +286,7 @@ async def test_a_topic_is_not_sent_for_a_change_that_it_does_not_show(two: Clini
     assert (await provider.expect("visit.state"))["visit"]["status"] == "claimed"
 
 
-async def test_f38_urgency_moves_a_patient_up_on_every_worker_and_screen_by_the_clinics_rule(
+async def test_f38_as_6_5_02_urgency_moves_a_patient_up_on_every_screen_by_the_clinics_rule(
     two: Clinic,
 ) -> None:
     provider = await two.connect(two.provider(), 1)  # off call: any member of staff may set it

@@ -220,7 +220,7 @@ async def test_a_chat_message_whose_random_id_is_taken_is_refused(
     assert await refused(provider, "chat.send", visit=visit, text="Hello again.") == "unavailable"
 
 
-async def test_a_transferred_visit_keeps_its_place_and_is_assigned_to_the_new_provider(two: Clinic) -> None:
+async def test_as_6_5_03_a_transferred_visit_keeps_its_place_and_is_assigned_to_another(two: Clinic) -> None:
     provider, colleague = await staff(two, OSEI, 1), await staff(two, LIN, 0)
     visit, patient = await waiting(two)
     await provider.request("visit.claim", visit=visit)

@@ -84,7 +84,7 @@ def test_the_longest_waiting_is_first_whatever_order_they_are_known_in(shuffled:
     assert [v.id for v in kept.queue(urgent_first=False)] == [f"v_{i}" for i in range(6)]
 
 
-def test_a_patients_place_is_the_row_in_the_providers_list() -> None:
+def test_as_6_5_01_a_patients_place_is_the_row_in_the_providers_list() -> None:
     levels = list(Urgency)
     kept = OpenVisits(one(f"v_{i}", "queued", -i, "a", levels[i % 3]) for i in range(9))
     for urgent_first in (False, True):

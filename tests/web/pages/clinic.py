@@ -132,6 +132,7 @@ class Clinic:
         self.past_left: list[int] = []
         """How many the next answers about the past have not read yet; the last one is the next."""
         self.rows: dict[str, JSON] = {}
+        self.limits: JSON = {"amber_ms": 600_000, "red_ms": 1_800_000, "urgent_first": False}
         self.staff: dict[str, JSON] = {
             person["id"]: {**person, "role": "provider", "on_call": person is LIND, "in_session": False}
             for person in (OSEI, LIND)
@@ -161,6 +162,7 @@ class Clinic:
             "blocked": False,
             "admins_until_ms": None,
             "filled_in_by": None,
+            "urgency": None,
             **changes,
         }
         self.rows[visit] = row
@@ -244,7 +246,7 @@ class Clinic:
                 "type": "queue.snapshot",
                 "rows": list(self.rows.values()),
                 "staff": list(self.staff.values()),
-                "limits": {"amber_ms": 600_000, "red_ms": 1_800_000},
+                "limits": self.limits,
             },
             "visit": {"type": "visit.state", "visit": self.visit},
             "case": {"type": "case.state", "case": self.case},

@@ -14,7 +14,9 @@ import {
   messageWords,
   relationWords,
 } from "./desk.js";
+import { LEVELS } from "./queue.js";
 import { storyView } from "./story.js";
+import { askUrgency } from "./urgency.js";
 
 const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { bad: true });
 
@@ -68,6 +70,7 @@ export class Acts {
     return {
       assign: (/** @type {Protocol.Row} */ request) => this.#assign(request),
       unassign: (/** @type {Protocol.Row} */ { visit }) => this.#say({ type: "visit.unassign", visit }),
+      urgency: (/** @type {Protocol.Row} */ request) => this.#urgency(request),
       decline: (/** @type {Protocol.Row} */ request) => this.#decline(request),
       message: (/** @type {Protocol.Row} */ request) => this.#message(request),
       release: (/** @type {Protocol.SessionRow} */ row) => this.#release(row),
@@ -103,6 +106,13 @@ export class Acts {
       this.#say({ type: "visit.assign", visit: request.visit, to: chosen.to }, () =>
         announce(t("Assigned.")),
       );
+  }
+
+  /** @param {Protocol.Row} request */
+  async #urgency(request) {
+    const chosen = await askUrgency(request, this.#people.queue.limits);
+    const level = LEVELS.find((level) => level === chosen?.level);
+    if (level) this.#say({ type: "visit.urgency", visit: request.visit, level });
   }
 
   /** @param {Protocol.Row} request */

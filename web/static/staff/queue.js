@@ -123,7 +123,7 @@ export const levelOf = (/** @type {Protocol.Row} */ { urgency }) => urgency?.lev
  *
  * @param {Protocol.Row} a
  * @param {Protocol.Row} b
- * @param {Protocol.QueueLimits} limits
+ * @param {Pick<Protocol.QueueLimits, "urgent_first">} limits
  */
 export function inOrder(a, b, { urgent_first }) {
   const severity = (/** @type {Protocol.Row} */ row) => (urgent_first ? LEVELS.indexOf(levelOf(row)) : 0);

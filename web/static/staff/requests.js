@@ -8,7 +8,9 @@ import { one } from "../shared/page.js";
 import { inEach, t } from "../shared/text.js";
 import { closeMenu } from "../shared/ui.js";
 import { isLicensed } from "./licences.js";
+import { overLimits } from "./over_limits.js";
 import { siftFields } from "./sift.js";
+import { urgencyChip } from "./urgency.js";
 
 /** @param {QueuedRow} row */
 function progress(row) {
@@ -46,7 +48,7 @@ function entries(request, { act, me }) {
       }}>
       ${words}
     </button>`;
-  return html`${entry(t("Send a message"), act.message)}
+  return html`${entry(t("Send a message"), act.message)}${entry(t("Set the urgency…"), act.urgency)}
   ${me.role === "admin" && request.assignee ? entry(t("Take the assignment back"), act.unassign) : nothing}`;
 }
 
@@ -142,7 +144,7 @@ function row(request, view) {
     <div class="who">
       <div class="row">
         <h2><bdi>${request.name}</bdi></h2>
-        ${presence(request)}
+        ${presence(request)} ${urgencyChip(request, limits)}
         ${
           request.booked_ms
             ? html`<span class="chip">${t("Booked {at}", { at: clock(request.booked_ms) })}</span>`
@@ -308,6 +310,10 @@ export function listHead(view, tabs) {
     </nav>`;
 }
 
+/** @param {Protocol.QueueLimits} limits */
+const inOrderWords = ({ urgent_first }) =>
+  urgent_first ? t("Patients, most urgent first") : t("Patients, longest waiting first");
+
 /** @param {ListView} view */
 export function requestsTab(view) {
   return html`${
@@ -321,11 +327,14 @@ export function requestsTab(view) {
       : nothing
   }
     ${view.loaded ? nothing : html`<p class="quiet">${t("Opening the list…")}</p>`}
+    <div class="over-limits" role="status">${overLimits(view.all, view.limits, view.now_ms).map(
+      (said) => html`<p class="notice red">${said}</p>`,
+    )}</div>
     ${view.loaded && !view.all.length ? empty(view) : siftFields(view)}
     <ul
       role="list"
       class="requests"
-      aria-label=${view.sift.order ? t("Patients") : t("Patients, longest waiting first")}>
+      aria-label=${view.sift.order ? t("Patients") : inOrderWords(view.limits)}>
       ${repeat(
         view.rows,
         ({ visit }) => visit,

@@ -3,10 +3,21 @@
 import { stateName } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
+import { inOrder, LEVELS, levelOf } from "./queue.js";
+import { levelWords } from "./urgency.js";
 
-/** @typedef {{ text: string, region: string, provider: string, waited: string, order: string }} Sift */
+/**
+ * @typedef {{
+ *   text: string,
+ *   region: string,
+ *   provider: string,
+ *   waited: string,
+ *   urgency: string,
+ *   order: string,
+ * }} Sift
+ */
 /** @type {Sift} */
-export const ALL = { text: "", region: "", provider: "", waited: "", order: "" };
+export const ALL = { text: "", region: "", provider: "", waited: "", urgency: "", order: "" };
 /** From so many rows on the list can be searched; fewer are seen at a glance. */
 export const MANY = 6;
 export const UNASSIGNED = "-";
@@ -14,6 +25,8 @@ export const UNASSIGNED = "-";
 /** @typedef {(a: QueuedRow, b: QueuedRow) => number} Order */
 /** @type {Record<string, Order>} The order of "" is the queue's own. */
 const ORDERS = {
+  wait: (a, b) => inOrder(a, b, { urgent_first: false }),
+  urgency: (a, b) => inOrder(a, b, { urgent_first: true }),
   newest: (a, b) => b.arrived_ms - a.arrived_ms,
   region: (a, b) => stateName(a.state).localeCompare(stateName(b.state)),
   provider: (a, b) => nameOf(a).localeCompare(nameOf(b)),
@@ -28,7 +41,7 @@ const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uf
  * @param {Sift} sift
  * @param {{ limits: Protocol.QueueLimits, now_ms: number }} facts
  */
-export function sifted(rows, { text, region, provider, waited, order }, { limits, now_ms }) {
+export function sifted(rows, { text, region, provider, waited, urgency, order }, { limits, now_ms }) {
   const words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const least_ms = waited === "amber" ? limits.amber_ms : waited === "red" ? limits.red_ms : 0;
   const found = rows.filter((row) => {
@@ -37,6 +50,7 @@ export function sifted(rows, { text, region, provider, waited, order }, { limits
       words.every((word) => written.includes(word)) &&
       (!region || row.state === region) &&
       (!provider || (row.assignee?.id ?? UNASSIGNED) === provider) &&
+      (!urgency || levelOf(row) === urgency) &&
       (!least_ms || now_ms - row.arrived_ms >= least_ms)
     );
   });
@@ -44,11 +58,13 @@ export function sifted(rows, { text, region, provider, waited, order }, { limits
 }
 
 /** @param {Sift} sift whether something may be hidden by it */
-const hides = ({ text, region, provider, waited }) => Boolean(text.trim() || region || provider || waited);
+const hides = ({ text, region, provider, waited, urgency }) =>
+  Boolean(text.trim() || region || provider || waited || urgency);
 
 const WORDS = inEach(() => ({
+  wait: t("Longest waiting first"),
+  urgency: t("Most urgent first"),
   order: [
-    ["", t("Longest waiting first")],
     ["newest", t("Newest first")],
     ["region", t("By region")],
     ["provider", t("By provider")],
@@ -67,6 +83,18 @@ const choice = (name, label, options, chosen) =>
       ([value, words]) => html`<option value=${value} ?selected=${value === chosen}>${words}</option>`,
     )}
   </select>`;
+
+/**
+ * The orders to choose from: the queue's own first.
+ *
+ * @param {Protocol.QueueLimits} limits
+ */
+function orders({ urgent_first }) {
+  const { wait, urgency, order } = WORDS();
+  return urgent_first
+    ? [["", urgency], ["wait", wait], ...order]
+    : [["", wait], ["urgency", urgency], ...order];
+}
 
 /**
  * The row of fields above the list; nothing while the list is short.
@@ -115,6 +143,12 @@ export function siftFields({ all, rows, sift, changeSift, staff, limits }) {
         sift.provider,
       )}
       ${choice(
+        "urgency",
+        t("Urgency"),
+        [["", t("Any urgency")], ...LEVELS.map((level) => [level, levelWords(level, limits)])],
+        sift.urgency,
+      )}
+      ${choice(
         "waited",
         t("Wait"),
         [
@@ -124,7 +158,7 @@ export function siftFields({ all, rows, sift, changeSift, staff, limits }) {
         ],
         sift.waited,
       )}
-      ${choice("order", t("Order"), WORDS().order, sift.order)}
+      ${choice("order", t("Order"), orders(limits), sift.order)}
     </form>
     <p class="small quiet" role="status" ?hidden=${!hides(sift)}>
       ${hides(sift) ? t("{n} of {all} shown", { n: rows.length, all: all.length }) : ""}

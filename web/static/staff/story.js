@@ -6,6 +6,8 @@ import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { quoted } from "../shared/ui.js";
 import { callsView } from "./calls.js";
+import { LEVELS } from "./queue.js";
+import { levelWords } from "./urgency.js";
 
 /**
  * @typedef {object} Story a visit's, as far as it is loaded
@@ -22,6 +24,7 @@ const SENTENCES = {
   photo_added: (by) => t("{by} added a photo.", { by }),
   photo_removed: (by) => t("{by} removed a photo.", { by }),
   assigned: (by) => t("{by} assigned it.", { by }),
+  urgency_set: (by) => t("{by} set how urgent it is.", { by }),
   unassigned: (by) => t("{by} took the assignment back.", { by }),
   assignment_lapsed: () => t("The assignment was not taken up in time."),
   claimed: (by) => t("{by} claimed it.", { by }),
@@ -63,7 +66,8 @@ function figures(events) {
 function noteOf({ kind, note, at_ms }) {
   if (kind === "contact_agreed") return nothing;
   if (kind === "contacted" && note) return html` <span class="quiet">${contactNote(note, at_ms)}</span>`;
-  return quoted(note);
+  const level = kind === "urgency_set" ? LEVELS.find((level) => level === note) : undefined;
+  return quoted(level ? levelWords(level, { level_words: {} }) : note);
 }
 
 /**

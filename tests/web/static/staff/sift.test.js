@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ALL, sifted, UNASSIGNED } from "../../../../web/static/staff/sift.js";
 
-const limits = { amber_ms: 10, red_ms: 30 };
+const limits = /** @type {any} */ ({ amber_ms: 10, red_ms: 30 });
 const row = (/** @type {string} */ visit, /** @type {number} */ arrived_ms, more = {}) => ({
   visit,
   arrived_ms,
+  number: arrived_ms,
   name: `Patient ${visit}`,
   reason: "Rash",
   phone: "+1 512",
@@ -35,6 +36,23 @@ test("f34 requests are found by words, region, provider and wait, in the queue's
   assert.equal(shown({ waited: "amber" }), "abc");
   assert.equal(shown({ waited: "red" }), "a");
   assert.equal(shown({ region: "TX", waited: "amber" }), "ac");
+});
+
+test("f38 requests are found and ordered by urgency", () => {
+  const level = (/** @type {string} */ level) => ({ urgency: { level, by: null, answer: "" } });
+  const rows = /** @type {any[]} */ ([
+    row("a", 0),
+    row("b", 75, level("urgent")),
+    row("c", 85, level("emergency")),
+  ]);
+  const by = (/** @type {Partial<typeof ALL>} */ chosen) =>
+    sifted(rows, { ...ALL, ...chosen }, { limits, now_ms: 100 })
+      .map(({ visit }) => visit)
+      .join("");
+  assert.equal(by({ urgency: "urgent" }), "b");
+  assert.equal(by({ urgency: "routine" }), "a");
+  assert.equal(by({ order: "urgency" }), "cba");
+  assert.equal(by({ order: "wait" }), "abc");
 });
 
 test("f34 requests are ordered by arrival, region and provider; those of nobody stand last", () => {

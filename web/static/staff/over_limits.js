@@ -1,0 +1,21 @@
+/* The alerts above On-Demand Requests: which of the clinic's limits for waits are passed now. Pure. */
+import { t } from "../shared/text.js";
+
+/**
+ * A sentence for each limit that is passed.
+ *
+ * @param {Protocol.Row[]} rows all who wait
+ * @param {Protocol.QueueLimits} limits
+ * @param {number} now_ms
+ */
+export function overLimits(rows, { alert_waiting, alert_wait_ms }, now_ms) {
+  const sentences = [];
+  if (alert_waiting && rows.length > alert_waiting)
+    sentences.push(t("{n} patients are waiting, more than {most}.", { n: rows.length, most: alert_waiting }));
+  const longest_ms = Math.max(0, ...rows.map(({ arrived_ms }) => now_ms - arrived_ms));
+  if (alert_wait_ms && longest_ms > alert_wait_ms)
+    sentences.push(
+      t("Somebody has been waiting for more than {n} min.", { n: Math.round(alert_wait_ms / 60_000) }),
+    );
+  return sentences;
+}

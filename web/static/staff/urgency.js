@@ -1,0 +1,67 @@
+/* How urgent a request is: the levels in words, the reason on the row, and the question that sets it. */
+import { html, nothing } from "../shared/lit.js";
+import { inEach, t } from "../shared/text.js";
+import { fillIn } from "../shared/ui.js";
+import { LEVELS, levelOf } from "./queue.js";
+
+/** @typedef {Protocol.UrgencyPart["level"]} Level */
+
+const WORDS = inEach(() => ({
+  emergency: t("Emergency"),
+  urgent: t("Urgent"),
+  routine: t("Routine"),
+}));
+const COLOURS = { emergency: "red", urgent: "amber", routine: "off" };
+
+/**
+ * A level in the clinic's words, else in the page's.
+ *
+ * @param {Level} level
+ * @param {Pick<Protocol.QueueLimits, "level_words">} limits
+ */
+export const levelWords = (level, { level_words }) => level_words?.[level] || WORDS()[level];
+
+/** @param {Protocol.UrgencyPart} urgency */
+export function reasonWords({ by, answer }) {
+  return by ? t("set by {name}", by) : t("answered “{answer}”", { answer });
+}
+
+/**
+ * The level and its reason; nothing where nobody has said anything.
+ *
+ * @param {Protocol.Row} request
+ * @param {Protocol.QueueLimits} limits
+ */
+export function urgencyChip({ urgency }, limits) {
+  if (!urgency) return nothing;
+  return html`<span class="chip ${COLOURS[urgency.level]}"
+      >${levelWords(urgency.level, limits)}<span class="sr">:</span></span>
+    <span class="small why"><bdi>${reasonWords(urgency)}</bdi></span>`;
+}
+
+/**
+ * Resolves to {level} or null.
+ *
+ * @param {Protocol.Row} request
+ * @param {Protocol.QueueLimits} limits
+ */
+export function askUrgency(request, limits) {
+  const now = levelOf(request);
+  return fillIn({
+    title: t("How urgent is {name}?", { name: request.name }),
+    text: limits.urgent_first
+      ? t("More urgent patients come first in the list. Your name is shown with the level.")
+      : t("Shown to your colleagues with your name. The order of the list stays that of the wait."),
+    yes: t("Set"),
+    no: t("Cancel"),
+    fields: html`<fieldset class="choices">
+      <legend class="sr">${t("Urgency")}</legend>
+      ${LEVELS.map(
+        (level) =>
+          html`<label class="choice"
+            ><input type="radio" name="level" value=${level} ?checked=${level === now} required /><span
+              >${levelWords(level, limits)}</span></label>`,
+      )}
+    </fieldset>`,
+  });
+}
