@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -46,6 +46,12 @@ class Organisation(Protocol):
     def policy(self) -> Policy: ...
     @property
     def guide(self) -> Guide: ...
+    @property
+    def area_names(self) -> Mapping[str, str]:
+        """The waiting areas, id -> name; none if the organisation has one queue."""
+
+    def guide_of(self, area: str, /) -> Guide:
+        """Return the setup guide of a waiting area ("" for none)."""
 
 
 class Organisations(Protocol):
@@ -186,11 +192,20 @@ class Service:
         return await self.visit(organisation, visit_id)
 
     async def open(
-        self, actor: Actor, information: PatientInformation, visit_id: str, booked_ms: int | None = None
+        self,
+        actor: Actor,
+        information: PatientInformation,
+        visit_id: str,
+        booked_ms: int | None = None,
+        area: str = "",
     ) -> Accepted | Refusal:
-        """Open a visit: the patient enters the setup guide and the queue. `booked_ms`: the booked time, if any."""
-        await self.store.keep_guide(actor.organisation, (await self.organisation(actor.organisation)).guide)
-        return await self.command(actor, visit_id, Open(visit_id, information, booked_ms))
+        """Open a visit: the patient enters the setup guide and the queue.
+
+        `booked_ms`: the booked time, if any. `area`: the waiting area, "" for none.
+        """
+        settings = await self.organisation(actor.organisation)
+        await self.store.keep_guide(actor.organisation, settings.guide_of(area))
+        return await self.command(actor, visit_id, Open(visit_id, information, booked_ms, area))
 
     async def command(
         self, actor: Actor, visit_id: str, command: Command, origin: Origin | None = None
@@ -234,6 +249,7 @@ class Service:
             guide=guide,
             staff=mirror.staff,
             in_session=mirror.visits.in_session,
+            areas=settings.area_names,
         )
 
     async def _carry_out(
@@ -255,7 +271,10 @@ class Service:
             else:
                 visit, now_ms = await self.store.load(organisation, Visit, visit_id)
                 turn.saw(visit, now_s)
-            guide = settings.guide if visit is None else await self.guide(organisation, visit.guide_version)
+            if visit is None:
+                guide = settings.guide_of(command.area if isinstance(command, Open) else "")
+            else:
+                guide = await self.guide(organisation, visit.guide_version)
             # A later visit finds a higher number; the order needs no clock.
             number = (await self.store.stream.head(organisation)).seq if visit is None else 0
             context = self._context(settings, guide, mirror, now_ms, number)

@@ -32,6 +32,7 @@ BESIDES: dict[str, str] = {
     f"{PROTOCOL}server_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}shapes": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}typescript": f"{PROTOCOL}test_protocol",
+    f"{VISIT}triage": f"{VISIT}test_urgency {VISIT}test_waiting_area",
     f"{VISIT}queue_state": f"{VISIT}test_queue_watch",
     "signalling/errors": f"{PROTOCOL}test_codec {CLINIC}",
     "signalling/rooms/lease": "signalling/rooms/test_rooms signalling/rooms/test_mute",

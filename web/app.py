@@ -103,6 +103,7 @@ ROUTES = (
     *entry_links.ROUTES,
     *kiosk.ROUTES,
     web.get("/{organisation}/ws", socket),
+    web.get("/{organisation}/{area:[a-z0-9-]{1,40}}", public.area_calendar),
     web.route("*", "/{organisation}/{rest:.*}", public.no_such_page),
 )
 

@@ -139,6 +139,14 @@ class VisitUnassign(VisitRequest, frozen=True, tag="visit.unassign"):
     """Take an assignment back: PROTOCOL.md#admins."""
 
 
+class VisitMove(VisitRequest, frozen=True, kw_only=True, tag="visit.move"):
+    """Move a waiting visit to another waiting area: PROTOCOL.md#staffs."""
+
+    area: Annotated[
+        Annotated[str, Meta(max_length=40)], Meta(description="the id of the area; empty for none of them")
+    ]
+
+
 class VisitUrgency(VisitRequest, frozen=True, kw_only=True, tag="visit.urgency"):
     """Set how urgent a waiting visit is: PROTOCOL.md#staffs."""
 
@@ -300,6 +308,7 @@ ClientMessage = (
     | VisitEnd
     | VisitAssign
     | VisitUnassign
+    | VisitMove
     | VisitUrgency
     | VisitDecline
     | VisitClose

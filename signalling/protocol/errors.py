@@ -16,6 +16,7 @@ TEXTS: Final = {
     "wrong_status": "This visit has moved on; that is no longer possible.",
     "already_claimed": "Someone else has claimed this visit.",
     "not_on_call": "Go On-Call first.",
+    "other_area": "This request is in a waiting area in which you do not work.",
     "in_session": "End or return your live session first.",
     "front_desk": "The front desk looks at this request first.",
     "not_licensed": "You are not licensed where this patient is.",

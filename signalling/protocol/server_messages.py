@@ -161,7 +161,7 @@ class QueueGone(TopicMessage, frozen=True, kw_only=True, tag="queue.gone"):
         str,
         Meta(
             description="why the row was removed",
-            extra_json_schema={"enum": ["claimed", "declined", "withdrawn", "expired", "closed"]},
+            extra_json_schema={"enum": ["claimed", "declined", "withdrawn", "expired", "closed", "moved"]},
         ),
     ]
     by: Annotated[

@@ -77,6 +77,16 @@ class Me(PersonPart, frozen=True, kw_only=True):
 Claimant = Annotated[PersonPart | None, Meta(description="the member of staff who claimed the visit")]
 
 
+class AreaPart(Part, frozen=True, kw_only=True):
+    """A waiting area (service) of the organisation."""
+
+    id: Annotated[str, Meta(description="the area's id")]
+    name: Annotated[str, Meta(description="the area's name")]
+
+
+WaitingArea = Annotated[AreaPart | None, Meta(description="the waiting area; null for none")]
+
+
 class StaffPart(PersonPart, frozen=True, kw_only=True):
     """The state of a provider or admin."""
 
@@ -89,18 +99,15 @@ class StaffPart(PersonPart, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="the US states of the person's licences, as USPS codes; empty if not recorded"),
     ] = ()
+    areas: Annotated[tuple[str, ...], Meta(description="the ids of the areas they work in; empty: all")] = ()
 
 
 class UrgencyPart(Part, frozen=True, kw_only=True):
     """A level of urgency that was set, and the reason: a person or an answer."""
 
     level: Annotated[Urgency, Meta(description="the level")]
-    by: Annotated[
-        PersonPart | None, Meta(description="the member of staff who set it; null if an answer did")
-    ]
-    answer: Annotated[
-        str, Meta(description="the answer in the setup guide that means this level; empty if a person set it")
-    ]
+    by: Annotated[PersonPart | None, Meta(description="the person who set it; null if an answer did")]
+    answer: Annotated[str, Meta(description="the answer that means this level; empty if a person set it")]
 
 
 class Row(Part, frozen=True, kw_only=True):
@@ -134,10 +141,8 @@ class Row(Part, frozen=True, kw_only=True):
         bool, Meta(description="true if the device check found that network or browser allow no video call")
     ] = False
     phone_shown: PhoneShown = ""
-    urgency: Annotated[
-        UrgencyPart | None,
-        Meta(description="how urgent the request is, and why; null: `routine`, and nobody has said so"),
-    ] = None
+    urgency: Annotated[UrgencyPart | None, Meta(description="how urgent, and why; null: `routine`")] = None
+    area: WaitingArea = None
 
 
 class QueueLimits(Part, frozen=True, kw_only=True):
@@ -145,19 +150,10 @@ class QueueLimits(Part, frozen=True, kw_only=True):
 
     amber_ms: Annotated[int, Meta(description="a row is amber after this wait")]
     red_ms: Annotated[int, Meta(description="a row is red after this wait")]
-    urgent_first: Annotated[
-        bool, Meta(description="true if more urgent rows come first; false if the longest wait comes first")
-    ] = False
-    alert_waiting: Annotated[
-        int, Meta(description="alert staff while more patients than this wait; 0: never")
-    ] = 0
-    alert_wait_ms: Annotated[
-        int, Meta(description="alert staff while a patient has waited longer than this; 0: never")
-    ] = 0
-    level_words: Annotated[
-        dict[str, str],
-        Meta(description="level -> the organisation's word for it; levels without one are left out"),
-    ] = {}
+    urgent_first: Annotated[bool, Meta(description="true if more urgent rows come first")] = False
+    alert_waiting: Annotated[int, Meta(description="alert staff if more than this wait; 0: never")] = 0
+    alert_wait_ms: Annotated[int, Meta(description="alert staff if one waits longer; 0: never")] = 0
+    level_words: Annotated[dict[str, str], Meta(description="level -> the organisation's word for it")] = {}
 
 
 PathState = Literal["open", "lost", "none"]
@@ -236,6 +232,7 @@ class VisitPart(Part, frozen=True, kw_only=True):
         dict[str, PartyPart],
         Meta(description="the parties by key: `patient`, `provider`, and each guest under `guest-…`"),
     ]
+    area: WaitingArea = None
 
 
 class SessionRow(Part, frozen=True, kw_only=True):

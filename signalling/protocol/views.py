@@ -14,6 +14,7 @@ from signalling.visit.queue_state import QueueRules
 from signalling.visit.record import HELD, Person, Policy, Staff, Status, Triage, Visit
 from signalling.visit.relations import PATIENT
 from signalling.visit.setup_guide import Guide
+from signalling.visit.waiting_area import Area
 
 
 def person(of: Person | None) -> shapes.PersonPart | None:
@@ -48,7 +49,13 @@ def row(visit: Visit) -> shapes.Row:
         blocked=visit.blocked,
         phone_shown=visit.patient.phone_shown or visit.patient.phone,
         urgency=urgency(visit.triage),
+        area=area(visit.area),
     )
+
+
+def area(of: Area | None) -> shapes.AreaPart | None:
+    """Return a waiting area as a message's part."""
+    return None if of is None else shapes.AreaPart(id=of.id, name=of.name)
 
 
 def urgency(of: Triage | None) -> shapes.UrgencyPart | None:
@@ -136,6 +143,7 @@ def visit_part(visit: Visit) -> shapes.VisitPart:
             )
             for key, party in visit.parties.items()
         },
+        area=area(visit.area),
     )
 
 
@@ -197,7 +205,13 @@ def case(visit: Visit, guide: Guide) -> shapes.CasePart:
 def staff(of: Staff, in_session: bool) -> shapes.StaffPart:
     """Return the state of a provider or admin, as their colleagues see it."""
     return shapes.StaffPart(
-        id=of.id, name=of.name, role=of.role, on_call=of.on_call, in_session=in_session, states=of.states
+        id=of.id,
+        name=of.name,
+        role=of.role,
+        on_call=of.on_call,
+        in_session=in_session,
+        states=of.states,
+        areas=of.areas,
     )
 
 
@@ -207,7 +221,9 @@ def is_fresh(before: Visit | None, after: Visit) -> bool:
 
 
 def why_gone(visit: Visit) -> str:
-    """Return why a row has left the queue (PROTOCOL.md#queue)."""
+    """Return why a row has left a queue (PROTOCOL.md#queue)."""
+    if visit.status is Status.QUEUED:
+        return "moved"
     return str(visit.outcome) if visit.status is Status.ENDED and visit.claimant is None else "claimed"
 
 

@@ -260,6 +260,7 @@ HANDLERS: dict[type, Handler] = {
     client.VisitStart: _simple(lambda _: c.Start()),
     client.VisitAssign: _simple(lambda r: c.Assign(r.to)),
     client.VisitUnassign: _simple(lambda _: c.Unassign()),
+    client.VisitMove: _simple(lambda r: c.Move(r.area)),
     client.VisitUrgency: _simple(lambda r: c.SetUrgency(r.level)),
     client.VisitDecline: _simple(lambda r: c.Decline(r.reason)),
     client.VisitClose: _simple(lambda _: c.Close()),

@@ -17,17 +17,24 @@ from signalling.service import Service
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.topics.debounce import Debouncer
 from signalling.visit import waiting
-from signalling.visit.queue_state import Watch
-from signalling.visit.record import Policy, Staff, Status, Visit
+from signalling.visit.queue_state import QueueRules, Watch
+from signalling.visit.queue_watch import rules_of
+from signalling.visit.record import Policy, Role, Staff, Status, Visit
+from signalling.visit.urgency import Urgency
+from signalling.visit.waiting_area import serves
 
 TOPIC = "queue"
 PLACE_TICK_S = 0.25  # the shortest time in s between two counts of the patients' places
 PLACES_PER_TURN = 64
 
 
-def queue_topic(organisation: str) -> str:
-    """Return the hub's name of an organisation's queue."""
-    return f"{organisation}/{TOPIC}"
+Areas = tuple[str, ...]
+"""The waiting areas whose rows a subscriber is shown; () for all rows."""
+
+
+def queue_topic(organisation: str, areas: Areas = ()) -> str:
+    """Return the hub's name of an organisation's queue, as those who work in these areas are shown it."""
+    return f"{organisation}/{TOPIC}" + (f":{'+'.join(areas)}" if areas else "")
 
 
 class Queue:
@@ -37,6 +44,9 @@ class Queue:
         self._hub = hub
         self._service = service
         self._debouncer = debouncer
+        self._narrow: dict[
+            str, set[Areas]
+        ] = {}  # organisation -> the areas of subscribers who are not shown all
         service.mirrors.observers.append(self.news)
 
     async def subscribe(
@@ -45,37 +55,58 @@ class Queue:
         """Subscribe a socket of staff, send it the missing updates or a snapshot, and return the reply."""
         policy = (await self._service.organisation(mirror.organisation)).policy
         # No await from here on: snapshot, subscription and later updates must fit together.
-        topic = queue_topic(mirror.organisation)
-        self._hub.subscribe(socket, topic, mirror.version)
+        self.unsubscribe(socket)
+        topic = self._join(socket, mirror)
         missing = None
         if request.epoch == mirror.epoch and request.version is not None:
             missing = self._hub.since(topic, request.version)
         if missing is None:
-            socket.send(self._snapshot(mirror, policy))
+            socket.send(self._snapshot(mirror, rules_of(policy), _areas_of(mirror, socket)))
         else:
             for encoded in missing:
                 socket.write(encoded.frame(socket.codec))
         return server.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
-    async def show_whole(self, mirror: Mirror, _: str) -> None:
-        """Send the whole queue to all subscribers. Raises `UnavailableError`."""
+    def _join(self, socket: Socket, mirror: Mirror) -> str:
+        """Subscribe a socket to the rows that it is shown; return the hub's name of them."""
+        areas = _areas_of(mirror, socket)
+        if areas:
+            self._narrow.setdefault(mirror.organisation, set()).add(areas)
+        topic = queue_topic(mirror.organisation, areas)
+        self._hub.subscribe(socket, topic, mirror.version)
+        return topic
+
+    def unsubscribe(self, socket: Socket) -> None:
+        """End the subscription of a socket, whatever rows it is shown."""
+        whole = queue_topic(socket.actor.organisation)
+        for name in socket.topics:
+            if name == whole or name.startswith(f"{whole}:"):
+                self._hub.unsubscribe(socket, name)
+
+    async def show_whole(self, mirror: Mirror, areas: str) -> None:
+        """Send the whole queue to all subscribers who are shown these areas. Raises `UnavailableError`."""
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
         except LookupError:
             policy = Policy()  # the store has lost the organisation as well
-        topic = queue_topic(mirror.organisation)
+        shown = tuple(areas.split("+")) if areas else ()
+        topic = queue_topic(mirror.organisation, shown)
         self._hub.forget(topic, mirror.version)
-        self._hub.send(topic, self._snapshot(mirror, policy))
+        self._hub.send(topic, self._snapshot(mirror, rules_of(policy), shown))
 
     @staticmethod
-    def _snapshot(mirror: Mirror, policy: Policy) -> server.QueueSnapshot:
+    def _snapshot(mirror: Mirror, rules: QueueRules, areas: Areas) -> server.QueueSnapshot:
         return server.QueueSnapshot(
             topic=TOPIC,
             epoch=mirror.epoch,
             version=mirror.version,
-            rows=tuple(map(views.row, mirror.visits.queue(urgent_first=policy.urgent_first))),
+            rows=tuple(
+                views.row(visit)
+                for visit in mirror.visits.queue(urgent_first=rules.urgent_first)
+                if _is_shown(visit, areas)
+            ),
             staff=tuple(_staff_part(mirror, staff) for staff in mirror.staff.values()),
-            limits=views.limits(policy.queue_rules),
+            limits=views.limits(rules),
         )
 
     def news(self, news: Change | Reset) -> None:
@@ -100,30 +131,41 @@ class Queue:
         # Two messages of one event have different versions, or a client would ignore the second as a
         # repetition.
         version = mirror.version - (staff is not None)
-        was, is_ = (visit is not None and visit.status is Status.QUEUED for visit in (before, after))
-        if is_:
-            row = views.row(after)
-            fresh = views.is_fresh(before, after)
-            if fresh or before is None or views.row(before) != row:
-                self._publish(mirror, server.QueueRow(topic=TOPIC, version=version, fresh=fresh, row=row))
-        elif was:
-            gone = server.QueueGone(
-                topic=TOPIC,
-                version=version,
-                visit=after.id,
-                why=views.why_gone(after),
-                by=views.person(after.claimant),
-            )
-            self._publish(mirror, gone)
+        for areas in self._shown(mirror):
+            message = _change(before, after, areas, version)
+            if message is not None:
+                self._hub.publish(queue_topic(mirror.organisation, areas), message.version, message)
         if staff is not None:
             self._publish_staff(mirror, staff)
-        if was != is_ or (before is not None and before.urgency is not after.urgency):
+        if _stands(before) != _stands(after):
             self._count_places(mirror)
 
+    def _shown(self, mirror: Mirror) -> list[Areas]:
+        """Return the different parts of the queue that this worker's subscribers are shown; () is all of it."""
+        organisation = mirror.organisation
+        narrow = {
+            areas
+            for areas in self._narrow.get(organisation, ())
+            if self._hub.has(queue_topic(organisation, areas))
+        }
+        self._narrow[organisation] = narrow
+        return [(), *sorted(narrow)]
+
     def _staff_changed(self, mirror: Mirror, before: Staff | None, after: Staff) -> None:
+        if before is not None and before.areas != after.areas:
+            self._show_others(mirror, after)
         if before is None or views.staff(before, in_session=False) != views.staff(after, in_session=False):
             self._publish_staff(mirror, after)
             self._count_places(mirror)
+
+    def _show_others(self, mirror: Mirror, staff: Staff) -> None:
+        """Show a person whose areas have changed the rows of the new ones."""
+        for socket in tuple(self._hub.of_person(mirror.organisation, staff.id)):
+            before = socket.topics
+            self.unsubscribe(socket)
+            if socket.topics != before:
+                self._join(socket, mirror)
+                socket.send(self._snapshot(mirror, mirror.watch.rules, _areas_of(mirror, socket)))
 
     def _publish_staff(self, mirror: Mirror, staff: Staff) -> None:
         part = _staff_part(mirror, staff)
@@ -132,16 +174,20 @@ class Queue:
     def _publish(
         self,
         mirror: Mirror,
-        message: server.QueueRow | server.QueueGone | server.QueueStaff | server.QueueChanged,
+        message: server.QueueStaff | server.QueueChanged,
     ) -> None:
-        self._hub.publish(queue_topic(mirror.organisation), message.version, message)
+        for areas in self._shown(mirror):
+            self._hub.publish(queue_topic(mirror.organisation, areas), message.version, message)
 
     def place(self, mirror: Mirror, policy: Policy, visit_id: str) -> server.PlaceState:
         """Return the state of the topic `place` of a visit."""
+        visit = mirror.visits.get(visit_id)
+        area = visit.area_id if visit is not None else ""
         place = mirror.visits.place(visit_id, urgent_first=policy.urgent_first)
-        on_call = sum(staff.on_call for staff in mirror.staff.values())
+        on_call = sum(staff.on_call and serves(staff.areas, area) for staff in mirror.staff.values())
         wait = None
-        if place is not None and policy.show_wait:
+        # The claims of the whole organisation say nothing about one area.
+        if place is not None and policy.show_wait and not area:
             wait = waiting.expected_wait(place, mirror.claims, on_call, self._service.clock_ms())
         low, high = wait if wait is not None else (None, None)
         return server.PlaceState(
@@ -149,7 +195,7 @@ class Queue:
             epoch=mirror.epoch,
             version=mirror.version,
             place=place if policy.show_place else None,
-            waiting=mirror.visits.waiting if policy.show_place else None,
+            waiting=mirror.visits.waiting_in(area) if policy.show_place else None,
             wait_low_ms=low,
             wait_high_ms=high,
             on_call=on_call,
@@ -167,6 +213,41 @@ class Queue:
             name = f"{mirror.organisation}/place/{visit.id}"
             if self._hub.has(name):
                 self._hub.send(name, self.place(mirror, policy, visit.id))
+
+
+def _areas_of(mirror: Mirror, socket: Socket) -> Areas:
+    """Return the areas whose rows a person is shown; admins are shown all."""
+    staff = mirror.staff.get(socket.actor.id)
+    return () if staff is None or socket.actor.role is Role.ADMIN else staff.areas
+
+
+def _is_shown(visit: Visit | None, areas: Areas) -> bool:
+    """Return True if the visit waits and has a row for those who are shown these areas; "" is everybody's."""
+    if visit is None or visit.status is not Status.QUEUED:
+        return False
+    return not areas or not visit.area_id or visit.area_id in areas
+
+
+def _stands(visit: Visit | None) -> tuple[Urgency, str] | None:
+    """Return what of a waiting visit places depend on, besides its arrival; None if it does not wait."""
+    if visit is None or visit.status is not Status.QUEUED:
+        return None
+    return visit.urgency, visit.area_id
+
+
+def _change(
+    before: Visit | None, after: Visit, areas: Areas, version: int
+) -> server.QueueRow | server.QueueGone | None:
+    """Return what those who are shown these areas receive of a change of a visit; None for nothing."""
+    was, is_ = (_is_shown(visit, areas) for visit in (before, after))
+    if is_:
+        row = views.row(after)
+        if before is None or not was or views.row(before) != row:
+            return server.QueueRow(topic=TOPIC, version=version, fresh=not was, row=row)
+    elif was:
+        by, why = views.person(after.claimant), views.why_gone(after)
+        return server.QueueGone(topic=TOPIC, version=version, visit=after.id, why=why, by=by)
+    return None
 
 
 def _staff_part(mirror: Mirror, staff: Staff) -> shapes.StaffPart:

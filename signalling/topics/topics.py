@@ -115,6 +115,8 @@ class Topics:
         """End a subscription. Does nothing if there is none."""
         if topic == "bell":
             self.bell.unsubscribe(socket)
+        if topic == "queue":
+            self.queue.unsubscribe(socket)
         self._hub.unsubscribe(socket, f"{socket.actor.organisation}/{topic}")
 
     @staticmethod
@@ -167,7 +169,7 @@ class Topics:
         if isinstance(news, Reset):
             self._reset(mirror)
         elif isinstance(news.after, Staff):
-            if isinstance(news.before, Staff) and news.before.on_call and not news.after.on_call:
+            if isinstance(news.before, Staff) and _lost(news.before, news.after):
                 self._recheck(mirror, self._hub.of_person(mirror.organisation, news.after.id))
         elif isinstance(news.after, Visit):
             before = news.before if isinstance(news.before, Visit) else None
@@ -279,6 +281,11 @@ class Topics:
     async def close(self) -> None:
         """Stop the waiting updates."""
         await self._debouncer.close()
+
+
+def _lost(before: Staff, after: Staff) -> bool:
+    """Return True if rights of a member of staff may have ended."""
+    return (before.on_call and not after.on_call) or before.areas != after.areas
 
 
 def kind_of(name: str) -> tuple[str, str]:

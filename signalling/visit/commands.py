@@ -20,6 +20,7 @@ class Open(Command, frozen=True):
     id: str
     patient: PatientInformation
     booked_ms: int | None = None  # the time in ms for which the visit was booked, if it was
+    area: str = ""
 
 
 class Save(Command, frozen=True):
@@ -67,6 +68,12 @@ class SetUrgency(Command, frozen=True):
     """Set how urgent the request is; sent by staff. Set again to undo."""
 
     level: Urgency
+
+
+class Move(Command, frozen=True):
+    """Move the request to another waiting area of the organisation; the wait goes on."""
+
+    area: str
 
 
 class Claim(Command, frozen=True):

@@ -26,7 +26,6 @@ from signalling.visit.commands import (
     RecordContact,
     RemovePhoto,
     Save,
-    SetUrgency,
     Transfer,
 )
 from signalling.visit.record import (
@@ -40,7 +39,6 @@ from signalling.visit.record import (
     Policy,
     Role,
     Status,
-    Triage,
     Visit,
 )
 from signalling.visit.relations import (
@@ -56,7 +54,7 @@ from signalling.visit.relations import (
     party_key,
     relations,
 )
-from signalling.visit.urgency import more_urgent
+from signalling.visit.triage import area_of, of_answers
 
 Effect = Callable[[Any, Any, Actor, Context], Visit]
 Guard = Callable[[Any, Any, Actor, Context], "Refusal | None"]
@@ -99,6 +97,7 @@ def opened(_: Visit | None, command: Open, actor: Actor, context: Context) -> Vi
         facility=actor.name if actor.role is Role.FACILITY else None,
         opened_by=actor.id,
         booked_ms=command.booked_ms,
+        area=area_of(command.area, context),
         parties={PATIENT: patient},
     )
 
@@ -110,7 +109,7 @@ def saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
     asked = [step.id for step in guides.visible(context.guide, answers)]
     # A step that is no longer asked, because an earlier answer changed, does not move the patient on.
     at = asked.index(command.step) + 1 if command.step in asked else visit.step
-    triage = by_answers(visit, answers, context)
+    triage = of_answers(visit, answers, context)
     saved = replace(visit, answers=answers, steps=len(asked), triage=triage)
     if not command.left:
         return replace(saved, typing=command.step, step=min(at, len(asked)))
@@ -122,22 +121,6 @@ def newly_asked(visit: Visit, answers: dict[str, Any], context: Context) -> bool
     """Return True if changed answers bring up a step that was not asked before and needs an answer."""
     before = {step.id for step in guides.visible(context.guide, visit.answers)}
     return bool(set(guides.missing(context.guide, answers)) - before)
-
-
-def by_answers(visit: Visit, answers: dict[str, Any], context: Context) -> Triage | None:
-    """Return the urgency after changed answers.
-
-    What staff set stays, unless the answers have become more urgent than that since.
-    """
-    before, after = (guides.urgency(context.guide, given) for given in (visit.answers, answers))
-    if after == before:
-        return visit.triage
-    if visit.triage is None or visit.triage.by is None:
-        return None if after is None else Triage(level=after[0], answer=after[1])
-    known = (visit.urgency, *((before[0],) if before is not None else ()))
-    if after is not None and all(more_urgent(after[0], level) for level in known):
-        return Triage(level=after[0], answer=after[1])
-    return visit.triage
 
 
 def finished(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
@@ -157,12 +140,6 @@ def photo_added(visit: Visit, command: AddPhoto, _: Actor, context: Context) -> 
 
 def photo_removed(visit: Visit, command: RemovePhoto, _: Actor, __: Context) -> Visit:
     return replace(visit, photos=tuple(photo for photo in visit.photos if photo.id != command.photo))
-
-
-def urgency_set(visit: Visit, command: SetUrgency, actor: Actor, _: Context) -> Visit:
-    if visit.triage is not None and (visit.triage.level, visit.triage.by) == (command.level, actor.person):
-        return visit
-    return replace(visit, triage=Triage(level=command.level, by=actor.person))
 
 
 def assigned(visit: Visit, command: Assign | Transfer, actor: Actor, context: Context) -> Visit:

@@ -18,12 +18,14 @@ TAKEN = frozenset({Status.CLAIMED, Status.LIVE})
 class OpenVisits(Mapping[str, Visit]):
     """Visits by id. Only `put` and `drop` change it.
 
-    The queue is kept in both orders (`waiting.rank`): an organisation may change its rule at any time.
+    The queue is kept in both orders (`waiting.rank`): an organisation may change its rule at any time; and once
+    more for each waiting area.
     """
 
     def __init__(self, visits: Iterable[Visit] = ()) -> None:
         self._visits: dict[str, Visit] = {}
         self._queues: dict[bool, list[waiting.Rank]] = {False: [], True: []}
+        self._lines: dict[tuple[str, bool], list[waiting.Rank]] = {}
         self._taken: dict[str, Visit] = {}
         self._in_session: frozenset[str] | None = frozenset()
         self._held: dict[str, dict[tuple[str, str], None]] = {}
@@ -59,10 +61,11 @@ class OpenVisits(Mapping[str, Visit]):
         for urgent_first, queue in self._queues.items():
             was, is_ = _rank(before, urgent_first), _rank(after, urgent_first)
             if was != is_:
-                if was is not None:
-                    del queue[bisect_left(queue, was)]
-                if is_ is not None:
-                    insort(queue, is_)
+                _replace(queue, queue, was, is_)
+            places = [_area(visit) for visit in (before, after)]
+            if was != is_ or places[0] != places[1]:
+                one, other = (self._line(place, urgent_first) for place in places)
+                _replace(one, other, was, is_)
         if before is not None and before.status in TAKEN:
             del self._taken[before.id]
             self._in_session = None
@@ -75,6 +78,9 @@ class OpenVisits(Mapping[str, Visit]):
                 self._let_go(*gone)
             for worker, visit_id, connection in new - old:
                 self._held.setdefault(worker, {})[visit_id, connection] = None
+
+    def _line(self, area: str, urgent_first: bool) -> list[waiting.Rank]:
+        return self._lines.setdefault((area, urgent_first), [])
 
     def _let_go(self, worker: str, visit_id: str, connection: str) -> None:
         held = self._held[worker]
@@ -98,9 +104,14 @@ class OpenVisits(Mapping[str, Visit]):
         return [self._visits[visit_id] for *_, visit_id in self._queues[urgent_first]]
 
     def place(self, visit_id: str, *, urgent_first: bool) -> int | None:
-        """Return a visit's place in that order, counted from 1; None if it does not wait."""
-        rank = _rank(self._visits.get(visit_id), urgent_first)
-        return None if rank is None else bisect_left(self._queues[urgent_first], rank) + 1
+        """Return a visit's place in that order among those of its area, from 1; None if it does not wait."""
+        visit = self._visits.get(visit_id)
+        rank = _rank(visit, urgent_first)
+        return None if rank is None else bisect_left(self._line(_area(visit), urgent_first), rank) + 1
+
+    def waiting_in(self, area: str) -> int:
+        """Return the number of patients that wait in an area."""
+        return len(self._lines.get((area, False), ()))
 
     @property
     def taken(self) -> ValuesView[Visit]:
@@ -126,6 +137,19 @@ class OpenVisits(Mapping[str, Visit]):
     def held_by(self, worker: str) -> list[tuple[str, str]]:
         """Return the connections that a worker holds, as (visit, connection)."""
         return list(self._held.get(worker, ()))
+
+
+def _replace(
+    old: list[waiting.Rank], new: list[waiting.Rank], was: waiting.Rank | None, is_: waiting.Rank | None
+) -> None:
+    if was is not None:
+        del old[bisect_left(old, was)]
+    if is_ is not None:
+        insort(new, is_)
+
+
+def _area(visit: Visit | None) -> str:
+    return visit.area_id if visit is not None else ""
 
 
 def _arrival(visit: Visit) -> waiting.Rank:

@@ -12,13 +12,27 @@ from typing import Final
 from msgspec.structs import replace
 
 from signalling.visit.open_visits import OpenVisits
-from signalling.visit.queue_state import Watch
+from signalling.visit.queue_state import QueueRules, Watch
 from signalling.visit.record import Notice, Policy, Role, Staff, Visit
+from signalling.visit.urgency import Urgency
 
 MANY, LONG = "queue_many", "queue_long"
 """Kinds of notices: more patients wait than the limit; somebody waits longer than the limit."""
 WITH_A_VISIT: Final = frozenset({LONG})
 MINUTE_MS = 60_000
+
+
+def rules_of(policy: Policy) -> QueueRules:
+    """Return what the pages of the queue must know of an organisation's limits."""
+    words = zip(Urgency, (policy.emergency_word, policy.urgent_word, policy.routine_word), strict=True)
+    return QueueRules(
+        amber_ms=policy.amber_ms,
+        red_ms=policy.red_ms,
+        urgent_first=policy.urgent_first,
+        words={level: word for level, word in words if word},
+        alert_waiting=policy.alert_waiting,
+        alert_wait_ms=policy.alert_wait_ms,
+    )
 
 
 def watched(watch: Watch, visits: OpenVisits, policy: Policy, now_ms: int) -> Watch:
@@ -29,7 +43,7 @@ def watched(watch: Watch, visits: OpenVisits, policy: Policy, now_ms: int) -> Wa
         MANY: 0 < policy.alert_waiting < visits.waiting,
         LONG: 0 < policy.alert_wait_ms < waits_ms,
     }
-    return replace(watch, rules=policy.queue_rules, alerts=tuple(kind for kind in over if over[kind]))
+    return replace(watch, rules=rules_of(policy), alerts=tuple(kind for kind in over if over[kind]))
 
 
 def notices(

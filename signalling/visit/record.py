@@ -12,8 +12,9 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from signalling.visit.queue_state import QueueRules, Watch
+from signalling.visit.queue_state import Watch
 from signalling.visit.urgency import Urgency
+from signalling.visit.waiting_area import Area
 
 SECOND_MS, MINUTE_MS = 1_000, 60_000
 
@@ -89,7 +90,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 class Staff(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a provider or admin, shared by all workers.
 
-    `states`: the states of their licences; () if not recorded.
+    `states`: the states of their licences; () if not recorded. `areas`: where they work (`waiting_area.serves`).
     """
 
     id: str
@@ -99,6 +100,7 @@ class Staff(msgspec.Struct, frozen=True, kw_only=True):
     on_call: bool = False
     on_call_since_ms: int | None = None
     states: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
 
 
 class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +210,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     returned: int = 0
     parties: dict[str, Party] = {}
     photos: tuple[Photo, ...] = ()
+    area: Area | None = None  # None: the organisation has no areas, or the patient came by its own address
     triage: Triage | None = None  # None: routine, because nobody has set it
     contacts: tuple[Contact, ...] = ()  # since the last claim, one for each channel
     agreed: tuple[
@@ -221,6 +224,11 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
             isinstance(answer, dict) and answer.get("network") in ("blocked", "unsupported")
             for answer in self.answers.values()
         )
+
+    @property
+    def area_id(self) -> str:
+        """Return the id of the waiting area; "" for none."""
+        return self.area.id if self.area is not None else ""
 
     @property
     def urgency(self) -> Urgency:
@@ -385,16 +393,3 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     emergency_word: LevelWord = ""
     urgent_word: LevelWord = ""
     routine_word: LevelWord = ""
-
-    @property
-    def queue_rules(self) -> QueueRules:
-        """Return what the pages of the queue must know."""
-        words = zip(Urgency, (self.emergency_word, self.urgent_word, self.routine_word), strict=True)
-        return QueueRules(
-            amber_ms=self.amber_ms,
-            red_ms=self.red_ms,
-            urgent_first=self.urgent_first,
-            words={level: word for level, word in words if word},
-            alert_waiting=self.alert_waiting,
-            alert_wait_ms=self.alert_wait_ms,
-        )

@@ -12,6 +12,7 @@ import msgspec
 
 from signalling.visit import setup_guide as guides
 from signalling.visit.record import STAFF_ROLES, Actor, Person, Policy, Role, Staff, Visit
+from signalling.visit.waiting_area import serves
 
 PATIENT, PROVIDER = "patient", "provider"  # the keys of Visit.parties; guests' begin with GUEST_PREFIX
 GUEST_PREFIX = "guest-"
@@ -26,6 +27,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The facts that a decision needs in addition to the record.
 
     `in_session`: ids of the staff who are in a live visit. `number`: given to a new visit (see `record.Visit`).
+    `areas`: the organisation's waiting areas, id -> name.
     """
 
     now_ms: int
@@ -34,6 +36,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     guide: guides.Guide
     staff: Mapping[str, Staff] = {}
     in_session: frozenset[str] = frozenset()
+    areas: Mapping[str, str] = {}
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -70,6 +73,7 @@ ON_CALL, ASSIGNEE, CLAIMANT, ADMIN, SYSTEM, FACILITY = (
     "facility",
 )
 ANYONE_STAFF, GUEST = "staff", "guest"
+ELSEWHERE = "on call in other areas"
 PARTIES = (PATIENT, CLAIMANT)
 
 
@@ -93,7 +97,7 @@ def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -
         found.add(ANYONE_STAFF)
         staff = on_duty.get(actor.id)
         if staff is not None and staff.on_call:
-            found.add(ON_CALL)
+            found.add(ON_CALL if visit is None or serves(staff.areas, visit.area_id) else ELSEWHERE)
         if actor.role is Role.ADMIN:
             found.add(ADMIN)
         if visit is not None and visit.assignee is not None and visit.assignee.id == actor.id:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from signalling.visit import effects as do
+from signalling.visit import triage
 from signalling.visit.commands import (
     AddPhoto,
     AgreeToContact,
@@ -30,6 +31,7 @@ from signalling.visit.commands import (
     HangUp,
     Invite,
     Leave,
+    Move,
     Open,
     RecordContact,
     Release,
@@ -49,6 +51,7 @@ from signalling.visit.relations import (
     ANYONE_STAFF,
     ASSIGNEE,
     CLAIMANT,
+    ELSEWHERE,
     FACILITY,
     GUEST,
     ON_CALL,
@@ -86,7 +89,7 @@ class Rule(NamedTuple):
 
 
 RULES: tuple[Rule, ...] = (
-    Rule((), Open, (PATIENT, FACILITY), Status.QUEUED, "opened", do.opened),
+    Rule((), Open, (PATIENT, FACILITY), Status.QUEUED, "opened", do.opened, (triage.area_exists,)),
     Rule(OPEN, Save, (PATIENT,), SAME, "saved", do.saved, (do.answer_fits,)),
     Rule(OPEN, Finish, (PATIENT,), SAME, "guide_finished", do.finished, (do.guide_complete,)),
     Rule(OPEN, AddPhoto, (PATIENT,), SAME, "photo_added", do.photo_added, (do.room_for_photo,)),
@@ -111,7 +114,8 @@ RULES: tuple[Rule, ...] = (
         when=do.has_talked,
     ),
     Rule(QUEUED, Assign, (ADMIN,), SAME, "assigned", do.assigned, (do.available,)),
-    Rule(QUEUED, SetUrgency, (ANYONE_STAFF,), SAME, "urgency_set", do.urgency_set),
+    Rule(QUEUED, SetUrgency, (ANYONE_STAFF,), SAME, "urgency_set", triage.urgency_set),
+    Rule(QUEUED, Move, (ON_CALL, ASSIGNEE, ADMIN), SAME, "moved", triage.moved, (triage.area_exists,)),
     Rule(QUEUED, Unassign, (ADMIN,), SAME, "unassigned", do.unassigned),
     Rule(
         QUEUED,
@@ -295,6 +299,8 @@ def _without_row(
         return Refusal("already_claimed", {"by": {"id": visit.claimant.id, "name": visit.claimant.name}})
     if known and all(known.isdisjoint(rule.by) for rule in fitting) and fitting:
         wants_on_call = ANYONE_STAFF in known and any(ON_CALL in rule.by for rule in fitting)
+        if wants_on_call and ELSEWHERE in known:
+            return Refusal("other_area")
         return Refusal("not_on_call" if wants_on_call else "not_allowed")
     return Refusal("wrong_status", {"status": str(visit.status)}) if known else Refusal("not_allowed")
 

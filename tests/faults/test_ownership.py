@@ -99,6 +99,7 @@ WRITES = {
     "chat.send": Case("patient", CLAIMED, {"text": "old"}),
     "media.join": Case("patient", CLAIMED),
     "visit.claim": Case("provider"),
+    "visit.move": Case("admin", (), {"area": "mind"}),
     "visit.urgency": Case("provider", (), {"level": "urgent"}),
     "visit.release": Case("provider", CLAIMED),
     "visit.end": Case("provider", CLAIMED),

@@ -43,6 +43,7 @@ ANA = PatientInformation(
     language="es",
 )
 ORG = "riverside"
+AREAS = {"walk-in": "Walk-in", "mind": "Behavioural health"}
 
 
 class Settings:
@@ -51,6 +52,11 @@ class Settings:
     def __init__(self, **policy: Any) -> None:
         self.policy = Policy(**policy)
         self.guide = GUIDE
+        self.area_names = AREAS
+
+    def guide_of(self, area: str, /) -> Guide:
+        """Every area has the same guide here."""
+        return self.guide
 
 
 class Organisations:

@@ -67,6 +67,7 @@ GET    O/information             everybody
 POST   O/information             everybody
 GET    O/visit                   patient, over
 POST   O/visits/{visit}/contact  patient
+GET    O/{area}                  nobody (there is none)
 GET    O/logo/{name}             nobody (there is none)
 GET    O/qr.svg                  everybody
 GET    O/api                     everybody
@@ -129,6 +130,8 @@ POST   S/setup/policy            admin
 POST   S/setup/logo              admin
 GET    S/setup/guide             admin
 POST   S/setup/guide             admin
+GET    S/setup/areas             admin
+POST   S/setup/areas             admin
 GET    S/setup/people            admin
 POST   S/setup/people            admin
 POST   S/setup/people/{person}   admin
@@ -248,6 +251,7 @@ class Cast:
             "webhook": (await hook.json())["webhook"]["id"],
             "name": "logo.png",
             "rest": "nothing/here",
+            "area": "nothing",
             "path": "signalling.js",
         }
         self.tokens |= {

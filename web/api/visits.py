@@ -36,12 +36,15 @@ REMEMBERED_MS = 24 * 3_600_000
 async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
     """Open a visit, and make the link for its patient."""
     information = _information(call, body.patient)
-    why = (await availability(call.service, call.organisation)).why
+    if body.area and body.area not in call.organisation.area_names:
+        raise ProblemError("invalid", errors=(FieldProblem(field="area", problem="There is no such area."),))
+    inside = call.organisation.within(body.area)
+    why = (await availability(call.service, inside, body.area)).why
     if why is not None:
         raise ProblemError(why)
     visit_id = await _visit_id(call, body)
     actor = call.facility(" ".join(body.facility.split()) or call.key.label)
-    visit = await open_once(call.service, actor, information, visit_id)
+    visit = await open_once(call.service, actor, information, visit_id, area=body.area)
     return t.Opened(visit=await shown(call, visit), link=await _link(call, visit))
 
 
@@ -171,7 +174,7 @@ async def shown(call: Call, visit: Visit) -> t.Visit:
     """Return a visit's state, with its place in the queue."""
     mirror = await call.service.mirrors.get(call.organisation.id)
     place = mirror.visits.place(visit.id, urgent_first=call.organisation.policy.urgent_first)
-    wait_ms = wait_at(mirror, place, call.service.clock_ms())
+    wait_ms = wait_at(mirror, place, call.service.clock_ms(), visit.area_id)
     return views.visit(visit, place, views.wait(wait_ms))
 
 

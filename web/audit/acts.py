@@ -16,6 +16,7 @@ ACTS: dict[str, str] = {
     "visit.unassigned": N_("took an assignment back"),
     "visit.assignment_lapsed": N_("an assignment lapsed by itself"),
     "visit.urgency_set": N_("set how urgent a request is"),
+    "visit.moved": N_("moved a request to another waiting area"),
     "visit.claimed": N_("claimed a visit"),
     "visit.contact_agreed": N_("chose how to be told of their turn"),
     "visit.contacted": N_("wrote to the absent patient"),

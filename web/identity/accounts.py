@@ -72,13 +72,16 @@ class Changed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One member of staff. `states`: where they are licensed; `generation` increases when their sessions must end."""
+    """One member of staff. `states`: where they are licensed; `areas`: where they work (() for all);
+    `generation` increases when their sessions must end.
+    """
 
     id: str
     email: str
     name: str
     role: Role
     states: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
     hash: str
     generation: int = 1
     disabled: bool = False
@@ -94,7 +97,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def staff(self) -> Staff:
         """The person as signalling's record of staff."""
-        return Staff(id=self.id, name=self.name, role=self.role, states=self.states)
+        return Staff(id=self.id, name=self.name, role=self.role, states=self.states, areas=self.areas)
 
 
 def nobodys_hash() -> str:
@@ -256,17 +259,22 @@ class Accounts:
         return await self._change(organisation, email, hash="")
 
     async def edit(
-        self, organisation: str, email: str, *, name: str, role: Role, states: tuple[str, ...]
+        self,
+        organisation: str,
+        email: str,
+        *,
+        name: str,
+        role: Role,
+        states: tuple[str, ...],
+        areas: tuple[str, ...] = (),
     ) -> Account:
-        """Change name, role and licensed states of an account; its sessions end if the role changes. Raises
-        AccountError.
-        """
+        """Change name, role, licensed states and areas; the sessions end if the role changes. Raises AccountError."""
         name = " ".join(name.split())
         _check(name, role)
         before = await self.find(organisation, email)
         ends = before is not None and before.role is not role
         return await self._change(
-            organisation, email, ends_sessions=ends, name=name, role=role, states=states
+            organisation, email, ends_sessions=ends, name=name, role=role, states=states, areas=areas
         )
 
     async def prefer(

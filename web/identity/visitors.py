@@ -202,13 +202,15 @@ async def off_call(service: Service, organisation: str, account: Account) -> Non
 
 
 async def enrol(service: Service, organisation: str, account: Account) -> None:
-    """Update signalling's record of this member of staff (name, role, states of licence) from the account."""
+    """Update signalling's record of this member of staff (name, role, states of licence, areas) from the account."""
     mirror = await service.mirrors.get(organisation)
     committed = None
     while committed is None:  # each try fails only if another writer succeeds, which is rare
         held, now_ms = await service.store.load(organisation, Staff, account.id)
         before = held or account.staff
-        after = replace(before, name=account.name, role=account.role, states=account.states)
+        after = replace(
+            before, name=account.name, role=account.role, states=account.states, areas=account.areas
+        )
         if after == held:
             return
         after = replace(after, version=before.version + 1)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from signalling.service import Service
 from signalling.store.mirror import Mirror
 from signalling.visit.waiting import expected_wait
+from signalling.visit.waiting_area import serves
 from web.organisations.opening_hours import is_open
 from web.organisations.settings import Organisation
 
@@ -23,24 +24,26 @@ class Availability(NamedTuple):
     wait_ms: tuple[int, int] | None
 
 
-async def availability(service: Service, organisation: Organisation) -> Availability:
-    """Return whether a patient may come now. Raises `UnavailableError`."""
+async def availability(service: Service, organisation: Organisation, area: str = "") -> Availability:
+    """Return whether a patient may come now, in an area with its settings. Raises `UnavailableError`."""
     mirror, now_ms = await service.mirrors.get(organisation.id), service.clock_ms()
-    on_call, waiting = staff_on_call(mirror), mirror.visits.waiting
+    on_call, waiting = staff_on_call(mirror, area), mirror.visits.waiting_in(area)
     why = None
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     if not is_open(organisation, now):
         why = "closed"
     elif organisation.policy.needs_on_call and not on_call:
         why = "nobody_on_call"
-    return Availability(why, now, on_call, waiting, wait_at(mirror, waiting + 1, now_ms))
+    return Availability(why, now, on_call, waiting, wait_at(mirror, waiting + 1, now_ms, area))
 
 
-def wait_at(mirror: Mirror, place: int | None, now_ms: int) -> tuple[int, int] | None:
+def wait_at(mirror: Mirror, place: int | None, now_ms: int, area: str = "") -> tuple[int, int] | None:
     """Return the expected wait (low, high) in ms at a place of the queue; None without a place or an estimate."""
-    return expected_wait(place, list(mirror.claims), staff_on_call(mirror), now_ms) if place else None
+    if not place or area:
+        return None  # the claims of the whole organisation say nothing about one area
+    return expected_wait(place, list(mirror.claims), staff_on_call(mirror), now_ms)
 
 
-def staff_on_call(mirror: Mirror) -> int:
-    """Return how many members of staff are on call."""
-    return sum(staff.on_call for staff in mirror.staff.values())
+def staff_on_call(mirror: Mirror, area: str = "") -> int:
+    """Return how many members of staff are on call and work in an area."""
+    return sum(staff.on_call and serves(staff.areas, area) for staff in mirror.staff.values())

@@ -49,10 +49,13 @@ async def close_lines(service: Service, organisations: Organisations) -> int:
     for name in await organisations.list():
         organisation = await organisations.get(name)
         at = datetime.fromtimestamp(service.clock_ms() / 1000, UTC)
-        if organisation is None or not is_closing(organisation, at):
+        if organisation is None or not organisation.policy.closes_line:
             continue
+        areas = ("", *organisation.area_names)
+        closing = {area for area in areas if is_closing(organisation.within(area), at)}
         mirror = await service.mirrors.get(name)
-        for visit in [one for one in mirror.visits.queue(urgent_first=False) if ends(one)]:
+        waiting = mirror.visits.queue(urgent_first=False) if closing else []
+        for visit in [one for one in waiting if one.area_id in closing and ends(one)]:
             done = await service.command(system(name), visit.id, Close())
             count += isinstance(done, Accepted) and done.event is not None
     if count:

@@ -30,9 +30,10 @@ async def open_once(
     visit_id: str,
     *,
     booked_ms: int | None = None,
+    area: str = "",
     limit: Limit | None = None,
 ) -> Visit:
-    """Return the visit with this id, which may have ended; open it if it does not exist.
+    """Return the visit with this id, which may have ended; open it in a waiting area if it does not exist.
 
     Opening is an attempt within `limit`, and counts only if this call opened the visit. Raises what `limit` raises,
     RuntimeError if the visit is refused, and `UnavailableError`.
@@ -42,7 +43,7 @@ async def open_once(
     if before is not None:
         return before
     async with limit or nullcontext(Attempt()) as attempt:
-        outcome = await service.open(actor, information, visit_id, booked_ms)
+        outcome = await service.open(actor, information, visit_id, booked_ms, area)
         if not isinstance(outcome, Refusal):
             log.info("visit.opened", organisation=organisation, visit=visit_id)
             return outcome.visit

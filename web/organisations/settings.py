@@ -19,6 +19,14 @@ from signalling.visit.setup_guide import Guide, Kind, condition_problem, levels_
 from web.errors import OrganisationError
 from web.organisations import countries
 
+IN_USE = frozenset(
+    {
+        "api", "appointments", "enter", "facility", "feed", "guest", "information", "join", "logo", "qr.svg", "staff",
+        "visit", "visits", "ws",
+    }
+)  # fmt: skip
+"""What follows an organisation's path already: no area can have this id."""
+MOST_AREAS = 20
 RESERVED = frozenset({"static", "healthz", "readyz", "metrics", "api", "favicon.ico", "robots.txt"})
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00")
@@ -82,6 +90,15 @@ MailAddress = Annotated[str, Meta(max_length=254)]
 """An email address."""
 
 
+class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A waiting area (service) with an address of its own. Hours and guide are the organisation's if it has none."""
+
+    id: str
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    hours: tuple[Day, ...] | None = None
+    guide: Guide | None = None
+
+
 class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one organisation.
 
@@ -111,6 +128,35 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mail_sender: MailAddress = ""  # the From address of its mails; "": the server's
     reply_to: MailAddress = ""  # the Reply-To address of its mails
     admins_two_factor: bool = False  # whether administrators need a second factor to do anything
+    areas: tuple[Area, ...] = ()
+    newest_guide: int = 0  # the highest version that a guide of an area has had
+
+    @property
+    def area_names(self) -> Mapping[str, str]:
+        """The waiting areas, id -> name; none if there is one queue for all."""
+        return {area.id: area.name for area in self.areas}
+
+    def guide_of(self, area: str) -> Guide:
+        """Return the setup guide of an area ("" for none of them)."""
+        return self.within(area).guide
+
+    def within(self, area: str) -> "Organisation":
+        """Return these settings as they are in an area: its name, hours and guide. "" or an unknown id: unchanged."""
+        found = next((one for one in self.areas if one.id == area), None)
+        if found is None:
+            return self
+        return msgspec.structs.replace(
+            self,
+            name=f"{self.name}, {found.name}",
+            hours=found.hours if found.hours is not None else self.hours,
+            guide=found.guide or self.guide,
+        )
+
+    @property
+    def next_guide(self) -> int:
+        """The version for the next guide: no guide of the organisation, nor of an area, has ever had it."""
+        versions = (area.guide.version for area in self.areas if area.guide is not None)
+        return max(self.newest_guide, self.guide.version, *versions) + 1
 
     @property
     def regions(self) -> Mapping[str, str]:
@@ -160,10 +206,14 @@ def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
 
 def _consistent(organisation: Organisation) -> Organisation:
     """Return the organisation. Raises OrganisationError, naming the field, for values that types cannot exclude."""
+    for area in organisation.areas:
+        _consistent_area(organisation, area)
+    ids = [area.id for area in organisation.areas]
     steps = organisation.guide.steps
-    ids = [step.id for step in steps]
     spans = [span for day in organisation.hours for span in day]
     for wrong, sentence in (
+        (len(set(ids)) != len(ids), "areas: two areas have the same id."),
+        (len(ids) > MOST_AREAS, f"areas: at most {MOST_AREAS}."),
         (not SLUG.fullmatch(organisation.id), "id: must be 1 to 40 letters a-z, digits or hyphens."),
         (organisation.id in RESERVED, f"id: {organisation.id} is a name that the server itself uses."),
         (organisation.logo and not LOGO.fullmatch(organisation.logo), "logo: must be a hash."),
@@ -188,7 +238,7 @@ def _consistent(organisation: Organisation) -> Organisation:
         ),
         (not organisation.languages, "languages: must name at least one."),
         (set(organisation.languages) - set(LANGUAGES), f"languages: must be among {', '.join(LANGUAGES)}."),
-        (len(set(ids)) != len(ids), "guide: two steps have the same id."),
+        (len({step.id for step in steps}) != len(steps), "guide: two steps have the same id."),
         (
             not all(SLUG.fullmatch(step.id) for step in steps),
             "guide: a step's id is made like an organisation's.",
@@ -210,6 +260,16 @@ def _consistent(organisation: Organisation) -> Organisation:
         if wrong:
             raise OrganisationError(sentence)
     return organisation
+
+
+def _consistent_area(organisation: Organisation, area: Area) -> None:
+    """Check an area like an organisation with its hours and guide. Raises OrganisationError."""
+    if not SLUG.fullmatch(area.id) or area.id in IN_USE:
+        raise OrganisationError(
+            f"areas: {area.id} cannot be an id: letters a-z, digits, hyphens, and not in use."
+        )
+    inside = organisation.within(area.id)
+    _consistent(msgspec.structs.replace(inside, name=organisation.name, areas=()))
 
 
 def _is_timezone(name: str) -> bool:

@@ -68,6 +68,9 @@ class OpenVisit(Given, frozen=True, kw_only=True):
     """A visit to open."""
 
     patient: Patient
+    area: Annotated[
+        str, Meta(max_length=40, description="The id of a waiting area. Left out: none of them.")
+    ] = ""
     facility: Annotated[
         str, Meta(max_length=100, description="Whom staff see as its origin. Left out: the key’s name.")
     ] = ""
@@ -115,6 +118,13 @@ class ChangedWebhook(Given, frozen=True, kw_only=True):
 
 class PersonShown(Shown, frozen=True, kw_only=True):
     """A member of staff."""
+
+    id: str
+    name: str
+
+
+class AreaShown(Shown, frozen=True, kw_only=True):
+    """A waiting area."""
 
     id: str
     name: str
@@ -197,6 +207,7 @@ class QueueRow(Shown, frozen=True, kw_only=True):
     urgency: Urgency
     urgency_by: PersonShown | None
     urgency_answer: str
+    area: AreaShown | None
 
 
 class Queue(Shown, frozen=True, kw_only=True):

@@ -46,6 +46,7 @@ declare namespace Protocol {
     blocked: boolean;
     phone_shown: string;
     urgency: UrgencyPart | null;
+    area: AreaPart | null;
   }
 
   interface PersonPart {
@@ -59,6 +60,11 @@ declare namespace Protocol {
     answer: string;
   }
 
+  interface AreaPart {
+    id: string;
+    name: string;
+  }
+
   interface StaffPart {
     id: string;
     name: string;
@@ -66,6 +72,7 @@ declare namespace Protocol {
     on_call: boolean;
     in_session: boolean;
     states: string[];
+    areas: string[];
   }
 
   interface QueueLimits {
@@ -164,6 +171,7 @@ declare namespace Protocol {
     claimant: PersonPart | null;
     taking_over: PersonPart | null;
     parties: Record<string, PartyPart>;
+    area: AreaPart | null;
   }
 
   interface PartyPart {
@@ -300,7 +308,7 @@ declare namespace Protocol {
     topic: string;
     version: number;
     visit: string;
-    why: "claimed" | "declined" | "withdrawn" | "expired" | "closed";
+    why: "claimed" | "declined" | "withdrawn" | "expired" | "closed" | "moved";
     by: PersonPart | null;
   }
 
@@ -575,6 +583,13 @@ declare namespace Protocol {
     visit: string;
   }
 
+  interface VisitMove {
+    type: "visit.move";
+    id: number;
+    visit: string;
+    area: string;
+  }
+
   interface VisitUrgency {
     type: "visit.urgency";
     id: number;
@@ -734,6 +749,7 @@ declare namespace Protocol {
     "visit.end": VisitEnd;
     "visit.assign": VisitAssign;
     "visit.unassign": VisitUnassign;
+    "visit.move": VisitMove;
     "visit.urgency": VisitUrgency;
     "visit.decline": VisitDecline;
     "visit.close": VisitClose;
@@ -774,6 +790,7 @@ declare namespace Protocol {
     "visit.end": Done;
     "visit.assign": Done;
     "visit.unassign": Done;
+    "visit.move": Done;
     "visit.urgency": Done;
     "visit.decline": Done;
     "visit.close": Done;

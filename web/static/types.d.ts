@@ -91,6 +91,8 @@ interface ListBoot extends StaffBoot {
   reopen_ms: number;
   /** The clinic's regions, code -> name. */
   regions: Record<string, string>;
+  /** The clinic's waiting areas, id -> name; none where there is one queue. */
+  areas: Record<string, string>;
 }
 
 /** What each kind of step of the setup guide is answered with. */
@@ -186,6 +188,7 @@ interface ListView {
   changeSift: (sift: import("./staff/sift.js").Sift) => void;
   staff: Map<string, Protocol.StaffPart>;
   limits: Protocol.QueueLimits;
+  areas: Record<string, string>;
   loaded: boolean;
   cases: import("./staff/cases.js").Cases;
   claiming: Set<string>;

@@ -13,6 +13,7 @@ from signalling.visit import commands as c
 from signalling.visit.call_quality import HEARD_LOST, PICTURE, ROUND_TRIP, SENT_LOST, Tally
 from signalling.visit.record import Outcome, Person, Photo, Policy, Staff, Status, Triage, Visit
 from signalling.visit.urgency import Urgency
+from signalling.visit.waiting_area import Area
 from tests.signalling.visits import (
     ADMIN,
     ANA,
@@ -45,6 +46,7 @@ FULL = replace(
     booked_ms=T0 + 1,
     admins_until_ms=T0 + 2,
     patient=replace(ANA, filled_in_by="Ben"),
+    area=Area("mind", "Behavioural health"),
     triage=Triage(level=Urgency.URGENT, by=Person("osei", "Osei")),
 )
 
@@ -75,6 +77,7 @@ def test_a_row_of_the_queue_has_what_one_needs_to_choose() -> None:
         "blocked": False,
         "phone_shown": "+1 512 555 0142",
         "urgency": {"level": "urgent", "by": {"id": "osei", "name": "Osei"}, "answer": ""},
+        "area": {"id": "mind", "name": "Behavioural health"},
     }
     shown_so = replace(FULL, patient=replace(FULL.patient, phone_shown="(512) 555-0142 ext. 12"))
     assert views.row(shown_so).phone_shown == "(512) 555-0142 ext. 12"
@@ -152,6 +155,7 @@ def test_parties_see_each_other_but_no_answers_of_the_guide() -> None:
             }
             for key, name in (("patient", "Ana Ruiz"), ("provider", "Osei"))
         },
+        "area": None,
     }
     assert not views.visit_part(claimed()).parties["patient"].started
     assert not views.visit_part(claimed()).guide_done
@@ -179,6 +183,7 @@ def test_a_patient_sees_only_the_outcome_of_an_ended_visit() -> None:
         "claimant": None,
         "taking_over": None,
         "parties": {},
+        "area": None,
     }
     assert not views.visit_over(ended()).guide_done
 
@@ -217,6 +222,7 @@ def test_colleagues_see_who_is_on_call_and_in_session() -> None:
         "on_call": True,
         "in_session": True,
         "states": ("TX",),
+        "areas": (),
     }
     assert shown(views.person(Person("zoe", "Zoe"))) == {"id": "zoe", "name": "Zoe"}
     assert views.person(None) is None

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Status, Visit
-from signalling.visit.relations import Decided
+from signalling.visit.relations import Decided, Refusal
 from signalling.visit.rules import RULES, decide
 from signalling.visit.urgency import Urgency
+from signalling.visit.waiting_area import Area
 from tests.signalling.visits import (
     ANA,
     IN_STATUS,
@@ -38,6 +40,7 @@ COMMANDS: dict[str, c.Command] = {
     "assign": c.Assign("lin"),
     "unassign": c.Unassign(),
     "set urgency": c.SetUrgency(Urgency.URGENT),
+    "move": c.Move("mind"),
     "claim": c.Claim(),
     "decline": c.Decline("No"),
     "close": c.Close(),
@@ -70,6 +73,7 @@ queued   withdraw  patient
 queued   assign    admin
 queued   unassign  admin
 queued   set urgency  claimant, assignee, on call, off call, admin
+queued   move      on call, assignee, admin
 queued   claim     on call, assignee, admin
 queued   decline   admin
 queued   close     admin, system
@@ -150,9 +154,10 @@ def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]
             if visit.is_open:
                 visit = does(visit, c.Save("allergies", "None", left=True), people()["patient"])
                 visit = does(visit, c.AddPhoto("p_0", 800, 600, ""), people()["patient"])
+        facts = replace(context(T0 + 70_000, staff=on_call("lin")), areas={"mind": "Mind"})
         for name, command in COMMANDS.items():
             for who, actor in everybody.items():
-                decided = decide(visit, command, actor, context(T0 + 70_000, staff=on_call("lin")))
+                decided = decide(visit, command, actor, facts)
                 if isinstance(decided, Decided):
                     yield str(status), name, who, "allowed" if decided.event is not None else "again"
                 else:
@@ -196,3 +201,19 @@ def test_the_same_id_in_another_organisation_is_another_person(who: str) -> None
     assert people(ORG)[who].id == people(OTHER)[who].id
     decided = decide(live(), c.Enter("c", "w"), people(OTHER)[who], context())
     assert getattr(decided, "code", None) == "not_found"
+
+
+def test_f39_on_call_in_other_areas_is_no_more_than_off_call() -> None:
+    """Compares all commands in all statuses with what the table says of somebody who is off call."""
+    ray = people()["on call"]
+    staff = {who: replace(one, areas=("mind",)) for who, one in on_call("lin").items()}
+    facts = replace(context(T0 + 70_000, staff=staff), areas={"mind": "Mind", "walk-in": "Walk-in"})
+    rows = reviewed()
+    for status in Status:
+        visit = replace(IN_STATUS[status](), area=Area("walk-in", "Walk-in"))
+        for name, command in COMMANDS.items():
+            decided = decide(visit, command, ray, facts)
+            allowed = (str(status), name, "off call") in rows
+            assert isinstance(decided, Decided) is allowed, (status, name)
+            if (str(status), name) in {("queued", "claim"), ("queued", "move")}:
+                assert decided == Refusal("other_area")

@@ -59,6 +59,7 @@ def test_a_record_of_before_a_field_has_its_neutral_value() -> None:
         "on_call": False,
         "on_call_since_ms": None,
         "states": (),
+        "areas": (),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from typing import ClassVar
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from signalling.visit import commands as c
 from signalling.visit.record import Actor, Policy, Visit
 from signalling.visit.relations import Context, Decided
 from signalling.visit.rules import decide
+from signalling.visit.setup_guide import Guide
 from tests.signalling.visits import ANA, GUIDE, VISIT, people
 from tests.signalling.waits import until
 from web.server.valkey import EmbeddedStore
@@ -39,6 +41,10 @@ class Anywhere:
     """Any organisation, with the same guide and limits."""
 
     policy, guide = POLICY, GUIDE
+    area_names: ClassVar[dict[str, str]] = {}
+
+    def guide_of(self, area: str, /) -> Guide:
+        return self.guide
 
     async def get(self, organisation: str, /) -> Anywhere:
         return self

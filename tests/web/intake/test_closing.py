@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from signalling.visit.commands import Assign
-from signalling.visit.record import Actor, Outcome, Policy, Role, Status, Visit
+from signalling.visit.record import Actor, Outcome, PatientInformation, Policy, Role, Status, Visit
 from tests.web.site import Site
+from web.identity.visitors import patient
 from web.intake.closing import close_lines, ends, is_closing
 from web.keys import ORGANISATIONS, SERVICE
 from web.organisations import demo
+from web.organisations.settings import Area
 
 SHUT = ((("00:00", "00:01"),),) * 7
 CLOSES = Policy(closes_line=True)
@@ -62,3 +64,17 @@ async def test_f18_a_visit_that_was_booked_or_is_assigned_stays(site: Site) -> N
     await site.app[SERVICE].set_on_call(admin, on=True)
     await site.app[SERVICE].command(admin, visit.id, Assign("u_hale"))
     assert not ends(await the_visit(site))
+
+
+async def test_f39_the_line_of_an_area_ends_by_the_hours_of_that_area(site: Site) -> None:
+    service, organisations = site.app[SERVICE], site.app[ORGANISATIONS]
+    open_area = Area(id="mind", name="Mind", hours=((("00:00", "24:00"),),) * 7)
+    await site.change(areas=(open_area,), hours=SHUT, policy=CLOSES)
+    ana = patient("demo", "v_mind", "Ana Ruiz")
+    information = PatientInformation(
+        name="Ana", birth_date="1990-04-02", phone="", email="", state="", reason="", language="en"
+    )
+    await service.open(ana, information, "v_mind", area="mind")
+    assert await close_lines(service, organisations) == 0
+    await site.change(areas=(replace(open_area, hours=None),))
+    assert await close_lines(service, organisations) == 1

@@ -163,6 +163,7 @@ class Clinic:
             "admins_until_ms": None,
             "filled_in_by": None,
             "urgency": None,
+            "area": None,
             **changes,
         }
         self.rows[visit] = row

@@ -111,6 +111,8 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
             "hours": HOURS,
             "open_visits": [],
             "welcome": "See a clinician by video today, without an appointment.",
+            "information_path": "/demo/information",
+            "areas": [("/demo/mind", "Behavioural health")],
             "meet_now": {
                 "available": True,
                 "why": None,

@@ -22,7 +22,7 @@ from web.intake.availability import availability
 from web.intake.information_form import today_anywhere
 from web.intake.opening import id_of_form, open_once
 from web.intake.wait_words import wait_words
-from web.keys import OPENINGS, ORGANISATIONS, SERVICE, SESSIONS, TEXT_SERVICES
+from web.keys import OPENINGS, ORGANISATION, ORGANISATIONS, SERVICE, SESSIONS, TEXT_SERVICES
 from web.languages.i18n import (
     N_,
     current,
@@ -71,7 +71,19 @@ async def start(request: web.Request) -> web.Response:
 
 async def calendar(request: web.Request) -> web.Response:
     """Answer GET /{organisation}: the public-facing calendar."""
-    organisation = await organisation_of(request)
+    return await _calendar(request, await organisation_of(request), "")
+
+
+async def area_calendar(request: web.Request) -> web.Response:
+    """Answer GET /{organisation}/{area}: the calendar of a waiting area."""
+    organisation, area = await organisation_of(request), request.match_info["area"]
+    if area not in organisation.area_names:
+        return await no_such_page(request)
+    return await _calendar(request, organisation.within(area), area)
+
+
+async def _calendar(request: web.Request, organisation: Organisation, area: str) -> web.Response:
+    request[ORGANISATION] = organisation
     visits = await open_visits(request, organisation)
     local = datetime.now(ZoneInfo(organisation.timezone))
     hours = [
@@ -80,11 +92,13 @@ async def calendar(request: web.Request) -> web.Response:
     ]
     context = {
         "hours": hours,
-        "meet_now": await meet_now(request.app[SERVICE], organisation),
+        "meet_now": await meet_now(request.app[SERVICE], organisation, area),
+        "information_path": _information_path(organisation, area),
+        "areas": [] if area else [(f"/{organisation.id}/{one.id}", one.name) for one in organisation.areas],
         "open_visits": [(_path(organisation, visit), visit.patient.name) for visit in visits],
         "welcome": organisation.welcome,
         "private": False,
-        "week": await calendar_week(request, organisation),
+        "week": None if area else await calendar_week(request, organisation),
         "booked": await booked_here(request, organisation),
         "week_path": f"/{organisation.id}",
         "week_action": f"/{organisation.id}/appointments/hold",
@@ -92,12 +106,12 @@ async def calendar(request: web.Request) -> web.Response:
     return page(request, "calendar.html", context, title=organisation.name, unmixed=True)
 
 
-async def shut_words(service: Service, organisation: Organisation) -> str:
+async def shut_words(service: Service, organisation: Organisation, area: str = "") -> str:
     """Return why a form that was filled in cannot be sent now, and when it can; "" if it can.
 
     Raises `UnavailableError`.
     """
-    found = await availability(service, organisation)
+    found = await availability(service, organisation, area)
     if found.why is None:
         return ""
     if found.why == "nobody_on_call":
@@ -116,9 +130,30 @@ def _span_words(opens: str, closes: str) -> str:
     return f"{opening} – {closing}"
 
 
-async def meet_now(service: Service, organisation: Organisation) -> dict[str, Any]:
+def _information_path(organisation: Organisation, area: str) -> str:
+    return f"/{organisation.id}/information" + (f"?area={area}" if area else "")
+
+
+def _home(organisation: Organisation, area: str) -> str:
+    return f"/{organisation.id}" + (f"/{area}" if area else "")
+
+
+async def _within(request: web.Request) -> tuple[Organisation, str]:
+    """Return the settings in the area that the request asks for, and its id; "" if there is no such area."""
+    organisation = await organisation_of(request)
+    area = _asked_area(request, organisation)
+    request[ORGANISATION] = organisation.within(area)
+    return organisation.within(area), area
+
+
+def _asked_area(request: web.Request, organisation: Organisation) -> str:
+    asked = request.query.get("area", "")
+    return asked if asked in organisation.area_names else ""
+
+
+async def meet_now(service: Service, organisation: Organisation, area: str = "") -> dict[str, Any]:
     """Return the words and figures of Meet Now for a page. Raises `UnavailableError`."""
-    found = await availability(service, organisation)
+    found = await availability(service, organisation, area)
     return {
         "available": found.why is None,
         "why": found.why,
@@ -135,11 +170,11 @@ async def information(request: web.Request) -> web.Response:
 
     `?another`: the form for another person, who has a visit of their own.
     """
-    organisation = await organisation_of(request)
+    organisation, area = await _within(request)
     if "another" not in request.query and await open_visits(request, organisation):
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
-    if (await availability(request.app[SERVICE], organisation)).why is not None:
-        raise web.HTTPSeeOther(f"/{organisation.id}")  # the calendar shows the reason
+    if (await availability(request.app[SERVICE], organisation, area)).why is not None:
+        raise web.HTTPSeeOther(_home(organisation, area))  # the calendar shows the reason
     form = patient_form.empty(organisation, current())
     return _with_form_cookie(
         request, _form_page(request, organisation, form, {}, another="another" in request.query)
@@ -152,14 +187,14 @@ async def open_a_visit(request: web.Request) -> web.Response:
     If it is sent twice (a double click, a reload), it opens one visit: the form's cookie determines the visit's id. If
     this browser has an open visit of another person, the page asks first.
     """
-    organisation = await organisation_of(request)
+    organisation, area = await _within(request)
     posted = await read_form(request, PATIENT_BYTES)
     form, errors, found = patient_form.check(posted, organisation, today_anywhere())
     visits = await open_visits(request, organisation)
     same = next((visit for visit in visits if found is not None and is_same(visit.patient, found)), None)
     if same is not None:
         raise web.HTTPSeeOther(_path(organisation, same))
-    shut = await shut_words(request.app[SERVICE], organisation)
+    shut = await shut_words(request.app[SERVICE], organisation, area)
     if shut:
         return _later(request, organisation, form, shut, status=409)
     if found is None:
@@ -168,7 +203,7 @@ async def open_a_visit(request: web.Request) -> web.Response:
         held = [(_path(organisation, visit), visit.patient.name) for visit in visits]
         return _with_form_cookie(request, _asked(request, organisation, form, held))
     try:
-        visit_id = await _opened(request, organisation, found)
+        visit_id = await _opened(request, organisation, found, area)
     except BlockedError as blocked:
         later = gettext(MANY).format(minutes=-(-blocked.retry_s // 60))
         response = _later(request, organisation, form, later, status=429)
@@ -182,13 +217,15 @@ async def open_a_visit(request: web.Request) -> web.Response:
     return response
 
 
-async def _opened(request: web.Request, organisation: Organisation, found: PatientInformation) -> str:
+async def _opened(
+    request: web.Request, organisation: Organisation, found: PatientInformation, area: str
+) -> str:
     """Return the id of the form's visit. If that has ended, the form is used a second time and opens another."""
     visit_id = id_of_form(organisation.id, request.cookies.get(_form_cookie(request), ""))
     for one in (visit_id, new_id("v")):
         limit = request.app[OPENINGS].one(request, organisation.id)
         actor = patient(organisation.id, one, found.name)
-        visit = await open_once(request.app[SERVICE], actor, found, one, limit=limit)
+        visit = await open_once(request.app[SERVICE], actor, found, one, area=area, limit=limit)
         if visit.is_open:
             break
     return visit.id
@@ -252,11 +289,14 @@ def _path(organisation: Organisation, visit: Visit) -> str:
     return f"/{organisation.id}/visit?visit={visit.id}"
 
 
-def form_context(organisation: Organisation, form: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
-    """Return the context of the patient information form."""
+def form_context(
+    organisation: Organisation, form: dict[str, str], errors: dict[str, str], area: str = ""
+) -> dict[str, Any]:
+    """Return the context of the patient information form, which opens a visit in this area."""
     return {
         "form": form,
         "errors": errors,
+        "area": area,
         "regions": list(organisation.regions.items()),
         "languages": [(code, LANGUAGES[code]) for code in organisation.languages],
     }
@@ -270,7 +310,10 @@ def _form_page(
     *,
     another: bool,
 ) -> web.Response:
-    context = {**form_context(organisation, form, errors), "another": another}
+    context = {
+        **form_context(organisation, form, errors, _asked_area(request, organisation)),
+        "another": another,
+    }
     title = gettext("Please check: your information") if errors else gettext("Your information")
     return page(request, "information.html", context, title=title, status=422 if errors else 200)
 
@@ -279,7 +322,7 @@ def _asked(
     request: web.Request, organisation: Organisation, form: dict[str, str], visits: list[tuple[str, str]]
 ) -> web.Response:
     """Return the form as it was sent, with the question whether it is for another person than the open visits."""
-    context = {**form_context(organisation, form, {}), "visits": visits}
+    context = {**form_context(organisation, form, {}, _asked_area(request, organisation)), "visits": visits}
     title = gettext("A second visit? Your information")
     return page(request, "information.html", context, title=title, status=409)
 
@@ -289,7 +332,11 @@ def _later(
 ) -> web.Response:
     """Return the form as it was sent, with a sentence about when it can be sent again."""
     book = status == 409 and organisation.booking.enabled
-    context = {**form_context(organisation, form, {}), "later": later, "book": book}
+    context = {
+        **form_context(organisation, form, {}, _asked_area(request, organisation)),
+        "later": later,
+        "book": book,
+    }
     title = gettext("Please try again later: your information")
     return page(request, "information.html", context, title=title, status=status)
 

@@ -86,9 +86,7 @@ class Calendar:
             "country": organisation.country,
             "asks_region": organisation.asks_region,
             "accent": organisation.accent or "",
-            "hours": [
-                [(opens, _as_clock(closes)) for opens, closes in spans] for spans in organisation.hours
-            ],
+            "hours": clock_hours(organisation.hours),
             "closed": list(organisation.closed),
             "languages": list(organisation.languages),
             "enabled": organisation.booking.enabled,
@@ -104,15 +102,12 @@ class Calendar:
         form = _typed(posted)
         errors = {
             **_wrong_texts(form),
-            **{f"hours-{day}": said for day in range(7) if (said := _wrong_day(form["hours"][day]))},
+            **{f"hours-{day}": said for day, said in wrong_week(form["hours"]).items()},
             **{name: wrong for name in NUMBERS if (wrong := _wrong_number(name, form[name]))},
         }
         bookable = (form["bookable_from"], form["bookable_to"])
-        if wrong := _wrong_day([bookable]):
+        if wrong := wrong_day([bookable]):
             errors["bookable_from"] = wrong
-        if not errors.keys() & {f"hours-{day}" for day in range(7)}:
-            for day in too_long_nights([_spans(pairs) for pairs in form["hours"]]):
-                errors[f"hours-{day}"] = gettext("The hours of the day before end later than these begin.")
         if any(_date(text) is None for text in form["closed"]):
             errors["closed"] = gettext("Write each closed day as a whole date.")
         elif len(form["closed"]) > MOST_CLOSED:
@@ -128,15 +123,15 @@ class Calendar:
                 country=form["country"],
                 asks_region=form["asks_region"],
                 accent=form["accent"] or None,
-                hours=tuple(_spans(day) for day in form["hours"]),
+                hours=tuple(spans_of(day) for day in form["hours"]),
                 closed=tuple(sorted(set(form["closed"]))),
                 languages=tuple(form["languages"]),
                 booking=replace(
                     document.booking,
                     enabled=form["enabled"],
                     feed_initials=form["feed_initials"],
-                    opens=_spans([bookable])[0][0],
-                    closes=_spans([bookable])[0][1],
+                    opens=spans_of([bookable])[0][0],
+                    closes=spans_of([bookable])[0][1],
                     **{name: int(form[name]) for name in NUMBERS},
                 ),
                 policy=replace(document.policy, **{name: form[name] for name in CHOICES}),
@@ -173,13 +168,28 @@ def zones() -> list[str]:
     return sorted(available_timezones(), key=lambda name: ("/" not in name or name.startswith("Etc/"), name))
 
 
-def _typed(posted: Posted) -> Form:
-    """Return the form as it was filled in, unchecked; only empty rows are left out."""
+def clock_hours(hours: Sequence[Day]) -> list[list[Span]]:
+    """Return the opening hours of a week as the fields of a form have them."""
+    return [[(opens, _as_clock(closes)) for opens, closes in spans] for spans in hours]
+
+
+def hours_words(hours: Sequence[Day]) -> str:
+    """Return the opening hours of a week in words."""
+    return ", ".join(f"{day} {_day_words(spans)}" for day, spans in zip(day_names(), hours, strict=True))
+
+
+def typed_hours(posted: Posted, prefix: str = "") -> list[list[Span]]:
+    """Return the opening hours of a week as they were filled in, unchecked; only empty rows are left out."""
     days = []
     for day in range(7):
-        opens, closes = posted.getall(f"opens-{day}", []), posted.getall(f"closes-{day}", [])
+        opens, closes = (posted.getall(f"{prefix}{end}-{day}", []) for end in ("opens", "closes"))
         pairs = [(a.strip()[:5], b.strip()[:5]) for a, b in zip(opens, closes, strict=False)]
         days.append([pair for pair in pairs if any(pair)][: MOST_SPANS + 1])
+    return days
+
+
+def _typed(posted: Posted) -> Form:
+    """Return the form as it was filled in, unchecked; only empty rows are left out."""
     return {
         **{
             name: plain(posted.get(name, ""), bounds(Organisation, name).most, lines=name != "name")
@@ -189,7 +199,7 @@ def _typed(posted: Posted) -> Form:
         "country": posted.get("country", "")[:2],
         "asks_region": "asks_region" in posted,
         "accent": posted.get("accent", "").strip().lower()[:7],
-        "hours": days,
+        "hours": typed_hours(posted),
         "closed": [text.strip()[:10] for text in posted.getall("closed", []) if text.strip()][
             : MOST_CLOSED + 1
         ],
@@ -218,12 +228,22 @@ def _wrong_texts(form: Form) -> dict[str, str]:
     return found
 
 
-def _wrong_day(pairs: Sequence[Span]) -> str:
+def wrong_week(days: Sequence[Sequence[Span]]) -> dict[int, str]:
+    """Return what is wrong with the opening hours of a week, by day from 0."""
+    wrong = {day: said for day, pairs in enumerate(days) if (said := wrong_day(pairs))}
+    if wrong:
+        return wrong
+    said = gettext("The hours of the day before end later than these begin.")
+    return dict.fromkeys(too_long_nights([spans_of(pairs) for pairs in days]), said)
+
+
+def wrong_day(pairs: Sequence[Span]) -> str:
+    """Return what is wrong with the opening hours of a day; "" if nothing is."""
     if len(pairs) > MOST_SPANS:
         return gettext("These are too many opening times for one day.")
     if not all(TIME.fullmatch(end) for pair in pairs for end in pair):
         return gettext("Write both an opening and a closing time, such as 09:00 and 17:00.")
-    spans = _spans(pairs)
+    spans = spans_of(pairs)
     if any(opens == closes for opens, closes in spans):
         return gettext("Opening and closing time are the same; a whole day is 00:00 to 00:00.")
     if any(is_night(before) or before[1] > after[0] for before, after in itertools.pairwise(spans)):
@@ -231,7 +251,7 @@ def _wrong_day(pairs: Sequence[Span]) -> str:
     return ""
 
 
-def _spans(pairs: Sequence[Span]) -> tuple[Span, ...]:
+def spans_of(pairs: Sequence[Span]) -> tuple[Span, ...]:
     """Return the day's spans in order; adjacent spans are joined."""
     found: list[Span] = []
     for opens, closes in sorted(

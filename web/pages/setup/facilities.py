@@ -50,9 +50,11 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def patient_qr(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/qr.svg: the patients' link, which is not secret."""
+    """Answer GET /{organisation}/qr.svg: the patients' link, which is not secret; `?area=` that of a waiting area."""
     organisation = await organisation_of(request)
-    return qr.answer(request, _origin(request) + f"/{organisation.id}", organisation.id)
+    area = request.query.get("area", "")
+    path = f"{organisation.id}/{area}" if area in organisation.area_names else organisation.id
+    return qr.answer(request, f"{_origin(request)}/{path}", path.replace("/", "-"))
 
 
 async def facility_qr(request: web.Request) -> web.Response:

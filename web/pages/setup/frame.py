@@ -81,6 +81,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("", N_("First set-up")),
     ("calendar", N_("Public-facing calendar")),
     ("guide", N_("Setup guide")),
+    ("areas", N_("Waiting areas")),
     ("people", N_("People")),
     ("policy", N_("Rules and limits")),
     ("mail", N_("Mail")),

@@ -15,7 +15,7 @@ from web.languages.i18n import gettext
 from web.organisations.guide_versions import Version, Versions
 from web.organisations.settings import Organisation
 from web.pages.setup import guide_form
-from web.pages.setup.frame import Form, Parsed, admin, posted_to, save, show, when
+from web.pages.setup.frame import Form, Parsed, admin, path_of, posted_to, save, show, when
 
 SECTION = guide_form.GuideSection()
 
@@ -23,6 +23,7 @@ SECTION = guide_form.GuideSection()
 async def guide(request: web.Request) -> web.Response:
     """Answer GET …/setup/guide: the form; `?version=` fills it with an earlier version, without saving."""
     organisation, _ = await admin(request)
+    section = _section(request, organisation)
     asked = request.query.get("version", "")
     parsed = None
     if asked.isascii() and asked.isdigit() and len(asked) < 8:
@@ -32,14 +33,15 @@ async def guide(request: web.Request) -> web.Response:
             raise web.HTTPNotFound from None
         parsed = Parsed(guide_form.form_of(earlier), {}, lambda document: document)
     more = await _context(
-        request, organisation, SECTION.form(organisation) if parsed is None else parsed.form
+        request, organisation, section.form(organisation) if parsed is None else parsed.form
     )
-    return show(request, organisation, SECTION, parsed, **{**more, "taken_up": asked if parsed else ""})
+    return show(request, organisation, section, parsed, **{**more, "taken_up": asked if parsed else ""})
 
 
 async def save_guide(request: web.Request) -> web.Response:
     """Answer POST …/setup/guide: carry out the pressed button, given by `do`."""
     organisation, account = await admin(request)
+    section = _section(request, organisation)
     posted = await posted_to(request)
     form = guide_form.typed(posted)
     pressed = guide_form.moved(form, posted.get("do", "save"))
@@ -48,15 +50,26 @@ async def save_guide(request: web.Request) -> web.Response:
         more = await _context(request, organisation, pressed.form)
         revision = posted.get("revision", "")
         return show(
-            request, organisation, SECTION, parsed, **{**more, "focus": pressed.focus, "revision": revision}
+            request, organisation, section, parsed, **{**more, "focus": pressed.focus, "revision": revision}
         )
     before = organisation
     more = await _context(request, organisation, form)
     try:
-        return await save(request, organisation, account, SECTION, posted, **more)
+        return await save(request, organisation, account, section, posted, **more)
     except web.HTTPSeeOther:
         await _keep_versions(request, before, account)
+        if isinstance(section, guide_form.AreaGuide):
+            path = path_of(organisation, section.name)
+            raise web.HTTPSeeOther(f"{path}?saved&area={section.area}") from None
         raise
+
+
+def _section(request: web.Request, organisation: Organisation) -> guide_form.GuideSection:
+    """Return the section of the area that `?area=` names, else that of the organisation. Raises HTTP 404."""
+    area = request.query.get("area", "")
+    if area and area not in organisation.area_names:
+        raise web.HTTPNotFound
+    return guide_form.AreaGuide(area) if area else SECTION
 
 
 async def _keep_versions(request: web.Request, before: Organisation, account: Account) -> None:
@@ -77,7 +90,11 @@ async def _keep_versions(request: web.Request, before: Organisation, account: Ac
 async def _context(request: web.Request, organisation: Organisation, form: Form) -> dict[str, Any]:
     found = await Versions(request.app[REDIS]).list(organisation.id)
     rows = form["steps"]
+    area = request.query.get("area", "")
+    of_area = {"form_path": f"{path_of(organisation, 'guide')}?area={area}"} if area else {}
     return {
+        **of_area,
+        "area_name": organisation.area_names.get(area, ""),
         "kinds": [(str(kind), gettext(label)) for kind, label in guide_form.KINDS.items()],
         "kind_words": {kind: gettext(label) for kind, label in guide_form.KINDS.items()},
         "conditions": [guide_form.conditions(rows, index) for index in range(len(rows))],

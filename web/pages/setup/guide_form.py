@@ -77,7 +77,7 @@ class GuideSection:
             version = document.guide.version
             if Guide(version=version, steps=tuple(steps), levels=levels) == document.guide:
                 return document
-            guide = Guide(version=version + 1, steps=tuple(steps), levels=levels)
+            guide = Guide(version=document.next_guide, steps=tuple(steps), levels=levels)
             return replace(document, guide=guide)
 
         return Parsed(form, errors, apply)
@@ -88,6 +88,36 @@ class GuideSection:
             gettext("Step %(number)s") % {"number": number}: _words(row)
             for number, row in enumerate(form_of(organisation.guide)["steps"], 1)
         }
+
+
+class AreaGuide(GuideSection):
+    """The setup guide of a waiting area; until it is saved, the clinic's own is shown."""
+
+    def __init__(self, area: str) -> None:
+        self.area = area
+
+    def form(self, organisation: Organisation) -> Form:
+        """Return the form with the area's guide."""
+        return super().form(organisation.within(self.area))
+
+    def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
+        """Return the posted form, with a sentence for each wrong field."""
+        parsed = super().parse(posted, organisation.within(self.area))
+
+        def apply(document: Organisation) -> Organisation:
+            inside = document.within(self.area)
+            guide = parsed.apply(inside).guide
+            if guide == inside.guide:
+                return document
+            guide = replace(guide, version=document.next_guide)
+            areas = (replace(one, guide=guide) if one.id == self.area else one for one in document.areas)
+            return replace(document, areas=tuple(areas), newest_guide=guide.version)
+
+        return Parsed(parsed.form, parsed.errors, apply)
+
+    def shown(self, organisation: Organisation) -> dict[str, str]:
+        """Return the area's guide in words, a line for each step."""
+        return super().shown(organisation.within(self.area))
 
 
 def form_of(guide: Guide) -> Form:

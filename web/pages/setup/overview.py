@@ -131,8 +131,19 @@ async def links(request: web.Request) -> web.Response:
             "help": gettext(link.help),
             "path": f"/{organisation.id}{link.path}",
             "url": f"{origin}/{organisation.id}{link.path}",
+            "qr": f"/{organisation.id}/qr.svg" if not link.path else "",
         }
         for link in LINKS
+    ]
+    found += [
+        {
+            "label": area.name,
+            "help": gettext("The calendar of this waiting area."),
+            "path": f"/{organisation.id}/{area.id}",
+            "url": f"{origin}/{organisation.id}/{area.id}",
+            "qr": f"/{organisation.id}/qr.svg?area={area.id}",
+        }
+        for area in organisation.areas
     ]
     return draw(request, organisation, "links", "setup/links.html", {"links": found})
 

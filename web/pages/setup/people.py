@@ -72,6 +72,8 @@ async def add_person(request: web.Request) -> web.Response:
             errors["email"] = gettext("Write an email address such as ana@example.org.")
     if errors:
         return await _draw(request, organisation, account, Shown("", form, errors, 422))
+    if form["areas"]:
+        added = await _save(request, organisation, added, form)
     await noted(request, "account.added", added.id)
     return await _linked(request, organisation, account, added, "invite")
 
@@ -118,6 +120,7 @@ async def _save(request: web.Request, organisation: Organisation, person: Accoun
         name=form["name"],
         role=Role(form["role"]),
         states=tuple(form["states"]),
+        areas=tuple(form["areas"]),
     )
 
 
@@ -152,9 +155,8 @@ ACTS = {
 
 def fingerprint(person: Account) -> str:
     """Return a hash of the values that a person's form was made from, so that a change in between is noticed."""
-    said = repr(
-        (person.name, person.role, person.states, person.disabled, bool(person.hash), person.second_factor)
-    )
+    access = (person.disabled, bool(person.hash), person.second_factor)
+    said = repr((person.name, person.role, person.states, person.areas, *access))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
@@ -187,6 +189,7 @@ def _typed(posted: Posted, organisation: Organisation, states: tuple[str, ...] =
         "email": posted.get("email", "").strip()[:255],
         "role": posted.get("role", ""),
         "states": [code for code in regions if code in chosen] if regions else list(states),
+        "areas": [area for area in organisation.area_names if area in posted.getall("areas", [])],
     }
 
 
@@ -205,7 +208,7 @@ async def _draw(
     request: web.Request, organisation: Organisation, account: Account, shown: Shown
 ) -> web.Response:
     accounts = await request.app[ACCOUNTS].list(organisation.id)
-    new: Form = {"name": "", "email": "", "role": Role.PROVIDER, "states": []}
+    new: Form = {"name": "", "email": "", "role": Role.PROVIDER, "states": [], "areas": []}
     rows = [
         {
             "account": person,
@@ -215,7 +218,7 @@ async def _draw(
             "seen": fingerprint(person),
             "form": shown.form
             if shown.person == person.id
-            else {"name": person.name, "role": person.role, "states": person.states},
+            else {"name": person.name, "role": person.role, "states": person.states, "areas": person.areas},
             "errors": shown.errors if shown.person == person.id else {},
         }
         for person in accounts
@@ -227,6 +230,7 @@ async def _draw(
         "new_errors": shown.errors if shown.person == "" else {},
         "errors": {name and f"{prefix}-{name}": text for name, text in shown.errors.items()},
         "regions": list(organisation.regions.items()),
+        "areas": list(organisation.area_names.items()),
         "roles": [(role, gettext(label)) for role, label in ROLES.items()],
         "link": shown.link,
         "linked": shown.linked,

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from web.pages.setup import facilities, guide, logo, mail, overview, people, programs, texts
+from web.pages.setup import areas, facilities, guide, logo, mail, overview, people, programs, texts
 from web.pages.setup.audit import audit
 from web.pages.setup.frame import keeping
 from web.pages.staff import password
@@ -19,6 +19,8 @@ ROUTES = (
     web.get("/{organisation}/logo/{name}", logo.logo),
     web.get(f"{HOME}/guide", guide.guide),
     web.post(f"{HOME}/guide", keeping(guide.save_guide)),
+    web.get(f"{HOME}/areas", areas.areas),
+    web.post(f"{HOME}/areas", keeping(areas.save_areas)),
     web.get(f"{HOME}/people", people.people),
     web.post(f"{HOME}/people", keeping(people.add_person)),
     web.post(f"{HOME}/people/{{person}}", keeping(people.change_person)),

@@ -111,6 +111,7 @@ async def shell(request: web.Request) -> web.Response:
         "guests": True,
         "reopen_ms": organisation.policy.reopen_ms,
         "regions": organisation.regions,
+        "areas": organisation.area_names,
     }
     return page(request, "staff.html", {"boot": boot}, title=gettext("Sessions List"))
 

@@ -225,8 +225,26 @@ function wrote(line) {
   redraw();
 }
 
+/** @type {string | undefined} the id of the waiting area; undefined until it is known */
+let waitsIn;
+
+/** Staff moved the patient to another waiting area: said once; the waiting room goes on to say where. */
+function followArea() {
+  if (!state.visit) return;
+  const { area, status } = state.visit;
+  const moved = waitsIn !== undefined && waitsIn !== (area?.id ?? "");
+  waitsIn = area?.id ?? "";
+  if (!moved || status !== "queued") return;
+  toast(
+    area
+      ? t("You were moved to {area}. The time that you have waited counts.", { area: area.name })
+      : t("You were moved to another line. The time that you have waited counts."),
+  );
+}
+
 /** Make a session while the visit is claimed or live; release the camera when it no longer is. */
 function followVisit() {
+  followArea();
   const now = phase();
   if (now === "after") chat.stop();
   else chat.start();

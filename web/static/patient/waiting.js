@@ -144,6 +144,7 @@ export function waitingRoom({ state, visit, act, organisation, lines, photos, ph
           }
         </p>
       </div>
+      ${visit.area ? html`<p>${t("You wait for {area}.", { area: visit.area.name })}</p>` : nothing}
       <p class="small quiet num">
         ${t("You have been in line since {time}, when you opened the setup guide.", {
           time: clock(visit.arrived_ms),

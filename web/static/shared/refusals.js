@@ -12,6 +12,7 @@ const WORDS = {
   already_claimed: ({ by }) =>
     by ? t("{name} has claimed this visit.", by) : t("Someone else has claimed this visit."),
   not_on_call: () => t("Go On-Call first."),
+  other_area: () => t("This request is in a waiting area in which you do not work."),
   in_session: () => t("End or return your live session first."),
   front_desk: () => t("The front desk looks at this request first."),
   not_licensed: () => t("You are not licensed where this patient is."),

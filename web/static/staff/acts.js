@@ -6,6 +6,7 @@ import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { announce, ask, toast } from "../shared/ui.js";
 import {
+  askArea,
   askAssign,
   askDecline,
   askInvite,
@@ -26,6 +27,7 @@ export class Acts {
   #drawer;
   #me;
   #guests;
+  #areas;
   #claimed;
 
   /**
@@ -38,15 +40,17 @@ export class Acts {
    *   drawer: import("../shared/ui.js").Drawer,
    *   me: Account,
    *   guests: boolean,
+   *   areas: Record<string, string>,
    *   claimed: (visit: string) => void,
    * }} options
    */
-  constructor({ client, queue, sessions, drawer, me, guests, claimed }) {
+  constructor({ client, queue, sessions, drawer, me, guests, areas, claimed }) {
     this.#client = client;
     this.#people = { queue, sessions };
     this.#drawer = drawer;
     this.#me = me;
     this.#guests = guests;
+    this.#areas = areas;
     this.#claimed = claimed;
   }
 
@@ -70,6 +74,7 @@ export class Acts {
     return {
       assign: (/** @type {Protocol.Row} */ request) => this.#assign(request),
       unassign: (/** @type {Protocol.Row} */ { visit }) => this.#say({ type: "visit.unassign", visit }),
+      move: (/** @type {Protocol.Row} */ request) => this.#move(request),
       urgency: (/** @type {Protocol.Row} */ request) => this.#urgency(request),
       decline: (/** @type {Protocol.Row} */ request) => this.#decline(request),
       message: (/** @type {Protocol.Row} */ request) => this.#message(request),
@@ -113,6 +118,13 @@ export class Acts {
     const chosen = await askUrgency(request, this.#people.queue.limits);
     const level = LEVELS.find((level) => level === chosen?.level);
     if (level) this.#say({ type: "visit.urgency", visit: request.visit, level });
+  }
+
+  /** @param {Protocol.Row} request */
+  async #move(request) {
+    const chosen = await askArea(request, this.#areas);
+    if (chosen)
+      this.#say({ type: "visit.move", visit: request.visit, area: chosen.area }, () => announce(t("Moved.")));
   }
 
   /** @param {Protocol.Row} request */

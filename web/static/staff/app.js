@@ -39,7 +39,16 @@ const sessions = new Sessions();
 const claiming = new Set();
 const cases = new Cases(client, redraw, ({ patient }) => toast(t("{name} added a photo.", patient)));
 const past = new Past(client, redraw);
-const acts = new Acts({ client, queue, sessions, drawer, me, guests: boot.guests, claimed });
+const acts = new Acts({
+  client,
+  queue,
+  sessions,
+  drawer,
+  me,
+  guests: boot.guests,
+  areas: boot.areas ?? {},
+  claimed,
+});
 const own = new OwnVisit({
   client,
   me,
@@ -251,6 +260,7 @@ function list() {
     },
     staff: queue.staff,
     limits: queue.limits,
+    areas: boot.areas ?? {},
     loaded: queue.loaded,
     cases,
     claiming,

@@ -228,3 +228,30 @@ export function askInvite() {
 export function relationWords(relation) {
   return RELATIONS[relation]?.() ?? "";
 }
+
+/**
+ * Resolves to {area} or null; "" is none of them.
+ *
+ * @param {Protocol.Row} request
+ * @param {Record<string, string>} areas id -> name
+ */
+export function askArea(request, areas) {
+  const others = [...Object.entries(areas), ["", t("No area")]].filter(
+    ([id]) => id !== (request.area?.id ?? ""),
+  );
+  return fillIn({
+    title: t("Move {name} to another waiting area", { name: request.name }),
+    text: t("The patient keeps the time that they have waited, and is told where they wait now."),
+    yes: t("Move"),
+    no: t("Cancel"),
+    fields: html`<fieldset class="choices">
+      <legend class="sr">${t("Waiting area")}</legend>
+      ${others.map(
+        ([id, name], index) =>
+          html`<label class="choice"
+            ><input type="radio" name="area" value=${id} ?checked=${index === 0} required /><span
+              ><bdi>${name}</bdi></span></label>`,
+      )}
+    </fieldset>`,
+  });
+}

@@ -33,7 +33,7 @@ function presence(row) {
  * @param {QueuedRow} request
  * @param {ListView} view
  */
-function entries(request, { act, me }) {
+function entries(request, { act, areas, me }) {
   /**
    * @param {string} words
    * @param {(request: QueuedRow) => void} run
@@ -49,6 +49,7 @@ function entries(request, { act, me }) {
       ${words}
     </button>`;
   return html`${entry(t("Send a message"), act.message)}${entry(t("Set the urgency…"), act.urgency)}
+  ${Object.keys(areas).length ? entry(t("Move to another waiting area…"), act.move) : nothing}
   ${me.role === "admin" && request.assignee ? entry(t("Take the assignment back"), act.unassign) : nothing}`;
 }
 
@@ -177,6 +178,7 @@ function row(request, view) {
             : html` <b class="unlicensed">· ${t("you are not licensed there")}</b>`
         }</span><span class="num" dir="ltr">${request.phone_shown || request.phone}</span>
         <span>${languageName(request.language)}</span>
+        ${request.area ? html`<span class="area">${request.area.name}</span>` : nothing}
         ${request.facility ? html`<span>${t("At {place}", { place: request.facility })}</span>` : nothing}
         ${
           request.filled_in_by

@@ -13,14 +13,17 @@ import { levelWords } from "./urgency.js";
  *   provider: string,
  *   waited: string,
  *   urgency: string,
+ *   area: string,
  *   order: string,
  * }} Sift
  */
 /** @type {Sift} */
-export const ALL = { text: "", region: "", provider: "", waited: "", urgency: "", order: "" };
+export const ALL = { text: "", region: "", provider: "", waited: "", urgency: "", area: "", order: "" };
 /** From so many rows on the list can be searched; fewer are seen at a glance. */
 export const MANY = 6;
 export const UNASSIGNED = "-";
+/** Stands for requests of no area; no area has this id. */
+export const NO_AREA = "-";
 
 /** @typedef {(a: QueuedRow, b: QueuedRow) => number} Order */
 /** @type {Record<string, Order>} The order of "" is the queue's own. */
@@ -41,7 +44,7 @@ const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uf
  * @param {Sift} sift
  * @param {{ limits: Protocol.QueueLimits, now_ms: number }} facts
  */
-export function sifted(rows, { text, region, provider, waited, urgency, order }, { limits, now_ms }) {
+export function sifted(rows, { text, region, provider, waited, urgency, area, order }, { limits, now_ms }) {
   const words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const least_ms = waited === "amber" ? limits.amber_ms : waited === "red" ? limits.red_ms : 0;
   const found = rows.filter((row) => {
@@ -51,6 +54,7 @@ export function sifted(rows, { text, region, provider, waited, urgency, order },
       (!region || row.state === region) &&
       (!provider || (row.assignee?.id ?? UNASSIGNED) === provider) &&
       (!urgency || levelOf(row) === urgency) &&
+      (!area || (row.area?.id ?? NO_AREA) === area) &&
       (!least_ms || now_ms - row.arrived_ms >= least_ms)
     );
   });
@@ -58,8 +62,8 @@ export function sifted(rows, { text, region, provider, waited, urgency, order },
 }
 
 /** @param {Sift} sift whether something may be hidden by it */
-const hides = ({ text, region, provider, waited, urgency }) =>
-  Boolean(text.trim() || region || provider || waited || urgency);
+const hides = ({ text, region, provider, waited, urgency, area }) =>
+  Boolean(text.trim() || region || provider || waited || urgency || area);
 
 const WORDS = inEach(() => ({
   wait: t("Longest waiting first"),
@@ -101,13 +105,13 @@ function orders({ urgent_first }) {
  *
  * @param {ListView} view
  */
-export function siftFields({ all, rows, sift, changeSift, staff, limits }) {
+export function siftFields({ all, rows, sift, changeSift, staff, limits, areas }) {
   if (all.length < MANY && !hides(sift)) return nothing;
   const regions = [...new Set([...all.map(({ state }) => state), ...(sift.region ? [sift.region] : [])])];
   const people = [...staff.values()].sort((a, b) => a.name.localeCompare(b.name));
   const over = (/** @type {number} */ ms) => t("Over {n} min", { n: Math.round(ms / 60_000) });
   const take = (/** @type {On<HTMLFormElement>} */ { currentTarget: form }) =>
-    changeSift(/** @type {Sift} */ (Object.fromEntries(new FormData(form))));
+    changeSift({ ...ALL, .../** @type {Partial<Sift>} */ (Object.fromEntries(new FormData(form))) });
   return html`<form
       class="sift"
       role="search"
@@ -142,6 +146,16 @@ export function siftFields({ all, rows, sift, changeSift, staff, limits }) {
         ],
         sift.provider,
       )}
+      ${
+        Object.keys(areas).length
+          ? choice(
+              "area",
+              t("Waiting area"),
+              [["", t("All areas")], ...Object.entries(areas), [NO_AREA, t("No area")]],
+              sift.area,
+            )
+          : nothing
+      }
       ${choice(
         "urgency",
         t("Urgency"),

@@ -25,6 +25,7 @@ const SENTENCES = {
   photo_removed: (by) => t("{by} removed a photo.", { by }),
   assigned: (by) => t("{by} assigned it.", { by }),
   urgency_set: (by) => t("{by} set how urgent it is.", { by }),
+  moved: (by) => t("{by} moved it to another waiting area.", { by }),
   unassigned: (by) => t("{by} took the assignment back.", { by }),
   assignment_lapsed: () => t("The assignment was not taken up in time."),
   claimed: (by) => t("{by} claimed it.", { by }),

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from signalling.visit.commands import SetUrgency
 from signalling.visit.record import Actor, Role
 from signalling.visit.urgency import Urgency
-from tests.web.api.client import program
+from tests.web.api.client import PATIENT, program
 from tests.web.pages.setup.desk import Form, changed
 from tests.web.pages.setup.desk import desk as admin_desk
 from tests.web.site import FORM, Person, Site
@@ -41,7 +41,7 @@ async def test_a_facility_places_several_patients_and_sees_place_and_end_of_each
     _, queue = await office.call("GET", "/queue")
     assert [row["facility"] for row in queue["patients"]] == ["Ward 3"] * 3
     text = await listed(desk, path)
-    assert re.findall(r"<b>(.*?)</b>", text) == ["A. R.", "B. O.", "C."]
+    assert re.findall(r"<b><bdi>(.*?)</bdi></b>", text) == ["A. R.", "B. O.", "C."]
     assert [place for place in ("Place 1", "Place 2", "Place 3") if place in text] == [
         "Place 1",
         "Place 2",
@@ -131,4 +131,17 @@ async def test_f38_program_kiosk_and_patient_see_the_order_of_the_clinics_rule(s
         (first, "routine", None),
     ]
     assert (await office.call("GET", f"/visits/{first}"))[1]["place"] == 2
-    assert re.findall(r"<b>(.*?)</b>", await listed(desk, path)) == ["B. O.", "A. R."]
+    assert re.findall(r"<b><bdi>(.*?)</bdi></b>", await listed(desk, path)) == ["B. O.", "A. R."]
+
+
+async def test_f39_a_program_opens_a_visit_in_an_area_and_sees_where_each_waits(site: Site) -> None:
+    admin = await admin_desk(site)
+    assert (await admin.change("areas", new="Mind")).status == 303
+    office = await program(site)
+    status, opened = await office.call("POST", "/visits", {"patient": PATIENT, "area": "mind"})
+    assert (status, opened["visit"]["place"]) == (201, 1)
+    assert (await office.open())["visit"]["place"] == 1, "the first of no area"
+    rows = (await office.call("GET", "/queue"))[1]["patients"]
+    assert [row["area"] for row in rows] == [{"id": "mind", "name": "Mind"}, None]
+    status, problem = await office.call("POST", "/visits", {"patient": PATIENT, "area": "gone"})
+    assert (status, problem["errors"][0]["field"]) == (422, "area")

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, FilePayload, Page, Route, expect
 from signalling.visit.commands import Assign
 from signalling.visit.record import Actor, Role
 from tests.web.browsing import OpenPage, pages
+from tests.web.pages.setup.desk import desk
 from tests.web.pages.setup.test_frame import stored
 from tests.web.pages.setup.test_logo import png
 from tests.web.pages.test_accessibility import READERS, is_accessible
@@ -53,7 +54,8 @@ async def test_every_page_of_the_set_up_is_accessible(
     say = speaking(language)
     page = await signed_in(site, open_page, width=width, dark=dark)
     await go(site, page, f"/demo/staff/setup?lang={language}")
-    for part in ("", "/calendar", "/guide", "/people", "/policy", "/links"):
+    assert (await (await desk(site)).change("areas", new="Mind")).status == 303
+    for part in ("", "/calendar", "/guide", "/guide?area=mind", "/areas", "/people", "/policy", "/links"):
         await go(site, page, f"/demo/staff/setup{part}")
         await is_accessible(page)
     await page.goto(str(site.server.make_url("/demo/staff/setup/calendar")))

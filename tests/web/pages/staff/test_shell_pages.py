@@ -18,10 +18,13 @@ async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff"
     return page
 
 
-async def admins_page(clinic: Clinic, open_page: OpenPage, **how: object) -> Page:
-    """An administrator off call, in front of the list."""
+async def admins_page(
+    clinic: Clinic, open_page: OpenPage, *, areas: dict[str, str] | None = None, **how: object
+) -> Page:
+    """An administrator off call, in front of the list of a clinic with these waiting areas."""
     me = {**OSEI, "role": "admin", "states": []}
-    clinic.contexts["/demo/staff"] = {"boot": {**PAGES["/demo/staff"][2]["boot"], "me": me}}
+    boot = {**PAGES["/demo/staff"][2]["boot"], "me": me, "areas": areas or {}}
+    clinic.contexts["/demo/staff"] = {"boot": boot}
     return await open_page("/demo/staff", **how)
 
 
@@ -381,35 +384,3 @@ async def test_f34_a_crowd_fits_a_small_laptop_and_a_phone_and_can_be_searched(
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("link", name="My settings")).to_be_hidden()
     await expect(page.get_by_role("button", name="Menu")).to_be_focused()
-
-
-async def test_f38_a_row_says_how_urgent_it_is_and_why_and_staff_set_it(
-    clinic: Clinic, open_page: OpenPage
-) -> None:
-    clinic.limits |= {"urgent_first": True, "level_words": {"urgent": "Soon"}, "alert_waiting": 2}
-    clinic.row("v_1", "Ana Ruiz", 1_900)
-    clinic.row("v_2", "Jon Bell", 60, urgency={"level": "urgent", "by": LIND, "answer": ""})
-    chest = {"level": "emergency", "by": None, "answer": "Chest pain"}
-    clinic.row("v_3", "Mei Lin", 30, urgency=chest)
-    page = await on_call(clinic, open_page)
-    rows = page.get_by_role("list", name="Patients, most urgent first").get_by_role("heading")
-    await expect(rows).to_have_text(["Mei Lin", "Jon Bell", "Ana Ruiz"])
-    await expect(page.locator("[data-visit=v_3] .who")).to_contain_text("Emergency: answered “Chest pain”")
-    await expect(page.locator("[data-visit=v_2] .who")).to_contain_text("Soon: set by Dr Jonas Lind")
-    await expect(page.get_by_text("3 patients are waiting, more than 2.")).to_be_visible()
-    await is_accessible(page)
-    await page.get_by_label("More for Ana Ruiz").click()
-    await page.get_by_role("button", name="Set the urgency").click()
-    dialog = page.get_by_role("dialog", name="How urgent is Ana Ruiz?")
-    await expect(dialog.get_by_role("radio", name="Routine")).to_be_checked()
-    await is_accessible(page)
-    await dialog.get_by_role("radio", name="Soon").check()
-    await dialog.get_by_role("button", name="Set").click()
-    await clinic.until(lambda: clinic.got("visit.urgency"))
-    assert clinic.got("visit.urgency")[0]["level"] == "urgent"
-    await clinic.leaves("v_2")
-    await expect(page.get_by_text("more than 2.")).to_have_count(0)
-    clinic.limits |= {"urgent_first": False}
-    await clinic.push("queue", {"type": "queue.changed", "limits": clinic.limits})
-    rows = page.get_by_role("list", name="Patients, longest waiting first").get_by_role("heading")
-    await expect(rows).to_have_text(["Ana Ruiz", "Mei Lin"])
