@@ -108,6 +108,7 @@ PLAIN: dict[str, str] = {
     "setup/mail.html": "row.at, row.about",
     "setup/overview.html": '"✓" if step.done else loop.index, step.label, step.help',
     "setup/parts.html": 'errors[name], name, help, label, unit, label or _("Save")',
+    "setup/texts.html": "result",
     "setup/people.html": 'errors[name], id, name, label, form.states|join(", "), row.role, '
     'person.states|join(", "), row.errors[""]',
     "sign_in.html": "error",
