@@ -100,6 +100,7 @@ PLAIN: dict[str, str] = {
     'label.text|truncate(14, true, "…", 0)',
     "setup/api.html": 'scope, text, hook.events|join(", "), row.tries|length, at, entry.event, entry.attempt, '
     'entry.status or "–", event',
+    "setup/areas.html": "day_names[day]",
     "setup/audit.html": "who, row.number, row.at, row.kind, row.what",
     "setup/calendar.html": "label, day_names[day]",
     "setup/frame.html": "label, heading, change.label, text",

@@ -635,7 +635,7 @@ var Ke=globalThis,js=e=>e,Pt=Ke.trustedTypes,Bs=Pt?Pt.createPolicy("lit-html",{c
       <div class="meta">
         ${da(e)}<span>${e.state?j(e.state):h}${pt(t.me,e)?h:a` <b class="unlicensed">· ${n("you are not licensed there")}</b>`}</span><span class="num" dir="ltr">${e.phone_shown||e.phone}</span>
         <span>${ne(e.language)}</span>
-        ${e.area?a`<span class="area">${e.area.name}</span>`:h}
+        ${e.area?a`<bdi class="area">${e.area.name}</bdi>`:h}
         ${e.facility?a`<span>${n("At {place}",{place:e.facility})}</span>`:h}
         ${e.filled_in_by?a`<span>${n("By {name}",{name:e.filled_in_by})}</span>`:h}
       </div>

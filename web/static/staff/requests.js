@@ -178,7 +178,7 @@ function row(request, view) {
             : html` <b class="unlicensed">· ${t("you are not licensed there")}</b>`
         }</span><span class="num" dir="ltr">${request.phone_shown || request.phone}</span>
         <span>${languageName(request.language)}</span>
-        ${request.area ? html`<span class="area">${request.area.name}</span>` : nothing}
+        ${request.area ? html`<bdi class="area">${request.area.name}</bdi>` : nothing}
         ${request.facility ? html`<span>${t("At {place}", { place: request.facility })}</span>` : nothing}
         ${
           request.filled_in_by
