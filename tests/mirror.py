@@ -64,6 +64,7 @@ BESIDES: dict[str, str] = {
     f"{VISIT}commands": f"{VISIT}test_rules",
     f"{VISIT}effects": f"{VISIT}test_rules {VISIT}test_matrix {VISIT}test_rules_properties",
     f"{VISIT}rules": f"{VISIT}test_matrix {VISIT}test_replay",
+    f"{VISIT}survey": f"{VISIT}test_after_visit",
     f"{VISIT}setup_guide": f"{VISIT}test_branching",
     "signalling/worker": "signalling/test_hub signalling/sockets/test_presence signalling/sockets/test_connection "
     "signalling/rooms/test_rooms",

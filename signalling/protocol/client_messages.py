@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from signalling.visit.call_quality import MediaKind
+from signalling.visit.survey import Tag
 from signalling.visit.urgency import Urgency
 
 RequestId = Annotated[
@@ -176,6 +177,21 @@ class VisitReopen(VisitRequest, frozen=True, tag="visit.reopen"):
     """Reopen an ended visit: PROTOCOL.md#staffs."""
 
 
+class VisitTag(VisitRequest, frozen=True, kw_only=True, tag="visit.tag"):
+    """Set the tags of a visit, in place of those that it has: PROTOCOL.md#staffs."""
+
+    tags: Annotated[
+        tuple[Tag, ...], Meta(max_length=10, description="tags of the organisation, or those that it has")
+    ]
+
+
+class VisitSurvey(VisitRequest, frozen=True, kw_only=True, tag="visit.survey"):
+    """Answer the survey after the visit; a second, different answer is refused: PROTOCOL.md#the-patients."""
+
+    choice: Annotated[int, Meta(ge=1, le=5, description="the number of the chosen words, from 1")]
+    text: Annotated[str, Meta(max_length=1000, description="the patient's own words; may be empty")] = ""
+
+
 class VisitInvite(VisitRequest, frozen=True, kw_only=True, tag="visit.invite"):
     """Invite a guest with a one-time link: PROTOCOL.md#staffs."""
 
@@ -213,6 +229,9 @@ class SessionsPast(Request, frozen=True, kw_only=True, tag="sessions.past"):
     outcome: Annotated[
         Literal["completed", "declined", "withdrawn", "expired", "by_phone", "closed"] | None,
         Meta(description="how the visit ended"),
+    ] = None
+    tag: Annotated[
+        Tag | None, Meta(description="a tag of the visit; for staff who are no admins, of their own visits")
     ] = None
     since_ms: Annotated[int | None, Meta(description="only visits that ended at this time or later")] = None
     before_ms: Annotated[int | None, Meta(description="only visits that ended before this time")] = None
@@ -314,6 +333,8 @@ ClientMessage = (
     | VisitClose
     | VisitTransfer
     | VisitReopen
+    | VisitTag
+    | VisitSurvey
     | VisitInvite
     | VisitDismiss
     | VisitHistory

@@ -1,7 +1,6 @@
 """The maps inside the server's messages: a person, a row of each list, a visit as its parties see it, a case.
 
-Pure. One frozen type each, named as in PROTOCOL.md; `Meta(description=…)` is a field's meaning. The messages are
-defined in `server_messages.py`; `views.py` makes the maps from records.
+Pure. One frozen type each, named as in PROTOCOL.md. `server_messages.py` has the messages, `views.py` makes the maps.
 """
 
 from __future__ import annotations
@@ -233,6 +232,8 @@ class VisitPart(Part, frozen=True, kw_only=True):
         Meta(description="the parties by key: `patient`, `provider`, and each guest under `guest-…`"),
     ]
     area: WaitingArea = None
+    tags: Annotated[tuple[str, ...], Meta(description="the visit's tags; empty for patient and guests")] = ()
+    surveyed: Annotated[bool, Meta(description="true if the patient has answered the survey")] = False
 
 
 class SessionRow(Part, frozen=True, kw_only=True):
@@ -269,6 +270,9 @@ class PastRow(Part, frozen=True, kw_only=True):
         int | None,
         Meta(description="until when the provider may reopen the visit; null if that is not possible"),
     ]
+    tags: Annotated[
+        tuple[str, ...], Meta(description="the visit's tags; empty for those who may not see the visit")
+    ] = ()
 
 
 class HistoryPart(Part, frozen=True, kw_only=True):

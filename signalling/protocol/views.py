@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from signalling.protocol import shapes
 from signalling.visit import call_quality as t
 from signalling.visit.queue_state import QueueRules
@@ -100,20 +102,21 @@ def contacts(visit: Visit) -> tuple[shapes.ContactPart, ...]:
     )
 
 
-def past_row(visit: Visit, policy: Policy, *, with_reason: bool = True) -> shapes.PastRow:
-    """Return an ended visit as a row of the Sessions List; `with_reason`: also the reason of its end."""
+def past_row(visit: Visit, policy: Policy, *, with_texts: bool = True) -> shapes.PastRow:
+    """Return an ended visit as a row of the Sessions List; `with_texts`: also its tags and the reason of its end."""
     reopens = visit.outcome in HELD and visit.ended_ms is not None
     return shapes.PastRow(
         visit=visit.id,
         name=visit.patient.name,
         outcome=visit.outcome,
-        reason=visit.reason if with_reason else None,
+        reason=visit.reason if with_texts else None,
         claimant=person(visit.claimant),
         arrived_ms=visit.arrived_ms,
         claimed_ms=visit.claimed_ms,
         ended_ms=visit.ended_ms,
         talked_ms=visit.talked_ms,
         reopen_until_ms=(visit.ended_ms or 0) + policy.reopen_ms if reopens else None,
+        tags=visit.tags if with_texts else (),
     )
 
 
@@ -144,7 +147,13 @@ def visit_part(visit: Visit) -> shapes.VisitPart:
             for key, party in visit.parties.items()
         },
         area=area(visit.area),
+        surveyed=visit.survey is not None,
     )
+
+
+def visit_of_staff(visit: Visit) -> shapes.VisitPart:
+    """Return the visit as its staff see it: also its tags."""
+    return replace(visit_part(visit), tags=visit.tags)
 
 
 def visit_over(visit: Visit) -> shapes.VisitPart:
@@ -162,6 +171,7 @@ def visit_over(visit: Visit) -> shapes.VisitPart:
         reason=visit.reason,
         claimant=None,
         parties={},
+        surveyed=visit.survey is not None,
     )
 
 

@@ -266,6 +266,8 @@ HANDLERS: dict[type, Handler] = {
     client.VisitClose: _simple(lambda _: c.Close()),
     client.VisitTransfer: _simple(lambda r: c.Transfer(r.to)),
     client.VisitReopen: _simple(lambda _: c.Reopen()),
+    client.VisitTag: _simple(lambda r: c.SetTags(r.tags)),
+    client.VisitSurvey: _simple(lambda r: c.AnswerSurvey(r.choice, r.text)),
     client.VisitInvite: _invite,
     client.VisitDismiss: _simple(lambda r: c.Dismiss(r.guest)),
     client.VisitHistory: _read(_history, lambda r: ("history.read", r.visit)),

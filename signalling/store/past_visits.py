@@ -35,13 +35,15 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     provider: str | None = None
     outcome: str | None = None
+    tag: str | None = None
     since_ms: int | None = None
     before: Place = NEWEST
 
     @property
     def needs_index(self) -> bool:
         """Return True if records must be decrypted to know whether they match."""
-        return bool(self.text.strip()) or self.provider is not None or self.outcome is not None
+        filters = (self.provider, self.outcome, self.tag)
+        return bool(self.text.strip()) or any(one is not None for one in filters)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -59,6 +61,7 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
     text: str
     provider: str | None
     outcome: str | None
+    tags: tuple[str, ...]
 
 
 def _place(row: _Row) -> Place:
@@ -74,7 +77,8 @@ def folded(text: str) -> str:
 def _row(visit: Visit, ended_ms: int) -> _Row:
     provider = None if visit.claimant is None else visit.claimant.id
     text = f"{folded(visit.patient.name)}\n{visit.id.casefold()}"
-    return _Row(ended_ms, visit.id, text, provider, None if visit.outcome is None else visit.outcome.value)
+    outcome = None if visit.outcome is None else visit.outcome.value
+    return _Row(ended_ms, visit.id, text, provider, outcome, visit.tags)
 
 
 class Index:
@@ -139,11 +143,13 @@ class Index:
         else:
             self._rows[:0] = newest_first
 
-    def add(self, row: _Row) -> None:
-        """Insert a row at its place, unless it is there."""
+    def add(self, row: _Row, *, newest: bool = False) -> None:
+        """Insert a row at its place; if it is there, replace it only by one that is `newest`."""
         at = bisect_left(self._rows, _place(row), key=_place)
         if at == len(self._rows) or _place(self._rows[at]) != _place(row):
             self._rows.insert(at, row)
+        elif newest:
+            self._rows[at] = row
 
     def drop(self, place: Place) -> None:
         """Remove a row: its visit was erased, reopened, or has ended again later."""
@@ -174,12 +180,13 @@ class Index:
 
     @staticmethod
     def _filter(query: Query) -> Callable[[_Row], bool]:
-        wanted, provider, outcome = folded(query.text), query.provider, query.outcome
+        wanted, provider, outcome, tag = folded(query.text), query.provider, query.outcome, query.tag
         since_ms = query.since_ms if query.since_ms is not None else 0
         return lambda row: (
             wanted in row.text
             and (provider is None or row.provider == provider)
             and (outcome is None or row.outcome == outcome)
+            and (tag is None or tag in row.tags)
             and row.ended_ms >= since_ms
         )
 
@@ -239,7 +246,7 @@ class PastVisits:
         if isinstance(news, Reset):
             self._give_up(news.organisation)  # events are lost: the next search reads everything again
         elif isinstance(news.after, Visit) and not news.after.is_open and news.after.ended_ms is not None:
-            index.add(_row(news.after, news.after.ended_ms))
+            index.add(_row(news.after, news.after.ended_ms), newest=True)
 
     def erase(self, organisation: str, before_ms: int) -> None:
         """Remove visits that the organisation no longer keeps, and its index if it is unused."""

@@ -14,7 +14,7 @@ from signalling.store.past_visits import Query
 from signalling.store.records import NEWEST
 from signalling.topics import rights
 from signalling.visit.open_visits import TAKEN
-from signalling.visit.record import Actor, Visit
+from signalling.visit.record import Actor, Role, Visit
 
 TOPIC = "sessions"
 PAGE = 50
@@ -69,8 +69,10 @@ class Sessions:
         mirror = await self._service.mirrors.get(actor.organisation)
         query = Query(
             text=request.text or "",
-            provider=request.provider,
+            # Tags say something about a patient: who may not see a visit does not find it by them either.
+            provider=request.provider if request.tag is None or actor.role is Role.ADMIN else actor.id,
             outcome=request.outcome,
+            tag=request.tag,
             since_ms=request.since_ms,
             before=NEWEST if request.before_ms is None else (request.before_ms, request.before_visit or ""),
         )
@@ -80,7 +82,7 @@ class Sessions:
             more=len(found.visits) > PAGE or found.unread > 0,
             unread=found.unread,
             rows=tuple(
-                views.past_row(visit, policy, with_reason=rights.may_see("visit", visit, actor, mirror.staff))
+                views.past_row(visit, policy, with_texts=rights.may_see("visit", visit, actor, mirror.staff))
                 for visit in found.visits[:PAGE]
             ),
         )

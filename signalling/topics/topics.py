@@ -138,16 +138,17 @@ class Topics:
             policy = (await self._service.organisation(mirror.organisation)).policy
             return self.queue.place(mirror, policy, visit.id)
         newest = mirror.visits.get(visit.id, visit)
-        return self._visit(mirror, newest, over=not newest.is_open and not actor.is_staff)
+        return self._visit(mirror, newest, of_staff=actor.is_staff)
 
     @staticmethod
-    def _visit(mirror: Mirror, visit: Visit, *, over: bool = False) -> server.VisitState:
-        """Return the state of a visit; `over`: only what its patient and guests may see after its end."""
+    def _visit(mirror: Mirror, visit: Visit, *, of_staff: bool) -> server.VisitState:
+        """Return the state of a visit, as its staff see it, or as its patient and guests do."""
+        seen = views.visit_part if visit.is_open else views.visit_over
         return server.VisitState(
             topic=f"visit/{visit.id}",
             epoch=mirror.epoch,
             version=mirror.version,
-            visit=views.visit_over(visit) if over else views.visit_part(visit),
+            visit=views.visit_of_staff(visit) if of_staff else seen(visit),
         )
 
     @staticmethod
@@ -220,13 +221,14 @@ class Topics:
         name = f"{mirror.organisation}/visit/{after.id}"
         if not self._hub.has(name):
             return
-        state = self._visit(mirror, after)
-        if not after.is_open:
-            over = self._visit(mirror, after, over=True)
-            for socket in self._hub.subscribers(name):
-                socket.send(state if socket.actor.is_staff else over)
-        elif before is None or views.visit_part(before) != state.visit:
+        state, others = (self._visit(mirror, after, of_staff=of_staff) for of_staff in (True, False))
+        if before is not None and views.visit_of_staff(before) == state.visit:
+            return
+        if state == others:
             self._hub.send(name, state)
+        else:
+            for socket in self._hub.subscribers(name):
+                socket.send(state if socket.actor.is_staff else others)
 
     def _show_case(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/case/{after.id}"

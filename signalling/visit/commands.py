@@ -159,5 +159,18 @@ class Reopen(Command, frozen=True):
     """Reopen an ended visit; sent by the provider."""
 
 
+class SetTags(Command, frozen=True):
+    """Set the visit's tags, in place of those that it has; sent by its staff."""
+
+    tags: tuple[str, ...]
+
+
+class AnswerSurvey(Command, frozen=True):
+    """Answer the survey after the visit, once. `choice`: the number of the chosen words, from 1."""
+
+    choice: int
+    text: str
+
+
 class Due(Command, frozen=True):
     """Apply a deadline if it has passed; sent by the sweep of any worker."""

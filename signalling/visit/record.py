@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from signalling.visit.queue_state import Watch
-from signalling.visit.urgency import Urgency
+from signalling.visit.survey import SurveyAnswer, Tag
+from signalling.visit.urgency import LevelWord, Urgency
 from signalling.visit.waiting_area import Area
 
 SECOND_MS, MINUTE_MS = 1_000, 60_000
@@ -213,9 +214,9 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     area: Area | None = None  # None: the organisation has no areas, or the patient came by its own address
     triage: Triage | None = None  # None: routine, because nobody has set it
     contacts: tuple[Contact, ...] = ()  # since the last claim, one for each channel
-    agreed: tuple[
-        str, ...
-    ] = ()  # the channels besides mail by which the patient wants to be told of their turn
+    agreed: tuple[str, ...] = ()  # the channels besides mail by which the patient may be told of their turn
+    tags: tuple[str, ...] = ()
+    survey: SurveyAnswer | None = None
 
     @property
     def blocked(self) -> bool:
@@ -283,14 +284,6 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Record = Visit | Staff | ChatMessage | Mark | Watch
-
-
-LevelWord = Annotated[
-    str,
-    Meta(
-        max_length=40, description="the organisation's word for this level of urgency; empty: the pages' own"
-    ),
-]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -393,3 +386,5 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     emergency_word: LevelWord = ""
     urgent_word: LevelWord = ""
     routine_word: LevelWord = ""
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=30, description="the tags that staff may set")] = ()
+    survey: Annotated[bool, Meta(description="a patient whose visit took place is asked the survey")] = False

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from signalling.visit import after_visit, triage
 from signalling.visit import effects as do
-from signalling.visit import triage
 from signalling.visit.commands import (
     AddPhoto,
     AgreeToContact,
+    AnswerSurvey,
     Assign,
     Claim,
     Close,
@@ -38,6 +39,7 @@ from signalling.visit.commands import (
     RemovePhoto,
     Reopen,
     Save,
+    SetTags,
     SetUrgency,
     Start,
     Transfer,
@@ -151,6 +153,25 @@ RULES: tuple[Rule, ...] = (
         (do.within_limit,),
         do.was_held,
     ),
+    Rule(
+        (*TAKEN, Status.ENDED),
+        SetTags,
+        (CLAIMANT, ADMIN),
+        SAME,
+        "tagged",
+        after_visit.tagged,
+        (after_visit.tags_exist,),
+    ),
+    Rule(
+        (Status.ENDED,),
+        AnswerSurvey,
+        (PATIENT,),
+        SAME,
+        "surveyed",
+        after_visit.surveyed,
+        (after_visit.survey_open,),
+        do.was_held,
+    ),
 )
 
 
@@ -203,7 +224,9 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
 
 MOST_CHANGES = 20_000
 """The most changes of one party. A page saves at most every 0.4 s: this is two hours of typing without a pause."""
-BOUNDED: frozenset[type[Command]] = frozenset({Save, Finish, AddPhoto, AgreeToContact, Enter, Start, Invite})
+BOUNDED: frozenset[type[Command]] = frozenset(
+    {Save, Finish, AddPhoto, AgreeToContact, Enter, Start, Invite, SetTags}
+)
 """The commands refused to a party that has made MOST_CHANGES: the others undo what these do, or end the visit."""
 
 QUIET = frozenset({"saved", "entered", "left"})  # too frequent to be kept in the history
@@ -257,6 +280,8 @@ def _note(command: Command) -> str | None:
             return f"{command.channel} {command.state}"
         case SetUrgency():
             return command.level
+        case SetTags():
+            return ", ".join(command.tags) or None
     return None
 
 

@@ -7,7 +7,9 @@ compares them alike.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
+
+from msgspec import Meta
 
 
 class Urgency(StrEnum):
@@ -18,6 +20,13 @@ class Urgency(StrEnum):
     ROUTINE = "routine"
 
 
+LevelWord = Annotated[
+    str,
+    Meta(
+        max_length=40, description="the organisation's word for this level of urgency; empty: the pages' own"
+    ),
+]
+"""An organisation's word for a level."""
 SEVERITY: Final = {level: place for place, level in enumerate(Urgency)}
 """Level -> its place, the most urgent has 0."""
 

@@ -121,6 +121,8 @@ def _limits() -> str:
             return "yes" if value else "no"
         if isinstance(value, str):
             return value or "none"
+        if isinstance(value, tuple):
+            return ", ".join(value) or "none"
         return f"{value / 60_000:g} min" if value >= 60_000 else f"{value / 1000:g} s"
 
     default = Policy()

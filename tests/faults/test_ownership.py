@@ -107,6 +107,8 @@ WRITES = {
     "visit.invite": Case("provider", CLAIMED, {"name": "Rosa", "relation": "interpreter"}),
     "visit.dismiss": Case("provider", (*CLAIMED, "invite"), {"guest": "guest-1"}),
     "visit.reopen": Case("provider", (*LIVE, "end")),
+    "visit.tag": Case("provider", CLAIMED, {"tags": ["Follow-up"]}),
+    "visit.survey": Case("patient", (*LIVE, "end"), {"choice": 1}),
     "visit.assign": Case("admin", (), {"to": "u_lin"}),
     "visit.unassign": Case("admin", ("assign",)),
     "visit.decline": Case("admin"),

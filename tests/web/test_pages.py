@@ -113,8 +113,9 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
         "visits": [visit.id],
         "ws": f"/demo/ws?visit={visit.id}",
         "home": "/demo",
-        "book": "/demo/appointments",
         "contact": {"text": False},
+        "survey": None,
+        "book": "/demo/appointments",
     }
 
 

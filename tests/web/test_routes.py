@@ -127,6 +127,8 @@ GET    S/setup/calendar          admin
 POST   S/setup/calendar          admin
 GET    S/setup/policy            admin
 POST   S/setup/policy            admin
+GET    S/setup/after             admin
+POST   S/setup/after             admin
 POST   S/setup/logo              admin
 GET    S/setup/guide             admin
 POST   S/setup/guide             admin

@@ -35,6 +35,8 @@ ACTS: dict[str, str] = {
     "visit.closed": N_("ended a visit at closing time"),
     "visit.expired": N_("a visit expired by itself"),
     "visit.reopened": N_("took an ended visit up again"),
+    "visit.tagged": N_("set the tags of a visit"),
+    "visit.surveyed": N_("answered the survey after a visit"),
     "visit.photo_added": N_("added a photo to a visit"),
     "visit.photo_removed": N_("removed a photo from a visit"),
     "photo.read": N_("opened a photo of a visit"),

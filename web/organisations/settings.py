@@ -86,6 +86,20 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
 
+SurveyChoice = Annotated[str, Meta(min_length=1, max_length=60)]
+
+
+class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The words of the survey after a visit; whether it is asked is a rule (`Policy.survey`).
+
+    `choices`: from the best to the worst, or as the clinic likes; answers keep the number, not the words.
+    """
+
+    question: Annotated[str, Meta(max_length=200)] = ""
+    choices: tuple[SurveyChoice, SurveyChoice, SurveyChoice, SurveyChoice, SurveyChoice] | None = None
+    comment: Annotated[str, Meta(max_length=200)] = ""  # what stands over the free text
+
+
 MailAddress = Annotated[str, Meta(max_length=254)]
 """An email address."""
 
@@ -117,6 +131,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     hours: tuple[Day, ...] = ((("00:00", "24:00"),),) * 7
     closed: Annotated[tuple[str, ...], Meta(max_length=400)] = ()
     booking: Booking = Booking()
+    survey: Survey = Survey()
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
     guide: Guide
@@ -235,6 +250,14 @@ def _consistent(organisation: Organisation) -> Organisation:
             not (TIME.fullmatch(organisation.booking.opens) and TIME.fullmatch(organisation.booking.closes))
             or organisation.booking.opens == organisation.booking.closes,
             "booking: the bookable hours must look like 09:00 to 17:00.",
+        ),
+        (
+            organisation.policy.survey and not (organisation.survey.question and organisation.survey.choices),
+            "survey: needs its question and five choices.",
+        ),
+        (
+            len(set(organisation.policy.tags)) != len(organisation.policy.tags),
+            "tags: two tags have the same words.",
         ),
         (not organisation.languages, "languages: must name at least one."),
         (set(organisation.languages) - set(LANGUAGES), f"languages: must be among {', '.join(LANGUAGES)}."),

@@ -152,6 +152,7 @@ class Visit(Shown, frozen=True, kw_only=True):
     assignee: PersonShown | None
     claimant: PersonShown | None
     reason: str | None
+    tags: Annotated[tuple[str, ...], Meta(description="The tags that staff have set.")]
     place: int | None
     wait: Range | None
 

@@ -33,6 +33,7 @@ def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None
         assignee=person(of.assignee),
         claimant=person(of.claimant),
         reason=of.reason,
+        tags=of.tags,
         place=place,
         wait=expected,
     )

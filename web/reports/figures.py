@@ -1,4 +1,4 @@
-"""Figures of past visits: waits, claims and outcomes, by day, hour and provider.
+"""Figures of past visits: waits, claims and outcomes, by day, hour, provider and tag, and answers to the survey.
 
 Pure. Knows records of visits and an organisation's time zone; the result names no patient. Durations are in ms, None if
 there are no visits to compute them from.
@@ -27,6 +27,10 @@ class Past(NamedTuple):
     talked_ms: int
     returned: int
     booked: bool
+    tags: tuple[str, ...] = ()
+    answer: int | None = None
+    """The choice in the survey, from 1; None if it was not answered."""
+    comment: str = ""
 
 
 class Summary(NamedTuple):
@@ -49,6 +53,14 @@ class Report(NamedTuple):
     days: dict[date, Summary]
     hours: dict[int, Summary]
     providers: dict[tuple[str, str], Summary]
+    tags: dict[str, Summary]
+    answers: dict[int, int]
+    """How often each choice of the survey was chosen."""
+    comments: list[Past]
+    """The visits whose patient wrote something in the survey, the newest first."""
+
+
+CHOICES = range(1, 6)
 
 
 def past(visit: Visit, zone: ZoneInfo) -> Past:
@@ -67,6 +79,9 @@ def past(visit: Visit, zone: ZoneInfo) -> Past:
         talked_ms=visit.talked_ms,
         returned=visit.returned,
         booked=visit.booked_ms is not None,
+        tags=visit.tags,
+        answer=None if visit.survey is None else visit.survey.choice,
+        comment="" if visit.survey is None else visit.survey.text,
     )
 
 
@@ -74,6 +89,7 @@ def report(found: Sequence[Past], first: date, last: date) -> Report:
     """Return the report of all days from `first` to `last`, by the dates and hours of arrival."""
     days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
     providers = {one.provider: None for one in found if one.provider is not None}
+    tags = sorted({tag for one in found for tag in one.tags}, key=str.casefold)
     names = sorted(providers, key=lambda provider: (provider[1].casefold(), provider[0]))
     return Report(
         total=summary(found),
@@ -82,6 +98,9 @@ def report(found: Sequence[Past], first: date, last: date) -> Report:
         providers=_grouped(
             [one for one in found if one.provider is not None], names, lambda one: one.provider or ("", "")
         ),
+        tags={tag: summary(one for one in found if tag in one.tags) for tag in tags},
+        answers={choice: sum(one.answer == choice for one in found) for choice in CHOICES},
+        comments=sorted((one for one in found if one.comment), key=lambda one: one.arrived, reverse=True),
     )
 
 

@@ -1,4 +1,4 @@
-"""Past visits as CSV (RFC 4180), one per line, for a spreadsheet; it names no patient.
+"""Past visits as CSV (RFC 4180), one per line, for a spreadsheet; it names no patient, unless one wrote a name.
 
 Pure. The words of the header are the same in every language, so that scripts can read them.
 """
@@ -11,7 +11,10 @@ from collections.abc import Iterable
 
 from web.reports.figures import Past
 
-HEADER = ("arrived", "day", "hour", "outcome", "wait_s", "talked_s", "provider", "returned", "booked")
+HEADER = (
+    *("arrived", "day", "hour", "outcome", "wait_s", "talked_s", "provider", "returned", "booked"),
+    *("tags", "survey", "survey_text"),
+)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -36,11 +39,14 @@ def lines(found: Iterable[Past]) -> str:
                 "" if one.provider is None else _harmless(one.provider[1]),
                 one.returned,
                 int(one.booked),
+                _harmless("; ".join(one.tags)),
+                "" if one.answer is None else one.answer,
+                _harmless(one.comment),
             )
         )
     return out.getvalue()
 
 
 def _harmless(text: str) -> str:
-    """Return the name, marked as text if a spreadsheet would read it as a formula."""
+    """Return the text, marked as text if a spreadsheet would read it as a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text

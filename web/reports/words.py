@@ -56,8 +56,8 @@ def cards(total: Summary) -> list[tuple[str, str]]:
     ]
 
 
-def figures(counted: Report) -> list[Figure]:
-    """Return the charts of a report in their order."""
+def figures(counted: Report, choices: Sequence[str]) -> list[Figure]:
+    """Return the charts of a report in their order. `choices`: the words of the survey's choices, in order."""
     days = list(counted.days.items())
     hours = list(counted.hours.items())
     day_words = [date_words(day, "MMMd") for day, _ in days]
@@ -88,7 +88,40 @@ def figures(counted: Report) -> list[Figure]:
     ]
     if providers:
         found.append(_providers(providers))
+    if counted.tags:
+        found.append(_tags(list(counted.tags.items())))
+    if any(counted.answers.values()):
+        found.append(_answers(list(counted.answers.values()), choices))
     return found
+
+
+def _tags(tags: Sequence[tuple[str, Summary]]) -> Figure:
+    visits = gettext("Visits")
+    return Figure(
+        id="tags",
+        heading=gettext("Visits by tag"),
+        text=gettext("A visit with several tags counts for each of them."),
+        chart=chart([tag for tag, _ in tags], [Series(visits, "one", [one.visits for _, one in tags])]),
+        legend=[("one", visits)],
+        columns=[gettext("Tag"), visits, gettext("Wait, median"), gettext("Call, median")],
+        rows=[
+            [tag, number_words(one.visits), _minutes(one.wait_median_ms), _minutes(one.talked_median_ms)]
+            for tag, one in tags
+        ],
+    )
+
+
+def _answers(counts: Sequence[int], choices: Sequence[str]) -> Figure:
+    answers, total = gettext("Answers"), sum(counts)
+    return Figure(
+        id="survey",
+        heading=gettext("What patients answered after their visit"),
+        text=gettext("One answer a visit, from those who gave one."),
+        chart=chart(choices, [Series(answers, "one", counts)]),
+        legend=[("one", answers)],
+        columns=[gettext("Answer"), answers],
+        rows=[[words, _share(count, total)] for words, count in zip(choices, counts, strict=True)],
+    )
 
 
 def _waits(

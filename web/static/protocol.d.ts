@@ -155,6 +155,7 @@ declare namespace Protocol {
     ended_ms: number | null;
     talked_ms: number;
     reopen_until_ms: number | null;
+    tags: string[];
   }
 
   interface VisitPart {
@@ -172,6 +173,8 @@ declare namespace Protocol {
     taking_over: PersonPart | null;
     parties: Record<string, PartyPart>;
     area: AreaPart | null;
+    tags: string[];
+    surveyed: boolean;
   }
 
   interface PartyPart {
@@ -623,6 +626,21 @@ declare namespace Protocol {
     visit: string;
   }
 
+  interface VisitTag {
+    type: "visit.tag";
+    id: number;
+    visit: string;
+    tags: string[];
+  }
+
+  interface VisitSurvey {
+    type: "visit.survey";
+    id: number;
+    visit: string;
+    choice: number;
+    text?: string;
+  }
+
   interface VisitInvite {
     type: "visit.invite";
     id: number;
@@ -650,6 +668,7 @@ declare namespace Protocol {
     text?: string | null;
     provider?: string | null;
     outcome?: "by_phone" | "closed" | "completed" | "declined" | "expired" | "withdrawn" | null;
+    tag?: string | null;
     since_ms?: number | null;
     before_ms?: number | null;
     before_visit?: string | null;
@@ -755,6 +774,8 @@ declare namespace Protocol {
     "visit.close": VisitClose;
     "visit.transfer": VisitTransfer;
     "visit.reopen": VisitReopen;
+    "visit.tag": VisitTag;
+    "visit.survey": VisitSurvey;
     "visit.invite": VisitInvite;
     "visit.dismiss": VisitDismiss;
     "visit.history": VisitHistory;
@@ -796,6 +817,8 @@ declare namespace Protocol {
     "visit.close": Done;
     "visit.transfer": Done;
     "visit.reopen": Done;
+    "visit.tag": Done;
+    "visit.survey": Done;
     "visit.invite": Invited;
     "visit.dismiss": Done;
     "visit.history": History;

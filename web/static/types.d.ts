@@ -62,6 +62,8 @@ interface VisitBoot extends Boot {
   visits: string[];
   book: string | null;
   contact: { text: boolean };
+  /** The clinic's question after the visit; null if it asks none. */
+  survey: import("./patient/survey.js").Survey | null;
 }
 
 interface GuestBoot extends Boot {
@@ -89,6 +91,8 @@ interface StaffBoot extends Boot {
 interface ListBoot extends StaffBoot {
   guests: boolean;
   reopen_ms: number;
+  /** The tags that staff may set on a visit. */
+  tags: string[];
   /** The clinic's regions, code -> name. */
   regions: Record<string, string>;
   /** The clinic's waiting areas, id -> name; none where there is one queue. */
@@ -197,12 +201,14 @@ interface ListView {
   onCall: boolean;
   mayClaim: boolean;
   silent: boolean;
+  tags: string[];
   follows: (path: string) => (event: MouseEvent) => void;
   visitPath: (visit: string) => string;
   failed: (error: unknown) => void;
   act: import("./staff/acts.js").Acts["onRequests"] & {
     claim: (row: QueuedRow) => void;
     toggleCase: (visit: string) => void;
+    tag: (row: Protocol.PastRow) => void;
   };
 }
 

@@ -12,6 +12,7 @@ from signalling.protocol import shapes, views
 from signalling.visit import commands as c
 from signalling.visit.call_quality import HEARD_LOST, PICTURE, ROUND_TRIP, SENT_LOST, Tally
 from signalling.visit.record import Outcome, Person, Photo, Policy, Staff, Status, Triage, Visit
+from signalling.visit.survey import SurveyAnswer
 from signalling.visit.urgency import Urgency
 from signalling.visit.waiting_area import Area
 from tests.signalling.visits import (
@@ -120,9 +121,10 @@ def test_a_completed_visit_says_until_when_it_may_be_reopened() -> None:
         "ended_ms": T0 + 60_000,
         "talked_ms": 60_000,
         "reopen_until_ms": T0 + 60_005,
+        "tags": (),
     }
     reasoned = replace(ended(), reason="Not urgent")
-    assert [views.past_row(reasoned, Policy(), with_reason=shows).reason for shows in (True, False)] == [
+    assert [views.past_row(reasoned, Policy(), with_texts=shows).reason for shows in (True, False)] == [
         "Not urgent",
         None,
     ]
@@ -156,6 +158,8 @@ def test_parties_see_each_other_but_no_answers_of_the_guide() -> None:
             for key, name in (("patient", "Ana Ruiz"), ("provider", "Osei"))
         },
         "area": None,
+        "tags": (),
+        "surveyed": False,
     }
     assert not views.visit_part(claimed()).parties["patient"].started
     assert not views.visit_part(claimed()).guide_done
@@ -184,8 +188,24 @@ def test_a_patient_sees_only_the_outcome_of_an_ended_visit() -> None:
         "taking_over": None,
         "parties": {},
         "area": None,
+        "tags": (),
+        "surveyed": False,
     }
     assert not views.visit_over(ended()).guide_done
+
+
+def test_tags_are_shown_to_staff_alone_and_of_the_survey_only_that_it_was_answered() -> None:
+    answer = SurveyAnswer(choice=4, text="So-so", at_ms=T0)
+    visit = replace(ended(), tags=("Follow-up",), survey=answer)
+    for part, tags in (
+        (views.visit_of_staff(visit), ("Follow-up",)),
+        (views.visit_part(visit), ()),
+        (views.visit_over(visit), ()),
+    ):
+        assert (part.tags, part.surveyed) == (tags, True)
+        assert "So-so" not in str(shown(part))
+    assert views.past_row(visit, Policy()).tags == ("Follow-up",)
+    assert views.past_row(visit, Policy(), with_texts=False).tags == ()
 
 
 def test_case_information_is_everything_that_was_collected() -> None:

@@ -56,6 +56,8 @@ COMMANDS: dict[str, c.Command] = {
     "reopen": c.Reopen(),
     "invite": c.Invite("guest-new", "Ben", "family"),
     "dismiss": c.Dismiss("guest-rosa"),
+    "set tags": c.SetTags(("Follow-up",)),
+    "answer survey": c.AnswerSurvey(1, "Thank you"),
     "due": c.Due(),
 }
 NEW = "new"
@@ -99,6 +101,7 @@ claimed  withdraw  patient
 claimed  release   claimant, admin
 claimed  transfer  claimant, admin
 claimed  end       claimant, admin
+claimed  set tags  claimant, admin
 claimed  due       (system)
 live     save      patient
 live     finish    patient
@@ -117,11 +120,14 @@ live     withdraw  patient
 live     release   claimant, admin
 live     transfer  claimant, admin
 live     end       claimant, admin
+live     set tags  claimant, admin
 live     due       (system)
 ended    leave     (patient), (claimant), (guest), (system)
 ended    end       (claimant)
 ended    withdraw  (patient)
 ended    reopen    claimant
+ended    set tags  claimant, admin
+ended    answer survey  patient
 ended    due       (system)
 """
 
@@ -145,6 +151,9 @@ def with_guest(status: Status) -> Visit:
 
 def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]:
     """Yield (status, command, person, outcome) for all cells of the matrix."""
+    facts = replace(
+        context(T0 + 70_000, staff=on_call("lin"), tags=("Follow-up",), survey=True), areas={"mind": "Mind"}
+    )
     for status in STATUSES:
         visit = None
         if status != NEW:
@@ -154,7 +163,6 @@ def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]
             if visit.is_open:
                 visit = does(visit, c.Save("allergies", "None", left=True), people()["patient"])
                 visit = does(visit, c.AddPhoto("p_0", 800, 600, ""), people()["patient"])
-        facts = replace(context(T0 + 70_000, staff=on_call("lin")), areas={"mind": "Mind"})
         for name, command in COMMANDS.items():
             for who, actor in everybody.items():
                 decided = decide(visit, command, actor, facts)
@@ -207,7 +215,10 @@ def test_f39_on_call_in_other_areas_is_no_more_than_off_call() -> None:
     """Compares all commands in all statuses with what the table says of somebody who is off call."""
     ray = people()["on call"]
     staff = {who: replace(one, areas=("mind",)) for who, one in on_call("lin").items()}
-    facts = replace(context(T0 + 70_000, staff=staff), areas={"mind": "Mind", "walk-in": "Walk-in"})
+    facts = replace(
+        context(T0 + 70_000, staff=staff, tags=("Follow-up",), survey=True),
+        areas={"mind": "Mind", "walk-in": "Walk-in"},
+    )
     rows = reviewed()
     for status in Status:
         visit = replace(IN_STATUS[status](), area=Area("walk-in", "Walk-in"))

@@ -45,6 +45,8 @@ def test_an_organisation_that_has_chosen_nothing_has_these_limits() -> None:
         "emergency_word": "",
         "urgent_word": "",
         "routine_word": "",
+        "tags": (),
+        "survey": False,
     }
 
 

@@ -18,8 +18,8 @@ from tests.web.pages.setup.desk import Fields, desk
 from tests.web.site import Site
 from web.errors import OrganisationError
 from web.organisations import demo
-from web.organisations.settings import Booking, Day, Organisation, bounds, bounds_of, parsed
-from web.pages.setup import calendar_form, guide, guide_form, mail, overview, policy_form
+from web.organisations.settings import Booking, Day, Organisation, Survey, bounds, bounds_of, parsed
+from web.pages.setup import after_form, calendar_form, guide, guide_form, mail, overview, policy_form
 from web.pages.setup.frame import Section
 
 
@@ -57,6 +57,9 @@ STEP = {"id": "a", "kind": "text", "title": "A"}
         ({"languages": ["tlh"]}, "languages"),
         ({"policy": {"grace_ms": -1}}, "policy"),
         ({"policy": {"grace": 1}}, "policy"),
+        ({"policy": {"tags": ["A", "A"]}}, "tags"),
+        ({"policy": {"survey": True}}, "survey"),
+        ({"survey": {"question": "How?", "choices": ["one"]}}, "survey"),
         ({"guide": {"version": 1, "steps": []}}, "guide"),
         ({"guide": {"version": 1, "steps": [STEP, STEP]}}, "guide"),
         ({"guide": {"version": 1, "steps": [{**STEP, "kind": "choice", "options": ["one"]}]}}, "guide"),
@@ -77,12 +80,14 @@ FORMS: dict[str, Section] = {
     **dict.fromkeys((*calendar_form.TEXTS, *calendar_form.NUMBERS, "closed"), CALENDAR),
     **dict.fromkeys((*policy_form.DURATIONS, *policy_form.WORDS, policy_form.RETENTION), POLICY),
     **dict.fromkeys(mail.ADDRESSES, MAIL),
+    **dict.fromkeys(("tags", *after_form.TEXTS), overview.AFTER),
     **dict.fromkeys(("title", "help", "text", "options"), GUIDE),
 }
 """The section that asks for a field."""
 MADE: dict[str, Callable[[int], Any]] = {
     "closed": lambda size: [(date(2030, 1, 1) + timedelta(days=day)).isoformat() for day in range(size)],
     "options": lambda size: [f"option {number}" for number in range(size)],
+    "tags": lambda size: [f"tag {number}" for number in range(size)],
     **dict.fromkeys(mail.ADDRESSES, lambda size: f"a@{('b' * 49 + '.') * 4}{'c' * (size - 206)}.org"),
 }
 """How a value of a size is made, if it is not a number or a text of so many letters."""
@@ -95,7 +100,7 @@ def bounded() -> list[tuple[type[msgspec.Struct], str, bool]]:
     """Return every field of the settings that has bounds in its type, and whether it is a number."""
     return [
         (kind, name, found.le is not None)
-        for kind in (Organisation, Booking, Policy, Step)
+        for kind in (Organisation, Booking, Survey, Policy, Step)
         for name, hint in get_type_hints(kind, include_extras=True).items()
         for found in getattr(hint, "__metadata__", ())
         if found.le is not None or found.max_length is not None
@@ -106,7 +111,13 @@ def document_refuses(kind: type[msgspec.Struct], name: str, given: Any) -> bool:
     """Return whether the settings are refused with this value, with an error that names the field."""
     whole = document()
     steps = [step for step in whole["guide"]["steps"] if name != "options" or step["kind"] == "choice"]
-    places = {Organisation: whole, Booking: whole["booking"], Policy: whole["policy"], Step: steps[0]}
+    places = {
+        Organisation: whole,
+        Booking: whole["booking"],
+        Survey: whole["survey"],
+        Policy: whole["policy"],
+        Step: steps[0],
+    }
     places[kind][name] = given
     try:
         parsed(whole)
@@ -121,7 +132,7 @@ def form_says(drawn: Fields, name: str, given: Any) -> str | None:
     assert field is not None, f"the page of {FORMS[name].name} has no field for {name}"
     if name in policy_form.DURATIONS:
         given = given / policy_form.DURATIONS[name].unit_ms
-    if name == "options":
+    if name in ("options", "tags"):
         given = "\n".join(given)
     values = given if isinstance(given, list) else [str(given)]
     posted = MultiDict([one for one in drawn if one[0] != field] + [(field, text) for text in values])

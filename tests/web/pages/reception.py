@@ -26,6 +26,10 @@ CSP = (
 )
 
 
+SURVEY = {"question": "How was your visit?", "choices": ["Very good", "Good", "Fair", "Poor", "Very poor"],
+          "comment": "What went well?"}  # fmt: skip
+
+
 async def _socket(request: web.Request) -> web.StreamResponse:
     clinic = request.app[CLINIC]
     if clinic.drops_upgrade:
@@ -144,6 +148,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "visits": ["v_1"],
                 "home": "/demo",
                 "contact": {"text": True},
+                "survey": SURVEY,
             }
         },
     ),
@@ -176,6 +181,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                     {"key": "preferences", "path": "/demo/staff/preferences"},
                 ],
                 "reopen_ms": 1_800_000,
+                "tags": ["Follow-up", "Billing"],
                 "regions": {"OH": "Ohio", "OK": "Oklahoma", "TX": "Texas"},
             },
         },

@@ -86,6 +86,9 @@ async def test_the_patients_pages_are_accessible(
         await clinic.party(role, started=True)
     await page.get_by_role("button", name=say("Leave the call")).wait_for()
     await is_accessible(page)
+    await clinic.becomes(status="ended", outcome="completed")
+    await page.get_by_role("group", name="How was your visit?").wait_for()
+    await is_accessible(page)
     await clinic.becomes(
         status="ended", outcome="declined", reason="Please come in: this needs an examination."
     )
@@ -153,7 +156,8 @@ async def test_the_desks_pages_are_accessible(
         "name": "Jon Bell",
         "outcome": "declined",
         "reason": "Please come in.",
-        "claimant": LIND,
+        "claimant": OSEI,
+        "tags": ["Follow-up"],
     }
     clinic.past = [
         {
@@ -182,6 +186,14 @@ async def test_the_desks_pages_are_accessible(
         await page.get_by_role("link", name=tab).click()
         await page.get_by_role("heading", name=shown).wait_for()
         await is_accessible(page)
+    await page.get_by_role("button", name=f"{say('Tags…')} Jon Bell").click()
+    dialog = page.get_by_role("dialog", name=say("Tags of {name}", name="Jon Bell"))
+    await dialog.get_by_label("Follow-up").uncheck()
+    await dialog.get_by_label("Billing").check()
+    await is_accessible(page)
+    await dialog.get_by_role("button", name=say("Save")).click()
+    await page.get_by_role("listitem").filter(has_text="Jon Bell").get_by_text("Billing").wait_for()
+    assert [(m["visit"], m["tags"]) for m in clinic.got("visit.tag")] == [("v_9", ["Billing"])]
     await page.get_by_role("button", name=f"{say('History')} Jon Bell").click()
     await page.get_by_role("dialog").get_by_text(say("{by} ended the session.", by=OSEI["name"])).wait_for()
     await is_accessible(page)

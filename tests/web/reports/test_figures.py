@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalling.visit.record import Outcome, PatientInformation, Person, Status, Visit
+from signalling.visit.survey import SurveyAnswer
 from web.reports.chart import HEIGHT, LEFT, WIDTH, Series, chart
 from web.reports.figures import Past, past, percentile, report
 from web.reports.table import header, lines
@@ -43,6 +44,40 @@ def visit(
 
 def at(hour: int, minute: int = 0, day: int = 23) -> datetime:
     return datetime(2026, 11, day, hour, minute, tzinfo=CHICAGO)
+
+
+def answered(choice: int, text: str = "") -> SurveyAnswer:
+    return SurveyAnswer(choice=choice, text=text, at_ms=0)
+
+
+def test_answers_of_the_survey_are_counted_and_their_texts_come_newest_first() -> None:
+    counted = report(
+        found(
+            visit(at(9), survey=answered(1)),
+            visit(at(10), survey=answered(1, "Kind")),
+            visit(at(11), survey=answered(5, "Slow")),
+            visit(at(12)),
+        ),
+        date(2026, 11, 23),
+        date(2026, 11, 23),
+    )
+    assert counted.answers == {1: 2, 2: 0, 3: 0, 4: 0, 5: 1}
+    assert [one.comment for one in counted.comments] == ["Slow", "Kind"]
+
+
+def test_a_visit_counts_for_each_of_its_tags() -> None:
+    counted = report(
+        found(visit(at(9), 1, tags=("Follow-up", "billing")), visit(at(10), 3, tags=("Follow-up",))),
+        date(2026, 11, 23),
+        date(2026, 11, 23),
+    )
+    assert [(tag, one.visits) for tag, one in counted.tags.items()] == [("billing", 1), ("Follow-up", 2)]
+
+
+def test_a_tag_and_a_text_of_the_survey_are_no_formulas_in_a_spreadsheet() -> None:
+    (one,) = found(visit(at(9), tags=("=1+1",), survey=answered(3, "=2+2\nbad")))
+    (row,) = csv.DictReader(io.StringIO(header() + lines([one])))
+    assert (row["tags"], row["survey"], row["survey_text"]) == ("'=1+1", "3", "'=2+2\nbad")
 
 
 def found(*visits: Visit) -> list[Past]:

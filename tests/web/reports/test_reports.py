@@ -7,17 +7,19 @@ from datetime import UTC, datetime
 import pytest
 
 from signalling.service import Accepted
-from signalling.visit.commands import Claim, End, Withdraw
-from signalling.visit.record import Actor, Role
+from signalling.visit.commands import AnswerSurvey, Claim, End, SetTags, Withdraw
+from signalling.visit.record import Actor, Policy, Role
 from tests.web.site import ADMIN, FORM, OSEI, Site
+from tests.web.test_organisations_apart import PASSWORD, lakeside
 from web.identity.visitors import patient
 from web.keys import SERVICE
+from web.organisations.settings import Survey
 
 REPORTS = "/demo/staff/reports"
 
 
-async def seen(site: Site, name: str, *, claimed: bool) -> None:
-    """Store a visit that has ended: completed by Dr Osei, or left by the patient."""
+async def seen(site: Site, name: str, *, claimed: bool) -> str:
+    """Store a visit that has ended: completed by Dr Osei, or left by the patient; return its id."""
     someone, service = site.person(), site.app[SERVICE]
     await someone.ask_for_a_visit(name=name)
     (visit,) = (await service.mirrors.get("demo")).visits.values()
@@ -28,6 +30,7 @@ async def seen(site: Site, name: str, *, claimed: bool) -> None:
         assert isinstance(await service.command(osei, visit.id, End()), Accepted)
     else:
         await service.command(patient("demo", visit.id, name), visit.id, Withdraw())
+    return visit.id
 
 
 async def test_an_admin_sees_waits_outcomes_and_providers_and_no_patient(site: Site) -> None:
@@ -64,6 +67,42 @@ async def test_csv_has_the_same_visits_one_a_line(site: Site) -> None:
         ("withdrawn", ""),
     ]
     assert "Canary" not in await answer.text()
+
+
+async def test_reports_show_tags_and_the_survey_of_this_organisation_alone(site: Site) -> None:
+    choices = ("Very good", "Good", "Fair", "Poor", "Very poor")
+    await site.change(
+        policy=Policy(tags=("Follow-up", "Billing"), survey=True),
+        survey=Survey(question="How was it?", choices=choices),
+    )
+    admin, service = site.person(), site.app[SERVICE]
+    await admin.sign_in(ADMIN)
+    hale = Actor(organisation="demo", id="u_hale", name="Robin Hale", role=Role.ADMIN)
+    for name, tag, choice in (("Canary One", "Follow-up", 2), ("Canary Two", "Billing", 5)):
+        visit = await seen(site, name, claimed=True)
+        await service.command(hale, visit, SetTags((tag,)))
+        answer = AnswerSurvey(choice, f"<b>{tag}</b> was fine")
+        assert isinstance(await service.command(patient("demo", visit, name), visit, answer), Accepted)
+    text = await (await admin.get(REPORTS)).text()
+    assert "What patients answered after their visit" in text
+    assert '<th scope="row"><bdi>Good</bdi></th><td class="num">1 (50 %)</td>' in text
+    assert '<th scope="row"><bdi>Billing</bdi></th><td class="num">1</td>' in text
+    assert "&lt;b&gt;Billing&lt;/b&gt; was fine" in text
+    of_one = await (await admin.get(f"{REPORTS}?tag=Follow-up")).text()
+    assert "&lt;b&gt;Follow-up&lt;/b&gt; was fine" in of_one
+    assert "&lt;b&gt;Billing&lt;/b&gt;" not in of_one
+    rows = list(csv.DictReader(io.StringIO(await (await admin.get(f"{REPORTS}.csv?tag=Billing")).text())))
+    assert [(row["tags"], row["survey"], row["survey_text"]) for row in rows] == [
+        ("Billing", "5", "<b>Billing</b> was fine")
+    ]
+    await lakeside(site)
+    other = site.person()
+    signed = {"email": "ida@lakeside.example", "password": PASSWORD}
+    assert (await other.post("/lakeside/staff/sign-in", signed)).status == 303
+    for path in ("reports", "reports.csv"):
+        text = await (await other.get(f"/lakeside/staff/{path}")).text()
+        assert "was fine" not in text
+        assert "Follow-up" not in text
 
 
 async def test_days_without_visits_say_so(site: Site) -> None:

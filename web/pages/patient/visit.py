@@ -9,6 +9,7 @@ from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from aiohttp import web
 
 from signalling.service import Service, new_id
@@ -249,6 +250,7 @@ async def visit_page(request: web.Request) -> web.Response:
         "home": f"/{organisation.id}",
         "book": f"/{organisation.id}/appointments" if organisation.booking.enabled else None,
         "contact": {"text": await request.app[TEXT_SERVICES].get(organisation.id) is not None},
+        "survey": msgspec.to_builtins(organisation.survey) if organisation.policy.survey else None,
     }
     return page(request, "visit.html", {"boot": boot}, title=gettext("Your visit"), unmixed=True)
 

@@ -84,6 +84,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("areas", N_("Waiting areas")),
     ("people", N_("People")),
     ("policy", N_("Rules and limits")),
+    ("after", N_("After the visit")),
     ("mail", N_("Mail")),
     ("texts", N_("Text messages")),
     ("links", N_("Entry links")),

@@ -1,4 +1,5 @@
-"""The set-up's pages without a module of their own: first set-up, calendar, rules and limits, entry links.
+"""The set-up's pages without a module of their own: first set-up, calendar, rules and limits, what
+follows a visit, entry links.
 
 Knows the steps of a first set-up and when each is done. The fields of a form are defined in its form module.
 """
@@ -14,12 +15,13 @@ from web.keys import ACCOUNTS, SETTINGS
 from web.languages.i18n import N_, day_names, gettext
 from web.organisations.countries import countries
 from web.organisations.settings import LANGUAGES, Organisation, bounds
-from web.pages.setup import calendar_form, policy_form
+from web.pages.setup import after_form, calendar_form, policy_form
 from web.pages.setup.frame import Section, admin, draw, path_of, posted_to, save, show
 from web.requests.security import origin_of
 
 CALENDAR = calendar_form.Calendar()
 POLICY = policy_form.PolicySection()
+AFTER = after_form.After()
 
 
 class Step(NamedTuple):
@@ -121,6 +123,17 @@ async def save_policy(request: web.Request) -> web.Response:
     return await _save(request, POLICY, **_policy_context())
 
 
+async def after(request: web.Request) -> web.Response:
+    """GET …/setup/after."""
+    organisation, _ = await admin(request)
+    return show(request, organisation, AFTER, **_after_context())
+
+
+async def save_after(request: web.Request) -> web.Response:
+    """POST …/setup/after."""
+    return await _save(request, AFTER, **_after_context())
+
+
 async def links(request: web.Request) -> web.Response:
     """Answer GET …/setup/links: the links for patients and staff."""
     organisation, _ = await admin(request)
@@ -166,6 +179,15 @@ def calendar_context() -> dict[str, Any]:
         "numbers": [
             (name, gettext(row.label), gettext(row.unit)) for name, row in calendar_form.NUMBERS.items()
         ],
+    }
+
+
+def _after_context() -> dict[str, Any]:
+    tags = after_form.MOST_TAGS * (after_form.LONGEST_TAG + 1)
+    choices = len(after_form.CHOICES) * (after_form.LONGEST_CHOICE + 1)
+    return {
+        "labels": {name: gettext(label) for name, label in after_form.LABELS.items()},
+        "longest": {**after_form.TEXTS, "tags": tags, "choices": choices},
     }
 
 

@@ -15,6 +15,8 @@ ROUTES = (
     web.post(f"{HOME}/calendar", keeping(overview.save_calendar)),
     web.get(f"{HOME}/policy", overview.policy),
     web.post(f"{HOME}/policy", keeping(overview.save_policy)),
+    web.get(f"{HOME}/after", overview.after),
+    web.post(f"{HOME}/after", keeping(overview.save_after)),
     web.post(f"{HOME}/logo", logo.save_logo),
     web.get("/{organisation}/logo/{name}", logo.logo),
     web.get(f"{HOME}/guide", guide.guide),

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -17,15 +18,17 @@ from signalling.store.records import OLDEST
 from signalling.visit.record import Role
 from web.identity.visitors import require
 from web.keys import SERVICE
-from web.languages.i18n import gettext, ngettext
+from web.languages.i18n import date_words, gettext, ngettext
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
 from web.pages.staff.frame import staff_page
-from web.reports.figures import Past, past, report
+from web.reports.figures import CHOICES, Past, past, report
 from web.reports.table import header, lines
 from web.reports.words import cards, figures
 
 DAYS, LONGEST_DAYS = 30, 366
+COMMENTS = 200
+"""The most texts of the survey on the page; the file has all."""
 # the number of visits read and decrypted in one turn of the event loop; calls are served in between
 AT_ONCE = 200
 WRITE_S = 60.0
@@ -41,13 +44,15 @@ class Span(NamedTuple):
 
 
 async def reports(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/reports: from ?since= to ?until= (dates); by default the last 30 days."""
+    """Answer GET /{organisation}/staff/reports, ?since= to ?until= (dates; by default the last 30 days), of a ?tag=."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id, Role.ADMIN)
     today, span = _span(request, organisation)
-    found = [one async for part in _parts(request, organisation, span) for one in part]
+    tag = request.query.get("tag", "")
+    found = [one async for part in _parts(request, organisation, span, tag) for one in part]
     counted = await asyncio.to_thread(report, found, span.first, span.last)
-    home = f"/{organisation.id}/staff/reports"
+    home, of_tag = f"/{organisation.id}/staff/reports", f"&tag={quote(tag)}" if tag else ""
+    choices = organisation.survey.choices or tuple(map(str, CHOICES))
     context = {
         "since": span.first.isoformat(),
         "until": span.last.isoformat(),
@@ -55,14 +60,21 @@ async def reports(request: web.Request) -> web.Response:
         "presets": [
             (
                 ngettext("%(num)s day", "%(num)s days", days) % {"num": days},
-                f"{home}?since={today - timedelta(days=days - 1)}&until={today}",
+                f"{home}?since={today - timedelta(days=days - 1)}&until={today}{of_tag}",
                 span == Span(today - timedelta(days=days - 1), today),
             )
             for days in (7, 30, 90)
         ],
-        "csv": f"{home}.csv?since={span.first}&until={span.last}",
+        "csv": f"{home}.csv?since={span.first}&until={span.last}{of_tag}",
+        "tag": tag,
+        "tags": list(dict.fromkeys((*organisation.policy.tags, *([tag] if tag else [])))),
         "cards": cards(counted.total),
-        "figures": figures(counted) if found else [],
+        "figures": figures(counted, choices) if found else [],
+        "comments": [
+            (date_words(one.arrived, "medium"), choices[one.answer - 1] if one.answer else "", one.comment)
+            for one in counted.comments[:COMMENTS]
+        ],
+        "more_comments": len(counted.comments) > COMMENTS,
         "zone": organisation.timezone.replace("_", " "),
     }
     return staff_page(
@@ -78,7 +90,7 @@ async def table(request: web.Request) -> web.StreamResponse:
     organisation = await organisation_of(request)
     await require(request, organisation.id, Role.ADMIN)
     _, span = _span(request, organisation)
-    parts = _parts(request, organisation, span)
+    parts = _parts(request, organisation, span, request.query.get("tag", ""))
     first: list[Past] = await anext(parts, [])  # without the store, this line raises before anything is sent
     response = web.StreamResponse()
     response.content_type, response.charset = "text/csv", "utf-8"
@@ -104,8 +116,12 @@ async def _write(response: web.StreamResponse, text: str) -> None:
         await response.write(text.encode())
 
 
-async def _parts(request: web.Request, organisation: Organisation, span: Span) -> AsyncIterator[list[Past]]:
+async def _parts(
+    request: web.Request, organisation: Organisation, span: Span, tag: str
+) -> AsyncIterator[list[Past]]:
     """Yield the visits that arrived on these days and have ended, in the order in which they ended.
+
+    With a tag, only those that have it.
 
     Each part is read, decrypted and computed in one turn of the event loop. Raises `UnavailableError`.
     """
@@ -121,7 +137,9 @@ async def _parts(request: web.Request, organisation: Organisation, span: Span) -
         yield [
             past(visit, zone)
             for visit in visits
-            if visit is not None and since_ms <= visit.arrived_ms < until_ms
+            if visit is not None
+            and since_ms <= visit.arrived_ms < until_ms
+            and (not tag or tag in visit.tags)
         ]
         place = places[-1]
 

@@ -14,6 +14,7 @@ import { ContactChoice } from "./contact.js";
 import { guideStep } from "./guide.js";
 import { Phone } from "./phone.js";
 import { Photos } from "./photos.js";
+import { surveyCard } from "./survey.js";
 import { ownOfTab } from "./tab.js";
 import { PatientVisit } from "./visit.js";
 import { afterVisit, backWords, messages, placeLine, waitingRoom } from "./waiting.js";
@@ -326,7 +327,10 @@ const VIEWS = {
   },
   after: () => {
     const { visit } = state;
-    return visit ? afterVisit({ visit, organisation, home: boot.home, book: boot.book }) : nothing;
+    return visit
+      ? html`${afterVisit({ visit, organisation, home: boot.home, book: boot.book })}
+          ${surveyCard(boot.survey, visit, (answer) => state.answerSurvey(answer))}`
+      : nothing;
   },
 };
 

@@ -175,6 +175,15 @@ export class PatientVisit extends EventTarget {
     return this.#client.request({ type: "visit.withdraw", visit: this.id });
   }
 
+  /**
+   * Answer the clinic's question after the visit.
+   *
+   * @param {{ choice: number, text: string }} answer
+   */
+  answerSurvey(answer) {
+    return this.#client.request({ type: "visit.survey", visit: this.id, ...answer });
+  }
+
   /** Send all unsaved answers now: the page is being hidden or closed. */
   flush() {
     this.#flush();

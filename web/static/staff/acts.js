@@ -17,6 +17,7 @@ import {
 } from "./desk.js";
 import { LEVELS } from "./queue.js";
 import { storyView } from "./story.js";
+import { askTags } from "./tags.js";
 import { askUrgency } from "./urgency.js";
 
 const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { bad: true });
@@ -28,6 +29,7 @@ export class Acts {
   #me;
   #guests;
   #areas;
+  #tags;
   #claimed;
 
   /**
@@ -41,16 +43,18 @@ export class Acts {
    *   me: Account,
    *   guests: boolean,
    *   areas: Record<string, string>,
+   *   tags: string[],
    *   claimed: (visit: string) => void,
    * }} options
    */
-  constructor({ client, queue, sessions, drawer, me, guests, areas, claimed }) {
+  constructor({ client, queue, sessions, drawer, me, guests, areas, tags, claimed }) {
     this.#client = client;
     this.#people = { queue, sessions };
     this.#drawer = drawer;
     this.#me = me;
     this.#guests = guests;
     this.#areas = areas;
+    this.#tags = tags;
     this.#claimed = claimed;
   }
 
@@ -102,6 +106,17 @@ export class Acts {
         act: () => this.#dismiss(visit.id, guest, party),
       })),
     ];
+  }
+
+  /**
+   * Ask for the tags of a visit and set them. `done(tags)` is called when they are.
+   *
+   * @param {{ visit: string, name: string, tags: string[] }} of
+   * @param {(tags: string[]) => void} done
+   */
+  async tag({ visit, name, tags: before }, done = () => {}) {
+    const tags = await askTags(name, before, this.#tags);
+    if (tags) this.#say({ type: "visit.tag", visit, tags }, () => done(tags));
   }
 
   /** @param {Protocol.Row} request */

@@ -24,6 +24,7 @@ import { listHead, offCallNotice, requestsTab } from "./requests.js";
 import { Past, pastTab, Sessions, takenTab } from "./sessions.js";
 import { ALL, sifted } from "./sift.js";
 import { clearAtSignOut } from "./signed_out.js";
+import { tagLine } from "./tags.js";
 
 /** @type {LivePage<ListBoot>} */
 const page = new LivePage("staff", draw);
@@ -47,6 +48,7 @@ const acts = new Acts({
   me,
   guests: boot.guests,
   areas: boot.areas ?? {},
+  tags: boot.tags,
   claimed,
 });
 const own = new OwnVisit({
@@ -132,6 +134,7 @@ function newSession(visit) {
       label: t("Case Information"),
       view: () =>
         html`<h2>${t("Case Information")}</h2>
+          ${own.visit ? tagsOf(visit, own.visit.parties.patient.name, own.visit.tags ?? []) : nothing}
           ${caseInformation(cases.get(visit)?.info, client.now(), removePhoto)}`,
     }),
     more: () => acts.inSession(own.visit),
@@ -147,6 +150,19 @@ function newSession(visit) {
             >${whose}</a>`
         : html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
   });
+}
+
+/**
+ * The tags of one's own session; `done` is called when there are others.
+ *
+ * @param {string} visit
+ * @param {string} name
+ * @param {string[]} tags
+ * @param {(tags: string[]) => void} done
+ */
+function tagsOf(visit, name, tags, done = () => {}) {
+  const may = boot.tags.length || tags.length;
+  return tagLine(tags, may ? () => acts.tag({ visit, name, tags }, done) : null, name);
 }
 
 /**
@@ -217,6 +233,11 @@ function claimed(visit) {
   go(visitPath(visit));
 }
 
+/** @param {Protocol.PastRow} row */
+function tag({ visit, name, tags = [] }) {
+  acts.tag({ visit, name, tags }, (after) => past.tagged(visit, after));
+}
+
 /** @param {import("./news.js").QueueNews} news */
 function queued({ gone }) {
   const asked = /^#of=(.+)$/.exec(location.hash)?.[1]; // the person followed a notification on another page
@@ -269,10 +290,11 @@ function list() {
     onCall: onCall.on,
     mayClaim: mayClaim(),
     silent: !alerts.audible,
+    tags: boot.tags,
     follows,
     visitPath,
     failed,
-    act: { ...acts.onRequests, claim, toggleCase: (id) => cases.toggle(id) },
+    act: { ...acts.onRequests, claim, toggleCase: (id) => cases.toggle(id), tag },
   };
   const contents = {
     "": () => requestsTab(view),
@@ -299,7 +321,13 @@ function list() {
 function ended(visit) {
   const { home, reopen_ms } = boot;
   const reopen = () => acts.onRequests.reopen({ visit: visit.id });
-  return afterSession(visit, { home, me, reopen_ms, now_ms: client.now(), follows, reopen });
+  const { id, tags = [], parties } = visit;
+  const tagged = (/** @type {string[]} */ after) => {
+    if (own.over?.id === id) own.over = { ...own.over, tags: after };
+    redraw();
+  };
+  return html`${afterSession(visit, { home, me, reopen_ms, now_ms: client.now(), follows, reopen })}
+    ${tagsOf(id, parties.patient.name, tags, tagged)}`;
 }
 
 function draw() {

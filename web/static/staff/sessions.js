@@ -5,6 +5,7 @@ import { minutes, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { quoted } from "../shared/ui.js";
+import { tagLine } from "./tags.js";
 
 /** @type {Record<string, () => string>} */
 export const OUTCOMES = {
@@ -65,6 +66,17 @@ export class Past {
   constructor(client, changed) {
     this.#client = client;
     this.#changed = changed;
+  }
+
+  /**
+   * A visit has other tags now.
+   *
+   * @param {string} visit
+   * @param {string[]} tags
+   */
+  tagged(visit, tags) {
+    this.rows = this.rows?.map((row) => (row.visit === visit ? { ...row, tags } : row)) ?? null;
+    this.#changed();
   }
 
   async search(filters = this.filters, { further = false } = {}) {
@@ -189,6 +201,15 @@ export function takenTab(rows, view, emptyText) {
  * @param {Protocol.PastRow} row
  * @param {ListView} view
  */
+function mayTag(row, { me, tags }) {
+  const its = me.role === "admin" || row.claimant?.id === me.id;
+  return its && (tags.length > 0 || (row.tags ?? []).length > 0);
+}
+
+/**
+ * @param {Protocol.PastRow} row
+ * @param {ListView} view
+ */
 function ended(row, view) {
   const mayReopen =
     row.claimant?.id === view.me.id && row.reopen_until_ms && row.reopen_until_ms > view.now_ms;
@@ -208,7 +229,8 @@ function ended(row, view) {
             : nothing
         }
         ${quoted(row.reason)}
-      </p>`,
+      </p>
+      ${tagLine(row.tags ?? [], mayTag(row, view) ? () => view.act.tag(row) : null, row.name)}`,
     acts: html`${
       mayReopen
         ? html`<button type="button" class="btn main" @click=${() => view.act.reopen(row)}>
@@ -231,6 +253,7 @@ function filtersOf(form) {
     text: field("text"),
     provider: field("provider"),
     outcome: field("outcome"),
+    tag: field("tag"),
     since_ms: field("since") && midnight_ms(field("since")),
     before_ms: field("until") && midnight_ms(field("until")) + DAY_MS,
   };
@@ -273,6 +296,17 @@ export function pastTab(past, view) {
           ${Object.entries(OUTCOMES).map(([code, words]) => html`<option value=${code}>${words()}</option>`)}
         </select>
       </div>
+      ${
+        view.tags.length
+          ? html`<div class="field">
+              <label for="past-tag">${t("Tag")}</label
+              ><select class="input" id="past-tag" name="tag">
+                <option value="">${t("Any")}</option>
+                ${view.tags.map((tag) => html`<option value=${tag}>${tag}</option>`)}
+              </select>
+            </div>`
+          : nothing
+      }
       <div class="field">
         <label for="past-since">${t("From")}</label
         ><input class="input" id="past-since" name="since" type="date" />

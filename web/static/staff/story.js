@@ -48,6 +48,8 @@ const SENTENCES = {
   expired: () => t("It expired."),
   closed: () => t("The clinic closed before anybody claimed it."),
   reopened: (by) => t("{by} reopened it.", { by }),
+  tagged: (by) => t("{by} set the tags.", { by }),
+  surveyed: (by) => t("{by} answered the survey.", { by }),
 };
 
 /**

@@ -246,6 +246,28 @@ async def test_after_the_visit_the_page_says_who_and_how_long(clinic: Clinic, op
     await expect(page.get_by_text("You saw Dr Maya Osei, for 3 minutes.")).to_be_visible()
 
 
+async def test_after_the_visit_the_clinics_question_is_answered_once(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.visit |= {"status": "ended", "outcome": "completed", "ended_ms": 1_790_000_000_000}
+    page = await open_page("/demo/visit")
+    send = page.get_by_role("button", name="Send")
+    await send.click()
+    await expect(page.get_by_role("group", name="How was your visit?")).to_be_visible()
+    assert not clinic.got("visit.survey"), "an answer is chosen first"
+    await page.get_by_label("Good", exact=True).check()
+    await page.get_by_label("What went well?").fill(" Kind people ")
+    await send.click()
+    await clinic.until(lambda: clinic.got("visit.survey"))
+    await clinic.becomes(surveyed=True)
+    await expect(page.get_by_text("Thank you for your answer.")).to_be_visible()
+    await expect(send).to_have_count(0)
+    assert [(m["choice"], m["text"]) for m in clinic.got("visit.survey")] == [(2, "Kind people")]
+    await clinic.becomes(outcome="declined", surveyed=False)
+    await expect(page.get_by_role("heading", name="This visit could not take place")).to_be_visible()
+    await expect(send).to_have_count(0)
+
+
 async def test_answers_typed_while_the_connection_is_lost_are_sent_when_it_is_back(
     clinic: Clinic, open_page: OpenPage
 ) -> None:

@@ -55,7 +55,17 @@ async def test_every_page_of_the_set_up_is_accessible(
     page = await signed_in(site, open_page, width=width, dark=dark)
     await go(site, page, f"/demo/staff/setup?lang={language}")
     assert (await (await desk(site)).change("areas", new="Mind")).status == 303
-    for part in ("", "/calendar", "/guide", "/guide?area=mind", "/areas", "/people", "/policy", "/links"):
+    for part in (
+        "",
+        "/calendar",
+        "/guide",
+        "/guide?area=mind",
+        "/areas",
+        "/people",
+        "/policy",
+        "/after",
+        "/links",
+    ):
         await go(site, page, f"/demo/staff/setup{part}")
         await is_accessible(page)
     await page.goto(str(site.server.make_url("/demo/staff/setup/calendar")))

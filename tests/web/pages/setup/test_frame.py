@@ -84,6 +84,9 @@ async def test_what_is_saved_in_the_calendar_is_what_visitors_see(site: Site) ->
         ("policy", {"amber_ms": "a while"}, "number of minutes from 1 to 1440"),
         ("policy", {"red_ms": "1"}, "Red must come later than amber."),
         ("policy", {"grace_ms": "2"}, "number of seconds from 5 to 600"),
+        ("after", {"tags": "x" * 41}, "At most 40 characters on a line"),
+        ("after", {"choices": "Good\nBad"}, "Write five answers"),
+        ("after", {"survey": "on", "question": " "}, "Write the question."),
     ],
 )
 async def test_a_setting_that_cannot_be_saved_says_why_and_keeps_what_was_typed(
@@ -150,8 +153,8 @@ async def test_of_many_who_save_at_once_one_succeeds_and_the_others_see_a_confli
 
 
 def test_every_rule_of_the_policy_has_a_field_in_the_set_up() -> None:
-    in_calendar = {"show_place", "show_wait"}
-    asked = {*policy_form.DURATIONS, *policy_form.CHOICES, *policy_form.WORDS, *in_calendar}
+    elsewhere = {"show_place", "show_wait", "tags", "survey"}
+    asked = {*policy_form.DURATIONS, *policy_form.CHOICES, *policy_form.WORDS, *elsewhere}
     assert asked == set(Policy.__struct_fields__)
 
 

@@ -1,0 +1,19 @@
+"""The types of a tag and of an answer to the survey after a visit. Pure data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Tag = Annotated[str, Meta(min_length=1, max_length=40)]
+"""A word by which staff find a visit again."""
+
+
+class SurveyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The patient's answer after the visit. `choice`: the number of the organisation's choice, from 1."""
+
+    choice: int
+    text: str
+    at_ms: int

@@ -1,0 +1,52 @@
+/* The tags of a visit: shown as chips, and chosen in a dialog from the clinic's list. */
+import { html, nothing } from "../shared/lit.js";
+import { t } from "../shared/text.js";
+import { fillIn } from "../shared/ui.js";
+
+/**
+ * The tags, and the button that changes them where one may; nothing if there are none and one may not.
+ *
+ * @param {string[]} tags
+ * @param {(() => void) | null} change
+ * @param {string} name the patient's, for those who hear the page
+ */
+export function tagLine(tags, change, name) {
+  if (!tags.length && !change) return nothing;
+  return html`<div class="row tags">
+    ${tags.map((tag) => html`<span class="chip off">${tag}</span>`)}
+    ${
+      change
+        ? html`<button type="button" class="btn plain" @click=${change}>
+            ${t("Tags…")}<span class="sr"> ${name}</span>
+          </button>`
+        : nothing
+    }
+  </div>`;
+}
+
+/**
+ * Resolves to the chosen tags, or to null.
+ *
+ * @param {string} name
+ * @param {string[]} tags those that the visit has
+ * @param {string[]} offered the clinic's
+ */
+export async function askTags(name, tags, offered) {
+  const all = [...new Set([...offered, ...tags])];
+  const given = await fillIn({
+    title: t("Tags of {name}", { name }),
+    text: t("Staff find sessions by them. The patient does not see them."),
+    yes: t("Save"),
+    no: t("Cancel"),
+    fields: html`<fieldset class="choices">
+      <legend class="sr">${t("Tags")}</legend>
+      ${all.map(
+        (tag, index) =>
+          html`<label class="choice"
+            ><input type="checkbox" name=${`tag-${index}`} ?checked=${tags.includes(tag)} /><span
+              >${tag}</span></label>`,
+      )}
+    </fieldset>`,
+  });
+  return given && all.filter((_, index) => given[`tag-${index}`]);
+}
