@@ -44,6 +44,18 @@ const sources = Object.fromEntries(
 const made = new Map(
   outputFiles.map(({ path, contents }) => [path.slice(JOINED.length + 1), Buffer.from(contents)]),
 );
+// The texts of a page's language are those of these files (web/pages/static_files.py).
+const modules = Object.fromEntries(
+  Object.entries(metafile.outputs)
+    .filter(([name]) => name.endsWith(".js"))
+    .map(([name, { inputs }]) => [
+      name.slice(name.indexOf("joined/") + "joined/".length),
+      Object.keys(inputs)
+        .filter((source) => inputs[source].bytesInOutput > 0)
+        .sort(),
+    ]),
+);
+made.set("modules.json", Buffer.from(`${JSON.stringify(modules, null, 2)}\n`));
 made.set("sources.json", Buffer.from(`${JSON.stringify(sources, null, 2)}\n`));
 
 if (process.argv.includes("--check")) {

@@ -28,6 +28,8 @@ from babel.support import NullTranslations, Translations
 
 FOLDER = Path(__file__).parents[1] / "locale"
 FILE = "LC_MESSAGES/messages.po"
+STATIC = Path("web/static")
+"""The folder of the scripts, as catalogues name it."""
 SOURCE = "en"
 """The language of the texts in the source code; it has no catalogue."""
 
@@ -43,6 +45,14 @@ PLURAL = re.compile(r"plural\s*=\s*([n0-9 ()!=<>%&|?:]+)")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class Text(NamedTuple):
+    """A translated text of scripts: the English one, its forms, and the files below web/static that show it."""
+
+    english: str
+    forms: list[str]
+    shown_by: frozenset[str]
+
+
 class Language(NamedTuple):
     """A language of pages and mails. `locale` defines the form of dates and numbers, such as "es_US".
 
@@ -54,8 +64,10 @@ class Language(NamedTuple):
     locale: str
     direction: str
     words: NullTranslations
-    script: bytes
-    """The ES module with this language's texts for `shared/text.js`; empty for the source language."""
+    plural: str
+    """The rule for plurals, as in C and JavaScript: the place of the form for the number `n`."""
+    texts: tuple[Text, ...]
+    """The texts of scripts; none in the source language."""
 
 
 _current: ContextVar[str] = ContextVar("language", default=SOURCE)
@@ -71,7 +83,7 @@ def read(path: Path) -> Catalog:
 def languages() -> Mapping[str, Language]:
     """Return all languages by BCP 47 code, English first."""
     name = Locale.parse(SOURCE).get_display_name(SOURCE) or SOURCE
-    source = Language(SOURCE, name, SOURCE, "ltr", NullTranslations(), b"")
+    source = Language(SOURCE, name, SOURCE, "ltr", NullTranslations(), "n != 1", ())
     found = {source.code: source}
     for path in sorted(FOLDER.glob(f"*/{FILE}")):
         code, catalogue = path.parent.parent.name, read(path)
@@ -87,24 +99,32 @@ def languages() -> Mapping[str, Language]:
             header,
             named.text_direction,
             Translations(compiled),
-            _script(catalogue, header),
+            plural[1].strip() if (plural := PLURAL.search(catalogue.plural_forms)) else "n != 1",
+            tuple(_texts(catalogue)),
         )
     return found
 
 
-def _script(catalogue: Catalog, locale: str) -> bytes:
-    """Return an ES module with the catalogue's texts for static/ and its rule for plurals."""
-    said: dict[str, list[str]] = {}
+def _texts(catalogue: Catalog) -> Iterator[Text]:
     for message in catalogue:
-        shown = any(name.startswith("web/static/") for name, _ in message.locations)
+        places = (Path(name) for name, _ in message.locations)
+        shown = frozenset(place.relative_to(STATIC).as_posix() for place in places if STATIC in place.parents)
         if message.id and not message.fuzzy and shown and all(found := forms(message)):
-            said[message.id if isinstance(message.id, str) else message.id[0]] = found
-    plural = PLURAL.search(catalogue.plural_forms)
-    choose = plural[1].strip() if plural else "n != 1"
+            yield Text(message.id if isinstance(message.id, str) else message.id[0], found, shown)
+
+
+def script(code: str, files: frozenset[str] | None = None) -> bytes:
+    """Return an ES module with the language's rule for plurals and its texts for `shared/text.js`.
+
+    `files`: only the texts that these files below web/static show.
+    """
+    language = languages()[code]
+    wanted = [text for text in language.texts if files is None or text.shown_by & files]
+    said = {text.english: text.forms for text in wanted}
     words = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
-    tag = json.dumps(locale.replace("_", "-"))
+    tag = json.dumps(language.locale.replace("_", "-"))
     return (
-        f"globalThis.pageLanguage = [{tag}, (n) => Number({choose}), {words}];\n"
+        f"globalThis.pageLanguage = [{tag}, (n) => Number({language.plural}), {words}];\n"
         "export default globalThis.pageLanguage;\n"
     ).encode()
 

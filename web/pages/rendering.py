@@ -18,7 +18,7 @@ from aiohttp import web
 from web.keys import ORGANISATION, SESSIONS, SETTINGS
 from web.languages import i18n
 from web.organisations.settings import Organisation
-from web.pages.static_files import best_coding, link, static_file
+from web.pages.static_files import best_coding, link, static_file, texts_link
 from web.requests.own_forms import with_tokens
 from web.requests.path_prefix import in_boot, in_html
 
@@ -93,15 +93,18 @@ def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
     return not known or (unmixed and request.method == "GET" and not request.query_string)
 
 
-def live(request: web.Request, organisation: Organisation) -> dict[str, Any]:
-    """Return the data that every live page needs at its start: the organisation, and the languages to switch to."""
+def live(request: web.Request, organisation: Organisation, script: str) -> dict[str, Any]:
+    """Return the data that every live page needs at its start: the organisation, and the languages to switch to.
+
+    `script` is the page's, for its texts in each language.
+    """
     return {
         "organisation": {"id": organisation.id, "name": organisation.name, "logo": logo_path(organisation)},
         "languages": [
             {
                 "code": code,
                 "name": name,
-                "words": None if code == i18n.SOURCE else link(f"locale/{code}.js"),
+                "words": texts_link(code, script),
                 "dir": direction,
             }
             for code, name, _, _, direction in i18n.choices(request)
@@ -130,9 +133,14 @@ def error_page(
 
 
 def _module(path: str, *, first: bool = False) -> markupsafe.Markup:
-    """Return the tag for the head that loads a script with all its imports; `first`: run as soon as it has come."""
+    """Return the tags that load a script with all its imports, after its texts in the page's language.
+
+    `first`: it runs as soon as it has come.
+    """
     tag = markupsafe.Markup('<script type="module" src="{}"{}></script>')
-    return tag.format(link(path), markupsafe.Markup(" async") if first else "")
+    script = tag.format(link(path), markupsafe.Markup(" async") if first else "")
+    texts = texts_link(i18n.current(), path)
+    return tag.format(texts, "") + script if texts else script
 
 
 def _tojson(value: object) -> markupsafe.Markup:

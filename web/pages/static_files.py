@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import brotli
@@ -23,6 +23,10 @@ WEB = Path(__file__).parent.parent
 STATIC, JOINED = WEB / "static", WEB / "joined"
 SOURCES = "sources.json"
 """The file in `JOINED` that names each source with the beginning of its SHA-256."""
+MODULES = "modules.json"
+"""The file in `JOINED` that names the sources of each joined script."""
+SHOWS_TEXTS = "shared/text.js"
+"""The module through which a script shows texts."""
 KEEP_FOR_GOOD = "public, max-age=31536000, immutable"
 TYPES: Mapping[str, str] = {
     ".css": "text/css",
@@ -49,7 +53,8 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
 }
 """How texts are compressed, best first. Brotli's last quality takes two and a half times as long for 2 % less."""
 HASHED = re.compile(r"([0-9a-f]{12})/(.+)", re.DOTALL)
-LOCALE = re.compile(r"locale/([A-Za-z-]+)\.js")
+LOCALE = re.compile(r"locale/([A-Za-z-]+)(?:/(.+))?\.js")
+"""A language's texts for scripts: all of them, or those of a joined script, such as locale/es/patient/app.js."""
 
 
 class File:
@@ -74,6 +79,25 @@ def is_joined(suffix: str) -> bool:
     """Return whether the joined files (".js", ".css") were made of the sources as they are. Read once."""
     sources = json.loads((JOINED / SOURCES).read_text("utf-8")).items()
     return all(digest(STATIC / name).startswith(kept) for name, kept in sources if name.endswith(suffix))
+
+
+@cache
+def modules() -> Mapping[str, frozenset[str]]:
+    """Return the sources of each joined script, by its name. Read once."""
+    found = json.loads((JOINED / MODULES).read_text("utf-8"))
+    return {name: frozenset(sources) for name, sources in found.items()}
+
+
+def texts_link(code: str, script: str) -> str | None:
+    """Return the link of the texts that a script shows, in a language; None if it needs none.
+
+    While a source differs from the one that was joined, these are the texts of all scripts.
+    """
+    if code == i18n.SOURCE:
+        return None
+    if not is_joined(".js"):
+        return link(f"locale/{code}.js")
+    return link(f"locale/{code}/{script}") if SHOWS_TEXTS in modules()[script] else None
 
 
 def digest(path: Path) -> str:
@@ -122,16 +146,16 @@ async def static_file(request: web.Request) -> web.StreamResponse:
 @lru_cache(512)
 def _file(name: str) -> File:
     if locale := LOCALE.fullmatch(name):
-        return File(name, _locale(locale[1]))
+        return File(name, _locale(locale[1], locale[2]))
     path, joined = _path(name), JOINED / name
     return File(name, (joined if joined.is_file() and is_joined(path.suffix) else path).read_bytes())
 
 
-def _locale(code: str) -> bytes:
-    language = i18n.languages().get(code)
-    if language is None:
+def _locale(code: str, script: str | None) -> bytes:
+    files = modules().get(f"{script}.js") if script else None
+    if code not in i18n.languages() or (script and files is None):
         raise web.HTTPNotFound
-    return language.script or b"export {};\n"
+    return b"export {};\n" if code == i18n.SOURCE else i18n.script(code, files)
 
 
 def _path(name: str) -> Path:

@@ -17,6 +17,7 @@ from tests.web.conftest import OpenSite
 from tests.web.site import Person, Site
 from tests.words import speaking
 from web.languages import i18n, messages
+from web.pages.static_files import link
 
 FILES = sorted(i18n.FOLDER.glob(f"*/{i18n.FILE}"))
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w+\}|</?[a-z]+>")
@@ -134,16 +135,21 @@ async def test_every_page_offers_the_other_languages_in_their_own_names(site: Si
 
 async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> None:
     person = site.person(**{"Accept-Language": "es"})
-    page = await (await person.get("/demo")).text()
-    found = re.search(r'<script type="module" src="(/static/[0-9a-f]{12}/locale/es\.js)"></script>', page)
+    await person.ask_for_a_visit()
+    page = await (await person.get("/demo/visit")).text()
+    tag = '<script type="module" src="({})"></script>'
+    texts = tag.format(r"/static/[0-9a-f]{12}/locale/es/patient/app\.js")
+    found = re.search(texts + tag.format('[^"]+'), page)
     assert found
+    assert found[2] == link("patient/app.js")
+    assert f'"code":"es","name":"Español","words":"{found[1]}"' in page  # what the live page changes to
     response = await person.get(found[1])
     assert response.content_type == "text/javascript"
     script = await response.text()
     assert 'globalThis.pageLanguage = ["es-US", (n) => Number((n != 1)), {' in script
     assert '"Waiting room":["Sala de espera"]' in script
     assert "Escriba el nombre completo" not in script  # the server sends that text, not the script
-    assert (await person.get(found[1].replace("es.js", "xx.js"))).status == 404
+    assert (await person.get(found[1].replace("/es/", "/xx/"))).status == 404
 
 
 def test_days_times_and_numbers_are_written_in_the_readers_format() -> None:
@@ -171,7 +177,7 @@ def test_arabic_is_written_from_right_to_left_with_digits_from_0_to_9() -> None:
         assert i18n.duration_words(24 * 60) == "24 ساعة"
         forms = [i18n.ngettext("%(num)s day", "%(num)s days", n) for n in (0, 1, 2, 3, 11, 100)]
     assert forms == ["%(num)s يوم", "يوم واحد", "يومان", "%(num)s أيام", "%(num)s يومًا", "%(num)s يوم"]
-    script = i18n.languages()["ar"].script.decode()
+    script = i18n.script("ar").decode()
     assert "n%100>=11 ? 4 : 5" in script
 
 

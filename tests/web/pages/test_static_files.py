@@ -8,8 +8,20 @@ import brotli
 import pytest
 
 from tests.web.site import Site
+from web.languages import i18n, messages
 from web.pages import static_files
-from web.pages.static_files import CODINGS, JOINED, KEEP_FOR_GOOD, SOURCES, STATIC, best_coding, digest, link
+from web.pages.static_files import (
+    CODINGS,
+    JOINED,
+    KEEP_FOR_GOOD,
+    SOURCES,
+    STATIC,
+    best_coding,
+    digest,
+    link,
+    modules,
+    texts_link,
+)
 
 SCRIPT = "patient/app.js"
 
@@ -80,3 +92,41 @@ async def test_f49_pages_load_the_sources_while_one_differs_from_what_was_joined
     assert await response.read() == (STATIC / SCRIPT).read_bytes()
     assert response.headers["Cache-Control"] == "no-cache"
     static_files._file.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def texts_of_files() -> dict[str, set[str]]:
+    """Return the English texts that each script below web/static shows."""
+    texts: dict[str, set[str]] = {}
+    for path in STATIC.glob("**/*.js"):
+        with path.open("rb") as file:
+            found = messages.scripts(file, None, None, None)
+            texts[path.relative_to(STATIC).as_posix()] = {
+                said if isinstance(said, str) else said[0] for _, _, said, _ in found
+            }
+    return texts
+
+
+@pytest.mark.parametrize("script", sorted(modules()))
+def test_f49_a_script_gets_the_texts_of_its_modules_and_no_others(
+    texts_of_files: dict[str, set[str]], script: str
+) -> None:
+    expected = set[str]().union(*(texts_of_files.get(name, set()) for name in modules()[script]))
+    shown = set(re.findall(r'\(("(?:[^"\\]|\\.)*")', (JOINED / script).read_text("utf-8")))
+    everything = set[str]().union(*texts_of_files.values())
+    for code in i18n.languages().keys() - {i18n.SOURCE}:
+        module = static_files._locale(code, script.removesuffix(".js")).decode()
+        texts = json.loads(module[module.index(", {") + 2 : module.rindex("];")])
+        assert texts.keys() == expected
+        assert {text for text in everything if json.dumps(text, ensure_ascii=False) in shown} <= texts.keys()
+        assert (texts_link(code, script) is None) is not ("shared/text.js" in modules()[script])
+
+
+def test_f49_a_script_without_texts_asks_for_none_and_unjoined_scripts_share_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert texts_link("es", "pages/form.js") is None
+    assert texts_link("en", SCRIPT) is None
+    assert re.fullmatch(r"/static/[0-9a-f]{12}/locale/es/patient/app\.js", texts_link("es", SCRIPT) or "")
+    monkeypatch.setattr(static_files, "is_joined", lambda suffix: False)
+    assert re.fullmatch(r"/static/[0-9a-f]{12}/locale/es\.js", texts_link("es", SCRIPT) or "")

@@ -67,7 +67,7 @@ async def guest_page(request: web.Request) -> web.Response:
     if found is None or visit is None or guest(visit, found[1]) is None:
         return _closed(request, organisation)
     boot = {
-        **live(request, organisation),
+        **live(request, organisation, "guest/app.js"),
         "visit": visit.id,
         "guest": found[1],
         "ws": f"/{organisation.id}/ws",

@@ -243,7 +243,7 @@ async def visit_page(request: web.Request) -> web.Response:
     if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:
         raise web.HTTPSeeOther(f"/{organisation.id}")
     boot = {
-        **live(request, organisation),
+        **live(request, organisation, "patient/app.js"),
         "visit": visit_id,
         "visits": visits_of(session, organisation.id),
         "ws": f"/{organisation.id}/ws?visit={visit_id}",

@@ -28,7 +28,7 @@ def boot_of(request: web.Request, organisation: Organisation, account: Account, 
     """Return the data that the scripts of every page of the staff need; `here` is the page's name in PAGES."""
     home = f"/{organisation.id}/staff"
     return {
-        **live(request, organisation),
+        **live(request, organisation, "staff/app.js"),
         "me": {"id": account.id, "name": account.name, "role": account.role, "states": account.states},
         "ws": f"/{organisation.id}/ws",
         "home": home,
