@@ -6,6 +6,7 @@ from playwright.async_api import Page, expect
 from tests.web.pages.clinic import Clinic
 from tests.web.pages.conftest import OpenPage
 from tests.web.pages.test_accessibility import is_accessible
+from tests.web.pages.test_session_page import in_the_call
 from tests.words import speaking
 
 
@@ -130,3 +131,28 @@ async def test_the_same_page_reads_from_right_to_left_in_arabic(clinic: Clinic, 
     await page.get_by_role("link", name="English").click()
     await expect(page.locator("html")).to_have_attribute("dir", "ltr")
     await still_the_same(page, clinic)
+
+
+async def test_on_a_phone_a_message_lies_over_no_button_of_the_call_and_goes_when_the_messages_open(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await open_page("/demo/visit?lang=es", width=390)
+    await clinic.claimed_by()
+    await in_the_call(clinic)
+    await page.get_by_role("button", name="Silenciar").click()
+    await expect(page.locator(".tile.self .chip")).to_have_text("Silenciado")
+    own = await page.locator(".tile.self").bounding_box()
+    muted = await page.locator(".tile.self .chip").bounding_box()
+    assert own is not None
+    assert muted is not None
+    assert own["x"] <= muted["x"], "the whole word is in view"
+    assert muted["x"] + muted["width"] <= own["x"] + own["width"]
+    line = {"at_ms": 0, "party": "provider", "name": "Dr Maya Osei", "text": "Can you show me your arm?"}
+    await clinic.push("chat/v_1", {"type": "chat.line", "line": {**line, "id": "m_1"}})
+    toast = await page.locator(".toast").bounding_box()
+    controls = await page.locator(".control").first.bounding_box()
+    assert toast is not None
+    assert controls is not None
+    assert toast["y"] + toast["height"] <= controls["y"]
+    await page.locator(".marks button", has_text="Mensajes").click()
+    await expect(page.locator(".toast")).to_have_count(0)

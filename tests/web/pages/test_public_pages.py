@@ -15,6 +15,8 @@ MEET_NOW = PAGES["/demo"][2]["meet_now"]
 async def test_meet_now_leads_to_the_information_form_without_javascript(open_page: OpenPage) -> None:
     page = await open_page("/demo", java_script_enabled=False)
     await expect(page.get_by_text("Usually 4 to 9 minutes")).to_be_visible()
+    hours = page.get_by_role("region", name="Opening hours")
+    await expect(hours).to_contain_text("Times are for Central Standard Time.")
     await page.get_by_role("link", name="Meet Now").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Your information")
     await expect(page.get_by_label("Date of birth")).to_be_visible()
@@ -33,7 +35,7 @@ async def test_the_calendar_says_why_meet_now_is_not_available(
 ) -> None:
     clinic.contexts["/demo"] = {"meet_now": {**MEET_NOW, "available": False, **changes}}
     page = await open_page("/demo")
-    await expect(page.get_by_text(sentence)).to_be_visible()
+    await expect(page.get_by_text(sentence).first).to_be_visible()
     await expect(page.get_by_role("link", name="Meet Now")).to_have_count(0)
 
 

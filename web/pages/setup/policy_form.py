@@ -44,7 +44,8 @@ DURATIONS: Mapping[str, Duration] = {
     "front_desk_ms": Duration(
         N_("Front desk first"),
         N_(
-            "So long, only administrators and the assigned provider can claim a new request. 0: everybody at once."
+            "For this long, only administrators and the assigned provider can claim a new request. "
+            "0: everybody at once."
         ),
         MINUTE,
     ),

@@ -94,7 +94,7 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
             ? html`<button type="button" class="btn" @click=${() => go(back, { forward: false })}>
                 ${t("Back")}
               </button>`
-            : html`<span></span>`
+            : nothing
         }
         <button class="btn main big" aria-disabled=${busy ? "true" : "false"}>
           ${last ? (finished ? t("Done") : t("Finish")) : t("Next")}

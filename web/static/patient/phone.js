@@ -53,8 +53,9 @@ export class Phone {
 
   view() {
     const busy = String(this.#asking);
+    const phone = matchMedia("(pointer: coarse)").matches; // it cannot photograph its own screen
     return html`<section class="card stack phone">
-      <h2>${t("Continue on your phone")}</h2>
+      <h2>${phone ? t("Continue on another device") : t("Continue on your phone")}</h2>
       <p class="small quiet">
         ${t("The other device takes over; your place in line and your answers are kept.")}
       </p>
@@ -63,7 +64,7 @@ export class Phone {
           this.#code
             ? html`<div class="qr">${this.#code}</div>
                 <p class="small">
-                  ${t("Point your phone’s camera at it. It works once, within {n} minutes.", {
+                  ${t("Point the other device’s camera at it. It works once, within {n} minutes.", {
                     n: this.#minutes,
                   })}
                 </p>`

@@ -3,7 +3,7 @@ import { Chat, chatView } from "../shared/chat.js";
 import { html, nothing, ref } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
-import { announce, toast } from "../shared/ui.js";
+import { announce, clearToasts, toast } from "../shared/ui.js";
 
 /** @typedef {import("./bar.js").AsideId} AsideId */
 /** @typedef {import("./bar.js").Beside} Beside */
@@ -53,6 +53,7 @@ export class Asides {
 
   stop() {
     this.#chat.stop();
+    announce(""); // what was announced of the session is no longer true
   }
 
   /**
@@ -63,6 +64,7 @@ export class Asides {
   show(which) {
     this.open = which;
     this.#chat.look(which === "chat");
+    if (which === "chat") clearToasts();
     this.#redraw();
     // On a narrow page it is below the call.
     if (which) setTimeout(() => this.#element?.scrollIntoView({ block: "nearest" }));

@@ -62,6 +62,7 @@ export function ownWords({ me, other, path, cleared }) {
   if (!me.started && cleared)
     return t("Your connection was lost for too long. Press Start Session to go on with the session.");
   if (!me.started) return t("Neither side sees or hears the other until both have pressed Start Session.");
+  if (other.left) return t("The session goes on when {name} rejoins.", other);
   if (!other.present)
     return t("You have pressed Start Session. It begins when {name} is back and presses too.", other);
   return path === "reconnecting"

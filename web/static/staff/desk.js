@@ -126,7 +126,7 @@ export function askAssign(request, desk) {
   return chooseColleague({
     title: t("Assign {name}", { name: request.name }),
     text: t(
-      "They are notified and claim it from their own list. Not taken up in time, it is everybody’s again.",
+      "They are notified and claim it from their own list. If they do not claim it in time, everybody can.",
     ),
     yes: t("Assign"),
     people: colleagues(desk, { but: request.assignee?.id, state: request.state }),

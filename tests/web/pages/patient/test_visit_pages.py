@@ -167,11 +167,12 @@ async def test_f15_a_patient_who_is_handed_over_reads_to_whom_and_no_place_in_li
     await expect(page.get_by_role("heading", name="You are second in line")).to_be_visible()
 
 
-async def test_f09_the_waiting_room_shows_a_code_for_the_phone_or_mails_the_link(
+async def test_f09_the_waiting_room_shows_a_code_for_another_device_or_mails_the_link(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     clinic.case["guide_done"] = True
-    page = await open_page("/demo/visit")
+    page = await open_page("/demo/visit", width=390, is_mobile=True, has_touch=True)
+    await expect(page.get_by_role("heading", name="Continue on another device")).to_be_visible()
 
     async def answer(route: Route) -> None:
         if "mail" in (route.request.post_data or ""):
