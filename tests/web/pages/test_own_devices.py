@@ -83,7 +83,7 @@ async def opened(clinic: Clinic, open_page: OpenPage, path: str, script: str = "
 
 @pytest.mark.parametrize("in_session", [True, False])
 @pytest.mark.parametrize(("script", "shown"), [("", "matrix(-1, 0, 0, 1, 0, 0)"), (REAR_CAMERA, "none")])
-async def test_only_a_camera_that_looks_at_the_person_is_shown_as_in_a_mirror(
+async def test_f06_only_a_camera_that_looks_at_the_person_is_shown_as_in_a_mirror(
     clinic: Clinic, open_page: OpenPage, script: str, shown: str, *, in_session: bool
 ) -> None:
     if in_session:
@@ -117,7 +117,7 @@ async def test_a_speaker_test_that_sounds_asks_whether_it_was_heard(
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("speaker") == "on")
 
 
-async def test_a_microphone_switched_off_at_the_headset_is_reported_and_used_again_by_itself(
+async def test_f04_a_microphone_switched_off_at_the_headset_is_reported_and_used_again(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     await clinic.claimed_by()
@@ -140,7 +140,7 @@ async def test_a_microphone_switched_off_at_the_headset_is_reported_and_used_aga
     assert not clinic.got("media.mute"), "the person has muted nothing"
 
 
-async def test_a_camera_taken_by_another_program_is_reported_and_used_again_by_itself(
+async def test_f04_a_camera_taken_by_another_program_is_reported_and_used_again(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     await clinic.claimed_by()
@@ -201,7 +201,7 @@ async def test_if_the_browser_plays_sound_the_page_has_no_button_for_it(
     await expect(page.get_by_role("button", name="Press to hear")).to_have_count(0)
 
 
-async def test_a_speaker_is_chosen_before_the_call_and_kept_while_it_is_unplugged(
+async def test_f07_a_speaker_is_chosen_before_the_call_and_kept_while_it_is_unplugged(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     await clinic.claimed_by()
@@ -224,7 +224,7 @@ async def test_a_speaker_is_chosen_before_the_call_and_kept_while_it_is_unplugge
     await expect(choice).to_have_value("headset")
 
 
-async def test_no_speaker_is_offered_by_a_browser_that_cannot_choose_one(
+async def test_f07_no_speaker_is_offered_by_a_browser_that_cannot_choose_one(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     await clinic.claimed_by()
@@ -234,7 +234,7 @@ async def test_no_speaker_is_offered_by_a_browser_that_cannot_choose_one(
     await expect(page.get_by_role("button", name="Test speaker")).to_be_visible()
 
 
-async def test_a_browser_that_cannot_call_says_so_and_the_rest_of_the_visit_works(
+async def test_f02_a_browser_that_cannot_call_says_so_and_the_rest_of_the_visit_works(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     await clinic.claimed_by()
@@ -255,7 +255,7 @@ async def test_a_browser_that_cannot_call_says_so_and_the_rest_of_the_visit_work
     assert len(clinic.got("media.join")) == 1, "an offer that cannot be taken is not asked for again"
 
 
-async def test_the_device_check_tells_a_browser_that_cannot_call_before_the_visit(
+async def test_f02_the_device_check_tells_a_browser_that_cannot_call_before_the_visit(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await opened(clinic, open_page, CHECK, NO_CALLS)

@@ -311,7 +311,7 @@ async def test_a_denied_permission_is_explained_for_this_browser_and_one_can_joi
         ),
     ],
 )
-async def test_permissions_denied_by_the_system_or_the_browser_have_their_own_texts(
+async def test_f03_permissions_denied_by_the_system_or_the_browser_have_their_own_texts(
     clinic: Clinic, open_page: OpenPage, script: str, agent: str, what: str, todo: str
 ) -> None:
     page = await open_page("/demo", user_agent=agent)
