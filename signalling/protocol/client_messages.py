@@ -281,10 +281,16 @@ class MediaRestart(VisitRequest, frozen=True, tag="media.restart"):
 
 
 class MediaMute(VisitRequest, frozen=True, kw_only=True, tag="media.mute"):
-    """Report that the sender has turned a camera or microphone off or on: PROTOCOL.md#media."""
+    """Report that the sender has turned a camera or microphone off or on, or has none: PROTOCOL.md#media."""
 
     kind: Annotated[MediaKind, Meta(description="`audio` for a microphone, `video` for a camera")]
     muted: Annotated[bool, Meta(description="true if it is off")]
+    missing: Annotated[
+        bool | None,
+        Meta(
+            description="true if the sender has no such device, false if it has one again; `muted` is then not read"
+        ),
+    ] = None
 
 
 class MediaShare(VisitRequest, frozen=True, kw_only=True, tag="media.share"):

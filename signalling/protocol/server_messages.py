@@ -302,11 +302,12 @@ class MediaOffer(MediaMessage, frozen=True, kw_only=True, tag="media.offer"):
 
 
 class MediaMuted(MediaMessage, frozen=True, kw_only=True, tag="media.muted"):
-    """Another party turned a camera or microphone off or on: PROTOCOL.md#media."""
+    """Another party turned a camera or microphone off or on, or has none: PROTOCOL.md#media."""
 
     party: Annotated[str, Meta(description="the key of that party")]
     kind: Annotated[MediaKind, Meta(description="`audio` for a microphone, `video` for a camera")]
     muted: Annotated[bool, Meta(description="true if it is off")]
+    missing: Annotated[bool, Meta(description="true if the party has no such device")] = False
 
 
 class MediaShared(MediaMessage, frozen=True, kw_only=True, tag="media.shared"):

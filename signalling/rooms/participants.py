@@ -14,7 +14,7 @@ import msgspec
 from signalling.protocol.shapes import PathState
 from signalling.rooms.lease import Muted
 from signalling.rooms.ports import MediaParty, MediaRoom
-from signalling.rooms.worker_messages import Member, Moved, RoomMessage
+from signalling.rooms.worker_messages import Member, Moved, Mute, RoomMessage
 from signalling.visit.call_quality import MediaKind, Tally
 
 
@@ -54,6 +54,14 @@ class Participant:
             return self.member.connection == message.member.connection
         return self.member == message.member
 
+    def switch(self, room: Room, message: Mute) -> None:
+        """Store and apply what the party says of one kind: that it is off or on, or that there is no such device."""
+        told = message.missing is None
+        states, is_so = (room.muted, message.muted) if told else (room.missing, message.missing)
+        key, kind = (self.member.party, self.member.person), message.kind
+        states[key] = states.get(key, frozenset()) - {kind} | ({kind} if is_so else set())
+        self.let_through(room)
+
     def let_through(self, room: Room) -> None:
         """Let the relay forward what the party has not muted. A camera that is off does not hide a shared screen."""
         muted = room.muted_by(self.member)
@@ -68,12 +76,14 @@ class Room:
 
     `talking`: party -> name, of those who take part in the call now; `since_s`: party -> time from which its call is
     not counted yet (monotonic). `muted`: also of parties that are away, because a page that is reloaded stays muted.
+    `missing`: the kinds for which a party has no device, by party and person.
     """
 
     __slots__ = (
         "fence",
         "kept_s",
         "media",
+        "missing",
         "muted",
         "name",
         "organisation",
@@ -89,6 +99,7 @@ class Room:
         self.media = media
         self.fence = fence
         self.muted = muted
+        self.missing: Muted = {}
         self.name = secrets.token_hex(4)  # differs from the name of the same visit's room on another worker
         self.participants: dict[str, Participant] = {}
         self.screen = NO_SCREEN
@@ -109,3 +120,12 @@ class Room:
     def muted_by(self, member: Member) -> frozenset[MediaKind]:
         """Return the kinds of media that a party has turned off."""
         return self.muted.get((member.party, member.person), frozenset())
+
+    def missing_by(self, member: Member) -> frozenset[MediaKind]:
+        """Return the kinds of media for which a party has no device."""
+        return self.missing.get((member.party, member.person), frozenset())
+
+    def lacks(self, party: str, kind: MediaKind) -> bool:
+        """Return True if a party that is here has no device of this kind."""
+        participant = self.participants.get(party)
+        return participant is not None and kind in self.missing_by(participant.member)

@@ -240,8 +240,8 @@ class Rooms:
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
         self.screens.joined(room, participant)
         for party, other in room.participants.items():  # this party too: its page may have been reloaded
-            for kind in sorted(room.muted_by(other.member)):
-                self._send_muted(room, member, party, kind, True)
+            for kind in sorted(room.muted_by(other.member) | room.missing_by(other.member)):
+                self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
         self.paths.tell(room, member, "lost", "none")
 
     async def _opened(self, message: wire.Join) -> Room | None:
@@ -305,17 +305,17 @@ class Rooms:
 
     def _mute(self, room: Room, participant: Participant, message: wire.Mute) -> None:
         member, kind = participant.member, message.kind
-        kinds = room.muted_by(member) - {kind} | ({kind} if message.muted else set())
-        room.muted[member.party, member.person] = kinds
-        participant.let_through(room)
+        participant.switch(room, message)
         for other in room.participants.values():
             if other is not participant:
-                self._send_muted(room, other.member, member.party, kind, message.muted)
+                self._send_muted(room, other.member, member.party, kind, kind in room.muted_by(member))
         self._mutes.keep(room, member)
         self._done(room, message)
 
     def _send_muted(self, room: Room, member: Member, party: str, kind: MediaKind, muted: bool) -> None:
-        self._send(room, member, server.MediaMuted(visit=member.visit, party=party, kind=kind, muted=muted))
+        missing = room.lacks(party, kind)
+        said = server.MediaMuted(visit=member.visit, party=party, kind=kind, muted=muted, missing=missing)
+        self._send(room, member, said)
 
     # --- the gate follows the record
 
@@ -342,9 +342,9 @@ class Rooms:
             for party, participant in list(room.participants.items()):
                 if participant.member.is_in(visit):
                     participant.media.set_admitted(_admitted(visit, party))
-                else:  # a dismissed guest or a former provider: the topic of the visit shows it to them
+                else:  # a dismissed guest or a former provider; the person who is this party next begins anew
                     self._remove(room, participant.member)
-                    for kind in room.muted_by(participant.member):  # of the person who is this party next
+                    for kind in room.muted_by(participant.member) | room.missing_by(participant.member):
                         for other in room.participants.values():
                             self._send_muted(room, other.member, party, kind, False)
             self._set_gate(room, visit)

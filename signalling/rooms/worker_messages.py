@@ -61,11 +61,12 @@ class Restart(ToRoom, frozen=True):
 
 
 class Mute(ToRoom, frozen=True):
-    """A party turned one kind of media off or on."""
+    """A party turned one kind of media off or on; if `missing` is not None, it has no such device, or one again."""
 
     id: int
     kind: MediaKind
     muted: bool
+    missing: bool | None
 
 
 class Share(ToRoom, frozen=True):

@@ -281,7 +281,9 @@ HANDLERS: dict[type, Handler] = {
     client.MediaJoin: _media_join,
     client.MediaAnswer: _media(lambda member, fence, r: wire.Answer(member, fence, r.id, r.offer, r.sdp)),
     client.MediaRestart: _media(lambda member, fence, r: wire.Restart(member, fence, r.id)),
-    client.MediaMute: _media(lambda member, fence, r: wire.Mute(member, fence, r.id, r.kind, r.muted)),
+    client.MediaMute: _media(
+        lambda member, fence, r: wire.Mute(member, fence, r.id, r.kind, r.muted, r.missing)
+    ),
     client.MediaShare: _media(lambda member, fence, r: wire.Share(member, fence, r.id, r.act)),
 }
 """All messages of a client except `hello` and `bye`, which the connection handles itself."""

@@ -458,6 +458,7 @@ declare namespace Protocol {
     party: string;
     kind: "audio" | "video";
     muted: boolean;
+    missing: boolean;
   }
 
   interface MediaShared {
@@ -742,6 +743,7 @@ declare namespace Protocol {
     visit: string;
     kind: "audio" | "video";
     muted: boolean;
+    missing?: boolean | null;
   }
 
   interface MediaShare {

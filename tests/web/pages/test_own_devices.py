@@ -297,3 +297,27 @@ async def test_what_is_said_of_own_devices_is_accessible_in_the_lobby_and_in_the
     await page.get_by_role("button", name="Devices").click()
     await expect(page.get_by_role("combobox", name="Speaker")).to_be_visible()
     await is_accessible(page)
+
+
+async def test_f14_both_sides_read_that_there_is_no_camera_and_no_microphone(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await clinic.claimed_by()
+    for role in clinic.visit["parties"]:
+        await clinic.party(role, started=True)
+    page = await opened(clinic, open_page, "/demo/visit", NO_DEVICES)
+    words = "No camera, no microphone"
+    await expect(page.get_by_role("region", name="You")).to_contain_text(words)
+    await clinic.until(lambda: clinic.got("media.join"))
+    await clinic.send({"type": "media.offer", "visit": "v_1", "offer": 1, "sdp": "v=0", "fresh": True})
+    await clinic.until(lambda: len(clinic.got("media.mute")) == 2)
+    said = {(message["kind"], message["muted"], message["missing"]) for message in clinic.got("media.mute")}
+    assert said == {("audio", False, True), ("video", False, True)}
+    other = page.get_by_role("region", name="Dr Maya Osei")
+    await expect(other).to_contain_text("No picture yet")
+    switch = {"type": "media.muted", "visit": "v_1", "party": "provider", "muted": False}
+    for kind in ("video", "audio"):
+        await clinic.send({**switch, "kind": kind, "missing": True})
+    await expect(other).to_contain_text(words)
+    await clinic.send({**switch, "kind": "video", "missing": False})
+    await expect(other).to_contain_text("No picture yet")

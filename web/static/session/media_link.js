@@ -10,6 +10,7 @@ const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]);
 /** @type {DeviceKind[]} */
 const KINDS = ["audio", "video"];
 
+const NONE = { audio: false, video: false };
 const NO_SCREEN = { sharing: null, asked: false };
 
 /** @typedef {"joining" | "connected" | "reconnecting" | "taken_over" | "closed" | "unable"} Path */
@@ -35,6 +36,8 @@ export class MediaLink extends EventTarget {
   #chosen = {};
   /** @type {Record<string, Muted | undefined>} by party */
   #mutedBy = {};
+  /** @type {Record<string, Muted | undefined>} by party, one's own too: the kinds without a device */
+  #missingOf = {};
   /** @type {Record<string, Protocol.MediaPath["path"] | undefined>} by party; what the server said last */
   #paths = {};
   #client;
@@ -86,8 +89,12 @@ export class MediaLink extends EventTarget {
     );
     client.addEventListener(
       "media.muted",
-      mine(({ party, kind, muted }) => {
-        if (party === this.#party) return this.#keepMuted(kind, muted);
+      mine(({ party, kind, muted, missing = false }) => {
+        this.#missingOf[party] = { ...(this.#missingOf[party] ?? NONE), [kind]: missing };
+        if (party === this.#party) {
+          this.#keepMuted(kind, muted);
+          return this.#sayMissing();
+        }
         this.#mutedBy[party] = { ...this.mutedOf(party), [kind]: muted };
         this.#set({});
       }),
@@ -153,7 +160,7 @@ export class MediaLink extends EventTarget {
    * @param {string} party
    */
   mutedOf(party) {
-    return this.#mutedBy[party] ?? { audio: false, video: false };
+    return this.#mutedBy[party] ?? NONE;
   }
 
   /**
@@ -168,12 +175,14 @@ export class MediaLink extends EventTarget {
 
   /**
    * The media of a party that cannot be seen or heard: a camera that is off does not hide a screen.
+   * `missing`: the kinds for which it has no device.
    *
    * @param {string} party
    */
   hiddenOf(party) {
     const { audio, video } = this.mutedOf(party);
-    return { audio, video: video && this.screen.sharing !== party };
+    const missing = this.#missingOf[party] ?? NONE;
+    return { audio, video: video && this.screen.sharing !== party, missing };
   }
 
   /**
@@ -264,6 +273,19 @@ export class MediaLink extends EventTarget {
     }
   }
 
+  /** Tell the server for which kinds this side has no device, where it knows otherwise. */
+  #sayMissing() {
+    for (const kind of KINDS) {
+      const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
+      const missing = found !== "on";
+      if (found === null || !known || missing === known[kind]) continue; // not known yet, or said already
+      this.#missingOf[this.#party] = { ...known, [kind]: missing };
+      this.#client
+        .request({ type: "media.mute", visit: this.#visit, kind, muted: this.muted[kind], missing })
+        .catch(() => {});
+    }
+  }
+
   close() {
     this.#stop.abort();
     this.#repair.stop();
@@ -326,7 +348,9 @@ export class MediaLink extends EventTarget {
     if (message.fresh) {
       this.#repair.joined();
       [this.#mutedBy, this.#paths] = [{}, {}]; // the server sends all of this after the offer
+      this.#missingOf = { [this.#party]: NONE };
       this.#set({ screen: NO_SCREEN, speaker: null });
+      this.#sayMissing();
     }
     try {
       const { offer: id, sdp, fresh, ice_servers: iceServers } = message;
@@ -360,6 +384,7 @@ export class MediaLink extends EventTarget {
   /** @param {Partial<Pick<MediaLink, "found" | "muted" | "path" | "screen" | "speaker">>} values */
   #set(values) {
     Object.assign(this, values);
+    if (values.found) this.#sayMissing();
     this.dispatchEvent(new Event("change"));
   }
 }

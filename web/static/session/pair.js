@@ -39,7 +39,7 @@ export function overTiles({ soundBlocked, sound, listen, interrupted }) {
  *   live: boolean,
  *   seen: boolean,
  *   stream: MediaStream | null,
- *   muted: Muted,
+ *   muted: Muted & { missing: Muted },
  *   screen: boolean,
  *   resized: () => void,
  *   held: (video: Video | null) => void,
@@ -73,7 +73,7 @@ export function otherTile({ party, role, live, seen, stream, muted, screen, resi
             <span class="face large" aria-hidden="true">${initials(party.name)}</span>
             <p class="name">${here ? html`<bdi>${party.name}</bdi>` : words.text}</p>
             <p class="chip ${here ? "off" : TONES[words.tone]}">
-              ${here ? (muted.video ? t("Camera is off") : t("No picture yet")) : words.detail}
+              ${here ? noPictureWords(muted) : words.detail}
             </p>
             ${
               live && !party.present
@@ -110,6 +110,16 @@ export function veil(name, stopped) {
 }
 
 /**
+ * The reason why there is no picture of a party that is here.
+ *
+ * @param {Muted & { missing: Muted }} off `missing`: the kinds for which the party has no device
+ */
+export function noPictureWords({ video, missing }) {
+  if (missing.video) return missing.audio ? t("No camera, no microphone") : t("No camera");
+  return video ? t("Camera is off") : t("No picture yet");
+}
+
+/**
  * The reason why the own microphone is not heard, in a word; null if it is, or is being asked for.
  *
  * @param {DeviceWord | null} found
@@ -120,6 +130,8 @@ function soundWords(found, muted) {
   if (found === null || found === "on") return null;
   return found === "silent" ? t("No sound") : t("No microphone");
 }
+
+const lacks = (/** @type {DeviceWord | null} */ found) => found !== null && !["on", "silent"].includes(found);
 
 /** @param {{ link: import("./media_link.js").MediaLink, live: boolean, started: boolean }} own */
 export function ownTile({ link, live, started }) {
@@ -140,8 +152,8 @@ export function ownTile({ link, live, started }) {
         ? t("Camera is off")
         : found.video === "silent"
           ? t("No picture from the camera")
-          : t("No camera");
-  const quiet = soundWords(found.audio, muted.audio);
+          : noPictureWords({ ...muted, missing: { audio: lacks(found.audio), video: true } });
+  const quiet = !on && lacks(found.video) && lacks(found.audio) ? null : soundWords(found.audio, muted.audio);
   return html`<section class="tile self" aria-label=${t("You")} ?data-picture=${on}>
     <video
       muted

@@ -3,7 +3,7 @@
 import { initials } from "../shared/format.js";
 import { html, live as kept, nothing, repeat } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
-import { veil } from "./pair.js";
+import { noPictureWords, veil } from "./pair.js";
 
 const RELATIONS = inEach(
   /** @returns {Record<string, string>} */ () => ({
@@ -45,15 +45,15 @@ export function othersOf(visit, me) {
  * The reason why there is no picture of a party: a few words, and whether they are a warning.
  *
  * @param {Protocol.PartyPart} party
- * @param {{ live: boolean, cameraOff: boolean }} call
+ * @param {{ live: boolean, off: Muted & { missing: Muted } }} call
  * @returns {[words: string, warning: boolean]}
  */
-function absence(party, { live, cameraOff }) {
+function absence(party, { live, off }) {
   if (!party.present && party.relation) return [t("Not here"), false];
   if (!party.present) return party.away_since_ms ? [t("Away"), true] : [t("On the way"), false];
   if (!party.started) return [t("Has not pressed Start Session yet"), false];
   if (!live) return [t("Has pressed Start Session"), false];
-  return [cameraOff ? t("Camera is off") : t("No picture yet"), false];
+  return [noPictureWords(off), false];
 }
 
 /** Remembers whose picture has been seen, and draws. */
@@ -115,7 +115,7 @@ export class Tiles {
    * @param {{
    *   stream: MediaStream | null,
    *   live: boolean,
-   *   off: Muted,
+   *   off: Muted & { missing: Muted },
    *   screen: boolean,
    *   speaks: boolean,
    *   stopped: Stopped | null,
@@ -124,7 +124,7 @@ export class Tiles {
   #tile(key, party, { stream, live, off, screen, speaks, stopped }) {
     const taking = live && party.present && party.started;
     const picture = taking && stream && !off.video && this.#seen.has(key);
-    const [why, warn] = absence(party, { live, cameraOff: off.video });
+    const [why, warn] = absence(party, { live, off });
     const relation = relationWords(party);
     const name = html`<bdi>${party.name}</bdi>${relation ? html` · ${relation}` : nothing}`;
     const label = screen ? t("Screen of {name}", party) : name;
