@@ -32,6 +32,7 @@ PROPERTIES: dict[str, tuple[str, str, float | None]] = {
         "ms",
         500.0,
     ),
+    "requests_search_to_paint_ms": ("search, filter or order of these, input to paint", "ms", 50.0),
     "requests_nodes_replaced": ("elements replaced while 50 of these rows change a second", "", 0),
     "requests_longest_task_ms": ("longest task of the page meanwhile", "ms", 100.0),
     "requests_frames_per_s": ("frames a second meanwhile", "/s", None),

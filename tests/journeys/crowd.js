@@ -31,6 +31,28 @@ globalThis.crowd = {
     requestAnimationFrame(frame);
   },
 
+  /** Resolves to the ms from an act to the second frame after it, and the rows that show then. */
+  async painted(act) {
+    const began_ms = performance.now();
+    act();
+    for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
+    return [performance.now() - began_ms, document.querySelectorAll("[data-visit]:not([hidden])").length];
+  },
+
+  /** Write into a field of the search. */
+  write(name, value) {
+    const field = document.querySelector(`.sift [name=${name}]`);
+    field.value = value;
+    return this.painted(() => field.dispatchEvent(new Event("input", { bubbles: true })));
+  },
+
+  /** Leave the tab and come back, which builds every row. */
+  async build() {
+    const [requests, other] = document.querySelectorAll(".tabs a");
+    await this.painted(() => other.click());
+    return this.painted(() => requests.click());
+  },
+
   /** Resolves after this number of row changes. */
   async until(count) {
     while (this.seeing.changed.size < count) await new Promise((later) => setTimeout(later, 20));

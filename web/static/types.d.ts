@@ -185,7 +185,7 @@ type QueuedRow = Protocol.Row & { arriving?: boolean };
 
 /** What the tabs of the Sessions List draw from. */
 interface ListView {
-  /** All that wait; `rows` are those that are shown, in the order that was chosen. */
+  /** All that wait, in the order that was chosen; `rows` are those of them that are shown. */
   all: QueuedRow[];
   rows: QueuedRow[];
   sift: import("./staff/sift.js").Sift;

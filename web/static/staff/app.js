@@ -22,7 +22,7 @@ import { OnCall } from "./on_call.js";
 import { OwnVisit } from "./own_visit.js";
 import { listHead, offCallNotice, requestsTab } from "./requests.js";
 import { Past, pastTab, Sessions, takenTab } from "./sessions.js";
-import { ALL, sifted } from "./sift.js";
+import { ALL, ordered, sifted } from "./sift.js";
 import { clearAtSignOut } from "./signed_out.js";
 import { tagLine } from "./tags.js";
 
@@ -270,10 +270,11 @@ function framed(/** @type {Drawn} */ content) {
 function list() {
   const tab = routeTab();
   const mine = sessions.of(me.id);
+  const all = ordered(queue.rows, sift);
   /** @type {ListView} */
   const view = {
-    all: queue.rows,
-    rows: sifted(queue.rows, sift, { limits: queue.limits, now_ms: client.now() }),
+    all,
+    rows: sifted(all, sift, { limits: queue.limits, now_ms: client.now() }),
     sift,
     changeSift: (chosen) => {
       sift = chosen;

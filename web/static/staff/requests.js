@@ -118,19 +118,17 @@ function shown(request, view) {
 }
 
 /**
+ * What stands in a row.
+ *
  * @param {QueuedRow} request
  * @param {ListView} view
  */
-function row(request, view) {
+function content(request, view) {
   const { limits, act } = view;
   const open = view.cases.get(request.visit);
   const claiming = view.claiming.has(request.visit);
   const panel = `case-${request.visit}`;
-  return html`<li
-    class="card req ${request.arriving ? "arrive" : ""}"
-    data-visit=${request.visit}
-    ?data-open=${open !== undefined}>
-    <div class="waited">
+  return html`<div class="waited">
       <wait-clock
         class="wait"
         since=${request.arrived_ms}
@@ -220,7 +218,23 @@ function row(request, view) {
             }
           </section>`
         : nothing
-    }
+    }`;
+}
+
+/**
+ * A row that the search leaves out stays in the document, hidden: to show hundreds again builds none anew.
+ *
+ * @param {QueuedRow} request
+ * @param {ListView} view
+ * @param {boolean} hidden
+ */
+function row(request, view, hidden) {
+  return html`<li
+    class="card req ${request.arriving ? "arrive" : ""}"
+    data-visit=${request.visit}
+    ?data-open=${view.cases.has(request.visit)}
+    ?hidden=${hidden}>
+    ${guard(shown(request, view), () => content(request, view))}
   </li>`;
 }
 
@@ -318,6 +332,7 @@ const inOrderWords = ({ urgent_first }) =>
 
 /** @param {ListView} view */
 export function requestsTab(view) {
+  const found = new Set(view.rows);
   return html`${
     view.onCall && view.silent
       ? html`<div class="notice amber">
@@ -338,9 +353,9 @@ export function requestsTab(view) {
       class="requests"
       aria-label=${view.sift.order ? t("Patients") : inOrderWords(view.limits)}>
       ${repeat(
-        view.rows,
+        view.all,
         ({ visit }) => visit,
-        (request) => guard(shown(request, view), () => row(request, view)),
+        (request) => row(request, view, !found.has(request)),
       )}
     </ul>`;
 }

@@ -38,16 +38,24 @@ const ORDERS = {
 const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uffff";
 
 /**
- * The rows that are shown, in their order.
+ * All rows in the order that was chosen.
  *
  * @param {QueuedRow[]} rows in the queue's order
+ * @param {Pick<Sift, "order">} sift
+ */
+export const ordered = (rows, { order }) => (order in ORDERS ? [...rows].sort(ORDERS[order]) : rows);
+
+/**
+ * The rows that are shown, in the order in which they come.
+ *
+ * @param {QueuedRow[]} rows
  * @param {Sift} sift
  * @param {{ limits: Protocol.QueueLimits, now_ms: number }} facts
  */
-export function sifted(rows, { text, region, provider, waited, urgency, area, order }, { limits, now_ms }) {
+export function sifted(rows, { text, region, provider, waited, urgency, area }, { limits, now_ms }) {
   const words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const least_ms = waited === "amber" ? limits.amber_ms : waited === "red" ? limits.red_ms : 0;
-  const found = rows.filter((row) => {
+  return rows.filter((row) => {
     const written = [row.name, row.reason, row.phone].join(" ").toLocaleLowerCase();
     return (
       words.every((word) => written.includes(word)) &&
@@ -58,7 +66,6 @@ export function sifted(rows, { text, region, provider, waited, urgency, area, or
       (!least_ms || now_ms - row.arrived_ms >= least_ms)
     );
   });
-  return order in ORDERS ? found.sort(ORDERS[order]) : found;
 }
 
 /** @param {Sift} sift whether something may be hidden by it */

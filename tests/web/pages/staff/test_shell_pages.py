@@ -362,16 +362,20 @@ async def test_f34_a_crowd_fits_a_small_laptop_and_a_phone_and_can_be_searched(
     assert who is not None
     assert who["width"] > 300
     await is_accessible(page)
+    rows = await page.evaluate_handle("[...document.querySelectorAll('[data-visit]')]")
     search = page.get_by_role("search", name="On-Demand Requests")
     await search.get_by_label("Region").select_option(label="Ohio")
     await expect(page.get_by_text("44 of 66 shown")).to_be_visible()
     await search.get_by_label("Search by name").fill("patient 10")
     await expect(page.get_by_text("1 of 66 shown")).to_be_visible()
-    await expect(page.locator("[data-visit]")).to_have_count(1)
+    await expect(page.locator(".requests").get_by_role("listitem")).to_have_count(1)
+    await expect(page.locator(".requests").get_by_role("button", name="Claim")).to_have_count(1)
     await search.get_by_label("Search by name").fill("")
     await search.get_by_label("Region").select_option("")
     await search.get_by_label("Order").select_option("newest")
     await expect(page.locator("[data-visit]").first).to_have_attribute("data-visit", "v_65")
+    await expect(page.locator("[data-visit]:visible")).to_have_count(66)
+    assert await rows.evaluate("rows => rows.every(row => row.isConnected)"), "no row is built anew"
     await search.get_by_label("Order").select_option("")
     await page.set_viewport_size({"width": 390, "height": 844})
     row = await first.bounding_box()

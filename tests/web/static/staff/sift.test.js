@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALL, sifted, UNASSIGNED } from "../../../../web/static/staff/sift.js";
+import { ALL, ordered, sifted, UNASSIGNED } from "../../../../web/static/staff/sift.js";
 
 const limits = /** @type {any} */ ({ amber_ms: 10, red_ms: 30 });
 const row = (/** @type {string} */ visit, /** @type {number} */ arrived_ms, more = {}) => ({
@@ -21,7 +21,7 @@ const ROWS = /** @type {any[]} */ ([
   row("d", 95, { name: "Élodie Roux" }),
 ]);
 const shown = (/** @type {Partial<typeof ALL>} */ chosen) =>
-  sifted(ROWS, { ...ALL, ...chosen }, { limits, now_ms: 100 })
+  sifted(ordered(ROWS, { ...ALL, ...chosen }), { ...ALL, ...chosen }, { limits, now_ms: 100 })
     .map(({ visit }) => visit)
     .join("");
 
@@ -46,7 +46,7 @@ test("f38 requests are found and ordered by urgency", () => {
     row("c", 85, level("emergency")),
   ]);
   const by = (/** @type {Partial<typeof ALL>} */ chosen) =>
-    sifted(rows, { ...ALL, ...chosen }, { limits, now_ms: 100 })
+    sifted(ordered(rows, { ...ALL, ...chosen }), { ...ALL, ...chosen }, { limits, now_ms: 100 })
       .map(({ visit }) => visit)
       .join("");
   assert.equal(by({ urgency: "urgent" }), "b");
