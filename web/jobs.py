@@ -1,8 +1,8 @@
 """Runs jobs: runners in every worker pass each job that is due to the handler of its kind.
 
-What waits for somebody else's server has a queue and a runner of its own, so that a slow receiver delays no mail. Knows
-when a job is tried again and when it is given up. Knows no kind of job: mail, webhooks and others register a handler in
-`app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that follow from a visit's events.
+Jobs that wait for other people's servers have a queue and runners of their own, so that a slow receiver delays no
+mail. Knows when a job is tried again and when it is given up. Knows no kind of job: mail, webhooks and others register
+a handler in `app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that follow from a visit's events.
 """
 
 import asyncio

@@ -306,7 +306,7 @@ def table(ours: Seen, others: Seen) -> list[CallFigure]:
 
 
 def measure(quick: bool, tell: Callable[[float], None]) -> Made:
-    """Make all calls; return the table, as far as the time went."""
+    """Make the calls one after the other until LIMIT_S is over; return a table of those made."""
     return asyncio.run(_measure(quick, tell))
 
 

@@ -1,4 +1,4 @@
-"""What a person receives in a call, and the interface of all kinds of media. Knows no kind."""
+"""The counts of received pictures and sound, and the interface of all kinds of media. Knows no kind."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ export class Alerts {
   }
 
   /**
-   * A wait has passed the clinic's limit. `open()` leads to the list.
+   * Chime and notify that a wait has passed the clinic's limit. `open()` opens the list.
    *
    * @param {() => void} open
    */
@@ -151,8 +151,8 @@ export class Alerts {
         open();
       };
     } catch {
-      // Android's Chrome raises notifications only from a service worker; the chime and the title have to do
-      // there.
+      // Android's Chrome shows notifications only from a service worker; on it, the chime and the title are
+      // all.
     }
   }
 }
