@@ -16,7 +16,7 @@ from tests.signalling.protocol.test_protocol import DOCUMENT
 
 FOLDER = Path(__file__).with_name("asyncapi_parser")
 NO_NODE = "no Node and npm here: install nodejs and npm"
-INSTALL_S = 110
+INSTALL_S = 200
 ERROR, WARNING = 0, 1
 
 
