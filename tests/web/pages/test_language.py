@@ -136,7 +136,9 @@ async def test_the_same_page_reads_from_right_to_left_in_arabic(clinic: Clinic, 
 async def test_on_a_phone_a_message_lies_over_no_button_of_the_call_and_goes_when_the_messages_open(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
-    page = await open_page("/demo/visit?lang=es", width=390)
+    page = await open_page("/demo/visit", width=390)
+    await page.get_by_role("link", name="Español").click()
+    await expect(page.locator("html")).to_have_attribute("lang", "es")
     await clinic.claimed_by()
     await in_the_call(clinic)
     await page.get_by_role("button", name="Silenciar").click()
