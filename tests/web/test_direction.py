@@ -96,7 +96,7 @@ PLAIN: dict[str, str] = {
     "mail/parts.html": "text|lines, label, value",
     "password.html": "error",
     "preferences.html": "label, help, wrong[1], name",
-    "reports/page.html": "label, value, figure.heading, figure.text, tick.text, words, column, "
+    "reports/page.html": "day, label, value, figure.heading, figure.text, tick.text, words, column, "
     'label.text|truncate(14, true, "…", 0)',
     "setup/api.html": 'scope, text, hook.events|join(", "), row.tries|length, at, entry.event, entry.attempt, '
     'entry.status or "–", event',

@@ -7,8 +7,8 @@ from aiohttp import web
 from signalling.store.encryption import Seal
 from web.channels import patient
 from web.channels.messages import Resolver
-from web.channels.text_service import TextServices
-from web.channels.texts import KIND, Texts
+from web.channels.text_service import KIND, TextServices
+from web.channels.texts import Texts
 from web.config import Settings
 from web.keys import (
     BREAKERS,

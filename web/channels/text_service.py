@@ -13,6 +13,7 @@ from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
 
+KIND = "text"
 PHONE = "{phone}"
 MOST = 1000
 
@@ -54,12 +55,12 @@ class TextServices:
         sealed = self._seal.close(msgspec.msgpack.encode(service), _place(organisation))
         async with answering():
             await self._redis.set(keys.TEXT_SERVICE(organisation), sealed)
-            await self._redis.delete(keys.BREAKER(organisation, "text"))
+            await self._redis.delete(keys.BREAKER(organisation, KIND))
 
     async def drop(self, organisation: str) -> None:
         """Forget the service."""
         async with answering():
-            await self._redis.delete(keys.TEXT_SERVICE(organisation), keys.BREAKER(organisation, "text"))
+            await self._redis.delete(keys.TEXT_SERVICE(organisation), keys.BREAKER(organisation, KIND))
 
 
 def _place(organisation: str) -> str:

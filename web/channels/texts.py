@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from signalling.store.jobs import Taken
 from web.channels.messages import Resolver
-from web.channels.text_service import TextServices
+from web.channels.text_service import KIND, TextServices
 from web.errors import DeliveryError, PermanentJobError, PutOffError
 from web.organisations.documents import Organisations
 from web.programs.breaker import Breakers
 
-KIND = "text"
 TIMEOUT_S = 25.0
 
 

@@ -232,9 +232,10 @@ def _static(path: str) -> str:
 
 
 def _module(path: str, *, first: bool = False) -> Markup:
-    return Markup('<script type="module" src="/static/{}"{}></script>').format(
-        path, " async" if first else ""
-    )
+    tag = Markup('<script type="module" src="/static/{}"{}></script>')
+    script = tag.format(path, " async" if first else "")
+    language = i18n.current()
+    return script if language == i18n.SOURCE else tag.format(f"locale/{language}.js", "") + script
 
 
 async def _signed_in(_: web.Request) -> web.Response:

@@ -8,8 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from web.channels.messages import digits
-from web.channels.text_service import MOST, PHONE, Service
-from web.channels.texts import KIND, ask
+from web.channels.text_service import KIND, MOST, PHONE, Service
+from web.channels.texts import ask
 from web.intake.phone_numbers import example, phone_number
 from web.keys import BREAKERS, JOBS, SERVICE, SETTINGS, TEXT_SERVICES
 from web.languages.i18n import N_, gettext

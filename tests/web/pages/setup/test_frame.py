@@ -65,7 +65,7 @@ async def test_what_is_saved_in_the_calendar_is_what_visitors_see(site: Site) ->
     assert found.closed == ("2031-12-25",)
     text = await (await site.person().get("/demo")).text()
     assert "Lakeside Clinic" in text
-    assert "New York" in text
+    assert "Times are for Eastern" in text
     assert "9:00\u202fAM – 12:00\u202fPM<br>1:00\u202fPM – midnight" in text
     assert "All day" in text  # the other days
 
