@@ -75,6 +75,9 @@ class Endpoint:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         """Hold an attempt to connect until the script accepts or refuses it."""
+        if "upgrade" not in request.headers.get("Connection", "").lower():
+            # A client may ask by GET if the server is there: that is no attempt to connect.
+            return web.Response(status=426, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
         loop = asyncio.get_running_loop()
         admitted: asyncio.Future[ClientSocket | None] = loop.create_future()
         offered = request.headers.get("Sec-WebSocket-Protocol", "")
