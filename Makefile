@@ -12,7 +12,7 @@ SHELL := /bin/sh
 run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
 
-# Four at a time on two cores: half of what the tests do is to wait for what happens on time.
+# Three at a time on two cores: a third of what the tests do is to wait. With four, slow machines reach limits of time.
 test: $(VENV)/.test check
 	@.ci/chromium
 	@.ci/coturn
@@ -20,7 +20,7 @@ test: $(VENV)/.test check
 	@.ci/gstreamer
 	@.ci/firefox
 	@.ci/node
-	@$(BIN)/python -m pytest --numprocesses 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 # One test at a time: the figures are times.
 faults: $(VENV)/.test
