@@ -60,8 +60,8 @@ def turn(visits: Callable[[], service.Service]) -> Write:
     """Return the function that makes the short message."""
 
     async def write(organisation: Organisation, payload: dict[str, Any]) -> Message | None:
-        visit = await visits().visit_now(organisation.id, payload["visit"])
-        if visit is None or not patient_is_awaited(visit, payload["claimed_ms"]):
+        visit = await _awaited(visits(), organisation, payload)
+        if visit is None:
             return None
         with using(language_of(visit, organisation)):
             sentence = gettext("It is your turn. Open your visit:")
@@ -74,13 +74,22 @@ def letter(visits: Callable[[], service.Service]) -> Resolver:
     """Return the function that writes the mail."""
 
     async def write(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
-        visit = await visits().visit_now(organisation.id, payload["visit"])
-        if visit is None or not patient_is_awaited(visit, payload["claimed_ms"]):
+        visit = await _awaited(visits(), organisation, payload)
+        if visit is None:
             return None
         language = language_of(visit, organisation)
         return Letter(name=LETTER, to=visit.patient.email, language=language, context={})
 
     return write
+
+
+async def _awaited(
+    visits: service.Service, organisation: Organisation, payload: dict[str, Any]
+) -> Visit | None:
+    """Return the message's visit if its patient is still awaited, otherwise None. Raises `UnavailableError`."""
+    visit = await visits.visit_now(organisation.id, payload["visit"])
+    awaited = visit is not None and patient_is_awaited(visit, payload["claimed_ms"])
+    return visit if awaited else None
 
 
 def recorder(visits: Callable[[], service.Service]) -> Callable[[str, Taken, str], Awaitable[None]]:

@@ -143,8 +143,8 @@ async def _within(request: web.Request) -> tuple[Organisation, str]:
     """Return the settings in the area that the request asks for, and its id; "" if there is no such area."""
     organisation = await organisation_of(request)
     area = _asked_area(request, organisation)
-    request[ORGANISATION] = organisation.within(area)
-    return organisation.within(area), area
+    within = request[ORGANISATION] = organisation.within(area)
+    return within, area
 
 
 def _asked_area(request: web.Request, organisation: Organisation) -> str:
