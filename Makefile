@@ -57,17 +57,19 @@ $(VENV)/bin/python:
 	echo "Setting up $(VENV) ..."; $$found -m venv $(VENV)
 
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check
+# What builds packages first: http-ece has no wheel, and is built with the locked setuptools.
+LOCKED = $(INSTALL) --require-hashes -r requirements/build.txt && $(INSTALL) --require-hashes --no-build-isolation
 
 # Locked packages with their hashes first, then Greenroom itself from this folder, which asks no registry for anything.
-$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.run: requirements/build.txt requirements/run.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what Greenroom needs ..."
-	@$(INSTALL) --require-hashes -r requirements/run.txt
+	@$(LOCKED) -r requirements/run.txt
 	@$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-$(VENV)/.test: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.test: requirements/build.txt requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what Greenroom and its tests need ..."
-	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(LOCKED) -r requirements/dev.txt
 	@$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
 	@touch $@ $(VENV)/.run
 
@@ -77,6 +79,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-vers
 
 lock:
 	@$(COMPILE) --group dev --output-file requirements/dev.txt
+	@$(subst pyproject.toml,,$(COMPILE)) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	@$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/run.txt
 
 # The README's pictures, taken anew from a real visit.

@@ -86,6 +86,8 @@ BESIDES |= {
     "web/appointments/appointment": "web/appointments/test_desk web/appointments/test_book",
     "web/appointments/links": f"{PAGES}appointments/test_visit web/identity/test_throttle",
     "web/channels/messages": "web/channels/test_texts",
+    "web/channels/devices": "web/channels/test_push",
+    "web/channels/push_messages": "web/channels/test_push",
     "web/channels/send_text": "web/channels/test_texts",
     "web/channels/text_service": "web/channels/test_texts",
     "web/channels/setup": "web/channels/test_patient",

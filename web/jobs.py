@@ -46,7 +46,7 @@ counted after `PutOffError`."""
 Report = Callable[[str, Taken, str], Awaitable[None]]
 """Receives what came of a job of an organisation: "sent", "retried" (it failed and is tried again) or "failed"."""
 
-QUEUES = ("mail", "webhook", "text")
+QUEUES = ("mail", "webhook", "text", "push")
 """The queues, by the kind of their jobs. The first is for all other kinds as well."""
 
 PERIOD_S = 1.0

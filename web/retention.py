@@ -31,7 +31,7 @@ from web.server.store_rewriting import erasing, mark
 DAY_MS = 86_400_000
 FIRST_S, PERIOD_S = 60.0, 3600.0
 AT_ONCE = 200
-OF_A_VISIT = (keys.VISIT, keys.HISTORY, keys.CHAT, keys.PHOTOS, keys.CALLS)
+OF_A_VISIT = (keys.VISIT, keys.HISTORY, keys.CHAT, keys.PHOTOS, keys.CALLS, keys.VISIT_DEVICES)
 log = structlog.get_logger("web.retention")
 
 

@@ -396,5 +396,5 @@ class CasePart(Part, frozen=True, kw_only=True):
     contacts: Contacts = ()
     agreed: Annotated[
         tuple[str, ...],
-        Meta(description="`text` if the patient also wants a text message at their turn"),
+        Meta(description="`text`, `push`: how the patient also wants to be told of their turn"),
     ] = ()

@@ -131,6 +131,14 @@ QUEUE_CLOCK = Key(
 TEXT_SERVICE = Key(
     "{<organisation>}:text-service", "string", "the service for text messages, sealed", _USE, "removed"
 )
+VISIT_DEVICES = Key(
+    "{<organisation>}:visit-devices:<visit>", "hash", "a patient's browsers that are notified, sealed", _EXPIRY,
+    "two days",
+)  # fmt: skip
+STAFF_DEVICES = Key(
+    "{<organisation>}:staff-devices:<person>", "hash", "a person's browsers that are notified, sealed", _USE,
+    "removed, or the account is disabled",
+)  # fmt: skip
 BREAKER = Key(
     "{<organisation>}:breaker:<receiver>", "hash", "failures in a row, and the pause", _EXPIRY, "a day"
 )

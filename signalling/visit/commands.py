@@ -98,9 +98,10 @@ class Enter(Command, frozen=True):
 
 
 class AgreeToContact(Command, frozen=True):
-    """Keep by which channels besides mail ("text") the patient wants to be told of their turn."""
+    """Keep whether the patient wants to be told of their turn by a channel besides mail: "text" or "push"."""
 
-    channels: tuple[str, ...]
+    channel: str
+    agrees: bool
 
 
 class RecordContact(Command, frozen=True):

@@ -164,7 +164,8 @@ def claimed(visit: Visit, _: Command, actor: Actor, context: Context) -> Visit:
 
 
 def agreed_to_contact(visit: Visit, command: AgreeToContact, _: Actor, __: Context) -> Visit:
-    return replace(visit, agreed=command.channels)
+    others = tuple(channel for channel in visit.agreed if channel != command.channel)
+    return replace(visit, agreed=(*others, command.channel) if command.agrees else others)
 
 
 def contacted(visit: Visit, command: RecordContact, _: Actor, context: Context) -> Visit:

@@ -275,7 +275,7 @@ def _note(command: Command) -> str | None:
         case Decline():
             return command.reason
         case AgreeToContact():
-            return " ".join(command.channels)
+            return command.channel if command.agrees else None
         case RecordContact():
             return f"{command.channel} {command.state}"
         case SetUrgency():

@@ -8,18 +8,25 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from signalling.store.jobs import Job, new_job
+from web.languages.i18n import SOURCE
 from web.organisations.settings import Organisation
 
-KINDS = ("text",)
+KINDS = ("text", "push")
 """The channels of short messages; each is the kind of its jobs."""
 
 
 class Message(NamedTuple):
-    """A message to one person. `phone`: digits with a country code, or ""."""
+    """A message to one person.
+
+    `sentence`: ends before a link. `path`: what the link leads to. `phone`: digits with a country code, or "".
+    `language`: that of the sentence. `person`: the member of staff to whom it is; "" for the patient of a visit.
+    """
 
     sentence: str
     path: str
-    phone: str
+    phone: str = ""
+    language: str = SOURCE
+    person: str = ""
 
 
 def digits(phone: str) -> str:

@@ -63,9 +63,10 @@ def turn(visits: Callable[[], service.Service]) -> Write:
         visit = await _awaited(visits(), organisation, payload)
         if visit is None:
             return None
-        with using(language_of(visit, organisation)):
+        language = language_of(visit, organisation)
+        with using(language):
             sentence = gettext("It is your turn. Open your visit:")
-        return Message(sentence, f"/{organisation.id}/visit", digits(visit.patient.phone))
+        return Message(sentence, f"/{organisation.id}/visit", digits(visit.patient.phone), language)
 
     return write
 

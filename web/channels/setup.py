@@ -4,9 +4,12 @@ from pathlib import Path
 
 from aiohttp import web
 
+from signalling.store import keys
 from signalling.store.encryption import Seal
-from web.channels import patient
+from web.channels import patient, push
+from web.channels.devices import VISIT_MS, Devices
 from web.channels.messages import Resolver
+from web.channels.push_messages import Sender
 from web.channels.text_service import KIND, TextServices
 from web.channels.texts import Texts
 from web.config import Settings
@@ -17,6 +20,7 @@ from web.keys import (
     JOB_QUEUES,
     MAIL_QUEUE,
     ORGANISATIONS,
+    PUSH,
     REDIS,
     REPORTS,
     SERVICE,
@@ -28,7 +32,8 @@ from web.server.data_key import data_key, key_id
 def setup(app: web.Application, settings: Settings) -> None:
     """Register what follows from a visit's events, who sends it, and who receives what came of it."""
     key = data_key(Path(settings.data.folder))
-    app[TEXT_SERVICES] = TextServices(app[REDIS], Seal({key_id(key): key}))
+    seal = Seal({key_id(key): key})
+    app[TEXT_SERVICES] = TextServices(app[REDIS], seal)
     resolvers: dict[str, Resolver] = {patient.TURN: patient.turn(lambda: app[SERVICE])}
     texts = Texts(
         app[TEXT_SERVICES],
@@ -39,6 +44,16 @@ def setup(app: web.Application, settings: Settings) -> None:
         settings.webhooks.allow,
     )
     app[HANDLERS][KIND] = texts.deliver
+    app[PUSH] = push.Push(
+        Sender(key, settings.origin),
+        Devices(app[REDIS], seal, keys.VISIT_DEVICES, VISIT_MS),
+        Devices(app[REDIS], seal, keys.STAFF_DEVICES),
+        app[ORGANISATIONS],
+        resolvers,
+        app[BREAKERS],
+        settings.path_prefix,
+    )
+    app[HANDLERS][push.KIND] = app[PUSH].deliver
     app[MAIL_QUEUE].resolvers[patient.LETTER] = patient.letter(lambda: app[SERVICE])
     queues = app[JOB_QUEUES]
     app[CONSEQUENCES] += [patient.letters(app[MAIL_QUEUE]), patient.messages(queues)]

@@ -236,8 +236,13 @@ class Accounts:
         return account if await self._hasher.matches(kept, password[: PASSWORD_LENGTHS.stop]) else None
 
     async def disable(self, organisation: str, email: str) -> Account:
-        """Disable the account: it cannot sign in, and its sessions end. Raises AccountError if it does not exist."""
-        return await self._change(organisation, email, disabled=True)
+        """Disable the account: it cannot sign in, its sessions end, and no device of it is notified any more.
+
+        Raises AccountError if it does not exist.
+        """
+        account = await self._change(organisation, email, disabled=True)
+        await self._redis.delete(keys.STAFF_DEVICES(organisation, account.id))
+        return account
 
     async def enable(self, organisation: str, email: str) -> Account:
         """Let the account sign in again. Raises AccountError if it does not exist."""

@@ -12,7 +12,6 @@ import hmac
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-import aiohttp
 import msgspec
 import structlog
 
@@ -22,12 +21,13 @@ from signalling.store.records import Extra
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
-from web.errors import AddressRefusedError, DeliveryError, PermanentJobError, PutOffError
+from web.errors import DeliveryError, PermanentJobError, PutOffError
 from web.languages.i18n import N_
 from web.programs import types as t
 from web.programs import views
 from web.programs.breaker import Breakers
-from web.programs.public_addresses import Network, connector, url_problem
+from web.programs.calls import post
+from web.programs.public_addresses import Network
 from web.programs.webhooks import Known, Webhook, Webhooks
 
 KIND = "webhook"
@@ -36,14 +36,6 @@ EVENTS: tuple[str, ...] = tuple(
 )
 """Every event that a webhook may receive, in the order of the visit's tables."""
 
-EACH_S = 10.0
-ANSWER_BYTES = 4096
-"""The number of bytes of an answer that are read, so that the connection ends properly; the content is ignored."""
-
-NOT_ALLOWED = N_("the address is not public")
-NO_ANSWER = N_("no answer in time")
-NO_CONNECTION = N_("no connection")
-BAD_CERTIFICATE = N_("the certificate is not valid")
 REDIRECTED = N_("redirects are not followed")
 NOT_TAKEN = N_("not taken")
 
@@ -126,9 +118,6 @@ class Courier:
 
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
         """Return the receiver's status (0: no answer) and why it does not count as delivered, or None."""
-        # Checked at each try, as the settings may have changed; for an IP address in a URL the resolver is not called.
-        if url_problem(webhook.url, self._allowed) is not None:
-            return 0, NOT_ALLOWED
         timestamp_s = now_ms // 1000
         headers = {
             "Content-Type": "application/json",
@@ -137,31 +126,9 @@ class Courier:
             "Greenroom-Timestamp": str(timestamp_s),
             "Greenroom-Signature": signature(webhook.secret, timestamp_s, body),
         }
-        reaches, sockets = connector(self._allowed)
-        timeout = aiohttp.ClientTimeout(total=EACH_S)
-        try:
-            async with (
-                aiohttp.ClientSession(
-                    connector=reaches,
-                    timeout=timeout,
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                    trust_env=False,
-                    auto_decompress=False,
-                ) as session,
-                session.post(webhook.url, data=body, headers=headers, allow_redirects=False) as answer,
-            ):
-                await answer.content.read(ANSWER_BYTES)
-                status = answer.status
-        except AddressRefusedError:
-            return 0, NOT_ALLOWED
-        except TimeoutError:
-            return 0, NO_ANSWER
-        except aiohttp.ClientConnectorCertificateError:
-            return 0, BAD_CERTIFICATE
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            if sockets.refused or isinstance(error.__cause__, AddressRefusedError):
-                return 0, NOT_ALLOWED
-            return 0, NO_CONNECTION
+        status, problem = await post(webhook.url, body, headers, self._allowed)
+        if problem is not None:
+            return 0, problem
         if 200 <= status < 300:
             return status, None
         return status, REDIRECTED if 300 <= status < 400 else NOT_TAKEN

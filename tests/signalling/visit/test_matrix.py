@@ -46,7 +46,7 @@ COMMANDS: dict[str, c.Command] = {
     "close": c.Close(),
     "enter": c.Enter("c_new", "w1"),
     "leave": c.Leave("c_ana", "w1"),
-    "agree": c.AgreeToContact(("text",)),
+    "agree": c.AgreeToContact("text", True),
     "record contact": c.RecordContact("mail", "sent"),
     "start": c.Start(),
     "hang up": c.HangUp(),

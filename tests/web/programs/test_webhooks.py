@@ -24,7 +24,8 @@ from tests.web.site import Site
 from web import jobs as web_jobs
 from web.keys import BREAKERS, JOB_QUEUES, MAIL_QUEUE, SERVICE, WEBHOOKS
 from web.mail.outbox import OUTBOX
-from web.programs import breaker, delivery
+from web.programs import breaker
+from web.programs import calls as outgoing
 from web.programs.delivery import EVENTS, signature
 from web.programs.public_addresses import Resolver, connector, may_call, networks, url_problem
 
@@ -166,7 +167,7 @@ async def test_f42_a_letter_leaves_while_two_hundred_deliveries_hang(
     open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, name, seconds in (
-        (delivery, "EACH_S", 3600),
+        (outgoing, "EACH_S", 3600),
         (web_jobs, "EACH_S", 3600),
         (web_jobs, "FINISH_S", 0.05),
     ):

@@ -1,0 +1,112 @@
+"""The devices that get notifications: the browsers of a visit's patient, and of each member of staff.
+
+Knows records in the store, sealed as they hold the keys of the browsers. Knows no push service. All methods of
+`Devices` raise `UnavailableError` if the store does not answer.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from yarl import URL
+
+from signalling.store import keys
+from signalling.store.encryption import Seal
+from signalling.store.unavailable import answering
+
+MOST = 10
+"""The most devices of a visit, or of a member of staff."""
+VISIT_MS = 2 * 86_400_000
+"""How long a visit's devices are kept: a patient who is away for a day has no open visit any more."""
+
+ADD = """
+local known = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1
+if not known and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+if tonumber(ARGV[4]) > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+return 1
+"""
+
+
+class Device(msgspec.Struct, frozen=True, array_like=True):
+    """A browser's subscription at its push service: the address, and two keys in base64url (RFC 8291 §2)."""
+
+    endpoint: str
+    p256dh: str
+    auth: str
+    name: str
+    added_ms: int
+
+    @property
+    def id(self) -> str:
+        """The name of the device in its list; its page can make it from the address, too."""
+        return hashlib.sha256(self.endpoint.encode()).hexdigest()[:16]
+
+    @property
+    def service(self) -> str:
+        """The origin of the push service."""
+        return str(URL(self.endpoint).origin())
+
+
+class Devices:
+    """The devices of all owners of one kind: visits, or staff. `kind`: their key; `kept_ms`: 0 for good."""
+
+    def __init__(self, redis: Redis, seal: Seal, kind: keys.Key, kept_ms: int = 0) -> None:
+        self._redis: Any = redis
+        self._seal = seal
+        self._kind = kind
+        self._kept_ms = kept_ms
+        self._add: Any = redis.register_script(ADD)
+
+    async def of(self, organisation: str, owner: str) -> list[Device]:
+        """Return the owner's devices, the oldest first."""
+        async with answering():
+            found = await self._redis.hvals(self._kind(organisation, owner))
+        place = _place(organisation, owner)
+        devices = [msgspec.msgpack.decode(self._seal.open(data, place), type=Device) for data in found]
+        return sorted(devices, key=lambda device: (device.added_ms, device.id))
+
+    async def add(self, organisation: str, owner: str, device: Device) -> bool:
+        """Keep a device in place of the same one before; return False if there are too many."""
+        sealed = self._seal.close(msgspec.msgpack.encode(device), _place(organisation, owner))
+        async with answering():
+            args = [device.id, sealed, MOST, self._kept_ms]
+            return bool(await self._add(keys=[self._kind(organisation, owner)], args=args))
+
+    async def drop(self, organisation: str, owner: str, *ids: str) -> int:
+        """Forget devices; return how many of them there were."""
+        async with answering():
+            return int(await self._redis.hdel(self._kind(organisation, owner), *ids))
+
+
+def _place(organisation: str, owner: str) -> str:
+    return f"{organisation}/{owner}/device"
+
+
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("CriOS/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+"""What a browser's User-Agent contains, and its name; the first that fits, as most name others too."""
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def device_name(user_agent: str) -> str:
+    """Return a name by which a person knows a device again, such as "Chrome, Android"; "?" if nothing is known."""
+    parts = [next((name for word, name in table if word in user_agent), "") for table in (BROWSERS, SYSTEMS)]
+    return ", ".join(filter(None, parts)) or "?"

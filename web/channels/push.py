@@ -1,0 +1,155 @@
+"""Sends notifications to devices by their push services, and knows what an answer of a service means.
+
+An address comes from a browser, perhaps a stranger's: it is called by https and at public addresses only, whatever
+`[webhooks] allow` says. Each push service has its own breaker; a device that its service no longer knows is forgotten.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from signalling.store.jobs import Taken, last_try_ms
+from web.channels.devices import Device, Devices
+from web.channels.messages import Message, Resolver
+from web.channels.push_messages import Sender, device_of
+from web.errors import DeliveryError, PermanentJobError, PutOffError
+from web.languages.i18n import languages
+from web.organisations.documents import Organisations
+from web.organisations.settings import Organisation
+from web.programs.breaker import Breakers
+from web.programs.calls import NOT_ALLOWED, post
+from web.programs.public_addresses import Network
+
+KIND = "push"
+WORKER = "/static/push_worker.js"
+"""The path of the script that shows notifications. It has no hash, as it names the registration in the browser."""
+GONE = (404, 410)
+"""RFC 8030 §7.3: the subscription does not exist any more."""
+LATER = (408, 429)
+
+
+def result_of(status: int, problem: str | None) -> str:
+    """Return what came of a call: "sent"; "gone"; "failed", to be tried again; "refused", which it is for good."""
+    if 200 <= status < 300:
+        return "sent"
+    if status in GONE:
+        return "gone"
+    again = status in LATER or status >= 500 or (status == 0 and problem != NOT_ALLOWED)
+    return "failed" if again else "refused"
+
+
+class Push:
+    """Sends to the devices of `visits` and of `staff`. `prefix`: the path below which browsers find the pages."""
+
+    allowed: tuple[Network, ...] = ()
+    """Networks that may be called although they are not public: none, but in tests."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        visits: Devices,
+        staff: Devices,
+        organisations: Organisations,
+        resolvers: Mapping[str, Resolver],
+        breakers: Breakers,
+        prefix: str,
+    ) -> None:
+        self.public_key = sender.public_key
+        self.visits = visits
+        self.staff = staff
+        self._sender = sender
+        self._organisations = organisations
+        self._resolvers = resolvers
+        self._breakers = breakers
+        self._prefix = prefix
+
+    def device(self, posted: Mapping[str, str], name: str, now_ms: int) -> Device | None:
+        """Return the device of a page's form, None if no message can be sent to it."""
+        return device_of(posted, name, now_ms, self.allowed)
+
+    async def deliver(self, organisation_id: str, taken: Taken) -> bool:
+        """Send the message of a job to the devices of its person, otherwise of its visit; the handler of jobs.
+
+        Return False if it is no longer needed. Raises PutOffError while all services are left alone, DeliveryError if
+        it is to be tried again, PermanentJobError if not.
+        """
+        organisation, payload = await self._organisations.get(organisation_id), taken.job.payload
+        if organisation is None:
+            return False
+        message = await self._resolvers[payload["message"]](organisation, payload)
+        if message is None:
+            return False
+        kept_s = max(0, last_try_ms(taken) - taken.now_ms) // 1000
+        if message.person:
+            return await self.to_account(organisation, message.person, message, taken.now_ms, kept_s)
+        if not await self._send(self.visits, organisation, payload["visit"], message, taken.now_ms, kept_s):
+            raise PermanentJobError("the visit has no device any more")
+        return True
+
+    async def to_account(
+        self, organisation: Organisation, person: str, message: Message, now_ms: int, kept_s: int
+    ) -> bool:
+        """Send a message to all devices of a member of staff; return whether a push service has taken it for one.
+
+        False: the person has no device. `message`: its `sentence`, in the person's `language`, says nothing about a
+        patient; its `path` is opened at a press. `now_ms`: by the store's clock. `kept_s`: for how many seconds the
+        push services keep it for a device that is not reached at once. Takes `calls.EACH_S` seconds at most. Raises
+        PutOffError while all services are left alone, DeliveryError if it is to be tried again, PermanentJobError
+        if no device takes notifications any more. A handler of jobs may let all of them pass.
+        """
+        return await self._send(self.staff, organisation, person, message, now_ms, kept_s)
+
+    async def _send(
+        self,
+        devices: Devices,
+        organisation: Organisation,
+        owner: str,
+        message: Message,
+        now_ms: int,
+        kept_s: int,
+    ) -> bool:
+        found = await devices.of(organisation.id, owner)
+        waits = [await self._breakers.wait_until_ms(organisation.id, _receiver(device)) for device in found]
+        text = self._text(organisation, message)
+        ready = [device for device, wait_ms in zip(found, waits, strict=True) if not wait_ms]
+        results = await asyncio.gather(
+            *(self._post(organisation.id, device, text, now_ms, kept_s) for device in ready)
+        )
+        gone = [device.id for device, result in zip(ready, results, strict=True) if result == "gone"]
+        if gone:
+            await devices.drop(organisation.id, owner, *gone)
+        if not found or "sent" in results:
+            return bool(found)
+        if "failed" in results:
+            raise DeliveryError
+        if any(waits):
+            raise PutOffError(min(wait_ms for wait_ms in waits if wait_ms))
+        raise PermanentJobError("no device takes notifications any more")
+
+    async def _post(self, organisation: str, device: Device, text: bytes, now_ms: int, kept_s: int) -> str:
+        headers, body = self._sender.written(device, text, kept_s)
+        result = result_of(*await post(device.endpoint, body, headers, self.allowed))
+        if result == "failed":
+            await self._breakers.failed(organisation, _receiver(device), now_ms)
+        else:
+            await self._breakers.succeeded(organisation, _receiver(device))
+        return result
+
+    def _text(self, organisation: Organisation, message: Message) -> bytes:
+        """Return what `static/push_worker.js` reads. A press leads to the link, so no sentence ends before one."""
+        return msgspec.json.encode(
+            {
+                "title": organisation.name,
+                "body": re.sub(r"\s*:$", ".", message.sentence),
+                "path": self._prefix + message.path,
+                "lang": message.language,
+                "dir": languages()[message.language].direction,
+            }
+        )
+
+
+def _receiver(device: Device) -> str:
+    """Return the name of the device's push service for the breaker."""
+    return f"{KIND} {device.service}"
