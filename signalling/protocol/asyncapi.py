@@ -34,12 +34,17 @@ _SCHEMAS: Final = "#/components/schemas/"
 
 
 def document(
-    protocol_md: str, *, host: str = "greenroom.example", scheme: str = "wss", organisation: str = ""
+    protocol_md: str,
+    *,
+    host: str = "greenroom.example",
+    scheme: str = "wss",
+    organisation: str = "",
+    prefix: str = "",
 ) -> dict[str, Any]:
     """Return the document, ready for JSON. `protocol_md` is the text of PROTOCOL.md, for the examples.
 
     `host` (with a port if needed) and `scheme` ("ws" or "wss") are the server's. Without an `organisation` the address
-    has a parameter for it.
+    has a parameter for it. `prefix` is "", or the path below which the server is found.
     """
     client, server = client_types(), server_types()
     channel: dict[str, Any] = {
@@ -66,6 +71,7 @@ def document(
         "servers": {
             "greenroom": {
                 "host": host,
+                **({"pathname": prefix} if prefix else {}),
                 "protocol": scheme,
                 "description": "Offer greenroom.v1.json for JSON in text frames, or greenroom.v1.msgpack for the same "
                 "maps as MessagePack in binary frames.",
@@ -88,7 +94,9 @@ def document(
                 "session": {
                     "type": "httpApiKey",
                     "in": "cookie",
-                    "name": COOKIES[scheme],
+                    "name": COOKIES[scheme]
+                    if not prefix
+                    else COOKIES[scheme].replace("__Host-", "__Secure-"),
                     "description": "The browser’s session; PROTOCOL.md#entry describes how a client gets it.",
                 }
             },

@@ -62,7 +62,8 @@ def routes() -> list[web.RouteDef]:
 async def openapi(request: web.Request) -> web.Response:
     """Answer GET …/openapi.json: the description, without a key."""
     organisation = await organisation_of(request)
-    return web.Response(body=msgspec.json.encode(document(organisation.id)), content_type="application/json")
+    described = document(organisation.id, request.app[SETTINGS].path_prefix)
+    return web.Response(body=msgspec.json.encode(described), content_type="application/json")
 
 
 def _dispatcher(found: dict[str, Operation]) -> Handler:
@@ -100,25 +101,25 @@ def _saying(handler: Handler) -> Handler:
     """Return the handler with its errors answered as problem details."""
 
     async def say(request: web.Request) -> web.StreamResponse:
-        organisation = request.match_info["organisation"]
+        home = f"{request.app[SETTINGS].path_prefix}/{request.match_info['organisation']}"
         try:
             return await handler(request)
         except ProblemError as problem:
-            return problems.answer(organisation, problem)
+            return problems.answer(home, problem)
         except UnknownOrganisation:
-            return problems.answer(organisation, ProblemError("not_found"))
+            return problems.answer(home, ProblemError("not_found"))
         except web.HTTPRequestEntityTooLarge:
-            return problems.answer(organisation, ProblemError("too_large"))
+            return problems.answer(home, ProblemError("too_large"))
         except (UnavailableError, RedisError, TimeoutError) as error:
             log_unavailable(error)
             again = {"Retry-After": str(RETRY_S)}
-            return problems.answer(organisation, ProblemError("unavailable", headers=again))
+            return problems.answer(home, ProblemError("unavailable", headers=again))
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
             resource = request.match_info.route.resource
             log.error("api.failed", exc_info=error, path_template=resource.canonical if resource else "")
-            return problems.answer(organisation, ProblemError("internal"))
+            return problems.answer(home, ProblemError("internal"))
 
     return say
 

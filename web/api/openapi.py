@@ -28,9 +28,9 @@ HEADERS_OF = {
 }
 
 
-def document(organisation: str) -> dict[str, Any]:
-    """Return the description for an organisation, ready for JSON."""
-    return {**_document(), "servers": [{"url": f"/{organisation}/api/v1"}]}
+def document(organisation: str, prefix: str = "") -> dict[str, Any]:
+    """Return the description for an organisation, ready for JSON; `prefix` is the path prefix of the server."""
+    return {**_document(), "servers": [{"url": f"{prefix}/{organisation}/api/v1"}]}
 
 
 @cache

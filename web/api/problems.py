@@ -66,11 +66,14 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     details: dict[str, Any] = {}
 
 
-def answer(organisation: str, problem: ProblemError) -> web.Response:
-    """Return the problem as a response. Its type is the link to the explanation on the API's page."""
+def answer(home: str, problem: ProblemError) -> web.Response:
+    """Return the problem as a response. Its type is the link to the explanation on the API's page.
+
+    `home` is the organisation's path, as "/demo", with the path prefix of the server before it.
+    """
     kind = KINDS[problem.code]
     body = ProblemDetails(
-        type=f"/{organisation}/api#{problem.code}",
+        type=f"{home}/api#{problem.code}",
         title=kind.title,
         status=kind.status,
         code=problem.code,

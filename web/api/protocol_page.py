@@ -22,10 +22,18 @@ def protocol_md() -> str:
 
 
 def described(origin: str, organisation: str = "") -> bytes:
-    """Return the AsyncAPI document as JSON, for a server at this origin ("https://visits.example.org")."""
-    scheme, _, host = origin.partition("://")
+    """Return the AsyncAPI document as JSON, for a server at this address ("https://visits.example.org").
+
+    A path after the host is the prefix of all addresses of the server.
+    """
+    scheme, _, address = origin.partition("://")
+    host, slash, path = address.partition("/")
     found = asyncapi.document(
-        protocol_md(), host=host, scheme="wss" if scheme == "https" else "ws", organisation=organisation
+        protocol_md(),
+        host=host,
+        scheme="wss" if scheme == "https" else "ws",
+        organisation=organisation,
+        prefix=slash + path,
     )
     return msgspec.json.format(msgspec.json.encode(found), indent=1)
 
@@ -33,7 +41,7 @@ def described(origin: str, organisation: str = "") -> bytes:
 async def for_programs(request: web.Request) -> web.Response:
     """Answer GET …/asyncapi.json, without a key."""
     organisation = await organisation_of(request)
-    origin = origin_of(request, request.app[SETTINGS].server.public_url)
+    origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
     return web.Response(body=described(origin, organisation.id), content_type="application/json")
 
 

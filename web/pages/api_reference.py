@@ -9,11 +9,12 @@ from aiohttp import web
 
 from web.api import problems
 from web.api.openapi import document
+from web.keys import SETTINGS
 from web.languages.i18n import gettext as _
 from web.organisations.by_path import organisation_of
 from web.pages.rendering import page
 from web.programs.keys import PER_WINDOW, SCOPES
-from web.requests.security import host_of
+from web.requests.security import origin_of
 
 EXAMPLE = """\
 curl -X POST {url}/visits \\
@@ -35,6 +36,9 @@ async def read(request: web.Request) -> web.Response:
     """Answer GET /{organisation}/api."""
     organisation = await organisation_of(request)
     described = document(organisation.id)
+    settings = request.app[SETTINGS]
+    origin = origin_of(request, settings.server.public_url.rstrip("/"))
+    base = described["servers"][0]["url"]
     operations = [
         {
             "id": operation["operationId"],
@@ -57,8 +61,9 @@ async def read(request: web.Request) -> web.Response:
         for name, schema in described["components"]["schemas"].items()
     ]
     context = {
-        "base": described["servers"][0]["url"],
-        "example": EXAMPLE.format(url=f"{request.scheme}://{host_of(request)}/{organisation.id}/api/v1"),
+        "base": base,
+        "shown_base": settings.path_prefix + base,
+        "example": EXAMPLE.format(url=origin + base),
         "operations": operations,
         "types": types,
         "problems": list(problems.KINDS.items()),

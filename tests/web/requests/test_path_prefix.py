@@ -84,3 +84,19 @@ async def test_f47_redirects_cookies_and_links_lead_below_the_prefix(open_site: 
     assert 'href="/demo' not in text
     assert 'action="/greenroom/demo/information"' in text
     assert 'src="/greenroom/static/' in text
+
+
+async def test_f47_programs_get_addresses_below_the_prefix(open_site: OpenSite) -> None:
+    person = (await open_site(**PUBLIC)).person()
+    opened = await (await person.get("/demo/api/v1/openapi.json")).json()
+    assert opened["servers"] == [{"url": "/greenroom/demo/api/v1"}]
+    sockets = await (await person.get("/demo/api/v1/asyncapi.json")).json()
+    server = sockets["servers"]["greenroom"]
+    assert (server["host"], server["pathname"]) == ("www.clinic.example", "/greenroom")
+    assert (server["protocol"], sockets["channels"]["socket"]["address"]) == ("wss", "/demo/ws")
+    problem = await (await person.get("/demo/api/v1/queue")).json(content_type=None)
+    assert problem["type"] == "/greenroom/demo/api#not_signed_in"
+    page = await (await person.get("/demo/api")).text()
+    assert "https://www.clinic.example/greenroom/demo/api/v1/visits" in page
+    assert "<code>/greenroom/demo/api/v1</code>" in page
+    assert 'href="/greenroom/demo/api/v1/openapi.json"' in page
