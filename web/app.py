@@ -45,7 +45,7 @@ from web.organisations.documents import Organisations
 from web.organisations.facilities import Facilities
 from web.pages import api_reference, rendering
 from web.pages.appointments import routes as calendar_routes
-from web.pages.errors import error_pages, is_own_form
+from web.pages.errors import error_pages, is_own_form, needs_cookies
 from web.pages.facility import kiosk
 from web.pages.patient import contact, entry_links, guest, phone, photos
 from web.pages.patient import visit as public
@@ -60,6 +60,7 @@ from web.pages.staff import (
     shell as staff,
 )
 from web.programs import setup as programs
+from web.requests import frames
 from web.requests.forms import refuse_other_encodings
 from web.requests.path_prefix import add_to_redirect
 from web.requests.pictures import Pictures
@@ -120,8 +121,9 @@ def create_app(settings: Settings) -> web.Application:
         client_max_size=BODY_BYTES,
         middlewares=[
             straight,
-            language_middleware(language, secure=settings.secure, path=storage.path),
+            language_middleware(language, frames.cookie_of, secure=settings.secure, path=storage.path),
             error_pages,
+            needs_cookies,
             refuse_other_encodings(is_api),
             same_site_middleware(settings.server.public_url, is_api, is_own_form),
             aiohttp_session.session_middleware(storage),
@@ -139,7 +141,8 @@ def create_app(settings: Settings) -> web.Application:
     app[FACILITIES] = Facilities(redis, secret.data_key(Path(settings.data.folder)))
     app[DRAINING] = asyncio.Event()
     app.on_shutdown.append(drain)
-    app.on_response_prepare.append(headers_signal(settings.secure))
+    app.on_response_prepare.append(headers_signal(settings.secure, frames.framing_sites))
+    app.on_response_prepare.append(frames.add_twins)
     app.on_response_prepare.append(lambda _, response: add_to_redirect(settings.path_prefix, response))
     app.cleanup_ctx.extend(
         [

@@ -135,6 +135,10 @@ class Patient(Person):
     async def meet_now(self, **changes: str) -> None:
         """Go from the public-facing calendar to the first page of the setup guide."""
         await self.go("/demo")
+        await self.gets_in_line(**changes)
+
+    async def gets_in_line(self, **changes: str) -> None:
+        """Go from the public-facing calendar, which is open, to the first page of the setup guide."""
         await self.page.get_by_role("link", name="Meet Now").first.click()
         answers = {
             "name": "Ana Ruiz",

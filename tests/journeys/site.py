@@ -15,14 +15,21 @@ HANDSHAKE = ("Cookie", "Origin", "User-Agent", "Accept-Language")
 
 
 class Proxy:
-    """`url` is the address of the site; `server` is where requests below `prefix` go, with their whole path."""
+    """`url` is the address of the site; `server` is where requests below `prefix` go, with their whole path.
+
+    `pages` are those of another site of the clinic, with the address `other`: path -> HTML.
+    """
 
     def __init__(self, prefix: str) -> None:
-        self.prefix, self.url, self.server = prefix, "", ""
+        self.prefix, self.url, self.server, self.other = prefix, "", "", ""
+        self.pages: dict[str, str] = {}
         self.elsewhere: list[str] = []  # paths outside of the prefix that somebody asked for
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Pass a request on, or answer 404."""
+        if request.path in self.pages:
+            text = f'<!doctype html><link rel="icon" href="data:,">{self.pages[request.path]}'
+            return web.Response(text=text, content_type="text/html")
         if not f"{request.path}/".startswith(f"{self.prefix}/"):
             self.elsewhere.append(request.path)
             raise web.HTTPNotFound
@@ -82,6 +89,7 @@ async def below(prefix: str) -> AsyncIterator[Proxy]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    proxy.other = f"http://localhost:{runner.addresses[0][1]}"
     try:
         yield proxy
     finally:

@@ -1,21 +1,24 @@
-"""A visit on a clinic's own site, which shows the server below a path."""
+"""A visit on a clinic's own site, which shows the server below a path; and in a frame on another site of the clinic."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from typing import cast
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
+from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, on_call, person
-from tests.journeys.site import below
+from tests.journeys.people import Patient, Staff, on_call, person
+from tests.journeys.site import Proxy, below
+from tests.server import RunningServer
 
 PREFIX = "/greenroom"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
 
-async def test_f47_a_visit_below_a_path_of_the_clinics_site(
+async def test_f47_a_visit_below_a_path_of_the_clinics_site_and_in_a_frame_of_another(
     browser: Browser, start_server: StartServer
 ) -> None:
     async with below(PREFIX) as site:
@@ -35,5 +38,40 @@ async def test_f47_a_visit_below_a_path_of_the_clinics_site(
         assert provider.page.url.startswith(f"{site.url}{PREFIX}/demo/staff/visits/")
         await patient.page.reload()
         await patient.sees("Start Session")
+        await has_a_visit_in_a_frame(browser, server, site)
         assert site.elsewhere == []
         assert [*patient.problems, *provider.problems] == []
+
+
+async def has_a_visit_in_a_frame(browser: Browser, server: RunningServer, site: Proxy) -> None:
+    """Go through a whole visit whose patient is on a page of another origin, made with the code of the set-up."""
+    other: Patient = await person(browser, server, Patient, **PHONE)
+    site.pages["/before"] = f'<iframe src="{server.url}/demo"></iframe>'
+    await other.page.goto(f"{site.other}/before")
+    async with asyncio.timeout(SHOWN_MS / 1000):
+        while not any("frame-ancestors 'none'" in said for said in other.problems):
+            await other.page.wait_for_timeout(20)
+    admin: Staff = await person(browser, server, Staff)
+    await admin.sign_in("admin")
+    await admin.go("/demo/staff/setup/calendar")
+    await admin.page.locator("[name=frame_origins]").fill(site.other)
+    await admin.press("Save")
+    await admin.sees("Saved")
+    await admin.go("/demo/staff/setup/links")
+    site.pages["/visits"] = await admin.page.locator("#frame-code").inner_text()
+    await admin.page.context.close()
+    provider = await on_call(browser, server, "lind")
+    patient: Patient = await person(browser, server, Patient, **PHONE)
+    await patient.page.goto(f"{site.other}/visits")
+    top, frame = patient.page, patient.page.frames[1]
+    patient.page = cast(Page, frame)
+    await patient.gets_in_line(name="Fatima Noor")
+    await provider.claim("Fatima Noor")
+    await patient.press("Start Session")
+    await provider.press("Start Session")
+    await patient.sees_and_hears()
+    await provider.sees_and_hears()
+    kept = [one for one in await top.context.cookies() if one["name"] == "greenroom-frame"]
+    assert [(one["sameSite"], one["secure"], one["httpOnly"]) for one in kept] == [("None", True, True)]
+    assert top.url == f"{site.other}/visits"
+    assert [*patient.problems, *provider.problems] == []

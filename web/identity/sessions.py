@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from web.config import Sessions, Settings
+from web.requests import frames
 
 KEEP_MS = 7 * 24 * 3600_000
 """A session without requests for longer than this is deleted; a patient's visit ends long before."""
@@ -113,6 +114,10 @@ class Storage(aiohttp_session.AbstractStorage):
         self._load = redis.register_script(LOAD)
         self._save = redis.register_script(SAVE)
         self._hold = redis.register_script(HOLD)
+
+    def load_cookie(self, request: web.Request) -> str | None:
+        """Return the session's id; None if the browser has no session."""
+        return frames.cookie_of(request, self.cookie_name) or None
 
     async def new_session(self) -> Session:
         """Return an empty session without an id."""

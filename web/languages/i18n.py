@@ -281,11 +281,13 @@ def accepted(header: str, known: Iterable[str]) -> str | None:
     return None
 
 
-def language_middleware(cookie: str, *, secure: bool, path: str = "/") -> Middleware:
+def language_middleware(
+    cookie: str, read: Callable[[web.Request, str], str], *, secure: bool, path: str = "/"
+) -> Middleware:
     """Return a middleware that sets a request's language from `?lang=`, else the cookie, else Accept-Language.
 
-    A choice is kept for a year. If nothing is found, `organisation_language` sets it. It must be the outermost
-    middleware, so that error pages have a language too.
+    `read` returns the value of a request's cookie. A choice is kept for a year. If nothing is found,
+    `organisation_language` sets it. It must be the outermost middleware, so that error pages have a language too.
     """
 
     @web.middleware
@@ -293,7 +295,7 @@ def language_middleware(cookie: str, *, secure: bool, path: str = "/") -> Middle
         chosen = request.query.get("lang", "")
         if chosen in languages():
             request[CHOSEN] = chosen
-        kept = request.get(CHOSEN) or request.cookies.get(cookie, "")
+        kept = request.get(CHOSEN) or read(request, cookie)
         if kept not in languages():
             kept = accepted(request.headers.get("Accept-Language", ""), languages()) or ""
         request[SAID] = bool(kept)

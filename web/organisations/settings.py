@@ -18,6 +18,7 @@ from signalling.visit.record import Policy
 from signalling.visit.setup_guide import Guide, Kind, condition_problem, levels_problem
 from web.errors import OrganisationError
 from web.organisations import countries
+from web.organisations.frame_origins import exact_origin
 
 IN_USE = frozenset(
     {
@@ -144,6 +145,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     reply_to: MailAddress = ""  # the Reply-To address of its mails
     admins_two_factor: bool = False  # whether administrators need a second factor to do anything
     areas: tuple[Area, ...] = ()
+    # Origins of the sites that may show the patient's pages in a frame
+    frame_origins: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
     newest_guide: int = 0  # the highest version that a guide of an area has had
 
     @property
@@ -258,6 +261,10 @@ def _consistent(organisation: Organisation) -> Organisation:
         (
             len(set(organisation.policy.tags)) != len(organisation.policy.tags),
             "tags: two tags have the same words.",
+        ),
+        (
+            any(not one or exact_origin(one) != one for one in organisation.frame_origins),
+            "frame_origins: must be origins such as https://www.clinic.example.",
         ),
         (not organisation.languages, "languages: must name at least one."),
         (set(organisation.languages) - set(LANGUAGES), f"languages: must be among {', '.join(LANGUAGES)}."),

@@ -17,9 +17,9 @@ from web.errors import BusyError
 from web.identity.visitors import NotForYou, account_of
 from web.keys import ACCOUNTS, SESSIONS
 from web.languages.i18n import N_, gettext
-from web.organisations.by_path import UnknownOrganisation
+from web.organisations.by_path import UnknownOrganisation, organisation_of
 from web.pages.rendering import error_page
-from web.requests import own_forms
+from web.requests import frames, own_forms
 from web.requests.fields import LARGEST_BYTES, PATIENT_BYTES
 from web.requests.forms import MULTIPART, URLENCODED, read_posted
 from web.requests.security import RETRY_S
@@ -114,6 +114,19 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
     except Exception as error:
         log.error("request.failed", exc_info=error, path_template=_template(request))
         return _page(request, 500, INTERNAL)
+
+
+@web.middleware
+async def needs_cookies(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer HTTP 403, with a link to a tab of its own, if the page is framed and the browser keeps no cookies."""
+    if not frames.keeps_no_cookies(request):
+        return await handler(request)
+    organisation = await organisation_of(request)
+    links = [(gettext("Open in a tab of its own"), f"/{organisation.id}")]
+    text = gettext(
+        "This browser keeps nothing for a page that is part of another site, so a visit cannot begin here."
+    )
+    return error_page(request, 403, gettext("Please use a tab of its own"), text, links, new_tab=True)
 
 
 async def is_own_form(request: web.Request) -> bool:

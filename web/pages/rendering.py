@@ -19,6 +19,7 @@ from web.keys import ORGANISATION, SESSIONS, SETTINGS
 from web.languages import i18n
 from web.organisations.settings import Organisation
 from web.pages.static_files import best_coding, link, static_file, texts_link
+from web.requests import frames
 from web.requests.own_forms import with_tokens
 from web.requests.path_prefix import in_boot, in_html
 
@@ -64,6 +65,7 @@ def page(
     shared = {
         "org": org,
         "request_path": request.path,
+        "framed": frames.is_framed(request),
         "static": link,
         "module": _module,
         "title": title,
@@ -86,10 +88,12 @@ def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
     """Return whether the page has either no secret or no text that somebody else may choose.
 
     With both, the length of the compressed page tells how alike they are, and so the secret bit by bit (BREACH). There
-    is no secret if the browser has no cookie of ours but the language. Pages repeat the query of the request.
+    is no secret if the browser has no cookie of ours but the language and the first one of a frame. Pages repeat the
+    query of the request.
     """
     ours = request.app[SESSIONS].cookie_name
-    known = any(name.startswith(ours) and name != f"{ours}-lang" for name in request.cookies)
+    harmless = {f"{ours}-lang", f"{ours}-lang{frames.TWIN}", f"{ours}-kept{frames.TWIN}"}
+    known = any(name.startswith(ours) and name not in harmless for name in request.cookies)
     return not known or (unmixed and request.method == "GET" and not request.query_string)
 
 
@@ -118,9 +122,15 @@ def logo_path(organisation: Organisation) -> str | None:
 
 
 def error_page(
-    request: web.Request, status: int, heading: str, text: str, links: list[tuple[str, str]] | None = None
+    request: web.Request,
+    status: int,
+    heading: str,
+    text: str,
+    links: list[tuple[str, str]] | None = None,
+    *,
+    new_tab: bool = False,
 ) -> web.Response:
-    """Return a page that says what happened and links to other pages."""
+    """Return a page that says what happened and links to other pages, in this tab or a new one."""
     organisation: Organisation | None = request.get(ORGANISATION)
     if links is None:
         links = [(i18n.gettext("Start page"), "/")]
@@ -128,7 +138,7 @@ def error_page(
             links = [
                 (i18n.filled(i18n.gettext("Go to {name}"), name=organisation.name), f"/{organisation.id}")
             ]
-    context = {"status": status, "heading": heading, "text": text, "links": links}
+    context = {"status": status, "heading": heading, "text": text, "links": links, "new_tab": new_tab}
     return page(request, "error.html", context, title=heading, status=status)
 
 

@@ -13,6 +13,7 @@ import secrets
 from aiohttp import web
 
 from web.keys import SESSIONS
+from web.requests import frames
 
 FIELD = "form_token"
 FORM = re.compile(r'<form\b[^<>]*\bmethod="post"[^<>]*>')
@@ -51,7 +52,7 @@ def token_of(secret: str) -> str:
 
 def cookie_of(request: web.Request) -> str:
     """Return the secret in the browser's cookie; "" if it has none."""
-    found = request.cookies.get(_name(request), "")
+    found = frames.cookie_of(request, _name(request))
     return found if SHAPE.fullmatch(found) else ""
 
 

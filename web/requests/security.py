@@ -102,6 +102,10 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
+def _nobody(_: web.Request) -> tuple[str, ...]:
+    return ()
+
+
 async def _proves_nothing(_: web.Request) -> bool:
     return False
 
@@ -133,10 +137,13 @@ def same_site_middleware(
     return same_site
 
 
-def headers_signal(secure: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+def headers_signal(
+    secure: bool, framing_sites: Callable[[web.Request], Sequence[str]] = _nobody
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return an `on_response_prepare` handler that adds the security headers to every response.
 
-    A page may show patient data, so browsers store nothing unless the page's handler allows it.
+    A page may show patient data, so browsers store nothing unless the page's handler allows it. `framing_sites`:
+    returns the origins whose pages may show a response in a frame.
     """
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
@@ -145,10 +152,15 @@ def headers_signal(secure: bool) -> Callable[[web.Request, web.StreamResponse], 
         # In Safari before 15.4, 'self' does not include a WebSocket of the same host. A policy cannot name an IPv6
         # address.
         policy = {**POLICY, "connect-src": f"'self' {socket}" if _is_plain_host(host) else "'self'"}
+        sites = framing_sites(request)
+        if sites:
+            policy["frame-ancestors"] = " ".join(sites)
         response.headers["Content-Security-Policy"] = "; ".join(
             f"{key} {value}" for key, value in policy.items()
         )
         response.headers.update(HEADERS)
+        if sites:
+            del response.headers["X-Frame-Options"]  # it knows no list of origins
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.popall("Server", None)  # do not disclose software versions
         if secure:

@@ -53,6 +53,9 @@ STEP = {"id": "a", "kind": "text", "title": "A"}
         ({"hours": [[["01:00", "02:00"]], *[[]] * 5, [["22:00", "02:00"]]]}, "hours"),
         ({"hours": [[["9:00", "17:00"]]] * 7}, "hours"),
         ({"hours": [[["09:00", "12:00"], ["11:00", "13:00"]]] * 7}, "hours"),
+        ({"frame_origins": ["https://*.clinic.example"]}, "frame_origins"),
+        ({"frame_origins": ["https://clinic.example/"]}, "frame_origins"),
+        ({"frame_origins": [""]}, "frame_origins"),
         ({"languages": []}, "languages"),
         ({"languages": ["tlh"]}, "languages"),
         ({"policy": {"grace_ms": -1}}, "policy"),
@@ -77,7 +80,7 @@ def test_a_document_that_is_not_valid_names_the_field(changes: dict[str, Any], f
 
 CALENDAR, POLICY, GUIDE, MAIL = overview.CALENDAR, overview.POLICY, guide.SECTION, mail.SECTION
 FORMS: dict[str, Section] = {
-    **dict.fromkeys((*calendar_form.TEXTS, *calendar_form.NUMBERS, "closed"), CALENDAR),
+    **dict.fromkeys((*calendar_form.TEXTS, *calendar_form.NUMBERS, "closed", "frame_origins"), CALENDAR),
     **dict.fromkeys((*policy_form.DURATIONS, *policy_form.WORDS, policy_form.RETENTION), POLICY),
     **dict.fromkeys(mail.ADDRESSES, MAIL),
     **dict.fromkeys(("tags", *after_form.TEXTS), overview.AFTER),
@@ -86,6 +89,7 @@ FORMS: dict[str, Section] = {
 """The section that asks for a field."""
 MADE: dict[str, Callable[[int], Any]] = {
     "closed": lambda size: [(date(2030, 1, 1) + timedelta(days=day)).isoformat() for day in range(size)],
+    "frame_origins": lambda size: [f"https://site{number}.example" for number in range(size)],
     "options": lambda size: [f"option {number}" for number in range(size)],
     "tags": lambda size: [f"tag {number}" for number in range(size)],
     **dict.fromkeys(mail.ADDRESSES, lambda size: f"a@{('b' * 49 + '.') * 4}{'c' * (size - 206)}.org"),
@@ -132,7 +136,7 @@ def form_says(drawn: Fields, name: str, given: Any) -> str | None:
     assert field is not None, f"the page of {FORMS[name].name} has no field for {name}"
     if name in policy_form.DURATIONS:
         given = given / policy_form.DURATIONS[name].unit_ms
-    if name in ("options", "tags"):
+    if name in ("options", "tags", "frame_origins"):
         given = "\n".join(given)
     values = given if isinstance(given, list) else [str(given)]
     posted = MultiDict([one for one in drawn if one[0] != field] + [(field, text) for text in values])

@@ -38,6 +38,7 @@ from web.organisations.settings import LANGUAGES, Organisation
 from web.pages.appointments.week import booked_here, calendar_week
 from web.pages.errors import not_found
 from web.pages.rendering import error_page, live, page
+from web.requests import frames
 from web.requests.fields import PATIENT_BYTES, read_form
 from web.requests.security import SAFE_METHODS
 
@@ -222,7 +223,7 @@ async def _opened(
     request: web.Request, organisation: Organisation, found: PatientInformation, area: str
 ) -> str:
     """Return the id of the form's visit. If that has ended, the form is used a second time and opens another."""
-    visit_id = id_of_form(organisation.id, request.cookies.get(_form_cookie(request), ""))
+    visit_id = id_of_form(organisation.id, frames.cookie_of(request, _form_cookie(request)))
     for one in (visit_id, new_id("v")):
         limit = request.app[OPENINGS].one(request, organisation.id)
         actor = patient(organisation.id, one, found.name)
@@ -349,7 +350,7 @@ def _form_cookie(request: web.Request) -> str:
 
 def _with_form_cookie(request: web.Request, response: web.Response) -> web.Response:
     """Return the response; it sets the form's cookie if the browser has none."""
-    if not request.cookies.get(_form_cookie(request)):
+    if not frames.cookie_of(request, _form_cookie(request)):
         _set_form_cookie(request, response, secrets.token_urlsafe(24))
     return response
 

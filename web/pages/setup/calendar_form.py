@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from web.languages.i18n import N_, day_names, gettext
 from web.organisations.countries import countries
+from web.organisations.frame_origins import exact_origin
 from web.organisations.settings import (
     ACCENT,
     LANGUAGES,
@@ -32,6 +33,9 @@ from web.pages.setup.frame import Form, Parsed, Posted, plain
 TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
 MOST_SPANS = bounds_of(Day).most
 MOST_CLOSED = bounds(Organisation, "closed").most
+MOST_SITES = bounds(Organisation, "frame_origins").most
+SITES_LENGTH = 4000
+NO_ORIGIN = N_("%(site)s is no address of a site: write https:// and its name, and nothing after it.")
 MIDNIGHT = "24:00"
 
 
@@ -95,6 +99,7 @@ class Calendar:
             "bookable_from": organisation.booking.opens,
             "bookable_to": _as_clock(organisation.booking.closes),
             **{name: getattr(organisation.policy, name) for name in CHOICES},
+            "frame_origins": "\n".join(organisation.frame_origins),
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
@@ -112,6 +117,11 @@ class Calendar:
             errors["closed"] = gettext("Write each closed day as a whole date.")
         elif len(form["closed"]) > MOST_CLOSED:
             errors["closed"] = gettext("These are too many closed days.")
+        sites = form["frame_origins"].split()
+        if wrong := next((site for site in sites if not exact_origin(site)), ""):
+            errors["frame_origins"] = gettext(NO_ORIGIN) % {"site": wrong}
+        elif len(sites) > MOST_SITES:
+            errors["frame_origins"] = gettext("At most %(most)s sites, please.") % {"most": MOST_SITES}
         if not form["languages"]:
             errors["languages"] = gettext("Choose one language at least.")
 
@@ -135,6 +145,7 @@ class Calendar:
                     **{name: int(form[name]) for name in NUMBERS},
                 ),
                 policy=replace(document.policy, **{name: form[name] for name in CHOICES}),
+                frame_origins=tuple(dict.fromkeys(map(exact_origin, sites))),
             )
 
         return Parsed(form, errors, apply)
@@ -160,6 +171,9 @@ class Calendar:
             },
             gettext("Hours that can be booked"): _day_words([(booking.opens, booking.closes)]),
             **{gettext(label): yes[getattr(organisation.policy, name)] for name, label in CHOICES.items()},
+            gettext("Sites that may show these pages inside their own"): ", ".join(
+                organisation.frame_origins
+            ),
         }
 
 
@@ -208,6 +222,7 @@ def _typed(posted: Posted) -> Form:
         "feed_initials": "feed_initials" in posted,
         **{name: posted.get(name, "").strip()[:8] for name in (*NUMBERS, *BOOKABLE)},
         **{name: name in posted for name in CHOICES},
+        "frame_origins": "\n".join(posted.get("frame_origins", "")[:SITES_LENGTH].split()),
     }
 
 

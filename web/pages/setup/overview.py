@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from aiohttp import web
+from markupsafe import escape
+from yarl import URL
 
 from signalling.visit.record import Role
 from web.identity.accounts import Account
@@ -85,6 +87,20 @@ LINKS: tuple[Link, ...] = (
 )
 
 
+FRAME = '<iframe src="{url}" title="{name}" allow="{allow}" style="width: 100%; height: 100vh; border: 0"></iframe>'
+"""The code with which a site shows the public-facing calendar in a frame."""
+DELEGATED = (
+    "camera",
+    "microphone",
+    "display-capture",
+    "autoplay",
+    "fullscreen",
+    "screen-wake-lock",
+    "speaker-selection",
+)
+"""What the site must let the frame use (Permissions Policy), or a visit has no picture and no sound."""
+
+
 async def overview(request: web.Request) -> web.Response:
     """Answer GET …/setup: the checklist of the first set-up."""
     organisation, _ = await admin(request)
@@ -158,7 +174,14 @@ async def links(request: web.Request) -> web.Response:
         }
         for area in organisation.areas
     ]
-    return draw(request, organisation, "links", "setup/links.html", {"links": found})
+    context = {
+        "links": found,
+        "frame": FRAME.format(
+            url=found[0]["url"], name=escape(organisation.name), allow="; ".join(DELEGATED)
+        ),
+        "origin": URL(origin).origin(),
+    }
+    return draw(request, organisation, "links", "setup/links.html", context)
 
 
 async def _save(request: web.Request, section: Section, **more: Any) -> web.Response:
@@ -175,7 +198,10 @@ def calendar_context() -> dict[str, Any]:
         "day_names": day_names(),
         "choices": [(name, gettext(label)) for name, label in calendar_form.CHOICES.items()],
         "bookable": [(name, gettext(label)) for name, label in calendar_form.BOOKABLE.items()],
-        "longest": {name: bounds(Organisation, name).most for name in calendar_form.TEXTS},
+        "longest": {
+            **{name: bounds(Organisation, name).most for name in calendar_form.TEXTS},
+            "frame_origins": calendar_form.SITES_LENGTH,
+        },
         "numbers": [
             (name, gettext(row.label), gettext(row.unit)) for name, row in calendar_form.NUMBERS.items()
         ],

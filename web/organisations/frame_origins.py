@@ -1,0 +1,24 @@
+"""The origins of sites that may show a patient's pages in a frame. Pure."""
+
+from yarl import URL
+
+from web.config import is_loopback
+
+
+def exact_origin(text: str) -> str:
+    """Return an address as browsers write its origin (RFC 6454 §6.2); "" if it is no https origin.
+
+    http is allowed for this machine only. Letters of a domain beyond ASCII become an A-label. An IPv6 address cannot be
+    named in a policy (CSP 3, host-source).
+    """
+    try:
+        url = URL(text.strip())
+        host, port = url.raw_host or "", url.explicit_port
+    except ValueError:
+        return ""
+    plain = not (url.raw_user or url.raw_password or url.raw_query_string or url.raw_fragment)
+    named = plain and url.raw_path in ("", "/") and host.replace("-", "").replace(".", "").isalnum()
+    if not named or not (url.scheme == "https" or (url.scheme == "http" and is_loopback(host))):
+        return ""
+    shown = "" if port in (None, {"https": 443, "http": 80}[url.scheme]) else f":{port}"
+    return f"{url.scheme}://{host}{shown}"

@@ -1,0 +1,90 @@
+"""A patient's pages inside the clinic's own site: which paths may be framed, and the cookies that a frame keeps.
+
+A browser sends `SameSite=Lax` cookies to a frame only if the framing page is of the same site. So each cookie that a
+framed page sets has a twin, `SameSite=None; Secure; Partitioned`, which the browser keeps for frames on that one site;
+it is read if there is no other. Staff's pages are never framed, and never read a twin. Knows no page.
+"""
+
+from aiohttp import web
+
+from web.keys import ORGANISATION, SESSIONS
+
+TWIN = "-frame"
+"""What the name of a twin ends with."""
+ORG = "/{organisation}"
+OPENED = ORG + "/appointments/{token}"
+FRAMED = frozenset(
+    {
+        ORG,
+        f"{ORG}/{{area}}",
+        f"{ORG}/information",
+        f"{ORG}/visit",
+        f"{ORG}/visits/{{visit}}/contact",
+        f"{ORG}/visits/{{visit}}/phone",
+        f"{ORG}/visits/{{visit}}/photos",
+        f"{ORG}/visits/{{visit}}/photos/{{photo}}",
+        f"{ORG}/visits/{{visit}}/photos/{{photo}}/remove",
+        f"{ORG}/appointments",
+        f"{ORG}/appointments/hold",
+        f"{ORG}/appointments/new",
+        OPENED,
+        *(f"{OPENED}/{act}" for act in ("move", "cancel", "check-in", "visit.ics")),
+        f"{ORG}/ws",
+    }
+)
+"""The paths of the patient's pages, as the router writes them. All others may not be framed."""
+
+
+def may_be_framed(request: web.Request) -> bool:
+    """Return whether the request's path is one of the patient's."""
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical in FRAMED
+
+
+def framing_sites(request: web.Request) -> tuple[str, ...]:
+    """Return the origins whose pages may show the response in a frame, by the organisation's settings."""
+    organisation = request.get(ORGANISATION)
+    return organisation.frame_origins if organisation is not None and may_be_framed(request) else ()
+
+
+def is_framed(request: web.Request) -> bool:
+    """Return whether the request is that of a frame for a page of the patient's."""
+    return request.headers.get("Sec-Fetch-Dest") == "iframe" and may_be_framed(request)
+
+
+def cookie_of(request: web.Request, name: str) -> str:
+    """Return the value of a cookie, or of its twin if it is missing and the path is the patient's; "" for neither."""
+    kept = request.cookies.get(name, "")
+    return kept or (request.cookies.get(name + TWIN, "") if may_be_framed(request) else "")
+
+
+def keeps_no_cookies(request: web.Request) -> bool:
+    """Return whether a framed page has led to this one, and the browser kept none of the cookies that it set."""
+    again = is_framed(request) and request.headers.get("Sec-Fetch-Site") == "same-origin"
+    return again and not _knows(request)
+
+
+async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
+    """Give each cookie of a framed page its twin, and a browser without one a first.
+
+    With that first one, `keeps_no_cookies` tells a browser that keeps none from one that came for the first time.
+    """
+    if not (is_framed(request) and framing_sites(request)):
+        return
+    kept = response.headers.getall("Set-Cookie", [])
+    if not kept and not _knows(request):
+        kept = [f"{request.app[SESSIONS].cookie_name}-kept=1; HttpOnly; Path={request.app[SESSIONS].path}"]
+    for cookie in kept:
+        response.headers.add("Set-Cookie", twin(cookie))
+
+
+def twin(cookie: str) -> str:
+    """Return the value of Set-Cookie for the twin of a cookie."""
+    name, _, rest = cookie.partition("=")
+    attributes = [part for part in rest.split("; ") if part.casefold() not in ("secure", "samesite=lax")]
+    return f"{name}{TWIN}=" + "; ".join((*attributes, "Secure", "SameSite=None", "Partitioned"))
+
+
+def _knows(request: web.Request) -> bool:
+    ours = request.app[SESSIONS].cookie_name
+    return any(name.startswith(ours) for name in request.cookies)
