@@ -19,6 +19,7 @@ from typing import Final
 from media.address_checks import AddressChecks
 from media.forwarding.endpoint import Endpoint
 from media.forwarding.forwarder import STRAY_LOOKS, Counters, Forwarder
+from media.forwarding.mending import MEND_S
 from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
 from media.probes import Probes
@@ -58,6 +59,7 @@ class Relay:
         self._checks = AddressChecks()
         self._probes = Probes()
         self._timer: asyncio.TimerHandle | None = None
+        self._mending: asyncio.TimerHandle | None = None  # while packets are missing
         self._ticked_s = 0.0
         self.public_host: str | None = None  # found by STUN (`media.transport.public_address`)
         self._closed = False
@@ -97,8 +99,9 @@ class Relay:
         self._closed = True
         for room in list(self._rooms.values()):
             room.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._mending):
+            if timer is not None:
+                timer.cancel()
         for sock in self._sockets:
             self._loop.remove_reader(sock.fileno())
             sock.close()
@@ -233,6 +236,10 @@ class Relay:
             address, sock, remote, party.credentials.ufrag, party.on_check_answered, time.monotonic()
         )
 
+    def on_missing(self) -> None:
+        """Request missing packets again, until none is missing."""
+        self._mending = self._loop.call_later(MEND_S, self._mend)
+
     def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None:
         """Pass a DTLS datagram from a proven address to its party."""
         party = self._by_endpoint.get(endpoint)
@@ -253,6 +260,10 @@ class Relay:
                 endpoint.sinks["video"].ssrc, video.ssrc, limit_kbps(endpoint, len(party.room.parties))
             )
             self.forwarder.send_rtcp(endpoint, limit)
+
+    def _mend(self) -> None:
+        if not self._closed and self.forwarder.mender.mend(time.monotonic()):
+            self.on_missing()
 
     def _tick(self) -> None:
         now_s = time.monotonic()

@@ -56,6 +56,7 @@ class Endpoint:
         "current",
         "feedback_s",
         "gate",
+        "heard_s",
         "last_from",
         "limited_s",
         "mends",
@@ -83,6 +84,7 @@ class Endpoint:
         self.sendto: SendTo | None = None
         # the address that sent the newest authentic packet since the last tick
         self.last_from: Address | None = None
+        self.heard_s = 0.0  # the time in s of its newest authentic packet, to the last tick
         self.rx: Any = None
         self.tx: Any = None
         self.sinks: dict[StreamKind, Sink] = {kind: Sink(kind, ssrcs[kind], self) for kind in STREAM_KINDS}
@@ -221,10 +223,14 @@ class Endpoint:
     def withhold(self, packet: bytearray, length: int) -> None:
         """Count a packet that is not forwarded. It counts as arrived for the sender's bandwidth estimate."""
         self.withheld += 1
+        self.answer()
+        self.note_arrival(packet, length)
+
+    def answer(self) -> None:
+        """Let the server itself send transport-cc feedback, at least until the next time that it is due."""
         if not self.answering:
             self.answering = True
             self.mark()
-        self.note_arrival(packet, length)
 
     def note_arrival(self, packet: bytearray, length: int) -> None:
         """Record the packet for the feedback that the server itself sends."""
@@ -258,9 +264,8 @@ class Endpoint:
         """
         peer = self.peer
         unheard = peer is not None and self.gate and 0 < peer.feedback_s < now_s - SILENT_S
-        if unheard and not self.answering:
-            self.answering = True
-            self.mark()
+        if unheard:
+            self.answer()
         if not self.answering:
             return None
         # If none was withheld for a whole interval, the receiver's own feedback is forwarded again.

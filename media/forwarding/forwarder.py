@@ -15,10 +15,10 @@ from struct import Struct
 from typing import Final, Protocol
 
 from media.errors import RtcpError
+from media.forwarding.control_forwarder import ControlForwarder
 from media.forwarding.endpoint import REPORTERS_MAX, SOURCES_MAX, Endpoint
 from media.forwarding.group_forwarder import GroupForwarder
-from media.forwarding.mending import Mender
-from media.forwarding.rtcp_translation import translate
+from media.forwarding.mending import OUTAGE_S, Mender
 from media.forwarding.streams import KEPT, KEYFRAME_RETRY_S, Source
 from media.protocols import rtcp
 from media.protocols.ice import Address
@@ -56,11 +56,15 @@ class Counters:
 
 
 class NonMediaHandler(Protocol):
-    """Receives the datagrams that are neither RTP nor RTCP, and learns of authentic packets from a new address."""
+    """Receives the datagrams that are neither RTP nor RTCP, and learns of authentic packets from a new address.
+
+    `on_missing`: packets are missing; from now on `Mender.mend` must be called until it returns False.
+    """
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None: ...
     def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None: ...
     def on_moved(self, endpoint: Endpoint, address: Address, sock: PacketSocket) -> None: ...
+    def on_missing(self) -> None: ...
 
 
 class Forwarder:
@@ -84,8 +88,9 @@ class Forwarder:
         self._own_view = memoryview(self._own_buffer)
         self._own_handle = binding.handle(self._own_buffer)
         self._own_length = binding.length()
-        self.mender = Mender(binding, self.send_rtcp, self.ask_for_keyframe)
+        self.mender = Mender(binding, self.send_rtcp, self.ask_for_keyframe, handler.on_missing)
         self._group = GroupForwarder(binding, self.mender, self.ask_for_keyframe)
+        self._control_forwarder = ControlForwarder(self.mender, self.send_rtcp, self.ask_for_keyframe)
 
     def read(self, sock: PacketSocket) -> None:
         """Handle the datagrams that wait on a socket, at most BATCH."""
@@ -130,6 +135,8 @@ class Forwarder:
                     if source is None:
                         dropped += 1
                         continue
+                if endpoint.last_from is None:
+                    self._heard(endpoint, now)
                 endpoint.last_from = address
                 source.packets += 1
                 source.octets += size
@@ -256,6 +263,12 @@ class Forwarder:
                 self.counters.unauthentic += 1
                 return
 
+    def _heard(self, endpoint: Endpoint, now_s: float) -> None:
+        """Take the first authentic packet of an endpoint since the last tick of the relay."""
+        silent_s, endpoint.heard_s = now_s - endpoint.heard_s, now_s
+        if OUTAGE_S < silent_s < now_s:
+            self.mender.back(endpoint, now_s)
+
     def _refused(self, status: int) -> None:
         if status in REPLAYED:
             self.counters.replayed += 1
@@ -340,61 +353,12 @@ class Forwarder:
         endpoint.reporters.add(reporter)
         endpoint.last_from = address
         self.counters.rtcp += 1
+        if endpoint.last_from is None:
+            self._heard(endpoint, now)
         endpoint.budget -= size
         if endpoint.budget < 0:
             return
         try:
-            if endpoint.subscribers:
-                self._control_group(endpoint, bytes(self._view[: self._length[0]]), now)
-            elif endpoint.peer is not None:
-                self._control_pair(endpoint, endpoint.peer, bytes(self._view[: self._length[0]]), now)
+            self._control_forwarder.take(endpoint, bytes(self._view[: self._length[0]]), now)
         except RtcpError:
             self.counters.dropped += 1
-
-    def _control_pair(self, endpoint: Endpoint, peer: Endpoint, data: bytes, now: float) -> None:
-        translation = translate(
-            data,
-            endpoint.sources,
-            endpoint.received,
-            sender_ssrc=peer.sinks["video"].ssrc,
-            transport_cc_shift=peer.cc_shift,
-            answered_here=peer.answering,
-            arrivals=peer.arrivals,
-        )
-        if translation.transport_cc_last is not None:
-            endpoint.cc_last = translation.transport_cc_last
-            self.mender.hear(endpoint, peer, now)
-        endpoint.meter.observe(translation, now)
-        if not endpoint.gate:
-            return
-        if translation.payload:
-            self.send_rtcp(peer, translation.payload)
-        for source in translation.keyframes:
-            self.ask_for_keyframe(peer, source, now)
-        for source, numbers in translation.requested:
-            self.mender.answer(peer, source, endpoint.sinks, numbers, now)
-
-    def _control_group(self, endpoint: Endpoint, data: bytes, now: float) -> None:
-        """Send each other party the reports on its streams and the requests for them."""
-        for subscription in endpoint.subscribers.values():
-            back = subscription.to.subscribers.get(endpoint)
-            translation = translate(
-                data,
-                subscription.sources,
-                back.received if back is not None else {},
-                sender_ssrc=subscription.sinks["video"].ssrc,
-                transport_cc_shift=0,
-                answered_here=True,
-                arrivals=subscription.to.arrivals,
-            )
-            endpoint.meter.observe(translation, now)
-            if back is not None:
-                for source, numbers in translation.requested:
-                    self.mender.answer(subscription.to, source, back.sinks, numbers, now)
-                for block in translation.blocks:
-                    if block.source.kind == "video":
-                        back.observe_loss(block.loss)
-            if subscription.open and translation.keyframes:
-                self.mender.want_keyframe(subscription.to, now)
-            if translation.payload and subscription.open:
-                self.send_rtcp(subscription.to, translation.payload)

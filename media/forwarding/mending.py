@@ -19,7 +19,8 @@ from media.protocols.rtp import Packet, retransmission
 from media.transport.srtp import BUFFER_BYTES, Binding
 
 _U16 = Struct("!H")
-OUTAGE_S: Final = 0.8  # the time in s without feedback from a receiver
+OUTAGE_S: Final = 0.8  # the time in s without a packet from a browser, or without feedback from a receiver
+MEND_S: Final = 0.010  # the time in s between two looks at what is missing
 # the time in s between keyframes that receivers in a room of more than two request
 KEYFRAME_PAUSE_S: Final = 0.5
 # the greatest age of a requested packet, in sequence numbers, for which the sender is asked
@@ -34,7 +35,11 @@ class Mender:
         binding: Binding,
         send_rtcp: Callable[[Endpoint, bytes], None],
         ask_for_keyframe: Callable[[Endpoint, Source, float], None],
+        on_missing: Callable[[], None],
     ) -> None:
+        self._on_missing = on_missing
+        self._lacking: set[Endpoint] = set()  # the senders of which packets are missing
+        self._returned: set[Endpoint] = set()  # heard again after an outage, since the last look
         self._protect = binding.protect
         self._send_rtcp = send_rtcp
         self._ask_for_keyframe = ask_for_keyframe
@@ -52,19 +57,35 @@ class Mender:
             numbers = source.missing.add(source.kind, sequence, count, now_s)
             if numbers:
                 self._ask(endpoint, source, numbers)
+                self._look_again(self._lacking, endpoint)
             elif source.kind == "video" and now_s >= source.keyframe_due_s:
                 self._ask_for_keyframe(endpoint, source, now_s)
 
-    def retry(self, endpoint: Endpoint, now_s: float) -> None:
-        """Request missing packets from a sender again, and the keyframe that is due. Call every 50 ms."""
-        video = endpoint.current.get("video")
-        if video is not None and video.keyframe_wanted:
-            self.want_keyframe(endpoint, now_s)
-        for source in endpoint.current.values():
-            if source.missing:
+    def mend(self, now_s: float) -> bool:
+        """Request the missing packets that are due again. Return True if it must be called again after MEND_S.
+
+        Who was heard again after an outage gets feedback at once: without any, a browser sends less and less.
+        """
+        for endpoint in self._returned:
+            feedback = endpoint.feedback(now_s)
+            if feedback is not None:
+                self._send_rtcp(endpoint, feedback)
+        self._returned.clear()
+        for endpoint in list(self._lacking):
+            lacking = [source for source in endpoint.current.values() if source.missing]
+            for source in lacking:
                 numbers = source.missing.due(now_s, endpoint.meter.rtt_ms)
                 if numbers:
                     self._ask(endpoint, source, numbers)
+            if not lacking:
+                self._lacking.discard(endpoint)
+        return bool(self._lacking)
+
+    def retry(self, endpoint: Endpoint, now_s: float) -> None:
+        """Request the keyframe of a sender that is due. Call every 50 ms."""
+        video = endpoint.current.get("video")
+        if video is not None and video.keyframe_wanted:
+            self.want_keyframe(endpoint, now_s)
 
     def want_keyframe(self, sender: Endpoint, now_s: float) -> None:
         """Take a receiver's request for a keyframe in a room of more than two: one for all, then a pause.
@@ -131,13 +152,28 @@ class Mender:
     def hear(self, receiver: Endpoint, sender: Endpoint, now_s: float) -> None:
         """Take a receiver's feedback. After a silence request a keyframe, sooner than the receiver itself would."""
         silent_s, receiver.feedback_s = now_s - receiver.feedback_s, now_s
-        video = receiver.received.get(receiver.sinks["video"].ssrc)
-        if (
-            OUTAGE_S < silent_s < now_s
-            and video is not None
-            and video.forward
-            and now_s >= video.keyframe_due_s
-        ):
+        if OUTAGE_S < silent_s < now_s:
+            self._renew(sender, receiver.received.get(receiver.sinks["video"].ssrc), now_s)
+
+    def back(self, endpoint: Endpoint, now_s: float) -> None:
+        """Take the first packet of a browser after an outage: request a keyframe from it, and one for it."""
+        endpoint.answer()
+        self._look_again(self._returned, endpoint)
+        if endpoint.peer is not None:
+            self._renew(endpoint, endpoint.current.get("video"), now_s)
+            self._renew(endpoint.peer, endpoint.received.get(endpoint.sinks["video"].ssrc), now_s)
+        for subscription in endpoint.subscribers.values():
+            if subscription.open:
+                self.want_keyframe(endpoint, now_s)
+                self.want_keyframe(subscription.to, now_s)
+
+    def _look_again(self, among: set[Endpoint], endpoint: Endpoint) -> None:
+        if not self._lacking and not self._returned:
+            self._on_missing()
+        among.add(endpoint)
+
+    def _renew(self, sender: Endpoint, video: Source | None, now_s: float) -> None:
+        if video is not None and video.forward and now_s >= video.keyframe_due_s:
             self._ask_for_keyframe(sender, video, now_s)
 
     def _ask(self, endpoint: Endpoint, source: Source, numbers: list[int]) -> None:

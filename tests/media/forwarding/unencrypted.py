@@ -70,6 +70,7 @@ class Others:
         self.stun: list[tuple[bytes, Address]] = []
         self.dtls: list[tuple[Endpoint, bytes]] = []
         self.moved: list[tuple[Endpoint, Address]] = []
+        self.missing = 0
 
     def on_stun(self, datagram: bytes, address: Address, sock: Any) -> None:
         self.stun.append((datagram, address))
@@ -79,6 +80,9 @@ class Others:
 
     def on_moved(self, endpoint: Endpoint, address: Address, sock: Any) -> None:
         self.moved.append((endpoint, address))
+
+    def on_missing(self) -> None:
+        self.missing += 1
 
 
 class UnencryptedRoom:
