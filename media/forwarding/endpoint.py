@@ -197,7 +197,7 @@ class Endpoint:
         """Mark the sources whose packets need changes behind the fixed header, for the hot path."""
         special = self.answering or self.cc_want is not None or self.cc_shift != 0
         for source in self.current.values():
-            source.special = special or source.kind == "rtx" or source.shapes_red
+            source.special = special or source.kind == "rtx" or source.shapes_red or source.adds_red
 
     def follow(self, source: Source, payload_type: int) -> bool:
         """Take a change of a stream's payload type; return True if this packet of the source is forwarded.

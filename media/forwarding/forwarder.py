@@ -316,6 +316,8 @@ class Forwarder:
                 return False
             if not source.guarding:
                 endpoint.mark()
+        elif source.adds_red:
+            length = self._length[0] = source.add_red(buffer, length)
         elif source.kind == "rtx":
             return self._retransmission(endpoint, source, length)
         endpoint.renumber(buffer, length)
@@ -351,10 +353,10 @@ class Forwarder:
             self._refused(status)
             return
         endpoint.reporters.add(reporter)
-        endpoint.last_from = address
-        self.counters.rtcp += 1
         if endpoint.last_from is None:
             self._heard(endpoint, now)
+        endpoint.last_from = address
+        self.counters.rtcp += 1
         endpoint.budget -= size
         if endpoint.budget < 0:
             return

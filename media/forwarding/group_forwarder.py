@@ -144,6 +144,8 @@ class GroupForwarder:
             length = copy.shape_red(buffer, length)
             if not length:
                 return 0
+        elif copy.adds_red:
+            length = copy.add_red(buffer, length)
         if number_at:
             _U16.pack_into(buffer, number_at, to.cc_next)
             to.cc_next = (to.cc_next + 1) & SEQUENCE_MASK

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from media.forwarding.layers import Layers, LayerShares
-from media.protocols.codecs import BY_STREAM, RED, StreamKind
-from media.protocols.red import AGE_MAX, keep_newer, unwrap
+from media.protocols.codecs import BY_STREAM, OPUS, RED, StreamKind
+from media.protocols.red import AGE_MAX, keep_newer, payload, unwrap, wrap
 from media.protocols.rtp import Packet, original, original_sequence_at
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class Source:
     """One SSRC that an endpoint sends. `forward`: the gate, as the hot path sees it; initially closed."""
 
     __slots__ = (
+        "earlier",
         "first_forwarded",
         "first_sequence",
         "forward",
@@ -169,6 +170,8 @@ class Source:
         self.octets = 0
         self.first_forwarded = 0  # `packets` when it last settled
         self.first_sequence = 0  # the sequence number of the packet with which it settled
+        # Of plain sound for a receiver that takes RED: timestamp and payload of the newest packet.
+        self.earlier: tuple[int, bytes] | None = None
         self.missing = Missing()
         self.newest: int | None = None  # in a room of more than two: the highest sequence number received
         # In a room of more than two: of a subscription's video, and of the sender's own.
@@ -207,6 +210,7 @@ class Source:
         """Require the next packet to be adapted to the sink again (and to start a keyframe, if it is video)."""
         self.settled = False
         self.waiting_s = 0.0
+        self.earlier = None
         self.missing.clear()
         if self.sink is not None:
             self.sink.forget()
@@ -306,6 +310,26 @@ class Source:
             age_max = 0
         self.guarding = self.guarding and age_max <= AGE_MAX
         return keep_newer(packet, length, age_max) if self.sink.endpoint.takes_red else unwrap(packet, length)
+
+    @property
+    def adds_red(self) -> bool:
+        """Return True if its packets are plain Opus for a receiver that takes RED."""
+        return (
+            self.payload_type == OPUS.payload_type and self.sink is not None and self.sink.endpoint.takes_red
+        )
+
+    def add_red(self, packet: bytearray, length: int) -> int:
+        """Let a plain Opus packet carry the payload before it as RED, in place; return its new length.
+
+        The first packet after the gate opened or a mute ended stays plain, as does one that came late.
+        """
+        timestamp, earlier, own = int.from_bytes(packet[4:8]), self.earlier, payload(packet, length)
+        if earlier is not None and sequence_older(timestamp, earlier[0], TIMESTAMP_MASK):
+            return length
+        self.earlier = timestamp, own
+        if earlier is None:
+            return length
+        return wrap(packet, length, (timestamp - earlier[0]) & TIMESTAMP_MASK, earlier[1])
 
     def predates_settling(self, sequence: int) -> bool:
         """Return True if a late or repeated packet, in the source's own numbers, is older than the first forwarded one.

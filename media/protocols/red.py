@@ -14,6 +14,7 @@ from media.protocols.rtp import payload_start
 BLOCKS_MAX: Final = 8  # the number of earlier payloads in one packet; browsers send one or two
 AGE_MAX: Final = 0x3FFF  # the age of an earlier payload, in RTP clock ticks: 14 bits
 SIZE_MAX: Final = 0x3FF  # the size of an earlier payload, in bytes: 10 bits
+WRAPPED_MAX: Final = 1200  # in bytes: a longer packet would not fit into every path
 _FOLLOWS: Final = 0x80
 _PADDED: Final = 0x20
 
@@ -91,6 +92,25 @@ def unwrap(packet: bytearray, length: int) -> int:
     return _replace(packet, length, OPUS.payload_type, _own(packet, found)) if _opus(found) else 0
 
 
+def payload(packet: bytearray, length: int) -> bytes:
+    """Return the payload of a packet of plain Opus, without padding."""
+    padding = packet[length - 1] if packet[0] & _PADDED else 0
+    return bytes(packet[payload_start(packet, length) or length : max(0, length - padding)])
+
+
+def wrap(packet: bytearray, length: int, age: int, earlier: bytes) -> int:
+    """Make a RED packet of a plain Opus packet, in place; return its new length.
+
+    The packet stays as it is if it would become too long, or if `earlier` is too old or too long to be carried.
+    """
+    start = payload_start(packet, length)
+    fits = 0 < age <= AGE_MAX and len(earlier) <= SIZE_MAX
+    whole = build(payload(packet, length), [(age, earlier)]) if fits else b""
+    if not start or not whole or start + len(whole) > WRAPPED_MAX:
+        return length
+    return _replace(packet, length, RED.payload_type, whole)
+
+
 def _opus(found: list[Block]) -> bool:
     return bool(found) and found[-1].payload_type == OPUS.payload_type
 
@@ -100,7 +120,7 @@ def _own(packet: bytearray, found: list[Block]) -> bytes:
 
 
 def _replace(packet: bytearray, length: int, payload_type: int, payload: bytes) -> int:
-    """Write another payload, never a longer one than before."""
+    """Write another payload, for which the buffer has room; return the packet's new length."""
     start = payload_start(packet, length)
     packet[0] &= ~_PADDED & 0xFF
     packet[1] = packet[1] & 0x80 | payload_type

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from media.forwarding.endpoint import Endpoint
-from media.protocols import red
+from media.protocols import red, rtcp
 from media.protocols.rtp import build
 from tests.media.forwarding.test_group_forwarder import three
 from tests.media.forwarding.unencrypted import AUDIO, A, B, C, UnencryptedRoom, pair, sound
@@ -46,7 +46,7 @@ def test_a_side_without_red_gets_plain_opus() -> None:
 def test_a_sender_may_change_between_red_and_plain_opus() -> None:
     line, a, _ = listening()
     line.reads(sound(7), (redundant(8, 1), A), sound(9), (redundant(10, 1), A))
-    assert [packet[1] for packet in line.sent[B]] == [AUDIO, RED, AUDIO, RED]
+    assert [packet[1] for packet in line.sent[B]] == [AUDIO, RED, RED, RED]
     assert a.sources[1].payload_type == RED
     line.reads((build(96, 11, 1, 1, b"video"), A))
     assert line.counted() == {
@@ -60,6 +60,65 @@ def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, tak
     line, _, _ = listening(takes_red)
     line.reads((build(RED, 100, FRAME, 1, malformed), A))
     assert (line.sent[B], line.counted()) == ([], {"received": 1, "withheld": 1})
+
+
+# --- RED made by the server
+
+
+def plain(number: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
+    """Return a packet of A's plain sound that names its moment."""
+    return build(AUDIO, number if sequence is None else sequence, FRAME * number, ssrc, b"%d" % number)
+
+
+def test_plain_sound_is_made_red_for_a_side_that_takes_it() -> None:
+    line, _, _ = listening()
+    line.reads(*((plain(n), A) for n in range(100, 120)))
+    assert line.sent[B] == [plain(100, 20), *(redundant(n, 1, ssrc=20) for n in range(101, 120))]
+
+
+def test_a_side_without_red_gets_plain_sound_as_it_is_and_no_packet_is_looked_into() -> None:
+    line, a, _ = listening(takes_red=False)
+    line.reads(*((plain(n), A) for n in range(100, 103)))
+    assert line.sent[B] == [plain(n, 20) for n in range(100, 103)]
+    assert not a.sources[1].special
+
+
+def test_made_red_is_sent_again_byte_for_byte() -> None:
+    line, _, _ = listening()
+    line.reads(*((plain(n), A) for n in range(100, 103)), (rtcp.nack(7, 20, [101]), B))
+    assert line.sent[B][3] == line.sent[B][1] == redundant(101, 1, ssrc=20)
+
+
+def test_made_red_carries_over_a_lost_packet_and_not_in_a_late_one() -> None:
+    line, _, _ = listening()
+    line.reads((plain(100), A), (plain(102), A), (plain(101), A), (plain(103), A))
+    assert line.sent[B] == [
+        plain(100, 20),
+        redundant(102, 2, ssrc=20),
+        plain(101, 20),
+        redundant(103, 1, ssrc=20),
+    ]
+
+
+def test_made_red_carries_nothing_of_a_muted_time_nor_from_before_the_gate_opened() -> None:
+    line, a, b = listening()
+    line.reads((plain(100), A), (plain(101), A))
+    a.allowed.discard("audio")
+    a.route(b, True)
+    line.reads((plain(102), A))
+    a.allowed.add("audio")
+    a.route(b, True)
+    del line.sent[B][:]
+    line.reads((plain(103), A), (plain(104), A))
+    assert line.sent[B] == [plain(103, 20, 102), redundant(104, 1, ssrc=20, sequence=103)]
+
+
+def test_in_a_group_plain_sound_is_made_red_for_those_who_take_it() -> None:
+    line, _, to = three()
+    to[B].to.takes_red = True
+    line.reads(*((plain(n), A) for n in (100, 101)))
+    assert line.sent[B] == [plain(100, 20), redundant(101, 1, ssrc=20)]
+    assert line.sent[C] == [plain(100, 30), plain(101, 30)]
 
 
 # --- nothing from before the gate opened

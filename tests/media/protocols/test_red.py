@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.protocols import red
+from media.protocols.codecs import OPUS
 from media.protocols.red import Block, blocks, build, keep_newer, unwrap
 from media.protocols.rtp import build as rtp
 
@@ -122,3 +123,59 @@ def test_what_is_built_is_read_again(own: bytes, earlier: list[tuple[int, bytes]
     *older, newest = blocks(data, len(data))
     assert [(block.age, bytes(data[block.at :][: block.size])) for block in older] == earlier
     assert bytes(data[newest.at :][: newest.size]) == own
+
+
+# --- plain Opus made RED
+
+
+def test_a_plain_packet_carries_the_payload_before_it() -> None:
+    buffer = bytearray(2048)
+    plain = rtp(OPUS.payload_type, 7, 9600, 1, b"own", transport_cc=5, marker=True)
+    buffer[: len(plain)] = plain
+    length = red.wrap(buffer, len(plain), 960, b"earlier")
+    wanted = rtp(63, 7, 9600, 1, build(b"own", [(960, b"earlier")]), transport_cc=5, marker=True)
+    assert bytes(buffer[:length]) == wanted
+    assert len(buffer) == 2048
+    assert unwrap(buffer, length) == len(plain)
+    assert bytes(buffer[: len(plain)]) == plain
+
+
+def test_padding_is_not_carried() -> None:
+    buffer = bytearray(rtp(OPUS.payload_type, 7, 9600, 1, b"own\x00\x02") + bytes(100))
+    buffer[0] |= 0x20
+    assert red.payload(buffer, 17) == b"own"
+    length = red.wrap(buffer, 17, 960, b"earlier")
+    assert bytes(buffer[:length]) == rtp(63, 7, 9600, 1, build(b"own", [(960, b"earlier")]))
+
+
+@pytest.mark.parametrize(
+    ("own", "age", "earlier"),
+    [
+        (b"own", 0, b"same moment"),
+        (b"own", red.AGE_MAX + 1, b"too old"),
+        (b"own", 960, bytes(red.SIZE_MAX + 1)),
+        (bytes(red.WRAPPED_MAX - 12 - 5), 960, b"x"),
+    ],
+)
+def test_what_cannot_be_carried_leaves_the_packet_plain(own: bytes, age: int, earlier: bytes) -> None:
+    buffer = bytearray(2048)
+    plain = rtp(OPUS.payload_type, 7, 9600, 1, own)
+    buffer[: len(plain)] = plain
+    assert red.wrap(buffer, len(plain), age, earlier) == len(plain)
+    assert bytes(buffer[: len(plain)]) == plain
+
+
+def test_the_longest_packet_that_fits_is_made_red() -> None:
+    buffer = bytearray(2048)
+    plain = rtp(OPUS.payload_type, 7, 9600, 1, bytes(red.WRAPPED_MAX - 12 - 5 - 1))
+    buffer[: len(plain)] = plain
+    assert red.wrap(buffer, len(plain), red.AGE_MAX, b"x") == red.WRAPPED_MAX
+
+
+@given(st.binary(max_size=1600), st.integers(0, 20_000), st.binary(max_size=1200))
+def test_any_packet_stays_or_becomes_one_that_fits(data: bytes, age: int, earlier: bytes) -> None:
+    buffer = bytearray(2048)
+    buffer[: len(data)] = data
+    length = red.wrap(buffer, len(data), age, earlier)
+    assert length == len(data) or length <= red.WRAPPED_MAX
+    assert len(buffer) == 2048
