@@ -55,7 +55,8 @@ class Stream:
         self._view = memoryview(self._input)
         self._start = self._stop = 0
         self._output = bytearray()
-        self._flushing = False
+        self._flushing = self._writing = False  # the output is sent in this turn; when the kernel has room
+        self._drained = False
         self._ended = self._closed = False
         self._on_readable: Callable[[Stream], None] | None = None
         peer = sock.getpeername()
@@ -91,8 +92,12 @@ class Stream:
             if self._start:
                 self._input[:held] = self._view[self._start : self._stop]
                 self._start, self._stop = 0, held
+            if self._drained:  # the loop calls again when there is more
+                self._drained = False
+                raise BlockingIOError
+            room = self._view[self._stop :]
             try:
-                received = self._sock.recv_into(self._view[self._stop :])
+                received = self._sock.recv_into(room)
             except BlockingIOError:
                 raise
             except OSError:
@@ -100,6 +105,7 @@ class Stream:
             if not received:
                 break
             self._stop += received
+            self._drained = received < len(room)
         self._ended = True
         raise BlockingIOError
 
@@ -169,11 +175,12 @@ class Stream:
             self._output.clear()  # the reader detects the end
             sent = 0
         del self._output[:sent]
-        if self._output:
+        self._flushing = waits = bool(self._output)
+        if waits and not self._writing:
             self._loop.add_writer(self._sock.fileno(), self._flush)
-        elif self._flushing:
+        elif self._writing and not waits:
             self._loop.remove_writer(self._sock.fileno())
-        self._flushing = bool(self._output)
+        self._writing = waits
 
 
 class Listener:

@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -260,3 +261,36 @@ async def test_a_stream_cannot_take_the_address_of_another_party() -> None:
         assert a.answered_checks == answered
         b.audio(2)
         await until(lambda: len(a.of(AUDIO)) == 2)
+
+
+class Counted:
+    """A socket that counts what the stream asks of it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.reads = 0
+        self._sock = sock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv_into(self, buffer: memoryview) -> int:
+        self.reads += 1
+        return self._sock.recv_into(buffer)
+
+
+async def test_a_stream_asks_the_kernel_for_no_more_than_it_has_to() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        far = socket.create_connection(listening.getsockname())
+        sock = Counted(listening.accept()[0])
+    stream = tcp.Stream(sock, lambda _: None)  # type: ignore[arg-type]
+    buffer = bytearray(2048)
+    far.sendall(struct.pack("!H", 5) + b"first" + struct.pack("!H", 6) + b"second" + b"\0")
+    assert stream.recvfrom_into(buffer)[0] == 5
+    assert stream.recvfrom_into(buffer)[0] == 6
+    with pytest.raises(BlockingIOError):
+        stream.recvfrom_into(buffer)
+    assert sock.reads == 1, "a read that found room left has taken all"
+    far.sendall(b"\x05third")
+    assert stream.recvfrom_into(buffer)[0] == 5, "the loop says that there is more"
+    stream.close()
+    far.close()
