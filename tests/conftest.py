@@ -64,6 +64,7 @@ pytest.register_assert_rewrite(
     *(f"tests.{name}" for name in ("faults", "journeys", "media", "signalling", "web"))
 )
 
+QUICK = os.environ.get("GREENROOM_FAULTS") != "all"
 StartServer = Callable[..., RunningServer]
 
 
@@ -99,14 +100,15 @@ async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Starts servers, `start_server({"server": {...}}, command=..., options=...)`, and stops them after the test.
 
-    All of one test share a folder, so that a second one finds what the first one left.
+    All of one test share a folder, so that a second one finds what the first one left. They start quickly, except in
+    `make faults`, which publishes times, and with `quick=False`.
     """
     servers: list[RunningServer] = []
 
     def start(settings: dict[str, dict[str, Any]] | None = None, **how: Any) -> RunningServer:
         merged = {name: dict(values) for name, values in (settings or {}).items()}
         merged["server"] = {"port": 0, **merged.get("server", {})}
-        servers.append(RunningServer(tmp_path, merged, **how))
+        servers.append(RunningServer(tmp_path, merged, **{"quick": QUICK, **how}))
         return servers[-1]
 
     yield start

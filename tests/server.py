@@ -1,22 +1,23 @@
 """Starts the real server for a test: the console script, on a free port, with a data folder of its own.
 
 Knows how to write settings, wait until the server answers, read its log and end it. Used by the `greenroom_server`
-fixture; a test may stop a server early and start another on the same folder.
+fixture; a test may stop a server early and start another on the same folder. With `quick`, tests.prepared starts it.
 """
 
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.prepared import GREENROOM, Forked, prepared
+
 ROOT = Path(__file__).resolve().parents[1]
-CONSOLE_SCRIPT = [str(Path(sys.executable).with_name("greenroom")), "serve", "--config"]
+CONSOLE_SCRIPT = [GREENROOM, "serve", "--config"]
 READY_S = 60.0  # for a machine with ten times its load; test_serve tests how fast a start is
 STOP_S = 30.0
 
@@ -39,10 +40,11 @@ class RunningServer:
         command: list[str] | None = None,
         options: tuple[str, ...] = (),
         stderr: int | None = None,
+        quick: bool = False,
     ) -> None:
         """Start the server with `folder` for its settings, data and log; `wait` returns when it answers.
 
-        With another `stderr`, a descriptor, there is no log to read.
+        With another `stderr`, a descriptor, there is no log to read. `quick`: by a process that has loaded the modules.
         """
         self.folder = folder
         self.data = folder / settings.get("data", {}).get("folder", "data")
@@ -50,16 +52,17 @@ class RunningServer:
         self.config.write_text(toml(settings), "utf-8")
         self._output = folder / "stdout.log"
         self._log = folder / "stderr.log"
-        with self._output.open("ab") as out, self._log.open("ab") as err:
+        started = [*(command or CONSOLE_SCRIPT), str(self.config), *options]
+        self.process: subprocess.Popen[bytes] | Forked
+        with self._output.open("ab") as out, self._log.open("ab") as err, open(os.devnull) as nothing:
             self._log_start = err.tell()
-            self.process = subprocess.Popen(
-                [*(command or CONSOLE_SCRIPT), str(self.config), *options],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err if stderr is None else stderr,
-                cwd=ROOT,
-                start_new_session=True,
-            )
+            errors = err.fileno() if stderr is None else stderr
+            if quick:
+                self.process = prepared().start(started, (nothing.fileno(), out.fileno(), errors))
+            else:
+                self.process = subprocess.Popen(
+                    started, stdin=nothing, stdout=out, stderr=errors, cwd=ROOT, start_new_session=True
+                )
         self.url = ""
 
     @property

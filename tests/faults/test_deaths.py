@@ -19,7 +19,7 @@ import redis
 from playwright.async_api import Browser
 
 from signalling.clients.client import SignallingClient
-from tests.conftest import StartServer
+from tests.conftest import QUICK, StartServer
 from tests.faults.caller import Caller, call, p95, until_heard
 from tests.faults.conftest import Measured, Rounds
 from tests.journeys.people import Patient, credentials, on_call, person
@@ -161,7 +161,7 @@ def machines(valkey_url: str, tmp_path: Path) -> Iterator[Callable[[], RunningSe
             "redis": {"url": valkey_url},
             "data": {"folder": str(data)},
         }
-        started.append(RunningServer(folder, settings).wait())
+        started.append(RunningServer(folder, settings, quick=QUICK).wait())
         return started[-1]
 
     yield start

@@ -182,7 +182,7 @@ def test_r29_a_server_without_standard_streams_starts_and_logs_into_no_other_fil
 ) -> None:
     closed = ["sh", "-c", 'exec >&- 2>&-; exec "$0" serve --config "$1"', CONSOLE_SCRIPT[0]]
     port = free_port()
-    server = start_server({"server": {"port": port}}, command=closed)
+    server = start_server({"server": {"port": port}}, command=closed, quick=False)
     server.url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 20
     while server.status("/readyz") != 200:

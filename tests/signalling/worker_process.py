@@ -9,29 +9,31 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from signalling.store.redis_connection import SharedRedis
 from signalling.worker import Worker
+from tests.prepared import Forked, prepared
 from tests.signalling.clinic import open_worker
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Process:
     """A worker that can be killed by SIGKILL. `url` is the URL of its WebSocket, `id` the worker's id."""
 
-    def __init__(self, process: asyncio.subprocess.Process, url: str, worker_id: str) -> None:
-        self._process = process
-        self.url = url
-        self.id = worker_id
+    def __init__(self, process: Forked, asks: int, answers: asyncio.StreamReader) -> None:
+        """`asks`: its standard input; `answers`: its standard output."""
+        self._process, self._asks, self._answers = process, asks, answers
+        self.url = self.id = ""
+
+    async def wait(self) -> None:
+        """Return when it serves."""
+        said = json.loads(await asyncio.wait_for(self._answers.readline(), 20))
+        self.url, self.id = said["url"], said["id"]
 
     def kill(self) -> None:
         """Kill the process with SIGKILL."""
@@ -47,35 +49,33 @@ class Process:
 
     async def ask(self) -> dict[str, Any]:
         """Return the worker's state now: `rooms` (visit -> fence), `gates` (visit -> open or not), `tasks`."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(b"?\n")
-        answer: dict[str, Any] = json.loads(await asyncio.wait_for(self._process.stdout.readline(), 20))
+        os.write(self._asks, b"?\n")
+        answer: dict[str, Any] = json.loads(await asyncio.wait_for(self._answers.readline(), 20))
         return answer
 
 
 @asynccontextmanager
 async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Process]:
     """Start a worker's process; end it at the end."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.signalling.worker_process",
-        redis_url,
-        str(index),
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+    command = [sys.executable, "-m", "tests.signalling.worker_process", redis_url, str(index)]
+    (asked, asks), (answers, answered) = os.pipe(), os.pipe()
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    started = prepared().start(command, (asked, answered, nothing))
+    for descriptor in (asked, answered, nothing):
+        os.close(descriptor)
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(answers, "rb")
     )
-    assert started.stdout is not None
     try:
-        said = json.loads(await asyncio.wait_for(started.stdout.readline(), 20))
-        yield Process(started, said["url"], said["id"])
+        process = Process(started, asks, reader)
+        await process.wait()
+        yield process
     finally:
-        if started.returncode is None:
-            started.kill()
-        await started.wait()
+        started.kill()
+        await asyncio.to_thread(started.wait, 20)
+        transport.close()
+        os.close(asks)
 
 
 def _answer(worker: Worker) -> None:

@@ -133,8 +133,8 @@ def test_a_store_of_ones_own_that_does_not_answer_ends_with_exit_code_2(tmp_path
     assert "secret" not in found.stderr
 
 
-def test_serve_says_where_patients_and_staff_go_and_how_to_sign_in(greenroom_server: StartServer) -> None:
-    server = greenroom_server(workers=2)
+def test_serve_says_where_patients_and_staff_go_and_how_to_sign_in(start_server: StartServer) -> None:
+    server = start_server({"server": {"workers": 2}}, quick=False).wait()
     server.until_said("Sign in")
     assert f"{server.url}/demo" in server.output
     assert f"{server.url}/demo/staff" in server.output

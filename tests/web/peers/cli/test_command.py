@@ -37,7 +37,9 @@ GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One real server for all of these tests."""
     running = RunningServer(
-        tmp_path_factory.mktemp("peers"), {"server": {"port": 0}, "limits": {"visits_per_address": 0}}
+        tmp_path_factory.mktemp("peers"),
+        {"server": {"port": 0}, "limits": {"visits_per_address": 0}},
+        quick=True,
     )
     yield running.wait()
     running.stop()

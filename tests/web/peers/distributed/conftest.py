@@ -17,7 +17,9 @@ from web.organisations import demo
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One real server for all of these tests."""
     running = RunningServer(
-        tmp_path_factory.mktemp("afar"), {"server": {"port": 0}, "limits": {"visits_per_address": 0}}
+        tmp_path_factory.mktemp("afar"),
+        {"server": {"port": 0}, "limits": {"visits_per_address": 0}},
+        quick=True,
     )
     yield running.wait()
     running.stop()

@@ -1,0 +1,210 @@
+"""Starts our programs without loading them: a prepared process has imported their modules and forks for each start.
+
+Python takes more than a second of a core to import what a server needs, and tests wait for it. Only the import and
+cheap password hashes are shared: each program has its own process, session, environment and files. Tests of the start
+itself do without. `python -m tests.prepared DESCRIPTOR` is the prepared process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import random
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+GREENROOM = str(Path(sys.executable).with_name("greenroom"))
+IMPORTED = ("web.server.processes", "web.commands.main", "web.commands.welcome", "web.app")
+"""What a server imports, in the master and later."""
+REQUEST_BYTES = 131_072
+STREAMS = 3
+"""Standard input, output and error."""
+
+
+class Forked:
+    """A running program; the part of `subprocess.Popen` that tests use."""
+
+    def __init__(self, pid: int, ended: int) -> None:
+        """`ended`: a pipe in which the exit code arrives; it is closed without one if the prepared process ended."""
+        self.pid = pid
+        self.returncode: int | None = None
+        self._ended = ended
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the program runs."""
+        return self._read(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code when the program has ended. Raises `subprocess.TimeoutExpired`."""
+        code = self._read(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal if the program still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _read(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._ended], [], [], timeout)[0]:
+            self.returncode = int(os.read(self._ended, 16) or b"-9")
+            os.close(self._ended)
+        return self.returncode
+
+
+class Prepared:
+    """A process that has imported the server; `start` forks it."""
+
+    def __init__(self) -> None:
+        """Start it; it imports while the caller goes on."""
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.prepared", str(theirs.fileno())],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def start(self, command: Sequence[str], streams: Sequence[int]) -> Forked:
+        """Run a command in a new session: the console script, or this Python with `-m` and a module.
+
+        `streams`: the descriptors of its standard input, output and error.
+        """
+        assert command[0] == GREENROOM or command[:2] == [sys.executable, "-m"], command
+        ended, end = os.pipe()
+        request = json.dumps({"command": list(command), "environment": dict(os.environ)})
+        try:
+            socket.send_fds(self._socket, [request.encode()], [*streams, end])
+        finally:
+            os.close(end)
+        return Forked(int(self._socket.recv(16)), ended)
+
+
+@functools.cache
+def prepared() -> Prepared:
+    """Return the prepared process of this process; it ends with it."""
+    return Prepared()
+
+
+# --- the prepared process
+
+
+def _next(
+    requests: socket.socket, woken: int, ends: dict[int, int]
+) -> tuple[dict[str, Any], list[int]] | None:
+    """Return the next request and its descriptors, None after the last; report meanwhile which programs have ended."""
+    while True:
+        ready, _, _ = select.select([requests.fileno(), woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+            _report(ends)
+        if requests.fileno() in ready:
+            data, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES, STREAMS + 1)
+            return (json.loads(data), descriptors) if data else None
+
+
+def _report(ends: dict[int, int]) -> None:
+    """Write the exit codes of programs that have ended."""
+    while ends:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        end = ends.pop(pid)
+        with contextlib.suppress(BrokenPipeError):  # a test may end without waiting for its server
+            os.write(end, str(os.waitstatus_to_exitcode(status)).encode())
+        os.close(end)
+
+
+def _become(requests: socket.socket, descriptors: list[int], environment: dict[str, str]) -> None:
+    """Make the forked process like one that was started: session, signals, streams, environment, random numbers."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    requests.close()
+    for number, descriptor in enumerate(descriptors):
+        if number < STREAMS:
+            os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    random.seed()
+
+
+def _serve(requests: socket.socket) -> list[str]:
+    """Fork for each request. Return an empty list at the end, and in a fork the command that it is to run."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    ends: dict[int, int] = {}
+    while request := _next(requests, woken, ends):
+        asked, descriptors = request
+        pid = os.fork()
+        if pid == 0:
+            for descriptor in (woken, wake, *ends.values()):
+                os.close(descriptor)
+            _become(requests, descriptors, asked["environment"])
+            command: list[str] = asked["command"]
+            return command
+        requests.send(str(pid).encode())
+        for descriptor in descriptors[:STREAMS]:
+            os.close(descriptor)
+        ends[pid] = descriptors[STREAMS]
+    return []
+
+
+def _import() -> None:
+    """Import what servers need, and make password hashes cheap."""
+    for module in IMPORTED:
+        importlib.import_module(module)
+    from argon2 import PasswordHasher
+
+    from web.identity import accounts
+
+    # A new data folder has eight accounts: full hashes would be most of what is left of a start.
+    accounts.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    gc.collect()
+    gc.freeze()  # memory that no fork writes to stays shared
+
+
+def main(descriptor: int) -> None:
+    """Import, fork for each request, and run the command in the fork."""
+    _import()
+    command = _serve(socket.socket(fileno=descriptor))
+    if not command:
+        return
+    if command[0] == GREENROOM:
+        from web.commands.main import main as run
+
+        sys.argv = command
+        run()
+    else:
+        sys.argv = command[2:]
+        runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
