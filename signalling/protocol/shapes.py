@@ -142,6 +142,7 @@ class Row(Part, frozen=True, kw_only=True):
     phone_shown: PhoneShown = ""
     urgency: Annotated[UrgencyPart | None, Meta(description="how urgent, and why; null: `routine`")] = None
     area: WaitingArea = None
+    answered_ms: Annotated[int | None, Meta(description="when the patient last answered staff")] = None
 
 
 class QueueLimits(Part, frozen=True, kw_only=True):
@@ -331,9 +332,7 @@ class BellPart(Part, frozen=True, kw_only=True):
     at_ms: EventMs
     visit: Annotated[str | None, Meta(description="the id of the visit that it is about, if any")]
     name: Annotated[str | None, Meta(description="the patient's name")]
-    by: Annotated[
-        str | None, Meta(description="the name of the person who caused it; null if the server did")
-    ]
+    by: Annotated[str | None, Meta(description="who caused it, by name; null if the server did")]
     note: Note
     count: Annotated[
         int | None,

@@ -52,6 +52,7 @@ def row(visit: Visit) -> shapes.Row:
         phone_shown=visit.patient.phone_shown or visit.patient.phone,
         urgency=urgency(visit.triage),
         area=area(visit.area),
+        answered_ms=visit.answered_ms,
     )
 
 

@@ -1,4 +1,4 @@
-"""The chat of a visit: between its parties, and from staff to a patient who waits (PROTOCOL.md#chat)."""
+"""The chat of a visit: between its parties, and between staff and a patient who waits (PROTOCOL.md#chat)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,10 @@ from signalling.protocol import shapes
 from signalling.service import Service, new_id
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.store.records import Origin, newest
+from signalling.visit.commands import Write
 from signalling.visit.record import Actor, ChatMessage, Status, Visit
-from signalling.visit.relations import (
-    ADMIN,
-    ASSIGNEE,
-    CLAIMANT,
-    GUEST,
-    ON_CALL,
-    PATIENT,
-    Event,
-    Refusal,
-    party_key,
-    relations,
-)
+from signalling.visit.relations import CLAIMANT, GUEST, PATIENT, Event, Refusal, party_key, relations
+from signalling.visit.rules import RULES
 
 STAFF = "staff"
 MOST_MESSAGES, MOST_MESSAGES_WITH_STAFF = 1_000, 2_000
@@ -29,7 +20,7 @@ MOST_MESSAGES, MOST_MESSAGES_WITH_STAFF = 1_000, 2_000
 VISITS_KNOWN = 1_024  # the number of visits whose number of messages a worker remembers
 # status -> the relations that may write; rights.py defines which may read
 WRITES: dict[Status, frozenset[str]] = {
-    Status.QUEUED: frozenset({ON_CALL, ASSIGNEE, ADMIN}),
+    Status.QUEUED: frozenset(who for rule in RULES if rule.command is Write for who in rule.by),
     Status.CLAIMED: frozenset({PATIENT, CLAIMANT, GUEST}),
     Status.LIVE: frozenset({PATIENT, CLAIMANT, GUEST}),
     Status.ENDED: frozenset(),
@@ -117,6 +108,9 @@ class Chat:
         most = MOST_MESSAGES_WITH_STAFF if actor.is_staff else MOST_MESSAGES
         if not await self._has_room(actor.organisation, visit.id, most):
             return Refusal("limit_reached", {"most": most})
+        refusal = await self._noted(actor, visit, mirror, origin) if visit.status is Status.QUEUED else None
+        if refusal is not None:
+            return refusal
         now_ms = self._service.clock_ms()
         message = ChatMessage(
             id=new_id("m"),
@@ -134,6 +128,19 @@ class Chat:
             return Refusal("unavailable")  # another message has the same random id
         mirror.committed(committed)
         return mirror.version
+
+    async def _noted(self, actor: Actor, visit: Visit, mirror: Mirror, origin: Origin) -> Refusal | None:
+        """Note in the visit that a message is written during the wait; return the refusal if it may not be.
+
+        A crash before the message itself is kept leaves a note without a message, never a message without a note.
+        """
+        noted = await self._service.command(actor, visit.id, Write(), origin)
+        if not isinstance(noted, Refusal):
+            return None
+        # The visit may have been claimed a moment ago: then the rights of a session hold.
+        now = await self._service.visit_now(actor.organisation, visit.id)
+        in_session = now is not None and now.status is not Status.QUEUED and _may_write(now, actor, mirror)
+        return None if in_session else noted
 
     def news(self, news: Change | Reset) -> None:
         """Send a new chat message to the subscribers. Called by the mirrors, in order."""

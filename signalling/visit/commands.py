@@ -76,6 +76,10 @@ class Move(Command, frozen=True):
     area: str
 
 
+class Write(Command, frozen=True):
+    """Note a message between staff and the patient who waits; its text is a chat message."""
+
+
 class Claim(Command, frozen=True):
     """Claim the visit for the sender; the patient enters the session."""
 

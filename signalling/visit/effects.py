@@ -159,6 +159,8 @@ def claimed(visit: Visit, _: Command, actor: Actor, context: Context) -> Visit:
         claimant=actor.person,
         claimed_ms=context.now_ms,
         contacts=(),
+        unanswered=0,
+        answered_ms=None,
         parties={**visit.parties, PROVIDER: provider},
     )
 

@@ -35,6 +35,10 @@ def _former_claimant(before: Visit | None, _: Visit, __: Event, ___: Mapping[str
     return () if before is None or before.claimant is None else (before.claimant.id,)
 
 
+def _writers(_: Visit | None, after: Visit, __: Event, staff: Mapping[str, Staff]) -> Iterable[str]:
+    return (person for person in after.writers if person in staff)
+
+
 def _claimant_if_back(
     before: Visit | None, after: Visit, event: Event, _: Mapping[str, Staff]
 ) -> Iterable[str]:
@@ -58,6 +62,7 @@ TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
     "withdrawn": ("patient_left", (_former_assignee, _former_claimant)),
     "patient_done": ("patient_left", (_former_claimant,)),
     "hung_up": ("patient_left", (_former_claimant,)),
+    "answered": ("answered", (_writers,)),
     "entered": ("patient_back", (_claimant_if_back,)),
 }
 

@@ -217,6 +217,9 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     agreed: tuple[str, ...] = ()  # the channels besides mail by which the patient may be told of their turn
     tags: tuple[str, ...] = ()
     survey: SurveyAnswer | None = None
+    writers: tuple[str, ...] = ()  # the ids of the staff who wrote to the patient during the wait
+    unanswered: int = 0  # how many messages the waiting patient has written since staff last wrote
+    answered_ms: int | None = None  # when the last of them came
 
     @property
     def blocked(self) -> bool:
@@ -362,6 +365,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="at closing time the visits that still wait end as `closed`; otherwise they keep their place"
         ),
     ] = False
+    answers_waiting: Annotated[bool, Meta(description="a waiting patient may answer staff's messages")] = (
+        False
+    )
     needs_on_call: Annotated[bool, Meta(description="Meet Now is closed while no provider is on call")] = (
         False
     )

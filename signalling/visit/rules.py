@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from signalling.visit import after_visit, triage
+from signalling.visit import after_visit, messages, triage
 from signalling.visit import effects as do
 from signalling.visit.commands import (
     AddPhoto,
@@ -45,6 +45,7 @@ from signalling.visit.commands import (
     Transfer,
     Unassign,
     Withdraw,
+    Write,
 )
 from signalling.visit.effects import Effect, Guard
 from signalling.visit.record import HELD, Actor, Outcome, Policy, Role, Status, Visit
@@ -118,6 +119,8 @@ RULES: tuple[Rule, ...] = (
     Rule(QUEUED, Assign, (ADMIN,), SAME, "assigned", do.assigned, (do.available,)),
     Rule(QUEUED, SetUrgency, (ANYONE_STAFF,), SAME, "urgency_set", triage.urgency_set),
     Rule(QUEUED, Move, (ON_CALL, ASSIGNEE, ADMIN), SAME, "moved", triage.moved, (triage.area_exists,)),
+    Rule(QUEUED, Write, (ON_CALL, ASSIGNEE, ADMIN), SAME, "staff_wrote", messages.wrote),
+    Rule(QUEUED, Write, (PATIENT,), SAME, "answered", messages.answered, (messages.may_answer,)),
     Rule(QUEUED, Unassign, (ADMIN,), SAME, "unassigned", do.unassigned),
     Rule(
         QUEUED,
@@ -225,11 +228,12 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
 MOST_CHANGES = 20_000
 """The most changes of one party. A page saves at most every 0.4 s: this is two hours of typing without a pause."""
 BOUNDED: frozenset[type[Command]] = frozenset(
-    {Save, Finish, AddPhoto, AgreeToContact, Enter, Start, Invite, SetTags}
+    {Save, Finish, AddPhoto, AgreeToContact, Enter, Start, Invite, SetTags, Write}
 )
 """The commands refused to a party that has made MOST_CHANGES: the others undo what these do, or end the visit."""
 
-QUIET = frozenset({"saved", "entered", "left"})  # too frequent to be kept in the history
+QUIET = frozenset({"saved", "entered", "left", "staff_wrote", "answered"})
+"""Events that the history leaves out: too frequent, or kept as chat messages."""
 _RULES_OF: dict[type[Command], tuple[Rule, ...]] = {
     command: tuple(rule for rule in RULES if rule.command is command)
     for command in {rule.command for rule in RULES}

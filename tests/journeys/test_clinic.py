@@ -36,6 +36,7 @@ async def test_an_admin_assigns_and_the_provider_finds_it_under_the_bell(
     await admin.page.get_by_role("textbox", name="Message").fill("Please have your pen beside you.")
     await admin.press("Send")
     await patient.sees("Please have your pen beside you.")
+    await admin.press("Close")
 
     await admin.press("Assign Ana Ruiz")
     await expect(admin.page.get_by_role("radio", name=re.compile("Maya Osei.*free"))).to_be_checked()

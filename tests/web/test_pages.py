@@ -114,6 +114,7 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
         "ws": f"/demo/ws?visit={visit.id}",
         "home": "/demo",
         "contact": {"text": False},
+        "answers": 0,
         "survey": None,
         "book": "/demo/appointments",
     }

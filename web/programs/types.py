@@ -186,7 +186,8 @@ class Wait(Shown, frozen=True, kw_only=True):
 class QueueRow(Shown, frozen=True, kw_only=True):
     """A waiting patient, as in On-Demand Requests.
 
-    `urgency_by` or `urgency_answer` (of the setup guide) is the reason of the urgency, if there is one.
+    `urgency_by` or `urgency_answer` (of the setup guide) is the reason of the urgency, if there is one. `answered_ms`:
+    when the patient answered a message of staff, if staff have not written since.
     """
 
     visit: str
@@ -209,6 +210,7 @@ class QueueRow(Shown, frozen=True, kw_only=True):
     urgency_by: PersonShown | None
     urgency_answer: str
     area: AreaShown | None
+    answered_ms: Time | None
 
 
 class Queue(Shown, frozen=True, kw_only=True):

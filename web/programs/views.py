@@ -68,6 +68,7 @@ def row(of: r.Visit, place: int) -> t.QueueRow:
         urgency_by=person(of.triage.by) if of.triage is not None else None,
         urgency_answer=of.triage.answer if of.triage is not None else "",
         area=None if of.area is None else t.AreaShown(id=of.area.id, name=of.area.name),
+        answered_ms=of.answered_ms,
     )
 
 

@@ -47,6 +47,7 @@ declare namespace Protocol {
     phone_shown: string;
     urgency: UrgencyPart | null;
     area: AreaPart | null;
+    answered_ms: number | null;
   }
 
   interface PersonPart {

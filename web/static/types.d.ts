@@ -62,6 +62,8 @@ interface VisitBoot extends Boot {
   visits: string[];
   book: string | null;
   contact: { text: boolean };
+  /** How many messages the patient may write in the waiting room until staff write again; 0 for none. */
+  answers: number;
   /** The clinic's question after the visit; null if it asks none. */
   survey: import("./patient/survey.js").Survey | null;
 }
@@ -90,6 +92,8 @@ interface StaffBoot extends Boot {
 
 interface ListBoot extends StaffBoot {
   guests: boolean;
+  /** Whether patients may answer a message while they wait. */
+  answers: boolean;
   reopen_ms: number;
   /** The tags that staff may set on a visit. */
   tags: string[];
@@ -200,6 +204,7 @@ interface ListView {
   now_ms: number;
   onCall: boolean;
   mayClaim: boolean;
+  conversations: import("./staff/conversations.js").Conversations;
   silent: boolean;
   tags: string[];
   follows: (path: string) => (event: MouseEvent) => void;

@@ -49,6 +49,7 @@ FULL = replace(
     patient=replace(ANA, filled_in_by="Ben"),
     area=Area("mind", "Behavioural health"),
     triage=Triage(level=Urgency.URGENT, by=Person("osei", "Osei")),
+    answered_ms=T0 + 3,
 )
 
 
@@ -79,6 +80,7 @@ def test_a_row_of_the_queue_has_what_one_needs_to_choose() -> None:
         "phone_shown": "+1 512 555 0142",
         "urgency": {"level": "urgent", "by": {"id": "osei", "name": "Osei"}, "answer": ""},
         "area": {"id": "mind", "name": "Behavioural health"},
+        "answered_ms": T0 + 3,
     }
     shown_so = replace(FULL, patient=replace(FULL.patient, phone_shown="(512) 555-0142 ext. 12"))
     assert views.row(shown_so).phone_shown == "(512) 555-0142 ext. 12"

@@ -41,6 +41,7 @@ COMMANDS: dict[str, c.Command] = {
     "unassign": c.Unassign(),
     "set urgency": c.SetUrgency(Urgency.URGENT),
     "move": c.Move("mind"),
+    "write": c.Write(),
     "claim": c.Claim(),
     "decline": c.Decline("No"),
     "close": c.Close(),
@@ -76,6 +77,7 @@ queued   assign    admin
 queued   unassign  admin
 queued   set urgency  claimant, assignee, on call, off call, admin
 queued   move      on call, assignee, admin
+queued   write     patient, on call, assignee, admin
 queued   claim     on call, assignee, admin
 queued   decline   admin
 queued   close     admin, system
@@ -152,7 +154,8 @@ def with_guest(status: Status) -> Visit:
 def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]:
     """Yield (status, command, person, outcome) for all cells of the matrix."""
     facts = replace(
-        context(T0 + 70_000, staff=on_call("lin"), tags=("Follow-up",), survey=True), areas={"mind": "Mind"}
+        context(T0 + 70_000, staff=on_call("lin"), tags=("Follow-up",), survey=True, answers_waiting=True),
+        areas={"mind": "Mind"},
     )
     for status in STATUSES:
         visit = None
@@ -163,6 +166,9 @@ def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]
             if visit.is_open:
                 visit = does(visit, c.Save("allergies", "None", left=True), people()["patient"])
                 visit = does(visit, c.AddPhoto("p_0", 800, 600, ""), people()["patient"])
+            if visit.status is Status.QUEUED:
+                for who in ("admin", "patient"):
+                    visit = does(visit, c.Write(), people()[who], answers_waiting=True)
         for name, command in COMMANDS.items():
             for who, actor in everybody.items():
                 decided = decide(visit, command, actor, facts)

@@ -42,6 +42,8 @@ def recipients_of(kind: str, before: Visit | None, after: Visit, by: Person | No
         ("hung_up", claimed(), claimed(), ["osei"]),
         ("closed", assigned(), queued(), ["lin", "max", "zoe"]),
         ("patient_done", claimed(), claimed(), ["osei"]),
+        ("answered", queued(), replace(queued(), writers=("lin", "gone", "zoe")), ["lin", "zoe"]),
+        ("answered", queued(), queued(), []),
     ],
 )
 def test_each_event_has_its_recipients(
@@ -70,7 +72,7 @@ def test_a_notice_says_what_happened_to_whom_and_by_whom() -> None:
     assert unnamed.by is None
     assert {kind for kind, _ in TOLD.values()} == {
         "assigned", "transferred", "assignment_lapsed", "declined", "returned", "patient_back",
-        "patient_left", "closed",
+        "patient_left", "closed", "answered",
     }  # fmt: skip
 
 

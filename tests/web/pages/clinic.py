@@ -13,30 +13,11 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
+from tests.web.pages.guide_steps import STEPS
+
 JSON = dict[str, Any]
 OSEI = {"id": "u_osei", "name": "Dr Maya Osei"}
 LIND = {"id": "u_lind", "name": "Dr Jonas Lind"}
-STEPS: list[JSON] = [
-    {
-        "id": "how-bad",
-        "kind": "choice",
-        "title": "How are you right now?",
-        "options": ["I can go about my day", "I cannot get up"],
-    },
-    {"id": "pregnant", "kind": "yes_no", "title": "Are you pregnant, or could you be?"},
-    {"id": "allergies", "kind": "text", "title": "Allergies", "help": "Medicines, foods, latex."},
-    {"id": "since", "kind": "date", "title": "When did it begin?", "required": False},
-    {
-        "id": "consent",
-        "kind": "consent",
-        "title": "Consent to a video visit",
-        "text": "I ask for a video visit.\n\nNothing is recorded.",
-    },
-    {"id": "devices", "kind": "device_check", "title": "Camera, microphone and sound", "required": False},
-]
-for _step in STEPS:
-    for _key, _value in {"help": "", "required": True, "options": [], "text": ""}.items():
-        _step.setdefault(_key, _value)
 
 
 Command = Callable[["Clinic", JSON, web.WebSocketResponse], Awaitable[JSON | None]]
@@ -164,6 +145,7 @@ class Clinic:
             "filled_in_by": None,
             "urgency": None,
             "area": None,
+            "answered_ms": None,
             **changes,
         }
         self.rows[visit] = row
@@ -208,6 +190,13 @@ class Clinic:
     async def tell_case(self) -> None:
         """Send the state of the case."""
         await self.push("case/v_1", self.whole("case/v_1"))
+
+    async def writes(self, party: str, text: str, name: str = "Dr Maya Osei") -> None:
+        """Add a chat message to the patient's visit."""
+        number, now = len(self.lines) + 1, int(time.time() * 1000)
+        line = {"id": f"m_{number}", "at_ms": now, "party": party, "name": name, "text": text}
+        self.lines.append(line)
+        await self.push("chat/v_1", {"type": "chat.line", "line": line})
 
     async def push(self, topic: str, message: JSON) -> None:
         """Send a change to the subscribers of the topic."""

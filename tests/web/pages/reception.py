@@ -148,6 +148,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "visits": ["v_1"],
                 "home": "/demo",
                 "contact": {"text": True},
+                "answers": 5,
                 "survey": SURVEY,
             }
         },
@@ -181,6 +182,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                     {"key": "preferences", "path": "/demo/staff/preferences"},
                 ],
                 "reopen_ms": 1_800_000,
+                "answers": True,
                 "tags": ["Follow-up", "Billing"],
                 "regions": {"OH": "Ohio", "OK": "Oklahoma", "TX": "Texas"},
             },

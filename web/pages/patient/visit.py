@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from signalling.service import Service, new_id
+from signalling.visit.messages import MOST_ANSWERS
 from signalling.visit.record import PatientInformation, Visit
 from web.appointments.words import zone_words
 from web.errors import BlockedError
@@ -251,6 +252,7 @@ async def visit_page(request: web.Request) -> web.Response:
         "home": f"/{organisation.id}",
         "book": f"/{organisation.id}/appointments" if organisation.booking.enabled else None,
         "contact": {"text": await request.app[TEXT_SERVICES].get(organisation.id) is not None},
+        "answers": MOST_ANSWERS if organisation.policy.answers_waiting else 0,
         "survey": msgspec.to_builtins(organisation.survey) if organisation.policy.survey else None,
     }
     return page(request, "visit.html", {"boot": boot}, title=gettext("Your visit"), unmixed=True)

@@ -105,6 +105,12 @@ CHOICES: Mapping[str, Choice] = {
             "Booked visits always do."
         ),
     ),
+    "answers_waiting": Choice(
+        N_("Patients can answer a message of staff while they wait"),
+        N_(
+            "At most five messages until staff write again. Otherwise they read it, and answer in the session."
+        ),
+    ),
     "claim_in_session": Choice(
         N_("Providers can claim another patient while they are in a session"),
         N_("Otherwise the session must be ended first."),

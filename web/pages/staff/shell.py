@@ -109,6 +109,7 @@ async def shell(request: web.Request) -> web.Response:
     boot = {
         **boot_of(request, organisation, account, "sessions"),
         "guests": True,
+        "answers": organisation.policy.answers_waiting,
         "tags": organisation.policy.tags,
         "reopen_ms": organisation.policy.reopen_ms,
         "regions": organisation.regions,

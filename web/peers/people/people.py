@@ -157,6 +157,14 @@ class Patient(Person):
             await self.room.connect()
         return self.room
 
+    async def answer(self, text: str) -> None:
+        """Answer staff's message while waiting, if the clinic wants that; `room.lines` has what was written.
+
+        Raises RefusedError (`wrong_status`, `limit_reached`).
+        """
+        await self.subscribe(f"chat/{self.room.visit}")
+        await self.room.say(text)
+
     async def withdraw(self) -> None:
         """Withdraw from the queue. Raises RefusedError."""
         await self.request("visit.withdraw", visit=self.room.visit)
@@ -231,6 +239,10 @@ class Provider(Person):
     async def on_call(self, *, on: bool = True) -> None:
         """Switch On-Call on or off. Raises RefusedError."""
         await self.request("on_call", on=on)
+
+    async def write(self, visit: str, text: str) -> None:
+        """Write to a patient who waits. Raises RefusedError."""
+        await self.request("chat.send", visit=visit, text=text)
 
     async def claim(self, visit: str) -> Room:
         """Claim this visit, open its page and connect the media; return the room.

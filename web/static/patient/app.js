@@ -129,7 +129,7 @@ function guide() {
       <span class="chip num" role="status" translate="no"
         ><span class="dot"></span>${inLine()}</span>
     </div>
-    ${messages(chat.lines)}
+    ${messages(chat, boot.answers)}
     ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
     <div class="stack moves-out">
       ${contact.view(state.info)}
@@ -322,7 +322,16 @@ const VIEWS = {
     const { visit } = state;
     const act = { leave: leaveLine, step: goTo };
     return visit
-      ? waitingRoom({ state, visit, organisation, lines: chat.lines, photos, phone, contact, act })
+      ? waitingRoom({
+          state,
+          visit,
+          organisation,
+          written: messages(chat, boot.answers),
+          photos,
+          phone,
+          contact,
+          act,
+        })
       : nothing;
   },
   after: () => {

@@ -1,9 +1,11 @@
 /* Draws the waiting room, and the page after a visit. */
 import { answerWords } from "../shared/case.js";
-import { linked } from "../shared/chat.js";
+import { chatView, linked } from "../shared/chat.js";
 import { clock, initials, minutes, onCallWords, placeWords, waitWords } from "../shared/format.js";
 import { html, nothing, svg } from "../shared/lit.js";
+import { refusalWords } from "../shared/refusals.js";
 import { inEach, t } from "../shared/text.js";
+import { toast } from "../shared/ui.js";
 
 /**
  * The ring round the place: full when next, emptier the further back. It says nothing that the words do not.
@@ -87,15 +89,35 @@ function readiness(state) {
 }
 
 /**
- * The messages of staff to a waiting patient, newest first; nothing if there are none.
+ * Whether a waiting patient may write: staff wrote, and fewer than `most` messages have come since.
  *
  * @param {Protocol.ChatMessagePart[]} lines
+ * @param {number} most
  */
-export function messages(lines) {
-  const theirs = lines
-    .filter(({ party }) => party !== "patient")
-    .slice(-3)
-    .reverse();
+export function mayWrite(lines, most) {
+  const last = lines.findLastIndex(({ party }) => party === "staff");
+  return last >= 0 && lines.length - 1 - last < most;
+}
+
+/**
+ * The messages of staff to a waiting patient: the whole conversation if the patient may answer, otherwise the
+ * newest; nothing if there are none.
+ *
+ * @param {import("../shared/chat.js").Chat} chat
+ * @param {number} most how many messages the patient may write until staff write again
+ */
+export function messages(chat, most) {
+  const all = chat.lines.filter(({ party }) => party !== "patient");
+  if (most && all.some(({ party }) => party === "staff"))
+    return html`<section class="card stack talk">
+      <h2>${t("Messages")}</h2>
+      ${chatView(chat, {
+        may: mayWrite(chat.lines, most),
+        failed: (error) => toast(refusalWords(error), { bad: true }),
+        hint: t("Staff have your messages. You can write again when they have answered."),
+      })}
+    </section>`;
+  const theirs = all.slice(-3).reverse();
   if (!theirs.length) return nothing;
   return html`<section class="card stack" aria-label=${t("Messages")}>
     ${theirs.map(
@@ -115,13 +137,13 @@ export function messages(lines) {
  *   visit: Protocol.VisitPart,
  *   act: { leave: () => void, step: (step: Protocol.Step) => void },
  *   organisation: Organisation,
- *   lines: Protocol.ChatMessagePart[],
+ *   written: Drawn,
  *   photos: import("./photos.js").Photos,
  *   phone: import("./phone.js").Phone,
  *   contact: import("./contact.js").ContactChoice,
- * }} options `lines` is what was written
+ * }} options `written` are the messages
  */
-export function waitingRoom({ state, visit, act, organisation, lines, photos, phone, contact }) {
+export function waitingRoom({ state, visit, act, organisation, written, photos, phone, contact }) {
   const { place } = state;
   const next = visit.taking_over;
   const wait = waitWords(place?.wait_low_ms, place?.wait_high_ms);
@@ -151,7 +173,7 @@ export function waitingRoom({ state, visit, act, organisation, lines, photos, ph
         })}
       </p>
     </section>
-    ${messages(lines)}
+    ${written}
     <section class="notice">
       <p>
         <b>${t("You may lock this phone or close this page.")}</b>

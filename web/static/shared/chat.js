@@ -1,4 +1,5 @@
 /* The chat of a visit: the lines of chat/{id}, the number of unread ones, and how they are drawn. */
+import { draftOf, keepDraft, ofMessage } from "./drafts.js";
 import { clock } from "./format.js";
 import { html, nothing, repeat } from "./lit.js";
 import { one } from "./page.js";
@@ -15,24 +16,40 @@ export class Chat {
   #client;
   #visit;
   #me;
+  #name;
   #changed;
   /** @type {(() => void) | null} */
   #drop = null;
   #shown = false;
+  #draft;
 
   /**
-   * `me` is the key of one's own party ("patient", "provider", "staff", a guest's).
+   * `me` is the key of one's own party ("patient", "provider", "staff", a guest's); `name` one's own name, if
+   * several people have that key.
    *
    * @param {import("../signalling.js").SignallingClient} client
    * @param {string} visit
    * @param {string} me
    * @param {(line: Protocol.ChatMessagePart | null) => void} changed
+   * @param {string | null} name
    */
-  constructor(client, visit, me, changed) {
+  constructor(client, visit, me, changed, name = null) {
     this.#client = client;
     this.#visit = visit;
     this.#me = me;
+    this.#name = name;
     this.#changed = changed;
+    this.#draft = draftOf(ofMessage(visit), Date.now()).text ?? "";
+  }
+
+  /** What is typed and not sent yet; a reload keeps it. */
+  get draft() {
+    return this.#draft;
+  }
+
+  set draft(text) {
+    this.#draft = text;
+    keepDraft(ofMessage(this.#visit), { text }, Date.now());
   }
 
   start() {
@@ -56,7 +73,7 @@ export class Chat {
 
   /** @param {Protocol.ChatMessagePart} line */
   isMine(line) {
-    return line.party === this.#me;
+    return line.party === this.#me && (this.#name === null || line.name === this.#name);
   }
 
   /** @param {string} text */
@@ -96,7 +113,11 @@ function submit(event, chat, failed) {
   button.disabled = true;
   chat
     .send(text)
-    .then(() => form.reset(), failed)
+    .then(() => {
+      if (box.value.trim() !== text) return; // typed on meanwhile
+      chat.draft = "";
+      box.value = "";
+    }, failed)
     .finally(() => {
       button.disabled = false;
       box.focus();
@@ -180,6 +201,10 @@ export function chatView(chat, { may, failed, hint = "" }) {
               maxlength="2000"
               required
               placeholder=${t("Write a message")}
+              .value=${chat.draft}
+              @input=${(/** @type {On<HTMLTextAreaElement>} */ { currentTarget }) => {
+                chat.draft = currentTarget.value;
+              }}
               @keydown=${onKey}></textarea>
             <button class="btn main" name="send">${t("Send")}</button>
           </form>`

@@ -1,20 +1,21 @@
-/* Keeps what was typed into a form and is not sent yet: in this tab alone, for two hours, until the form
-   has been sent. Pure, but for the storage. */
+/* Keeps what was typed into a form or a message and is not sent yet: in this tab alone, for two hours, until
+   it has been sent. Pure, but for the storage. */
 
 const BEGINS = "draft:";
+const MESSAGES = "message/";
 const KEPT_MS = 2 * 3_600_000;
 
 /** @typedef {Record<string, string>} Draft the values of fields, by name */
 
 /**
- * @param {string} of the organisation's id
+ * @param {string} of the organisation's id; for a message, `ofMessage` of its visit
  * @param {number} now_ms
- * @param {Pick<Storage, "getItem">} storage
+ * @param {Pick<Storage, "getItem">} [storage]
  * @returns {Draft}
  */
-export function draftOf(of, now_ms, storage = sessionStorage) {
+export function draftOf(of, now_ms, storage) {
   try {
-    const { at_ms, values } = JSON.parse(storage.getItem(BEGINS + of) ?? "{}");
+    const { at_ms, values } = JSON.parse((storage ?? sessionStorage).getItem(BEGINS + of) ?? "{}");
     return now_ms - at_ms < KEPT_MS ? values : {};
   } catch {
     return {};
@@ -25,21 +26,28 @@ export function draftOf(of, now_ms, storage = sessionStorage) {
  * @param {string} of
  * @param {Draft} values
  * @param {number} now_ms
- * @param {Pick<Storage, "setItem">} storage
+ * @param {Pick<Storage, "setItem">} [storage]
  */
-export function keepDraft(of, values, now_ms, storage = sessionStorage) {
+export function keepDraft(of, values, now_ms, storage) {
   try {
-    storage.setItem(BEGINS + of, JSON.stringify({ at_ms: now_ms, values }));
+    (storage ?? sessionStorage).setItem(BEGINS + of, JSON.stringify({ at_ms: now_ms, values }));
   } catch {
     // The tab may keep nothing: the form works as before.
   }
 }
 
-/** Forget all drafts of this tab. */
-export function forgetDrafts() {
+export const ofMessage = (/** @type {string} */ visit) => MESSAGES + visit;
+
+/**
+ * Forget the drafts of this tab: those of forms, and of `messages` if that is true.
+ *
+ * @param {{ messages?: boolean }} [which]
+ */
+export function forgetDrafts({ messages = false } = {}) {
   try {
     for (const name of Object.keys(sessionStorage))
-      if (name.startsWith(BEGINS)) sessionStorage.removeItem(name);
+      if (name.startsWith(BEGINS) && (messages || !name.startsWith(BEGINS + MESSAGES)))
+        sessionStorage.removeItem(name);
   } catch {
     // The tab keeps nothing.
   }

@@ -1,20 +1,11 @@
-/* The acts of staff on visits: assign, decline, message, return, reopen, and, in their own, hand over and
+/* The acts of staff on visits: assign, decline, return, reopen, and, in their own, hand over and
    guests. Each asks first, and shows its result. */
 import { html } from "../shared/lit.js";
 import { here } from "../shared/page.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { announce, ask, toast } from "../shared/ui.js";
-import {
-  askArea,
-  askAssign,
-  askDecline,
-  askInvite,
-  askMessage,
-  askTransfer,
-  messageWords,
-  relationWords,
-} from "./desk.js";
+import { askArea, askAssign, askDecline, askInvite, askTransfer, relationWords } from "./desk.js";
 import { LEVELS } from "./queue.js";
 import { storyView } from "./story.js";
 import { askTags } from "./tags.js";
@@ -81,7 +72,6 @@ export class Acts {
       move: (/** @type {Protocol.Row} */ request) => this.#move(request),
       urgency: (/** @type {Protocol.Row} */ request) => this.#urgency(request),
       decline: (/** @type {Protocol.Row} */ request) => this.#decline(request),
-      message: (/** @type {Protocol.Row} */ request) => this.#message(request),
       release: (/** @type {Protocol.SessionRow} */ row) => this.#release(row),
       reopen: (/** @type {{ visit: string }} */ { visit }) =>
         this.#say({ type: "visit.reopen", visit }, () => this.#claimed(visit)),
@@ -148,15 +138,6 @@ export class Acts {
     if (!given) return;
     const reason = given.reason.trim() || null;
     this.#say({ type: "visit.decline", visit: request.visit, reason }); // the bell shows the result
-  }
-
-  /** @param {Protocol.Row} request */
-  async #message(request) {
-    const text = (await askMessage(request))?.text.trim();
-    if (text)
-      this.#say({ type: "chat.send", visit: request.visit, text }, () =>
-        toast(messageWords(this.#people.queue.rows.find(({ visit }) => visit === request.visit) ?? request)),
-      );
   }
 
   /** @param {Protocol.SessionRow} row */

@@ -15,6 +15,7 @@ import { codeOf, detailsOf } from "../signalling/errors.js";
 import { Acts } from "./acts.js";
 import { Alerts } from "./alerts.js";
 import { Cases } from "./cases.js";
+import { Conversations } from "./conversations.js";
 import { afterSession, frame, tendSide } from "./frame.js";
 import { isLicensed } from "./licences.js";
 import { News } from "./news.js";
@@ -40,6 +41,7 @@ const sessions = new Sessions();
 const claiming = new Set();
 const cases = new Cases(client, redraw, ({ patient }) => toast(t("{name} added a photo.", patient)));
 const past = new Past(client, redraw);
+const conversations = new Conversations({ client, queue, drawer, me, answers: boot.answers, redraw });
 const acts = new Acts({
   client,
   queue,
@@ -290,6 +292,7 @@ function list() {
     now_ms: client.now(),
     onCall: onCall.on,
     mayClaim: mayClaim(),
+    conversations,
     silent: !alerts.audible,
     tags: boot.tags,
     follows,

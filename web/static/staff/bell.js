@@ -16,6 +16,7 @@ const SENTENCES = {
   transferred: ({ by, name }) => t("{by} handed {name} over.", { by, name }),
   closed: ({ name }) => t("The clinic closed before anybody claimed {name}.", { name }),
   patient_left: ({ name }) => t("{name} has left.", { name }),
+  answered: ({ name }) => t("{name} answered your message.", { name }),
   patient_back: ({ name }) => t("{name} is back on the page.", { name }),
   off_call: () => t("On-Call was turned off: none of your pages had been open for a while."),
   queue_many: ({ count }) => t("{n} patients are waiting.", { n: count }),

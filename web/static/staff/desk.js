@@ -1,4 +1,4 @@
-/* The dialogs before an act on another person's visit: assign, decline, hand over, message, invite. They
+/* The dialogs before an act on another person's visit: assign, decline, hand over, invite. They
    return what was chosen, or null. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
@@ -169,35 +169,6 @@ export function askDecline(request) {
       <textarea class="input" id="decline-reason" name="reason" rows="3" maxlength="1000"></textarea>
     </div>`,
   });
-}
-
-/**
- * Resolves to {text} or null.
- *
- * @param {Protocol.Row} request
- */
-export function askMessage(request) {
-  return fillIn({
-    title: t("Message to {name}", { name: request.name }),
-    yes: t("Send"),
-    no: t("Cancel"),
-    text: t("It appears on the patient’s page. They cannot answer while they wait."),
-    fields: html`<div class="field">
-      <label for="message-text">${t("Message")}</label>
-      <textarea class="input" id="message-text" name="text" rows="3" maxlength="2000" required></textarea>
-    </div>`,
-  });
-}
-
-/**
- * The sentence about when a sent message is read.
- *
- * @param {Pick<Protocol.Row, "name" | "online">} request as it is now
- */
-export function messageWords({ name, online }) {
-  return online
-    ? t("{name} sees your message now.", { name })
-    : t("{name} is offline: your message is shown when they are back.", { name });
 }
 
 /** Resolves to {name, relation} or null. */

@@ -103,6 +103,7 @@ export class News {
       );
     }
     this.#queued(news);
+    this.drawer.redraw();
     this.#redraw();
   }
 

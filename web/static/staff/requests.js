@@ -33,7 +33,7 @@ function presence(row) {
  * @param {QueuedRow} request
  * @param {ListView} view
  */
-function entries(request, { act, areas, me }) {
+function entries(request, { act, areas, me, conversations }) {
   /**
    * @param {string} words
    * @param {(request: QueuedRow) => void} run
@@ -48,7 +48,8 @@ function entries(request, { act, areas, me }) {
       }}>
       ${words}
     </button>`;
-  return html`${entry(t("Send a message"), act.message)}${entry(t("Set the urgency…"), act.urgency)}
+  return html`${entry(t("Send a message"), (row) => conversations.open(row))}
+  ${entry(t("Set the urgency…"), act.urgency)}
   ${Object.keys(areas).length ? entry(t("Move to another waiting area…"), act.move) : nothing}
   ${me.role === "admin" && request.assignee ? entry(t("Take the assignment back"), act.unassign) : nothing}`;
 }
@@ -109,6 +110,7 @@ function shown(request, view) {
     view.me,
     view.mayClaim,
     view.claiming.has(request.visit),
+    view.conversations.isUnread(request),
     open !== undefined,
     open?.info,
     open?.refused,
@@ -186,6 +188,17 @@ function content(request, view) {
       </div>
     </div>
     <div class="acts ${view.me.role === "admin" ? "decide" : ""}">
+      ${
+        view.mayClaim && view.conversations.isUnread(request)
+          ? html`<button
+              type="button"
+              class="btn answered"
+              aria-label=${t("New answer of {name}", request)}
+              @click=${() => view.conversations.open(request)}>
+              <span class="dot"></span>${t("New answer")}
+            </button>`
+          : nothing
+      }
       <button
         type="button"
         class="btn case-of"

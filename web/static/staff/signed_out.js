@@ -1,5 +1,6 @@
 /* Shows the end of a sign-in on a staff page: removes patients' names, drafts and pictures at once, and
    shows a link to sign in. */
+import { forgetDrafts } from "../shared/drafts.js";
 import { html, render } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
@@ -16,6 +17,7 @@ export function clearAtSignOut(client, { signIn, cleared }) {
   client.addEventListener("status", ({ detail: { status, code } }) => {
     if (status !== "closed" || !CODES.has(code ?? 0)) return;
     cleared();
+    forgetDrafts({ messages: true });
     document.title = t("You are signed out");
     document.body.replaceChildren();
     render(

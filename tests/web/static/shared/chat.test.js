@@ -63,3 +63,9 @@ test("f29 web addresses in a message are links, and nothing else is", () => {
     "javascript:alert(1) ftp://x www.x.example",
   ]);
 });
+
+test("f19 of staff who share a key, one's own lines are those with one's own name", () => {
+  const chat = new Chat(new StandIn().asClient, "v_1", "staff", () => {}, "Dr Osei");
+  assert.equal(chat.isMine({ ...line("l_1", "staff"), name: "Dr Osei" }), true);
+  assert.equal(chat.isMine({ ...line("l_1", "staff"), name: "Dr Lind" }), false);
+});

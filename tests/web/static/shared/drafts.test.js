@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { draftOf, keepDraft } from "../../../../web/static/shared/drafts.js";
+import { draftOf, forgetDrafts, keepDraft, ofMessage } from "../../../../web/static/shared/drafts.js";
 
 /** @param {string} [text] */
 const storage = (text) => {
@@ -27,4 +27,20 @@ test("f12: what is no draft, and a tab that keeps nothing, are no error", () => 
     },
   };
   keepDraft("demo", { name: "Ana" }, 0, full);
+});
+
+test("f19: drafts of messages outlast those of forms, and not a sign-out", () => {
+  const held = { "draft:demo": "{}", "draft:message/v_1": "{}", other: "x" };
+  globalThis.sessionStorage = /** @type {any} */ (
+    Object.defineProperty({ ...held }, "removeItem", {
+      value(/** @type {string} */ name) {
+        delete this[name];
+      },
+    })
+  );
+  assert.equal(`draft:${ofMessage("v_1")}`, "draft:message/v_1");
+  forgetDrafts();
+  assert.deepEqual(Object.keys(sessionStorage), ["draft:message/v_1", "other"]);
+  forgetDrafts({ messages: true });
+  assert.deepEqual(Object.keys(sessionStorage), ["other"]);
 });

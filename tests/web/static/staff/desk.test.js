@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { colleagues, messageWords } from "../../../../web/static/staff/desk.js";
+import { colleagues } from "../../../../web/static/staff/desk.js";
 
 const person = (/** @type {string} */ id, more = {}) => [
   id,
@@ -22,12 +22,4 @@ const names = (/** @type {{ but: string | undefined, state: string | undefined }
 test("f34 who is licensed where the patient is stands first, then who is free", () => {
   assert.deepEqual(names({ but: undefined, state: "OH" }), ["licensed", "unknown", "busy", "elsewhere"]);
   assert.deepEqual(names({ but: "licensed", state: undefined }), ["elsewhere", "unknown", "busy"]);
-});
-
-test("f37 a message to a patient who is away is shown when they are back, and not said to be seen", () => {
-  assert.equal(messageWords({ name: "Mei Lin", online: true }), "Mei Lin sees your message now.");
-  assert.equal(
-    messageWords({ name: "Mei Lin", online: false }),
-    "Mei Lin is offline: your message is shown when they are back.",
-  );
 });

@@ -1,0 +1,87 @@
+/* What staff and a waiting patient write to each other: a drawer over the list, and which answers this
+   browser has not shown yet. */
+import { Chat, chatView } from "../shared/chat.js";
+import { html } from "../shared/lit.js";
+import { refusalWords } from "../shared/refusals.js";
+import { t } from "../shared/text.js";
+import { toast } from "../shared/ui.js";
+
+/**
+ * The sentence about when a message is read, and whether it can be answered.
+ *
+ * @param {Pick<Protocol.Row, "name" | "online">} request
+ * @param {boolean} answers
+ */
+export function readWords({ name, online }, answers) {
+  const seen = online
+    ? t("{name} sees your message at once.", { name })
+    : t("{name} is offline: your message is shown when they are back.", { name });
+  return `${seen} ${answers ? t("They can answer it.") : t("They cannot answer while they wait.")}`;
+}
+
+export class Conversations {
+  #client;
+  #queue;
+  #drawer;
+  #me;
+  #answers;
+  #redraw;
+  /** @type {Map<string, number>} visit -> the time of the newest answer that was shown */
+  #seen = new Map();
+
+  /**
+   * @param {{
+   *   client: import("../signalling.js").SignallingClient,
+   *   queue: import("./queue.js").Queue,
+   *   drawer: import("../shared/ui.js").Drawer,
+   *   me: Account,
+   *   answers: boolean,
+   *   redraw: () => void,
+   * }} options `answers` says whether patients may answer while they wait
+   */
+  constructor({ client, queue, drawer, me, answers, redraw }) {
+    this.#client = client;
+    this.#queue = queue;
+    this.#drawer = drawer;
+    this.#me = me;
+    this.#answers = answers;
+    this.#redraw = redraw;
+  }
+
+  /** @param {Protocol.Row} request */
+  isUnread({ visit, answered_ms = null }) {
+    return answered_ms !== null && answered_ms > (this.#seen.get(visit) ?? 0);
+  }
+
+  /** @param {Protocol.Row} request */
+  open(request) {
+    const { visit } = request;
+    const chat = new Chat(this.#client, visit, "staff", () => this.#drawer.redraw(), this.#me.name);
+    chat.start();
+    this.#drawer.show(
+      "conversation",
+      (close) => this.#view(request, chat, close),
+      () => chat.stop(),
+    );
+  }
+
+  /**
+   * @param {Protocol.Row} request
+   * @param {Chat} chat
+   * @param {() => void} close
+   */
+  #view(request, chat, close) {
+    const { visit, name } = request;
+    const row = this.#queue.rows.find((row) => row.visit === visit);
+    if (row?.answered_ms && this.isUnread(row)) {
+      this.#seen.set(visit, row.answered_ms);
+      this.#redraw();
+    }
+    return html`<h2 id="conversation">${t("Message to {name}", { name })}</h2>
+      <p class="quiet small">
+        ${row ? readWords(row, this.#answers) : t("{name} is not waiting any more.", { name })}
+      </p>
+      ${chatView(chat, { may: Boolean(row), failed: (error) => toast(refusalWords(error), { bad: true }) })}
+      <div class="row"><button type="button" class="btn" @click=${close}>${t("Close")}</button></div>`;
+  }
+}
