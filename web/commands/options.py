@@ -1,5 +1,6 @@
 """The options that several commands share, and the settings made from them."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,10 +18,9 @@ DataOption = Annotated[str | None, typer.Option("--data", help="The folder that 
 
 
 def settings_from(config: Path | None, **overrides: Any) -> Settings:
-    """Return the settings of `config`, or of ./config.toml, with the given options (`server__port=9000`) on top.
-
-    Raises ConfigError.
+    """Return the settings of `config`, or of ./config.toml, then of the environment, then of the given options
+    (`server__port=9000`). Raises ConfigError.
     """
     given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
     path = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    return load(path, given)
+    return load(path, given, os.environ)

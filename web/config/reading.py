@@ -1,4 +1,4 @@
-"""Reads the settings from a file and the command line's options, and explains an error in one sentence.
+"""Reads the settings from a file, the environment and the command line's options; explains an error in one sentence.
 
 Knows TOML, paths and the wording of errors; the allowed values are defined in `keys.py` and `rules.py`. Error texts
 never repeat a value that may hold a password.
@@ -9,43 +9,59 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from web.config.addresses import without_password
+from web.config.environment import from_environment
 from web.config.keys import MEANINGS, SECRETS, Settings, secrets_of, sections
 from web.config.rules import CHECKS, RULES
 from web.errors import ConfigError
 
 
-def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Return the settings in the file at `path` (None: defaults), with `overrides` (`{"server.port": 9}`) on top.
+def load(
+    path: Path | None,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Settings:
+    """Return the settings in the file at `path` (None: defaults), with those of `environment` and `overrides` on top.
 
-    Paths are relative to the file's folder. Raises ConfigError, which names the file, the key and what is expected.
+    `overrides`: by dotted key, `{"server.port": 9}`. Paths are relative to the file's folder. Raises ConfigError, which
+    names the file or the variable, the key and what is expected.
     """
     if path is None:
         source, base, raw = "settings", Path.cwd(), {}
     else:
         source, base, raw = str(path), path.resolve().parent, _read(path)
-    settings = parse(raw, source)
+    given, variables = from_environment(environment)
+    _known_keys(raw, source)
+    _known_keys(given, "environment")
+    merged = {name: {**raw.get(name, {}), **given.get(name, {})} for name in {**raw, **given}}
+    settings = parse(merged, source, variables)
     if overrides:
         settings = _override(settings, overrides)
     return _anchored(settings, base)
 
 
-def parse(raw: Mapping[str, Any], source: str) -> Settings:
-    """Return the settings in the parsed TOML `raw`. Raises ConfigError; its text begins with `source`."""
+def parse(
+    raw: Mapping[str, Any], source: str, variables: Mapping[str, str] = MappingProxyType({})
+) -> Settings:
+    """Return the settings in the parsed TOML `raw`.
+
+    Raises ConfigError; its text begins with `source`, or with the variable in `variables` that set the wrong key.
+    """
     _known_keys(raw, source)
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
-        raise _explained(error, raw, source) from None
+        raise _explained(error, raw, source, variables) from None
     for key, check in CHECKS.items():
         section, _, name = key.partition(".")
         value = getattr(getattr(settings, section), name)
         if not check(value):
-            raise _wrong(source, key, value)
+            raise _wrong(variables.get(key, source), key, value)
     for rule in RULES:
         if problem := rule(settings):
             raise ConfigError(f"{source}: {problem}")
@@ -109,11 +125,14 @@ def _near(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
 
 
-def _explained(error: msgspec.ValidationError, raw: Mapping[str, Any], source: str) -> ConfigError:
+def _explained(
+    error: msgspec.ValidationError, raw: Mapping[str, Any], source: str, variables: Mapping[str, str]
+) -> ConfigError:
     path = re.search(r"\$\.([a-z_]+)\.([a-z_]+)", str(error))
     assert path, error  # every leaf of Settings is two levels deep
     section, name = path.groups()
-    return _wrong(source, f"{section}.{name}", raw[section][name])
+    key = f"{section}.{name}"
+    return _wrong(variables.get(key, source), key, raw[section][name])
 
 
 def _wrong(source: str, key: str, value: object) -> ConfigError:
