@@ -5,9 +5,10 @@ when its gate opens. The names below are the package's public interface.
 """
 
 from media.errors import MediaError, PartyGoneError, PortsTakenError, RoomClosedError, RoomFullError, SdpError
+from media.events import Connected, Disconnected, OfferNeeded, PartyEvent, PicturePaused, Speaking
 from media.forwarding.forwarder import Counters
 from media.forwarding.quality import KindQuality, Quality
-from media.party import Connected, Disconnected, OfferNeeded, Party, PartyEvent, Speaking
+from media.party import Party
 from media.protocols.codecs import Kind
 from media.protocols.ice import Credentials
 from media.protocols.turn import IceServer, ice_server
@@ -30,6 +31,7 @@ __all__ = [
     "Party",
     "PartyEvent",
     "PartyGoneError",
+    "PicturePaused",
     "PortsTakenError",
     "Quality",
     "Relay",

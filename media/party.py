@@ -9,11 +9,22 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from media.errors import DtlsError, PartyGoneError, SdpError
+from media.events import (
+    CLOSED_BY_PARTY,
+    CONSENT_EXPIRED,
+    DTLS_FAILED,
+    WRONG_FINGERPRINT,
+    Connected,
+    Disconnected,
+    Listener,
+    OfferNeeded,
+    PartyEvent,
+    Speaking,
+)
 from media.forwarding.endpoint import SOURCES_MAX, Endpoint, SendTo
 from media.forwarding.quality import Quality
 from media.forwarding.streams import Sink
@@ -29,43 +40,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_S: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """The party's browser is connected, and has the certificate that its answer promised."""
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnected:
-    """The party is no longer connected. `reason` is one of the constants below.
-
-    After CONSENT_EXPIRED it may connect again by itself.
-    """
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class OfferNeeded:
-    """A party joined that the browser has no m-lines for, or the room's codec changed: send it a new `offer`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Speaking:
-    """The speaker of a room of more than two has changed; it may be the listener itself. None if nobody speaks."""
-
-    party_id: str | None
-
-
-PartyEvent = Connected | Disconnected | OfferNeeded | Speaking
-Listener = Callable[[PartyEvent], None]
-
-CONSENT_EXPIRED: Final = "consent expired"
-CLOSED_BY_PARTY: Final = "closed by the party"
-DTLS_FAILED: Final = "dtls failed"
-WRONG_FINGERPRINT: Final = "wrong fingerprint"
-REPLACED: Final = "replaced"
 
 
 @dataclass(slots=True)

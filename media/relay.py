@@ -20,10 +20,10 @@ from media.address_checks import AddressChecks
 from media.forwarding.endpoint import Endpoint
 from media.forwarding.forwarder import STRAY_LOOKS, Counters, Forwarder
 from media.forwarding.mending import MEND_S
-from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
+from media.pictures import Pictures
 from media.probes import Probes
-from media.protocols import ice, rtcp, sdp
+from media.protocols import ice, sdp
 from media.protocols.codecs import STREAM_KINDS, StreamKind
 from media.protocols.ice import Address, Candidate, Credentials
 from media.room import Room
@@ -35,7 +35,6 @@ from media.transport.udp import RelaySettings
 
 logger = logging.getLogger(__name__)
 
-LIMIT_S: Final = 0.5  # the time in s between two limits sent to the senders of a room of more than two
 # The time in s between the server's transport-cc feedback while it withholds packets, as in browsers.
 TICK_S: Final = 0.050
 
@@ -56,6 +55,7 @@ class Relay:
         self._identity = Identity(time.monotonic())
         # Other workers check with these whether this relay answers.
         self.probed_by: ice.Credentials | None = None
+        self._pictures = Pictures(self.forwarder.send_rtcp)
         self._checks = AddressChecks()
         self._probes = Probes()
         self._timer: asyncio.TimerHandle | None = None
@@ -246,21 +246,6 @@ class Relay:
         if party is not None:
             party.on_dtls(datagram, time.monotonic())
 
-    def _limit(self, party: Party, now_s: float) -> None:
-        """Send a sender in a room of more than two its limit, and choose the layers of its video for each receiver."""
-        endpoint = party.endpoint
-        video = endpoint.current.get("video")
-        if video is not None and now_s - endpoint.limited_s >= LIMIT_S:
-            endpoint.limited_s = now_s
-            if video.shares is not None:
-                video.shares.sample(now_s)
-            for subscription in endpoint.subscribers.values():
-                subscription.choose_layers()
-            limit = rtcp.bitrate_limit(
-                endpoint.sinks["video"].ssrc, video.ssrc, limit_kbps(endpoint, len(party.room.parties))
-            )
-            self.forwarder.send_rtcp(endpoint, limit)
-
     def _mend(self) -> None:
         if not self._closed and self.forwarder.mender.mend(time.monotonic()):
             self.on_missing()
@@ -277,8 +262,8 @@ class Relay:
                     self.forwarder.send_rtcp(endpoint, feedback)
                 self.forwarder.mender.retry(endpoint, now_s)
                 endpoint.meter.sample(endpoint.current, now_s)
+                self._pictures.tick(party, now_s)
                 if endpoint.subscribers:
-                    self._limit(party, now_s)
                     party.room.tick(now_s)
                 party.tick(now_s)
             except Exception:

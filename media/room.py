@@ -9,11 +9,12 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from media.errors import RoomClosedError, RoomFullError
+from media.events import REPLACED, Listener
 from media.forwarding.active_speaker import STEP_S, ActiveSpeaker
 from media.forwarding.endpoint import Endpoint
 from media.forwarding.streams import Source
 from media.forwarding.subscriptions import Subscription
-from media.party import REPLACED, Listener, Party
+from media.party import Party
 from media.protocols.codecs import H264
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ CLINIC = "signalling/test_clinic signalling/test_clinic_side"
 RELAYED = "media/test_relay media/test_groups media/test_hostile"
 
 BESIDES: dict[str, str] = {
+    "media/events": "media/test_party media/test_relay",
     "media/forwarding/control_forwarder": "media/forwarding/test_forwarder media/forwarding/test_mending",
     "media/forwarding/endpoint": "media/forwarding/test_forwarder",
     "media/forwarding/forwarder": "media/forwarding/test_group_forwarder media/test_relay",

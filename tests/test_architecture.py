@@ -28,7 +28,8 @@ IMPURE = frozenset(
 )
 PURE = (
     "signalling/errors signalling/visit/* signalling/protocol/* signalling/store/keys signalling/rooms/ports "
-    "signalling/rooms/worker_messages signalling/topics/rights media/errors media/protocols/* "
+    "signalling/rooms/worker_messages signalling/topics/rights media/errors media/events media/protocols/* "
+    "media/forwarding/picture_pause "
     "media/forwarding/streams media/forwarding/layers media/forwarding/active_speaker media/forwarding/quality "
     "media/forwarding/rtcp_translation "
     "web/channels/rules web/errors web/peers/network/network web/peers/network/offers web/peers/people/frames "
@@ -45,11 +46,11 @@ PURE_FILES = sorted(
 
 FLOORS: dict[str, tuple[str, ...]] = {
     "media": (
-        "errors",
+        "errors events",
         "protocols",
         "transport",
         "forwarding",
-        "address_checks probes party room relay",
+        "address_checks probes party room pictures relay",
         "peers",
     ),
     "signalling": (

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from media.forwarding.active_speaker import Voice
+from media.forwarding.picture_pause import PicturePause
 from media.forwarding.quality import Meter
 from media.forwarding.streams import SEQUENCE_MASK, Sink, Source
 from media.forwarding.subscriptions import Subscription
@@ -58,10 +59,13 @@ class Endpoint:
         "gate",
         "heard_s",
         "last_from",
+        "limit_kbps",
         "limited_s",
+        "looked_s",
         "mends",
         "meter",
         "path",
+        "pause",
         "peer",
         "received",
         "reporters",
@@ -111,7 +115,10 @@ class Endpoint:
         self.feedback_s = 0.0  # the time in s at which it last sent transport-cc feedback as a receiver
         self.cc_next = 0  # in a room of more than two: the next transport-wide number to this endpoint
         self.voice = Voice()  # used only in a room of more than two
-        # the time in s at which the server last sent this endpoint a limit for its video
+        self.pause = PicturePause()  # of the pictures that it receives
+        self.looked_s = 0.0  # the time in s of the last look at it as a receiver
+        # the limit of its video that the server last sent it, if there is one, and the time in s
+        self.limit_kbps: float | None = None
         self.limited_s = 0.0
         self.budget = BUDGET_MAX
         self.meter = Meter()
@@ -160,6 +167,7 @@ class Endpoint:
             source.sink = peer.sinks[kind] if peer is not None else None
             media: Kind = "audio" if kind == "audio" else "video"
             forward = gate and peer is not None and peer.ready and media in self.allowed
+            forward = forward and not (media == "video" and peer is not None and peer.pause.paused)
             if forward and not source.forward:
                 source.unsettle()
                 opened = True

@@ -16,6 +16,7 @@ from media.protocols.codecs import BY_STREAM, KINDS, Kind, StreamKind
 
 SAMPLE_S: Final = 1.0
 REMEMBERED_REPORTS: Final = 8
+FRESH_S: Final = 8.0  # browsers report on sound every five seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Quality:
 class _Reported:
     loss: float | None = None
     jitter_ms: float | None = None
+    at_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ class Meter:
             if block.source.kind == "rtx":
                 continue
             reported = self._reported[block.source.kind]
-            reported.loss = block.loss
+            reported.loss, reported.at_s = block.loss, now_s
             reported.jitter_ms = block.jitter * 1000 / BY_STREAM[block.source.kind].clock_rate
             forwarded_s = block.source.reports.get(block.last_report)
             if forwarded_s is not None:
@@ -83,6 +85,11 @@ class Meter:
     def kbps(self, kind: Kind) -> float:
         """Return the bit rate that this endpoint sends of a kind, in kbit/s."""
         return self._flows[kind].kbps
+
+    def loss(self, kind: Kind, now_s: float) -> float | None:
+        """Return the share of a kind that did not reach this endpoint, None without a report in the last FRESH_S."""
+        reported = self._reported[kind]
+        return reported.loss if now_s - reported.at_s < FRESH_S else None
 
     def quality(self, peer: Meter | None) -> Quality:
         """Return the current figures.

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from media.forwarding.layers import SHARES_WHOLE, Layers, choose_level
+from media.forwarding.picture_pause import FLOOR_KBPS, GROWTH, WHOLE_KBPS
 from media.forwarding.streams import Sink, Source
 from media.protocols.codecs import H264_TYPES, StreamKind
 
@@ -19,15 +20,14 @@ if TYPE_CHECKING:
 
 LOSS_HIGH: Final = 0.10  # as in Google's congestion control: less above it, slowly more below the low mark
 LOSS_LOW: Final = 0.02
-GROWTH: Final = 1.15
-KBPS_MIN: Final = 150.0
+KBPS_MIN: Final = FLOOR_KBPS
 # in kbit/s; a sender of a black or still picture sends less, which does not measure the path
 KBPS_BASE: Final = 400.0
 
 # The most one sender's video may take, by the number of parties, so that all videos that a party receives together take
 # about as much as in one 1:1 call.
 KBPS_MAX: Final[Mapping[int, float]] = {3: 1200.0, 4: 900.0, 5: 700.0, 6: 500.0}
-KBPS_MAX_OF_TWO: Final = 2500.0
+KBPS_MAX_OF_TWO: Final = WHOLE_KBPS
 # Above it, a receiver gets more from further pictures than from better ones.
 KBPS_GOOD: Final = 600.0
 
@@ -105,6 +105,7 @@ class Subscription:
                 self._take(kind, copy)
             media = "audio" if kind == "audio" else "video"
             forward = self.open and self.to.ready and media in self.sender.allowed
+            forward = forward and not (media == "video" and self.to.pause.paused)
             if forward and not copy.forward:
                 copy.unsettle()
                 if kind == "video":
@@ -133,7 +134,7 @@ def limit_kbps(endpoint: Endpoint, parties: int) -> float:
     taken = [
         subscription.estimate.kbps
         for subscription in endpoint.subscribers.values()
-        if subscription.open and subscription.to.ready
+        if subscription.open and subscription.to.ready and not subscription.to.pause.paused
     ]
     most = KBPS_MAX.get(parties, KBPS_MAX_OF_TWO)
     if not taken:

@@ -268,6 +268,11 @@ class VisitStart(VisitRequest, frozen=True, tag="visit.start"):
 class MediaJoin(VisitRequest, frozen=True, tag="media.join"):
     """Join the visit's media; a `media.offer` follows the reply: PROTOCOL.md#media."""
 
+    able: Annotated[
+        bool,
+        Meta(description="false if the client cannot hold a call, and joins only so that the others know"),
+    ] = True
+
 
 class MediaAnswer(VisitRequest, frozen=True, kw_only=True, tag="media.answer"):
     """Answer an offer of the server: PROTOCOL.md#media."""

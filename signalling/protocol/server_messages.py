@@ -6,7 +6,7 @@ field's meaning (see `client_messages.py`). The maps inside messages are defined
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -317,11 +317,26 @@ class MediaShared(MediaMessage, frozen=True, kw_only=True, tag="media.shared"):
     asked: Annotated[bool, Meta(description="true while the patient is asked to share")]
 
 
+PathReason = Literal["browser"]
+
+
 class MediaPath(MediaMessage, frozen=True, kw_only=True, tag="media.path"):
     """A party's network path to the media was found, lost, or not found: PROTOCOL.md#media."""
 
     party: Annotated[str, Meta(description="the key of that party; the receiver's own only about `none`")]
     path: Annotated[PathState, Meta(description="whether media can flow between the server and that party")]
+    reason: Annotated[
+        PathReason | None,
+        Meta(
+            description="`browser` if that party's client cannot hold a call; null if the reason is not known"
+        ),
+    ] = None
+
+
+class MediaPaused(MediaMessage, frozen=True, kw_only=True, tag="media.paused"):
+    """The receiver gets no pictures, because its network is too weak for them; or it gets them: PROTOCOL.md#paths."""
+
+    paused: Annotated[bool, Meta(description="true while only sound is sent to the receiver")]
 
 
 class MediaSpeaker(MediaMessage, frozen=True, kw_only=True, tag="media.speaker"):
@@ -372,6 +387,7 @@ ServerMessage = (
     | MediaMuted
     | MediaShared
     | MediaPath
+    | MediaPaused
     | MediaSpeaker
     | MediaTakenOver
     | MediaGone

@@ -32,10 +32,10 @@ class Participant:
     """One party of a room: its party in the relay, and the number of its newest offer.
 
     `path`: whether media can flow, None while that is not known; `overdue`: the timer of a party without a path.
-    `speaker`: the speaker that was last sent to its client.
+    `speaker`: the speaker that was last sent to its client. `paused`: True while it gets no pictures.
     """
 
-    __slots__ = ("media", "member", "offer", "overdue", "path", "speaker")
+    __slots__ = ("media", "member", "offer", "overdue", "path", "paused", "speaker")
 
     def __init__(self, member: Member, media: MediaParty, offer: int) -> None:
         self.member = member
@@ -44,6 +44,7 @@ class Participant:
         self.path: PathState | None = None
         self.overdue: asyncio.TimerHandle | None = None
         self.speaker: str | None = None
+        self.paused = False
 
     def sent(self, message: RoomMessage) -> bool:
         """Return True if a message comes from this participant.

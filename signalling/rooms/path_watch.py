@@ -1,4 +1,4 @@
-"""Follows whether media can flow to each party of a room, and who speaks; reports changes: PROTOCOL.md#media.
+"""Follows whether media, and pictures, can flow to each party of a room, and who speaks: PROTOCOL.md#media.
 
 Knows rooms and the relay's events. A path is forgotten, and its timer cancelled, with its participant or its room.
 """
@@ -14,7 +14,7 @@ import structlog
 from signalling.protocol import server_messages as server
 from signalling.protocol.shapes import PathState
 from signalling.rooms.participants import Participant, Room
-from signalling.rooms.ports import Connected, Disconnected, Speaking
+from signalling.rooms.ports import Connected, Disconnected, PicturePaused, Speaking
 from signalling.rooms.worker_messages import Member
 
 NO_PATH_S = 15.0
@@ -25,10 +25,15 @@ class _Overdue:
     """The event that NO_PATH_S have passed since a party joined, and it has no path."""
 
 
+class _Unable:
+    """The event that a party's client cannot hold a call."""
+
+
 _AFTER: Final[Mapping[type, Mapping[PathState | None, PathState]]] = {
     Connected: {None: "open", "lost": "open", "none": "open"},
     Disconnected: {"open": "lost"},
     _Overdue: {None: "none", "lost": "none"},
+    _Unable: {None: "none", "lost": "none"},
 }
 """Event -> the path before it -> the path after it. Any other pair changes nothing."""
 
@@ -50,13 +55,20 @@ class PathWatch:
             participant.path, participant.overdue = before.path, before.overdue
         elif before is not None:
             _cancel(before)
-        if participant.overdue is None and participant.path != "none":
+        if not member.able:
+            self.follow(room, member.party, _Unable())
+        elif participant.overdue is None and participant.path != "none":
             loop = asyncio.get_running_loop()
             participant.overdue = loop.call_later(self.no_path_s, self.follow, room, member.party, _Overdue())
 
     def follow(self, room: Room, party: str, event: object) -> None:
-        """Take an event about a party's path or the speaker, and report the change if there is one."""
+        """Take an event about a party's path, its pictures or the speaker; report the change if there is one."""
         participant = room.participants.get(party)
+        if isinstance(event, PicturePaused) and participant is not None:
+            participant.paused = event.paused
+            log.info("room.picture_paused", visit=participant.member.visit, paused=event.paused)
+            self._say_paused(room, participant)
+            return
         if isinstance(event, Speaking) and participant is not None:
             participant.speaker = event.party
             self._say_speaker(room, participant)
@@ -76,10 +88,13 @@ class PathWatch:
     def tell(self, room: Room, member: Member, *states: PathState) -> None:
         """Send a party the paths in one of these states: of the others, and its own if it has none.
 
-        Send it the speaker as well, if there is one.
+        Send it the speaker as well, if there is one, and whether its pictures are paused.
         """
-        if room.participants[member.party].speaker is not None:
-            self._say_speaker(room, room.participants[member.party])
+        participant = room.participants[member.party]
+        if participant.speaker is not None:
+            self._say_speaker(room, participant)
+        if participant.paused:
+            self._say_paused(room, participant)
         for other in room.participants.values():
             if other.path in states and (other.member.party != member.party or other.path == "none"):
                 self._say(room, member, other)
@@ -102,10 +117,19 @@ class PathWatch:
         member = participant.member
         self._send(room, member, server.MediaSpeaker(visit=member.visit, party=participant.speaker))
 
+    def _say_paused(self, room: Room, participant: Participant) -> None:
+        member = participant.member
+        self._send(room, member, server.MediaPaused(visit=member.visit, paused=participant.paused))
+
     def _say(self, room: Room, member: Member, about: Participant) -> None:
         if about.path is not None:
-            party = about.member.party
-            self._send(room, member, server.MediaPath(visit=member.visit, party=party, path=about.path))
+            reason: server.PathReason | None = (
+                "browser" if about.path == "none" and not about.member.able else None
+            )
+            said = server.MediaPath(
+                visit=member.visit, party=about.member.party, path=about.path, reason=reason
+            )
+            self._send(room, member, said)
 
 
 def _cancel(participant: Participant) -> None:

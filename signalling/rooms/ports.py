@@ -34,7 +34,13 @@ class Speaking(msgspec.Struct, frozen=True):
     party: str | None
 
 
-MediaEvent = Connected | Disconnected | OfferNeeded | Speaking
+class PicturePaused(msgspec.Struct, frozen=True):
+    """The party gets no pictures any more, because its network is too weak; or it gets them again."""
+
+    paused: bool
+
+
+MediaEvent = Connected | Disconnected | OfferNeeded | Speaking | PicturePaused
 
 
 class MediaParty(Protocol):

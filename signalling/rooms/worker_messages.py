@@ -13,7 +13,10 @@ from signalling.visit.record import Visit
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
-    """A party's place in a room: its side of the visit, the person, their connection, its worker and its codec."""
+    """A party's place in a room: its side of the visit, the person, their connection, its worker and its codec.
+
+    `able`: False if the client cannot hold a call, and joins only so that the others know.
+    """
 
     organisation: str
     visit: str
@@ -22,6 +25,7 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     connection: str
     worker: str
     codec: str
+    able: bool = True
 
     def is_in(self, visit: Visit) -> bool:
         """Return True if the person still is this party of the visit; another provider may have claimed it by now."""

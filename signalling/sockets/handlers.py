@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 
 from signalling.protocol import client_messages as client
@@ -174,6 +175,7 @@ async def _media_join(connection: Connection, request: client.MediaJoin) -> Answ
         entered = await _enter(connection, request)
         if isinstance(entered, server.Error):
             return entered
+    member = msgspec.structs.replace(member, able=request.able)
     await connection.services.memberships.join(member, request.id, connection.origin)
     return None
 

@@ -10,7 +10,7 @@ import pytest
 
 from media import Connected, Disconnected
 from media.address_checks import LASTS_S, PENDING_MAX, AddressChecks
-from media.party import CONSENT_EXPIRED
+from media.events import CONSENT_EXPIRED
 from media.protocols.codecs import OPUS
 from media.protocols.ice import Address, Credentials
 from tests.media.duo import Duo, Speaker, call, duo, until

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser
 
 from media import Connected, Disconnected, OfferNeeded, Relay, RelaySettings
-from media.party import CLOSED_BY_PARTY
+from media.events import CLOSED_BY_PARTY
 from media.protocols.codecs import RED
 from tests.browsers import SHOWN_MS, Shared, shared
 from tests.media.call_server import call_server

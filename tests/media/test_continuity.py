@@ -5,7 +5,7 @@ import asyncio
 import struct
 
 from media import Connected, Disconnected, OfferNeeded, Relay, RelaySettings
-from media.party import REPLACED
+from media.events import REPLACED
 from media.protocols import rtp
 from media.protocols.codecs import H264, H264_RTX, OPUS, VP8, VP8_RTX
 from tests.media.duo import Duo, Speaker, call, duo, until

@@ -19,8 +19,8 @@ from aioice import turn
 
 from media import Connected, Disconnected
 from media.errors import SdpError
+from media.events import WRONG_FINGERPRINT
 from media.forwarding.endpoint import BUDGET_MAX, SOURCES_MAX
-from media.party import WRONG_FINGERPRINT
 from media.peers.raw import VP8_DELTA, VP8_KEYFRAME
 from media.protocols import rtcp, rtp
 from media.protocols.codecs import OPUS, VP8, VP8_RTX

@@ -18,7 +18,7 @@ from media import (
     RoomClosedError,
     RoomFullError,
 )
-from media.party import CLOSED_BY_PARTY, CONSENT_EXPIRED
+from media.events import CLOSED_BY_PARTY, CONSENT_EXPIRED
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from media.protocols.ice import Transport
 from media.transport.srtp import Binding, native_binding, public_binding

@@ -24,6 +24,7 @@ EVENTS: Final[Mapping[type[media.PartyEvent], Callable[[Any], ports.MediaEvent]]
     media.Disconnected: lambda event: ports.Disconnected(event.reason),
     media.OfferNeeded: lambda _: ports.OfferNeeded(),
     media.Speaking: lambda event: ports.Speaking(event.party_id),
+    media.PicturePaused: lambda event: ports.PicturePaused(event.paused),
 }
 
 

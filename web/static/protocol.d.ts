@@ -474,6 +474,13 @@ declare namespace Protocol {
     visit: string;
     party: string;
     path: "lost" | "none" | "open";
+    reason: "browser" | null;
+  }
+
+  interface MediaPaused {
+    type: "media.paused";
+    visit: string;
+    paused: boolean;
   }
 
   interface MediaSpeaker {
@@ -709,6 +716,7 @@ declare namespace Protocol {
 
   interface MediaJoin {
     type: "media.join";
+    able?: boolean;
     id: number;
     visit: string;
   }
@@ -872,6 +880,7 @@ declare namespace Protocol {
     "media.muted": MediaMuted;
     "media.shared": MediaShared;
     "media.path": MediaPath;
+    "media.paused": MediaPaused;
     "media.speaker": MediaSpeaker;
     "media.taken_over": MediaTakenOver;
     "media.gone": MediaGone;

@@ -148,7 +148,7 @@ interface ClientEvents extends Pick<Protocol.Messages, "welcome" | `media.${Medi
   status: { status: ClientStatus; blocked?: boolean; code?: number; retry_at_ms?: number };
 }
 
-type MediaNews = "offer" | "muted" | "shared" | "speaker" | "path" | "taken_over" | "gone";
+type MediaNews = "offer" | "muted" | "shared" | "paused" | "speaker" | "path" | "taken_over" | "gone";
 
 /** A device to choose; labels come with permission. */
 interface Device {

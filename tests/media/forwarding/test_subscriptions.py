@@ -21,6 +21,7 @@ def endpoint(*sources: Source, ready: bool = True, allowed: tuple[str, ...] = ("
         meter=SimpleNamespace(kbps=lambda kind: 1000.0 if kind == "video" else 0.0),
         current={source.kind: source for source in sources},
         ready=ready,
+        pause=SimpleNamespace(paused=False),
         allowed=set(allowed),
         subscribers={},
     )

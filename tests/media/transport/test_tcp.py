@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from media import Connected, Disconnected, Relay, RelaySettings
-from media.party import CONSENT_EXPIRED
+from media.events import CONSENT_EXPIRED
 from media.protocols.codecs import OPUS, VP8
 from media.protocols.ice import Candidate, candidate_lines
 from media.transport import tcp

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
 from signalling.rooms.path_watch import NO_PATH_S
+from signalling.rooms.ports import PicturePaused
 from signalling.visit.record import Actor
 from tests.signalling.clinic import Clinic, clinic
 from tests.signalling.rooms.calls import both, join, owner_of
@@ -179,6 +180,47 @@ async def test_a_resumed_connection_receives_the_paths_that_it_missed(valkey: Re
             back = await two.connect(two.provider(), 1, resume=provider.welcome["resume"])
             told = {await path(back), await path(back)}
             assert told == {("provider", "none"), ("patient", "open")}
+
+
+async def test_a_client_that_cannot_hold_a_call_is_reported_at_once_and_with_the_reason(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey) as two:
+        soon(two)
+        patient, their, provider = await both(two, 1, 0)
+        await join(provider, patient)
+        said = await provider.expect("media.path")
+        assert (said["party"], said["path"], said["reason"]) == ("provider", "none", None)
+        await their.request("media.join", visit=patient.visit, able=False)
+        said = await provider.expect("media.path")
+        assert (said["party"], said["path"], said["reason"]) == ("patient", "none", "browser")
+        assert timers(two) == 0, "nothing is waited for"
+        _, rosa = await guest(two, provider, patient)
+        await join(rosa, patient)
+        told = [await rosa.expect("media.path") for _ in range(2)]
+        assert {said["party"]: said["reason"] for said in told} == {"patient": "browser", "provider": None}
+
+
+async def test_a_party_whose_picture_is_paused_is_told_alone_and_again_after_it_was_away(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey, 1) as one:
+        patient, their, provider = await both(one)
+        await join(their, patient)
+        await join(provider, patient)
+        watch, room = one.workers[0].rooms.paths, next(iter(one.workers[0].rooms._rooms.values()))
+        watch.follow(room, "provider", PicturePaused(True))
+        assert (await provider.expect("media.paused"))["paused"]
+        await provider.close()
+        back = await one.connect(one.provider(), 0, resume=provider.welcome["resume"])
+        assert (await back.expect("media.paused"))["paused"]
+        watch.follow(room, "provider", PicturePaused(False))
+        assert not (await back.expect("media.paused"))["paused"]
+        watch.follow(room, "nobody", PicturePaused(True))
+        watch.follow(room, "patient", PicturePaused(True))
+        assert (await their.expect("media.paused"))["paused"], "the first that the patient is told"
+        await join(their, patient)
+        assert not room.participants["patient"].paused, "a fresh offer begins with pictures"
 
 
 async def test_after_another_worker_took_the_room_over_all_paths_are_sent_again(

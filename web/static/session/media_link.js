@@ -32,13 +32,14 @@ export class MediaLink extends EventTarget {
   screen = NO_SCREEN;
   /** @type {string | null} who speaks, where there are more than two */
   speaker = null;
+  paused = false; // True while this network is too weak for the others' pictures
   /** @type {Partial<Muted>} what was switched on this page; before that the server's word counts */
   #chosen = {};
   /** @type {Record<string, Muted | undefined>} by party */
   #mutedBy = {};
   /** @type {Record<string, Muted | undefined>} by party, one's own too: the kinds without a device */
   #missingOf = {};
-  /** @type {Record<string, Protocol.MediaPath["path"] | undefined>} by party; what the server said last */
+  /** @type {Record<string, Protocol.MediaPath | undefined>} by party; what the server said last */
   #paths = {};
   #client;
   #visit;
@@ -112,17 +113,22 @@ export class MediaLink extends EventTarget {
     );
     client.addEventListener(
       "media.path",
-      mine(({ party, path }) => {
-        this.#paths[party] = path;
+      mine((path) => {
+        this.#paths[path.party] = path;
         this.#set({});
       }),
+      { signal },
+    );
+    client.addEventListener(
+      "media.paused",
+      mine(({ paused }) => this.#set({ paused })),
       { signal },
     );
     client.addEventListener(
       "welcome",
       ({ detail }) => {
         if (this.path === "taken_over") return;
-        this.#set({ speaker: null }); // sent again, as all messages that were missed meanwhile
+        this.#set({ speaker: null, paused: false }); // sent again, as all messages that were missed meanwhile
         if (!detail.resumed || !this.#hadPath) return void this.#join();
         this.#sayChosen(); // the kinds that were muted or unmuted while the connection was lost
         this.#repair.now();
@@ -170,19 +176,20 @@ export class MediaLink extends EventTarget {
    */
   quietOf(party) {
     const { audio, video } = this.mutedOf(party);
-    return { audio, video: video || this.screen.sharing === party };
+    return { audio, video: video || this.paused || this.screen.sharing === party };
   }
 
   /**
    * The media of a party that cannot be seen or heard: a camera that is off does not hide a screen.
-   * `missing`: the kinds for which it has no device.
+   * `missing`: the kinds for which it has no device; `paused`: only this network keeps the picture away.
    *
    * @param {string} party
    */
   hiddenOf(party) {
     const { audio, video } = this.mutedOf(party);
     const missing = this.#missingOf[party] ?? NONE;
-    return { audio, video: video && this.screen.sharing !== party, missing };
+    const off = video && this.screen.sharing !== party;
+    return { audio, video: off || this.paused, missing, paused: this.paused && !off };
   }
 
   /**
@@ -204,13 +211,16 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * True if a party's media find no way through its network; one's own if the browser agrees.
+   * What keeps a party's media away, if they find no way; one's own only if this page agrees.
    *
    * @param {string} party
+   * @returns {"network" | "browser" | null}
    */
   blocked(party) {
-    if (party === this.#party && this.path === "unable") return true;
-    return this.#paths[party] === "none" && (party !== this.#party || this.path !== "connected");
+    if (party === this.#party && this.path === "unable") return "browser";
+    const known = this.#paths[party];
+    const none = known?.path === "none" && (party !== this.#party || this.path !== "connected");
+    return none ? (known.reason ?? "network") : null;
   }
 
   /**
@@ -219,7 +229,7 @@ export class MediaLink extends EventTarget {
    * @param {string} party
    */
   lost(party) {
-    return this.#paths[party] === "lost";
+    return this.#paths[party]?.path === "lost";
   }
 
   /**
@@ -332,7 +342,7 @@ export class MediaLink extends EventTarget {
     if (this.#joining || !this.media || this.#client.status !== "open") return; // "welcome" joins
     this.#joining = true;
     try {
-      await this.#client.request({ type: "media.join", visit: this.#visit });
+      await this.#client.request({ type: "media.join", visit: this.#visit, able: canCall() });
       this.#sayChosen();
     } catch (error) {
       if (!FINAL.has(codeOf(error))) this.#repair.later();
@@ -349,7 +359,7 @@ export class MediaLink extends EventTarget {
       this.#repair.joined();
       [this.#mutedBy, this.#paths] = [{}, {}]; // the server sends all of this after the offer
       this.#missingOf = { [this.#party]: NONE };
-      this.#set({ screen: NO_SCREEN, speaker: null });
+      this.#set({ screen: NO_SCREEN, speaker: null, paused: false });
       this.#sayMissing();
     }
     try {
@@ -378,10 +388,10 @@ export class MediaLink extends EventTarget {
     this.#repair.stop();
     this.media?.close();
     this.media = null;
-    this.#set({ path: "taken_over", screen: NO_SCREEN, speaker: null });
+    this.#set({ path: "taken_over", screen: NO_SCREEN, speaker: null, paused: false });
   }
 
-  /** @param {Partial<Pick<MediaLink, "found" | "muted" | "path" | "screen" | "speaker">>} values */
+  /** @param {Partial<MediaLink>} values */
   #set(values) {
     Object.assign(this, values);
     if (values.found) this.#sayMissing();

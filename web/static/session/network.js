@@ -8,23 +8,27 @@ import { t } from "../shared/text.js";
  * The heading and the help for media that find no way through a network.
  *
  * @param {{ role: Role, own: boolean, unable?: boolean, others: string[], phone?: string | null }} blocked
- *   `own`: one's own network, or, if `unable`, one's own browser; `others`: the names of the others whose
- *   network it is; `phone`: the patient's number, if the page knows it
+ *   `own`: one's own network; `others`: the names of the others whose network it is; `unable`: it is their
+ *   browser, or the own one, and not the network; `phone`: the patient's number, if the page knows it
  * @returns {[heading: string, help: string] | null} null if everybody has a path
  */
 export function blockedWords({ role, own, unable = false, others, phone }) {
   if (!own && !others.length) return null;
   const browser = noCallWords();
-  const heading = unable
-    ? browser.what
-    : own
-      ? t("Your network blocks video calls.")
-      : t("The network of {name} blocks video calls.", { name: others.join(", ") });
-  const help = unable
-    ? browser.todo
-    : own
-      ? t("Try mobile data or another Wi-Fi. The call connects by itself as soon as there is a way.")
-      : t("They read what they can try. The call connects by itself as soon as there is a way.");
+  const name = others.join(", ");
+  const [heading, help] = own
+    ? unable
+      ? [browser.what, browser.todo]
+      : [
+          t("Your network blocks video calls."),
+          t("Try mobile data or another Wi-Fi. The call connects by itself as soon as there is a way."),
+        ]
+    : [
+        unable
+          ? t("The browser of {name} cannot make video calls.", { name })
+          : t("The network of {name} blocks video calls.", { name }),
+        t("They read what they can try. The call connects by itself as soon as there is a way."),
+      ];
   const way =
     role === "patient" && phone
       ? t("The clinic can call you at {phone}.", { phone: phone.replaceAll(" ", "\u00a0") })

@@ -8,6 +8,7 @@ import { TONES } from "./bar.js";
 import { otherInWords, veilWords } from "./words.js";
 
 /** @typedef {import("../media/arrivals.js").Stopped} Stopped */
+/** @typedef {Muted & { missing: Muted, paused?: boolean }} Hidden as `MediaLink.hiddenOf` */
 /** @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video on iOS */
 
 /**
@@ -39,7 +40,7 @@ export function overTiles({ soundBlocked, sound, listen, interrupted }) {
  *   live: boolean,
  *   seen: boolean,
  *   stream: MediaStream | null,
- *   muted: Muted & { missing: Muted },
+ *   muted: Hidden,
  *   screen: boolean,
  *   resized: () => void,
  *   held: (video: Video | null) => void,
@@ -112,10 +113,11 @@ export function veil(name, stopped) {
 /**
  * The reason why there is no picture of a party that is here.
  *
- * @param {Muted & { missing: Muted }} off `missing`: the kinds for which the party has no device
+ * @param {Hidden} off
  */
-export function noPictureWords({ video, missing }) {
+export function noPictureWords({ video, missing, paused = false }) {
   if (missing.video) return missing.audio ? t("No camera, no microphone") : t("No camera");
+  if (paused) return t("Picture paused: weak network");
   return video ? t("Camera is off") : t("No picture yet");
 }
 

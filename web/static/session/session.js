@@ -262,8 +262,8 @@ export class Session {
         since_ms: this.#live ? this.#visit.live_ms : null,
         quality: qualityWords({
           path: this.#link.path,
-          blocked: this.#link.blocked(this.party),
-          words: this.#watch.quality,
+          blocked: this.#link.blocked(this.party) !== null,
+          words: this.#link.paused ? "paused" : this.#watch.quality,
           standstill: this.#watch.first(othersOf(this.#visit, this.party)),
         }),
         asides: this.#asides.named,
@@ -314,12 +314,12 @@ export class Session {
       ([key, { present }]) => present && this.#link.blocked(key),
     );
     const own = this.#link.blocked(this.party);
-    const calls = this.role === "provider" && (own || others.some(([key]) => key === "patient"));
+    const calls = this.role === "provider" && (own !== null || others.some(([key]) => key === "patient"));
     return blockedNotice({
       words: blockedWords({
         role: this.role,
-        own,
-        unable: this.#link.path === "unable",
+        own: own !== null,
+        unable: own ? own === "browser" : others.every(([key]) => this.#link.blocked(key) === "browser"),
         others: others.map(([, { name }]) => name),
         phone: this.#patient()?.phone_shown ?? null,
       }),

@@ -45,7 +45,7 @@ export function othersOf(visit, me) {
  * The reason why there is no picture of a party: a few words, and whether they are a warning.
  *
  * @param {Protocol.PartyPart} party
- * @param {{ live: boolean, off: Muted & { missing: Muted } }} call
+ * @param {{ live: boolean, off: import("./pair.js").Hidden }} call
  * @returns {[words: string, warning: boolean]}
  */
 function absence(party, { live, off }) {
@@ -115,7 +115,7 @@ export class Tiles {
    * @param {{
    *   stream: MediaStream | null,
    *   live: boolean,
-   *   off: Muted & { missing: Muted },
+   *   off: import("./pair.js").Hidden,
    *   screen: boolean,
    *   speaks: boolean,
    *   stopped: Stopped | null,

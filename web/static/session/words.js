@@ -70,7 +70,7 @@ export function ownWords({ me, other, path, cleared }) {
     : t("You have pressed Start Session. It begins as soon as {name} presses too.", other);
 }
 
-/** @typedef {"good" | "fair" | "poor" | "quiet" | "lost"} Quality */
+/** @typedef {"good" | "fair" | "poor" | "paused" | "quiet" | "lost"} Quality */
 /** @typedef {{ name: string, stopped: import("../media/arrivals.js").Stopped }} Standstill */
 
 const QUALITY = inEach(
@@ -78,6 +78,7 @@ const QUALITY = inEach(
     good: [t("Connection good"), "good"],
     fair: [t("Connection fair"), "quiet"],
     poor: [t("Connection poor: sound comes first"), "amber"],
+    paused: [t("Picture paused: weak network"), "amber"],
     quiet: [t("Connected"), "quiet"],
     lost: [t("Connection lost, reconnecting…"), "amber"],
   }),

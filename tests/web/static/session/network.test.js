@@ -23,3 +23,8 @@ test("a browser that cannot call is not taken for the network; the telephone is 
   assert.match(words?.[0] ?? "", /This browser cannot make video calls/);
   assert.match(words?.[1] ?? "", /current Chrome, Edge, Firefox or Safari.*can call you at/);
 });
+
+test("a browser of another that cannot call is not taken for the network either", () => {
+  const words = blockedWords({ role: "provider", own: false, unable: true, others: ["Ana"] });
+  assert.match(words?.join(" ") ?? "", /^The browser of Ana cannot make video calls\. .*held by phone\.$/);
+});

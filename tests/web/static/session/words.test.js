@@ -24,6 +24,8 @@ test("over silence and over a face that stands still the connection is not calle
   assert.match(veilWords({ name: "Ana", stopped: "silent" }), /goes on by itself/);
   assert.equal(qualityWords({ ...call, words: "quiet", standstill: null })[0], "Connected");
   assert.equal(qualityWords({ ...call, standstill: null })[0], "Connection good");
+  const paused = qualityWords({ ...call, words: "paused", standstill: null });
+  assert.deepEqual(paused, ["Picture paused: weak network", "amber"]);
 });
 
 test("after a long outage the page says why Start Session is there again", () => {

@@ -1,0 +1,80 @@
+"""Pauses the picture to a receiver whose network is too weak, and limits what the senders of video send.
+
+Reads what receivers report, and sends senders their limits (REMB). What is decided is in `picture_pause.py` and
+`subscriptions.py`. Knows no packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from media.events import PicturePaused
+from media.forwarding.endpoint import Endpoint
+from media.forwarding.picture_pause import is_weak, next_limit
+from media.forwarding.subscriptions import limit_kbps
+from media.party import Party
+from media.protocols import rtcp
+
+LOOK_S: Final = 1.0  # the time in s between two looks at a receiver
+LIMIT_S: Final = 0.5  # the time in s between two limits for a sender
+
+
+class Pictures:
+    """The pictures of a relay's rooms. `send_rtcp`: the method of the forwarder."""
+
+    def __init__(self, send_rtcp: Callable[[Endpoint, bytes], None]) -> None:
+        self._send_rtcp = send_rtcp
+
+    def tick(self, party: Party, now_s: float) -> None:
+        """Look at a party as a receiver, and limit it as a sender, if that is due. Call every 50 ms."""
+        endpoint = party.endpoint
+        if now_s - endpoint.looked_s >= LOOK_S:
+            endpoint.looked_s = now_s
+            if endpoint.pause.look(_weak(endpoint, now_s), now_s):
+                party.room.reroute()
+                party.notify(PicturePaused(endpoint.pause.paused))
+        if now_s - endpoint.limited_s >= LIMIT_S:
+            endpoint.limited_s = now_s
+            self._limit(endpoint, len(party.room.parties), now_s)
+
+    def _limit(self, endpoint: Endpoint, parties: int, now_s: float) -> None:
+        """Send a sender its limit; in a room of more than two, choose the layers of its video for each receiver."""
+        video = endpoint.current.get("video")
+        if video is None:
+            return
+        if endpoint.subscribers:
+            if video.shares is not None:
+                video.shares.sample(now_s)
+            for subscription in endpoint.subscribers.values():
+                subscription.choose_layers()
+            endpoint.limit_kbps = limit_kbps(endpoint, parties)
+        else:
+            paused = endpoint.peer is not None and endpoint.peer.pause.paused
+            endpoint.limit_kbps = next_limit(endpoint.limit_kbps, paused)
+        if endpoint.limit_kbps is not None:
+            self._send_rtcp(
+                endpoint, rtcp.bitrate_limit(endpoint.sinks["video"].ssrc, video.ssrc, endpoint.limit_kbps)
+            )
+
+
+def _weak(endpoint: Endpoint, now_s: float) -> bool | None:
+    """Return whether a receiver's network is too weak for a picture; None if that is not known.
+
+    Without sound there is nothing that a picture could harm.
+    """
+    received = [
+        (subscription.current, subscription.estimate.kbps)
+        for other in endpoint.subscribers
+        if (subscription := other.subscribers.get(endpoint)) is not None and subscription.open
+    ]
+    if endpoint.peer is not None and endpoint.gate:
+        lost = endpoint.meter.loss("video", now_s) or 0.0
+        received = [(endpoint.peer.current, endpoint.peer.meter.kbps("video") * (1 - lost))]
+    if not received or not endpoint.ready:
+        return None
+    sounds = [current["audio"] for current, _ in received if "audio" in current]
+    if not any(sound.forward for sound in sounds):
+        return False
+    kbps = 0.0 if endpoint.pause.paused else min(kbps for _, kbps in received)
+    return is_weak(endpoint.meter.loss("audio", now_s), endpoint.meter.rtt_ms, kbps)

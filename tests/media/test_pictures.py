@@ -1,0 +1,211 @@
+"""Tests that a network too weak for a picture keeps its sound, and gets the picture back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from media import PicturePaused, pictures
+from media.forwarding import picture_pause
+from media.forwarding.endpoint import Endpoint
+from media.forwarding.picture_pause import FLOOR_KBPS, SOUND_LOSS, WAIT_S, WEAK_S
+from media.pictures import LIMIT_S, Pictures
+from media.protocols.codecs import OPUS, VP8
+from tests.media.duo import Duo, Speaker, duo, until
+from tests.media.forwarding.test_group_forwarder import three
+from tests.media.forwarding.unencrypted import A, B, pair, picture
+from web.peers.network.network import Network, Way
+from web.peers.network.offers import led_through
+from web.peers.network.proxy import Proxy, proxied
+
+AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
+WINDOW = 20  # packets of sound between two reports
+LIMITED = b"REMB"
+
+
+def report(speaker: Speaker, since: int) -> int:
+    """Send a report on the sound that a speaker has received from place `since` on; return the next place."""
+    heard = speaker.of(AUDIO)
+    new = [packet.sequence for packet in heard[since:]]
+    expected = ((new[-1] - heard[since - 1].sequence) & 0xFFFF) if since else new[-1] - new[0] + 1
+    lost = round(255 * max(0.0, 1 - len(new) / expected))
+    block = struct.pack("!IIIIII", heard[0].ssrc, lost << 24, new[-1], 0, 0, 0)
+    speaker.send_rtcp(struct.pack("!BBHI", 0x81, 201, 7, speaker.audio_ssrc) + block)
+    return len(heard)
+
+
+async def talk(a: Speaker, b: Speaker, done: Callable[[], bool]) -> None:
+    """Let A send sound and small pictures, and B report on the sound, until `done` is true."""
+    told = len(b.of(AUDIO))
+    async with asyncio.timeout(60):
+        while not done():
+            number = a.sent // 2 + 1
+            a.audio(number, timestamp=960 * number)
+            a.video(number, key=number % 4 == 0, timestamp=3000 * number, marker=True, text=b"two packets")
+            if len(b.of(AUDIO)) - told >= WINDOW:
+                told = report(b, told)
+            await asyncio.sleep(0.002)
+
+
+async def behind(stage: Duo, proxy: Proxy) -> Speaker:
+    """Return a connected speaker B whose way to the relay is the proxy."""
+    speaker = Speaker()
+    stage.speakers.append(speaker)
+    party = stage.parties["b"] = stage.room.join("b", speaker.events.append)
+    proxy.lead_to(("127.0.0.1", stage.relay.ports[0]))
+    party.accept(speaker.answer(led_through(party.offer(), "127.0.0.1", proxy.port)))
+    await speaker.connect()
+    await until(lambda: party.connected)
+    return speaker
+
+
+async def test_a_weak_network_loses_the_picture_and_keeps_the_sound_until_it_is_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("WEAK_S", "WAIT_S"):
+        monkeypatch.setattr(picture_pause, name, 0.1)
+    monkeypatch.setattr(pictures, "LOOK_S", 0.0)
+    async with duo() as stage, proxied(Network(), ("127.0.0.1", 9)) as proxy:
+        a, b = await stage.join("a"), await behind(stage, proxy)
+        stage.room.set_gate(True)
+        await talk(a, b, lambda: len(b.of(VIDEO)) > 20)
+        assert PicturePaused(True) not in b.events
+
+        proxy.change(Network(down=Way(loss=0.5)))
+        await talk(a, b, lambda: PicturePaused(True) in b.events)
+        pictures_seen, sounds = len(b.of(VIDEO)), len(b.of(AUDIO))
+        a.control.clear()
+        await talk(
+            a, b, lambda: len(b.of(AUDIO)) > sounds + 2 * WINDOW and any(map(limited, a.rtcp(206, 15)))
+        )
+        assert len(b.of(VIDEO)) <= pictures_seen + 1, "at most one was on its way"
+
+        proxy.change(Network())
+        await talk(a, b, lambda: len(b.of(VIDEO)) > pictures_seen + 20)
+        assert [event for event in b.events if isinstance(event, PicturePaused)] == [
+            PicturePaused(True),
+            PicturePaused(False),
+        ]
+        assert not any(isinstance(event, PicturePaused) for event in a.events)
+        assert stage.relay.stats.faults == 0
+
+
+def limited(packet: bytes) -> bool:
+    """Return True if a packet limits the sender to the floor."""
+    scale = int.from_bytes(packet[16:20])
+    return packet[12:16] == LIMITED and (scale & 0x3FFFF) << (scale >> 18 & 0x3F) <= FLOOR_KBPS * 1000
+
+
+# --- the decision, without sockets
+
+
+class Looks:
+    """Looks at an endpoint once a second. `events`: what its listener received."""
+
+    def __init__(self, endpoint: Endpoint, sent: list[bytes] | None = None) -> None:
+        self.endpoint, self.rerouted = endpoint, 0
+        self.events: list[Any] = []
+        self.sent: list[bytes] = []
+        self._pictures = Pictures(lambda _, packet: self.sent.append(packet))
+        self._party: Any = SimpleNamespace(
+            endpoint=endpoint,
+            notify=self.events.append,
+            room=SimpleNamespace(parties={}, reroute=self._reroute),
+        )
+
+    def _reroute(self) -> None:
+        self.rerouted += 1
+
+    def tick(self, now_s: float, loss: float | None = None) -> None:
+        """Let it report this loss of sound, and look."""
+        if loss is not None:
+            self.endpoint.meter._reported["audio"].loss = loss
+            self.endpoint.meter._reported["audio"].at_s = now_s
+        self._pictures.tick(self._party, now_s)
+
+    def passes(self, begin_s: float, seconds: float, loss: float | None) -> None:
+        """Tick for this long."""
+        for passed in range(int(seconds) + 2):
+            self.tick(begin_s + passed, loss)
+
+
+def test_a_receiver_whose_sound_suffers_is_paused_told_and_routed_anew() -> None:
+    line, a, b = pair()
+    looks = Looks(b)
+    looks.passes(100, WEAK_S, SOUND_LOSS + 0.1)
+    assert (looks.events, looks.rerouted) == ([PicturePaused(True)], 1)
+    for endpoint, other in ((a, b), (b, a)):
+        endpoint.route(other, True)
+    assert [source.forward for source in a.current.values()] == [True, False, False]
+    looks.passes(200, WAIT_S, 0.0)
+    assert looks.events == [PicturePaused(True), PicturePaused(False)]
+    assert [source.kind for source in a.route(b, True)] == ["video"], "begins with a keyframe"
+    assert line.counted() == {}
+
+
+@pytest.mark.parametrize("what", ["big picture", "no sound", "no report", "closed gate"])
+def test_a_receiver_is_not_paused_without_a_reason(what: str) -> None:
+    _, a, b = pair()
+    if what == "big picture":
+        a.meter._flows["video"].kbps = FLOOR_KBPS + 1
+    if what == "no sound":
+        a.allowed.discard("audio")
+    for endpoint, other in ((a, b), (b, a)):
+        endpoint.route(other, what != "closed gate")
+    looks = Looks(b)
+    looks.passes(100, 2 * WEAK_S, None if what == "no report" else 0.5)
+    assert looks.events == []
+
+
+def test_a_picture_comes_back_where_the_sound_is_switched_off() -> None:
+    _, a, b = pair()
+    looks = Looks(b)
+    looks.passes(100, WEAK_S, 0.5)
+    looks.passes(110, 2 * WAIT_S, None)
+    assert looks.events == [PicturePaused(True)], "an old report says nothing of the network now"
+    a.allowed.discard("audio")
+    a.route(b, True)
+    looks.passes(150, WAIT_S, None)
+    assert looks.events == [PicturePaused(True), PicturePaused(False)]
+
+
+def test_the_sender_is_limited_as_long_as_its_receiver_is_paused_and_then_let_go() -> None:
+    _, a, b = pair()
+    sender = Looks(a)
+    sender.tick(100.0)
+    assert sender.sent == []
+    b.pause.paused = True
+    sender.tick(100.0 + LIMIT_S / 2)
+    assert sender.sent == []
+    for step in range(1, 4):
+        sender.tick(100.0 + step * LIMIT_S)
+    assert [limited(packet) for packet in sender.sent] == [True] * 3
+    b.pause.paused = False
+    del sender.sent[:]
+    for step in range(4, 60):
+        sender.tick(100.0 + step * LIMIT_S)
+    assert len(sender.sent) == 21
+    assert not any(map(limited, sender.sent))
+
+
+def test_in_a_group_only_the_weak_receiver_loses_the_pictures() -> None:
+    line, a, to = three()
+    b = to[B].to
+    looks = Looks(b)
+    to[B].estimate.kbps = FLOOR_KBPS
+    line.reads((picture(10)[0], A))
+    looks.passes(100, WEAK_S, 0.5)
+    assert looks.events == [PicturePaused(True)]
+    for subscription in a.subscribers.values():
+        subscription.refresh()
+    forwarded = {
+        address: [source.kind for source in subscription.current.values() if source.forward]
+        for address, subscription in to.items()
+    }
+    assert forwarded[B] == ["audio"]
+    assert all("video" in kinds for address, kinds in forwarded.items() if address != B)
