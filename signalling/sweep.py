@@ -175,16 +175,14 @@ class Sweep:
                         yield connection.id, connection.actor, visit_id
 
     async def _off_call(self, mirror: Mirror, present: list[LocalConnection]) -> None:
-        """Turn off On-Call for staff without an open page on any worker for the organisation's limit.
+        """Store who has a page open, and turn off On-Call for staff who had none for the organisation's limit.
 
         Raises `UnavailableError`.
         """
-        on_call = {staff.id: staff for staff in mirror.staff.values() if staff.on_call}
-        if not on_call:
-            return
         service, organisation = self._service, mirror.organisation
         key, now_ms = keys.HERE(organisation), service.clock_ms()
-        here = {connection.actor.id for connection in present if connection.actor.id in on_call}
+        here = {connection.actor.id for connection in present if connection.actor.is_staff}
+        on_call = {staff.id: staff for staff in mirror.staff.values() if staff.on_call}
         limit_ms = (await service.organisation(organisation)).policy.off_call_ms
         async with answering():
             if here:

@@ -17,6 +17,7 @@ from web.api.dispatch import is_api
 from web.api.dispatch import routes as api_routes
 from web.audit.noting import audited
 from web.audit.routes import DECLARED
+from web.channels import escalation
 from web.channels import setup as channels
 from web.config import Settings
 from web.identity import sessions
@@ -153,6 +154,7 @@ def create_app(settings: Settings) -> web.Application:
             jobs.running,
             retention.running,
             closing.running,
+            escalation.running,
             rewriting.running,
         ]
     )

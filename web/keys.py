@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from web.appointments.feeds import Feeds
     from web.channels.push import Push
     from web.channels.text_service import TextServices
+    from web.channels.texts import Texts
     from web.config import Settings
     from web.identity.accounts import Account, Accounts
     from web.identity.second_factor import SecondFactors
@@ -77,6 +78,7 @@ JOBS: web.AppKey[Jobs] = web.AppKey("jobs")
 """The queue of mails, and of all kinds of job that have no queue of their own."""
 JOB_QUEUES: web.AppKey[dict[str, Jobs]] = web.AppKey("job queues")
 TEXT_SERVICES: web.AppKey[TextServices] = web.AppKey("text services")
+TEXTS: web.AppKey[Texts] = web.AppKey("texts")
 PUSH: web.AppKey[Push] = web.AppKey("push")
 BREAKERS: web.AppKey[Breakers] = web.AppKey("breakers")
 HANDLERS: web.AppKey[dict[str, Handler]] = web.AppKey("handlers")

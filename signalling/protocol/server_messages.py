@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from signalling.protocol.call_shapes import CallPart
 from signalling.protocol.shapes import (
     BellPart,
-    CallPart,
     CasePart,
     ChatMessagePart,
     HistoryPart,

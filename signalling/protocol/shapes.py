@@ -109,6 +109,14 @@ class UrgencyPart(Part, frozen=True, kw_only=True):
     answer: Annotated[str, Meta(description="the answer that means this level; empty if a person set it")]
 
 
+class EscalationPart(Part, frozen=True, kw_only=True):
+    """A message to a member of staff without an open page, because nobody had claimed the visit."""
+
+    name: Name
+    at_ms: EventMs
+    reached: Annotated[bool, Meta(description="false if it could not be delivered")]
+
+
 class Row(Part, frozen=True, kw_only=True):
     """A row of On-Demand Requests."""
 
@@ -143,6 +151,9 @@ class Row(Part, frozen=True, kw_only=True):
     urgency: Annotated[UrgencyPart | None, Meta(description="how urgent, and why; null: `routine`")] = None
     area: WaitingArea = None
     answered_ms: Annotated[int | None, Meta(description="when the patient last answered staff")] = None
+    escalations: Annotated[
+        tuple[EscalationPart, ...], Meta(description="the messages to staff about it, oldest first")
+    ] = ()
 
 
 class QueueLimits(Part, frozen=True, kw_only=True):
@@ -290,38 +301,6 @@ class HistoryPart(Part, frozen=True, kw_only=True):
         PersonPart | None, Meta(description="the person who caused it; null if the server did, at a deadline")
     ]
     note: Note
-
-
-class UsualPart(Part, frozen=True, kw_only=True):
-    """A figure of a call: its usual value, and its value in the worst twentieth of the time."""
-
-    usual: Annotated[float, Meta(description="the median; of lost packets, the share over the whole call")]
-    worse: Annotated[float, Meta(description="the value that is exceeded in the worst twentieth of the time")]
-
-
-class CallPart(Part, frozen=True, kw_only=True):
-    """The quality of a party's call."""
-
-    party: Annotated[str, Meta(description="the party's key")]
-    name: Name
-    connected_ms: Annotated[
-        int, Meta(description="how long the party was connected while the visit was live")
-    ]
-    interruptions: Annotated[int, Meta(description="how often the party's connection was lost")]
-    heard_lost: Annotated[
-        UsualPart | None,
-        Meta(description="packets lost on the way to the party, in percent; null if unknown"),
-    ]
-    sent_lost: Annotated[
-        UsualPart | None,
-        Meta(description="packets lost on the way from the party, in percent; null if unknown"),
-    ]
-    round_trip_ms: Annotated[
-        UsualPart | None, Meta(description="the round trip to the server, in ms; null if unknown")
-    ]
-    picture_kbps: Annotated[
-        UsualPart | None, Meta(description="the video sent to the party, in kbit/s; null if unknown")
-    ]
 
 
 class BellPart(Part, frozen=True, kw_only=True):

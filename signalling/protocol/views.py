@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from signalling.protocol import shapes
+from signalling.protocol import call_shapes, shapes
 from signalling.visit import call_quality as t
 from signalling.visit.queue_state import QueueRules
 from signalling.visit.record import HELD, Person, Policy, Staff, Status, Triage, Visit
@@ -53,6 +53,10 @@ def row(visit: Visit) -> shapes.Row:
         urgency=urgency(visit.triage),
         area=area(visit.area),
         answered_ms=visit.answered_ms,
+        escalations=tuple(
+            shapes.EscalationPart(name=one.name, at_ms=one.at_ms, reached=one.reached)
+            for one in visit.escalations
+        ),
     )
 
 
@@ -238,17 +242,17 @@ def why_gone(visit: Visit) -> str:
     return str(visit.outcome) if visit.status is Status.ENDED and visit.claimant is None else "claimed"
 
 
-def call(tally: t.Tally) -> shapes.CallPart:
+def call(tally: t.Tally) -> call_shapes.CallPart:
     """Return the quality of a party's call. For loss, `usual` is the mean; for the other figures it is the median."""
     lost = {figure: tally.seen.get(figure) for figure in (t.HEARD_LOST, t.SENT_LOST)}
     percent = {
         figure: None
         if not seen
-        else shapes.UsualPart(usual=round(t.average(seen) / 10, 1), worse=t.percentile(seen, 95) / 10)
+        else call_shapes.UsualPart(usual=round(t.average(seen) / 10, 1), worse=t.percentile(seen, 95) / 10)
         for figure, seen in lost.items()
     }
     trip, picture = tally.seen.get(t.ROUND_TRIP), tally.seen.get(t.PICTURE)
-    return shapes.CallPart(
+    return call_shapes.CallPart(
         party=tally.party,
         name=tally.name,
         connected_ms=round(tally.connected_ms),
@@ -260,7 +264,7 @@ def call(tally: t.Tally) -> shapes.CallPart:
     )
 
 
-def _usual(seen: Mapping[int, int] | None, worse: int) -> shapes.UsualPart | None:
+def _usual(seen: Mapping[int, int] | None, worse: int) -> call_shapes.UsualPart | None:
     if not seen:
         return None
-    return shapes.UsualPart(usual=t.percentile(seen, 50), worse=t.percentile(seen, worse))
+    return call_shapes.UsualPart(usual=t.percentile(seen, 50), worse=t.percentile(seen, worse))

@@ -100,7 +100,7 @@ IDEMPOTENCY = Key(
 # Staff
 STAFF = Key("{<organisation>}:staff", "zset", "ids of staff", _NONE)
 STAFF_MEMBER = Key("{<organisation>}:staff:<person>", "hash", "On-Call and states of a person", _NONE)
-HERE = Key("{<organisation>}:here", "zset", "when on-call staff last had a page open", _NONE)
+HERE = Key("{<organisation>}:here", "zset", "when staff last had a page open", _NONE)
 BELL = Key("{<organisation>}:bell:<person>", "zset", "notifications of a person", _RETENTION, "90 days", True)
 MARKS = Key("{<organisation>}:marks", "zset", "ids of staff with a mark", _NONE)
 MARK = Key("{<organisation>}:mark:<person>", "hash", "the last notification that was read", _NONE)

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from signalling.visit.record import PatientInformation
+from signalling.visit.escalation import Escalation
+from signalling.visit.record import PatientInformation, Person
 from signalling.visit.urgency import Urgency
 
 
@@ -113,6 +114,23 @@ class RecordContact(Command, frozen=True):
 
     channel: str
     state: str
+
+
+class Escalate(Command, frozen=True):
+    """Send messages to staff, because nobody has claimed the visit; sent by the server.
+
+    `after`: how many had been sent when this was decided. Nothing changes if there are more by now.
+    """
+
+    to: tuple[Escalation, ...]
+    after: int
+
+
+class RecordUnreached(Command, frozen=True):
+    """Record that a message to a member of staff was given up by a channel; sent by the server."""
+
+    person: Person
+    channel: str
 
 
 class Leave(Command, frozen=True):

@@ -20,10 +20,12 @@ from signalling.visit.commands import (
     Dismiss,
     End,
     Enter,
+    Escalate,
     Invite,
     Leave,
     Open,
     RecordContact,
+    RecordUnreached,
     RemovePhoto,
     Save,
     Transfer,
@@ -51,6 +53,7 @@ from signalling.visit.relations import (
     PROVIDER,
     Context,
     Refusal,
+    is_licensed,
     party_key,
     relations,
 )
@@ -179,6 +182,20 @@ def contacted(visit: Visit, command: RecordContact, _: Actor, context: Context) 
     return replace(visit, contacts=tuple({**known, command.channel: contact}.values()))
 
 
+def escalated(visit: Visit, command: Escalate, _: Actor, context: Context) -> Visit:
+    if len(visit.escalations) != command.after:
+        return visit
+    sent = tuple(replace(one, at_ms=context.now_ms) for one in command.to)
+    return replace(visit, escalations=(*visit.escalations, *sent))
+
+
+def not_reached(visit: Visit, command: RecordUnreached, _: Actor, __: Context) -> Visit:
+    known = [
+        one.without(command.channel) if one.id == command.person.id else one for one in visit.escalations
+    ]
+    return replace(visit, escalations=tuple(known))
+
+
 def entered(visit: Visit, command: Enter, actor: Actor, _: Context) -> Visit:
     key = own(visit, actor)
     connections = {**visit.parties[key].connections, command.connection: command.worker}
@@ -301,7 +318,7 @@ def may_claim(visit: Visit, _: Command, actor: Actor, context: Context) -> Refus
     if not context.policy.claim_in_session and actor.id in context.in_session:
         return Refusal("in_session")
     state = visit.patient.state
-    licensed = staff is None or not staff.states or not state or state in staff.states
+    licensed = staff is None or is_licensed(staff.states, state)
     return (
         Refusal("not_licensed", {"state": state})
         if context.policy.block_unlicensed and not licensed

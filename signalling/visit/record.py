@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from signalling.visit.escalation import Escalation
 from signalling.visit.queue_state import Watch
 from signalling.visit.survey import SurveyAnswer, Tag
 from signalling.visit.urgency import LevelWord, Urgency
@@ -220,6 +221,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     writers: tuple[str, ...] = ()  # the ids of the staff who wrote to the patient during the wait
     unanswered: int = 0  # how many messages the waiting patient has written since staff last wrote
     answered_ms: int | None = None  # when the last of them came
+    escalations: tuple[Escalation, ...] = ()  # the messages to staff without a page, while it waited
 
     @property
     def blocked(self) -> bool:

@@ -117,6 +117,11 @@ def _opened(visit: Visit, actor: Actor) -> bool:
     return visit.opened_by == actor.id
 
 
+def is_licensed(states: tuple[str, ...], state: str) -> bool:
+    """Return True if licences for these states cover a patient in `state`; "" and no states are not recorded."""
+    return not states or not state or state in states
+
+
 def party_key(visit: Visit, actor: Actor) -> str | None:
     """Return which party of the visit the actor is ("patient", "provider", a guest's key), or None."""
     if actor.role is Role.GUEST:

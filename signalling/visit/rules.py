@@ -28,6 +28,7 @@ from signalling.visit.commands import (
     Due,
     End,
     Enter,
+    Escalate,
     Finish,
     HangUp,
     Invite,
@@ -35,6 +36,7 @@ from signalling.visit.commands import (
     Move,
     Open,
     RecordContact,
+    RecordUnreached,
     Release,
     RemovePhoto,
     Reopen,
@@ -137,6 +139,8 @@ RULES: tuple[Rule, ...] = (
     Rule(OPEN, Leave, (*PARTIES, GUEST, SYSTEM), SAME, "left", do.left),
     Rule(OPEN, AgreeToContact, (PATIENT,), SAME, "contact_agreed", do.agreed_to_contact),
     Rule(OPEN, RecordContact, (SYSTEM,), SAME, "contacted", do.contacted),
+    Rule(QUEUED, Escalate, (SYSTEM,), SAME, "escalated", do.escalated),
+    Rule(OPEN, RecordUnreached, (SYSTEM,), SAME, "not_reached", do.not_reached),
     Rule(TAKEN, Invite, (CLAIMANT,), SAME, "invited", do.invited, (do.room_for_guest,)),
     Rule(TAKEN, Dismiss, (CLAIMANT,), SAME, "dismissed", do.dismissed, (do.is_guest,)),
     Rule(TAKEN, Start, (GUEST,), SAME, "guest_started", do.pressed),
@@ -282,6 +286,10 @@ def _note(command: Command) -> str | None:
             return command.channel if command.agrees else None
         case RecordContact():
             return f"{command.channel} {command.state}"
+        case Escalate():
+            return ", ".join(one.name for one in command.to)
+        case RecordUnreached():
+            return command.person.name
         case SetUrgency():
             return command.level
         case SetTags():

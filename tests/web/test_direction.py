@@ -95,12 +95,11 @@ PLAIN: dict[str, str] = {
     "information.html": 'errors[name], name, label, help, empty or _("Choose…"), text, later',
     "mail/parts.html": "text|lines, label, value",
     "password.html": "error",
-    "preferences.html": "label, help, wrong[1], name",
+    "preferences.html": "label, help, wrong[1], tried[1], name",
     "reports/page.html": "day, label, value, figure.heading, figure.text, tick.text, words, column, "
     'label.text|truncate(14, true, "…", 0)',
     "setup/api.html": 'scope, text, hook.events|join(", "), row.tries|length, at, entry.event, entry.attempt, '
     'entry.status or "–", event',
-    "setup/areas.html": "day_names[day]",
     "setup/audit.html": "who, row.number, row.at, row.kind, row.what",
     "setup/calendar.html": "label, day_names[day]",
     "setup/frame.html": "label, heading, change.label, text",
@@ -108,7 +107,8 @@ PLAIN: dict[str, str] = {
     "setup/links.html": "link.label, link.help",
     "setup/mail.html": "row.at, row.about",
     "setup/overview.html": '"✓" if step.done else loop.index, step.label, step.help',
-    "setup/parts.html": 'errors[name], name, help, label, unit, label or _("Save")',
+    "setup/parts.html": 'errors[name], name, help, label, unit, day_names[day], label or _("Save")',
+    "setup/rota.html": "at, notes[key]",
     "setup/texts.html": "result",
     "setup/people.html": 'errors[name], id, name, label, form.states|join(", "), row.role, '
     'person.states|join(", "), row.errors[""]',

@@ -116,6 +116,7 @@ GET    S/preferences             provider, admin
 POST   S/preferences             provider, admin
 POST   S/preferences/password    provider, admin
 POST   S/preferences/feed        provider, admin
+POST   S/preferences/text        provider, admin
 GET    S/calendar                provider, admin
 GET    S/calendar/{appointment}/move    provider, admin
 POST   S/calendar/{appointment}/move    provider, admin
@@ -137,6 +138,8 @@ POST   S/setup/areas             admin
 GET    S/setup/people            admin
 POST   S/setup/people            admin
 POST   S/setup/people/{person}   admin
+GET    S/setup/rota              admin
+POST   S/setup/rota              admin
 GET    S/setup/mail              admin
 POST   S/setup/mail              admin
 POST   S/setup/mail/try          admin

@@ -20,6 +20,8 @@ ACTS: dict[str, str] = {
     "visit.claimed": N_("claimed a visit"),
     "visit.contact_agreed": N_("chose how to be told of their turn"),
     "visit.contacted": N_("wrote to the absent patient"),
+    "visit.escalated": N_("wrote to staff, as nobody had claimed a request"),
+    "visit.not_reached": N_("a message to staff could not be delivered"),
     "visit.declined": N_("declined a request"),
     "visit.released": N_("returned a visit to the queue"),
     "visit.returned": N_("a visit returned to the queue by itself"),

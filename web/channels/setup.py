@@ -6,7 +6,7 @@ from aiohttp import web
 
 from signalling.store import keys
 from signalling.store.encryption import Seal
-from web.channels import patient, push
+from web.channels import patient, push, staff
 from web.channels.devices import VISIT_MS, Devices
 from web.channels.messages import Resolver
 from web.channels.push_messages import Sender
@@ -25,6 +25,7 @@ from web.keys import (
     REPORTS,
     SERVICE,
     TEXT_SERVICES,
+    TEXTS,
 )
 from web.server.data_key import data_key, key_id
 
@@ -34,8 +35,11 @@ def setup(app: web.Application, settings: Settings) -> None:
     key = data_key(Path(settings.data.folder))
     seal = Seal({key_id(key): key})
     app[TEXT_SERVICES] = TextServices(app[REDIS], seal)
-    resolvers: dict[str, Resolver] = {patient.TURN: patient.turn(lambda: app[SERVICE])}
-    texts = Texts(
+    resolvers: dict[str, Resolver] = {
+        patient.TURN: patient.turn(lambda: app[SERVICE]),
+        staff.WAITING: staff.waiting(app),
+    }
+    app[TEXTS] = Texts(
         app[TEXT_SERVICES],
         app[ORGANISATIONS],
         resolvers,
@@ -43,7 +47,7 @@ def setup(app: web.Application, settings: Settings) -> None:
         settings.origin,
         settings.webhooks.allow,
     )
-    app[HANDLERS][KIND] = texts.deliver
+    app[HANDLERS][KIND] = app[TEXTS].deliver
     app[PUSH] = push.Push(
         Sender(key, settings.origin),
         Devices(app[REDIS], seal, keys.VISIT_DEVICES, VISIT_MS),
@@ -56,5 +60,5 @@ def setup(app: web.Application, settings: Settings) -> None:
     app[HANDLERS][push.KIND] = app[PUSH].deliver
     app[MAIL_QUEUE].resolvers[patient.LETTER] = patient.letter(lambda: app[SERVICE])
     queues = app[JOB_QUEUES]
-    app[CONSEQUENCES] += [patient.letters(app[MAIL_QUEUE]), patient.messages(queues)]
-    app[REPORTS].append(patient.recorder(lambda: app[SERVICE]))
+    app[CONSEQUENCES] += [patient.letters(app[MAIL_QUEUE]), patient.messages(queues), staff.messages(queues)]
+    app[REPORTS] += [recorder(lambda: app[SERVICE]) for recorder in (patient.recorder, staff.recorder)]

@@ -7,13 +7,23 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from signalling.store.jobs import Taken
-from web.channels.messages import Resolver
-from web.channels.text_service import KIND, TextServices
+from web.channels.messages import Resolver, digits
+from web.channels.text_service import KIND, Service, TextServices
 from web.errors import DeliveryError, PermanentJobError, PutOffError
+from web.languages.i18n import N_, gettext
 from web.organisations.documents import Organisations
+from web.organisations.settings import Organisation
 from web.programs.breaker import Breakers
 
 TIMEOUT_S = 25.0
+WORDS = {
+    "sent": N_("The service has taken the message. It should arrive within a minute."),
+    "unknown": N_("Greenroom does not know this kind of address, or a part of it is missing."),
+    "address": N_("This address leads to a server that Greenroom may not call: it must be on the internet."),
+    "refused": N_("The service did not take the message. Look at its own page for the reason."),
+    "late": N_("The service did not answer in time."),
+}
+"""What came of a message, by the word of the program that sends it."""
 
 
 async def ask(url: str, text: str | None, allowed: Sequence[str]) -> str:
@@ -58,6 +68,14 @@ class Texts:
         self._breakers = breakers
         self._origin = origin
         self._allowed = allowed
+
+    async def try_out(self, organisation: Organisation, service: Service, phone: str) -> str:
+        """Send a test message to a number in E.164 at once; return one of WORDS. A success ends a pause."""
+        text = gettext("%(clinic)s: this is a test message.") % {"clinic": organisation.name}
+        word = await ask(service.to(digits(phone)), text, self._allowed)
+        if word == "sent":
+            await self._breakers.succeeded(organisation.id, KIND)
+        return word
 
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
         """Send the message of a job; return False if it is no longer needed, or there is no service or number.

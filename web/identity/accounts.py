@@ -89,6 +89,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the person wants a mail when a patient is assigned to them."""
     notify: bool = True
     """Whether the person wants desktop notifications, if the browser allows them."""
+    phone: str = ""
+    """The number for text messages to the person: E.164 with spaces, or ""."""
+    channels: tuple[str, ...] = ()
+    """The channels by which the person wants messages when a patient waits and they have no page open."""
     language: str = ""
     """The language of their mails; "" means the organisation's first language."""
     second_factor: bool = False
@@ -283,10 +287,19 @@ class Accounts:
         )
 
     async def prefer(
-        self, organisation: str, email: str, *, mail_assigned: bool, notify: bool, language: str
+        self,
+        organisation: str,
+        email: str,
+        *,
+        mail_assigned: bool,
+        notify: bool,
+        language: str,
+        phone: str,
+        channels: tuple[str, ...],
     ) -> Account:
         """Store the person's own preferences; no session ends. Raises AccountError if the account does not exist."""
         chosen: dict[str, Any] = {"mail_assigned": mail_assigned, "notify": notify, "language": language}
+        chosen |= {"phone": phone, "channels": channels}
         return await self._change(organisation, email, ends_sessions=False, **chosen)
 
     async def _clinic(self, organisation: str) -> tuple[str, ...]:

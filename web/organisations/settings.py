@@ -101,6 +101,23 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     comment: Annotated[str, Meta(max_length=200)] = ""  # what stands over the free text
 
 
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's place in the on-call rota: the id of the account, and the hours of seven days from Monday."""
+
+    person: Annotated[str, Meta(min_length=1, max_length=64)]
+    hours: tuple[Day, ...]
+
+
+class Rota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who gets a message when nobody claims a request, in this order: one after another, at last the administrators."""
+
+    # The minutes of waiting after which the first one gets a message; 0: nobody does
+    first_min: Annotated[int, Meta(ge=0, le=1440)] = 0
+    # The minutes from one message to the next
+    next_min: Annotated[int, Meta(ge=1, le=1440)] = 5
+    turns: Annotated[tuple[Turn, ...], Meta(max_length=50)] = ()
+
+
 MailAddress = Annotated[str, Meta(max_length=254)]
 """An email address."""
 
@@ -133,6 +150,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     closed: Annotated[tuple[str, ...], Meta(max_length=400)] = ()
     booking: Booking = Booking()
     survey: Survey = Survey()
+    rota: Rota = Rota()
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
     guide: Guide
@@ -228,7 +246,7 @@ def _consistent(organisation: Organisation) -> Organisation:
         _consistent_area(organisation, area)
     ids = [area.id for area in organisation.areas]
     steps = organisation.guide.steps
-    spans = [span for day in organisation.hours for span in day]
+    on_call = [turn.person for turn in organisation.rota.turns]
     for wrong, sentence in (
         (len(set(ids)) != len(ids), "areas: two areas have the same id."),
         (len(ids) > MOST_AREAS, f"areas: at most {MOST_AREAS}."),
@@ -241,13 +259,14 @@ def _consistent(organisation: Organisation) -> Organisation:
             organisation.accent and not ACCENT.fullmatch(organisation.accent),
             "accent: must look like #0a7f6b.",
         ),
-        (len(organisation.hours) != 7, "hours: must list seven days, from Monday."),
+        (wrong_hours := _wrong_hours(organisation.hours), f"hours: {wrong_hours}"),
         (
-            not all(TIME.fullmatch(end) for span in spans for end in span),
-            "hours: times must look like 09:00.",
+            wrong_hours := next(
+                filter(None, (_wrong_hours(turn.hours) for turn in organisation.rota.turns)), ""
+            ),
+            f"rota: {wrong_hours}",
         ),
-        (not all(map(_is_in_order, organisation.hours)), "hours: a day's spans must follow one another."),
-        (too_long_nights(organisation.hours), "hours: a night must end before the next day's hours begin."),
+        (len(set(on_call)) != len(on_call), "rota: a person has two places."),
         (not all(map(_is_date, organisation.closed)), "closed: dates must look like 2026-12-25."),
         (
             not (TIME.fullmatch(organisation.booking.opens) and TIME.fullmatch(organisation.booking.closes))
@@ -300,6 +319,20 @@ def _consistent_area(organisation: Organisation, area: Area) -> None:
         )
     inside = organisation.within(area.id)
     _consistent(msgspec.structs.replace(inside, name=organisation.name, areas=()))
+
+
+def _wrong_hours(hours: Sequence[Day]) -> str:
+    """Return what is wrong with the hours of a week, "" if nothing is."""
+    ends = [end for day in hours for span in day for end in span]
+    for wrong, sentence in (
+        (len(hours) != 7, "must list seven days, from Monday."),
+        (not all(map(TIME.fullmatch, ends)), "times must look like 09:00."),
+        (not all(map(_is_in_order, hours)), "a day's spans must follow one another."),
+        (too_long_nights(hours), "a night must end before the next day's hours begin."),
+    ):
+        if wrong:
+            return sentence
+    return ""
 
 
 def _is_timezone(name: str) -> bool:

@@ -183,6 +183,14 @@ class Wait(Shown, frozen=True, kw_only=True):
     wait: Range | None
 
 
+class EscalationShown(Shown, frozen=True, kw_only=True):
+    """A message to a member of staff without an open page, because nobody had claimed the visit."""
+
+    name: str
+    at_ms: Time
+    reached: Annotated[bool, Meta(description="False if it could not be delivered.")]
+
+
 class QueueRow(Shown, frozen=True, kw_only=True):
     """A waiting patient, as in On-Demand Requests.
 
@@ -211,6 +219,7 @@ class QueueRow(Shown, frozen=True, kw_only=True):
     urgency_answer: str
     area: AreaShown | None
     answered_ms: Time | None
+    escalations: tuple[EscalationShown, ...]
 
 
 class Queue(Shown, frozen=True, kw_only=True):

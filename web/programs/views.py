@@ -69,6 +69,9 @@ def row(of: r.Visit, place: int) -> t.QueueRow:
         urgency_answer=of.triage.answer if of.triage is not None else "",
         area=None if of.area is None else t.AreaShown(id=of.area.id, name=of.area.name),
         answered_ms=of.answered_ms,
+        escalations=tuple(
+            t.EscalationShown(name=one.name, at_ms=one.at_ms, reached=one.reached) for one in of.escalations
+        ),
     )
 
 

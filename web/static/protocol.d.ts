@@ -48,6 +48,7 @@ declare namespace Protocol {
     urgency: UrgencyPart | null;
     area: AreaPart | null;
     answered_ms: number | null;
+    escalations: EscalationPart[];
   }
 
   interface PersonPart {
@@ -64,6 +65,12 @@ declare namespace Protocol {
   interface AreaPart {
     id: string;
     name: string;
+  }
+
+  interface EscalationPart {
+    name: string;
+    at_ms: number;
+    reached: boolean;
   }
 
   interface StaffPart {

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from signalling.protocol import shapes, views
 from signalling.visit import commands as c
 from signalling.visit.call_quality import HEARD_LOST, PICTURE, ROUND_TRIP, SENT_LOST, Tally
+from signalling.visit.escalation import Escalation
 from signalling.visit.record import Outcome, Person, Photo, Policy, Staff, Status, Triage, Visit
 from signalling.visit.survey import SurveyAnswer
 from signalling.visit.urgency import Urgency
@@ -50,6 +51,7 @@ FULL = replace(
     area=Area("mind", "Behavioural health"),
     triage=Triage(level=Urgency.URGENT, by=Person("osei", "Osei")),
     answered_ms=T0 + 3,
+    escalations=(Escalation(id="ray", name="Ray", at_ms=T0 + 3, channels=("text",)),),
 )
 
 
@@ -81,6 +83,7 @@ def test_a_row_of_the_queue_has_what_one_needs_to_choose() -> None:
         "urgency": {"level": "urgent", "by": {"id": "osei", "name": "Osei"}, "answer": ""},
         "area": {"id": "mind", "name": "Behavioural health"},
         "answered_ms": T0 + 3,
+        "escalations": ({"name": "Ray", "at_ms": T0 + 3, "reached": True},),
     }
     shown_so = replace(FULL, patient=replace(FULL.patient, phone_shown="(512) 555-0142 ext. 12"))
     assert views.row(shown_so).phone_shown == "(512) 555-0142 ext. 12"

@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from signalling.visit import commands as c
-from signalling.visit.record import Actor, Status, Visit
+from signalling.visit.escalation import Escalation
+from signalling.visit.record import Actor, Person, Status, Visit
 from signalling.visit.relations import Decided, Refusal
 from signalling.visit.rules import RULES, decide
 from signalling.visit.urgency import Urgency
@@ -49,6 +50,8 @@ COMMANDS: dict[str, c.Command] = {
     "leave": c.Leave("c_ana", "w1"),
     "agree": c.AgreeToContact("text", True),
     "record contact": c.RecordContact("mail", "sent"),
+    "escalate": c.Escalate((Escalation(id="ray", name="Ray"),), 0),
+    "record unreached": c.RecordUnreached(Person("ray", "Ray"), "text"),
     "start": c.Start(),
     "hang up": c.HangUp(),
     "release": c.Release(),
@@ -85,6 +88,8 @@ queued   enter     patient
 queued   leave     patient, system
 queued   agree     patient
 queued   record contact  system
+queued   escalate  system
+queued   record unreached  (system)
 queued   due       (system)
 claimed  save      patient
 claimed  finish    patient
@@ -95,6 +100,7 @@ claimed  enter     patient, claimant, guest
 claimed  leave     patient, claimant, guest, system
 claimed  agree     patient
 claimed  record contact  system
+claimed  record unreached  (system)
 claimed  start     patient, claimant, guest
 claimed  invite    claimant
 claimed  dismiss   claimant
@@ -114,6 +120,7 @@ live     enter     patient, claimant, guest
 live     leave     patient, claimant, guest, system
 live     agree     patient
 live     record contact  system
+live     record unreached  (system)
 live     start     (patient), (claimant), guest
 live     invite    claimant
 live     dismiss   claimant

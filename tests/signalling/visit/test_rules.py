@@ -393,8 +393,8 @@ def test_the_events_are_stored_under_these_names() -> None:
     assert [row.event for row in RULES] == (
         "opened saved guide_finished photo_added photo_removed withdrawn withdrawn patient_done "
         "assigned urgency_set moved staff_wrote answered unassigned claimed declined closed entered left "
-        "contact_agreed contacted invited dismissed guest_started started went_live hung_up released transferred ended "
-        "reopened tagged surveyed"
+        "contact_agreed contacted escalated not_reached invited dismissed guest_started started went_live hung_up "
+        "released transferred ended reopened tagged surveyed"
     ).split()
     assert [row.event for row in DEADLINES] == "expired assignment_lapsed returned paused paused".split()
     assert {"saved", "entered", "left", "staff_wrote", "answered"} == QUIET

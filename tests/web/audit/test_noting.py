@@ -75,6 +75,7 @@ async def test_an_administrators_acts_leave_entries(site: Site) -> None:
     assert (await admin.change("calendar", name="")).status == 422  # nothing was changed
     assert (await admin.change("policy")).status == 303
     assert (await admin.change("mail", reply_to="desk@riverside.example")).status == 303
+    assert (await admin.change("rota", new="u_lind")).status == 303
     text = await (await admin.person.post(f"{admin.home}/people", NEW)).text()
     added = await account(site, NEW["email"])
     for do in ("save", "disable"):
@@ -85,7 +86,7 @@ async def test_an_administrators_acts_leave_entries(site: Site) -> None:
     for path in ("reports", "reports.csv", "calendar", "setup/audit"):
         assert (await admin.person.get(f"/demo/staff/{path}")).status == 200
     assert (await entries_of(site))[1:] == [
-        *((me, "setup.changed", section) for section in ("calendar", "policy", "mail")),
+        *((me, "setup.changed", section) for section in ("calendar", "policy", "mail", "rota")),
         (me, "account.added", added.id),
         *((me, f"account.{what}", "u_lind") for what in ("changed", "disabled", "enabled", "password_reset")),
         (added.id, "signin.succeeded", ""),

@@ -137,7 +137,13 @@ async def test_an_assigned_provider_gets_a_mail_only_if_they_wish(valkey_url: st
             account = await site.app[ACCOUNTS].get("demo", person)
             assert account is not None
             await site.app[ACCOUNTS].prefer(
-                "demo", account.email, mail_assigned=account.email == OSEI, notify=True, language="en"
+                "demo",
+                account.email,
+                mail_assigned=account.email == OSEI,
+                notify=True,
+                language="en",
+                phone="",
+                channels=(),
             )
             await site.person().sign_in(account.email)
             actor = Actor(organisation="demo", id=person, name=account.name, role=Role.PROVIDER)

@@ -146,6 +146,7 @@ class Clinic:
             "urgency": None,
             "area": None,
             "answered_ms": None,
+            "escalations": [],
             **changes,
         }
         self.rows[visit] = row

@@ -83,6 +83,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("guide", N_("Setup guide")),
     ("areas", N_("Waiting areas")),
     ("people", N_("People")),
+    ("rota", N_("On-call rota")),
     ("policy", N_("Rules and limits")),
     ("after", N_("After the visit")),
     ("mail", N_("Mail")),

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from web.pages.setup import areas, facilities, guide, logo, mail, overview, people, programs, texts
+from web.pages.setup import areas, facilities, guide, logo, mail, overview, people, programs, rota, texts
 from web.pages.setup.audit import audit
 from web.pages.setup.frame import keeping
 from web.pages.staff import password
@@ -26,6 +26,8 @@ ROUTES = (
     web.get(f"{HOME}/people", people.people),
     web.post(f"{HOME}/people", keeping(people.add_person)),
     web.post(f"{HOME}/people/{{person}}", keeping(people.change_person)),
+    web.get(f"{HOME}/rota", rota.rota),
+    web.post(f"{HOME}/rota", keeping(rota.save_rota)),
     web.get(f"{HOME}/mail", mail.mail),
     web.post(f"{HOME}/mail", keeping(mail.save_mail)),
     web.post(f"{HOME}/mail/try", mail.try_mail),

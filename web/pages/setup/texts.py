@@ -7,24 +7,15 @@ from typing import Any
 
 from aiohttp import web
 
-from web.channels.messages import digits
 from web.channels.text_service import KIND, MOST, PHONE, Service
-from web.channels.texts import ask
+from web.channels.texts import WORDS, ask
 from web.intake.phone_numbers import example, phone_number
-from web.keys import BREAKERS, JOBS, SERVICE, SETTINGS, TEXT_SERVICES
+from web.keys import BREAKERS, JOBS, SERVICE, SETTINGS, TEXT_SERVICES, TEXTS
 from web.languages.i18n import N_, gettext
 from web.organisations.settings import Organisation
 from web.pages.setup.frame import admin, draw, path_of, posted_to, when
 
 NAME = "texts"
-WORDS = {
-    "sent": N_("The service has taken the message. It should arrive within a minute."),
-    "unknown": N_("Greenroom does not know this kind of address, or a part of it is missing."),
-    "address": N_("This address leads to a server that Greenroom may not call: it must be on the internet."),
-    "refused": N_("The service did not take the message. Look at its own page for the reason."),
-    "late": N_("The service did not answer in time."),
-}
-"""What came of a message, by the word of the program that sends it."""
 NO_PHONE = N_("Write {phone} in the address, where the service expects the patient’s number.")
 TOO_LONG = N_("This address is too long.")
 
@@ -72,10 +63,7 @@ async def _try(request: web.Request, organisation: Organisation, phone: str) -> 
         said = gettext("Write a phone number with area code, for example %(example)s.")
         wrong = {"phone": said % {"example": example(organisation.country)}}
         return await _draw(request, organisation, form={"phone": phone}, errors=wrong, status=422)
-    text = gettext("%(clinic)s: this is a test message.") % {"clinic": organisation.name}
-    word = await ask(service.to(digits(number.dialled)), text, request.app[SETTINGS].webhooks.allow)
-    if word == "sent":
-        await request.app[BREAKERS].succeeded(organisation.id, KIND)
+    word = await request.app[TEXTS].try_out(organisation, service, number.dialled)
     return await _draw(request, organisation, form={"phone": phone}, tried=word)
 
 

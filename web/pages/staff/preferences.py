@@ -1,20 +1,24 @@
-"""The preferences of a member of staff: mails, notifications, language, the password, and the link for a calendar.
+"""The preferences of a member of staff: mails, messages, language, the password, and the link for a calendar.
 
-Knows one page with three forms. The values are stored in the account; everyone changes only their own. A new password
+Knows one page with several forms. The values are stored in the account; everyone changes only their own. A new password
 needs the old one; wrong guesses count like those at the sign-in. Changing it ends every other sign-in.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from web.appointments import feeds
 from web.audit.noting import noted
+from web.channels import staff, texts
 from web.errors import BlockedError, BusyError
 from web.identity.accounts import Account
 from web.identity.visitors import require, sign_in
-from web.keys import ACCOUNTS, DESK, FEEDS, SETTINGS
+from web.intake.phone_numbers import example, phone_number
+from web.keys import ACCOUNTS, DESK, FEEDS, SETTINGS, TEXT_SERVICES, TEXTS, THROTTLE
 from web.languages.i18n import N_, current, gettext, languages
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
@@ -22,14 +26,18 @@ from web.pages.staff.frame import staff_page
 from web.pages.staff.password import problem_of
 from web.pages.staff.shell import BLOCKED, whose_password
 from web.requests.fields import read_form
-from web.requests.security import RETRY_S, origin_of
+from web.requests.security import RETRY_S, Rule, origin_of
 
 PATH = "/{organisation}/staff/preferences"
 PASSWORD = PATH + "/password"
 FEED = PATH + "/feed"
+TEXT = PATH + "/text"
 NOT_YOURS = N_("This is not your password now. Write it once more.")
 THE_SAME = N_("The new password is the one that you have. Choose another.")
 BUSY = N_("The server is busy right now. Try again in a few seconds.")
+ENOUGH = N_("These were enough messages for now. Try it again in an hour.")
+TRIALS = Rule("text_trial", limit=5, window_ms=3600_000, first_delay_ms=0)
+"""How many test messages a person may send within an hour: each one costs."""
 log = structlog.get_logger("web.preferences")
 
 
@@ -45,15 +53,48 @@ async def save(request: web.Request) -> web.Response:
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     posted = await read_form(request)
+    offered = await staff.working(request.app, organisation.id)
+    typed = posted.get("phone", "").strip()[:40]
+    number = phone_number(typed, organisation.country)
     language = posted.get("language", "")
-    await request.app[ACCOUNTS].prefer(
-        organisation.id,
-        account.email,
+    chosen = replace(
+        account,
         mail_assigned=posted.get("mail_assigned") == "yes",
         notify=posted.get("notify") == "yes",
         language=language if language in languages() else "",
+        phone=typed if number is None else number.dialled,
+        channels=_channels(posted, account, offered),
+    )
+    if number is None and (typed or "text" in chosen.channels):
+        said = gettext("Write a phone number with area code, for example %(example)s.")
+        wrong = ("phone", said % {"example": example(organisation.country)})
+        return await _page(request, organisation, chosen, wrong=wrong, status=422)
+    fields = ("mail_assigned", "notify", "language", "phone", "channels")
+    await request.app[ACCOUNTS].prefer(
+        organisation.id, account.email, **{name: getattr(chosen, name) for name in fields}
     )
     raise web.HTTPSeeOther(f"/{organisation.id}/staff/preferences?saved")
+
+
+def _channels(posted: Mapping[str, str], account: Account, offered: frozenset[str]) -> tuple[str, ...]:
+    """Return the chosen channels; one that the clinic does not have now stays as it was chosen."""
+    before = {kind for kind in account.channels if kind not in offered}
+    return tuple(kind for kind in staff.CHANNELS if kind in before or (kind in offered and kind in posted))
+
+
+async def try_text(request: web.Request) -> web.Response:
+    """Answer POST …/preferences/text: send a test message to one's own number; the page says what came of it."""
+    organisation = await organisation_of(request)
+    account = await require(request, organisation.id)
+    service = await request.app[TEXT_SERVICES].get(organisation.id)
+    if service is None or not account.phone:
+        raise web.HTTPSeeOther(f"/{organisation.id}/staff/preferences")
+    try:
+        async with request.app[THROTTLE].attempt(TRIALS, organisation.id, account.id):
+            word = await request.app[TEXTS].try_out(organisation, service, account.phone)
+    except (BlockedError, BusyError):
+        return await _page(request, organisation, account, tried=("late", gettext(ENOUGH)), status=429)
+    return await _page(request, organisation, account, tried=(word, gettext(texts.WORDS[word])))
 
 
 async def change_password(request: web.Request) -> web.Response:
@@ -123,9 +164,12 @@ async def _page(
     *,
     saved: str | None = None,
     wrong: tuple[str, str] | None = None,
+    tried: tuple[str, str] | None = None,
     status: int = 200,
 ) -> web.Response:
     chosen = account.language or current()
+    offered = await staff.working(request.app, organisation.id)
+    number = phone_number(account.phone, organisation.country)
     context: dict[str, Any] = {
         "saved": saved,
         "wrong": wrong,
@@ -133,6 +177,13 @@ async def _page(
         "two_factor": account.second_factor,
         "mail_assigned": account.mail_assigned,
         "notify": account.notify,
+        "tried": tried,
+        "phone": account.phone if number is None else number.shown,
+        "channels": [
+            (kind, gettext(channel.label), kind in account.channels)
+            for kind, channel in staff.CHANNELS.items()
+            if kind in offered
+        ],
         "feed": await _feed_url(request, organisation, account),
         "choices": [(code, found.name, code == chosen) for code, found in languages().items()],
     }
@@ -146,4 +197,5 @@ ROUTES = (
     web.post(PATH, save),
     web.post(PASSWORD, change_password),
     web.post(FEED, change_feed),
+    web.post(TEXT, try_text),
 )

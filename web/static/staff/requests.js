@@ -7,6 +7,7 @@ import { guard, html, nothing, render, repeat } from "../shared/lit.js";
 import { one } from "../shared/page.js";
 import { inEach, t } from "../shared/text.js";
 import { closeMenu } from "../shared/ui.js";
+import { escalationWords } from "./escalations.js";
 import { isLicensed } from "./licences.js";
 import { overLimits } from "./over_limits.js";
 import { siftFields } from "./sift.js";
@@ -183,6 +184,11 @@ function content(request, view) {
         ${
           request.filled_in_by
             ? html`<span>${t("By {name}", { name: request.filled_in_by })}</span>`
+            : nothing
+        }
+        ${
+          request.escalations?.length
+            ? html`<span class="num">${escalationWords(request.escalations)}</span>`
             : nothing
         }
       </div>

@@ -55,6 +55,7 @@ async def test_every_page_of_the_set_up_is_accessible(
     page = await signed_in(site, open_page, width=width, dark=dark)
     await go(site, page, f"/demo/staff/setup?lang={language}")
     assert (await (await desk(site)).change("areas", new="Mind")).status == 303
+    assert (await (await desk(site)).change("rota", new="u_osei")).status == 303
     for part in (
         "",
         "/calendar",
@@ -62,6 +63,7 @@ async def test_every_page_of_the_set_up_is_accessible(
         "/guide?area=mind",
         "/areas",
         "/people",
+        "/rota",
         "/policy",
         "/after",
         "/links",

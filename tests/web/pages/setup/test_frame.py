@@ -14,7 +14,7 @@ from web.organisations.settings import Organisation
 from web.pages.rendering import TEMPLATES
 from web.pages.setup import policy_form
 
-SECTIONS = ("", "/calendar", "/guide", "/areas", "/people", "/policy", "/links")
+SECTIONS = ("", "/calendar", "/guide", "/areas", "/people", "/rota", "/policy", "/links")
 
 
 async def stored(site: Site, organisation: str = "demo") -> Organisation:

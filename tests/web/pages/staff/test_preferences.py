@@ -11,7 +11,9 @@ from playwright.async_api import Browser, Page, expect
 from tests.web.conftest import OpenSite
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.site import FORM, LIND, OSEI, Person, Site
-from web.keys import ACCOUNTS, THROTTLE
+from web.channels import texts
+from web.channels.text_service import Service
+from web.keys import ACCOUNTS, TEXT_SERVICES, THROTTLE
 from web.organisations import demo
 from web.requests.security import SIGN_IN
 
@@ -31,6 +33,72 @@ async def test_staff_choose_whether_assignments_are_mailed_and_in_which_language
     account = await site.app[ACCOUNTS].get("demo", "u_osei")
     assert account is not None
     assert (account.mail_assigned, account.notify, account.language) == (True, False, "es")
+
+
+@pytest.mark.parametrize(
+    ("fields", "phone", "channels"),
+    [
+        ({"phone": "512-555-0150", "text": "yes"}, "+1 512 555 0150", ("text",)),
+        ({"phone": "+44 20 7946 0958"}, "+44 20 7946 0958", ()),
+        ({"phone": ""}, "", ()),
+        ({"phone": "12", "text": "yes"}, None, ()),
+        ({"phone": "", "text": "yes"}, None, ()),
+    ],
+)
+async def test_f41_staff_choose_text_messages_with_a_number_of_the_clinics_country(
+    site: Site, fields: dict[str, str], phone: str | None, channels: tuple[str, ...]
+) -> None:
+    await site.app[TEXT_SERVICES].put("demo", Service("json://127.0.0.1:9/{phone}", "Robin Hale", 1))
+    person = site.person()
+    await person.sign_in(OSEI)
+    answer = await person.post("/demo/staff/preferences", {**fields, "language": "es"})
+    account = await site.app[ACCOUNTS].get("demo", "u_osei")
+    assert account is not None
+    assert (account.phone, account.channels) == (phone or "", channels)
+    assert answer.status == (422 if phone is None else 303)
+    if phone is None:
+        text = await answer.text()
+        assert "Write a phone number with area code" in text
+        assert f'name="phone" type="tel" autocomplete="tel" maxlength="40" value="{fields["phone"]}"' in text
+        assert 'name="text" value="yes" checked' in text
+
+
+async def test_f41_a_clinic_without_a_text_service_offers_none_and_keeps_what_was_chosen(site: Site) -> None:
+    person, accounts = site.person(), site.app[ACCOUNTS]
+    await person.sign_in(OSEI)
+    await accounts.prefer(
+        "demo",
+        OSEI,
+        mail_assigned=False,
+        notify=True,
+        language="",
+        phone="+1 512 555 0150",
+        channels=("text",),
+    )
+    page = await (await person.get("/demo/staff/preferences")).text()
+    assert 'name="text"' not in page
+    assert "when an administrator has set up a service" in page
+    answer = await person.post("/demo/staff/preferences/text")
+    assert (answer.status, answer.headers["Location"]) == (303, "/demo/staff/preferences")
+    await person.post("/demo/staff/preferences", {"phone": "512 555 0150"})
+    account = await accounts.get("demo", "u_osei")
+    assert account is not None
+    assert account.channels == ("text",)
+
+
+async def test_f41_test_messages_to_oneself_are_limited(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(*_: object) -> str:
+        return "refused"
+
+    monkeypatch.setattr(texts, "ask", ask)
+    await site.app[TEXT_SERVICES].put("demo", Service("json://127.0.0.1:9/{phone}", "Robin Hale", 1))
+    person = site.person()
+    await person.sign_in(OSEI)
+    await person.post("/demo/staff/preferences", {"phone": "512 555 0150", "text": "yes"})
+    answers = [await person.post("/demo/staff/preferences/text") for _ in range(6)]
+    assert [answer.status for answer in answers] == [200] * 5 + [429]
+    assert "The service did not take the message." in await answers[0].text()
+    assert "enough messages for now" in await answers[5].text()
 
 
 async def test_strangers_do_not_reach_the_settings_of_staff(site: Site) -> None:

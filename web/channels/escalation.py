@@ -1,0 +1,105 @@
+"""Sends messages to staff when nobody has claimed a request in the clinic's time: the on-call rota, one after another.
+
+Every worker looks. The commit that writes a message's person into the visit is accepted once, however many try, and
+queues the message. `rota.py` decides who gets it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+from aiohttp import web
+
+from signalling.errors import UnavailableError
+from signalling.service import Accepted
+from signalling.store import keys
+from signalling.store.unavailable import answering
+from signalling.sweep import system
+from signalling.visit.commands import Escalate
+from web.channels import rota, staff
+from web.identity.accounts import Account
+from web.keys import ACCOUNTS, ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
+from web.organisations.settings import Organisation
+
+PERIOD_S = 5.0
+PRESENT_MS = 30_000
+"""A person whose last page closed less than this ago still counts as present: pages are reloaded."""
+log = structlog.get_logger("web.escalation")
+
+
+async def escalate(app: web.Application) -> int:
+    """Send the messages that are due at all clinics; return how many requests they are about.
+
+    Raises `UnavailableError`.
+    """
+    count = 0
+    for name in await app[ORGANISATIONS].list():
+        try:
+            count += await _escalate_at(app, name)
+        except UnavailableError:
+            raise
+        except Exception:
+            log.exception("escalation.failed", organisation=name)  # one clinic must not stop the others
+    if count:
+        log.info("escalation.sent", count=count)
+    return count
+
+
+async def _escalate_at(app: web.Application, name: str) -> int:
+    service, organisation = app[SERVICE], await app[ORGANISATIONS].get(name)
+    if organisation is None or not organisation.rota.first_min:
+        return 0
+    now_ms = service.clock_ms()
+    waiting = (await service.mirrors.get(name)).visits.queue(urgent_first=False)
+    due = [visit for visit in waiting if rota.is_due(visit, organisation.rota, now_ms)]
+    if not due:
+        return 0
+    facts = await _facts(app, organisation, now_ms)
+    lately, count = rota.lately(waiting, organisation.rota, now_ms), 0
+    for visit in due:
+        to = rota.escalations(visit, facts, lately)
+        if to:
+            done = await service.command(system(name), visit.id, Escalate(to, len(visit.escalations)))
+            count += isinstance(done, Accepted) and done.event is not None
+            lately |= {one.id for one in to}
+    return count
+
+
+async def _facts(app: web.Application, organisation: Organisation, now_ms: int) -> rota.Facts:
+    accounts = await app[ACCOUNTS].list(organisation.id)
+    return rota.Facts(
+        organisation=organisation,
+        accounts=accounts,
+        present=await _present(app, organisation.id, accounts, now_ms),
+        channels=await staff.working(app, organisation.id),
+        now=datetime.fromtimestamp(now_ms / 1000, UTC),
+    )
+
+
+async def _present(
+    app: web.Application, organisation: str, accounts: Sequence[Account], now_ms: int
+) -> frozenset[str]:
+    """Return the ids of those who have a page open on any worker, or had a moment ago."""
+    ids = [account.id for account in accounts]
+    async with answering():
+        seen = await app[REDIS].zmscore(keys.HERE(organisation), ids) if ids else []
+    return frozenset(
+        one for one, seen_ms in zip(ids, seen, strict=True) if now_ms - (seen_ms or 0) < PRESENT_MS
+    )
+
+
+async def run(app: web.Application) -> None:
+    """Look for requests that nobody has claimed, until cancelled."""
+    while True:
+        with contextlib.suppress(UnavailableError):  # tried again in a moment
+            await escalate(app)
+        await asyncio.sleep(PERIOD_S)
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """Look for requests that nobody has claimed as long as the app lives; must come after signalling's clean-up."""
+    app[SUPERVISOR].keep("web.escalation", partial(run, app))
+    yield

@@ -1,0 +1,93 @@
+"""Decides which staff get a message because nobody has claimed a request, and when: the on-call rota, then the admins.
+
+Does no I/O: the accounts, who has a page open, and the time are arguments.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from signalling.visit.escalation import Escalation
+from signalling.visit.record import Role, Visit
+from signalling.visit.relations import is_licensed
+from signalling.visit.waiting_area import serves
+from web.identity.accounts import Account
+from web.organisations.opening_hours import is_open
+from web.organisations.settings import Organisation, Rota, Turn
+
+MINUTE_MS = 60_000
+
+
+class Facts(NamedTuple):
+    """What the decision needs besides the request. `channels`: those to staff that work at the organisation.
+
+    `present`: the ids of those who have a page open.
+    """
+
+    organisation: Organisation
+    accounts: Sequence[Account]
+    present: frozenset[str]
+    channels: frozenset[str]
+    now: datetime
+
+
+def is_due(visit: Visit, rota: Rota, now_ms: int) -> bool:
+    """Return whether the next person is to get a message about a waiting request now.
+
+    A person who cannot be reached is passed over at once: only a message that may have arrived is waited for.
+    """
+    last_ms = max((one.at_ms for one in visit.escalations if one.reached), default=0)
+    first_ms = visit.arrived_ms + rota.first_min * MINUTE_MS
+    return rota.first_min > 0 and now_ms >= max(first_ms, last_ms + rota.next_min * MINUTE_MS)
+
+
+def is_on_duty(organisation: Organisation, turn: Turn, at: datetime) -> bool:
+    """Return whether `at` (a time with time zone) is within the hours of a person's turn, on closed days too."""
+    return is_open(replace(organisation, hours=turn.hours, closed=()), at)
+
+
+def next_people(visit: Visit, facts: Facts) -> list[Account]:
+    """Return who gets the next message: the first of the rota at this hour, after the last one all administrators."""
+    may = {account.id: account for account in facts.accounts if _may(account, visit, facts)}
+    for turn in facts.organisation.rota.turns:
+        if turn.person in may and is_on_duty(facts.organisation, turn, facts.now):
+            return [may[turn.person]]
+    return [account for account in may.values() if account.role is Role.ADMIN]
+
+
+def channels_of(account: Account, working: frozenset[str]) -> tuple[str, ...]:
+    """Return the channels that the person has chosen and the organisation has."""
+    return tuple(channel for channel in account.channels if channel in working)
+
+
+def escalations(visit: Visit, facts: Facts, lately: frozenset[str]) -> tuple[Escalation, ...]:
+    """Return the next messages about a request; those who have got one about another request lately get none."""
+    return tuple(
+        Escalation(
+            id=account.id,
+            name=account.name,
+            channels=() if account.id in lately else channels_of(account, facts.channels),
+        )
+        for account in next_people(visit, facts)
+    )
+
+
+def lately(waiting: Sequence[Visit], rota: Rota, now_ms: int) -> frozenset[str]:
+    """Return the ids of the staff who have got a message about a waiting request within the rota's pace."""
+    since_ms = now_ms - rota.next_min * MINUTE_MS
+    return frozenset(
+        one.id for visit in waiting for one in visit.escalations if one.channels and one.at_ms > since_ms
+    )
+
+
+def _may(account: Account, visit: Visit, facts: Facts) -> bool:
+    """Return whether the person can get a message, has not got one about this request, and may claim it."""
+    known = any(one.id == account.id for one in visit.escalations)
+    if account.disabled or known or account.id in facts.present or not channels_of(account, facts.channels):
+        return False
+    licensed = not facts.organisation.policy.block_unlicensed or is_licensed(
+        account.states, visit.patient.state
+    )
+    return account.role is Role.ADMIN or (licensed and serves(account.areas, visit.area_id))

@@ -1,0 +1,22 @@
+/* Whom the server has written to because nobody had claimed a request, in words for its row. Pure. */
+import { clock } from "../shared/format.js";
+import { t, tn } from "../shared/text.js";
+
+/** So many people are named; more are counted. */
+const NAMED = 2;
+
+/**
+ * "Told: Dr Chen, 10:42": the last message, or those that left together; "" if there is none.
+ *
+ * @param {Protocol.EscalationPart[] | undefined} escalations
+ */
+export function escalationWords(escalations) {
+  const last = escalations?.at(-1);
+  if (!last || !escalations) return "";
+  const together = escalations.filter(({ at_ms }) => at_ms === last.at_ms);
+  const reached = together.filter((one) => one.reached);
+  const people = (reached.length ? reached : together).map(({ name }) => name);
+  const names = people.length > NAMED ? tn("{n} person", "{n} people", people.length) : people.join(", ");
+  const values = { names, time: clock(last.at_ms) };
+  return reached.length ? t("Told: {names}, {time}", values) : t("Not reached: {names}, {time}", values);
+}
