@@ -112,7 +112,8 @@ class Peer:
                 (RefusedError,),
             ),
             Target("stun", 6, Mutator(f"{seed} stun", stuns, _ATTRIBUTES, 560), self.binding),
-            Target("rtp", 9, Mutator(f"{seed} rtp", samples, tokens), self.rtp),
+            Target("rtp", 7, Mutator(f"{seed} rtp", samples, tokens), self.rtp),
+            Target("rtx", 4, Mutator(f"{seed} rtx", *_retransmissions(self.speaker, tokens)), self.rtp),
             Target("rtcp", 8, Mutator(f"{seed} rtcp", controls, blocks), self.rtcp),
             Target(
                 "answers",
@@ -215,6 +216,18 @@ def _packets(speaker: Speaker) -> tuple[list[bytes], list[bytes]]:
         b"\xff" * 12,
     ]
     return samples, tokens
+
+
+def _retransmissions(speaker: Speaker, tokens: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Return retransmissions (RFC 4588) of packets that the relay has, lacks and has forgotten, and padding alone."""
+    samples = []
+    for number, original in enumerate((600, 601, 590, 610, 0x7000, 0xFFFF, 0)):
+        payload = original.to_bytes(2, "big") + VP8_DELTA + b"x" * 99
+        ids = VP8_RTX.payload_type, 20 + number, 90_000, speaker.rtx_ssrc
+        samples.append(rtp.build(*ids, payload, transport_cc=20 + number))
+    padding = rtp.build(*ids, b"\0" * 9 + b"\x0a")
+    samples += [bytes((padding[0] | 0x20,)) + padding[1:], samples[0] + b"x" * 1300]
+    return samples, [*tokens, b"\x02\x58", b"\x02\x59", b"\x00\x00", b"\xff\xff"]
 
 
 def _controls(speaker: Speaker, party: Party) -> tuple[list[bytes], list[bytes]]:

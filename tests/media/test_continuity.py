@@ -238,3 +238,29 @@ async def test_a_party_that_does_not_take_h264_is_never_sent_it() -> None:
         a.video(2, key=True)
         await until(lambda: len(b.of(VIDEO)) == 1)
         assert not b.of(H264.payload_type)
+
+
+async def test_a_receivers_reports_reach_the_sender_in_its_own_numbers_and_tell_the_server_of_the_path() -> (
+    None
+):
+    async with call() as (stage, _a, b):
+        again = await stage.join("a")  # so that the numbers of both sides differ
+        again.video(500, key=True)
+        await until(lambda: len(b.of(VIDEO)) == 2)
+        shown = b.of(VIDEO)[-1]
+        assert shown.sequence != 500
+        again.send_rtcp(struct.pack("!BBHIIIIII", 0x80, 200, 6, again.video_ssrc, 7, 9 << 16, 0, 1, 1))
+        await until(lambda: bool(b.rtcp(200, 0)))
+        last_report = 7 << 16 | 9
+        block = (shown.ssrc, 64 << 24 | 3, 2 << 16 | shown.sequence, 900, last_report, 0)
+        b.send_rtcp(struct.pack("!BBHI6I", 0x81, 201, 7, b.video_ssrc, *block))
+        await until(lambda: bool(again.rtcp(201, 1)))
+        reported = struct.unpack("!6I", again.rtcp(201, 1)[0][8:])
+        assert reported[:2] == (again.video_ssrc, 64 << 24 | 3)
+        assert reported[2] & 0xFFFF == 500
+        assert reported[3:] == (900, last_report, 0)
+        quality = stage.parties["b"].quality()
+        assert quality.received["video"].loss == 0.25
+        assert quality.received["video"].jitter_ms == 10.0
+        assert quality.rtt_ms is not None
+        assert stage.parties["a"].quality().sent["video"].jitter_ms == 10.0
