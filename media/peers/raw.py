@@ -96,6 +96,7 @@ class RawPeer:
         self.answered_checks = self.received_checks = 0
         self.answers_checks = True
         self.takes_red = False
+        self.promises_nack = True  # its answer says that it sends lost packets again
         self.video_types: tuple[int, ...] = (
             VP8.payload_type,
             VP8_RTX.payload_type,
@@ -149,8 +150,9 @@ class RawPeer:
         ]
         if H264.payload_type in self.video_types:
             video.append(f"a=fmtp:{H264.payload_type} {H264.parameters}")
-        audio.append(f"a=rtcp-fb:{OPUS.payload_type} nack")
-        video.append(f"a=rtcp-fb:{VP8.payload_type} nack")
+        if self.promises_nack:
+            audio.append(f"a=rtcp-fb:{OPUS.payload_type} nack")
+            video.append(f"a=rtcp-fb:{VP8.payload_type} nack")
         if sources:
             audio.append(f"a=ssrc:{self.audio_ssrc} cname:probe")
             video += [

@@ -146,11 +146,12 @@ def is_answer(datagram: bytes, password: str) -> bool:
 class Path:
     """The network path to one browser: the nominated address, and all addresses that proved the password."""
 
-    __slots__ = ("_elsewhere", "_used_s", "address", "alive_s", "proven")
+    __slots__ = ("_elsewhere", "_used_s", "address", "alive_s", "checks", "proven")
 
     def __init__(self) -> None:
         self.address: Address | None = None
         self.proven: list[Address] = []
+        self.checks = 0  # the number of requests with the right password
         # the time in s of the last checked request or authenticated packet, from any address
         self.alive_s = 0.0
         self._used_s = 0.0  # the same, from `address`
@@ -164,6 +165,7 @@ class Path:
         address does not know it, and does not nominate again.
         """
         self.alive_s = now_s
+        self.checks += 1
         forgotten: list[Address] = []
         if address not in self.proven:
             self.proven.append(address)

@@ -58,6 +58,7 @@ class Stream:
         self._flushing = self._writing = False  # the output is sent in this turn; when the kernel has room
         self._drained = False
         self._ended = self._closed = False
+        self.broken = False  # True once the other side has announced a packet that is too long
         self._on_readable: Callable[[Stream], None] | None = None
         peer = sock.getpeername()
         self.address: Address = (peer[0], peer[1], "tcp")
@@ -81,6 +82,7 @@ class Stream:
             if held >= 2:
                 size = _SIZE.unpack_from(self._input, self._start)[0]
                 if size > PACKET_MAX:
+                    self.broken = True
                     break
                 if held >= 2 + size:
                     at = self._start + 2
@@ -204,6 +206,7 @@ class Listener:
         self._hosts: Counter[str] = Counter()
         self.accepted = 0
         self.refused = 0  # connections closed because there were too many, or none proved a password
+        self.broken = 0  # connections closed because of their framing
         for sock in sockets:
             self._loop.add_reader(sock.fileno(), self._accept, sock)
 
@@ -282,6 +285,7 @@ class Listener:
         self.close_stream(address)
 
     def _ended(self, stream: Stream) -> None:
+        self.broken += stream.broken
         self.close_stream(stream.address)
         self._on_end(stream.address)
 

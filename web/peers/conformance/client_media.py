@@ -1,23 +1,28 @@
 """The media of a client under test: a relay to connect to, and what the client does there.
 
-Knows one party, which joins again with each offer. Nobody else is in the room, so nothing is forwarded.
+Knows one party, which joins again with each offer, and a witness, who receives what the client sends and sends nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Final
 
-from media import Connected, Party, PartyEvent, PartyGoneError, Relay, SdpError
+from media import Connected, Kind, Party, PartyEvent, PartyGoneError, Relay, SdpError
+from media.peers.raw import RawPeer, ReceivedPacket
+from media.protocols.codecs import KINDS, RED
+from media.protocols.red import blocks
 from web.peers.conformance.judge import Judge
 
 CONNECT_S: Final = 10.0
 CONSENT_S: Final = 30.0  # RFC 7675 §5.1
 REPEATED_S: Final = 1.0  # in s; a check so soon after the connection may only repeat an earlier one
+AGAIN_S: Final = 3.0  # in s, from a request for a packet until it has come again
 
 
 class ClientMedia:
-    """See the module. Used in this order: `offer`, `accept`, `settled` until it is true, `decide`."""
+    """See the module. Used in this order: `offer`, `accept`, `settled` until it is true, `decide`, `close`."""
 
     def __init__(self, judge: Judge, relay: Relay) -> None:
         self.answered = False
@@ -27,12 +32,30 @@ class ClientMedia:
         self._connected_s: float | None = None
         self._checks = 0  # those before consent counts
         self._consents = False
+        self._witness: RawPeer | None = None
+        self._asked: dict[Kind, tuple[float, int]] = {}  # when, and how many packets had come again before
 
     def offer(self) -> str:
         """Return an offer for a new connection of the client."""
         self._connected_s = None
-        self._party = self._relay.room("conformance").join("client", self._take)
+        self._asked.clear()
+        room = self._relay.room("conformance")
+        self._party = room.join("client", self._take)
+        if self._witness is None:
+            self._witness = RawPeer(self._relay.binding)
+            self._witness.takes_red = True
+            self._witness.on_rtp = self._receive
+            asyncio.get_running_loop().add_reader(self._witness.udp.fileno(), self._witness.readable)
+            witness = room.join("witness", lambda _: None)
+            witness.accept(self._witness.answer(witness.offer()))
+            room.set_gate(True)
         return self._party.offer()
+
+    def close(self) -> None:
+        """Close the witness's socket."""
+        if self._witness is not None:
+            asyncio.get_running_loop().remove_reader(self._witness.udp.fileno())
+            self._witness.close()
 
     def accept(self, sdp: str) -> None:
         """Take the client's answer to the newest offer."""
@@ -52,12 +75,20 @@ class ClientMedia:
     def settled(self) -> bool:
         """Return True if there is nothing more to wait for."""
         now_s = time.monotonic()
-        if self._connected_s is None:
+        if self._witness is not None:
+            self._witness.tick(now_s)
+        if self._connected_s is None or self._party is None:
             return now_s - self._answered_s > CONNECT_S
+        checks = self._party.endpoint.path.checks
         if now_s - self._connected_s < REPEATED_S:
-            self._checks = self._relay.stats.stun
-        self._consents = self._relay.stats.stun > self._checks
-        return self._consents or now_s - self._connected_s > CONSENT_S
+            self._checks = checks
+        else:
+            self._ask(now_s)
+        self._consents = checks > self._checks
+        waits = any(
+            now_s - at_s < AGAIN_S and not self._came(kind) for kind, (at_s, _) in self._asked.items()
+        )
+        return (self._consents and not waits) or now_s - self._connected_s > CONSENT_S
 
     def decide(self) -> None:
         """Judge what the client has done since its answer."""
@@ -72,6 +103,41 @@ class ClientMedia:
         if connected:
             wanted = f"a further ICE check within {CONSENT_S:g} s"
             self._judge.holds("consent", self._consents, wanted, "none", "media.offer")
+        if self._relay.streams.accepted:
+            wanted = "packets of at most 1600 bytes, each after its length"
+            self._judge.holds(
+                "framing", not self._relay.streams.broken, wanted, "a longer one", "media.offer"
+            )
+        for kind in self._asked:
+            wanted = f"the requested packet of its {kind} again within {AGAIN_S:g} s"
+            self._judge.holds("nack", self._came(kind), wanted, "none", "a generic NACK (RFC 4585)")
+
+    def _ask(self, now_s: float) -> None:
+        """Request the newest packet of each kind once more, if the client says that it sends packets again."""
+        if self._party is None:
+            return
+        endpoint = self._party.endpoint
+        for kind in KINDS:
+            source = endpoint.current.get(kind)
+            if kind not in endpoint.mends or kind in self._asked or source is None or not source.settled:
+                continue
+            assert source.sink is not None  # as the witness is there
+            self._asked[kind] = now_s, self._repeated(kind)
+            newest = source.own_number(source.sink.sequence)
+            self._relay.forwarder.mender.miss(endpoint, source, newest + 1, 1, now_s)
+
+    def _came(self, kind: Kind) -> bool:
+        return self._repeated(kind) > self._asked[kind][1]
+
+    def _repeated(self, kind: Kind) -> int:
+        """Return how many packets have come again: as retransmissions, or as replays, which SRTP refuses."""
+        rtx = self._party.endpoint.current.get("rtx") if self._party is not None else None
+        return self._relay.stats.replayed + (rtx.packets if rtx is not None and kind == "video" else 0)
+
+    def _receive(self, packet: ReceivedPacket) -> None:
+        if packet.payload_type == RED.payload_type:
+            found = blocks(packet.packet, len(packet.packet))
+            self._judge.holds("red", bool(found), "RED of RFC 2198", packet.payload.hex(), "media.offer")
 
     def _take(self, event: PartyEvent) -> None:
         if isinstance(event, Connected):

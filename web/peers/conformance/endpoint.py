@@ -62,6 +62,7 @@ class Endpoint:
 
     async def __aexit__(self, *_: object) -> None:
         self._over.set()
+        self._media.close()
         await self._relay.close()
         await self._runner.cleanup()
 

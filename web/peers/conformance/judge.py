@@ -23,6 +23,7 @@ class Rule(NamedTuple):
 
 NEEDS_TOPIC: Final = "the client held no topic: let it subscribe to one"
 NEEDS_RETURN: Final = "the client did not come back"
+NEEDS_NACK: Final = "it offered no NACK, or sent no sound or picture"
 NEEDS_MEDIA: Final = "it did not join the media, or did not connect"
 
 RULES: Final[dict[str, Rule]] = {
@@ -70,6 +71,11 @@ RULES: Final[dict[str, Rule]] = {
     "media": Rule("media", "it answers an offer with SDP that can be used", "media", NEEDS_MEDIA),
     "connects": Rule("media", "it connects within 10 s of its answer", "media", NEEDS_MEDIA),
     "consent": Rule("media", "it goes on checking consent (RFC 7675)", "media", NEEDS_MEDIA),
+    "framing": Rule(
+        "media", "over TCP each packet has its length before it (RFC 4571)", "media", "it used no TCP"
+    ),
+    "red": Rule("media", "its RED is well formed (RFC 2198)", "media", "it sent no RED"),
+    "nack": Rule("media", "it sends again what it says it keeps (NACK)", "media", NEEDS_NACK),
 }
 
 
