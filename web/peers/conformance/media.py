@@ -139,12 +139,13 @@ async def paths(people: People) -> None:
     try:
         await connected(patient, visit, media)
         message = await provider.expect("media.path", what="of the patient’s connection")
-        provider.want(message == wanted, str(wanted), message)
+        provider.want(message.items() >= wanted.items(), f"{wanted}, and maybe more", message)
         await offered(
             await people.hello(people.patients[-1].browser, "patient"), visit
         )  # takes the media over
         message = await provider.expect("media.path", what="of the connection that was given up")
-        provider.want(message == wanted | {"path": "lost"}, str(wanted | {"path": "lost"}), message)
+        wanted["path"] = "lost"
+        provider.want(message.items() >= wanted.items(), f"{wanted}, and maybe more", message)
     finally:
         await media.close()
 
