@@ -5,6 +5,7 @@ Knows records in the store, sealed as they hold the keys of the browsers. Knows 
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -66,6 +67,14 @@ class Devices:
         place = _place(organisation, owner)
         devices = [msgspec.msgpack.decode(self._seal.open(data, place), type=Device) for data in found]
         return sorted(devices, key=lambda device: (device.added_ms, device.id))
+
+    async def owners(self, organisation: str, owners: Sequence[str]) -> list[str]:
+        """Return those of the owners that have a device."""
+        async with answering(), self._redis.pipeline(transaction=False) as pipeline:
+            for owner in owners:
+                pipeline.exists(self._kind(organisation, owner))
+            found = await pipeline.execute()
+        return [owner for owner, has_one in zip(owners, found, strict=True) if has_one]
 
     async def add(self, organisation: str, owner: str, device: Device) -> bool:
         """Keep a device in place of the same one before; return False if there are too many."""

@@ -74,7 +74,7 @@ async def _facts(app: web.Application, organisation: Organisation, now_ms: int) 
         organisation=organisation,
         accounts=accounts,
         present=await _present(app, organisation.id, accounts, now_ms),
-        channels=await staff.working(app, organisation.id),
+        channels=await staff.channels_of(app, organisation.id, accounts),
         now=datetime.fromtimestamp(now_ms / 1000, UTC),
     )
 

@@ -3,7 +3,7 @@
 Does no I/O: the accounts, who has a page open, and the time are arguments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,15 +21,15 @@ MINUTE_MS = 60_000
 
 
 class Facts(NamedTuple):
-    """What the decision needs besides the request. `channels`: those to staff that work at the organisation.
+    """What the decision needs besides the request.
 
-    `present`: the ids of those who have a page open.
+    `present`: the ids of those who have a page open. `channels`: those that reach a person, by the id.
     """
 
     organisation: Organisation
     accounts: Sequence[Account]
     present: frozenset[str]
-    channels: frozenset[str]
+    channels: Mapping[str, tuple[str, ...]]
     now: datetime
 
 
@@ -57,18 +57,13 @@ def next_people(visit: Visit, facts: Facts) -> list[Account]:
     return [account for account in may.values() if account.role is Role.ADMIN]
 
 
-def channels_of(account: Account, working: frozenset[str]) -> tuple[str, ...]:
-    """Return the channels that the person has chosen and the organisation has."""
-    return tuple(channel for channel in account.channels if channel in working)
-
-
 def escalations(visit: Visit, facts: Facts, lately: frozenset[str]) -> tuple[Escalation, ...]:
     """Return the next messages about a request; those who have got one about another request lately get none."""
     return tuple(
         Escalation(
             id=account.id,
             name=account.name,
-            channels=() if account.id in lately else channels_of(account, facts.channels),
+            channels=() if account.id in lately else facts.channels[account.id],
         )
         for account in next_people(visit, facts)
     )
@@ -85,7 +80,7 @@ def lately(waiting: Sequence[Visit], rota: Rota, now_ms: int) -> frozenset[str]:
 def _may(account: Account, visit: Visit, facts: Facts) -> bool:
     """Return whether the person can get a message, has not got one about this request, and may claim it."""
     known = any(one.id == account.id for one in visit.escalations)
-    if account.disabled or known or account.id in facts.present or not channels_of(account, facts.channels):
+    if account.disabled or known or account.id in facts.present or not facts.channels.get(account.id):
         return False
     licensed = not facts.organisation.policy.block_unlicensed or is_licensed(
         account.states, visit.patient.state

@@ -3,8 +3,8 @@
 A person chooses the channels in their preferences. `rota.py` decides who gets a message, `escalation.py` sends it.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from aiohttp import web
 
@@ -19,8 +19,8 @@ from signalling.visit.waiting_area import serves
 from web.channels.messages import Message, digits, jobs_of
 from web.channels.messages import Resolver as Write
 from web.identity.accounts import Account
-from web.keys import ACCOUNTS, SERVICE, TEXT_SERVICES
-from web.languages.i18n import N_, SOURCE, languages, ngettext, using
+from web.keys import ACCOUNTS, PUSH, SERVICE, TEXT_SERVICES
+from web.languages.i18n import SOURCE, languages, ngettext, using
 from web.organisations.settings import Organisation
 
 WAITING = "waiting"
@@ -28,27 +28,36 @@ VALID_MS = 30 * 60_000
 """For how long a message to staff may still leave."""
 
 
-class Channel(NamedTuple):
-    """A channel to staff: its choice in the preferences, and a function that returns whether an organisation has it."""
+Reach = Callable[[web.Application, str, Sequence[Account]], Awaitable[frozenset[str]]]
+"""Returns the ids of those accounts of an organisation that have chosen a channel and that it can reach.
 
-    label: str
-    works: Callable[[web.Application, str], Awaitable[bool]]
-
-
-async def _has_text_service(app: web.Application, organisation: str) -> bool:
-    return await app[TEXT_SERVICES].get(organisation) is not None
+Raises `UnavailableError`."""
 
 
-CHANNELS: Mapping[str, Channel] = {
-    "text": Channel(
-        N_("Send me a text message when a patient waits and I have no page open"), _has_text_service
-    ),
-}
+async def _by_text(app: web.Application, organisation: str, accounts: Sequence[Account]) -> frozenset[str]:
+    service = await app[TEXT_SERVICES].get(organisation)
+    return frozenset(account.id for account in accounts if service is not None and account.texts)
 
 
-async def working(app: web.Application, organisation: str) -> frozenset[str]:
-    """Return the channels to staff that work at the organisation. Raises `UnavailableError`."""
-    return frozenset([kind for kind, channel in CHANNELS.items() if await channel.works(app, organisation)])
+async def _by_push(app: web.Application, organisation: str, accounts: Sequence[Account]) -> frozenset[str]:
+    """Whoever has added a device in their preferences has chosen notifications."""
+    found = await app[PUSH].staff.owners(organisation, [account.id for account in accounts])
+    return frozenset(found)
+
+
+REACHES: Mapping[str, Reach] = {"text": _by_text, "push": _by_push}
+"""The channels to staff."""
+
+
+async def channels_of(
+    app: web.Application, organisation: str, accounts: Sequence[Account]
+) -> dict[str, tuple[str, ...]]:
+    """Return the channels of each account, by its id. Raises `UnavailableError`."""
+    reached = {kind: await reach(app, organisation, accounts) for kind, reach in REACHES.items()}
+    return {
+        account.id: tuple(kind for kind, people in reached.items() if account.id in people)
+        for account in accounts
+    }
 
 
 def messages(queues: Mapping[str, Jobs]) -> service.Consequences:

@@ -91,8 +91,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the person wants desktop notifications, if the browser allows them."""
     phone: str = ""
     """The number for text messages to the person: E.164 with spaces, or ""."""
-    channels: tuple[str, ...] = ()
-    """The channels by which the person wants messages when a patient waits and they have no page open."""
+    texts: bool = False
+    """Whether the person wants a text message when a patient waits and they have no page open."""
     language: str = ""
     """The language of their mails; "" means the organisation's first language."""
     second_factor: bool = False
@@ -295,11 +295,11 @@ class Accounts:
         notify: bool,
         language: str,
         phone: str,
-        channels: tuple[str, ...],
+        texts: bool,
     ) -> Account:
         """Store the person's own preferences; no session ends. Raises AccountError if the account does not exist."""
         chosen: dict[str, Any] = {"mail_assigned": mail_assigned, "notify": notify, "language": language}
-        chosen |= {"phone": phone, "channels": channels}
+        chosen |= {"phone": phone, "texts": texts}
         return await self._change(organisation, email, ends_sessions=False, **chosen)
 
     async def _clinic(self, organisation: str) -> tuple[str, ...]:

@@ -17,10 +17,11 @@ from tests.web.pages.setup.test_areas import arrives
 from tests.web.site import FORM, LIND, OSEI, Site, settings_for
 from web import jobs
 from web.channels import escalation, rota, staff
+from web.channels.devices import Device
 from web.channels.escalation import escalate
 from web.channels.messages import Message
 from web.channels.text_service import Service
-from web.keys import ACCOUNTS, JOB_QUEUES, ORGANISATIONS, REDIS, SERVICE, TEXT_SERVICES
+from web.keys import ACCOUNTS, JOB_QUEUES, ORGANISATIONS, PUSH, REDIS, SERVICE, TEXT_SERVICES
 from web.organisations.settings import Area, Rota, Turn
 
 ALWAYS = ((("00:00", "24:00"),),) * 7
@@ -43,7 +44,7 @@ def of(*people: str) -> Rota:
 
 async def chooses(site: Site, email: str, **fields: Any) -> None:
     """Choose text messages for a member of staff."""
-    chosen = {"language": "en", "phone": "+1 512 555 0150", "channels": ("text",), **fields}
+    chosen = {"language": "en", "phone": "+1 512 555 0150", "texts": True, **fields}
     await site.app[ACCOUNTS].prefer("demo", email, mail_assigned=False, notify=True, **chosen)
 
 
@@ -80,7 +81,7 @@ async def test_f41_a_provider_without_a_page_gets_a_text_message_then_the_next_a
         await site.app[TEXT_SERVICES].put("demo", Service(there.url, "Robin Hale", 1))
         osei, admin = site.person(), await desk(site)
         await osei.sign_in(OSEI)
-        form = {"phone": "512 555 0150", "text": "yes", "language": "en"}
+        form = {"phone": "512 555 0150", "texts": "yes", "language": "en"}
         assert (await osei.post(MINE, form)).status == 303
         assert "The service has taken the message." in await (await osei.post(f"{MINE}/text")).text()
         assert [number for number, _ in there.taken] == ["15125550150"]
@@ -154,6 +155,25 @@ async def test_f41_somebody_with_an_open_page_is_passed_over_and_a_claim_ends_th
     await site.app[SERVICE].command(ROBIN, visit.id, Claim())
     assert await write(clinic, payload) is None
     assert await escalate(site.app) == 0
+
+
+async def test_f41_a_device_is_a_channel_and_so_are_text_messages_while_the_clinic_has_a_service(
+    site: Site,
+) -> None:
+    async def channels() -> list[tuple[str, ...]]:
+        accounts = await site.app[ACCOUNTS].list("demo")
+        found = await staff.channels_of(site.app, "demo", accounts)
+        return [found[person] for person in ("u_osei", "u_lind")]
+
+    await chooses(site, OSEI)
+    device = Device("https://push.example/1", "p256dh", "auth", "Firefox, Linux", 1)
+    for person in ("u_osei", "u_lind"):
+        await site.app[PUSH].staff.add("demo", person, device)
+    assert await channels() == [("push",), ("push",)]
+    await site.app[TEXT_SERVICES].put("demo", SERVICE_OF_NOBODY)
+    assert await channels() == [("text", "push"), ("push",)]
+    await site.app[PUSH].staff.drop("demo", "u_lind", device.id)
+    assert await channels() == [("text", "push"), ()]
 
 
 async def test_f41_a_message_counts_the_requests_that_its_reader_may_see_in_their_language(

@@ -143,7 +143,7 @@ async def test_an_assigned_provider_gets_a_mail_only_if_they_wish(valkey_url: st
                 notify=True,
                 language="en",
                 phone="",
-                channels=(),
+                texts=False,
             )
             await site.person().sign_in(account.email)
             actor = Actor(organisation="demo", id=person, name=account.name, role=Role.PROVIDER)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from msgspec.structs import replace
 
-from web.channels.rota import channels_of
-from web.channels.staff import WAITING, working
+from signalling.visit.record import Role
+from web.channels.staff import WAITING, channels_of
 from web.identity.accounts import Account
 from web.keys import ACCOUNTS, JOBS
 from web.languages.i18n import N_, day_names, gettext
@@ -136,7 +136,7 @@ async def save_rota(request: web.Request) -> web.Response:
 async def _context(
     request: web.Request, organisation: Organisation, accounts: Sequence[Account]
 ) -> dict[str, Any]:
-    offered = await working(request.app, organisation.id)
+    channels = await channels_of(request.app, organisation.id, accounts)
     in_rota = {turn.person for turn in organisation.rota.turns}
     given_up = [
         (at_ms, job.payload)
@@ -147,18 +147,21 @@ async def _context(
         "numbers": [(name, gettext(row.label), gettext(row.help)) for name, row in NUMBERS.items()],
         "day_names": day_names(),
         "people": [(one.id, one.name) for one in accounts if not one.disabled and one.id not in in_rota],
-        "notes": {one.id: _note(one, offered) for one in accounts},
+        "notes": {one.id: _note(one, channels[one.id]) for one in accounts},
+        "no_admin": not any(
+            channels[one.id] for one in accounts if one.role is Role.ADMIN and not one.disabled
+        ),
         "unreached": [
             (when(at_ms, organisation), payload["name"]) for at_ms, payload in given_up[: -SHOWN - 1 : -1]
         ],
     }
 
 
-def _note(account: Account, offered: frozenset[str]) -> str:
+def _note(account: Account, channels: tuple[str, ...]) -> str:
     """Return why a person of the rota gets no message, "" if they do."""
     if account.disabled:
         return gettext("This account is disabled: the person gets no message.")
-    if not channels_of(account, offered):
+    if not channels:
         return gettext("Has not chosen in their settings how to get messages: the rota goes on to the next.")
     return ""
 

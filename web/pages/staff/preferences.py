@@ -4,7 +4,6 @@ Knows one page with several forms. The values are stored in the account; everyon
 needs the old one; wrong guesses count like those at the sign-in. Changing it ends every other sign-in.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 
 from web.appointments import feeds
 from web.audit.noting import noted
-from web.channels import staff, texts
+from web.channels import texts
 from web.errors import BlockedError, BusyError
 from web.identity.accounts import Account
 from web.identity.visitors import require, sign_in
@@ -53,7 +52,7 @@ async def save(request: web.Request) -> web.Response:
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     posted = await read_form(request)
-    offered = await staff.working(request.app, organisation.id)
+    offered = await _has_texts(request, organisation)
     typed = posted.get("phone", "").strip()[:40]
     number = phone_number(typed, organisation.country)
     language = posted.get("language", "")
@@ -63,23 +62,18 @@ async def save(request: web.Request) -> web.Response:
         notify=posted.get("notify") == "yes",
         language=language if language in languages() else "",
         phone=typed if number is None else number.dialled,
-        channels=_channels(posted, account, offered),
+        # While the clinic has no service, the choice is not shown and stays.
+        texts="texts" in posted if offered else account.texts,
     )
-    if number is None and (typed or "text" in chosen.channels):
+    if number is None and (typed or chosen.texts):
         said = gettext("Write a phone number with area code, for example %(example)s.")
         wrong = ("phone", said % {"example": example(organisation.country)})
         return await _page(request, organisation, chosen, wrong=wrong, status=422)
-    fields = ("mail_assigned", "notify", "language", "phone", "channels")
+    fields = ("mail_assigned", "notify", "language", "phone", "texts")
     await request.app[ACCOUNTS].prefer(
         organisation.id, account.email, **{name: getattr(chosen, name) for name in fields}
     )
     raise web.HTTPSeeOther(f"/{organisation.id}/staff/preferences?saved")
-
-
-def _channels(posted: Mapping[str, str], account: Account, offered: frozenset[str]) -> tuple[str, ...]:
-    """Return the chosen channels; one that the clinic does not have now stays as it was chosen."""
-    before = {kind for kind in account.channels if kind not in offered}
-    return tuple(kind for kind in staff.CHANNELS if kind in before or (kind in offered and kind in posted))
 
 
 async def try_text(request: web.Request) -> web.Response:
@@ -143,6 +137,10 @@ async def change_feed(request: web.Request) -> web.Response:
     raise web.HTTPSeeOther(f"/{organisation.id}/staff/preferences?saved")
 
 
+async def _has_texts(request: web.Request, organisation: Organisation) -> bool:
+    return await request.app[TEXT_SERVICES].get(organisation.id) is not None
+
+
 async def _feed_url(request: web.Request, organisation: Organisation, account: Account) -> str | None:
     found = await request.app[FEEDS].of(organisation.id, account.id)
     if found is None:
@@ -168,7 +166,6 @@ async def _page(
     status: int = 200,
 ) -> web.Response:
     chosen = account.language or current()
-    offered = await staff.working(request.app, organisation.id)
     number = phone_number(account.phone, organisation.country)
     context: dict[str, Any] = {
         "saved": saved,
@@ -179,11 +176,8 @@ async def _page(
         "notify": account.notify,
         "tried": tried,
         "phone": account.phone if number is None else number.shown,
-        "channels": [
-            (kind, gettext(channel.label), kind in account.channels)
-            for kind, channel in staff.CHANNELS.items()
-            if kind in offered
-        ],
+        "texts": account.texts,
+        "offered": await _has_texts(request, organisation),
         "feed": await _feed_url(request, organisation, account),
         "choices": [(code, found.name, code == chosen) for code, found in languages().items()],
     }

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from tests.web.pages.setup.desk import Desk, desk
 from tests.web.pages.setup.test_frame import stored
 from tests.web.site import LIND, Site
+from web.channels.devices import Device
 from web.channels.text_service import Service
 from web.errors import OrganisationError
-from web.keys import ACCOUNTS, TEXT_SERVICES
+from web.keys import ACCOUNTS, PUSH, TEXT_SERVICES
 from web.organisations.settings import Rota, Turn, validated
 
 NO_CHANNEL = "Has not chosen in their settings"
@@ -87,6 +88,7 @@ async def test_f41_the_page_says_who_of_the_rota_gets_no_message(site: Site) -> 
         return await (await admin.person.get(f"{admin.home}/rota")).text()
 
     assert NO_CHANNEL in await page()
+    assert "No administrator has chosen" in await page()
     accounts = site.app[ACCOUNTS]
     await accounts.prefer(
         "demo",
@@ -95,9 +97,13 @@ async def test_f41_the_page_says_who_of_the_rota_gets_no_message(site: Site) -> 
         notify=True,
         language="",
         phone="+1 512 555 0150",
-        channels=("text",),
+        texts=True,
     )
     assert NO_CHANNEL not in await page()
+    await site.app[PUSH].staff.add(
+        "demo", "u_admin", Device("https://push.example/1", "p", "a", "Firefox", 1)
+    )
+    assert "No administrator has chosen" not in await page()
     assert "0150" not in await page(), "the number is the person's own"
     await site.app[TEXT_SERVICES].drop("demo")
     assert NO_CHANNEL in await page()

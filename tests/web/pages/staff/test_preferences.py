@@ -36,17 +36,17 @@ async def test_staff_choose_whether_assignments_are_mailed_and_in_which_language
 
 
 @pytest.mark.parametrize(
-    ("fields", "phone", "channels"),
+    ("fields", "phone", "chosen"),
     [
-        ({"phone": "512-555-0150", "text": "yes"}, "+1 512 555 0150", ("text",)),
-        ({"phone": "+44 20 7946 0958"}, "+44 20 7946 0958", ()),
-        ({"phone": ""}, "", ()),
-        ({"phone": "12", "text": "yes"}, None, ()),
-        ({"phone": "", "text": "yes"}, None, ()),
+        ({"phone": "512-555-0150", "texts": "yes"}, "+1 512 555 0150", True),
+        ({"phone": "+44 20 7946 0958"}, "+44 20 7946 0958", False),
+        ({"phone": ""}, "", False),
+        ({"phone": "12", "texts": "yes"}, None, False),
+        ({"phone": "", "texts": "yes"}, None, False),
     ],
 )
 async def test_f41_staff_choose_text_messages_with_a_number_of_the_clinics_country(
-    site: Site, fields: dict[str, str], phone: str | None, channels: tuple[str, ...]
+    site: Site, fields: dict[str, str], phone: str | None, chosen: bool
 ) -> None:
     await site.app[TEXT_SERVICES].put("demo", Service("json://127.0.0.1:9/{phone}", "Robin Hale", 1))
     person = site.person()
@@ -54,13 +54,13 @@ async def test_f41_staff_choose_text_messages_with_a_number_of_the_clinics_count
     answer = await person.post("/demo/staff/preferences", {**fields, "language": "es"})
     account = await site.app[ACCOUNTS].get("demo", "u_osei")
     assert account is not None
-    assert (account.phone, account.channels) == (phone or "", channels)
+    assert (account.phone, account.texts) == (phone or "", chosen)
     assert answer.status == (422 if phone is None else 303)
     if phone is None:
         text = await answer.text()
         assert "Write a phone number with area code" in text
         assert f'name="phone" type="tel" autocomplete="tel" maxlength="40" value="{fields["phone"]}"' in text
-        assert 'name="text" value="yes" checked' in text
+        assert 'name="texts" value="yes" checked' in text
 
 
 async def test_f41_a_clinic_without_a_text_service_offers_none_and_keeps_what_was_chosen(site: Site) -> None:
@@ -73,17 +73,17 @@ async def test_f41_a_clinic_without_a_text_service_offers_none_and_keeps_what_wa
         notify=True,
         language="",
         phone="+1 512 555 0150",
-        channels=("text",),
+        texts=True,
     )
     page = await (await person.get("/demo/staff/preferences")).text()
-    assert 'name="text"' not in page
+    assert 'name="texts"' not in page
     assert "when an administrator has set up a service" in page
     answer = await person.post("/demo/staff/preferences/text")
     assert (answer.status, answer.headers["Location"]) == (303, "/demo/staff/preferences")
     await person.post("/demo/staff/preferences", {"phone": "512 555 0150"})
     account = await accounts.get("demo", "u_osei")
     assert account is not None
-    assert account.channels == ("text",)
+    assert account.texts
 
 
 async def test_f41_test_messages_to_oneself_are_limited(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ async def test_f41_test_messages_to_oneself_are_limited(site: Site, monkeypatch:
     await site.app[TEXT_SERVICES].put("demo", Service("json://127.0.0.1:9/{phone}", "Robin Hale", 1))
     person = site.person()
     await person.sign_in(OSEI)
-    await person.post("/demo/staff/preferences", {"phone": "512 555 0150", "text": "yes"})
+    await person.post("/demo/staff/preferences", {"phone": "512 555 0150", "texts": "yes"})
     answers = [await person.post("/demo/staff/preferences/text") for _ in range(6)]
     assert [answer.status for answer in answers] == [200] * 5 + [429]
     assert "The service did not take the message." in await answers[0].text()
