@@ -109,8 +109,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Everybody who is heard: party -> stream, the one opposite among them (as `remote` where the server has
-   * not named them).
+   * The streams of all other parties, by party; the opposite one is `remote` if the server has not named it.
    */
   get remotes() {
     return this.#remotes;
@@ -186,13 +185,13 @@ export class MediaSession extends Target {
     return this.#own.show(track);
   }
 
-  /** Back to black and silence. */
+  /** Send black and silence from now on. */
   stop() {
     this.#own.stop();
   }
 
   /**
-   * Camera or microphone off and on. Outlives device switches and new connections.
+   * Switch the camera or microphone off or on. It stays so after a change of device or connection.
    *
    * @param {DeviceKind} kind
    * @param {boolean} muted
@@ -221,7 +220,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * How the call is: { words: "good" | "fair" | "poor" | "lost", rtt_ms, loss (0-1), bitrate (bit/s
+   * The quality of the call: { words: "good" | "fair" | "poor" | "lost", rtt_ms, loss (0-1), bitrate (bit/s
    * received), freezes, framesDecoded, framesPerSecond, audioEnergy, packetsReceived, framesSent }. Rates are
    * over the time since the last call of this.
    */

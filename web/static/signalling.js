@@ -119,7 +119,7 @@ export class SignallingClient extends Target {
     } else if (this.status === "retrying" || moved) this.#open();
   }
 
-  /** Leave for good. */
+  /** Close the connection for good. */
   bye() {
     this.#left = true;
     if (this.status === "open") this.#write({ type: "bye", id: this.#next++ });
@@ -159,9 +159,9 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * Hold a topic: `handler(message)` gets the whole state first and then each change, in order and none
-   * twice, also across lost sockets. `refused(error)` is called when the server does not allow it (any more).
-   * Returns a function that lets go.
+   * Subscribe to a topic: `handler(message)` gets the whole state first and then each change, in order and
+   * none twice, also across lost sockets. `refused(error)` is called when the server does not allow it (any
+   * more). Returns a function that ends the subscription.
    *
    * @template {keyof Protocol.Topics} Name
    * @param {Name} name

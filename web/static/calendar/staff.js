@@ -16,7 +16,7 @@ async function look() {
   looking = true;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.redirected) return location.reload(); // signed out meanwhile
+    if (answer.redirected) return location.reload(); // the person has signed out meanwhile
     const fresh = new DOMParser()
       .parseFromString(await answer.text(), "text/html")
       .querySelector("#bookings");

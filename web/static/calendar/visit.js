@@ -3,7 +3,7 @@
 import "../pages/form.js";
 import { forgetDrafts } from "../shared/drafts.js";
 
-forgetDrafts(); // the form has done its work
+forgetDrafts(); // the draft of the sent form is not needed any more
 /** @type {HTMLElement | null} */
 const early = document.querySelector("#early");
 const LONGEST_MS = 2 ** 31 - 1;

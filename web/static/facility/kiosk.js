@@ -8,7 +8,7 @@ import { t } from "../shared/text.js";
 import { ask } from "../shared/ui.js";
 
 const EVERY_MS = 3_000;
-forgetDrafts(); // also of other forms of this tab, because other people use this device
+forgetDrafts(); // all drafts of this tab: several people use this device
 
 const rows = one("#rows", HTMLElement);
 const { list = "", cleared = "" } = rows.dataset;
@@ -48,7 +48,7 @@ async function refresh() {
   const news = called().filter((text) => !before.has(text));
   if (!news.length) return;
   said.textContent = news.join(". ");
-  if (navigator.userActivation?.hasBeenActive) playNotes().catch(() => {}); // before, browsers forbid it
+  if (navigator.userActivation?.hasBeenActive) playNotes().catch(() => {}); // forbidden before a press
 }
 
 /**

@@ -34,7 +34,7 @@ const bar = inEach(() => ({
 
 /** @type {Protocol.VisitPart | null} */
 let visit = null;
-let gone = false; // dismissed, or never a guest of this visit
+let gone = false; // the guest was dismissed, or never belonged to this visit
 let away = false; // left by the guest's own button
 /** @type {Session | null} */
 let session = null;

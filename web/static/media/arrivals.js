@@ -19,7 +19,7 @@ export class Arrivals {
   #came = new Set();
   #read_ms = 0;
 
-  /** The next reports are of another connection, whose counters begin at 0. */
+  /** Forget the last reports: the next ones are of another connection, whose counters begin at 0. */
   restart() {
     this.#changed.clear();
   }

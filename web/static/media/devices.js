@@ -147,7 +147,7 @@ export class OwnDevices {
       return result;
     }
     try {
-      await this.#acquire(needed); // both in one request: the browser asks the person once
+      await this.#acquire(needed); // one request for both, so that the browser asks the person once
     } catch (error) {
       for (const kind of needed) result[kind] = reasonOf(error);
       if (needed.length > 1) {
@@ -202,8 +202,7 @@ export class OwnDevices {
         return reasonOf(error);
       }
     }
-    // Some phones open one camera at a time: let go of the old one first, and take it back if that was in
-    // vain.
+    // Some phones open one camera at a time: stop the old one first, and open it again if the new one fails.
     this.#live[kind]?.stop();
     for (const wanted of [deviceId, before]) {
       this.#wanted[kind] = wanted;
@@ -211,7 +210,7 @@ export class OwnDevices {
         await this.#acquire([kind]);
         return wanted === deviceId ? "on" : "busy";
       } catch {
-        // Then the other one.
+        // The loop tries the other device.
       }
     }
     return "busy";
@@ -223,14 +222,14 @@ export class OwnDevices {
     this.#apply();
   }
 
-  /** Back to black and silence. */
+  /** Send black and silence from now on. */
   stop() {
     this.#started = false;
     this.#apply();
   }
 
   /**
-   * Camera or microphone off and on. Outlives device switches and new connections.
+   * Switch the camera or microphone off or on. It stays so after a change of device or connection.
    *
    * @param {DeviceKind} kind
    * @param {boolean} muted
@@ -259,7 +258,7 @@ export class OwnDevices {
     return Boolean(this.#live[kind]?.muted);
   }
 
-  /** Let go of camera and microphone for good. */
+  /** Release camera and microphone. Nothing works afterwards. */
   close() {
     this.#closed = true;
     globalThis.navigator.mediaDevices?.removeEventListener("devicechange", this.#onDeviceChange);
@@ -294,7 +293,7 @@ export class OwnDevices {
   async #adopt(kind, track) {
     const [live, sent] = [this.#live[kind], this.#sent[kind]];
     const clone = track.clone();
-    clone.enabled = false; // before anything can send the track
+    clone.enabled = false; // must come before anything can send the track
     if (kind === "audio" && "contentHint" in clone) clone.contentHint = "speech";
     track.addEventListener("ended", () => this.#lost(kind, track));
     for (const type of ["mute", "unmute"]) {

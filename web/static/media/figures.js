@@ -19,7 +19,7 @@ export class Figures {
    *   framesDecoded: number } | null} */
   #before = null;
 
-  /** The next reports are of another connection, whose counters began at 0. */
+  /** Forget the last report: the next one is of another connection, whose counters began at 0. */
   restart() {
     this.#before = null;
   }

@@ -1,4 +1,4 @@
-/* Small comforts for the server-rendered forms: a form is sent once, and a failed form moves the focus to
+/* Small improvements of the server-rendered forms: a form is sent once, and a failed form moves the focus to
    its first error. The forms work without this. */
 
 /** @type {HTMLElement | null} */

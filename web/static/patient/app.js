@@ -1,5 +1,6 @@
-/* The patient's one page: setup guide, waiting room, video session page, after. The visit's state on the
-   server decides which of them is shown, so that a claim needs neither a reload nor a click. */
+/* The patient's one page: setup guide, waiting room, video session page, and the page after the visit. The
+   visit's state on the server decides which of them is shown, so that a claim needs neither a reload nor a
+   click. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { Chat } from "../shared/chat.js";
@@ -54,7 +55,7 @@ const chat = new Chat(client, boot.visit, "patient", wrote);
 /** @type {Session | null} */
 let session = null;
 let busy = false;
-let slow = false; // the opening takes long: show that
+let slow = false; // true: show that the opening of the visit takes long
 /** @type {string | null} the id of the step open beside the call */
 let beside = null;
 
@@ -74,11 +75,12 @@ function phase() {
   return state.info.guide_done && !hashStep() ? "waiting" : "guide";
 }
 
-/** The visit was open on this page, and the server does not have it any more. */
+/** True if the visit was open on this page, and the server has lost it. */
 const wasLost = () => state.gone && state.visit && state.visit.status !== "ended";
 
 /**
- * Go from one step to another, on a page of its own or beside the call. `move` goes there; null is the end.
+ * Go from one step to another, on a page of its own or beside the call. `move(step)` shows the next step;
+ * `move(null)` is called after the last one.
  *
  * @param {Protocol.Step} step
  * @param {Protocol.Step | "done"} to
@@ -229,7 +231,7 @@ function wrote(line) {
 /** @type {string | undefined} the id of the waiting area; undefined until it is known */
 let waitsIn;
 
-/** Staff moved the patient to another waiting area: said once; the waiting room goes on to say where. */
+/** Show a message if staff have moved the patient to another waiting area. */
 function followArea() {
   if (!state.visit) return;
   const { area, status } = state.visit;
@@ -378,6 +380,6 @@ setTimeout(() => {
   slow = true;
   redraw();
 }, SLOW_MS);
-forgetDrafts(); // the form has done its work
+forgetDrafts(); // the draft of the sent form is not needed any more
 chat.start();
 page.begin();

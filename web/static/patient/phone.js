@@ -53,7 +53,7 @@ export class Phone {
 
   view() {
     const busy = String(this.#asking);
-    const phone = matchMedia("(pointer: coarse)").matches; // it cannot photograph its own screen
+    const phone = matchMedia("(pointer: coarse)").matches; // a phone cannot scan the code on its own screen
     return html`<section class="card stack phone">
       <h2>${phone ? t("Continue on another device") : t("Continue on your phone")}</h2>
       <p class="small quiet">

@@ -1,7 +1,7 @@
-/* Which visit a tab shows, where this browser follows several: its own again after a reload. */
+/* Chooses the visit that a tab shows if this browser follows several: after a reload, the same one again. */
 
 /**
- * The id of the visit that this tab has shown before and should show again, or null for the one it was given.
+ * Return the id of the visit that this tab has shown before; null if the page's own visit is to be shown.
  *
  * @param {{ visit: string, visits: string[], home: string }} boot
  * @param {boolean} asked the address says which visit it is
@@ -13,7 +13,7 @@ export function ownOfTab({ visit, visits, home }, asked, storage = sessionStorag
     if (!asked && kept && kept !== visit && visits.includes(kept)) return kept;
     storage.setItem(`visit:${home}`, visit);
   } catch {
-    // The tab may keep nothing: it shows the last one.
+    // The browser forbids storage: the tab shows the page's own visit.
   }
   return null;
 }

@@ -52,7 +52,7 @@ export class PatientVisit extends EventTarget {
     this.#hold();
   }
 
-  /** The case and the place, which the server shows only while the visit is open. */
+  /** Subscribe to the case and the place, which the server sends only while the visit is open. */
   #hold() {
     this.#drops = [
       this.#client.subscribe(`case/${this.id}`, (message) => this.#set({ info: message.case })),
@@ -128,7 +128,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Leave a step. Returns false where its answer must be put right first (only asked for when going forward).
+   * Leave a step. Returns false if its answer must be corrected first, which is required only when going
+   * forward.
    *
    * @param {Protocol.Step} step
    * @param {{ forward: boolean }} how
@@ -152,8 +153,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * The last step was left. Returns the id of a step that is still missing, or null when the guide is
-   * complete.
+   * Finish the guide after its last step. Returns the id of a step that is still missing, or null when the
+   * guide is complete.
    *
    * @returns {Promise<string | null>}
    */
@@ -170,7 +171,7 @@ export class PatientVisit extends EventTarget {
     }
   }
 
-  /** Leave the line for good. */
+  /** Withdraw from the queue; this ends the visit. */
   withdraw() {
     return this.#client.request({ type: "visit.withdraw", visit: this.id });
   }

@@ -8,7 +8,7 @@ import { inEach, t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
 /**
- * The ring round the place: full when next, emptier the further back. It says nothing that the words do not.
+ * Draws a ring around the place: full for the next patient, emptier for later ones. The text says the same.
  *
  * @param {number | null} place
  * @param {number} waiting

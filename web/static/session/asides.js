@@ -66,7 +66,7 @@ export class Asides {
     this.#chat.look(which === "chat");
     if (which === "chat") clearToasts();
     this.#redraw();
-    // On a narrow page it is below the call.
+    // On a narrow page the panel is below the call.
     if (which) setTimeout(() => this.#element?.scrollIntoView({ block: "nearest" }));
   }
 
@@ -88,19 +88,22 @@ export class Asides {
     return own ? [{ id: "own", ...own }, messages] : [messages];
   }
 
-  /** The open one. */
+  /** The open panel, or null. */
   get current() {
     return this.all.find(({ id }) => id === this.open) ?? null;
   }
 
-  /** The panels with a button in the bar: before the call only the messages, and the role's own panel has
-   * `way()`. */
+  /**
+   * The panels with a button in the bar. Before the call these are the messages alone; `way()` draws the
+   * other button.
+   */
   get named() {
     return this.#live ? this.all : this.all.filter(({ id }) => id === "chat");
   }
 
-  /** The button to the role's own panel before the call: it has the same size on both sides, whatever its
-   * words. */
+  /**
+   * Draws the button that opens the role's own panel before the call. It has the same size for both roles.
+   */
   way() {
     const own = this.#own();
     if (!own) return nothing;

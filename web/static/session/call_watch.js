@@ -38,7 +38,7 @@ export class CallWatch {
     this.#looks = 0;
   }
 
-  /** Called every LOOK_EVERY_MS. */
+  /** Read the call's reports, and redraw after a change. The page calls this every LOOK_EVERY_MS. */
   async look() {
     const { media } = this.#link;
     if (!this.#live || !media || document.hidden) return;

@@ -57,7 +57,8 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
 }
 
 /**
- * The ways out before the call, as entries of the menu: the page looks the same on both sides.
+ * The menu entries that leave a visit before the call. In a menu, so that the page looks the same for both
+ * roles.
  *
  * @param {Role} role
  * @param {Protocol.PartyPart} me

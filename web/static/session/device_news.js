@@ -1,4 +1,4 @@
-/* Sentences for the moment at which an own device stops working, and at which it works again. */
+/* Shows a sentence if a device of this person stops working, and if it works again. */
 import { foundNow, troubleWords } from "../shared/devices.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -7,7 +7,8 @@ import { toast } from "../shared/ui.js";
 const KINDS = ["audio", "video"];
 
 /**
- * Show these sentences while `live()`: before the call they are above the devices.
+ * Show the sentences while `live()` is true. Before the call, the devices on the page have the same sentences
+ * above them.
  *
  * @param {import("./media_link.js").MediaLink} link
  * @param {() => boolean} live

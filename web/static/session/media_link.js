@@ -233,7 +233,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Allow own picture and sound to leave this device, from one's own press of Start Session on.
+   * Let picture and sound leave this device, or not. True after the person has pressed Start Session.
    *
    * @param {boolean} sending
    */
@@ -245,7 +245,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Camera (`video`) or microphone (`audio`) off or on; told to the server, which enforces it.
+   * Switch camera (`video`) or microphone (`audio`) off or on. The server is told, and enforces it.
    *
    * @param {DeviceKind} kind
    * @param {boolean} muted
@@ -283,12 +283,12 @@ export class MediaLink extends EventTarget {
     }
   }
 
-  /** Tell the server for which kinds this side has no device, where it knows otherwise. */
+  /** Tell the server for which kinds this side has no device, if the server's state differs. */
   #sayMissing() {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
       const missing = found !== "on";
-      if (found === null || !known || missing === known[kind]) continue; // not known yet, or said already
+      if (found === null || !known || missing === known[kind]) continue; // not known yet, or sent already
       this.#missingOf[this.#party] = { ...known, [kind]: missing };
       this.#client
         .request({ type: "media.mute", visit: this.#visit, kind, muted: this.muted[kind], missing })
@@ -327,9 +327,9 @@ export class MediaLink extends EventTarget {
       });
     on("remotetrack", () => {});
     on("remotes", () => {});
-    // It was plugged in.
+    // A missing device may be plugged in now.
     on("devicechange", () => Object.values(this.found).includes("missing") && this.prepare());
-    // A phone call took it; the session tries to get it back.
+    // A phone call, for instance, has taken the device; MediaSession tries to get it back.
     on("trackended", (kind) => this.#set({ found: { ...this.found, [kind]: "busy" } }));
     on("tracksilent", () => {});
     on("trackrestored", (kind) => this.#set({ found: { ...this.found, [kind]: "on" } }));
@@ -339,7 +339,7 @@ export class MediaLink extends EventTarget {
 
   async #join() {
     this.#repair.joined();
-    if (this.#joining || !this.media || this.#client.status !== "open") return; // "welcome" joins
+    if (this.#joining || !this.media || this.#client.status !== "open") return; // joins later, at "welcome"
     this.#joining = true;
     try {
       await this.#client.request({ type: "media.join", visit: this.#visit, able: canCall() });

@@ -40,7 +40,7 @@ export class PathRepair {
     }
   }
 
-  /** Join again soon, ever later. */
+  /** Join again after a pause, which grows with each attempt. */
   later() {
     const wait =
       Math.min(JOIN_AGAIN_MS.most, JOIN_AGAIN_MS.first * 2 ** this.#attempt++) * (0.75 + Math.random() / 2);
@@ -53,13 +53,13 @@ export class PathRepair {
     clearTimeout(this.#timers.join);
   }
 
-  /** There is a path. */
+  /** A path was found: end the repair. */
   found() {
     this.stop();
     this.#attempt = 0;
   }
 
-  /** Repair nothing. */
+  /** Cancel all repairs. */
   stop() {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
     this.#timers = { join: 0, restart: 0, rejoin: 0 };

@@ -62,7 +62,7 @@ export class Screen {
       await this.#link.show(shown);
     } catch (error) {
       track?.stop();
-      // A person who chooses nothing has not asked for anything either.
+      // No message if the person has closed the browser's dialog without a choice.
       if (track) toast(refusalWords(error), { bad: true });
     } finally {
       this.#choosing = false;
@@ -71,14 +71,14 @@ export class Screen {
     return undefined;
   }
 
-  /** The camera again. */
+  /** Send the camera again. */
   async end() {
     await this.#release();
     this.#sayEnd();
   }
 
   #sayEnd() {
-    this.#link.share("end").catch(() => {}); // then the sharing has ended already
+    this.#link.share("end").catch(() => {}); // fails if the sharing has ended already
     this.#redraw();
   }
 
@@ -106,7 +106,7 @@ export class Screen {
     this.#look();
   }
 
-  /** Take the server's messages about screens: `media.shared`, or a fresh offer. */
+  /** Compare with the newest state from the server (`media.shared`, or a fresh offer). */
   #look() {
     const { sharing, asked } = this.#link.screen;
     if (this.#track && (sharing !== this.#party || !this.#live)) {

@@ -30,7 +30,7 @@ const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
 /**
  * `aside()` gives the role's own part beside the call, or null; `asideOpens`: it opens with the call.
- * `back(mark)` is the role's header link, `more()` gives what is done more seldom. A guest's `party` is the
+ * `back(mark)` is the role's header link, `more()` draws the menu's rarer entries. A guest's `party` is the
  * key that the link gave them, `left()` is how they leave. `patient()` is the patient's information or null.
  */
 export class Session {

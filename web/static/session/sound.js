@@ -13,8 +13,8 @@ export const speakersOf = (devices) =>
   devices.filter(({ kind, id }) => kind === "speaker" && !ALIASES.has(id));
 
 /**
- * The speaker that sounds: the one that was chosen while it is plugged in, else the system's own, which is
- * the empty id.
+ * The speaker in use: the chosen one while it is plugged in, otherwise the system's own, which has the empty
+ * id.
  *
  * @param {string} chosen
  * @param {Device[]} devices

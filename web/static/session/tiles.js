@@ -13,7 +13,7 @@ const RELATIONS = inEach(
     trainee: t("Trainee"),
   }),
 );
-const ORDER = ["patient", "provider"]; // first the two whom the visit is about
+const ORDER = ["patient", "provider"]; // the patient and the provider come before guests
 
 /** @typedef {import("../media/arrivals.js").Stopped} Stopped */
 /** @typedef {[key: string, party: Protocol.PartyPart]} Other */
@@ -28,7 +28,7 @@ export function relationWords(party) {
 }
 
 /**
- * All parties but `me`, first those whom the visit is about.
+ * All parties but `me`: the patient and the provider first, then the guests.
  *
  * @param {Protocol.VisitPart} visit
  * @param {string} me
@@ -79,7 +79,8 @@ export class Tiles {
   }
 
   /**
-   * `others` from `othersOf`; `opposite` is who comes on the media's own lines.
+   * `others` from `othersOf`; `opposite` is the role whose media arrive on the m-lines on which this side
+   * sends.
    *
    * @param {{
    *   others: Other[],

@@ -38,7 +38,7 @@ export function otherInWords(party, { role }) {
 }
 
 /**
- * The same in one sentence, for a screen reader.
+ * The other side's state in one sentence, for a screen reader.
  *
  * @param {Protocol.PartyPart} party
  */

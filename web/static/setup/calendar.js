@@ -1,4 +1,4 @@
-/* Comforts for the form of the public-facing calendar: another opening time or closed day as soon as the last
+/* Improves the form of the public-facing calendar: another opening time or closed day as soon as the last
    one is used, Monday's hours on all weekdays, and how the colour will look. The form works without this. */
 import "../staff/page.js";
 import { one } from "../shared/page.js";
@@ -30,7 +30,7 @@ function grow(list) {
 
 for (const list of form.querySelectorAll(".spans, .dates")) grow(list);
 
-/** Say it beside a closing time that is on the next day. */
+/** Show a note beside each closing time that is on the next day. */
 function tellNights() {
   for (const span of form.querySelectorAll(".span")) {
     const [opens, closes] = inputsOf(span).map(({ value }) => value);

@@ -2,7 +2,7 @@
 import { html } from "./lit.js";
 
 /**
- * The logo alone; the name is beside it, or in `alt` if it is not.
+ * Draws the logo. `alt` is the name if the page does not show it beside the logo.
  *
  * @param {Pick<Organisation, "name" | "logo">} organisation
  */

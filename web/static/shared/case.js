@@ -65,7 +65,7 @@ export function answerWords(step, answer) {
 }
 
 /**
- * What somebody wrote, in its own direction.
+ * A text that a person wrote, isolated: its writing direction does not change the text around it.
  *
  * @param {string | null} text
  */
@@ -102,8 +102,8 @@ function answer(step, info) {
 }
 
 /**
- * The whole of it. `info` is the `case` of a case.state; undefined while it loads. `now_ms` gives the age,
- * `remove` removes a photo where one may.
+ * Draws all of Case Information. `info` is the `case` of a case.state; undefined while it loads. `now_ms`
+ * gives the age, `remove` removes a photo where one may.
  *
  * @param {Protocol.CasePart | undefined} info
  * @param {number} now_ms

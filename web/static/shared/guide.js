@@ -2,7 +2,7 @@
    (signalling/visit/setup_guide.py, `visible`). Pure. */
 
 /**
- * The steps that are asked, in order. `answer(id)` gives the answer to a step, undefined where there is none.
+ * The steps that are asked, in order. `answer(id)` gives the answer to a step, undefined if there is none.
  *
  * @template {Pick<Protocol.Step, "id" | "only_if">} Step
  * @param {Step[]} steps

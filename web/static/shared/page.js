@@ -2,7 +2,8 @@
    scripts. */
 
 /**
- * The element that a selector names. Throws where there is none of that kind: script and page do not fit.
+ * The element that a selector names. Throws if there is no such element of that kind: then script and page do
+ * not match.
  *
  * @template {Element} Kind
  * @param {string} selector
@@ -20,7 +21,8 @@ export function one(selector, kind, within = document) {
 export const told = (selector = "#boot") => JSON.parse(one(selector, HTMLScriptElement).text);
 
 /**
- * The address here of a path that the server names in a message: a proxy may show all pages below a prefix.
+ * The address, on this site, of a path from a message of the server: a proxy may show all pages below a
+ * prefix.
  *
  * @param {string} path
  */

@@ -60,7 +60,8 @@ export function closeMenu(element) {
 }
 
 /**
- * What somebody wrote, in its own direction and between the quotation marks of the page's language.
+ * A text that a person wrote, isolated from the text around it, in the quotation marks of the page's
+ * language.
  *
  * @param {string | null | undefined} text
  */
@@ -232,7 +233,7 @@ export class Drawer {
   }
 
   /**
-   * Open it under the heading with the id `label`.
+   * Open the dialog; the heading with the id `label` is its name.
    *
    * @param {string} label
    * @param {(close: () => void) => Drawn} drawing

@@ -1,4 +1,5 @@
-/* Where the signalling protocol is spoken, by which name, and the socket that was opened ahead. */
+/* The address and the subprotocol of the signalling protocol, and the socket that a page opens before its
+   scripts. */
 
 export const SUBPROTOCOL = "greenroom.v1.json";
 
@@ -14,7 +15,8 @@ export function socketUrl(url) {
 }
 
 /**
- * The socket that the page has opened before this script was here, once; null if there is none of use.
+ * The socket that the page opened before this script ran; null if there is none, or if it was returned
+ * before.
  *
  * @param {string} url
  */

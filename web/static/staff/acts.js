@@ -24,7 +24,7 @@ export class Acts {
   #claimed;
 
   /**
-   * `guests` says whether guests can be invited here; `claimed(visit)` opens a visit that is one's own again.
+   * `guests` says whether guests can be invited here; `claimed(visit)` opens a visit that was reopened.
    *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
@@ -54,7 +54,7 @@ export class Acts {
   }
 
   /**
-   * Send a request, and say so where it is refused.
+   * Send a request; show a message if it is refused.
    *
    * @template {keyof Protocol.Requests} Type
    * @param {import("../signalling.js").Asked<Type>} message
@@ -64,7 +64,7 @@ export class Acts {
     return this.#client.request(message).then(done, failed);
   }
 
-  /** By name, for the rows of the list. */
+  /** The acts by name, for the rows of the list. */
   get onRequests() {
     return {
       assign: (/** @type {Protocol.Row} */ request) => this.#assign(request),

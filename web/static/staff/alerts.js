@@ -71,8 +71,7 @@ export class Alerts {
   }
 
   /**
-   * A request became this person's to claim: said at once, also where the chime has just rung. `open()` leads
-   * to it.
+   * Announce a request that was assigned to this person. `open()` shows it.
    *
    * @param {() => void} open
    */

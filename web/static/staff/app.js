@@ -155,7 +155,7 @@ function newSession(visit) {
 }
 
 /**
- * The tags of one's own session; `done` is called when there are others.
+ * The tags of one's own session; `done` is called after a change.
  *
  * @param {string} visit
  * @param {string} name

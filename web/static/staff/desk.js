@@ -25,7 +25,8 @@ const RELATIONS = {
 };
 
 /**
- * Colleagues on call, with what they are doing: who has a licence first, then who is free.
+ * The colleagues on call and what each is doing: first those with a licence for the patient's region, then
+ * the free ones.
  *
  * @param {Desk} desk
  * @param {{ but: string | undefined, state: string | undefined }} options `state` is where the patient is, if
@@ -49,12 +50,11 @@ export function colleagues({ staff, sessions }, { but, state }) {
     );
 }
 
-/** From so many colleagues on they can be searched. */
+/** A list of at least this many colleagues has a search field. */
 const MANY = 8;
 
 /**
- * Show the colleagues whose name has what was typed. The one who is chosen stays, so that nobody is chosen
- * unseen.
+ * Show the colleagues whose name contains the typed text. The chosen one stays visible.
  *
  * @param {On<HTMLInputElement>} event
  */
@@ -117,7 +117,7 @@ function chooseColleague({ title, text, yes, people }) {
 }
 
 /**
- * Resolves to {to} or null.
+ * Asks to whom a request is assigned. Resolves to {to}; null if the dialog was closed.
  *
  * @param {Protocol.Row} request
  * @param {Desk} desk
@@ -134,7 +134,7 @@ export function askAssign(request, desk) {
 }
 
 /**
- * Resolves to {to} or null.
+ * Asks to which colleague a visit is handed over. Resolves to {to}; null if the dialog was closed.
  *
  * @param {string} name
  * @param {string} me
@@ -152,7 +152,7 @@ export function askTransfer(name, me, desk) {
 }
 
 /**
- * Resolves to {reason} or null.
+ * Asks for the reason to decline a request. Resolves to {reason}; null if the dialog was closed.
  *
  * @param {Protocol.Row} request
  */
@@ -171,7 +171,7 @@ export function askDecline(request) {
   });
 }
 
-/** Resolves to {name, relation} or null. */
+/** Asks whom to invite. Resolves to {name, relation}; null if the dialog was closed. */
 export function askInvite() {
   return fillIn({
     title: t("Invite a guest"),
@@ -201,7 +201,7 @@ export function relationWords(relation) {
 }
 
 /**
- * Resolves to {area} or null; "" is none of them.
+ * Asks for a waiting area. Resolves to {area}, "" for none of them; null if the dialog was closed.
  *
  * @param {Protocol.Row} request
  * @param {Record<string, string>} areas id -> name

@@ -47,17 +47,17 @@ export class News {
     return this.queue.staff.get(this.#me.id)?.on_call ?? false;
   }
 
-  /** Who would wait with nobody on call if this person went off call. */
+  /** The rows of patients who would wait without staff on call if this person went off call. */
   get left() {
     return this.queue.leftBy(this.#me.id);
   }
 
-  /** Whether this person may close the line. */
+  /** True if this person may end the visits that wait. */
   get mayClose() {
     return this.#me.role === "admin";
   }
 
-  /** The button in the head of a page. */
+  /** The bell's button, for the head of a page. */
   button() {
     return this.bell.button(() => this.#open());
   }

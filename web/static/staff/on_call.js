@@ -5,7 +5,7 @@ import { announce, ask, toast } from "../shared/ui.js";
 import { codeOf } from "../signalling/errors.js";
 
 /**
- * What the last person on call is asked before they leave people waiting.
+ * The question to the last person on call before they go off call while patients wait.
  *
  * @param {number} waiting
  * @param {boolean} mayClose

@@ -1,4 +1,5 @@
-/* One's own current visit: followed for the link back to it, and for its session. Knows no list. */
+/* Follows the current visit of this member of staff, for the link to it and for its session. Knows no
+   list. */
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -46,7 +47,7 @@ export class OwnVisit {
     this.#redraw = redraw;
   }
 
-  /** The visit while it is claimed or live. */
+  /** The visit while it is claimed or live; otherwise null. */
   get current() {
     return this.visit && isTaken(this.visit) ? this.visit : null;
   }

@@ -1,6 +1,6 @@
 /* The frame of the staff's pages that the server draws (calendar, reports, set-up, settings): the On-Call
-   switch, the bell, the chime. One stays on call while one works there. Takes the place of the frame that the
-   server drew; knows nothing of what is on the page. */
+   switch, the bell, the chime. A person stays on call while they use these pages. Replaces the frame that the
+   server drew; knows nothing about the content of the page. */
 import "../pages/form.js";
 import "./forms.js";
 import "./idle.js";
@@ -26,7 +26,7 @@ const news = new News({
   me,
   alerts,
   follow: async ({ visit }, marked) => {
-    await marked; // this page is left
+    await marked; // the next line leaves this page
     location.assign(`${home}#of=${visit}`);
   },
   redraw,
@@ -42,7 +42,7 @@ function draw() {
       waiting: news.queue.rows.length,
       here: boot.here,
       bell: news.button(),
-      languages: nothing, // in the foot of these pages
+      languages: nothing, // the server draws them at the foot of these pages
       follows: () => () => {},
       signOut: () => alerts.hush(),
     }),

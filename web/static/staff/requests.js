@@ -78,8 +78,7 @@ function decisions(request, act) {
 }
 
 /**
- * The one button in front of it. What is behind it is drawn when it opens: of five hundred rows, at most one
- * is.
+ * The button of a row's menu. The menu's entries are drawn when it opens, because hundreds of rows have one.
  *
  * @param {QueuedRow} request
  * @param {ListView} view
@@ -97,8 +96,8 @@ const LANGUAGE = inEach(() => ({}));
 const DAY_MS = 86_400_000;
 
 /**
- * All that a row shows: while each is the same, so is the row. The age in Case Information changes by the
- * day.
+ * The values on which a row's content depends: lit draws a row again if one of them has changed. The age in
+ * Case Information changes by the day.
  *
  * @param {QueuedRow} request
  * @param {ListView} view
@@ -121,7 +120,7 @@ function shown(request, view) {
 }
 
 /**
- * What stands in a row.
+ * The content of a row.
  *
  * @param {QueuedRow} request
  * @param {ListView} view
@@ -257,7 +256,7 @@ function row(request, view, hidden) {
   </li>`;
 }
 
-/** So many people on call are named in the head; more are folded under their number. */
+/** At most this many people on call are named in the head; the others are a number that opens a list. */
 const NAMED = 6;
 
 /** @param {ListView} view */

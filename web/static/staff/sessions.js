@@ -69,7 +69,7 @@ export class Past {
   }
 
   /**
-   * A visit has other tags now.
+   * Keep the new tags of a visit.
    *
    * @param {string} visit
    * @param {string[]} tags
@@ -109,7 +109,7 @@ export class Past {
 }
 
 /**
- * A row of any tab: when, about whom, and what can be done; each has its history.
+ * A row of any tab: the time, the patient, the acts, and a button for the visit's history.
  *
  * @param {Protocol.SessionRow | Protocol.PastRow} row
  * @param {ListView} view

@@ -19,10 +19,10 @@ import { levelWords } from "./urgency.js";
  */
 /** @type {Sift} */
 export const ALL = { text: "", region: "", provider: "", waited: "", urgency: "", area: "", order: "" };
-/** From so many rows on the list can be searched; fewer are seen at a glance. */
+/** A list of at least this many rows has a search field. */
 export const MANY = 6;
 export const UNASSIGNED = "-";
-/** Stands for requests of no area; no area has this id. */
+/** The choice of requests without a waiting area; no area has this id. */
 export const NO_AREA = "-";
 
 /** @typedef {(a: QueuedRow, b: QueuedRow) => number} Order */
@@ -34,7 +34,7 @@ const ORDERS = {
   region: (a, b) => stateName(a.state).localeCompare(stateName(b.state)),
   provider: (a, b) => nameOf(a).localeCompare(nameOf(b)),
 };
-/** Unassigned requests stand last. */
+/** Unassigned requests come last. */
 const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uffff";
 
 /**

@@ -55,7 +55,7 @@ const SENTENCES = {
 };
 
 /**
- * The wait, from the events.
+ * The waiting time, computed from the events.
  *
  * @param {Protocol.HistoryPart[]} events
  */

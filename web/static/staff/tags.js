@@ -4,7 +4,8 @@ import { t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
 
 /**
- * The tags, and the button that changes them where one may; nothing if there are none and one may not.
+ * The tags, and the button that changes them if `change` is given; nothing if there are no tags and no
+ * button.
  *
  * @param {string[]} tags
  * @param {(() => void) | null} change

@@ -27,7 +27,7 @@ export function reasonWords({ by, answer }) {
 }
 
 /**
- * The level and its reason; nothing where nobody has said anything.
+ * The level and its reason; nothing if neither is set.
  *
  * @param {Protocol.Row} request
  * @param {Protocol.QueueLimits} limits

@@ -26,7 +26,7 @@ test("the chosen speaker sounds while it is plugged in, else the system's own", 
   assert.equal(speakerNow("", DEVICES), "");
 });
 
-/** A video element as far as `Sound` knows one. */
+/** The parts of a video element that `Sound` uses. */
 class Video {
   srcObject = {};
   sinkId = "";
