@@ -81,7 +81,7 @@ class Party:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False
-        self._sendto: dict[Address, SendTo] = {}  # by proven address
+        self._sendto: dict[Address, SendTo] = {}  # proven address -> function that sends there
 
     # -- called by signalling
 

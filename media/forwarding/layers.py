@@ -36,7 +36,7 @@ class Layers:
     def __init__(self) -> None:
         self.target = TOP
         self._newest = 0
-        self._timestamp = -1  # of the newest picture
+        self._timestamp = -1  # the timestamp of the newest picture
         self._spans: deque[Span] = deque(maxlen=SPANS_MAX)
         self.restart(0, 0)
 

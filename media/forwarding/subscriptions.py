@@ -18,7 +18,9 @@ from media.protocols.codecs import H264_TYPES, StreamKind
 if TYPE_CHECKING:
     from media.forwarding.endpoint import Endpoint
 
-LOSS_HIGH: Final = 0.10  # as in Google's congestion control: less above it, slowly more below the low mark
+LOSS_HIGH: Final = (
+    0.10  # above it the estimate falls, below LOSS_LOW it grows, as in Google's congestion control
+)
 LOSS_LOW: Final = 0.02
 KBPS_MIN: Final = FLOOR_KBPS
 # in kbit/s; a sender of a black or still picture sends less, which does not measure the path

@@ -89,5 +89,5 @@ EXTENSIONS: Final[dict[int, str]] = {
     ABS_SEND_TIME_ID: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     TRANSPORT_CC_ID: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 }
-# Of sound in rooms of more than two (RFC 6464), for the active speaker.
+# The level of sound (RFC 6464), from which rooms of more than two find the active speaker.
 GROUP_EXTENSIONS: Final[dict[int, str]] = {AUDIO_LEVEL_ID: "urn:ietf:params:rtp-hdrext:ssrc-audio-level"}

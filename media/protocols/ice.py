@@ -154,7 +154,7 @@ class Path:
         self.checks = 0  # the number of requests with the right password
         # the time in s of the last checked request or authenticated packet, from any address
         self.alive_s = 0.0
-        self._used_s = 0.0  # the same, from `address`
+        self._used_s = 0.0  # the time in s of the last one from `address`
         self._elsewhere = 0
 
     def on_check(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:

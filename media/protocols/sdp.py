@@ -59,7 +59,7 @@ class Answer:
     sources: Mapping[StreamKind, int]
     sending: frozenset[Kind]
     rejected: frozenset[Kind]
-    payload_types: frozenset[int]  # those that it takes
+    payload_types: frozenset[int]  # the payload types that the browser accepts
     prefers_h264: bool  # True if it accepts H.264, and lists it before VP8
     mends: frozenset[
         StreamKind

@@ -26,7 +26,9 @@ RECORD_HEADER: Final = 13
 IDENTITY_S: Final = 7 * 24 * 3600.0
 VALID_BEFORE: Final = timedelta(days=1)  # a browser's clock may be late
 VALID_AFTER: Final = timedelta(days=30)
-NAME: Final = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")])  # as browsers have it
+NAME: Final = x509.Name(
+    [x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")]
+)  # the name in browsers' certificates
 # RFC 8827 §6.5 demands the first; the last two are for libraries that are older than it.
 CIPHERS: Final = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"

@@ -34,7 +34,7 @@ from signalling.visit.relations import GUEST_PREFIX, PATIENT, PROVIDER
 
 log = structlog.get_logger()
 CHECK_S = 2.0  # the time in s between two checks of all leases; after `doubt` they are checked at once
-# Whose media a party receives on the m-lines it sends on. All other parties receive the patient's.
+# Party -> the party that it receives on the m-lines on which it sends. All others receive the patient.
 _OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
@@ -183,7 +183,7 @@ class Rooms:
             self._remove(room, member)
         elif isinstance(message, wire.Moved):
             participant.member = member
-            self.paths.tell(room, member, "open", "lost", "none")  # what it missed meanwhile
+            self.paths.tell(room, member, "open", "lost", "none")  # the states that the party missed
             self.screens.tell(room, member)
             for switch in room.switches(besides=member.party):
                 self._send_muted(room, member, *switch)

@@ -18,7 +18,7 @@ from signalling.visit.rules import DEADLINES, QUIET, RULES
 
 TAG = 16  # the number of bytes kept of a keyed hash: half of SHA-256 (RFC 2104 §5)
 BROKEN = "trail.broken"  # the server writes this entry if the log is not as the server left it
-FORGED = "trail.forged"  # the same, in place of a queued item that no server wrote
+FORGED = "trail.forged"  # the server writes this entry in place of a queued item that no server wrote
 
 KEPT = sorted(({row.event for row in RULES} | {row.event for row in DEADLINES}) - QUIET)
 

@@ -31,7 +31,7 @@ WAYS = {
     Way(True, False): ("line_one", "kept and passed on, one worker"),
     Way(True, True): ("line_across", "kept and passed on, across workers"),
 }
-"""Id and name of each."""
+"""Way -> the id and the name of its figure."""
 Tell = Callable[[float], None]
 
 

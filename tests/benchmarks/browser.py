@@ -38,7 +38,7 @@ PROPERTIES: dict[str, tuple[str, str, float | None]] = {
     "requests_frames_per_s": ("frames a second meanwhile", "/s", None),
     "frames_per_s_at_5_percent_loss": ("pictures a second with 5 % of packets lost", "/s", None),
 }
-"""By property: name, unit and target."""
+"""Recorded property -> name, unit and target of its figure."""
 
 SKIPPED = "browser figures"
 TEST = re.compile(

@@ -37,7 +37,7 @@ class Round(NamedTuple):
 
 
 Seen = dict[int, dict[str, int]]
-"""By version of the patient's topic: when the page on each worker knew it, monotonic ns."""
+"""Version of the patient's topic -> worker -> the time at which the page there received it (monotonic, ns)."""
 
 
 def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:

@@ -70,10 +70,10 @@ PHASES = {
     "burst": (f"fan-out in bursts of {BURST}", {"socket.io": 4.5, "python-socketio": 18.0}),
     "flood": ("fan-out as fast as it goes", {}),
 }
-"""By phase: what it is called, and how many times ours the others' CPU is to be at least."""
+"""Phase -> its name, and the least ratio of each other server's CPU to ours."""
 
 Played = Field[dict[str, Spent]]
-"""What each stack's turn took, by phase."""
+"""The results of each stack's turns, by phase."""
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:

@@ -89,7 +89,7 @@ class Goal(msgspec.Struct, frozen=True):
 
 
 SAME_FROM = 0.95
-"""The same as peer to peer is at least so many times of it: the pictures of no two calls are alike."""
+"""From this ratio on, a figure counts as the same as peer to peer, because no two calls have the same pictures."""
 
 
 class CallFigure(msgspec.Struct, frozen=True):
@@ -132,7 +132,7 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Made(msgspec.Struct):
-    """What a measurement found."""
+    """The result of a measurement: its figures and comparisons."""
 
     figures: list[Figure] = []
     comparisons: list[Comparison] = []

@@ -26,7 +26,7 @@ from web.peers.network.network import Network, Way, lossy
 Look = tuple[float, int, int]
 Begin = Callable[[Browser, Network], AbstractAsyncContextManager[Call]]
 Seen = dict[tuple[str, str], float | None]
-"""By network and figure; None is never."""
+"""(network, figure) -> the value; None: the picture never came back."""
 
 LIMIT_S = 14 * 60.0
 FPS, LINES = 15, 480
@@ -52,7 +52,7 @@ SAME = Goal("same")
 
 
 def most(value: float) -> Goal:
-    """Return the goal of at most so much."""
+    """Return the goal that a figure is at most this value."""
     return Goal("most", value)
 
 
@@ -114,7 +114,7 @@ GOALS: Mapping[tuple[str, str], Goal] = {
     (BLOCKED, STARTED): most(3),
 }
 
-# --- what was seen
+# --- figures from samples
 
 
 def back_after_s(looks: Sequence[Look], end_ms: float) -> float | None:

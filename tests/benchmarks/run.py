@@ -146,7 +146,7 @@ MEASUREMENTS = {
     "store": Measurement("Clients of the store", None, _store),
     "networks": Measurement("Calls on bad networks", networks.measure, None),
 }
-"""By the names in options.py."""
+"""The measurements, by their names in options.py."""
 
 PROBLEMS = (process.ChildError, ServerNotReadyError, PeerError, TimeoutError)
 

@@ -1,6 +1,6 @@
 """Formats a report for people: Markdown tables, and a plot of the figures by number of waiting patients.
 
-Pure. The same report makes the file of results and the README's table, so that they cannot tell different stories.
+Pure. The same report makes the file of results and the README's table, so that the two agree.
 """
 
 import math
@@ -200,7 +200,7 @@ LINES = (
     ("claim_us", "CPU of a claim", "#3d5a99", 1e-3),
     ("open_ms", "the queue opens", "#7a7a7a", 1.0),
 )
-"""Field, name, colour, and what makes it milliseconds."""
+"""Field, name, colour, and the factor that makes its values milliseconds."""
 
 
 def picture(curve: Sequence[Point]) -> str:

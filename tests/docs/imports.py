@@ -15,7 +15,7 @@ from tests.test_architecture import PACKAGES, ROOT, imports, sources
 
 PATH = ROOT / "docs" / "imports.svg"
 LOOSE = 10
-"""So many files beside rooms are boxes of their own; more of them are one box."""
+"""At most this many files beside rooms are boxes of their own; more of them are one box."""
 WIDTH, BOX, ROW, GAP, HEAD = 1180, 28, 62, 16, 26
 
 Link = tuple[str, str]

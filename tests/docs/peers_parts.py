@@ -11,7 +11,7 @@ from web.peers.people.people import Patient, Person, Provider, Room
 
 PEOPLE = (Patient, Provider, Person, Room)
 OF_EACH_OTHER = frozenset({"drop_media", "hear", "refused", "returned", "spawn", "tell"})
-"""What people and rooms call of each other, and no story does."""
+"""Methods that people and rooms call of each other; no script calls them, so the page leaves them out."""
 
 
 def parts() -> dict[str, str]:

@@ -20,7 +20,7 @@ MAIL = {
     "MH": "Marshall Islands",
     "PW": "Palau",
 }
-"""Where the mail of the United States goes besides (USPS Publication 28, appendix B)."""
+"""Further destinations of United States mail (USPS Publication 28, appendix B)."""
 EMPTY = {"US-UM"}
 """Regions in which nobody lives."""
 

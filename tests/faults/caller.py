@@ -96,7 +96,7 @@ class Caller:
             await self.client.request(request, visit=self.visit)
 
     async def close(self) -> None:
-        """Leave."""
+        """End the tasks, the connection and the media."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -41,7 +41,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "visit.enter": frozenset({"entered"}),
     "on_call": frozenset({"on_call", "off_call"}),
 }
-"""What a request becomes in the store, if anything. Others (chat, bell, leave) are not told apart by their kind."""
+"""Request -> the kinds of events that it may cause. Events of other requests (chat, bell, leave) are not compared."""
 BY_THEMSELVES = frozenset({"expired", "closed", "assignment_lapsed", "returned", "paused"})
 
 

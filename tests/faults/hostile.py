@@ -1,7 +1,7 @@
 """The inputs that strangers can send and the code that parses them: valid examples, and the parsers.
 
-Each `Target` is the product's own function for bytes of one kind, with the errors that it may raise. What a relay
-takes comes over its real socket, SRTP-protected by a peer that has connected as a browser does.
+Each `Target` is the product's own function for bytes of one kind, with the errors that it may raise. A
+relay's inputs arrive on its real socket, SRTP-protected by a peer that has connected as a browser does.
 """
 
 import asyncio

@@ -28,14 +28,14 @@ POLICY = {"grace_ms": 4_000, "return_grace_ms": 8_000, "away_expiry_ms": 12_000,
 
 
 class WorkerOf:
-    """A worker's process: `name` is the machine's, its index and its number, as a0.1."""
+    """A worker's process. `name`: the machine's name, the worker's index, a dot and a number, such as a0.1."""
 
     def __init__(self, name: str, pid: int, url: str, worker_id: str) -> None:
         self.name, self.pid, self.url, self.id = name, pid, url, worker_id
         self.alive = True
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to it."""
+        """Send a signal to the process."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 

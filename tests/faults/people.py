@@ -106,7 +106,7 @@ class Somebody:
         return self._open.is_set()
 
     def saw(self, message: Received) -> None:
-        """Keep whose the visit was."""
+        """Record the owner of the visit."""
         visit = message["visit"]
         claimant = visit["claimant"]["id"] if visit["claimant"] is not None else None
         self._history.saw.append(Saw(self.actor.id, visit["id"], message["version"], claimant, time.time()))
@@ -212,7 +212,7 @@ class Somebody:
             with contextlib.suppress(ClosedError, TimeoutError):
                 await client.send({"type": "bye", "id": 1_000_000})
 
-    # --- what is said
+    # --- requests
 
     async def say(self, request: str, visit: str | None = None, **fields: Any) -> Said | None:
         """Send a request and keep it with its answer; return None if there was no socket to send it on."""

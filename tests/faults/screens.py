@@ -1,4 +1,4 @@
-"""Computes what each screen must show by the store, and how it differs from what it shows."""
+"""Computes from the store what each screen must show, and the difference from what the screen shows."""
 
 from __future__ import annotations
 

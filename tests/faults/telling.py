@@ -86,7 +86,7 @@ class Telling:
         return self._chance.choice(alive) if alive else None
 
     async def open(self) -> None:
-        """Let the staff come."""
+        """Open the pages of the staff."""
         self._spawn(self._read_stream())
         for number in range(PROVIDERS + 1):
             admin = number == PROVIDERS
@@ -126,7 +126,7 @@ class Telling:
         finally:
             await client.aclose()
 
-    # --- telling
+    # --- steps
 
     async def tell(self, steps: Sequence[Step]) -> None:
         """Carry out the steps."""
@@ -338,7 +338,7 @@ class Telling:
         self._last_fault_s = time.time()
         await machine.start(index)
 
-    # --- what is shown
+    # --- screens
 
     async def _calm(self) -> None:
         """Wait until no fault is active and every screen matches the store; keep the screens that differ at the end."""

@@ -67,7 +67,7 @@ async def test_a_command_whose_answer_from_the_store_was_lost_is_not_refused(
     visit, _, _ = await in_a_room_of_the_first(clinic)
     service, actor = clinic.workers[0].service, clinic.provider()
     for worker in clinic.workers:
-        # It changes the visit as well: it puts the provider back on its page.
+        # The sweep changes the visit as well: it puts the provider back on its page.
         await worker.supervisor.stop("sweep")
     told: list[str] = []
     for _ in range(6):  # in most of them the loss hits the commit, not another query

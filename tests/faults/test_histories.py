@@ -86,7 +86,7 @@ async def test_the_promises_hold_in_random_histories_with_many_people_and_all_fa
     assert acknowledged > said / 3, "too little was carried out for the checks to mean anything"
 
 
-# --- the checker finds what it is made for
+# --- the checker finds each kind of violation
 
 T0 = 1_790_000_000.0
 VISIT = "v_1"

@@ -130,7 +130,7 @@ async def credentials(server: RunningServer, who: str) -> tuple[str, str]:
 
 
 class Patient(Person):
-    """Somebody with a link."""
+    """A patient with the link to the clinic."""
 
     async def meet_now(self, **changes: str) -> None:
         """Go from the public-facing calendar to the first page of the setup guide."""

@@ -74,7 +74,7 @@ navigator.mediaDevices.getDisplayMedia = async (how) => {
   return stream;
 };
 """
-"""Keeps the tracks of screens: in a headless browser nobody can press its own button that ends them."""
+"""Keeps the tracks of shared screens, so that the test can end them: a headless browser has no button for that."""
 
 
 SPEAKS = """
@@ -168,7 +168,7 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     stranger: Person = await person(browser, server, Person)
     await stranger.page.goto(link)
     await stranger.sees("This link does not open a session")
-    # Before the guest's own press, no media reach the guest, and the other two continue.
+    # Before the guest presses Start Session, no media reach the guest, and the other two continue.
     await receives_nothing(rosa)
     await sees_and_hears_all(patient, 1)
 
@@ -187,7 +187,7 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
         await expect(speaking).to_have_accessible_name("Rosa Diaz, speaking", timeout=SHOWN_MS)
     for who in (rosa, patient, provider):
         assert await who.page.evaluate(LAYERS) == ["L1T3"]
-    # A reload is no end for a guest either.
+    # A reload does not end the guest's session either.
     await rosa.page.reload()
     await sees_and_hears_all(rosa, 2)
     await sees_and_hears_all(patient, 2)

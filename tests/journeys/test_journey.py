@@ -34,7 +34,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await patient.press("Next")
     await patient.sees(re.compile(r"Step 2 of \d"))
     await provider.sees(re.compile(r"Step 2 of \d"))
-    # The claim pulls the patient in: no reload, no click.
+    # The claim shows the session to the patient without a reload or a click.
     await patient.page.evaluate("window.__same = true")
     await provider.claim()
     await patient.sees("Start Session", timeout_ms=SHOWN_MS)

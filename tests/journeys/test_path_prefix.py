@@ -27,7 +27,7 @@ async def test_f47_a_visit_below_a_path_of_the_clinics_site_and_in_a_frame_of_an
             assert server.process.poll() is None, server.log
             await asyncio.sleep(0.02)
         site.server = f"http://127.0.0.1:{told[0]['port']}"
-        await asyncio.to_thread(server.wait)  # by way of the proxy, which runs here
+        await asyncio.to_thread(server.wait)  # through the proxy, which runs in this loop
         provider = await on_call(browser, server)
         patient: Patient = await person(browser, server, Patient, **PHONE)
         await patient.meet_now()

@@ -18,7 +18,7 @@ CUT = """async (kinds) => {
       await sender.replaceTrack(null);
     }
 }"""
-"""Send no more of these kinds, without a word to the server: as if a device or the network had swallowed them."""
+"""Stops sending these kinds without a message to the server, as if a device or the network lost them."""
 MEND = (
     "async () => { for (const [sender, track] of window.__kept.splice(0)) await sender.replaceTrack(track); }"
 )

@@ -37,7 +37,7 @@ class Caller:
 
 
 class CallServer:
-    """See the module. `callers` are by (room, party)."""
+    """The relay, the test page and its signalling. `callers`: (room, party) -> the caller."""
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay

@@ -129,7 +129,7 @@ async def test_a_seventh_party_is_refused() -> None:
             stage.room.join("guest-late", lambda event: None)
 
 
-# --- who may hear whom
+# --- which party receives which
 
 
 async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:

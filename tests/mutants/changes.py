@@ -36,7 +36,7 @@ SWAPPED: dict[type[ast.AST], str] = {
     ast.BitOr: "&",
     ast.BitXor: "&",
 }
-"""Operators and what stands in their place."""
+"""Operator -> its replacement."""
 LOGS = frozenset({"log", "logger", "_log"})
 
 

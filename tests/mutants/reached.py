@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 AT_IMPORT = ""
-"""Stands for all tests of a file: the line runs while the file is loaded."""
+"""The key of all tests of a file, for lines that run while the file is loaded."""
 LONGEST_S = 120
-"""Bounds what nothing is known of: the imports, and a test that a change renames."""
+"""The limit in s if no duration is known: for imports, and for a test that a change renames."""
 _Line = tuple[str, int]
 
 

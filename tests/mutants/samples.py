@@ -11,7 +11,7 @@ import msgspec
 
 SURVIVED, EQUIVALENT = "survived", "equivalent"
 SAYS = {"killed": "killed", "late": "killed", SURVIVED: "survives", EQUIVALENT: "nobody can notice it"}
-"""What results.md says of each judgement; `late` is a change that makes a test too slow."""
+"""Judgement -> its word in results.md; `late` is a change that makes a test too slow."""
 BAR = "\\|"  # a bar in a table of Markdown
 
 

@@ -80,7 +80,7 @@ class Organisations:
 
 
 async def authenticate(request: web.Request, role: str) -> Actor | None:
-    """Believe the header."""
+    """Return the actor that the header names."""
     said = json.loads(request.headers.get("X-Person", "null"))
     if said is None or {"patient": "patient", "guest": "guest"}.get(said["role"], "staff") != role:
         return None

@@ -1,4 +1,4 @@
-"""Tags and the survey over two workers: who is shown them, who finds a visit by them, and that one answer counts."""
+"""Tests tags and the survey over two workers: who sees them, who finds a visit by them, and that one answer counts."""
 
 from typing import Any
 

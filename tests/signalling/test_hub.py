@@ -206,7 +206,7 @@ class Slow(asyncio.Transport):
         self.written = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep it."""
+        """Keep the bytes."""
         self.unsent += len(data)
         self.written += data
 

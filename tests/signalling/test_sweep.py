@@ -18,7 +18,7 @@ from tests.signalling.sockets.test_presence import record
 from tests.signalling.waits import until
 
 MANY = 200
-"""As many due visits as the sweep reads at a time."""
+"""The number of due visits that the sweep reads at a time."""
 
 AWAY_MS = 3_600_000
 

@@ -44,7 +44,7 @@ class Process:
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Continue the process with SIGCONT."""
         self._process.send_signal(signal.SIGCONT)
 
     async def ask(self) -> dict[str, Any]:

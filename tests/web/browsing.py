@@ -14,7 +14,7 @@ from tests.browsers import SHOWN_MS
 from tests.web.site import Site
 
 OpenPage = Callable[..., Awaitable[Page]]
-"""Opens a path as nobody: `open_page("/demo", width=320, dark=True)`; further keywords go to the browser's context."""
+"""Opens a path: `open_page("/demo", width=320, dark=True)`; further keywords go to the browser's context."""
 
 
 @asynccontextmanager

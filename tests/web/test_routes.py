@@ -216,7 +216,7 @@ LAST = (
     "POST /{organisation}/staff/sign-in",
     "POST /{organisation}/staff/sign-out",
 )
-"""After these a browser is somebody else: each is asked of browsers of its own."""
+"""Routes that change who a browser belongs to: each is requested from browsers of its own."""
 
 
 @dataclass

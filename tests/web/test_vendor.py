@@ -1,4 +1,4 @@
-"""What is vendored is what its record names: each file by its hash, nothing missing, nothing more."""
+"""Tests that the vendored files are exactly those in their record, each with its hash."""
 
 import hashlib
 import json

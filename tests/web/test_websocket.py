@@ -56,7 +56,7 @@ async def goes_off_call(site: Site) -> None:
             await asyncio.sleep(0.02)
 
 
-# --- as whom
+# --- roles
 
 
 async def test_a_patient_is_welcomed_to_their_own_visit(site: Site) -> None:
@@ -148,7 +148,7 @@ async def test_s38_sockets_are_bounded_by_person_and_by_the_address_that_a_proxy
     assert [(await ask(ws, type="ping"))["type"] for ws in open_ones] == ["pong"] * 2
 
 
-# --- until when (SECURITY.md rows 4 and 6)
+# --- the end of a sign-in (SECURITY.md rows 4 and 6)
 
 
 async def test_signing_out_closes_this_browsers_sockets_and_goes_off_call(open_site: OpenSite) -> None:

@@ -28,7 +28,7 @@ AHEAD_MS = 400 * DAY_MS
 """Nothing is booked further ahead."""
 ANY_NUMBER = 1_000_000
 FEED_SINCE_MS, FEED_AHEAD_MS, FEED_MOST = 7 * DAY_MS, 180 * DAY_MS, 500
-"""A provider's calendar begins and ends so long before and after now, and has at most so many entries."""
+"""A provider's calendar: the time before now, the time after now, and the most entries."""
 AGAIN = frozenset({"withdrawn", "expired", "closed"})
 """The outcomes of a visit after which its patient may check in again."""
 

@@ -20,7 +20,7 @@ from web.organisations.settings import Organisation
 
 REMINDERS_H = (24, 1)
 CLOSE_MS = HOUR_MS // 2
-"""A reminder is not sent so shortly before the next one, or after the booking."""
+"""No reminder is sent within this time before the next one, or after the booking."""
 
 
 class Promises(Protocol):

@@ -25,7 +25,7 @@ from web.organisations.settings import Organisation
 
 PERIOD_S = 15.0
 GRACE = timedelta(minutes=1)
-"""The line ends so long after closing time."""
+"""The time from closing time until the visits that wait are ended."""
 log = structlog.get_logger("web.closing")
 
 

@@ -10,7 +10,7 @@ from signalling.store.one_time import OneTime
 
 FOR_MS = 24 * 3_600_000
 SHORT_MS = 15 * 60_000
-"""For how long a link works with which a patient goes on on another device."""
+"""The lifetime of a link by which a patient continues on another device."""
 
 
 class Made(NamedTuple):

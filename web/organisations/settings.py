@@ -26,7 +26,7 @@ IN_USE = frozenset(
         "visit", "visits", "ws",
     }
 )  # fmt: skip
-"""What follows an organisation's path already: no area can have this id."""
+"""Parts of paths that follow an organisation's path, so that no area can have them as its id."""
 MOST_AREAS = 20
 RESERVED = frozenset({"static", "healthz", "readyz", "metrics", "api", "favicon.ico", "robots.txt"})
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -98,7 +98,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     question: Annotated[str, Meta(max_length=200)] = ""
     choices: tuple[SurveyChoice, SurveyChoice, SurveyChoice, SurveyChoice, SurveyChoice] | None = None
-    comment: Annotated[str, Meta(max_length=200)] = ""  # what stands over the free text
+    comment: Annotated[str, Meta(max_length=200)] = ""  # the label of the free text
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,12 +11,12 @@ from web.requests import own_forms
 from web.requests.forms import URLENCODED, read_posted
 
 SMALL_BYTES = 8 * 1024
-"""For a form without a sign-in: an email address and a password, with every letter escaped."""
+"""The size of a form without a sign-in: an email address and a password, with every letter escaped."""
 PATIENT_BYTES = 24 * 1024
-"""For patient information: 1,500 characters in all, each of up to twelve bytes as browsers escape them."""
+"""The size of patient information: 1,500 characters, each escaped by browsers in at most twelve bytes."""
 STAFF_BYTES = 64 * 1024
 LARGEST_BYTES = 1024 * 1024
-"""For forms of the set-up."""
+"""The size of a form of the set-up."""
 
 
 async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDictProxy[str]:

@@ -38,7 +38,7 @@ LINE = {
     },
 }
 MUTED = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "muted": True}
-"""What the others carry between two sockets: ours, without what their event's name says already."""
+"""The message between two sockets of the other servers: ours without its type, which is their event's name."""
 
 TRIED = 4
 JOIN_S = 1.0  # joining a room has no reply on the other servers

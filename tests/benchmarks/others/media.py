@@ -66,7 +66,7 @@ class Server(Protocol):
 
     @property
     def host(self) -> str:
-        """Where its parties are."""
+        """The address that its parties use."""
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
         """Do all that is possible before the second press of Start Session; return a function that is that press."""

@@ -68,7 +68,7 @@ RECIPES = {
     "python-socketio": Recipe("socket.io", _python, True),
     "ws": Recipe("ws", _node("ws.cjs", "ws"), False),
 }
-"""By the name in the tables. ws is for reference only: what is left when all comfort is."""
+"""The other servers, by their name in the tables. ws is for reference: it has neither rooms nor a store."""
 
 
 class Company(NamedTuple):

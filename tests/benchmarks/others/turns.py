@@ -1,6 +1,7 @@
 """Orders the turns of a comparison: each server once per round, and each round begins with another server.
 
-Knows that ours must not fail, and that one of the others that does is out, with the reason, and the rest go on.
+If our server fails, the run fails. If another server fails, it is left out with the reason, and the others
+continue.
 """
 
 import asyncio

@@ -80,7 +80,7 @@ class PeerProcess:
 
 
 class ProcessMedia:
-    """See `web.peers.media.flow.Media`: a connection of the peer's process, which outlives it."""
+    """A connection of the peer's process, with the interface `web.peers.media.flow.Media`. The process outlives it."""
 
     def __init__(self, peer: PeerProcess, changed: Callable[[], None], flow: Flow | None) -> None:
         self.flow = flow or Flow()
@@ -89,23 +89,23 @@ class ProcessMedia:
         peer.media = self
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """See Media."""
+        """Return the peer's answer to an offer; None if it needs a fresh one."""
         return await self._peer.answer(offer, fresh=fresh)
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """See Media."""
+        """Return once packets can be sent. Raises TimeoutError."""
         await until(lambda: self._connected, self._changed, timeout_s)
 
     def start(self) -> None:
-        """See Media."""
+        """Send picture and sound instead of black and silence."""
         self._peer.tell({"on": True})
 
     def stop(self) -> None:
-        """See Media."""
+        """Send black and silence again."""
         self._peer.tell({"on": False})
 
     async def close(self) -> None:
-        """See Media."""
+        """Close the connection; the process goes on."""
         self._peer.media = None
         self._peer.tell({"close": True})
 
@@ -133,7 +133,7 @@ class ProcessSources(Sources):
     host: str = "127.0.0.1"
 
     def open(self, changed: Callable[[], None], flow: Flow | None = None) -> Media:
-        """See Sources."""
+        """Return the media of one person."""
         assert self.peer is not None
         return Proxied(ProcessMedia(self.peer, changed, flow), Network(), self.number, self.host)
 

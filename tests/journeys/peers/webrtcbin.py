@@ -104,7 +104,9 @@ class Peer:
         described = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.OFFER, message)
         self.ask(rtc, "set-remote-description", described)
         reply = self.ask(rtc, "create-answer", None)
-        self.ask(rtc, "set-local-description", reply.get_value("answer"))  # which lives as long as the reply
+        self.ask(
+            rtc, "set-local-description", reply.get_value("answer")
+        )  # the description lives as long as the reply
         while rtc.get_property("ice-gathering-state") != GstWebRTC.WebRTCICEGatheringState.COMPLETE:
             time.sleep(0.02)
         return str(rtc.get_property("local-description").sdp.as_text())

@@ -122,7 +122,7 @@ def test_a_retransmission_has_its_number_before_the_padding_or_none(packet: byte
         (b"\x90\x00", False),
         (b"\x90\x80\x7f\x00", True),  # a picture id of seven bits
         (b"\x90\x80\x7f\x01", False),
-        (b"\x90\x80\xff\x01\x00", True),  # of fifteen
+        (b"\x90\x80\xff\x01\x00", True),  # a picture id of fifteen bits
         (b"\x90\x80\xff\x00\x01", False),
         (b"\x90\x80", False),
         (b"\x90\x40\x01\x00", True),  # TL0PICIDX
@@ -149,7 +149,7 @@ def test_a_keyframe_begins_where_the_vp8_descriptor_says_so(payload: bytes, star
     [
         (b"\x67\x42", True),  # the sequence's parameters
         (b"\x65\x88", True),  # a slice of a keyframe
-        (b"\x41\x9a", False),  # of another picture
+        (b"\x41\x9a", False),  # a slice of another picture
         (b"\x68\xce", False),  # the picture's parameters
         (b"", False),
         (b"\x7c\x85\x88", True),  # FU-A: the first part of a keyframe's slice

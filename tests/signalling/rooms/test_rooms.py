@@ -122,7 +122,7 @@ async def test_a_connection_resumed_on_another_worker_keeps_its_membership_and_g
         assert (await back.expect("media.muted"))["party"] == "provider"
         await back.request("media.restart", visit=patient.visit)
         assert not (await back.expect("media.offer"))["fresh"]
-        # What the first worker reports after its vain wait for the socket replaces nobody.
+        # The first worker gives up its wait for the socket; its late report must replace nobody.
         await until(lambda: not two.workers[0].lingering, 6)
         await provider.request("media.mute", visit=patient.visit, kind="video", muted=False)
         assert not (await back.expect("media.muted"))["muted"]

@@ -14,11 +14,11 @@ class Peer:
         self.pings: list[bytes] = []
 
     def write(self, data: bytes, /) -> None:
-        """Count."""
+        """Count a ping."""
         self.pings.append(data)
 
     def give_up(self) -> None:
-        """Be let go."""
+        """Record that the heartbeat gave the socket up."""
         self.open = False
 
 
@@ -65,7 +65,7 @@ class Broken(Peer):
     """A socket of which everything raises."""
 
     def write(self, data: bytes, /) -> None:
-        """Raise."""
+        """Raise an error."""
         raise RuntimeError("closed")
 
     give_up = write  # type: ignore[assignment]

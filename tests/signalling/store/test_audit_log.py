@@ -33,17 +33,17 @@ class Names:
 
 
 class Memory:
-    """A seen_entries that remembers as long as the test."""
+    """The last known entries, kept in memory."""
 
     def __init__(self) -> None:
         self.seen: dict[str, tuple[int, bytes]] = {}
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return what was seen."""
+        """Return the newest entry that was seen."""
         return self.seen.get(organisation)
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Keep it."""
+        """Keep the newest entry."""
         self.seen[organisation] = (number, last)
 
 

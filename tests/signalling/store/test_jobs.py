@@ -117,7 +117,10 @@ async def test_f42_a_queue_of_its_own_keeps_its_jobs_apart_from_those_of_others(
         assert taken.job.kind == kind
         assert [job.kind for _, job in await queue.waiting("demo")] == [kind]
         await queue.give_up("demo", taken)
-    assert sorted(job.kind for _, job in await jobs.dead("demo")) == ["mail", "webhook"]  # of one millisecond
+    assert sorted(job.kind for _, job in await jobs.dead("demo")) == [
+        "mail",
+        "webhook",
+    ]  # given up in one millisecond
     assert not [key for key in await valkey.keys("*") if b"dead" not in key]
 
 

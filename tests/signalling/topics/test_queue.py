@@ -1,4 +1,4 @@
-"""The queue as those who work in some waiting areas only are shown it."""
+"""Tests the queue of staff who work in some waiting areas only."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class Scene:
         await asyncio.gather(*(client.request("ping") for client in self.clients.values()))
 
     async def on_call(self, who: str, on: bool = True) -> None:
-        """Turn somebody's switch."""
+        """Turn a person's On-Call switch on or off."""
         await self.settled((await self.clients[who].request("on_call", on=on))["version"])
 
     async def bring(self, status: str) -> None:

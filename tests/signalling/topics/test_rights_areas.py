@@ -1,4 +1,4 @@
-"""Who may see which topic of a visit in a waiting area: SECURITY.md row 31, compared with its reviewed table."""
+"""Tests who may see which topic of a visit in a waiting area: SECURITY.md row 31, compared with its reviewed table."""
 
 from __future__ import annotations
 

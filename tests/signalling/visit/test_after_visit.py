@@ -1,4 +1,4 @@
-"""Tags of a visit, and the patient's answer to the survey after it."""
+"""Tests the tags of a visit, and the patient's answer to the survey after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of messages to an absent patient, as the visit keeps them."""
+"""Tests that the visit keeps the results of messages to an absent patient."""
 
 from signalling.visit import commands as c
 from signalling.visit.relations import Decided

@@ -1,4 +1,4 @@
-"""Waiting areas: who works in which, the place within one, and what a move keeps."""
+"""Tests waiting areas: the staff of each, places within one, and what a move keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An absent patient whose visit is claimed: what reaches them, and what staff see of it."""
+"""Tests the messages to an absent patient whose visit is claimed, and what staff see of them."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Who gets a message about a visit, and when: pure."""
+"""Tests who gets a message about a visit, and when."""
 
 from msgspec.structs import replace
 

@@ -1,4 +1,4 @@
-"""Text messages, by a real program and a real server of a service: taken, refused, late, never inside."""
+"""Tests text messages through the real program: sent, refused, late, and never to an internal address."""
 
 import asyncio
 import json

@@ -35,8 +35,8 @@ def placeholders(text: str) -> list[str]:
 
 
 def allowed(message: Message, numbers: list[int]) -> list[list[str]]:
-    """What a form that is used for these numbers may contain: a form for one number, as for two in Arabic, may
-    say it in a word.
+    """Return the placeholders that a plural form for these numbers may have, as alternatives. A form for a
+    single number, such as two in Arabic, may write the number as a word.
     """
     if isinstance(message.id, str):
         return [placeholders(message.id)]
@@ -142,7 +142,7 @@ async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> No
     found = re.search(texts + tag.format('[^"]+'), page)
     assert found
     assert found[2] == link("patient/app.js")
-    assert f'"code":"es","name":"Español","words":"{found[1]}"' in page  # what the live page changes to
+    assert f'"code":"es","name":"Español","words":"{found[1]}"' in page  # the page's link to it
     response = await person.get(found[1])
     assert response.content_type == "text/javascript"
     script = await response.text()

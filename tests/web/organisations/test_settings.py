@@ -94,7 +94,7 @@ MADE: dict[str, Callable[[int], Any]] = {
     "tags": lambda size: [f"tag {number}" for number in range(size)],
     **dict.fromkeys(mail.ADDRESSES, lambda size: f"a@{('b' * 49 + '.') * 4}{'c' * (size - 206)}.org"),
 }
-"""How a value of a size is made, if it is not a number or a text of so many letters."""
+"""Field -> function that makes a value of a size. Other fields are numbers, or texts of that many letters."""
 LATER = "Red must come later than amber."
 """A sentence that is not about bounds."""
 NAMES_NO_BOUND = {"closed", *mail.ADDRESSES}

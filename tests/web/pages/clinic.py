@@ -111,7 +111,7 @@ class Clinic:
         self.calls: list[JSON] = []  # the quality of the call in a visit's history
         self.past: list[JSON] = []
         self.past_left: list[int] = []
-        """How many the next answers about the past have not read yet; the last one is the next."""
+        """For each further answer about past visits: how many are not read yet. The last number is used first."""
         self.rows: dict[str, JSON] = {}
         self.limits: JSON = {"amber_ms": 600_000, "red_ms": 1_800_000, "urgent_first": False}
         self.staff: dict[str, JSON] = {
@@ -222,7 +222,7 @@ class Clinic:
         return [message for message in self.received if message["type"] == kind]
 
     async def until(self, true: Callable[[], Any], within_s: float = 8.0) -> None:
-        """Wait until something holds."""
+        """Wait until the condition holds. Raises TimeoutError."""
         async with asyncio.timeout(within_s):
             while not true():  # noqa: ASYNC110 - what is awaited is any condition at all
                 await asyncio.sleep(0.01)

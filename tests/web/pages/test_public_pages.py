@@ -95,7 +95,7 @@ async def test_f12_what_was_typed_outlasts_a_reload_and_another_language_but_not
     clinic.contexts["/demo/information"] = {"form": {**FORM, "name": "Ben"}, "errors": {"email": "No."}}
     await page.reload()
     await expect(page.get_by_label("Full name")).to_have_value("Ben")
-    # The visit is open: the form has done its work.
+    # The visit is open, so the draft of the form is gone.
     await page.goto(page.url.replace("/information", "/visit"))
     await expect(page.get_by_text("You are second in line")).to_be_visible()
     assert (

@@ -30,7 +30,7 @@ class Broken:
         self.tokens: dict[str, str] = {}  # public id -> token
         self.ended: set[str] = set()
         self.asked: dict[int | None, Message] = {}
-        """Of the socket whose message is altered: its requests, by id."""
+        """The requests of the socket whose message is altered, by id."""
         self._last: dict[str, int] = {}
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._pass)

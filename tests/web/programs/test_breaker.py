@@ -1,4 +1,4 @@
-"""Breakers: a pause after failures in a row, one attempt after it, and longer pauses if that fails too."""
+"""Tests breakers: a pause after failures in a row, one attempt after it, and longer pauses if that fails too."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ async def fail(breakers: Breakers, valkey: Redis, times: int) -> None:
 
 
 async def pause_over(valkey: Redis) -> None:
-    """Let the pause be over."""
+    """Move the end of the pause into the past."""
     await valkey.hset(keys.BREAKER(ORG, HOOK), mapping={"until": 1, "opened": 1})
 
 

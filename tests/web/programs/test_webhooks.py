@@ -36,7 +36,7 @@ def outbox_of(site: Site) -> Path:
 
 
 async def until(true: Callable[[], Any]) -> None:
-    """Wait until something holds."""
+    """Wait until the condition holds. Raises TimeoutError."""
     async with asyncio.timeout(60):
         while True:
             found = true()
@@ -241,7 +241,7 @@ async def test_a_delivery_is_written_in_the_commit_of_its_event_even_if_no_worke
         await office.open()
         assert await valkey.zcard("{demo}:queue:webhook") >= 1
         await there.messages(1)
-        assert await valkey.zcard("{demo}:queue:webhook") >= 1  # still promised
+        assert await valkey.zcard("{demo}:queue:webhook") >= 1  # the job still waits
 
 
 # --- addresses that a webhook may have

@@ -27,7 +27,7 @@ class Forms(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """HTMLParser's."""
+        """Collect a form's target or hidden field (called by HTMLParser)."""
         at = {name: value or "" for name, value in attrs}
         if tag == "form" and at.get("method", "get").lower() == "post":
             self.found.append((at["action"], "enctype" in at, {}))
@@ -93,7 +93,7 @@ async def test_s44_a_patient_and_a_doctor_enter_with_an_old_safari(site: Site) -
     assert (answer.status, answer.headers["Location"]) == (303, "/demo/visit")
     osei = site.person()
     ((action, _, fields),) = await own_forms(osei, "/demo/staff/sign-in")
-    password = (await site.person().sign_in(OSEI)).status  # the demo's own
+    password = (await site.person().sign_in(OSEI)).status  # the password of the demo
     assert password == 303
     form = {"email": OSEI, "password": demo.password(site.settings, OSEI), **fields}
     assert (await osei.post(action, form, **OLD_SAFARI)).headers["Location"] == "/demo/staff"

@@ -1,4 +1,4 @@
-"""The path prefix of `public_url`: taken from requests, added to all addresses that a browser gets."""
+"""Tests the path prefix of `public_url`: it is taken from requests, and added to all addresses that a browser gets."""
 
 import pytest
 from aiohttp.http import HttpVersion11, RawRequestMessage

@@ -16,7 +16,7 @@ from web.keys import SUPERVISOR
 ROOT = Path(__file__).resolve().parents[3]
 # Other programs than the server: the load tester, the client for tests, synthetic browsers.
 NOT_THE_SERVER = ("web/peers/", "signalling/clients/client.py", "media/peers/aiortc_peer.py")
-# Where tasks are started without the supervisor, and what ends them.
+# Functions that start tasks without the supervisor, and what ends these tasks.
 ENDS = {
     "signalling/worker.py spawn": "one-off work; ends by itself",
     "signalling/supervision.py keep": "the supervisor's own",

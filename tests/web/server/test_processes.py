@@ -316,7 +316,7 @@ def test_nothing_of_a_request_or_an_error_reaches_the_log_but_where_it_happened(
 
 def test_a_request_that_is_not_sent_whole_is_closed_after_a_while(start_server: StartServer) -> None:
     assert IDLE_S == 15.0
-    server = start_server({}, command=TINY, options=("--impatient",)).wait()  # after a second already
+    server = start_server({}, command=TINY, options=("--impatient",)).wait()  # waits 1 s, not IDLE_S
     host, _, port = server.url.removeprefix("http://").partition(":")
     began = time.monotonic()
     with (

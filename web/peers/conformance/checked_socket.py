@@ -29,7 +29,8 @@ KNOWN: Final = server_types()
 
 
 class CheckedSocket:
-    """See the module. `sent`: what was sent last; `news`: messages that are no answers; `held`: the version of each
+    """A socket that checks what it receives. `sent`: the last sent message; `news`: messages that are no
+    answers; `held`: the version of each
     topic."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse, subprotocol: str) -> None:
@@ -53,7 +54,7 @@ class CheckedSocket:
         """The person of this socket as messages name one: `id` and `name`."""
         return {key: self.welcome["me"][key] for key in ("id", "name")}
 
-    # --- saying
+    # --- sending
 
     def encoded(self, message: object) -> bytes:
         """Return a message in this socket's codec."""
@@ -110,7 +111,7 @@ class CheckedSocket:
         details: Message = answer["details"]
         return details
 
-    # --- hearing
+    # --- receiving
 
     async def receive(self, expected: str, within_s: float = WITHIN_S) -> Message:
         """Return the next message. Raises ViolationError if none arrives, the socket closes, or it is not valid."""

@@ -30,7 +30,7 @@ class ClientMedia:
         self._party: Party | None = None
         self._answered_s = 0.0
         self._connected_s: float | None = None
-        self._checks = 0  # those before consent counts
+        self._checks = 0  # the number of checks before the consent time begins
         self._consents = False
         self._witness: RawPeer | None = None
         self._asked: dict[Kind, tuple[float, int]] = {}  # when, and how many packets had come again before

@@ -42,7 +42,7 @@ Message = dict[str, Any]
 
 
 class ClientSocket:
-    """See the module. `held`: topic -> (epoch, version) that a client holds if it follows the rules."""
+    """A client's socket. `held`: topic -> (epoch, version) that a client holds if it follows the rules."""
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 
 
 class Endpoint:
-    """See the module. An async context manager; `url` is the address for the client."""
+    """The scripted server. An async context manager; `url` is the address for the client."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, say: Say = lambda _: None) -> None:
         self.judge = Judge()

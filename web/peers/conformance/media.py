@@ -142,7 +142,7 @@ async def paths(people: People) -> None:
         provider.want(message.items() >= wanted.items(), f"{wanted}, and maybe more", message)
         await offered(
             await people.hello(people.patients[-1].browser, "patient"), visit
-        )  # takes the media over
+        )  # the second connection takes the media over
         message = await provider.expect("media.path", what="of the connection that was given up")
         wanted["path"] = "lost"
         provider.want(message.items() >= wanted.items(), f"{wanted}, and maybe more", message)

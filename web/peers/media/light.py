@@ -190,7 +190,7 @@ def pacer() -> Pacer:
 
 
 class LightMedia:
-    """See the module, and `web.peers.media.media.Media`."""
+    """Light media of one person, with the interface `web.peers.media.flow.Media`."""
 
     def __init__(self, changed: Callable[[], None], flow: Flow | None = None) -> None:
         self.flow = flow or Flow()
@@ -200,7 +200,7 @@ class LightMedia:
         self._speaker: Speaker | None = None
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """See Media. A fresh offer gets a new socket. Raises ValueError if the offer has no UDP candidate."""
+        """Return the answer; a fresh offer gets a new socket. Raises ValueError if it has no UDP candidate."""
         if self._speaker is None or fresh:
             await self.close()
             self._speaker = Speaker(pacer().identity, local_address(offer), self.flow, self._changed)
@@ -212,19 +212,19 @@ class LightMedia:
         return self._speaker.answer(offer)
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """See Media."""
+        """Return once packets can be sent. Raises TimeoutError."""
         await until(lambda: self._speaker is not None and self._speaker.ready, self._ready, timeout_s)
 
     def start(self) -> None:
-        """See Media."""
+        """Send picture and sound instead of black and silence."""
         self._switch(on=True)
 
     def stop(self) -> None:
-        """See Media."""
+        """Send black and silence again."""
         self._switch(on=False)
 
     async def close(self) -> None:
-        """See Media."""
+        """Close the socket."""
         if self._speaker is not None:
             pacer().remove(self._speaker)
             self._speaker = None

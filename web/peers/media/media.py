@@ -67,7 +67,7 @@ class Proxied:
         self.start, self.stop, self.wait_connected = media.start, media.stop, media.wait_connected
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """See Media; the offer is changed to name the proxy instead of the relay."""
+        """Return the answer to an offer in which the proxy replaces the relay (`Media.take_offer`)."""
         server = server_of(offer)
         if self.proxy is None:
             self.proxy = await Proxy.open(self._network, server, host=self._host, number=self._number)

@@ -91,7 +91,7 @@ def tracks(file: Path) -> tuple[Gated | None, Gated | None]:
 
 
 class RealMedia(SyntheticParty):
-    """See the module, and `web.peers.media.media.Media`."""
+    """Media by aiortc, with the interface `web.peers.media.flow.Media`."""
 
     def __init__(
         self, changed: Callable[[], None], file: Path | None = None, flow: Flow | None = None
@@ -103,7 +103,7 @@ class RealMedia(SyntheticParty):
         self._answered = False
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """See Media."""
+        """Return the answer to an offer."""
         if self._answered and not fresh:
             return None
         self._answered = True

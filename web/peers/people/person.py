@@ -193,7 +193,7 @@ class Person(ABC):
             if not waiter.done() and (self.gone is not None or condition()):
                 waiter.set_result(None)
 
-    # --- what comes in
+    # --- messages
 
     def _receive(self, message: dict[str, Any]) -> None:
         self.receive(message)
@@ -223,7 +223,7 @@ class Person(ABC):
             self.seen.problems.append(problem)
             self.wake()
 
-    # --- coming back
+    # --- reconnection
 
     def _lost(self, client: SignallingClient) -> None:
         if client is not self.client or self._leaving:
@@ -315,7 +315,7 @@ class Person(ABC):
         if self.client is not None:
             self.client.stop_reading()
 
-    # --- coming and going
+    # --- pages
 
     @property
     @abstractmethod

@@ -21,7 +21,7 @@ OPEN = ("queued", "claimed", "live")
 
 
 class Room:
-    """See the module. `state`, `case` and `place` are from the newest `visit.state`, `case.state` and `place.state`."""
+    """A visit as one person sees it. `state`, `case` and `place` are from the newest message of each."""
 
     def __init__(self, person: Person, visit: str) -> None:
         self.person = person
@@ -37,7 +37,7 @@ class Room:
         """The last `media.path` of each party: open, lost or none."""
         self.media: Media | None = None
         self.flow = Flow()
-        """What came in of picture and sound; all zero where there is no media."""
+        """The counts of received picture and sound; all zero without media."""
         self._versions: dict[str, int] = {}
         self._epoch = ""
         self._joined = False
@@ -48,7 +48,7 @@ class Room:
         """`queued`, `claimed`, `live`, `ended`, or "" before the first state."""
         return str(self.state.get("status", ""))
 
-    # --- what one does
+    # --- actions
 
     async def connect(self) -> None:
         """Join the call's media and wait until connected; no media is forwarded before both have pressed Start Session.
@@ -151,7 +151,7 @@ class Room:
         if self.status not in statuses:
             raise VisitEndedError(str(self.state["outcome"]))
 
-    # --- what comes in
+    # --- messages
 
     def receive(self, message: dict[str, Any]) -> None:
         """Handle a message about this visit."""
@@ -206,7 +206,7 @@ class Room:
         if self._joined and self.status in OPEN:
             await self.person.request("media.join", visit=self.visit)
 
-    # --- coming back
+    # --- reconnection
 
     async def returned(self, *, resumed: bool) -> None:
         """Restore this room on a new socket: unless it was resumed, enter and connect again. Raises RefusedError."""

@@ -154,13 +154,13 @@ class Wire(asyncio.Protocol):
     # --- the connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio's."""
+        """Keep the transport (called by asyncio)."""
         self._transport = cast(
             asyncio.Transport, transport
         )  # uvloop's transport has the methods, but not this base class
 
     def data_received(self, data: bytes) -> None:
-        """asyncio's."""
+        """Parse what arrived (called by asyncio)."""
         self._buffer = data = self._buffer + data if self._buffer else data
         if not self._upgraded:
             self._http()
@@ -255,13 +255,13 @@ class LeanClient(SignallingClient):
         self._listener(message)
 
     async def send(self, message: object) -> None:
-        """As SignallingClient's."""
+        """Send a message as it is. Raises `ClosedError`."""
         if self.closed_with is not None:
             raise ClosedError(self.closed_with)
         self._wire.send(msgpack.packb(message))
 
     async def ask(self, message_type: str, /, **fields: object) -> asyncio.Future[Received]:
-        """As SignallingClient's."""
+        """Send a request; return a future of its reply. Raises `ClosedError`."""
         if self.closed_with is not None:
             raise ClosedError(self.closed_with)
         request_id = next(self._ids)
@@ -270,11 +270,11 @@ class LeanClient(SignallingClient):
         return reply
 
     def stop_reading(self) -> None:
-        """As SignallingClient's."""
+        """Stop reading, like an overloaded device."""
         self._wire.pause_reading()
 
     def vanish(self) -> None:
-        """As SignallingClient's."""
+        """Abort the socket without a close frame."""
         self._wire.abort()
 
     async def close(self) -> None:

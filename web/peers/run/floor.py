@@ -34,7 +34,7 @@ class Meeting:
 
 
 class Floor:
-    """See the module. `race`: how many providers press Claim on each patient; one of them gets it."""
+    """Assigns patients to providers. `race`: how many providers press Claim on each patient; one of them gets it."""
 
     def __init__(self, race: int = 1) -> None:
         self.meetings: dict[str, Meeting] = {}

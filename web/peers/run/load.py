@@ -273,7 +273,7 @@ class Driver:
                     async with asyncio.timeout(GOODBYE_S):
                         await room.end()
 
-    # --- what was seen
+    # --- observations
 
     def _step(self, name: str, begin: float, end: float | None) -> None:
         if end is not None:

@@ -1,4 +1,4 @@
-"""A visit that goes on on another device."""
+"""Tests a visit that continues on another device."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Waiting areas in the set-up: address, hours and guide of their own, and what patients find there."""
+"""Tests waiting areas in the set-up: their address, hours and guide, and what patients find there."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def arrives(person: Person, path: str = "/demo/information?area=mind") -> 
 
 
 async def waiting(site: Site) -> list[Visit]:
-    """Everybody in line."""
+    """Return the visits in the queue."""
     return (await site.app[SERVICE].mirrors.get("demo")).visits.queue(urgent_first=False)
 
 

@@ -17,7 +17,7 @@ PATH = "/demo/staff/setup/audit"
 
 
 async def noted(site: Site, *entries: tuple[str, str, str]) -> None:
-    """Leave entries, bound."""
+    """Write these entries, and bind them to the log."""
     for who, what, about in entries:
         site.app[AUDIT_LOG].note("demo", who, what, about)
     await site.app[AUDIT_LOG].flush()

@@ -117,7 +117,7 @@ async def test_two_admins_who_save_the_same_page_do_not_overwrite_each_other(sit
     assert (await stored(site)).name == "Lakeside Clinic"
     kept = await other.fields("calendar", text)
     assert ("welcome", "Come in.") in kept
-    # Having seen it, the second may put theirs in its place.
+    # The second administrator has seen the change now, and may replace it.
     assert (await other.save("calendar", kept)).status == 303
     found = await stored(site)
     assert (found.name, found.welcome) == ("Riverside Clinic", "Come in.")
@@ -227,7 +227,9 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
 
 
 def test_f32_every_button_of_the_set_up_and_the_settings_that_takes_something_away_asks_first() -> None:
-    pages = [path for path in (TEMPLATES / "setup").glob("*.html") if path.name != "guide.html"]  # until Save
+    pages = [
+        path for path in (TEMPLATES / "setup").glob("*.html") if path.name != "guide.html"
+    ]  # saves by Save
     found = {
         f"{path.name}: {button[0]}"
         for path in [*pages, TEMPLATES / "preferences.html"]

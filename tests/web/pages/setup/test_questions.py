@@ -1,4 +1,4 @@
-"""The set-up asks before what cannot be undone, and before a page with something unsaved is left."""
+"""Tests that the set-up asks before an act that cannot be undone, and before a page with unsaved values is left."""
 
 from playwright.async_api import Dialog, Page, expect
 

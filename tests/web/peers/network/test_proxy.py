@@ -30,7 +30,7 @@ class Udp(asyncio.DatagramProtocol):
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Keep it."""
+        """Keep the datagram."""
         self.got.append(data)
         self.sources.append(addr)
         if self._echoes:
@@ -38,7 +38,7 @@ class Udp(asyncio.DatagramProtocol):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it is."""
+        """The address of the socket."""
         host, port = self.transport.get_extra_info("sockname")[:2]
         return host, port
 
