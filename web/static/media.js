@@ -80,7 +80,7 @@ export class MediaSession extends Target {
   #state = "new";
   #wasConnected = false;
   #closed = false;
-  #own = new OwnDevices({ send: () => this.#attach(), tell: (type, detail) => this.#emit(type, detail) });
+  #own = new OwnDevices({ send: () => this.#attach(), notify: (type, detail) => this.#emit(type, detail) });
   #figures = new Figures();
   #arrivals = new Arrivals();
   #remote = new MediaStream();

@@ -51,7 +51,7 @@ export function reasonOf(error) {
  *   tracksilent: DeviceKind,
  * }} OwnEvents
  */
-/** @typedef {(type: keyof OwnEvents, detail: OwnEvents[keyof OwnEvents]) => void} Tell */
+/** @typedef {(type: keyof OwnEvents, detail: OwnEvents[keyof OwnEvents]) => void} Notify */
 
 /**
  * The kind of a track, which the DOM's types call any string.
@@ -74,7 +74,7 @@ export function isMirrored(camera) {
 
 export class OwnDevices {
   #send;
-  #tell;
+  #notify;
   #started = false;
   #closed = false;
   /** @type {Record<DeviceKind, MediaStreamTrack | null>} */
@@ -87,17 +87,17 @@ export class OwnDevices {
   /** @type {MediaStreamTrack | null} */
   #screen = null;
   #preview = new MediaStream();
-  #onDeviceChange = () => this.#tell("devicechange", null);
+  #onDeviceChange = () => this.#notify("devicechange", null);
 
   /**
-   * `send` puts `sent` on the connection, if there is one; `tell` hears `devicechange`, `trackended`,
-   * `trackrestored` and `tracksilent` (detail: the kind).
+   * `send` puts `sent` on the connection, if there is one; `notify` is called with `devicechange`,
+   * `trackended`, `trackrestored` and `tracksilent` (detail: the kind).
    *
-   * @param {{ send: () => Promise<void>, tell: Tell }} options
+   * @param {{ send: () => Promise<void>, notify: Notify }} options
    */
-  constructor({ send, tell }) {
+  constructor({ send, notify }) {
     this.#send = send;
-    this.#tell = tell;
+    this.#notify = notify;
     globalThis.navigator.mediaDevices?.addEventListener("devicechange", this.#onDeviceChange);
   }
 
@@ -297,7 +297,7 @@ export class OwnDevices {
     if (kind === "audio" && "contentHint" in clone) clone.contentHint = "speech";
     track.addEventListener("ended", () => this.#lost(kind, track));
     for (const type of ["mute", "unmute"]) {
-      track.addEventListener(type, () => this.#live[kind] === track && this.#tell("tracksilent", kind));
+      track.addEventListener(type, () => this.#live[kind] === track && this.#notify("tracksilent", kind));
     }
     this.#live[kind] = track;
     this.#sent[kind] = clone;
@@ -325,13 +325,13 @@ export class OwnDevices {
    */
   async #lost(kind, track) {
     if (this.#live[kind] !== track || this.#closed) return;
-    this.#tell("trackended", kind);
+    this.#notify("trackended", kind);
     for (const wait_ms of REACQUIRE_MS) {
       await new Promise((resolve) => setTimeout(resolve, wait_ms));
       if (this.#live[kind] !== track || this.#closed) return;
       try {
         await this.#acquire([kind]);
-        this.#tell("trackrestored", kind);
+        this.#notify("trackrestored", kind);
         return;
       } catch {
         // The chosen device is still in use, or unplugged: use any other one.
