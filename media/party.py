@@ -209,7 +209,7 @@ class Party:
         self.renew_offer(always=True)
 
     def tell_speaker(self, speaker: str | None) -> None:
-        """Send the listener the current speaker, if it takes part and does not know it yet."""
+        """Send the listener the current speaker, if this party takes part and was not sent that speaker yet."""
         if speaker != self._speaker and self._connected and self.admitted:
             self._speaker = speaker
             self.notify(Speaking(speaker))

@@ -59,7 +59,7 @@ class Relay:
         self._checks = AddressChecks()
         self._probes = Probes()
         self._timer: asyncio.TimerHandle | None = None
-        self._mending: asyncio.TimerHandle | None = None  # while packets are missing
+        self._mending: asyncio.TimerHandle | None = None  # a timer while packets are missing
         self._ticked_s = 0.0
         self.public_host: str | None = None  # found by STUN (`media.transport.public_address`)
         self._closed = False

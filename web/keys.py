@@ -89,7 +89,7 @@ API_KEYS: web.AppKey[ApiKeys] = web.AppKey("api keys")
 WEBHOOKS: web.AppKey[Webhooks] = web.AppKey("webhooks")
 KNOWN_WEBHOOKS: web.AppKey[Known] = web.AppKey("known webhooks")
 
-# Of one request
+# Values of one request
 ORGANISATION: web.RequestKey[Organisation] = web.RequestKey("organisation")
 """The organisation that the path names; set once a handler has found it."""
 SIGNED_IN: web.RequestKey[Account] = web.RequestKey("signed in")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Packets that a sink keeps to send them again: 0.9 s of sound, 0.2-0.4 s of video; 140 KB for a call of two.
 KEPT: Final = 46
-# The server asks for at most so many missing packets in a row: more sound would come too late, and for more video a
-# keyframe is quicker.
+# The server asks for at most this number of missing packets in a row: more sound would come too late, and for
+# more video a keyframe is quicker.
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
 ASKED_MAX: Final = 12  # times

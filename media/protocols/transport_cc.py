@@ -47,7 +47,7 @@ class Losses:
 
     @property
     def shown(self) -> bool:
-        """Return True if so much is lost that the feedback to the sender names the lost packets."""
+        """Return True if the loss is high enough for the feedback to name the lost packets to the sender."""
         return self.share > LOSS_SHOWN
 
     def observe(self, received: int, lost: int) -> None:

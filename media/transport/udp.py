@@ -29,8 +29,8 @@ class RelaySettings:
 
     `announce`: the addresses for candidates. If empty: the bind address, or for a wildcard all local addresses and
     127.0.0.1. `tcp`: also accept ICE over TCP, on the same port numbers. `pages_port`: a port that is served by others,
-    who pass on its connections with ICE over TCP (`Listener.take`); 0 for none. `index`: tells the relays of a machine
-    apart, in each ufrag.
+    who pass on its connections with ICE over TCP (`Listener.take`); 0 for none. `index`: the number of the
+    relay on its machine, part of each ufrag.
     """
 
     host: str = LOOPBACK

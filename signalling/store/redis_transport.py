@@ -118,7 +118,8 @@ class PublicTransport:
     async def _read(self) -> None:
         while self._connection.is_connected:
             try:
-                # The receiver limits the time of a reply; a connection that waits for messages may be quiet for long.
+                # The caller of `receive` limits the time of a reply; a connection that waits for messages may
+                # be quiet for long.
                 reply = await self._connection.read_response(
                     timeout=math.inf, push_request=self._receiver.pushes
                 )

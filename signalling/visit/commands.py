@@ -103,7 +103,7 @@ class Enter(Command, frozen=True):
 
 
 class AgreeToContact(Command, frozen=True):
-    """Keep whether the patient wants to be told of their turn by a channel besides mail: "text" or "push"."""
+    """Keep whether the patient wants a message by a channel besides mail when it is their turn: "text" or "push"."""
 
     channel: str
     agrees: bool

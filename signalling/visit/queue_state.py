@@ -1,4 +1,4 @@
-"""The record of the queue as a whole: what its pages were told, and which alerts are given.
+"""The record of the queue as a whole: the rules that its pages have, and the alerts that are given.
 
 Pure data. What becomes of it is defined in `queue_watch.py`. Times are in ms.
 """
@@ -22,7 +22,7 @@ class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the queue as a whole: the rules that the pages were told, and the alerts that are given.
+    """The state of the queue as a whole: the rules that the pages have, and the alerts that are given.
 
     `alerts`: kinds of `queue_watch.py`.
     """

@@ -215,7 +215,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     area: Area | None = None  # None: the organisation has no areas, or the patient came by its own address
     triage: Triage | None = None  # None: routine, because nobody has set it
     contacts: tuple[Contact, ...] = ()  # since the last claim, one for each channel
-    agreed: tuple[str, ...] = ()  # the channels besides mail by which the patient may be told of their turn
+    agreed: tuple[str, ...] = ()  # the channels besides mail for a message that it is the patient's turn
     tags: tuple[str, ...] = ()
     survey: SurveyAnswer | None = None
     writers: tuple[str, ...] = ()  # the ids of the staff who wrote to the patient during the wait

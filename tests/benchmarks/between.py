@@ -44,7 +44,7 @@ class Size(NamedTuple):
     each: int
 
 
-WHOLE = Size(40, 5, 80, 40)  # so few messages of each kind that no client exceeds its limit
+WHOLE = Size(40, 5, 80, 40)  # few enough of each kind that no client exceeds its limit
 QUICK = Size(10, 1, 20, 20)
 
 

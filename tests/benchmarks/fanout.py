@@ -25,7 +25,7 @@ from tests.benchmarks.wire import PeerError
 
 SOCKETS = 1000
 PEOPLE = 50
-MAKERS = 40  # so many makers that none of them exceeds the rate allowed to one client
+MAKERS = 40  # enough makers that none of them exceeds the rate allowed to one client
 RATE = 5.0
 BURST = 20
 IN_FLIGHT = 20

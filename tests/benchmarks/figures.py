@@ -70,7 +70,7 @@ class Comparison(msgspec.Struct, frozen=True):
 class Point(msgspec.Struct, frozen=True):
     """The figures for a number of waiting patients: time to open the queue, time of a claim, and the worker's CPU.
 
-    `pages`: how many of them have their page open and hear their visit and place.
+    `pages`: how many of them have their page open and subscribe to their visit and place.
     """
 
     waiting: int

@@ -1,7 +1,7 @@
 """Measures the memory of an idle socket: a thousand people on one worker send hello, and then nothing.
 
 Half of them are staff, half a patient's pages. Measured is the growth of the worker's resident memory, right after
-hello and again once each hears a topic (staff the queue, the patient the visit).
+hello and again once each has subscribed to a topic (staff the queue, the patient the visit).
 """
 
 import asyncio

@@ -35,7 +35,7 @@ class Peer:
         self._stream: socket.socket | None = None
 
     def _read(self) -> None:
-        # so that the relay checks each of them, however many came before
+        # a full budget, so that the relay checks each packet
         self.party.endpoint.budget = BUDGET_MAX
         self.stage.relay.forwarder.read(self._sock)
 

@@ -55,7 +55,7 @@ class Screen:
                 self.shown["staff"][message["staff"]["id"]] = message["staff"]
         elif kind == "visit":
             self.shown = message["visit"]
-            if self.shown["status"] != "ended":  # then the patient does not learn who had the visit
+            if self.shown["status"] != "ended":  # after the end the patient does not learn who had the visit
                 self._person.saw(message)
         elif kind == "case":
             self.shown = message["case"]

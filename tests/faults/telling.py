@@ -115,7 +115,7 @@ class Telling:
                 try:
                     streams = await client.xread({key: last}, block=100, count=500)
                 except redis.exceptions.RedisError:
-                    continue  # on a machine that is too busy; the next message that arrived is read next
+                    continue  # a time-out on a busy machine: read again
                 for _, entries in streams:
                     for number, fields in entries:
                         last = number
@@ -381,7 +381,7 @@ class Telling:
     async def close(self) -> None:
         """Keep what the store has in the end, and stop everybody."""
         ids = {commit.record.id for commit in self.history.commits if isinstance(commit.record, Visit)}
-        for _ in range(3):  # until no event arrives between reading the records and the stream
+        for _ in range(3):  # repeat until no event arrives between the two readings
             known = len(self.history.commits)
             for visit in ids:
                 self.history.finals[visit] = (await self._store.load(ORG, Visit, visit))[0]

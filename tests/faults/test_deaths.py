@@ -183,7 +183,7 @@ async def test_r30_a_call_moves_to_the_other_machine_when_a_whole_machine_dies(
             headers, visit = await in_line(clinic, number + 1)
             patient = Caller(clinic.http, "patient", headers, visit, [here])
             provider = Caller(clinic.http, "staff", staff, visit, [there, here])
-            await asyncio.sleep(3)  # until the state of a store that was away would be trusted again
+            await asyncio.sleep(3)  # as long as a returned store's signs of life are not trusted
             async with call(patient, provider):
                 killed_s = time.monotonic()
                 os.killpg(dies.process.pid, signal.SIGKILL)

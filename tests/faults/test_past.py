@@ -42,7 +42,7 @@ async def watched() -> AsyncIterator[list[float]]:
 
     threshold = gc.get_threshold()
     gc.collect()
-    gc.freeze()  # as a worker does: objects of this process other than the worker's do not count
+    gc.freeze()  # workers do so too: older objects of this process do not count
     gc.set_threshold(*GARBAGE)
     task = asyncio.create_task(watch())
     yield held_ms

@@ -24,8 +24,8 @@ GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 WORKERS = 2
 FOR_S = 600.0
 ROUND_PATIENTS, ROUND_LIMIT_S = 200, 150.0
-WARM_ROUNDS = 4  # until the memory of a round with all its garbage has been requested from the system
-EMPTY_S = 8.0  # until the connections of all who left have expired
+WARM_ROUNDS = 4  # after these rounds a worker has requested all the memory that a round needs
+EMPTY_S = 8.0  # after this time the connections of all who left have expired
 LOOKS = 5
 
 

@@ -104,7 +104,7 @@ async def test_r33_a_store_that_refuses_writes_is_named_and_those_who_wait_go_on
             assert waiting.closed_with is None
 
 
-async def test_r33_a_full_store_is_told_at_readyz_and_once_in_the_log_and_forms_are_refused(
+async def test_r33_a_full_store_is_reported_at_readyz_and_once_in_the_log_and_forms_are_refused(
     tmp_path: Path, greenroom_server: StartServer, measured: Measured
 ) -> None:
     with valkey_in(tmp_path / "own") as own:

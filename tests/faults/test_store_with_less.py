@@ -219,7 +219,7 @@ async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int)
         pytest.param("while it runs", "larger", marks=pytest.mark.long),
     ],
 )
-async def test_r26_every_screen_equals_a_store_that_lost_events_and_lost_patients_are_told(
+async def test_r26_every_screen_equals_a_store_that_lost_events_and_shows_lost_visits(
     tmp_path: Path, measured: Measured, how: str, count: str
 ) -> None:
     folder = tmp_path / "own"

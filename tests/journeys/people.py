@@ -1,5 +1,5 @@
-"""The people of a journey, each a real browser of their own: their actions, their pages, and what reaches their
-eyes and ears.
+"""The people of a journey, each in a real browser: their actions, their pages, and the picture and sound that
+they receive.
 """
 
 from __future__ import annotations

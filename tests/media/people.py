@@ -118,7 +118,9 @@ async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> l
         async with pair(browser, server, f"press-{run}") as (a, b):
             forwarded = server.relay.stats.forwarded
             await a.press()
-            await asyncio.sleep(0.8)  # as long as a person waits: a's picture arrives at the closed gate
+            await asyncio.sleep(
+                0.8
+            )  # a person waits about that long; meanwhile a's picture arrives at the closed gate
             early = server.relay.stats.forwarded - forwarded
             early += sum([(await person.stats())["packetsReceived"] for person in (a, b)])
             pressed_ms = await b.press()

@@ -33,7 +33,7 @@ async def spoken(speaker: Speaker, *listeners: Speaker, wanted: str) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_everybody_who_takes_part_is_told_who_speaks_also_after_a_reload() -> None:
+async def test_everybody_who_takes_part_learns_who_speaks_also_after_a_reload() -> None:
     async with duo() as stage, asyncio.timeout(30):
         for name in ("patient", "provider", "guest-a", "guest-b"):
             await come(stage, name, admitted=name != "guest-b")
@@ -51,7 +51,7 @@ async def test_everybody_who_takes_part_is_told_who_speaks_also_after_a_reload()
             await asyncio.sleep(0.02)
 
 
-async def test_nothing_is_told_of_speech_in_a_call_of_two() -> None:
+async def test_no_speaker_is_sent_in_a_call_of_two() -> None:
     async with group("patient", "provider") as (stage, people):
         assert "ssrc-audio-level" not in stage.parties["patient"].offer()
         for _ in range(40):

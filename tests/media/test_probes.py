@@ -29,7 +29,7 @@ async def test_a_probe_is_answered_on_each_path_and_connects_to_nothing(transpor
         assert len(stage.relay.forwarder.endpoints) == 1
 
 
-async def test_a_probe_ends_by_itself_and_only_so_many_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_probe_ends_by_itself_and_their_number_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "PROBES_MAX", 2)
     monkeypatch.setattr(probes, "LASTS_S", 0.3)
     async with duo() as stage:

@@ -122,7 +122,7 @@ async def test_signalling_knows_a_providers_states_from_their_account(site: Site
     assert (staff.name, staff.states, staff.on_call) == ("Dr Maya Osei", ("TX", "NM", "OK"), True)
 
 
-async def test_s38_sockets_are_bounded_by_person_and_by_the_address_that_a_proxy_tells(
+async def test_s38_sockets_are_bounded_by_person_and_by_the_address_that_a_proxy_reports(
     open_site: OpenSite,
 ) -> None:
     few = {"sockets_before_hello": 3, "sockets_per_address": 5, "sockets_per_person": 2}

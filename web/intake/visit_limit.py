@@ -17,7 +17,7 @@ from web.requests.security import Attempt, Rule, Throttle, neighbourhood, remote
 WINDOW_MS = 10 * 60_000
 DAY_MS = 24 * 3600_000
 MOVES = Rule("move", 5, DAY_MS, first_delay_ms=0)
-"""How often a patient may move one booked visit within a day; each time a mail is sent."""
+"""How often a patient may move one booked visit within a day; each move sends a mail."""
 
 EVERYBODY = "all"
 

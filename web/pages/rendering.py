@@ -87,9 +87,9 @@ def page(
 def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
     """Return whether the page has either no secret or no text that somebody else may choose.
 
-    With both, the length of the compressed page tells how alike they are, and so the secret bit by bit (BREACH). There
-    is no secret if the browser has no cookie of ours but the language and the first one of a frame. Pages repeat the
-    query of the request.
+    With both, the length of the compressed page shows how alike they are, and so the secret bit by bit
+    (BREACH). There is no secret if the browser has no cookie of ours but the language and the first one of a
+    frame. Pages repeat the query of the request.
     """
     ours = request.app[SESSIONS].cookie_name
     harmless = {f"{ours}-lang", f"{ours}-lang{frames.TWIN}", f"{ours}-kept{frames.TWIN}"}

@@ -67,7 +67,7 @@ def keeps_no_cookies(request: web.Request) -> bool:
 async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
     """Give each cookie of a framed page its twin, and a browser without one a first.
 
-    With that first one, `keeps_no_cookies` tells a browser that keeps none from one that came for the first time.
+    With that first one, `keeps_no_cookies` distinguishes a browser that keeps none from one on its first visit.
     """
     if not (is_framed(request) and framing_sites(request)):
         return

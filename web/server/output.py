@@ -143,7 +143,7 @@ def _put(descriptor: int) -> Put:
         own = os.open(
             os.ttyname(descriptor) if os.isatty(descriptor) else f"/proc/self/fd/{descriptor}", NO_WAIT
         )
-    except OSError:  # not Linux, no permission, or no reader
+    except OSError:  # this is not Linux, there is no permission, or the pipe has no reader
         return lambda data: _if_ready(descriptor, data)
     return lambda data: os.write(own, data)
 

@@ -1,4 +1,4 @@
-"""Accepts connections on the pages' port, and tells ICE over TCP from TLS and HTTP by their first bytes.
+"""Accepts connections on the pages' port, and recognises ICE over TCP, TLS and HTTP by their first bytes.
 
 A network that blocks UDP and unknown ports often lets port 443 out. The bytes are peeked at, not read, so that aiohttp
 finds its connections untouched, and another worker finds the frames that belong to its call. Knows no request, and of

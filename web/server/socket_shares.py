@@ -15,7 +15,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-# for one worker's index: the time of writing (monotonic, s) and the number of sockets
+# One slot for each worker's index: the time of writing (monotonic, s) and the number of sockets.
 _SLOT = struct.Struct("<dq")
 LOOK_S = 1.0
 FRESH_S = 3.0  # the time in s after which a worker that has not written counts as hanging or ended

@@ -1,7 +1,7 @@
 """Starts a server with an empty store for a trial or a benchmark, and removes all of it afterwards.
 
 Knows how to start `greenroom serve` on a free port with a Valkey and a folder of its own. Knows no organisation. Linux
-only: /proc tells when each worker is ready.
+only: /proc shows when each worker is ready.
 """
 
 import json

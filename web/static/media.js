@@ -13,7 +13,7 @@
  *
  * Events: `state` (detail: new, connecting, connected, reconnecting, failed, closed), `remotetrack` (detail:
  * the track of the one opposite), `remotes` (somebody beside the one opposite came or went), `devicechange`,
- * `trackended`, `trackrestored` and `tracksilent`, which `isSilent` tells more of (detail: the kind).
+ * `trackended`, `trackrestored` and `tracksilent`, see `isSilent` (detail: the kind).
  */
 
 import { savesWithH264, sendLayers, withH264First, withNackForSound } from "./media/answer.js";

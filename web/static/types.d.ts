@@ -49,7 +49,7 @@ type DeviceWord =
   | "failed";
 type Found = Record<DeviceKind, DeviceWord | null>;
 
-/** What every live page is told when it is drawn (`#boot`). */
+/** The data for the scripts of every live page (`#boot`). */
 interface Boot {
   organisation: Organisation;
   languages: PageLanguage[];
@@ -79,7 +79,10 @@ interface Account extends Protocol.PersonPart {
   states: string[];
 }
 
-/** What every page of the staff is told. `pages` are those of the frame, `here` is the one that is open. */
+/**
+ * The data for the scripts of every page of the staff. `pages` are those of the frame, `here` is the one that
+ * is open.
+ */
 interface StaffBoot extends Boot {
   me: Account;
   home: string;

@@ -1,4 +1,4 @@
-"""Tests that keyframes are told from other frames."""
+"""Tests that keyframes are recognised among other frames."""
 
 from __future__ import annotations
 

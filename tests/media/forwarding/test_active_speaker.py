@@ -38,7 +38,7 @@ def test_loudness_is_the_mean_of_a_step_above_the_noise(levels: list[int], loudn
     assert voice.take() == 0.0, "the next step begins with nothing"
 
 
-def test_whoever_speaks_for_half_a_second_is_the_speaker_until_two_seconds_after() -> None:
+def test_a_party_that_speaks_for_half_a_second_is_the_speaker_until_two_seconds_after() -> None:
     speaker = ActiveSpeaker()
     assert steps(speaker, 10, a=NOISE, b=NOISE) == [None] * 10
     assert steps(speaker, 3, a=SPEECH, b=NOISE) == [None, "a", "a"]

@@ -109,7 +109,7 @@ def test_no_number_is_given_twice_whatever_is_lost_late_and_left_out(seed: int) 
         if span is not None:
             shown = (packet[0] + span.sequence_shift) & 0xFFFF
             assert used.setdefault(shown, packet) == packet
-            used.pop((shown - 5000) & 0xFFFF, None)  # by then sequence numbers are used again
+            used.pop((shown - 5000) & 0xFFFF, None)  # sequence numbers are used again at that distance
 
     for picture in range(12_000):
         layer, syncs = PATTERN[picture % 8]

@@ -282,7 +282,7 @@ def test_after_an_outage_the_first_packet_of_a_browser_brings_a_keyframe_of_it_a
     a_pictures = rtcp.picture_loss(10 + 1, 2)
 
     def requested(now_s: float) -> tuple[bool, bool]:
-        a.last_from = None  # as each tick of the relay does
+        a.last_from = None  # each tick of the relay does so
         line.now_s = now_s
         for packets in line.sent.values():
             packets.clear()

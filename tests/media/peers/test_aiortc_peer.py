@@ -77,7 +77,7 @@ async def test_a_synthetic_party_sends_black_and_silence_until_it_starts() -> No
     await relay.close()
 
 
-async def test_three_synthetic_parties_see_and_hear_each_other_whoever_came_first() -> None:
+async def test_three_synthetic_parties_see_and_hear_each_other_in_any_order_of_arrival() -> None:
     relay = await Relay.open(RelaySettings())
     room = relay.room("room")
     events: dict[str, list[object]] = {name: [] for name in ("patient", "provider", "guest")}

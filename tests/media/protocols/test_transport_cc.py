@@ -1,4 +1,4 @@
-"""Tests the server's transport-cc feedback, read as the draft tells a sender to read it."""
+"""Tests the server's transport-cc feedback, read as the draft requires of a sender."""
 
 import struct
 
@@ -220,7 +220,7 @@ def counted(arrivals: Arrivals, seen: list[tuple[int, int]]) -> list[int]:
     ]
 
 
-def test_the_server_tells_a_sender_of_arrivals_and_of_no_loss() -> None:
+def test_the_server_reports_arrivals_and_no_loss_to_a_sender() -> None:
     assert counted(Arrivals(), [(number, number) for number in (1, 2, 5, 6, 7, 9)]) == [2, 3, 1]
 
 

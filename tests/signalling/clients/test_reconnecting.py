@@ -253,7 +253,7 @@ async def test_a_quiet_socket_is_pinged_and_replaced_if_it_does_not_answer(
     assert [code for code, _ in paused] == [1001, 1006, 4199]
 
 
-async def test_topics_are_held_and_let_go_on_an_open_socket() -> None:
+async def test_topics_are_subscribed_and_unsubscribed_on_an_open_socket() -> None:
     socket = Socket()
     client, _ = returning(socket)
     request = asyncio.ensure_future(client.request("visit.claim", visit="v_1"))

@@ -131,7 +131,7 @@ async def test_a_resumed_connection_is_sent_what_was_switched_meanwhile(valkey: 
         }
 
 
-async def test_f14_a_device_that_a_party_does_not_have_is_told_apart_from_one_that_is_off(
+async def test_f14_a_device_that_a_party_does_not_have_is_not_like_one_that_is_off(
     valkey: Redis,
 ) -> None:
     async with clinic(valkey, 1) as one:

@@ -155,7 +155,7 @@ async def test_a_draining_workers_rooms_move_and_it_takes_no_new_ones(valkey: Re
         assert await owner_of(valkey, patient) == two.workers[1].id
 
 
-async def test_a_claim_whose_worker_died_before_telling_anybody_pulls_the_patient_in_all_the_same(
+async def test_a_claim_whose_worker_died_before_it_sent_a_message_pulls_the_patient_in_all_the_same(
     valkey: Redis,
 ) -> None:
     async with clinic(valkey, 1) as one:

@@ -134,7 +134,7 @@ async def test_a_screen_is_forwarded_also_when_the_camera_is_off_and_the_camera_
         assert forwards(one, patient, "provider") == {"audio"}
 
 
-async def test_a_guest_is_told_who_shares_also_when_they_come_later_and_may_not_share(valkey: Redis) -> None:
+async def test_a_guest_learns_who_shares_even_if_they_come_later_and_may_not_share(valkey: Redis) -> None:
     async with clinic(valkey) as one:
         patient, _, provider = await live(one)
         await share(provider, patient)
@@ -162,7 +162,7 @@ async def test_r37_sharing_ends_with_the_page_that_shares_and_is_said(valkey: Re
         assert await shared(their) == (None, False), "the page was closed"
 
 
-async def test_r37_a_connection_that_moved_is_told_who_shares_and_goes_on_sharing(valkey: Redis) -> None:
+async def test_r37_a_connection_that_moved_learns_who_shares_and_continues_to_share(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         patient, their, provider = await live(two)
         await share(provider, patient)

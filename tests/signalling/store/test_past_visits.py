@@ -89,7 +89,7 @@ async def test_r32_events_that_are_lost_for_good_rebuild_the_index(two: Clinic, 
     assert await found(two, 0, "ruiz") == []
     visit = ended_visit(ORG, 0)
     await write_ended(valkey, service.store.seal, [visit])
-    assert await found(two, 0, "ruiz") == []  # no event announced it
+    assert await found(two, 0, "ruiz") == []  # no event announced the visit
     service.past.news(Reset(ORG))
     assert await found(two, 0, "ruiz") == [visit.id]
 

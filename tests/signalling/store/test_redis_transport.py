@@ -91,7 +91,7 @@ def keeps_its_stream(patch: pytest.MonkeyPatch) -> None:
 
 
 def hands_pushes_over_as_lists(patch: pytest.MonkeyPatch) -> None:
-    """Imitate a hiredis that does not tell a push message from a reply."""
+    """Imitate a hiredis that returns a push message like a reply."""
 
     class Plain(list[Any]):
         pass

@@ -1,4 +1,4 @@
-"""Tests that a store that refuses is told from one that does not answer, and that the reason is logged once a
+"""Tests that a store that refuses differs from one that does not answer, and that the reason is logged once a
 minute.
 """
 

@@ -165,7 +165,7 @@ class Scene:
         """Make a new visit in this status, with its patient, its guests and all related staff."""
         others = {**self.staff, "other patient": person("patient:v_2", Role.PATIENT, ORG, "v_2")}
         for number, (who, actor) in enumerate(others.items()):
-            # a new socket: one that sends so many requests is closed
+            # a new socket: an older one would be closed for too many requests
             await self.connect(who, actor, number % 2)
         patient = await self.two.arrive(0)
         self.visit = str(patient.visit)
@@ -242,7 +242,9 @@ async def test_s31_real_workers_show_exactly_what_the_table_says(valkey: Redis) 
                 (topic, status if topic in rights.OF_VISITS else "always", who)
                 for topic, who in await here.ask()
             }
-            shown -= {(topic, "always", "stranger") for topic in rights.OF_STAFF}  # of their own organisation
+            shown -= {
+                (topic, "always", "stranger") for topic in rights.OF_STAFF
+            }  # of the stranger's own organisation
             assert shown == {
                 cell for cell in wanted if cell[1] in (status, "always") and cell[2] in here.actors
             }
@@ -265,7 +267,7 @@ ENDS: tuple[tuple[str, str, str, c.Command | None], ...] = (
 )
 
 
-async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_is_told(valkey: Redis) -> None:
+async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_receives_gone(valkey: Redis) -> None:
     wrong: list[object] = []
     async with scene(valkey) as here:
         for name, status, who, command in ENDS:

@@ -199,7 +199,7 @@ def test_every_command_of_the_rules_is_in_the_matrix() -> None:
     assert {rule.command for rule in RULES} <= {type(command) for command in COMMANDS.values()}
 
 
-def test_a_refusal_tells_a_stranger_nothing_of_the_visit() -> None:
+def test_a_refusal_shows_a_stranger_nothing_of_the_visit() -> None:
     codes = {(who, became) for _, _, who, became in outcomes(people()) if became not in {"allowed", "again"}}
     strangers = {became for who, became in codes if who == "other patient"}
     assert strangers <= {"not_allowed", "not_found"}, (

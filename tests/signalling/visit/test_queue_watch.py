@@ -29,11 +29,11 @@ def watch(waiting: int, minutes: float, before: Watch | None = None, **policy: A
     return watched(before or Watch(), line(waiting), Policy(**policy), now_ms)
 
 
-def test_an_organisation_that_changed_nothing_has_nothing_to_tell_its_pages() -> None:
+def test_an_organisation_that_changed_nothing_sends_its_pages_nothing() -> None:
     assert watch(500, 600) == Watch()
 
 
-def test_f38_a_changed_rule_is_told_with_the_clinics_words() -> None:
+def test_f38_a_changed_rule_is_sent_with_the_clinics_words() -> None:
     rules = QueueRules(
         amber_ms=60_000, urgent_first=True, words={Urgency.URGENT: "Soon"}, alert_waiting=3, alert_wait_ms=7
     )

@@ -147,7 +147,7 @@ def test_the_assignee_may_claim_without_being_on_call_and_so_may_an_admin() -> N
     assert (taken.assignee, taken.assigned_ms) == (None, None)
 
 
-def test_a_second_provider_is_told_who_claimed_it() -> None:
+def test_a_second_provider_learns_who_claimed_it() -> None:
     lost = refused(claimed(), c.Claim(), COLLEAGUE)
     assert (lost.code, lost.details) == ("already_claimed", {"by": {"id": "osei", "name": "Osei"}})
     assert event_of(claimed(), c.Claim(), CLAIMANT) is None

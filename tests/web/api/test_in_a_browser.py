@@ -175,7 +175,9 @@ async def test_an_administrator_makes_a_facility_and_a_key_by_keyboard(site: Sit
 
 
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
-async def test_the_doors_pages_are_accessible(site: Site, browser: Browser, width: int, dark: bool) -> None:
+async def test_the_pages_of_programs_and_facilities_are_accessible(
+    site: Site, browser: Browser, width: int, dark: bool
+) -> None:
     path, office, ws = await link(site), await program(site), await provider(site)
     url = (await office.open())["link"]["url"]
     async with opened(site, browser, path, width=width, dark=dark) as page:

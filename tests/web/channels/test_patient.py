@@ -104,7 +104,7 @@ async def test_f11_a_patient_who_is_there_gets_no_letter(site: Site, smtp: MailS
             pass
     await claim(site, visit)
     async with asyncio.timeout(20):
-        while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store tells nobody
+        while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store sends no event
             await asyncio.sleep(0.02)
     assert smtp.mails == []
     found = await site.app[SERVICE].visit("demo", visit)

@@ -204,7 +204,7 @@ async def test_s51_a_name_that_leads_inside_is_not_called(site: Site, there: Pus
     assert there.asked == 0
 
 
-async def test_an_account_has_so_many_devices_and_none_once_it_is_disabled(
+async def test_an_account_has_at_most_a_few_devices_and_none_once_it_is_disabled(
     site: Site, push: Push, there: PushService
 ) -> None:
     for number in range(MOST + 1):

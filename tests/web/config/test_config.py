@@ -30,7 +30,7 @@ def test_the_file_in_the_root_holds_every_key_with_its_default() -> None:
     assert parse(tomllib.loads(FILE.read_text("utf-8")), "config.toml") == Settings()
 
 
-def test_every_key_in_the_file_has_a_comment_that_tells_its_default() -> None:
+def test_every_key_in_the_file_has_a_comment_that_names_its_default() -> None:
     lines = FILE.read_text("utf-8").splitlines()
     comment: list[str] = []
     for line in lines:

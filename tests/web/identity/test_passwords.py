@@ -82,7 +82,7 @@ def test_s39_any_text_is_checked_quickly(password: str, own: list[str]) -> None:
 
 
 @pytest.mark.parametrize("door", ["link", "own", "add", "set"])
-async def test_s39_every_door_that_sets_a_password_refuses_them(site: Site, door: str) -> None:
+async def test_s39_every_form_and_command_that_sets_a_password_refuses_them(site: Site, door: str) -> None:
     accounts = site.app[ACCOUNTS]
     account = await accounts.find("demo", OSEI)
     assert account is not None
@@ -107,7 +107,7 @@ async def test_s39_every_door_that_sets_a_password_refuses_them(site: Site, door
     assert await accounts.check("demo", OSEI, old)
 
 
-async def test_s39_the_reason_is_told_in_spanish_too(site: Site) -> None:
+async def test_s39_the_reason_is_shown_in_spanish_too(site: Site) -> None:
     osei = site.person(**{"Accept-Language": "es"})
     await osei.sign_in(OSEI)
     form = {"old": "x", "password": "password1234", "again": "password1234"}

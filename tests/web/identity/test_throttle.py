@@ -143,7 +143,7 @@ async def test_s41_guesses_at_facility_links_block_no_kiosk_at_the_same_address(
     for _ in range(12):
         await guesser.get(f"/demo/facility/{wrong_token(TokenKind.FACILITY)}")
     assert (await kiosk.get(path)).status == 200
-    own = path[: path.rindex("/") + 1 + 12]  # with the facility's id
+    own = path[: path.rindex("/") + 1 + 12]  # the path with the facility's id
     for _ in range(10):
         assert (await guesser.get(f"{own}-{secrets.token_urlsafe(32)}")).status == 404
     assert (await kiosk.get(path)).status == 429

@@ -40,7 +40,9 @@ async def the_visit(site: Site) -> Visit:
     return found
 
 
-async def test_f18_a_visit_left_unclaimed_at_closing_time_ends_and_its_patient_is_told(site: Site) -> None:
+async def test_f18_a_visit_left_unclaimed_at_closing_time_ends_and_its_patient_is_informed(
+    site: Site,
+) -> None:
     service, organisations = site.app[SERVICE], site.app[ORGANISATIONS]
     ana = site.person()
     await ana.ask_for_a_visit()

@@ -20,7 +20,7 @@ MINUTE_MS = 60_000
         (633, 1900, "More than two hours"),
     ],
 )
-def test_f16_a_long_wait_is_told_in_hours_and_beyond_two_without_a_number(
+def test_f16_a_long_wait_is_shown_in_hours_and_beyond_two_without_a_number(
     low: float, high: float, words: str
 ) -> None:
     assert wait_words((round(low * MINUTE_MS), round(high * MINUTE_MS))) == words

@@ -76,7 +76,7 @@ async def test_a_refused_recipient_is_given_up_and_named_in_no_log(valkey_url: s
         with structlog.testing.capture_logs() as logs:
             await queue(site)
             async with asyncio.timeout(20):
-                while not await site.app[JOBS].dead("demo"):  # noqa: ASYNC110 - the store tells nobody
+                while not await site.app[JOBS].dead("demo"):  # noqa: ASYNC110 - the store sends no event
                     await asyncio.sleep(0.02)
         assert smtp.asked == 1
         assert "the mail server refuses the recipient" in str(logs)
@@ -170,7 +170,7 @@ async def _a_visit(site: Site) -> str:
 
 async def _nothing_left(site: Site) -> None:
     async with asyncio.timeout(20):
-        while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store tells nobody
+        while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store sends no event
             await asyncio.sleep(0.02)
 
 

@@ -64,7 +64,7 @@ NIGHT = [["22:00", "02:00"]]
         ("2026-11-25T01:59", True),
         ("2026-11-25T02:00", False),
         ("2026-11-26T23:00", False),  # a closed day: its night does not begin,
-        ("2026-11-26T01:00", True),  # the one of the day before ends as ever,
+        ("2026-11-26T01:00", True),  # the night of the day before ends as usual,
         ("2026-11-27T01:00", False),
         ("2026-11-28T01:00", True),  # the end of Friday's night
         ("2026-11-28T23:00", False),  # no hours on Saturdays

@@ -255,7 +255,7 @@ async def test_f02_a_browser_that_cannot_call_says_so_and_the_rest_of_the_visit_
     assert len(clinic.got("media.join")) == 1, "an offer that cannot be taken is not asked for again"
 
 
-async def test_f02_the_device_check_tells_a_browser_that_cannot_call_before_the_visit(
+async def test_f02_the_device_check_finds_a_browser_that_cannot_call_before_the_visit(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await opened(clinic, open_page, CHECK, NO_CALLS)
@@ -264,7 +264,7 @@ async def test_f02_the_device_check_tells_a_browser_that_cannot_call_before_the_
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("network") == "unsupported")
 
 
-async def test_the_device_check_tells_a_network_without_any_path_before_the_visit(
+async def test_the_device_check_finds_a_network_without_any_path_before_the_visit(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await opened(clinic, open_page, CHECK, NO_PATH)

@@ -191,7 +191,7 @@ async def test_a_reloaded_page_shows_what_its_person_has_muted_until_they_choose
     assert not clinic.got("media.mute")
     await page.get_by_role("button", name="Unmute").click()
     await clinic.until(lambda: len(clinic.got("media.mute")) == 1)
-    await clinic.send(muted)  # in answer to a join that was under way: the page repeats what was chosen
+    await clinic.send(muted)  # the server answers a join that was under way: the page repeats the choice
     await clinic.send({"type": "media.gone", "visit": "v_1"})
     await clinic.until(lambda: len(clinic.got("media.mute")) == 2)
     assert [message["muted"] for message in clinic.got("media.mute")] == [False, False]
@@ -323,7 +323,7 @@ async def test_f03_permissions_denied_by_the_system_or_the_browser_have_their_ow
     await expect(page.get_by_text("You can join all the same")).to_be_visible()
 
 
-async def test_a_session_taken_over_elsewhere_lets_go_of_the_camera_and_can_be_taken_back(
+async def test_a_session_taken_over_elsewhere_releases_the_camera_and_can_be_taken_back(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await patients_page(clinic, open_page)

@@ -213,7 +213,7 @@ async def test_s29_programs_send_json_in_utf_8_or_are_refused(site: Site) -> Non
         b"\n" * 24_000 + b'--edge\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n--edge--\r\n',
     ],
 )
-async def test_f_a_multipart_form_of_ever_so_many_parts_or_lines_is_refused_at_once(body: bytes) -> None:
+async def test_f_a_multipart_form_of_too_many_parts_or_lines_is_refused_at_once(body: bytes) -> None:
     loop = asyncio.get_running_loop()
     for _ in range(2):  # the first request loads modules that are needed later
         payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)

@@ -25,7 +25,7 @@ from web.organisations.settings import Organisation
 from web.requests.security import Rule, origin_of
 
 READS = Rule("feed", 60, HOUR_MS, first_delay_ms=0)
-"""How often one link is read within an hour."""
+"""How often one link may be read within an hour."""
 
 
 async def visits(request: web.Request) -> web.Response:

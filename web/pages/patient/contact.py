@@ -1,4 +1,4 @@
-"""The patient's choice how to be told of their turn while no page of theirs is open."""
+"""The patient's choice of a message when it is their turn and no page of theirs is open."""
 
 from aiohttp import web
 

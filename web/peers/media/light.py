@@ -157,7 +157,7 @@ class Pacer:
         now = time.monotonic()
         self._loop.add_reader(speaker.sock.fileno(), speaker.readable)
         for work in WORK:
-            # At random times, or all would send at the same moment.
+            # Begin at random times: otherwise all would send at the same moment.
             at = now if work is Speaker.look else now + random.random() * FRAME_S  # noqa: S311
             heapq.heappush(self._due, (at, next(self._order), speaker, work))
         if self._timer is None:

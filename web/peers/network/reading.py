@@ -33,7 +33,7 @@ def read(path: Path) -> Network:
         raise PlanError(f"{path}: expected at most {LARGEST} bytes")
     try:
         raw = tomllib.loads(text.decode())
-    # also for text that is not UTF-8, and for numbers of thousands of digits
+    # raised also for text that is not UTF-8, and for numbers of thousands of digits
     except (ValueError, RecursionError) as wrong:
         raise PlanError(f"{path}: expected TOML; {str(wrong) or 'too deep'}") from None
     return parse(raw, str(path))

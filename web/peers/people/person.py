@@ -26,7 +26,7 @@ from web.peers.people.room import Room
 from web.peers.people.wire import LeanClient
 
 GIVE_UP_S = 4 * MOST_S
-AGAIN_S = 0.25  # after `unavailable`
+AGAIN_S = 0.25  # the pause in s after `unavailable`
 
 
 @dataclass(slots=True)

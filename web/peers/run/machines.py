@@ -124,7 +124,7 @@ class Crew:
         self.stop()
 
     def stop(self) -> None:
-        """Tell all processes to stop: no further patient arrives, and running visits end."""
+        """Send all processes the order to stop: no further patient arrives, and running visits end."""
         for pipe in self._pipes:
             if not pipe.closed:
                 self._order(pipe, "stop")

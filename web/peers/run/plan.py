@@ -134,7 +134,7 @@ class Share:
     @property
     def digest(self) -> str:
         """Return a hash by which two machines find out whether they draw the same people from the plan."""
-        # To the millisecond: the last bit of a logarithm is not the same on every system.
+        # Times are rounded to the millisecond: the last bit of a logarithm is not the same on every system.
         people = [
             (one.number, round(one.arrives_s, 3), round(one.fill_in_s, 3), round(one.talk_s, 3), one.seed)
             for one in self.visitors

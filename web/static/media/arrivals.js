@@ -34,7 +34,7 @@ export class Arrivals {
    * @returns {Map<string, Stopped>}
    */
   read(at_ms, reports, partyOf, offOf) {
-    // No report was read for so long that the page was hidden or asleep.
+    // No report was read for a long time: the page was hidden or asleep.
     if (at_ms - this.#read_ms > STOPPED_MS) this.restart();
     this.#read_ms = at_ms;
     /** @type {Map<string, { packets: number, frames: number }>} */

@@ -131,7 +131,7 @@ export class OwnDevices {
     return this.#send();
   }
 
-  /** As `MediaSession.prepare`. */
+  /** Does what `MediaSession.prepare` says. */
   async prepare({ audio = true, video = true } = {}) {
     /** @type {Record<DeviceKind, DeviceWord>} */
     const result = { audio: "off", video: "off" };
@@ -165,7 +165,7 @@ export class OwnDevices {
   }
 
   /**
-   * As `MediaSession.devices`.
+   * Does what `MediaSession.devices` says.
    *
    * @returns {Promise<Device[]>}
    */
@@ -184,7 +184,7 @@ export class OwnDevices {
   }
 
   /**
-   * As `MediaSession.useDevice`.
+   * Does what `MediaSession.useDevice` says.
    *
    * @param {DeviceKind} kind
    * @param {string | undefined} deviceId

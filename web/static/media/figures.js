@@ -71,7 +71,7 @@ export class Figures {
     const worse = (/** @type {typeof WORDS[number]} */ row) =>
       recent.loss > row.loss || recent.rtt_ms > row.rtt_ms || recent.freezes >= row.freezes;
     const arrived = now.packetsReceived > (before === now ? 0 : before.packetsReceived);
-    const best = arrived ? "good" : "quiet"; // without any sound, the quality is not called good
+    const best = arrived ? "good" : "quiet"; // the quality is not called good if no sound arrives
     /** @type {"good" | "fair" | "poor" | "quiet" | "lost"} */
     const words = connected ? (WORDS.find(worse)?.words ?? best) : "lost";
     return {

@@ -1,4 +1,5 @@
-/* How the patient is told of their turn while this page is closed: a choice, kept with the visit. */
+/* The patient's choice of a message when it is their turn and this page is closed. It is kept with the
+   visit. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { announce, toast } from "../shared/ui.js";

@@ -11,7 +11,7 @@ import { t } from "../shared/text.js";
  * @property {string | undefined} problem a sentence
  * @property {string} label the id of the heading that names it
  * @property {import("../signalling.js").SignallingClient | null} client
- * @property {(value: Protocol.Answer) => void} typed is told each change
+ * @property {(value: Protocol.Answer) => void} typed is called with each change
  */
 /** @typedef {On<HTMLInputElement>} InputEvent */
 

@@ -23,7 +23,7 @@ export function surveyCard(survey, visit, send) {
     const { currentTarget: form, submitter } = event;
     const given = new FormData(form);
     const button = /** @type {HTMLButtonElement} */ (submitter ?? form.querySelector("button"));
-    button.disabled = true; // until the new state of the visit replaces the form
+    button.disabled = true; // the form stays disabled until the visit's new state replaces it
     send({ choice: Number(given.get("choice")), text: String(given.get("text") ?? "").trim() }).catch(
       (error) => {
         button.disabled = false;

@@ -23,7 +23,7 @@ export class PatientVisit extends EventTarget {
   /** @type {Map<string, string>} a sentence by the step's id */
   problems = new Map();
   #client;
-  /** @type {(() => void)[]} lets go of what is held while the visit is open */
+  /** @type {(() => void)[]} functions that end the subscriptions of an open visit */
   #drops = [];
   /** @type {Map<string, Protocol.Answer>} by the step's id: what was typed and is not confirmed as left */
   #drafts = new Map();

@@ -17,7 +17,7 @@ const NO_SCREEN = { sharing: null, asked: false };
 
 /**
  * Fires `change`. `path` is joining, connected, reconnecting, taken_over, closed, or unable in a browser that
- * cannot hold a call. That one joins too: so the others are told that its media have no path.
+ * cannot hold a call. That one joins too: so the others learn that its media have no path.
  */
 export class MediaLink extends EventTarget {
   /** @type {MediaSession | null} */
@@ -245,7 +245,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Switch camera (`video`) or microphone (`audio`) off or on. The server is told, and enforces it.
+   * Switch camera (`video`) or microphone (`audio`) off or on. The server gets a message, and enforces it.
    *
    * @param {DeviceKind} kind
    * @param {boolean} muted
@@ -283,7 +283,7 @@ export class MediaLink extends EventTarget {
     }
   }
 
-  /** Tell the server for which kinds this side has no device, if the server's state differs. */
+  /** Send the server the kinds for which this side has no device, if the server's state differs. */
   #sayMissing() {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];

@@ -48,7 +48,7 @@ export class PathRepair {
     this.#timers.join = setTimeout(() => this.#join(), wait);
   }
 
-  /** No later join is needed: one is under way, or brought a new offer. */
+  /** Cancel the planned join: another join is under way, or brought a new offer. */
   joined() {
     clearTimeout(this.#timers.join);
   }

@@ -85,7 +85,7 @@ export function placeWords(place) {
 
 /**
  * "Usually 4 to 9 minutes from here", from an hour and a half on in hours, of which more than two are no
- * number; null when there is no data to tell it from. `web/intake/wait_words.py` has the same rules.
+ * number; null if there is no data. `web/intake/wait_words.py` has the same rules.
  *
  * @param {number | null | undefined} low_ms
  * @param {number | null | undefined} high_ms

@@ -9,7 +9,7 @@ import { one, told } from "./page.js";
 import { prepareRegions, redrawing, tendMenus } from "./ui.js";
 import { onWaking } from "./waking.js";
 
-/** @template {Boot} Told what the server tells this page */
+/** @template {Boot} Data the server's data for the scripts of this page */
 export class LivePage {
   root = one("#app", HTMLElement);
   #shown = ""; // the key of the last drawing, so that the focus moves once when it changes
@@ -19,7 +19,7 @@ export class LivePage {
    * @param {() => void} draw
    */
   constructor(role, draw) {
-    /** @type {Told} */
+    /** @type {Data} */
     this.boot = told();
     this.client = new SignallingClient(this.boot.ws, { role });
     this.redraw = redrawing(() => this.#keepFocus(draw));

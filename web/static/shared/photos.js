@@ -18,7 +18,7 @@ export async function sendForm(path, body) {
     if (answer.status === 204) return true;
     problem = (await answer.json()).problem;
   } catch {
-    // No connection, or an error page: the answer contains no sentence.
+    // The answer contains no sentence: there is no connection, or it is an error page.
   }
   toast(problem ?? t("That did not work. Nothing was changed; please try again."), { bad: true });
   return false;

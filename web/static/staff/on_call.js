@@ -87,7 +87,7 @@ export class OnCall {
   }
 
   /**
-   * End the visits that wait; their patients are told that the clinic has closed. One who was claimed
+   * End the visits that wait; their patients get a message that the clinic has closed. One who was claimed
    * meanwhile stays.
    *
    * @param {Protocol.Row[]} rows

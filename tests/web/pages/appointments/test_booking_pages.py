@@ -159,7 +159,7 @@ async def test_of_two_visitors_who_press_the_same_time_one_sees_a_message_and_ch
     assert len(await starts(site)) == 1
 
 
-async def test_check_in_tells_the_staff_and_leads_into_the_same_session_page(
+async def test_check_in_is_shown_to_staff_and_leads_into_the_same_session_page(
     site: Site, open_page: OpenPage
 ) -> None:
     osei = await open_page("/demo/staff/sign-in")

@@ -53,7 +53,7 @@ async def test_f09_the_link_is_mailed_to_the_patients_own_address(valkey_url: st
         assert "/demo/enter/" in str(mail)
 
 
-async def test_f09_only_the_visits_own_browser_gets_a_link_and_only_so_many(site: Site) -> None:
+async def test_f09_only_the_visits_own_browser_gets_a_link_and_only_a_few(site: Site) -> None:
     ana, visit = await opened(site)
     eve = site.person()
     await eve.ask_for_a_visit(name="Eve Other")

@@ -345,7 +345,7 @@ async def test_a_browser_without_this_visit_gets_a_link_to_the_calendar(
     await expect(page.get_by_role("link", name="Go to Riverside Clinic")).to_have_attribute("href", "/demo")
 
 
-async def test_r26_a_patient_whose_visit_the_store_has_lost_is_told_and_led_back_to_meet_now(
+async def test_r26_a_patient_whose_visit_the_store_has_lost_is_informed_and_led_back_to_meet_now(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     clinic.case["guide_done"] = True

@@ -306,7 +306,7 @@ async def test_f30_the_second_click_on_a_dialogs_button_reaches_nothing_under_it
     )
     assert hit is None
     await expect(page.get_by_role("button", name="Claim Ana Ruiz")).to_be_focused()
-    await page.get_by_role("button", name="Claim Jon Bell").click()  # as soon as presses count again
+    await page.get_by_role("button", name="Claim Jon Bell").click()  # waits until presses count again
     await clinic.until(lambda: clinic.got("visit.claim"))
 
 

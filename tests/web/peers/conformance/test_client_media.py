@@ -49,7 +49,9 @@ async def test_a_client_that_connects_and_keeps_consent_follows_all_rules(
         assert judge.seen == {"media", "connects", "consent"}
 
 
-async def test_a_client_that_sends_no_check_after_the_first_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_sends_no_check_after_the_first_is_at_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(client_media, "REPEATED_S", 0.05)
     monkeypatch.setattr(client_media, "CONSENT_S", 0.2)
     async with offered() as (judge, media, speaker):
@@ -60,7 +62,9 @@ async def test_a_client_that_sends_no_check_after_the_first_is_told(monkeypatch:
         assert judge.faults.keys() == {"consent"}
 
 
-async def test_a_client_that_answers_and_does_not_connect_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_answers_and_does_not_connect_is_at_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(client_media, "CONNECT_S", 0.05)
     async with offered() as (judge, media, speaker):
         media.accept(speaker.answer(media.offer()))
@@ -70,7 +74,7 @@ async def test_a_client_that_answers_and_does_not_connect_is_told(monkeypatch: p
         assert judge.seen == {"media"}
 
 
-async def test_an_answer_that_cannot_be_used_is_told_and_none_without_an_offer_is_read() -> None:
+async def test_an_answer_that_cannot_be_used_is_a_fault_and_none_without_an_offer_is_read() -> None:
     async with offered() as (judge, media, _):
         media.accept("v=0")
         assert judge.faults == {}

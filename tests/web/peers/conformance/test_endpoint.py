@@ -70,7 +70,8 @@ async def test_each_fault_of_a_broken_client_is_found() -> None:
             token, versions = "", 0
             while True:
                 with contextlib.suppress(aiohttp.ClientError, ValueError, TypeError):
-                    # No Origin, the token in the address, no pongs, one id for everything, and back at once.
+                    # The client's faults: no Origin, the token in the address, no pongs, one id for all
+                    # requests, reconnects at once.
                     async with http.ws_connect(f"{url}?{token}", protocols=(JSON,), autoping=False) as ws:
                         hello = {
                             "type": "hello",
@@ -108,7 +109,7 @@ async def test_each_fault_of_a_broken_client_is_found() -> None:
     assert wanted <= found.keys(), found
 
 
-async def test_a_client_that_gives_up_has_that_fault_and_the_other_rules_are_not_told() -> None:
+async def test_a_client_that_gives_up_has_that_fault_and_the_other_rules_are_undecided() -> None:
     async def once(url: str) -> None:
         async with aiohttp.ClientSession() as http:
             headers = {"Origin": "http://127.0.0.1"}

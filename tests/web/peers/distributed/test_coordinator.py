@@ -134,7 +134,7 @@ def test_helpers_drive_their_shares_and_one_report_holds_what_all_of_them_saw(
     assert "2 of 2 helpers have joined" in first.said
     seen = Observations.load(tmp_path / "r" / "observations.jsonl")
     assert len(seen.steps["journey"]) == 9
-    assert len(seen.gauges["waiting"]) == 3  # of each process one
+    assert len(seen.gauges["waiting"]) == 3  # one gauge from each process
     assert seen.duration_s < LONG_S
     assert seen.about.plan["helpers"] == "2"
     report = "".join(file.read_text() for file in (tmp_path / "r").iterdir())

@@ -30,7 +30,7 @@ def test_patients_who_come_by_chance_come_as_often_on_average() -> None:
     assert at == sorted(at)
     assert 480 < at[-1] < 520
     gaps = [later - sooner for sooner, later in pairwise(at)]
-    # Of an exponential gap, 1/e are longer than the mean.
+    # Of exponential gaps, 1/e are longer than the mean.
     assert 0.34 < sum(gap > 0.1 for gap in gaps) / len(gaps) < 0.40
 
 

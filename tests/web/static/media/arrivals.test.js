@@ -62,7 +62,7 @@ test("who has never sent anything, for want of devices, has not stopped", () => 
   assert.deepEqual(read([1, 2, 3, 4, 5, 6].map((n) => both(n, 0, 0))), []);
 });
 
-test("each party is told apart, and other reports are of nobody", () => {
+test("each party has its own result, and other reports belong to no party", () => {
   const readings = [1, 2, 3, 4, 5, 6].map((n) => reports({ "ana-a": [4], "bo-a": [n], other: [1] }));
   assert.deepEqual(read(readings), [["ana", "silent"]]);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isMirrored, reasonOf } from "../../../../web/static/media/devices.js";
 
-test("a refusal by the system is told from one by the person", () => {
+test("a refusal by the system is not taken for one by the person", () => {
   const refusal = (/** @type {string} */ message) => new DOMException(message, "NotAllowedError");
   assert.equal(reasonOf(refusal("Permission denied by system")), "system");
   assert.equal(reasonOf(refusal("Permission denied")), "denied");

@@ -23,7 +23,7 @@ test("those whom the visit is about stand first, then guests in order", () => {
   assert.deepEqual(names("patient"), ["provider", "guest-1", "guest-2"]);
 });
 
-test("a guest is told whose press is missing", () => {
+test("a guest sees whose press is missing", () => {
   const words = (/** @type {boolean} */ patient, /** @type {boolean} */ provider) =>
     guestWords({
       visit: visit({ patient: party("Ana", patient), provider: party("Dr B", provider) }),

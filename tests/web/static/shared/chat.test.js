@@ -42,7 +42,7 @@ test("what was written while the connection was lost is unread too", () => {
   assert.equal(chat.lines.length, 4);
 });
 
-test("a chat that stops lets go of its topic, and may start again", () => {
+test("a chat that stops ends its subscription, and may start again", () => {
   const { client, chat } = opened();
   chat.stop();
   assert.equal(client.holds("chat/v_1"), false);

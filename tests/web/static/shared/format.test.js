@@ -13,14 +13,14 @@ test("a duration has hours only from an hour on, and is never negative", () => {
   assert.equal(format.duration(62 * MINUTE_MS + 7_999), "1:02:07");
 });
 
-test("a visit that is over is told in minutes, and under one in words", () => {
+test("a visit that is over is shown in minutes, and under one in words", () => {
   assert.equal(format.minutes(44_999), "less than a minute");
   assert.equal(format.minutes(45_000), "1 minute");
   assert.equal(format.minutes(89_999), "1 minute");
   assert.equal(format.minutes(90_000), "2 minutes");
 });
 
-test("a wait is told as a span, and not at all where there is no data", () => {
+test("a wait is shown as a span, and not at all without data", () => {
   assert.equal(format.waitWords(null, null), null);
   assert.equal(format.waitWords(undefined, MINUTE_MS), null);
   assert.equal(format.waitWords(0, 30_000), "Usually within a minute from here");
@@ -29,7 +29,7 @@ test("a wait is told as a span, and not at all where there is no data", () => {
   assert.equal(format.waitWords(0, 3 * MINUTE_MS), "Usually 1 to 3 minutes from here");
 });
 
-test("f16: a long wait is told in hours, and as more than two of them without a number", () => {
+test("f16: a long wait is shown in hours, and as more than two of them without a number", () => {
   const words = (/** @type {number} */ low, /** @type {number} */ high) =>
     format.waitWords(low * MINUTE_MS, high * MINUTE_MS);
   assert.equal(words(30, 90), "Usually 30 to 90 minutes from here");

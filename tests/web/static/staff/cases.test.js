@@ -19,7 +19,7 @@ test("Case Information that may not be seen any more is taken away at once", () 
   assert.equal(cases.get("v_1")?.refused, "Case Information can be opened while you are on call.");
 });
 
-test("those of visits that are on the screen no more are let go of", () => {
+test("the cases of visits that are on the screen no more are not followed any longer", () => {
   const client = new StandIn();
   const cases = new Cases(
     client.asClient,
@@ -34,7 +34,7 @@ test("those of visits that are on the screen no more are let go of", () => {
   assert.equal(client.holds("case/v_2"), false);
 });
 
-test("a photo that is added to an open case is told once, one that was there before or goes is not", () => {
+test("a photo that is added to an open case is announced once, an earlier or removed one is not", () => {
   const client = new StandIn();
   /** @type {number[]} */
   const told = [];

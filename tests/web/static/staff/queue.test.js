@@ -28,7 +28,7 @@ test("rows stand by how long they have waited, whatever order they come in", () 
   assert.deepEqual(visits(), ["v_2", "v_3", "v_1"]);
 });
 
-test("f18: whoever goes off call as the last one leaves all that wait", () => {
+test("f18: the last person to go off call leaves all that wait", () => {
   const { queue, take } = opened(row("v_1", 1), row("v_2", 2));
   assert.equal(queue.leftBy("ana").length, 2);
   assert.equal(queue.leftBy("ben").length, 0, "ana is on call");
@@ -80,7 +80,7 @@ test("a list after a lost connection rings for those who came meanwhile", () => 
   );
 });
 
-test("a row that leaves is told with its name, and one that was not there is not told", () => {
+test("a row that leaves is returned with its name, and one that was not there is not returned", () => {
   const { take, visits } = opened(row("v_1", 1));
   assert.equal(take({ type: "queue.gone", visit: "v_1", why: "claimed", by: null }).gone?.name, "v_1");
   assert.equal(take({ type: "queue.gone", visit: "v_1", why: "claimed", by: null }).gone, null);

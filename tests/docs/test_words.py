@@ -1,0 +1,118 @@
+"""Tests that docstrings, comments, names of tests and log events use no word at which a reader must guess.
+
+Only prose is read: a word in `backticks` or "quotation marks" is code, or a text of a page. CONTRIBUTING.md, section
+Words, has the reasons.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.test_architecture import ROOT
+from tests.test_log_events import found
+
+PLAIN: Mapping[str, str] = {
+    r"tells?|told|telling": "send, show, report, ask; or distinguish two things",
+    r"(hears?|heard)\s(of|about)": "receive, learn",
+    r"who(m|se)?ever": "the subject by name: a provider, the client",
+    r"doors?": "route, form, link",
+    r"seats?": "membership, place",
+    r"ears?|deaf": "listener; receives nothing",
+    r"trails?": "audit log",
+    r"witness(es)?": "record, proof",
+    r"buried|afar": "hidden; on another worker",
+    r"so\s(many|much|few)": "at most N, this number of, enough",
+    r"in\svain": "without success",
+    r"as\sever": "as before",
+    r"see\sthe\smodule": "a sentence that can be read alone",
+    r"let(s|ting)?\sgo": "release, end",
+    r"stands?\sin\sfor": "replace",
+}
+"""Refused words -> what to write instead."""
+REFUSED = {re.compile(rf"\b(?:{words})\b", re.IGNORECASE): plain for words, plain in PLAIN.items()}
+ANY = re.compile("|".join(pattern.pattern for pattern in REFUSED), re.IGNORECASE)
+
+FOLDERS = ("signalling", "media", "web", "greenroom", "tests")
+OTHERS = frozenset({"vendor", "node_modules", "joined", Path(__file__).name})
+"""Sources that are made or written elsewhere, and this file."""
+QUOTED = re.compile(r"`[^`]*`|\"[^\"\n]*\"|\{[^}]*\}")
+"""Code, texts of pages, and JSDoc's types."""
+COMMENT = re.compile(r"(?:^|\s)# (.*)$", re.MULTILINE)
+SCRIPT_COMMENT = re.compile(r"/\*([\s\S]*?)\*/|(?:^|\s)// (.*)$", re.MULTILINE)
+SCRIPT_TEST = re.compile(r"^\s*test\(\s*\"([^\"]*)\"", re.MULTILINE)
+
+
+def prose(name: str, source: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, text) of each comment, docstring and test's name of a source."""
+    patterns = (COMMENT,) if name.endswith(".py") else (SCRIPT_COMMENT, SCRIPT_TEST)
+    for pattern in patterns:
+        for match in pattern.finditer(source):
+            yield source.count("\n", 0, match.start(match.lastindex or 0)) + 1, match[match.lastindex or 0]
+    for node in ast.walk(ast.parse(source)) if name.endswith(".py") else ():
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                yield node.lineno, text
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name.startswith("test_"):
+                yield node.lineno, name.replace("_", " ")
+
+
+def faults(name: str, source: str) -> list[str]:
+    """Return a sentence for each refused word in the prose of a source."""
+    if not ANY.search(source.replace("_", " ")):
+        return []
+    return [
+        f"{name}:{line}: “{match[0]}”; write instead: {plain}"
+        for line, text in prose(name, source)
+        for pattern, plain in REFUSED.items()
+        for match in pattern.finditer(QUOTED.sub("", text))
+    ]
+
+
+def sources() -> Iterator[Path]:
+    """Yield every Python file and script that people write here."""
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".py", ".js") and not OTHERS & {*path.parts}:
+                yield path
+
+
+def test_no_prose_of_the_sources_has_a_refused_word() -> None:
+    paths = list(sources())
+    assert len(paths) > 900
+    wrong = [
+        fault for path in paths for fault in faults(str(path.relative_to(ROOT)), path.read_text("utf-8"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_log_event_has_a_refused_word() -> None:
+    wrong = [
+        f"{place} {event}" for place, event in found().items() if ANY.search(re.sub(r"[._]", " ", event))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("a.py", '"""Return who is told."""'),
+        ("a.py", "value = 1  # whoever\n"),
+        ("a.py", "async def test_a_guest_is_told() -> None: ..."),
+        ("a.js", "/** Takes a\n * seat. */"),
+        ("a.js", "const a = 1; // the last door"),
+        ("a.js", 'test("a patient hears of it", () => {});'),
+    ],
+)
+def test_a_refused_word_is_found(name: str, source: str) -> None:
+    [fault] = faults(name, source)
+    assert "write instead" in fault
+
+
+@pytest.mark.parametrize("source", ['"""Return `told`, or "not told"."""', "told = 1", 'text = "the door"'])
+def test_code_and_quoted_texts_are_not_read(source: str) -> None:
+    assert faults("a.py", source) == []
