@@ -45,7 +45,7 @@ class ControlForwarder:
         )
         if translation.transport_cc_last is not None:
             endpoint.cc_last = translation.transport_cc_last
-            self._mender.hear(endpoint, peer, now_s)
+            self._mender.take_feedback(endpoint, peer, now_s)
         endpoint.meter.observe(translation, now_s)
         if not endpoint.gate:
             return

@@ -149,7 +149,7 @@ class Mender:
             if again:
                 self._ask(sender, own, again)
 
-    def hear(self, receiver: Endpoint, sender: Endpoint, now_s: float) -> None:
+    def take_feedback(self, receiver: Endpoint, sender: Endpoint, now_s: float) -> None:
         """Take a receiver's feedback. After a silence request a keyframe, sooner than the receiver itself would."""
         silent_s, receiver.feedback_s = now_s - receiver.feedback_s, now_s
         if OUTAGE_S < silent_s < now_s:
