@@ -208,7 +208,7 @@ class Party:
             left.label, left.holder, left.sinks = party_id, party_id, sinks
         self.renew_offer(always=True)
 
-    def tell_speaker(self, speaker: str | None) -> None:
+    def send_speaker(self, speaker: str | None) -> None:
         """Send the listener the current speaker, if this party takes part and was not sent that speaker yet."""
         if speaker != self._speaker and self._connected and self.admitted:
             self._speaker = speaker

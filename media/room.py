@@ -106,7 +106,7 @@ class Room:
         parties = list(self.parties.values())
         self._speaker.observe({party.party_id: party.endpoint.voice.take() for party in parties})
         for party in parties:
-            party.tell_speaker(self._speaker.current)
+            party.send_speaker(self._speaker.current)
 
     def choose_video(self) -> None:
         """Choose the video codec: H.264 in a room of two if both take it and one prefers it, otherwise VP8.
