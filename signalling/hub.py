@@ -77,9 +77,9 @@ class Socket:
         "actor",
         "codec",
         "connection",
-        "heard_s",
         "limit",
         "open",
+        "received_s",
         "silent",
         "topics",
     )
@@ -102,7 +102,7 @@ class Socket:
         self.topics: frozenset[str] = frozenset()  # all sockets without topics share one empty set
         self.open = True
         self.silent = False  # True if the heartbeat has given this client up
-        self.heard_s = time.monotonic()  # the time in s at which the client last sent anything
+        self.received_s = time.monotonic()  # the time in s at which the client last sent anything
         self._spare = 0
 
     def write(self, data: bytes) -> None:

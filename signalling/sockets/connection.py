@@ -141,7 +141,7 @@ class Connection:
 
     def _note_activity(self) -> None:
         """Record that the client is alive while its request waits for the store."""
-        self.socket.heard_s = time.monotonic()
+        self.socket.received_s = time.monotonic()
 
     def _handled(self, message: WSMessage) -> bool:
         """Answer a message inside the reader if that needs no waiting; return True if it is answered."""
@@ -154,12 +154,12 @@ class Connection:
     def _handle(self, message: WSMessage) -> Pending:
         """Answer a message if that needs no waiting; otherwise return its request and reply coroutine."""
         socket = self.socket
-        socket.heard_s = time.monotonic()
+        socket.received_s = time.monotonic()
         if message.type is WSMsgType.PONG:
             return None
         if message.type is WSMsgType.PING:
             socket.write(frame(message.data, PONG))
-            if not self._flood.takes(socket.heard_s):
+            if not self._flood.takes(socket.received_s):
                 socket.close(4005)
             return None
         try:
@@ -170,7 +170,7 @@ class Connection:
             if self._bad >= MOST_BAD:
                 socket.close(4004)
             return None
-        if not self._flood.takes(socket.heard_s):
+        if not self._flood.takes(socket.received_s):
             socket.close(4005)
         elif isinstance(request, client.Bye):
             self.said_bye = True

@@ -26,9 +26,9 @@ log = structlog.get_logger()
 
 
 class Pinged(Protocol):
-    """A socket to ping. `heard_s`: when it last sent anything, by the monotonic clock."""
+    """A socket to ping. `received_s`: when it last sent anything, by the monotonic clock."""
 
-    heard_s: float
+    received_s: float
     open: bool
 
     def write(self, data: bytes, /) -> None: ...
@@ -63,7 +63,7 @@ class Heartbeat:
         pinged = (at - ANSWERED_BY) % SLOTS
         if judge:
             for socket in self._slots[pinged]:
-                if socket.open and socket.heard_s < self._beaten_s[pinged]:
+                if socket.open and socket.received_s < self._beaten_s[pinged]:
                     _alone(socket.give_up)
         self._slots[at] = [socket for socket in self._slots[at] if socket.open]
         self._beaten_s[at] = now_s

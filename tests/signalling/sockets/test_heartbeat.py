@@ -9,7 +9,7 @@ class Peer:
     """A socket that counts its pings."""
 
     def __init__(self) -> None:
-        self.heard_s = 0.0
+        self.received_s = 0.0
         self.open = True
         self.pings: list[bytes] = []
 
@@ -29,7 +29,7 @@ def test_of_two_sockets_only_the_one_that_answers_pings_stays_open() -> None:
     for tick in range(1, 3 * SLOTS):
         beat.tick(tick * TICK_S)
         if lively.pings:
-            lively.heard_s = tick * TICK_S
+            lively.received_s = tick * TICK_S
         assert silent.open == (tick < SLOTS + ANSWERED_BY)
     assert lively.open
     assert lively.pings == [b"\x89\x00"] * 2
@@ -45,7 +45,7 @@ def test_sockets_that_came_one_after_another_are_pinged_one_after_another() -> N
     for tick in range(SLOTS, 2 * SLOTS):
         before = sum(len(p.pings) for p in peers)
         for peer in peers:
-            peer.heard_s = tick * TICK_S
+            peer.received_s = tick * TICK_S
         beat.tick(tick * TICK_S)
         at_once.append(sum(len(p.pings) for p in peers) - before)
     assert max(at_once) == 1
@@ -78,7 +78,7 @@ def test_r24_a_socket_that_cannot_be_written_to_does_not_stop_the_heartbeat_of_o
     for tick in range(1, 2 * SLOTS):
         beat.tick(tick * TICK_S)
         if lively.pings:
-            lively.heard_s = before.heard_s = tick * TICK_S
+            lively.received_s = before.received_s = tick * TICK_S
     assert (before.open, lively.open, silent.open) == (True, True, False)
     assert before.pings == lively.pings
 
@@ -92,5 +92,5 @@ def test_r25_a_dead_peer_is_closed_within_one_and_a_half_rounds_of_pings() -> No
             tick += 1
             beat.tick(tick * TICK_S)
             if tick <= died:
-                peer.heard_s = tick * TICK_S
+                peer.received_s = tick * TICK_S
         assert (tick - died) * TICK_S <= 1.5 * ROUND_S - TICK_S, "with a tick to spare for late timers"
