@@ -69,7 +69,7 @@ class Connection:
         "id",
         "noted",
         "origin",
-        "said_bye",
+        "received_bye",
         "services",
         "socket",
     )
@@ -94,7 +94,7 @@ class Connection:
         self.entered: frozenset[str] = frozenset()
         # the audit entries already written for a patient
         self.noted: frozenset[tuple[str, str]] = frozenset()
-        self.said_bye = False
+        self.received_bye = False
         self.closing: asyncio.Task[None] | None = None
         self._flood = Flood(time.monotonic())
         self._probed_s = float("-inf")
@@ -173,7 +173,7 @@ class Connection:
         if not self._flood.takes(socket.received_s):
             socket.close(4005)
         elif isinstance(request, client.Bye):
-            self.said_bye = True
+            self.received_bye = True
             socket.close(1000)
         else:
             return self._dispatch(request)

@@ -328,7 +328,7 @@ async def _gone(worker: Worker, connection: Connection) -> None:
     """
     lost: asyncio.Task[None] | None = None
     try:
-        if connection.said_bye:
+        if connection.received_bye:
             await worker.tokens.ended(connection.origin, connection.id, connection.actor)
         elif connection.socket.silent:
             await worker.tokens.lost(connection.origin)
