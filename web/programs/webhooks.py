@@ -54,7 +54,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...] = ()
     enabled: bool = True
 
-    def hears(self, event: str) -> bool:
+    def receives(self, event: str) -> bool:
         """Return whether the webhook receives events of this name."""
         return self.enabled and (not self.events or event in self.events)
 
@@ -164,7 +164,7 @@ class Known:
 
     def of(self, organisation: str, event: str) -> list[Webhook]:
         """Return the webhooks of an organisation that receive an event."""
-        return [webhook for webhook in self._known.get(organisation, ()) if webhook.hears(event)]
+        return [webhook for webhook in self._known.get(organisation, ()) if webhook.receives(event)]
 
     async def refresh(self) -> None:
         """Read all webhooks from the store. Raises `UnavailableError`."""
