@@ -71,7 +71,7 @@ class PathWatch:
             return
         if isinstance(event, Speaking) and participant is not None:
             participant.speaker = event.party
-            self._say_speaker(room, participant)
+            self._report_speaker(room, participant)
             return
         after = _AFTER.get(type(event), {}).get(participant.path) if participant is not None else None
         if participant is None or after is None:
@@ -83,21 +83,21 @@ class PathWatch:
             log.info("room.no_path", visit=participant.member.visit)
         for other in room.participants.values():
             if other is not participant or "none" in (before, after):
-                self._say(room, other.member, participant)
+                self._report(room, other.member, participant)
 
-    def tell(self, room: Room, member: Member, *states: PathState) -> None:
+    def send(self, room: Room, member: Member, *states: PathState) -> None:
         """Send a party the paths in one of these states: of the others, and its own if it has none.
 
         Send it the speaker as well, if there is one, and whether its pictures are paused.
         """
         participant = room.participants[member.party]
         if participant.speaker is not None:
-            self._say_speaker(room, participant)
+            self._report_speaker(room, participant)
         if participant.paused:
             self._say_paused(room, participant)
         for other in room.participants.values():
             if other.path in states and (other.member.party != member.party or other.path == "none"):
-                self._say(room, member, other)
+                self._report(room, member, other)
 
     def left(self, room: Room, participant: Participant) -> None:
         """Report the lost path of a participant that is no longer in the room."""
@@ -105,7 +105,7 @@ class PathWatch:
         if participant.path == "open":
             participant.path = "lost"
             for other in room.participants.values():
-                self._say(room, other.member, participant)
+                self._report(room, other.member, participant)
 
     @staticmethod
     def close(room: Room) -> None:
@@ -113,7 +113,7 @@ class PathWatch:
         for participant in room.participants.values():
             _cancel(participant)
 
-    def _say_speaker(self, room: Room, participant: Participant) -> None:
+    def _report_speaker(self, room: Room, participant: Participant) -> None:
         member = participant.member
         self._send(room, member, server.MediaSpeaker(visit=member.visit, party=participant.speaker))
 
@@ -121,7 +121,7 @@ class PathWatch:
         member = participant.member
         self._send(room, member, server.MediaPaused(visit=member.visit, paused=participant.paused))
 
-    def _say(self, room: Room, member: Member, about: Participant) -> None:
+    def _report(self, room: Room, member: Member, about: Participant) -> None:
         if about.path is not None:
             reason: server.PathReason | None = (
                 "browser" if about.path == "none" and not about.member.able else None

@@ -183,8 +183,8 @@ class Rooms:
             self._remove(room, member)
         elif isinstance(message, wire.Moved):
             participant.member = member
-            self.paths.tell(room, member, "open", "lost", "none")  # the states that the party missed
-            self.screens.tell(room, member)
+            self.paths.send(room, member, "open", "lost", "none")  # the states that the party missed
+            self.screens.send(room, member)
             for switch in room.switches(besides=member.party):
                 self._send_muted(room, member, *switch)
         elif isinstance(message, wire.Answer):
@@ -242,7 +242,7 @@ class Rooms:
         for party, other in room.participants.items():  # this party too: its page may have been reloaded
             for kind in sorted(room.muted_by(other.member) | room.missing_by(other.member)):
                 self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
-        self.paths.tell(room, member, "lost", "none")
+        self.paths.send(room, member, "lost", "none")
 
     async def _opened(self, message: wire.Join) -> Room | None:
         """Return the room to join, opened if needed; None if another worker has the lease by now.

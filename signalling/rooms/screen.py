@@ -57,7 +57,7 @@ class Screens:
         self._become(room, after(room.screen, participant.member.party, "end") or NO_SCREEN)
         participant.let_through(room)
         if room.screen != NO_SCREEN:
-            self.tell(room, participant.member)
+            self.send(room, participant.member)
 
     def left(self, room: Room, party: str) -> None:
         """End what a party that has left the room was sharing or asked for."""
@@ -70,7 +70,7 @@ class Screens:
         if not live:
             self._become(room, NO_SCREEN)
 
-    def tell(self, room: Room, member: Member) -> None:
+    def send(self, room: Room, member: Member) -> None:
         """Send a party the state."""
         state = room.screen
         self._send(
@@ -85,4 +85,4 @@ class Screens:
         room.screen = state
         for participant in room.participants.values():
             participant.let_through(room)
-            self.tell(room, participant.member)
+            self.send(room, participant.member)
