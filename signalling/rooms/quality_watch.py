@@ -77,7 +77,7 @@ class CallWatch:
         if names and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)
 
-    def heard(self, room: Room, party: str, event: MediaEvent) -> None:
+    def follow(self, room: Room, party: str, event: MediaEvent) -> None:
         """Take an event of the relay: a party was connected or disconnected."""
         if isinstance(event, Speaking):
             return

@@ -261,7 +261,7 @@ class Rooms:
 
     def _media_news(self, room: Room, party: str, event: MediaEvent) -> None:
         log.debug("media.event", event_type=type(event).__name__, reason=getattr(event, "reason", None))
-        self.calls.heard(room, party, event)
+        self.calls.follow(room, party, event)
         self.paths.follow(room, party, event)
         participant = room.participants.get(party)
         if participant is not None and isinstance(event, OfferNeeded):
