@@ -47,7 +47,7 @@ from web.server.valkey import EmbeddedStore, LockedFolder, check_own_store
 FROZEN_S = 30
 """A worker whose event loop has not run for this many seconds is replaced."""
 REBOOT_PAUSE_S = 1.0
-TELL_S = 0.25
+ANNOUNCE_S = 0.25
 """How long the master waits for the store to announce a worker's end; it does nothing else meanwhile."""
 IDLE_S = 15.0
 """A connection is closed if no complete request arrives on it for this long."""
@@ -256,7 +256,7 @@ class Processes(BaseApplication):
         """
         try:
             with redis.Redis.from_url(
-                self.settings.redis.url, socket_timeout=TELL_S, socket_connect_timeout=TELL_S
+                self.settings.redis.url, socket_timeout=ANNOUNCE_S, socket_connect_timeout=ANNOUNCE_S
             ) as store:
                 for command in death_of(worker.id):
                     store.execute_command(*command)
