@@ -76,7 +76,7 @@ def setup(settings: Log) -> None:
         logging.getLogger(name).setLevel(level)
     logging.getLogger("aiohttp.server").addFilter(_well_formed)
     if isinstance(sys.stderr, Output):
-        sys.stderr.tells = partial(_lost, [*shared, last])
+        sys.stderr.line_of = partial(_lost, [*shared, last])
 
 
 def _well_formed(record: logging.LogRecord) -> bool:

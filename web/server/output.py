@@ -23,12 +23,12 @@ Put = Callable[[bytes], int]
 class Output(io.TextIOBase):
     """A text stream on a descriptor that never raises and never waits.
 
-    `lost` counts the lines that were dropped. `tells(count)` returns the line of the log that reports them.
+    `lost` counts the lines that were dropped. `line_of(count)` returns the line of the log that reports them.
     """
 
-    def __init__(self, descriptor: int, tells: Callable[[int], str] = lambda count: "") -> None:
+    def __init__(self, descriptor: int, line_of: Callable[[int], str] = lambda count: "") -> None:
         self.lost = 0
-        self.tells = tells
+        self.line_of = line_of
         self._descriptor = descriptor
         self._put = _put(descriptor)
         self._rest = b""
@@ -58,7 +58,7 @@ class Output(io.TextIOBase):
             self._rest = self._rest[self._send(self._rest) :]
             if self._rest:
                 return False
-        report = self.tells(self.lost).encode() if self.lost else b""
+        report = self.line_of(self.lost).encode() if self.lost else b""
         # Both in one write: a short report alone could fit into a full pipe again and again, without the line.
         sent = self._send(data := report + data)
         if data and not sent:
