@@ -52,10 +52,10 @@ def routes() -> list[web.RouteDef]:
         paths.setdefault(operation.path, {})[operation.method] = operation
     return [
         web.get(f"{BASE}/openapi.json", openapi),
-        web.get(f"{BASE}/asyncapi.json", _saying(protocol.for_programs)),
-        web.get(f"{BASE}/protocol.md", _saying(protocol.for_people)),
+        web.get(f"{BASE}/asyncapi.json", _with_problems(protocol.for_programs)),
+        web.get(f"{BASE}/protocol.md", _with_problems(protocol.for_people)),
         *(web.route("*", BASE + path, _dispatcher(found)) for path, found in paths.items()),
-        web.route("*", BASE + "/{rest:.*}", _saying(_nothing)),
+        web.route("*", BASE + "/{rest:.*}", _with_problems(_nothing)),
     ]
 
 
@@ -89,7 +89,7 @@ def _dispatcher(found: dict[str, Operation]) -> Handler:
             status=operation.status, body=msgspec.json.encode(answer), content_type="application/json"
         )
 
-    return _saying(dispatch)
+    return _with_problems(dispatch)
 
 
 async def _nothing(request: web.Request) -> web.StreamResponse:
@@ -97,10 +97,10 @@ async def _nothing(request: web.Request) -> web.StreamResponse:
     raise ProblemError("not_found")
 
 
-def _saying(handler: Handler) -> Handler:
+def _with_problems(handler: Handler) -> Handler:
     """Return the handler with its errors answered as problem details."""
 
-    async def say(request: web.Request) -> web.StreamResponse:
+    async def answer(request: web.Request) -> web.StreamResponse:
         home = f"{request.app[SETTINGS].path_prefix}/{request.match_info['organisation']}"
         try:
             return await handler(request)
@@ -121,7 +121,7 @@ def _saying(handler: Handler) -> Handler:
             log.error("api.failed", exc_info=error, path_template=resource.canonical if resource else "")
             return problems.answer(home, ProblemError("internal"))
 
-    return say
+    return answer
 
 
 async def _key(request: web.Request, organisation: Organisation) -> ApiKey:
