@@ -9,14 +9,14 @@ import { settle } from "../shared/ui.js";
 /** @type {StaffBoot} */
 const boot = told();
 const WARN_MS = 60_000;
-const TELL_MS = 30_000; // in ms; activity is reported at most this often
+const REPORT_MS = 30_000; // in ms; activity is reported at most this often
 const ASK_MS = 5_000; // in ms; near its end, another tab may have prolonged the sign-in
 
 let endsAt = Infinity;
 let warnMs = WARN_MS;
 let active = false;
 let asking = false;
-let heardAt = -Infinity;
+let askedAt = -Infinity;
 
 const dialog = document.createElement("dialog");
 dialog.className = "ask";
@@ -41,10 +41,10 @@ write();
 document.addEventListener("language", write);
 
 /** @param {"GET" | "POST"} method */
-async function hear(method) {
+async function ask(method) {
   if (asking) return;
   asking = true;
-  heardAt = performance.now();
+  askedAt = performance.now();
   try {
     const answer = await fetch(boot.session, {
       method,
@@ -67,10 +67,10 @@ function look() {
   const now = performance.now();
   const leftMs = endsAt - now;
   const near = leftMs < warnMs;
-  if (active && !dialog.open && now - heardAt > Math.min(TELL_MS, warnMs)) {
+  if (active && !dialog.open && now - askedAt > Math.min(REPORT_MS, warnMs)) {
     active = false;
-    hear("POST");
-  } else if ((near || endsAt === Infinity) && now - heardAt > Math.min(ASK_MS, warnMs / 4)) hear("GET");
+    ask("POST");
+  } else if ((near || endsAt === Infinity) && now - askedAt > Math.min(ASK_MS, warnMs / 4)) ask("GET");
   if (near && !dialog.open && dialog.isConnected && leftMs > 0) dialog.showModal();
   if (!near && dialog.open) dialog.close();
   const seconds = Math.max(0, Math.ceil(leftMs / 1000));
@@ -79,7 +79,7 @@ function look() {
 
 for (const event of ["pointerdown", "keydown"])
   addEventListener(event, () => (active = true), { capture: true, passive: true });
-stay.addEventListener("click", () => hear("POST").then(look));
+stay.addEventListener("click", () => ask("POST").then(look));
 dialog.addEventListener("close", settle);
 dialog.addEventListener("cancel", (event) => {
   // Escape is an answer too: the person is here
@@ -87,4 +87,4 @@ dialog.addEventListener("cancel", (event) => {
   stay.click();
 });
 setInterval(look, 1000);
-hear("GET");
+ask("GET");
