@@ -13,7 +13,7 @@ const KINDS = ["audio", "video"];
  * @param {import("./media_link.js").MediaLink} link
  * @param {() => boolean} live
  */
-export function tellDevices(link, live) {
+export function showDeviceChanges(link, live) {
   const before = { audio: false, video: false };
   link.addEventListener("change", () => {
     const found = foundNow(link.found, link.media);
@@ -21,7 +21,7 @@ export function tellDevices(link, live) {
       const silent = found[kind] === "silent";
       if (silent === before[kind]) continue;
       before[kind] = silent;
-      if (live() && link.media) tell(kind, silent);
+      if (live() && link.media) show(kind, silent);
     }
   });
 }
@@ -30,7 +30,7 @@ export function tellDevices(link, live) {
  * @param {DeviceKind} kind
  * @param {boolean} silent
  */
-function tell(kind, silent) {
+function show(kind, silent) {
   if (!silent)
     return toast(kind === "audio" ? t("Your microphone works again.") : t("Your camera works again."));
   for (const { what, todo } of troubleWords({ audio: "on", video: "on", [kind]: "silent" })) {

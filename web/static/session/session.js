@@ -13,7 +13,7 @@ import { bar } from "./bar.js";
 import { CallWatch, LOOK_EVERY_MS } from "./call_watch.js";
 import { callButtons, startButtons, waysOut } from "./controls.js";
 import { DeviceChoice, deviceTroubles } from "./device_choice.js";
-import { tellDevices } from "./device_news.js";
+import { showDeviceChanges } from "./device_news.js";
 import { MediaLink } from "./media_link.js";
 import { blockedNotice, blockedWords } from "./network.js";
 import { elsewhere, otherTile, overTiles, ownTile } from "./pair.js";
@@ -113,7 +113,7 @@ export class Session {
     this.#screen = new Screen({ link: this.#link, role, party, redraw });
     this.#link.addEventListener("change", redraw);
     this.#watch = new CallWatch(this.#link, redraw);
-    tellDevices(this.#link, () => this.#live);
+    showDeviceChanges(this.#link, () => this.#live);
     this.#sound = new Sound({ videos: () => this.#stage?.querySelectorAll("video.remote") ?? [], redraw });
     this.#devices = new DeviceChoice({ link: this.#link, sound: this.#sound, redraw });
     this.#link.addEventListener("devices", () => this.#listen());

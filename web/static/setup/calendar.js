@@ -31,13 +31,13 @@ function grow(list) {
 for (const list of form.querySelectorAll(".spans, .dates")) grow(list);
 
 /** Show a note beside each closing time that is on the next day. */
-function tellNights() {
+function showNights() {
   for (const span of form.querySelectorAll(".span")) {
     const [opens, closes] = inputsOf(span).map(({ value }) => value);
     span.querySelector(".night")?.toggleAttribute("hidden", !closes || closes === "00:00" || closes >= opens);
   }
 }
-form.addEventListener("change", tellNights);
+form.addEventListener("change", showNights);
 
 const copy = one("#copy-monday", HTMLButtonElement);
 copy.hidden = false;
@@ -53,7 +53,7 @@ copy.addEventListener("click", () => {
     }
     day.replaceChildren(...rows.children);
   }
-  tellNights();
+  showNights();
 });
 
 const accent = one("#accent", HTMLInputElement);

@@ -99,7 +99,7 @@ function go(step, to, forward) {
  *
  * @param {Protocol.Step} step
  */
-const toldOf = (step) =>
+const textStepOf = (step) =>
   /** @type {Protocol.Step} */ (
     /** @type {unknown} */ ({ ...step, kind: "told", help: place.dataset.device })
   );
@@ -110,7 +110,7 @@ function draw() {
   if (ended) return render(html`<p class="notice" role="status">${place.dataset.end}</p>`, place);
   const step = asked.find(({ id }) => id === at) ?? asked[0];
   // The camera stays off here: the preview only describes a device check.
-  const shown = step.kind === "device_check" ? toldOf(step) : step;
+  const shown = step.kind === "device_check" ? textStepOf(step) : step;
   const drawn = { ...state, steps: asked.map((other) => (other.id === step.id ? shown : other)) };
   return render(
     guideStep({
