@@ -301,8 +301,8 @@ export class MediaSession extends Target {
    */
   async #describe(connection, offer) {
     const own = await connection.createAnswer();
-    const heard = withNackForSound(own.sdp ?? "", offer);
-    const sdp = this.#h264 ? withH264First(heard) : heard;
+    const withNack = withNackForSound(own.sdp ?? "", offer);
+    const sdp = this.#h264 ? withH264First(withNack) : withNack;
     await connection
       .setLocalDescription({ type: "answer", sdp })
       .catch(() => connection.setLocalDescription());

@@ -204,9 +204,9 @@ export function troubleWords({ video, audio }, family = browserFamily(), system 
  * Loudness of a stream, 0..1, many times a second, until the function that is returned is called.
  *
  * @param {MediaStream | null} stream
- * @param {(level: number) => void} heard
+ * @param {(level: number) => void} onLevel
  */
-export function watchLevel(stream, heard) {
+export function watchLevel(stream, onLevel) {
   if (!stream?.getAudioTracks().length || !globalThis.AudioContext) return () => {};
   const context = new AudioContext();
   const analyser = context.createAnalyser();
@@ -216,7 +216,7 @@ export function watchLevel(stream, heard) {
   const timer = setInterval(() => {
     analyser.getFloatTimeDomainData(samples);
     const power = Math.sqrt(samples.reduce((sum, s) => sum + s * s, 0) / samples.length);
-    heard(Math.min(1, Math.max(0, 1 + Math.log10(Math.max(power, 1e-5)) / 2.4)));
+    onLevel(Math.min(1, Math.max(0, 1 + Math.log10(Math.max(power, 1e-5)) / 2.4)));
   }, 100);
   return () => {
     clearInterval(timer);
