@@ -126,7 +126,7 @@ export class SignallingClient extends Target {
     this.#drop();
     this.#resume = null;
     this.#fail(() => true, new SignallingError("closed", "The connection was closed."));
-    this.#say("closed", { code: 1000 });
+    this.#setStatus("closed", { code: 1000 });
   }
 
   /**
@@ -204,7 +204,7 @@ export class SignallingClient extends Target {
 
   #open() {
     this.#drop();
-    this.#say("connecting");
+    this.#setStatus("connecting");
     const socket = early(this.#url) ?? new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
     this.#unopened += 1;
@@ -248,7 +248,7 @@ export class SignallingClient extends Target {
     for (const [name, topic] of this.#topics) this.#ask(name, topic);
     this.#timers.ping = setInterval(() => this.#ping(PONG_WITHIN_MS), PING_EVERY_MS);
     this.dispatchEvent(new CustomEvent("welcome", { detail: message }));
-    this.#say("open");
+    this.#setStatus("open");
   }
 
   /** @param {Protocol.Messages[keyof Protocol.Messages]} message */
@@ -341,7 +341,7 @@ export class SignallingClient extends Target {
     if (code >= STAY_AWAY_FROM || code === 1000) {
       this.#resume = null;
       this.#fail(() => true, new SignallingError("closed", "The connection was closed."));
-      this.#say("closed", { code });
+      this.#setStatus("closed", { code });
       return;
     }
     const unsure = new SignallingError("offline", "The connection was lost before an answer came.");
@@ -349,7 +349,7 @@ export class SignallingClient extends Target {
     const ceiling = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** this.#attempt++);
     const wait_ms = code === 1001 ? this.#jitter(DRAIN_JITTER_MS) : ceiling / 2 + this.#jitter(ceiling / 2);
     this.#timers.retry = setTimeout(() => this.#open(), wait_ms);
-    this.#say("retrying", { code, retry_at_ms: Date.now() + wait_ms });
+    this.#setStatus("retrying", { code, retry_at_ms: Date.now() + wait_ms });
     if (this.#unopened >= UNOPENED && !this.#blocked) this.#findBlock();
   }
 
@@ -360,7 +360,7 @@ export class SignallingClient extends Target {
       () => null,
     );
     this.#blocked = answer?.status === 426 && this.#unopened >= UNOPENED;
-    if (this.#blocked && !this.#left) this.#say(this.status);
+    if (this.#blocked && !this.#left) this.#setStatus(this.status);
   }
 
   #drop() {
@@ -384,7 +384,7 @@ export class SignallingClient extends Target {
    * @param {ClientStatus} status
    * @param {Omit<ClientEvents["status"], "status">} detail
    */
-  #say(status, detail = {}) {
+  #setStatus(status, detail = {}) {
     this.status = status;
     this.dispatchEvent(new CustomEvent("status", { detail: { status, ...this.#reason(), ...detail } }));
   }

@@ -94,7 +94,7 @@ export class MediaLink extends EventTarget {
         this.#missingOf[party] = { ...(this.#missingOf[party] ?? NONE), [kind]: missing };
         if (party === this.#party) {
           this.#keepMuted(kind, muted);
-          return this.#sayMissing();
+          return this.#sendMissing();
         }
         this.#mutedBy[party] = { ...this.mutedOf(party), [kind]: muted };
         this.#set({});
@@ -130,7 +130,7 @@ export class MediaLink extends EventTarget {
         if (this.path === "taken_over") return;
         this.#set({ speaker: null, paused: false }); // sent again, as all messages that were missed meanwhile
         if (!detail.resumed || !this.#hadPath) return void this.#join();
-        this.#sayChosen(); // the kinds that were muted or unmuted while the connection was lost
+        this.#sendMuted(); // the kinds that were muted or unmuted while the connection was lost
         this.#repair.now();
       },
       { signal },
@@ -275,7 +275,7 @@ export class MediaLink extends EventTarget {
     this.#set({ muted: { ...this.muted, [kind]: muted } });
   }
 
-  #sayChosen() {
+  #sendMuted() {
     for (const kind of KINDS) {
       const muted = this.#chosen[kind];
       if (muted !== undefined)
@@ -284,7 +284,7 @@ export class MediaLink extends EventTarget {
   }
 
   /** Send the server the kinds for which this side has no device, if the server's state differs. */
-  #sayMissing() {
+  #sendMissing() {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
       const missing = found !== "on";
@@ -343,7 +343,7 @@ export class MediaLink extends EventTarget {
     this.#joining = true;
     try {
       await this.#client.request({ type: "media.join", visit: this.#visit, able: canCall() });
-      this.#sayChosen();
+      this.#sendMuted();
     } catch (error) {
       if (!FINAL.has(codeOf(error))) this.#repair.later();
     } finally {
@@ -360,7 +360,7 @@ export class MediaLink extends EventTarget {
       [this.#mutedBy, this.#paths] = [{}, {}]; // the server sends all of this after the offer
       this.#missingOf = { [this.#party]: NONE };
       this.#set({ screen: NO_SCREEN, speaker: null, paused: false });
-      this.#sayMissing();
+      this.#sendMissing();
     }
     try {
       const { offer: id, sdp, fresh, ice_servers: iceServers } = message;
@@ -394,7 +394,7 @@ export class MediaLink extends EventTarget {
   /** @param {Partial<MediaLink>} values */
   #set(values) {
     Object.assign(this, values);
-    if (values.found) this.#sayMissing();
+    if (values.found) this.#sendMissing();
     this.dispatchEvent(new Event("change"));
   }
 }

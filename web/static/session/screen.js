@@ -57,7 +57,7 @@ export class Screen {
       shown.contentHint = "detail";
       shown.addEventListener("ended", () => this.#track === shown && this.end());
       await this.#link.share("share");
-      if (shown.readyState === "ended" || this.#link.screen.sharing !== this.#party) return this.#sayEnd();
+      if (shown.readyState === "ended" || this.#link.screen.sharing !== this.#party) return this.#endShare();
       this.#track = shown;
       await this.#link.show(shown);
     } catch (error) {
@@ -74,16 +74,16 @@ export class Screen {
   /** Send the camera again. */
   async end() {
     await this.#release();
-    this.#sayEnd();
+    this.#endShare();
   }
 
-  #sayEnd() {
+  #endShare() {
     this.#link.share("end").catch(() => {}); // fails if the sharing has ended already
     this.#redraw();
   }
 
   /** @param {"ask" | "decline"} act */
-  #say(act) {
+  #share(act) {
     this.#link.share(act).catch((error) => toast(refusalWords(error), { bad: true }));
   }
 
@@ -140,7 +140,7 @@ export class Screen {
   get entries() {
     const { sharing, asked } = this.#link.screen;
     if (this.#role !== "provider" || !this.#patient || asked || sharing === "patient") return [];
-    return [{ words: t("Ask {name} to share the screen", this.#patient), act: () => this.#say("ask") }];
+    return [{ words: t("Ask {name} to share the screen", this.#patient), act: () => this.#share("ask") }];
   }
 
   /**
@@ -167,7 +167,7 @@ export class Screen {
       html`<button type="button" class="btn ${main ? "main" : ""}" @click=${act}>${words}</button>`;
     if (this.on) return [t("You share your screen."), [button(t("Stop sharing"), () => this.end(), true)]];
     if (asked && this.#role === "patient" && parties.provider) {
-      const no = () => this.#say("decline");
+      const no = () => this.#share("decline");
       return canShare()
         ? [
             t(

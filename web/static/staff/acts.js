@@ -60,7 +60,7 @@ export class Acts {
    * @param {import("../signalling.js").Asked<Type>} message
    * @param {(answer: Protocol.Answers[Type]) => void} done
    */
-  #say(message, done = () => {}) {
+  #request(message, done = () => {}) {
     return this.#client.request(message).then(done, failed);
   }
 
@@ -68,13 +68,13 @@ export class Acts {
   get onRequests() {
     return {
       assign: (/** @type {Protocol.Row} */ request) => this.#assign(request),
-      unassign: (/** @type {Protocol.Row} */ { visit }) => this.#say({ type: "visit.unassign", visit }),
+      unassign: (/** @type {Protocol.Row} */ { visit }) => this.#request({ type: "visit.unassign", visit }),
       move: (/** @type {Protocol.Row} */ request) => this.#move(request),
       urgency: (/** @type {Protocol.Row} */ request) => this.#urgency(request),
       decline: (/** @type {Protocol.Row} */ request) => this.#decline(request),
       release: (/** @type {Protocol.SessionRow} */ row) => this.#release(row),
       reopen: (/** @type {{ visit: string }} */ { visit }) =>
-        this.#say({ type: "visit.reopen", visit }, () => this.#claimed(visit)),
+        this.#request({ type: "visit.reopen", visit }, () => this.#claimed(visit)),
       story: (/** @type {string} */ visit) => this.story(visit),
     };
   }
@@ -106,14 +106,14 @@ export class Acts {
    */
   async tag({ visit, name, tags: before }, done = () => {}) {
     const tags = await askTags(name, before, this.#tags);
-    if (tags) this.#say({ type: "visit.tag", visit, tags }, () => done(tags));
+    if (tags) this.#request({ type: "visit.tag", visit, tags }, () => done(tags));
   }
 
   /** @param {Protocol.Row} request */
   async #assign(request) {
     const chosen = await askAssign(request, this.#staff);
     if (chosen)
-      this.#say({ type: "visit.assign", visit: request.visit, to: chosen.to }, () =>
+      this.#request({ type: "visit.assign", visit: request.visit, to: chosen.to }, () =>
         announce(t("Assigned.")),
       );
   }
@@ -122,14 +122,16 @@ export class Acts {
   async #urgency(request) {
     const chosen = await askUrgency(request, this.#people.queue.limits);
     const level = LEVELS.find((level) => level === chosen?.level);
-    if (level) this.#say({ type: "visit.urgency", visit: request.visit, level });
+    if (level) this.#request({ type: "visit.urgency", visit: request.visit, level });
   }
 
   /** @param {Protocol.Row} request */
   async #move(request) {
     const chosen = await askArea(request, this.#areas);
     if (chosen)
-      this.#say({ type: "visit.move", visit: request.visit, area: chosen.area }, () => announce(t("Moved.")));
+      this.#request({ type: "visit.move", visit: request.visit, area: chosen.area }, () =>
+        announce(t("Moved.")),
+      );
   }
 
   /** @param {Protocol.Row} request */
@@ -137,7 +139,7 @@ export class Acts {
     const given = await askDecline(request);
     if (!given) return;
     const reason = given.reason.trim() || null;
-    this.#say({ type: "visit.decline", visit: request.visit, reason }); // the bell shows the result
+    this.#request({ type: "visit.decline", visit: request.visit, reason }); // the bell shows the result
   }
 
   /** @param {Protocol.SessionRow} row */
@@ -150,13 +152,13 @@ export class Acts {
         provider: row.claimant?.name ?? "",
       }),
     });
-    if (sure) this.#say({ type: "visit.release", visit: row.visit });
+    if (sure) this.#request({ type: "visit.release", visit: row.visit });
   }
 
   /** @param {Protocol.VisitPart} visit */
   async #transfer(visit) {
     const chosen = await askTransfer(visit.parties.patient.name, this.#me.id, this.#staff);
-    if (chosen) this.#say({ type: "visit.transfer", visit: visit.id, to: chosen.to });
+    if (chosen) this.#request({ type: "visit.transfer", visit: visit.id, to: chosen.to });
   }
 
   /** @param {string} visit */
@@ -165,7 +167,7 @@ export class Acts {
     if (!given) return;
     const relation = /** @type {import("./desk.js").Relation} */ (given.relation);
     const guest = { name: given.name.trim(), relation };
-    this.#say({ type: "visit.invite", visit, ...guest }, ({ path }) =>
+    this.#request({ type: "visit.invite", visit, ...guest }, ({ path }) =>
       this.#showLink(guest, new URL(here(path), location.origin).href),
     );
   }
@@ -218,7 +220,7 @@ export class Acts {
       no: t("Cancel"),
       danger: true,
     });
-    if (sure) this.#say({ type: "visit.dismiss", visit, guest });
+    if (sure) this.#request({ type: "visit.dismiss", visit, guest });
   }
 
   /**
@@ -247,7 +249,7 @@ export class Acts {
         drawer.redraw();
       },
     );
-    this.#say({ type: "visit.history", visit }, ({ events, calls }) => {
+    this.#request({ type: "visit.history", visit }, ({ events, calls }) => {
       Object.assign(story, { events, calls });
       drawer.redraw();
     });
