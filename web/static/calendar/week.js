@@ -3,12 +3,12 @@
    needs no reload. */
 import { html, nothing, render } from "../shared/lit.js";
 import { ownField } from "../shared/own.js";
-import { one, told } from "../shared/page.js";
+import { one, pageData } from "../shared/page.js";
 import { intlLocale, t, tn } from "../shared/text.js";
 
 const root = one("#week", HTMLElement);
 /** @type {{ zone: string, starts_ms: number[] }} */
-const { zone, starts_ms: starts } = told("#week-data");
+const { zone, starts_ms: starts } = pageData("#week-data");
 const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const DAY_MS = 86_400_000;
 

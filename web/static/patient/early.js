@@ -1,7 +1,7 @@
 /* Opens the page's socket while its script is still on the way: half a second earlier on a slow network.
    `signalling.js` takes it over, or has opened its own already; the server sends nothing before the hello. */
-import { told } from "../shared/page.js";
+import { pageData } from "../shared/page.js";
 import { SUBPROTOCOL, socketUrl } from "../signalling/address.js";
 
 if (globalThis.earlySocket === undefined)
-  globalThis.earlySocket = new WebSocket(socketUrl(told().ws), SUBPROTOCOL);
+  globalThis.earlySocket = new WebSocket(socketUrl(pageData().ws), SUBPROTOCOL);

@@ -5,7 +5,7 @@ import { SignallingClient } from "../signalling.js";
 import { tickBy } from "./clock.js";
 import { Language } from "./language.js";
 import { render } from "./lit.js";
-import { one, told } from "./page.js";
+import { one, pageData } from "./page.js";
 import { prepareRegions, redrawing, tendMenus } from "./ui.js";
 import { onWaking } from "./waking.js";
 
@@ -20,7 +20,7 @@ export class LivePage {
    */
   constructor(role, draw) {
     /** @type {Data} */
-    this.boot = told();
+    this.boot = pageData();
     this.client = new SignallingClient(this.boot.ws, { role });
     this.redraw = redrawing(() => this.#keepFocus(draw));
     this.connection = followConnection(this.client, this.redraw);

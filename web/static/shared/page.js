@@ -18,7 +18,7 @@ export function one(selector, kind, within = document) {
 }
 
 /** The server's data for the scripts of this page: the JSON in `#boot`, or in another element. */
-export const told = (selector = "#boot") => JSON.parse(one(selector, HTMLScriptElement).text);
+export const pageData = (selector = "#boot") => JSON.parse(one(selector, HTMLScriptElement).text);
 
 /**
  * The address, on this site, of a path from a message of the server: a proxy may show all pages below a

@@ -2,12 +2,12 @@
    to answer (WCAG 2.2.1). Knows the address that reports and prolongs it (boot.session), and no content of
    the page. Heartbeats of the connection are no activity; a live call is, as the server knows. */
 import { ownBody } from "../shared/own.js";
-import { one, told } from "../shared/page.js";
+import { one, pageData } from "../shared/page.js";
 import { t } from "../shared/text.js";
 import { settle } from "../shared/ui.js";
 
 /** @type {StaffBoot} */
-const boot = told();
+const boot = pageData();
 const WARN_MS = 60_000;
 const REPORT_MS = 30_000; // in ms; activity is reported at most this often
 const ASK_MS = 5_000; // in ms; near its end, another tab may have prolonged the sign-in

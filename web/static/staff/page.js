@@ -5,7 +5,7 @@ import "../pages/form.js";
 import "./forms.js";
 import "./idle.js";
 import { nothing, render } from "../shared/lit.js";
-import { one, told } from "../shared/page.js";
+import { one, pageData } from "../shared/page.js";
 import { prepareRegions, redrawing } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
@@ -15,7 +15,7 @@ import { OnCall } from "./on_call.js";
 import { clearAtSignOut } from "./signed_out.js";
 
 /** @type {StaffBoot} */
-const boot = told();
+const boot = pageData();
 const { me, home } = boot;
 const place = one(".side", HTMLElement);
 const client = new SignallingClient(boot.ws, { role: "staff" });
