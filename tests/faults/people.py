@@ -77,21 +77,26 @@ class Screen:
 
 
 class Somebody:
-    """One person with one page. `door()` returns the URL of a worker to try, or None if there is none."""
+    """One person with one page. `worker_url()` returns the URL of a worker to try, or None if there is none."""
 
     def __init__(
         self,
         actor: Actor,
         http: aiohttp.ClientSession,
         history: History,
-        door: Callable[[], str | None],
+        worker_url: Callable[[], str | None],
         subprotocol: str,
     ) -> None:
         self.actor = actor
         self.screens: dict[str, Screen] = {}
         self.page: str | None = None  # the visit that this page shows
         self.ended: str | None = None  # the visit that this person ended last
-        self._http, self._history, self._door, self._subprotocol = http, history, door, subprotocol
+        self._http, self._history, self._worker_url, self._subprotocol = (
+            http,
+            history,
+            worker_url,
+            subprotocol,
+        )
         self._client: SignallingClient | None = None
         self._open = asyncio.Event()
         self._token: str | None = None
@@ -116,7 +121,7 @@ class Somebody:
     async def run(self) -> None:
         """Stay connected until `leave`."""
         while not self._gone:
-            url = self._door()
+            url = self._worker_url()
             client = None if url is None else await self._connect(url)
             if client is None:
                 await asyncio.sleep(AGAIN_S)

@@ -78,7 +78,7 @@ class Telling:
         self._tasks.add(task)
         return task
 
-    def door(self) -> str | None:
+    def worker_url(self) -> str | None:
         """Return the URL of a living worker, which may be frozen, as from a load balancer; None if all are dead."""
         alive = [
             worker.url for machine in self._machines for worker in machine.workers.values() if worker.alive
@@ -102,7 +102,7 @@ class Telling:
 
     def _somebody(self, name: str, actor: Actor) -> Somebody:
         subprotocol = (MSGPACK, JSON)[len(self.history.people) % 2]
-        person = Somebody(actor, self._http, self.history, self.door, subprotocol)
+        person = Somebody(actor, self._http, self.history, self.worker_url, subprotocol)
         self._people[name] = person
         return person
 
@@ -193,7 +193,7 @@ class Telling:
         self.history.people[actor.id] = actor
         said = Said(len(self.history.said), actor.id, visit, "arrive", {}, 0, time.time())
         self.history.said.append(said)
-        url = self.door()
+        url = self.worker_url()
         if url is None:
             return
         try:
