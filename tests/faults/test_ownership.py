@@ -118,13 +118,13 @@ WRITES = {
 }
 """Every message that changes something in the store."""
 READS = {"ping", "media.probe", "media.probed", "subscribe", "unsubscribe", "visit.history", "sessions.past"}
-OF_A_SEAT = {"media.answer", "media.restart", "media.mute", "media.share"}
+OF_A_MEMBERSHIP = {"media.answer", "media.restart", "media.mute", "media.share"}
 """Messages that the room's owner refuses, because the membership is another worker's (test_rooms.py)."""
 
 
 def test_r27_every_message_that_changes_something_is_in_the_test() -> None:
     known = {kind.__struct_config__.tag for kind in get_args(ClientMessage)}
-    assert known == {*WRITES, *READS, *OF_A_SEAT, "hello", "bye"}
+    assert known == {*WRITES, *READS, *OF_A_MEMBERSHIP, "hello", "bye"}
 
 
 class Asked(NamedTuple):

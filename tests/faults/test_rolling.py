@@ -31,10 +31,10 @@ START_S = 60.0
 class Member:
     """A member of staff whose page is open: the worker that it is connected to, and the time without a connection."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, seat: Login) -> None:
-        headers = {"Cookie": seat.cookie, "Origin": url}
+    def __init__(self, http: aiohttp.ClientSession, url: str, login: Login) -> None:
+        headers = {"Cookie": login.cookie, "Origin": url}
         self._client = ReturningClient.to(
-            http, f"{url}/{ORGANISATION}/ws", seat.role, headers=headers, timeout_s=20
+            http, f"{url}/{ORGANISATION}/ws", login.role, headers=headers, timeout_s=20
         )
         self.away_s: list[float] = []
         self._seen_s = 0.0
@@ -76,10 +76,10 @@ class Member:
 async def members(server: RunningServer, valkey_url: str, number: int) -> AsyncIterator[list[Member]]:
     """Yield `count` members of staff with an open page each."""
     settings = parse({"redis": {"url": valkey_url}, "data": {"folder": str(server.data)}}, "test")
-    seats = await BenchServer(Throwaway(settings, server.url, [], 0)).signed_in(20, number)
+    logins = await BenchServer(Throwaway(settings, server.url, [], 0)).signed_in(20, number)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
-        everybody = [Member(http, server.url, seat) for seat in seats]
+        everybody = [Member(http, server.url, login) for login in logins]
         try:
             yield everybody
         finally:
