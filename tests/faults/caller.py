@@ -104,7 +104,7 @@ class Caller:
             await self._client.close()
         self._take(None)
 
-    def hears(self, since_s: float) -> bool:
+    def receives(self, since_s: float) -> bool:
         """Return whether packets have arrived steadily in the last 200 ms, all of them after `since_s`."""
         now_s = time.monotonic()
         recent = [at for at in self.arrivals[-20:] if at > max(since_s, now_s - 0.2)]
@@ -192,10 +192,10 @@ def p95(values: Sequence[float]) -> float:
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
-async def until_heard(callers: Sequence[Caller], since_s: float, timeout_s: float) -> float:
+async def until_received(callers: Sequence[Caller], since_s: float, timeout_s: float) -> float:
     """Return the time in s after `since_s` until all of them receive each other's media. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
-        while not all(caller.hears(since_s) for caller in callers):  # noqa: ASYNC110 (packets are no event)
+        while not all(caller.receives(since_s) for caller in callers):  # noqa: ASYNC110 (packets are no event)
             await asyncio.sleep(0.02)
     return time.monotonic() - since_s
 
@@ -209,7 +209,7 @@ async def call(patient: Caller, provider: Caller) -> AsyncIterator[None]:
         await provider.client.request("visit.claim", visit=provider.visit)
         await provider.join()
         await patient.join()
-        await until_heard((patient, provider), time.monotonic(), 10)
+        await until_received((patient, provider), time.monotonic(), 10)
         yield
     finally:
         await patient.close()

@@ -20,7 +20,7 @@ from playwright.async_api import Browser
 
 from signalling.clients.client import SignallingClient
 from tests.conftest import QUICK, StartServer
-from tests.faults.caller import Caller, call, p95, until_heard
+from tests.faults.caller import Caller, call, p95, until_received
 from tests.faults.conftest import Measured, Rounds
 from tests.journeys.people import Patient, credentials, on_call, person
 from tests.server import RunningServer
@@ -139,7 +139,7 @@ async def test_r30_light_media_flows_again_soon_after_its_worker_was_killed(
                 victim = pid_of(server, owner_of(server, visit))
                 killed_s = time.monotonic()
                 os.kill(victim, signal.SIGKILL)
-                back_s.append(await until_heard((patient, provider), killed_s + 0.05, 15))
+                back_s.append(await until_received((patient, provider), killed_s + 0.05, 15))
                 await provider.client.request("visit.end", visit=visit)
     print("R30 light media:", [round(each, 2) for each in back_s])
     measured("R30", "kill -9 of the media's worker, light media, p95", p95(back_s), "s", at_most=1.0)
@@ -187,7 +187,7 @@ async def test_r30_a_call_moves_to_the_other_machine_when_a_whole_machine_dies(
             async with call(patient, provider):
                 killed_s = time.monotonic()
                 os.killpg(dies.process.pid, signal.SIGKILL)
-                back_s.append(await until_heard((patient, provider), killed_s + 0.05, 15))
+                back_s.append(await until_received((patient, provider), killed_s + 0.05, 15))
                 await provider.client.request("visit.end", visit=visit)
     print("R30 machine:", [round(each, 2) for each in back_s])
     measured("R30", "kill -9 of one machine of two, p95", p95(back_s), "s", at_most=3.0)

@@ -20,7 +20,7 @@ from signalling.service import Accepted
 from signalling.store import keys
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Visit
-from tests.faults.caller import Caller, call, p95, until_heard
+from tests.faults.caller import Caller, call, p95, until_received
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.link import link_to
 from tests.signalling.clinic import ORG, Clinic, clinic, headers
@@ -241,7 +241,7 @@ async def test_r22_a_room_whose_owner_stood_still_has_one_owner_and_both_hear_ea
                 await asyncio.sleep((4, 2)[number % 2])
                 other.thaw()
                 thawed_s = time.monotonic()
-                again_s.append(await until_heard((patient, provider), thawed_s, 10))
+                again_s.append(await until_received((patient, provider), thawed_s, 10))
                 await asyncio.sleep(0.5)
                 two_owners += len(await rooms_of(other)) + len(one.workers[0].rooms._rooms) != 1
                 assert (await record_of(one, person.visit)).status == "live"
