@@ -29,15 +29,15 @@ class RefusedError(Exception):
 class Peer:
     """A party of a call: the relay reads what it sends at once, in the caller's turn of the loop."""
 
-    def __init__(self, stage: Duo, speaker: Speaker, party: Party) -> None:
-        self.stage, self.speaker, self.party = stage, speaker, party
-        self._sock = stage.relay._sockets[0]
+    def __init__(self, peers: Duo, speaker: Speaker, party: Party) -> None:
+        self.peers, self.speaker, self.party = peers, speaker, party
+        self._sock = peers.relay._sockets[0]
         self._stream: socket.socket | None = None
 
     def _read(self) -> None:
         # a full budget, so that the relay checks each packet
         self.party.endpoint.budget = BUDGET_MAX
-        self.stage.relay.forwarder.read(self._sock)
+        self.peers.relay.forwarder.read(self._sock)
 
     def datagram(self, data: bytes) -> None:
         """Send any bytes from an address that the relay knows."""
@@ -62,7 +62,7 @@ class Peer:
     async def framing(self, data: bytes) -> None:
         """Send any bytes over TCP, on a new connection if the relay has closed the last one."""
         if self._stream is None:
-            port = next(found.port for found in self.stage.relay.candidates() if found.transport == "tcp")
+            port = next(found.port for found in self.peers.relay.candidates() if found.transport == "tcp")
             self._stream = socket.create_connection(("127.0.0.1", port), timeout=5)
             self._stream.setblocking(False)
         try:
@@ -130,10 +130,10 @@ class Peer:
 @asynccontextmanager
 async def peer(others: int = 1) -> AsyncIterator[Peer]:
     """Yield a party in a call of two, or of more."""
-    async with call() as (stage, a, _):
+    async with call() as (peers, a, _):
         for number in range(1, others):
-            await stage.join(f"guest-{number}")
-        someone = Peer(stage, a, stage.parties["a"])
+            await peers.join(f"guest-{number}")
+        someone = Peer(peers, a, peers.parties["a"])
         yield someone
         someone.close()
 

@@ -34,7 +34,7 @@ RULES = Rules(Policy(**POLICY), GUIDE)  # type: ignore[arg-type]  # its limits a
 
 
 @asynccontextmanager
-async def _stage(folder: Path, history: History) -> AsyncIterator[tuple[Any, ...]]:
+async def _processes(folder: Path, history: History) -> AsyncIterator[tuple[Any, ...]]:
     async with AsyncExitStack() as stack:
         locked = LockedFolder(folder)
         stack.callback(locked.close)
@@ -73,7 +73,7 @@ async def tell(steps: Sequence[Step], seed: int, shown_s: float, folder: Path | 
     with contextlib.ExitStack() as kept:
         if folder is None:
             folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="greenroom-story-")))
-        async with _stage(folder, history) as (store, machines, links, http):
+        async with _processes(folder, history) as (store, machines, links, http):
             telling = Telling(store, machines, links, http, history, seed, shown_s)
             try:
                 async with asyncio.timeout(STORY_S):

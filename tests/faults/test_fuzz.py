@@ -97,8 +97,8 @@ async def test_f_any_input_of_a_stranger_is_handled_fast_and_with_typed_errors_o
             async with peer(others) as someone:
                 found = someone.targets(f"{SEED} {others} {number}")
                 await fuzzer.run(found, inputs * 35 // 100 // calls // 2 + 1)
-                assert someone.stage.relay.stats.faults == 0, "see the log"
-                assert someone.stage.relay.stats.rtcp > 0
+                assert someone.peers.relay.stats.faults == 0, "see the log"
+                assert someone.peers.relay.stats.rtcp > 0
     finally:
         gc.unfreeze()
     assert not fuzzer.errors, fuzzer.failures()

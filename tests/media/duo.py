@@ -167,11 +167,11 @@ class Duo:
 async def duo(settings: RelaySettings | None = None, binding: Binding | None = None) -> AsyncIterator[Duo]:
     """Yield a relay with an empty room; close everything at the end."""
     relay = await Relay.open(settings or RelaySettings(), binding)
-    stage = Duo(relay)
+    peers = Duo(relay)
     try:
-        yield stage
+        yield peers
     finally:
-        for speaker in stage.speakers:
+        for speaker in peers.speakers:
             speaker.close()
         await relay.close()
 
@@ -179,8 +179,8 @@ async def duo(settings: RelaySettings | None = None, binding: Binding | None = N
 @asynccontextmanager
 async def call(binding: Binding | None = None) -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
     """Yield two connected speakers; the gate is open, and picture and sound flow."""
-    async with duo(binding=binding) as stage:
-        a, b = await stage.join("a"), await stage.join("b")
-        stage.room.set_gate(True)
-        await stage.settle()
-        yield stage, a, b
+    async with duo(binding=binding) as peers:
+        a, b = await peers.join("a"), await peers.join("b")
+        peers.room.set_gate(True)
+        await peers.settle()
+        yield peers, a, b

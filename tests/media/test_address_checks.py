@@ -18,9 +18,9 @@ from tests.media.duo import Duo, Speaker, call, duo, until
 AUDIO = OPUS.payload_type
 
 
-def at(stage: Duo, name: str) -> Address | None:
+def at(peers: Duo, name: str) -> Address | None:
     """Return the address to which the relay sends a party's media."""
-    return stage.parties[name].endpoint.address
+    return peers.parties[name].endpoint.address
 
 
 async def speaks_until(speaker: Speaker, condition: Callable[[], bool]) -> float:
@@ -40,30 +40,30 @@ async def speaks_until(speaker: Speaker, condition: Callable[[], bool]) -> float
 
 
 async def test_a_call_follows_a_browser_that_sends_media_from_another_port_and_no_request() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         a.rebind()
         a.tick = lambda now_s: None  # type: ignore[method-assign]
-        took_s = await speaks_until(a, lambda: at(stage, "a") == a.sock.getsockname())
+        took_s = await speaks_until(a, lambda: at(peers, "a") == a.sock.getsockname())
         assert took_s < 0.5
         b.audio(2)
         await until(lambda: bool(a.of(AUDIO)) and a.of(AUDIO)[-1].sequence != 1)
         assert a.events == b.events == [Connected()]
         assert a.received_checks >= 1
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0
 
 
 async def test_a_call_follows_a_peer_that_sends_only_reports_from_another_port() -> None:
     """A peer without a camera, whose microphone is off, sends no media, and its next request may take 10 s."""
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         report = struct.pack("!BBHI", 0x80, 201, 1, a.audio_ssrc)
         a.send_rtcp(report)
-        await until(lambda: bool(stage.relay.stats.rtcp))
+        await until(lambda: bool(peers.relay.stats.rtcp))
         a.rebind()
         a.tick = lambda now_s: None  # type: ignore[method-assign]
 
         def followed() -> bool:
             a.send_rtcp(report)
-            return bool(at(stage, "a") == a.sock.getsockname())
+            return bool(at(peers, "a") == a.sock.getsockname())
 
         await until(followed)
         b.audio(2)
@@ -72,64 +72,64 @@ async def test_a_call_follows_a_peer_that_sends_only_reports_from_another_port()
 
 
 async def test_media_of_a_browser_that_does_not_answer_at_the_new_port_leaves_the_call_where_it_was() -> None:
-    async with call() as (stage, a, _b):
-        before = at(stage, "a")
+    async with call() as (peers, a, _b):
+        before = at(peers, "a")
         a.rebind()
         a.answers_checks = False
         await speaks_until(a, lambda: a.received_checks >= 2)
-        assert at(stage, "a") == before
+        assert at(peers, "a") == before
 
 
 async def test_packets_without_valid_keys_cause_no_check_and_move_nothing() -> None:
-    async with call() as (stage, a, _b):
-        before = at(stage, "a")
+    async with call() as (peers, a, _b):
+        before = at(peers, "a")
         stranger = Speaker()
-        stage.speakers.append(stranger)
+        peers.speakers.append(stranger)
         stranger.remote = a.remote
         sent: list[bytes] = []
         send, a.send = a.send, lambda datagram: sent.append(bytes(datagram))  # type: ignore[method-assign]
         a.audio(2)
         a.send = send  # type: ignore[method-assign]
         stranger.send(sent[0][:-1] + bytes([sent[0][-1] ^ 1]))
-        await until(lambda: stage.relay.stats.unauthentic == 1)
-        await stage.quiet()
-        assert (stranger.received_checks, at(stage, "a")) == (0, before)
+        await until(lambda: peers.relay.stats.unauthentic == 1)
+        await peers.quiet()
+        assert (stranger.received_checks, at(peers, "a")) == (0, before)
 
 
 async def test_a_repeated_packet_from_another_port_causes_no_check() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         sent: list[bytes] = []
         send = a.send
         a.send = lambda datagram: (sent.append(bytes(datagram)), send(datagram))  # type: ignore[method-assign, assignment, func-returns-value]
         a.audio(2)
         await until(lambda: len(b.of(AUDIO)) == 2)
         stranger = Speaker()
-        stage.speakers.append(stranger)
+        peers.speakers.append(stranger)
         stranger.remote = a.remote
         stranger.send(sent[-1])
-        await until(lambda: stage.relay.stats.strays == 1)
-        await stage.quiet()
+        await until(lambda: peers.relay.stats.strays == 1)
+        await peers.quiet()
         assert stranger.received_checks == 0
 
 
 async def test_stray_packets_are_checked_at_a_limited_rate() -> None:
-    async with call() as (stage, a, _b):
+    async with call() as (peers, a, _b):
         stranger = Speaker()
-        stage.speakers.append(stranger)
+        peers.speakers.append(stranger)
         stranger.remote = a.remote
         packet = b"\x80\x6f" + bytes(6) + a.audio_ssrc.to_bytes(4, "big") + bytes(40)
         for _ in range(300):
             stranger.send(packet)
-        await until(lambda: stage.relay.stats.strays == 300)
-        assert stage.relay.stats.unauthentic <= 100
+        await until(lambda: peers.relay.stats.strays == 300)
+        assert peers.relay.stats.unauthentic <= 100
 
 
 async def test_a_peer_that_sends_media_and_no_requests_keeps_its_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("media.protocols.ice.CONSENT_S", 0.4)
-    async with duo() as stage:
-        a = await stage.join("a")
+    async with duo() as peers:
+        a = await peers.join("a")
         began = time.monotonic()
         await speaks_until(a, lambda: time.monotonic() - began > 1.2)
         assert a.events == [Connected()]
@@ -137,11 +137,11 @@ async def test_a_peer_that_sends_media_and_no_requests_keeps_its_call(
 
 
 async def test_a_call_goes_where_its_browser_sends_from_even_without_a_nomination() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         a.rebind()
         a.answers_checks = False
         a.check(nominate=False)
-        took_s = await speaks_until(a, lambda: at(stage, "a") == a.sock.getsockname())
+        took_s = await speaks_until(a, lambda: at(peers, "a") == a.sock.getsockname())
         assert took_s < 0.5
         b.audio(2)
         await until(lambda: bool(a.of(AUDIO)) and a.of(AUDIO)[-1].sequence != 1)

@@ -17,27 +17,27 @@ H264_KEYFRAME, H264_DELTA = b"\x78\x00\x02\x67\x42\x00\x02\x68\xce", b"\x41\x9a"
 
 
 async def test_the_roll_over_of_sequence_numbers_behind_a_closed_gate_does_no_harm() -> None:
-    async with call() as (stage, a, b):
-        stage.room.set_gate(False)
+    async with call() as (peers, a, b):
+        peers.room.set_gate(False)
         for number in range(1, 3 * 65536, 97):
             a.audio(2 + number)
             if number % 2000 < 97:
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
         await asyncio.sleep(0.05)
-        stage.room.set_gate(True)
+        peers.room.set_gate(True)
         heard = len(b.of(AUDIO))
         a.audio(2 + 3 * 65536 + 10)
         await until(lambda: len(b.of(AUDIO)) == heard + 1)
-        assert stage.relay.stats.unauthentic == 0
+        assert peers.relay.stats.unauthentic == 0
 
 
 async def test_a_reload_is_invisible_in_the_numbers_of_the_other_side() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         a.video(1000, timestamp=90_000)
         await until(lambda: len(b.of(VIDEO)) == 2)
         before = b.of(VIDEO)[-1]
-        again = await stage.join("a")
+        again = await peers.join("a")
         assert a.events == [Connected(), Disconnected(REPLACED)]
         again.video(30_000, key=True, timestamp=7)
         again.video(30_001, timestamp=7 + 3000)
@@ -54,8 +54,8 @@ async def test_a_reload_is_invisible_in_the_numbers_of_the_other_side() -> None:
 
 
 async def test_retransmissions_after_a_reload_name_the_packet_as_the_receiver_knows_it() -> None:
-    async with call() as (stage, _a, b):
-        again = await stage.join("a")
+    async with call() as (peers, _a, b):
+        again = await peers.join("a")
         again.video(500, key=True, timestamp=1)
         again.video(502, timestamp=2)
         await until(lambda: len(b.of(VIDEO)) == 3)
@@ -68,8 +68,8 @@ async def test_retransmissions_after_a_reload_name_the_packet_as_the_receiver_kn
 
 
 async def test_what_the_server_misses_it_asks_of_the_sender_in_the_senders_numbers() -> None:
-    async with call() as (stage, _a, b):
-        again = await stage.join("a")
+    async with call() as (peers, _a, b):
+        again = await peers.join("a")
         again.video(500, key=True)
         again.video(504)
         again.audio(70)
@@ -84,24 +84,24 @@ async def test_what_the_server_misses_it_asks_of_the_sender_in_the_senders_numbe
 
 
 async def test_transport_wide_numbers_go_on_after_a_reload_and_their_feedback_comes_back() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         b.send_rtcp(struct.pack("!BBHIIHH", 0x8F, 205, 5, 1, b.of(VIDEO)[0].ssrc, 4_000, 10) + bytes(8))
         await until(lambda: bool(a.rtcp(205, 15)))
-        again = await stage.join("a")
+        again = await peers.join("a")
         again.audio(1, cc=77)
         await until(lambda: len(b.of(AUDIO)) == 2)
         packet = b.of(AUDIO)[-1].packet
         shown = int.from_bytes(packet[17:19], "big")
         assert 4_010 < shown < 4_200
-        sender = stage.parties["a"].endpoint
+        sender = peers.parties["a"].endpoint
         await until(lambda: not sender.answering)  # some ticks after the last packet that was not forwarded
         b.send_rtcp(struct.pack("!BBHIIHH", 0x8F, 205, 5, 1, b.of(AUDIO)[-1].ssrc, shown, 1) + bytes(8))
         await until(lambda: any(feedback[12:14] == bytes((0, 77)) for feedback in again.rtcp(205, 15)))
 
 
 async def test_the_server_answers_transport_cc_while_the_gate_is_closed() -> None:
-    async with duo() as stage:
-        a = await stage.join("a")
+    async with duo() as peers:
+        a = await peers.join("a")
         for number in range(10):
             a.audio(number + 1, cc=(65_530 + number) & 0xFFFF)
         await until(lambda: bool(a.rtcp(205, 15)))
@@ -110,40 +110,40 @@ async def test_the_server_answers_transport_cc_while_the_gate_is_closed() -> Non
 
 
 async def test_sound_keeps_its_timestamps_when_it_is_switched_on_again() -> None:
-    async with call() as (stage, a, b):
-        stage.parties["a"].set_receiving("audio", False)
-        stage.parties["a"].set_receiving("audio", True)
+    async with call() as (peers, a, b):
+        peers.parties["a"].set_receiving("audio", False)
+        peers.parties["a"].set_receiving("audio", True)
         a.audio(50, timestamp=96_000)
         await until(lambda: len(b.of(AUDIO)) == 2)
         assert b.of(AUDIO)[-1].timestamp - b.of(AUDIO)[0].timestamp == 96_000
 
 
 async def test_an_ssrc_nobody_announced_is_learned_from_its_packets() -> None:
-    async with duo() as stage:
-        a, b = await stage.join("a", sources=False), await stage.join("b", sources=False)
-        stage.room.set_gate(True)
+    async with duo() as peers:
+        a, b = await peers.join("a", sources=False), await peers.join("b", sources=False)
+        peers.room.set_gate(True)
         a.audio(1)
         a.video(1, key=True)
         await until(lambda: bool(b.of(AUDIO) and b.of(VIDEO)))
 
 
 async def test_learning_the_same_source_again_changes_nothing() -> None:
-    async with call() as (stage, a, b):
-        offer = stage.parties["a"].restart_ice()
-        stage.parties["a"].accept(a.answer(offer))
+    async with call() as (peers, a, b):
+        offer = peers.parties["a"].restart_ice()
+        peers.parties["a"].accept(a.answer(offer))
         a.video(2)
         await until(lambda: len(b.of(VIDEO)) == 2)
 
 
 async def test_another_worker_takes_the_room_over_with_fresh_offers() -> None:
-    async with call() as (stage, _a, _b):
+    async with call() as (peers, _a, _b):
         relay = await Relay.open(RelaySettings())
         room = relay.room("room")
         room.set_gate(True)
         fresh = []
         for name in "ab":
             speaker = Speaker()
-            stage.speakers.append(speaker)
+            peers.speakers.append(speaker)
             party = room.join(name, speaker.events.append)
             party.accept(speaker.answer(party.offer()))
             await speaker.connect()
@@ -159,12 +159,12 @@ def first_video_type(offer: str) -> int:
     return int(offer.partition("m=video 9 UDP/TLS/RTP/SAVPF ")[2].split()[0])
 
 
-def negotiate(stage: Duo, name: str, speaker: Speaker) -> int:
+def negotiate(peers: Duo, name: str, speaker: Speaker) -> int:
     """Take the one new offer that a party needs, and answer it; return the video type that it names first."""
     assert [event for event in speaker.events if event == OfferNeeded()] == [OfferNeeded()]
     speaker.events.remove(OfferNeeded())
-    offer = stage.parties[name].offer()
-    stage.parties[name].accept(speaker.answer(offer))
+    offer = peers.parties[name].offer()
+    peers.parties[name].accept(speaker.answer(offer))
     return first_video_type(offer)
 
 
@@ -176,33 +176,33 @@ def h264(speaker: Speaker, sequence: int, payload: bytes) -> None:
 async def test_two_who_take_h264_change_to_it_if_one_prefers_it_and_to_vp8_with_one_who_does_not_take_it() -> (
     None
 ):
-    async with duo() as stage:
-        a = await stage.join("a", video_types=H264_LAST)
-        assert first_video_type(stage.parties["a"].offer()) == VIDEO
-        b = await stage.join("b", video_types=H264_FIRST)
-        assert negotiate(stage, "a", a) == negotiate(stage, "b", b) == H264.payload_type
-        again = await stage.join("b", video_types=H264_FIRST)
+    async with duo() as peers:
+        a = await peers.join("a", video_types=H264_LAST)
+        assert first_video_type(peers.parties["a"].offer()) == VIDEO
+        b = await peers.join("b", video_types=H264_FIRST)
+        assert negotiate(peers, "a", a) == negotiate(peers, "b", b) == H264.payload_type
+        again = await peers.join("b", video_types=H264_FIRST)
         assert OfferNeeded() not in a.events + again.events, "a reload changes nothing"
-        await stage.join("b")
-        assert negotiate(stage, "a", a) == VIDEO
+        await peers.join("b")
+        assert negotiate(peers, "a", a) == VIDEO
 
 
 async def test_two_who_take_h264_stay_with_vp8_if_neither_prefers_it() -> None:
-    async with duo() as stage:
-        a, b = [await stage.join(name, video_types=H264_LAST) for name in ("a", "b")]
+    async with duo() as peers:
+        a, b = [await peers.join(name, video_types=H264_LAST) for name in ("a", "b")]
         assert OfferNeeded() not in a.events + b.events
 
 
 async def test_a_third_party_makes_a_room_of_h264_one_of_vp8() -> None:
-    async with duo() as stage:
-        a = await stage.join("a", video_types=H264_LAST)
-        b = await stage.join("b", video_types=H264_FIRST)
-        assert negotiate(stage, "a", a) == negotiate(stage, "b", b) == H264.payload_type
-        stage.room.set_gate(True)
+    async with duo() as peers:
+        a = await peers.join("a", video_types=H264_LAST)
+        b = await peers.join("b", video_types=H264_FIRST)
+        assert negotiate(peers, "a", a) == negotiate(peers, "b", b) == H264.payload_type
+        peers.room.set_gate(True)
         h264(a, 1, H264_KEYFRAME)
         await until(lambda: len(b.of(H264.payload_type)) == 1)
-        c = await stage.join("c", video_types=H264_FIRST)
-        assert negotiate(stage, "a", a) == negotiate(stage, "b", b) == VIDEO
+        c = await peers.join("c", video_types=H264_FIRST)
+        assert negotiate(peers, "a", a) == negotiate(peers, "b", b) == VIDEO
         h264(a, 2, H264_KEYFRAME)
         a.video(3, key=True)
         await until(lambda: len(b.of(VIDEO)) == len(c.of(VIDEO)) == 1)
@@ -211,10 +211,10 @@ async def test_a_third_party_makes_a_room_of_h264_one_of_vp8() -> None:
 
 
 async def test_a_sender_changes_its_codec_without_a_gap_and_from_a_keyframe_on() -> None:
-    async with duo() as stage:
-        a, b = [await stage.join(name, video_types=H264_LAST) for name in ("a", "b")]
-        stage.room.set_gate(True)
-        await stage.settle()
+    async with duo() as peers:
+        a, b = [await peers.join(name, video_types=H264_LAST) for name in ("a", "b")]
+        peers.room.set_gate(True)
+        await peers.settle()
         h264(a, 2, H264_DELTA)
         await until(lambda: bool(a.rtcp(206, 1)))
         h264(a, 3, H264_KEYFRAME)
@@ -230,10 +230,10 @@ async def test_a_sender_changes_its_codec_without_a_gap_and_from_a_keyframe_on()
 
 
 async def test_a_party_that_does_not_take_h264_is_never_sent_it() -> None:
-    async with duo() as stage:
-        a = await stage.join("a", video_types=H264_FIRST)
-        b = await stage.join("b")
-        stage.room.set_gate(True)
+    async with duo() as peers:
+        a = await peers.join("a", video_types=H264_FIRST)
+        b = await peers.join("b")
+        peers.room.set_gate(True)
         h264(a, 1, H264_KEYFRAME)
         a.video(2, key=True)
         await until(lambda: len(b.of(VIDEO)) == 1)

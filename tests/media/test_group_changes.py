@@ -34,26 +34,26 @@ async def spoken(speaker: Speaker, *listeners: Speaker, wanted: str) -> None:
 
 
 async def test_everybody_who_takes_part_learns_who_speaks_also_after_a_reload() -> None:
-    async with duo() as stage, asyncio.timeout(30):
+    async with duo() as peers, asyncio.timeout(30):
         for name in ("patient", "provider", "guest-a", "guest-b"):
-            await come(stage, name, admitted=name != "guest-b")
-        stage.room.set_gate(True)
-        people = stage.people
+            await come(peers, name, admitted=name != "guest-b")
+        peers.room.set_gate(True)
+        people = peers.people
         patient, provider = people["patient"], people["provider"]
-        assert "ssrc-audio-level" in stage.parties["patient"].offer()
+        assert "ssrc-audio-level" in peers.parties["patient"].offer()
         await spoken(patient, patient, provider, people["guest-a"], wanted="patient")
         assert Speaking("patient") not in people["guest-b"].events, "who waits learns nothing"
-        again = await come(stage, "provider")
+        again = await come(peers, "provider")
         await spoken(patient, again, wanted="patient")
-        stage.parties["patient"].set_receiving("audio", False)
+        peers.parties["patient"].set_receiving("audio", False)
         while patient.events[-1] != Speaking(None):
             speak(patient)  # the microphone is off
             await asyncio.sleep(0.02)
 
 
 async def test_no_speaker_is_sent_in_a_call_of_two() -> None:
-    async with group("patient", "provider") as (stage, people):
-        assert "ssrc-audio-level" not in stage.parties["patient"].offer()
+    async with group("patient", "provider") as (peers, people):
+        assert "ssrc-audio-level" not in peers.parties["patient"].offer()
         for _ in range(40):
             speak(people["patient"])
             await asyncio.sleep(0.02)
@@ -61,7 +61,7 @@ async def test_no_speaker_is_sent_in_a_call_of_two() -> None:
 
 
 async def test_a_reload_in_a_group_begins_with_one_keyframe_and_leaves_the_others_alone() -> None:
-    async with group("patient", "provider", "guest-a") as (stage, people):
+    async with group("patient", "provider", "guest-a") as (peers, people):
         send_all(people)
         for speaker in people.values():
             await until(lambda s=speaker: len(heard_from(s, VIDEO)) == 2)  # type: ignore[misc]
@@ -70,7 +70,7 @@ async def test_a_reload_in_a_group_begins_with_one_keyframe_and_leaves_the_other
             speaker.control.clear()
             speaker.events.clear()
         before = {p.ssrc: p.sequence for p in provider.of(VIDEO)}
-        again = await come(stage, "guest-a")
+        again = await come(peers, "guest-a")
         assert patient.events == provider.events == [], "no new offer"
         patient.video(2, timestamp=3000)
         await until(lambda: len(provider.of(VIDEO)) == 3)
@@ -93,7 +93,7 @@ async def test_a_reload_in_a_group_begins_with_one_keyframe_and_leaves_the_other
 
 
 async def test_a_newcomer_with_a_bad_network_does_not_set_the_picture_of_the_others() -> None:
-    async with group("patient", "provider", "guest-a") as (stage, people):
+    async with group("patient", "provider", "guest-a") as (peers, people):
         patient, guest = people["patient"], people["guest-a"]
         sequence = 0
 
@@ -109,7 +109,7 @@ async def test_a_newcomer_with_a_bad_network_does_not_set_the_picture_of_the_oth
         ssrc = guest.of(VIDEO)[0].ssrc
         report = bytes([0x81, 201, 0, 7]) + guest.video_ssrc.to_bytes(4, "big")
         report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)  # half of it lost
-        subscription = stage.parties["patient"].endpoint.subscribers[stage.parties["guest-a"].endpoint]
+        subscription = peers.parties["patient"].endpoint.subscribers[peers.parties["guest-a"].endpoint]
         layers = subscription.current["video"].layers
         assert layers is not None
         async with asyncio.timeout(30):
@@ -128,4 +128,4 @@ async def test_a_newcomer_with_a_bad_network_does_not_set_the_picture_of_the_oth
         numbers = [packet.sequence for packet in guest.of(VIDEO)]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         await until(lambda: 300_000 < limit(patient.rtcp(206, 15)[-1]) < 1_000_000)  # the guest takes 150,000
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0

@@ -17,20 +17,20 @@ VIDEO, AUDIO, RTX = VP8.payload_type, OPUS.payload_type, VP8_RTX.payload_type
 OPPOSITES = {"patient": "provider", "provider": "patient"}
 
 
-async def come(stage: Duo, name: str, *, admitted: bool = True) -> Speaker:
+async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
     """Join somebody as in a visit: each party that needs a new offer gets and answers one. Return the speaker."""
     speaker = Speaker()
-    stage.speakers.append(speaker)
-    party = stage.room.join(
+    peers.speakers.append(speaker)
+    party = peers.room.join(
         name, speaker.events.append, opposite=OPPOSITES.get(name, "patient"), admitted=admitted
     )
-    stage.parties[name] = party
-    stage.people[name] = speaker
+    peers.parties[name] = party
+    peers.people[name] = speaker
     party.accept(speaker.answer(party.offer()))
-    for other, known in stage.people.items():
+    for other, known in peers.people.items():
         if OfferNeeded() in known.events:
             known.events.remove(OfferNeeded())
-            stage.parties[other].accept(known.answer(stage.parties[other].offer()))
+            peers.parties[other].accept(known.answer(peers.parties[other].offer()))
     await speaker.connect()
     await until(lambda: party.connected)
     return speaker
@@ -39,11 +39,11 @@ async def come(stage: Duo, name: str, *, admitted: bool = True) -> Speaker:
 @asynccontextmanager
 async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, dict[str, Speaker]]]:
     """Yield a room of these people with an open gate; `admitted` says which guests take part."""
-    async with duo() as stage:
+    async with duo() as peers:
         for name in names:
-            await come(stage, name, admitted=admitted or not name.startswith("guest-"))
-        stage.room.set_gate(True)
-        yield stage, stage.people
+            await come(peers, name, admitted=admitted or not name.startswith("guest-"))
+        peers.room.set_gate(True)
+        yield peers, peers.people
 
 
 def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
@@ -72,12 +72,12 @@ async def test_each_party_receives_the_audio_of_each_other_party_under_its_name(
 
 
 async def test_a_call_of_two_goes_on_without_a_gap_when_a_third_comes() -> None:
-    async with group("patient", "provider") as (stage, people):
+    async with group("patient", "provider") as (peers, people):
         patient, provider = people["patient"], people["provider"]
         send_all(people)
         await until(lambda: bool(provider.of(VIDEO)) and bool(provider.of(AUDIO)))
         before = provider.of(VIDEO)[-1]
-        await come(stage, "guest-a")
+        await come(peers, "guest-a")
         patient.video(2, timestamp=3000)  # no keyframe
         await until(lambda: len(provider.of(VIDEO)) == 2)
         after = provider.of(VIDEO)[-1]
@@ -92,48 +92,48 @@ async def test_a_call_of_two_goes_on_without_a_gap_when_a_third_comes() -> None:
 
 
 async def test_the_offer_of_a_call_of_two_names_the_other_and_nobody_needs_a_second_one() -> None:
-    async with group("patient", "provider") as (stage, people):
+    async with group("patient", "provider") as (peers, people):
         assert not any(isinstance(event, OfferNeeded) for s in people.values() for event in s.events)
-        offer = stage.parties["patient"].offer()
+        offer = peers.parties["patient"].offer()
         assert offer.count("m=") == 2
         assert offer.count("a=msid:provider ") == 2
 
 
 async def test_a_party_that_comes_back_uses_the_same_m_lines_again() -> None:
-    async with group("patient", "provider", "guest-a") as (stage, people):
+    async with group("patient", "provider", "guest-a") as (peers, people):
         send_all(people)
         await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
-        offered = stage.parties["patient"].offer().count("m=")
-        stage.parties["guest-a"].leave()
-        again = await come(stage, "guest-a")
+        offered = peers.parties["patient"].offer().count("m=")
+        peers.parties["guest-a"].leave()
+        again = await come(peers, "guest-a")
         assert not people["patient"].events or OfferNeeded() not in people["patient"].events
         again.video(7, key=True, text=b"!")
         await until(lambda: b"!" in heard_from(people["patient"], VIDEO).get("guest-a", []))
-        assert stage.parties["patient"].offer().count("m=") == offered
+        assert peers.parties["patient"].offer().count("m=") == offered
 
 
 async def test_the_place_of_one_who_left_is_anothers_under_their_own_name() -> None:
-    async with group("patient", "provider", "guest-a") as (stage, people):
-        offered = stage.parties["patient"].offer().count("m=")
-        stage.parties["guest-a"].leave()
+    async with group("patient", "provider", "guest-a") as (peers, people):
+        offered = peers.parties["patient"].offer().count("m=")
+        peers.parties["guest-a"].leave()
         del people["guest-a"]
-        newcomer = await come(stage, "guest-b")
+        newcomer = await come(peers, "guest-b")
         newcomer.video(1, key=True, text=b"b")
         await until(lambda: heard_from(people["patient"], VIDEO) == {"guest-b": [b"b"]})
-        assert stage.parties["patient"].offer().count("m=") == offered
+        assert peers.parties["patient"].offer().count("m=") == offered
 
 
 async def test_a_seventh_party_is_refused() -> None:
-    async with group("patient", "provider", *(f"guest-{n}" for n in range(4))) as (stage, _):
+    async with group("patient", "provider", *(f"guest-{n}" for n in range(4))) as (peers, _):
         with pytest.raises(RoomFullError):
-            stage.room.join("guest-late", lambda event: None)
+            peers.room.join("guest-late", lambda event: None)
 
 
 # --- which party receives which
 
 
 async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
-    async with group("patient", "provider", "guest-a", admitted=False) as (stage, people):
+    async with group("patient", "provider", "guest-a", admitted=False) as (peers, people):
         send_all(people)
         await until(
             lambda: bool(people["patient"].of(VIDEO)) and bool(people["provider"].of(AUDIO))
@@ -143,7 +143,7 @@ async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
             people["guest-a"].audio(sequence)
             people["guest-a"].rtx(sequence, sequence)
         send_all(people, 30)
-        await stage.quiet()
+        await peers.quiet()
         assert not people["guest-a"].heard
         assert "guest-a" not in {
             **heard_from(people["patient"], VIDEO),
@@ -153,51 +153,51 @@ async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
             **heard_from(people["provider"], VIDEO),
             **heard_from(people["provider"], RTX),
         }
-        stage.parties["guest-a"].set_admitted(True)
+        peers.parties["guest-a"].set_admitted(True)
         send_all(people, 40)
         await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
         await until(lambda: set(heard_from(people["guest-a"], AUDIO)) == {"patient", "provider"})
 
 
 async def test_an_ssrc_that_nobody_announced_takes_no_guest_past_the_admission() -> None:
-    async with group("patient", "provider", "guest-a", admitted=False) as (stage, people):
+    async with group("patient", "provider", "guest-a", admitted=False) as (peers, people):
         for sequence in range(1, 20):
             for ssrc in range(70, 80):
                 people["guest-a"].send_rtp(rtp.build(VIDEO, sequence, 0, ssrc, b"\x10\x00picture"))
-        await stage.handled(190)
-        await stage.quiet()
+        await peers.handled(190)
+        await peers.quiet()
         assert not any(speaker.heard for speaker in people.values())
 
 
 async def test_an_admitted_guest_opens_no_gate() -> None:
-    async with group("patient", "provider", "guest-a") as (stage, people):
-        stage.room.set_gate(False)
+    async with group("patient", "provider", "guest-a") as (peers, people):
+        peers.room.set_gate(False)
         for sequence in range(1, 10):
             send_all(people, sequence)
-        await stage.handled(2 * 3 * 9)
-        await stage.quiet()
+        await peers.handled(2 * 3 * 9)
+        await peers.quiet()
         assert not any(speaker.heard for speaker in people.values())
 
 
 async def test_no_media_is_forwarded_between_guest_and_patient_before_the_gate_opens() -> None:
-    async with group("patient", "guest-a") as (stage, people):
-        stage.room.set_gate(False)
+    async with group("patient", "guest-a") as (peers, people):
+        peers.room.set_gate(False)
         send_all(people)
-        await stage.handled(4)
-        await stage.quiet()
+        await peers.handled(4)
+        await peers.quiet()
         assert not any(speaker.heard for speaker in people.values())
 
 
 async def test_no_media_is_forwarded_to_or_from_a_dismissed_guest() -> None:
-    async with group("patient", "provider", "guest-a") as (stage, people):
+    async with group("patient", "provider", "guest-a") as (peers, people):
         send_all(people)
         await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
-        stage.parties["guest-a"].leave()
+        peers.parties["guest-a"].leave()
         heard = {name: len(speaker.heard) for name, speaker in people.items()}
         for sequence in range(2, 10):
             people["guest-a"].video(sequence, key=True)
             people["guest-a"].audio(sequence)
-        await stage.quiet()
+        await peers.quiet()
         assert {name: len(speaker.heard) for name, speaker in people.items()} == heard
         people["patient"].video(2, key=True)
         await until(lambda: len(people["provider"].heard) > heard["provider"])
@@ -205,8 +205,8 @@ async def test_no_media_is_forwarded_to_or_from_a_dismissed_guest() -> None:
 
 
 async def test_a_kind_that_is_switched_off_reaches_no_receiver() -> None:
-    async with group("patient", "provider", "guest-a") as (stage, people):
-        stage.parties["patient"].set_receiving("audio", False)
+    async with group("patient", "provider", "guest-a") as (peers, people):
+        peers.parties["patient"].set_receiving("audio", False)
         send_all(people)
         for other in ("provider", "guest-a"):
             await until(lambda o=other: "patient" in heard_from(people[o], VIDEO))  # type: ignore[misc]
@@ -214,8 +214,8 @@ async def test_a_kind_that_is_switched_off_reaches_no_receiver() -> None:
 
 
 async def test_a_guests_answer_cannot_claim_the_m_lines_of_others_to_send_on() -> None:
-    async with group("patient", "provider", "guest-a") as (stage, people):
-        party, guest = stage.parties["guest-a"], people["guest-a"]
+    async with group("patient", "provider", "guest-a") as (peers, people):
+        party, guest = peers.parties["guest-a"], people["guest-a"]
         answer = guest.answer(party.offer())
         party.accept(answer.replace("a=mid:2\r\na=recvonly", "a=mid:2\r\na=sendrecv\r\na=ssrc:99 cname:x"))
         assert 99 not in party.endpoint.sources
@@ -224,17 +224,17 @@ async def test_a_guests_answer_cannot_claim_the_m_lines_of_others_to_send_on() -
 
 
 async def test_no_packet_of_a_group_reaches_another_room() -> None:
-    async with group("patient", "provider", "guest-a") as (stage, people):
-        other = stage.relay.room("other")
+    async with group("patient", "provider", "guest-a") as (peers, people):
+        other = peers.relay.room("other")
         stranger = Speaker()
-        stage.speakers.append(stranger)
+        peers.speakers.append(stranger)
         party: Party = other.join("patient", stranger.events.append)
         party.accept(stranger.answer(party.offer()))
         await stranger.connect()
         other.set_gate(True)
         send_all(people)
         await until(lambda: bool(people["guest-a"].of(VIDEO)))
-        await stage.quiet()
+        await peers.quiet()
         assert not stranger.heard
 
 
@@ -310,7 +310,7 @@ async def test_each_downlink_has_transport_wide_numbers_of_its_own_and_each_upli
 
 
 async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
-    async with group("patient", "provider", "guest-a") as (stage, people):
+    async with group("patient", "provider", "guest-a") as (peers, people):
         send_all(people)
         await until(lambda: len(heard_from(people["guest-a"], VIDEO)) == 2)
         await until(lambda: bool(people["patient"].rtcp(206, 15)))
@@ -324,7 +324,7 @@ async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
             people["guest-a"].send_rtcp(report)
         await until(lambda: limit(people["patient"].rtcp(206, 15)[-1]) < before / 2)
         assert limit(people["provider"].rtcp(206, 15)[-1]) == before, "what the provider sends arrives well"
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0
 
 
 def limit(packet: bytes) -> int:

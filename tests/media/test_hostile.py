@@ -47,31 +47,31 @@ def everything(speaker: Speaker, start: int = 100) -> None:
     speaker.send_rtcp(struct.pack("!BBHI4s", 0x80, 204, 2, speaker.audio_ssrc, b"HACK"))  # APP
 
 
-async def crosses_nothing(stage: Duo, to: Speaker) -> None:
+async def crosses_nothing(peers: Duo, to: Speaker) -> None:
     """Check that only the server's own packets reach `to`."""
-    await stage.quiet()
+    await peers.quiet()
     assert to.received == 0
     assert {kind for _, kind, _ in to.control} <= {205, 206}
-    assert stage.relay.stats.forwarded == 0
-    assert stage.relay.stats.faults == 0
+    assert peers.relay.stats.forwarded == 0
+    assert peers.relay.stats.faults == 0
 
 
-async def nothing_early_crosses(stage: Duo, a: Speaker, b: Speaker) -> None:
+async def nothing_early_crosses(peers: Duo, a: Speaker, b: Speaker) -> None:
     """Check that nothing of `a` reaches `b` before the gate opens, and that sound does afterwards."""
     everything(a)
-    await stage.handled(60)
-    await crosses_nothing(stage, b)
+    await peers.handled(60)
+    await crosses_nothing(peers, b)
     assert not b.control
-    stage.room.set_gate(True)
+    peers.room.set_gate(True)
     a.audio(500)
     await until(lambda: b.received == 1)
 
 
 @pytest.mark.parametrize("transport", get_args(Transport))
 async def test_nothing_sent_early_crosses(transport: Transport) -> None:
-    async with duo() as stage:
-        a, b = await stage.join("a", transport=transport), await stage.join("b")
-        await nothing_early_crosses(stage, a, b)
+    async with duo() as peers:
+        a, b = await peers.join("a", transport=transport), await peers.join("b")
+        await nothing_early_crosses(peers, a, b)
 
 
 class Relayed(asyncio.DatagramProtocol):
@@ -107,8 +107,8 @@ class Relayed(asyncio.DatagramProtocol):
 
 
 async def test_nothing_sent_early_through_a_turn_server_crosses(tmp_path: Path) -> None:
-    async with coturn(tmp_path) as port, duo() as stage:
-        b = await stage.join("b")
+    async with coturn(tmp_path) as port, duo() as peers:
+        b = await peers.join("b")
         a = Speaker()
         made = ice_server((), SECRET, "a", time.time())
         transport, relayed = await turn.create_turn_endpoint(
@@ -120,62 +120,62 @@ async def test_nothing_sent_early_through_a_turn_server_crosses(tmp_path: Path) 
         a.close()
         relayed.transport, relayed.readable = transport, a.readable
         a.sock = relayed  # type: ignore[assignment]
-        stage.speakers.append(a)
-        party = stage.room.join("a", a.events.append)
+        peers.speakers.append(a)
+        party = peers.room.join("a", a.events.append)
         party.accept(a.answer(party.offer()))
         await a.connect()
         await until(lambda: party.connected)
         assert party.endpoint.address == transport.get_extra_info("sockname")[:2]
-        await nothing_early_crosses(stage, a, b)
+        await nothing_early_crosses(peers, a, b)
 
 
 async def test_nothing_sent_after_the_end_crosses() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         before = b.received, b.received_rtcp
-        stage.room.close()
+        peers.room.close()
         everything(a)
-        await stage.quiet()
+        await peers.quiet()
         assert (b.received, b.received_rtcp) == before
 
 
 async def test_nothing_of_a_party_that_left_crosses() -> None:
-    async with call() as (stage, a, b):
-        stage.parties["a"].leave()
+    async with call() as (peers, a, b):
+        peers.parties["a"].leave()
         before = b.received, b.received_rtcp
         everything(a)
-        await stage.quiet()
+        await peers.quiet()
         assert (b.received, b.received_rtcp) == before
 
 
 @pytest.mark.parametrize(("kind", "payload_types"), [("video", {VIDEO, RTX}), ("audio", {AUDIO})])
 async def test_nothing_of_a_kind_that_is_switched_off_crosses(kind: str, payload_types: set[int]) -> None:
-    async with call() as (stage, a, b):
-        stage.parties["a"].set_receiving(kind, False)  # type: ignore[arg-type]
+    async with call() as (peers, a, b):
+        peers.parties["a"].set_receiving(kind, False)  # type: ignore[arg-type]
         heard = len(b.heard)
         everything(a)
         await until(lambda: len(b.heard) > heard)
-        await stage.quiet()
+        await peers.quiet()
         assert not {packet.payload_type for packet in b.heard[heard:]} & payload_types
 
 
 async def test_a_kind_that_is_switched_off_does_not_cross_under_another_payload_type() -> None:
-    async with call() as (stage, a, b):
-        stage.parties["a"].set_receiving("video", False)
+    async with call() as (peers, a, b):
+        peers.parties["a"].set_receiving("video", False)
         heard = len(b.heard)
         for number in range(2, 12):
             a.send_rtp(rtp.build(VIDEO, number, 0, a.audio_ssrc, VP8_KEYFRAME))
             a.send_rtp(rtp.build(VIDEO, number, 0, 777, VP8_KEYFRAME))
-        await stage.quiet()
+        await peers.quiet()
         assert len(b.heard) == heard
 
 
 async def test_what_was_sent_before_the_gate_opened_does_not_cross_as_a_retransmission() -> None:
-    async with duo() as stage:
-        a, b = await stage.join("a"), await stage.join("b")
+    async with duo() as peers:
+        a, b = await peers.join("a"), await peers.join("b")
         for number in range(1, 50):
             a.video(number, key=number == 1)
-        await stage.handled(49)
-        stage.room.set_gate(True)
+        await peers.handled(49)
+        peers.room.set_gate(True)
         for number in range(1, 50):
             a.rtx(number, number, b"from before")
         a.video(50, key=True)
@@ -184,23 +184,23 @@ async def test_what_was_sent_before_the_gate_opened_does_not_cross_as_a_retransm
             a.rtx(50 + number, number, b"from before")
         a.rtx(200, 51, b"from after")
         await until(lambda: len(b.of(RTX)) == 1)
-        await stage.quiet()
+        await peers.quiet()
         assert [packet.payload[-10:] for packet in b.of(RTX)] == [b"from after"]
 
 
 async def test_plain_rtp_does_not_cross() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         received = b.received
         for number in range(2, 20):
             a.send(rtp.build(VIDEO, number, 0, a.video_ssrc, VP8_KEYFRAME))
             a.send(rtp.build(AUDIO, number, 0, a.audio_ssrc, b"plain"))
             a.send(rtcp.picture_loss(1, 2))
-        await until(lambda: stage.relay.stats.unauthentic >= 36)
+        await until(lambda: peers.relay.stats.unauthentic >= 36)
         assert b.received == received
 
 
 async def test_packets_from_an_address_that_has_not_proven_itself_are_not_even_decrypted() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         received = b.received
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             stranger.bind(("127.0.0.1", 0))
@@ -208,131 +208,131 @@ async def test_packets_from_an_address_that_has_not_proven_itself_are_not_even_d
             for _ in range(20):
                 stranger.sendto(rtp.build(VIDEO, 9, 0, a.video_ssrc, VP8_KEYFRAME) + bytes(16), a.remote)
                 stranger.sendto(b"\x16\xfe\xff" + bytes(8) + b"\x00\x04" + bytes(4), a.remote)
-            await until(lambda: stage.relay.stats.strays >= 40)
+            await until(lambda: peers.relay.stats.strays >= 40)
             with pytest.raises(BlockingIOError):
                 stranger.recv(2048)
         assert b.received == received
 
 
 async def test_a_wrong_fingerprint_is_refused_and_reported() -> None:
-    async with duo() as stage:
-        a, b = Speaker(), await stage.join("b")
-        stage.speakers.append(a)
-        party = stage.room.join("a", a.events.append)
+    async with duo() as peers:
+        a, b = Speaker(), await peers.join("b")
+        peers.speakers.append(a)
+        party = peers.room.join("a", a.events.append)
         party.accept(a.answer(party.offer(), fingerprint=Identity(0.0).fingerprint.value))
-        stage.room.set_gate(True)
+        peers.room.set_gate(True)
         await a.connect()
         await until(lambda: a.events == [Disconnected(WRONG_FINGERPRINT)])
         everything(a)
-        await crosses_nothing(stage, b)
+        await crosses_nothing(peers, b)
         assert not party.connected
-        assert a.sock.getsockname() not in stage.relay.forwarder.endpoints, (
+        assert a.sock.getsockname() not in peers.relay.forwarder.endpoints, (
             "its address means nothing any more"
         )
 
 
 async def test_no_media_is_taken_before_the_answer_has_said_whose_certificate_it_is() -> None:
-    async with duo() as stage:
-        a, b = Speaker(), await stage.join("b")
-        stage.speakers.append(a)
-        party = stage.room.join("a", a.events.append)
+    async with duo() as peers:
+        a, b = Speaker(), await peers.join("b")
+        peers.speakers.append(a)
+        party = peers.room.join("a", a.events.append)
         answer = a.answer(party.offer())
-        stage.room.set_gate(True)
+        peers.room.set_gate(True)
         await a.connect()
         everything(a)
-        await crosses_nothing(stage, b)
+        await crosses_nothing(peers, b)
         party.accept(answer)
         await until(lambda: a.events == [Connected()])
 
 
 @pytest.mark.parametrize("wrong", [{"password": "0" * 32}, {"ufrag": "nobody"}])
 async def test_a_request_with_wrong_credentials_gets_silence(wrong: dict[str, str]) -> None:
-    async with duo() as stage:
+    async with duo() as peers:
         a = Speaker()
-        stage.speakers.append(a)
-        party = stage.room.join("a", a.events.append)
+        peers.speakers.append(a)
+        party = peers.room.join("a", a.events.append)
         party.accept(a.answer(party.offer()))
         for _ in range(20):
             a.check(password=wrong.get("password"), ufrag=wrong.get("ufrag"))
-        await until(lambda: stage.relay.stats.stun >= 20)
-        await stage.quiet()
+        await until(lambda: peers.relay.stats.stun >= 20)
+        await peers.quiet()
         assert a.received_octets == 0
 
 
 async def test_an_unproven_address_gets_less_than_it_sends() -> None:
-    async with duo() as stage:
+    async with duo() as peers:
         a = Speaker()
-        stage.speakers.append(a)
-        party = stage.room.join("a", a.events.append)
+        peers.speakers.append(a)
+        party = peers.room.join("a", a.events.append)
         a.answer(party.offer())
         for size in (1, 12, 20, 28, 100, 600, 1200, 2000):
             for first in (0, 1, 2, 20, 22, 25, 63, 64, 100, 128, 191, 200, 255):
                 a.send(bytes((first,)) + os.urandom(size - 1))
-        await stage.quiet()
+        await peers.quiet()
         assert a.received_octets == 0
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0
 
 
 async def test_candidates_in_an_answer_are_never_dialled() -> None:
-    async with duo() as stage:
+    async with duo() as peers:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as victim:
             victim.bind(("127.0.0.1", 0))
             victim.setblocking(False)
             a = Speaker()
-            stage.speakers.append(a)
-            party = stage.room.join("a", a.events.append)
+            peers.speakers.append(a)
+            party = peers.room.join("a", a.events.append)
             line = f"a=candidate:1 1 udp 2130706431 127.0.0.1 {victim.getsockname()[1]} typ host\r\n"
             party.accept(a.answer(party.offer()) + line * 200)
             await a.connect()
-            await stage.quiet()
+            await peers.quiet()
             with pytest.raises(BlockingIOError):
                 victim.recv(2048)
 
 
 async def test_a_forged_sender_does_not_take_another_ones_address_away() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         address = a.sock.getsockname()
-        thief = stage.relay.room("elsewhere").join("thief", lambda event: None)
+        thief = peers.relay.room("elsewhere").join("thief", lambda event: None)
         forged = Speaker()
-        stage.speakers.append(forged)
+        peers.speakers.append(forged)
         forged.answer(thief.offer())
         sent: list[bytes] = []
         forged.send = lambda datagram: sent.append(bytes(datagram))  # type: ignore[method-assign]
         forged.check()
-        stage.relay.on_stun(sent[0], address, stage.relay._sockets[0])
+        peers.relay.on_stun(sent[0], address, peers.relay._sockets[0])
         a.audio(2)
         b.audio(2)
         await until(lambda: len(b.of(AUDIO)) == 2 and len(a.of(AUDIO)) == 2)
 
 
 async def test_one_browser_cannot_fill_the_memory_with_sources() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         for _ in range(10 * SOURCES_MAX):
             a.send_rtp(rtp.build(AUDIO, 1, 0, secrets.randbits(32), b"spray"))
             a.send_rtp(rtp.build(5, 1, 0, secrets.randbits(32), b"unknown type"))
-        await stage.quiet()
-        assert len(stage.parties["a"].endpoint.sources) <= SOURCES_MAX
+        await peers.quiet()
+        assert len(peers.parties["a"].endpoint.sources) <= SOURCES_MAX
         b.audio(2)
         await until(lambda: len(a.of(AUDIO)) == 2)
 
 
 async def test_a_flood_is_cut_at_the_budget_and_the_other_direction_goes_on() -> None:
-    async with call() as (stage, a, b):
-        stage.parties["a"].endpoint.budget = 20_000
-        before = stage.relay.stats.forwarded_octets
+    async with call() as (peers, a, b):
+        peers.parties["a"].endpoint.budget = 20_000
+        before = peers.relay.stats.forwarded_octets
         for number in range(2, 500):
             a.video(number, text=bytes(1000))
             if number % 50 == 0:
                 await asyncio.sleep(0)
-        await until(lambda: stage.relay.stats.dropped > 0)
-        await stage.quiet()
-        assert stage.relay.stats.forwarded_octets - before < BUDGET_MAX
+        await until(lambda: peers.relay.stats.dropped > 0)
+        await peers.quiet()
+        assert peers.relay.stats.forwarded_octets - before < BUDGET_MAX
         b.audio(2)
         await until(lambda: len(a.of(AUDIO)) == 2)
 
 
 async def test_a_replayed_packet_crosses_once() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         sent: list[bytes] = []
         forward = a.send
 
@@ -344,12 +344,12 @@ async def test_a_replayed_packet_crosses_once() -> None:
         a.audio(2, text=b"once")
         for _ in range(5):
             forward(sent[0])
-        await until(lambda: stage.relay.stats.replayed == 5)
+        await until(lambda: peers.relay.stats.replayed == 5)
         assert len([packet for packet in b.of(AUDIO) if packet.payload == b"once"]) == 1
 
 
 async def test_random_packets_of_every_kind_do_not_disturb_a_call() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         for size in (12, 13, 20, 28, 60, 300, 1400, 1700):
             for first in range(0, 256, 5):
                 a.send(bytes((first,)) + os.urandom(size - 1))
@@ -362,17 +362,17 @@ async def test_random_packets_of_every_kind_do_not_disturb_a_call() -> None:
                 + struct.pack("!I", a.video_ssrc)
                 + os.urandom(40)
             )
-        await stage.quiet()
+        await peers.quiet()
         a.video(5000, key=True, text=VP8_DELTA)
         b.audio(2)
         await until(lambda: len(a.of(AUDIO)) == 2)
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0
         assert a.events == [Connected()]
 
 
 async def test_f_answers_with_ever_new_streams_are_refused_at_a_bound() -> None:
-    async with call() as (stage, a, _b):
-        party = stage.parties["a"]
+    async with call() as (peers, a, _b):
+        party = peers.parties["a"]
         answer = a.answer(party.offer())
         for number in range(100, 100 + 3 * SOURCES_MAX, 3):
             changed = answer.replace(str(a.audio_ssrc), str(number)).replace(

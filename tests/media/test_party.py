@@ -8,8 +8,8 @@ from tests.media.duo import call, duo, until
 
 
 async def test_each_offer_of_a_party_is_a_later_version_of_one_session() -> None:
-    async with duo() as stage:
-        party = stage.room.join("a", lambda event: None)
+    async with duo() as peers:
+        party = peers.room.join("a", lambda event: None)
         origins = [
             re.findall(r"o=- (\d+) (\d+) ", offer)[0] for offer in (party.offer(), party.restart_ice())
         ]
@@ -18,24 +18,24 @@ async def test_each_offer_of_a_party_is_a_later_version_of_one_session() -> None
 
 
 async def test_the_credentials_of_the_browser_are_those_of_its_answer() -> None:
-    async with call() as (stage, a, _b):
-        answer = stage.parties["a"].answer
+    async with call() as (peers, a, _b):
+        answer = peers.parties["a"].answer
         assert answer is not None
         assert (answer.ufrag, answer.password) == (a.ufrag, a.password)
-        assert stage.room.join("c", lambda event: None).answer is None
+        assert peers.room.join("c", lambda event: None).answer is None
 
 
 async def test_media_for_a_party_that_has_left_is_withheld() -> None:
-    async with call() as (stage, a, _b):
-        stage.parties["b"].leave()
-        withheld = stage.relay.stats.withheld
+    async with call() as (peers, a, _b):
+        peers.parties["b"].leave()
+        withheld = peers.relay.stats.withheld
         a.audio(2)
-        await until(lambda: stage.relay.stats.withheld == withheld + 1)
+        await until(lambda: peers.relay.stats.withheld == withheld + 1)
 
 
 async def test_a_party_that_has_left_keeps_no_keys() -> None:
-    async with call() as (stage, _a, _b):
-        party = stage.parties["b"]
+    async with call() as (peers, _a, _b):
+        party = peers.parties["b"]
         assert None not in (party.endpoint.rx, party.endpoint.tx)
         party.leave()
         assert (party.endpoint.rx, party.endpoint.tx) == (None, None)

@@ -52,12 +52,12 @@ async def talk(a: Speaker, b: Speaker, done: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-async def behind(stage: Duo, proxy: Proxy) -> Speaker:
+async def behind(peers: Duo, proxy: Proxy) -> Speaker:
     """Return a connected speaker B whose way to the relay is the proxy."""
     speaker = Speaker()
-    stage.speakers.append(speaker)
-    party = stage.parties["b"] = stage.room.join("b", speaker.events.append)
-    proxy.lead_to(("127.0.0.1", stage.relay.ports[0]))
+    peers.speakers.append(speaker)
+    party = peers.parties["b"] = peers.room.join("b", speaker.events.append)
+    proxy.lead_to(("127.0.0.1", peers.relay.ports[0]))
     party.accept(speaker.answer(led_through(party.offer(), "127.0.0.1", proxy.port)))
     await speaker.connect()
     await until(lambda: party.connected)
@@ -70,9 +70,9 @@ async def test_a_weak_network_loses_the_picture_and_keeps_the_sound_until_it_is_
     for name in ("WEAK_S", "WAIT_S"):
         monkeypatch.setattr(picture_pause, name, 0.1)
     monkeypatch.setattr(pictures, "LOOK_S", 0.0)
-    async with duo() as stage, proxied(Network(), ("127.0.0.1", 9)) as proxy:
-        a, b = await stage.join("a"), await behind(stage, proxy)
-        stage.room.set_gate(True)
+    async with duo() as peers, proxied(Network(), ("127.0.0.1", 9)) as proxy:
+        a, b = await peers.join("a"), await behind(peers, proxy)
+        peers.room.set_gate(True)
         await talk(a, b, lambda: len(b.of(VIDEO)) > 20)
         assert PicturePaused(True) not in b.events
 
@@ -92,7 +92,7 @@ async def test_a_weak_network_loses_the_picture_and_keeps_the_sound_until_it_is_
             PicturePaused(False),
         ]
         assert not any(isinstance(event, PicturePaused) for event in a.events)
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0
 
 
 def limited(packet: bytes) -> bool:

@@ -30,7 +30,7 @@ BINDINGS = [native_binding(), public_binding()]
 
 @pytest.mark.parametrize("binding", BINDINGS, ids=lambda binding: binding.name)
 async def test_sound_and_picture_cross_both_ways_once_the_gate_is_open(binding: Binding) -> None:
-    async with call(binding) as (stage, a, b):
+    async with call(binding) as (peers, a, b):
         a.video(2, text=b"from a")
         b.audio(2, text=b"from b")
         await until(lambda: len(b.of(VIDEO)) == 2 and len(a.of(AUDIO)) == 2)
@@ -38,12 +38,12 @@ async def test_sound_and_picture_cross_both_ways_once_the_gate_is_open(binding: 
         assert a.of(AUDIO)[-1].payload == b"from b"
         assert a.unauthentic == b.unauthentic == 0
         assert a.events == b.events == [Connected()]
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0
 
 
 async def test_what_arrives_has_the_ssrc_that_the_server_offered() -> None:
-    async with call() as (stage, _a, b):
-        sinks = stage.parties["b"].endpoint.sinks
+    async with call() as (peers, _a, b):
+        sinks = peers.parties["b"].endpoint.sinks
         assert {packet.ssrc for packet in b.of(VIDEO)} == {sinks["video"].ssrc}
         assert {packet.ssrc for packet in b.of(AUDIO)} == {sinks["audio"].ssrc}
 
@@ -52,55 +52,55 @@ async def test_what_arrives_has_the_ssrc_that_the_server_offered() -> None:
 async def test_nothing_crosses_while_the_gate_is_closed_and_all_does_after_it_opens(
     transport: Transport,
 ) -> None:
-    async with duo() as stage:
-        a, b = await stage.join("a", transport=transport), await stage.join("b", transport=transport)
+    async with duo() as peers:
+        a, b = await peers.join("a", transport=transport), await peers.join("b", transport=transport)
         for number in range(1, 31):
             a.video(number, key=number == 1)
             a.audio(number)
-        await stage.handled(60)
-        await stage.quiet()
+        await peers.handled(60)
+        await peers.quiet()
         assert b.received == 0
-        stage.room.set_gate(True)
+        peers.room.set_gate(True)
         a.video(31, key=True)
         a.audio(31)
         await until(lambda: b.received == 2)
 
 
 async def test_the_gate_closes_again_and_nothing_more_crosses() -> None:
-    async with call() as (stage, a, b):
-        stage.room.set_gate(False)
+    async with call() as (peers, a, b):
+        peers.room.set_gate(False)
         received = b.received, b.received_rtcp
         a.video(2, key=True)
         a.audio(2)
         a.send_rtcp(struct.pack("!BBHIIIIII", 0x80, 200, 6, a.audio_ssrc, 1, 0, 0, 1, 1))
-        await stage.handled(6)
-        await stage.quiet()
+        await peers.handled(6)
+        await peers.quiet()
         assert (b.received, b.received_rtcp) == received
-        assert not stage.room.gate
+        assert not peers.room.gate
 
 
 async def test_opening_twice_is_opening_once() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         asked = len(a.rtcp(206, 1))
-        stage.room.set_gate(True)
+        peers.room.set_gate(True)
         a.video(2)
         await until(lambda: len(b.of(VIDEO)) == 2)
         assert len(a.rtcp(206, 1)) == asked
 
 
 async def test_both_are_asked_for_a_keyframe_when_the_gate_opens() -> None:
-    async with duo() as stage:
-        a, b = await stage.join("a"), await stage.join("b")
-        stage.room.set_gate(True)
+    async with duo() as peers:
+        a, b = await peers.join("a"), await peers.join("b")
+        peers.room.set_gate(True)
         await until(lambda: bool(a.rtcp(206, 1) and b.rtcp(206, 1)))
         (about,) = struct.unpack_from("!I", a.rtcp(206, 1)[0], 8)
         assert about == a.video_ssrc
 
 
 async def test_a_picture_begins_with_a_keyframe_which_is_asked_for_until_it_comes() -> None:
-    async with duo() as stage:
-        a, b = await stage.join("a"), await stage.join("b")
-        stage.room.set_gate(True)
+    async with duo() as peers:
+        a, b = await peers.join("a"), await peers.join("b")
+        peers.room.set_gate(True)
         began_s, number = time.monotonic(), 0
         while time.monotonic() - began_s < 0.4:
             number += 1
@@ -115,11 +115,11 @@ async def test_a_picture_begins_with_a_keyframe_which_is_asked_for_until_it_come
 
 
 async def test_a_black_frame_left_in_the_encoder_is_not_the_first_thing_seen() -> None:
-    async with duo() as stage:
-        a, b = await stage.join("a"), await stage.join("b")
-        stage.room.set_gate(True)
+    async with duo() as peers:
+        a, b = await peers.join("a"), await peers.join("b")
+        peers.room.set_gate(True)
         a.video(1, key=True, marker=True, text=b"black")
-        await stage.handled(1)
+        await peers.handled(1)
         await until(lambda: len(a.rtcp(206, 1)) == 1)
         a.video(2, key=True, text=b"real")
         a.video(3, marker=True)
@@ -128,9 +128,9 @@ async def test_a_black_frame_left_in_the_encoder_is_not_the_first_thing_seen() -
 
 
 async def test_a_picture_that_stays_plain_is_shown_all_the_same() -> None:
-    async with duo() as stage:
-        a, b = await stage.join("a"), await stage.join("b")
-        stage.room.set_gate(True)
+    async with duo() as peers:
+        a, b = await peers.join("a"), await peers.join("b")
+        peers.room.set_gate(True)
         number = 0
         while not b.of(VIDEO) and number < 60:
             number += 1
@@ -140,22 +140,22 @@ async def test_a_picture_that_stays_plain_is_shown_all_the_same() -> None:
 
 
 async def test_sound_does_not_wait_for_a_picture() -> None:
-    async with duo() as stage:
-        a, b = await stage.join("a"), await stage.join("b")
-        stage.room.set_gate(True)
+    async with duo() as peers:
+        a, b = await peers.join("a"), await peers.join("b")
+        peers.room.set_gate(True)
         a.audio(1)
         await until(lambda: len(b.of(AUDIO)) == 1)
 
 
 async def test_a_kind_that_is_switched_off_does_not_cross_and_the_other_one_does() -> None:
-    async with call() as (stage, a, b):
-        stage.parties["a"].set_receiving("video", False)
+    async with call() as (peers, a, b):
+        peers.parties["a"].set_receiving("video", False)
         a.video(2, key=True)
         a.audio(2)
         await until(lambda: len(b.of(AUDIO)) == 2)
-        await stage.quiet()
+        await peers.quiet()
         assert len(b.of(VIDEO)) == 1
-        stage.parties["a"].set_receiving("video", True)
+        peers.parties["a"].set_receiving("video", True)
         a.video(3)
         a.video(4, key=True)
         await until(lambda: len(b.of(VIDEO)) == 2)
@@ -164,9 +164,9 @@ async def test_a_kind_that_is_switched_off_does_not_cross_and_the_other_one_does
 
 
 async def test_an_ice_restart_keeps_the_call_and_retires_the_old_password() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         old = a.remote_ufrag, a.remote_password
-        stage.parties["a"].accept(a.answer(stage.parties["a"].restart_ice()))
+        peers.parties["a"].accept(a.answer(peers.parties["a"].restart_ice()))
         answered = a.answered_checks
         a.check(ufrag=old[0], password=old[1])
         await until(lambda: a.answered_checks == answered + 1)
@@ -180,7 +180,7 @@ async def test_an_ice_restart_keeps_the_call_and_retires_the_old_password() -> N
 
 
 async def test_a_party_that_changes_its_network_is_followed() -> None:
-    async with call() as (_stage, a, b):
+    async with call() as (_peers, a, b):
         loop = asyncio.get_running_loop()
         loop.remove_reader(a.sock.fileno())
         a.sock.close()
@@ -197,22 +197,22 @@ async def test_a_party_that_changes_its_network_is_followed() -> None:
 
 
 async def test_media_flows_both_ways_over_ipv6_if_there_is_ipv6() -> None:
-    async with duo(RelaySettings(host="::1")) as stage:
-        _a, _b = await stage.join("a", host="::1"), await stage.join("b", host="::1")
-        stage.room.set_gate(True)
-        await stage.settle()
+    async with duo(RelaySettings(host="::1")) as peers:
+        _a, _b = await peers.join("a", host="::1"), await peers.join("b", host="::1")
+        peers.room.set_gate(True)
+        await peers.settle()
 
 
 async def test_a_party_that_says_goodbye_is_gone_at_once() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         assert a.association is not None
         a.association.close()
         await until(lambda: a.events == [Connected(), Disconnected(CLOSED_BY_PARTY)])
-        assert not stage.parties["a"].connected
+        assert not peers.parties["a"].connected
         assert b.events == [Connected()]
         with pytest.raises(PartyGoneError):
-            stage.parties["a"].offer()
-        again = await stage.join("a")
+            peers.parties["a"].offer()
+        again = await peers.join("a")
         again.audio(1)
         await until(lambda: len(b.of(AUDIO)) == 2)
 
@@ -221,26 +221,26 @@ async def test_a_party_not_heard_for_fifteen_seconds_is_gone_and_may_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("media.protocols.ice.CONSENT_S", 0.2)
-    async with duo() as stage:
-        a = await stage.join("a")
+    async with duo() as peers:
+        a = await peers.join("a")
         await until(lambda: a.events == [Connected(), Disconnected(CONSENT_EXPIRED)])
-        assert not stage.parties["a"].connected
+        assert not peers.parties["a"].connected
         a.check()
         await until(lambda: a.events[-1] == Connected())
 
 
 async def test_a_seventh_party_does_not_fit_and_a_second_connection_of_one_does() -> None:
-    async with duo() as stage:
+    async with duo() as peers:
         for name in "abdefg":
-            stage.room.join(name, lambda event: None)
+            peers.room.join(name, lambda event: None)
         with pytest.raises(RoomFullError):
-            stage.room.join("c", lambda event: None)
-        stage.room.join("a", lambda event: None)
+            peers.room.join("c", lambda event: None)
+        peers.room.join("a", lambda event: None)
 
 
 async def test_a_party_that_left_makes_no_more_offers() -> None:
-    async with duo() as stage:
-        party = stage.room.join("a", lambda event: None)
+    async with duo() as peers:
+        party = peers.room.join("a", lambda event: None)
         party.leave()
         party.leave()
         for forbidden in (party.offer, party.restart_ice, lambda: party.accept("")):
@@ -249,48 +249,48 @@ async def test_a_party_that_left_makes_no_more_offers() -> None:
 
 
 async def test_a_closed_room_lets_nobody_in_and_nothing_across() -> None:
-    async with call() as (stage, a, b):
-        stage.room.close()
+    async with call() as (peers, a, b):
+        peers.room.close()
         received = b.received
         a.audio(2)
-        await stage.quiet()
+        await peers.quiet()
         assert b.received == received
-        stage.room.set_gate(True)
-        assert not stage.room.gate
+        peers.room.set_gate(True)
+        assert not peers.room.gate
         with pytest.raises(RoomClosedError):
-            stage.room.join("a", lambda event: None)
-        assert stage.relay.room("room") is not stage.room
+            peers.room.join("a", lambda event: None)
+        assert peers.relay.room("room") is not peers.room
 
 
 async def test_quality_is_known_in_both_directions() -> None:
-    async with call() as (stage, a, b):
+    async with call() as (peers, a, b):
         a.send_rtcp(struct.pack("!BBHIIIIII", 0x80, 200, 6, a.audio_ssrc, 0x11112222, 0x33334444, 0, 1, 1))
         await until(lambda: bool(b.rtcp(200, 0)))
-        sink = stage.parties["b"].endpoint.sinks["audio"].ssrc
+        sink = peers.parties["b"].endpoint.sinks["audio"].ssrc
         block = struct.pack("!IIIIII", sink, 64 << 24 | 3, 1, 480, 0x22223333, 0)
         b.send_rtcp(struct.pack("!BBHI", 0x81, 201, 7, b.audio_ssrc) + block)
-        await until(lambda: stage.parties["b"].quality().rtt_ms is not None)
-        quality = stage.parties["b"].quality()
+        await until(lambda: peers.parties["b"].quality().rtt_ms is not None)
+        quality = peers.parties["b"].quality()
         assert quality.received["audio"].loss == 0.25
         assert quality.received["audio"].jitter_ms == 10.0
         assert quality.rtt_ms is not None
         assert 0 <= quality.rtt_ms < 1000
-        assert stage.parties["a"].quality().sent["audio"].jitter_ms == 10.0
+        assert peers.parties["a"].quality().sent["audio"].jitter_ms == 10.0
 
 
 async def test_a_listener_that_raises_is_the_only_one_to_suffer() -> None:
-    async with duo() as stage:
+    async with duo() as peers:
         speaker = Speaker()
-        stage.speakers.append(speaker)
+        peers.speakers.append(speaker)
 
         def broken(event: object) -> None:
             raise RuntimeError("a listener's own fault")
 
-        party = stage.room.join("a", broken)
+        party = peers.room.join("a", broken)
         party.accept(speaker.answer(party.offer()))
         await speaker.connect()
         await until(lambda: party.connected)
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0
 
 
 async def test_the_first_free_port_of_a_range_is_taken() -> None:

@@ -24,12 +24,12 @@ AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
 @asynccontextmanager
 async def pair(first: str = "tcp", second: str = "udp") -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
     """Yield two connected speakers over these transports; the gate is open, and picture and sound flow."""
-    async with duo() as stage:
-        a = await stage.join("a", transport="tcp" if first == "tcp" else "udp")
-        b = await stage.join("b", transport="tcp" if second == "tcp" else "udp")
-        stage.room.set_gate(True)
-        await stage.settle()
-        yield stage, a, b
+    async with duo() as peers:
+        a = await peers.join("a", transport="tcp" if first == "tcp" else "udp")
+        b = await peers.join("b", transport="tcp" if second == "tcp" else "udp")
+        peers.room.set_gate(True)
+        await peers.settle()
+        yield peers, a, b
 
 
 def port_of(relay: Relay) -> int:
@@ -41,18 +41,18 @@ def port_of(relay: Relay) -> int:
 async def test_sound_and_picture_cross_both_ways_where_a_party_comes_over_tcp(
     transports: Sequence[str],
 ) -> None:
-    async with pair(*transports) as (stage, a, b):
+    async with pair(*transports) as (peers, a, b):
         a.video(2, text=b"from a")
         b.audio(2, text=b"from b")
         await until(lambda: len(b.of(VIDEO)) == 2 and len(a.of(AUDIO)) == 2)
         assert b.of(VIDEO)[-1].payload.endswith(b"from a")
         assert a.of(AUDIO)[-1].payload == b"from b"
         assert a.events == b.events == [Connected()]
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0
 
 
 async def test_a_burst_of_many_packets_arrives_whole_and_in_order() -> None:
-    async with pair() as (_stage, a, b):
+    async with pair() as (_peers, a, b):
         for number in range(2, 302):
             a.audio(number, text=bytes([number & 0xFF]) * 100)
             if number % 100 == 0:
@@ -96,45 +96,45 @@ async def test_a_port_that_another_program_has_leaves_calls_over_udp() -> None:
 
 
 async def test_a_party_whose_stream_ended_is_reached_on_the_next_one() -> None:
-    async with pair() as (stage, a, b):
+    async with pair() as (peers, a, b):
         a.connect_tcp()
-        await until(lambda: stage.parties["a"].endpoint.address is None)
+        await until(lambda: peers.parties["a"].endpoint.address is None)
         b.audio(2)
-        await stage.quiet()
+        await peers.quiet()
         a.check()
-        await until(lambda: stage.parties["a"].endpoint.address is not None)
+        await until(lambda: peers.parties["a"].endpoint.address is not None)
         b.audio(3)
         a.audio(2)
         await until(lambda: len(a.of(AUDIO)) == 2 and len(b.of(AUDIO)) == 2)
         assert a.events == b.events == [Connected()]
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0
 
 
 async def test_a_party_whose_stream_ended_and_that_stays_away_is_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("media.protocols.ice.CONSENT_S", 0.3)
-    async with pair() as (stage, a, _b):
+    async with pair() as (peers, a, _b):
         a.sock.close()
         await until(lambda: a.events == [Connected(), Disconnected(CONSENT_EXPIRED)])
-        assert not stage.parties["a"].connected
+        assert not peers.parties["a"].connected
 
 
 async def test_a_party_that_leaves_has_its_stream_closed() -> None:
-    async with pair() as (stage, a, _b):
-        stage.parties["a"].leave()
+    async with pair() as (peers, a, _b):
+        peers.parties["a"].leave()
         await until(lambda: a.ended)
-        assert len(stage.relay.streams) == 0
-        assert not stage.relay.streams._hosts, "an address without streams takes no memory"
+        assert len(peers.relay.streams) == 0
+        assert not peers.relay.streams._hosts, "an address without streams takes no memory"
 
 
 async def test_a_call_moves_from_udp_to_tcp_when_its_party_nominates_it() -> None:
-    async with pair("udp", "udp") as (stage, a, b):
-        a.remote = ("127.0.0.1", port_of(stage.relay))
+    async with pair("udp", "udp") as (peers, a, b):
+        a.remote = ("127.0.0.1", port_of(peers.relay))
         a.connect_tcp()
         a.check()
         await until(
-            lambda: stage.parties["a"].endpoint.address == ("127.0.0.1", a.sock.getsockname()[1], "tcp")
+            lambda: peers.parties["a"].endpoint.address == ("127.0.0.1", a.sock.getsockname()[1], "tcp")
         )
         b.audio(2)
         a.audio(2)
@@ -179,23 +179,23 @@ def framed(packet: bytes) -> bytes:
     ids=["too long", "length alone", "http", "tls"],
 )
 async def test_a_stream_with_a_frame_that_is_too_long_is_closed_at_once(sent: list[bytes]) -> None:
-    async with duo() as stage:
-        assert await _closed_by(stage.relay, *sent)
-        assert len(stage.relay.streams) == 0
-        assert stage.relay.stats.faults == 0
+    async with duo() as peers:
+        assert await _closed_by(peers.relay, *sent)
+        assert len(peers.relay.streams) == 0
+        assert peers.relay.stats.faults == 0
 
 
 async def test_a_frame_in_single_bytes_is_read_whole() -> None:
-    async with duo() as stage:
+    async with duo() as peers:
         speaker = Speaker(transport="tcp")
-        stage.speakers.append(speaker)
-        party = stage.room.join("a", speaker.events.append)
+        peers.speakers.append(speaker)
+        party = peers.room.join("a", speaker.events.append)
         speaker.answer(party.offer())
         pieces: list[bytes] = []
         speaker.send = lambda datagram: pieces.append(framed(bytes(datagram)))  # type: ignore[method-assign]
         speaker.check()
         speaker.close()
-        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(stage.relay))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(peers.relay))
         for byte in b"\0\0" + pieces[0]:  # an empty frame first
             writer.write(bytes([byte]))
             await writer.drain()
@@ -208,56 +208,56 @@ async def test_a_stream_that_proves_no_password_is_closed_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tcp, "PROOF_S", 0.2)
-    async with pair() as (stage, a, b):
-        assert await _closed_by(stage.relay, framed(b"\x80" + bytes(40)), framed(bytes(30)))
-        assert stage.relay.streams.refused == 1
+    async with pair() as (peers, a, b):
+        assert await _closed_by(peers.relay, framed(b"\x80" + bytes(40)), framed(bytes(30)))
+        assert peers.relay.streams.refused == 1
         a.audio(2)
         await until(lambda: len(b.of(AUDIO)) == 2)
-        assert stage.relay.stats.strays >= 1
+        assert peers.relay.stats.strays >= 1
 
 
 async def test_one_address_has_a_limit_of_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp, "STREAMS_PER_HOST", 3)
-    async with pair() as (stage, a, b):
+    async with pair() as (peers, a, b):
         strangers = [
-            socket.create_connection(("127.0.0.1", port_of(stage.relay)), timeout=5) for _ in range(10)
+            socket.create_connection(("127.0.0.1", port_of(peers.relay)), timeout=5) for _ in range(10)
         ]
-        await until(lambda: stage.relay.streams.refused == 8)
-        assert len(stage.relay.streams) == 3
+        await until(lambda: peers.relay.streams.refused == 8)
+        assert len(peers.relay.streams) == 3
         a.audio(2)
         await until(lambda: len(b.of(AUDIO)) == 2)
         for stranger in strangers:
             stranger.close()
-        await until(lambda: len(stage.relay.streams) == 1)
+        await until(lambda: len(peers.relay.streams) == 1)
 
 
 async def test_a_party_that_reads_nothing_loses_packets_and_holds_no_memory_or_other_party() -> None:
-    async with pair("tcp", "udp") as (stage, a, b):
+    async with pair("tcp", "udp") as (peers, a, b):
         loop = asyncio.get_running_loop()
         loop.remove_reader(a.sock.fileno())
-        dropped = stage.relay.stats.dropped
+        dropped = peers.relay.stats.dropped
         for number in range(2, 6_000):
             b.audio(number, text=bytes(1000))
             if number % 20 == 0:
                 await asyncio.sleep(0)
-        await until(lambda: stage.relay.stats.dropped > dropped + 100)
-        (stream,) = stage.relay.streams
+        await until(lambda: peers.relay.stats.dropped > dropped + 100)
+        (stream,) = peers.relay.streams
         assert stream.unsent_bytes <= tcp.OUTPUT_BYTES
         a.audio(2)
         await until(lambda: len(b.of(AUDIO)) == 2)
-        assert stage.relay.stats.faults == 0
+        assert peers.relay.stats.faults == 0
 
 
 async def test_a_stream_cannot_take_the_address_of_another_party() -> None:
-    async with pair() as (stage, a, b):
-        party = stage.parties["b"]
+    async with pair() as (peers, a, b):
+        party = peers.parties["b"]
         b_speaker = Speaker(transport="udp")
-        stage.speakers.append(b_speaker)
+        peers.speakers.append(b_speaker)
         # b's own credentials over a's stream: the stream belongs to a.
         a.remote_ufrag, a.remote_password = party.credentials.ufrag, party.credentials.password
         answered = a.answered_checks
         a.check()
-        await stage.quiet()
+        await peers.quiet()
         assert a.answered_checks == answered
         b.audio(2)
         await until(lambda: len(a.of(AUDIO)) == 2)

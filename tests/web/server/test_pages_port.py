@@ -239,11 +239,11 @@ async def test_a_party_whose_connection_arrives_at_another_worker_reaches_its_ow
         port.pass_on = streams.send  # type: ignore[method-assign]
         relay = await Relay.open(RelaySettings(pages_port=port.port, index=2))
         end = streams.receive(2, relay.streams.take)
-        stage = Duo(relay)
-        other = await stage.join("b")
+        peers = Duo(relay)
+        other = await peers.join("b")
         speaker = Speaker(transport="tcp")
-        stage.speakers.append(speaker)
-        party = stage.room.join("a", speaker.events.append)
+        peers.speakers.append(speaker)
+        party = peers.room.join("a", speaker.events.append)
         lines = party.offer().split("\r\n")
         only = [
             line
@@ -256,12 +256,12 @@ async def test_a_party_whose_connection_arrives_at_another_worker_reaches_its_ow
         await until(lambda: party.connected)
         assert port.site.passed == 1
         everything(speaker)
-        await stage.handled(60)
-        await crosses_nothing(stage, other)
-        stage.room.set_gate(True)
+        await peers.handled(60)
+        await crosses_nothing(peers, other)
+        peers.room.set_gate(True)
         speaker.audio(500)
         await until(lambda: other.received == 1)
         end()
-        for each in stage.speakers:
+        for each in peers.speakers:
             each.close()
         await relay.close()
