@@ -53,7 +53,7 @@ def test_a_stream_that_was_not_offered_is_counted_and_not_used() -> None:
 
 
 def test_a_route_opens_what_is_allowed_and_asks_for_the_videos_keyframe_once() -> None:
-    line, a, b = pair()
+    room, a, b = pair()
     assert {kind: source.forward for kind, source in a.current.items()} == {
         "audio": True, "video": True, "rtx": True,
     }  # fmt: skip
@@ -70,7 +70,7 @@ def test_a_route_opens_what_is_allowed_and_asks_for_the_videos_keyframe_once() -
     b.tx = None
     assert a.route(b, True) == []
     assert not any(source.forward for source in a.current.values())
-    assert line.sent == {A: [], B: []}
+    assert room.sent == {A: [], B: []}
 
 
 def test_a_route_to_no_receiver_closes_all_sources() -> None:

@@ -33,29 +33,29 @@ def test_counters_begin_at_nothing() -> None:
 
 
 def test_sound_crosses_with_the_number_of_the_receivers_stream() -> None:
-    line, _, b = pair()
-    line.reads(sound(7), sound(8))
-    assert line.sent == {A: [], B: [build(AUDIO, n, 960 * n, 20, b"sound") for n in (7, 8)]}
-    assert line.counted() == {"received": 2, "forwarded": 2, "forwarded_octets": 2 * SIZE}
+    room, _, b = pair()
+    room.reads(sound(7), sound(8))
+    assert room.sent == {A: [], B: [build(AUDIO, n, 960 * n, 20, b"sound") for n in (7, 8)]}
+    assert room.counted() == {"received": 2, "forwarded": 2, "forwarded_octets": 2 * SIZE}
     sink = b.sinks["audio"]
     assert (sink.sequence, sink.timestamp, sink.at_s) == (8, 960 * 8, 100.0)
 
 
 def test_an_older_packet_crosses_and_moves_nothing_back() -> None:
-    line, a, b = pair()
-    line.reads(sound(7), sound(9), sound(8))
-    assert len(line.sent[B]) == 3
+    room, a, b = pair()
+    room.reads(sound(7), sound(9), sound(8))
+    assert len(room.sent[B]) == 3
     assert (b.sinks["audio"].sequence, a.sources[1].packets, a.sources[1].octets) == (9, 3, 3 * SIZE)
 
 
 def test_a_new_stream_goes_on_in_the_numbers_of_the_one_before() -> None:
-    line, a, _ = pair()
-    line.reads(sound(65_535))
+    room, a, _ = pair()
+    room.reads(sound(65_535))
     a.learn(5, "audio")
-    line.forwarder.reroute(a)
-    line.now_s = 100.5
-    line.reads((build(AUDIO, 500, 7, 5, b"new"), A))
-    assert line.sent[B][-1] == build(AUDIO, 0, 960 * 65_535 + 24_000, 20, b"new")
+    room.forwarder.reroute(a)
+    room.now_s = 100.5
+    room.reads((build(AUDIO, 500, 7, 5, b"new"), A))
+    assert room.sent[B][-1] == build(AUDIO, 0, 960 * 65_535 + 24_000, 20, b"new")
 
 
 @pytest.mark.parametrize(
@@ -79,33 +79,33 @@ def test_a_new_stream_goes_on_in_the_numbers_of_the_one_before() -> None:
 def test_a_datagram_from_an_unknown_address_is_classified_by_its_first_byte(
     datagram: bytes, counted: dict[str, int]
 ) -> None:
-    line, _, _ = pair()
-    line.reads((datagram, C))
-    assert line.counted() == counted
-    assert line.others.stun == ([(datagram, C)] if "stun" in counted else [])
+    room, _, _ = pair()
+    room.reads((datagram, C))
+    assert room.counted() == counted
+    assert room.others.stun == ([(datagram, C)] if "stun" in counted else [])
 
 
 def test_a_handshake_is_passed_on_with_its_endpoint() -> None:
-    line, a, _ = pair()
+    room, a, _ = pair()
     for first in (20, 63):
-        line.reads((bytes((first,)) + bytes(20), A))
-    assert [(endpoint, data[0], len(data)) for endpoint, data in line.others.dtls] == [
+        room.reads((bytes((first,)) + bytes(20), A))
+    assert [(endpoint, data[0], len(data)) for endpoint, data in room.others.dtls] == [
         (a, 20, 21),
         (a, 63, 21),
     ]
-    assert line.counted() == {"dtls": 2}
+    assert room.counted() == {"dtls": 2}
 
 
 def test_before_the_certificate_is_checked_nothing_is_read() -> None:
-    line, a, _ = pair()
+    room, a, _ = pair()
     a.rx = None
-    line.reads(sound(1))
-    assert line.counted() == {"strays": 1}
+    room.reads(sound(1))
+    assert room.counted() == {"strays": 1}
 
 
 def test_a_turn_reads_64_datagrams() -> None:
-    line, _, _ = pair()
-    inbox = line.reads(*(sound(number) for number in range(70)))
+    room, _, _ = pair()
+    inbox = room.reads(*(sound(number) for number in range(70)))
     assert len(inbox.waiting) == 6
 
 
@@ -122,121 +122,121 @@ def test_a_turn_reads_64_datagrams() -> None:
     ids=["too short", "stun", "stray", "control", "one stream too many", "unknown type"],
 )
 def test_what_does_not_cross_ends_no_turn(first: tuple[bytes, Any]) -> None:
-    line, a, _ = pair()
+    room, a, _ = pair()
     for ssrc in range(50, 63):
         a.learn(ssrc, "rtx")
-    inbox = line.reads(first, sound(2))
-    assert (inbox.waiting, len(line.sent[B])) == ([], 1)
+    inbox = room.reads(first, sound(2))
+    assert (inbox.waiting, len(room.sent[B])) == ([], 1)
 
 
 def test_errors_of_the_socket_and_of_ours_end_the_turn_and_are_counted() -> None:
-    line, a, _ = pair()
-    line.reads(sound(1), OSError(), sound(2))
-    assert line.counted() == {"received": 1, "forwarded": 1, "forwarded_octets": SIZE, "dropped": 1}
+    room, a, _ = pair()
+    room.reads(sound(1), OSError(), sound(2))
+    assert room.counted() == {"received": 1, "forwarded": 1, "forwarded_octets": SIZE, "dropped": 1}
     a.rx = None
-    line.forwarder.endpoints[A] = None  # type: ignore[assignment]
-    line.reads(sound(1), ValueError())
-    assert line.forwarder.counters.faults == 1
+    room.forwarder.endpoints[A] = None  # type: ignore[assignment]
+    room.reads(sound(1), ValueError())
+    assert room.forwarder.counters.faults == 1
 
 
 @pytest.mark.parametrize(("status", "name"), [(9, "replayed"), (10, "replayed"), (7, "unauthentic")])
 def test_what_srtp_refuses_is_counted_by_its_reason(status: int, name: str) -> None:
-    line, a, _ = pair()
+    room, a, _ = pair()
     a.rx.unprotect = a.rx.unprotect_rtcp = status
-    line.reads(sound(1), (LOSS, A))
-    assert line.counted() == {"received": 1, name: 2}
+    room.reads(sound(1), (LOSS, A))
+    assert room.counted() == {"received": 1, name: 2}
     assert a.sources[1].packets == 0
 
 
 def test_a_known_stream_from_a_new_address_is_passed_on_if_it_is_authentic_and_counted_if_not() -> None:
-    line, a, _ = pair()
-    line.forwarder.stray_looks = 3
-    line.reads((sound(1)[0], C))
-    assert line.others.moved == [(a, C)]
-    assert line.counted() == {"strays": 1}
+    room, a, _ = pair()
+    room.forwarder.stray_looks = 3
+    room.reads((sound(1)[0], C))
+    assert room.others.moved == [(a, C)]
+    assert room.counted() == {"strays": 1}
     a.rx.unprotect = 7
-    line.reads((sound(2)[0], C), (build(AUDIO, 3, 0, 99, b"unknown"), C), (sound(4)[0], C))
-    assert line.others.moved == [(a, C)]
-    assert line.counted() == {"strays": 4, "unauthentic": 1}, "three were looked at, of which two were a's"
+    room.reads((sound(2)[0], C), (build(AUDIO, 3, 0, 99, b"unknown"), C), (sound(4)[0], C))
+    assert room.others.moved == [(a, C)]
+    assert room.counted() == {"strays": 4, "unauthentic": 1}, "three were looked at, of which two were a's"
 
 
 def test_a_packet_that_cannot_be_sent_is_dropped() -> None:
-    line, _, b = pair()
+    room, _, b = pair()
     b.tx.protect = 1
-    line.reads(sound(1))
-    assert line.counted() == {"received": 1, "dropped": 1}
+    room.reads(sound(1))
+    assert room.counted() == {"received": 1, "dropped": 1}
 
     def full(packet: Any, to: Any) -> int:
         raise BlockingIOError
 
     b.tx.protect, b.sendto = 0, full
-    line.reads(sound(2))
-    assert line.counted() == {"received": 2, "dropped": 2}
+    room.reads(sound(2))
+    assert room.counted() == {"received": 2, "dropped": 2}
 
 
 def test_a_budget_of_bytes_ends() -> None:
-    line, a, _ = pair()
+    room, a, _ = pair()
     a.budget = 2 * SIZE
-    line.reads(sound(1), sound(2), sound(3))
-    assert line.counted() == {"received": 3, "forwarded": 2, "forwarded_octets": 2 * SIZE, "dropped": 1}
+    room.reads(sound(1), sound(2), sound(3))
+    assert room.counted() == {"received": 3, "forwarded": 2, "forwarded_octets": 2 * SIZE, "dropped": 1}
 
 
 def test_behind_a_closed_gate_packets_are_withheld_and_answered_here() -> None:
-    line, a, b = pair()
+    room, a, b = pair()
     a.route(b, False)
-    line.reads(sound(1, transport_cc=7), sound(2, transport_cc=8))
-    assert line.counted() == {"received": 2, "withheld": 2}
-    assert (a.answering, a.withheld, len(a.arrivals), line.sent[B]) == (True, 2, 2, [])
+    room.reads(sound(1, transport_cc=7), sound(2, transport_cc=8))
+    assert room.counted() == {"received": 2, "withheld": 2}
+    assert (a.answering, a.withheld, len(a.arrivals), room.sent[B]) == (True, 2, 2, [])
 
 
 def test_another_payload_type_in_a_known_stream_is_withheld() -> None:
-    line, _, _ = pair()
-    line.reads((build(VIDEO, 1, 1, 1, KEY), A))
-    assert line.counted() == {"received": 1, "withheld": 1}
+    room, _, _ = pair()
+    room.reads((build(VIDEO, 1, 1, 1, KEY), A))
+    assert room.counted() == {"received": 1, "withheld": 1}
 
 
 def test_a_stream_that_was_not_announced_is_learned_by_its_payload_type() -> None:
-    line, a, _ = pair()
-    line.reads((build(AUDIO, 1, 1, 77, b"new"), A), (build(99, 1, 1, 78, b"odd"), A))
-    assert line.counted() == {
+    room, a, _ = pair()
+    room.reads((build(AUDIO, 1, 1, 77, b"new"), A), (build(99, 1, 1, 78, b"odd"), A))
+    assert room.counted() == {
         "received": 2, "forwarded": 1, "forwarded_octets": len(build(AUDIO, 1, 1, 77, b"new")), "dropped": 1,
     }  # fmt: skip
     assert a.current["audio"].ssrc == 77
-    assert line.sent[B] == [build(AUDIO, 1, 1, 20, b"new")]
+    assert room.sent[B] == [build(AUDIO, 1, 1, 20, b"new")]
 
 
 def test_a_browser_has_at_most_sixteen_streams() -> None:
-    line, a, _ = pair()
-    line.reads(*((build(AUDIO, 1, 1, 100 + number, b"x"), A) for number in range(14)))
+    room, a, _ = pair()
+    room.reads(*((build(AUDIO, 1, 1, 100 + number, b"x"), A) for number in range(14)))
     assert len(a.sources) == 16
-    assert line.forwarder.counters.dropped == 1
-    line.reads(sound(1))
-    assert line.forwarder.counters.dropped == 1, "known ones go on"
+    assert room.forwarder.counters.dropped == 1
+    room.reads(sound(1))
+    assert room.forwarder.counters.dropped == 1, "known ones go on"
 
 
 # --- video
 
 
 def test_a_video_begins_with_a_keyframe_which_is_asked_for_every_150_ms() -> None:
-    line, a, _ = pair()
+    room, a, _ = pair()
     a.sources[2].keyframe_due_s = 100.0
     for moment in (100.0, 100.14, 100.15):
-        line.now_s = moment
-        line.reads(picture(1))
-    assert line.sent == {A: [LOSS, LOSS], B: []}
-    assert (a.withheld, line.counted()["withheld"]) == (3, 3)
-    line.reads(picture(2, KEY), picture(3))
-    assert line.sent[B] == [build(VIDEO, 2, 6000, 21, KEY), build(VIDEO, 3, 9000, 21, b"\x10\x01delta")]
+        room.now_s = moment
+        room.reads(picture(1))
+    assert room.sent == {A: [LOSS, LOSS], B: []}
+    assert (a.withheld, room.counted()["withheld"]) == (3, 3)
+    room.reads(picture(2, KEY), picture(3))
+    assert room.sent[B] == [build(VIDEO, 2, 6000, 21, KEY), build(VIDEO, 3, 9000, 21, b"\x10\x01delta")]
 
 
 def test_a_black_first_picture_is_shown_only_if_no_better_one_comes() -> None:
-    line, a, _ = pair()
+    room, a, _ = pair()
     a.sources[2].keyframe_due_s = 1000.0
-    line.reads(picture(1, KEY, marker=True))
-    assert line.sent == {A: [], B: []}
-    line.now_s = 100.7
-    line.reads(picture(2, KEY, marker=True))
-    assert len(line.sent[B]) == 1
+    room.reads(picture(1, KEY, marker=True))
+    assert room.sent == {A: [], B: []}
+    room.now_s = 100.7
+    room.reads(picture(2, KEY, marker=True))
+    assert len(room.sent[B]) == 1
 
 
 def retransmission(number: int, original: int, **more: Any) -> tuple[bytes, Any]:
@@ -245,55 +245,55 @@ def retransmission(number: int, original: int, **more: Any) -> tuple[bytes, Any]
 
 
 def test_a_retransmission_names_its_original_in_the_receivers_numbers() -> None:
-    line, a, _ = pair()
-    line.reads(picture(10, KEY), picture(11))
+    room, a, _ = pair()
+    room.reads(picture(10, KEY), picture(11))
     a.sources[2].sequence_shift, a.sources[2].timestamp_shift = 0xFFF0, 5
     a.sources[2].packets = 100
-    line.reads(retransmission(1, 20))
-    assert line.sent[B][-1] == build(RTX, 1, 60_005, 22, pack("!H", 4) + KEY)
+    room.reads(retransmission(1, 20))
+    assert room.sent[B][-1] == build(RTX, 1, 60_005, 22, pack("!H", 4) + KEY)
 
 
 def test_a_retransmission_of_what_was_not_forwarded_is_withheld() -> None:
-    line, a, _ = pair()
-    line.reads(retransmission(1, 9))
-    assert line.counted() == {"received": 1, "withheld": 1}
-    line.reads(picture(10, KEY))
-    line.reads(retransmission(2, 9), retransmission(3, 10))
-    assert line.counted()["withheld"] == 2
+    room, a, _ = pair()
+    room.reads(retransmission(1, 9))
+    assert room.counted() == {"received": 1, "withheld": 1}
+    room.reads(picture(10, KEY))
+    room.reads(retransmission(2, 9), retransmission(3, 10))
+    assert room.counted()["withheld"] == 2
     assert a.withheld == 2
-    assert [packet[1] & 0x7F for packet in line.sent[B]] == [VIDEO, RTX]
+    assert [packet[1] & 0x7F for packet in room.sent[B]] == [VIDEO, RTX]
     del a.current["video"]
-    line.reads(retransmission(4, 10))
-    assert line.counted()["withheld"] == 3
+    room.reads(retransmission(4, 10))
+    assert room.counted()["withheld"] == 3
 
 
 def test_a_probe_of_padding_only_is_forwarded_unchanged() -> None:
-    line, _, _ = pair()
+    room, _, _ = pair()
     probe = bytearray(build(RTX, 1, 0, 3, b"\x00\x00\x03"))
     probe[0] |= 0x20
-    line.reads(picture(10, KEY), (bytes(probe), A))
-    assert line.sent[B][-1][12:] == b"\x00\x00\x03"
+    room.reads(picture(10, KEY), (bytes(probe), A))
+    assert room.sent[B][-1][12:] == b"\x00\x00\x03"
 
 
 def test_transport_wide_numbers_go_on_after_a_pause_with_a_margin() -> None:
-    line, a, b = pair()
+    room, a, b = pair()
     b.cc_last = 65_530
     a.route(b, False)
     a.route(b, True)
-    line.reads(sound(1, transport_cc=500), sound(2, transport_cc=501))
-    assert line.sent[B] == [
+    room.reads(sound(1, transport_cc=500), sound(2, transport_cc=501))
+    assert room.sent[B] == [
         build(AUDIO, n, 960 * n, 20, b"sound", transport_cc=number) for n, number in ((1, 58), (2, 59))
     ]
     assert (a.cc_want, a.cc_shift) == (None, (58 - 500) & 0xFFFF)
-    line.reads(sound(3))
-    assert line.sent[B][-1] == build(AUDIO, 3, 960 * 3, 20, b"sound")
+    room.reads(sound(3))
+    assert room.sent[B][-1] == build(AUDIO, 3, 960 * 3, 20, b"sound")
 
 
 def test_while_the_server_answers_itself_arrivals_are_noted() -> None:
-    line, a, _ = pair()
+    room, a, _ = pair()
     a.answering = True
     a.mark()
-    line.reads(sound(1, transport_cc=500))
+    room.reads(sound(1, transport_cc=500))
     assert len(a.arrivals) == 1
 
 
@@ -301,93 +301,93 @@ def test_while_the_server_answers_itself_arrivals_are_noted() -> None:
 
 
 def test_a_request_for_a_keyframe_crosses_to_the_sender() -> None:
-    line, a, b = pair()
+    room, a, b = pair()
     b.learn(9, "audio")
     b.route(a, True)
-    line.reads((pack("!BBHII", 0x81, 206, 2, 9, 21), B))
-    assert line.sent[A] == [LOSS]
-    assert line.counted() == {"rtcp": 1}
+    room.reads((pack("!BBHII", 0x81, 206, 2, 9, 21), B))
+    assert room.sent[A] == [LOSS]
+    assert room.counted() == {"rtcp": 1}
     assert b.reporters == {9}
 
 
 @pytest.mark.parametrize("kind", [192, 200, 223])
 def test_control_packets_are_recognised_by_their_second_byte(kind: int) -> None:
-    line, _, _ = pair()
-    line.reads((bytes((0x80, kind, 0, 2)) + bytes(8), B))
-    counted = line.counted()
+    room, _, _ = pair()
+    room.reads((bytes((0x80, kind, 0, 2)) + bytes(8), B))
+    counted = room.counted()
     assert counted.pop("rtcp") == 1
     assert "received" not in counted
 
 
 @pytest.mark.parametrize("kind", [191, 224])
 def test_packets_of_other_types_are_media(kind: int) -> None:
-    line, _, _ = pair()
-    line.reads((bytes((0x80, kind, 0, 2)) + bytes(8), B))
-    assert line.forwarder.counters.received == 1
+    room, _, _ = pair()
+    room.reads((bytes((0x80, kind, 0, 2)) + bytes(8), B))
+    assert room.forwarder.counters.received == 1
 
 
 def test_nothing_of_a_control_packet_crosses_a_closed_gate_or_an_empty_budget() -> None:
-    line, a, b = pair()
+    room, a, b = pair()
     request = (pack("!BBHII", 0x81, 206, 2, 9, 21), B)
     b.budget = 11
-    line.reads(request)
-    assert (line.sent[A], b.budget) == ([], -1)
+    room.reads(request)
+    assert (room.sent[A], b.budget) == ([], -1)
     b.budget = 12
-    line.reads(request)
-    assert len(line.sent[A]) == 1
+    room.reads(request)
+    assert len(room.sent[A]) == 1
     b.budget = 100
     b.route(a, False)
-    line.reads(request)
+    room.reads(request)
     b.route(None, False)
-    line.reads(request)
-    assert len(line.sent[A]) == 1
-    assert line.counted() == {"rtcp": 4}
+    room.reads(request)
+    assert len(room.sent[A]) == 1
+    assert room.counted() == {"rtcp": 4}
 
 
 def test_a_malformed_control_packet_is_dropped() -> None:
-    line, _, _ = pair()
-    line.reads((pack("!BBHII", 0x81, 201, 2, 9, 21), B))
-    assert line.counted() == {"rtcp": 1, "dropped": 1}
+    room, _, _ = pair()
+    room.reads((pack("!BBHII", 0x81, 201, 2, 9, 21), B))
+    assert room.counted() == {"rtcp": 1, "dropped": 1}
 
 
 def test_a_browser_reports_under_at_most_32_names() -> None:
-    line, _, b = pair()
+    room, _, b = pair()
     reports = [(pack("!BBHII", 0x80, 201, 2, number, 0), B) for number in range(33)]
-    line.reads(*reports, reports[0])
+    room.reads(*reports, reports[0])
     assert len(b.reporters) == 32
-    assert line.counted() == {"rtcp": 33, "dropped": 1}
+    assert room.counted() == {"rtcp": 33, "dropped": 1}
 
 
 def test_what_the_receiver_has_reported_is_remembered_for_the_next_pause() -> None:
-    line, _, b = pair()
-    line.reads((pack("!BBHIIHH", 0x8F, 205, 4, 9, 21, 40, 3) + bytes(4), B))
+    room, _, b = pair()
+    room.reads((pack("!BBHIIHH", 0x8F, 205, 4, 9, 21, 40, 3) + bytes(4), B))
     assert b.cc_last == 43
 
 
 def test_a_packet_of_the_server_itself_is_sent_only_to_a_ready_endpoint() -> None:
-    line, a, _ = pair()
-    line.forwarder.send_rtcp(a, b"own")
-    assert line.sent[A] == [b"own"]
-    line.forwarder.send_rtcp(a, bytes(1600))
-    line.forwarder.send_rtcp(a, bytes(1601))
-    assert [len(packet) for packet in line.sent[A]] == [3, 1600]
+    room, a, _ = pair()
+    room.forwarder.send_rtcp(a, b"own")
+    assert room.sent[A] == [b"own"]
+    room.forwarder.send_rtcp(a, bytes(1600))
+    room.forwarder.send_rtcp(a, bytes(1601))
+    assert [len(packet) for packet in room.sent[A]] == [3, 1600]
     a.tx.protect_rtcp = 1
-    line.forwarder.send_rtcp(a, b"own")
+    room.forwarder.send_rtcp(a, b"own")
     a.tx.protect_rtcp = 0
-    assert line.counted() == {"dropped": 1}
+    assert room.counted() == {"dropped": 1}
     for field, value in (("tx", None), ("address", None), ("sendto", None)):
         kept = getattr(a, field)
         setattr(a, field, value)
-        line.forwarder.send_rtcp(a, b"own")
+        room.forwarder.send_rtcp(a, b"own")
         setattr(a, field, kept)
 
     def full(packet: Any, to: Any) -> int:
         raise OSError
 
     a.sendto = full
-    line.forwarder.send_rtcp(a, b"own")
-    assert line.counted() == {"dropped": 2}
-    assert len(line.sent[A]) == 2
+    room.forwarder.send_rtcp(a, b"own")
+    assert room.counted() == {"dropped": 2}
+    assert len(room.sent[A]) == 2
 
 
 def test_a_room_of_three_has_a_line_for_each() -> None:

@@ -33,14 +33,14 @@ SHIFT = 1000  # the difference from A's sequence numbers to B's
 
 def mended(mends: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
     """Return two endpoints with an open gate; A retransmits. B's sequence numbers are A's + SHIFT."""
-    line, a, b = pair()
+    room, a, b = pair()
     a.mends = frozenset({"audio", "video"} if mends else set())
     for kind in ("audio", "video"):
         sink = b.sinks[kind]
         sink.used, sink.sequence, sink.feeder = True, SHIFT + 9, a.current[kind]
-    line.reads(sound(10), picture(10, KEY))
-    del line.sent[B][:]
-    return line, a, b
+    room.reads(sound(10), picture(10, KEY))
+    del room.sent[B][:]
+    return room, a, b
 
 
 def request(ssrc: int, *numbers: int, sender: Any = B) -> tuple[bytes, Any]:
@@ -48,9 +48,9 @@ def request(ssrc: int, *numbers: int, sender: Any = B) -> tuple[bytes, Any]:
     return rtcp.nack(7, ssrc, numbers), sender
 
 
-def asked(line: UnencryptedRoom) -> list[tuple[int, list[int]]]:
+def asked(room: UnencryptedRoom) -> list[tuple[int, list[int]]]:
     """Return what the server has requested from A since the last call, as (stream, numbers)."""
-    sent, line.sent[A] = line.sent[A], []
+    sent, room.sent[A] = room.sent[A], []
     return [(unpack_from("!I", data, 8)[0], rtcp.requested(data)) for data in sent if data[1] == 205]
 
 
@@ -63,47 +63,47 @@ def repeated(number: int, original: int, **more: Any) -> tuple[bytes, Any]:
 
 
 def test_lost_sound_is_sent_again_byte_for_byte_and_the_sender_is_not_asked() -> None:
-    line, _, _ = mended()
-    line.reads(sound(11, transport_cc=5), sound(12, transport_cc=6))
-    first = line.sent[B][0]
-    line.reads(request(SOUND, SHIFT + 11))
-    assert line.sent[B][2:] == [first]
-    assert asked(line) == []
+    room, _, _ = mended()
+    room.reads(sound(11, transport_cc=5), sound(12, transport_cc=6))
+    first = room.sent[B][0]
+    room.reads(request(SOUND, SHIFT + 11))
+    assert room.sent[B][2:] == [first]
+    assert asked(room) == []
 
 
 def test_a_lost_picture_is_sent_again_as_a_retransmission_with_numbers_of_its_own() -> None:
-    line, _, _ = mended()
-    line.reads(picture(11, marker=True, transport_cc=5), picture(12))
-    line.reads(request(PICTURE, SHIFT + 11, SHIFT + 12))
-    assert line.sent[B][2:] == [
+    room, _, _ = mended()
+    room.reads(picture(11, marker=True, transport_cc=5), picture(12))
+    room.reads(request(PICTURE, SHIFT + 11, SHIFT + 12))
+    assert room.sent[B][2:] == [
         build(RTX, 1, 33_000, AGAIN, pack("!H", SHIFT + 11) + DELTA, marker=True, transport_cc=5),
         build(RTX, 2, 36_000, AGAIN, pack("!H", SHIFT + 12) + DELTA),
     ]
-    assert asked(line) == []
+    assert asked(room) == []
 
 
 def test_a_receiver_without_retransmissions_gets_the_picture_byte_for_byte() -> None:
-    line, _, b = mended()
+    room, _, b = mended()
     b.takes_rtx = False
-    line.reads(picture(11))
-    line.reads(request(PICTURE, SHIFT + 11))
-    assert line.sent[B][1:] == line.sent[B][:1]
+    room.reads(picture(11))
+    room.reads(request(PICTURE, SHIFT + 11))
+    assert room.sent[B][1:] == room.sent[B][:1]
 
 
 def test_retransmissions_of_the_server_and_of_the_sender_are_one_stream() -> None:
-    line, _, _ = mended()
-    line.reads(picture(11), picture(13))
-    line.reads(request(PICTURE, SHIFT + 11), repeated(400, 12), repeated(401, 12))
-    line.reads(request(PICTURE, SHIFT + 11))
-    numbers = [unpack_from("!H", data, 2)[0] for data in line.sent[B] if data[1] & 0x7F == RTX]
+    room, _, _ = mended()
+    room.reads(picture(11), picture(13))
+    room.reads(request(PICTURE, SHIFT + 11), repeated(400, 12), repeated(401, 12))
+    room.reads(request(PICTURE, SHIFT + 11))
+    numbers = [unpack_from("!H", data, 2)[0] for data in room.sent[B] if data[1] & 0x7F == RTX]
     assert numbers == [1, 2, 3, 4]
 
 
 def test_the_newest_packets_are_kept_and_no_more() -> None:
-    line, a, b = mended(mends=False)
-    line.reads(*(picture(number) for number in range(11, 11 + KEPT)))
-    line.reads(request(PICTURE, SHIFT + 10, SHIFT + 11, SHIFT + 10 + KEPT, SHIFT + 11 + KEPT))
-    again = [unpack_from("!H", data, 12)[0] - SHIFT for data in line.sent[B] if data[1] & 0x7F == RTX]
+    room, a, b = mended(mends=False)
+    room.reads(*(picture(number) for number in range(11, 11 + KEPT)))
+    room.reads(request(PICTURE, SHIFT + 10, SHIFT + 11, SHIFT + 10 + KEPT, SHIFT + 11 + KEPT))
+    again = [unpack_from("!H", data, 12)[0] - SHIFT for data in room.sent[B] if data[1] & 0x7F == RTX]
     assert again == [11, 10 + KEPT]
     for sink in b.sinks.values():
         assert len(sink.kept) == (0 if sink.kind == "rtx" else KEPT)
@@ -111,169 +111,169 @@ def test_the_newest_packets_are_kept_and_no_more() -> None:
 
 
 def test_what_is_no_longer_kept_is_asked_of_the_sender_if_it_can_be_a_picture() -> None:
-    line, _, _ = mended()
-    line.reads(*(picture(number) for number in range(11, 13 + KEPT)))
-    line.reads(*(sound(number) for number in range(11, 13 + KEPT)))
-    line.reads(request(PICTURE, SHIFT + 9, SHIFT + 10, SHIFT + 11, SHIFT + 500), request(SOUND, SHIFT + 11))
-    assert asked(line) == [(2, [10, 11])]
+    room, _, _ = mended()
+    room.reads(*(picture(number) for number in range(11, 13 + KEPT)))
+    room.reads(*(sound(number) for number in range(11, 13 + KEPT)))
+    room.reads(request(PICTURE, SHIFT + 9, SHIFT + 10, SHIFT + 11, SHIFT + 500), request(SOUND, SHIFT + 11))
+    assert asked(room) == [(2, [10, 11])]
 
 
 def test_sending_again_costs_the_budget_of_who_asks() -> None:
-    line, _, b = mended()
-    line.reads(picture(11), picture(12), picture(13))
-    size = len(line.sent[B][0])
+    room, _, b = mended()
+    room.reads(picture(11), picture(12), picture(13))
+    size = len(room.sent[B][0])
     ask = request(PICTURE, SHIFT + 11, SHIFT + 12, SHIFT + 13)
     b.budget = len(ask[0]) + 2 * size
-    line.reads(ask)
-    assert len(line.sent[B]) == 3 + 2
+    room.reads(ask)
+    assert len(room.sent[B]) == 3 + 2
 
 
 def test_a_receiver_that_cannot_be_reached_gets_nothing_again() -> None:
-    line, _, b = mended()
-    line.reads(picture(11))
+    room, _, b = mended()
+    room.reads(picture(11))
     b.tx.protect = 1
-    line.reads(request(PICTURE, SHIFT + 11))
+    room.reads(request(PICTURE, SHIFT + 11))
     b.tx.protect = 0
 
     def full(packet: Any, to: Any) -> int:
         raise OSError
 
     b.sendto = full
-    line.reads(request(PICTURE, SHIFT + 11))
-    assert len(line.sent[B]) == 1
-    assert line.forwarder.counters.faults == 0
+    room.reads(request(PICTURE, SHIFT + 11))
+    assert len(room.sent[B]) == 1
+    assert room.forwarder.counters.faults == 0
 
 
 # --- the first hop
 
 
 def test_a_gap_is_asked_for_at_once_in_the_senders_numbers() -> None:
-    line, _, _ = mended()
-    line.reads(picture(13), sound(12), picture(14))
-    assert asked(line) == [(2, [11, 12]), (1, [11])]
+    room, _, _ = mended()
+    room.reads(picture(13), sound(12), picture(14))
+    assert asked(room) == [(2, [11, 12]), (1, [11])]
 
 
 def test_a_sender_that_does_not_send_again_is_not_asked() -> None:
-    line, _, _ = mended(mends=False)
-    line.reads(picture(13), sound(12))
-    assert not line.forwarder.mender.mend(200.0)
-    assert asked(line) == []
+    room, _, _ = mended(mends=False)
+    room.reads(picture(13), sound(12))
+    assert not room.forwarder.mender.mend(200.0)
+    assert asked(room) == []
 
 
 def test_what_is_missing_is_asked_for_again_until_it_is_given_up() -> None:
-    line, a, _ = mended()
+    room, a, _ = mended()
     a.meter.rtt_ms = 99.0
-    line.reads(picture(12))
+    room.reads(picture(12))
     asked_ms = []
-    assert line.others.missing == 1
+    assert room.others.missing == 1
     for passed_ms in range(0, 20_000, 10):
-        more = line.forwarder.mender.mend(100.0 + passed_ms / 1000)
-        asked_ms += [passed_ms] * len(asked(line))
+        more = room.forwarder.mender.mend(100.0 + passed_ms / 1000)
+        asked_ms += [passed_ms] * len(asked(room))
     assert asked_ms == [*range(0, 900, 100), 1000, 1400, 2200]
     assert len(asked_ms) == ASKED_MAX
     assert not a.sources[2].missing
     assert not more
-    line.reads(picture(15))
-    assert line.others.missing == 2, "the relay is asked to look again"
+    room.reads(picture(15))
+    assert room.others.missing == 2, "the relay is asked to look again"
 
 
 def test_on_a_short_path_a_lost_packet_is_asked_for_often_enough_to_be_no_freeze() -> None:
-    line, _, _ = mended()
-    line.reads(picture(12))
+    room, _, _ = mended()
+    room.reads(picture(12))
     requests = 0
     for passed_ms in range(0, 150, 10):
-        line.forwarder.mender.mend(line.now_s + passed_ms / 1000)
-        requests += len(asked(line))
+        room.forwarder.mender.mend(room.now_s + passed_ms / 1000)
+        requests += len(asked(room))
     assert requests >= 7, "0.36 ** 7: one of a thousand stays lost where a fifth is lost in both directions"
 
 
 def test_what_a_receiver_misses_too_is_asked_for_again_sooner() -> None:
-    line, _, _ = mended()
-    line.reads(picture(12), request(PICTURE, SHIFT + 11))
-    assert asked(line) == [(2, [11])]
-    line.now_s += ASK_AGAIN_S + 0.001
-    line.reads(request(PICTURE, SHIFT + 11))
-    assert asked(line) == [(2, [11])]
+    room, _, _ = mended()
+    room.reads(picture(12), request(PICTURE, SHIFT + 11))
+    assert asked(room) == [(2, [11])]
+    room.now_s += ASK_AGAIN_S + 0.001
+    room.reads(request(PICTURE, SHIFT + 11))
+    assert asked(room) == [(2, [11])]
 
 
 def test_late_sound_is_sent_on_once_and_is_no_longer_missing() -> None:
-    line, a, _ = mended()
-    line.reads(sound(12), sound(11), sound(11))
-    assert [unpack_from("!H", data, 2)[0] - SHIFT for data in line.sent[B]] == [12, 11]
+    room, a, _ = mended()
+    room.reads(sound(12), sound(11), sound(11))
+    assert [unpack_from("!H", data, 2)[0] - SHIFT for data in room.sent[B]] == [12, 11]
     assert not a.sources[1].missing
-    assert line.counted()["withheld"] == 1
+    assert room.counted()["withheld"] == 1
 
 
 def test_a_retransmission_mends_the_servers_gap_and_is_kept_for_the_last_hop() -> None:
-    line, a, b = mended()
+    room, a, b = mended()
     a.cc_shift = 7
     a.mark()
-    line.reads(picture(12, transport_cc=5), repeated(400, 11, transport_cc=6, marker=True))
+    room.reads(picture(12, transport_cc=5), repeated(400, 11, transport_cc=6, marker=True))
     assert not a.sources[2].missing
-    assert line.sent[B][-1] == build(
+    assert room.sent[B][-1] == build(
         RTX, 400, 33_000, AGAIN, pack("!H", SHIFT + 11) + DELTA, transport_cc=13, marker=True
     )
-    line.reads(request(PICTURE, SHIFT + 11))
-    assert line.sent[B][-1][12:] == line.sent[B][-2][12:]
+    room.reads(request(PICTURE, SHIFT + 11))
+    assert room.sent[B][-1][12:] == room.sent[B][-2][12:]
     assert b.sinks["video"].kept[(SHIFT + 11) % KEPT] == build(
         VIDEO, SHIFT + 11, 33_000, PICTURE, DELTA, transport_cc=13, marker=True
     )
-    sent = len(line.sent[B])
-    line.reads(picture(11))
-    assert len(line.sent[B]) == sent, "the late original is not sent as well"
+    sent = len(room.sent[B])
+    room.reads(picture(11))
+    assert len(room.sent[B]) == sent, "the late original is not sent as well"
 
 
 def test_a_receiver_without_retransmissions_gets_the_original_of_one_once() -> None:
-    line, _, b = mended()
+    room, _, b = mended()
     b.takes_rtx = False
-    line.reads(picture(12), repeated(400, 11), repeated(401, 11))
-    assert line.sent[B][1:] == [build(VIDEO, SHIFT + 11, 33_000, PICTURE, DELTA)]
+    room.reads(picture(12), repeated(400, 11), repeated(401, 11))
+    assert room.sent[B][1:] == [build(VIDEO, SHIFT + 11, 33_000, PICTURE, DELTA)]
 
 
 @pytest.mark.parametrize(("kind", "ssrc"), [("audio", 1), ("video", 2)])
 def test_a_gap_that_is_too_long_is_not_asked_for(kind: Any, ssrc: int) -> None:
-    line, a, _ = mended()
+    room, a, _ = mended()
     packet = sound if kind == "audio" else picture
-    line.reads(packet(11 + GAP_MAX[kind]))
-    assert asked(line) == [(ssrc, [*range(11, 11 + GAP_MAX[kind])])]
+    room.reads(packet(11 + GAP_MAX[kind]))
+    assert asked(room) == [(ssrc, [*range(11, 11 + GAP_MAX[kind])])]
     a.sources[2].keyframe_due_s = 0.0
-    line.reads(packet(13 + 2 * GAP_MAX[kind]))
-    keyframes = [data for data in line.sent[A] if data[1] == 206]
+    room.reads(packet(13 + 2 * GAP_MAX[kind]))
+    keyframes = [data for data in room.sent[A] if data[1] == 206]
     assert (len(keyframes), len(a.sources[ssrc].missing)) == (int(kind == "video"), 0)
 
 
 @pytest.mark.parametrize("count", [GAP_MAX["video"], GAP_MAX["video"] + 1])
 def test_a_receiver_that_misses_too_much_of_a_picture_gets_a_keyframe(count: int) -> None:
-    line, a, _ = mended()
+    room, a, _ = mended()
     a.sources[2].keyframe_due_s = 0.0
-    line.reads(picture(11), picture(12))
+    room.reads(picture(11), picture(12))
     ask = request(PICTURE, *range(SHIFT + 11, SHIFT + 11 + count))
-    line.reads(ask, ask)
-    again = [data for data in line.sent[B] if data[1] & 0x7F == RTX]
-    keyframes = [data for data in line.sent[A] if data[1] == 206]
+    room.reads(ask, ask)
+    again = [data for data in room.sent[B] if data[1] & 0x7F == RTX]
+    keyframes = [data for data in room.sent[A] if data[1] == 206]
     assert (len(again), len(keyframes)) == ((4, 0) if count == GAP_MAX["video"] else (0, 1))
 
 
 def test_a_receiver_that_was_silent_gets_a_keyframe() -> None:
-    line, a, b = mended()
+    room, a, b = mended()
     a.sources[2].keyframe_due_s = 0.0
     feedback = build_feedback([(1, 0)], 0, 9, PICTURE), B
     asked_s = []
     for now_s in (100.0, 100.7, 101.6, 101.65, 110.0):
-        line.now_s = now_s
-        line.reads(feedback)
-        asked_s += [now_s] * sum(data[1] == 206 for data in line.sent[A])
-        del line.sent[A][:]
+        room.now_s = now_s
+        room.reads(feedback)
+        asked_s += [now_s] * sum(data[1] == 206 for data in room.sent[A])
+        del room.sent[A][:]
     assert asked_s == [101.6, 110.0]
     a.allowed.discard("video")
     a.route(b, True)
-    line.now_s = 120.0
-    line.reads(feedback)
-    assert not any(data[1] == 206 for data in line.sent[A])
+    room.now_s = 120.0
+    room.reads(feedback)
+    assert not any(data[1] == 206 for data in room.sent[A])
 
 
 def test_after_an_outage_the_first_packet_of_a_browser_brings_a_keyframe_of_it_and_one_for_it() -> None:
-    line, a, b = mended()
+    room, a, b = mended()
     b.learn(5, "video")
     b.route(a, True)
     for source in (a.sources[2], b.sources[5]):
@@ -283,11 +283,11 @@ def test_after_an_outage_the_first_packet_of_a_browser_brings_a_keyframe_of_it_a
 
     def requested(now_s: float) -> tuple[bool, bool]:
         a.last_from = None  # each tick of the relay does so
-        line.now_s = now_s
-        for packets in line.sent.values():
+        room.now_s = now_s
+        for packets in room.sent.values():
             packets.clear()
-        line.reads(sound(round(now_s * 50) & 0xFFFF))
-        return a_pictures in line.sent[A], b_pictures in line.sent[B]
+        room.reads(sound(round(now_s * 50) & 0xFFFF))
+        return a_pictures in room.sent[A], b_pictures in room.sent[B]
 
     assert requested(100.5) == (False, False)
     assert requested(101.2) == (False, False)
@@ -296,103 +296,103 @@ def test_after_an_outage_the_first_packet_of_a_browser_brings_a_keyframe_of_it_a
 
 
 def test_after_an_outage_a_sender_gets_feedback_for_its_first_packets_at_once() -> None:
-    line, a, _ = mended()
-    a.last_from, line.now_s, waiting = None, 105.0, line.others.missing
-    line.reads(sound(11, transport_cc=600))
-    assert line.others.missing == waiting + 1
-    del line.sent[A][:]
-    assert not line.forwarder.mender.mend(105.01)
-    feedback = next(data for data in line.sent[A] if data[:2] == b"\x8f\xcd")
+    room, a, _ = mended()
+    a.last_from, room.now_s, waiting = None, 105.0, room.others.missing
+    room.reads(sound(11, transport_cc=600))
+    assert room.others.missing == waiting + 1
+    del room.sent[A][:]
+    assert not room.forwarder.mender.mend(105.01)
+    feedback = next(data for data in room.sent[A] if data[:2] == b"\x8f\xcd")
     assert unpack_from("!HH", feedback, 12) == (600, 1)
     assert not a.answering
-    line.reads(sound(12, transport_cc=601))
-    assert line.others.missing == waiting + 1
+    room.reads(sound(12, transport_cc=601))
+    assert room.others.missing == waiting + 1
 
 
 # --- nothing from before the gate opened
 
 
 def test_nothing_from_before_the_gate_opened_is_kept_asked_for_or_sent_again() -> None:
-    line, a, b = mended()
+    room, a, b = mended()
     a.route(b, False)
-    line.reads(*(sound(number) for number in (11, 12, 14)), *(picture(number) for number in (11, 12, 14)))
+    room.reads(*(sound(number) for number in (11, 12, 14)), *(picture(number) for number in (11, 12, 14)))
     a.route(b, True)
-    assert asked(line) == []
+    assert asked(room) == []
     # The next packets continue the receiver's numbers: SHIFT + 11 is now the first one.
-    line.reads(sound(16), picture(16, KEY))
-    assert asked(line) == []
-    del line.sent[B][:]
+    room.reads(sound(16), picture(16, KEY))
+    assert asked(room) == []
+    del room.sent[B][:]
     everything = range(SHIFT, SHIFT + 11)
-    line.reads(request(SOUND, *everything), request(PICTURE, *everything))
-    line.reads(sound(15), picture(15), picture(13), repeated(400, 15), sound(13))
-    assert (line.sent[B], asked(line)) == ([], [])
+    room.reads(request(SOUND, *everything), request(PICTURE, *everything))
+    room.reads(sound(15), picture(15), picture(13), repeated(400, 15), sound(13))
+    assert (room.sent[B], asked(room)) == ([], [])
 
 
 def test_while_the_gate_is_closed_nothing_is_sent_again() -> None:
-    line, a, b = mended()
-    line.reads(sound(11), picture(11), sound(13))
+    room, a, b = mended()
+    room.reads(sound(11), picture(11), sound(13))
     a.route(b, False)
     b.route(a, False)
-    del line.sent[B][:]
-    asked(line)
-    line.reads(request(SOUND, SHIFT + 11, SHIFT + 12), request(PICTURE, SHIFT + 11))
-    line.now_s += 1
-    line.forwarder.mender.mend(line.now_s)
-    line.reads(sound(12))
-    assert (line.sent[B], asked(line)) == ([], [])
+    del room.sent[B][:]
+    asked(room)
+    room.reads(request(SOUND, SHIFT + 11, SHIFT + 12), request(PICTURE, SHIFT + 11))
+    room.now_s += 1
+    room.forwarder.mender.mend(room.now_s)
+    room.reads(sound(12))
+    assert (room.sent[B], asked(room)) == ([], [])
 
 
 def test_nothing_of_a_muted_time_is_sent_again() -> None:
-    line, a, b = mended()
-    line.reads(sound(11), sound(13))
+    room, a, b = mended()
+    room.reads(sound(11), sound(13))
     a.allowed.discard("audio")
     a.route(b, True)
-    line.reads(sound(12), sound(14))
+    room.reads(sound(12), sound(14))
     a.allowed.add("audio")
     a.route(b, True)
-    line.reads(sound(16))
-    del line.sent[B][:]
-    asked(line)
-    line.reads(request(SOUND, *range(SHIFT, SHIFT + 17)), sound(15), sound(14))
-    assert [unpack_from("!I", data, 4)[0] // 960 for data in line.sent[B]] == [16]
-    assert asked(line) == []
+    room.reads(sound(16))
+    del room.sent[B][:]
+    asked(room)
+    room.reads(request(SOUND, *range(SHIFT, SHIFT + 17)), sound(15), sound(14))
+    assert [unpack_from("!I", data, 4)[0] // 960 for data in room.sent[B]] == [16]
+    assert asked(room) == []
 
 
 # --- rooms of more than two
 
 
 def test_in_a_group_each_receiver_is_mended_by_itself_and_the_sender_asked_once() -> None:
-    line, a, _ = three()
+    room, a, _ = three()
     a.mends = frozenset({"audio", "video"})
-    line.reads(sound(10, transport_cc=1), sound(12, transport_cc=3))
-    assert asked(line) == [(1, [11])]
-    line.reads(sound(11, transport_cc=2))
+    room.reads(sound(10, transport_cc=1), sound(12, transport_cc=3))
+    assert asked(room) == [(1, [11])]
+    room.reads(sound(11, transport_cc=2))
     assert not a.sources[1].missing
-    assert [unpack_from("!H", data, 2)[0] for data in line.sent[C]] == [10, 12, 11]
-    line.reads(request(30, 12, sender=C))
-    assert line.sent[C][3:] == [line.sent[C][1]]
-    assert len(line.sent[B]) == 3
+    assert [unpack_from("!H", data, 2)[0] for data in room.sent[C]] == [10, 12, 11]
+    room.reads(request(30, 12, sender=C))
+    assert room.sent[C][3:] == [room.sent[C][1]]
+    assert len(room.sent[B]) == 3
 
 
 def test_in_a_group_every_receiver_gets_the_original_of_a_retransmission_once() -> None:
-    line, a, _ = three()
+    room, a, _ = three()
     a.mends = frozenset({"video"})
-    line.reads(picture(10, KEY), picture(12), repeated(400, 11), repeated(401, 11))
+    room.reads(picture(10, KEY), picture(12), repeated(400, 11), repeated(401, 11))
     assert not a.sources[2].missing
-    assert line.sent[B][2:] == [build(VIDEO, 11, 33_000, 21, DELTA)]
-    assert line.sent[C][2:] == [build(VIDEO, 11, 33_000, 31, DELTA)]
-    line.reads(picture(11))
-    assert (len(line.sent[B]), len(line.sent[C])) == (3, 3)
+    assert room.sent[B][2:] == [build(VIDEO, 11, 33_000, 21, DELTA)]
+    assert room.sent[C][2:] == [build(VIDEO, 11, 33_000, 31, DELTA)]
+    room.reads(picture(11))
+    assert (len(room.sent[B]), len(room.sent[C])) == (3, 3)
 
 
 def test_in_a_group_nothing_from_before_a_gate_opened_is_sent_again() -> None:
-    line, a, to = three()
+    room, a, to = three()
     a.mends = frozenset({"audio", "video"})
     to[B].open = False
     to[B].refresh()
-    line.reads(sound(10), sound(11), sound(13))
+    room.reads(sound(10), sound(11), sound(13))
     to[B].open = True
     to[B].refresh()
-    asked(line)
-    line.reads(sound(14), sound(12), request(SOUND, *range(16)))
-    assert [unpack_from("!I", data, 4)[0] // 960 for data in line.sent[B]] == [14, 14]
+    asked(room)
+    room.reads(sound(14), sound(12), request(SOUND, *range(16)))
+    assert [unpack_from("!I", data, 4)[0] // 960 for data in room.sent[B]] == [14, 14]

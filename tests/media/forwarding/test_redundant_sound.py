@@ -23,43 +23,43 @@ def redundant(number: int, *ages: int, ssrc: int = 1, sequence: int | None = Non
 
 def listening(takes_red: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
     """Return two endpoints with an open gate; B accepts RED or not."""
-    line, a, b = pair()
+    room, a, b = pair()
     b.takes_red = takes_red
-    return line, a, b
+    return room, a, b
 
 
 def test_redundant_sound_crosses_as_it_is_where_both_know_it() -> None:
-    line, a, _ = listening()
-    line.reads(*((redundant(n, 1), A) for n in range(100, 120)))
-    assert line.sent[B][1:] == [redundant(n, 1, ssrc=20) for n in range(101, 120)]
+    room, a, _ = listening()
+    room.reads(*((redundant(n, 1), A) for n in range(100, 120)))
+    assert room.sent[B][1:] == [redundant(n, 1, ssrc=20) for n in range(101, 120)]
     assert not a.sources[1].special, "no packet is looked into any more"
-    assert line.counted()["forwarded"] == 20
+    assert room.counted()["forwarded"] == 20
 
 
 def test_a_side_without_red_gets_plain_opus() -> None:
-    line, a, _ = listening(takes_red=False)
-    line.reads(*((redundant(n, 2, 1), A) for n in range(100, 120)))
-    assert line.sent[B] == [build(AUDIO, n, FRAME * n, 20, b"%d" % n) for n in range(100, 120)]
+    room, a, _ = listening(takes_red=False)
+    room.reads(*((redundant(n, 2, 1), A) for n in range(100, 120)))
+    assert room.sent[B] == [build(AUDIO, n, FRAME * n, 20, b"%d" % n) for n in range(100, 120)]
     assert a.sources[1].special
 
 
 def test_a_sender_may_change_between_red_and_plain_opus() -> None:
-    line, a, _ = listening()
-    line.reads(sound(7), (redundant(8, 1), A), sound(9), (redundant(10, 1), A))
-    assert [packet[1] for packet in line.sent[B]] == [AUDIO, RED, RED, RED]
+    room, a, _ = listening()
+    room.reads(sound(7), (redundant(8, 1), A), sound(9), (redundant(10, 1), A))
+    assert [packet[1] for packet in room.sent[B]] == [AUDIO, RED, RED, RED]
     assert a.sources[1].payload_type == RED
-    line.reads((build(96, 11, 1, 1, b"video"), A))
-    assert line.counted() == {
-        "received": 5, "forwarded": 4, "forwarded_octets": line.forwarder.counters.forwarded_octets, "withheld": 1,
+    room.reads((build(96, 11, 1, 1, b"video"), A))
+    assert room.counted() == {
+        "received": 5, "forwarded": 4, "forwarded_octets": room.forwarder.counters.forwarded_octets, "withheld": 1,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("malformed", [b"", b"\xef\x0f", b"\x08other"])
 @pytest.mark.parametrize("takes_red", [True, False])
 def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, takes_red: bool) -> None:
-    line, _, _ = listening(takes_red)
-    line.reads((build(RED, 100, FRAME, 1, malformed), A))
-    assert (line.sent[B], line.counted()) == ([], {"received": 1, "withheld": 1})
+    room, _, _ = listening(takes_red)
+    room.reads((build(RED, 100, FRAME, 1, malformed), A))
+    assert (room.sent[B], room.counted()) == ([], {"received": 1, "withheld": 1})
 
 
 # --- RED made by the server
@@ -71,28 +71,28 @@ def plain(number: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
 
 
 def test_plain_sound_is_made_red_for_a_side_that_takes_it() -> None:
-    line, _, _ = listening()
-    line.reads(*((plain(n), A) for n in range(100, 120)))
-    assert line.sent[B] == [plain(100, 20), *(redundant(n, 1, ssrc=20) for n in range(101, 120))]
+    room, _, _ = listening()
+    room.reads(*((plain(n), A) for n in range(100, 120)))
+    assert room.sent[B] == [plain(100, 20), *(redundant(n, 1, ssrc=20) for n in range(101, 120))]
 
 
 def test_a_side_without_red_gets_plain_sound_as_it_is_and_no_packet_is_looked_into() -> None:
-    line, a, _ = listening(takes_red=False)
-    line.reads(*((plain(n), A) for n in range(100, 103)))
-    assert line.sent[B] == [plain(n, 20) for n in range(100, 103)]
+    room, a, _ = listening(takes_red=False)
+    room.reads(*((plain(n), A) for n in range(100, 103)))
+    assert room.sent[B] == [plain(n, 20) for n in range(100, 103)]
     assert not a.sources[1].special
 
 
 def test_made_red_is_sent_again_byte_for_byte() -> None:
-    line, _, _ = listening()
-    line.reads(*((plain(n), A) for n in range(100, 103)), (rtcp.nack(7, 20, [101]), B))
-    assert line.sent[B][3] == line.sent[B][1] == redundant(101, 1, ssrc=20)
+    room, _, _ = listening()
+    room.reads(*((plain(n), A) for n in range(100, 103)), (rtcp.nack(7, 20, [101]), B))
+    assert room.sent[B][3] == room.sent[B][1] == redundant(101, 1, ssrc=20)
 
 
 def test_made_red_carries_over_a_lost_packet_and_not_in_a_late_one() -> None:
-    line, _, _ = listening()
-    line.reads((plain(100), A), (plain(102), A), (plain(101), A), (plain(103), A))
-    assert line.sent[B] == [
+    room, _, _ = listening()
+    room.reads((plain(100), A), (plain(102), A), (plain(101), A), (plain(103), A))
+    assert room.sent[B] == [
         plain(100, 20),
         redundant(102, 2, ssrc=20),
         plain(101, 20),
@@ -101,37 +101,37 @@ def test_made_red_carries_over_a_lost_packet_and_not_in_a_late_one() -> None:
 
 
 def test_made_red_carries_nothing_of_a_muted_time_nor_from_before_the_gate_opened() -> None:
-    line, a, b = listening()
-    line.reads((plain(100), A), (plain(101), A))
+    room, a, b = listening()
+    room.reads((plain(100), A), (plain(101), A))
     a.allowed.discard("audio")
     a.route(b, True)
-    line.reads((plain(102), A))
+    room.reads((plain(102), A))
     a.allowed.add("audio")
     a.route(b, True)
-    del line.sent[B][:]
-    line.reads((plain(103), A), (plain(104), A))
-    assert line.sent[B] == [plain(103, 20, 102), redundant(104, 1, ssrc=20, sequence=103)]
+    del room.sent[B][:]
+    room.reads((plain(103), A), (plain(104), A))
+    assert room.sent[B] == [plain(103, 20, 102), redundant(104, 1, ssrc=20, sequence=103)]
 
 
 def test_in_a_group_plain_sound_is_made_red_for_those_who_take_it() -> None:
-    line, _, to = three()
+    room, _, to = three()
     to[B].to.takes_red = True
-    line.reads(*((plain(n), A) for n in (100, 101)))
-    assert line.sent[B] == [plain(100, 20), redundant(101, 1, ssrc=20)]
-    assert line.sent[C] == [plain(100, 30), plain(101, 30)]
+    room.reads(*((plain(n), A) for n in (100, 101)))
+    assert room.sent[B] == [plain(100, 20), redundant(101, 1, ssrc=20)]
+    assert room.sent[C] == [plain(100, 30), plain(101, 30)]
 
 
 # --- nothing from before the gate opened
 
 
 def test_red_carries_nothing_from_before_the_gate_opened() -> None:
-    line, a, b = listening()
+    room, a, b = listening()
     a.route(b, False)
-    line.reads(*((redundant(n, 2, 1), A) for n in range(90, 100)))
-    assert line.sent[B] == []
+    room.reads(*((redundant(n, 2, 1), A) for n in range(90, 100)))
+    assert room.sent[B] == []
     a.route(b, True)
-    line.reads(*((redundant(n, 2, 1), A) for n in range(100, 104)))
-    assert line.sent[B] == [
+    room.reads(*((redundant(n, 2, 1), A) for n in range(100, 104)))
+    assert room.sent[B] == [
         redundant(100, ssrc=20),
         redundant(101, 1, ssrc=20),
         redundant(102, 2, 1, ssrc=20),
@@ -140,44 +140,44 @@ def test_red_carries_nothing_from_before_the_gate_opened() -> None:
 
 
 def test_red_carries_nothing_of_a_muted_time() -> None:
-    line, a, b = listening()
-    line.reads(*((redundant(n, 1), A) for n in range(100, 150)))
+    room, a, b = listening()
+    room.reads(*((redundant(n, 1), A) for n in range(100, 150)))
     a.allowed.discard("audio")
     a.route(b, True)
-    line.reads(*((redundant(n, 1), A) for n in range(150, 160)))
+    room.reads(*((redundant(n, 1), A) for n in range(150, 160)))
     a.allowed.add("audio")
     a.route(b, True)
-    del line.sent[B][:]
-    line.reads(*((redundant(n, 1), A) for n in range(160, 162)))
-    assert line.sent[B] == [
+    del room.sent[B][:]
+    room.reads(*((redundant(n, 1), A) for n in range(160, 162)))
+    assert room.sent[B] == [
         redundant(160, ssrc=20, sequence=150),
         redundant(161, 1, ssrc=20, sequence=151),
     ]
 
 
 def test_a_late_red_packet_is_looked_into_as_long_as_its_payloads_can_be_older_than_the_gate() -> None:
-    line, a, _ = listening()
+    room, a, _ = listening()
     oldest = red.AGE_MAX // FRAME
-    line.reads((redundant(100), A), (redundant(100 + oldest, oldest), A))
-    assert line.sent[B][-1] == redundant(100 + oldest, oldest, ssrc=20)
-    line.reads((redundant(99 + oldest, oldest, 3), A))
-    assert line.sent[B][-1] == redundant(99 + oldest, 3, ssrc=20)
+    room.reads((redundant(100), A), (redundant(100 + oldest, oldest), A))
+    assert room.sent[B][-1] == redundant(100 + oldest, oldest, ssrc=20)
+    room.reads((redundant(99 + oldest, oldest, 3), A))
+    assert room.sent[B][-1] == redundant(99 + oldest, 3, ssrc=20)
     assert a.sources[1].special
-    line.reads((redundant(101 + oldest, oldest), A))
-    assert line.sent[B][-1] == redundant(101 + oldest, oldest, ssrc=20)
+    room.reads((redundant(101 + oldest, oldest), A))
+    assert room.sent[B][-1] == redundant(101 + oldest, oldest, ssrc=20)
     assert not a.sources[1].special
 
 
 def test_in_a_group_each_side_gets_what_it_takes_and_nothing_older_than_its_own_gate() -> None:
-    line, _, to = three()
+    room, _, to = three()
     to[B].to.takes_red = True
     to[B].open = False
     to[B].refresh()
-    line.reads((redundant(100, 1), A))
+    room.reads((redundant(100, 1), A))
     to[B].open = True
     to[B].refresh()
-    line.reads(*((redundant(n, 1), A) for n in (101, 102)))
-    assert line.sent[B] == [redundant(101, ssrc=20), redundant(102, 1, ssrc=20)]
-    assert line.sent[C] == [build(AUDIO, n, FRAME * n, 30, b"%d" % n) for n in (100, 101, 102)]
-    line.reads((build(RED, 103, FRAME * 103, 1, b"\xef\x0f"), A))
-    assert (len(line.sent[B]), len(line.sent[C]), line.counted()["withheld"]) == (2, 3, 1)
+    room.reads(*((redundant(n, 1), A) for n in (101, 102)))
+    assert room.sent[B] == [redundant(101, ssrc=20), redundant(102, 1, ssrc=20)]
+    assert room.sent[C] == [build(AUDIO, n, FRAME * n, 30, b"%d" % n) for n in (100, 101, 102)]
+    room.reads((build(RED, 103, FRAME * 103, 1, b"\xef\x0f"), A))
+    assert (len(room.sent[B]), len(room.sent[C]), room.counted()["withheld"]) == (2, 3, 1)
