@@ -23,9 +23,9 @@ from tests.web.identity.test_throttle import WAYS, right_token
 from tests.web.pages.facility.test_kiosk import place
 from tests.web.site import ADMIN, LIND, OSEI, Person, Site
 from tests.web.test_organisations_apart import PASSWORD, lakeside
-from web.api import dispatch as api_door
+from web.api import dispatch
 from web.api.operations import OPERATIONS
-from web.identity import throttle as doors
+from web.identity import throttle
 from web.identity.throttle import TokenKind
 from web.identity.visitors import patient
 from web.keys import ACCOUNTS, API_KEYS, FACILITIES, SERVICE
@@ -328,10 +328,10 @@ class Cast:
 
     async def right(self, path: str) -> str:
         """Return a valid token for the path."""
-        door = next((door for door, ways in WAYS.items() if path in ways), None)
-        if door is None:
+        kind = next((kind for kind, ways in WAYS.items() if path in ways), None)
+        if kind is None:
             return WRONG_TOKEN
-        return self.tokens.get(path.split("/")[2]) or await right_token(self.site, door)
+        return self.tokens.get(path.split("/")[2]) or await right_token(self.site, kind)
 
     async def everybodys(self, method: str, path: str) -> dict[str, ClientResponse]:
         """Return the answers to all people to whom the route could matter."""
@@ -359,9 +359,9 @@ async def test_s46_every_route_lets_in_whom_its_row_names_and_nobody_else(
     open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = await open_site(server={"trusted_proxies": ["127.0.0.1"]}, limits={"visits_per_address": 0})
-    for door in TokenKind:
-        monkeypatch.setitem(doors.RULES, door, Rule(door, limit=0, first_delay_ms=0))
-    monkeypatch.setattr(api_door, "WRONG_PER_WINDOW", 100_000)
+    for kind in TokenKind:
+        monkeypatch.setitem(throttle.RULES, kind, Rule(kind, limit=0, first_delay_ms=0))
+    monkeypatch.setattr(dispatch, "WRONG_PER_WINDOW", 100_000)
     cast, rows = Cast(site), reviewed()
     assert sorted(routes(site.app)) == sorted(rows), "each route has its row, and each row its route"
     await cast.bring()

@@ -81,24 +81,24 @@ def test_s39_any_text_is_checked_quickly(password: str, own: list[str]) -> None:
     assert time.process_time() - started < 0.5
 
 
-@pytest.mark.parametrize("door", ["link", "own", "add", "set"])
-async def test_s39_every_form_and_command_that_sets_a_password_refuses_them(site: Site, door: str) -> None:
+@pytest.mark.parametrize("way", ["link", "own", "add", "set"])
+async def test_s39_every_form_and_command_that_sets_a_password_refuses_them(site: Site, way: str) -> None:
     accounts = site.app[ACCOUNTS]
     account = await accounts.find("demo", OSEI)
     assert account is not None
     osei = site.person()
-    if door == "link":
+    if way == "link":
         token = await Invitations(site.app[REDIS], accounts).make("demo", account)
         await osei.get(f"/demo/staff/invitation/{token}")
-    elif door == "own":
+    elif way == "own":
         await osei.sign_in(OSEI)
-    path = {"link": "/demo/staff/password", "own": "/demo/staff/preferences/password"}.get(door)
+    path = {"link": "/demo/staff/password", "own": "/demo/staff/preferences/password"}.get(way)
     old = demo.password(site.settings, OSEI)
     for wrong in ("aaaaaaaaaaaa", "password1234", OSEI, "Riverside2026", "greenroom2026"):
         if path is not None:
             answer = await osei.post(path, {"old": old, "password": wrong, "again": wrong})
             assert (answer.status, "This password" in await answer.text()) == (422, True), wrong
-        elif door == "add":
+        elif way == "add":
             with pytest.raises(AccountError):
                 await accounts.add("demo", email=f"new-{OSEI}", name="New", role=account.role, password=wrong)
         else:

@@ -48,36 +48,36 @@ WAYS: dict[TokenKind, tuple[str, ...]] = {
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts guesses without their delays."""
-    for door in TokenKind:
-        monkeypatch.setitem(doors.RULES, door, Rule(door, first_delay_ms=0))
+    for kind in TokenKind:
+        monkeypatch.setitem(doors.RULES, kind, Rule(kind, first_delay_ms=0))
 
 
-def wrong_token(door: TokenKind) -> str:
+def wrong_token(kind: TokenKind) -> str:
     """Return a wrong token with the right form."""
-    if door is TokenKind.FACILITY:
+    if kind is TokenKind.FACILITY:
         return f"{secrets.token_hex(6)}-{secrets.token_urlsafe(32)}"
-    if door is TokenKind.BOOKING:
+    if kind is TokenKind.BOOKING:
         return f"a_{secrets.token_urlsafe(9)}~{secrets.token_urlsafe(18)}"
-    if door is TokenKind.FEED:
+    if kind is TokenKind.FEED:
         return f"u_{secrets.token_hex(6)}~{secrets.token_urlsafe(32)}"
     return secrets.token_urlsafe(24)
 
 
-async def right_token(site: Site, door: TokenKind) -> str:
+async def right_token(site: Site, kind: TokenKind) -> str:
     """Return a fresh, valid token."""
-    if door is TokenKind.INVITATION:
+    if kind is TokenKind.INVITATION:
         account = await site.app[ACCOUNTS].find("demo", ADMIN)
         assert account is not None
         return await Invitations(site.app[SERVICE].store.redis, site.app[ACCOUNTS]).make("demo", account)
-    if door is TokenKind.FACILITY:
+    if kind is TokenKind.FACILITY:
         return (await link(site, f"Ward {secrets.token_hex(3)}")).rsplit("/", 1)[1]
-    if door is TokenKind.BOOKING:
+    if kind is TokenKind.BOOKING:
         return site.app[DESK].links.token("demo", "a_genuine")
-    if door is TokenKind.FEED:
+    if kind is TokenKind.FEED:
         feeds = site.app[FEEDS]
         return feeds.token("demo", await feeds.make("demo", "u_osei", site.app[DESK].now_ms()))
     visit = (await (await program(site)).open())["visit"]["id"]
-    if door is TokenKind.PATIENT:
+    if kind is TokenKind.PATIENT:
         return (await site.app[PATIENT_LINKS].issue("demo", visit)).token
     service = site.app[SERVICE]
     claimant = Actor(organisation="demo", id="u_1", name="Dr Osei", role=Role.ADMIN)
@@ -119,19 +119,19 @@ def test_s41_guesses_wait_from_a_tenth_of_a_second_on_and_end_after_ten(
 async def test_s41_each_kind_of_token_is_blocked_after_ten_wrong_ones_on_any_of_its_routes(
     site: Site,
 ) -> None:
-    for door, ways in WAYS.items():
+    for kind, ways in WAYS.items():
         routes = [(method, path) for method, path in token_routes(site) if path in ways]
         guesser = site.person()
-        right = await right_token(site, door)
+        right = await right_token(site, kind)
         for number in range(10):
             method, path = routes[number % len(routes)]
-            assert await tried(guesser, method, path, wrong_token(door)) == 404, (door, number)
+            assert await tried(guesser, method, path, wrong_token(kind)) == 404, (kind, number)
         for method, path in routes:
-            assert await tried(guesser, method, path, wrong_token(door)) == 429, (door, method, path)
-        if door not in (TokenKind.FACILITY, TokenKind.FEED):  # whose own link stays valid, see below
-            assert await tried(guesser, *routes[0], right) == 429, door
+            assert await tried(guesser, method, path, wrong_token(kind)) == 429, (kind, method, path)
+        if kind not in (TokenKind.FACILITY, TokenKind.FEED):  # whose own link stays valid, see below
+            assert await tried(guesser, *routes[0], right) == 429, kind
         answer = await guesser.get(
-            routes[0][1].format(organisation="demo", token=wrong_token(door), visit="v_1")
+            routes[0][1].format(organisation="demo", token=wrong_token(kind), visit="v_1")
         )
         assert int(answer.headers["Retry-After"]) > 60
         assert "Too many wrong links" in await answer.text()
@@ -150,9 +150,9 @@ async def test_s41_guesses_at_facility_links_block_no_kiosk_at_the_same_address(
 
 
 async def test_s41_a_link_that_was_used_is_no_guess_and_opens_nothing(site: Site) -> None:
-    for door in (TokenKind.PATIENT, TokenKind.GUEST):
-        (path,) = WAYS[door]
-        used, fresh = await right_token(site, door), await right_token(site, door)
+    for kind in (TokenKind.PATIENT, TokenKind.GUEST):
+        (path,) = WAYS[kind]
+        used, fresh = await right_token(site, kind), await right_token(site, kind)
         assert await tried(site.person(), "POST", path, used) == 303
         for _ in range(6):
             assert await tried(site.person(), "GET", path, used) == 404
@@ -231,13 +231,13 @@ async def test_s41_no_secret_that_opens_something_lies_in_the_store(site: Site, 
     ana, staff, invited = site.person(), site.person(), site.person()
     assert (await ana.ask_for_a_visit()).status == 303
     assert (await staff.sign_in(ADMIN)).status == 303
-    tokens = {door: await right_token(site, door) for door in WAYS}
+    tokens = {kind: await right_token(site, kind) for kind in WAYS}
     opened = await invited.get(f"/demo/staff/invitation/{tokens[TokenKind.INVITATION]}")
     assert (opened.status, opened.headers["Location"]) == (303, "/demo/staff/password")
     ws = await ana.socket("patient")
     office = await program(site)
     found: dict[str, str] = {
-        **{str(door): token for door, token in tokens.items()},
+        **{str(kind): token for kind, token in tokens.items()},
         "resume": (await ws.receive_json(timeout=20))["resume"],
         "key": office.headers["Authorization"].rsplit("_", 1)[1],
         "link of the API": (await office.open())["link"]["url"].rsplit("/", 1)[1],
@@ -248,8 +248,8 @@ async def test_s41_no_secret_that_opens_something_lies_in_the_store(site: Site, 
             if len(cookie.value) >= 16
         },
     }
-    for door in (TokenKind.PATIENT, TokenKind.GUEST):  # used, too
-        await tried(site.person(), "POST", WAYS[door][0], tokens[door])
+    for kind in (TokenKind.PATIENT, TokenKind.GUEST):  # used, too
+        await tried(site.person(), "POST", WAYS[kind][0], tokens[kind])
     text = await kept(valkey)
     assert b"session:" in text
     assert [name for name, secret in found.items() if secret.encode() in text] == []

@@ -148,12 +148,12 @@ class Clinic:
         if page.status == 404:
             raise EntryError(f"there is no organisation {self.organisation} at {self.origin}")
         # Without an upgrade, the socket's path answers 426 to pages of its own origin, and refuses all others.
-        door = await browser.get(f"{self.path}/ws", {"Origin": self.origin})
-        if door.status == 403:
+        answer = await browser.get(f"{self.path}/ws", {"Origin": self.origin})
+        if answer.status == 403:
             raise EntryError(
                 f"{self.origin} is not the address that the server knows itself by: see server.public_url"
             )
-        if door.status != 426:
+        if answer.status != 426:
             raise EntryError(f"{self.origin} has no signalling of a Greenroom at {self.path}/ws")
 
     async def language(self, browser: Browser) -> str:
