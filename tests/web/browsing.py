@@ -19,17 +19,17 @@ OpenPage = Callable[..., Awaitable[Page]]
 
 @asynccontextmanager
 async def pages(
-    site: Site, browser: Browser, *, expected: str, heard: tuple[str, ...] = ("error",), **usual: Any
+    site: Site, browser: Browser, *, expected: str, kinds: tuple[str, ...] = ("error",), **usual: Any
 ) -> AsyncIterator[OpenPage]:
-    """Yield a function that opens pages; fail at the end if one logged a kind in `heard` that is not in `expected`.
+    """Yield a function that opens pages; fail at the end if one logged a kind in `kinds` that is not in `expected`.
 
     `usual` goes to each browser's context.
     """
     contexts = []
     wrong: list[str] = []
 
-    def hear(message: ConsoleMessage) -> None:
-        if message.type in heard and not re.search(expected, message.text):
+    def record(message: ConsoleMessage) -> None:
+        if message.type in kinds and not re.search(expected, message.text):
             wrong.append(message.text)
 
     async def open_page(path: str, *, width: int = 1280, dark: bool = False, **how: Any) -> Page:
@@ -46,7 +46,7 @@ async def pages(
         contexts.append(context)
         context.set_default_timeout(SHOWN_MS)
         page = await context.new_page()
-        page.on("console", hear)
+        page.on("console", record)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         await page.goto(str(site.server.make_url(path)))
         return page

@@ -32,7 +32,7 @@ async def opened(
 ) -> AsyncIterator[Page]:
     """Yield a page of the site, in a browser of its own; no page may log an error or break its own policy."""
     expected = "^(Failed to load resource|WebSocket connection to)"
-    async with pages(site, browser, expected=expected, heard=("error", "warning")) as open_page:
+    async with pages(site, browser, expected=expected, kinds=("error", "warning")) as open_page:
         yield await open_page(path, width=width, dark=dark)
 
 

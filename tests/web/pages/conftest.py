@@ -35,7 +35,7 @@ async def open_page(clinic: Clinic, browser: Browser) -> AsyncIterator[OpenPage]
     wrong: list[str] = []
     contexts = []
 
-    def hear(message: ConsoleMessage) -> None:
+    def record(message: ConsoleMessage) -> None:
         expected = message.text.startswith(EXPECTED) or message.location["url"].endswith(SOCKET)
         if message.type in {"error", "warning"} and not expected:
             wrong.append(message.text)
@@ -53,7 +53,7 @@ async def open_page(clinic: Clinic, browser: Browser) -> AsyncIterator[OpenPage]
         contexts.append(context)
         context.set_default_timeout(SHOWN_MS)
         page = await context.new_page()
-        page.on("console", hear)
+        page.on("console", record)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         await page.goto(clinic.url + path)
         return page

@@ -49,7 +49,7 @@ async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
         site,
         browser,
         expected="status of (409|422)",
-        heard=("error", "warning"),
+        kinds=("error", "warning"),
         timezone_id=morning(),
     ) as open_page:
         yield open_page
