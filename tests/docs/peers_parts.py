@@ -10,7 +10,7 @@ from web.peers.cli.command import peers_app
 from web.peers.people.people import Patient, Person, Provider, Room
 
 PEOPLE = (Patient, Provider, Person, Room)
-OF_EACH_OTHER = frozenset({"drop_media", "hear", "refused", "returned", "spawn", "tell"})
+OF_EACH_OTHER = frozenset({"drop_media", "refused", "returned", "spawn"})
 """Methods that people and rooms call of each other; no script calls them, so the page leaves them out."""
 
 
