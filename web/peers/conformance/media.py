@@ -164,25 +164,25 @@ async def takes_over(people: People) -> None:
 async def gate(people: People) -> None:
     patient, provider, visit = await people.claimed_visit()
     crossed = asyncio.Event()
-    sends, hears = LightMedia(lambda: None), LightMedia(crossed.set)
+    sends, receives = LightMedia(lambda: None), LightMedia(crossed.set)
     try:
-        await connected(provider, visit, hears)
+        await connected(provider, visit, receives)
         await connected(patient, visit, sends)
         sends.start()  # the media begin although the person has not pressed Start Session
-        hears.start()
-        await _nothing_crosses(provider, hears, "before anybody has pressed Start")
+        receives.start()
+        await _nothing_crosses(provider, receives, "before anybody has pressed Start")
         await provider.get("visit.start", visit=visit)
-        await _nothing_crosses(provider, hears, "while only the provider has pressed Start")
-        before = hears.flow.packets
+        await _nothing_crosses(provider, receives, "while only the provider has pressed Start")
+        before = receives.flow.packets
         await patient.get("visit.start", visit=visit)
         await status(provider, visit, "live")
-        await _crosses(provider, hears, before)
+        await _crosses(provider, receives, before)
         await patient.get("visit.hang_up", visit=visit)
         await status(provider, visit, "claimed")
         await asyncio.sleep(0.1)  # packets may already be on their way
-        await _nothing_crosses(provider, hears, "after the patient has hung up")
+        await _nothing_crosses(provider, receives, "after the patient has hung up")
     finally:
-        for media in (sends, hears):
+        for media in (sends, receives):
             with contextlib.suppress(Exception):
                 await media.close()
 
