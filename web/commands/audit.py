@@ -93,9 +93,9 @@ def _fits(since: datetime | None, who: str | None, visit: str | None) -> "Callab
 def _line(entry: "Entry") -> str:
     act = entry.act
     at = datetime.fromtimestamp(act.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    told = {"number": entry.number, "at": at, "kind": act.kind, "who": act.who, "what": act.what}
+    fields = {"number": entry.number, "at": at, "kind": act.kind, "who": act.who, "what": act.what}
     return json.dumps(
-        told | {k: v for k, v in (("about", act.about), ("to", act.to)) if v}, ensure_ascii=False
+        fields | {k: v for k, v in (("about", act.about), ("to", act.to)) if v}, ensure_ascii=False
     )
 
 

@@ -64,11 +64,11 @@ def figures(counted: Report, choices: Sequence[str]) -> list[Figure]:
     hour_words = [f"{hour:02}" for hour, _ in hours]
     by_day, by_hour = [one for _, one in days], [one for _, one in hours]
     # A table of a whole year is hard to read, so days without visits are left out.
-    told = [(date_words(day, "MMMd"), one) for day, one in days if one.visits]
+    in_table = [(date_words(day, "MMMd"), one) for day, one in days if one.visits]
     providers = [(name, one) for (_, name), one in counted.providers.items()]
     found = [
-        _waits("waits", gettext("Waits by day"), gettext("Day"), day_words, by_day, told),
-        _outcomes("outcomes", gettext("Outcomes by day"), gettext("Day"), day_words, by_day, told),
+        _waits("waits", gettext("Waits by day"), gettext("Day"), day_words, by_day, in_table),
+        _outcomes("outcomes", gettext("Outcomes by day"), gettext("Day"), day_words, by_day, in_table),
         _outcomes(
             "hours",
             gettext("Visits by hour of arrival"),
@@ -130,7 +130,7 @@ def _waits(
     what: str,
     labels: Sequence[str],
     values: Sequence[Summary],
-    told: Iterable[tuple[str, Summary]],
+    in_table: Iterable[tuple[str, Summary]],
 ) -> Figure:
     median, p90 = gettext("Median, minutes"), gettext("90 of 100 waited at most, minutes")
     return Figure(
@@ -146,7 +146,7 @@ def _waits(
         columns=[what, gettext("Claimed"), gettext("Median"), gettext("90 of 100 at most")],
         rows=[
             [label, number_words(one.claims), _minutes(one.wait_median_ms), _minutes(one.wait_p90_ms)]
-            for label, one in told
+            for label, one in in_table
         ],
     )
 
@@ -167,7 +167,7 @@ def _outcomes(
     what: str,
     labels: Sequence[str],
     values: Sequence[Summary],
-    told: Iterable[tuple[str, Summary]],
+    in_table: Iterable[tuple[str, Summary]],
 ) -> Figure:
     words = {outcome: gettext(text) for outcome, text in OUTCOMES.items()}
     return Figure(
@@ -192,7 +192,7 @@ def _outcomes(
                 number_words(one.visits),
                 *(number_words(one.outcomes[outcome]) for outcome in OUTCOMES),
             ]
-            for label, one in told
+            for label, one in in_table
         ],
     )
 

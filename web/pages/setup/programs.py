@@ -74,8 +74,10 @@ async def _add_webhook(
     if url_problem(url, networks(request.app[SETTINGS].webhooks.allow)) is not None:
         wrong = {"url": gettext(WRONG_URL)}
         return await _draw(request, organisation, form=form, errors=wrong, status=422)
-    heard = tuple(event for event in EVENTS if event in events)
-    made = await request.app[WEBHOOKS].add(organisation.id, url, () if len(heard) == len(EVENTS) else heard)
+    received = tuple(event for event in EVENTS if event in events)
+    made = await request.app[WEBHOOKS].add(
+        organisation.id, url, () if len(received) == len(EVENTS) else received
+    )
     if made is None:
         return await _draw(request, organisation, form=form, errors={"url": gettext(TOO_MANY)}, status=422)
     await noted(request, "webhook.added", made.id)

@@ -220,14 +220,14 @@ class Provider(Person):
             if answer.status != 503:
                 break
             await asyncio.sleep(BUSY_S * self.random.random())
-        told = {
+        reasons = {
             404: f"there is no organisation {self.clinic.organisation} at {self.clinic.origin}",
             422: f"the email {self.email} and its password do not belong together",
             429: "there were too many wrong passwords from this address; wait half an hour",
             503: "too many people sign in at this moment; try again",
         }
         if answer.status != 303:
-            raise EntryError(told.get(answer.status, f"the sign-in answers with {answer.status}"))
+            raise EntryError(reasons.get(answer.status, f"the sign-in answers with {answer.status}"))
         if answer.location.endswith("/sign-in/code"):
             raise EntryError(
                 f"{self.email} has two-factor sign-in, which takes a phone: name staff without it"
