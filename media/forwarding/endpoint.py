@@ -57,7 +57,6 @@ class Endpoint:
         "current",
         "feedback_s",
         "gate",
-        "heard_s",
         "last_from",
         "limit_kbps",
         "limited_s",
@@ -68,6 +67,7 @@ class Endpoint:
         "pause",
         "peer",
         "received",
+        "received_s",
         "reporters",
         "rx",
         "sendto",
@@ -88,7 +88,7 @@ class Endpoint:
         self.sendto: SendTo | None = None
         # the address that sent the newest authentic packet since the last tick
         self.last_from: Address | None = None
-        self.heard_s = 0.0  # the time in s of its newest authentic packet, to the last tick
+        self.received_s = 0.0  # the time in s of its newest authentic packet, to the last tick
         self.rx: Any = None
         self.tx: Any = None
         self.sinks: dict[StreamKind, Sink] = {kind: Sink(kind, ssrcs[kind], self) for kind in STREAM_KINDS}

@@ -265,7 +265,7 @@ class Forwarder:
 
     def _heard(self, endpoint: Endpoint, now_s: float) -> None:
         """Take the first authentic packet of an endpoint since the last tick of the relay."""
-        silent_s, endpoint.heard_s = now_s - endpoint.heard_s, now_s
+        silent_s, endpoint.received_s = now_s - endpoint.received_s, now_s
         if OUTAGE_S < silent_s < now_s:
             self.mender.back(endpoint, now_s)
 
