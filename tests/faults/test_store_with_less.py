@@ -44,7 +44,7 @@ class Page:
         self.rows: dict[str, dict[str, dict[str, Any]]] = {"queue": {}, "sessions": {}}
         self.gone: set[str] = set()
 
-    def hear(self, message: dict[str, Any]) -> None:
+    def take(self, message: dict[str, Any]) -> None:
         """Take a message that the server sent."""
         topic = message.get("topic", "")
         if message["type"] == "gone":
@@ -68,7 +68,7 @@ class Page:
 async def page_of(at: Clinic, actor: Actor, worker: int, *topics: str) -> tuple[Page, SignallingClient]:
     """Connect a person and subscribe to topics."""
     page = Page()
-    client = await at.connect(actor, worker, listener=page.hear)
+    client = await at.connect(actor, worker, listener=page.take)
     for topic in topics:
         await client.request("subscribe", topic=topic)
     return page, client

@@ -142,17 +142,17 @@ async def test_f14_a_device_that_a_party_does_not_have_is_not_like_one_that_is_o
         async def has(client: SignallingClient, *, missing: bool) -> None:
             await client.request("media.mute", visit=patient.visit, kind="video", muted=True, missing=missing)
 
-        async def told(client: SignallingClient) -> tuple[str, bool, bool]:
+        async def missing_of(client: SignallingClient) -> tuple[str, bool, bool]:
             message = await client.expect("media.muted")
             return message["party"], message["muted"], message["missing"]
 
         await has(their, missing=True)
-        assert await told(provider) == ("patient", False, True)
+        assert await missing_of(provider) == ("patient", False, True)
         assert forwards(one, patient, "patient") == {"audio", "video"}, "nothing is switched off"
         await their.close()
         await until(lambda: "patient" not in one.workers[0].rooms._rooms[str(patient.visit)].participants)
         back = await one.connect(patient)
         await join(back, patient)
-        assert await told(back) == ("patient", False, True), "the next page corrects it"
+        assert await missing_of(back) == ("patient", False, True), "the next page corrects it"
         await has(back, missing=False)
-        assert await told(provider) == ("patient", False, False)
+        assert await missing_of(provider) == ("patient", False, False)
