@@ -58,7 +58,7 @@ export class Session {
   /** @type {Video | null} */
   #remote = null;
   /** @type {Element | null} */
-  #stage = null;
+  #pictures = null;
   #tiles;
   #left;
   #seen = false; // True once a frame of the other side has been decoded
@@ -114,7 +114,7 @@ export class Session {
     this.#link.addEventListener("change", redraw);
     this.#watch = new CallWatch(this.#link, redraw);
     showDeviceChanges(this.#link, () => this.#live);
-    this.#sound = new Sound({ videos: () => this.#stage?.querySelectorAll("video.remote") ?? [], redraw });
+    this.#sound = new Sound({ videos: () => this.#pictures?.querySelectorAll("video.remote") ?? [], redraw });
     this.#devices = new DeviceChoice({ link: this.#link, sound: this.#sound, redraw });
     this.#link.addEventListener("devices", () => this.#listen());
   }
@@ -238,7 +238,7 @@ export class Session {
 
   #toggleFull() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else if (this.#stage?.requestFullscreen) this.#stage.requestFullscreen().catch(() => {});
+    else if (this.#pictures?.requestFullscreen) this.#pictures.requestFullscreen().catch(() => {});
     else this.#remote?.webkitEnterFullscreen?.();
   }
 
@@ -254,7 +254,7 @@ export class Session {
       data-phase=${this.#live ? "call" : "lobby"}
       ?data-aside=${current !== null}
       ${ref((element) => {
-        this.#stage = element ?? null;
+        this.#pictures = element ?? null;
       })}>
       ${bar({
         home: this.#home(),
