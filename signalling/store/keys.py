@@ -105,7 +105,7 @@ BELL = Key("{<organisation>}:bell:<person>", "zset", "notifications of a person"
 MARKS = Key("{<organisation>}:marks", "zset", "ids of staff with a mark", _NONE)
 MARK = Key("{<organisation>}:mark:<person>", "hash", "the last notification that was read", _NONE)
 WATCHES = Key("{<organisation>}:watches", "zset", "ids of the states of the queue", _NONE)
-WATCH = Key("{<organisation>}:watch:<watch>", "hash", "the rules that the queue's pages were told", _NONE)
+WATCH = Key("{<organisation>}:watch:<watch>", "hash", "the rules that the queue's pages have", _NONE)
 # Appointments
 APPOINTMENTS = Key(
     "{<organisation>}:appointments", "zset", "ids of booked visits, by start", _RETENTION, _DAYS
