@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 
 from tests.media.duo import call, duo, until
 
@@ -39,3 +40,22 @@ async def test_a_party_that_has_left_keeps_no_keys() -> None:
         assert None not in (party.endpoint.rx, party.endpoint.tx)
         party.leave()
         assert (party.endpoint.rx, party.endpoint.tx) == (None, None)
+
+
+async def test_the_path_moves_back_to_a_proven_address_from_which_media_comes() -> None:
+    async with call() as (peers, a, _b):
+        endpoint, first = peers.parties["a"].endpoint, a.sock
+        second = a.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        second.bind(("127.0.0.1", 0))
+        a.check()
+        await until(lambda: endpoint.address == second.getsockname())
+        a.sock, number = first, 2
+
+        def moved() -> bool:
+            nonlocal number
+            number += 1
+            a.audio(number)
+            return endpoint.address == first.getsockname()
+
+        await until(moved)
+        second.close()

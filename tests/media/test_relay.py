@@ -1,6 +1,7 @@
 """Tests the relay over real UDP: which packets cross, with which numbers, and which events are sent."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 import time
@@ -302,6 +303,26 @@ async def test_the_first_free_port_of_a_range_is_taken() -> None:
         relay = await Relay.open(RelaySettings(ports=(port, 0)))
         assert relay.ports[0] != port
         await relay.close()
+
+
+async def test_a_port_that_the_settings_name_is_not_replaced_by_another_one_for_tcp() -> None:
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for _ in range(3):  # one of them is free for UDP
+            taken = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            ports.append(taken.getsockname()[1])
+        relay = await Relay.open(RelaySettings(ports=tuple(ports)))
+        assert {candidate.transport for candidate in relay.candidates()} == {"udp"}
+        await relay.close()
+
+
+async def test_a_sender_over_its_budget_may_send_again_later() -> None:
+    async with call() as (peers, _a, _b):
+        endpoint = peers.parties["a"].endpoint
+        endpoint.budget = -1_000_000_000
+        await until(lambda: endpoint.budget > -1_000_000_000)
 
 
 async def test_a_relay_on_every_address_announces_them_all_and_this_machine() -> None:

@@ -46,6 +46,8 @@ def test_an_older_packet_crosses_and_moves_nothing_back() -> None:
     room.reads(sound(7), sound(9), sound(8))
     assert len(room.sent[B]) == 3
     assert (b.sinks["audio"].sequence, a.sources[1].packets, a.sources[1].octets) == (9, 3, 3 * SIZE)
+    room.reads(sound(8))
+    assert (len(room.sent[B]), room.counted()["withheld"]) == (3, 1), "it was sent before"
 
 
 def test_a_new_stream_goes_on_in_the_numbers_of_the_one_before() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.streams import Flow, Missing, Source, sequence_older
+from media.forwarding.streams import KEPT, Flow, Missing, Source, sequence_older
 from media.protocols.codecs import VP8
 from media.protocols.rtp import build, retransmission
 
@@ -199,3 +199,10 @@ def test_a_missing_packet_is_asked_for_again_after_a_round_trip_then_ever_later(
     asked_s = [now_s for now_s in range(100) if missing.due(float(now_s), 1000.0)]
     assert asked_s == [*range(1, 9), 10, 14, 22]
     assert len(missing) == 0
+
+
+def test_a_late_packet_is_taken_if_it_is_not_too_old() -> None:
+    endpoint, _ = fed(0, 0, 0.0)
+    sink = endpoint.sinks["video"]
+    assert sink.takes_late(0xFFFF)
+    assert not sink.takes_late(0x10000 - KEPT)

@@ -1,9 +1,11 @@
 """Tests whether another worker's relay answers: to those who know its password, and to nobody else."""
 
+import contextlib
 import socket
 import time
 
 from media import Credentials, Relay, RelaySettings, reaches
+from media.transport import reach
 
 NAME = Credentials("w0-12ab", "0123456789abcdef0123456789abcdef")
 
@@ -38,6 +40,12 @@ async def test_r30_a_port_that_is_closed_is_known_at_once_and_one_that_is_silent
     began_s = time.monotonic()
     assert not await reaches(where, NAME)
     assert 0.4 < time.monotonic() - began_s < 2
+    silent.setblocking(False)
+    asked = 0
+    with contextlib.suppress(BlockingIOError):
+        while silent.recv(2048):
+            asked += 1
+    assert asked * reach.RETRY_S == 0.5
     silent.close()
     began_s = time.monotonic()
     assert not await reaches(where, NAME)

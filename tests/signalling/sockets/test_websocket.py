@@ -19,7 +19,7 @@ from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
 from tests.signalling.clinic import Clinic, clinic, headers
 from tests.signalling.waits import until
-from web.peers.people.frames import TEXT, frame, take
+from web.peers.people.frames import PONG, TEXT, frame, take
 
 
 @pytest.fixture(params=[ReaderWebSocket, WebSocket], ids=["reader", "public"])
@@ -212,3 +212,14 @@ async def test_the_public_interface_is_used_if_aiohttps_reader_has_changed(
     with capture_logs() as logs:
         assert await websocket.fastest() is WebSocket
     assert [entry["event"] for entry in logs] == ["websocket.reader_changed"]
+
+
+async def test_a_pong_shows_that_the_client_is_alive(one: Clinic, telnet: Telnet) -> None:
+    telnet.write(telnet.upgrade(one))
+    await telnet.upgraded()
+    telnet.write(HELLO)
+    await telnet.receive(1)
+    [socket] = one.workers[0].hub.sockets.values()
+    before_s = socket.received_s
+    telnet.write(frame(PONG, b""))
+    await until(lambda: socket.received_s > before_s)

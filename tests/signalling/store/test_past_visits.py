@@ -1,5 +1,6 @@
 """Tests the index of ended visits: every worker's events update it, and results come from the records."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from signalling.clients.client import SignallingClient
 from signalling.protocol.client_messages import SessionsPast
 from signalling.store import keys
 from signalling.store.mirror import Reset
-from signalling.store.past_visits import Index, folded
+from signalling.store.past_visits import IDLE_S, Index, folded
 from signalling.visit.record import Actor, PatientInformation
 from tests.faults.ended import ended_visit, write_ended
 from tests.signalling.clinic import ANA, ORG, Clinic, clinic
@@ -120,3 +121,7 @@ async def test_r32_an_index_whose_reading_was_interrupted_continues_there(
 )
 def test_names_are_found_without_case_and_accents(written: str, searched: str) -> None:
     assert folded(searched) in folded(written)
+
+
+def test_a_new_index_counts_as_used_now(two: Clinic) -> None:
+    assert time.monotonic() - Index("riverside", two.workers[0].service.store).used_s < IDLE_S

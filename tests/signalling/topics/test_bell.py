@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from redis.asyncio import Redis
+
 from signalling.topics.bell import Unread
+from tests.signalling.clinic import ORG, clinic
 
 
 def test_new_notifications_are_unread_and_older_ones_are_counted() -> None:
@@ -25,3 +28,12 @@ def test_a_clock_that_was_set_back_reads_in_order_of_arrival() -> None:
     assert Unread([100, 50, 60], 0).read(100) == 2
     assert Unread([100, 50, 60], 0).read(70) == 0
     assert Unread([50, 60, 50, 70], 0).read(50) == 1
+
+
+async def test_a_bell_that_is_unsubscribed_gets_no_more_messages(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        client = await one.connect(one.provider())
+        await client.request("subscribe", topic="bell")
+        assert [name for name in one.workers[0].hub.names(ORG) if "bell" in name]
+        await client.request("unsubscribe", topic="bell")
+        assert not [name for name in one.workers[0].hub.names(ORG) if "bell" in name]

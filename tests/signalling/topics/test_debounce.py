@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,3 +51,22 @@ async def test_merged_requests_run_the_work_once_and_once_more_for_requests_duri
     await until(lambda: not debouncer._tasks)
     assert len(done) == 2
     await debouncer.close()
+
+
+async def test_r28_work_that_failed_waits_for_its_own_pause_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def work() -> None:
+        if len(slept) == 1:
+            raise UnavailableError("store")
+
+    monkeypatch.setattr(
+        debounce, "asyncio", SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop)
+    )
+    debouncer = Debouncer(Supervisor().failed)
+    debouncer.run("riverside/reset", work, 0.5)
+    await until(lambda: not debouncer._tasks)
+    assert slept[:4] == [0.5, debounce.RETRY_S, 0.0, 0.5]
