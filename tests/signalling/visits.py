@@ -140,3 +140,11 @@ IN_STATUS = {
     Status.LIVE: live,
     Status.ENDED: ended,
 }
+
+
+def away(visit: Visit, side: str, now_ms: int = T0) -> Visit:
+    """Return the visit without the only connection of one side."""
+    held = visit.parties[side].connections
+    for connection, worker in held.items():
+        visit = does(visit, c.Leave(connection, worker), SYSTEM, now_ms)
+    return visit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 
 from signalling.visit import commands as c
 from signalling.visit import setup_guide as guides
-from signalling.visit.record import Outcome, Policy, Status, Visit
+from signalling.visit.record import Outcome, Policy, Status
 from signalling.visit.relations import PATIENT as PATIENTS_SIDE
 from signalling.visit.relations import PROVIDER, Decided, Refusal
 from signalling.visit.rules import (
@@ -20,7 +19,6 @@ from signalling.visit.rules import (
     QUIET,
     RULES,
     decide,
-    next_deadline_ms,
     tables,
 )
 from tests.signalling.visits import (
@@ -48,14 +46,6 @@ from tests.signalling.visits import (
 
 POLICY = Policy()
 SIGNED = "2026-01-02"
-
-
-def away(visit: Visit, side: str, now_ms: int = T0) -> Visit:
-    """Return the visit without the only connection of one side."""
-    held = visit.parties[side].connections
-    for connection, worker in held.items():
-        visit = does(visit, c.Leave(connection, worker), SYSTEM, now_ms)
-    return visit
 
 
 # --- commands
@@ -298,65 +288,6 @@ def test_a_provider_takes_an_ended_visit_up_again_within_the_limit() -> None:
 def test_a_clock_that_is_set_back_does_not_shorten_the_talk_time() -> None:
     visit = does(live(), c.HangUp(), PATIENT, T0 - 3_600_000)
     assert visit.talked_ms == 0
-
-
-# --- by itself
-
-
-def due(visit: Visit, now_ms: int) -> tuple[Visit, str | None]:
-    """Return the visit after one check by the sweep, and the event."""
-    decided = decide(visit, c.Due(), SYSTEM, context(now_ms))
-    assert isinstance(decided, Decided)
-    return decided.visit, decided.event.kind if decided.event is not None else None
-
-
-CASES: dict[str, tuple[Callable[[], Visit], int, Status]] = {
-    "expired": (lambda: away(queued(), PATIENTS_SIDE), POLICY.away_expiry_ms, Status.ENDED),
-    "assignment_lapsed": (assigned, POLICY.assignment_ms, Status.QUEUED),
-    "returned": (lambda: away(claimed(), PROVIDER), POLICY.return_grace_ms, Status.QUEUED),
-    "paused": (lambda: away(live(), PATIENTS_SIDE), POLICY.grace_ms, Status.CLAIMED),
-}
-
-
-@pytest.mark.parametrize("kind", CASES)
-def test_a_deadline_is_kept_to_the_millisecond_and_once(kind: str) -> None:
-    make, after_ms, status = CASES[kind]
-    visit = make()
-    assert next_deadline_ms(visit, POLICY) == T0 + after_ms
-    assert due(visit, T0 + after_ms - 1) == (visit, None)
-    happened, event = due(visit, T0 + after_ms)
-    assert (event, happened.status, happened.version) == (kind, status, visit.version + 1)
-    again, nothing = due(happened, T0 + after_ms)
-    assert (again, nothing) == (happened, None)
-
-
-def test_every_deadline_has_a_case() -> None:
-    assert {row.event for row in DEADLINES} == set(CASES)
-
-
-@pytest.mark.parametrize(("side", "other"), [(PATIENTS_SIDE, PROVIDER), (PROVIDER, PATIENTS_SIDE)])
-def test_a_party_away_for_longer_than_the_grace_must_press_start_again(side: str, other: str) -> None:
-    paused, _ = due(away(live(), side, T0 + 1000), T0 + 1000 + POLICY.grace_ms)
-    assert (paused.status, paused.talked_ms) == (Status.CLAIMED, 1000 + POLICY.grace_ms)
-    assert paused.parties[side].started_ms is None
-    assert paused.parties[other].started_ms is not None
-
-
-def test_a_party_back_within_the_grace_need_not_press_start_again() -> None:
-    visit = does(away(live(), PATIENTS_SIDE), c.Enter("c_2", "w2"), PATIENT, T0 + POLICY.grace_ms - 1)
-    assert next_deadline_ms(visit, POLICY) is None
-    assert due(visit, T0 + POLICY.away_expiry_ms) == (visit, None)
-
-
-def test_a_visit_whose_claimant_stays_away_returns_on_top_with_its_presses_cleared() -> None:
-    visit, event = due(away(live(), PROVIDER), T0 + POLICY.return_grace_ms)
-    assert (event, visit.status, visit.arrived_ms, visit.claimant) == ("returned", Status.QUEUED, T0, None)
-    assert visit.parties[PATIENTS_SIDE].started_ms is None
-
-
-def test_only_the_server_may_send_due() -> None:
-    for actor in (PATIENT, CLAIMANT, ADMIN):
-        assert refused(away(queued(), PATIENTS_SIDE), c.Due(), actor, T0 * 2).code == "not_allowed"
 
 
 # --- the tables themselves
