@@ -1,1 +1,1 @@
-function o(e,t,c=document){let n=c.querySelector(e);if(n instanceof t)return n;throw new TypeError(`There is no ${t.name} ${e} on this page.`)}var r=o("#print",HTMLButtonElement);r.hidden=!1;r.addEventListener("click",()=>print());
+function o(e,t,a=document){let n=a.querySelector(e);if(n instanceof t)return n;throw new TypeError(`There is no ${t.name} ${e} on this page.`)}var r=o("#print",HTMLButtonElement);r.hidden=!1;r.addEventListener("click",()=>print());
