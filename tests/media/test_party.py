@@ -55,7 +55,7 @@ async def test_the_path_moves_back_to_a_proven_address_from_which_media_comes() 
             nonlocal number
             number += 1
             a.audio(number)
-            return endpoint.address == first.getsockname()
+            return bool(endpoint.address == first.getsockname())
 
         await until(moved)
         second.close()

@@ -134,8 +134,8 @@ class Looks:
             self.tick(begin_s + passed, loss)
 
 
-def test_a_receiver_whose_sound_suffers_is_paused_told_and_routed_anew() -> None:
-    line, a, b = pair()
+def test_a_receiver_whose_sound_suffers_is_paused_informed_and_routed_anew() -> None:
+    room, a, b = pair()
     looks = Looks(b)
     looks.passes(100, WEAK_S, SOUND_LOSS + 0.1)
     assert (looks.events, looks.rerouted) == ([PicturePaused(True)], 1)
@@ -145,7 +145,7 @@ def test_a_receiver_whose_sound_suffers_is_paused_told_and_routed_anew() -> None
     looks.passes(200, WAIT_S, 0.0)
     assert looks.events == [PicturePaused(True), PicturePaused(False)]
     assert [source.kind for source in a.route(b, True)] == ["video"], "begins with a keyframe"
-    assert line.counted() == {}
+    assert room.counted() == {}
 
 
 @pytest.mark.parametrize("what", ["big picture", "no sound", "no report", "closed gate"])
@@ -174,7 +174,7 @@ def test_a_picture_comes_back_where_the_sound_is_switched_off() -> None:
     assert looks.events == [PicturePaused(True), PicturePaused(False)]
 
 
-def test_the_sender_is_limited_as_long_as_its_receiver_is_paused_and_then_let_go() -> None:
+def test_the_sender_is_limited_as_long_as_its_receiver_is_paused_and_not_afterwards() -> None:
     _, a, b = pair()
     sender = Looks(a)
     sender.tick(100.0)
@@ -194,11 +194,11 @@ def test_the_sender_is_limited_as_long_as_its_receiver_is_paused_and_then_let_go
 
 
 def test_in_a_group_only_the_weak_receiver_loses_the_pictures() -> None:
-    line, a, to = three()
+    room, a, to = three()
     b = to[B].to
     looks = Looks(b)
     to[B].estimate.kbps = FLOOR_KBPS
-    line.reads((picture(10)[0], A))
+    room.reads((picture(10)[0], A))
     looks.passes(100, WEAK_S, 0.5)
     assert looks.events == [PicturePaused(True)]
     for subscription in a.subscribers.values():

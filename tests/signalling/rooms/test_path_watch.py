@@ -201,7 +201,7 @@ async def test_a_client_that_cannot_hold_a_call_is_reported_at_once_and_with_the
         assert {said["party"]: said["reason"] for said in told} == {"patient": "browser", "provider": None}
 
 
-async def test_a_party_whose_picture_is_paused_is_told_alone_and_again_after_it_was_away(
+async def test_a_party_whose_picture_is_paused_alone_gets_a_message_and_again_after_it_was_away(
     valkey: Redis,
 ) -> None:
     async with clinic(valkey, 1) as one:
