@@ -54,7 +54,7 @@ async def waiting(site: Site) -> list[Visit]:
 
 
 async def sent(count: int, *sites: Site) -> None:
-    """Look for requests on all workers at once until messages about so many were sent."""
+    """Look for requests on all workers at once until messages about this number of requests were sent."""
     total = 0
     async with asyncio.timeout(60):
         while total < count:

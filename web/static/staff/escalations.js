@@ -1,8 +1,8 @@
-/* Whom the server has written to because nobody had claimed a request, in words for its row. Pure. */
+/* The people to whom the server wrote about a request that nobody had claimed, in words for its row. Pure. */
 import { clock } from "../shared/format.js";
 import { t, tn } from "../shared/text.js";
 
-/** So many people are named; more are counted. */
+/** At most this many people are named; the others are counted. */
 const NAMED = 2;
 
 /**
