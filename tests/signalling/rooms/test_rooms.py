@@ -149,6 +149,7 @@ async def test_a_draining_workers_rooms_move_and_it_takes_no_new_ones(valkey: Re
         await join(provider, patient)
         await two.workers[0].drain()
         await two.workers[0].rooms._check()  # takes no lease back
+        assert await owner_of(valkey, patient) != two.workers[0].id
         for client in (their, provider):
             await client.expect("media.gone")
         assert await their.wait_closed() == 1001
