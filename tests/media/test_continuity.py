@@ -240,9 +240,7 @@ async def test_a_party_that_does_not_take_h264_is_never_sent_it() -> None:
         assert not b.of(H264.payload_type)
 
 
-async def test_a_receivers_reports_reach_the_sender_in_its_own_numbers_and_tell_the_server_of_the_path() -> (
-    None
-):
+async def test_a_receivers_reports_reach_the_sender_in_its_own_numbers_and_show_the_server_the_path() -> None:
     async with call() as (stage, _a, b):
         again = await stage.join("a")  # so that the numbers of both sides differ
         again.video(500, key=True)

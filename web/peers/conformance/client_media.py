@@ -1,6 +1,7 @@
 """The media of a client under test: a relay to connect to, and what the client does there.
 
-Knows one party, which joins again with each offer, and a witness, who receives what the client sends and sends nothing.
+Knows one party, which joins again with each offer, and an observer, which receives what the client sends and sends
+nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ AGAIN_S: Final = 3.0  # in s, from a request for a packet until it has come agai
 
 
 class ClientMedia:
-    """See the module. Used in this order: `offer`, `accept`, `settled` until it is true, `decide`, `close`."""
+    """The media of the client. Call in this order: `offer`, `accept`, `settled` until true, `decide`, `close`."""
 
     def __init__(self, judge: Judge, relay: Relay) -> None:
         self.answered = False
@@ -32,7 +33,7 @@ class ClientMedia:
         self._connected_s: float | None = None
         self._checks = 0  # the number of checks before the consent time begins
         self._consents = False
-        self._witness: RawPeer | None = None
+        self._observer: RawPeer | None = None
         self._asked: dict[Kind, tuple[float, int]] = {}  # when, and how many packets had come again before
 
     def offer(self) -> str:
@@ -41,21 +42,21 @@ class ClientMedia:
         self._asked.clear()
         room = self._relay.room("conformance")
         self._party = room.join("client", self._take)
-        if self._witness is None:
-            self._witness = RawPeer(self._relay.binding)
-            self._witness.takes_red = True
-            self._witness.on_rtp = self._receive
-            asyncio.get_running_loop().add_reader(self._witness.udp.fileno(), self._witness.readable)
-            witness = room.join("witness", lambda _: None)
-            witness.accept(self._witness.answer(witness.offer()))
+        if self._observer is None:
+            self._observer = RawPeer(self._relay.binding)
+            self._observer.takes_red = True
+            self._observer.on_rtp = self._receive
+            asyncio.get_running_loop().add_reader(self._observer.udp.fileno(), self._observer.readable)
+            observer = room.join("observer", lambda _: None)
+            observer.accept(self._observer.answer(observer.offer()))
             room.set_gate(True)
         return self._party.offer()
 
     def close(self) -> None:
-        """Close the witness's socket."""
-        if self._witness is not None:
-            asyncio.get_running_loop().remove_reader(self._witness.udp.fileno())
-            self._witness.close()
+        """Close the observer's socket."""
+        if self._observer is not None:
+            asyncio.get_running_loop().remove_reader(self._observer.udp.fileno())
+            self._observer.close()
 
     def accept(self, sdp: str) -> None:
         """Take the client's answer to the newest offer."""
@@ -75,8 +76,8 @@ class ClientMedia:
     def settled(self) -> bool:
         """Return True if there is nothing more to wait for."""
         now_s = time.monotonic()
-        if self._witness is not None:
-            self._witness.tick(now_s)
+        if self._observer is not None:
+            self._observer.tick(now_s)
         if self._connected_s is None or self._party is None:
             return now_s - self._answered_s > CONNECT_S
         checks = self._party.endpoint.path.checks
@@ -121,7 +122,7 @@ class ClientMedia:
             source = endpoint.current.get(kind)
             if kind not in endpoint.mends or kind in self._asked or source is None or not source.settled:
                 continue
-            assert source.sink is not None  # as the witness is there
+            assert source.sink is not None  # as the observer is there
             self._asked[kind] = now_s, self._repeated(kind)
             newest = source.own_number(source.sink.sequence)
             self._relay.forwarder.mender.miss(endpoint, source, newest + 1, 1, now_s)

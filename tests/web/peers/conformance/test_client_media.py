@@ -143,7 +143,7 @@ async def is_judged(media: ClientMedia, client: Talks, *, malformed: bool = Fals
         nonlocal red_seen
         client.check()
         client.talk(malformed)
-        red_seen += media._witness is not None and media._witness.received > 0
+        red_seen += media._observer is not None and media._observer.received > 0
         return media.settled() and bool(media._asked) and red_seen > 20
 
     await until(settled)
@@ -159,7 +159,7 @@ async def test_a_client_that_keeps_what_it_sends_and_whose_red_is_right_follows_
         assert {"framing", "red", "nack"} <= judge.seen
 
 
-async def test_a_client_that_promises_to_send_again_and_does_not_is_told(
+async def test_a_client_that_promises_to_send_again_and_does_not_is_at_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(client_media, "AGAIN_S", 0.2)
@@ -170,7 +170,7 @@ async def test_a_client_that_promises_to_send_again_and_does_not_is_told(
         assert "framing" not in judge.seen, "it used no TCP"
 
 
-async def test_a_client_whose_red_is_malformed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_whose_red_is_malformed_is_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     async with talking(monkeypatch) as (judge, media, client):
         for _ in range(30):
             client.talk()
@@ -181,7 +181,7 @@ async def test_a_client_whose_red_is_malformed_is_told(monkeypatch: pytest.Monke
         await until(lambda: "red" in judge.faults)
 
 
-async def test_a_client_that_breaks_the_framing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_breaks_the_framing_is_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     async with talking(monkeypatch, "tcp") as (judge, media, client):
         await is_judged(media, client)
         client.send(bytes(2000))
