@@ -63,7 +63,7 @@ BESIDES: dict[str, str] = {
     "signalling/topics/chat": CLINIC,
     "signalling/topics/queue": f"signalling/test_hub signalling/topics/test_rights {CLINIC}",
     "signalling/topics/sessions_list": f"signalling/topics/test_rights {CLINIC}",
-    "signalling/topics/topics": f"signalling/topics/test_rights {CLINIC}",
+    "signalling/topics/topics": f"signalling/topics/test_bell signalling/topics/test_rights {CLINIC}",
     f"{VISIT}commands": f"{VISIT}test_rules",
     f"{VISIT}effects": f"{VISIT}test_rules {VISIT}test_matrix {VISIT}test_rules_properties",
     f"{VISIT}rules": f"{VISIT}test_matrix {VISIT}test_replay",
