@@ -148,13 +148,21 @@ async def test_a_draining_workers_rooms_move_and_it_takes_no_new_ones(valkey: Re
         await join(their, patient)
         await join(provider, patient)
         await two.workers[0].drain()
-        await two.workers[0].rooms._check()  # takes no lease back
-        assert await owner_of(valkey, patient) != two.workers[0].id
         for client in (their, provider):
             await client.expect("media.gone")
         assert await their.wait_closed() == 1001
         assert (await join(provider, patient))["fresh"]
         assert await owner_of(valkey, patient) == two.workers[1].id
+
+
+async def test_a_worker_that_has_given_its_rooms_back_takes_no_lease_again(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        patient, their, _ = await both(one, 0, 0)
+        await join(their, patient)
+        rooms = one.workers[0].rooms
+        await rooms.drain()
+        await rooms._check()
+        assert await owner_of(valkey, patient) is None
 
 
 async def test_a_claim_whose_worker_died_before_it_sent_a_message_pulls_the_patient_in_all_the_same(
