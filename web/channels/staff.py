@@ -40,7 +40,7 @@ async def _by_text(app: web.Application, organisation: str, accounts: Sequence[A
 
 
 async def _by_push(app: web.Application, organisation: str, accounts: Sequence[Account]) -> frozenset[str]:
-    """A person who has added a device in their preferences has chosen notifications."""
+    """Return those who have added a device in their preferences: this chooses notifications."""
     found = await app[PUSH].staff.owners(organisation, [account.id for account in accounts])
     return frozenset(found)
 
