@@ -339,8 +339,9 @@ class Service:
         Called periodically by every worker.
         """
         organisation = mirror.organisation
-        policy = (await self.organisation(organisation)).policy
-        if watched(mirror.watch, mirror.visits, policy, self.clock_ms()) == mirror.watch:
+        known = await self.organisation(organisation)
+        areas = known.area_names
+        if watched(mirror.watch, mirror.visits, known.policy, self.clock_ms(), areas) == mirror.watch:
             return
         # Write it again from the newest settings: a worker with an older copy must not undo the change of
         # another.
@@ -349,7 +350,7 @@ class Service:
         before = held or Watch()
         if settings is None or before.version != mirror.watch.version:
             return  # this mirror is behind: the next sweep is soon
-        after = watched(before, mirror.visits, settings.policy, now_ms)
+        after = watched(before, mirror.visits, settings.policy, now_ms, settings.area_names)
         if after == before:
             return
         after = replace(after, version=before.version + 1)

@@ -113,6 +113,11 @@ class OpenVisits(Mapping[str, Visit]):
         """Return the number of patients that wait in an area."""
         return len(self._lines.get((area, False), ()))
 
+    def first_in(self, area: str) -> Visit | None:
+        """Return the visit that has waited longest in an area; None if nobody waits there."""
+        line = self._lines.get((area, False))
+        return self._visits[line[0][-1]] if line else None
+
     @property
     def taken(self) -> ValuesView[Visit]:
         """The visits that are claimed or live."""

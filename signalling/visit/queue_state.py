@@ -24,7 +24,7 @@ class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the queue as a whole: the rules that the pages have, and the alerts that are given.
 
-    `alerts`: kinds of `queue_watch.py`.
+    `alerts`: kinds of `queue_watch.py`, each of all patients, or with "/" and the id of a waiting area.
     """
 
     id: str = "queue"

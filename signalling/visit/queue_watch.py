@@ -6,8 +6,8 @@ given once: again only after the queue was below its limit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -35,34 +35,67 @@ def rules_of(policy: Policy) -> QueueRules:
     )
 
 
-def watched(watch: Watch, visits: OpenVisits, policy: Policy, now_ms: int) -> Watch:
-    """Return the watch as it has to be now; the same if nothing has changed."""
-    first = visits.first
-    waits_ms = 0 if first is None else now_ms - first.arrived_ms
+def watched(
+    watch: Watch, visits: OpenVisits, policy: Policy, now_ms: int, areas: Iterable[str] = ()
+) -> Watch:
+    """Return the watch as it has to be now, for a clinic with these waiting areas; the same if nothing has changed."""
+    alerts = (alert for area in ("", *areas) for alert in _alerts(_line(visits, area), area, policy, now_ms))
+    return replace(watch, rules=rules_of(policy), alerts=tuple(alerts))
+
+
+class Line(NamedTuple):
+    """The patients who wait for the same staff: how many, and the one who has waited longest."""
+
+    waiting: int
+    first: Visit | None
+
+
+def _line(visits: OpenVisits, area: str) -> Line:
+    """Return the line of the staff of an area, with the patients of no area; of all patients for ""."""
+    if not area:
+        return Line(visits.waiting, visits.first)
+    firsts = [first for one in (area, "") if (first := visits.first_in(one)) is not None]
+    first = min(firsts, key=lambda visit: visit.arrived_ms, default=None)
+    return Line(visits.waiting_in(area) + visits.waiting_in(""), first)
+
+
+def _alerts(line: Line, area: str, policy: Policy, now_ms: int) -> list[str]:
+    waits_ms = 0 if line.first is None else now_ms - line.first.arrived_ms
     over = {
-        MANY: 0 < policy.alert_waiting < visits.waiting,
+        MANY: 0 < policy.alert_waiting < line.waiting,
         LONG: 0 < policy.alert_wait_ms < waits_ms,
     }
-    return replace(watch, rules=rules_of(policy), alerts=tuple(kind for kind in over if over[kind]))
+    return [f"{kind}/{area}" if area else kind for kind in over if over[kind]]
 
 
 def notices(
     before: Watch, after: Watch, visits: OpenVisits, staff: Mapping[str, Staff], now_ms: int, notice_id: str
 ) -> list[tuple[str, Notice]]:
-    """Return (person, notice) for each alert that was not given before: to all who are on call, and to admins."""
-    people = sorted(one.id for one in staff.values() if one.on_call or one.role is Role.ADMIN)
+    """Return (person, notice) for each alert that was not given before.
+
+    An alert of an area is for those on call who work there and not in all areas; others on call, and all admins, get
+    the alert of all patients.
+    """
     return [
-        (person, _notice(kind, visits, now_ms, f"{notice_id}-{kind}"))
-        for kind in after.alerts
-        if kind not in before.alerts
-        for person in people
+        (person.id, _notice(kind, _line(visits, area), now_ms, f"{notice_id}-{alert.replace('/', '-')}"))
+        for alert in after.alerts
+        if alert not in before.alerts
+        for kind, _, area in [alert.partition("/")]
+        for person in sorted(staff.values(), key=lambda one: one.id)
+        if _concerns(person, area)
     ]
 
 
-def _notice(kind: str, visits: OpenVisits, now_ms: int, notice_id: str) -> Notice:
-    first: Visit | None = visits.first if kind in WITH_A_VISIT else None
+def _concerns(person: Staff, area: str) -> bool:
+    if person.role is Role.ADMIN:
+        return not area
+    return person.on_call and (area in person.areas if area else not person.areas)
+
+
+def _notice(kind: str, line: Line, now_ms: int, notice_id: str) -> Notice:
+    first = line.first if kind in WITH_A_VISIT else None
     if first is None:
-        return Notice(id=notice_id, kind=kind, at_ms=now_ms, count=visits.waiting)
+        return Notice(id=notice_id, kind=kind, at_ms=now_ms, count=line.waiting)
     return Notice(
         id=notice_id,
         kind=kind,

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from signalling.visit.open_visits import OpenVisits
 from signalling.visit.queue_state import QueueRules, Watch
 from signalling.visit.queue_watch import notices, watched
-from signalling.visit.record import Notice, Policy, Staff
+from signalling.visit.record import Notice, Policy, Role, Staff
 from signalling.visit.urgency import Urgency
+from signalling.visit.waiting_area import Area
 from tests.signalling.visits import STAFF, T0, queued
 
 MINUTE_MS = 60_000
@@ -82,3 +83,62 @@ def test_as_6_5_04_those_on_call_and_admins_are_notified_once_of_each_crossing()
         count=31,
     )
     assert recipients_of(full, both) == [("ray", long), ("zoe", long)]
+
+
+def lines(**waiting: int) -> OpenVisits:
+    """Return this number of patients in each area (`none`: of no area); all have waited since T0."""
+    return OpenVisits(
+        replace(queued(), id=f"v_{area}_{n}", number=n, area=None if area == "none" else Area(area, area))
+        for area, count in waiting.items()
+        for n in range(count)
+    )
+
+
+def test_f39_an_alert_counts_the_line_of_each_area_with_the_patients_of_no_area() -> None:
+    policy, areas = Policy(alert_waiting=2), ("dental", "skin")
+    few = watched(Watch(), lines(dental=2), policy, T0, areas)
+    one = watched(Watch(), lines(dental=2, skin=1, none=1), policy, T0, areas)
+    both = watched(Watch(), lines(dental=3, skin=3), policy, T0, areas)
+    assert few.alerts == ()
+    assert one.alerts == ("queue_many", "queue_many/dental")
+    assert both.alerts == ("queue_many", "queue_many/dental", "queue_many/skin")
+    assert watched(Watch(), OpenVisits(), policy, T0, areas).alerts == ()
+
+
+def test_f39_the_longest_wait_of_an_area_is_that_of_its_own_line_or_of_no_area() -> None:
+    policy, areas = Policy(alert_wait_ms=MINUTE_MS), ("dental", "skin")
+    late = replace(queued(), id="v_late", arrived_ms=T0 + MINUTE_MS, area=Area("dental", "Dental"))
+    now_ms = T0 + 2 * MINUTE_MS
+    visits = OpenVisits([late, *lines(skin=1).values()])
+    assert watched(Watch(), visits, policy, now_ms, areas).alerts == ("queue_long", "queue_long/skin")
+    visits.put(next(iter(lines(none=1).values())))
+    assert watched(Watch(), visits, policy, now_ms, areas).alerts == (
+        "queue_long",
+        "queue_long/dental",
+        "queue_long/skin",
+    )
+
+
+def test_f39_an_alert_of_an_area_is_for_its_staff_and_that_of_all_for_all_others() -> None:
+    def member(name: str, *areas: str, on_call: bool = True, role: Role = Role.PROVIDER) -> Staff:
+        return Staff(id=name, name=name, role=role, on_call=on_call, areas=areas)
+
+    people = (
+        member("ann", "dental"),
+        member("bob", "skin"),
+        member("cy"),
+        member("dan", "dental", on_call=False),
+        member("zoe", "dental", on_call=False, role=Role.ADMIN),
+    )
+    after = Watch(alerts=("queue_many", "queue_many/dental", "queue_long/dental"))
+    visits, staff = lines(dental=3, skin=1), {one.id: one for one in people}
+    found = [
+        (person, notice.kind, notice.count)
+        for person, notice in notices(Watch(), after, visits, staff, T0 + 5 * MINUTE_MS, "n_1")
+    ]
+    assert found == [
+        ("cy", "queue_many", 4),
+        ("zoe", "queue_many", 4),
+        ("ann", "queue_many", 3),
+        ("ann", "queue_long", 5),
+    ]

@@ -2,16 +2,20 @@
 import { t } from "../shared/text.js";
 
 /**
- * A sentence for each limit that is passed.
+ * A sentence for each limit that is passed. Staff of some areas count the line of each, with the rows of no
+ * area, and read about the longest.
  *
  * @param {Protocol.Row[]} rows all who wait
  * @param {Protocol.QueueLimits} limits
  * @param {number} now_ms
+ * @param {string[]} [areas] where this person works; empty: everywhere
  */
-export function overLimits(rows, { alert_waiting, alert_wait_ms }, now_ms) {
+export function overLimits(rows, { alert_waiting, alert_wait_ms }, now_ms, areas = []) {
   const sentences = [];
-  if (alert_waiting && rows.length > alert_waiting)
-    sentences.push(t("{n} patients are waiting, more than {most}.", { n: rows.length, most: alert_waiting }));
+  const lines = areas.map((id) => rows.filter(({ area }) => !area || area.id === id).length);
+  const waiting = areas.length ? Math.max(...lines) : rows.length;
+  if (alert_waiting && waiting > alert_waiting)
+    sentences.push(t("{n} patients are waiting, more than {most}.", { n: waiting, most: alert_waiting }));
   const longest_ms = Math.max(0, ...rows.map(({ arrived_ms }) => now_ms - arrived_ms));
   if (alert_wait_ms && longest_ms > alert_wait_ms)
     sentences.push(

@@ -349,6 +349,9 @@ const inOrderWords = ({ urgent_first }) =>
   urgent_first ? t("Patients, most urgent first") : t("Patients, longest waiting first");
 
 /** @param {ListView} view */
+const ownAreas = ({ me, staff }) => (me.role === "admin" ? [] : (staff.get(me.id)?.areas ?? []));
+
+/** @param {ListView} view */
 export function requestsTab(view) {
   const found = new Set(view.rows);
   return html`${
@@ -362,9 +365,12 @@ export function requestsTab(view) {
       : nothing
   }
     ${view.loaded ? nothing : html`<p class="quiet">${t("Opening the list…")}</p>`}
-    <div class="over-limits" role="status">${overLimits(view.all, view.limits, view.now_ms).map(
-      (said) => html`<p class="notice red">${said}</p>`,
-    )}</div>
+    <div class="over-limits" role="status">${overLimits(
+      view.all,
+      view.limits,
+      view.now_ms,
+      ownAreas(view),
+    ).map((said) => html`<p class="notice red">${said}</p>`)}</div>
     ${view.loaded && !view.all.length ? empty(view) : siftFields(view)}
     <ul
       role="list"

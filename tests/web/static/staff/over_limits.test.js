@@ -15,3 +15,13 @@ test("as 6.5 04: each limit of the clinic that is passed is said above the list,
   ]);
   assert.deepEqual(overLimits([], /** @type {any} */ ({ alert_waiting: 1, alert_wait_ms: 1 }), 1e12), []);
 });
+
+test("f39: staff of some areas read about the longest line of theirs", () => {
+  const places = ["a", "a", "b", "b", "b", null];
+  const waiting = /** @type {any[]} */ (places.map((id) => ({ arrived_ms: 0, area: id && { id } })));
+  const limits = /** @type {any} */ ({ alert_waiting: 3, alert_wait_ms: 0 });
+  const read = (/** @type {string[]} */ areas) => overLimits(waiting, limits, 0, areas);
+  assert.deepEqual(read(["a"]), [], "three: two of theirs and one of no area");
+  assert.deepEqual(read(["a", "b"]), ["4 patients are waiting, more than 3."]);
+  assert.deepEqual(read([]), ["6 patients are waiting, more than 3."]);
+});
