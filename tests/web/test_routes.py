@@ -163,6 +163,8 @@ POST   A/visits/{visit}/link     nobody (but the key that opened it)
 POST   A/visits/{visit}/withdraw nobody (but the key that opened it)
 POST   A/visits/{visit}/assign   key:staff
 POST   A/visits/{visit}/unassign key:staff
+POST   A/visits/{visit}/urgency  key:staff
+POST   A/visits/{visit}/move     key:staff
 POST   A/visits/{visit}/decline  key:staff
 GET    A/queue                   key:read
 GET    A/wait                    key:read, key:open, key:staff

@@ -1,4 +1,4 @@
-"""The API operations about visits: open, show, withdraw, assign, decline; the queue, the wait, the staff.
+"""The API operations about visits: open, show, withdraw, assign, sort, decline; the queue, the wait, the staff.
 
 Knows the command and the actor of each. The rules of a visit are defined in signalling. Opening accepts an
 Idempotency-Key: if the same request is sent again because its answer was lost, it opens no second visit.
@@ -36,8 +36,7 @@ REMEMBERED_MS = 24 * 3_600_000
 async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
     """Open a visit, and make the link for its patient."""
     information = _information(call, body.patient)
-    if body.area and body.area not in call.organisation.area_names:
-        raise ProblemError("invalid", errors=(FieldProblem(field="area", problem="There is no such area."),))
+    _check_area(call, body.area)
     inside = call.organisation.within(body.area)
     why = (await availability(call.service, inside, body.area)).why
     if why is not None:
@@ -46,6 +45,12 @@ async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
     actor = call.facility(" ".join(body.facility.split()) or call.key.label)
     visit = await open_once(call.service, actor, information, visit_id, area=body.area)
     return t.Opened(visit=await shown(call, visit), link=await _link(call, visit))
+
+
+def _check_area(call: Call, area: str) -> None:
+    """Raise ProblemError if this is neither "" nor the id of a waiting area."""
+    if area and area not in call.organisation.area_names:
+        raise ProblemError("invalid", errors=(FieldProblem(field="area", problem="There is no such area."),))
 
 
 def _information(call: Call, patient: t.Patient) -> PatientInformation:
@@ -117,6 +122,17 @@ async def assign(call: Call, body: t.Assign) -> t.Visit:
 async def unassign(call: Call, _: None) -> t.Visit:
     """Take an assignment back."""
     return await _command(call, call.admin, c.Unassign())
+
+
+async def set_urgency(call: Call, body: t.SetUrgency) -> t.Visit:
+    """Set how urgent a request is."""
+    return await _command(call, call.admin, c.SetUrgency(body.level))
+
+
+async def move(call: Call, body: t.Move) -> t.Visit:
+    """Move a request to another waiting area, or to none."""
+    _check_area(call, body.area)
+    return await _command(call, call.admin, c.Move(body.area))
 
 
 async def decline(call: Call, body: t.Decline) -> t.Visit:

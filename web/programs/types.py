@@ -82,6 +82,18 @@ class Assign(Given, frozen=True, kw_only=True):
     to: Annotated[str, Meta(pattern=f"^{STAFF_ID}$", description="The id of somebody who is on call.")]
 
 
+class SetUrgency(Given, frozen=True, kw_only=True):
+    """How urgent a request is. Set again to undo."""
+
+    level: Urgency
+
+
+class Move(Given, frozen=True, kw_only=True):
+    """The waiting area to which a request goes; the patient keeps the wait, and is told."""
+
+    area: Annotated[str, Meta(max_length=40, description="The id of the area; empty for none of them.")]
+
+
 class Decline(Given, frozen=True, kw_only=True):
     """The decision to decline a request."""
 
@@ -153,6 +165,8 @@ class Visit(Shown, frozen=True, kw_only=True):
     claimant: PersonShown | None
     reason: str | None
     tags: Annotated[tuple[str, ...], Meta(description="The tags that staff have set.")]
+    urgency: Urgency
+    area: AreaShown | None
     place: int | None
     wait: Range | None
 

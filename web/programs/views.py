@@ -13,6 +13,11 @@ def person(of: r.Person | None) -> t.PersonShown | None:
     return None if of is None else t.PersonShown(id=of.id, name=of.name)
 
 
+def area(of: r.Visit) -> t.AreaShown | None:
+    """Return the view of a visit's waiting area; None if it is in none."""
+    return None if of.area is None else t.AreaShown(id=of.area.id, name=of.area.name)
+
+
 def wait(range_ms: tuple[int, int] | None) -> t.Range | None:
     """Return the view of an expected wait (low, high); None if there is none."""
     return None if range_ms is None else t.Range(low_ms=range_ms[0], high_ms=range_ms[1])
@@ -34,6 +39,8 @@ def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None
         claimant=person(of.claimant),
         reason=of.reason,
         tags=of.tags,
+        urgency=of.urgency,
+        area=area(of),
         place=place,
         wait=expected,
     )
@@ -67,7 +74,7 @@ def row(of: r.Visit, place: int) -> t.QueueRow:
         urgency=of.urgency,
         urgency_by=person(of.triage.by) if of.triage is not None else None,
         urgency_answer=of.triage.answer if of.triage is not None else "",
-        area=None if of.area is None else t.AreaShown(id=of.area.id, name=of.area.name),
+        area=area(of),
         answered_ms=of.answered_ms,
         escalations=tuple(
             t.EscalationShown(name=one.name, at_ms=one.at_ms, reached=one.reached) for one in of.escalations

@@ -8,9 +8,11 @@ from aiohttp import ClientWebSocketResponse
 from redis.asyncio import Redis
 
 from tests.web.api.client import ALL, PATIENT, Program, program, stranger
+from tests.web.audit.test_noting import entries_of
 from tests.web.site import ADMIN, OSEI, Site
 from web.api.operations import OPERATIONS
 from web.keys import API_KEYS
+from web.organisations.settings import Area
 from web.programs import keys
 
 
@@ -157,6 +159,32 @@ async def test_a_program_assigns_and_takes_it_back_and_the_assignees_bell_rings(
     _, state = await office.call("POST", f"/visits/{visit}/unassign")
     assert state["assignee"] is None
     assert await office.code("POST", f"/visits/{visit}/assign", {"to": "u_nobody"}) == (404, "not_found")
+
+
+async def test_f38_f39_a_program_sets_the_urgency_and_moves_a_request_between_areas(site: Site) -> None:
+    await site.change(areas=(Area(id="mind", name="Mind"),))
+    office = await program(site)
+    visit = (await office.open())["visit"]["id"]
+    at = f"/visits/{visit}"
+    status, state = await office.call("POST", f"{at}/urgency", {"level": "urgent"})
+    assert (status, state["urgency"], state["area"]) == (200, "urgent", None)
+    status, state = await office.call("POST", f"{at}/move", {"area": "mind"})
+    assert (status, state["area"]) == (200, {"id": "mind", "name": "Mind"})
+    [row] = (await office.call("GET", "/queue"))[1]["patients"]
+    assert (row["urgency"], row["urgency_by"]["name"], row["area"]["id"]) == (
+        "urgent",
+        "Front office",
+        "mind",
+    )
+    assert (await office.call("POST", f"{at}/move", {"area": ""}))[1]["area"] is None
+    status, problem = await office.call("POST", f"{at}/move", {"area": "gone"})
+    assert (status, problem["errors"][0]["field"]) == (422, "area")
+    assert await office.code("POST", f"{at}/urgency", {"level": "dire"}) == (422, "invalid")
+    await office.call("POST", f"{at}/withdraw")
+    for act, body in (("urgency", {"level": "routine"}), ("move", {"area": "mind"})):
+        assert await office.code("POST", f"{at}/{act}", body) == (409, "wrong_status")
+    acts = [what for _, what, about in await entries_of(site) if about == visit]
+    assert acts == ["visit.opened", "visit.urgency_set", "visit.moved", "visit.moved", "visit.withdrawn"]
 
 
 async def test_staff_who_are_off_call_cannot_be_assigned(site: Site) -> None:
