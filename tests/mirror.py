@@ -135,6 +135,7 @@ BESIDES |= {
     f"{PAGES}setup/policy_form": f"{PAGES}setup/test_frame web/organisations/test_settings",
     f"{PAGES}setup/routes": "web/test_routes",
     f"{PAGES}setup/texts": "web/channels/test_texts",
+    f"{PAGES}setup/unreached": "web/pages/setup/test_mail web/channels/test_texts",
     f"{PAGES}staff/frame": "web/test_pages",
     f"{PAGES}staff/password": "web/identity/test_passwords",
     f"{PAGES}staff/reports": "web/reports/test_reports",

@@ -105,9 +105,9 @@ PLAIN: dict[str, str] = {
     "setup/frame.html": "label, heading, change.label, text",
     "setup/guide.html": "loop.index, kind_words[row.kind], label, row.version, row.steps",
     "setup/links.html": "link.label, link.help",
-    "setup/mail.html": "row.at, row.about",
     "setup/overview.html": '"✓" if step.done else loop.index, step.label, step.help',
-    "setup/parts.html": 'errors[name], name, help, label, unit, day_names[day], label or _("Save")',
+    "setup/parts.html": 'errors[name], name, help, label, unit, day_names[day], label or _("Save"), row.at, '
+    "row.about",
     "setup/rota.html": "at, notes[key]",
     "setup/texts.html": "result",
     "setup/people.html": 'errors[name], id, name, label, form.states|join(", "), row.role, '

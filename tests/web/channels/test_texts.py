@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from signalling.store import jobs as queues
 from signalling.store import keys
+from signalling.store.jobs import Taken, new_job
 from signalling.visit.commands import Claim
 from signalling.visit.record import Actor, Role
 from tests.web.pages.setup.desk import desk
@@ -20,7 +21,8 @@ from tests.web.site import FORM, Site, settings_for
 from web import jobs
 from web.channels import texts
 from web.channels.text_service import Service
-from web.keys import SERVICE, TEXT_SERVICES
+from web.errors import PermanentJobError
+from web.keys import HANDLERS, JOB_QUEUES, SERVICE, TEXT_SERVICES
 
 ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.ADMIN)
 PAGE = "/demo/staff/setup/texts"
@@ -119,6 +121,24 @@ async def test_the_set_up_keeps_a_service_encrypted_says_what_is_wrong_and_tries
     assert "it must be on the internet" in await answer(do="try", phone="(512) 555-0142")
     await answer(do="remove")
     assert await site.app[TEXT_SERVICES].get("demo") is None
+
+
+async def _lost(_: str, __: Taken) -> bool:
+    raise PermanentJobError("lost")
+
+
+async def test_f20_the_page_names_whom_a_text_message_did_not_reach(site: Site) -> None:
+    robin, ana = (await desk(site)).person, site.person()
+    await site.app[TEXT_SERVICES].put("demo", Service("json://127.0.0.1/{phone}", "Robin Hale", 1))
+    assert "Not delivered" not in await (await robin.get(PAGE)).text()
+    await ana.ask_for_a_visit(name="محمد علي")
+    [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits
+    site.app[HANDLERS]["text"] = _lost
+    await site.app[JOB_QUEUES]["text"].add("demo", new_job("text", {"message": "turn", "visit": visit}, 1))
+    async with asyncio.timeout(60):
+        while "Not delivered" not in (page := await (await robin.get(PAGE)).text()):
+            pass
+    assert f'A patient’s turn, <a href="/demo/staff/visits/{visit}"><bdi>محمد علي</bdi></a>' in page
 
 
 async def test_a_service_that_does_not_answer_in_time_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from msgspec.structs import replace
 
-from signalling.store.jobs import Job
-from web.appointments.words import moment
-from web.keys import DESK, JOBS, MAIL_QUEUE, SERVICE, SETTINGS
-from web.languages.i18n import N_, current, date_words, gettext, time_words
+from web.keys import JOBS, MAIL_QUEUE, SERVICE, SETTINGS
+from web.languages.i18n import N_, current, gettext
 from web.mail.carriers import where
 from web.mail.mail_queue import KIND
 from web.organisations.settings import Organisation, bounds
-from web.pages.setup.frame import Form, Parsed, Posted, admin, path_of, posted_to, save, show
+from web.pages.setup.frame import Form, Parsed, Posted, admin, path_of, posted_to, save, show, when
+from web.pages.setup.unreached import unreached
 from web.requests.mail_addresses import mail_address
 
 LONGEST = bounds(Organisation, "mail_sender").most
@@ -37,26 +36,6 @@ ADDRESSES: dict[str, Address] = {
         N_("Answers go to"), N_("Where somebody reads them. Empty: to the address that mails are from.")
     ),
 }
-
-
-SHOWN = 20
-"""The most mails that could not be delivered in the list."""
-ABOUT = {
-    "assigned": N_("Assignment"),
-    "booked": N_("Booked visit"),
-    "cancelled": N_("Cancelled visit"),
-    "claimed": N_("A patient’s turn"),
-    "closed": N_("Clinic closed"),
-    "declined": N_("Declined request"),
-    "invite": N_("Invitation"),
-    "moved": N_("Moved visit"),
-    "password": N_("New password"),
-    "phone": N_("Continue on another device"),
-    "reminder": N_("Reminder"),
-    "trial": N_("Test mail"),
-    "two_factor": N_("Two-factor sign-in"),
-}
-"""Mails by name, as the list calls them."""
 
 
 class MailSection:
@@ -115,7 +94,7 @@ async def _context(request: web.Request, organisation: Organisation) -> dict[str
     jobs = request.app[JOBS]
     waiting = [job for _, job in await jobs.waiting(organisation.id) if job.kind == KIND]
     given_up = [(at_ms, job) for at_ms, job in await jobs.dead(organisation.id) if job.kind == KIND]
-    last = _when(organisation, given_up[-1][0]) if given_up else ""
+    last = when(given_up[-1][0], organisation) if given_up else ""
     return {
         "addresses": ADDRESSES,
         "longest": dict.fromkeys(ADDRESSES, LONGEST),
@@ -123,42 +102,8 @@ async def _context(request: web.Request, organisation: Organisation) -> dict[str
         "files": not request.app[SETTINGS].mail.host,
         "waiting": len(waiting),
         "given_up": len(given_up),
-        "unreached": [await _unreached(request, organisation, *one) for one in given_up[: -SHOWN - 1 : -1]],
+        "unreached": await unreached(request, organisation, given_up),
         "last": last,
         "tried": "tried" in request.query,
         "try_path": path_of(organisation, "mail/try"),
     }
-
-
-class Unreached(NamedTuple):
-    """A mail that could not be delivered: its time, its subject, its recipient, and the page about it, if there is
-    one.
-    """
-
-    at: str
-    about: str
-    who: str
-    path: str
-
-
-async def _unreached(request: web.Request, organisation: Organisation, at_ms: int, job: Job) -> Unreached:
-    """Return the person whom a given-up mail did not reach: a patient by name, staff by address."""
-    payload, home = job.payload, f"/{organisation.id}/staff"
-    about, who, path = payload.get("mail", ""), "", ""
-    if "visit" in payload:
-        visit = await request.app[SERVICE].visit(organisation.id, payload["visit"])
-        if visit is not None:
-            who, path = visit.patient.name, f"{home}/visits/{visit.id}"
-    elif "appointment" in payload:
-        booked = await request.app[DESK].book.get(organisation.id, payload["appointment"])
-        if booked is not None:
-            day = moment(booked.starts_ms, organisation.timezone).date()
-            who, path = booked.patient.name, f"{home}/calendar?day={day.isoformat()}"
-    elif "letter" in payload:
-        about, who = payload["letter"]["name"], payload["letter"]["to"]
-    return Unreached(_when(organisation, at_ms), gettext(ABOUT.get(about, about)), who, path)
-
-
-def _when(organisation: Organisation, at_ms: int) -> str:
-    at = moment(at_ms, organisation.timezone)
-    return f"{date_words(at, 'medium')}, {time_words(at)}"

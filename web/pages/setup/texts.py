@@ -14,6 +14,7 @@ from web.keys import BREAKERS, JOBS, SERVICE, SETTINGS, TEXT_SERVICES, TEXTS
 from web.languages.i18n import N_, gettext
 from web.organisations.settings import Organisation
 from web.pages.setup.frame import admin, draw, path_of, posted_to, when
+from web.pages.setup.unreached import unreached
 
 NAME = "texts"
 NO_PHONE = N_("Write {phone} in the address, where the service expects the patient’s number.")
@@ -79,7 +80,9 @@ async def _draw(
     service = await request.app[TEXT_SERVICES].get(organisation.id)
     now_ms = request.app[SERVICE].clock_ms()
     paused = await request.app[BREAKERS].paused(organisation.id, KIND, now_ms)
-    given_up = [at_ms for at_ms, job in await request.app[JOBS].dead(organisation.id) if job.kind == KIND]
+    given_up = [
+        (at_ms, job) for at_ms, job in await request.app[JOBS].dead(organisation.id) if job.kind == KIND
+    ]
     context = {
         "form": {"url": "", "phone": "", **(form or {})},
         "errors": errors or {},
@@ -91,6 +94,7 @@ async def _draw(
         "paused": paused,
         "until": "" if paused is None else when(paused.until_ms, organisation),
         "given_up": len(given_up),
-        "last": when(given_up[-1], organisation) if given_up else "",
+        "last": when(given_up[-1][0], organisation) if given_up else "",
+        "unreached": await unreached(request, organisation, given_up),
     }
     return draw(request, organisation, NAME, "setup/texts.html", context, status)

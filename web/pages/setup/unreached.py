@@ -1,0 +1,68 @@
+"""Whom mails and text messages did not reach, for the set-up's pages about them: patients by name, staff by address."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiohttp import web
+
+from signalling.store.jobs import Job
+from web.appointments.words import moment
+from web.keys import DESK, SERVICE
+from web.languages.i18n import N_, gettext
+from web.organisations.settings import Organisation
+from web.pages.setup.frame import when
+
+SHOWN = 20
+"""The most messages in the list."""
+ABOUT = {
+    "assigned": N_("Assignment"),
+    "booked": N_("Booked visit"),
+    "cancelled": N_("Cancelled visit"),
+    "claimed": N_("A patient’s turn"),
+    "closed": N_("Clinic closed"),
+    "declined": N_("Declined request"),
+    "invite": N_("Invitation"),
+    "moved": N_("Moved visit"),
+    "password": N_("New password"),
+    "phone": N_("Continue on another device"),
+    "reminder": N_("Reminder"),
+    "trial": N_("Test mail"),
+    "turn": N_("A patient’s turn"),
+    "two_factor": N_("Two-factor sign-in"),
+}
+"""Mails and short messages by name, as the lists call them."""
+
+
+class Unreached(NamedTuple):
+    """A message that could not be delivered: its time, its subject, its recipient, and the page about it, if there is
+    one.
+    """
+
+    at: str
+    about: str
+    who: str
+    path: str
+
+
+async def unreached(
+    request: web.Request, organisation: Organisation, given_up: Sequence[tuple[int, Job]]
+) -> list[Unreached]:
+    """Return whom the newest given-up jobs (time in ms, job) did not reach, the newest first."""
+    return [await _unreached(request, organisation, *one) for one in given_up[: -SHOWN - 1 : -1]]
+
+
+async def _unreached(request: web.Request, organisation: Organisation, at_ms: int, job: Job) -> Unreached:
+    payload, home = job.payload, f"/{organisation.id}/staff"
+    about, who, path = payload.get("mail") or payload.get("message", ""), "", ""
+    if "visit" in payload:
+        visit = await request.app[SERVICE].visit(organisation.id, payload["visit"])
+        if visit is not None:
+            who, path = visit.patient.name, f"{home}/visits/{visit.id}"
+    elif "appointment" in payload:
+        booked = await request.app[DESK].book.get(organisation.id, payload["appointment"])
+        if booked is not None:
+            day = moment(booked.starts_ms, organisation.timezone).date()
+            who, path = booked.patient.name, f"{home}/calendar?day={day.isoformat()}"
+    elif "letter" in payload:
+        about, who = payload["letter"]["name"], payload["letter"]["to"]
+    return Unreached(when(at_ms, organisation), gettext(ABOUT.get(about, about)), who, path)
