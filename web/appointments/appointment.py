@@ -34,7 +34,8 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
     `wall` is the time that was agreed, in the organisation's time zone of then, `wall_zone`: the instant `starts_ms`
     follows from both by the rules of that zone, which governments change. `uid` names the calendar entry. All three are
-    "" in older records. `changed_ms`: when it was last moved or cancelled; 0 for never, and in older records.
+    "" in older records. `area`: the id of the waiting area in whose calendar it was booked, "" for none. `changed_ms`:
+    when it was last moved or cancelled; 0 for never, and in older records.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     wall: str = ""
     wall_zone: str = ""
     uid: str = ""
+    area: str = ""
     changed_ms: int = 0
 
     @property

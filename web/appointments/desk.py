@@ -75,10 +75,11 @@ class Desk:
         holder: str,
         language: str,
         zone: str,
+        area: str = "",
     ) -> Appointment:
         """Book a time and return the appointment. The same hold books once, however often it is sent.
 
-        Raises TimeTakenError.
+        `organisation`: its settings in the waiting area `area`. Raises TimeTakenError.
         """
         appointment_id = _appointment_id(organisation.id, hold)
         kept = await self.book.get(organisation.id, appointment_id)
@@ -98,6 +99,7 @@ class Desk:
             wall=wall_time(slot.starts_ms, organisation.timezone),
             wall_zone=organisation.timezone,
             uid=f"{appointment_id}@greenroom",
+            area=area,
         )
         jobs = self._letters.about(None, made, now_ms)
         try:
@@ -110,9 +112,9 @@ class Desk:
 
     async def move(self, organisation: Organisation, appointment_id: str, starts_ms: int) -> Appointment:
         """Move the appointment to another time and return it. Raises TimeTakenError, TooLateError and LookupError."""
-        slot = self._slot(organisation, starts_ms)
 
         def how(before: Appointment) -> Appointment:
+            slot = self._slot(organisation.within(before.area), starts_ms)
             if before.starts_ms == slot.starts_ms and before.status is rules.Status.BOOKED:
                 return before
             return rules.moved(before, slot, organisation.timezone, self.now_ms())
@@ -178,7 +180,10 @@ class Desk:
             raise TooLateError
         assert kept.visit is not None, "checked in"
         actor = patient_of(organisation.id, kept.visit, kept.patient.name)
-        return await open_once(self._service, actor, kept.patient, kept.visit, booked_ms=kept.starts_ms)
+        area = kept.area if kept.area in organisation.area_names else ""  # it may have been removed since
+        return await open_once(
+            self._service, actor, kept.patient, kept.visit, booked_ms=kept.starts_ms, area=area
+        )
 
     async def visit(self, appointment: Appointment) -> Visit | None:
         """Return the visit of the last check-in, or None."""

@@ -34,13 +34,17 @@ return 'added'
 
 
 class Facility(msgspec.Struct, frozen=True, kw_only=True):
-    """A facility; staff see its name in the queue's rows of the patients that it added."""
+    """A facility; staff see its name in the queue's rows of the patients that it added.
+
+    `area`: the id of the waiting area to which all its patients go; "" if the device asks for it.
+    """
 
     id: str
     name: str
     hash: str
     made_ms: int
     made_by: str
+    area: str = ""
 
 
 class Facilities:
@@ -51,8 +55,8 @@ class Facilities:
         self._data_key = key
         self._add: Any = redis.register_script(ADD)
 
-    async def add(self, organisation: str, name: str, by: str) -> Facility:
-        """Add a facility and return it. Raises `FacilityError`."""
+    async def add(self, organisation: str, name: str, by: str, area: str = "") -> Facility:
+        """Add a facility, with a waiting area of its own if `area` is not "", and return it. Raises `FacilityError`."""
         name = " ".join(name.split())
         if len(name) not in NAME:
             raise FacilityError(N_("Write a name of 1 to 100 characters."))
@@ -65,6 +69,7 @@ class Facilities:
                 hash=_hash(self._drawn(organisation, facility_id)),
                 made_ms=seconds * 1000 + micros // 1000,
                 made_by=by,
+                area=area,
             )
             args = [facility_id, msgspec.json.encode(facility), name.casefold(), MOST]
             answer = await self._add(

@@ -3,16 +3,19 @@ declined.
 """
 
 import asyncio
+from datetime import datetime
 
 import pytest
 from msgspec.structs import replace
 
 from signalling.visit.record import Policy, Status, Visit
-from tests.web.appointments.visitor import appointments, book, offered
-from tests.web.site import Person, Site
+from signalling.visit.waiting_area import Area as VisitArea
+from tests.web.appointments.visitor import CHICAGO, appointments, book, offered
+from tests.web.site import FORM, Person, Site
 from web.appointments.appointment import Appointment
 from web.appointments.slots import HOUR_MS, MINUTE_MS
 from web.keys import DESK, SERVICE
+from web.organisations.settings import Area
 
 
 async def at(site: Site, monkeypatch: pytest.MonkeyPatch, now_ms: int) -> None:
@@ -48,6 +51,48 @@ async def test_check_in_opens_the_visit_in_the_queue_marked_with_its_time(
     assert (await phone.get("/demo/visit")).status == 200
     assert "Return to your visit" in await (await phone.get(path)).text()
     assert (await phone.post(f"{path}/cancel")).status == 409
+
+
+MIND = Area(id="mind", name="Mind", hours=((("10:00", "11:00"),),) * 7)
+
+
+async def test_f39_a_booking_in_an_areas_calendar_keeps_to_its_hours_and_checks_in_there(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.change(areas=(MIND,))
+    ana = site.person()
+    times = await offered(ana, "/demo/mind")
+    assert {datetime.fromtimestamp(at_ms / 1000, CHICAGO).hour for at_ms in times} == {10}
+    elsewhere = next(at_ms for at_ms in await offered(ana) if at_ms not in times)
+    chosen, later = times[:2]
+    there = "/demo/appointments/hold?area=mind"
+    assert (await ana.post(there, {"starts": str(elsewhere)})).status == 409
+    assert (await ana.post(there, {"starts": str(chosen)})).status == 303
+    assert 'href="/demo/mind"' in await (await ana.get("/demo/appointments/new")).text()
+    path = (await ana.post("/demo/appointments/new", FORM)).headers["Location"]
+    (booked,) = await appointments(site)
+    assert booked.area == "mind"
+    assert (await ana.post(f"{path}/move", {"starts": str(elsewhere)})).status == 409
+    assert (await ana.post(f"{path}/move", {"starts": str(later)})).status == 303
+    await at(site, monkeypatch, later)
+    assert (await ana.post(f"{path}/check-in")).status == 303
+    (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
+    assert visit.area == VisitArea("mind", "Mind")
+
+
+async def test_f39_a_booking_whose_area_was_removed_checks_in_to_none(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.change(areas=(MIND,))
+    ana = site.person()
+    chosen = (await offered(ana, "/demo/mind"))[0]
+    await ana.post("/demo/appointments/hold?area=mind", {"starts": str(chosen)})
+    path = (await ana.post("/demo/appointments/new", FORM)).headers["Location"]
+    await site.change(areas=())
+    await at(site, monkeypatch, chosen)
+    assert (await ana.post(f"{path}/check-in")).status == 303
+    (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
+    assert visit.area is None
 
 
 async def test_a_booked_patient_comes_in_while_meet_now_is_closed(

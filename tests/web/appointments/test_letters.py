@@ -1,6 +1,7 @@
 """Tests the mails of a booked visit over HTTP: letters, calendar entries that replace each other, reminders."""
 
 import asyncio
+from datetime import datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -9,11 +10,16 @@ from typing import Any
 
 import icalendar
 import pytest
+from msgspec.structs import replace
 
-from tests.web.appointments.visitor import book, offered
+from tests.web.appointments.test_appointment import BOOKED, Noted
+from tests.web.appointments.visitor import CHICAGO, book, offered
 from tests.web.site import Site
+from web.appointments.letters import Promised, letter
 from web.appointments.slots import HOUR_MS
 from web.keys import ORGANISATIONS
+from web.mail.letters import written
+from web.organisations.demo import ORGANISATION
 
 
 async def mails(site: Site, count: int) -> list[EmailMessage]:
@@ -75,6 +81,22 @@ async def test_reminders_are_sent_24_hours_and_1_hour_before_and_only_for_the_cu
     assert {due for due, letter in letters.items() if letter} == {farther - 24 * HOUR_MS, farther - HOUR_MS}
     await ana.post(f"{path}/cancel")
     assert [await resolve(organisation, payload) for _, payload in reminders] == [None] * 4
+
+
+def test_f27_reminders_of_a_visit_after_midnight_name_the_day_of_the_visit() -> None:
+    starts_ms = round(datetime(2026, 12, 2, 0, 30, tzinfo=CHICAGO).timestamp() * 1000)
+    visit = replace(BOOKED, starts_ms=starts_ms, zone="America/Chicago", language="en")
+    entries = Promised(Noted()).about(None, visit, starts_ms - 48 * HOUR_MS)
+    reminders = [at_ms for at_ms, name in entries if name == b"reminder"]
+    due = [datetime.fromtimestamp(at_ms / 1000, CHICAGO) for at_ms in reminders]
+    assert [f"{at:%d %H:%M}" for at in due] == ["01 00:30", "01 23:30"], "the day before, both"
+    for at_ms, left in zip(reminders, ("24 hours", "60 minutes"), strict=True):
+        found = letter("reminder", visit, {}, ORGANISATION, url="", sender="", now_ms=at_ms)
+        mail = written(found, ORGANISATION, sender="a@b.example", origin="", message_id="<1@b>", now=due[0])
+        said = mail.get_body(("plain",)).get_content().replace("\u202f", " ")  # type: ignore[union-attr]
+        assert left in mail["Subject"]
+        assert "December 2, 2026" in said
+        assert "12:30 AM" in said
 
 
 async def test_the_calendar_entry_can_be_downloaded(site: Site) -> None:

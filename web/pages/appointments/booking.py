@@ -23,7 +23,7 @@ from web.languages.i18n import N_, current, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
 from web.pages.appointments.week import calendar_week
-from web.pages.patient.visit import form_context
+from web.pages.patient.visit import asked_area, form_context, hold_path, home
 from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
 from web.requests.security import neighbourhood, remote_of
@@ -51,6 +51,7 @@ async def choose(request: web.Request) -> web.Response:
 async def hold(request: web.Request) -> web.Response:
     """Answer POST /{organisation}/appointments/hold: hold this time for ten minutes, and redirect to the form."""
     organisation = await organisation_of(request)
+    area = asked_area(request, organisation)
     posted = await read_form(request)
     session = await sessions.get(request)
     before = _held(session, organisation)
@@ -58,12 +59,12 @@ async def hold(request: web.Request) -> web.Response:
     starts_ms = moment_of(posted.get("starts", ""))
     desk, zone = request.app[DESK], known_zone(posted.get("zone", ""))
     try:
-        until_ms = await desk.hold(organisation, starts_ms, name, _address(request))
+        until_ms = await desk.hold(organisation.within(area), starts_ms, name, _address(request))
     except TimeTakenError:
-        return await _week_page(request, organisation, gettext(TAKEN), status=409)
+        return await _week_page(request, organisation, gettext(TAKEN), area, status=409)
     except TooManyHoldsError:
-        return await _week_page(request, organisation, gettext(MANY), status=429)
-    held = {"id": name, "starts_ms": starts_ms, "until_ms": until_ms, "zone": zone}
+        return await _week_page(request, organisation, gettext(MANY), area, status=429)
+    held = {"id": name, "starts_ms": starts_ms, "until_ms": until_ms, "zone": zone, "area": area}
     session[hold_key(organisation.id)] = held
     raise web.HTTPSeeOther(f"/{organisation.id}/appointments/new")
 
@@ -100,13 +101,14 @@ async def book(request: web.Request) -> web.Response:
         if made is None:
             async with request.app[OPENINGS].booking(request, organisation.id, found.email):
                 made = await desk.make(
-                    organisation,
+                    organisation.within(held["area"]),
                     chosen_ms,
                     found,
                     hold=held["id"],
                     holder=_address(request),
                     language=current(),
                     zone=held["zone"],
+                    area=held["area"],
                 )
     except TimeTakenError:
         errors = {"starts": gettext(TAKEN)}
@@ -128,7 +130,10 @@ async def book(request: web.Request) -> web.Response:
 
 def _held(session: Session, organisation: Organisation) -> dict[str, Any] | None:
     found = session.get(hold_key(organisation.id))
-    return found if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    area = found.get("area", "")
+    return {**found, "area": area if area in organisation.area_names else ""}
 
 
 def _address(request: web.Request) -> str:
@@ -140,16 +145,21 @@ def moment_of(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 14 else 0
 
 
+def _times_path(organisation: Organisation, area: str) -> str:
+    """Return the path of a page with the times of a calendar; that of a waiting area has no page for them alone."""
+    return home(organisation, area) if area else f"/{organisation.id}/appointments"
+
+
 async def _week_page(
-    request: web.Request, organisation: Organisation, error: str | None, *, status: int = 200
+    request: web.Request, organisation: Organisation, error: str | None, area: str = "", *, status: int = 200
 ) -> web.Response:
-    shown = await calendar_week(request, organisation)
+    shown = await calendar_week(request, organisation.within(area))
     if not shown:
         raise web.HTTPSeeOther(f"/{organisation.id}")
     context = {
         "week": shown,
-        "week_path": f"/{organisation.id}/appointments",
-        "week_action": f"/{organisation.id}/appointments/hold",
+        "week_path": _times_path(organisation, area),
+        "week_action": hold_path(organisation, area),
         "error": error,
     }
     return page(request, "calendar/choose.html", context, title=gettext("Book a time"), status=status)
@@ -168,10 +178,11 @@ async def _form_page(
     zone = held["zone"] or organisation.timezone
     others = []
     if choose_again:
-        shown = await calendar_week(request, organisation)
+        shown = await calendar_week(request, organisation.within(held["area"]))
         others = [(starts_ms, when_words(starts_ms, zone)) for starts_ms in shown.get("starts_ms", [])[:40]]
     context = {
         **form_context(organisation, form, errors),
+        "times_path": _times_path(organisation, held["area"]),
         "starts_ms": held["starts_ms"],
         "until_ms": held["until_ms"],
         "when": when_words(held["starts_ms"], zone),

@@ -168,6 +168,7 @@ async def _row(
         "phone": patient.phone_shown or patient.phone,
         "state": organisation.regions.get(patient.state, patient.state),
         "language": LANGUAGES.get(patient.language, patient.language),
+        "area": organisation.area_names.get(appointment.area, ""),
         "reason": patient.reason,
         "filled_in_by": patient.filled_in_by,
         "cancelled": appointment.status is Status.CANCELLED,
@@ -191,7 +192,7 @@ async def _week_page(
 ) -> web.Response:
     if not may_change(appointment, request.app[DESK].now_ms()):
         return await _calendar_page(request, organisation, account, gettext(TOO_LATE), status=409)
-    shown = await calendar_week(request, organisation, but=appointment.id)
+    shown = await calendar_week(request, organisation.within(appointment.area), but=appointment.id)
     if not shown:
         off = gettext("Booking is switched off, so there are no times to move to.")
         return await _calendar_page(request, organisation, account, off, status=409)

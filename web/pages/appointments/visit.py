@@ -187,7 +187,7 @@ async def _week_page(
     status: int = 200,
 ) -> web.Response:
     path = _path(request, organisation, appointment)
-    shown = await calendar_week(request, organisation, but=appointment.id)
+    shown = await calendar_week(request, organisation.within(appointment.area), but=appointment.id)
     if not shown:  # booking was switched off meanwhile: booked visits remain and can be cancelled
         return await _refused(request, organisation)
     context = {

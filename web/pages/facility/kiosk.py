@@ -55,7 +55,7 @@ async def kiosk(request: web.Request) -> web.Response:
         return _revoked(request)
     await noted(request, "facility.read", facility.id, who=_actor(organisation, facility).id)
     form = patient_form.empty(organisation)
-    return await _page(request, organisation, facility, form, {})
+    return await _page(request, organisation, facility, form, {}, _area(organisation, facility))
 
 
 async def place(request: web.Request) -> web.Response:
@@ -65,11 +65,12 @@ async def place(request: web.Request) -> web.Response:
         return _revoked(request)
     posted = await read_form(request, PATIENT_BYTES)
     form, errors, found = patient_form.check(posted, organisation, today_anywhere())
-    shut = (await availability(request.app[SERVICE], organisation)).why is not None
+    area = _area(organisation, facility, posted.get("area", ""))
+    shut = (await availability(request.app[SERVICE], organisation.within(area), area)).why is not None
     if found is None or shut:  # the page shows the reason, and keeps what was written
-        return await _page(request, organisation, facility, form, errors)
+        return await _page(request, organisation, facility, form, errors, area)
     visit_id = id_of_form(organisation.id, posted.get("once", ""), facility.id)
-    visit = await open_once(request.app[SERVICE], _actor(organisation, facility), found, visit_id)
+    visit = await open_once(request.app[SERVICE], _actor(organisation, facility), found, visit_id, area=area)
     await _keep(request, organisation, facility, visit.id)
     raise web.HTTPSeeOther(f"{request.path}?placed")
 
@@ -112,6 +113,11 @@ async def _facility(request: web.Request) -> tuple[Organisation, Facility | None
             return organisation, None
         attempt.succeeded()
     return organisation, named
+
+
+def _area(organisation: Organisation, facility: Facility, chosen: str = "") -> str:
+    """Return the waiting area of a patient: the facility's own, else the chosen one; "" for none."""
+    return next((area for area in (facility.area, chosen) if area in organisation.area_names), "")
 
 
 def _revoked(request: web.Request) -> web.Response:
@@ -164,7 +170,7 @@ async def _rows(request: web.Request, organisation: Organisation, facility: Faci
         if visit is None or (visit.ended_ms is not None and now_ms - visit.ended_ms > SHOWN_MS):
             continue
         place = mirror.visits.place(visit.id, urgent_first=urgent_first)
-        wait_ms = wait_at(mirror, place, now_ms)
+        wait_ms = wait_at(mirror, place, now_ms, visit.area_id)
         rank = waiting.rank(visit, urgent_first=urgent_first)
         found.append((rank, _row(visit, organisation, place, wait_ms, now_ms)))
     return [row for _rank, row in sorted(found, key=lambda item: item[0])]
@@ -197,14 +203,18 @@ async def _page(
     facility: Facility,
     form: dict[str, str],
     errors: dict[str, str],
+    area: str,
 ) -> web.Response:
+    areas = organisation.area_names
     context = {
-        **form_context(organisation, form, errors),
+        **form_context(organisation, form, errors, area),
+        "own_area": areas.get(facility.area, ""),
+        "areas": list(areas.items()),
         "facility": facility.name,
         "form_path": request.path,
         "path": _path(request, organisation),
         "rows": await _rows(request, organisation, facility),
-        "meet_now": await meet_now(request.app[SERVICE], organisation),
+        "meet_now": await meet_now(request.app[SERVICE], organisation.within(area), area),
         "once": secrets.token_urlsafe(24),
         "placed": "placed" in request.query and not errors,
         "cleared": "cleared" in request.query and not errors,

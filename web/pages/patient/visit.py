@@ -101,10 +101,10 @@ async def _calendar(request: web.Request, organisation: Organisation, area: str)
         "open_visits": [(_path(organisation, visit), visit.patient.name) for visit in visits],
         "welcome": organisation.welcome,
         "private": False,
-        "week": None if area else await calendar_week(request, organisation),
+        "week": await calendar_week(request, organisation),
         "booked": await booked_here(request, organisation),
-        "week_path": f"/{organisation.id}",
-        "week_action": f"/{organisation.id}/appointments/hold",
+        "week_path": home(organisation, area),
+        "week_action": hold_path(organisation, area),
     }
     return page(request, "calendar.html", context, title=organisation.name, unmixed=True)
 
@@ -137,19 +137,26 @@ def _information_path(organisation: Organisation, area: str) -> str:
     return f"/{organisation.id}/information" + (f"?area={area}" if area else "")
 
 
-def _home(organisation: Organisation, area: str) -> str:
+def home(organisation: Organisation, area: str) -> str:
+    """Return the path of the calendar of a waiting area, or of the organisation for ""."""
     return f"/{organisation.id}" + (f"/{area}" if area else "")
+
+
+def hold_path(organisation: Organisation, area: str) -> str:
+    """Return the path to which a chosen time of a calendar is sent."""
+    return f"/{organisation.id}/appointments/hold" + (f"?area={area}" if area else "")
 
 
 async def _within(request: web.Request) -> tuple[Organisation, str]:
     """Return the settings in the area that the request asks for, and its id; "" if there is no such area."""
     organisation = await organisation_of(request)
-    area = _asked_area(request, organisation)
+    area = asked_area(request, organisation)
     within = request[ORGANISATION] = organisation.within(area)
     return within, area
 
 
-def _asked_area(request: web.Request, organisation: Organisation) -> str:
+def asked_area(request: web.Request, organisation: Organisation) -> str:
+    """Return the id of the waiting area that the request asks for by `?area=`; "" for none."""
     asked = request.query.get("area", "")
     return asked if asked in organisation.area_names else ""
 
@@ -177,7 +184,7 @@ async def information(request: web.Request) -> web.Response:
     if "another" not in request.query and await open_visits(request, organisation):
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if (await availability(request.app[SERVICE], organisation, area)).why is not None:
-        raise web.HTTPSeeOther(_home(organisation, area))  # the calendar shows the reason
+        raise web.HTTPSeeOther(home(organisation, area))  # the calendar shows the reason
     form = patient_form.empty(organisation, current())
     return _with_form_cookie(
         request, _form_page(request, organisation, form, {}, another="another" in request.query)
@@ -316,7 +323,7 @@ def _form_page(
     another: bool,
 ) -> web.Response:
     context = {
-        **form_context(organisation, form, errors, _asked_area(request, organisation)),
+        **form_context(organisation, form, errors, asked_area(request, organisation)),
         "another": another,
     }
     title = gettext("Please check: your information") if errors else gettext("Your information")
@@ -327,7 +334,7 @@ def _asked(
     request: web.Request, organisation: Organisation, form: dict[str, str], visits: list[tuple[str, str]]
 ) -> web.Response:
     """Return the form as it was sent, with the question whether it is for another person than the open visits."""
-    context = {**form_context(organisation, form, {}, _asked_area(request, organisation)), "visits": visits}
+    context = {**form_context(organisation, form, {}, asked_area(request, organisation)), "visits": visits}
     title = gettext("A second visit? Your information")
     return page(request, "information.html", context, title=title, status=409)
 
@@ -338,7 +345,7 @@ def _later(
     """Return the form as it was sent, with a sentence about when it can be sent again."""
     book = status == 409 and organisation.booking.enabled
     context = {
-        **form_context(organisation, form, {}, _asked_area(request, organisation)),
+        **form_context(organisation, form, {}, asked_area(request, organisation)),
         "later": later,
         "book": book,
     }

@@ -37,12 +37,13 @@ async def act(request: web.Request) -> web.Response:
         if await request.app[FACILITIES].revoke(organisation.id, which[:64]):
             await noted(request, "facility.revoked", which[:64])
     elif do == "add":
-        name = posted.get("name", "")[:200]
+        name, area = posted.get("name", "")[:200], posted.get("area", "")
+        area = area if area in organisation.area_names else ""
         try:
-            added = await request.app[FACILITIES].add(organisation.id, name, account.name)
+            added = await request.app[FACILITIES].add(organisation.id, name, account.name, area)
         except FacilityError as problem:
             errors = {"name": _(str(problem))}
-            return await _draw(request, organisation, {"name": name}, errors, 422)
+            return await _draw(request, organisation, {"name": name, "area": area}, errors, 422)
         await noted(request, "facility.added", added.id)
     else:
         raise web.HTTPBadRequest
@@ -121,10 +122,16 @@ async def _draw(
     rows = [
         {
             "facility": facility,
+            "area": organisation.area_names.get(facility.area, ""),
             "url": _url(request, organisation, facility),
             "path": path_of(organisation, f"{NAME}/{facility.id}"),
         }
         for facility in await request.app[FACILITIES].of(organisation.id)
     ]
-    context = {"form": form or {"name": ""}, "errors": errors or {}, "rows": rows}
+    context = {
+        "form": form or {"name": "", "area": ""},
+        "errors": errors or {},
+        "rows": rows,
+        "areas": list(organisation.area_names.items()),
+    }
     return draw(request, organisation, NAME, "setup/facilities.html", context, status)

@@ -13,6 +13,7 @@ from tests.web.pages.setup.desk import Form, changed
 from tests.web.pages.setup.desk import desk as admin_desk
 from tests.web.site import FORM, Person, Site
 from web.keys import FACILITIES, SERVICE
+from web.organisations.settings import Area
 
 
 async def link(site: Site, name: str = "Ward 3") -> str:
@@ -132,6 +133,27 @@ async def test_f38_program_kiosk_and_patient_see_the_order_of_the_clinics_rule(s
     ]
     assert (await office.call("GET", f"/visits/{first}"))[1]["place"] == 2
     assert re.findall(r"<b><bdi>(.*?)</bdi></b>", await listed(desk, path)) == ["B. O.", "A. R."]
+
+
+async def test_f39_a_kiosk_asks_for_the_area_or_has_the_facilitys_own(site: Site) -> None:
+    closed = Area(id="night", name="Night", hours=((),) * 7)
+    await site.change(areas=(Area(id="mind", name="Mind"), Area(id="skin", name="Skin"), closed))
+    office, desk, path = await program(site), site.person(), await link(site)
+    assert await place(desk, path, name="Ana Ruiz", area="skin") == 303
+    assert await place(desk, path, name="Ben Ode", area="gone") == 303
+    assert await place(desk, path, name="Cher", area="night") == 200, "it is closed"
+    admin = await admin_desk(site)
+    fields = {"do": "add", "name": "Ward 4", "area": "mind"}
+    assert (await admin.person.post(f"{admin.home}/facilities", fields)).status == 303
+    shown = await (await admin.person.get(f"{admin.home}/facilities")).text()
+    assert "Its patients wait for Mind." in shown
+    [own] = [one for one in await site.app[FACILITIES].of("demo") if one.name == "Ward 4"]
+    ward = "/demo/facility/" + site.app[FACILITIES].token("demo", own)
+    assert 'name="area"' not in await (await desk.get(ward)).text()
+    assert await place(desk, ward, name="Dee Fox", area="skin") == 303
+    patients = (await office.call("GET", "/queue"))[1]["patients"]
+    found = {row["name"]: row["area"] and row["area"]["id"] for row in patients}
+    assert found == {"Ana Ruiz": "skin", "Ben Ode": None, "Dee Fox": "mind"}
 
 
 async def test_f39_a_program_opens_a_visit_in_an_area_and_sees_where_each_waits(site: Site) -> None:
