@@ -117,60 +117,65 @@ async def test_a_whole_visit_works_without_a_mouse_the_patients_side_in_arabic(
     assert not "\n".join([*patient.unseen, *provider.unseen, *ana.problems, *osei.problems])
 
 
-async def test_an_administrator_assigns_declines_and_sets_up_without_a_mouse(
-    browser: Browser, greenroom_server: StartServer
-) -> None:
-    server = greenroom_server()
-    osei = await on_call(browser, server)
-    for name in ("Ana Ruiz", "Jon Bell"):
-        patient: Patient = await person(browser, server, Patient)
-        await patient.meet_now(name=name)
-    robin: Staff = await person(browser, server, Staff)
+async def decides(robin: Staff, keys: Keyboard, say: Say, osei: Staff, name: str) -> None:
+    """Assign a request to Osei, decline it, look under the bell, and go to the set-up."""
     page = robin.page
-    keys = await signs_in(robin, "admin")
-    await robin.sees("Jon Bell")
-
-    assign = page.get_by_role("button", name="Assign Ana Ruiz")
+    assign = page.get_by_role("button", name=say("Assign {name}", name=name))
     await keys.press(assign)
-    dialog = page.get_by_role("dialog", name="Assign Ana Ruiz")
+    dialog = page.get_by_role("dialog", name=say("Assign {name}", name=name))
     await keys.stays_inside(dialog)
     await page.keyboard.press("Escape")
     await expect(assign).to_be_focused()
     await keys.press(assign)
-    await keys.press(dialog.get_by_role("button", name="Assign"))
+    await keys.press(dialog.get_by_role("button", name=say("Assign")))
     await osei.sees("For you")
     await expect(assign).to_be_focused()
 
-    await keys.press(page.get_by_label("More for Jon Bell"))
+    await keys.press(page.get_by_label(say("More for {name}", name=name)))
     await page.keyboard.press("Escape")
-    await expect(page.get_by_role("button", name="Send a message").locator("visible=true")).to_have_count(0)
-    await keys.press(page.get_by_role("button", name="Decline Jon Bell"))
-    await keys.write(page.get_by_label(re.compile("Reason for the patient")), "Please come in.")
-    await keys.press(page.get_by_role("dialog").get_by_role("button", name="Decline"))
-    await patient.sees("Please come in.")
+    message = page.get_by_role("button", name=say("Send a message"))
+    await expect(message.locator("visible=true")).to_have_count(0)
+    await keys.press(page.get_by_role("button", name=say("Decline {name}", name=name)))
+    await keys.write(page.get_by_label(re.compile(say("Reason for the patient"))), "Please come in.")
+    await keys.press(page.get_by_role("dialog").get_by_role("button", name=say("Decline")))
     await expect(page.get_by_role("heading", level=1)).to_be_focused()
 
-    bell = page.get_by_role("button", name=re.compile("^Notifications"))
+    bell = page.get_by_role("button", name=re.compile("^" + say("Notifications")))
     await keys.press(bell)
-    await keys.stays_inside(page.get_by_role("dialog", name="Notifications"), stops=4)
+    await keys.stays_inside(page.get_by_role("dialog", name=say("Notifications")), stops=4)
     await page.keyboard.press("Escape")
     await expect(bell).to_be_focused()
+    await keys.press(page.get_by_role("link", name=say("Set-up")))
 
-    await keys.press(page.get_by_role("link", name="Set-up"))
-    sections = page.get_by_role("navigation", name="Set-up")
-    for name, to_the_end in (
-        ("Public-facing calendar", True),
-        ("Setup guide", False),
-        ("Rules and limits", False),
-    ):
-        await keys.press(sections.get_by_role("link", name=name))
-        await expect(sections.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
-        if to_the_end:
-            assert (await keys.walk())[0] == "a Skip to the page’s content"
-    amber = page.get_by_label("A wait turns amber after")
-    await keys.to(amber)
+
+async def sets_up(robin: Staff, keys: Keyboard, say: Say, amber_min: int) -> None:
+    """Look at the sections of the set-up and save a rule."""
+    page = robin.page
+    sections = page.get_by_role("navigation", name=say("Set-up"))
+    for name in ("Public-facing calendar", "Setup guide", "Rules and limits"):
+        await keys.press(sections.get_by_role("link", name=say(name)))
+        await expect(sections.get_by_role("link", name=say(name))).to_have_attribute("aria-current", "page")
+    await keys.to(page.get_by_label(say("A wait turns amber after")))
     await page.keyboard.press("ControlOrMeta+a")
-    await page.keyboard.type("7")
+    await page.keyboard.type(str(amber_min))
     await page.keyboard.press("Enter")
-    await robin.sees("Saved. It holds from now on.")
+    await robin.sees(say("Saved. It holds from now on."))
+
+
+async def test_an_administrator_assigns_declines_and_sets_up_without_a_mouse_in_three_languages(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server()
+    osei = await on_call(browser, server)
+    robin: Staff = await person(browser, server, Staff)
+    keys = await signs_in(robin, "admin")
+    for amber_min, (code, name) in enumerate((("en", "Ana Ruiz"), ("es", "Eva Sol"), ("ar", "Noor Ali")), 7):
+        patient: Patient = await person(browser, server, Patient)
+        await patient.meet_now(name=name)
+        await robin.go(f"/demo/staff?lang={code}")
+        await decides(robin, keys, speaking(code), osei, name)
+        await patient.sees("Please come in.")
+        await sets_up(robin, keys, speaking(code), amber_min)
+    await robin.go("/demo/staff/setup/calendar?lang=en")
+    assert (await keys.walk())[0] == "a Skip to the page’s content"
     assert not "\n".join([*keys.unseen, *robin.problems, *osei.problems])

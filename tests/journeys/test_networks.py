@@ -73,7 +73,7 @@ window.__connections = [];
 CREDENTIALS = "() => /^a=ice-ufrag:.*/m.exec(window.__connections.at(-1).currentRemoteDescription.sdp)[0]"
 
 
-async def test_a_visit_where_the_network_blocks_udp(
+async def test_f01_a_visit_where_the_network_blocks_udp(
     shared_chromium: Shared, chromium: str, greenroom_server: StartServer
 ) -> None:
     """Loses every datagram in a namespace with server and browsers; if that is not allowed, a page ignores UDP."""

@@ -24,7 +24,7 @@ MEND = (
 )
 
 
-async def test_the_page_names_who_is_silent_or_stands_still_and_does_not_call_it_good(
+async def test_f04_the_page_names_who_is_silent_or_stands_still_and_does_not_call_it_good(
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server()

@@ -14,7 +14,9 @@ import structlog
 from signalling.store import jobs as queues
 from signalling.visit.commands import Assign, Close, Decline
 from signalling.visit.record import Actor, Role
+from tests.web.api.test_visits import received
 from tests.web.mail.smtp import mail_server
+from tests.web.site import ADMIN as ROBIN
 from tests.web.site import OSEI, Site, settings_for
 from web import jobs
 from web.keys import ACCOUNTS, JOBS, MAIL_QUEUE, SERVICE
@@ -128,6 +130,23 @@ async def test_f18_a_patient_gets_a_mail_with_the_reason_or_that_the_clinic_clos
         await site.app[SERVICE].command(ADMIN, visit, Close())
         closed = (await smtp.until(2))[-1]
         assert "ha cerrado" in _text(closed)
+
+
+async def test_f00_a_decline_sends_the_mail_and_is_under_the_admins_bell(
+    valkey_url: str, tmp_path: Path
+) -> None:
+    async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+        visit = await _a_visit(site)
+        robin = site.person()
+        await robin.sign_in(ROBIN)
+        ws = await robin.socket("staff")
+        await ws.send_json({"type": "subscribe", "id": 2, "topic": "bell"})
+        await received(ws, "bell.snapshot")
+        await ws.send_json({"type": "visit.decline", "id": 3, "visit": visit, "reason": "Please come in."})
+        rung = await received(ws, "bell.item")
+        assert (rung["unread"], rung["item"]["kind"], rung["item"]["visit"]) == (1, "declined", visit)
+        [mail] = await smtp.until(1)
+        assert (mail["To"], "Please come in." in _text(mail)) == ("ana@example.org", True)
 
 
 async def test_an_assigned_provider_gets_a_mail_only_if_they_wish(valkey_url: str, tmp_path: Path) -> None:

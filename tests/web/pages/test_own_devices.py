@@ -261,6 +261,7 @@ async def test_f02_the_device_check_finds_a_browser_that_cannot_call_before_the_
     page = await opened(clinic, open_page, CHECK, NO_CALLS)
     await expect(page.get_by_text("This browser cannot make video calls.")).to_be_visible()
     await expect(page.get_by_text("You can go on all the same")).to_be_visible()
+    await expect(page.get_by_text("The clinic can call you at (512)\u00a0555-0142.")).to_be_visible()
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("network") == "unsupported")
 
 

@@ -16,7 +16,7 @@ PARTS = """() => [".bar .mark", ".bar h1", ".bar .marks > *", ".tile.other", ".t
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
-async def test_before_start_session_both_sides_have_the_same_parts_in_the_same_places(
+async def test_f00_before_start_session_both_sides_have_the_same_parts_in_the_same_places(
     clinic: Clinic, open_page: OpenPage, width: int, height: int
 ) -> None:
     provider = await providers_page(clinic, open_page, width=width, height=height)

@@ -40,6 +40,7 @@ class DeviceCheck extends HTMLElement {
   typed = () => {};
   /** @type {AnswerOf["device_check"]} */
   #answer = {};
+  phone = ""; // the patient's
   /** @type {MediaSession | null} */
   #media = null;
   /** @type {Found} */
@@ -159,7 +160,7 @@ class DeviceCheck extends HTMLElement {
     const found = foundNow(this.#found, this.#media);
     const troubles = canCall()
       ? [...(this.#answer.network === "blocked" ? [blockedWords()] : []), ...troubleWords(found)]
-      : [noCallWords()];
+      : [noCallWords(this.phone)];
     const seen = found.video === "on";
     render(
       html`<div class="check">

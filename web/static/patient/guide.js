@@ -9,6 +9,7 @@ import { stepField } from "./steps.js";
  * @property {Protocol.Step[]} steps
  * @property {"saved" | "saving" | "waiting" | ""} saving
  * @property {Map<string, string>} problems
+ * @property {string} [phone] the patient's number, as it is shown
  * @property {(id: string) => Protocol.Answer | undefined} answer
  * @property {(id: string, value: Protocol.Answer) => void} type
  */
@@ -85,6 +86,7 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
           problem: state.problems.get(step.id),
           label,
           client,
+          phone: state.phone,
           typed: (value) => state.type(step.id, value),
         })}`,
       )}

@@ -11,6 +11,7 @@ import { t } from "../shared/text.js";
  * @property {string | undefined} problem a sentence
  * @property {string} label the id of the heading that names it
  * @property {import("../signalling.js").SignallingClient | null} client
+ * @property {string} [phone] the patient's number, as it is shown
  * @property {(value: Protocol.Answer) => void} typed is called with each change
  */
 /** @typedef {On<HTMLInputElement>} InputEvent */
@@ -133,7 +134,11 @@ const KINDS = {
       @input=${(/** @type {InputEvent} */ event) => field.typed(event.target.value)} />`,
   consent,
   device_check: (field) =>
-    html`<device-check .client=${field.client} .answer=${field.answer} .typed=${field.typed}></device-check>`,
+    html`<device-check
+      .client=${field.client}
+      .phone=${field.phone}
+      .answer=${field.answer}
+      .typed=${field.typed}></device-check>`,
 };
 
 /**
@@ -141,8 +146,8 @@ const KINDS = {
  *
  * @param {Omit<Field, "id">} options
  */
-export function stepField({ step, answer, problem, label, client, typed }) {
-  const field = { id: `step-${step.id}`, step, answer, problem, label, client, typed };
+export function stepField({ step, answer, problem, label, client, phone = "", typed }) {
+  const field = { id: `step-${step.id}`, step, answer, problem, label, client, phone, typed };
   const help = html`<p class="quiet" id="${field.id}-help"><bdi>${step.help}</bdi></p>`;
   return html` ${step.help ? help : nothing}
     ${KINDS[step.kind]?.(field) ?? nothing}

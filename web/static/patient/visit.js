@@ -83,6 +83,12 @@ export class PatientVisit extends EventTarget {
     return { ...visit, claimant: before.claimant, talked_ms: before.talked_ms + last };
   }
 
+  /** The patient's number as it is shown; "" before the page knows it. */
+  get phone() {
+    const { phone_shown = "", phone = "" } = this.info?.patient ?? {};
+    return phone_shown || phone;
+  }
+
   /** The steps that are asked, given the answers so far. */
   get steps() {
     return visibleSteps(this.info?.steps ?? [], (id) => this.answer(id));

@@ -1,5 +1,5 @@
 /* Draws the notice about a network, or a browser, that blocks the call, and the way to continue by phone. */
-import { noCallWords } from "../shared/devices.js";
+import { byPhoneWords, noCallWords } from "../shared/devices.js";
 import { telLink } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
@@ -31,7 +31,7 @@ export function blockedWords({ role, own, unable = false, others, phone }) {
       ];
   const way =
     role === "patient" && phone
-      ? t("The clinic can call you at {phone}.", { phone: phone.replaceAll(" ", "\u00a0") })
+      ? byPhoneWords(phone)
       : role === "provider"
         ? t("You can also call the patient, and end the visit as held by phone.")
         : "";

@@ -60,8 +60,14 @@ const HTTP = () => t("This page was opened without encryption (http).");
 const NEWER = () =>
   t("For picture and sound use a current Chrome, Edge, Firefox or Safari. All else works here too.");
 
-/** The problem with a browser without RTCPeerConnection, and what to do. */
-export const noCallWords = () => ({ what: t("This browser cannot make video calls."), todo: NEWER() });
+/** How the clinic reaches a patient without a call; "" without a number. */
+export const byPhoneWords = (phone = "") =>
+  phone ? t("The clinic can call you at {phone}.", { phone: phone.replaceAll(" ", "\u00a0") }) : "";
+/** The problem with a browser without RTCPeerConnection, and what to do. `phone`: the patient's, if known. */
+export const noCallWords = (phone = "") => ({
+  what: t("This browser cannot make video calls."),
+  todo: `${NEWER()} ${byPhoneWords(phone)}`.trim(),
+});
 /** A network on which no call connects, and what to do before the visit. */
 export const blockedWords = () => ({
   what: t("Your network blocks video calls."),

@@ -28,7 +28,7 @@ async def admins_page(
     return await open_page("/demo/staff", **how)
 
 
-async def test_the_tab_on_demand_requests_is_there_while_the_provider_is_on_call(
+async def test_f00_the_tab_on_demand_requests_is_there_while_the_provider_is_on_call(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     clinic.row("v_1", "Ana Ruiz", 60)
@@ -310,7 +310,7 @@ async def test_f30_the_second_click_on_a_dialogs_button_reaches_nothing_under_it
     await clinic.until(lambda: clinic.got("visit.claim"))
 
 
-async def test_f35_an_admin_has_assign_and_decline_beside_claim_and_the_tab_at_any_time(
+async def test_f00_f35_an_admin_has_assign_and_decline_beside_claim_and_the_tab_at_any_time(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     clinic.row("v_1", "Ana Ruiz", 60, state="OH")
