@@ -34,7 +34,7 @@ def setup(app: web.Application, settings: Settings) -> None:
     """Register what follows from a visit's events, who sends it, and who receives what came of it."""
     key = data_key(Path(settings.data.folder))
     seal = Seal({key_id(key): key})
-    app[TEXT_SERVICES] = TextServices(app[REDIS], seal)
+    app[TEXT_SERVICES] = TextServices(app[REDIS], seal, app[BREAKERS])
     resolvers: dict[str, Resolver] = {
         patient.TURN: patient.turn(lambda: app[SERVICE]),
         staff.WAITING: staff.waiting(app),

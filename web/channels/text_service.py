@@ -4,6 +4,7 @@
 store does not answer.
 """
 
+import time
 from typing import Any
 
 import msgspec
@@ -12,7 +13,10 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
+from web.programs.breaker import Breakers
 
+KEEP_S = 2.0
+"""How long a worker knows whether an organisation has a service, as it knows the organisation's settings."""
 KIND = "text"
 PHONE = "{phone}"
 MOST = 1000
@@ -38,9 +42,13 @@ class Service(msgspec.Struct, frozen=True, array_like=True):
 class TextServices:
     """The services of all organisations."""
 
-    def __init__(self, redis: Redis, seal: Seal) -> None:
+    def __init__(self, redis: Redis, seal: Seal, breakers: Breakers) -> None:
         self._redis: Any = redis
         self._seal = seal
+        self._breakers = breakers
+        self._known: dict[
+            str, tuple[float, bool]
+        ] = {}  # organisation -> when it was asked, whether there is one
 
     async def get(self, organisation: str) -> Service | None:
         """Return the organisation's service, None if it has none."""
@@ -50,17 +58,31 @@ class TextServices:
             return None
         return msgspec.msgpack.decode(self._seal.open(sealed, _place(organisation)), type=Service)
 
+    async def has(self, organisation: str) -> bool:
+        """Return whether the organisation has a service, or had one in the last KEEP_S."""
+        asked_s, found = self._known.get(organisation, (float("-inf"), False))
+        if time.monotonic() - asked_s > KEEP_S:
+            async with answering():
+                found = bool(await self._redis.exists(keys.TEXT_SERVICE(organisation)))
+            self._known[organisation] = (time.monotonic(), found)
+        return found
+
     async def put(self, organisation: str, service: Service) -> None:
         """Keep a service in place of the one before, whose failures are forgotten."""
         sealed = self._seal.close(msgspec.msgpack.encode(service), _place(organisation))
         async with answering():
             await self._redis.set(keys.TEXT_SERVICE(organisation), sealed)
-            await self._redis.delete(keys.BREAKER(organisation, KIND))
+        await self._changed(organisation)
 
     async def drop(self, organisation: str) -> None:
         """Forget the service."""
         async with answering():
-            await self._redis.delete(keys.TEXT_SERVICE(organisation), keys.BREAKER(organisation, KIND))
+            await self._redis.delete(keys.TEXT_SERVICE(organisation))
+        await self._changed(organisation)
+
+    async def _changed(self, organisation: str) -> None:
+        self._known.pop(organisation, None)
+        await self._breakers.succeeded(organisation, KIND)
 
 
 def _place(organisation: str) -> str:

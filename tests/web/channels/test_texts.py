@@ -13,16 +13,18 @@ from redis.asyncio import Redis
 
 from signalling.store import jobs as queues
 from signalling.store import keys
+from signalling.store.encryption import Seal
 from signalling.store.jobs import Taken, new_job
 from signalling.visit.commands import Claim
 from signalling.visit.record import Actor, Role
 from tests.web.pages.setup.desk import desk
 from tests.web.site import FORM, Site, settings_for
 from web import jobs
-from web.channels import texts
-from web.channels.text_service import Service
+from web.channels import text_service, texts
+from web.channels.text_service import Service, TextServices
 from web.errors import PermanentJobError
-from web.keys import HANDLERS, JOB_QUEUES, SERVICE, TEXT_SERVICES
+from web.keys import BREAKERS, HANDLERS, JOB_QUEUES, REDIS, SERVICE, TEXT_SERVICES
+from web.server.data_key import key_id
 
 ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.ADMIN)
 PAGE = "/demo/staff/setup/texts"
@@ -121,6 +123,24 @@ async def test_the_set_up_keeps_a_service_encrypted_says_what_is_wrong_and_tries
     assert "it must be on the internet" in await answer(do="try", phone="(512) 555-0142")
     await answer(do="remove")
     assert await site.app[TEXT_SERVICES].get("demo") is None
+
+
+async def test_a_worker_asks_every_two_seconds_at_most_whether_there_is_a_service(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, breakers = site.app[TEXT_SERVICES], site.app[BREAKERS]
+    elsewhere = TextServices(site.app[REDIS], Seal({key_id(bytes(32)): bytes(32)}), breakers)
+    monkeypatch.setattr(text_service, "KEEP_S", float("inf"))
+    assert not await here.has("demo")
+    await elsewhere.put("demo", Service("json://127.0.0.1/{phone}", "Robin Hale", 1))
+    assert not await here.has("demo"), "known from a moment ago"
+    monkeypatch.setattr(text_service, "KEEP_S", -1.0)
+    assert await here.has("demo")
+    await breakers.failed("demo", "text", 0)
+    monkeypatch.setattr(text_service, "KEEP_S", float("inf"))
+    await here.drop("demo")
+    assert not await here.has("demo"), "asked anew after a change here"
+    assert not await site.app[REDIS].exists(keys.BREAKER("demo", "text")), "its failures are forgotten"
 
 
 async def _lost(_: str, __: Taken) -> bool:

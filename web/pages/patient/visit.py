@@ -258,7 +258,7 @@ async def visit_page(request: web.Request) -> web.Response:
         "ws": f"/{organisation.id}/ws?visit={visit_id}",
         "home": f"/{organisation.id}",
         "book": f"/{organisation.id}/appointments" if organisation.booking.enabled else None,
-        "contact": {"text": await request.app[TEXT_SERVICES].get(organisation.id) is not None},
+        "contact": {"text": await request.app[TEXT_SERVICES].has(organisation.id)},
         "answers": MOST_ANSWERS if organisation.policy.answers_waiting else 0,
         "survey": msgspec.to_builtins(organisation.survey) if organisation.policy.survey else None,
     }
