@@ -29,6 +29,7 @@ ABOUT = {
     "trial": N_("Test mail"),
     "turn": N_("A patient’s turn"),
     "two_factor": N_("Two-factor sign-in"),
+    "waiting": N_("A patient waits"),
 }
 """Mails and short messages by name, as the lists call them."""
 
@@ -57,7 +58,8 @@ async def _unreached(request: web.Request, organisation: Organisation, at_ms: in
     if "visit" in payload:
         visit = await request.app[SERVICE].visit(organisation.id, payload["visit"])
         if visit is not None:
-            who, path = visit.patient.name, f"{home}/visits/{visit.id}"
+            who = payload["name"] if "person" in payload else visit.patient.name  # a member of staff
+            path = f"{home}/visits/{visit.id}"
     elif "appointment" in payload:
         booked = await request.app[DESK].book.get(organisation.id, payload["appointment"])
         if booked is not None:
