@@ -58,6 +58,9 @@ async def has_a_visit_in_a_frame(browser: Browser, server: RunningServer, site: 
     await admin.press("Save")
     await admin.sees("Saved")
     await admin.go("/demo/staff/setup/links")
+    await other.page.reload()
+    allowed = await other.page.frames[1].evaluate("document.featurePolicy.allowsFeature('camera')")
+    assert allowed is False, "what the code of the set-up has, and this page has not"
     site.pages["/visits"] = await admin.page.locator("#frame-code").inner_text()
     await admin.page.context.close()
     provider = await on_call(browser, server, "lind")

@@ -41,6 +41,7 @@ type DeviceWord =
   | "off"
   | "denied"
   | "system"
+  | "framed"
   | "silent"
   | "missing"
   | "busy"

@@ -31,15 +31,29 @@ const REASONS = {
 const REACQUIRE_MS = [0, 1000, 2000, 4000, 8000, 16000];
 
 /**
+ * Whether another site shows this page in a frame and does not let it use a kind of device; false if the
+ * browser does not say so.
+ *
+ * @param {DeviceKind} kind
+ */
+function isWithheld(kind) {
+  /** @type {any} some browsers have `featurePolicy` */
+  const here = globalThis.document;
+  return here?.featurePolicy?.allowsFeature(kind === "video" ? "camera" : "microphone") === false;
+}
+
+/**
  * Return why a device cannot be had. A refusal by the system's settings differs from one by the person in the
  * error's message alone ("Permission denied by system").
  *
  * @param {unknown} error
+ * @param {DeviceKind} [kind]
  * @returns {DeviceWord}
  */
-export function reasonOf(error) {
+export function reasonOf(error, kind = "video") {
   const { name = "", message = "" } = /** @type {{ name?: string, message?: string }} */ (error ?? {});
   if (name === "NotAllowedError" && /by (the )?system/i.test(message)) return "system";
+  if (name === "NotAllowedError" && isWithheld(kind)) return "framed";
   return REASONS[name] ?? "failed";
 }
 
@@ -149,14 +163,14 @@ export class OwnDevices {
     try {
       await this.#acquire(needed); // one request for both, so that the browser asks the person once
     } catch (error) {
-      for (const kind of needed) result[kind] = reasonOf(error);
+      for (const kind of needed) result[kind] = reasonOf(error, kind);
       if (needed.length > 1) {
         for (const kind of needed) {
           try {
             await this.#acquire([kind]);
             result[kind] = "on";
           } catch (single) {
-            result[kind] = reasonOf(single);
+            result[kind] = reasonOf(single, kind);
           }
         }
       }
@@ -199,7 +213,7 @@ export class OwnDevices {
     } catch (error) {
       if (reasonOf(error) !== "busy" || !this.#live[kind]) {
         this.#wanted[kind] = before;
-        return reasonOf(error);
+        return reasonOf(error, kind);
       }
     }
     // Some phones open one camera at a time: stop the old one first, and open it again if the new one fails.

@@ -54,6 +54,8 @@ const SETTINGS = inEach(
   }),
 );
 
+const FRAMED = () =>
+  t("Tell the clinic. In the waiting room you can continue on another device, where it works.");
 const UNPLUG = () => t("Unplug it and plug it in again, or choose another, then press Try again.");
 const CLOSE = () => t("Close other programs or tabs with video calls, then press Try again.");
 const HTTP = () => t("This page was opened without encryption (http).");
@@ -87,6 +89,7 @@ const troublesOn = (family, system) => ({
   video: {
     denied: [t("This browser does not let the page use the camera."), PLACES()[family]],
     system: [t("This device does not let the browser use the camera."), SETTINGS()[system]],
+    framed: [t("The site that shows this page does not let it use the camera."), FRAMED()],
     silent: [
       t("Your camera gives no picture."),
       t(
@@ -106,6 +109,7 @@ const troublesOn = (family, system) => ({
   audio: {
     denied: [t("This browser does not let the page use the microphone."), PLACES()[family]],
     system: [t("This device does not let the browser use the microphone."), SETTINGS()[system]],
+    framed: [t("The site that shows this page does not let it use the microphone."), FRAMED()],
     silent: [
       t("Your microphone gives no sound."),
       t(
@@ -125,6 +129,7 @@ const troublesOn = (family, system) => ({
   both: {
     denied: [t("This browser does not let the page use camera and microphone."), PLACES()[family]],
     system: [t("This device does not let the browser use camera and microphone."), SETTINGS()[system]],
+    framed: [t("The site that shows this page does not let it use camera and microphone."), FRAMED()],
     silent: [
       t("Your camera gives no picture and your microphone no sound."),
       t(

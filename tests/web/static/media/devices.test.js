@@ -28,3 +28,13 @@ test("a camera that looks at the person is mirrored, a rear one is not, an unkno
   assert.equal(isMirrored(camera(undefined)), true);
   assert.equal(isMirrored(null), true);
 });
+
+test("f47: a refusal by the site around a frame is told from one by the person", () => {
+  const refusal = new DOMException("Permission denied", "NotAllowedError");
+  const around = { featurePolicy: { allowsFeature: (/** @type {string} */ name) => name !== "camera" } };
+  Object.assign(globalThis, { document: around });
+  assert.equal(reasonOf(refusal, "video"), "framed");
+  assert.equal(reasonOf(refusal, "audio"), "denied");
+  Object.assign(globalThis, { document: undefined });
+  assert.equal(reasonOf(refusal, "video"), "denied");
+});
