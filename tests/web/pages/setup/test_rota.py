@@ -53,6 +53,7 @@ async def test_f41_the_hours_of_a_person_may_go_over_midnight(site: Site) -> Non
         f"u_osei-{end}-{day}": "" for day in (0, 1, 2, 3, 5, 6) for end in ("opens", "closes")
     })  # fmt: skip
     assert answer.status == 303, await answer.text()
+    assert "<bdi>America/Chicago</bdi>" in await (await admin.person.get(f"{admin.home}/rota")).text()
     (turn,) = (await stored(site)).rota.turns
     assert turn.hours == ((), (), (), (), (("22:00", "06:00"),), (), ())
 
