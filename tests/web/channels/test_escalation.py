@@ -1,13 +1,14 @@
 """Messages to staff who have no page open about requests that nobody claims, from the rota to a phone."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from signalling.store import keys
-from signalling.visit.commands import Claim
+from signalling.visit.commands import Claim, Command, Escalate
 from signalling.visit.record import Actor, Role, Visit
 from tests.signalling.waits import until
 from tests.web.channels.test_texts import LOOPBACK, phones
@@ -61,6 +62,29 @@ async def sent(count: int, *sites: Site) -> None:
             total += sum(await asyncio.gather(*(escalate(site.app) for site in sites)))
             await asyncio.sleep(0.02)
     assert total == count
+
+
+async def all_due(site: Site, count: int) -> bool:
+    """Return whether this worker finds messages about so many requests due."""
+    clinic, now_ms = await site.app[ORGANISATIONS].get("demo"), site.app[SERVICE].clock_ms()
+    return (
+        clinic is not None
+        and sum(rota.is_due(one, clinic.rota, now_ms) for one in await waiting(site)) == count
+    )
+
+
+def decide_before_one_writes(monkeypatch: pytest.MonkeyPatch, *sites: Site) -> None:
+    """Hold each worker's message about a request back until all workers have decided to send it."""
+    barrier = asyncio.Barrier(len(sites))
+
+    async def command(held: Any, actor: Actor, visit: str, wanted: Command) -> Any:
+        if isinstance(wanted, Escalate):
+            await barrier.wait()
+        return await held(actor, visit, wanted)
+
+    for site in sites:
+        service = site.app[SERVICE]
+        monkeypatch.setattr(service, "command", partial(command, service.command))
 
 
 async def is_here(site: Site, person: str) -> bool:
@@ -123,10 +147,12 @@ async def test_f41_of_two_workers_one_sends_each_message_and_a_worker_that_begin
     await one.change(rota=of("u_osei", "u_lind"))
     for _ in range(4):
         await one.person().ask_for_a_visit()
-    await sent(4, one, other)
+    for site in (one, other):
+        await until(partial(all_due, site, 4), 60)
+    decide_before_one_writes(monkeypatch, one, other)
+    assert sum(await asyncio.gather(escalate(one.app), escalate(other.app))) == 4
     third = await open_site()
-    for site in (one, other, third):
-        assert await escalate(site.app) == 0
+    assert await escalate(third.app) == 0
     assert [[told.id for told in visit.escalations] for visit in await waiting(third)] == [["u_osei"]] * 4
     queued = await one.app[JOB_QUEUES]["text"].waiting("demo")
     assert [job.payload["person"] for _, job in queued] == ["u_osei"], "one message says how many wait"
