@@ -68,6 +68,10 @@ class Subscribe(Request, frozen=True, kw_only=True, tag="subscribe"):
         Meta(description="the epoch of the state that the client has, if any"),
     ] = None
     version: Annotated[int | None, Meta(description="the version of that state, if any")] = None
+    counted: Annotated[
+        bool,
+        Meta(description="of `queue`: only what is needed to count the rows, nothing about the patients"),
+    ] = False
 
 
 class Unsubscribe(Request, frozen=True, kw_only=True, tag="unsubscribe"):

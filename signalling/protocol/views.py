@@ -60,6 +60,36 @@ def row(visit: Visit) -> shapes.Row:
     )
 
 
+def counted_row(visit: Visit) -> shapes.Row:
+    """Return the visit as a row for pages that only count the rows: it says nothing about the patient."""
+    return shapes.Row(
+        visit=visit.id,
+        name="",
+        number=visit.number,
+        arrived_ms=visit.arrived_ms,
+        state="",
+        phone="",
+        language="",
+        reason="",
+        step=0,
+        steps=0,
+        guide_done=False,
+        online=False,
+        away_since_ms=None,
+        returned=visit.returned,
+        assignee=None,
+        assigned_ms=None,
+        filled_in_by=None,
+        facility=None,
+        booked_ms=None,
+        admins_until_ms=None,
+        blocked=False,
+        phone_shown="",
+        urgency=None,
+        area=None,
+    )
+
+
 def area(of: Area | None) -> shapes.AreaPart | None:
     """Return a waiting area as a message's part."""
     return None if of is None else shapes.AreaPart(id=of.id, name=of.name)

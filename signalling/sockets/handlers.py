@@ -22,7 +22,7 @@ from signalling.rooms import worker_messages as wire
 from signalling.rooms.rooms import WITH_MEDIA
 from signalling.store.guest_links import GuestLink
 from signalling.visit import commands as c
-from signalling.visit.audit_entries import OF_TOPICS
+from signalling.visit.audit_entries import OF_TOPICS, OPENED_BELL
 from signalling.visit.relations import GUEST_PREFIX, Refusal, party_key
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _read(
 
 def _of_topic(request: client.Subscribe) -> tuple[str | None, str]:
     room, _, visit_id = request.topic.partition("/")
-    return OF_TOPICS.get(room), visit_id
+    return (None if request.counted else OF_TOPICS.get(room)), visit_id
 
 
 def _ping(connection: Connection, request: client.Ping) -> Answer:
@@ -274,7 +274,7 @@ HANDLERS: dict[type, Handler] = {
     client.VisitDismiss: _simple(lambda r: c.Dismiss(r.guest)),
     client.VisitHistory: _read(_history, lambda r: ("history.read", r.visit)),
     client.SessionsPast: _read(_past, lambda _: ("past.searched", "")),
-    client.BellMark: _bell_mark,
+    client.BellMark: _read(_bell_mark, lambda _: (OPENED_BELL, "")),
     client.ChatSend: _chat_send,
     client.VisitEnter: _enter,
     client.VisitLeave: _leave,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import NamedTuple
 
 from signalling.hub import Hub, Socket
 from signalling.protocol import client_messages as client
@@ -30,11 +31,29 @@ PLACES_PER_TURN = 64
 
 Areas = tuple[str, ...]
 """The waiting areas whose rows a subscriber is shown; () for all rows."""
+COUNTED = "#"
 
 
-def queue_topic(organisation: str, areas: Areas = ()) -> str:
-    """Return the hub's name of an organisation's queue, as those who work in these areas are shown it."""
-    return f"{organisation}/{TOPIC}" + (f":{'+'.join(areas)}" if areas else "")
+class Shown(NamedTuple):
+    """The part of the queue that a subscriber is shown: the rows of its areas, `counted` without the patients' data."""
+
+    areas: Areas = ()
+    counted: bool = False
+
+
+WHOLE = Shown()
+
+
+def queue_topic(organisation: str, shown: Shown = WHOLE) -> str:
+    """Return the hub's name of an organisation's queue, as subscribers of this part are shown it."""
+    about = COUNTED * shown.counted + "+".join(shown.areas)
+    return f"{organisation}/{TOPIC}" + (f":{about}" if about else "")
+
+
+def _shown_by(about: str) -> Shown:
+    """Return the part that a name of `queue_topic` is about; `about` is what follows its colon."""
+    areas = about.removeprefix(COUNTED)
+    return Shown(tuple(areas.split("+")) if areas else (), about.startswith(COUNTED))
 
 
 class Queue:
@@ -45,8 +64,8 @@ class Queue:
         self._service = service
         self._debouncer = debouncer
         self._narrow: dict[
-            str, set[Areas]
-        ] = {}  # organisation -> the areas of subscribers who are not shown all
+            str, set[Shown]
+        ] = {}  # organisation -> the parts of subscribers who are not shown all
         service.mirrors.observers.append(self.news)
 
     async def subscribe(
@@ -56,23 +75,23 @@ class Queue:
         policy = (await self._service.organisation(mirror.organisation)).policy
         # No await from here on: snapshot, subscription and later updates must fit together.
         self.unsubscribe(socket)
-        topic = self._join(socket, mirror)
+        shown = Shown(_areas_of(mirror, socket), request.counted)
+        topic = self._join(socket, mirror, shown)
         missing = None
         if request.epoch == mirror.epoch and request.version is not None:
             missing = self._hub.since(topic, request.version)
         if missing is None:
-            socket.send(self._snapshot(mirror, rules_of(policy), _areas_of(mirror, socket)))
+            socket.send(self._snapshot(mirror, rules_of(policy), shown))
         else:
             for encoded in missing:
                 socket.write(encoded.frame(socket.codec))
         return server.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
-    def _join(self, socket: Socket, mirror: Mirror) -> str:
-        """Subscribe a socket to the rows that it is shown; return the hub's name of them."""
-        areas = _areas_of(mirror, socket)
-        if areas:
-            self._narrow.setdefault(mirror.organisation, set()).add(areas)
-        topic = queue_topic(mirror.organisation, areas)
+    def _join(self, socket: Socket, mirror: Mirror, shown: Shown) -> str:
+        """Subscribe a socket to the part that it is shown; return the hub's name of it."""
+        if shown != WHOLE:
+            self._narrow.setdefault(mirror.organisation, set()).add(shown)
+        topic = queue_topic(mirror.organisation, shown)
         self._hub.subscribe(socket, topic, mirror.version)
         return topic
 
@@ -83,27 +102,27 @@ class Queue:
             if name == whole or name.startswith(f"{whole}:"):
                 self._hub.unsubscribe(socket, name)
 
-    async def show_whole(self, mirror: Mirror, areas: str) -> None:
-        """Send the whole queue to all subscribers who are shown these areas. Raises `UnavailableError`."""
+    async def show_whole(self, mirror: Mirror, about: str) -> None:
+        """Send the whole queue to all subscribers of this part of it. Raises `UnavailableError`."""
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
         except LookupError:
             policy = Policy()  # the store has lost the organisation as well
-        shown = tuple(areas.split("+")) if areas else ()
+        shown = _shown_by(about)
         topic = queue_topic(mirror.organisation, shown)
         self._hub.forget(topic, mirror.version)
         self._hub.send(topic, self._snapshot(mirror, rules_of(policy), shown))
 
     @staticmethod
-    def _snapshot(mirror: Mirror, rules: QueueRules, areas: Areas) -> server.QueueSnapshot:
+    def _snapshot(mirror: Mirror, rules: QueueRules, shown: Shown) -> server.QueueSnapshot:
         return server.QueueSnapshot(
             topic=TOPIC,
             epoch=mirror.epoch,
             version=mirror.version,
             rows=tuple(
-                views.row(visit)
+                _row(visit, shown)
                 for visit in mirror.visits.queue(urgent_first=rules.urgent_first)
-                if _is_shown(visit, areas)
+                if _is_shown(visit, shown.areas)
             ),
             staff=tuple(_staff_part(mirror, staff) for staff in mirror.staff.values()),
             limits=views.limits(rules),
@@ -131,25 +150,25 @@ class Queue:
         # Two messages of one event have different versions, or a client would ignore the second as a
         # repetition.
         version = mirror.version - (staff is not None)
-        for areas in self._shown(mirror):
-            message = _change(before, after, areas, version)
+        for shown in self._shown(mirror):
+            message = _change(before, after, shown, version)
             if message is not None:
-                self._hub.publish(queue_topic(mirror.organisation, areas), message.version, message)
+                self._hub.publish(queue_topic(mirror.organisation, shown), message.version, message)
         if staff is not None:
             self._publish_staff(mirror, staff)
         if _stands(before) != _stands(after):
             self._count_places(mirror)
 
-    def _shown(self, mirror: Mirror) -> list[Areas]:
-        """Return the different parts of the queue that this worker's subscribers are shown; () is all of it."""
+    def _shown(self, mirror: Mirror) -> list[Shown]:
+        """Return the different parts of the queue that this worker's subscribers are shown, the whole one first."""
         organisation = mirror.organisation
         narrow = {
-            areas
-            for areas in self._narrow.get(organisation, ())
-            if self._hub.has(queue_topic(organisation, areas))
+            shown
+            for shown in self._narrow.get(organisation, ())
+            if self._hub.has(queue_topic(organisation, shown))
         }
         self._narrow[organisation] = narrow
-        return [(), *sorted(narrow)]
+        return [WHOLE, *sorted(narrow)]
 
     def _staff_changed(self, mirror: Mirror, before: Staff | None, after: Staff) -> None:
         if before is not None and before.areas != after.areas:
@@ -160,12 +179,14 @@ class Queue:
 
     def _show_others(self, mirror: Mirror, staff: Staff) -> None:
         """Show a person whose areas have changed the rows of the new ones."""
+        counted = queue_topic(mirror.organisation, Shown(counted=True))
         for socket in tuple(self._hub.of_person(mirror.organisation, staff.id)):
             before = socket.topics
             self.unsubscribe(socket)
-            if socket.topics != before:
-                self._join(socket, mirror)
-                socket.send(self._snapshot(mirror, mirror.watch.rules, _areas_of(mirror, socket)))
+            if left := before - socket.topics:
+                shown = Shown(_areas_of(mirror, socket), any(name.startswith(counted) for name in left))
+                self._join(socket, mirror, shown)
+                socket.send(self._snapshot(mirror, mirror.watch.rules, shown))
 
     def _publish_staff(self, mirror: Mirror, staff: Staff) -> None:
         part = _staff_part(mirror, staff)
@@ -176,8 +197,8 @@ class Queue:
         mirror: Mirror,
         message: server.QueueStaff | server.QueueChanged,
     ) -> None:
-        for areas in self._shown(mirror):
-            self._hub.publish(queue_topic(mirror.organisation, areas), message.version, message)
+        for shown in self._shown(mirror):
+            self._hub.publish(queue_topic(mirror.organisation, shown), message.version, message)
 
     def place(self, mirror: Mirror, policy: Policy, visit_id: str) -> server.PlaceState:
         """Return the state of the topic `place` of a visit."""
@@ -235,14 +256,18 @@ def _stands(visit: Visit | None) -> tuple[Urgency, str] | None:
     return visit.urgency, visit.area_id
 
 
+def _row(visit: Visit, shown: Shown) -> shapes.Row:
+    return views.counted_row(visit) if shown.counted else views.row(visit)
+
+
 def _change(
-    before: Visit | None, after: Visit, areas: Areas, version: int
+    before: Visit | None, after: Visit, shown: Shown, version: int
 ) -> server.QueueRow | server.QueueGone | None:
-    """Return what those who are shown these areas receive of a change of a visit; None for nothing."""
-    was, is_ = (_is_shown(visit, areas) for visit in (before, after))
+    """Return what the subscribers of this part of the queue receive of a change of a visit; None for nothing."""
+    was, is_ = (_is_shown(visit, shown.areas) for visit in (before, after))
     if is_:
-        row = views.row(after)
-        if before is None or not was or views.row(before) != row:
+        row = _row(after, shown)
+        if before is None or not was or _row(before, shown) != row:
             return server.QueueRow(topic=TOPIC, version=version, fresh=not was, row=row)
     elif was:
         by, why = views.person(after.claimant), views.why_gone(after)

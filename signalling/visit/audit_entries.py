@@ -33,12 +33,15 @@ OF_EVENTS: dict[tuple[type[Record], str], str] = {
 OF_TOPICS = {
     "queue": "queue.read",
     "sessions": "sessions.read",
-    "bell": "bell.read",
     "visit": "visit.read",
     "case": "case.read",
     "chat": "chat.read",
 }
-"""Topic (without the visit's id) -> the name of the entry that a subscription adds, once per subscription."""
+"""Topic (without the visit's id) -> the name of the entry that a subscription adds, once per subscription.
+
+Not of `bell`, whose number is on every page: `OPENED_BELL` is the entry of a person who has looked at the list.
+"""
+OPENED_BELL = "bell.read"
 
 ASSIGNING = frozenset({"assigned", "transferred"})
 """Events whose entry also names the person who receives the visit."""

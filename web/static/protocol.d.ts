@@ -529,6 +529,7 @@ declare namespace Protocol {
     topic: string;
     epoch?: string | null;
     version?: number | null;
+    counted?: boolean;
   }
 
   interface Unsubscribe {

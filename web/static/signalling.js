@@ -167,9 +167,10 @@ export class SignallingClient extends Target {
    * @param {Name} name
    * @param {(message: Protocol.Topics[Name]) => void} handler
    * @param {(error: SignallingError) => void} refused
+   * @param {import("./signalling/topic.js").Subscribing} more
    */
-  subscribe(name, handler, refused = () => {}) {
-    const topic = this.#topics.get(name) ?? new Topic();
+  subscribe(name, handler, refused = () => {}, more = {}) {
+    const topic = this.#topics.get(name) ?? new Topic(more);
     this.#topics.set(name, topic);
     const listener = /** @type {Listener} */ ({ handler, refused });
     topic.handlers.add(listener);
@@ -188,8 +189,7 @@ export class SignallingClient extends Target {
    * @param {Topic} topic
    */
   #ask(name, topic) {
-    const held = topic.epoch === null ? {} : { epoch: topic.epoch, version: topic.version };
-    this.request({ type: "subscribe", topic: name, ...held }).catch((error) => {
+    this.request({ type: "subscribe", topic: name, ...topic.asked }).catch((error) => {
       if (this.#topics.get(name) !== topic) return;
       if (error.code === "unavailable" || error.code === "timeout") {
         setTimeout(

@@ -1,4 +1,4 @@
-"""Tests the queue of staff who work in some waiting areas only."""
+"""Tests the queue of staff who work in some waiting areas only, and of pages that count its rows."""
 
 from __future__ import annotations
 
@@ -49,3 +49,24 @@ async def test_f39_a_provider_sees_the_areas_they_work_in_and_a_move_takes_a_row
         whole = await provider.expect("queue.snapshot")
         assert [shown["visit"] for shown in whole["rows"]] == [visit]
         await provider.request("visit.claim", visit=visit)
+
+
+async def test_a_page_that_counts_the_queue_gets_every_arrival_and_nothing_about_a_patient(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey) as two:
+        provider = await staff(two, OSEI, 1)
+        await provider.expect("queue.snapshot")
+        await provider.request("subscribe", topic="queue", counted=True)
+        assert (await provider.expect("queue.snapshot"))["rows"] == []
+        visit, patient = await waiting(two)
+        row = (await provider.expect("queue.row"))["row"]
+        assert (row["visit"], row["name"], row["reason"], row["phone"]) == (visit, "", "", "")
+        await narrow(two, provider, "mind")
+        again = await provider.expect("queue.snapshot")
+        assert [(shown["visit"], shown["name"]) for shown in again["rows"]] == [(visit, "")]
+        await provider.request("subscribe", topic="queue")
+        whole = await provider.expect("queue.snapshot")
+        assert whole["rows"][0]["name"], "the list itself has the names"
+        await patient.request("visit.withdraw", visit=visit)
+        assert (await provider.expect("queue.gone"))["visit"] == visit

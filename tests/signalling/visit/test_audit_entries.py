@@ -134,9 +134,9 @@ def test_an_id_shows_the_kind_of_person(who: str, kind: str) -> None:
 
 
 def test_the_names_of_entries_are_stored_and_stay() -> None:
-    assert {
-        topic: f"{topic}.read" for topic in ("queue", "sessions", "bell", "visit", "case", "chat")
-    } == audit.OF_TOPICS
+    topics = ("queue", "sessions", "visit", "case", "chat")
+    assert {topic: f"{topic}.read" for topic in topics} == audit.OF_TOPICS
+    assert audit.OPENED_BELL == "bell.read"
     others = {name for (kind, _), name in audit.OF_EVENTS.items() if not name.startswith("visit.")}
     assert others == {"chat.written", "staff.on_call", "staff.off_call"}
     staff = Staff(id="u_1", name="", role=ADMIN.role)

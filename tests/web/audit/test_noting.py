@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from signalling.visit.audit_entries import BROKEN, FORGED, OF_EVENTS, OF_TOPICS, Act
+from signalling.visit.audit_entries import BROKEN, FORGED, OF_EVENTS, OF_TOPICS, OPENED_BELL, Act
 from tests.web.api.client import program
 from tests.web.pages.setup.desk import Desk, desk
 from tests.web.pages.setup.test_people import NEW, account, change, link_in
@@ -155,12 +155,15 @@ async def test_a_program_is_named_by_its_key(site: Site) -> None:
     ]
 
 
-async def test_a_subscription_leaves_one_entry_however_many_updates_follow(site: Site) -> None:
+async def test_what_a_person_opens_leaves_one_entry_and_the_counters_of_a_page_none(site: Site) -> None:
     ana, osei = site.person(), (await desk(site, OSEI)).person
     assert (await ana.ask_for_a_visit()).status == 303
     socket = await osei.socket("staff")
     assert (await socket.receive_json())["type"] == "welcome"
+    for counters in ({"topic": "queue", "counted": True}, {"topic": "bell"}):
+        await answered(socket, {"type": "subscribe", **counters})
     await answered(socket, {"type": "subscribe", "topic": "queue"})
+    await answered(socket, {"type": "bell.mark", "until_ms": 1})
     for _ in range(3):
         await (await another(site)).ask_for_a_visit()
     visit = next(act.about for act in await acts(site) if act.what == "visit.opened")
@@ -170,6 +173,7 @@ async def test_a_subscription_leaves_one_entry_however_many_updates_follow(site:
     await socket.close()
     by = sorted((act.what, act.about) for act in await acts(site) if act.who == "u_osei")
     assert by == [
+        ("bell.read", ""),
         ("case.read", visit),
         ("queue.read", ""),
         ("signin.succeeded", ""),
@@ -227,6 +231,7 @@ def test_every_name_has_its_words_and_every_word_a_place_where_it_is_written() -
         "signin.succeeded",
         "past.searched",
         "history.read",
+        OPENED_BELL,
         "organisation.added",
         "audit.exported",
     }

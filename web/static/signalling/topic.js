@@ -6,6 +6,8 @@ const PENDING_BEFORE_SNAPSHOT = 256;
 /** @typedef {import("./errors.js").SignallingError} SignallingError */
 /** @typedef {{ handler: (message: News) => void, refused: (error: SignallingError) => void }} Listener */
 
+/** @typedef {Pick<Protocol.Requests["subscribe"], "counted">} Subscribing */
+
 /** One topic: its listeners, and the held version. */
 export class Topic {
   /** @type {Set<Listener>} */
@@ -15,6 +17,18 @@ export class Topic {
   version = -1;
   /** @type {News[]} changes that came before the first whole state */
   early = [];
+  #more;
+
+  /** @param {Subscribing} more how it is subscribed to */
+  constructor(more = {}) {
+    this.#more = more;
+  }
+
+  /** What a request to subscribe says beside the name. */
+  get asked() {
+    const held = this.epoch === null ? {} : { epoch: this.epoch, version: this.version };
+    return { ...this.#more, ...held };
+  }
 
   /**
    * Return the messages to pass on, in order, for an arrived one: none if it is stale.

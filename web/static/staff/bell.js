@@ -34,6 +34,15 @@ export function inWords(item) {
 }
 
 /**
+ * Whether a notification is about the reader's own act: its number under the bell confirms the act, and
+ * nothing more is shown.
+ *
+ * @param {Protocol.BellPart} item
+ * @param {{ name: string }} me
+ */
+export const isOwn = ({ kind, by }, me) => kind === "declined" && by === me.name;
+
+/**
  * @param {number} at_ms
  * @param {number} now_ms
  */

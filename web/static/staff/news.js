@@ -2,7 +2,7 @@
    Knows no content of the page. */
 import { t, tn } from "../shared/text.js";
 import { announce, clearToasts, Drawer, toast } from "../shared/ui.js";
-import { Bell, inWords } from "./bell.js";
+import { Bell, inWords, isOwn } from "./bell.js";
 import { Queue } from "./queue.js";
 
 /** Kinds of notifications: more patients wait than the clinic's limit, or somebody longer. */
@@ -24,22 +24,23 @@ export class News {
   /**
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
-   *   me: Pick<Account, "id" | "role">,
+   *   me: Pick<Account, "id" | "role" | "name">,
    *   alerts: import("./alerts.js").Alerts,
    *   follow: (item: Protocol.BellPart, marked?: Promise<unknown>) => void,
    *   queued?: (news: QueueNews) => void,
+   *   counted?: boolean,
    *   redraw: () => void,
    * }} options `follow` goes to where a notification leads; `marked` ends when the server knows that it was
-   *   read
+   *   read; `counted`: the page shows how many wait, and no row
    */
-  constructor({ client, me, alerts, follow, queued = () => {}, redraw }) {
+  constructor({ client, me, alerts, follow, queued = () => {}, counted = false, redraw }) {
     this.#client = client;
     this.#me = me;
     this.#alerts = alerts;
     this.#follow = follow;
     this.#queued = queued;
     this.#redraw = redraw;
-    client.subscribe("queue", (message) => this.#takeQueue(message));
+    client.subscribe("queue", (message) => this.#takeQueue(message), undefined, { counted });
     client.subscribe("bell", (message) => this.#takeBell(message));
   }
 
@@ -86,8 +87,8 @@ export class News {
   }
 
   async #mark() {
-    const { unread, newest_ms: until_ms } = this.bell;
-    if (unread) await this.#client.request({ type: "bell.mark", until_ms }).catch(() => {});
+    const { newest_ms: until_ms } = this.bell;
+    if (until_ms) await this.#client.request({ type: "bell.mark", until_ms }).catch(() => {});
   }
 
   /** @param {Protocol.Topics["queue"]} message */
@@ -97,7 +98,7 @@ export class News {
     if (fresh.length && this.onCall) {
       this.#alerts.ring(this.queue.rows.length);
       announce(
-        fresh.length === 1
+        fresh.length === 1 && fresh[0].name
           ? t("New request: {name}.", fresh[0])
           : tn("{n} new request.", "{n} new requests.", fresh.length),
       );
@@ -111,7 +112,8 @@ export class News {
   #takeBell(message) {
     const item = this.bell.take(message);
     if (item) {
-      if (!this.drawer.open) toast(inWords(item));
+      if (isOwn(item, this.#me)) announce(inWords(item));
+      else if (!this.drawer.open) toast(inWords(item));
       if (item.kind === "assigned" || item.kind === "transferred")
         this.#alerts.assigned(() => this.#follow(item));
       if (OVER_LIMIT.includes(item.kind)) this.#alerts.overLimit(() => this.#follow(item));

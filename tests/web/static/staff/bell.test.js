@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Bell, inWords } from "../../../../web/static/staff/bell.js";
+import { Bell, inWords, isOwn } from "../../../../web/static/staff/bell.js";
 
 const item = (/** @type {string} */ id, /** @type {number} */ at_ms, kind = "assigned") => ({
   id,
@@ -33,6 +33,13 @@ test("no more than two hundred notifications are kept", () => {
     bell.take(/** @type {any} */ ({ type: "bell.item", item: item(`n_${n}`, n), unread: n }));
   assert.equal(bell.items.length, 200);
   assert.equal(bell.items[0].id, "n_205");
+});
+
+test("f36 the number under the bell is all that one gets for one's own decline", () => {
+  const me = { name: "Ben" };
+  assert.equal(isOwn(item("n_1", 1, "declined"), me), true);
+  assert.equal(isOwn(item("n_1", 1, "declined"), { name: "Robin" }), false);
+  assert.equal(isOwn(item("n_1", 1, "assigned"), me), false);
 });
 
 test("every kind has its sentence, and an unknown one is no error", () => {
