@@ -52,7 +52,12 @@ HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(self), microphone=(self), fullscreen=(self), screen-wake-lock=(self), "
     "geolocation=(), payment=(), usb=()",
 }
-"""Headers of every response, files and errors included."""
+"""Headers of every response but `PARTS`, errors included."""
+
+PARTS = frozenset({"text/css", "text/javascript"})
+"""Content types that a page loads as its parts, below /static/. The page's policies hold for them, not their own."""
+PART_HEADERS = {name: HEADERS[name] for name in ("X-Content-Type-Options", "Cross-Origin-Resource-Policy")}
+"""Headers of such a part: what says who may load it, and as what. The others would be half a kilobyte each time."""
 
 HSTS = "max-age=31536000"
 
@@ -140,13 +145,17 @@ def same_site_middleware(
 def headers_signal(
     secure: bool, framing_sites: Callable[[web.Request], Sequence[str]] = _nobody
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Return an `on_response_prepare` handler that adds the security headers to every response.
+    """Return an `on_response_prepare` handler that adds the security headers to a response.
 
     A page may show patient data, so browsers store nothing unless the page's handler allows it. `framing_sites`:
     returns the origins whose pages may show a response in a frame.
     """
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.popall("Server", None)  # do not disclose software versions
+        if request.path.startswith("/static/") and response.content_type in PARTS:
+            response.headers.update(PART_HEADERS)
+            return
         host = host_of(request)
         socket = f"{'wss' if secure else 'ws'}://{host}"
         # In Safari before 15.4, 'self' does not include a WebSocket of the same host. A policy cannot name an IPv6
@@ -162,7 +171,6 @@ def headers_signal(
         if sites:
             del response.headers["X-Frame-Options"]  # it knows no list of origins
         response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.popall("Server", None)  # do not disclose software versions
         if secure:
             response.headers["Strict-Transport-Security"] = HSTS
 

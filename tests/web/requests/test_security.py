@@ -69,7 +69,7 @@ async def test_fetch_metadata_of_our_own_pages_is_enough(site: Site, site_header
 
 
 @pytest.mark.parametrize(
-    "path", ["/demo", "/demo/information", "/nowhere", "/static/css/base.css", "/healthz"]
+    "path", ["/demo", "/demo/information", "/nowhere", "/static/icon.svg", "/static/none.js", "/healthz"]
 )
 async def test_every_answer_has_the_security_headers(site: Site, path: str) -> None:
     headers = (await site.person().get(path)).headers
@@ -81,6 +81,16 @@ async def test_every_answer_has_the_security_headers(site: Site, path: str) -> N
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert "Server" not in headers
+
+
+@pytest.mark.parametrize("path", ["/static/css/base.css", "/static/accent.js", "/static/locale/es.js"])
+async def test_f49_a_part_of_a_page_has_the_headers_about_itself_and_no_policy_for_pages(
+    site: Site, path: str
+) -> None:
+    headers = (await site.person().get(path)).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert {"Content-Security-Policy", "Permissions-Policy", "Server"}.isdisjoint(headers)
 
 
 async def test_pages_about_people_are_not_stored_by_browsers(site: Site) -> None:
