@@ -83,7 +83,6 @@ BESIDES |= {
     "web/errors": "web/test_app",
     "web/keys": "web/test_app",
     "web/appointments/week": f"{PAGES}appointments/test_booking",
-    "web/appointments/words": f"web/appointments/test_letters {PAGES}appointments/test_booking",
     "web/appointments/ics": "web/appointments/test_appointment web/appointments/test_letters",
     "web/appointments/feeds": f"{PAGES}appointments/test_feed web/identity/test_throttle",
     "web/appointments/appointment": "web/appointments/test_desk web/appointments/test_book",

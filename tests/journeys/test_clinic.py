@@ -102,8 +102,12 @@ async def test_f36_a_declined_patient_reads_why_and_a_visit_handed_over_is_claim
         "Please see your dentist for this."
     )
     await admin.confirm()
-    await admin.sees("Robin Hale declined Jon Bell.")
-    await expect(admin.page.get_by_role("button", name="Notifications 1 unread")).to_be_visible()
+    bell = admin.page.get_by_role("button", name="Notifications 1 unread")
+    await expect(bell).to_be_visible()
+    await expect(admin.page.locator(".toast")).to_have_count(0)
+    await bell.click()
+    await expect(admin.page.get_by_role("dialog")).to_contain_text("Robin Hale declined Jon Bell.")
+    await admin.press("Close")
     await declined.sees("Please see your dentist for this.")
     await first.sees("Nobody is waiting")
 

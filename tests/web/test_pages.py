@@ -113,6 +113,7 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
         "visits": [visit.id],
         "ws": f"/demo/ws?visit={visit.id}",
         "home": "/demo",
+        "mails": False,
         "contact": {"text": False},
         "answers": 0,
         "survey": None,

@@ -39,6 +39,17 @@ def zone_words(at_ms: int, zone: str) -> str:
     return gettext("{place} time").format(place=place)
 
 
+def zone_name(at_ms: int, zone: str) -> str:
+    """Return the name of a zone's time for a text about many days: "Central Time", whatever the season.
+
+    A zone without seasons has the name of its one time.
+    """
+    half_a_year_ms = 183 * 86_400_000
+    if moment(at_ms, zone).utcoffset() == moment(at_ms + half_a_year_ms, zone).utcoffset():
+        return zone_words(at_ms, zone)
+    return dates.get_timezone_name(ZoneInfo(zone), width="long", locale=languages()[current()].locale)
+
+
 def day_words(at_ms: int, zone: str) -> str:
     """Return a date such as "Tuesday, November 24, 2026"."""
     return date_words(moment(at_ms, zone), "full")

@@ -24,8 +24,12 @@ from web.organisations.settings import Organisation
 LETTER, TURN = "claimed", "turn"
 
 
-def letters(mail_queue: MailQueue) -> service.Consequences:
-    """Return the function that returns the mail to the patient that follows from a visit's event."""
+def letters(mail_queue: MailQueue, *, sent: bool) -> service.Consequences:
+    """Return the function that returns the mail to the patient that follows from a visit's event.
+
+    `sent`: mails leave this server, and what came of this one is recorded in the visit.
+    """
+    recorded = {"contact": "mail"} if sent else {}
 
     def of(_: service.Organisation, __: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
         due_ms = patient_due_ms(after, event)
@@ -33,7 +37,7 @@ def letters(mail_queue: MailQueue) -> service.Consequences:
             yield mail_queue.promise(
                 after.organisation,
                 LETTER,
-                {"visit": after.id, "contact": "mail", "claimed_ms": after.claimed_ms},
+                {"visit": after.id, "claimed_ms": after.claimed_ms, **recorded},
                 now_ms=event.at_ms,
                 due_ms=due_ms,
                 expires_ms=event.at_ms + PATIENT_FOR_MS,

@@ -60,5 +60,9 @@ def setup(app: web.Application, settings: Settings) -> None:
     app[HANDLERS][push.KIND] = app[PUSH].deliver
     app[MAIL_QUEUE].resolvers[patient.LETTER] = patient.letter(lambda: app[SERVICE])
     queues = app[JOB_QUEUES]
-    app[CONSEQUENCES] += [patient.letters(app[MAIL_QUEUE]), patient.messages(queues), staff.messages(queues)]
+    app[CONSEQUENCES] += [
+        patient.letters(app[MAIL_QUEUE], sent=settings.mails),
+        patient.messages(queues),
+        staff.messages(queues),
+    ]
     app[REPORTS] += [recorder(lambda: app[SERVICE]) for recorder in (patient.recorder, staff.recorder)]

@@ -224,6 +224,11 @@ class Settings(Section, frozen=True):
         return urlsplit(self.origin).path
 
     @property
+    def mails(self) -> bool:
+        """Whether mails leave this server: without an SMTP server, each is a file in the data folder."""
+        return bool(self.mail.host)
+
+    @property
     def public(self) -> bool:
         """Whether pages can be reached from another machine."""
         return bool(self.server.public_url) or not is_loopback(self.server.host)

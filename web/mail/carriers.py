@@ -83,12 +83,12 @@ class Files:
 
 def carrier(settings: Settings) -> Carrier:
     """Return the carrier for these settings. Raises ConfigError if the password cannot be read."""
-    return Smtp(settings) if settings.mail.host else Files(Path(settings.data.folder))
+    return Smtp(settings) if settings.mails else Files(Path(settings.data.folder))
 
 
 def where(settings: Settings) -> str:
     """Return the place to which mail is sent, in words for the person who starts the server."""
-    if settings.mail.host:
+    if settings.mails:
         return f"through {settings.mail.host}"
     return f"files in {Path(settings.data.folder) / OUTBOX} (no SMTP server is set)"
 

@@ -72,6 +72,7 @@ def page(
         "lang": i18n.current(),
         "dir": i18n.direction(),
         "language_links": i18n.choices(request),
+        "mails": request.app[SETTINGS].mails,
     }
     drawn = aiohttp_jinja2.render_template(template, request, {**shared, **context}, status=status)
     drawn = with_tokens(request, drawn)
@@ -98,12 +99,14 @@ def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
 
 
 def live(request: web.Request, organisation: Organisation, script: str) -> dict[str, Any]:
-    """Return the data that every live page needs at its start: the organisation, and the languages to switch to.
+    """Return the data that every live page needs at its start: the organisation, whether mails leave this server, and
+    the languages to switch to.
 
     `script` is the page's, for its texts in each language.
     """
     return {
         "organisation": {"id": organisation.id, "name": organisation.name, "logo": logo_path(organisation)},
+        "mails": request.app[SETTINGS].mails,
         "languages": [
             {
                 "code": code,

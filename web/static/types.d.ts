@@ -55,6 +55,8 @@ interface Boot {
   organisation: Organisation;
   languages: PageLanguage[];
   ws: string;
+  /** Whether mails leave this server. */
+  mails: boolean;
 }
 
 interface VisitBoot extends Boot {

@@ -4,18 +4,23 @@ import asyncio
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from signalling.store import jobs as queues
+from signalling.store.records import Extra
 from signalling.visit.commands import Claim
 from signalling.visit.record import Actor, Role, Visit
+from signalling.visit.relations import Event
+from tests.signalling.visits import T0, claimed
 from tests.web.mail.smtp import MailServer, mail_server
 from tests.web.site import FORM, Person, Site, settings_for
 from web import jobs
-from web.channels import rules
+from web.channels import patient, rules
 from web.keys import JOBS, SERVICE
+from web.mail.mail_queue import MailQueue
+from web.organisations import demo
 
 OSEI = Actor(organisation="demo", id="u_osei", name="Dr M. Osei", role=Role.ADMIN)
 
@@ -93,6 +98,22 @@ async def test_f11_a_letter_that_does_not_leave_is_tried_again_and_shown_as_such
     notes = [event.note for event in history if event.kind == "contacted"]
     assert notes == ["mail retried", "mail failed"]
     assert smtp.mails == []
+
+
+@pytest.mark.parametrize(("sent", "recorded"), [(True, "mail"), (False, None)])
+def test_only_a_letter_that_leaves_the_server_is_a_contact_that_staff_see(
+    sent: bool, recorded: str | None
+) -> None:
+    promised: list[dict[str, Any]] = []
+
+    class Queue:
+        def promise(self, _: str, __: str, payload: dict[str, Any], **___: object) -> Extra:
+            promised.append(payload)
+            return "", 0, b""
+
+    follows = patient.letters(cast(MailQueue, Queue()), sent=sent)
+    list(follows(demo.ORGANISATION, None, claimed(), Event("claimed", T0)))
+    assert [payload.get("contact") for payload in promised] == [recorded]
 
 
 async def test_f11_a_patient_who_is_there_gets_no_letter(site: Site, smtp: MailServer) -> None:

@@ -95,6 +95,7 @@ PERSON = {
         for code, language in i18n.languages().items()
     ],
     "ws": "/demo/ws",
+    "mails": True,
 }
 WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 HOURS: list[JSON] = [

@@ -53,7 +53,7 @@ async def test_a_provider_reads_whose_network_it_is_calls_by_phone_and_ends_the_
     await in_the_call(clinic)
     await page.get_by_role("button", name="End", exact=True).click()
     await is_accessible(page)
-    await page.get_by_role("dialog").get_by_role("button", name="End: held by phone").click()
+    await page.get_by_role("dialog").get_by_role("button", name="End it as held by phone").click()
     await expect(page.get_by_role("heading", name="Session with Ana Ruiz has ended")).to_be_visible()
     assert [message["by_phone"] for message in clinic.got("visit.end")] == [True]
 

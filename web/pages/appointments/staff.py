@@ -10,11 +10,11 @@ from aiohttp import web
 
 from web.appointments.appointment import Appointment, Status, may_change, missed
 from web.appointments.slots import WEEK, local, midnight_ms
-from web.appointments.words import clock_words, when_words
+from web.appointments.words import clock_words, when_words, zone_name
 from web.errors import TimeTakenError, TooLateError
 from web.identity.accounts import Account
 from web.identity.visitors import require
-from web.keys import DESK
+from web.keys import DESK, SETTINGS
 from web.languages.i18n import N_, date_words, filled, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.opening_hours import opens_on
@@ -30,6 +30,11 @@ VIEWS = {"day": 1, "week": WEEK}
 TOO_LATE = N_("That cannot be done any more: its time has come, or it is cancelled already.")
 NO_SUCH = N_("There is no such booked visit")
 REASON_LONGEST = 500
+LEADS = {
+    True: N_("It is booked for {when}. The patient gets a letter about the new time."),
+    False: N_("It is booked for {when}. No email is sent: please tell the patient the new time."),
+}
+"""What is said above the times to move to, by whether mails leave this server."""
 
 
 async def calendar(request: web.Request) -> web.Response:
@@ -139,7 +144,7 @@ async def _calendar_page(
             }
             for at in days
         ],
-        "zone": organisation.timezone.replace("_", " "),
+        "zone": zone_name(request.app[DESK].now_ms(), organisation.timezone),
         "booking": organisation.booking.enabled,
         "error": error,
     }
@@ -205,9 +210,7 @@ async def _week_page(
         "week_action": path,
         "back": back,
         "heading": filled(gettext("Move the visit of {name}"), name=appointment.patient.name),
-        "lead": gettext("It is booked for {when}. The patient gets a letter about the new time.").format(
-            when=when
-        ),
+        "lead": gettext(LEADS[request.app[SETTINGS].mails]).format(when=when),
         "error": error,
     }
     return page(request, "calendar/choose.html", context, title=gettext("Move a booked visit"), status=status)

@@ -25,6 +25,7 @@ RATE = Rule("phone", limit=6, window_ms=10 * 60_000, first_delay_ms=0)
 """How many links may be made for one visit."""
 MANY = N_("Many links have been made for this visit. Please wait {minutes} min.")
 OVER = N_("This visit is over.")
+NO_MAIL = N_("No email can be sent from here. Please use the QR code.")
 BUSY = N_("Many people ask for this just now. Please try again in a moment.")
 
 
@@ -39,6 +40,8 @@ async def make_link(request: web.Request) -> web.Response:
     mailed = (await read_form(request)).get("how") == "mail"
     if not visit.is_open:
         return _problem(HTTPStatus.CONFLICT, gettext(OVER))
+    if mailed and not request.app[SETTINGS].mails:
+        return _problem(HTTPStatus.CONFLICT, gettext(NO_MAIL))
     try:
         async with request.app[THROTTLE].attempt(RATE, organisation.id, visit_id):
             made = await request.app[PATIENT_LINKS].issue(organisation.id, visit_id, SHORT_MS)

@@ -99,7 +99,7 @@ async def _context(request: web.Request, organisation: Organisation) -> dict[str
         "addresses": ADDRESSES,
         "longest": dict.fromkeys(ADDRESSES, LONGEST),
         "way": where(request.app[SETTINGS]),
-        "files": not request.app[SETTINGS].mail.host,
+        "files": not request.app[SETTINGS].mails,
         "waiting": len(waiting),
         "given_up": len(given_up),
         "unreached": await unreached(request, organisation, given_up),

@@ -16,6 +16,7 @@ from aiohttp import web
 from signalling.errors import UnavailableError
 from signalling.store.records import OLDEST
 from signalling.visit.record import Role
+from web.appointments.words import zone_name
 from web.identity.visitors import require
 from web.keys import SERVICE
 from web.languages.i18n import date_words, gettext, ngettext
@@ -75,7 +76,7 @@ async def reports(request: web.Request) -> web.Response:
             for one in counted.comments[:COMMENTS]
         ],
         "more_comments": len(counted.comments) > COMMENTS,
-        "zone": organisation.timezone.replace("_", " "),
+        "zone": zone_name(request.app[SERVICE].clock_ms(), organisation.timezone),
     }
     return staff_page(
         request, organisation, account, "reports", "reports/page.html", context, gettext("Reports")

@@ -49,7 +49,7 @@ const bar = inEach(() => ({
 }));
 
 const photos = new Photos(`${boot.home}/visits/${boot.visit}/photos`, redraw);
-const phone = new Phone(`${boot.home}/visits/${boot.visit}/phone`, redraw);
+const phone = new Phone(`${boot.home}/visits/${boot.visit}/phone`, boot.mails, redraw);
 const contact = new ContactChoice(`${boot.home}/visits/${boot.visit}/contact`, boot.contact, redraw);
 const chat = new Chat(client, boot.visit, "patient", wrote);
 /** @type {Session | null} */
@@ -339,7 +339,7 @@ const VIEWS = {
   after: () => {
     const { visit } = state;
     return visit
-      ? html`${afterVisit({ visit, organisation, home: boot.home, book: boot.book })}
+      ? html`${afterVisit({ visit, organisation, home: boot.home, book: boot.book, mails: boot.mails })}
           ${surveyCard(boot.survey, visit, (answer) => state.answerSurvey(answer))}`
       : nothing;
   },

@@ -6,6 +6,7 @@ import { toast } from "../shared/ui.js";
 
 export class Phone {
   #path;
+  #mails;
   #redraw;
   /** @type {Element | null} */
   #code = null;
@@ -15,10 +16,12 @@ export class Phone {
 
   /**
    * @param {string} path where links are made
+   * @param {boolean} mails whether mails leave this server
    * @param {() => void} redraw
    */
-  constructor(path, redraw) {
+  constructor(path, mails, redraw) {
     this.#path = path;
+    this.#mails = mails;
     this.#redraw = redraw;
   }
 
@@ -76,9 +79,13 @@ export class Phone {
         <button type="button" class="btn" aria-disabled=${busy} @click=${() => this.#ask("code")}>
           ${this.#code ? t("Show a new QR code") : t("Show a QR code")}
         </button>
-        <button type="button" class="btn" aria-disabled=${busy} @click=${() => this.#ask("mail")}>
-          ${t("Mail me the link")}
-        </button>
+        ${
+          this.#mails
+            ? html`<button type="button" class="btn" aria-disabled=${busy} @click=${() => this.#ask("mail")}>
+                ${t("Mail me the link")}
+              </button>`
+            : nothing
+        }
       </div>
     </section>`;
   }

@@ -228,7 +228,7 @@ export function waitingRoom({ state, visit, act, organisation, written, photos, 
 }
 
 /** @typedef {NonNullable<Protocol.VisitPart["outcome"]>} Outcome */
-/** @type {Record<Outcome, (visit: Protocol.VisitPart) => [heading: string, text: string]>} */
+/** @type {Record<Outcome, (visit: Protocol.VisitPart, mails: boolean) => [heading: string, text: string]>} */
 const ENDINGS = {
   completed: (visit) => [
     t("Your visit is over"),
@@ -242,9 +242,12 @@ const ENDINGS = {
     t("Your visit is over"),
     claimant ? t("{name} saw you by phone.", claimant) : t("It was held by phone."),
   ],
-  declined: (visit) => [
+  declined: (visit, mails) => [
     t("This visit could not take place"),
-    visit.reason || t("The clinic declined this request. You also get an email."),
+    visit.reason ||
+      (mails
+        ? t("The clinic declined this request. You also get an email.")
+        : t("The clinic declined this request.")),
   ],
   withdrawn: ({ claimant }) =>
     claimant
@@ -267,15 +270,25 @@ const ENDINGS = {
 };
 
 /**
+ * How a visit ended, in words for its patient.
+ *
+ * @param {Protocol.VisitPart} visit
+ * @param {boolean} mails whether mails leave this server
+ */
+export const endingWords = (visit, mails) =>
+  (ENDINGS[visit.outcome ?? "completed"] ?? ENDINGS.completed)(visit, mails);
+
+/**
  * @param {{
  *   visit: Protocol.VisitPart,
  *   organisation: Organisation,
  *   home: string,
  *   book: string | null,
+ *   mails: boolean,
  * }} options `book`: where a time can be booked, if that is possible
  */
-export function afterVisit({ visit, organisation, home, book }) {
-  const [heading, text] = (ENDINGS[visit.outcome ?? "completed"] ?? ENDINGS.completed)(visit);
+export function afterVisit({ visit, organisation, home, book, mails }) {
+  const [heading, text] = endingWords(visit, mails);
   return html`<section class="card stack after">
     ${
       visit.outcome === "completed" || visit.outcome === "by_phone"

@@ -27,11 +27,15 @@ export function bar({ home, title, since_ms, quality: [quality, tone], asides, o
     ${home}
     <h1 tabindex="-1" data-focus>${title}</h1>
     <span class="marks">
-      ${
-        since_ms ? html`<span class="chip off"><since-clock since=${since_ms}></since-clock></span>` : nothing
-      }
-      <span class="chip ${TONES[tone]}" role="status" translate="no"
-        ><span class="dot"></span>${quality}</span>
+      <span class="state">
+        ${
+          since_ms
+            ? html`<span class="chip off"><since-clock since=${since_ms}></since-clock></span>`
+            : nothing
+        }
+        <span class="chip ${TONES[tone]}" role="status" translate="no"
+          ><span class="dot"></span>${quality}</span>
+      </span>
       ${repeat(
         asides, // each entry keeps its element, so that a press reaches the button on which it began
         ({ id }) => id,

@@ -18,7 +18,7 @@ const END = inEach(() => ({
   title: t("End the session?"),
   text: t("It ends for both of you, and the patient leaves this page."),
   yes: t("End session"),
-  also: t("End: held by phone"),
+  also: t("End it as held by phone"),
   no: t("Stay in the session"),
   danger: true,
 }));

@@ -157,7 +157,7 @@ export function ask({ title, text, yes, no, also, danger = false }) {
       html`<form method="dialog">
         <h2 id="ask-title">${title}</h2>
         <p id="ask-text">${text}</p>
-        <div class="row">
+        <div class=${also ? "choose" : "row"}>
           <button class="btn" value="no" autofocus>${no}</button>
           ${also ? html`<button class="btn" value="also">${also}</button>` : nothing}
           <button class="btn ${danger ? "danger" : "main"}" value="yes">${yes}</button>

@@ -21,10 +21,12 @@ export class Acts {
   #guests;
   #areas;
   #tags;
+  #mails;
   #claimed;
 
   /**
-   * `guests` says whether guests can be invited here; `claimed(visit)` opens a visit that was reopened.
+   * `guests` says whether guests can be invited here, `mails` whether mails leave this server;
+   * `claimed(visit)` opens a visit that was reopened.
    *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
@@ -35,10 +37,11 @@ export class Acts {
    *   guests: boolean,
    *   areas: Record<string, string>,
    *   tags: string[],
+   *   mails: boolean,
    *   claimed: (visit: string) => void,
    * }} options
    */
-  constructor({ client, queue, sessions, drawer, me, guests, areas, tags, claimed }) {
+  constructor({ client, queue, sessions, drawer, me, guests, areas, tags, mails, claimed }) {
     this.#client = client;
     this.#people = { queue, sessions };
     this.#drawer = drawer;
@@ -46,6 +49,7 @@ export class Acts {
     this.#guests = guests;
     this.#areas = areas;
     this.#tags = tags;
+    this.#mails = mails;
     this.#claimed = claimed;
   }
 
@@ -114,7 +118,12 @@ export class Acts {
     const chosen = await askAssign(request, this.#staff);
     if (chosen)
       this.#request({ type: "visit.assign", visit: request.visit, to: chosen.to }, () =>
-        announce(t("Assigned.")),
+        toast(
+          t("{name} is assigned to {to}.", {
+            name: request.name,
+            to: this.#people.queue.staff.get(chosen.to)?.name ?? "",
+          }),
+        ),
       );
   }
 
@@ -136,7 +145,7 @@ export class Acts {
 
   /** @param {Protocol.Row} request */
   async #decline(request) {
-    const given = await askDecline(request);
+    const given = await askDecline(request, this.#mails);
     if (!given) return;
     const reason = given.reason.trim() || null;
     this.#request({ type: "visit.decline", visit: request.visit, reason }); // the bell shows the result

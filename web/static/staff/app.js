@@ -51,6 +51,7 @@ const acts = new Acts({
   guests: boot.guests,
   areas: boot.areas ?? {},
   tags: boot.tags,
+  mails: boot.mails,
   claimed,
 });
 const own = new OwnVisit({
@@ -134,6 +135,7 @@ function newSession(visit) {
     asideOpens: matchMedia("(min-width: 1100px)").matches,
     aside: () => ({
       label: t("Case Information"),
+      short: t("Case"),
       view: () =>
         html`<h2>${t("Case Information")}</h2>
           ${own.visit ? tagsOf(visit, own.visit.parties.patient.name, own.visit.tags ?? []) : nothing}
@@ -150,7 +152,9 @@ function newSession(visit) {
             title=${t("Sessions List")}
             @click=${follows(boot.home)}
             >${whose}</a>`
-        : html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
+        : html`<a class="btn plain back" href=${boot.home} @click=${follows(boot.home)}
+            ><span class="full">${t("Sessions List")}</span
+            ><span class="short points" aria-hidden="true">←</span></a>`,
   });
 }
 

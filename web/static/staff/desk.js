@@ -152,17 +152,29 @@ export function askTransfer(name, me, desk) {
 }
 
 /**
+ * Return the sentence about how a declined patient is told.
+ *
+ * @param {boolean} mails whether mails leave this server
+ */
+export function declineWords(mails) {
+  return mails
+    ? t("The patient is told on the screen at once and by email, with the reason if you give one.")
+    : t("The patient is told on the screen at once, with the reason if you give one. No email is sent.");
+}
+
+/**
  * Asks for the reason to decline a request. Resolves to {reason}; null if the dialog was closed.
  *
  * @param {Protocol.Row} request
+ * @param {boolean} mails whether mails leave this server
  */
-export function askDecline(request) {
+export function askDecline(request, mails) {
   return fillIn({
     title: t("Decline {name}?", { name: request.name }),
     danger: true,
     yes: t("Decline"),
     no: t("Keep in line"),
-    text: t("The patient is told on the screen at once and by email, with the reason if you give one."),
+    text: declineWords(mails),
     fields: html`<div class="field">
       <label for="decline-reason"
         >${t("Reason for the patient")} <span class="optional">${t("(optional)")}</span></label>

@@ -47,10 +47,21 @@ async def test_f09_a_visit_goes_on_on_the_phone_by_a_code_that_works_once_and_no
 async def test_f09_the_link_is_mailed_to_the_patients_own_address(valkey_url: str, tmp_path: Path) -> None:
     async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
         ana, visit = await opened(site)
+        assert '"mails":true' in await (await ana.get("/demo/visit")).text()
         assert (await ana.post(f"/demo/visits/{visit}/phone", {"how": "mail"})).status == 204
         [mail] = await smtp.until(1)
         assert mail["To"] == "ana@example.org"
         assert "/demo/enter/" in str(mail)
+
+
+async def test_no_link_is_mailed_from_a_server_without_a_mail_server_and_pages_know_it(site: Site) -> None:
+    ana, visit = await opened(site)
+    answer = await ana.post(f"/demo/visits/{visit}/phone", {"how": "mail"})
+    assert (answer.status, (await answer.json())["problem"]) == (
+        409,
+        "No email can be sent from here. Please use the QR code.",
+    )
+    assert '"mails":false' in await (await ana.get("/demo/visit")).text()
 
 
 async def test_f09_only_the_visits_own_browser_gets_a_link_and_only_a_few(site: Site) -> None:

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { colleagues } from "../../../../web/static/staff/desk.js";
+import { colleagues, declineWords } from "../../../../web/static/staff/desk.js";
 
 const person = (/** @type {string} */ id, more = {}) => [
   id,
@@ -22,4 +22,9 @@ const names = (/** @type {{ but: string | undefined, state: string | undefined }
 test("f34 who is licensed where the patient is stands first, then who is free", () => {
   assert.deepEqual(names({ but: undefined, state: "OH" }), ["licensed", "unknown", "busy", "elsewhere"]);
   assert.deepEqual(names({ but: "licensed", state: undefined }), ["elsewhere", "unknown", "busy"]);
+});
+
+test("a declined patient's email is promised only if mails leave the server", () => {
+  assert.match(declineWords(true), /by email/);
+  assert.match(declineWords(false), /No email is sent/);
 });
