@@ -31,12 +31,18 @@ globalThis.crowd = {
     requestAnimationFrame(frame);
   },
 
-  /** Resolves to the ms from an act to the second frame after it, and the rows that show then. */
+  /** Resolves to the ms from an act to the second frame after it, and the rows that show in the end. */
   async painted(act) {
+    const shown = () => document.querySelectorAll("[data-visit]:not([hidden])").length;
+    const frames = async () => {
+      for (let count = 0; count < 2; count++) await new Promise(requestAnimationFrame);
+    };
     const began_ms = performance.now();
     act();
-    for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
-    return [performance.now() - began_ms, document.querySelectorAll("[data-visit]:not([hidden])").length];
+    await frames();
+    const ms = performance.now() - began_ms;
+    for (let before = -1; before !== shown(); await frames()) before = shown();
+    return [ms, shown()];
   },
 
   /** Write into a field of the search. */

@@ -198,6 +198,8 @@ interface ListView {
   /** All that wait, in the order that was chosen; `rows` are those of them that are shown. */
   all: QueuedRow[];
   rows: QueuedRow[];
+  /** What shows many rows in parts. */
+  parts: import("./staff/in_parts.js").InParts;
   sift: import("./staff/sift.js").Sift;
   changeSift: (sift: import("./staff/sift.js").Sift) => void;
   staff: Map<string, Protocol.StaffPart>;

@@ -46,6 +46,7 @@ export class LivePage {
    */
   show(content, { key, title }) {
     render(content, this.root);
+    this.#namePhase();
     document.title = `${title} · ${this.boot.organisation.name}`;
     if (key === this.#shown) return false;
     const first = this.#shown === "" || this.#shown === "loading";
@@ -55,6 +56,21 @@ export class LivePage {
       this.#focusHeading();
     }
     return true;
+  }
+
+  /**
+   * Write the phase of the video session page onto the document, as long as that page is shown: what lies
+   * over it is styled by it. A style sheet that looks for the page itself, with `:has`, is asked again at
+   * each row of a list that is hidden or shown.
+   */
+  #namePhase() {
+    const parts = [...this.root.children].map((part) =>
+      part.matches(".parked:not([hidden])") ? part.firstElementChild : part,
+    );
+    const session = /** @type {HTMLElement | undefined} */ (parts.find((part) => part?.matches(".session")));
+    const { dataset } = document.documentElement;
+    if (session) dataset.session = session.dataset.phase;
+    else delete dataset.session;
   }
 
   /**

@@ -17,6 +17,7 @@ import { Alerts } from "./alerts.js";
 import { Cases } from "./cases.js";
 import { Conversations } from "./conversations.js";
 import { afterSession, frame, tendSide } from "./frame.js";
+import { InParts } from "./in_parts.js";
 import { isLicensed } from "./licences.js";
 import { News } from "./news.js";
 import { OnCall } from "./on_call.js";
@@ -79,8 +80,8 @@ const bar = inEach(() => ({
     other: { text: t("You are signed out."), label: t("Sign in"), act: () => location.assign(signIn) },
   },
 }));
-
 let sift = ALL;
+const parts = new InParts(redraw);
 
 /** @typedef {"" | "mine" | "live" | "past"} TabName */
 /** @type {TabName[]} */
@@ -281,10 +282,11 @@ function list() {
   const view = {
     all,
     rows: sifted(all, sift, { limits: queue.limits, now_ms: client.now() }),
+    parts,
     sift,
     changeSift: (chosen) => {
       sift = chosen;
-      redraw();
+      parts.begin();
     },
     staff: queue.staff,
     limits: queue.limits,

@@ -84,8 +84,10 @@ function decisions(request, act) {
  * @param {ListView} view
  */
 function more(request, view) {
-  const fill = (/** @type {On<HTMLDetailsElement>} */ { currentTarget: menu }) =>
+  const fill = (/** @type {On<HTMLDetailsElement>} */ { currentTarget: menu }) => {
+    menu.closest("li")?.toggleAttribute("data-menu", menu.open); // an open menu may reach over the row
     render(menu.open ? entries(request, view) : nothing, one(".card", HTMLElement, menu));
+  };
   return html`<details class="more" @toggle=${fill}>
     <summary class="btn" aria-label=${t("More for {name}", { name: request.name })}>${t("More")}</summary>
     <div class="card"></div>
@@ -353,7 +355,7 @@ const ownAreas = ({ me, staff }) => (me.role === "admin" ? [] : (staff.get(me.id
 
 /** @param {ListView} view */
 export function requestsTab(view) {
-  const found = new Set(view.rows);
+  const shown = new Set(view.parts.of(view.rows));
   return html`${
     view.onCall && view.silent
       ? html`<div class="notice amber">
@@ -379,7 +381,7 @@ export function requestsTab(view) {
       ${repeat(
         view.all,
         ({ visit }) => visit,
-        (request) => row(request, view, !found.has(request)),
+        (request) => row(request, view, !shown.has(request)),
       )}
     </ul>`;
 }
