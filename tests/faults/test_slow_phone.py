@@ -34,7 +34,7 @@ async def test_f49_a_patient_sees_the_page_and_can_use_it_on_a_slow_phone(
             await tools.send("Network.clearBrowserCache")
         await page.goto("about:blank")
         await patient.go("/demo/visit")
-        usable = await page.wait_for_function("window.usable", timeout=SHOWN_MS)
+        usable = await page.wait_for_function("() => window.usable", timeout=SHOWN_MS)
         painted = await page.evaluate(PAINTED)
         measured("F", f"slow phone, {visit} visit: painted", painted / 1000, "s", at_most=painted_s)
         usable_ms = await usable.json_value()
