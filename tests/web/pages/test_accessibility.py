@@ -177,7 +177,7 @@ async def test_the_desks_pages_are_accessible(
     await page.get_by_role("button", name=say("Send a message")).click()
     await page.get_by_role("dialog", name=say("Message to {name}", name="Ana Ruiz")).wait_for()
     await is_accessible(page)
-    await page.get_by_role("button", name=say("Cancel")).click()
+    await page.get_by_role("button", name=say("Close")).click()
     await page.get_by_role("button", name=f"{say('Notifications')} 1 {say('unread')}").click()
     await page.get_by_role("dialog", name=say("Notifications")).wait_for()
     await is_accessible(page)
