@@ -29,11 +29,11 @@ faults: $(VENV)/.test
 	@.ci/firefox
 	@GREENROOM_FAULTS=all $(BIN)/python -m pytest tests/faults tests/journeys/peers $(ARGS)
 
+# Scripts on one core, Python on the other.
 check: $(VENV)/.test
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/mypy
-	@tests/javascript/check $(VENV)
+	@tests/javascript/check $(VENV) & scripts=$$!; \
+	$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy; python=$$?; \
+	wait $$scripts && exit $$python
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
