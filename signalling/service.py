@@ -21,13 +21,22 @@ from signalling.store.mirror import Mirror, Mirrors, version_of
 from signalling.store.past_visits import PastVisits
 from signalling.store.photos import Photos
 from signalling.store.pubsub import Bus
-from signalling.store.records import Extra, Origin, Store
+from signalling.store.records import Extra, Origin, Store, newest
 from signalling.visit.commands import Command, Open
 from signalling.visit.notifications import notices
 from signalling.visit.queue_state import Watch
 from signalling.visit.queue_watch import notices as alerts
 from signalling.visit.queue_watch import watched
-from signalling.visit.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
+from signalling.visit.record import (
+    Actor,
+    ChatMessage,
+    Notice,
+    PatientInformation,
+    Person,
+    Policy,
+    Staff,
+    Visit,
+)
 from signalling.visit.relations import Context, Decided, Event, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
@@ -305,6 +314,26 @@ class Service:
                 mirror.committed(committed)
                 return Accepted(after, decided.event, version_of(committed.seq))
         raise UnavailableError("overtaken too often")
+
+    async def write(
+        self, organisation: str, message: ChatMessage, by: Person | None, origin: Origin | None = None
+    ) -> int | None:
+        """Keep a chat message; return the topics' version that shows it, None if one with its id is kept already.
+
+        Raises `SupersededError`.
+        """
+        mirror = await self.mirrors.get(organisation)
+        committed = await self.store.commit(
+            organisation,
+            message,
+            Event("wrote", message.at_ms, by),
+            index_score=newest(message.at_ms),
+            origin=origin,
+        )
+        if committed is None:
+            return None
+        mirror.committed(committed)
+        return version_of(committed.seq)
 
     async def set_on_call(
         self, actor: Actor, on: bool, *, notice: bool = False, origin: Origin | None = None

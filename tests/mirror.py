@@ -119,6 +119,7 @@ BESIDES |= {
     "web/requests/fields": "web/requests/test_forms",
     # Pages: their states are walked through by one person, in one test
     f"{PAGES}api_reference": "web/api/test_in_a_browser",
+    f"{PAGES}setup/translations_form": f"{PAGES}setup/test_translations",
     f"{PAGES}appointments/routes": "web/test_routes",
     f"{PAGES}appointments/staff": f"{PAGES}appointments/test_booking_pages web/appointments/test_desk",
     f"{PAGES}appointments/week": f"{PAGES}appointments/test_booking_pages",

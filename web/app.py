@@ -23,7 +23,7 @@ from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
 from web.identity.second_factor import SecondFactors
-from web.intake import closing
+from web.intake import closing, waiting_messages
 from web.intake.patient_links import PatientLinks
 from web.intake.visit_limit import Openings
 from web.keys import (
@@ -155,6 +155,7 @@ def create_app(settings: Settings) -> web.Application:
             retention.running,
             closing.running,
             escalation.running,
+            waiting_messages.running,
             rewriting.running,
         ]
     )

@@ -324,9 +324,7 @@ class ChatMessagePart(Part, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(description="the chat message's id")]
     at_ms: Annotated[int, Meta(description="when it was sent")]
-    party: Annotated[
-        str, Meta(description="the key of the party that sent it; `staff` for staff who are no party")
-    ]
+    party: Annotated[str, Meta(description="the key of the party that sent it; `staff`; `clinic`: see chat")]
     name: Name
     text: Annotated[str, Meta(description="the text")]
 

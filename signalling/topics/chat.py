@@ -8,10 +8,10 @@ from signalling.protocol import server_messages as server
 from signalling.protocol import shapes
 from signalling.service import Service, new_id
 from signalling.store.mirror import Change, Mirror, Reset
-from signalling.store.records import Origin, newest
+from signalling.store.records import Origin
 from signalling.visit.commands import Write
 from signalling.visit.record import Actor, ChatMessage, Status, Visit
-from signalling.visit.relations import CLAIMANT, GUEST, PATIENT, Event, Refusal, party_key, relations
+from signalling.visit.relations import CLAIMANT, GUEST, PATIENT, Refusal, party_key, relations
 from signalling.visit.rules import RULES
 
 STAFF = "staff"
@@ -120,14 +120,10 @@ class Chat:
             name=actor.name,
             text=request.text,
         )
-        event = Event("wrote", now_ms, actor.person)
-        committed = await self._service.store.commit(
-            actor.organisation, message, event, index_score=newest(now_ms), origin=origin
-        )
-        if committed is None:
-            return Refusal("unavailable")  # another message has the same random id
-        mirror.committed(committed)
-        return mirror.version
+        version = await self._service.write(actor.organisation, message, actor.person, origin)
+        return (
+            Refusal("unavailable") if version is None else version
+        )  # another message has the same random id
 
     async def _noted(self, actor: Actor, visit: Visit, mirror: Mirror, origin: Origin) -> Refusal | None:
         """Note in the visit that a message is written during the wait; return the refusal if it may not be.

@@ -248,7 +248,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A chat message of a visit. `party`: the sender's key; "staff" if the sender is no party."""
+    """A chat message of a visit. `party`: the sender's key; "staff" of staff who are no party; "clinic": automatic."""
 
     id: str
     version: int = 1

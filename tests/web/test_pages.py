@@ -116,6 +116,8 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
         "mails": False,
         "contact": {"text": False},
         "answers": 0,
+        "main": "en",
+        "texts": {},
         "survey": None,
         "book": "/demo/appointments",
     }

@@ -130,6 +130,8 @@ GET    S/setup/policy            admin
 POST   S/setup/policy            admin
 GET    S/setup/after             admin
 POST   S/setup/after             admin
+GET    S/setup/translations      admin
+POST   S/setup/translations      admin
 POST   S/setup/logo              admin
 GET    S/setup/guide             admin
 POST   S/setup/guide             admin

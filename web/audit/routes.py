@@ -190,6 +190,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("POST", f"{SETUP}/calendar"): _setup("calendar"),
     ("POST", f"{SETUP}/policy"): _setup("policy"),
     ("POST", f"{SETUP}/after"): _setup("after"),
+    ("POST", f"{SETUP}/translations"): _setup("translations"),
     ("POST", f"{SETUP}/guide"): _setup("guide"),
     ("POST", f"{SETUP}/areas"): _setup("areas"),
     ("POST", f"{SETUP}/rota"): _setup("rota"),

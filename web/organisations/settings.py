@@ -19,6 +19,7 @@ from signalling.visit.setup_guide import Guide, Kind, condition_problem, levels_
 from web.errors import OrganisationError
 from web.organisations import countries
 from web.organisations.frame_origins import exact_origin
+from web.organisations.translations import Translated, Translations, too_large, translated
 
 IN_USE = frozenset(
     {
@@ -118,6 +119,15 @@ class Rota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     turns: Annotated[tuple[Turn, ...], Meta(max_length=50)] = ()
 
 
+class WaitingMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A message that the clinic sends by itself to a patient who has waited for so many minutes."""
+
+    after_min: Annotated[int, Meta(ge=1, le=600)]
+    text: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+MOST_MESSAGES = 5
+
 MailAddress = Annotated[str, Meta(max_length=254)]
 """An email address."""
 
@@ -151,6 +161,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     booking: Booking = Booking()
     survey: Survey = Survey()
     rota: Rota = Rota()
+    messages: tuple[WaitingMessage, ...] = ()  # by time
+    translations: Translations = {}  # of the texts above, and of the setup guides
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
     guide: Guide
@@ -171,6 +183,15 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def area_names(self) -> Mapping[str, str]:
         """The waiting areas, id -> name; none if there is one queue for all."""
         return {area.id: area.name for area in self.areas}
+
+    @property
+    def main_language(self) -> str:
+        """The language of the organisation's own texts."""
+        return self.languages[0]
+
+    def translated(self, text: str, language: str) -> Translated:
+        """Return one of the organisation's own texts in a language of the pages, or as it is."""
+        return translated(text, language, self.main_language, self.translations)
 
     def guide_of(self, area: str) -> Guide:
         """Return the setup guide of an area ("" for none of them)."""
@@ -285,6 +306,12 @@ def _consistent(organisation: Organisation) -> Organisation:
             any(not one or exact_origin(one) != one for one in organisation.frame_origins),
             "frame_origins: must be origins such as https://www.clinic.example.",
         ),
+        (len(organisation.messages) > MOST_MESSAGES, f"messages: at most {MOST_MESSAGES}."),
+        (
+            len({one.after_min for one in organisation.messages}) != len(organisation.messages),
+            "messages: two messages have the same time.",
+        ),
+        (too_large(organisation.translations), "translations: there are too many, or one is too long."),
         (not organisation.languages, "languages: must name at least one."),
         (set(organisation.languages) - set(LANGUAGES), f"languages: must be among {', '.join(LANGUAGES)}."),
         (len({step.id for step in steps}) != len(steps), "guide: two steps have the same id."),

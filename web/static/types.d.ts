@@ -65,6 +65,9 @@ interface VisitBoot extends Boot {
   visits: string[];
   book: string | null;
   contact: { text: boolean };
+  /** The language of the clinic's own texts; these in others: language -> text -> translation. */
+  main: string;
+  texts: Record<string, Record<string, string>>;
   /** How many messages the patient may write in the waiting room until staff write again; 0 for none. */
   answers: number;
   /** The clinic's question after the visit; null if it asks none. */

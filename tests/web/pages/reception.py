@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from tests.web.pages.clinic import JSON, OSEI, Clinic
 from web.languages import i18n
+from web.organisations.translations import Translated
 from web.pages.static_files import link, static_file
 
 WEB = Path(__file__).parents[3] / "web"
@@ -115,7 +116,8 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
         {
             "hours": HOURS,
             "open_visits": [],
-            "welcome": "See a clinician by video today, without an appointment.",
+            "welcome": Translated("See a clinician by video today, without an appointment.", "en"),
+            "notice": Translated("", "en"),
             "information_path": "/demo/information",
             "areas": [("/demo/mind", "Behavioural health")],
             "meet_now": {
@@ -150,6 +152,8 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "home": "/demo",
                 "contact": {"text": True},
                 "answers": 5,
+                "main": "en",
+                "texts": {},
                 "survey": SURVEY,
             }
         },

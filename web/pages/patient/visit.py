@@ -99,7 +99,8 @@ async def _calendar(request: web.Request, organisation: Organisation, area: str)
         "information_path": _information_path(organisation, area),
         "areas": [] if area else [(f"/{organisation.id}/{one.id}", one.name) for one in organisation.areas],
         "open_visits": [(_path(organisation, visit), visit.patient.name) for visit in visits],
-        "welcome": organisation.welcome,
+        "welcome": organisation.translated(organisation.welcome, current()),
+        "notice": organisation.translated(organisation.notice, current()),
         "private": False,
         "week": await calendar_week(request, organisation),
         "booked": await booked_here(request, organisation),
@@ -260,6 +261,8 @@ async def visit_page(request: web.Request) -> web.Response:
         "book": f"/{organisation.id}/appointments" if organisation.booking.enabled else None,
         "contact": {"text": await request.app[TEXT_SERVICES].has(organisation.id)},
         "answers": MOST_ANSWERS if organisation.policy.answers_waiting else 0,
+        "main": organisation.main_language,
+        "texts": organisation.translations,
         "survey": msgspec.to_builtins(organisation.survey) if organisation.policy.survey else None,
     }
     return page(request, "visit.html", {"boot": boot}, title=gettext("Your visit"), unmixed=True)

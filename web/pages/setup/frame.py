@@ -86,6 +86,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("rota", N_("On-call rota")),
     ("policy", N_("Rules and limits")),
     ("after", N_("After the visit")),
+    ("translations", N_("Translations")),
     ("mail", N_("Mail")),
     ("texts", N_("Text messages")),
     ("links", N_("Entry links")),

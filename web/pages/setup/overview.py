@@ -17,7 +17,7 @@ from web.keys import ACCOUNTS, SETTINGS
 from web.languages.i18n import N_, day_names, gettext
 from web.organisations.countries import countries
 from web.organisations.settings import LANGUAGES, Organisation, bounds
-from web.pages.setup import after_form, calendar_form, policy_form
+from web.pages.setup import after_form, calendar_form, messages_form, policy_form
 from web.pages.setup.frame import Section, admin, draw, path_of, posted_to, save, show
 from web.requests.security import origin_of
 
@@ -221,7 +221,8 @@ def _policy_context() -> dict[str, Any]:
     return {
         "choices": list(policy_form.CHOICES.items()),
         "words": list(policy_form.WORDS.items()),
-        "longest": policy_form.LONGEST,
+        "longest": {**policy_form.LONGEST, **{say: messages_form.LONGEST for _, say in messages_form.ROWS}},
+        "messages": messages_form.ROWS,
         "durations": [
             (name, row, gettext(policy_form.UNITS[row.unit_ms]))
             for name, row in policy_form.DURATIONS.items()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from signalling.visit.record import Policy
 from web.languages.i18n import N_, gettext
 from web.organisations.settings import Organisation, bounds
+from web.pages.setup import messages_form
 from web.pages.setup.frame import Form, Parsed, Posted, plain
 
 SECOND, MINUTE, PATIENT = 1000, 60_000, 1
@@ -149,6 +150,7 @@ class PolicySection:
             **{name: getattr(policy, name) for name in (*CHOICES, *WORDS)},
             RETENTION: str(organisation.retention_days),
             TWO_FACTOR: organisation.admins_two_factor,
+            **messages_form.form_of(organisation),
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
@@ -159,9 +161,11 @@ class PolicySection:
             **{name: plain(posted.get(name, ""), LONGEST[name]) for name in WORDS},
             RETENTION: posted.get(RETENTION, "").strip()[:8],
             TWO_FACTOR: TWO_FACTOR in posted,
+            **messages_form.typed(posted),
         }
         numbers = {name: _number(form[name]) for name in DURATIONS}
         errors = {name: wrong for name in DURATIONS if (wrong := _wrong(name, numbers[name]))}
+        errors |= messages_form.wrong(form)
         for name, most in LONGEST.items():
             if len(form[name]) > most:
                 said = gettext("This is too long; at most %(most)s characters, please.")
@@ -178,7 +182,13 @@ class PolicySection:
             durations = {name: round(numbers[name] * row.unit_ms) for name, row in DURATIONS.items()}
             choices = {name: form[name] for name in (*CHOICES, *WORDS)}
             policy = replace(document.policy, **durations, **choices)
-            return replace(document, policy=policy, retention_days=days, admins_two_factor=form[TWO_FACTOR])
+            return replace(
+                document,
+                policy=policy,
+                retention_days=days,
+                admins_two_factor=form[TWO_FACTOR],
+                messages=messages_form.messages(form),
+            )
 
         return Parsed(form, errors, apply)
 
@@ -195,6 +205,7 @@ class PolicySection:
             **{_word_label(name): form[name] for name in WORDS},
             gettext("Days that ended visits are kept"): form[RETENTION],
             gettext("Administrators need two-factor sign-in"): yes[form[TWO_FACTOR]],
+            **messages_form.shown(organisation),
         }
 
 

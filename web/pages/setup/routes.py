@@ -2,7 +2,19 @@
 
 from aiohttp import web
 
-from web.pages.setup import areas, facilities, guide, logo, mail, overview, people, programs, rota, texts
+from web.pages.setup import (
+    areas,
+    facilities,
+    guide,
+    logo,
+    mail,
+    overview,
+    people,
+    programs,
+    rota,
+    texts,
+    translations,
+)
 from web.pages.setup.audit import audit
 from web.pages.setup.frame import keeping
 from web.pages.staff import password
@@ -17,6 +29,8 @@ ROUTES = (
     web.post(f"{HOME}/policy", keeping(overview.save_policy)),
     web.get(f"{HOME}/after", overview.after),
     web.post(f"{HOME}/after", keeping(overview.save_after)),
+    web.get(f"{HOME}/translations", translations.page),
+    web.post(f"{HOME}/translations", keeping(translations.save_page)),
     web.post(f"{HOME}/logo", logo.save_logo),
     web.get("/{organisation}/logo/{name}", logo.logo),
     web.get(f"{HOME}/guide", guide.guide),

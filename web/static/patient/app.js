@@ -3,7 +3,7 @@
    click. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
-import { Chat } from "../shared/chat.js";
+import { Chat, saidIn } from "../shared/chat.js";
 import { playNotes } from "../shared/devices.js";
 import { forgetDrafts } from "../shared/drafts.js";
 import { html, nothing } from "../shared/lit.js";
@@ -222,7 +222,7 @@ function asideOfCall() {
  */
 function wrote(line) {
   if (line && !session) {
-    toast(t("Message from {name}: {text}", { name: line.name, text: line.text }));
+    toast(t("Message from {name}: {text}", { name: line.name, text: saidIn(line).text }));
     playNotes({ notes: [783.99] }).catch(() => {});
   }
   redraw();

@@ -1,6 +1,7 @@
 /* The clinic's question after a visit: five answers in the clinic's words, and a free text. It is asked once,
    of a visit that took place. */
 import { html, nothing } from "../shared/lit.js";
+import { ownWords } from "../shared/own_texts.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -33,18 +34,19 @@ export function surveyCard(survey, visit, send) {
   };
   return html`<form class="card stack survey" @submit=${submit}>
     <fieldset class="choices">
-      <legend>${survey.question}</legend>
+      <legend>${ownWords(survey.question)}</legend>
       ${survey.choices.map(
         (words, index) =>
           html`<label class="choice"
-            ><input type="radio" name="choice" value=${index + 1} required /><span>${words}</span></label>`,
+            ><input type="radio" name="choice" value=${index + 1} required /><span
+              >${ownWords(words)}</span></label>`,
       )}
     </fieldset>
     ${
       survey.comment
         ? html`<div class="field">
             <label for="survey-text"
-              >${survey.comment} <span class="optional">${t("(optional)")}</span></label>
+              >${ownWords(survey.comment)} <span class="optional">${t("(optional)")}</span></label>
             <textarea class="input" id="survey-text" name="text" rows="3" maxlength="1000"></textarea>
           </div>`
         : nothing

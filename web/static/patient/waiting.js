@@ -1,6 +1,6 @@
 /* Draws the waiting room, and the page after a visit. */
 import { answerWords } from "../shared/case.js";
-import { chatView, linked } from "../shared/chat.js";
+import { chatView, words } from "../shared/chat.js";
 import { clock, initials, minutes, onCallWords, placeWords, waitWords } from "../shared/format.js";
 import { html, nothing, svg } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -125,7 +125,7 @@ export function messages(chat, most) {
         html`<div class="msg">
           <b>${t("Message from {name}", { name: line.name })} ·
             <span class="num">${clock(line.at_ms)}</span></b>
-          <p><bdi>${linked(line.text)}</bdi></p>
+          ${words(line)}
         </div>`,
     )}
   </section>`;

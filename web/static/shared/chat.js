@@ -2,6 +2,7 @@
 import { draftOf, keepDraft, ofMessage } from "./drafts.js";
 import { clock } from "./format.js";
 import { html, nothing, repeat } from "./lit.js";
+import { ownText } from "./own_texts.js";
 import { one } from "./page.js";
 import { t } from "./text.js";
 
@@ -162,6 +163,23 @@ export function linked(text) {
 }
 
 /**
+ * What a line says; an automatic message of the clinic in the language of the page.
+ *
+ * @param {Protocol.ChatMessagePart} line
+ */
+export const saidIn = ({ party, text }) => (party === "clinic" ? ownText(text) : { text, lang: undefined });
+
+/**
+ * The words of a line.
+ *
+ * @param {Protocol.ChatMessagePart} line
+ */
+export function words(line) {
+  const { text, lang } = saidIn(line);
+  return html`<p dir="auto" lang=${lang ?? nothing}>${linked(text)}</p>`;
+}
+
+/**
  * Draws the lines, and a box to write in if `may` is true. `failed(error)` shows an error; the typed text
  * is kept.
  *
@@ -184,7 +202,7 @@ export function chatView(chat, { may, failed, hint = "" }) {
           html`<div class="line" ?data-mine=${chat.isMine(line)}>
             <span class="small quiet"><bdi>${chat.isMine(line) ? t("You") : line.name}</bdi> ·
               <span class="num">${clock(line.at_ms)}</span></span>
-            <p dir="auto">${linked(line.text)}</p>
+            ${words(line)}
           </div>`,
       )}
     </div></div>

@@ -4,6 +4,24 @@ from playwright.async_api import expect
 
 from tests.web.pages.clinic import Clinic
 from tests.web.pages.conftest import OpenPage
+from tests.web.pages.reception import PAGES
+
+
+async def test_f19_an_automatic_message_is_shown_in_the_language_of_the_page(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    texts = {"es": {"Still with us?": "¿Sigue ahí?"}}
+    clinic.contexts["/demo/visit"] = {"boot": {**PAGES["/demo/visit"][2]["boot"], "texts": texts}}
+    page = await open_page("/demo/visit")
+    await page.get_by_role("heading", level=1).click()  # a page makes no sound before it is touched
+    await clinic.until(lambda: clinic.got("visit.enter"))
+    await clinic.writes("clinic", "Still with us?", "Riverside Clinic")
+    message = page.get_by_role("region", name="Messages").locator("p")
+    await expect(message).to_have_text("Still with us?")
+    await expect(message).to_have_attribute("lang", "en")
+    await expect(page.get_by_role("textbox", name="Your message")).to_have_count(0)
+    await page.get_by_role("link", name="Español").click()
+    await expect(page.get_by_role("region", name="Mensajes").locator("p")).to_have_text("¿Sigue ahí?")
 
 
 async def test_f19_a_waiting_patient_answers_a_message_and_a_reload_keeps_what_is_typed(
@@ -11,7 +29,7 @@ async def test_f19_a_waiting_patient_answers_a_message_and_a_reload_keeps_what_i
 ) -> None:
     clinic.case["guide_done"] = True
     page = await open_page("/demo/visit")
-    await page.get_by_role("heading", name="You are second in line").wait_for()
+    await page.get_by_role("heading", name="You are second in line").click()
     box = page.get_by_role("textbox", name="Your message")
     await expect(box).to_have_count(0)
     await clinic.writes("staff", "Do you have a fever?")

@@ -1,0 +1,64 @@
+"""Tests the clinic's own texts in other languages: the set-up's page, and what patients read."""
+
+from tests.web.pages.setup.desk import desk
+from tests.web.pages.setup.test_after_form import boot
+from tests.web.site import Site
+from web.keys import ORGANISATIONS
+from web.organisations import demo
+from web.organisations.settings import Organisation
+from web.pages.setup.translations_form import entries
+
+WELCOME = demo.ORGANISATION.welcome
+
+
+def field(label: str, organisation: Organisation = demo.ORGANISATION) -> str:
+    """Return the name of the field of a text, as `desk` takes it."""
+    return next(entry.field for entry in entries(organisation) if entry.label == label).replace("-", "__")
+
+
+async def test_a_translation_is_shown_on_pages_of_its_language_and_the_text_itself_on_others(
+    site: Site,
+) -> None:
+    admin, ana = await desk(site), site.person()
+    spanish = "translations?language=es"
+    saved = await admin.change(spanish, **{field("Welcome text"): "Vea hoy a un profesional."})
+    assert (saved.status, saved.headers["Location"][-12:]) == (303, "&language=es")
+    page = await (await site.person(**{"Accept-Language": "es"}).get("/demo")).text()
+    assert 'lang="es"><bdi>Vea hoy a un profesional.' in page
+    page = await (await site.person(**{"Accept-Language": "fr"}).get("/demo")).text()
+    assert f'lang="en"><bdi>{WELCOME}' in page, "the text as it is, in the clinic's language"
+    assert (await ana.ask_for_a_visit()).status == 303
+    told = boot(await (await ana.get("/demo/visit")).text())
+    assert (told["main"], told["texts"]["es"][WELCOME]) == ("en", "Vea hoy a un profesional.")
+
+
+async def test_the_form_shows_one_language_and_saving_it_keeps_the_others(site: Site) -> None:
+    admin = await desk(site)
+    for language, text in (("es", "Hola"), ("ar", "مرحبا"), ("fr", "")):
+        change = {field("Welcome text"): text}
+        assert (await admin.change(f"translations?language={language}", **change)).status == 303
+    found = await site.app[ORGANISATIONS].get("demo")
+    assert found is not None
+    assert found.translations == {"es": {WELCOME: "Hola"}, "ar": {WELCOME: "مرحبا"}, "fr": {}}
+    page = await (await admin.person.get(f"{admin.home}/translations?language=ar")).text()
+    assert 'lang="ar" dir="rtl"' in page
+    assert "Hola" not in page
+    assert (await admin.person.get(f"{admin.home}/translations?language=en")).status == 404
+
+
+async def test_a_translation_that_is_too_long_is_named_and_nothing_typed_is_lost(site: Site) -> None:
+    admin = await desk(site)
+    answer = await admin.change("translations?language=es", **{field("Welcome text"): "x" * 4001})
+    text = await answer.text()
+    assert answer.status == 422
+    assert "at most 4000 characters" in text
+    assert "x" * 4000 in text
+
+
+async def test_each_text_of_the_clinic_is_asked_once(site: Site) -> None:
+    await site.change(notice=WELCOME)
+    found = await site.app[ORGANISATIONS].get("demo")
+    assert found is not None
+    labels = [entry.label for entry in entries(found)]
+    assert labels.count("Welcome text") == 1
+    assert "Notice" not in labels

@@ -1,0 +1,80 @@
+"""Sends the clinic's messages to patients who have waited for so many minutes (`Organisation.messages`).
+
+Every worker looks; each message is sent once, as its id is made of the visit and the time. It is a chat message of the
+visit's page; an absent patient reads it there, and gets no mail and no text message.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+from aiohttp import web
+
+from signalling.errors import UnavailableError
+from signalling.service import Service
+from signalling.visit.record import ChatMessage, Visit
+from web.keys import ORGANISATIONS, SERVICE, SUPERVISOR
+from web.organisations.documents import Organisations
+from web.organisations.settings import Organisation, WaitingMessage
+
+PERIOD_S = 15.0
+MINUTE_MS = 60_000
+CLINIC = "clinic"
+
+
+def due(organisation: Organisation, visit: Visit, now_ms: int) -> WaitingMessage | None:
+    """Return the last message whose time has come for a waiting visit; None for one that came back into the queue."""
+    waited_ms = now_ms - visit.arrived_ms
+    come = [one for one in organisation.messages if one.after_min * MINUTE_MS <= waited_ms]
+    return None if visit.returned else max(come, key=lambda one: one.after_min, default=None)
+
+
+class Sender:
+    """Sends the messages that are due, for one worker."""
+
+    def __init__(self, service: Service, organisations: Organisations) -> None:
+        self._service = service
+        self._organisations = organisations
+        self._sent: set[str] = set()  # ids that need not be tried again, of the visits that wait
+
+    async def send_due(self) -> int:
+        """Send what is due and return the number of messages. Raises `UnavailableError`."""
+        count, there = 0, set[str]()
+        for name in await self._organisations.list():
+            organisation = await self._organisations.get(name)
+            if organisation is None or not organisation.messages:
+                continue
+            mirror = await self._service.mirrors.get(name)
+            for message in self._due(organisation, mirror.visits.queue(urgent_first=False)):
+                there.add(message.id)
+                if message.id not in self._sent:
+                    count += await self._service.write(name, message, None) is not None
+        self._sent = there
+        return count
+
+    def _due(self, organisation: Organisation, waiting: list[Visit]) -> Iterator[ChatMessage]:
+        now_ms = self._service.clock_ms()
+        for visit in waiting:
+            message = due(organisation, visit, now_ms)
+            if message is not None:
+                yield ChatMessage(
+                    id=f"wait-{message.after_min}-{visit.id}",
+                    visit=visit.id,
+                    at_ms=now_ms,
+                    party=CLINIC,
+                    name=organisation.name,
+                    text=message.text,
+                )
+
+    async def run(self) -> None:
+        """Send what is due, until cancelled."""
+        while True:
+            with contextlib.suppress(UnavailableError):  # tried again in a moment
+                await self.send_due()
+            await asyncio.sleep(PERIOD_S)
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """Send messages as long as the app lives; must come after the clean-up context of signalling."""
+    app[SUPERVISOR].keep("web.waiting_messages", Sender(app[SERVICE], app[ORGANISATIONS]).run)
+    yield

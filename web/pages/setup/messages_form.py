@@ -1,0 +1,79 @@
+"""The fields of the messages that a clinic sends by itself to patients who wait: a time and a text each.
+
+Pure. A part of the form "Rules and limits".
+"""
+
+from web.languages.i18n import gettext
+from web.organisations.settings import MOST_MESSAGES, Organisation, WaitingMessage, bounds
+from web.pages.setup.frame import Form, Posted, plain
+
+LONGEST = bounds(WaitingMessage, "text").most
+TIMES = bounds(WaitingMessage, "after_min")
+ROWS = tuple((f"after-{number}", f"say-{number}") for number in range(MOST_MESSAGES))
+"""The names of the fields of each message: its time and its text."""
+
+
+def form_of(organisation: Organisation) -> Form:
+    """Return the fields with the values of the document."""
+    rows = [(str(one.after_min), one.text) for one in organisation.messages]
+    rows += [("", "")] * (MOST_MESSAGES - len(rows))
+    return {
+        name: value
+        for names, row in zip(ROWS, rows, strict=True)
+        for name, value in zip(names, row, strict=True)
+    }
+
+
+def typed(posted: Posted) -> Form:
+    """Return the fields as they were filled in, unchecked."""
+    return {
+        name: text
+        for after, say in ROWS
+        for name, text in (
+            (after, posted.get(after, "").strip()[:8]),
+            (say, plain(posted.get(say, ""), LONGEST, lines=True)),
+        )
+    }
+
+
+def wrong(form: Form) -> dict[str, str]:
+    """Return a sentence for each wrong field; a row that is empty is no message."""
+    errors: dict[str, str] = {}
+    seen: set[int] = set()
+    for after, say in ROWS:
+        if not form[after] and not form[say]:
+            continue
+        minutes = _minutes(form[after])
+        if not TIMES.least <= minutes <= TIMES.most:
+            errors[after] = gettext("Write a whole number from %(least)s to %(most)s.") % TIMES._asdict()
+        elif minutes in seen:
+            errors[after] = gettext("Another message has this time already.")
+        seen.add(minutes)
+        if not form[say]:
+            errors[say] = gettext("Write the message.")
+        elif len(form[say]) > LONGEST:
+            said = gettext("This is too long; at most %(most)s characters, please.")
+            errors[say] = said % {"most": LONGEST}
+    return errors
+
+
+def messages(form: Form) -> tuple[WaitingMessage, ...]:
+    """Return the messages of a form without wrong fields, by time."""
+    found = [
+        WaitingMessage(after_min=_minutes(form[after]), text=form[say]) for after, say in ROWS if form[say]
+    ]
+    return tuple(sorted(found, key=lambda one: one.after_min))
+
+
+def shown(organisation: Organisation) -> dict[str, str]:
+    """Return the messages in words, by label."""
+    return {label(one): one.text for one in organisation.messages}
+
+
+def label(message: WaitingMessage) -> str:
+    """Return the name of a message, by its time."""
+    return gettext("Message after %(n)s minutes") % {"n": message.after_min}
+
+
+def _minutes(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else -1

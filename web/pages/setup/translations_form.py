@@ -1,0 +1,103 @@
+"""The form of the clinic's own texts in another language of the pages: all that patients read, in one language.
+
+Pure. A field is named after its text, so that a text that was changed meanwhile has no translation.
+"""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from web.languages.i18n import gettext
+from web.organisations.settings import Organisation, Survey, SurveyChoice, WaitingMessage, bounds, bounds_of
+from web.pages.setup import after_form, calendar_form, messages_form
+from web.pages.setup.frame import Form, Parsed, Posted, plain
+
+ROWS_FROM = 120
+"""Texts that are longer than this, or have several lines, get a larger field."""
+
+
+class Entry(NamedTuple):
+    """A text of the clinic, what it is, and the most characters of a translation."""
+
+    label: str
+    text: str
+    longest: int
+
+    @property
+    def field(self) -> str:
+        """The name of the field of its translation."""
+        return f"text-{sha256(self.text.encode()).hexdigest()[:16]}"
+
+    @property
+    def rows(self) -> int:
+        """The height of that field."""
+        return 1 + self.text.count("\n") + len(self.text) // ROWS_FROM
+
+
+def entries(organisation: Organisation) -> list[Entry]:
+    """Return the clinic's texts that patients read, each once, in the order of the set-up's pages."""
+    survey, longest = organisation.survey, bounds_of(SurveyChoice).most
+    found = [
+        *(
+            Entry(
+                gettext(calendar_form.TEXTS[name].label),
+                getattr(organisation, name),
+                bounds(Organisation, name).most,
+            )
+            for name in ("welcome", "notice")
+        ),
+        *(
+            Entry(messages_form.label(one), one.text, bounds(WaitingMessage, "text").most)
+            for one in organisation.messages
+        ),
+        *(
+            Entry(gettext(after_form.LABELS[name]), getattr(survey, name), bounds(Survey, name).most)
+            for name in after_form.TEXTS
+        ),
+        *(
+            Entry(gettext("Answer %(number)s") % {"number": number}, choice, longest)
+            for number, choice in enumerate(survey.choices or (), 1)
+        ),
+    ]
+    return list({entry.text: entry for entry in reversed(found) if entry.text}.values())[::-1]
+
+
+class TranslationsSection:
+    """The section "Translations", in one language."""
+
+    name = "translations"
+    template = "setup/translations.html"
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def form(self, organisation: Organisation) -> Form:
+        """Return the form with the values of the document."""
+        known = organisation.translations.get(self.language, {})
+        return {entry.field: known.get(entry.text, "") for entry in entries(organisation)}
+
+    def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
+        """Return the posted form, with a sentence for each wrong field."""
+        found = entries(organisation)
+        form = {
+            entry.field: plain(posted.get(entry.field, ""), entry.longest, lines="\n" in entry.text)
+            for entry in found
+        }
+        said = gettext("This is too long; at most %(most)s characters, please.")
+        errors = {
+            entry.field: said % {"most": entry.longest}
+            for entry in found
+            if len(form[entry.field]) > entry.longest
+        }
+
+        def apply(document: Organisation) -> Organisation:
+            texts = {entry.text: form[entry.field] for entry in found if form[entry.field]}
+            return replace(document, translations={**document.translations, self.language: texts})
+
+        return Parsed(form, errors, apply)
+
+    def shown(self, organisation: Organisation) -> dict[str, str]:
+        """Return the translations by label."""
+        form = self.form(organisation)
+        return {entry.label: form[entry.field] for entry in entries(organisation)}
