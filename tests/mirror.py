@@ -111,6 +111,7 @@ BESIDES |= {
     "web/organisations/by_path": "web/test_organisations_apart",
     "web/organisations/documents": "web/test_organisations_apart",
     "web/organisations/facilities": f"{PAGES}facility/test_kiosk {PAGES}setup/test_programs",
+    "web/organisations/demo_texts": f"{PAGES}setup/test_translations",
     "web/organisations/guide_versions": f"{PAGES}setup/test_guide",
     "web/organisations/logos": f"{PAGES}setup/test_logo",
     "web/organisations/starter": "web/commands/test_organisations",

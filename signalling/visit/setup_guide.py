@@ -101,8 +101,10 @@ def _date(step: Step, answer: Any) -> str | None:
 
 
 def _consent(step: Step, answer: Any) -> str | None:
-    if not isinstance(answer, dict) or set(answer) - {"agreed", "signature"}:
+    if not isinstance(answer, dict) or set(answer) - {"agreed", "signature", "language"}:
         return "must say whether you agree, and your name"
+    if not isinstance(answer.get("language", ""), str):
+        return "must say in which language it was read"
     if answer.get("agreed") is not True:
         return "must be agreed to" if step.required else None
     signature = answer.get("signature")

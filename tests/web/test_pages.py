@@ -117,7 +117,7 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
         "contact": {"text": False},
         "answers": 0,
         "main": "en",
-        "texts": {},
+        "texts": demo.ORGANISATION.translations,
         "survey": None,
         "book": "/demo/appointments",
     }

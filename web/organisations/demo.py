@@ -17,6 +17,7 @@ from signalling.visit.record import Role
 from signalling.visit.setup_guide import Guide, Kind, Step
 from web.config import Settings
 from web.errors import AccountError, ConfigError
+from web.organisations.demo_texts import CONSENT, TRANSLATIONS, WELCOME
 from web.organisations.documents import Organisations
 from web.organisations.settings import Booking, Organisation
 from web.organisations.starter import basic_steps
@@ -42,22 +43,12 @@ WORDS = (
     "lilac linen lotus lunar mango maple marble meadow melon mint mosaic"
 ).split()
 
-CONSENT = """\
-I ask for a video visit with a clinician of Riverside Clinic.
-
-I understand that a video visit has limits: the clinician cannot touch or listen to me as in a room, and may ask me \
-to come in or to go to an emergency department. The connection may fail; then the clinic calls me on the number I gave.
-
-Nobody sees or hears me before I press Start Session, and nothing is recorded. What I write here and what the \
-clinician notes is part of my record and is kept as the law asks.
-
-I may end the visit at any time. In an emergency I call 911."""
-
 ORGANISATION = Organisation(
     id=ID,
     name="Riverside Clinic",
     timezone="America/Chicago",
-    welcome="See a clinician by video today, without an appointment. Most visits take ten to fifteen minutes.",
+    welcome=WELCOME,
+    translations=TRANSLATIONS,
     languages=("en", "es", "vi", "ase"),
     booking=Booking(enabled=True, opens="08:00", closes="18:00", capacity=2),
     guide=Guide(

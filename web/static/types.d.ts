@@ -118,7 +118,7 @@ interface AnswerOf {
   choice: string;
   yes_no: boolean;
   date: string;
-  consent: { agreed: boolean; signature: string };
+  consent: { agreed: boolean; signature: string; language?: string };
   device_check: Partial<Record<"camera" | "microphone" | "speaker" | "network", string>>;
 }
 

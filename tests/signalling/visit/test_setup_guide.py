@@ -41,6 +41,7 @@ GOOD: list[tuple[Kind, Any]] = [
     (Kind.YES_NO, False),
     (Kind.DATE, "2024-02-29"),
     (Kind.CONSENT, {"agreed": True, "signature": "Ana Ruiz"}),
+    (Kind.CONSENT, {"agreed": True, "signature": "Ana Ruiz", "language": "es"}),
     (Kind.DEVICE_CHECK, {"camera": "on", "microphone": "off", "speaker": "on", "network": "poor"}),
     (Kind.DEVICE_CHECK, {}),
 ]
@@ -57,6 +58,7 @@ BAD: list[tuple[Kind, Any]] = [
     (Kind.CONSENT, {"agreed": True, "signature": " "}),
     (Kind.CONSENT, {"agreed": "yes", "signature": "Ana"}),
     (Kind.CONSENT, {"agreed": True, "signature": "Ana", "as": "guardian"}),
+    (Kind.CONSENT, {"agreed": True, "signature": "Ana", "language": 7}),
     (Kind.CONSENT, True),
     (Kind.DEVICE_CHECK, {"camera": "x" * 61}),
     (Kind.DEVICE_CHECK, {"camera": True}),

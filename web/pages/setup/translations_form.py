@@ -3,16 +3,23 @@
 Pure. A field is named after its text, so that a text that was changed meanwhile has no translation.
 """
 
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from web.languages.i18n import gettext
+from signalling.visit.setup_guide import Option, Step
+from web.languages.i18n import N_, gettext
 from web.organisations.settings import Organisation, Survey, SurveyChoice, WaitingMessage, bounds, bounds_of
 from web.pages.setup import after_form, calendar_form, messages_form
 from web.pages.setup.frame import Form, Parsed, Posted, plain
 
+GUIDE_TEXTS = {
+    "title": N_("Step %(number)s: question"),
+    "help": N_("Step %(number)s: explanation"),
+    "text": N_("Step %(number)s: full text that is agreed to"),
+}
 ROWS_FROM = 120
 """Texts that are longer than this, or have several lines, get a larger field."""
 
@@ -59,8 +66,21 @@ def entries(organisation: Organisation) -> list[Entry]:
             Entry(gettext("Answer %(number)s") % {"number": number}, choice, longest)
             for number, choice in enumerate(survey.choices or (), 1)
         ),
+        *_of_guides(organisation),
     ]
     return list({entry.text: entry for entry in reversed(found) if entry.text}.values())[::-1]
+
+
+def _of_guides(organisation: Organisation) -> Iterator[Entry]:
+    """Yield the texts of the setup guides: the clinic's own, and those of its waiting areas."""
+    guides = [organisation.guide, *(area.guide for area in organisation.areas if area.guide is not None)]
+    for number, step in ((number, step) for guide in guides for number, step in enumerate(guide.steps, 1)):
+        for name, label in GUIDE_TEXTS.items():
+            text = getattr(step, name)
+            yield Entry(gettext(label) % {"number": number}, text, bounds(Step, name).most)
+        for place, option in enumerate(step.options, 1):
+            label = gettext("Step %(number)s: option %(option)s") % {"number": number, "option": place}
+            yield Entry(label, option, bounds_of(Option).most)
 
 
 class TranslationsSection:

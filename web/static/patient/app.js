@@ -8,6 +8,7 @@ import { playNotes } from "../shared/devices.js";
 import { forgetDrafts } from "../shared/drafts.js";
 import { html, nothing } from "../shared/lit.js";
 import { LivePage } from "../shared/live_page.js";
+import { ownText } from "../shared/own_texts.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
 import { announce, ask, connectionBar, toast } from "../shared/ui.js";
@@ -348,7 +349,7 @@ const VIEWS = {
 const TITLES = {
   loading: () => t("Your visit"),
   gone: () => (wasLost() ? t("Your visit was lost") : t("No open visit")),
-  guide: () => t("{step}: setup guide", { step: (hashStep() ?? state.firstOpenStep).title }),
+  guide: () => t("{step}: setup guide", { step: ownText((hashStep() ?? state.firstOpenStep).title).text }),
   waiting: () =>
     `${state.place?.place && !state.visit?.taking_over ? `(${state.place.place}) ` : ""}${t("Waiting room")}`,
   session: () => session?.title ?? t("Your session"),

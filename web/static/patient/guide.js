@@ -1,6 +1,7 @@
 /* The setup guide, one page per step. Draws the patient's visit at a step and reports where the patient
    wants to go; keeps no answer. */
 import { html, keyed, nothing } from "../shared/lit.js";
+import { ownWords } from "../shared/own_texts.js";
 import { inEach, t } from "../shared/text.js";
 import { stepField } from "./steps.js";
 
@@ -58,7 +59,7 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
   const last = index === state.steps.length - 1;
   const label = `title-${step.id}`;
   const back = index > 0 ? state.steps[index - 1] : null;
-  const asked = html`<bdi>${step.title}</bdi>${
+  const asked = html`${ownWords(step.title)}${
     step.required ? nothing : html` <span class="optional">${t("(optional)")}</span>`
   }`;
   const title =

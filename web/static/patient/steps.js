@@ -1,6 +1,7 @@
 /* Draws one step of the setup guide as a field, by its kind, and reports what is typed; keeps nothing. */
 import { html, live, nothing } from "../shared/lit.js";
 import "./device_check.js";
+import { ownText, ownWords } from "../shared/own_texts.js";
 import { t } from "../shared/text.js";
 
 /**
@@ -37,7 +38,7 @@ const invalid = (/** @type {Field} */ field) => (field.problem ? "true" : nothin
 
 /**
  * @param {Field} field
- * @param {[value: string | boolean, label: string][]} options
+ * @param {[value: string | boolean, label: string | Drawn][]} options
  */
 function radios(field, options) {
   return html`<fieldset
@@ -54,7 +55,7 @@ function radios(field, options) {
             id=${index ? nothing : field.id}
             .checked=${live(field.answer === value)}
             @change=${() => field.typed(value)} />
-          <bdi>${label}</bdi>
+          ${label}
         </label>`,
     )}
   </fieldset>`;
@@ -63,14 +64,22 @@ function radios(field, options) {
 /** @param {Field} field */
 function consent(field) {
   const { step, answer } = field;
+  const { text, lang } = ownText(step.text);
   const given = {
     agreed: false,
     signature: "",
     .../** @type {Partial<AnswerOf["consent"]>} */ (answer ?? {}),
+    ...(lang ? { language: lang } : {}), // the record keeps in which language it was read
   };
   return html`<div class="stack">
-    <div class="consent" dir="auto" tabindex="0" role="region" aria-label=${t("The full text")}>
-      ${paragraphs(step.text)}
+    <div
+      class="consent"
+      lang=${lang ?? nothing}
+      dir="auto"
+      tabindex="0"
+      role="region"
+      aria-label=${t("The full text")}>
+      ${paragraphs(text)}
     </div>
     <label class="option"><input
         type="checkbox"
@@ -115,7 +124,7 @@ const KINDS = {
   choice: (field) =>
     radios(
       field,
-      field.step.options.map((option) => [option, option]),
+      field.step.options.map((option) => [option, ownWords(option)]),
     ),
   yes_no: (field) =>
     radios(field, [
@@ -148,7 +157,7 @@ const KINDS = {
  */
 export function stepField({ step, answer, problem, label, client, phone = "", typed }) {
   const field = { id: `step-${step.id}`, step, answer, problem, label, client, phone, typed };
-  const help = html`<p class="quiet" id="${field.id}-help"><bdi>${step.help}</bdi></p>`;
+  const help = html`<p class="quiet" id="${field.id}-help">${ownWords(step.help)}</p>`;
   return html` ${step.help ? help : nothing}
     ${KINDS[step.kind]?.(field) ?? nothing}
     <div role="alert">

@@ -3,6 +3,7 @@ import { answerWords } from "../shared/case.js";
 import { chatView, words } from "../shared/chat.js";
 import { clock, initials, minutes, onCallWords, placeWords, waitWords } from "../shared/format.js";
 import { html, nothing, svg } from "../shared/lit.js";
+import { ownText, ownWords } from "../shared/own_texts.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -132,6 +133,18 @@ export function messages(chat, most) {
 }
 
 /**
+ * An answer in the patient's list; a chosen option in the language of the page.
+ *
+ * @param {Protocol.Step} step
+ * @param {Protocol.Answer | undefined} answer
+ */
+function answered(step, answer) {
+  const words = answerWords(step, answer);
+  if (words === null) return t("No answer");
+  return step.kind === "choice" ? ownWords(words) : html`<bdi>${words}</bdi>`;
+}
+
+/**
  * @param {{
  *   state: import("./visit.js").PatientVisit,
  *   visit: Protocol.VisitPart,
@@ -199,13 +212,13 @@ export function waitingRoom({ state, visit, act, organisation, written, photos, 
           ${state.steps.map(
             (step) =>
               html`<div>
-                <dt><bdi>${step.title}</bdi></dt>
+                <dt>${ownWords(step.title)}</dt>
                 <dd>
-                  <bdi>${answerWords(step, state.answer(step.id)) ?? t("No answer")}</bdi>
+                  ${answered(step, state.answer(step.id))}
                   <button
                     type="button"
                     class="btn plain"
-                    aria-label=${t("Change: {step}", { step: step.title })}
+                    aria-label=${t("Change: {step}", { step: ownText(step.title).text })}
                     @click=${() => act.step(step)}>
                     ${t("Change")}
                   </button>

@@ -41,9 +41,11 @@ const SHOWN = {
   date: (answer) => (answer ? dateWords(answer) : null),
   consent: (answer) => {
     if (!answer?.agreed) return null;
-    return answer.signature
-      ? t("Agreed, signed “{name}”", { name: answer.signature })
-      : t("Agreed, not signed yet");
+    if (!answer.signature) return t("Agreed, not signed yet");
+    const signed = t("Agreed, signed “{name}”", { name: answer.signature });
+    return answer.language
+      ? `${signed} · ${t("read in {language}", { language: languageName(answer.language) })}`
+      : signed;
   },
   device_check: (answer) => {
     const parts = Object.entries(answer ?? {}).filter(([part]) => DEVICES()[part]);

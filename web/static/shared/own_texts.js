@@ -1,7 +1,7 @@
 /* The clinic's own texts in the language of the page, as the server told them to the page; a text without a
    translation stays in the clinic's main language. */
 import { html, nothing } from "./lit.js";
-import { told } from "./page.js";
+import { pageData } from "./page.js";
 
 /** @typedef {{ main?: string, texts?: Record<string, Record<string, string>> }} OwnTexts */
 
@@ -15,7 +15,7 @@ let known;
  * @returns {{ text: string, lang: string | undefined }}
  */
 export function ownText(text) {
-  known ??= /** @type {OwnTexts} */ (told());
+  known ??= /** @type {OwnTexts} */ (document.querySelector("#boot") ? pageData() : {});
   const { lang } = document.documentElement;
   const found = known.texts?.[lang]?.[text];
   return found === undefined ? { text, lang: known.main } : { text: found, lang };

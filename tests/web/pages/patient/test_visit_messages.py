@@ -24,6 +24,34 @@ async def test_f19_an_automatic_message_is_shown_in_the_language_of_the_page(
     await expect(page.get_by_role("region", name="Mensajes").locator("p")).to_have_text("¿Sigue ahí?")
 
 
+async def test_a_patient_reads_guide_and_consent_in_the_language_of_the_page_and_the_record_keeps_it(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    texts = {
+        "es": {
+            "How are you right now?": "¿Cómo está?",
+            "I cannot get up": "No puedo levantarme",
+            "I ask for a video visit.\n\nNothing is recorded.": "Pido una consulta por video.",
+        }
+    }
+    clinic.contexts["/demo/visit"] = {"boot": {**PAGES["/demo/visit"][2]["boot"], "texts": texts}}
+    page = await open_page("/demo/visit#how-bad")
+    await page.get_by_role("heading", name="How are you right now?").wait_for()
+    await page.get_by_role("link", name="Español").click()
+    title = page.get_by_role("heading", level=1)
+    await expect(title).to_have_text("¿Cómo está?")
+    await expect(title.locator("bdi")).to_have_attribute("lang", "es")
+    await page.get_by_label("No puedo levantarme").check()
+    await clinic.until(lambda: clinic.case["answers"].get("how-bad") == "I cannot get up")
+    await page.goto(f"{clinic.url}/demo/visit#allergies")
+    await expect(title.locator("bdi")).to_have_attribute("lang", "en")  # it has no translation
+    await page.goto(f"{clinic.url}/demo/visit#consent")
+    await page.get_by_role("link", name="Español").click()
+    await expect(page.locator(".consent")).to_have_attribute("lang", "es")
+    await page.locator("#step-consent").check()
+    await clinic.until(lambda: (clinic.case["answers"].get("consent") or {}).get("language") == "es")
+
+
 async def test_f19_a_waiting_patient_answers_a_message_and_a_reload_keeps_what_is_typed(
     clinic: Clinic, open_page: OpenPage
 ) -> None:

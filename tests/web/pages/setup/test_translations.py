@@ -1,11 +1,16 @@
 """Tests the clinic's own texts in other languages: the set-up's page, and what patients read."""
 
+from msgspec.structs import replace
+
+from signalling.visit.setup_guide import Guide
 from tests.web.pages.setup.desk import desk
 from tests.web.pages.setup.test_after_form import boot
 from tests.web.site import Site
 from web.keys import ORGANISATIONS
+from web.languages.i18n import languages
 from web.organisations import demo
-from web.organisations.settings import Organisation
+from web.organisations.demo_texts import CONSENT
+from web.organisations.settings import Area, Organisation
 from web.pages.setup.translations_form import entries
 
 WELCOME = demo.ORGANISATION.welcome
@@ -19,6 +24,7 @@ def field(label: str, organisation: Organisation = demo.ORGANISATION) -> str:
 async def test_a_translation_is_shown_on_pages_of_its_language_and_the_text_itself_on_others(
     site: Site,
 ) -> None:
+    await site.change(translations={})
     admin, ana = await desk(site), site.person()
     spanish = "translations?language=es"
     saved = await admin.change(spanish, **{field("Welcome text"): "Vea hoy a un profesional."})
@@ -33,6 +39,7 @@ async def test_a_translation_is_shown_on_pages_of_its_language_and_the_text_itse
 
 
 async def test_the_form_shows_one_language_and_saving_it_keeps_the_others(site: Site) -> None:
+    await site.change(translations={})
     admin = await desk(site)
     for language, text in (("es", "Hola"), ("ar", "مرحبا"), ("fr", "")):
         change = {field("Welcome text"): text}
@@ -62,3 +69,24 @@ async def test_each_text_of_the_clinic_is_asked_once(site: Site) -> None:
     labels = [entry.label for entry in entries(found)]
     assert labels.count("Welcome text") == 1
     assert "Notice" not in labels
+
+
+async def test_the_questions_and_the_consent_of_all_guides_are_among_the_texts(site: Site) -> None:
+    own = replace(demo.ORGANISATION.guide.steps[0], id="own", title="Which doctor?", help="")
+    area = Area(id="mind", name="Mind", guide=Guide(version=7, steps=(own,)))
+    texts = {entry.text for entry in entries(replace(demo.ORGANISATION, areas=(area,)))}
+    assert {
+        CONSENT,
+        "How are you right now?",
+        "I cannot get up",
+        "A guess is fine.",
+        "Which doctor?",
+    } <= texts
+
+
+def test_the_demo_clinic_has_all_its_texts_in_all_languages_of_the_pages() -> None:
+    texts = {entry.text for entry in entries(demo.ORGANISATION)}
+    assert demo.ORGANISATION.translations.keys() == languages().keys() - {"en"}
+    for language, found in demo.ORGANISATION.translations.items():
+        assert found.keys() == texts, language
+        assert all(text.strip() for text in found.values())
