@@ -163,6 +163,7 @@ BESIDES |= {
 ROOMS: dict[str, str] = {
     "web/api": "web/api/test_visits web/api/test_openapi web/programs/test_webhooks web/test_routes",
     "web/audit": "web/audit/test_noting web/commands/test_audit",
+    "web/doctor": "web/doctor/test_checks",
     "web/config": "web/config/test_config web/config/test_environment web/config/test_secrets",
     "web/peers/conformance": f"{CONFORMANCE}test_server {CONFORMANCE}test_endpoint",
     "web/peers/distributed": f"{PEERS}distributed/test_joining {PEERS}distributed/test_coordinator",

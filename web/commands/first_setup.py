@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from signalling.store import keys
 from signalling.visit.record import Role
-from web.commands.options import ConfigOption, DataOption, settings_from
+from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
 from web.commands.organisations import Office, carry_out_on, located
 from web.config import Settings
 from web.errors import CommandError, ConfigError
@@ -67,7 +67,7 @@ def init(
     email = email or _asked(asks, "--email", "The administrator's email address")
     person = person or _asked(asks, "--person", "The administrator's name")
     password = sys.stdin.readline().rstrip("\n") if stdin else None
-    settings = settings_from(config, data__folder=str(Path(data).absolute()) if data else None)
+    settings = settings_from(config, data__folder=data_folder(data))
 
     async def work(office: Office) -> list[str]:
         document = starter.organisation(slug, name, timezone, country.upper())

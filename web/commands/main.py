@@ -6,7 +6,6 @@ imported when their command is called, so that each command starts fast.
 
 import importlib.metadata
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 from web.commands.audit import audit_app
 from web.commands.first_setup import init
 from web.commands.keys import key_app
-from web.commands.options import ConfigOption, DataOption, settings_from
+from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
 from web.commands.organisations import organisation_app, user_app
 from web.config import EXIT_CODE, Settings, is_loopback, refuse_plain_http
 from web.errors import ConfigError
@@ -53,7 +52,7 @@ def serve(
     ] = None,
 ) -> None:
     """Start the server."""
-    folder = str(Path(data).absolute()) if data else None
+    folder = data_folder(data)
     settings = settings_from(
         config,
         server__host=host,
@@ -90,6 +89,18 @@ def check_config(config: ConfigOption = None) -> None:
     Console(markup=False).print(table)
     typer.echo(f"Time zones: tzdata {importlib.metadata.version('tzdata')}, not the system’s.")
     typer.echo("The settings are good.")
+
+
+@app.command()
+def doctor(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Look at everything around the server, before or while it runs; say what is wrong, and what to do about it."""
+    from web.commands.doctor import run
+
+    raise typer.Exit(run(settings_from(config, data__folder=data_folder(data)), json))
 
 
 @app.command()

@@ -24,3 +24,8 @@ def settings_from(config: Path | None, **overrides: Any) -> Settings:
     given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
     path = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     return load(path, given, os.environ)
+
+
+def data_folder(data: str | None) -> str | None:
+    """Return the folder of `--data` as an absolute path: it is relative to the current folder, not to the settings."""
+    return str(Path(data).absolute()) if data else None

@@ -16,7 +16,7 @@ import typer
 from msgspec.structs import replace
 
 from signalling.visit.record import Role
-from web.commands.options import ConfigOption, DataOption, settings_from
+from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
 from web.config import Settings
 from web.errors import CommandError, ConfigError
 
@@ -137,8 +137,7 @@ def _operator() -> str:
 
 def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Awaitable[list[str]]]) -> None:
     """Run the work on the store and print its lines; on an error, print a sentence and exit 1."""
-    folder = str(Path(data).absolute()) if data else None
-    carry_out_on(located(settings_from(config, data__folder=folder)), work)
+    carry_out_on(located(settings_from(config, data__folder=data_folder(data))), work)
 
 
 def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> None:

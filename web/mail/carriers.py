@@ -9,7 +9,7 @@ import os
 import ssl
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiosmtplib
 
@@ -26,25 +26,30 @@ class Carrier(Protocol):
     async def carry(self, message: EmailMessage, name: str) -> None: ...
 
 
+def smtp_client(settings: Settings) -> aiosmtplib.SMTP:
+    """Return a client of the mail server in the settings, which is not connected yet."""
+    mail = settings.mail
+    return aiosmtplib.SMTP(
+        hostname=mail.host,
+        port=mail.port,
+        use_tls=mail.tls == "tls",
+        start_tls=mail.tls == "starttls",
+        username=mail.username or None,
+        password=_password(settings),
+        timeout=TIMEOUT_S,
+        tls_context=ssl.create_default_context() if mail.tls != "none" else None,
+    )
+
+
 class Smtp:
     """Sends mails to the SMTP server of the settings, each on a new connection."""
 
     def __init__(self, settings: Settings) -> None:
-        mail = settings.mail
-        self._options: dict[str, Any] = {
-            "hostname": mail.host,
-            "port": mail.port,
-            "use_tls": mail.tls == "tls",
-            "start_tls": mail.tls == "starttls",
-            "username": mail.username or None,
-            "password": _password(settings),
-            "timeout": TIMEOUT_S,
-        }
-        self._encrypted = mail.tls != "none"
+        self._settings = settings
+        _password(settings)  # a file that cannot be read ends the start
 
     async def carry(self, message: EmailMessage, name: str) -> None:
-        context = ssl.create_default_context() if self._encrypted else None
-        client = aiosmtplib.SMTP(tls_context=context, **self._options)
+        client = smtp_client(self._settings)
         try:
             await client.connect()
             await client.send_message(message)

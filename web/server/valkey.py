@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 import structlog
@@ -311,9 +311,25 @@ class EmbeddedStore:
 
 
 def check_own_store(url: str, timeout_s: float) -> None:
-    """Check whether records are safe in the store at `url`; log a warning if it keeps nothing on disk.
+    """Check whether records are safe in the store at `url`; log a warning if it loses some. Raises ConfigError."""
+    found = weaknesses(url, timeout_s)
+    if found.evicts:
+        log.warning("store.evicts_sessions", reason=found.evicts)
+    if found.keeps_nothing:
+        log.warning("store.not_persistent", reason=found.keeps_nothing)
 
-    Raises ConfigError if it does not answer, is older than 7.0, or would evict records.
+
+class Weaknesses(NamedTuple):
+    """The settings by which a store evicts sign-ins, and by which it keeps nothing on its disk; "" if it does not."""
+
+    evicts: str
+    keeps_nothing: str
+
+
+def weaknesses(url: str, timeout_s: float) -> Weaknesses:
+    """Return by which of its settings the store at `url` loses records.
+
+    Raises ConfigError if it does not answer, is older than 7.0, or would evict visits.
     """
     try:
         client = redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
@@ -337,10 +353,10 @@ def check_own_store(url: str, timeout_s: float) -> None:
             f"redis.url: expected a store with maxmemory-policy noeviction; found {policy}, which deletes visits when "
             "the store's memory is full"
         )
-    if policy.startswith("volatile-"):
-        log.warning("store.evicts_sessions", reason=f"maxmemory-policy {policy}")
-    if saves == "" and not about.get("aof_enabled"):
-        log.warning("store.not_persistent", reason="appendonly no")
+    return Weaknesses(
+        f"maxmemory-policy {policy}" if policy.startswith("volatile-") else "",
+        "appendonly no" if saves == "" and not about.get("aof_enabled") else "",
+    )
 
 
 def _asked_for(client: "redis.Redis", setting: str) -> str | None:

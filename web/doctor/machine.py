@@ -1,0 +1,55 @@
+"""Checks of this machine: the data folder, its key, the disk, the time zones."""
+
+import importlib.metadata
+import shutil
+import stat
+from pathlib import Path
+
+from web.config import Settings
+from web.doctor.findings import Finding, doubtful, good, wrong
+from web.server import data_key as key
+
+FULL_BYTES, LITTLE_BYTES = 100 << 20, 2 << 30
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def data_folder(settings: Settings) -> Finding:
+    """Look at who may read the data folder."""
+    folder = Path(settings.data.folder)
+    if not folder.exists():
+        return good(f"{folder} is not there yet; the first start makes it")
+    if not folder.is_dir():
+        return wrong(f"{folder} is no folder", "Name another one with data.folder.")
+    if folder.stat().st_mode & OTHERS:
+        return wrong(f"other accounts of this machine may open {folder}", f"chmod 700 {folder}")
+    return good(f"{folder} is open to its owner alone")
+
+
+def data_key(settings: Settings) -> Finding:
+    """Look at the key that encrypts records."""
+    path = Path(settings.data.folder) / key.FILE
+    if not path.exists():
+        return good(f"{path} is not there yet; the first start makes it")
+    if path.stat().st_size != key.BYTES:
+        return wrong(f"{path} does not hold {key.BYTES} bytes", "Restore it from its backup.")
+    if path.stat().st_mode & OTHERS:
+        return wrong(f"other accounts of this machine may read {path}", f"chmod 600 {path}")
+    return good("it is there, and its owner alone may read it; keep a copy apart from the store")
+
+
+def disk(settings: Settings) -> Finding:
+    """Look at the space that is left for the data folder."""
+    folder = Path(settings.data.folder)
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    said = f"{free / 2**30:,.1f} GiB are free"
+    if free < FULL_BYTES:
+        return wrong(said, "Make space: a store without any refuses every command.")
+    if free < LITTLE_BYTES:
+        return doubtful(said, "Make space soon: rewriting the store's file takes its size once more.")
+    return good(said)
+
+
+def time_zones(settings: Settings) -> Finding:
+    """Report the version of the time zones, which governments change."""
+    return good(f"tzdata {importlib.metadata.version('tzdata')}, not the system's")

@@ -1,0 +1,30 @@
+"""The check of the mail server: as far as a sign-in, without a mail."""
+
+import contextlib
+
+import aiosmtplib
+
+from web.config import Settings
+from web.doctor.findings import Finding, doubtful, good, wrong
+from web.mail.carriers import smtp_client
+
+
+async def server(settings: Settings) -> Finding:
+    """Connect and sign in."""
+    name = f"{settings.mail.host}:{settings.mail.port}"
+    if not settings.mail.host:
+        return doubtful("no mail leaves: each is a file in outbox/", "Set mail.host and what belongs to it.")
+    client = smtp_client(settings)
+    try:
+        await client.connect()
+        with contextlib.suppress(aiosmtplib.SMTPException):
+            await client.quit()
+    except aiosmtplib.SMTPAuthenticationError:
+        return wrong(f"{name} refuses mail.username or the password", "Correct them.")
+    except (aiosmtplib.SMTPException, OSError) as error:
+        return wrong(
+            f"{name} does not take the connection ({type(error).__name__})", "Look at host, port and tls."
+        )
+    finally:
+        client.close()
+    return good(f"{name} takes mails")

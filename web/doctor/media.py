@@ -1,0 +1,67 @@
+"""Checks of the ways of picture and sound: the ports, and the addresses that browsers are told."""
+
+import ipaddress
+import socket
+from pathlib import Path
+
+from media import public_address
+from web.config import Settings
+from web.config.addresses import stun_server
+from web.doctor.findings import Finding, doubtful, good, wrong
+from web.server.public_address import only_private
+from web.server.tls import local_addresses
+from web.server.valkey import running_origin
+
+ADVICE = (
+    "Set media.stun, or media.announce to the public address, and forward the ports; see docs/NETWORKS.md."
+)
+
+
+def ports(settings: Settings) -> Finding:
+    """Try to take the ports of [media], if the server does not have them already."""
+    numbers = [number for index in range(settings.server.workers) for number in settings.media_ports(index)]
+    if not any(numbers):
+        return (
+            doubtful("each start takes other UDP ports", "Set media.ports, so that a firewall can open them.")
+            if settings.public
+            else good("any free UDP ports")
+        )
+    span = f"UDP {min(numbers)} to {max(numbers)}"
+    if running_origin(Path(settings.data.folder)) is not None:
+        return good(f"{span}, which the running server has")
+    host = settings.media_host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for number in sorted(set(numbers)):
+        with socket.socket(family, socket.SOCK_DGRAM) as tried:
+            try:
+                tried.bind((host, number))
+            except OSError as error:
+                return wrong(
+                    f"{host} port {number} cannot be used ({error.strerror})",
+                    "Stop what has it, or choose other ports with media.ports.",
+                )
+    return good(f"{span} are free; open them in the firewall, for TCP too")
+
+
+async def address(settings: Settings) -> Finding:
+    """Look whether browsers elsewhere are told an address that they can reach."""
+    if settings.media.stun:
+        found = await public_address(*stun_server(settings.media.stun))
+        if found is None:
+            return wrong(
+                "the STUN server does not answer", "Does media.stun name one that this machine reaches?"
+            )
+        return good(f"the internet sees this machine as {found}")
+    told = settings.media.announce or _own(settings.media_host)
+    if not settings.public:
+        return good("calls stay on this machine")
+    if only_private(told):
+        return doubtful(f"browsers are told private addresses alone ({', '.join(told)})", ADVICE)
+    return good(f"browsers are told {', '.join(told)}")
+
+
+def _own(host: str) -> list[str]:
+    """Return the addresses that the relay announces when it listens on `host`."""
+    if not ipaddress.ip_address(host).is_unspecified:
+        return [host]
+    return [str(each) for each in local_addresses() if not each.is_loopback] or ["127.0.0.1"]

@@ -1,0 +1,99 @@
+"""Checks of the way to the pages: certificate, proxy, whether they answer, whether a WebSocket passes."""
+
+import datetime
+import ssl
+from pathlib import Path
+
+import aiohttp
+import redis
+from cryptography import x509
+
+from web.config import Settings
+from web.doctor.findings import Finding, doubtful, good, wrong
+from web.organisations.documents import Organisations
+from web.server import tls
+from web.server.redis_client import connect
+
+DAYS = 14
+ASK = aiohttp.ClientTimeout(total=10)
+UPGRADE = "Let the proxy pass Upgrade and Connection on: nginx needs proxy_http_version 1.1 and both headers."
+
+
+def certificate(settings: Settings) -> Finding:
+    """Look at the days that the certificate of [tls] is still valid."""
+    if not settings.tls.certificate:
+        return good("this server has none" + (", a proxy serves https" if settings.secure else ""))
+    tls.server_context(settings.tls.certificate, settings.tls.key)
+    found = x509.load_pem_x509_certificate(Path(settings.tls.certificate).read_bytes())
+    left = (found.not_valid_after_utc - datetime.datetime.now(datetime.UTC)).days
+    said = f"it ends on {found.not_valid_after_utc:%Y-%m-%d}"
+    if left < 0:
+        return wrong(f"it ended on {found.not_valid_after_utc:%Y-%m-%d}", "Renew it.")
+    if left < DAYS:
+        return doubtful(said, "Renew it; the new files are taken up within seconds.")
+    return good(said)
+
+
+def proxy(settings: Settings) -> Finding:
+    """Look whether addresses of people can be told apart behind a proxy."""
+    behind = bool(settings.server.public_url) and not settings.tls.certificate
+    if behind and not settings.server.trusted_proxies:
+        return wrong(
+            "public_url names a proxy that is not trusted: everybody has its address",
+            "Name its address in server.trusted_proxies; limits by address shut everybody out otherwise.",
+        )
+    if settings.server.trusted_proxies:
+        return good(f"X-Forwarded-For is read from {', '.join(settings.server.trusted_proxies)}")
+    return good("browsers reach this server itself")
+
+
+async def answer(settings: Settings) -> Finding:
+    """Open /readyz at the address that people use."""
+    address = f"{settings.origin}/readyz"
+    try:
+        async with aiohttp.ClientSession(timeout=ASK) as http, http.get(address) as found:
+            said = await found.text()
+    except aiohttp.ClientConnectorCertificateError as error:
+        reason = error.certificate_error
+        told = reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else str(reason)
+        return wrong(
+            f"browsers refuse the certificate at {settings.origin}: {told}", "Give it its whole chain."
+        )
+    except (aiohttp.ClientError, OSError) as error:
+        return doubtful(
+            f"nobody answers at {settings.origin} ({type(error).__name__})",
+            "Start the server; if it runs, look at name, firewall and proxy.",
+        )
+    if found.status == 200:
+        return good(f"{settings.origin} is ready")
+    return wrong(f"{address} answers {found.status}: {said[:200]}", "See Health in docs/OPERATIONS.md.")
+
+
+async def sockets(settings: Settings) -> Finding:
+    """Open a WebSocket at the address that people use."""
+    slug = await _organisation(settings)
+    if slug is None:
+        return good("there is no organisation to ask for yet")
+    address = f"{settings.origin}/{slug}/ws"
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=ASK, headers={"Origin": settings.origin}) as http,
+            http.ws_connect(address),
+        ):
+            return good("WebSockets reach the server")
+    except aiohttp.WSServerHandshakeError as refused:
+        if refused.status == 426:
+            return wrong("a proxy drops the header Upgrade: no page stays connected", UPGRADE)
+        return wrong(f"a WebSocket is answered with {refused.status}", UPGRADE)
+    except (aiohttp.ClientError, OSError) as error:
+        return doubtful(f"nobody answers ({type(error).__name__})", "See the check of the pages.")
+
+
+async def _organisation(settings: Settings) -> str | None:
+    if not settings.redis.url:
+        return None
+    async with connect(settings) as client:
+        try:
+            return next(iter(await Organisations(client).list()), None)
+        except (redis.RedisError, OSError):
+            return None

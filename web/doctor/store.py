@@ -1,0 +1,78 @@
+"""Checks of the store: whether it answers, what it loses, its clock, and the demo in it."""
+
+import asyncio
+import time
+
+import redis
+
+from web.config import Settings
+from web.doctor.findings import Finding, doubtful, good, wrong
+from web.errors import ConfigError
+from web.organisations import demo as demonstration
+from web.organisations.documents import Organisations
+from web.server.redis_client import connect
+from web.server.valkey import find_binary, weaknesses
+
+EMBEDDED = "unix://"
+SLOW_S = 1.0
+NOT_RUNNING = "the embedded store starts with the server, which does not run"
+
+
+async def answers(settings: Settings) -> Finding:
+    """Ask the store whether it answers, and how fast."""
+    if not settings.redis.url:
+        return good(f"{NOT_RUNNING}; its program is {find_binary().name}")
+    begun = time.perf_counter()
+    try:
+        await asyncio.to_thread(weaknesses, settings.redis.url, settings.redis.socket_timeout_s)
+    except ConfigError as problem:
+        return wrong(str(problem), "Mend that before the server starts.")
+    return good(f"it answers ({(time.perf_counter() - begun) * 1000:.0f} ms for three questions)")
+
+
+async def keeps(settings: Settings) -> Finding:
+    """Look for settings of the store by which it loses what was acknowledged."""
+    if not settings.redis.url:
+        return good(NOT_RUNNING)
+    try:
+        found = await asyncio.to_thread(weaknesses, settings.redis.url, settings.redis.socket_timeout_s)
+    except ConfigError:
+        return doubtful("the store could not be asked", "See the check before.")
+    if any(found):
+        reasons = ", ".join(filter(None, found))
+        return doubtful(reasons, "See The store in docs/OPERATIONS.md: visits or sign-ins would be lost.")
+    return good("what it acknowledged is kept on its disk")
+
+
+async def clock(settings: Settings) -> Finding:
+    """Compare this machine's clock with the store's: sign-ins, links and waits are reckoned by both."""
+    if not settings.redis.url:
+        return good(NOT_RUNNING)
+    async with connect(settings) as client:
+        try:
+            seconds, micros = await client.time()
+        except (redis.RedisError, OSError):
+            return doubtful("the store could not be asked", "See the check of the store.")
+    away = abs(time.time() - (seconds + micros / 1e6))
+    if away > SLOW_S:
+        return wrong(f"this machine's clock and the store's are {away:,.1f} s apart", "Let NTP set both.")
+    return good("this machine's clock and the store's agree")
+
+
+async def demo(settings: Settings) -> Finding:
+    """Look for the demo organisation on a server that others can reach."""
+    if not settings.public:
+        return good("pages are served on this machine alone")
+    there = settings.server.demo == "yes"
+    if settings.redis.url:
+        async with connect(settings) as client:
+            try:
+                there = there or demonstration.ID in await Organisations(client).list()
+            except (redis.RedisError, OSError):
+                return doubtful("the store could not be asked", "See the check of the store.")
+    if there:
+        return doubtful(
+            "the demo organisation is served to others",
+            "Close its accounts, or begin with another data folder.",
+        )
+    return good("there is none")
