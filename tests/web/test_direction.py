@@ -95,7 +95,7 @@ PLAIN: dict[str, str] = {
     "information.html": 'errors[name], name, label, help, empty or _("Choose…"), text, later',
     "mail/parts.html": "text|lines, label, value",
     "password.html": "error",
-    "preferences.html": "label, help, wrong[1], tried[1], name",
+    "preferences.html": "label, help, wrong[1], tried[1], name, pushed",
     "reports/page.html": "day, label, value, figure.heading, figure.text, tick.text, words, column, "
     'label.text|truncate(14, true, "…", 0)',
     "setup/api.html": 'scope, text, hook.events|join(", "), row.tries|length, at, entry.event, entry.attempt, '

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from signalling.visit.record import Policy, Visit
 from tests.web.site import FORM, OSEI, Site
+from web.channels.push import WORKER
 from web.intake import information_form as patient_form
-from web.keys import SERVICE
+from web.keys import PUSH, SERVICE
 from web.organisations import demo
 
 
@@ -114,7 +115,7 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
         "ws": f"/demo/ws?visit={visit.id}",
         "home": "/demo",
         "mails": False,
-        "contact": {"text": False},
+        "contact": {"text": False, "push": {"key": site.app[PUSH].public_key, "worker": WORKER}},
         "answers": 0,
         "main": "en",
         "texts": demo.ORGANISATION.translations,

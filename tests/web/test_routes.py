@@ -115,6 +115,7 @@ POST   S/two-factor              provider, admin
 GET    S/preferences             provider, admin
 POST   S/preferences             provider, admin
 POST   S/preferences/password    provider, admin
+POST   S/preferences/devices     provider, admin
 POST   S/preferences/feed        provider, admin
 POST   S/preferences/text        provider, admin
 GET    S/calendar                provider, admin

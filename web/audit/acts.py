@@ -62,6 +62,8 @@ ACTS: dict[str, str] = {
     "appointment.checked_in": N_("checked in to a booked visit"),
     "feed.made": N_("made a link to booked visits for their own calendar"),
     "feed.revoked": N_("revoked their link to booked visits"),
+    "device.added": N_("let a device notify them"),
+    "device.removed": N_("let a device notify them no more"),
     "facility.read": N_("opened a facility’s list"),
     "reports.read": N_("opened the reports"),
     "reports.exported": N_("downloaded a report"),

@@ -140,6 +140,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("GET", f"{STAFF}/preferences"): ONESELF,
     ("POST", f"{STAFF}/preferences"): ONESELF,
     ("POST", f"{STAFF}/preferences/text"): ONESELF,
+    ("POST", f"{STAFF}/preferences/devices"): ByHandler(("device.added", "device.removed")),
     ("POST", f"{STAFF}/preferences/feed"): ByHandler(("feed.made", "feed.revoked")),
     ("POST", f"{STAFF}/sign-in"): Row("signin.failed", _tried, done=(422,)),
     ("POST", f"{STAFF}/sign-in/code"): Row("signin.failed", _half, done=(422,)),

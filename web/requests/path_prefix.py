@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from yarl import URL
 
-ATTRIBUTE = re.compile(r'(?<=\s)(href|src|action|data-list|data-cleared)="/(?!/)')
+ATTRIBUTE = re.compile(r'(?<=\s)(href|src|action|data-list|data-cleared|data-worker)="/(?!/)')
 """The attributes of our templates that hold addresses. In texts of others each quotation mark is escaped."""
 
 

@@ -59,12 +59,36 @@ interface Boot {
   mails: boolean;
 }
 
+/** What a browser needs to be notified: the server's public key, and the path of the script that shows it. */
+interface PushOffer {
+  key: string;
+  worker: string;
+}
+
+/** The parts of a service worker that `push_worker.js` uses. */
+interface PushWorker {
+  registration: ServiceWorkerRegistration;
+  clients: {
+    matchAll(options: object): Promise<{ url: string; focus(): Promise<unknown> }[]>;
+    openWindow(url: string): Promise<unknown>;
+  };
+  skipWaiting(): Promise<void>;
+  addEventListener(
+    type: string,
+    act: (event: {
+      data: { json(): Record<"title" | "body" | "path" | "lang", string> & { dir: "ltr" | "rtl" } };
+      notification: Notification;
+      waitUntil(done: Promise<unknown>): void;
+    }) => void,
+  ): void;
+}
+
 interface VisitBoot extends Boot {
   visit: string;
   home: string;
   visits: string[];
   book: string | null;
-  contact: { text: boolean };
+  contact: { text: boolean; push: PushOffer };
   /** The language of the clinic's own texts; these in others: language -> text -> translation. */
   main: string;
   texts: Record<string, Record<string, string>>;

@@ -61,6 +61,26 @@ class PushService:
         return web.Response(status=status)
 
 
+SUBSCRIBES = """(told) => {
+    // Chromium asks Google's server for a subscription; all else of the browser is its own.
+    const { endpoint, p256dh, auth } = told;
+    // A browser without a screen never allows notifications.
+    Object.defineProperty(Notification, "permission", { get: () => window.says ?? "granted" });
+    Notification.requestPermission = async () => Notification.permission;
+    const made = { endpoint, toJSON: () => ({ endpoint, keys: { p256dh, auth } }) };
+    PushManager.prototype.subscribe = async (how) => {
+        localStorage.setItem("asked", JSON.stringify(how));
+        return made;
+    };
+    PushManager.prototype.getSubscription = async () => (localStorage.getItem("asked") ? made : null);
+}"""
+
+
+def subscribing(there: PushService) -> str:
+    """Return a script with which a page's browser subscribes at this push service; `window.says` is its permission."""
+    return f"({SUBSCRIBES})({json.dumps(there.subscription())})"
+
+
 def claims_of(headers: dict[str, str]) -> dict[str, Any]:
     """Return what the sender signed."""
     token = headers["Authorization"].removeprefix("vapid t=").partition(",")[0]

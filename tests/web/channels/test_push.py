@@ -72,7 +72,8 @@ async def test_f11_an_absent_patient_who_asked_for_it_gets_a_notification_that_h
     site: Site, push: Push, there: PushService
 ) -> None:
     there.statuses = [503]
-    _, visit = await waiting(site, there)
+    person, visit = await waiting(site, there)
+    assert f'"push":{{"key":"{push.public_key}"' in await (await person.get("/demo/visit")).text()
     await site.app[SERVICE].command(ADMIN, visit, Claim())
     assert await came_of(site, visit, "push sent") == ["push retried", "push sent"]
     [read] = there.read

@@ -150,7 +150,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "visit": "v_1",
                 "visits": ["v_1"],
                 "home": "/demo",
-                "contact": {"text": True},
+                "contact": {"text": True, "push": {"key": "BA", "worker": "/static/push_worker.js"}},
                 "answers": 5,
                 "main": "en",
                 "texts": {},

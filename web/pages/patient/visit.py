@@ -16,6 +16,7 @@ from signalling.service import Service, new_id
 from signalling.visit.messages import MOST_ANSWERS
 from signalling.visit.record import PatientInformation, Visit
 from web.appointments.words import zone_words
+from web.channels.push import WORKER
 from web.errors import BlockedError
 from web.identity import sessions
 from web.identity.visitors import add_visit, patient, visit_of, visits_of
@@ -24,7 +25,7 @@ from web.intake.availability import availability
 from web.intake.information_form import today_anywhere
 from web.intake.opening import id_of_form, open_once
 from web.intake.wait_words import wait_words
-from web.keys import OPENINGS, ORGANISATION, ORGANISATIONS, SERVICE, SESSIONS, TEXT_SERVICES
+from web.keys import OPENINGS, ORGANISATION, ORGANISATIONS, PUSH, SERVICE, SESSIONS, TEXT_SERVICES
 from web.languages.i18n import (
     N_,
     current,
@@ -259,7 +260,10 @@ async def visit_page(request: web.Request) -> web.Response:
         "ws": f"/{organisation.id}/ws?visit={visit_id}",
         "home": f"/{organisation.id}",
         "book": f"/{organisation.id}/appointments" if organisation.booking.enabled else None,
-        "contact": {"text": await request.app[TEXT_SERVICES].has(organisation.id)},
+        "contact": {
+            "text": await request.app[TEXT_SERVICES].has(organisation.id),
+            "push": {"key": request.app[PUSH].public_key, "worker": WORKER},
+        },
         "answers": MOST_ANSWERS if organisation.policy.answers_waiting else 0,
         "main": organisation.main_language,
         "texts": organisation.translations,

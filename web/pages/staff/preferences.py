@@ -21,6 +21,7 @@ from web.keys import ACCOUNTS, DESK, FEEDS, SETTINGS, TEXT_SERVICES, TEXTS, THRO
 from web.languages.i18n import N_, current, gettext, languages
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
+from web.pages.staff import devices
 from web.pages.staff.frame import staff_page
 from web.pages.staff.password import problem_of
 from web.pages.staff.shell import BLOCKED, whose_password
@@ -179,6 +180,7 @@ async def _page(
         "texts": account.texts,
         "offered": await _has_texts(request, organisation),
         "feed": await _feed_url(request, organisation, account),
+        **await devices.context_of(request, organisation, account),
         "choices": [(code, found.name, code == chosen) for code, found in languages().items()],
     }
     title = gettext("Please check: my settings") if wrong else gettext("My settings")
@@ -192,4 +194,5 @@ ROUTES = (
     web.post(PASSWORD, change_password),
     web.post(FEED, change_feed),
     web.post(TEXT, try_text),
+    *devices.ROUTES,
 )

@@ -1,6 +1,7 @@
 /* Asks for permission to show desktop notifications when the person presses the button, never on load;
    shows whether they are allowed. */
 import "../staff/page.js";
+import "./devices.js";
 import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
 

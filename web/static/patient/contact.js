@@ -1,6 +1,6 @@
-/* The patient's choice of a message when it is their turn and this page is closed. It is kept with the
-   visit. */
-import { html, nothing } from "../shared/lit.js";
+/* How the patient is told of their turn while this page is closed: choices, kept with the visit. */
+import { html, live, nothing } from "../shared/lit.js";
+import { canPush, fieldsOf, subscribe, subscribed } from "../shared/push.js";
 import { t } from "../shared/text.js";
 import { announce, toast } from "../shared/ui.js";
 
@@ -9,23 +9,32 @@ export class ContactChoice {
   #offers;
   #redraw;
   #busy = false;
+  /** @type {PushSubscription | null} of this device */
+  #device = null;
 
   /**
-   * @param {string} path where the choice is sent to
-   * @param {{ text: boolean }} offers the channels that the clinic has
+   * @param {string} path where the choices are sent to
+   * @param {{ text: boolean, push: PushOffer }} offers the channels that the clinic has
    * @param {() => void} redraw
    */
   constructor(path, offers, redraw) {
     this.#path = path;
     this.#offers = offers;
     this.#redraw = redraw;
+    if (canPush())
+      subscribed(offers.push.worker).then((found) => {
+        this.#device = found;
+        redraw();
+      });
   }
 
-  /** @param {Record<string, string>} fields */
-  async #send(fields) {
+  /** @param {() => Promise<Record<string, string> | null>} choose returns what is sent; null for nothing */
+  async #keep(choose) {
     this.#busy = true;
     this.#redraw();
     try {
+      const fields = await choose();
+      if (!fields) return;
       const answer = await fetch(this.#path, { method: "POST", body: new URLSearchParams(fields) });
       if (!answer.ok) throw new Error(`${answer.status}`);
       announce(t("Your choice is kept."));
@@ -37,22 +46,57 @@ export class ContactChoice {
     }
   }
 
-  /** @param {Protocol.CasePart | null | undefined} info */
-  view(info) {
-    if (!this.#offers.text || !info?.patient.phone) return nothing;
-    const texts = info.agreed?.includes("text") ?? false;
-    const phone = info.patient.phone_shown || info.patient.phone;
+  /** @param {boolean} on */
+  async #push(on) {
+    this.#device = on ? await subscribe(this.#offers.push) : this.#device;
+    return this.#device && { push: on ? "yes" : "no", ...fieldsOf(this.#device) };
+  }
+
+  /**
+   * @param {boolean} on
+   * @param {string} label
+   * @param {string} help
+   * @param {(on: boolean) => Promise<Record<string, string> | null>} choose
+   */
+  #option(on, label, help, choose) {
     return html`<label class="option">
       <input
         type="checkbox"
-        .checked=${texts}
+        .checked=${live(on)}
         ?disabled=${this.#busy}
         @change=${(/** @type {On<HTMLInputElement>} */ { currentTarget: { checked } }) =>
-          this.#send({ text: checked ? "yes" : "no" })} />
-      <span
-        >${t("Text me when it is my turn (to {phone})", { phone })}
-        <span class="quiet small"
-          >${t("The message has the clinic’s name and a link, nothing about you.")}</span></span>
+          this.#keep(() => choose(checked))} />
+      <span>${label} <span class="quiet small">${help}</span></span>
     </label>`;
+  }
+
+  /** @param {Protocol.CasePart} info */
+  #texts(info) {
+    if (!this.#offers.text || !info.patient.phone) return nothing;
+    const phone = info.patient.phone_shown || info.patient.phone;
+    return this.#option(
+      info.agreed?.includes("text") ?? false,
+      t("Text me when it is my turn (to {phone})", { phone }),
+      t("The message has the clinic’s name and a link, nothing about you."),
+      async (on) => ({ text: on ? "yes" : "no" }),
+    );
+  }
+
+  /** @param {Protocol.CasePart} info */
+  #notifications(info) {
+    if (!canPush()) return nothing;
+    return this.#option(
+      (this.#device !== null && info.agreed?.includes("push")) ?? false,
+      t("Notify me on this device when it is my turn"),
+      Notification.permission === "denied"
+        ? t("This browser blocks notifications of this site: allow them in its settings, then reload.")
+        : t("Also while this page is closed. It shows the clinic’s name, nothing about you."),
+      (on) => this.#push(on),
+    );
+  }
+
+  /** @param {Protocol.CasePart | null | undefined} info */
+  view(info) {
+    return info ? html`${this.#texts(info)}${this.#notifications(info)}` : nothing;
   }
 }

@@ -1,0 +1,56 @@
+/* Notifications on this device while no page is open: the browser's subscription at its push service, made
+   when the person presses and never on load. Knows no page and no server. */
+
+/** Whether this browser can; one on an iPhone can only in a page of the home screen. */
+export const canPush = () =>
+  "Notification" in globalThis && "PushManager" in globalThis && "serviceWorker" in navigator;
+
+/**
+ * The subscription that this browser has already, or null.
+ *
+ * @param {string} worker the path of the script that shows notifications
+ */
+export async function subscribed(worker) {
+  const registration = await navigator.serviceWorker.getRegistration(worker);
+  return (await registration?.pushManager.getSubscription()) ?? null;
+}
+
+/** @param {ServiceWorkerRegistration} registration */
+async function activated({ active, installing, waiting }) {
+  const next = installing ?? waiting;
+  if (active || !next) return;
+  await new Promise((resolve) => {
+    next.addEventListener("statechange", () => next.state === "activated" && resolve(null));
+  });
+}
+
+/**
+ * Ask for permission and subscribe; null if the person or the browser says no.
+ *
+ * @param {PushOffer} offer
+ */
+export async function subscribe({ worker, key }) {
+  if ((await Notification.requestPermission()) !== "granted") return null;
+  const registration = await navigator.serviceWorker.register(worker);
+  await activated(registration);
+  const { pushManager } = registration;
+  const how = { userVisibleOnly: true, applicationServerKey: key };
+  try {
+    return await pushManager.subscribe(how);
+  } catch (error) {
+    const other = await pushManager.getSubscription();
+    if (!other) throw error;
+    await other.unsubscribe(); // it was made with the key of a server before this one
+    return pushManager.subscribe(how);
+  }
+}
+
+/**
+ * What a server needs to send to a subscription, as fields of a form.
+ *
+ * @param {PushSubscription} subscription
+ */
+export function fieldsOf(subscription) {
+  const { keys = {} } = subscription.toJSON();
+  return { endpoint: subscription.endpoint, p256dh: keys.p256dh ?? "", auth: keys.auth ?? "" };
+}
