@@ -104,9 +104,14 @@ class Prepared:
 
 
 @functools.cache
-def prepared() -> Prepared:
-    """Return the prepared process of this process; it ends with it."""
+def _prepared_in(network: str) -> Prepared:
     return Prepared()
+
+
+def prepared() -> Prepared:
+    """Return the prepared process of this process, in the network namespace of this thread; it ends with this one."""
+    namespace = "/proc/thread-self/ns/net"
+    return _prepared_in(os.readlink(namespace) if os.path.exists(namespace) else "")
 
 
 # --- the prepared process
