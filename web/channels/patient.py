@@ -104,7 +104,7 @@ def recorder(visits: Callable[[], service.Service]) -> Callable[[str, Taken, str
 
     async def record(organisation: str, taken: Taken, state: str) -> None:
         payload = taken.job.payload
-        if "claimed_ms" not in payload:
+        if "claimed_ms" not in payload or "contact" not in payload:
             return
         visit = await visits().visit(organisation, payload["visit"])
         if visit is None or visit.claimed_ms != payload["claimed_ms"]:

@@ -131,3 +131,17 @@ async def test_f11_a_patient_who_is_there_gets_no_letter(site: Site, smtp: MailS
     found = await site.app[SERVICE].visit("demo", visit)
     assert found is not None
     assert found.contacts == ()
+
+
+async def test_f11_a_letter_to_the_outbox_is_written_once_and_is_no_message_that_staff_see(
+    valkey_url: str, tmp_path: Path
+) -> None:
+    async with Site(settings_for(valkey_url, tmp_path)) as site:
+        _, visit = await waiting(site)
+        await claim(site, visit)
+        async with asyncio.timeout(20):
+            while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(0.02)
+        found = await site.app[SERVICE].visit("demo", visit)
+        assert found is not None
+        assert found.contacts == ()
