@@ -82,10 +82,9 @@ class Push:
         if message is None:
             return False
         kept_s = max(0, last_try_ms(taken) - taken.now_ms) // 1000
-        if message.person:
-            return await self.to_account(organisation, message.person, message, taken.now_ms, kept_s)
-        if not await self._send(self.visits, organisation, payload["visit"], message, taken.now_ms, kept_s):
-            raise PermanentJobError("the visit has no device any more")
+        devices, owner = (self.staff, message.person) if message.person else (self.visits, payload["visit"])
+        if not await self._send(devices, organisation, owner, message, taken.now_ms, kept_s):
+            raise PermanentJobError("there is no device any more")  # removed since the message was decided on
         return True
 
     async def to_account(

@@ -1,13 +1,15 @@
 """Push notifications, to a real push service and a browser that decrypts them: taken, gone, refused, never inside."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from signalling.store import jobs as queues
 from signalling.store import keys
+from signalling.store.jobs import Taken, new_job
 from signalling.visit.commands import Claim
 from signalling.visit.record import Actor, Role
 from tests.web.channels.push_service import LOOPBACK, PushService, claims_of, push_service
@@ -16,9 +18,10 @@ from web import jobs
 from web.channels.devices import MOST, device_name
 from web.channels.messages import Message
 from web.channels.push import Push, result_of
-from web.channels.push_messages import device_of
+from web.channels.push_messages import Sender, device_of
 from web.errors import DeliveryError, PermanentJobError, PutOffError
-from web.keys import ACCOUNTS, ORGANISATIONS, PUSH, SERVICE
+from web.keys import ACCOUNTS, BREAKERS, ORGANISATIONS, PUSH, SERVICE
+from web.organisations.settings import Organisation
 from web.programs.breaker import OPENS_AFTER
 from web.programs.calls import NO_CONNECTION, NOT_ALLOWED
 
@@ -147,6 +150,24 @@ async def test_a_push_service_that_fails_is_left_alone_and_the_others_are_not(
         await push.staff.drop("demo", "u_osei", ours.id)
         with pytest.raises(PermanentJobError):
             await push.to_account(organisation, "u_osei", HELLO, now_ms, 60)
+
+
+async def test_f41_a_message_whose_device_was_removed_meanwhile_has_failed(site: Site, push: Push) -> None:
+    async def hello(organisation: Organisation, payload: Mapping[str, Any]) -> Message:
+        return HELLO
+
+    sends = Push(
+        Sender(bytes(32), "https://greenroom.example"),
+        push.visits,
+        push.staff,
+        site.app[ORGANISATIONS],
+        {"hello": hello},
+        site.app[BREAKERS],
+        "",
+    )
+    job = new_job("push", {"message": "hello"}, 1)
+    with pytest.raises(PermanentJobError, match="no device any more"):
+        await sends.deliver("demo", Taken(job, b"", 1, 1, 1))
 
 
 @pytest.mark.parametrize(
