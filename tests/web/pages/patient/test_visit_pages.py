@@ -40,7 +40,7 @@ async def test_the_guide_is_walked_to_its_end_and_opens_the_waiting_room(
         "how-bad": "I can go about my day",
         "pregnant": False,
         "allergies": "Penicillin",
-        "consent": {"agreed": True, "signature": "Ana Ruiz"},
+        "consent": {"agreed": True, "signature": "Ana Ruiz", "language": "en"},
         "devices": {"camera": "on", "microphone": "on", "network": "good"},
     }
 
