@@ -66,7 +66,10 @@ class PathWatch:
         participant = room.participants.get(party)
         if isinstance(event, PicturePaused) and participant is not None:
             participant.paused = event.paused
-            log.info("room.picture_paused", visit=participant.member.visit, paused=event.paused)
+            if event.paused:
+                log.info("room.picture_paused", visit=participant.member.visit)
+            else:
+                log.info("room.picture_resumed", visit=participant.member.visit)
             self._say_paused(room, participant)
             return
         if isinstance(event, Speaking) and participant is not None:

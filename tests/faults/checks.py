@@ -42,6 +42,8 @@ KINDS: Mapping[str, frozenset[str]] = {
     "on_call": frozenset({"on_call", "off_call"}),
 }
 """Request -> the kinds of events that it may cause. Events of other requests (chat, bell, leave) are not compared."""
+WRITTEN = frozenset({"staff_wrote", "answered"})
+"""What a chat message before the session leaves in the visit, beside the message itself."""
 BY_THEMSELVES = frozenset({"expired", "closed", "assignment_lapsed", "returned", "paused"})
 
 
@@ -293,6 +295,8 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
             continue
         if _by_itself(held, after, commit.kind, history, context):
             continue
+        if commit.kind in WRITTEN and _written(held, after, commit, history, context):
+            continue
         # The newest socket first: if a living connection may have had a socket, an older one is not blamed
         # for it.
         fitting = [
@@ -368,6 +372,16 @@ def _entered(
             if actor is None:
                 continue
             decided = decide(before, c.Enter(connection, worker), actor, context)
+            if isinstance(decided, Decided) and decided.visit == after:
+                return True
+    return False
+
+
+def _written(before: Visit | None, after: Visit, commit: Commit, history: History, context: Context) -> bool:
+    """Return whether somebody's chat message makes this change."""
+    for said in history.said:
+        if said.request == "chat.send" and said.visit == after.id and said.sent_s <= commit.seen_s:
+            decided = decide(before, c.Write(), history.people[said.person], context)
             if isinstance(decided, Decided) and decided.visit == after:
                 return True
     return False

@@ -167,6 +167,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("GET", f"{SETUP}/guide"): SETTINGS,
     ("GET", f"{SETUP}/areas"): SETTINGS,
     ("GET", f"{SETUP}/rota"): SETTINGS,
+    ("GET", f"{SETUP}/translations"): SETTINGS,
     ("GET", f"{SETUP}/mail"): SETTINGS,
     ("POST", f"{SETUP}/mail/try"): ONESELF,
     ("GET", f"{SETUP}/texts"): SETTINGS,

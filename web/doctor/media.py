@@ -1,4 +1,4 @@
-"""Checks of the ways of picture and sound: the ports, and the addresses that browsers are told."""
+"""Checks of the ways of picture and sound: the ports, and the addresses that browsers get."""
 
 import ipaddress
 import socket
@@ -44,7 +44,7 @@ def ports(settings: Settings) -> Finding:
 
 
 async def address(settings: Settings) -> Finding:
-    """Look whether browsers elsewhere are told an address that they can reach."""
+    """Look whether browsers elsewhere get an address that they can reach."""
     if settings.media.stun:
         found = await public_address(*stun_server(settings.media.stun))
         if found is None:

@@ -35,7 +35,7 @@ def certificate(settings: Settings) -> Finding:
 
 
 def proxy(settings: Settings) -> Finding:
-    """Look whether addresses of people can be told apart behind a proxy."""
+    """Look whether the server knows the address of each person behind a proxy."""
     behind = bool(settings.server.public_url) and not settings.tls.certificate
     if behind and not settings.server.trusted_proxies:
         return wrong(

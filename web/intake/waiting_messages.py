@@ -1,4 +1,4 @@
-"""Sends the clinic's messages to patients who have waited for so many minutes (`Organisation.messages`).
+"""Sends the clinic's messages to patients who have waited for a number of minutes (`Organisation.messages`).
 
 Every worker looks; each message is sent once, as its id is made of the visit and the time. It is a chat message of the
 visit's page; an absent patient reads it there, and gets no mail and no text message.

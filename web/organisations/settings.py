@@ -120,7 +120,7 @@ class Rota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class WaitingMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A message that the clinic sends by itself to a patient who has waited for so many minutes."""
+    """A message that the clinic sends by itself to a patient who has waited for this number of minutes."""
 
     after_min: Annotated[int, Meta(ge=1, le=600)]
     text: Annotated[str, Meta(min_length=1, max_length=500)]

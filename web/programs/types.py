@@ -89,7 +89,7 @@ class SetUrgency(Given, frozen=True, kw_only=True):
 
 
 class Move(Given, frozen=True, kw_only=True):
-    """The waiting area to which a request goes; the patient keeps the wait, and is told."""
+    """The waiting area to which a request goes; the patient keeps the wait, and the page shows the area."""
 
     area: Annotated[str, Meta(max_length=40, description="The id of the area; empty for none of them.")]
 

@@ -65,7 +65,7 @@ async def sent(count: int, *sites: Site) -> None:
 
 
 async def all_due(site: Site, count: int) -> bool:
-    """Return whether this worker finds messages about so many requests due."""
+    """Return whether this worker finds messages about this number of requests due."""
     clinic, now_ms = await site.app[ORGANISATIONS].get("demo"), site.app[SERVICE].clock_ms()
     return (
         clinic is not None

@@ -140,7 +140,7 @@ async def test_f11_a_letter_to_the_outbox_is_written_once_and_is_no_message_that
         _, visit = await waiting(site)
         await claim(site, visit)
         async with asyncio.timeout(20):
-            while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store tells nobody
+            while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store reports nothing
                 await asyncio.sleep(0.02)
         found = await site.app[SERVICE].visit("demo", visit)
         assert found is not None

@@ -39,6 +39,7 @@ COMMANDS: dict[str, list[str]] = {
     "key add": [*LAKESIDE, "ward", "--scope", "read"],
     "key list": LAKESIDE,
     "key revoke": [*LAKESIDE, "k_1"],
+    "doctor": [],
     "audit verify": [],
     "audit export": LAKESIDE,
 }

@@ -40,7 +40,7 @@ async def test_a_server_that_runs_well_has_nothing_wrong(site: Site) -> None:
     assert {name: finding for name, finding in each.items() if finding.state == State.WRONG} == {}
     for name in ("data folder", "data key", "store", "clock", "pages", "sockets", "proxy"):
         assert each[name].state == State.GOOD, name
-    # A test's store keeps nothing on disk that would not also be lost with it; the demo and the missing mail are told.
+    # A test's store keeps nothing on disk that would not also be lost with it.
     assert each["demo"].state == each["mail"].state == State.DOUBTFUL
     assert all(finding.advice for finding in each.values() if finding.state != State.GOOD)
 
@@ -99,7 +99,7 @@ async def test_clocks_that_disagree_are_wrong(
 
 
 @pytest.mark.parametrize(("days", "state"), [(-1, State.WRONG), (5, State.DOUBTFUL), (200, State.GOOD)])
-def test_a_certificate_that_ends_soon_is_told(tmp_path: Path, days: int, state: State) -> None:
+def test_a_certificate_that_ends_soon_is_doubtful(tmp_path: Path, days: int, state: State) -> None:
     made = datetime.datetime.now(datetime.UTC) - tls.VALID_FOR + datetime.timedelta(days=days, hours=12)
     certificate, key = tls.self_signed(tmp_path, made)
     mine = settings(tmp_path, tls={"certificate": str(certificate), "key": str(key)})
@@ -124,13 +124,13 @@ async def test_a_proxy_that_passes_no_websockets_is_wrong(site: Site, status: in
         assert f"answers {status}" in (await pages.answer(mine)).found
 
 
-async def test_nobody_who_answers_and_a_proxy_that_is_not_trusted_are_told(tmp_path: Path) -> None:
+async def test_nobody_who_answers_and_a_proxy_that_is_not_trusted_are_found(tmp_path: Path) -> None:
     mine = settings(tmp_path, server={"public_url": "https://127.0.0.1:1"})
     assert (await pages.answer(mine)).state == State.DOUBTFUL
     assert "everybody has its address" in pages.proxy(mine).found
 
 
-async def test_f44_private_addresses_and_ports_in_use_are_told(tmp_path: Path) -> None:
+async def test_f44_private_addresses_and_ports_in_use_are_found(tmp_path: Path) -> None:
     public = {"host": "0.0.0.0", "public_url": "https://visits.example.org"}
     mine = settings(tmp_path, server=public, media={"announce": ["10.0.0.7"]})
     assert await media.address(mine) == Finding(

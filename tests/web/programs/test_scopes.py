@@ -32,11 +32,18 @@ link_visit      open   itself
 withdraw_visit  open   itself
 assign_visit    staff  itself, its namesake, another key, a kiosk, a patient, a booking
 unassign_visit  staff  itself, its namesake, another key, a kiosk, a patient, a booking
+set_urgency     staff  itself, its namesake, another key, a kiosk, a patient, a booking
+move_visit      staff  itself, its namesake, another key, a kiosk, a patient, a booking
 decline_visit   staff  itself, its namesake, another key, a kiosk, a patient, a booking
 """
 NAME = "Front office"
 SCOPES = (*((scope,) for scope in Scope), (Scope.OPEN, Scope.STAFF), tuple(Scope))
-BODIES = {"assign_visit": {"to": "u_nobody"}, "decline_visit": {"reason": "Please call us."}}
+BODIES = {
+    "assign_visit": {"to": "u_nobody"},
+    "decline_visit": {"reason": "Please call us."},
+    "set_urgency": {"level": "urgent"},
+    "move_visit": {"area": ""},
+}
 OPENERS = ("itself", "its namesake", "another key", "a kiosk", "a patient", "a booking")
 
 

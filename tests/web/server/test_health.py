@@ -28,6 +28,7 @@ ENDS = {
     "signalling/store/redis_transport.py _run": "both end with the connection",
     "signalling/store/past_visits.py ready": "ends when all is read; started again by the next search",
     "signalling/store/past_visits.py _give_up": "ends a reader",
+    "web/doctor/checks.py look": "one check; its time is limited",
     "web/jobs.py _round": "one job; its time is limited",
     "web/server/pages_port.py _serve": "hands one accepted connection over; the TLS handshake has a time limit",
 }

@@ -266,7 +266,8 @@ async def visit_page(request: web.Request) -> web.Response:
         },
         "answers": MOST_ANSWERS if organisation.policy.answers_waiting else 0,
         "main": organisation.main_language,
-        "texts": organisation.translations,
+        # Those of another language come with the page in it, if the patient switches.
+        "texts": {current(): organisation.translations.get(current(), {})},
         "survey": msgspec.to_builtins(organisation.survey) if organisation.policy.survey else None,
     }
     return page(request, "visit.html", {"boot": boot}, title=gettext("Your visit"), unmixed=True)

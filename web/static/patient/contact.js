@@ -1,4 +1,4 @@
-/* How the patient is told of their turn while this page is closed: choices, kept with the visit. */
+/* How the patient learns of their turn while this page is closed: choices, kept with the visit. */
 import { html, live, nothing } from "../shared/lit.js";
 import { canPush, fieldsOf, subscribe, subscribed } from "../shared/push.js";
 import { t } from "../shared/text.js";

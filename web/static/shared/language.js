@@ -1,6 +1,7 @@
 /* The choice of language on a live page. Nothing is loaded again, so a call continues and what was typed
    stays. Knows the languages that the server lists; the server keeps the choice for the next page. */
 import { html, nothing } from "./lit.js";
+import { lacksOwnTexts, takeOwnTexts } from "./own_texts.js";
 import { learn, t } from "./text.js";
 import { toast } from "./ui.js";
 
@@ -68,7 +69,13 @@ export class Language {
     document.documentElement.dir = dir;
     document.dispatchEvent(new Event("language"));
     this.#changed();
-    // If that fails, this page still uses the language.
-    return fetch(`${location.pathname}?lang=${code}`, { method: "HEAD" }).catch(() => {});
+    // If that fails, this page still uses the language; the clinic's own texts stay in its main language.
+    try {
+      const method = lacksOwnTexts(code) ? "GET" : "HEAD";
+      const answer = await fetch(`${location.pathname}?lang=${code}`, { method });
+      if (method === "HEAD" || !answer.ok) return;
+      takeOwnTexts(await answer.text());
+      this.#changed();
+    } catch {}
   }
 }

@@ -1,4 +1,4 @@
-/* The clinic's own texts in the language of the page, as the server told them to the page; a text without a
+/* The clinic's own texts in the language of the page, as the server sent them to the page; a text without a
    translation stays in the clinic's main language. */
 import { html, nothing } from "./lit.js";
 import { pageData } from "./page.js";
@@ -8,6 +8,28 @@ import { pageData } from "./page.js";
 /** @type {OwnTexts | undefined} */
 let known;
 
+const held = () => {
+  known ??= /** @type {OwnTexts} */ (document.querySelector("#boot") ? pageData() : {});
+  return known.texts;
+};
+
+/**
+ * True if this page shows texts of the clinic, and does not have them in this language.
+ *
+ * @param {string} lang
+ */
+export const lacksOwnTexts = (lang) => held() !== undefined && held()?.[lang] === undefined;
+
+/**
+ * Take the clinic's texts of another language out of this page as the server draws it in that language.
+ *
+ * @param {string} drawn the HTML of the page
+ */
+export function takeOwnTexts(drawn) {
+  const data = new DOMParser().parseFromString(drawn, "text/html").querySelector("#boot")?.textContent;
+  if (data) known = { ...known, texts: { ...known?.texts, ...JSON.parse(data).texts } };
+}
+
 /**
  * A text as it is shown, and its language; undefined on pages of staff, who read texts as they are.
  *
@@ -15,10 +37,9 @@ let known;
  * @returns {{ text: string, lang: string | undefined }}
  */
 export function ownText(text) {
-  known ??= /** @type {OwnTexts} */ (document.querySelector("#boot") ? pageData() : {});
   const { lang } = document.documentElement;
-  const found = known.texts?.[lang]?.[text];
-  return found === undefined ? { text, lang: known.main } : { text: found, lang };
+  const found = held()?.[lang]?.[text];
+  return found === undefined ? { text, lang: known?.main } : { text: found, lang };
 }
 
 /**

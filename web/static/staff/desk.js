@@ -152,7 +152,7 @@ export function askTransfer(name, me, desk) {
 }
 
 /**
- * Return the sentence about how a declined patient is told.
+ * Return the sentence about how a declined patient learns it.
  *
  * @param {boolean} mails whether mails leave this server
  */

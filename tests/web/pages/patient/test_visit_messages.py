@@ -10,8 +10,6 @@ from tests.web.pages.reception import PAGES
 async def test_f19_an_automatic_message_is_shown_in_the_language_of_the_page(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
-    texts = {"es": {"Still with us?": "¿Sigue ahí?"}}
-    clinic.contexts["/demo/visit"] = {"boot": {**PAGES["/demo/visit"][2]["boot"], "texts": texts}}
     page = await open_page("/demo/visit")
     await page.get_by_role("heading", level=1).click()  # a page makes no sound before it is touched
     await clinic.until(lambda: clinic.got("visit.enter"))
@@ -20,6 +18,9 @@ async def test_f19_an_automatic_message_is_shown_in_the_language_of_the_page(
     await expect(message).to_have_text("Still with us?")
     await expect(message).to_have_attribute("lang", "en")
     await expect(page.get_by_role("textbox", name="Your message")).to_have_count(0)
+    # The page in English has no Spanish texts: they come with the page in Spanish.
+    texts = {"es": {"Still with us?": "¿Sigue ahí?"}}
+    clinic.contexts["/demo/visit"] = {"boot": {**PAGES["/demo/visit"][2]["boot"], "texts": texts}}
     await page.get_by_role("link", name="Español").click()
     await expect(page.get_by_role("region", name="Mensajes").locator("p")).to_have_text("¿Sigue ahí?")
 

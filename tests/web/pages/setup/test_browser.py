@@ -83,7 +83,7 @@ async def test_every_page_of_the_set_up_is_accessible(
     await is_accessible(page)
     await page.locator("#new-name").fill("Dr Ida Berg")
     await page.locator("#new-email").fill("berg@riverside.example")
-    await page.get_by_role("button", name=say("Add and send a link")).click()
+    await page.get_by_role("button", name=say("Add and make a link")).click()
     link = await page.locator("code.secret").inner_text()
     await is_accessible(page)
     await page.goto(link)

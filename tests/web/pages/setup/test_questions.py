@@ -34,7 +34,7 @@ async def test_f31_f32_acts_that_others_notice_are_asked_about_and_a_closed_acco
         page,
         "New password by link Dr Jonas Lind",
         "Take the password of Dr Jonas Lind away?",
-        "A link to set",
+        "You get a link to set a new one",
     )
     await expect(page.get_by_role("heading", name="A link for Dr Jonas Lind")).to_be_visible()
     await page.get_by_text("Change Dr Maya Osei").click()

@@ -29,7 +29,7 @@ test("a camera that looks at the person is mirrored, a rear one is not, an unkno
   assert.equal(isMirrored(null), true);
 });
 
-test("f47: a refusal by the site around a frame is told from one by the person", () => {
+test("f47: a refusal by the site around a frame is distinguished from one by the person", () => {
   const refusal = new DOMException("Permission denied", "NotAllowedError");
   const around = { featurePolicy: { allowsFeature: (/** @type {string} */ name) => name !== "camera" } };
   Object.assign(globalThis, { document: around });
