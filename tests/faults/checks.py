@@ -295,8 +295,6 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
             continue
         if _by_itself(held, after, commit.kind, history, context):
             continue
-        if commit.kind in WRITTEN and _written(held, after, commit, history, context):
-            continue
         # The newest socket first: if a living connection may have had a socket, an older one is not blamed
         # for it.
         fitting = [
@@ -377,20 +375,16 @@ def _entered(
     return False
 
 
-def _written(before: Visit | None, after: Visit, commit: Commit, history: History, context: Context) -> bool:
-    """Return whether somebody's chat message makes this change."""
-    for said in history.said:
-        if said.request == "chat.send" and said.visit == after.id and said.sent_s <= commit.seen_s:
-            decided = decide(before, c.Write(), history.people[said.person], context)
-            if isinstance(decided, Decided) and decided.visit == after:
-                return True
-    return False
-
-
 def _by_itself(before: Visit | None, after: Visit, kind: str, history: History, context: Context) -> bool:
-    """Return whether the server makes this change by itself: a deadline, a lost connection, a returned one."""
+    """Return whether the change has another cause than a request: a deadline, a connection, a chat message."""
     if before is None:
         return False
+    if kind in WRITTEN:
+        writers = {
+            said.person for said in history.said if said.request == "chat.send" and said.visit == after.id
+        }
+        decisions = [decide(before, c.Write(), history.people[writer], context) for writer in writers]
+        return any(isinstance(made, Decided) and made.visit == after for made in decisions)
     if kind == "entered":
         return _entered(before, after, history, context)
     commands: list[c.Command] = [c.Due()] if kind in BY_THEMSELVES else []

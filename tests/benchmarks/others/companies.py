@@ -41,6 +41,7 @@ MUTED = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "mu
 """The message between two sockets of the other servers: ours without its type, which is their event's name."""
 
 TRIED = 4
+PAUSE_S = 0.1
 JOIN_S = 1.0  # joining a room has no reply on the other servers
 Heard = Callable[[Any, bytes, int], None]
 Act = Callable[[], None]
@@ -149,6 +150,7 @@ class Ours:
                     peer.abort()
             if fit is not None:
                 return fit
+            await asyncio.sleep(PAUSE_S)  # on a busy machine one worker may have slept through all of them
         raise PeerError("all connections come to one worker")
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
