@@ -77,7 +77,7 @@ class Party:
         self._identity = room.relay.identity()
         self._association: Association | None = None
         self._association_born_s = 0.0
-        self.answer: sdp.Answer | None = None  # the newest
+        self.answer: sdp.Answer | None = None  # the party's newest answer
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False

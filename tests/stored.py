@@ -18,7 +18,7 @@ def wrong(name: str, type_: str, ttl: int) -> list[str]:
     """Return the differences of a key from the table. `ttl`: -1 if the key does not expire."""
     kind = kind_of(name)
     if type_ == "none":
-        return []  # expired meanwhile
+        return []  # the key expired meanwhile
     if kind is None:
         return [f"{name}: not in the table"]
     found = []

@@ -80,7 +80,7 @@ class Runner:
     async def run(self) -> None:
         """Take and run jobs until cancelled."""
         while True:
-            with contextlib.suppress(UnavailableError):  # logged already; tried again
+            with contextlib.suppress(UnavailableError):  # the error is logged already; the loop tries again
                 await self._round()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), PERIOD_S)

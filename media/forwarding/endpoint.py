@@ -104,7 +104,7 @@ class Endpoint:
         # the payload types that this endpoint accepts as a receiver
         self.takes: frozenset[int] = frozenset({VP8.payload_type})
         self.takes_red = self.takes_rtx = False
-        self.mends: frozenset[StreamKind] = frozenset()  # the kinds whose packets it sends again on request
+        self.mends: frozenset[StreamKind] = frozenset()  # the kinds whose lost packets it can send again
         self.arrivals = Arrivals()
         self.withheld = 0  # the number of packets since the last feedback
         self.answering = False  # True if the server itself sends transport-cc feedback
@@ -115,8 +115,8 @@ class Endpoint:
         self.feedback_s = 0.0  # the time in s at which it last sent transport-cc feedback as a receiver
         self.cc_next = 0  # in a room of more than two: the next transport-wide number to this endpoint
         self.voice = Voice()  # used only in a room of more than two
-        self.pause = PicturePause()  # of the pictures that it receives
-        self.looked_s = 0.0  # the time in s of the last look at it as a receiver
+        self.pause = PicturePause()  # pauses the pictures that this endpoint receives
+        self.looked_s = 0.0  # the time in s at which it was last checked as a receiver
         # the limit of its video that the server last sent it, if there is one, and the time in s
         self.limit_kbps: float | None = None
         self.limited_s = 0.0

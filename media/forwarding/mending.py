@@ -39,7 +39,7 @@ class Mender:
     ) -> None:
         self._on_missing = on_missing
         self._lacking: set[Endpoint] = set()  # the senders of which packets are missing
-        self._returned: set[Endpoint] = set()  # heard again after an outage, since the last look
+        self._returned: set[Endpoint] = set()  # endpoints whose outage ended since the last check
         self._protect = binding.protect
         self._send_rtcp = send_rtcp
         self._ask_for_keyframe = ask_for_keyframe

@@ -24,8 +24,8 @@ KEPT: Final = 46
 # more video a keyframe is quicker.
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
-ASKED_MAX: Final = 12  # times
-ASK_AGAIN_S: Final = 0.015  # in s, or a round trip if that is longer
+ASKED_MAX: Final = 12  # the greatest number of requests for one packet
+ASK_AGAIN_S: Final = 0.015  # in s: the pause between requests, or a round trip if that is longer
 # The number of requests after which each pause is twice the one before. A request and its answer may both be lost: on a
 # path that loses a fifth, one packet in a thousand needs seven requests, and a picture that is 150 ms late is a freeze.
 ASKED_STEADILY: Final = 8
@@ -306,7 +306,7 @@ class Source:
         """
         assert self.sink is not None
         age_max = (int.from_bytes(packet[4:8]) - self.settled_at) & TIMESTAMP_MASK
-        if age_max >= TIMESTAMP_MASK >> 1:  # the packet itself is older
+        if age_max >= TIMESTAMP_MASK >> 1:  # the packet is older than `settled_at`
             age_max = 0
         self.guarding = self.guarding and age_max <= AGE_MAX
         return keep_newer(packet, length, age_max) if self.sink.endpoint.takes_red else unwrap(packet, length)
@@ -338,7 +338,8 @@ class Source:
         """
         if self.sink is None or not self.settled:
             return True
-        recent = self.packets - self.first_forwarded < 0x4000  # later, numbers from before are used again
+        # after more packets, earlier numbers are used again
+        recent = self.packets - self.first_forwarded < 0x4000
         return recent and sequence_older(sequence, self.first_sequence, SEQUENCE_MASK)
 
 

@@ -174,11 +174,11 @@ class ToneTrack(_Paced):
 
 
 class SyntheticParty:
-    """An aiortc party. `picture`, `sound`: other tracks to send.
+    """A party of a call, made with aiortc. `picture`, `sound`: tracks to send instead of the default ones.
 
     Counters: `frames_decoded`, `pictures_decoded` (frames that are not black), `pictures_from` (the same, by the label
-    of their sender), `audio_energy` (sum of squares of samples in the range -1 to 1; one in SAMPLING is read),
-    `audio_frames`.
+    of their sender), `audio_energy` (sum of squares of samples in the range -1 to 1; only one sample in SAMPLING is
+    read), `audio_frames`.
     """
 
     def __init__(self, picture: Switched | None = None, sound: Switched | None = None) -> None:

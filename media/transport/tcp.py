@@ -55,7 +55,8 @@ class Stream:
         self._view = memoryview(self._input)
         self._start = self._stop = 0
         self._output = bytearray()
-        self._flushing = self._writing = False  # the output is sent in this turn; when the kernel has room
+        # `_flushing`: output waits to be sent; `_writing`: it waits until the kernel has room
+        self._flushing = self._writing = False
         self._drained = False
         self._ended = self._closed = False
         self.broken = False  # True once the other side has announced a packet that is too long
@@ -94,7 +95,7 @@ class Stream:
             if self._start:
                 self._input[:held] = self._view[self._start : self._stop]
                 self._start, self._stop = 0, held
-            if self._drained:  # the loop calls again when there is more
+            if self._drained:  # the event loop calls again if there is more data
                 self._drained = False
                 raise BlockingIOError
             room = self._view[self._stop :]
@@ -174,7 +175,7 @@ class Stream:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._output.clear()  # the reader detects the end
+            self._output.clear()  # the next read detects the end of the connection
             sent = 0
         del self._output[:sent]
         self._flushing = waits = bool(self._output)

@@ -33,9 +33,10 @@ def stays_away(code: int) -> bool:
 
 
 def pause_s(code: int, attempt: int, chance: float) -> float:
-    """Return the seconds to wait after this close code, before the first attempt (0) or a later one.
+    """Return how many seconds a client must wait after this close code before it connects again.
 
-    `chance`: random, from 0 to 1, so that clients do not reconnect all at once.
+    `attempt`: the number of attempts before this one. `chance`: random, from 0 to 1, so that clients do not reconnect
+    all at once.
     """
     if code == DRAINS:
         return chance * DRAIN_S

@@ -189,7 +189,7 @@ class AuditLog(AuditReader):
                     self._touched |= set(await self._left())
                 await self._bind_touched()
             except UnavailableError:
-                pass  # `answering` has logged it; tried again
+                pass  # `answering` has logged the error; the loop tries again
                 await asyncio.sleep(1.0)
                 self._awake.set()
 

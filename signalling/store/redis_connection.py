@@ -223,7 +223,7 @@ class SharedConnection:
         question.answers.append(reply)
         if len(question.answers) == question.wanted:
             self._waiting.popleft()
-            if not question.done.done():  # else it was cancelled
+            if not question.done.done():  # the caller may have been cancelled
                 question.done.set_result(question.answers)
 
     async def close(self) -> None:

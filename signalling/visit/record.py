@@ -220,7 +220,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     survey: SurveyAnswer | None = None
     writers: tuple[str, ...] = ()  # the ids of the staff who wrote to the patient during the wait
     unanswered: int = 0  # how many messages the waiting patient has written since staff last wrote
-    answered_ms: int | None = None  # when the last of them came
+    answered_ms: int | None = None  # the time in ms of the newest of these messages
     escalations: tuple[Escalation, ...] = ()  # the messages to staff without a page, while it waited
 
     @property

@@ -45,7 +45,7 @@ Call = Callable[..., Any]
 
 
 class Size(NamedTuple):
-    """The size of a run: rounds, and per turn the number of batches of fifty queries, of messages and of commits."""
+    """The size of a run: its rounds, and for each round the numbers of query batches (of 50), messages, commits."""
 
     rounds: int
     questions: int

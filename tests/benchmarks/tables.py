@@ -132,7 +132,7 @@ def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def cell(value: Value, unit: str) -> str:
-    """Return a server's value and its ratio to ours; below the target, also the target."""
+    """Return the text of a cell: a server's value, its ratio to our server's, and a target that is not reached."""
     said = f"{written(value.value)} {unit}".rstrip()
     if value.ratio is not None and math.isfinite(value.ratio):
         said += f" (×{written(value.ratio)})"

@@ -120,7 +120,7 @@ async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point
         tell(0.5 * number / size.waiting[-1] + 0.5 * len(points) / len(size.waiting))
         if pages:
             present += await _pages(place, opened[len(present) :])
-        await asyncio.sleep(SETTLE_S)  # the worker receives an event of each of them
+        await asyncio.sleep(SETTLE_S)  # meanwhile the worker receives an event of each visit
         claimed = opened[len(opened) // 2]
         points.append(await _point(place, claimed, size, number, len(present)))
     for peer in present:

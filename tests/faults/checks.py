@@ -75,7 +75,7 @@ class Rules(NamedTuple):
 
 
 def check(history: History, rules: Rules) -> list[Finding]:
-    """Return everything that must not be, earliest first."""
+    """Return a finding for each broken rule, earliest first."""
     found = [
         *two_owners(history),
         *two_rooms(history),

@@ -69,7 +69,7 @@ class Link:
         self._flows.set()
 
     async def close(self) -> None:
-        """Close everything."""
+        """Close the link: its port and all its connections."""
         self.heal()
         if self._server is not None:
             self._server.close()

@@ -68,8 +68,9 @@ def flood(url: str, hello: bool, first: bytes, more: bytes) -> tuple[float, int]
 
 
 async def slowest(clients: list[SignallingClient], until: asyncio.Future[tuple[float, int]]) -> float:
-    """Return the longest time of an answer in s, to requests sent one after another until `until_s` and a
-    moment longer.
+    """Return the longest time in s that the server needed to answer a request.
+
+    Requests are sent one after another, until 50 ms after `until` is done.
     """
     worst, ends = 0.0, float("inf")
     for client in itertools.cycle(clients):

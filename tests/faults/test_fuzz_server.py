@@ -218,7 +218,7 @@ def test_f_a_server_lives_through_hostile_requests_and_frames(
         for _ in range(inputs // 2 // AT_ONCE):
             together = [mutator.next() for _ in range(AT_ONCE)]
             took_ms = stranger.send(together)
-            if took_ms > AT_MOST_MS / 2:  # was it one of them?
+            if took_ms > AT_MOST_MS / 2:  # measure each input alone
                 took_ms = max(min(stranger.send([data]) for _ in range(2)) for data in together)
             worst_ms = max(worst_ms, took_ms)
     assert server.pids == pids, "a worker ended"

@@ -97,7 +97,7 @@ class Crowd:
 async def searched(page: Page) -> tuple[dict[str, float], float]:
     """Search, filter and order the list.
 
-    Return the median ms until it was painted, by what was written, and those of building all rows.
+    Return the median ms until the list was painted, for each text written; and the median ms to build all rows.
     """
     times: dict[str, list[float]] = {}
     for _ in range(5):

@@ -78,7 +78,7 @@ async def test_a_call_of_two_goes_on_without_a_gap_when_a_third_comes() -> None:
         await until(lambda: bool(provider.of(VIDEO)) and bool(provider.of(AUDIO)))
         before = provider.of(VIDEO)[-1]
         await come(peers, "guest-a")
-        patient.video(2, timestamp=3000)  # no keyframe
+        patient.video(2, timestamp=3000)  # this picture is no keyframe
         await until(lambda: len(provider.of(VIDEO)) == 2)
         after = provider.of(VIDEO)[-1]
         assert (after.ssrc, after.sequence, after.timestamp) == (
@@ -137,7 +137,7 @@ async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
         send_all(people)
         await until(
             lambda: bool(people["patient"].of(VIDEO)) and bool(people["provider"].of(AUDIO))
-        )  # the two go on
+        )  # the patient and the provider receive each other
         for sequence in range(2, 20):
             people["guest-a"].video(sequence, key=True)
             people["guest-a"].audio(sequence)

@@ -31,7 +31,7 @@ class Clock:
 
 
 class Phone:
-    """The app with one key in it, as the page spells it."""
+    """The authenticator app of a phone, with one key. `spelled`: the key's letters as the page shows them."""
 
     def __init__(self, clock: Clock, spelled: str) -> None:
         self.clock = clock

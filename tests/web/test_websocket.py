@@ -190,7 +190,7 @@ async def test_a_closed_or_changed_account_closes_its_sockets_on_every_worker(op
     assert await asyncio.gather(*map(closes, open_ones)) == [4201, 4201]
     await goes_off_call(one)
     assert (await browsers[0].get("/demo/staff")).status == 303
-    # Enabled again, the sign-in of before is still void.
+    # After the account is enabled again, its earlier sign-in stays invalid.
     await change(one.app[ACCOUNTS], 1)
     assert (await browsers[0].get("/demo/staff")).status == 303
 

@@ -130,7 +130,7 @@ class Desk:
         for found in await self.book.between(organisation, now_ms, now_ms + AHEAD_MS):
             if rules.by_current_rules(found, now_ms) == found:
                 continue
-            with contextlib.suppress(LookupError):  # erased meanwhile
+            with contextlib.suppress(LookupError):  # the appointment was erased meanwhile
                 await self.book.change(
                     organisation,
                     found.id,
@@ -180,7 +180,7 @@ class Desk:
             raise TooLateError
         assert kept.visit is not None, "checked in"
         actor = patient_of(organisation.id, kept.visit, kept.patient.name)
-        area = kept.area if kept.area in organisation.area_names else ""  # it may have been removed since
+        area = kept.area if kept.area in organisation.area_names else ""  # the area may no longer exist
         return await open_once(
             self._service, actor, kept.patient, kept.visit, booked_ms=kept.starts_ms, area=area
         )

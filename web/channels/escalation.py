@@ -94,7 +94,7 @@ async def _present(
 async def run(app: web.Application) -> None:
     """Look for requests that nobody has claimed, until cancelled."""
     while True:
-        with contextlib.suppress(UnavailableError):  # tried again in a moment
+        with contextlib.suppress(UnavailableError):  # the loop tries again
             await escalate(app)
         await asyncio.sleep(PERIOD_S)
 

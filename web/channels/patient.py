@@ -108,7 +108,7 @@ def recorder(visits: Callable[[], service.Service]) -> Callable[[str, Taken, str
             return
         visit = await visits().visit(organisation, payload["visit"])
         if visit is None or visit.claimed_ms != payload["claimed_ms"]:
-            return  # another claim has its own
+            return  # the result belongs to an earlier claim of the visit
         await visits().command(system(organisation), visit.id, RecordContact(payload["contact"], state))
 
     return record

@@ -48,7 +48,7 @@ class TextServices:
         self._breakers = breakers
         self._known: dict[
             str, tuple[float, bool]
-        ] = {}  # organisation -> when it was asked, whether there is one
+        ] = {}  # organisation -> (time of the last query in s, True if there is a service)
 
     async def get(self, organisation: str) -> Service | None:
         """Return the organisation's service, None if it has none."""

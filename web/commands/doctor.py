@@ -16,7 +16,7 @@ from web.server import logs
 from web.server.valkey import address_file, running_origin
 
 COLOURS = {State.GOOD: "green", State.DOUBTFUL: "yellow", State.WRONG: "red"}
-BEFORE = 9 + 15  # columns before what was found
+BEFORE = 9 + 15  # the number of columns before the text of a finding
 
 
 def run(settings: Settings, as_json: bool) -> int:

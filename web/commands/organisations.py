@@ -99,7 +99,7 @@ class Office:
         return self._audit_log
 
     async def note(self, slug: str, what: str, about: str = "") -> None:
-        """Add an audit entry by the command line and its operator. Raises CommandError like `audit_log`."""
+        """Add an audit entry whose author is the operator of this command. Raises CommandError like `audit_log`."""
         audit_log = await self.audit_log()
         await audit_log.write(slug, f"command:{_operator()}", what, about)
         await audit_log.bind_all(slug)

@@ -16,7 +16,7 @@ class State(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """`found`: what is so, without any secret; `advice`: what to do about it, empty if it is good."""
+    """`found`: what the check found, without any secret; `advice`: what the operator must do, empty if nothing."""
 
     state: State
     found: str

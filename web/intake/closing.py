@@ -66,7 +66,7 @@ async def close_lines(service: Service, organisations: Organisations) -> int:
 async def run(service: Service, organisations: Organisations) -> None:
     """Look for clinics that have closed, until cancelled."""
     while True:
-        with contextlib.suppress(UnavailableError):  # tried again in a moment
+        with contextlib.suppress(UnavailableError):  # the loop tries again
             await close_lines(service, organisations)
         await asyncio.sleep(PERIOD_S)
 

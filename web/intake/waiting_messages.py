@@ -69,7 +69,7 @@ class Sender:
     async def run(self) -> None:
         """Send what is due, until cancelled."""
         while True:
-            with contextlib.suppress(UnavailableError):  # tried again in a moment
+            with contextlib.suppress(UnavailableError):  # the loop tries again
                 await self.send_due()
             await asyncio.sleep(PERIOD_S)
 

@@ -171,9 +171,9 @@ class Known:
         self._known = await self._webhooks.everything()
 
     async def run(self) -> None:
-        """Refresh the copy regularly until cancelled."""
+        """Refresh this worker's copy of the webhooks regularly, until cancelled."""
         while True:
-            with contextlib.suppress(UnavailableError):  # logged already; tried again
+            with contextlib.suppress(UnavailableError):  # the error is logged already; the loop tries again
                 await self.refresh()
             await asyncio.sleep(REFRESH_S)
 

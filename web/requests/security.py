@@ -169,7 +169,7 @@ def headers_signal(
         )
         response.headers.update(HEADERS)
         if sites:
-            del response.headers["X-Frame-Options"]  # it knows no list of origins
+            del response.headers["X-Frame-Options"]  # this header cannot list origins
         response.headers.setdefault("Cache-Control", "no-store")
         if secure:
             response.headers["Strict-Transport-Security"] = HSTS

@@ -46,7 +46,7 @@ class Runner(web.AppRunner):
     of aiohttp's private attributes; pass the result of `works`.
     """
 
-    _stopped_s = float("inf")  # monotonic
+    _stopped_s = float("inf")  # the time of the stop in s (`time.monotonic`)
 
     def __init__(
         self,

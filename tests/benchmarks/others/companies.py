@@ -365,7 +365,7 @@ async def example(ours: Ours) -> dict[str, Any]:
     act()
     async with asyncio.timeout(OPEN_S):
         row = await heard
-    act()  # back and forth, for the client that updates this visit next
+    act()  # undo the change, for the client that updates this visit next
     listener.abort()
     row.pop("type")
     return row

@@ -130,8 +130,8 @@ def test_a_request_for_a_keyframe_crosses_in_either_form() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        packet(206, 1, pack("!II", OWN, 0x55)),  # about a stream that the other side does not send
-        packet(206, 1, pack("!I", OWN)),  # about none
+        packet(206, 1, pack("!II", OWN, 0x55)),  # feedback about an unknown stream
+        packet(206, 1, pack("!I", OWN)),  # feedback about no stream
         packet(206, 15, pack("!II", OWN, SEEN_AS) + b"REMB"),  # other feedback
         packet(205, 4, pack("!III", OWN, SEEN_AS, 0)),
         packet(205, 3, pack("!IIII", OWN, SEEN_AS, 0, 0)),

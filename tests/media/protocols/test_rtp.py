@@ -129,7 +129,7 @@ def test_a_retransmission_has_its_number_before_the_padding_or_none(packet: byte
         (b"\x90\x40\x00\x01", False),
         (b"\x90\x20\x01\x00", True),  # TID
         (b"\x90\x10\x01\x00", True),  # KEYIDX
-        (b"\x90\x30\x01\x00", True),  # both share a byte
+        (b"\x90\x30\x01\x00", True),  # TID and KEYIDX share a byte
         (b"\x90\x0f\x00", True),
         (b"\x90\xf0\xff\x01\x01\x01\x00", True),
         (b"\x90\xf0\xff\x00\x00\x00\x01", False),

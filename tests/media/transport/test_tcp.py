@@ -23,7 +23,7 @@ AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
 
 @asynccontextmanager
 async def pair(first: str = "tcp", second: str = "udp") -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
-    """Yield two connected speakers over these transports; the gate is open, and picture and sound flow."""
+    """Yield a room and its two parties, connected by these transports; the gate is open for picture and sound."""
     async with duo() as peers:
         a = await peers.join("a", transport="tcp" if first == "tcp" else "udp")
         b = await peers.join("b", transport="tcp" if second == "tcp" else "udp")

@@ -62,7 +62,7 @@ def test_a_worker_that_was_suspended_closes_no_socket_whose_answer_it_has_not_re
 
 
 class Broken(Peer):
-    """A socket of which everything raises."""
+    """A socket whose methods raise an error."""
 
     def write(self, data: bytes, /) -> None:
         """Raise an error."""

@@ -146,7 +146,7 @@ async def test_a_restored_or_emptied_store_is_detected_by_the_last_entry_seen_by
     assert seen_entries.seen[ORG][0] == 5
     for key, dumped in before.items():
         await client.restore(key, 0, dumped, replace=True)
-    assert await problem(valkey) == ""  # the store alone does not show it
+    assert await problem(valkey) == ""  # the store alone does not show the cut
     assert await problem(valkey, seen_entries) == "entries 4 to 5 were cut from the end"
     # New entries do not hide the cut: `seen_entries` keeps the last entry that it has seen.
     again = await written(audit_log_of(valkey, seen_entries), 4)
@@ -195,7 +195,7 @@ async def test_old_entries_are_trimmed_and_the_rest_stays_verifiable(
     assert [entry.number for entry in await entries(audit_log)] == [11, 12, 13]
     await client.lpop(keys.AUDIT(ORG))
     assert await problem(valkey) == "entry 11 was cut from the beginning"
-    assert await audit_log.trim(ORG, now_ms + 1) == 0  # evidence stays
+    assert await audit_log.trim(ORG, now_ms + 1) == 0  # a damaged log is not trimmed
 
 
 async def test_entries_that_the_store_did_not_take_wait_and_a_loss_is_reported(
@@ -281,7 +281,7 @@ async def test_entries_that_arrive_during_binding_wait_for_the_next_round(
     async def bind(_: str) -> bool:
         nonlocal rounds
         rounds += 1
-        audit_log._touch(ORG)  # a commit beside
+        audit_log._touch(ORG)  # another commit adds an entry during the round
         return False
 
     monkeypatch.setattr(audit_log, "bind", bind)

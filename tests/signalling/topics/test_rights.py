@@ -244,7 +244,7 @@ async def test_s31_real_workers_show_exactly_what_the_table_says(valkey: Redis) 
             }
             shown -= {
                 (topic, "always", "stranger") for topic in rights.OF_STAFF
-            }  # of the stranger's own organisation
+            }  # topics of the stranger's own organisation
             assert shown == {
                 cell for cell in wanted if cell[1] in (status, "always") and cell[2] in here.actors
             }
@@ -302,7 +302,7 @@ async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_receives_gon
 def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return what a person still received of the topics that a change took away, besides that change.
 
-    Places are counted with a delay, so a count of before may come; none may come after the end.
+    Places are counted with a delay, so an older count may still arrive, but none after the topic's `gone`.
     """
     found, over = [], set()
     for message in messages:

@@ -128,7 +128,8 @@ async def test_s41_each_kind_of_token_is_blocked_after_ten_wrong_ones_on_any_of_
             assert await tried(guesser, method, path, wrong_token(kind)) == 404, (kind, number)
         for method, path in routes:
             assert await tried(guesser, method, path, wrong_token(kind)) == 429, (kind, method, path)
-        if kind not in (TokenKind.FACILITY, TokenKind.FEED):  # whose own link stays valid, see below
+        # the right links of these two kinds stay valid: see below
+        if kind not in (TokenKind.FACILITY, TokenKind.FEED):
             assert await tried(guesser, *routes[0], right) == 429, kind
         answer = await guesser.get(
             routes[0][1].format(organisation="demo", token=wrong_token(kind), visit="v_1")
@@ -248,7 +249,7 @@ async def test_s41_no_secret_that_opens_something_lies_in_the_store(site: Site, 
             if len(cookie.value) >= 16
         },
     }
-    for kind in (TokenKind.PATIENT, TokenKind.GUEST):  # used, too
+    for kind in (TokenKind.PATIENT, TokenKind.GUEST):  # tokens that were used must not be stored either
         await tried(site.person(), "POST", WAYS[kind][0], tokens[kind])
     text = await kept(valkey)
     assert b"session:" in text

@@ -23,7 +23,7 @@ METHODS = {"debug", "info", "warning", "error", "exception"}
 
 
 def logged_in(source: Path) -> Iterator[ast.Call]:
-    """Yield the calls of structlog's methods in a source file, by the usual name of the logger."""
+    """Yield the calls that write a log event in a source file: methods of `log` or `_access`."""
     for node in ast.walk(ast.parse(source.read_text("utf-8"))):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_access"), attr=name)) if (

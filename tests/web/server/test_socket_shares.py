@@ -36,7 +36,7 @@ def test_however_uneven_it_begins_the_shares_are_near_to_each_other_within_a_min
 ) -> None:
     chance = random.Random(seed)
     held = [0] * workers
-    weights = [chance.random() + 0.3 for _ in range(workers)]  # the kernel prefers some
+    weights = [chance.random() + 0.3 for _ in range(workers)]  # the kernel gives some workers more
     held[0] = sockets
     for _ in range(55):
         moves = [surplus(mine, held[:at] + held[at + 1 :]) for at, mine in enumerate(held)]

@@ -1,7 +1,7 @@
 """The second page of the sign-in: a code from the person's phone, or a recovery code.
 
-Knows the order of checks after a right password, and how guesses at codes are delayed and stopped. Only someone with
-the right password can guess here, so an account may be stopped: strangers cannot lock it.
+Knows the order of checks after a right password, and how guesses at codes are delayed and stopped. Wrong codes
+block the account for a time. Strangers cannot misuse this, because a guess needs the right password first.
 """
 
 from typing import Any

@@ -34,7 +34,8 @@ class ClientMedia:
         self._checks = 0  # the number of checks before the consent time begins
         self._consents = False
         self._observer: RawPeer | None = None
-        self._asked: dict[Kind, tuple[float, int]] = {}  # when, and how many packets had come again before
+        # kind -> (time of the request in s, number of packets that had come again before it)
+        self._asked: dict[Kind, tuple[float, int]] = {}
 
     def offer(self) -> str:
         """Return an offer for a new connection of the client."""
@@ -122,7 +123,7 @@ class ClientMedia:
             source = endpoint.current.get(kind)
             if kind not in endpoint.mends or kind in self._asked or source is None or not source.settled:
                 continue
-            assert source.sink is not None  # as the observer is there
+            assert source.sink is not None  # a source has a sink while the observer is connected
             self._asked[kind] = now_s, self._repeated(kind)
             newest = source.own_number(source.sink.sequence)
             self._relay.forwarder.mender.miss(endpoint, source, newest + 1, 1, now_s)

@@ -47,7 +47,7 @@ class Speaker(RawPeer):
         super().__init__(best_binding(), identity, host)
         self.flow = flow
         self.on = False
-        self.promises_nack = False  # it keeps nothing that it has sent
+        self.promises_nack = False  # this party keeps no sent packet
         self.on_rtcp = self._feedback
         self._changed = changed
         self._sequence = itertools.count(random.getrandbits(14))

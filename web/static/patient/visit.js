@@ -134,8 +134,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Leave a step. Returns false if its answer must be corrected first, which is required only when going
-   * forward.
+   * Leave a step. Returns false if the patient goes forward and must correct the answer first; going back is
+   * always allowed.
    *
    * @param {Protocol.Step} step
    * @param {{ forward: boolean }} how

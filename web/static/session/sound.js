@@ -5,7 +5,7 @@
 const ALIASES = new Set(["default", "communications"]);
 
 /**
- * The speakers to choose from, beside the system's own.
+ * The speakers that a person can choose, without the system's default speaker.
  *
  * @param {Device[]} devices
  */

@@ -115,7 +115,7 @@ function submit(event, chat, failed) {
   chat
     .send(text)
     .then(() => {
-      if (box.value.trim() !== text) return; // typed on meanwhile
+      if (box.value.trim() !== text) return; // the person has typed more meanwhile
       chat.draft = "";
       box.value = "";
     }, failed)

@@ -293,7 +293,7 @@ export async function playNotes({ notes = [523.25, 659.25], given = null, speake
     await new Promise((done) => setTimeout(done, 220 * notes.length + 600));
     if (context.currentTime < start) throw new DOMException("No sound came out.", "TimeoutError");
   } finally {
-    if (given === null) context.close().catch(() => {}); // it may never answer either
+    if (given === null) context.close().catch(() => {}); // `close` may never answer
   }
 }
 

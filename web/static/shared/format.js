@@ -51,7 +51,7 @@ export function minutes(ms) {
 }
 
 /**
- * 10:42, in the reader's own time and manner.
+ * "10:42": a time of day in the reader's time zone and language.
  *
  * @param {number} ms
  */
@@ -60,7 +60,7 @@ export function clock(ms) {
 }
 
 /**
- * "Nov 23, 10:42", short and in the reader's own time and manner.
+ * "Nov 23, 10:42": a date and a time in the reader's time zone and language.
  *
  * @param {number} ms
  */
@@ -183,7 +183,7 @@ export function age(iso, now_ms) {
 }
 
 /**
- * The address that calls a phone number: only what is dialled.
+ * The "tel:" address of a phone number: only its digits and "+" are kept.
  *
  * @param {string} phone
  */

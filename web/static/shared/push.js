@@ -40,7 +40,7 @@ export async function subscribe({ worker, key }) {
   } catch (error) {
     const other = await pushManager.getSubscription();
     if (!other) throw error;
-    await other.unsubscribe(); // it was made with the key of a server before this one
+    await other.unsubscribe(); // it was made with the key of an earlier server
     return pushManager.subscribe(how);
   }
 }

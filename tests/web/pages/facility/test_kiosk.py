@@ -114,7 +114,8 @@ async def test_errors_are_shown_and_typed_values_are_kept(site: Site) -> None:
     text = await answer.text()
     assert answer.status == 422
     assert 'value="Ana Ruiz"' in text
-    assert 'autocomplete="name"' not in text  # the device is others' too: nothing is offered to the next
+    # other people use this device, so the browser must suggest no name
+    assert 'autocomplete="name"' not in text
 
 
 async def test_f38_program_kiosk_and_patient_see_the_order_of_the_clinics_rule(site: Site) -> None:

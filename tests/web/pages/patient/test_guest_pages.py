@@ -79,7 +79,7 @@ async def test_a_call_with_a_guest_is_accessible_and_names_everybody(
             await is_accessible(page)
         else:
             await expect(speaking).to_have_count(0)
-    # Alone again: the page of two, as it was.
+    # The guest has left: the page looks as before the guest came.
     del clinic.visit["parties"][ROSA]
     await clinic.tell_visit()
     await expect(rosa).to_have_count(0)

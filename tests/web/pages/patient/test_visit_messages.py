@@ -45,7 +45,7 @@ async def test_a_patient_reads_guide_and_consent_in_the_language_of_the_page_and
     await page.get_by_label("No puedo levantarme").check()
     await clinic.until(lambda: clinic.case["answers"].get("how-bad") == "I cannot get up")
     await page.goto(f"{clinic.url}/demo/visit#allergies")
-    await expect(title.locator("bdi")).to_have_attribute("lang", "en")  # it has no translation
+    await expect(title.locator("bdi")).to_have_attribute("lang", "en")  # this question has no translation
     await page.goto(f"{clinic.url}/demo/visit#consent")
     await page.get_by_role("link", name="Español").click()
     await expect(page.locator(".consent")).to_have_attribute("lang", "es")

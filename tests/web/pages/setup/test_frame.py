@@ -229,7 +229,7 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
 def test_f32_every_button_of_the_set_up_and_the_settings_that_takes_something_away_asks_first() -> None:
     pages = [
         path for path in (TEMPLATES / "setup").glob("*.html") if path.name != "guide.html"
-    ]  # saves by Save
+    ]  # the page of the guide changes nothing before Save is pressed
     found = {
         f"{path.name}: {button[0]}"
         for path in [*pages, TEMPLATES / "preferences.html"]
