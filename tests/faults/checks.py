@@ -42,8 +42,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "on_call": frozenset({"on_call", "off_call"}),
 }
 """Request -> the kinds of events that it may cause. Events of other requests (chat, bell, leave) are not compared."""
-WRITTEN = frozenset({"staff_wrote", "answered"})
-"""What a chat message before the session leaves in the visit, beside the message itself."""
+WRITTEN = frozenset({"staff_wrote", "answered"})  # what a chat message leaves in a visit that waits
 BY_THEMSELVES = frozenset({"expired", "closed", "assignment_lapsed", "returned", "paused"})
 
 
@@ -380,11 +379,9 @@ def _by_itself(before: Visit | None, after: Visit, kind: str, history: History, 
     if before is None:
         return False
     if kind in WRITTEN:
-        writers = {
-            said.person for said in history.said if said.request == "chat.send" and said.visit == after.id
-        }
-        decisions = [decide(before, c.Write(), history.people[writer], context) for writer in writers]
-        return any(isinstance(made, Decided) and made.visit == after for made in decisions)
+        lines = [said for said in history.said if said.request == "chat.send" and said.visit == after.id]
+        made = [decide(before, c.Write(), history.people[line.person], context) for line in lines]
+        return any(isinstance(each, Decided) and each.visit == after for each in made)
     if kind == "entered":
         return _entered(before, after, history, context)
     commands: list[c.Command] = [c.Due()] if kind in BY_THEMSELVES else []

@@ -118,7 +118,7 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
         "contact": {"text": False, "push": {"key": site.app[PUSH].public_key, "worker": WORKER}},
         "answers": 0,
         "main": "en",
-        "texts": demo.ORGANISATION.translations,
+        "texts": {"en": {}},
         "survey": None,
         "book": "/demo/appointments",
     }

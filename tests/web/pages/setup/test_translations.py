@@ -34,8 +34,10 @@ async def test_a_translation_is_shown_on_pages_of_its_language_and_the_text_itse
     page = await (await site.person(**{"Accept-Language": "fr"}).get("/demo")).text()
     assert f'lang="en"><bdi>{WELCOME}' in page, "the text as it is, in the clinic's language"
     assert (await ana.ask_for_a_visit()).status == 303
-    told = boot(await (await ana.get("/demo/visit")).text())
-    assert (told["main"], told["texts"]["es"][WELCOME]) == ("en", "Vea hoy a un profesional.")
+    seen = boot(await (await ana.get("/demo/visit")).text())
+    assert (seen["main"], seen["texts"]) == ("en", {"en": {}}), "no more than the language of the page"
+    seen = boot(await (await ana.get("/demo/visit?lang=es")).text())
+    assert (seen["main"], seen["texts"]["es"][WELCOME]) == ("en", "Vea hoy a un profesional.")
 
 
 async def test_the_form_shows_one_language_and_saving_it_keeps_the_others(site: Site) -> None:
