@@ -11,6 +11,7 @@ const { RTCPeerConnection, RTCRtpCodecParameters, MediaStreamTrack } = createReq
 const SILENCE = 20; // bytes; a packet of silence has fewer
 const ENERGY = 0.001; // the energy that each packet of sound adds to the total
 const REPORT_MS = 100;
+const KEYFRAME_MS = 1000;
 const totals = { frames: 0, pictures: 0, sound: 0 };
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const feedback = (...lines) =>
@@ -58,6 +59,15 @@ function connect() {
     });
     const sender = made.getTransceivers().find(({ kind }) => kind === track.kind).sender;
     sender.onPictureLossIndication.subscribe(() => receiver.sendRtcpPLI(track.ssrc));
+    // The echo begins in the middle of a picture after a reload, and nobody repeats a request that was lost.
+    const asking = setInterval(() => {
+      if (connection !== made) {
+        clearInterval(asking);
+      } else if (track.kind === "video") {
+        receiver.sendRtcpPLI(track.ssrc).catch(() => {});
+      }
+    }, KEYFRAME_MS);
+    asking.unref();
   });
   return made;
 }
