@@ -5,14 +5,12 @@ import ssl
 from pathlib import Path
 
 import aiohttp
-import redis
 from cryptography import x509
 
 from web.config import Settings
 from web.doctor.findings import Finding, doubtful, good, wrong
-from web.organisations.documents import Organisations
+from web.doctor.store import organisations
 from web.server import tls
-from web.server.redis_client import connect
 
 DAYS = 14
 ASK = aiohttp.ClientTimeout(total=10)
@@ -71,10 +69,10 @@ async def answer(settings: Settings) -> Finding:
 
 async def sockets(settings: Settings) -> Finding:
     """Open a WebSocket at the address that people use."""
-    slug = await _organisation(settings)
-    if slug is None:
+    slugs = await organisations(settings)
+    if not slugs:
         return good("there is no organisation to ask for yet")
-    address = f"{settings.origin}/{slug}/ws"
+    address = f"{settings.origin}/{slugs[0]}/ws"
     try:
         async with (
             aiohttp.ClientSession(timeout=ASK, headers={"Origin": settings.origin}) as http,
@@ -87,13 +85,3 @@ async def sockets(settings: Settings) -> Finding:
         return wrong(f"a WebSocket is answered with {refused.status}", UPGRADE)
     except (aiohttp.ClientError, OSError) as error:
         return doubtful(f"nobody answers ({type(error).__name__})", "See the check of the pages.")
-
-
-async def _organisation(settings: Settings) -> str | None:
-    if not settings.redis.url:
-        return None
-    async with connect(settings) as client:
-        try:
-            return next(iter(await Organisations(client).list()), None)
-        except (redis.RedisError, OSError):
-            return None

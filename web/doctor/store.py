@@ -2,8 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import redis
+from redis.asyncio import Redis
 
 from web.config import Settings
 from web.doctor.findings import Finding, doubtful, good, wrong
@@ -13,9 +16,26 @@ from web.organisations.documents import Organisations
 from web.server.redis_client import connect
 from web.server.valkey import find_binary, weaknesses
 
-EMBEDDED = "unix://"
+Answer = TypeVar("Answer")
 SLOW_S = 1.0
 NOT_RUNNING = "the embedded store starts with the server, which does not run"
+NOT_ASKED = doubtful("the store could not be asked", "See the check of the store.")
+
+
+async def asked(settings: Settings, question: Callable[[Redis], Awaitable[Answer]]) -> Answer | None:
+    """Return the store's answer; None if it does not give one."""
+    async with connect(settings) as client:
+        try:
+            return await question(client)
+        except (redis.RedisError, OSError):
+            return None
+
+
+async def organisations(settings: Settings) -> list[str] | None:
+    """Return the ids of the organisations in the store; None if it does not answer, none without a running store."""
+    if not settings.redis.url:
+        return []
+    return await asked(settings, lambda client: Organisations(client).list())
 
 
 async def answers(settings: Settings) -> Finding:
@@ -48,11 +68,10 @@ async def clock(settings: Settings) -> Finding:
     """Compare this machine's clock with the store's: sign-ins, links and waits are reckoned by both."""
     if not settings.redis.url:
         return good(NOT_RUNNING)
-    async with connect(settings) as client:
-        try:
-            seconds, micros = await client.time()
-        except (redis.RedisError, OSError):
-            return doubtful("the store could not be asked", "See the check of the store.")
+    now = await asked(settings, lambda client: client.time())
+    if now is None:
+        return NOT_ASKED
+    seconds, micros = now
     away = abs(time.time() - (seconds + micros / 1e6))
     if away > SLOW_S:
         return wrong(f"this machine's clock and the store's are {away:,.1f} s apart", "Let NTP set both.")
@@ -63,14 +82,10 @@ async def demo(settings: Settings) -> Finding:
     """Look for the demo organisation on a server that others can reach."""
     if not settings.public:
         return good("pages are served on this machine alone")
-    there = settings.server.demo == "yes"
-    if settings.redis.url:
-        async with connect(settings) as client:
-            try:
-                there = there or demonstration.ID in await Organisations(client).list()
-            except (redis.RedisError, OSError):
-                return doubtful("the store could not be asked", "See the check of the store.")
-    if there:
+    slugs = [demonstration.ID] if settings.server.demo == "yes" else await organisations(settings)
+    if slugs is None:
+        return NOT_ASKED
+    if demonstration.ID in slugs:
         return doubtful(
             "the demo organisation is served to others",
             "Close its accounts, or begin with another data folder.",
