@@ -24,10 +24,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from argon2 import PasswordHasher
+
 ROOT = Path(__file__).resolve().parents[1]
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 IMPORTED = ("web.server.processes", "web.commands.main", "web.commands.welcome", "web.app")
 """What a server imports, in the master and later."""
+CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Hashes passwords in tests of everything else; also of sites in the process of the test."""
 REQUEST_BYTES = 131_072
 STREAMS = 3
 """Standard input, output and error."""
@@ -185,12 +189,10 @@ def _import() -> None:
     """Import what servers need, and make password hashes cheap."""
     for module in IMPORTED:
         importlib.import_module(module)
-    from argon2 import PasswordHasher
-
     from web.identity import accounts
 
     # A new data folder has eight accounts: full hashes would be most of what is left of a start.
-    accounts.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    accounts.HASHER = CHEAP_HASHER
     gc.collect()
     gc.freeze()  # memory that no fork writes to stays shared
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 
+from tests.prepared import CHEAP_HASHER
 from tests.web.site import Site, settings_for
 from web.identity import accounts
 
@@ -22,7 +22,7 @@ OpenSite = Callable[..., Awaitable[Site]]
 def quick_passwords() -> Iterator[None]:
     """Makes password hashes cheap in this process. `full_passwords` is for tests of the production strength."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        patch.setattr(accounts, "HASHER", CHEAP_HASHER)
         yield
 
 
