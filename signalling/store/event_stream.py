@@ -7,7 +7,7 @@ event means is defined in `rules.py`. All methods raise `UnavailableError` if th
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,14 @@ class StreamHead(msgspec.Struct, frozen=True):
     store: str = ""
 
 
+class StreamEnd(msgspec.Struct, frozen=True):
+    """The head of a stream, the events above a number, oldest first, and the newest events, newest first."""
+
+    head: StreamHead
+    events: list[tuple[int, StreamEntry]]
+    newest: list[StreamEntry]
+
+
 class Pulse(msgspec.Struct, frozen=True):
     """The end of an organisation's stream, and the visits whose deadline has passed, each with its deadline in ms."""
 
@@ -84,6 +92,10 @@ def _head(answer: Sequence[bytes | None]) -> StreamHead:
     return StreamHead((epoch or b"").decode(), int(seq or 0), mark or b"", (store or b"").decode())
 
 
+def _events(found: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[int, StreamEntry]]:
+    return [(int(name.split(b"-")[0]), decode_entry(fields[b"e"])) for name, fields in found]
+
+
 class EventStream:
     """The streams of all organisations."""
 
@@ -99,8 +111,18 @@ class EventStream:
     async def after(self, organisation: str, seq: int) -> list[tuple[int, StreamEntry]]:
         """Return the events above `seq` that the stream still has, oldest first, as (seq, entry)."""
         async with answering():
-            found = await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0")
-        return [(int(i.split(b"-")[0]), decode_entry(fields[b"e"])) for i, fields in found]
+            return _events(await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0"))
+
+    async def end(self, organisation: str, seq: int, newest: int = 500) -> StreamEnd:
+        """Return the stream's head, the events above `seq`, and so many of the newest, all of the same moment."""
+        stream = keys.EVENTS(organisation)
+        async with answering():
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.hmget(keys.HEAD(organisation), _FIELDS)
+            pipe.xrange(stream, min=f"{seq + 1}-0")
+            pipe.xrevrange(stream, count=newest)
+            head, events, last = await pipe.execute()
+        return StreamEnd(_head(head), _events(events), [entry for _, entry in _events(last)])
 
     async def pulses(self, organisations: Sequence[str], now_ms: int, limit: int = 200) -> list[Pulse]:
         """Return each organisation's pulse, with at most `limit` due visits each, in one round trip."""

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from signalling.errors import SealError, SupersededError
+from signalling.errors import SealError, SupersededError, UnavailableError
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.event_stream import (
@@ -24,7 +24,6 @@ from signalling.store.event_stream import (
     EventStream,
     StreamEntry,
     StreamHead,
-    decode_entry,
     new_epoch,
 )
 from signalling.store.unavailable import answering
@@ -54,6 +53,7 @@ R = TypeVar("R", Visit, Staff, Mark, Watch)
 Extra = tuple[str, int, bytes]  # a member added to a sorted set by the same commit: key, score, member
 # When a visit ended (ms), and its id. Orders ended visits; no two places are equal.
 Place = tuple[int, str]
+SNAPSHOT_TRIES = 3
 OLDEST: Place = (0, "")
 NEWEST: Place = (2**53, "")
 
@@ -74,7 +74,7 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All open records of an organisation, at least as new as its stream at `head`."""
+    """All open records of an organisation, exactly as they were at `head`."""
 
     head: StreamHead
     visits: dict[str, Visit]
@@ -231,22 +231,41 @@ class Store:
         return self.seal.close(audit.encode(act), f"{organisation}/audit")
 
     async def snapshot(self, organisation: str) -> Snapshot:
-        """Return all open records. The head is read first: later events may repeat what the snapshot contains."""
-        head = await self.stream.head(organisation)
-        async with answering():
-            pipe = self.redis.pipeline(transaction=False)
-            pipe.zrange(keys.OPEN(organisation), 0, -1)
-            pipe.zrange(keys.STAFF(organisation), 0, -1)
-            pipe.zrange(keys.WATCHES(organisation), 0, -1)
-            pipe.xrevrange(keys.EVENTS(organisation), count=500)
-            visit_ids, staff_ids, watch_ids, recent = await pipe.execute()
-        visits: dict[str, Visit] = await self._many(organisation, "visit", visit_ids)
-        staff: dict[str, Staff] = await self._many(organisation, "staff", staff_ids)
-        watches: dict[str, Watch] = await self._many(organisation, "watch", watch_ids)
-        entries = [decode_entry(fields[b"e"]) for _, fields in recent]
-        on_call = sum(one.on_call for one in staff.values())
-        claims = paced(((entry.kind, entry.at_ms) for entry in entries), on_call)
-        return Snapshot(head, visits, staff, watches.get(Watch().id, Watch()), claims)
+        """Return all open records. Raises `UnavailableError` also if the stream is cut again and again meanwhile."""
+        for _ in range(SNAPSHOT_TRIES):
+            head = await self.stream.head(organisation)
+            async with answering():
+                pipe = self.redis.pipeline(transaction=False)
+                for index in (keys.OPEN, keys.STAFF, keys.WATCHES):
+                    pipe.zrange(index(organisation), 0, -1)
+                found = zip(("visit", "staff", "watch"), await pipe.execute(), strict=True)
+            # A record may be newer than this head, so the events up to a second head are applied as well. Without
+            # them, clients that resume from the first head's version would never receive those events.
+            records = {what: await self._many(organisation, what, members) for what, members in found}
+            end = await self.stream.end(organisation, head.seq)
+            # A store that lost its newest writes may have a head below its stream (`epoch.lua`).
+            numbers = [seq for seq, _ in end.events if seq <= end.head.seq]
+            if end.head.epoch == head.epoch and numbers == list(range(head.seq + 1, end.head.seq + 1)):
+                for _, entry in end.events[: len(numbers)]:
+                    self._apply(organisation, entry, records)
+                visits = {name: visit for name, visit in records["visit"].items() if visit.is_open}
+                on_call = sum(one.on_call for one in records["staff"].values())
+                claims = paced(((entry.kind, entry.at_ms) for entry in end.newest), on_call)
+                watch = records["watch"].get(Watch().id, Watch())
+                return Snapshot(end.head, visits, records["staff"], watch, claims)
+        raise UnavailableError("the stream of events was cut")
+
+    def _apply(self, organisation: str, entry: StreamEntry, records: dict[str, dict[str, Any]]) -> None:
+        """Put an event's record in place of an older one."""
+        found = records.get(entry.what, {}).get(entry.member)
+        if entry.what not in records or (found is not None and found.version >= entry.version):
+            return
+        try:
+            records[entry.what][entry.member] = self.unseal(
+                organisation, entry.what, entry.member, entry.record
+            )
+        except (SealError, msgspec.DecodeError):
+            log.error("store.unreadable_record", organisation=organisation, what=entry.what)
 
     async def _many(self, organisation: str, what: str, members: Iterable[bytes]) -> dict[str, Any]:
         names = [m.decode() for m in members]

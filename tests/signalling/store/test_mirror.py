@@ -9,11 +9,12 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.event_stream import StreamHead
 from signalling.store.mirror import Change, Mirror, Reset
-from signalling.store.records import Committed, Snapshot, Store
+from signalling.store.records import SNAPSHOT_TRIES, Committed, Snapshot, Store
 from signalling.visit import commands as c
 from tests.signalling.clinic import ANA, ORG, Clinic, clinic
 from tests.signalling.screen import Screen, screen
@@ -319,3 +320,52 @@ async def test_r25_a_mirror_that_cannot_be_repaired_is_counted_and_repaired_at_t
         await settled(mirror)
         assert mirror.seq == int(head[b"seq"])
         await mirror.close()
+
+
+async def test_a_screen_that_resumes_at_a_worker_shows_what_happened_while_the_copy_there_was_loaded(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with clinic(valkey) as two:
+        provider = two.provider()
+        ends = await two.arrive(0)
+        shown = await screen(await two.connect(provider, 0))
+        assert list(shown.rows) == [ends.visit]
+        stream = two.workers[1].service.store.stream
+        read, arrived = stream.head, list[str | None]()
+
+        async def head(organisation: str) -> StreamHead:
+            found = await read(organisation)
+            if not arrived:
+                arrived.append((await two.arrive(0)).visit)
+                await two.workers[0].service.command(ends, f"{ends.visit}", c.Withdraw())
+            return found
+
+        monkeypatch.setattr(stream, "head", head)
+        del two.workers[1].service.mirrors._mirrors[ORG]
+        shown.client = await two.connect(provider, 1)
+        await shown.client.request("subscribe", topic="queue", epoch=shown.epoch, version=shown.version)
+        await until(lambda: list(shown.drained().rows) == arrived)
+        assert list(Seen(two, 1).mirror.visits) == arrived
+
+
+async def test_a_copy_is_not_loaded_from_a_stream_that_was_cut_meanwhile(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        store = Store(valkey, Seal({b"1": b"k" * 32}))
+        read, cuts = store.stream.head, [1, 1]
+
+        async def head(organisation: str) -> StreamHead:
+            found = await read(organisation)
+            if cuts:
+                await one.arrive()
+                await one.arrive()
+                await valkey.xtrim(keys.EVENTS(ORG), maxlen=cuts.pop(), approximate=False)
+            return found
+
+        monkeypatch.setattr(store.stream, "head", head)
+        assert len((await store.snapshot(ORG)).visits) == 5
+        cuts += [1] * SNAPSHOT_TRIES
+        with pytest.raises(UnavailableError):
+            await store.snapshot(ORG)
