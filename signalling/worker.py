@@ -178,7 +178,8 @@ class Worker:
     async def lingered(self, seconds: float) -> None:
         """Return after a time in seconds, or at once if this worker stops."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     def _receive(self, data: bytes) -> None:
         message = wire.decode(data)

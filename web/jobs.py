@@ -83,7 +83,8 @@ class Runner:
             with contextlib.suppress(UnavailableError):  # the error is logged already; the loop tries again
                 await self._round()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), PERIOD_S)
+                async with asyncio.timeout(PERIOD_S):
+                    await self._awake.wait()
             self._awake.clear()
 
     async def _round(self) -> None:

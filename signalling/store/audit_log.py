@@ -177,7 +177,8 @@ class AuditLog(AuditReader):
         loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), LEFT_S / 2)
+                async with asyncio.timeout(LEFT_S / 2):
+                    await self._awake.wait()
             self._awake.clear()
             try:
                 await asyncio.sleep(FLUSH_S)

@@ -89,7 +89,8 @@ async def _assign(
         sent_ns = time.monotonic_ns()
         refuse_errors((await answers([desk.ask("visit.assign", visit=visit, to=provider.me)]))[0])
         try:
-            at_ns = await asyncio.wait_for(rung.get(), LATE_S)
+            async with asyncio.timeout(LATE_S):
+                at_ns = await rung.get()
         except TimeoutError:
             unheard += 1
         else:

@@ -143,7 +143,8 @@ class Exchange:
         waiting = self._waits[pair.hears] = asyncio.get_running_loop().create_future()
         sent = time.monotonic_ns()
         pair.tell()
-        read: int = await asyncio.wait_for(waiting, ARRIVE_S)
+        async with asyncio.timeout(ARRIVE_S):
+            read: int = await waiting
         return read - sent
 
     async def _several(self, pair: Pair, number: int) -> None:

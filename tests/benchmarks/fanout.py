@@ -257,7 +257,8 @@ class Audience:
         while self._heard < self._wanted:
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), ARRIVE_S)
+                async with asyncio.timeout(ARRIVE_S):
+                    await self._wake.wait()
             except TimeoutError:
                 missing = self._wanted - self._heard
                 raise PeerError(

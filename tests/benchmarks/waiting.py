@@ -173,9 +173,11 @@ async def _point(place: Place, visit: str, size: Size, number: int, pages: int) 
         knew["claimed"], knew["queued"] = loop.create_future(), loop.create_future()
         sent = time.monotonic_ns()
         refuse_errors(await provider.ask("visit.claim", visit=visit))
-        late_ms.append((await asyncio.wait_for(knew["claimed"], ARRIVE_S) - sent) / 1e6)
+        async with asyncio.timeout(ARRIVE_S):
+            late_ms.append((await knew["claimed"] - sent) / 1e6)
         refuse_errors(await provider.ask("visit.release", visit=visit))
-        await asyncio.wait_for(knew["queued"], ARRIVE_S)
+        async with asyncio.timeout(ARRIVE_S):
+            await knew["queued"]
         await asyncio.sleep(PAUSE_S)
 
     for _ in range(5):

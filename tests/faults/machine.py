@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -27,17 +28,31 @@ POLICY = {"grace_ms": 4_000, "return_grace_ms": 8_000, "away_expiry_ms": 12_000,
 """Short enough that stories see deadlines pass, longer than any one fault."""
 
 
+class Process:
+    """A process of this machine, found by a descriptor: the kernel may give the id of an ended one to any other."""
+
+    def __init__(self, pid: int) -> None:
+        """Open the process. Raises `ProcessLookupError`."""
+        self._descriptor = os.pidfd_open(pid)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process; does nothing if it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._descriptor, number)
+
+
 class WorkerOf:
     """A worker's process. `name`: the machine's name, the worker's index, a dot and a number, such as a0.1."""
 
-    def __init__(self, name: str, pid: int, url: str, worker_id: str) -> None:
-        self.name, self.pid, self.url, self.id = name, pid, url, worker_id
+    def __init__(self, name: str, process: Process, url: str, worker_id: str) -> None:
+        self.name, self.url, self.id = name, url, worker_id
         self.alive = True
+        self._process = process
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        """Send a signal to the process; does nothing if it has ended."""
+        self._process.send(number)
 
     def kill(self) -> None:
         """Kill the process with SIGKILL."""
@@ -72,7 +87,7 @@ class Machine:
                 name = said["worker"]
                 starting = self._starting.pop(name, None)
                 if starting is not None and not starting.done():
-                    starting.set_result(WorkerOf(name, said["pid"], said["url"], said["id"]))
+                    starting.set_result(WorkerOf(name, Process(said["pid"]), said["url"], said["id"]))
 
     async def start(self, index: int) -> WorkerOf:
         """Start a worker; return once it serves. Raises `TimeoutError`."""
@@ -116,7 +131,8 @@ async def machine(
             assert process.stdin is not None
             process.stdin.close()
             try:
-                await asyncio.wait_for(process.wait(), 5)
+                async with asyncio.timeout(5):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
                 await process.wait()
@@ -132,16 +148,15 @@ def main(url: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     import tests.faults.worker as worker  # loaded once for all workers; the test itself does not need it
 
-    children: list[int] = []
+    children: list[Process] = []
     for line in sys.stdin:
         index, name = line.split()
         child = os.fork()
         if child == 0:
             worker.run(url, int(index), name)
-        children.append(child)
-    for child in children:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
+        children.append(Process(child))
+    for started in children:
+        started.send(signal.SIGKILL)
 
 
 def say(**what: Any) -> None:

@@ -168,7 +168,8 @@ async def test_r32_a_file_that_cannot_be_finished_is_a_failed_download_not_a_sho
         await answer.content.readline()
         link.cut()
         with pytest.raises(aiohttp.ClientPayloadError):
-            await asyncio.wait_for(answer.read(), 30)
+            async with asyncio.timeout(30):
+                await answer.read()
         link.delay_s = 0.0
         link.heal()
 

@@ -71,7 +71,8 @@ async def visits(server: RunningServer, credentials: Path, seed: int) -> None:
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), ROUND_LIMIT_S)
+        async with asyncio.timeout(ROUND_LIMIT_S):
+            said, _ = await process.communicate()
     except TimeoutError:
         process.kill()
         raise

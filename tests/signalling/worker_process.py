@@ -32,7 +32,8 @@ class Process:
 
     async def wait(self) -> None:
         """Return when it serves."""
-        said = json.loads(await asyncio.wait_for(self._answers.readline(), 20))
+        async with asyncio.timeout(20):
+            said = json.loads(await self._answers.readline())
         self.url, self.id = said["url"], said["id"]
 
     def kill(self) -> None:
@@ -50,7 +51,8 @@ class Process:
     async def ask(self) -> dict[str, Any]:
         """Return the worker's state now: `rooms` (visit -> fence), `gates` (visit -> open or not), `tasks`."""
         os.write(self._asks, b"?\n")
-        answer: dict[str, Any] = json.loads(await asyncio.wait_for(self._answers.readline(), 20))
+        async with asyncio.timeout(20):
+            answer: dict[str, Any] = json.loads(await self._answers.readline())
         return answer
 
 

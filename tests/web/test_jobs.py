@@ -140,6 +140,20 @@ async def test_a_runner_that_stops_returns_its_running_jobs_to_the_queue(
     assert finished == [2]
 
 
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_runner_that_is_stopped_as_a_job_ends_stops(valkey: Redis, queue: Jobs, turns: int) -> None:
+    await valkey.sadd("organisations", "one")
+    runner = Runner(queue, Organisations(valkey), {})
+    task = asyncio.create_task(runner.run())
+    await asyncio.sleep(0.01)
+    runner._awake.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task}, timeout=5)
+    assert task.cancelled()
+
+
 async def test_every_registered_function_adds_jobs_to_an_event(valkey_url: str, tmp_path: Path) -> None:
     async with Site(settings_for(valkey_url, tmp_path)) as site:
         seen: list[str] = []

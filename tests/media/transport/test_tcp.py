@@ -199,7 +199,8 @@ async def test_a_frame_in_single_bytes_is_read_whole() -> None:
         for byte in b"\0\0" + pieces[0]:  # an empty frame first
             writer.write(bytes([byte]))
             await writer.drain()
-        size = struct.unpack("!H", await asyncio.wait_for(reader.readexactly(2), 5))[0]
+        async with asyncio.timeout(5):
+            size = struct.unpack("!H", await reader.readexactly(2))[0]
         assert (await reader.readexactly(size))[:2] == b"\x01\x01"
         writer.close()
 

@@ -57,7 +57,8 @@ async def test_every_example_of_the_page_runs_against_a_real_server(open_site: O
         await shown["talk"](patient, provider, visit)
         await shown["loses_its_socket"](oseis, origin, "demo")
         await oseis.post(f"{origin}/demo/staff/sign-out", headers={"Origin": origin})
-        assert await asyncio.wait_for(follows, 20) == 4201
+        async with asyncio.timeout(20):
+            assert await follows == 4201
 
 
 def test_every_example_on_the_page_is_run_by_a_test() -> None:

@@ -224,7 +224,8 @@ async def test_a_lost_connection_counts_as_held_while_it_may_be_resumed(two: Cli
 async def test_a_worker_that_drains_closes_all_sockets_with_1001(two: Clinic) -> None:
     clients = [await two.connect(two.provider(f"Dr {i}"), 0) for i in range(6)]
     stays = await two.connect(two.provider("Dr Stays"), 1)
-    await asyncio.wait_for(two.workers[0].drain(), 6)
+    async with asyncio.timeout(6):
+        await two.workers[0].drain()
     assert [await client.wait_closed() for client in clients] == [1001] * 6
     back = await two.connect(two.provider("Dr 0"), 1, resume=clients[0].welcome["resume"])
     assert back.welcome["resumed"]
@@ -254,7 +255,8 @@ async def test_r36_a_new_socket_on_a_draining_worker_is_closed_with_1001_at_once
     assert await stays.wait_closed() == 1001
     asked.set()
     assert await (await late).wait_closed(1) == 1001
-    await asyncio.wait_for(drained, 1)
+    async with asyncio.timeout(1):
+        await drained
 
 
 async def test_message_pack_in_a_text_frame_is_malformed(two: Clinic) -> None:

@@ -71,13 +71,15 @@ class Telnet:
 
     async def upgraded(self) -> None:
         """Return when the server has upgraded."""
-        head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 20)
+        async with asyncio.timeout(20):
+            head = await self._reader.readuntil(b"\r\n\r\n")
         assert b" 101 " in head
 
     async def receive(self, number: int) -> list[dict[str, Any]]:
         """Return the next messages of the server."""
         while len(self._received) < number:
-            self._rest += await asyncio.wait_for(self._reader.read(65536), 20)
+            async with asyncio.timeout(20):
+                self._rest += await self._reader.read(65536)
             self._rest = take(self._rest, lambda p: self._received.append(json.loads(p)), lambda *_: None)
         said, self._received = self._received[:number], self._received[number:]
         return said

@@ -61,14 +61,16 @@ async def test_the_command_prints_where_a_client_connects_and_its_faults(
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(typer, "echo", lambda text: loop.call_soon_threadsafe(told.put_nowait, text))
     running = asyncio.create_task(asyncio.to_thread(typed, "--conformance-client"))
-    url = (await asyncio.wait_for(told.get(), 30)).split()[-1]
+    async with asyncio.timeout(30):
+        url = (await told.get()).split()[-1]
     headers = {"Origin": "http://127.0.0.1"}
     async with (
         aiohttp.ClientSession() as http,
         http.ws_connect(url, protocols=("greenroom.v1.json",), headers=headers) as ws,
     ):
         await ws.send_json({"type": "ping", "id": 1})  # without hello the check cannot continue
-        code, said, _ = await asyncio.wait_for(running, 30)
+        async with asyncio.timeout(30):
+            code, said, _ = await running
     assert code == 1
     assert "hello first" in said
     assert "PROTOCOL.md#hello-and-welcome" in said
