@@ -12,6 +12,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import structlog
@@ -52,7 +53,7 @@ HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(self), microphone=(self), fullscreen=(self), screen-wake-lock=(self), "
     "geolocation=(), payment=(), usb=()",
 }
-"""Headers of every response but `PARTS`, errors included."""
+"""Headers of every response but `PARTS` and WebSocket handshakes, errors included."""
 
 PARTS = frozenset({"text/css", "text/javascript"})
 """Content types that a page loads as its parts, below /static/. The page's policies hold for them, not their own."""
@@ -153,6 +154,8 @@ def headers_signal(
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.popall("Server", None)  # do not disclose software versions
+        if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            return  # no page, nothing to store; these headers would be half a kilobyte of each connection
         if request.path.startswith("/static/") and response.content_type in PARTS:
             response.headers.update(PART_HEADERS)
             return

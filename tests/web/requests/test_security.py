@@ -93,6 +93,16 @@ async def test_f49_a_part_of_a_page_has_the_headers_about_itself_and_no_policy_f
     assert {"Content-Security-Policy", "Permissions-Policy", "Server"}.isdisjoint(headers)
 
 
+async def test_f49_a_websocket_handshake_has_no_headers_for_pages(site: Site) -> None:
+    osei = site.person()
+    await osei.sign_in(OSEI)
+    async with osei.client.ws_connect(
+        "/demo/ws", headers={"Origin": f"{osei.client.make_url('/')}"[:-1]}
+    ) as socket:
+        headers = socket._response.headers
+    assert {"Content-Security-Policy", "Permissions-Policy", "Cache-Control", "Server"}.isdisjoint(headers)
+
+
 async def test_pages_about_people_are_not_stored_by_browsers(site: Site) -> None:
     ana = site.person()
     await ana.ask_for_a_visit()
