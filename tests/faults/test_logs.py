@@ -147,6 +147,7 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
         at_most=2,
     )
     killed = store_pid(server)
+    assert killed, "0 is the group of this process"
     os.kill(killed, signal.SIGKILL)
     await until(lambda: store_pid(server) not in (0, killed))
     await until(lambda: server.status("/readyz") == 200)

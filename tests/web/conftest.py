@@ -3,12 +3,14 @@
 Each site begins with three accounts; their hashes at full strength would be a third of what these tests do.
 """
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.prepared import CHEAP_HASHER
 from tests.web.site import Site, settings_for
@@ -23,6 +25,24 @@ def quick_passwords() -> Iterator[None]:
     """Makes password hashes cheap in this process. `full_passwords` is for tests of the production strength."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "HASHER", CHEAP_HASHER)
+        yield
+
+
+@contextmanager
+def kept_log() -> Iterator[None]:
+    """Give this process its log back at the end: commands such as `doctor` send it to their own standard error."""
+    kept, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**kept)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Gives this process its log back after each test."""
+    with kept_log():
         yield
 
 

@@ -1,28 +1,13 @@
 """Tests `greenroom doctor` beside a running server and before the first start: lines, JSON, exit codes."""
 
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-import structlog
 from typer.testing import CliRunner
 
 from tests.conftest import StartServer
 from web.commands.main import app
 from web.doctor import CHECKS
-
-
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """Gives this process its log back: the command sends it to standard error."""
-    kept, root = structlog.get_config(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.configure(**kept)
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def doctor(config: Path, *options: str) -> tuple[int, str]:

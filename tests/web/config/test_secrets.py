@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import StartServer
 from tests.server import toml
-from tests.web.conftest import OpenSite
+from tests.web.conftest import OpenSite, kept_log
 from tests.web.pages.setup.desk import desk
 from tests.web.site import settings_for
 from web.app import ROUTES
@@ -148,7 +148,8 @@ def test_s37_no_command_prints_a_secret(
         )
         names = COMMANDS if url == urls(valkey_url)[0] else ("check-config", "user list")
         for name in names:
-            result = CliRunner().invoke(cli.app, [*name.split(), *COMMANDS[name], "--config", str(file)])
+            with kept_log():
+                result = CliRunner().invoke(cli.app, [*name.split(), *COMMANDS[name], "--config", str(file)])
             if result.exception is not None and not isinstance(result.exception, SystemExit):
                 assert isinstance(result.exception, ConfigError), (name, url, result.exception)
                 said += f"{result.exception}\n"
