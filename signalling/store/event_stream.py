@@ -113,8 +113,14 @@ class EventStream:
         async with answering():
             return _events(await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0"))
 
+    async def at(self, organisation: str, seq: int) -> StreamEntry | None:
+        """Return the event with this number, None if the stream does not have it (any more)."""
+        async with answering():
+            found = _events(await self._redis.xrange(keys.EVENTS(organisation), f"{seq}-0", f"{seq}-0"))
+        return found[0][1] if found else None
+
     async def end(self, organisation: str, seq: int, newest: int = 500) -> StreamEnd:
-        """Return the stream's head, the events above `seq`, and so many of the newest, all of the same moment."""
+        """Return the stream's head, the events above `seq`, and this number of the newest, all of the same moment."""
         stream = keys.EVENTS(organisation)
         async with answering():
             pipe = self._redis.pipeline(transaction=True)

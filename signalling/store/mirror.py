@@ -227,8 +227,21 @@ class Mirror:
         await self._reload()
 
     async def _reload(self) -> None:
+        before, mark = self.seq, self._mark
+        there = await self._store.stream.at(self.organisation, before)
         await self._load()
+        if lost := self._lost_since(before, mark, there):
+            log.error("store.events_lost", organisation=self.organisation, count=lost)
         self._notify(Reset(self.organisation))
+
+    def _lost_since(self, before: int, mark: bytes, there: StreamEntry | None) -> int:
+        """Return at least how many events up to number `before` the store no longer has.
+
+        `mark`: of the event that had this number, `there`: the event that has it now. The stream may have been trimmed
+        above it: then it has none, and a higher end.
+        """
+        another = there is not None and bool(mark) and mark_of(there) != mark
+        return max(before - self.seq, int(another))
 
     def compare(self, head: StreamHead) -> None:
         """Compare with the stream's head, and repair: a lost last event leaves no gap."""

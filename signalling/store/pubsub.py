@@ -19,7 +19,7 @@ from signalling.errors import UnavailableError
 from signalling.store.redis_connection import Arguments, SharedConnection
 from signalling.store.unavailable import answering, log_unavailable, reason_of
 
-LOOK_S = 5.0  # the time in s between two checks that the connection to the store still works
+LOOK_S = 1.0  # the time in s between two checks that the connection to the store still works
 Handler = Callable[[bytes], None]
 log = structlog.get_logger()
 

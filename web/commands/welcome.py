@@ -4,7 +4,6 @@ Reads the store itself: the process that prints it has no app.
 """
 
 import msgspec
-import redis
 from redis.exceptions import RedisError
 
 from signalling.store import keys
@@ -12,6 +11,7 @@ from web.config import Settings, is_loopback
 from web.identity.accounts import Account
 from web.mail.carriers import where
 from web.organisations import demo
+from web.server.redis_client import connect_now
 from web.server.tls import lan_links
 
 
@@ -63,7 +63,7 @@ def _nearby(settings: Settings) -> list[str]:
 
 def _found(settings: Settings) -> tuple[list[str], dict[str, Account], bool]:
     """Return the organisations in the store, the demo's accounts by email address, and whether it was just created."""
-    client = redis.Redis.from_url(settings.redis.url, socket_timeout=settings.redis.socket_timeout_s)
+    client = connect_now(settings.redis, settings.redis.socket_timeout_s)
     try:
         names = sorted(name.decode() for name in client.smembers(keys.ORGANISATIONS()))  # type: ignore[union-attr]
         kept = client.hvals(keys.ACCOUNTS(demo.ID))

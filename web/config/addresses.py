@@ -86,20 +86,6 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
-def is_store(url: str) -> bool:
-    """Return whether `url` can be read as the address of a Redis or Valkey; an empty text means the embedded store."""
-    if not url:
-        return True
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return False
-    # If a password contains "/" or "#" without escaping, the host is read wrongly.
-    whole = not parts.fragment and "@" not in parts.path
-    return whole and parts.scheme in ("redis", "rediss", "unix") and bool(parts.hostname or parts.path)
-
-
 def without_password(text: str) -> str:
     """Return the text as it may be shown; in a URL the user, the password and the values of the query are hidden."""
     scheme, marked, rest = text.partition("://")

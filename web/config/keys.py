@@ -76,10 +76,18 @@ class Redis(Section, frozen=True):
     url: Annotated[
         str,
         Meta(
-            description='"redis://", "rediss://" or "unix://" and an address, or "" for the embedded store',
+            description='"redis://", "rediss://", "unix://" or "redis+sentinel://" and an address, or "" for the '
+            "embedded store",
             extra=SECRET_URL,
         ),
     ] = ""
+    username: Text = ""
+    password: Annotated[str, Meta(max_length=500, description="a text", extra=SECRET)] = ""
+    password_file: File = ""
+    ca: File = ""
+    sentinel_username: Text = ""
+    sentinel_password: Annotated[str, Meta(max_length=500, description="a text", extra=SECRET)] = ""
+    sentinel_password_file: File = ""
     socket_timeout_s: Annotated[float, Meta(gt=0, le=60, description="seconds above 0, at most 60")] = 2.0
 
 

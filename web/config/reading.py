@@ -64,7 +64,7 @@ def parse(
             raise _wrong(variables.get(key, source), key, value)
     for rule in RULES:
         if problem := rule(settings):
-            raise ConfigError(f"{source}: {problem}")
+            raise ConfigError(f"{variables.get(problem.partition(':')[0], source)}: {problem}")
     return settings
 
 
@@ -98,6 +98,12 @@ def _anchored(settings: Settings, base: Path) -> Settings:
         settings,
         data=replace(settings.data, folder=absolute(settings.data.folder)),
         media=replace(settings.media, turn_secret_file=absolute(settings.media.turn_secret_file)),
+        redis=replace(
+            settings.redis,
+            password_file=absolute(settings.redis.password_file),
+            sentinel_password_file=absolute(settings.redis.sentinel_password_file),
+            ca=absolute(settings.redis.ca),
+        ),
         mail=replace(settings.mail, password_file=absolute(settings.mail.password_file)),
         tls=replace(
             settings.tls, certificate=absolute(settings.tls.certificate), key=absolute(settings.tls.key)

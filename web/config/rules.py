@@ -13,11 +13,11 @@ from web.config.addresses import (
     is_loopback,
     is_network,
     is_public_url,
-    is_store,
     is_stun,
     is_turn,
 )
 from web.config.keys import Settings
+from web.config.store_address import Kind, store_address
 from web.errors import ConfigError
 
 EXIT_CODE = 2
@@ -27,7 +27,6 @@ EXIT_CODE = 2
 CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "server.public_url": is_public_url,
     "server.trusted_proxies": lambda found: all(map(is_network, found)),
-    "redis.url": is_store,
     "mail.sender": lambda address: MAILBOX.fullmatch(address) is not None,
     "webhooks.allow": lambda found: all(map(is_network, found)),
     "media.host": lambda host: not host or is_address(host),
@@ -44,6 +43,31 @@ def _tls_pair(settings: Settings) -> str:
         return ""
     missing = "key" if certificate else "certificate"
     return f"tls.{missing}: expected the path of a PEM file, as the other key of [tls] is set"
+
+
+def _store(settings: Settings) -> str:
+    store = settings.redis
+    access = [
+        key
+        for key in store.__struct_fields__
+        if key not in ("url", "socket_timeout_s") and getattr(store, key)
+    ]
+    if not store.url:
+        return f'redis.{access[0]}: expected "", as redis.url is empty' if access else ""
+    try:
+        address = store_address(store.url)
+    except ValueError as problem:
+        return f"redis.url: {problem}"
+    for key in access:
+        if key.startswith("sentinel_") and address.kind is not Kind.SENTINEL:
+            return f'redis.{key}: expected "", as redis.url names no Sentinels'
+        if key.endswith("password_file") and getattr(store, key.removesuffix("_file")):
+            return f'redis.{key}: expected "", as redis.{key.removesuffix("_file")} is set'
+    if address.has_password and (store.password or store.password_file):
+        return 'redis.password: expected "", and no redis.password_file, as redis.url has a password'
+    if store.ca and not address.tls:
+        return 'redis.ca: expected "", as redis.url does not begin with "rediss"'
+    return ""
 
 
 def _mail_password(settings: Settings) -> str:
@@ -83,6 +107,7 @@ def _timeouts_nest(settings: Settings) -> str:
 
 RULES: tuple[Callable[[Settings], str], ...] = (
     _tls_pair,
+    _store,
     _ports_fit,
     _one_public_address,
     _turn,

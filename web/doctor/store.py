@@ -13,8 +13,9 @@ from web.doctor.findings import Finding, doubtful, good, wrong
 from web.errors import ConfigError
 from web.organisations import demo as demonstration
 from web.organisations.documents import Organisations
+from web.server.own_store import weaknesses
 from web.server.redis_client import connect
-from web.server.valkey import find_binary, weaknesses
+from web.server.valkey import find_binary
 
 Answer = TypeVar("Answer")
 SLOW_S = 1.0
@@ -44,10 +45,13 @@ async def answers(settings: Settings) -> Finding:
         return good(f"{NOT_RUNNING}; its program is {find_binary().name}")
     begun = time.perf_counter()
     try:
-        await asyncio.to_thread(weaknesses, settings.redis.url, settings.redis.socket_timeout_s)
+        await asyncio.to_thread(weaknesses, settings.redis)
     except ConfigError as problem:
         return wrong(str(problem), "Mend that before the server starts.")
-    return good(f"it answers ({(time.perf_counter() - begun) * 1000:.0f} ms for three questions)")
+    return good(
+        f"it answers ({(time.perf_counter() - begun) * 1000:.0f} ms for all questions), and its user may do "
+        "what is needed"
+    )
 
 
 async def keeps(settings: Settings) -> Finding:
@@ -55,7 +59,7 @@ async def keeps(settings: Settings) -> Finding:
     if not settings.redis.url:
         return good(NOT_RUNNING)
     try:
-        found = await asyncio.to_thread(weaknesses, settings.redis.url, settings.redis.socket_timeout_s)
+        found = await asyncio.to_thread(weaknesses, settings.redis)
     except ConfigError:
         return doubtful("the store could not be asked", "See the check before.")
     if any(found):

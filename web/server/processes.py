@@ -38,11 +38,13 @@ from web.errors import ConfigError
 from web.keys import WORKER
 from web.server import logs, output, tls
 from web.server.certificate import Certificate
+from web.server.own_store import check_own_store
 from web.server.pages_port import plain
 from web.server.passed_streams import PassedStreams
+from web.server.redis_client import connect_now
 from web.server.runner import BACKLOG, Runner, works
 from web.server.socket_shares import Shares
-from web.server.valkey import EmbeddedStore, LockedFolder, check_own_store
+from web.server.valkey import EmbeddedStore, LockedFolder
 
 FROZEN_S = 30
 """A worker whose event loop has not run for this many seconds is replaced."""
@@ -101,7 +103,7 @@ def serve(
     folder.serves(settings.origin)
     master, store = os.getpid(), None
     if settings.redis.url:
-        check_own_store(settings.redis.url, settings.redis.socket_timeout_s)
+        check_own_store(settings.redis)
     else:
         store = EmbeddedStore(folder)
         settings = replace(settings, redis=replace(settings.redis, url=store.url))
@@ -255,9 +257,7 @@ class Processes(BaseApplication):
         expires.
         """
         try:
-            with redis.Redis.from_url(
-                self.settings.redis.url, socket_timeout=ANNOUNCE_S, socket_connect_timeout=ANNOUNCE_S
-            ) as store:
+            with connect_now(self.settings.redis, ANNOUNCE_S) as store:
                 for command in death_of(worker.id):
                     store.execute_command(*command)
         except (redis.RedisError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The store's process: the embedded Valkey, the folder it uses, and the check of an external store.
+"""The store's process: the embedded Valkey and the folder it uses; a store of the operator's own is in `own_store.py`.
 
 Knows how to find, start, watch and stop a server program, and how a folder is reserved for one server. Does not know
 what is stored. Runs in the master process, which has no event loop.
@@ -18,9 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import redis
 import structlog
 
 from web.errors import ConfigError
@@ -308,61 +306,3 @@ class EmbeddedStore:
         except OSError:
             return "it said nothing"
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-
-
-def check_own_store(url: str, timeout_s: float) -> None:
-    """Check whether records are safe in the store at `url`; log a warning if it loses some. Raises ConfigError."""
-    found = weaknesses(url, timeout_s)
-    if found.evicts:
-        log.warning("store.evicts_sessions", reason=found.evicts)
-    if found.keeps_nothing:
-        log.warning("store.not_persistent", reason=found.keeps_nothing)
-
-
-class Weaknesses(NamedTuple):
-    """The settings by which a store evicts sign-ins, and by which it keeps nothing on its disk; "" if it does not."""
-
-    evicts: str
-    keeps_nothing: str
-
-
-def weaknesses(url: str, timeout_s: float) -> Weaknesses:
-    """Return by which of its settings the store at `url` loses records.
-
-    Raises ConfigError if it does not answer, is older than 7.0, or would evict visits.
-    """
-    try:
-        client = redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
-        with client:
-            about = {**client.info("server"), **client.info("memory"), **client.info("persistence")}
-            saves = _asked_for(client, "save")
-    except redis.AuthenticationError:
-        raise ConfigError("redis.url: the store there refuses this user or password") from None
-    except redis.exceptions.NoPermissionError:
-        raise ConfigError("redis.url: this user of the store needs permission for INFO") from None
-    except (redis.RedisError, OSError) as error:
-        raise ConfigError(f"redis.url: no store answers there ({type(error).__name__})") from None
-    except ValueError:
-        raise ConfigError("redis.url: expected an address as in redis://user:password@host:6379/0") from None
-    version = str(about.get("valkey_version") or about.get("redis_version", "0"))
-    if parse_version(version) < OLDEST:
-        raise ConfigError(f"redis.url: expected Redis or Valkey 7.0 or newer; found {version}")
-    policy = str(about.get("maxmemory_policy", ""))
-    if policy.startswith("allkeys-"):
-        raise ConfigError(
-            f"redis.url: expected a store with maxmemory-policy noeviction; found {policy}, which deletes visits when "
-            "the store's memory is full"
-        )
-    return Weaknesses(
-        f"maxmemory-policy {policy}" if policy.startswith("volatile-") else "",
-        "appendonly no" if saves == "" and not about.get("aof_enabled") else "",
-    )
-
-
-def _asked_for(client: "redis.Redis", setting: str) -> str | None:
-    """Return a setting of the store; None if the store does not return it (hosted stores often refuse CONFIG)."""
-    try:
-        found: Any = client.config_get(setting)
-    except redis.ResponseError:
-        return None
-    return found.get(setting) if isinstance(found, dict) else None

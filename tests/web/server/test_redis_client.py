@@ -1,18 +1,22 @@
-"""Tests that the client of the store limits the time of a write without a task."""
+"""Tests that the client of the store limits the time of a write without a task, and that it signs in and encrypts."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from msgspec.structs import replace
-from redis.exceptions import TimeoutError
+from redis.exceptions import ConnectionError, TimeoutError
 
-from web.config import Settings
+from web.config import Settings, parse
+from web.server import tls
 from web.server.redis_client import connect
 from web.server.valkey import EmbeddedStore, LockedFolder
 
@@ -55,3 +59,34 @@ async def test_a_write_to_a_frozen_store_ends_in_time_and_makes_no_task(store: E
     assert connection.socket_timeout == PATIENCE_S, "reads are limited as before"
     await connection.disconnect()
     await client.aclose()
+
+
+async def test_tls_is_checked_with_the_authority_of_the_settings_and_the_user_signs_in(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    certificate, key = tls.self_signed(tmp_path, datetime.now(UTC))
+
+    async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_unix_connection(store.url.removeprefix("unix://"))
+        with contextlib.suppress(OSError):
+            await asyncio.gather(copied(reader, far_writer), copied(far_reader, writer))
+
+    async def copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(4096):
+            writer.write(data)
+        writer.close()
+
+    context = tls.server_context(str(certificate), str(key))
+    server = await asyncio.start_server(passed, "127.0.0.1", 0, ssl=context)
+    url = f"rediss://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    secret = tmp_path / "secret"
+    secret.write_text("swordfish\n")
+    with redis.Redis.from_url(store.url) as operator:
+        operator.execute_command("ACL", "SETUSER", "clinic", "on", ">swordfish", "~*", "&*", "+@all")
+    access = {"url": url, "username": "clinic", "password_file": str(secret)}
+    async with connect(parse({"redis": {**access, "ca": str(certificate)}}, "test")) as client:
+        assert await client.acl_whoami() == b"clinic"
+    async with connect(parse({"redis": access}, "test")) as client:
+        with pytest.raises(ConnectionError, match="certificate verify failed"):
+            await client.get("key")
+    server.close()

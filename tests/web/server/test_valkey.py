@@ -1,10 +1,8 @@
-"""Tests the embedded store: what it keeps, which clients it answers, and the check of an external store."""
+"""Tests the embedded store: what it keeps, and which clients it answers."""
 
 import os
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import redis
 
 from web.errors import ConfigError
 from web.server import valkey
-from web.server.valkey import EmbeddedStore, LockedFolder, check_own_store, parse_version
+from web.server.valkey import EmbeddedStore, LockedFolder, parse_version
 
 
 @pytest.fixture
@@ -131,67 +129,5 @@ def test_a_store_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     locked.close()
 
 
-def test_an_external_store_that_is_too_old_is_refused() -> None:
-    about = b"# Server\r\nredis_version:6.2.14\r\n"
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def answer() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                while said := connection.recv(4096):
-                    for command in said.split(b"*")[1:]:
-                        info = b"INFO" in command.upper()
-                        connection.sendall(
-                            b"$%d\r\n%s\r\n" % (len(about), about) if info else b"-ERR unknown\r\n"
-                        )
-
-        thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
-        with pytest.raises(
-            ConfigError, match=r"redis.url: expected Redis or Valkey 7.0 or newer; found 6.2.14"
-        ):
-            check_own_store(f"redis://127.0.0.1:{listener.getsockname()[1]}?protocol=2", 2)
-        thread.join(5)
-
-
-def test_an_external_store_that_is_new_enough_is_accepted(store: EmbeddedStore) -> None:
-    check_own_store(store.url, 2)
-
-
-@pytest.mark.parametrize("url", ["redis://host:port", "unix:///nowhere/at/all"])
-def test_a_wrong_address_of_a_store_is_refused_in_words(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"^redis.url: "):
-        check_own_store(url, 1)
-
-
 def test_versions_are_compared_by_number() -> None:
     assert parse_version("10.0.1") > parse_version("7.0") > parse_version("6.2.14-alpha")
-
-
-def test_r33_a_store_that_would_evict_visits_is_refused_and_one_that_evicts_sign_ins_is_warned_of(
-    store: EmbeddedStore, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with client_of(store) as client:
-        for policy in ("allkeys-lru", "allkeys-lfu", "allkeys-random"):
-            client.config_set("maxmemory-policy", policy)
-            with pytest.raises(ConfigError, match=f"^redis.url: expected .* noeviction; found {policy}"):
-                check_own_store(store.url, 2)
-        client.config_set("maxmemory-policy", "volatile-lru")
-        check_own_store(store.url, 2)
-        assert "store.evicts_sessions" in "".join(capsys.readouterr())
-
-
-def test_r33_a_store_that_keeps_nothing_on_disk_is_warned_of(
-    store: EmbeddedStore, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with client_of(store) as client:
-        for appendonly, save, warned in (("yes", "", False), ("no", "3600 1", False), ("no", "", True)):
-            client.config_set("appendonly", appendonly)
-            client.config_set("save", save)
-            check_own_store(store.url, 2)
-            assert ("store.not_persistent" in "".join(capsys.readouterr())) is warned
-        client.acl_setuser("default", enabled=True, commands=["-config"])
-        check_own_store(store.url, 2)
-        assert "nothing on disk" not in "".join(capsys.readouterr()), (
-            "where CONFIG is refused it cannot be told"
-        )

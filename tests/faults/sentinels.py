@@ -1,0 +1,169 @@
+"""Stores, one the master of the others, and three Sentinels that watch them: real processes, which a test may kill.
+
+The Sentinels know each other from the start, so that they are ready at once. `MASTER` is the name of the master there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from web.server.valkey import find_binary
+
+MASTER = "clinic"
+DOWN_MS = 1000
+READY_S = 30.0
+COPYING = "copying"
+"""The user by which one store copies the other; a test turns it off to cut that link alone."""
+STORE = f"""port {{port}}
+bind 127.0.0.1
+appendonly yes
+appendfsync always
+save ""
+repl-diskless-sync-delay 0
+min-replicas-to-write {{copies}}
+min-replicas-max-lag 2
+masteruser {COPYING}
+masterauth {COPYING}
+user {COPYING} on >{COPYING} ~* &* +@all
+"""
+SENTINEL = """port {port}
+bind 127.0.0.1
+sentinel myid {id}
+sentinel monitor {master} 127.0.0.1 {first} 2
+sentinel down-after-milliseconds {master} {down_ms}
+sentinel failover-timeout {master} 2000
+{known}
+"""
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports of loopback that nobody uses now."""
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [each.getsockname()[1] for each in held]
+
+
+class Program:
+    """A server of the bundled binary on a port of its own."""
+
+    def __init__(self, folder: Path, port: int, configuration: str, *options: str) -> None:
+        folder.mkdir()
+        self.port = port
+        file = folder / "server.conf"
+        file.write_text(configuration)
+        self._command = [
+            str(find_binary()),
+            str(file),
+            *options,
+            "--dir",
+            str(folder),
+            "--logfile",
+            str(folder / "log"),
+        ]
+        self.start()
+
+    def start(self) -> None:
+        """Start the program, also again after a kill."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def send(self, number: int) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def end(self) -> None:
+        """Kill the program."""
+        self.send(signal.SIGCONT)
+        self._process.kill()
+        self._process.wait()
+
+    def client(self) -> Any:
+        """Return a client of this server, whatever its role is."""
+        return redis.Redis(port=self.port, socket_timeout=5)
+
+    def says(self, section: str, name: str) -> Any:
+        """Return a value of INFO; None if the server does not answer."""
+        with contextlib.suppress(redis.RedisError, OSError), self.client() as client:
+            return client.info(section).get(name)
+        return None
+
+
+class Watched:
+    """The stores, of which the first is the master at the beginning, and the Sentinels."""
+
+    def __init__(self, folder: Path, stores: int, copies: int, stack: contextlib.ExitStack) -> None:
+        """`copies`: how many copies must have been there lately, so that a command is accepted."""
+        self._folder, self._stack = folder, stack
+        ports = free_ports(stores + 3)
+        first, *others = ports[:stores]
+        self.stores = [self._started(port, STORE.format(port=port, copies=copies)) for port in ports[:stores]]
+        self._until(lambda: all(each.says("server", "run_id") for each in self.stores))
+        for each in self.stores[1:]:
+            with each.client() as client:
+                client.execute_command("REPLICAOF", "127.0.0.1", first)
+        ids = {port: f"{port:040d}" for port in ports[stores:]}
+        replicas = [f"sentinel known-replica {MASTER} 127.0.0.1 {port}" for port in others]
+        self.sentinels = []
+        for port in ids:
+            peers = [
+                f"sentinel known-sentinel {MASTER} 127.0.0.1 {other} {name}"
+                for other, name in ids.items()
+                if other != port
+            ]
+            values = {"port": port, "id": ids[port], "master": MASTER, "down_ms": DOWN_MS, "first": first}
+            text = SENTINEL.format(**values, known="\n".join([*replicas, *peers]))
+            self.sentinels.append(self._started(port, text, "--sentinel"))
+        self._until(lambda: self.stores[0].says("replication", "connected_slaves") == len(others))
+        self._until(lambda: all(map(self._agreed, self.sentinels)))
+
+    def _started(self, port: int, configuration: str, *options: str) -> Program:
+        program = Program(self._folder / str(port), port, configuration, *options)
+        self._stack.callback(program.end)
+        return program
+
+    @property
+    def url(self) -> str:
+        """The setting `redis.url` by which a server finds the master."""
+        return f"redis+sentinel://{MASTER}@{','.join(f'127.0.0.1:{each.port}' for each in self.sentinels)}/0"
+
+    @property
+    def master(self) -> Program:
+        """The store that the Sentinels name as master now."""
+        with self.sentinels[0].client() as client:
+            _, port = client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)
+        return next(each for each in self.stores if each.port == int(port))
+
+    @staticmethod
+    def _agreed(sentinel: Program) -> bool:
+        """Return whether a Sentinel sees enough others to decide."""
+        with contextlib.suppress(redis.RedisError, OSError), sentinel.client() as client:
+            return bool(client.execute_command("SENTINEL", "CKQUORUM", MASTER))
+        return False
+
+    def cut(self) -> None:
+        """Cut the links between the stores alone, so that no copy gets anything more."""
+        with self.master.client() as client:
+            client.acl_setuser(COPYING, enabled=False)
+            client.execute_command("CLIENT", "KILL", "TYPE", "replica")
+
+    @staticmethod
+    def _until(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_S
+        while not condition():
+            assert time.monotonic() < deadline, "the stores and Sentinels are not ready"
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def watched(folder: Path, stores: int = 2, copies: int = 0) -> Iterator[Watched]:
+    """Yield stores under three Sentinels for this test only; kill all of them at the end."""
+    with contextlib.ExitStack() as stack:
+        yield Watched(folder, stores, copies, stack)

@@ -1,0 +1,204 @@
+"""The check of a store of the operator's own, at start and by `greenroom doctor`: each of its servers.
+
+Knows what a store must be for visits to be safe in it. Asks by INFO, CONFIG GET, and a transaction that is discarded:
+it changes nothing. `problem_of` and the reasons of `Weaknesses` are decided without I/O.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import redis
+import structlog
+
+from signalling.store import keys
+from web.config.keys import Redis as Store
+from web.config.store_address import Kind, store_address
+from web.errors import ConfigError
+from web.server.redis_client import connect_now, sentinels
+from web.server.valkey import OLDEST, parse_version
+
+SETTINGS = ("save", "min-replicas-to-write")
+WRITES = {
+    "string": ("SET", "1"),
+    "hash": ("HSET", "field", "1"),
+    "list": ("RPUSH", "1"),
+    "set": ("SADD", "1"),
+    "zset": ("ZADD", "0", "member"),
+    "stream": ("XADD", "*", "field", "1"),
+}
+"""The command that the rights are tried with, by type of key, and what follows the name of the key."""
+log = structlog.get_logger("web.valkey")
+
+
+class About(NamedTuple):
+    """What a server says about itself.
+
+    `name`: host and port, "" if it is the only one. `settings`: those of SETTINGS, "unknown" if it refuses to say.
+    """
+
+    name: str
+    info: Mapping[str, Any]
+    settings: Mapping[str, str]
+
+    def said(self, text: str) -> str:
+        """Return the text with the server's name."""
+        return f"{text} at {self.name}" if self.name and text else text
+
+
+class Weaknesses(NamedTuple):
+    """The reasons for which the servers lose something, with their names; "" if they do not.
+
+    `evicts`: sign-ins; `keeps_nothing`: everything, when they end; `loses_tail`: the newest commands, at a failover.
+    """
+
+    evicts: str
+    keeps_nothing: str
+    loses_tail: str
+
+
+def check_own_store(store: Store) -> None:
+    """Check whether records are safe in the store; log a warning if it loses some. Raises ConfigError."""
+    found = weaknesses(store)
+    if found.evicts:
+        log.warning("store.evicts_sessions", reason=found.evicts)
+    if found.keeps_nothing:
+        log.warning("store.not_persistent", reason=found.keeps_nothing)
+    if found.loses_tail:
+        log.warning("store.failover_loses", reason=found.loses_tail)
+
+
+def weaknesses(store: Store) -> Weaknesses:
+    """Return by which of their settings the servers of the store lose records.
+
+    Raises ConfigError if one does not answer, is older than 7.0, would evict visits, takes no writes, or refuses
+    commands that are needed.
+    """
+    many = store_address(store.url).kind is Kind.SENTINEL
+    found = list(_asked(store, many))
+    for about in found:
+        if problem := problem_of(about, copy=about is not found[0]):
+            raise ConfigError(f"redis.url: {problem}")
+    with connect_now(store, store.socket_timeout_s) as client:
+        if refused := sorted(set(_refused(client))):
+            raise ConfigError(
+                f"redis.url: the store refuses its user {', '.join(refused)}; that user needs all keys and channels"
+            )
+    return Weaknesses(
+        _joined(about.said(_evicts(about)) for about in found),
+        _joined(about.said(_keeps_nothing(about)) for about in found),
+        _joined(about.said(_loses_tail(about)) for about in found) if many else "",
+    )
+
+
+def problem_of(about: About, *, copy: bool) -> str:
+    """Return why the server cannot hold visits, "" if it can. `copy`: whether it is to be the replica of another."""
+    version = str(about.info.get("valkey_version") or about.info.get("redis_version", "0"))
+    policy, role = str(about.info.get("maxmemory_policy", "")), about.info.get("role", "master")
+    if parse_version(version) < OLDEST:
+        return f"expected Redis or Valkey 7.0 or newer; found {about.said(version)}"
+    if policy.startswith("allkeys-"):
+        return (
+            f"expected a store with maxmemory-policy noeviction; found {about.said(policy)}, which deletes visits when "
+            "the store's memory is full"
+        )
+    if role != "master" and not copy:
+        return f"expected a server that takes writes; found {about.said('a replica')}: name its master"
+    return ""
+
+
+def _evicts(about: About) -> str:
+    policy = str(about.info.get("maxmemory_policy", ""))
+    return f"maxmemory-policy {policy}" if policy.startswith("volatile-") else ""
+
+
+def _keeps_nothing(about: About) -> str:
+    return "appendonly no" if about.settings.get("save") == "" and not about.info.get("aof_enabled") else ""
+
+
+def _loses_tail(about: About) -> str:
+    return "min-replicas-to-write 0" if about.settings.get("min-replicas-to-write") == "0" else ""
+
+
+def _joined(reasons: Iterable[str]) -> str:
+    return ", ".join(filter(None, reasons))
+
+
+def _asked(store: Store, many: bool) -> Iterator[About]:
+    """Yield what each server says, the master first. Raises ConfigError if one does not answer."""
+    patience_s = store.socket_timeout_s
+    try:
+        with connect_now(store, patience_s) as client:
+            yield _about(client, many)
+            for host, port in _copies(store) if many else ():
+                options = {**client.connection_pool.connection_kwargs, "host": host, "port": port}
+                kind = client.connection_pool.connection_class
+                pool = redis.ConnectionPool(connection_class=kind, **options)
+                with redis.Redis.from_pool(pool) as copy:
+                    yield _about(copy, many)
+    except redis.sentinel.MasterNotFoundError:
+        name = store_address(store.url).master
+        raise ConfigError(f'redis.url: no Sentinel there answers and knows a master "{name}"') from None
+    except redis.AuthenticationError:
+        raise ConfigError("redis.url: the store there refuses this user or password") from None
+    except redis.exceptions.NoPermissionError:
+        raise ConfigError("redis.url: this user of the store needs permission for INFO") from None
+    except (redis.RedisError, OSError) as error:
+        raise ConfigError(f"redis.url: no store answers there ({type(error).__name__})") from None
+    except ValueError:
+        raise ConfigError("redis.url: expected an address as in redis://user:password@host:6379/0") from None
+
+
+def _copies(store: Store) -> list[tuple[str, int]]:
+    """Return the addresses of the replicas that the Sentinels believe to be there."""
+    name = store_address(store.url).master
+    return [
+        (str(host), int(port))
+        for host, port in sentinels(store, store.socket_timeout_s).discover_slaves(name)
+    ]
+
+
+def _about(client: "redis.Redis", named: bool) -> About:
+    options = client.connection_pool.connection_kwargs
+    name = f"{options['host']}:{options['port']}" if named else ""
+    sections = ("server", "memory", "persistence", "replication")
+    info: dict[str, Any] = {}
+    for section in sections:
+        info |= client.info(section)
+    return About(name, info, {setting: _setting(client, setting) for setting in SETTINGS})
+
+
+def _setting(client: "redis.Redis", name: str) -> str:
+    """Return a setting of the store; "unknown" if the store does not return it (hosted stores often refuse CONFIG)."""
+    try:
+        found: Any = client.config_get(name)
+    except redis.ResponseError:
+        return "unknown"
+    return str(found.get(name, "unknown")) if isinstance(found, dict) else "unknown"
+
+
+def _refused(client: "redis.Redis") -> Iterator[str]:
+    """Yield each command that the user may not give, tried in a transaction that is discarded."""
+    probes = [
+        (WRITES[key.type][0], key(*("doctor",) * key.pattern.count("<")), *WRITES[key.type][1:])
+        for key in keys.ALL
+    ]
+    probes += [
+        ("PUBLISH", keys.DEATHS_CHANNEL, ""),
+        ("SUBSCRIBE", keys.DEATHS_CHANNEL),
+        ("EVAL", "return 1", "0"),
+    ]
+    connection: Any = client.connection_pool.get_connection()
+    try:
+        for command in (("MULTI",), *probes, ("DISCARD",)):
+            connection.send_command(*command)
+            try:
+                connection.read_response()
+            except redis.exceptions.NoPermissionError:
+                yield command[0]
+                if command == ("MULTI",):
+                    return  # what follows would be carried out
+            except redis.ResponseError:
+                pass  # a store that is full or cannot save refuses as well, for a while: /readyz says so
+    finally:
+        connection.disconnect()
+        client.connection_pool.release(connection)
