@@ -341,7 +341,7 @@ async def test_a_screen_that_resumes_at_a_worker_shows_what_happened_while_the_c
             return found
 
         monkeypatch.setattr(stream, "head", head)
-        del two.workers[1].service.mirrors._mirrors[ORG]
+        two.workers[1].service.mirrors._mirrors.pop(ORG, None)
         shown.client = await two.connect(provider, 1)
         await shown.client.request("subscribe", topic="queue", epoch=shown.epoch, version=shown.version)
         await until(lambda: list(shown.drained().rows) == arrived)
