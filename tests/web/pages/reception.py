@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -206,19 +207,24 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
 }
 
 
+@cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(WEB / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    i18n.install(environment)
+    return environment
+
+
 async def _page(request: web.Request) -> web.Response:
     path = "/demo/staff" if request.path.startswith("/demo/staff/visits/") else request.path
     if path not in PAGES:
         raise web.HTTPNotFound
     template, title, context = PAGES[path]
-    loader = jinja2.FileSystemLoader(WEB / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    i18n.install(environment)
     values = {
         "org": ORGANISATION,
         "title": title,
         "request_path": request.path,
-        "static": _static,
+        "static": link,
         "module": _module,
     }
     with i18n.using(request.query.get("lang", i18n.SOURCE)):
@@ -227,22 +233,19 @@ async def _page(request: web.Request) -> web.Response:
             "dir": i18n.direction(),
             "language_links": i18n.choices(request),
         }
-        html = environment.get_template(template).render(
-            {**values, **context, **request.app[CLINIC].contexts.get(path, {})}
+        html = (
+            _environment()
+            .get_template(template)
+            .render({**values, **context, **request.app[CLINIC].contexts.get(path, {})})
         )
     return web.Response(text=html, content_type="text/html")
 
 
-def _static(path: str) -> str:
-    # axe reads imported style sheets into inline ones, which the policy forbids.
-    return link(path) if path.endswith(".css") else f"/static/{path}"
-
-
 def _module(path: str, *, first: bool = False) -> Markup:
-    tag = Markup('<script type="module" src="/static/{}"{}></script>')
-    script = tag.format(path, " async" if first else "")
+    tag = Markup('<script type="module" src="{}"{}></script>')
+    script = tag.format(link(path), Markup(" async") if first else "")
     language = i18n.current()
-    return script if language == i18n.SOURCE else tag.format(f"locale/{language}.js", "") + script
+    return script if language == i18n.SOURCE else tag.format(f"/static/locale/{language}.js", "") + script
 
 
 async def _signed_in(_: web.Request) -> web.Response:
