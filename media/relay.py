@@ -85,6 +85,16 @@ class Relay:
         """Return a copy of the counters."""
         return dataclasses.replace(self.forwarder.counters)
 
+    @property
+    def rooms(self) -> int:
+        """The number of rooms."""
+        return len(self._rooms)
+
+    @property
+    def parties(self) -> int:
+        """The number of parties in all rooms."""
+        return len(self._by_endpoint)
+
     def room(self, room_id: str) -> Room:
         """Return the room of this name, a new one if there is none."""
         room = self._rooms.get(room_id)

@@ -51,6 +51,9 @@ class Room:
             open = False
         if open != self._gate:
             self._gate = open
+            now_s = time.monotonic() if open else 0.0
+            for party in self.parties.values():
+                party.endpoint.opened_s = now_s
             self.reroute()
 
     def join(

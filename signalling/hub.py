@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
+from signalling import counts
 from signalling.protocol.codec import CODECS, Codec
 from signalling.protocol.server_messages import Message
 from signalling.supervision import Failed, unsupervised
@@ -147,6 +148,7 @@ class Socket:
     def give_up(self) -> None:
         """Abort the connection of a silent client; its time for a resume is already over."""
         self.silent = True
+        counts.SOCKETS_CLOSED["silent"] += 1
         self.abort()
 
     def close(self, code: int) -> None:

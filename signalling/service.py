@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
+from signalling import counts
 from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.store.mirror import Mirror, Mirrors, version_of
@@ -238,11 +239,13 @@ class Service:
                     context = self._context(settings, guide, mirror, self.store.clock_ms())
                     decided = decide(seen, command, actor, context)
                     if isinstance(decided, Refusal) and decided.code != OF_THE_MIRROR:
-                        return decided  # a refusal needs no commit, so it does not wait for its turn
+                        # a refusal needs no commit, so it does not wait for its turn
+                        return counts.decided(command, decided)
                 if not over:
                     break
                 mine = turn.take()
-            return await self._carry_out(actor, visit_id, command, settings, mirror, turn, came_s, origin)
+            outcome = await self._carry_out(actor, visit_id, command, settings, mirror, turn, came_s, origin)
+            return counts.decided(command, outcome)
         finally:
             if mine:
                 turn.release()
@@ -312,6 +315,7 @@ class Service:
             if committed is not None:
                 turn.saw(after, now_s)
                 mirror.committed(committed)
+                counts.committed(visit, after, decided.event)
                 return Accepted(after, decided.event, version_of(committed.seq))
         raise UnavailableError("overtaken too often")
 

@@ -108,6 +108,7 @@ BESIDES |= {
     "web/languages/messages": "web/languages/test_i18n",
     "web/mail/carriers": "web/mail/test_mail_queue",
     "web/mail/outbox": "web/mail/test_mail_queue web/test_retention",
+    "web/metrics/counts": "web/metrics/test_scrape",
     "web/organisations/by_path": "web/test_organisations_apart",
     "web/organisations/documents": "web/test_organisations_apart",
     "web/organisations/facilities": f"{PAGES}facility/test_kiosk {PAGES}setup/test_programs",

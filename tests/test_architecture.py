@@ -54,7 +54,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "peers",
     ),
     "signalling": (
-        "errors visit supervision repeated",
+        "errors visit supervision repeated counts",
         "protocol clients",
         "store",
         "service hub",
@@ -65,7 +65,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "web": (
         "config errors keys languages",
-        "server requests reports",
+        "server requests reports metrics",
         "organisations",
         "identity jobs",
         "audit intake mail programs",

@@ -41,6 +41,7 @@ from web.keys import (
     THROTTLE,
 )
 from web.languages.i18n import language_middleware
+from web.metrics import scrape
 from web.organisations import demo
 from web.organisations.documents import Organisations
 from web.organisations.facilities import Facilities
@@ -78,6 +79,7 @@ ROUTES = (
     web.get("/", public.start),
     web.get("/healthz", healthz),
     web.get("/readyz", readyz),
+    web.get("/metrics", scrape.metrics),
     web.get("/{organisation}", public.calendar),
     web.get("/{organisation}/information", public.information),
     web.post("/{organisation}/information", public.open_a_visit),
@@ -157,6 +159,7 @@ def create_app(settings: Settings) -> web.Application:
             escalation.running,
             waiting_messages.running,
             rewriting.running,
+            scrape.running,
         ]
     )
     jobs.setup(app, settings)

@@ -34,6 +34,7 @@ from web.keys import (
     SERVICE,
     SUPERVISOR,
 )
+from web.metrics import counts
 from web.organisations.documents import Organisations
 from web.server.data_key import data_key, key_id
 
@@ -144,6 +145,7 @@ class Runner:
             await self._jobs.done(organisation, taken)
 
     async def _report(self, organisation: str, taken: Taken, result: str) -> None:
+        counts.JOBS[taken.job.kind if taken.job.kind in self._handlers else "unknown", result] += 1
         for report in self._reports:
             await report(organisation, taken, result)
 

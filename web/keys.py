@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from media import Relay
     from signalling.rooms.liveness import Liveness
     from signalling.service import Consequences, Service
     from signalling.store.audit_log import AuditLog
@@ -56,6 +57,7 @@ LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")
 
 # Visits
 SIGNALLING: web.AppKey[Worker] = web.AppKey("signalling")
+RELAY: web.AppKey[Relay] = web.AppKey("relay")
 SERVICE: web.AppKey[Service] = web.AppKey("service")
 AUDIT_LOG: web.AppKey[AuditLog] = web.AppKey("audit log")
 OPENINGS: web.AppKey[Openings] = web.AppKey("openings")

@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 
 from media import Relay, RelaySettings
+from signalling import counts
 from signalling.errors import TooManyGuessesError, UnavailableError
 from signalling.repeated import due
 from signalling.sockets.handshake import serve
@@ -42,6 +43,7 @@ from web.keys import (
     LIVENESS,
     ORGANISATIONS,
     REDIS,
+    RELAY,
     SERVICE,
     SESSIONS,
     SETTINGS,
@@ -157,7 +159,8 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
     )
     app[SIGNALLING], app[SERVICE], app[AUDIT_LOG] = worker, worker.service, worker.audit_log
     app[LIVENESS], app[INVITES] = worker.liveness, worker.guest_links
-    app[SUPERVISOR] = worker.supervisor
+    app[SUPERVISOR], app[RELAY] = worker.supervisor, relay
+    relay.forwarder.on_first_picture = counts.FIRST_PICTURE_S.observe
     watch = Watch(app, worker)
     await worker.start()
     await watch.start()

@@ -63,6 +63,7 @@ class Endpoint:
         "looked_s",
         "mends",
         "meter",
+        "opened_s",
         "path",
         "pause",
         "peer",
@@ -121,6 +122,7 @@ class Endpoint:
         self.limit_kbps: float | None = None
         self.limited_s = 0.0
         self.budget = BUDGET_MAX
+        self.opened_s = 0.0  # the time in s at which the gate opened, until its first picture crosses
         self.meter = Meter()
 
     @property

@@ -75,6 +75,8 @@ class Forwarder:
     ) -> None:
         self.counters = Counters()
         self.endpoints: dict[Address, Endpoint] = {}
+        # receives the s from the opening of the gate to a party's first picture that crosses, in a room of two
+        self.on_first_picture: Callable[[float], None] = lambda seconds: None
         self.stray_looks = STRAY_LOOKS  # the number of searches left until the next tick of the relay
         self._binding = binding
         self._handler = handler
@@ -302,6 +304,9 @@ class Forwarder:
             return False
         source.settle(sequence, timestamp, now)
         endpoint.mark()
+        if starts is not None and endpoint.opened_s:
+            self.on_first_picture(now - endpoint.opened_s)
+            endpoint.opened_s = 0.0
         return True
 
     def _special(self, endpoint: Endpoint, source: Source) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from signalling import counts
 from signalling.errors import SupersededError
 from signalling.rooms.liveness import Liveness
 from signalling.rooms.worker_messages import Member
@@ -97,6 +98,8 @@ class Leases:
         if not answer:
             raise SupersededError
         owner = answer[0].decode()
+        if taken_from and owner == self._worker:
+            counts.TAKEOVERS[""] += 1
         return Lease(owner, int(answer[1]), taken_from if owner == self._worker else None)
 
     async def holder(self, organisation: str, visit: str) -> Lease | None:

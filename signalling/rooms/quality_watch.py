@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from signalling import counts
 from signalling.errors import SealError, UnavailableError
 from signalling.rooms.participants import Room
 from signalling.rooms.ports import Disconnected, MediaEvent, Speaking
@@ -95,7 +96,9 @@ class CallWatch:
             if since_s is not None:
                 tally = self._tally(room, party)
                 tally.connected_ms += (now_s - since_s) * 1000
-                tally.take(participant.media.quality())
+                quality = participant.media.quality()
+                tally.take(quality)
+                counts.measured(quality)
             if participant.media.connected:
                 room.since_s[party] = now_s
         for party in room.since_s.keys() - room.participants.keys():

@@ -12,6 +12,7 @@ import time
 import structlog
 from aiohttp import WSMessage, WSMsgType
 
+from signalling import counts
 from signalling.errors import BadMessageError, SupersededError, UnavailableError
 from signalling.hub import PONG, Socket, frame
 from signalling.protocol import client_messages as client
@@ -104,6 +105,7 @@ class Connection:
 
     def cut(self, code: int) -> None:
         """Close the socket with a close code."""
+        counts.SOCKETS_CLOSED[str(code)] += 1
         if code == 4002:
             self.socket.abort()  # a close frame would wait behind the data that the client does not read
         else:

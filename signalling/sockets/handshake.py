@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import WSMessage, WSMsgType, web
 
+from signalling import counts
 from signalling.errors import (
     BadMessageError,
     ResumeError,
@@ -131,6 +132,11 @@ async def _reply(ws: WebSocket, codec: Codec, message: server.Message) -> None:
     await (ws.send_str(data.decode()) if codec.text else ws.send_bytes(data))
 
 
+async def _refuse(ws: WebSocket, codec: Codec, hello: client.Hello, code: str) -> None:
+    counts.SOCKETS_OPENED[code] += 1
+    await _reply(ws, codec, error(hello.id, code))
+
+
 async def _hello(
     request: web.Request,
     ws: WebSocket,
@@ -164,13 +170,13 @@ async def _hello(
         try:
             actor = await authenticate(request, hello.role)
             if actor is None:
-                await _reply(ws, codec, error(hello.id, "not_signed_in"))
+                await _refuse(ws, codec, hello, "not_signed_in")
                 await ws.close(code=4202, message=b"not signed in")
                 return None
             if not worker.socket_counts.allows(address, actor) and not _replaces(worker, actor, hello):
                 if count := due("websocket.too_many"):
                     log.info("websocket.too_many", organisation=actor.organisation, count=count)
-                await _reply(ws, codec, error(hello.id, "too_many_sockets"))
+                await _refuse(ws, codec, hello, "too_many_sockets")
                 await ws.close(code=4006, message=b"too many sockets")
                 return None
             worker.socket_counts.add(address, actor)
@@ -182,12 +188,12 @@ async def _hello(
                     worker.socket_counts.remove(address, actor)
             return connection
         except ResumeError as refused:
-            await _reply(ws, codec, error(hello.id, refused.code))
+            await _refuse(ws, codec, hello, refused.code)
             if isinstance(refused, TooManyGuessesError):
                 await ws.close(code=4005, message=b"too many guesses")
                 return None
         except UnavailableError:
-            await _reply(ws, codec, error(hello.id, "unavailable"))
+            await _refuse(ws, codec, hello, "unavailable")
     await ws.close(code=4005, message=b"too many hellos")
     return None
 
@@ -252,6 +258,7 @@ async def _welcome(
     worker.connections[connection_id] = connection
     worker.hub.add(socket)
     worker.heartbeat.watch(socket)
+    counts.SOCKETS_OPENED["resumed" if resumed else "new"] += 1
     if resumed:
         worker.spawn(_restore(worker, connection))
     socket.send(

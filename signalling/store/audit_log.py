@@ -79,6 +79,11 @@ class AuditLog(AuditReader):
         if self._count >= MOST:
             raise UnavailableError("audit")
 
+    @property
+    def unwritten(self) -> int:
+        """The number of entries that wait in memory for the store."""
+        return self._count
+
     def note(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
         """Add an entry; it is written shortly afterwards."""
         self._note(organisation, audit.act(self._store.clock_ms(), who, what, about, to))

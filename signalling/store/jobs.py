@@ -89,7 +89,7 @@ class Jobs:
     def entry(self, organisation: str, job: Job, due_ms: int | None = None) -> tuple[str, int, bytes]:
         """Return (key, score, member) for the caller's own ZADD. The job is due at once unless `due_ms` is given."""
         member = self._seal.close(msgspec.msgpack.encode(job), _place(organisation))
-        return self._due(organisation), job.made_ms if due_ms is None else due_ms, member
+        return self.key(organisation), job.made_ms if due_ms is None else due_ms, member
 
     async def add(self, organisation: str, job: Job, due_ms: int | None = None) -> None:
         """Store a job until it is due and done."""
@@ -142,7 +142,7 @@ class Jobs:
 
     async def waiting(self, organisation: str) -> list[tuple[int, Job]]:
         """Return the jobs that are not done, as (due_ms, job), the next one first."""
-        return await self._listed(organisation, self._due(organisation))
+        return await self._listed(organisation, self.key(organisation))
 
     async def dead(self, organisation: str) -> list[tuple[int, Job]]:
         """Return the given-up jobs of all queues, as (time in ms, job), the oldest first."""
@@ -157,12 +157,13 @@ class Jobs:
             for member, score in found
         ]
 
-    def _due(self, organisation: str) -> str:
+    def key(self, organisation: str) -> str:
+        """Return the key of an organisation's jobs, by the time at which they are due."""
         return keys.QUEUE(organisation, self._queue) if self._queue else keys.JOBS(organisation)
 
     def _keys(self, organisation: str) -> list[str]:
         clock = keys.QUEUE_CLOCK(organisation, self._queue) if self._queue else keys.JOB_CLOCK(organisation)
-        return [self._due(organisation), keys.JOB_TRIES(organisation), keys.DEAD_JOBS(organisation), clock]
+        return [self.key(organisation), keys.JOB_TRIES(organisation), keys.DEAD_JOBS(organisation), clock]
 
 
 def _place(organisation: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import msgspec
 import structlog
 
+from signalling import counts
 from signalling.errors import SealError, UnavailableError
 from signalling.store.event_stream import StreamEntry, StreamHead, decode_entry, mark_of
 from signalling.store.records import Committed, Store
@@ -97,8 +98,10 @@ class Mirror:
 
     def receive(self, data: bytes) -> None:
         """Take an event from pub/sub; the bytes are `seq epoch entry`."""
-        seq, epoch, entry = data.split(b" ", 2)
-        self._take(int(seq), epoch.decode(), decode_entry(entry))
+        seq, epoch, sealed = data.split(b" ", 2)
+        entry = decode_entry(sealed)
+        counts.EVENT_LAG_S.observe(max(0, self._store.clock_ms() - entry.at_ms) / 1000)
+        self._take(int(seq), epoch.decode(), entry)
 
     def committed(self, commit: Committed) -> None:
         """Take an event that this worker has just committed, without waiting for pub/sub."""
@@ -214,6 +217,7 @@ class Mirror:
         elif not events or events[0][0] != self.seq + 1:
             await self._reload()
             return
+        counts.REPAIRS["filled"] += 1
         for seq, entry in events:
             if seq == self.seq + 1:
                 self._apply(seq, entry)
@@ -224,6 +228,7 @@ class Mirror:
         Then reload.
         """
         await self._store.stream.begin_epoch(self.organisation, "epoch", self.epoch)
+        counts.REPAIRS["epoch"] += 1
         await self._reload()
 
     async def _reload(self) -> None:
@@ -232,6 +237,7 @@ class Mirror:
         await self._load()
         if lost := self._lost_since(before, mark, there):
             log.error("store.events_lost", organisation=self.organisation, count=lost)
+        counts.REPAIRS["reloaded"] += 1
         self._notify(Reset(self.organisation))
 
     def _lost_since(self, before: int, mark: bytes, there: StreamEntry | None) -> int:

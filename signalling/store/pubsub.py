@@ -15,6 +15,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError
 
+from signalling import counts
 from signalling.errors import UnavailableError
 from signalling.store.redis_connection import Arguments, SharedConnection
 from signalling.store.unavailable import answering, log_unavailable, reason_of
@@ -68,6 +69,7 @@ class _Subscriber(SharedConnection):
     def on_lost(self) -> None:
         """Log the loss of the connection, and wake `Bus.run`."""
         if not self.missed:
+            counts.BUS_LOST[""] += 1
             log.warning("bus.lost")
         self.missed = True
         self.lost.set()

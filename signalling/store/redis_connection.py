@@ -22,6 +22,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError, RedisError
 from redis.exceptions import TimeoutError as LateAnswer
 
+from signalling import counts
 from signalling.store import redis_transport
 from signalling.store.redis_transport import Transport
 
@@ -223,6 +224,7 @@ class SharedConnection:
         question.answers.append(reply)
         if len(question.answers) == question.wanted:
             self._waiting.popleft()
+            counts.STORE_S.observe(time.monotonic() - question.sent_s)
             if not question.done.done():  # the caller may have been cancelled
                 question.done.set_result(question.answers)
 

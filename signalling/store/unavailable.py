@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
+from signalling import counts
 from signalling.errors import UnavailableError
 from signalling.repeated import due
 
@@ -36,6 +37,7 @@ def reason_of(problem: BaseException) -> str:
 def log_unavailable(problem: BaseException) -> None:
     """Log why the store cannot be used; at most once a minute for each reason."""
     reason = reason_of(problem)
+    counts.STORE_ERRORS[reason] += 1
     count = due(f"store.unavailable {reason}")
     if not count:
         return

@@ -13,6 +13,7 @@ from functools import partial
 
 import structlog
 
+from signalling import counts
 from signalling.errors import UnavailableError
 from signalling.hub import Hub, Socket
 from signalling.protocol import client_messages as client
@@ -224,6 +225,8 @@ class Topics:
         state, others = (self._visit(mirror, after, of_staff=of_staff) for of_staff in (True, False))
         if before is not None and views.visit_of_staff(before) == state.visit:
             return
+        for socket in self._hub.subscribers(name):
+            counts.shown(socket.actor.role, before, after, self._service.clock_ms())
         if state == others:
             self._hub.send(name, state)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.docs import imports, regions
 from tests.docs.keys_parts import parts as keys_parts
 from tests.docs.marked import DOCS, renewed
+from tests.docs.metrics_parts import parts as metrics_parts
 from tests.docs.peers_parts import parts as peers_parts
 from tests.docs.rooms_parts import parts as rooms_parts
 from tests.docs.visit_parts import parts as visit_parts
@@ -15,7 +16,7 @@ from tests.docs.visit_parts import parts as visit_parts
 PARTS: dict[str, Callable[[], dict[str, str]]] = {
     "VISIT.md": visit_parts,
     "ARCHITECTURE.md": rooms_parts,
-    "OPERATIONS.md": keys_parts,
+    "OPERATIONS.md": lambda: {**keys_parts(), **metrics_parts()},
     "LOAD-TESTER.md": peers_parts,
 }
 """The documents that hold parts that are made, and what makes the parts."""

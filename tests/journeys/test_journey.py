@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import urllib.request
 
 from playwright.async_api import Browser, expect
 
@@ -11,14 +12,17 @@ from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
 from tests.journeys.people import Patient, Staff, on_call, person
 from tests.journeys.wire import counted
+from tests.server import RunningServer
+from tests.signalling.waits import until
 
 FIRST_VISIT_BYTES, SECOND_VISIT_BYTES = 80 * 1024, 10 * 1024
 """What a patient receives from the calendar to the waiting room: headers, pages, files and frames."""
+SCRAPER = "a token for Prometheus"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
 
 async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: StartServer) -> None:
-    server = greenroom_server(workers=2)
+    server = greenroom_server(workers=2, metrics={"token": SCRAPER})
     provider = await on_call(browser, server)
     await provider.sees("Nobody is waiting")
     patient: Patient = await person(browser, server, Patient, **PHONE)
@@ -76,8 +80,40 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await patient.sees(re.compile("Maya Osei"))
     await expect(patient.page.locator("video:visible")).to_have_count(0, timeout=SHOWN_MS)
     assert [*patient.problems, *provider.problems] == []
-    for canary in ("Ana", "Ruiz", "512 555", "5550142", "Rash", "left arm", "ana@example.org"):
-        assert canary not in server.log, "patient data in the log"
+    scraped = await _scraped_after(
+        server, "greenroom_visits_ended_total", "greenroom_first_picture_seconds_count"
+    )
+    for canary in (
+        "Ana",
+        "Ruiz",
+        "512 555",
+        "5550142",
+        "Rash",
+        "left arm",
+        "ana@example.org",
+        "Osei",
+        "demo",
+    ):
+        assert canary not in scraped, "a person or an organisation in the metrics"
+        assert canary in ("Osei", "demo") or canary not in server.log, "patient data in the log"
+    assert provider.page.url.rpartition("/")[2] not in scraped, "a visit in the metrics"
+
+
+async def _scraped_after(server: RunningServer, *counted: str) -> str:
+    """Return the metrics as soon as these have been counted, by any worker."""
+    request = urllib.request.Request(f"{server.url}/metrics", headers={"Authorization": f"Bearer {SCRAPER}"})
+    found = ""
+
+    async def complete() -> bool:
+        nonlocal found
+        with await asyncio.to_thread(urllib.request.urlopen, request) as answer:
+            found = answer.read().decode()
+        return all(re.search(rf"^{name}{{[^}}]*}} [1-9]", found, re.MULTILINE) for name in counted)
+
+    await until(complete, within_s=30)
+    assert 'worker="0"' in found
+    assert 'worker="1"' in found
+    return found
 
 
 async def test_a_closed_tab_keeps_the_place_and_every_answer(

@@ -62,6 +62,7 @@ GET    /static/{path}            everybody
 GET    /                         everybody
 GET    /healthz                  everybody
 GET    /readyz                   everybody
+GET    /metrics                  nobody (a token must be set and given)
 GET    O                         everybody
 GET    O/information             everybody
 POST   O/information             everybody

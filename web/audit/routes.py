@@ -76,6 +76,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("GET", "/"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
+    ("GET", "/metrics"): PUBLIC,
     ("GET", "/static/{path}"): PUBLIC,
     ("GET", "/{organisation}"): PUBLIC,
     ("GET", "/{organisation}/{area}"): PUBLIC,

@@ -116,6 +116,17 @@ class Media(Section, frozen=True):
     turn_secret_file: File = ""
 
 
+class Metrics(Section, frozen=True):
+    """[metrics] where metrics for Prometheus are served; without a port and a token, nowhere."""
+
+    host: Annotated[str, Meta(min_length=1, description="an IP address or host name to listen on")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")] = 0
+    token: Annotated[str, Meta(max_length=500, description="a text", extra=SECRET)] = ""
+    token_file: File = ""
+
+
 class Log(Section, frozen=True):
     """[log] the lines on standard error."""
 
@@ -211,6 +222,7 @@ class Settings(Section, frozen=True):
     media: Media = Media()
     mail: Mail = Mail()
     webhooks: Webhooks = Webhooks()
+    metrics: Metrics = Metrics()
     log: Log = Log()
     sessions: Sessions = Sessions()
     limits: Limits = Limits()

@@ -105,6 +105,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
             ca=absolute(settings.redis.ca),
         ),
         mail=replace(settings.mail, password_file=absolute(settings.mail.password_file)),
+        metrics=replace(settings.metrics, token_file=absolute(settings.metrics.token_file)),
         tls=replace(
             settings.tls, certificate=absolute(settings.tls.certificate), key=absolute(settings.tls.key)
         ),

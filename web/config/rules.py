@@ -24,6 +24,8 @@ EXIT_CODE = 2
 """The exit code of a process that cannot start with its settings."""
 
 
+LEAST_TOKEN = 16
+
 CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "server.public_url": is_public_url,
     "server.trusted_proxies": lambda found: all(map(is_network, found)),
@@ -95,6 +97,15 @@ def _turn(settings: Settings) -> str:
     return ""
 
 
+def _metrics_token(settings: Settings) -> str:
+    metrics = settings.metrics
+    if metrics.token and metrics.token_file:
+        return 'metrics.token_file: expected "", as metrics.token is set'
+    if 0 < len(metrics.token) < LEAST_TOKEN:
+        return f"metrics.token: expected at least {LEAST_TOKEN} characters"
+    return ""
+
+
 def _ports_fit(settings: Settings) -> str:
     fit = settings.media.ports + 2 * settings.server.workers <= 65536
     return "" if fit else "media.ports: expected a first port that leaves two for each worker below 65536"
@@ -112,6 +123,7 @@ RULES: tuple[Callable[[Settings], str], ...] = (
     _one_public_address,
     _turn,
     _mail_password,
+    _metrics_token,
     _timeouts_nest,
 )
 """Rules between keys; each returns the problem in words, or an empty text."""

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from web.errors import BlockedError
 from web.keys import SETTINGS, THROTTLE
+from web.metrics.counts import TOKENS_REFUSED
 from web.requests.security import Attempt, Rule, neighbourhood, remote_of
 
 
@@ -47,6 +48,7 @@ async def guess(
     try:
         async with request.app[THROTTLE].attempt(RULES[kind], organisation, who) as attempt:
             yield attempt
+            TOKENS_REFUSED[kind] += attempt.failed
     except BlockedError as blocked:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(blocked.retry_s)}) from None
 

@@ -16,9 +16,11 @@ from typing import Any
 
 import structlog
 from aiohttp import abc, web
+from aiohttp.hdrs import METH_ALL
 from aiohttp.http_exceptions import HttpProcessingError
 
 from web.config import Log
+from web.metrics.counts import REQUESTS
 from web.server.output import Output
 
 ALLOWED = frozenset(
@@ -163,7 +165,9 @@ class AccessLog(abc.AbstractAccessLogger):
     """
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Log one answered request; `time` is in seconds."""
+        """Log and count one answered request; `time` is in seconds."""
+        method = request.method if request.method in METH_ALL else "other"
+        REQUESTS[method, f"{response.status // 100}xx"] += 1
         found = request.match_info if isinstance(request, web.Request) else None
         if found is not None and found.http_exception is not None and response.status == 400:
             _access.debug("request.malformed", status=response.status)

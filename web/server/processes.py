@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -36,6 +37,8 @@ from signalling.rooms.liveness import death_of
 from web.config import EXIT_CODE, Settings, refuse_plain_http
 from web.errors import ConfigError
 from web.keys import WORKER
+from web.metrics.boards import Boards
+from web.metrics.scrape import port
 from web.server import logs, output, tls
 from web.server.certificate import Certificate
 from web.server.own_store import check_own_store
@@ -66,7 +69,7 @@ class Worker:
     """The identity of a process: a replacement takes over `index`, which counts from 0; `id` is never used again.
 
     `shares`: how many sockets each worker holds; None if there is only this process. `streams`: connections with media
-    that other workers have accepted.
+    that other workers have accepted. `boards`: the metrics of each worker.
     """
 
     index: int
@@ -74,6 +77,7 @@ class Worker:
     pid: int
     shares: Shares | None = None
     streams: PassedStreams | None = None
+    boards: Boards | None = None
 
 
 AppFactory = Callable[[Settings], web.Application]
@@ -92,6 +96,7 @@ def serve(
     output.guard()
     logs.setup(settings.log)
     listener = bind(settings.server.host, settings.server.port)
+    scraped = bind(settings.metrics.host, settings.metrics.port, "metrics") if settings.metrics.port else None
     settings = replace(settings, server=replace(settings.server, port=listener.getsockname()[1]))
     folder = LockedFolder(Path(settings.data.folder))
     if self_signed:
@@ -117,7 +122,7 @@ def serve(
         log.info(
             "server.listening", url=settings.origin, host=settings.server.host, port=settings.server.port
         )
-        Master(Processes(settings, create_app, listener, folder, welcome), store).run()
+        Master(Processes(settings, create_app, listener, folder, welcome, scraped), store).run()
     except SystemExit as end:
         # In the master, replace gunicorn's exit code for an app that refuses its settings by ours. Workers, which are
         # forked inside `run`, also come here, and keep their code.
@@ -129,10 +134,10 @@ def serve(
     raise SystemExit(0)
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, section: str = "server") -> socket.socket:
     """Return a listening TCP socket; IPv6 and IPv4 for "::", IPv4 alone if this machine has no IPv6.
 
-    Raises ConfigError if the address cannot be used.
+    Raises ConfigError if the address of that section of the settings cannot be used.
     """
     if host == "::" and not _has_ipv6():
         host = "0.0.0.0"  # noqa: S104 - asked for by name
@@ -147,9 +152,9 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
-        raise ConfigError(
-            BIND_ERRORS.get(error.errno or 0, BIND_ERROR).format(host=host, port=port)
-        ) from None
+        problem = BIND_ERRORS.get(error.errno or 0, BIND_ERROR)
+        option = " or --port" if section == "server" else ""
+        raise ConfigError(problem.format(host=host, port=port, section=section, option=option)) from None
     return listener
 
 
@@ -162,13 +167,14 @@ def _has_ipv6() -> bool:
     return True
 
 
-BIND_ERROR = "server.host: expected an address of this machine; found {host}"
+BIND_ERROR = "{section}.host: expected an address of this machine; found {host}"
 BIND_ERRORS = {
     errno.EADDRINUSE: (
-        "server.port: port {port} on {host} is in use by another program; stop it, or choose another port with "
-        "server.port or --port"
+        "{section}.port: port {port} on {host} is in use by another program; stop it, or choose another port with "
+        "{section}.port{option}"
     ),
-    errno.EACCES: "server.port: this account may not use port {port}; choose one above 1023 with server.port or --port",
+    errno.EACCES: "{section}.port: this account may not use port {port}; choose one above 1023 with "
+    "{section}.port{option}",
 }
 
 
@@ -182,6 +188,7 @@ class Processes(BaseApplication):
         listener: socket.socket,
         folder: LockedFolder,
         welcome: Callable[[Settings], str],
+        scraped: socket.socket | None = None,
     ) -> None:
         self.settings = settings
         self.create_app = create_app
@@ -192,6 +199,8 @@ class Processes(BaseApplication):
         self._folder = folder
         self._shares = Shares(settings.server.workers)
         self._streams = PassedStreams(settings.server.workers)
+        self._boards = Boards(settings.server.workers)
+        self._scraped = scraped
         files = settings.tls
         self._certificate = Certificate(files.certificate, files.key) if files.certificate else None
         super().__init__()
@@ -225,6 +234,8 @@ class Processes(BaseApplication):
         app[WORKER] = self.worker
         if self._certificate is not None:
             app.cleanup_ctx.append(self._certificate.following)
+        if self._scraped is not None:
+            app.cleanup_ctx.append(partial(port, self._scraped))
         # Objects made at start-up stay for ever: the garbage collector need not visit them.
         gc.freeze()
         return Runner(
@@ -248,7 +259,7 @@ class Processes(BaseApplication):
 
     def _post_fork(self, master: Arbiter, worker: "WorkerProcess") -> None:
         self._folder.close()
-        self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares, self._streams)
+        self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares, self._streams, self._boards)
         # `Runner` listens, with our TLS and backlog; aiohttp's worker would do so with its own.
         self._listeners, worker.sockets = worker.sockets, []
 

@@ -1,0 +1,15 @@
+"""Makes the table of metrics in docs/OPERATIONS.md from `web/metrics/table.py`."""
+
+from __future__ import annotations
+
+from web.metrics.table import METRICS, Metric
+
+
+def _row(metric: Metric) -> str:
+    return f"| `{metric.name}` | {metric.kind} | {', '.join(metric.all_labels)} | {metric.help} |"
+
+
+def parts() -> dict[str, str]:
+    """Return the part of docs/OPERATIONS.md that is made from the code."""
+    head = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    return {"metrics": "\n".join([*head, *map(_row, METRICS)])}

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: their table, and one scrape for all workers. No value is about a patient or a visit."""
