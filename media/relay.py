@@ -42,12 +42,18 @@ TICK_S: Final = 0.050
 class Relay:
     """A relay, made by `Relay.open` inside a running loop (asyncio's or uvloop's)."""
 
-    def __init__(self, settings: RelaySettings, bound: list[socket.socket], binding: srtp.Binding) -> None:
+    def __init__(
+        self,
+        settings: RelaySettings,
+        bound: list[socket.socket],
+        listening: list[socket.socket],
+        binding: srtp.Binding,
+    ) -> None:
         self.settings = settings
         self.binding = binding
         self.forwarder = Forwarder(binding, self)
         self._sockets = bound
-        self.streams = tcp.Listener(_listening(settings, bound), self.forwarder.read, self._stream_ended)
+        self.streams = tcp.Listener(listening, self.forwarder.read, self._stream_ended)
         self._loop = asyncio.get_running_loop()
         self._rooms: dict[str, Room] = {}
         self._by_ufrag: dict[str, Party] = {}
@@ -70,7 +76,7 @@ class Relay:
 
         Raises PortsTakenError (an OSError) if no port is free, OSError if the address is not this machine's.
         """
-        relay = cls(settings, sockets.bind(settings), binding or srtp.best_binding())
+        relay = cls(settings, *sockets.bind(settings), binding or srtp.best_binding())
         for sock in relay._sockets:
             relay._loop.add_reader(sock.fileno(), relay.forwarder.read, sock)
         return relay
@@ -282,11 +288,3 @@ class Relay:
         self._timer = (
             self._loop.call_later(TICK_S, self._tick) if self._by_endpoint and not self._closed else None
         )
-
-
-def _listening(settings: RelaySettings, bound: list[socket.socket]) -> list[socket.socket]:
-    """Return TCP sockets that listen on UDP's addresses and ports; none if the settings turn TCP off."""
-    if not settings.tcp:
-        return []
-    addresses = [(sock.family, *sock.getsockname()[:2]) for sock in bound]
-    return tcp.listen(addresses, any_port=0 in settings.ports)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,8 +17,6 @@ from typing import Any, Final, Protocol
 
 from media.protocols.ice import Address, Candidate
 from media.transport.srtp import PACKET_MAX
-
-logger = logging.getLogger(__name__)
 
 INPUT_BYTES: Final = 16_384
 # the size of a send buffer in bytes: a keyframe fits; a slower stream loses packets
@@ -291,24 +288,15 @@ class Listener:
         self._on_end(stream.address)
 
 
-def listen(addresses: list[tuple[socket.AddressFamily, str, int]], any_port: bool) -> list[socket.socket]:
-    """Return listening sockets for (family, host, port).
-
-    If a port is taken by another program: any free one with `any_port`, otherwise that address has no TCP, and a log
-    line says so.
-    """
+def listen(addresses: list[tuple[socket.AddressFamily, str, int]]) -> list[socket.socket]:
+    """Return listening sockets for those (family, host, port) whose port no other program has for TCP."""
     found = []
     for family, host, port in addresses:
-        for wanted in (port, 0) if any_port else (port,):
-            try:
-                found.append(_listen(family, host, wanted))
-            except OSError as problem:
-                if problem.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                break
-        else:
-            logger.warning("media.tcp_port_taken")
+        try:
+            found.append(_listen(family, host, port))
+        except OSError as problem:
+            if problem.errno != errno.EADDRINUSE:
+                raise
     return found
 
 

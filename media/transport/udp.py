@@ -1,12 +1,13 @@
-"""The relay's UDP sockets: binds them, and lists the addresses that reach them.
+"""The relay's sockets: binds them, and lists the addresses that reach them.
 
 Knows address families, port ranges and local interfaces, not the packets. Takes the first free port, so that several
-workers share one range. IPv4 and IPv6 use the same port if possible.
+workers share one range. IPv4 and IPv6 use the same port if possible, TCP always that of UDP.
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,14 @@ import ifaddr
 
 from media.errors import PortsTakenError
 from media.protocols.ice import Candidate, usable
+from media.transport import tcp
+
+logger = logging.getLogger(__name__)
 
 BUFFER_BYTES: Final = 4 << 20
 WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - chosen in the settings
-ANY_PORT_TRIES: Final = 8  # a port that the kernel chose for IPv4 may be taken for IPv6
+# a port that the kernel chose for UDP over IPv4 may be taken for IPv6 or TCP; on a busy machine one in ten is
+ANY_PORT_TRIES: Final = 16
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -41,19 +46,30 @@ class RelaySettings:
     index: int = 0
 
 
-def bind(settings: RelaySettings) -> list[socket.socket]:
-    """Return bound, non-blocking sockets, one per address family.
+def bind(settings: RelaySettings) -> tuple[list[socket.socket], list[socket.socket]]:
+    """Return bound, non-blocking sockets of UDP, one per address family, and listening ones of TCP on the same ports.
 
-    Raises PortsTakenError, or OSError if the address is not this machine's.
+    If another program has a port of the settings for TCP, calls use UDP alone, and a log line says so. Raises
+    PortsTakenError, or OSError if the address is not this machine's.
     """
     families = _families(settings.host)
     for port in (number for number in settings.ports for _ in range(1 if number else ANY_PORT_TRIES)):
         try:
-            return _bind_all(families, port)
+            bound = _bind_all(families, port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-    raise PortsTakenError(errno.EADDRINUSE, f"no free UDP port on {settings.host or 'any address'}")
+            continue
+        wanted = [(sock.family, *sock.getsockname()[:2]) for sock in bound] if settings.tcp else []
+        listening = tcp.listen(wanted)
+        if len(listening) == len(wanted):
+            return bound, listening
+        if port:
+            logger.warning("media.tcp_port_taken")
+            return bound, listening
+        for sock in (*bound, *listening):
+            sock.close()
+    raise PortsTakenError(errno.EADDRINUSE, f"no free port on {settings.host or 'any address'}")
 
 
 def candidates(

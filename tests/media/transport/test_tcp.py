@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from media import Connected, Disconnected, Relay, RelaySettings
 from media.events import CONSENT_EXPIRED
 from media.protocols.codecs import OPUS, VP8
 from media.protocols.ice import Candidate, candidate_lines
-from media.transport import tcp
+from media.transport import tcp, udp
 from tests.media.duo import Duo, Speaker, duo, until
 
 AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
@@ -62,16 +62,34 @@ async def test_a_burst_of_many_packets_arrives_whole_and_in_order() -> None:
         assert sequences == list(range(sequences[0], sequences[0] + 301))
 
 
-async def test_udp_is_offered_first_and_tcp_on_the_same_port_after_it() -> None:
-    for _ in range(9):  # another program may have that TCP port; then a free one is used
+async def test_any_port_is_one_that_no_other_program_has_for_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    bind_all, taken = udp._bind_all, ExitStack()
+
+    def bind_and_take(*where: Any) -> list[socket.socket]:
+        """Bind for UDP; another program takes the first three ports for TCP."""
+        bound = bind_all(*where)
+        if len(refused) < 3:
+            refused.extend(bound)
+            with suppress(OSError):  # it is taken already
+                taken.enter_context(socket.create_server(bound[0].getsockname()))
+        return bound
+
+    refused: list[socket.socket] = []
+    monkeypatch.setattr(udp, "_bind_all", bind_and_take)
+    with taken:
         relay = await Relay.open(RelaySettings())
-        udp, over_tcp = relay.candidates()
-        assert (udp.transport, over_tcp.transport) == ("udp", "tcp")
-        if udp.port == over_tcp.port:
-            break
+        over_udp, over_tcp = relay.candidates()
+        assert (over_udp.port, over_tcp.port) == (relay.ports[0], relay.ports[0])
+        assert [sock.fileno() for sock in refused] == [-1] * 3, "they are closed"
         await relay.close()
-    assert udp.port == over_tcp.port
-    lines = candidate_lines([over_tcp, udp, Candidate("::1", 9, "tcp")])
+
+
+async def test_udp_is_offered_first_and_tcp_on_the_same_port_after_it() -> None:
+    relay = await Relay.open(RelaySettings())
+    over_udp, over_tcp = relay.candidates()
+    assert (over_udp.transport, over_tcp.transport) == ("udp", "tcp")
+    assert over_udp.port == over_tcp.port
+    lines = candidate_lines([over_tcp, over_udp, Candidate("::1", 9, "tcp")])
     priorities = [int(line.split()[3]) for line in lines]
     assert priorities[1] > priorities[0] > priorities[2]
     assert lines[0].endswith(f"{over_tcp.port} typ host tcptype passive")
