@@ -11,7 +11,7 @@ const { RTCPeerConnection, RTCRtpCodecParameters, MediaStreamTrack } = createReq
 const SILENCE = 20; // bytes; a packet of silence has fewer
 const ENERGY = 0.001; // the energy that each packet of sound adds to the total
 const REPORT_MS = 100;
-const KEYFRAME_MS = 1000;
+const [FEEDBACK, PICTURE_LOSS] = [206, 1]; // RFC 4585: payload-specific feedback, picture loss indication
 const totals = { frames: 0, pictures: 0, sound: 0 };
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const feedback = (...lines) =>
@@ -57,17 +57,13 @@ function connect() {
         out[track.kind].writeRtp(rtp);
       }
     });
-    const sender = made.getTransceivers().find(({ kind }) => kind === track.kind).sender;
-    sender.onPictureLossIndication.subscribe(() => receiver.sendRtcpPLI(track.ssrc));
-    // The echo begins in the middle of a picture after a reload, and nobody repeats a request that was lost.
-    const asking = setInterval(() => {
-      if (connection !== made) {
-        clearInterval(asking);
-      } else if (track.kind === "video") {
-        receiver.sendRtcpPLI(track.ssrc).catch(() => {});
+    // werift passes requests for keyframes to the receiver, not to the sender: it looks for the SSRC that asks
+    // first, and the server asks as the SSRC of the video that it sends.
+    receiver.onRtcp.subscribe(({ type, feedback }) => {
+      if (type === FEEDBACK && feedback.count === PICTURE_LOSS) {
+        receiver.sendRtcpPLI(track.ssrc);
       }
-    }, KEYFRAME_MS);
-    asking.unref();
+    });
   });
   return made;
 }
