@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -23,11 +24,10 @@ from signalling.store.past_visits import PastVisits
 from signalling.store.photos import Photos
 from signalling.store.pubsub import Bus
 from signalling.store.records import Extra, Origin, Store, newest
+from signalling.visit import queue_watch
 from signalling.visit.commands import Command, Open
 from signalling.visit.notifications import notices
 from signalling.visit.queue_state import Watch
-from signalling.visit.queue_watch import notices as alerts
-from signalling.visit.queue_watch import watched
 from signalling.visit.record import (
     Actor,
     ChatMessage,
@@ -76,6 +76,8 @@ class Organisations(Protocol):
 
 Consequences = Callable[[Organisation, Visit | None, Visit, Event], Iterable[Extra]]
 """Returns further entries of an event (mail, webhooks) for queues; they are written in the same commit."""
+Closes = Callable[[Organisation, int, str], int | None]
+"""Returns, at a time, when an area ("" for none) closes next, or closed last if it is closed; in ms, or None."""
 
 
 class Accepted(Decided, frozen=True):
@@ -157,6 +159,7 @@ class Service:
         self.past = PastVisits(store, self.mirrors)
         self.photos = Photos(store)
         self.consequences: Consequences = lambda settings, before, after, event: ()
+        self.closes: Closes = lambda settings, now_ms, area: None
         self._guides: dict[tuple[str, int], Guide] = {}
         self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
         bus.on_reconnected = self._bus_is_back
@@ -367,14 +370,13 @@ class Service:
         raise UnavailableError("overtaken too often")
 
     async def watch_queue(self, mirror: Mirror) -> None:
-        """Make a change of the queue as a whole one event for all: its rules, and alerts when waits pass limits.
+        """Make a change of the queue as a whole one event for all: its rules, closing times, and alerts.
 
         Called periodically by every worker.
         """
         organisation = mirror.organisation
         known = await self.organisation(organisation)
-        areas = known.area_names
-        if watched(mirror.watch, mirror.visits, known.policy, self.clock_ms(), areas) == mirror.watch:
+        if self._watched(mirror.watch, mirror, known, self.clock_ms()) == mirror.watch:
             return
         # Write it again from the newest settings: a worker with an older copy must not undo the change of
         # another.
@@ -383,16 +385,16 @@ class Service:
         before = held or Watch()
         if settings is None or before.version != mirror.watch.version:
             return  # this mirror is behind: the next sweep is soon
-        after = watched(before, mirror.visits, settings.policy, now_ms, settings.area_names)
+        after = self._watched(before, mirror, settings, now_ms)
         if after == before:
             return
         after = replace(after, version=before.version + 1)
-        committed = await self.store.commit(
-            organisation,
-            after,
-            Event("queue_watched", now_ms),
-            index_score=0,
-            notices=alerts(before, after, mirror.visits, mirror.staff, now_ms, new_id("n")),
-        )
+        event = Event("queue_watched", now_ms)
+        told = queue_watch.notices(before, after, mirror.visits, mirror.staff, now_ms, new_id("n"))
+        committed = await self.store.commit(organisation, after, event, index_score=0, notices=told)
         if committed is not None:
             mirror.committed(committed)
+
+    def _watched(self, watch: Watch, mirror: Mirror, settings: Organisation, now_ms: int) -> Watch:
+        closes = partial(self.closes, settings, now_ms)
+        return queue_watch.watched(watch, mirror.visits, settings.policy, now_ms, settings.area_names, closes)

@@ -16,6 +16,7 @@ from signalling.protocol.shapes import (
     BellPart,
     CasePart,
     ChatMessagePart,
+    ClosingPart,
     HistoryPart,
     IceServer,
     Me,
@@ -282,6 +283,9 @@ class PlaceState(WholeMessage, frozen=True, kw_only=True, tag="place.state"):
     wait_low_ms: Annotated[int | None, Meta(description="the shortest expected wait; null if unknown")]
     wait_high_ms: Annotated[int | None, Meta(description="the longest expected wait; null if unknown")]
     on_call: Annotated[int, Meta(description="the number of staff who are on call")]
+    closing: Annotated[
+        ClosingPart | None, Meta(description="the closing time, if it is near or has passed")
+    ] = None
 
 
 class MediaMessage(Message, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from signalling.visit.queue_state import AtClosing
 from signalling.visit.record import Outcome, Status
 from signalling.visit.setup_guide import Step
 from signalling.visit.urgency import Urgency
@@ -156,6 +157,19 @@ class Row(Part, frozen=True, kw_only=True):
     ] = ()
 
 
+class ClosingPart(Part, frozen=True, kw_only=True):
+    """A closing time that is less than 15 minutes away, or has passed while patients wait."""
+
+    at_ms: Annotated[int, Meta(description="the closing time")]
+    over: Annotated[bool, Meta(description="true if it has passed")]
+    rule: Annotated[
+        AtClosing,
+        Meta(
+            description="for those who still wait then: they keep their place, are asked, or their visits end"
+        ),
+    ]
+
+
 class QueueLimits(Part, frozen=True, kw_only=True):
     """The organisation's rules for the queue: its order, the words for urgency, and when a wait is amber or red."""
 
@@ -165,6 +179,10 @@ class QueueLimits(Part, frozen=True, kw_only=True):
     alert_waiting: Annotated[int, Meta(description="alert staff if more than this wait; 0: never")] = 0
     alert_wait_ms: Annotated[int, Meta(description="alert staff if one waits longer; 0: never")] = 0
     level_words: Annotated[dict[str, str], Meta(description="level -> the organisation's word for it")] = {}
+    closing: Annotated[
+        dict[str, ClosingPart],
+        Meta(description="by the id of the waiting area, empty for none: its closing time"),
+    ] = {}
 
 
 PathState = Literal["open", "lost", "none"]
@@ -315,7 +333,7 @@ class BellPart(Part, frozen=True, kw_only=True):
     note: Note
     count: Annotated[
         int | None,
-        Meta(description="of `queue_many` the patients who wait, of `queue_long` the minutes of the wait"),
+        Meta(description="of `queue_long` the minutes of the wait, otherwise the patients who wait"),
     ] = None
 
 

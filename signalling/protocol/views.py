@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from signalling.protocol import call_shapes, shapes
 from signalling.visit import call_quality as t
-from signalling.visit.queue_state import QueueRules
+from signalling.visit.queue_state import AtClosing, Closing, QueueRules
 from signalling.visit.record import HELD, Person, Policy, Staff, Status, Triage, Visit
 from signalling.visit.relations import PATIENT
 from signalling.visit.setup_guide import Guide
@@ -111,7 +111,17 @@ def limits(rules: QueueRules) -> shapes.QueueLimits:
         alert_waiting=rules.alert_waiting,
         alert_wait_ms=rules.alert_wait_ms,
         level_words={str(level): word for level, word in rules.words.items()},
+        closing={area: _closing(one, one.rule) for area, one in rules.closing.items()},
     )
+
+
+def closing(of: Closing | None, *, booked: bool) -> shapes.ClosingPart | None:
+    """Return a closing time for the patient of a visit: one who had `booked` keeps the place in any case."""
+    return None if of is None else _closing(of, AtClosing.KEEP if booked else of.rule)
+
+
+def _closing(of: Closing, rule: AtClosing) -> shapes.ClosingPart:
+    return shapes.ClosingPart(at_ms=of.at_ms, over=of.over, rule=rule)
 
 
 def session_row(visit: Visit) -> shapes.SessionRow:

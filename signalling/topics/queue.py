@@ -81,7 +81,7 @@ class Queue:
         if request.epoch == mirror.epoch and request.version is not None:
             missing = self._hub.since(topic, request.version)
         if missing is None:
-            socket.send(self._snapshot(mirror, rules_of(policy), shown))
+            socket.send(self._snapshot(mirror, _rules(mirror, policy), shown))
         else:
             for encoded in missing:
                 socket.write(encoded.frame(socket.codec))
@@ -111,7 +111,7 @@ class Queue:
         shown = _shown_by(about)
         topic = queue_topic(mirror.organisation, shown)
         self._hub.forget(topic, mirror.version)
-        self._hub.send(topic, self._snapshot(mirror, rules_of(policy), shown))
+        self._hub.send(topic, self._snapshot(mirror, _rules(mirror, policy), shown))
 
     @staticmethod
     def _snapshot(mirror: Mirror, rules: QueueRules, shown: Shown) -> server.QueueSnapshot:
@@ -211,6 +211,7 @@ class Queue:
         if place is not None and policy.show_wait and not area:
             wait = waiting.expected_wait(place, mirror.claims, on_call, self._service.clock_ms())
         low, high = wait if wait is not None else (None, None)
+        closing = mirror.watch.rules.closing.get(area) if place is not None else None
         return server.PlaceState(
             topic=f"place/{visit_id}",
             epoch=mirror.epoch,
@@ -220,6 +221,7 @@ class Queue:
             wait_low_ms=low,
             wait_high_ms=high,
             on_call=on_call,
+            closing=views.closing(closing, booked=visit is not None and visit.booked_ms is not None),
         )
 
     def _count_places(self, mirror: Mirror) -> None:
@@ -234,6 +236,11 @@ class Queue:
             name = f"{mirror.organisation}/place/{visit.id}"
             if self._hub.has(name):
                 self._hub.send(name, self.place(mirror, policy, visit.id))
+
+
+def _rules(mirror: Mirror, policy: Policy) -> QueueRules:
+    """Return the newest rules with the closing times as they are known to all workers."""
+    return rules_of(policy, mirror.watch.rules.closing)
 
 
 def _areas_of(mirror: Mirror, socket: Socket) -> Areas:

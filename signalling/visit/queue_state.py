@@ -1,17 +1,39 @@
-"""The record of the queue as a whole: the rules that its pages have, and the alerts that are given.
+"""The record of the queue as a whole: the rules that its pages have, closing times, and the alerts that are given.
 
 Pure data. What becomes of it is defined in `queue_watch.py`. Times are in ms.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from signalling.visit.urgency import Urgency
 
 
+class AtClosing(StrEnum):
+    """An organisation's rule for the visits that still wait when it closes."""
+
+    KEEP = "keep"
+    ASK = "ask"
+    END = "end"
+
+
+class Closing(msgspec.Struct, frozen=True, kw_only=True):
+    """A closing time that is near, or `over` if it has passed and nothing has opened again."""
+
+    at_ms: int
+    over: bool
+    rule: AtClosing
+
+
 class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of the queue that its pages follow: a part of `Policy`. `words`: level -> the organisation's word."""
+    """The rules of the queue that its pages follow: a part of `Policy`, and the closing times.
+
+    `words`: level -> the organisation's word. `closing`: by the id of the waiting area, "" for none; only while
+    patients wait there.
+    """
 
     amber_ms: int = 600_000
     red_ms: int = 1_800_000
@@ -19,6 +41,7 @@ class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
     words: dict[Urgency, str] = {}
     alert_waiting: int = 0
     alert_wait_ms: int = 0
+    closing: dict[str, Closing] = {}
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):

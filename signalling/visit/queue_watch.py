@@ -1,29 +1,38 @@
-"""What becomes of the queue as a whole: the rules that its pages follow, and alerts when waits pass limits.
+"""What becomes of the queue as a whole: the rules that its pages follow, and alerts: a limit of waits, closing time.
 
 Pure. The state is a record of its own (`record.Watch`), so that a change is one event on all workers, and an alert is
-given once: again only after the queue was below its limit.
+given once: again only after its reason was gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from signalling.visit.open_visits import OpenVisits
-from signalling.visit.queue_state import QueueRules, Watch
+from signalling.visit.queue_state import AtClosing, Closing, QueueRules, Watch
 from signalling.visit.record import Notice, Policy, Role, Staff, Visit
 from signalling.visit.urgency import Urgency
+from signalling.visit.waiting_area import serves
 
 MANY, LONG = "queue_many", "queue_long"
 """Kinds of notices: more patients wait than the limit; somebody waits longer than the limit."""
+CLOSING, CLOSED = "queue_closing", "queue_closed"
+"""Kinds of notices: patients wait shortly before closing time; after it, if staff are asked what to do."""
+OF_CLOSING: Final = frozenset({CLOSING, CLOSED})
 WITH_A_VISIT: Final = frozenset({LONG})
 MINUTE_MS = 60_000
+SOON_MS = 15 * MINUTE_MS
+"""From how long before closing time on those who wait, and staff, see it."""
+
+Closes = Callable[[str], int | None]
+"""Returns when a waiting area ("" for none) closes next, or closed last if it is closed, in ms; None if it does not."""
 
 
-def rules_of(policy: Policy) -> QueueRules:
-    """Return what the pages of the queue must know of an organisation's limits."""
+def rules_of(policy: Policy, closing: Mapping[str, Closing]) -> QueueRules:
+    """Return what the pages of the queue must know of an organisation's limits and closing times."""
     words = zip(Urgency, (policy.emergency_word, policy.urgent_word, policy.routine_word), strict=True)
     return QueueRules(
         amber_ms=policy.amber_ms,
@@ -32,15 +41,40 @@ def rules_of(policy: Policy) -> QueueRules:
         words={level: word for level, word in words if word},
         alert_waiting=policy.alert_waiting,
         alert_wait_ms=policy.alert_wait_ms,
+        closing=dict(closing),
     )
 
 
 def watched(
-    watch: Watch, visits: OpenVisits, policy: Policy, now_ms: int, areas: Iterable[str] = ()
+    watch: Watch,
+    visits: OpenVisits,
+    policy: Policy,
+    now_ms: int,
+    areas: Iterable[str] = (),
+    closes: Closes = lambda _area: None,
 ) -> Watch:
     """Return the watch as it has to be now, for a clinic with these waiting areas; the same if nothing has changed."""
-    alerts = (alert for area in ("", *areas) for alert in _alerts(_line(visits, area), area, policy, now_ms))
-    return replace(watch, rules=rules_of(policy), alerts=tuple(alerts))
+    every = ("", *areas)
+    closing = {
+        area: Closing(at_ms=at_ms, over=at_ms <= now_ms, rule=_at_closing(policy))
+        for area in every
+        if visits.waiting_in(area) and (at_ms := closes(area)) is not None and at_ms - now_ms <= SOON_MS
+    }
+    over = [alert for area in every for alert in _alerts(_line(visits, area), area, policy, now_ms)]
+    near = [_of(kind, area) for area, one in closing.items() if (kind := _closing_kind(one))]
+    return replace(watch, rules=rules_of(policy, closing), alerts=(*over, *near))
+
+
+def _at_closing(policy: Policy) -> AtClosing:
+    if policy.closes_line:
+        return AtClosing.END
+    return AtClosing.ASK if policy.asks_closing else AtClosing.KEEP
+
+
+def _closing_kind(closing: Closing) -> str:
+    if not closing.over:
+        return CLOSING
+    return CLOSED if closing.rule is AtClosing.ASK else ""
 
 
 class Line(NamedTuple):
@@ -65,7 +99,11 @@ def _alerts(line: Line, area: str, policy: Policy, now_ms: int) -> list[str]:
         MANY: 0 < policy.alert_waiting < line.waiting,
         LONG: 0 < policy.alert_wait_ms < waits_ms,
     }
-    return [f"{kind}/{area}" if area else kind for kind in over if over[kind]]
+    return [_of(kind, area) for kind in over if over[kind]]
+
+
+def _of(kind: str, area: str) -> str:
+    return f"{kind}/{area}" if area else kind
 
 
 def notices(
@@ -74,16 +112,30 @@ def notices(
     """Return (person, notice) for each alert that was not given before.
 
     An alert of an area is for those on call who work there and not in all areas; others on call, and all admins, get
-    the alert of all patients.
+    the alert of all patients. A closing time is that of the patients of one area alone: it is for everybody on call
+    who may claim them, and for all admins.
     """
     return [
-        (person.id, _notice(kind, _line(visits, area), now_ms, f"{notice_id}-{alert.replace('/', '-')}"))
+        (
+            person.id,
+            _notice(kind, _line_of(kind, visits, area), now_ms, f"{notice_id}-{alert.replace('/', '-')}"),
+        )
         for alert in after.alerts
         if alert not in before.alerts
         for kind, _, area in [alert.partition("/")]
         for person in sorted(staff.values(), key=lambda one: one.id)
-        if _concerns(person, area)
+        if (_closing_concerns if kind in OF_CLOSING else _concerns)(person, area)
     ]
+
+
+def _line_of(kind: str, visits: OpenVisits, area: str) -> Line:
+    if kind in OF_CLOSING:
+        return Line(visits.waiting_in(area), visits.first_in(area))
+    return _line(visits, area)
+
+
+def _closing_concerns(person: Staff, area: str) -> bool:
+    return person.role is Role.ADMIN or (person.on_call and serves(person.areas, area))
 
 
 def _concerns(person: Staff, area: str) -> bool:

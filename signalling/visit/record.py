@@ -367,6 +367,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="at closing time the visits that still wait end as `closed`; otherwise they keep their place"
         ),
     ] = False
+    asks_closing: Annotated[bool, Meta(description="staff and patients are asked at closing time")] = False
     answers_waiting: Annotated[bool, Meta(description="a waiting patient may answer staff's messages")] = (
         False
     )

@@ -371,3 +371,21 @@ async def test_as_6_5_04_staff_are_alerted_once_each_time_when_more_wait_than_th
         off_call = await two.connect(two.provider(LIN), 1)
         await off_call.request("subscribe", topic="bell")
         assert (await off_call.expect("bell.snapshot"))["items"] == []
+
+
+async def test_f18_closing_time_reaches_staff_and_the_waiting_patient(two: Clinic) -> None:
+    for worker in two.workers:
+        worker.service.closes = lambda _settings, now_ms, _area: now_ms // 3_600_000 * 3_600_000
+    provider = await staff(two, OSEI, 1)
+    await provider.request("subscribe", topic="queue")
+    visit, patient = await waiting(two)
+    changed = await provider.expect("queue.changed", lambda message: message["limits"]["closing"])
+    closing = changed["limits"]["closing"][""]
+    assert (closing["over"], closing["rule"]) == (True, "keep")
+    await patient.request("subscribe", topic=f"place/{visit}")
+    assert (await patient.expect("place.state", lambda message: message["closing"]))["closing"] == closing
+    again = await staff(two, LIN, 0)
+    await again.request("subscribe", topic="queue")
+    assert (await again.expect("queue.snapshot"))["limits"]["closing"] == {"": closing}
+    await provider.request("visit.claim", visit=visit)
+    await provider.expect("queue.changed", lambda message: not message["limits"]["closing"])

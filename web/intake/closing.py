@@ -1,7 +1,7 @@
-"""Ends the visits that still wait at closing time, if the clinic's rules say so (`Policy.closes_line`).
+"""Closing time: says when it is, and ends the visits that still wait, if the clinic's rules say so (`closes_line`).
 
 Every worker looks; each visit ends once, however many try. Knows no page and no mail: what follows from the end is
-defined in `signalling/visit/notifications.py` and `web/mail/visits.py`.
+defined in `signalling/visit/notifications.py` and `web/mail/visits.py`; alerts before it, in `queue_watch.py` there.
 """
 
 import asyncio
@@ -15,18 +15,26 @@ from aiohttp import web
 
 from signalling.errors import UnavailableError
 from signalling.service import Accepted, Service
+from signalling.service import Organisation as Settings
 from signalling.sweep import system
 from signalling.visit.commands import Close
 from signalling.visit.record import Visit
 from web.keys import ORGANISATIONS, SERVICE, SUPERVISOR
 from web.organisations.documents import Organisations
-from web.organisations.opening_hours import is_open
+from web.organisations.opening_hours import closes_at, is_open
 from web.organisations.settings import Organisation
 
 PERIOD_S = 15.0
 GRACE = timedelta(minutes=1)
 """The time from closing time until the visits that wait are ended."""
 log = structlog.get_logger("web.closing")
+
+
+def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
+    """Return when an area ("" for none) closes next, or closed last if it is closed, in ms; None if it does not."""
+    assert isinstance(organisation, Organisation), "the app has no other settings"
+    end = closes_at(organisation.within(area), datetime.fromtimestamp(now_ms / 1000, UTC))
+    return None if end is None else round(end.timestamp() * 1000)
 
 
 def is_closing(organisation: Organisation, at: datetime) -> bool:
@@ -73,5 +81,6 @@ async def run(service: Service, organisations: Organisations) -> None:
 
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Look for clinics that close as long as the app lives; must come after the clean-up context of signalling."""
+    app[SERVICE].closes = closes_ms
     app[SUPERVISOR].keep("web.closing", partial(run, app[SERVICE], app[ORGANISATIONS]))
     yield

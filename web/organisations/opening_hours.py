@@ -1,5 +1,6 @@
 """When an organisation is open. The time is an argument."""
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,27 @@ def is_open(organisation: Organisation, at: datetime) -> bool:
         opens <= minute and (minute < closes or is_night((opens, closes)))
         for opens, closes in spans_on(organisation, day)
     ) or any(minute < closes for _, closes in night_before(organisation, day))
+
+
+def closes_at(organisation: Organisation, at: datetime) -> datetime | None:
+    """Return when the hours end that `at` is within, or when the last ones before it ended; None if no hours do.
+
+    An end is found from a week before `at` to the end of the next day. Hours that follow each other have one end.
+    """
+    zone = ZoneInfo(organisation.timezone)
+    days = (at.astimezone(zone).date() + timedelta(days=ahead) for ahead in range(-WEEK_DAYS, 2))
+    ends = [end for day in days for end in _ends(organisation, day, zone)]
+    if is_open(organisation, at):
+        return next((end for end in ends if end > at and not is_open(organisation, end)), None)
+    return max((end for end in ends if end <= at), default=None)
+
+
+def _ends(organisation: Organisation, day: date, zone: ZoneInfo) -> Iterator[datetime]:
+    """Yield when the opening hours that begin on a date end, in order."""
+    for span in spans_on(organisation, day):
+        after = is_night(span) or span[1] == "24:00"
+        clock = time() if span[1] == "24:00" else time.fromisoformat(span[1])
+        yield datetime.combine(day + timedelta(days=after), clock, zone)
 
 
 def opens_next(organisation: Organisation, at: datetime) -> str | None:

@@ -90,6 +90,13 @@ declare namespace Protocol {
     alert_waiting: number;
     alert_wait_ms: number;
     level_words: Record<string, string>;
+    closing: Record<string, ClosingPart>;
+  }
+
+  interface ClosingPart {
+    at_ms: number;
+    over: boolean;
+    rule: "keep" | "ask" | "end";
   }
 
   interface SessionRow {
@@ -449,6 +456,7 @@ declare namespace Protocol {
     wait_low_ms: number | null;
     wait_high_ms: number | null;
     on_call: number;
+    closing: ClosingPart | null;
   }
 
   interface MediaOffer {

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from signalling.visit.open_visits import OpenVisits
-from signalling.visit.queue_state import QueueRules, Watch
+from signalling.visit.queue_state import AtClosing, Closing, QueueRules, Watch
 from signalling.visit.queue_watch import notices, watched
 from signalling.visit.record import Notice, Policy, Role, Staff
 from signalling.visit.urgency import Urgency
@@ -142,3 +142,53 @@ def test_f39_an_alert_of_an_area_is_for_its_staff_and_that_of_all_for_all_others
         ("ann", "queue_many", 3),
         ("ann", "queue_long", 5),
     ]
+
+
+def closing(minutes: float, visits: OpenVisits, **policy: Any) -> Watch:
+    """Return the watch this long before all areas close; after it if the number is negative."""
+    at_ms = T0 + round(minutes * MINUTE_MS)
+    return watched(Watch(), visits, Policy(**policy), T0, ("dental", "skin"), lambda _area: at_ms)
+
+
+def test_f18_closing_time_is_near_from_fifteen_minutes_before_while_patients_wait() -> None:
+    near = Closing(at_ms=T0 + 15 * MINUTE_MS, over=False, rule=AtClosing.KEEP)
+    assert closing(15, line(2)) == Watch(rules=QueueRules(closing={"": near}), alerts=("queue_closing",))
+    assert closing(15.1, line(2)) == Watch()
+    assert closing(15, OpenVisits()) == Watch()
+    assert watched(Watch(), line(2), Policy(), T0) == Watch(), "it never closes"
+
+
+@pytest.mark.parametrize(
+    ("policy", "rule", "alerts"),
+    [
+        ({}, AtClosing.KEEP, ()),
+        ({"asks_closing": True}, AtClosing.ASK, ("queue_closed",)),
+        ({"closes_line": True}, AtClosing.END, ()),
+    ],
+)
+def test_f18_the_clinics_rule_says_what_becomes_of_those_who_still_wait(
+    policy: dict[str, bool], rule: AtClosing, alerts: tuple[str, ...]
+) -> None:
+    before, after = closing(1, line(1), **policy), closing(0, line(1), **policy)
+    assert (before.rules.closing[""].rule, before.alerts) == (rule, ("queue_closing",))
+    assert after.rules.closing[""] == Closing(at_ms=T0, over=True, rule=rule)
+    assert after.alerts == alerts
+
+
+def test_f18_each_area_has_its_closing_time_and_staff_who_may_claim_there_are_notified() -> None:
+    visits = lines(dental=2, none=1)
+    after = closing(5, visits)
+    assert after.alerts == ("queue_closing", "queue_closing/dental")
+    people = [
+        Staff(id="ann", name="Ann", role=Role.PROVIDER, on_call=True, areas=("dental",)),
+        Staff(id="bob", name="Bob", role=Role.PROVIDER, on_call=True, areas=("skin",)),
+        Staff(id="cy", name="Cy", role=Role.PROVIDER, on_call=True),
+        Staff(id="dan", name="Dan", role=Role.PROVIDER, on_call=False),
+        Staff(id="zoe", name="Zoe", role=Role.ADMIN, on_call=False),
+    ]
+    found = notices(Watch(), after, visits, {one.id: one for one in people}, T0, "n_1")
+    assert [(person, notice.count) for person, notice in found] == [
+        *(("ann", 1), ("bob", 1), ("cy", 1), ("zoe", 1)),
+        *(("ann", 2), ("cy", 2), ("zoe", 2)),
+    ]
+    assert notices(after, after, visits, {}, T0, "n_2") == []

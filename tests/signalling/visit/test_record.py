@@ -36,6 +36,7 @@ def test_an_organisation_that_has_chosen_nothing_has_these_limits() -> None:
         "claim_in_session": True,
         "block_unlicensed": False,
         "closes_line": False,
+        "asks_closing": False,
         "answers_waiting": False,
         "needs_on_call": False,
         "show_place": True,

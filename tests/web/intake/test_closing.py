@@ -6,9 +6,10 @@ from msgspec.structs import replace
 
 from signalling.visit.commands import Assign
 from signalling.visit.record import Actor, Outcome, PatientInformation, Policy, Role, Status, Visit
+from tests.signalling.waits import until
 from tests.web.site import Site
 from web.identity.visitors import patient
-from web.intake.closing import close_lines, ends, is_closing
+from web.intake.closing import close_lines, closes_ms, ends, is_closing
 from web.keys import ORGANISATIONS, SERVICE
 from web.organisations import demo
 from web.organisations.settings import Area
@@ -31,6 +32,16 @@ def test_f18_the_line_ends_a_minute_after_closing_time_if_the_clinics_rule_says_
         True,
     ]
     assert not is_closing(replace(NINE_TO_FIVE, policy=Policy()), at("17:01"))
+
+
+def test_f18_closing_time_is_that_of_the_area() -> None:
+    late = Area(id="late", name="Late", hours=((("09:00", "20:00"),),) * 7)
+    organisation = replace(NINE_TO_FIVE, areas=(late, Area(id="same", name="Same")))
+    noon_ms = round(at("12:00").timestamp() * 1000)
+    hours = [closes_ms(organisation, noon_ms, area) for area in ("", "late", "same")]
+    assert hours == [noon_ms + hour * 3_600_000 for hour in (5, 8, 5)]
+    always = replace(NINE_TO_FIVE, hours=((("00:00", "24:00"),),) * 7)
+    assert closes_ms(always, noon_ms, "") is None
 
 
 async def the_visit(site: Site) -> Visit:
@@ -66,6 +77,20 @@ async def test_f18_a_visit_that_was_booked_or_is_assigned_stays(site: Site) -> N
     await site.app[SERVICE].set_on_call(admin, on=True)
     await site.app[SERVICE].command(admin, visit.id, Assign("u_hale"))
     assert not ends(await the_visit(site))
+
+
+async def test_f18_staff_are_asked_if_a_patient_still_waits_at_closing_time(site: Site) -> None:
+    service = site.app[SERVICE]
+    await site.person().ask_for_a_visit()
+    today = datetime.now(UTC).weekday()
+    open_days = {(today - 2) % 7, (today - 3) % 7}  # closed now, also if a new day begins meanwhile
+    hours = tuple((("00:00", "24:00"),) if day in open_days else () for day in range(7))
+    await site.change(hours=hours, timezone="UTC", policy=Policy(asks_closing=True))
+    mirror = await service.mirrors.get("demo")
+    await service.watch_queue(mirror)
+    await until(lambda: mirror.watch.alerts == ("queue_closed",))
+    closing = mirror.watch.rules.closing[""]
+    assert (closing.over, closing.rule) == (True, "ask")
 
 
 async def test_f39_the_line_of_an_area_ends_by_the_hours_of_that_area(site: Site) -> None:

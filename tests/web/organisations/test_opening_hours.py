@@ -89,3 +89,27 @@ def test_a_date_on_which_only_a_night_ends_has_hours() -> None:
     clinic = parsed(document(timezone="America/Chicago", hours=[NIGHT] * 5 + [[], []]))
     days = [opening_hours.opens_on(clinic, date(2026, 11, day)) for day in (27, 28, 29, 30)]
     assert days == [True, True, False, True]
+
+
+def test_f18_a_closing_time_is_that_of_now_or_the_last_one() -> None:
+    day = [["09:00", "12:00"], ["13:00", "17:00"]]
+    weekend = [["20:00", "24:00"]], [["00:00", "24:00"]], [["00:00", "07:00"]]
+    night = [["20:00", "02:00"]]
+    clinic = parsed(document(timezone="America/Chicago", hours=[day, day, [], night, *weekend]))
+
+    def closes(text: str) -> str | None:
+        zone = ZoneInfo("America/Chicago")
+        found = opening_hours.closes_at(clinic, datetime.fromisoformat(text).replace(tzinfo=zone))
+        return None if found is None else f"{found:%a %H:%M}"
+
+    assert closes("2026-11-23T11:59") == "Mon 12:00"
+    assert closes("2026-11-23T12:00") == "Mon 12:00", "it has passed"
+    assert closes("2026-11-23T16:59") == "Mon 17:00"
+    assert closes("2026-11-25T12:00") == "Tue 17:00", "Wednesday has no hours"
+    assert closes("2026-11-26T23:00") == "Fri 02:00", "a night"
+    assert closes("2026-11-28T23:00") == "Sun 07:00", "midnight is no end"
+    assert closes("2026-11-27T23:00") is None, "three days follow each other"
+    always = parsed(document(hours=[[["00:00", "24:00"]]] * 7))
+    never = parsed(document(hours=[[]] * 7))
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    assert (opening_hours.closes_at(always, now), opening_hours.closes_at(never, now)) == (None, None)

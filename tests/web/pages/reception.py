@@ -151,6 +151,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "visit": "v_1",
                 "visits": ["v_1"],
                 "home": "/demo",
+                "book": "/demo/appointments",
                 "contact": {"text": True, "push": {"key": "BA", "worker": "/static/push_worker.js"}},
                 "answers": 5,
                 "main": "en",

@@ -71,6 +71,7 @@ async def test_the_patients_pages_are_accessible(
         "answers": {"devices": {"camera": "denied", "microphone": "on", "network": "good"}},
         "photos": [PHOTO, {**PHOTO, "id": "p_2", "text": ""}],
     }
+    clinic.place |= {"closing": {"at_ms": int(time.time() * 1000), "over": True, "rule": "ask"}}
     await clinic.tell_case()
     await page.goto(f"{clinic.url}/demo/visit?lang={language}")
     await page.get_by_role("heading", name=say("You are second in line")).wait_for()
@@ -104,6 +105,7 @@ async def test_the_staffs_pages_are_accessible(
     clinic.row("v_2", "Jon Bell", 1_900, online=False, away_since_ms=1, returned=1)
     clinic.row("v_3", "Mei Lin", 700, guide_done=True, assignee=LIND, filled_in_by="Hua Lin, daughter")
     clinic.row("v_1", "Ana Ruiz", 60, language="es")
+    clinic.limits |= {"closing": {"": {"at_ms": int(time.time() * 1000), "over": True, "rule": "ask"}}}
     clinic.case |= {"answers": {"allergies": "Penicill"}, "typing": "allergies", "photos": [PHOTO]}
     page = await open_page(f"/demo/staff?lang={language}", width=width, dark=dark)
     await page.get_by_text(say("You are off call.")).wait_for()

@@ -106,6 +106,13 @@ CHOICES: Mapping[str, Choice] = {
             "Booked visits always do."
         ),
     ),
+    "asks_closing": Choice(
+        N_("At closing time, staff and patients who still wait are asked what to do"),
+        N_(
+            "Patients read that they can stay or leave, with the way to book a time. Staff are notified, and "
+            "administrators can end the visits."
+        ),
+    ),
     "answers_waiting": Choice(
         N_("Patients can answer a message of staff while they wait"),
         N_(
@@ -177,6 +184,8 @@ class PolicySection:
             errors[RETENTION] = said % kept._asdict()
         if not errors and numbers["red_ms"] <= numbers["amber_ms"]:
             errors["red_ms"] = gettext("Red must come later than amber.")
+        if form["closes_line"] and form["asks_closing"]:
+            errors["asks_closing"] = gettext("Choose one: visits end at closing time, or you are asked.")
 
         def apply(document: Organisation) -> Organisation:
             durations = {name: round(numbers[name] * row.unit_ms) for name, row in DURATIONS.items()}

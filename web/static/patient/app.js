@@ -12,6 +12,7 @@ import { ownText } from "../shared/own_texts.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
 import { announce, ask, connectionBar, toast } from "../shared/ui.js";
+import { closingNotice } from "./closing.js";
 import { ContactChoice } from "./contact.js";
 import { guideStep } from "./guide.js";
 import { Phone } from "./phone.js";
@@ -124,6 +125,8 @@ function goTo(step) {
 
 const inLine = () => placeLine(state.place, state.visit?.taking_over ?? null);
 
+const closing = () => closingNotice(state.place, { book: boot.book, leave: leaveLine });
+
 function guide() {
   const step = hashStep() ?? state.firstOpenStep;
   if (!hashStep()) history.replaceState(null, "", stepUrl(step));
@@ -132,7 +135,7 @@ function guide() {
       <span class="chip num" role="status" translate="no"
         ><span class="dot"></span>${inLine()}</span>
     </div>
-    ${messages(chat, boot.answers)}
+    ${closing()}${messages(chat, boot.answers)}
     ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
     <div class="stack moves-out">
       ${contact.view(state.info)}
@@ -329,7 +332,7 @@ const VIEWS = {
           state,
           visit,
           organisation,
-          written: messages(chat, boot.answers),
+          written: html`${closing()}${messages(chat, boot.answers)}`,
           photos,
           phone,
           contact,

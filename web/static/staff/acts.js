@@ -6,6 +6,7 @@ import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { announce, ask, toast } from "../shared/ui.js";
 import { askArea, askAssign, askDecline, askInvite, askTransfer, relationWords } from "./desk.js";
+import { closeLine } from "./on_call.js";
 import { LEVELS } from "./queue.js";
 import { storyView } from "./story.js";
 import { askTags } from "./tags.js";
@@ -76,6 +77,7 @@ export class Acts {
       move: (/** @type {Protocol.Row} */ request) => this.#move(request),
       urgency: (/** @type {Protocol.Row} */ request) => this.#urgency(request),
       decline: (/** @type {Protocol.Row} */ request) => this.#decline(request),
+      closeLine: (/** @type {Protocol.Row[]} */ rows) => this.#closeLine(rows),
       release: (/** @type {Protocol.SessionRow} */ row) => this.#release(row),
       reopen: (/** @type {{ visit: string }} */ { visit }) =>
         this.#request({ type: "visit.reopen", visit }, () => this.#claimed(visit)),
@@ -125,6 +127,18 @@ export class Acts {
           }),
         ),
       );
+  }
+
+  /** @param {Protocol.Row[]} rows those who still wait after closing time */
+  async #closeLine(rows) {
+    const sure = await ask({
+      title: t("End the visits of those who wait?"),
+      text: t("They read that the clinic has closed, and how to come back. This cannot be undone."),
+      yes: t("End their visits"),
+      no: t("Cancel"),
+      danger: true,
+    });
+    if (sure) await closeLine(this.#client, rows).catch(failed);
   }
 
   /** @param {Protocol.Row} request */

@@ -4,6 +4,7 @@ import { clock, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { quoted } from "../shared/ui.js";
+import { stillWords, waitWords } from "./closing.js";
 
 const KEPT = 200;
 
@@ -21,6 +22,8 @@ const SENTENCES = {
   off_call: () => t("On-Call was turned off: none of your pages had been open for a while."),
   queue_many: ({ count }) => t("{n} patients are waiting.", { n: count }),
   queue_long: ({ name, count }) => t("{name} has been waiting for {n} min.", { name, n: count }),
+  queue_closing: ({ count }) => `${t("Closing time is near.")} ${waitWords(count ?? 0)}`,
+  queue_closed: ({ count }) => `${t("It is past closing time.")} ${stillWords(count ?? 0)}`,
   message: ({ by }) => t("{by} wrote to you.", { by }),
 };
 

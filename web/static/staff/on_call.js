@@ -27,6 +27,21 @@ function leaving(waiting, mayClose) {
   };
 }
 
+/**
+ * End visits that wait; their patients get a message that the clinic has closed. One who was claimed meanwhile
+ * stays.
+ *
+ * @param {import("../signalling.js").SignallingClient} client
+ * @param {Protocol.Row[]} rows
+ */
+export async function closeLine(client, rows) {
+  for (const { visit } of rows)
+    await client.request({ type: "visit.close", visit }).catch((error) => {
+      if (codeOf(error) !== "wrong_status") throw error;
+    });
+  toast(t("The line is closed, and those who waited are told so."));
+}
+
 export class OnCall {
   /** True while the server is asked. */
   switching = false;
@@ -75,7 +90,7 @@ export class OnCall {
     try {
       await this.#client.request({ type: "on_call", on });
       announce(on ? t("You are on call.") : t("You are off call."));
-      if (said === "also") await this.#close(left);
+      if (said === "also") await closeLine(this.#client, left);
     } catch (error) {
       toast(`${refusalWords(error)} ${on ? t("You are still off call.") : t("You are still on call.")}`, {
         bad: true,
@@ -84,19 +99,5 @@ export class OnCall {
       this.switching = false;
       this.#redraw();
     }
-  }
-
-  /**
-   * End the visits that wait; their patients get a message that the clinic has closed. One who was claimed
-   * meanwhile stays.
-   *
-   * @param {Protocol.Row[]} rows
-   */
-  async #close(rows) {
-    for (const { visit } of rows)
-      await this.#client.request({ type: "visit.close", visit }).catch((error) => {
-        if (codeOf(error) !== "wrong_status") throw error;
-      });
-    toast(t("The line is closed, and those who waited are told so."));
   }
 }

@@ -25,6 +25,7 @@ export class Queue {
     alert_waiting: 0,
     alert_wait_ms: 0,
     level_words: {},
+    closing: {},
   };
   loaded = false;
   /** @type {Set<string>} */

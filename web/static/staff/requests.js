@@ -7,6 +7,7 @@ import { guard, html, nothing, render, repeat } from "../shared/lit.js";
 import { one } from "../shared/page.js";
 import { inEach, t } from "../shared/text.js";
 import { closeMenu } from "../shared/ui.js";
+import { closingNotices } from "./closing.js";
 import { escalationWords } from "./escalations.js";
 import { isLicensed } from "./licences.js";
 import { overLimits } from "./over_limits.js";
@@ -372,7 +373,7 @@ export function requestsTab(view) {
       view.limits,
       view.now_ms,
       ownAreas(view),
-    ).map((said) => html`<p class="notice red">${said}</p>`)}</div>
+    ).map((said) => html`<p class="notice red">${said}</p>`)}${closingNotices(view)}</div>
     ${view.loaded && !view.all.length ? empty(view) : siftFields(view)}
     <ul
       role="list"

@@ -84,6 +84,7 @@ async def test_what_is_saved_in_the_calendar_is_what_visitors_see(site: Site) ->
         ("policy", {"amber_ms": "a while"}, "number of minutes from 1 to 1440"),
         ("policy", {"red_ms": "1"}, "Red must come later than amber."),
         ("policy", {"grace_ms": "2"}, "number of seconds from 5 to 600"),
+        ("policy", {"closes_line": "on", "asks_closing": "on"}, "Choose one: visits end"),
         ("after", {"tags": "x" * 41}, "At most 40 characters on a line"),
         ("after", {"choices": "Good\nBad"}, "Write five answers"),
         ("after", {"survey": "on", "question": " "}, "Write the question."),

@@ -1,0 +1,49 @@
+/* Closing time, for a patient who waits: what becomes of the visit, and the ways out. */
+import { clock } from "../shared/format.js";
+import { html, nothing } from "../shared/lit.js";
+import { inEach, t } from "../shared/text.js";
+
+const WORDS = inEach(
+  /** @returns {Record<Protocol.ClosingPart["rule"], [before: string, after: string]>} */ () => ({
+    keep: [t("If you still wait then, your place is kept."), t("You are still in line: your place is kept.")],
+    ask: [
+      t("If you still wait then, you can stay or leave."),
+      t("You are still in line. Do you want to stay? Staff know that you wait, but may not see you today."),
+    ],
+    end: [
+      t("If nobody has seen you by then, your visit ends."),
+      t("Your visit ends in a moment, unless somebody takes it now."),
+    ],
+  }),
+);
+
+/**
+ * The notice of a closing time; nothing if none is near.
+ *
+ * @param {Protocol.PlaceState | null} place
+ * @param {{ book: string | null, leave: () => void }} ways `book`: where a time can be booked, if that is possible
+ */
+export function closingNotice(place, ways) {
+  return html`<div class="closing" role="status" translate="no">${place?.closing ? drawn(place.closing, ways) : nothing}</div>`;
+}
+
+/**
+ * @param {Protocol.ClosingPart} closing
+ * @param {{ book: string | null, leave: () => void }} ways
+ */
+function drawn({ at_ms, over, rule }, { book, leave }) {
+  const time = clock(at_ms);
+  const ways = [
+    ...(book ? [html`<a class="btn" href=${book}>${t("Book a time")}</a>`] : []),
+    ...(over && rule === "ask"
+      ? [html`<button type="button" class="btn danger" @click=${leave}>${t("Leave the line")}</button>`]
+      : []),
+  ];
+  return html`<section class="notice amber">
+    <p>
+      <b>${over ? t("The clinic closed at {time}.", { time }) : t("The clinic closes at {time}.", { time })}</b>
+      ${WORDS()[rule][Number(over)]}
+    </p>
+    ${ways.length ? html`<p class="row">${ways}</p>` : nothing}
+  </section>`;
+}
