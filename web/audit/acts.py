@@ -87,6 +87,7 @@ ACTS: dict[str, str] = {
     "webhook.changed": N_("changed a webhook"),
     "webhook.dropped": N_("deleted a webhook"),
     "facility.added": N_("added a facility"),
+    "facility.moved": N_("changed a facility’s waiting area"),
     "facility.revoked": N_("revoked a facility’s link"),
     "audit.read": N_("opened the audit log"),
     "audit.exported": N_("exported the audit log"),

@@ -183,7 +183,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
         )
     ),
     ("GET", f"{SETUP}/facilities"): SETTINGS,
-    ("POST", f"{SETUP}/facilities"): ByHandler(("facility.added", "facility.revoked")),
+    ("POST", f"{SETUP}/facilities"): ByHandler(("facility.added", "facility.moved", "facility.revoked")),
     ("GET", f"{SETUP}/facilities/{{facility}}/qr.svg"): SETTINGS,
     ("GET", f"{SETUP}/facilities/{{facility}}/poster"): SETTINGS,
     ("GET", f"{SETUP}/api"): SETTINGS,

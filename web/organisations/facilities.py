@@ -32,6 +32,13 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 'added'
 """
 
+MOVE = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1
+"""
+"""Changes a facility, but not one that was revoked meanwhile."""
+
 
 class Facility(msgspec.Struct, frozen=True, kw_only=True):
     """A facility; staff see its name in the queue's rows of the patients that it added.
@@ -54,6 +61,7 @@ class Facilities:
         self._redis: Any = redis
         self._data_key = key
         self._add: Any = redis.register_script(ADD)
+        self._move: Any = redis.register_script(MOVE)
 
     async def add(self, organisation: str, name: str, by: str, area: str = "") -> Facility:
         """Add a facility, with a waiting area of its own if `area` is not "", and return it. Raises `FacilityError`."""
@@ -80,6 +88,18 @@ class Facilities:
         if answer == b"full":
             raise FacilityError(N_("There are as many facilities as there can be; revoke one first."))
         return facility
+
+    async def move(self, organisation: str, facility_id: str, area: str) -> bool:
+        """Let a facility's patients wait in another area, "" if the device asks; return False if nothing changed.
+
+        Patients who wait already stay where they are.
+        """
+        facility = await self.get(organisation, facility_id)
+        if facility is None or facility.area == area:
+            return False
+        changed = msgspec.json.encode(msgspec.structs.replace(facility, area=area))
+        async with answering():
+            return bool(await self._move(keys=[keys.FACILITIES(organisation)], args=[facility_id, changed]))
 
     async def revoke(self, organisation: str, facility_id: str) -> bool:
         """Make the facility's link invalid; return False if there is no such facility."""

@@ -20,7 +20,7 @@ from web.audit.noting import ByHandler, Declared, NoEntry, Row, noted
 from web.audit.routes import DECLARED
 from web.identity.accounts import pseudonym
 from web.keys import AUDIT_LOG, SERVICE
-from web.organisations.settings import Booking
+from web.organisations.settings import Area, Booking
 
 CANARIES = [FORM[name].encode() for name in ("name", "birth_date", "email", "reason")] + [b"Ruiz", b"0142"]
 
@@ -117,19 +117,23 @@ async def test_keys_webhooks_and_facilities_leave_entries(site: Site) -> None:
     await press(admin, "api", "add-key", label="Front office", scopes="read")
     await press(admin, "api", "add-webhook", url="https://192.0.2.7.example.org/hook")
     await press(admin, "facilities", "add", name="County Hospital")
+    await site.change(areas=(Area(id="mind", name="Mind"),))
     made = {act.what: act.about for act in await acts(site)}
     for section, do in (
         ("api", f"revoke-key {made['key.added']}"),
         ("api", f"off {made['webhook.added']}"),
         ("api", f"drop-webhook {made['webhook.added']}"),
+        ("facilities", f"move {made['facility.added']}"),
         ("facilities", f"revoke {made['facility.added']}"),
     ):
-        await press(admin, section, do)
+        await press(admin, section, do, area="mind")
+    await press(admin, "facilities", f"move {made['facility.added']}", area="mind")  # it is revoked
     await press(admin, "api", "revoke-key 000000000000")  # this key does not exist, so nothing was done
     assert [(act.what, act.about) for act in (await acts(site))[4:]] == [
         ("key.revoked", made["key.added"]),
         ("webhook.changed", made["webhook.added"]),
         ("webhook.dropped", made["webhook.added"]),
+        ("facility.moved", made["facility.added"]),
         ("facility.revoked", made["facility.added"]),
     ]
 

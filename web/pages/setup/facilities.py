@@ -1,4 +1,4 @@
-"""The set-up's page of facilities: makes and revokes their links, and shows each as text, QR code and poster.
+"""The set-up's page of facilities: makes, moves and revokes them, and shows each link as text, QR code and poster.
 
 The patients' own link has a QR code and a poster too.
 """
@@ -29,16 +29,22 @@ async def desk(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """Answer POST …/setup/facilities: add a facility, or revoke one (`do`: "add", or "revoke" and its id)."""
+    """Answer POST …/setup/facilities: as `do` says, "add" a facility, or "move" or "revoke" the one of the id after it.
+
+    "move" changes the waiting area of its patients.
+    """
     organisation, account = await admin(request)
     posted = await posted_to(request)
     do, _space, which = posted.get("do", "").partition(" ")
+    area = posted.get("area", "") if posted.get("area", "") in organisation.area_names else ""
     if do == "revoke":
         if await request.app[FACILITIES].revoke(organisation.id, which[:64]):
             await noted(request, "facility.revoked", which[:64])
+    elif do == "move":
+        if await request.app[FACILITIES].move(organisation.id, which[:64], area):
+            await noted(request, "facility.moved", which[:64])
     elif do == "add":
-        name, area = posted.get("name", "")[:200], posted.get("area", "")
-        area = area if area in organisation.area_names else ""
+        name = posted.get("name", "")[:200]
         try:
             added = await request.app[FACILITIES].add(organisation.id, name, account.name, area)
         except FacilityError as problem:
@@ -122,7 +128,6 @@ async def _draw(
     rows = [
         {
             "facility": facility,
-            "area": organisation.area_names.get(facility.area, ""),
             "url": _url(request, organisation, facility),
             "path": path_of(organisation, f"{NAME}/{facility.id}"),
         }

@@ -147,7 +147,7 @@ async def test_f39_a_kiosk_asks_for_the_area_or_has_the_facilitys_own(site: Site
     fields = {"do": "add", "name": "Ward 4", "area": "mind"}
     assert (await admin.person.post(f"{admin.home}/facilities", fields)).status == 303
     shown = await (await admin.person.get(f"{admin.home}/facilities")).text()
-    assert "Its patients wait for Mind." in shown
+    assert '<option value="mind" dir="auto" selected>Mind</option>' in shown
     [own] = [one for one in await site.app[FACILITIES].of("demo") if one.name == "Ward 4"]
     ward = "/demo/facility/" + site.app[FACILITIES].token("demo", own)
     assert 'name="area"' not in await (await desk.get(ward)).text()
@@ -155,6 +155,12 @@ async def test_f39_a_kiosk_asks_for_the_area_or_has_the_facilitys_own(site: Site
     patients = (await office.call("GET", "/queue"))[1]["patients"]
     found = {row["name"]: row["area"] and row["area"]["id"] for row in patients}
     assert found == {"Ana Ruiz": "skin", "Ben Ode": None, "Dee Fox": "mind"}
+    for area, expected in (("skin", "skin"), ("", None)):
+        moved = await admin.person.post(f"{admin.home}/facilities", {"do": f"move {own.id}", "area": area})
+        assert moved.status == 303
+        assert await place(desk, ward, name=f"Of {area or 'none'}") == 303
+        row = (await office.call("GET", "/queue"))[1]["patients"][-1]
+        assert row["area"] == (expected and {"id": "skin", "name": "Skin"})
 
 
 async def test_f39_a_program_opens_a_visit_in_an_area_and_sees_where_each_waits(site: Site) -> None:
