@@ -11,24 +11,29 @@ from web.audit.noting import noted
 from web.channels.devices import device_name
 from web.channels.messages import Message
 from web.channels.push import WORKER
-from web.errors import DeliveryError, PermanentJobError, PutOffError
+from web.errors import BlockedError, BusyError, DeliveryError, PermanentJobError, PutOffError
 from web.identity.accounts import Account
 from web.identity.visitors import require
-from web.keys import PUSH, SERVICE
+from web.keys import PUSH, SERVICE, THROTTLE
 from web.languages.i18n import N_, current, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
 from web.pages.setup.frame import when
 from web.requests.fields import read_form
+from web.requests.security import Rule
 
 PATH = "/{organisation}/staff/preferences/devices"
+ENOUGH = N_("These were enough messages for now. Try it again in an hour.")
 TRIED = {
     "sent": N_("It is on its way, and should appear within seconds."),
     "failed": N_("It could not be sent. Try again in a minute."),
+    "late": ENOUGH,
     "gone": N_("No device takes notifications any more. Turn them on again on each device."),
 }
 """What came of a notification for trial."""
 TRIAL_KEPT_S = 60
+TRIALS = Rule("push_trial", limit=5, window_ms=3600_000, first_delay_ms=0)
+"""How many notifications for trial a person may send within an hour: push services block those who send many."""
 
 
 async def change(request: web.Request) -> web.Response:
@@ -64,6 +69,14 @@ async def _add(
 
 async def _tried(request: web.Request, organisation: Organisation, account: Account) -> str:
     """Return the word of TRIED for what came of a notification to the person's devices."""
+    try:
+        async with request.app[THROTTLE].attempt(TRIALS, organisation.id, account.id):
+            return await _sent(request, organisation, account)
+    except (BlockedError, BusyError):
+        return "late"
+
+
+async def _sent(request: web.Request, organisation: Organisation, account: Account) -> str:
     sentence = gettext("This is a test message. Notifications reach you here.")
     message = Message(sentence, f"/{organisation.id}/staff", language=current(), person=account.id)
     now_ms = request.app[SERVICE].clock_ms()

@@ -35,7 +35,6 @@ TEXT = PATH + "/text"
 NOT_YOURS = N_("This is not your password now. Write it once more.")
 THE_SAME = N_("The new password is the one that you have. Choose another.")
 BUSY = N_("The server is busy right now. Try again in a few seconds.")
-ENOUGH = N_("These were enough messages for now. Try it again in an hour.")
 TRIALS = Rule("text_trial", limit=5, window_ms=3600_000, first_delay_ms=0)
 """How many test messages a person may send within an hour: each one costs."""
 log = structlog.get_logger("web.preferences")
@@ -88,7 +87,9 @@ async def try_text(request: web.Request) -> web.Response:
         async with request.app[THROTTLE].attempt(TRIALS, organisation.id, account.id):
             word = await request.app[TEXTS].try_out(organisation, service, account.phone)
     except (BlockedError, BusyError):
-        return await _page(request, organisation, account, tried=("late", gettext(ENOUGH)), status=429)
+        return await _page(
+            request, organisation, account, tried=("late", gettext(devices.ENOUGH)), status=429
+        )
     return await _page(request, organisation, account, tried=(word, gettext(texts.WORDS[word])))
 
 

@@ -42,6 +42,11 @@ async def test_f41_staff_add_try_and_remove_their_own_devices_and_nobody_elses(s
             assert said in await (await osei.get(f"{SETTINGS}?tried={word}")).text()
         assert await site.app[PUSH].staff.of("demo", "u_osei") == [], "its service has lost it"
         await osei.post(DEVICES, added)
+        asked = there.asked
+        tried = [(await osei.post(DEVICES, {"do": "try"})).headers["Location"] for _ in range(3)]
+        assert [place.partition("tried=")[2] for place in tried] == ["sent#devices"] * 2 + ["late#devices"]
+        assert there.asked == asked + 2, "five within an hour"
+        assert "These were enough messages" in await (await osei.get(f"{SETTINGS}?tried=late")).text()
         assert (await osei.post(DEVICES, {"remove": device.id})).status == 303
     assert [act for _, act, _ in await entries_of(site) if act.startswith("device.")] == [
         "device.added",
