@@ -33,13 +33,14 @@ DURATIONS: Mapping[str, Duration] = {
     "alert_waiting": Duration(
         N_("Alert when more wait than"),
         N_(
-            "Everybody on call and all administrators are notified, once until the queue is shorter. 0: never."
+            "Everybody on call and all administrators are notified once, and again only after the queue was shorter. "
+            "0: never."
         ),
         PATIENT,
     ),
     "alert_wait_ms": Duration(
         N_("Alert when somebody waits longer than"),
-        N_("The same people, once until nobody waits so long. 0: never."),
+        N_("The same people are notified once, and again only after nobody had waited this long. 0: never."),
         MINUTE,
     ),
     "front_desk_ms": Duration(
