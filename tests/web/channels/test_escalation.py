@@ -1,6 +1,7 @@
 """Messages to staff who have no page open about requests that nobody claims, from the rota to a phone."""
 
 import asyncio
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from signalling.store import keys
 from signalling.visit.commands import Claim, Command, Escalate
 from signalling.visit.record import Actor, Role, Visit
 from tests.signalling.waits import until
+from tests.web.channels.push_service import LOOPBACK as LOCAL
+from tests.web.channels.push_service import push_service
 from tests.web.channels.test_texts import LOOPBACK, phones
 from tests.web.conftest import OpenSite
 from tests.web.pages.setup.desk import desk
@@ -124,9 +127,9 @@ async def test_f41_a_provider_without_a_page_gets_a_text_message_then_the_next_a
         await sent(1, site)
         await until(lambda: unreached(site, "u_lind"), 60)
         (visit,) = await waiting(site)
-        page = await (await admin.person.get(PAGE)).text()
-        assert "Not delivered" in page
-        assert "<bdi>Dr Jonas Lind</bdi></li>" in page
+        for address in (PAGE, "/demo/staff/setup/texts"):
+            listed = (await (await admin.person.get(address)).text()).partition("Not delivered")[2]
+            assert re.findall("<bdi>(.*?)</bdi>", listed.partition("</ul>")[0]) == ["Dr Jonas Lind"], address
         history = await site.app[SERVICE].store.history("demo", visit.id)
         assert [(event.kind, event.note) for event in history if event.note] == [
             ("escalated", "Dr Maya Osei"),
@@ -200,6 +203,26 @@ async def test_f41_a_device_is_a_channel_and_so_are_text_messages_while_the_clin
     assert await channels() == [("text", "push"), ("push",)]
     await site.app[PUSH].staff.drop("demo", "u_lind", device.id)
     assert await channels() == [("text", "push"), ()]
+
+
+async def test_f41_the_rota_wakes_a_device_whose_page_is_closed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
+    site.app[PUSH].allowed = LOCAL
+    osei = site.person()
+    await osei.sign_in(OSEI)
+    async with push_service() as there:
+        added = {"do": "add", **there.subscription()}
+        assert (await osei.post(f"{MINE}/devices", added)).status == 204
+        await site.change(rota=of("u_osei"))
+        await site.person().ask_for_a_visit()
+        await sent(1, site)
+        await until(lambda: there.read, 60)
+    [note] = there.read
+    assert (note["path"], note["lang"]) == ("/demo/staff", "en")
+    assert "1 patient waits" in note["body"]
+    assert not [value for value in FORM.values() if len(value) > 2 and value in str(note)]
 
 
 async def test_f41_a_message_counts_the_requests_that_its_reader_may_see_in_their_language(
