@@ -335,6 +335,10 @@ class BellPart(Part, frozen=True, kw_only=True):
         int | None,
         Meta(description="of `queue_long` the minutes of the wait, otherwise the patients who wait"),
     ] = None
+    area: Annotated[
+        str | None,
+        Meta(description="the name of the waiting area in which the patients wait, if there is one"),
+    ] = None
 
 
 class ChatMessagePart(Part, frozen=True, kw_only=True):

@@ -65,6 +65,7 @@ def _part(notice: Notice) -> shapes.BellPart:
         by=notice.by,
         note=notice.note,
         count=notice.count,
+        area=notice.area,
     )
 
 

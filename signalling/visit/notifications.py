@@ -87,5 +87,6 @@ def notices(
         name=after.patient.name,
         by=event.by.name if event.by is not None else None,
         note=event.note,
+        area=after.area.name if after.area is not None else None,
     )
     return [(person, notice) for person in sorted(people)]

@@ -145,9 +145,11 @@ def _concerns(person: Staff, area: str) -> bool:
 
 
 def _notice(kind: str, line: Line, now_ms: int, notice_id: str) -> Notice:
+    area = line.first.area.name if line.first is not None and line.first.area is not None else None
     first = line.first if kind in WITH_A_VISIT else None
     if first is None:
-        return Notice(id=notice_id, kind=kind, at_ms=now_ms, count=line.waiting)
+        of_one_area = area if kind in OF_CLOSING else None
+        return Notice(id=notice_id, kind=kind, at_ms=now_ms, count=line.waiting, area=of_one_area)
     return Notice(
         id=notice_id,
         kind=kind,
@@ -155,4 +157,5 @@ def _notice(kind: str, line: Line, now_ms: int, notice_id: str) -> Notice:
         visit=first.id,
         name=first.patient.name,
         count=(now_ms - first.arrived_ms) // MINUTE_MS,
+        area=area,
     )

@@ -262,7 +262,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A notification in a person's bell. `name`: the patient's; `by`: the name of the person who caused it.
 
-    `count`: how many patients wait, or for how many minutes, if it is about the queue.
+    `count`: how many wait, or for how many minutes. `area`: the name of the patients' waiting area, if there is one.
     """
 
     id: str
@@ -273,6 +273,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     by: str | None = None
     note: str | None = None
     count: int | None = None
+    area: str | None = None
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):

@@ -126,6 +126,7 @@ declare namespace Protocol {
     by: string | null;
     note: string | null;
     count: number | null;
+    area: string | null;
   }
 
   interface ChatMessagePart {

@@ -9,6 +9,7 @@ from signalling.visit.commands import Enter, Invite, Leave
 from signalling.visit.notifications import TOLD, notices
 from signalling.visit.record import Person, Role, Staff, Visit
 from signalling.visit.relations import Event
+from signalling.visit.waiting_area import Area
 from tests.signalling.visits import CLAIMANT, PATIENT, SYSTEM, T0, assigned, claimed, does, queued
 
 STAFF = {i: Staff(id=i, name=i.title(), role=Role.ADMIN if i in ("zoe", "max") else Role.PROVIDER) for i in
@@ -88,6 +89,13 @@ def test_the_claimant_is_notified_of_a_patient_who_was_away_for_half_a_minute(
     assert notices(gone, gone, event, STAFF, "n_1") == [], "somebody else entered"
     unclaimed = replace(back, claimant=None)
     assert notices(gone, unclaimed, event, STAFF, "n_1") == []
+
+
+def test_f39_a_notice_names_the_waiting_area_of_the_patient_if_there_is_one() -> None:
+    event = Event("declined", T0, ZOE)
+    of_skin = replace(queued(), area=Area("skin", "Skin"))
+    named = [notices(visit, visit, event, STAFF, "n_1")[0][1].area for visit in (of_skin, queued())]
+    assert named == ["Skin", None]
 
 
 def test_a_guest_who_enters_causes_no_notification() -> None:

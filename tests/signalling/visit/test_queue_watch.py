@@ -133,14 +133,14 @@ def test_f39_an_alert_of_an_area_is_for_its_staff_and_that_of_all_for_all_others
     after = Watch(alerts=("queue_many", "queue_many/dental", "queue_long/dental"))
     visits, staff = lines(dental=3, skin=1), {one.id: one for one in people}
     found = [
-        (person, notice.kind, notice.count)
+        (person, notice.kind, notice.count, notice.area)
         for person, notice in notices(Watch(), after, visits, staff, T0 + 5 * MINUTE_MS, "n_1")
     ]
     assert found == [
-        ("cy", "queue_many", 4),
-        ("zoe", "queue_many", 4),
-        ("ann", "queue_many", 3),
-        ("ann", "queue_long", 5),
+        ("cy", "queue_many", 4, None),
+        ("zoe", "queue_many", 4, None),
+        ("ann", "queue_many", 3, None),
+        ("ann", "queue_long", 5, "dental"),
     ]
 
 
@@ -187,8 +187,8 @@ def test_f18_each_area_has_its_closing_time_and_staff_who_may_claim_there_are_no
         Staff(id="zoe", name="Zoe", role=Role.ADMIN, on_call=False),
     ]
     found = notices(Watch(), after, visits, {one.id: one for one in people}, T0, "n_1")
-    assert [(person, notice.count) for person, notice in found] == [
-        *(("ann", 1), ("bob", 1), ("cy", 1), ("zoe", 1)),
-        *(("ann", 2), ("cy", 2), ("zoe", 2)),
+    assert [(person, notice.count, notice.area) for person, notice in found] == [
+        *((name, 1, None) for name in ("ann", "bob", "cy", "zoe")),
+        *((name, 2, "dental") for name in ("ann", "cy", "zoe")),
     ]
     assert notices(after, after, visits, {}, T0, "n_2") == []

@@ -33,7 +33,8 @@ const SENTENCES = {
  * @param {Protocol.BellPart} item
  */
 export function inWords(item) {
-  return (SENTENCES[item.kind] ?? SENTENCES.message)(item);
+  const words = (SENTENCES[item.kind] ?? SENTENCES.message)(item);
+  return item.area ? `${words} ${t("Waiting area: {area}.", { area: item.area })}` : words;
 }
 
 /**

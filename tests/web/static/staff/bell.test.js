@@ -53,5 +53,10 @@ test("every kind has its sentence, and an unknown one is no error", () => {
   assert.equal(inWords(queue("queue_long", 31)), "Ana has been waiting for 31 min.");
   assert.equal(inWords(queue("queue_closing", 2)), "Closing time is near. 2 patients wait.");
   assert.equal(inWords(queue("queue_closed", 1)), "It is past closing time. 1 patient still waits.");
+  assert.equal(
+    inWords({ ...item("n_1", 1), area: "Skin" }),
+    "Ben assigned Ana to you. Waiting area: Skin.",
+    "f39",
+  );
   assert.equal(inWords(item("n_1", 1, "weather")), "Ben wrote to you.");
 });
