@@ -124,6 +124,7 @@ interface StaffBoot extends Boot {
 }
 
 interface ListBoot extends StaffBoot {
+  on_call: boolean;
   guests: boolean;
   /** Whether patients may answer a message while they wait. */
   answers: boolean;

@@ -188,6 +188,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                     {"key": "sessions", "path": "/demo/staff"},
                     {"key": "preferences", "path": "/demo/staff/preferences"},
                 ],
+                "on_call": False,
                 "reopen_ms": 1_800_000,
                 "answers": True,
                 "tags": ["Follow-up", "Billing"],

@@ -106,8 +106,10 @@ async def shell(request: web.Request) -> web.Response:
             gettext("It may have been erased, or the link is cut off."),
             links,
         )
+    known = (await request.app[SERVICE].mirrors.get(organisation.id)).staff.get(account.id)
     boot = {
         **boot_of(request, organisation, account, "sessions"),
+        "on_call": known is not None and known.on_call,
         "guests": True,
         "answers": organisation.policy.answers_waiting,
         "tags": organisation.policy.tags,

@@ -34,7 +34,7 @@ const { boot, client, connection, language, redraw, root } = page;
 const { me, organisation } = boot;
 nameRegions(boot.regions);
 const alerts = new Alerts(organisation, () => go(boot.home), { wanted: boot.notify });
-const news = new News({ client, me, alerts, follow: followNotice, queued, redraw });
+const news = new News({ client, me, alerts, follow: followNotice, queued, onCall: boot.on_call, redraw });
 const { queue, drawer } = news;
 const onCall = new OnCall({ client, news, alerts, redraw, turnedOn: () => go(boot.home) });
 const sessions = new Sessions();
@@ -179,7 +179,7 @@ function tagsOf(visit, name, tags, done = () => {}) {
  */
 function followNotice({ visit: id }) {
   if (id === null) return undefined;
-  if (!queue.rows.some(({ visit }) => visit === id)) return acts.story(id);
+  if (!mayClaim() || !queue.rows.some(({ visit }) => visit === id)) return acts.story(id);
   go(boot.home);
   queueMicrotask(() => {
     const row = root.querySelector(`[data-visit="${CSS.escape(id)}"]`);
@@ -253,7 +253,7 @@ function queued({ gone }) {
     followNotice({ visit: decodeURIComponent(asked) });
   }
   keepCases();
-  if (gone?.why === "claimed" && gone.by && gone.by.id !== me.id)
+  if (gone?.name && gone.why === "claimed" && gone.by && gone.by.id !== me.id)
     announce(t("{by} has claimed {name}.", { by: gone.by.name, name: gone.name }));
 }
 

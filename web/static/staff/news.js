@@ -20,6 +20,9 @@ export class News {
   #follow;
   #queued;
   #redraw;
+  #listed;
+  #counted;
+  #end = () => {};
 
   /**
    * @param {{
@@ -28,20 +31,34 @@ export class News {
    *   alerts: import("./alerts.js").Alerts,
    *   follow: (item: Protocol.BellPart, marked?: Promise<unknown>) => void,
    *   queued?: (news: QueueNews) => void,
-   *   counted?: boolean,
+   *   onCall?: boolean,
    *   redraw: () => void,
    * }} options `follow` goes to where a notification leads; `marked` ends when the server knows that it was
-   *   read; `counted`: the page shows how many wait, and no row
+   *   read; `onCall`, of a page with the list: whether this person was on call when it was made
    */
-  constructor({ client, me, alerts, follow, queued = () => {}, counted = false, redraw }) {
+  constructor({ client, me, alerts, follow, queued = () => {}, onCall, redraw }) {
     this.#client = client;
     this.#me = me;
     this.#alerts = alerts;
     this.#follow = follow;
     this.#queued = queued;
     this.#redraw = redraw;
-    client.subscribe("queue", (message) => this.#takeQueue(message), undefined, { counted });
+    this.#listed = onCall !== undefined;
+    this.#counted = !this.#showsRows(onCall ?? false);
+    this.#subscribe();
     client.subscribe("bell", (message) => this.#takeBell(message));
+  }
+
+  /** The list has rows for those who may claim; other pages show how many wait. */
+  #showsRows(onCall = this.onCall) {
+    return this.#listed && (onCall || this.#me.role === "admin");
+  }
+
+  /** Subscribe to the queue; what the page does not show does not reach the browser. */
+  #subscribe() {
+    this.#end();
+    const take = (/** @type {Protocol.Topics["queue"]} */ message) => this.#takeQueue(message);
+    this.#end = this.#client.subscribe("queue", take, undefined, { counted: this.#counted });
   }
 
   get onCall() {
@@ -95,6 +112,12 @@ export class News {
   #takeQueue(message) {
     const news = this.queue.take(message);
     const { fresh } = news;
+    if (this.#counted === this.#showsRows()) {
+      // This person went on or off call.
+      this.#counted = !this.#counted;
+      this.queue.rows = [];
+      this.#subscribe();
+    }
     if (fresh.length && this.onCall) {
       this.#alerts.ring(this.queue.rows.length);
       announce(

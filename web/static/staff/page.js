@@ -29,7 +29,6 @@ const news = new News({
     await marked; // the next line leaves this page
     location.assign(`${home}#of=${visit}`);
   },
-  counted: true,
   redraw,
 });
 const onCall = new OnCall({ client, news, alerts, redraw });

@@ -18,6 +18,11 @@ async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff"
     return page
 
 
+def counted(clinic: Clinic) -> list[bool]:
+    """Return, for each subscription to the queue, whether it was for the number of rows alone."""
+    return [message["counted"] for message in clinic.got("subscribe") if message["topic"] == "queue"]
+
+
 async def admins_page(
     clinic: Clinic, open_page: OpenPage, *, areas: dict[str, str] | None = None, **how: object
 ) -> Page:
@@ -38,6 +43,7 @@ async def test_f00_the_tab_on_demand_requests_is_there_while_the_provider_is_on_
     await expect(tab).to_have_count(0)
     await expect(page.get_by_role("link", name="Mine")).to_have_attribute("aria-current", "page")
     assert await page.title() == "Sessions List · Riverside Clinic"
+    assert counted(clinic) == [True], "nothing about patients comes to a page that shows none"
     switch = page.get_by_role("switch", name="On-Call")
     await switch.press("Space")
     await expect(switch).to_be_checked()
@@ -49,6 +55,7 @@ async def test_f00_the_tab_on_demand_requests_is_there_while_the_provider_is_on_
     await expect(switch).not_to_be_checked()
     await expect(tab).to_have_count(0)
     assert [message["on"] for message in clinic.got("on_call")] == [True, False]
+    await clinic.until(lambda: counted(clinic) == [True, False, True])
 
 
 async def test_the_patient_who_waited_longest_is_first_with_all_details(
