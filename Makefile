@@ -56,21 +56,15 @@ $(VENV)/bin/python:
 	fi; \
 	echo "Setting up $(VENV) ..."; $$found -m venv $(VENV)
 
-INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check
-# What builds packages first: http-ece has no wheel, and is built with the locked setuptools.
-LOCKED = $(INSTALL) --require-hashes -r requirements/build.txt && $(INSTALL) --require-hashes --no-build-isolation
-
 # Locked packages with their hashes first, then Greenroom itself from this folder, which asks no registry for anything.
+INSTALL = $(BIN)/python requirements/install.py
+
 $(VENV)/.run: requirements/build.txt requirements/run.txt pyproject.toml | $(VENV)/bin/python
-	@echo "Installing what Greenroom needs ..."
-	@$(LOCKED) -r requirements/run.txt
-	@$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	@$(INSTALL) requirements/run.txt --editable .
 	@touch $@
 
 $(VENV)/.test: requirements/build.txt requirements/dev.txt pyproject.toml | $(VENV)/bin/python
-	@echo "Installing what Greenroom and its tests need ..."
-	@$(LOCKED) -r requirements/dev.txt
-	@$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	@$(INSTALL) requirements/dev.txt --editable .
 	@touch $@ $(VENV)/.run
 
 # New locks for every supported Python and platform. LOCK=--upgrade takes newer versions too.
