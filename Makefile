@@ -20,6 +20,7 @@ test: $(VENV)/.test check
 	@.ci/gstreamer
 	@.ci/firefox
 	@.ci/node
+	@.ci/systemd
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 # One test at a time: the figures are times.

@@ -47,6 +47,7 @@ from web.server.passed_streams import PassedStreams
 from web.server.redis_client import connect_now
 from web.server.runner import BACKLOG, Runner, works
 from web.server.socket_shares import Shares
+from web.server.systemd import Notify, passed_listener
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 FROZEN_S = 30
@@ -95,9 +96,11 @@ def serve(
     """
     output.guard()
     logs.setup(settings.log)
-    listener = bind(settings.server.host, settings.server.port)
+    notify, listener = Notify(os.environ), passed_listener(os.environ)
+    host = settings.server.host if listener is None else listener.getsockname()[0]
+    listener = listener or bind(host, settings.server.port)
     scraped = bind(settings.metrics.host, settings.metrics.port, "metrics") if settings.metrics.port else None
-    settings = replace(settings, server=replace(settings.server, port=listener.getsockname()[1]))
+    settings = replace(settings, server=replace(settings.server, host=host, port=listener.getsockname()[1]))
     folder = LockedFolder(Path(settings.data.folder))
     if self_signed:
         certificate, key = tls.self_signed(folder.path, datetime.now(UTC))
@@ -122,7 +125,7 @@ def serve(
         log.info(
             "server.listening", url=settings.origin, host=settings.server.host, port=settings.server.port
         )
-        Master(Processes(settings, create_app, listener, folder, welcome, scraped), store).run()
+        Master(Processes(settings, create_app, listener, folder, notify, welcome, scraped), store).run()
     except SystemExit as end:
         # In the master, replace gunicorn's exit code for an app that refuses its settings by ours. Workers, which are
         # forked inside `run`, also come here, and keep their code.
@@ -187,6 +190,7 @@ class Processes(BaseApplication):
         create_app: AppFactory,
         listener: socket.socket,
         folder: LockedFolder,
+        notify: Notify,
         welcome: Callable[[Settings], str],
         scraped: socket.socket | None = None,
     ) -> None:
@@ -194,6 +198,7 @@ class Processes(BaseApplication):
         self.create_app = create_app
         self.welcome = welcome
         self.worker = Worker(0, "", 0)
+        self.notify = notify
         self._descriptor = listener.detach()
         self._listeners: list[socket.socket] = []
         self._folder = folder
@@ -312,6 +317,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     def notify(self) -> None:
         """Show the master that the event loop runs; at the first call, also print the welcome."""
         super().notify()
+        self.app.notify.answers()
         output.retry()
         if self.age == 1 and self._greeting is None:
             self._greeting = self.loop.run_in_executor(None, self._greet)
@@ -345,10 +351,10 @@ def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 
 class Master(Arbiter):
-    """gunicorn's master, which also keeps the store running."""
+    """gunicorn's master, which also keeps the store running, and sends the server's state to systemd."""
 
     def __init__(self, app: Processes, store: EmbeddedStore | None) -> None:
-        self._store = store
+        self._store, self._notify = store, app.notify
         super().__init__(app)
 
     def manage_workers(self) -> None:
@@ -356,7 +362,19 @@ class Master(Arbiter):
         if self._store is not None:
             self._store.keep_running(time.monotonic())
         super().manage_workers()
+        self._notify.look()
         output.retry()
+
+    def reload(self) -> None:
+        """Replace the workers; return when the old ones have ended."""
+        self._notify.reloading()
+        super().reload()
+        self._notify.reloaded()
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the workers."""
+        self._notify.stopping()
+        super().stop(graceful)
 
     def spawn_worker(self) -> int:
         """Fork a worker with stop signals blocked until it can handle them; gunicorn would lose an early signal."""

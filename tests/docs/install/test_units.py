@@ -1,0 +1,66 @@
+"""Tests the units of systemd: they are valid, they deny what a server does not need, and their settings can be used.
+
+Needs `systemd-analyze`, which reads files and needs no running systemd.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.docs.marked import DOCS
+from tests.prepared import GREENROOM
+from web.config import Settings, load
+
+UNITS = DOCS / "install/systemd"
+MOST_EXPOSED = 20
+"""Tenths of systemd's measure, in which 0 is a service that may do nothing and 100 one that may do everything."""
+
+
+def analyzed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `systemd-analyze` on copies of the units whose program is that of the tests."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here: install systemd")
+    for unit in UNITS.glob("greenroom.*"):
+        text = unit.read_text("utf-8").replace("/opt/greenroom/bin/greenroom", GREENROOM)
+        (folder / unit.name).write_text(text, "utf-8")
+    return subprocess.run(
+        ["systemd-analyze", *words], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_the_units_are_valid(tmp_path: Path) -> None:
+    # Other units of this machine may have faults of their own.
+    verify = ("verify", "--man=no", "--recursive-errors=no")
+    found = analyzed(tmp_path, *verify, "./greenroom.socket", "./greenroom.service")
+    ours = [line for line in found.stderr.splitlines() if "greenroom" in line]
+    assert (found.returncode, ours) == (0, [])
+
+
+def test_the_service_is_denied_what_it_does_not_need(tmp_path: Path) -> None:
+    security = ("security", "--no-pager", "--offline=true", f"--threshold={MOST_EXPOSED}")
+    found = analyzed(tmp_path, *security, "./greenroom.service")
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def service() -> dict[str, str]:
+    """Return the last value of each key of the service."""
+    units = configparser.RawConfigParser(strict=False)
+    units.optionxform = str  # type: ignore[assignment, method-assign]
+    units.read(UNITS / "greenroom.service")
+    return dict(units["Service"])
+
+
+def test_the_service_stops_as_the_server_does_and_keeps_its_folder() -> None:
+    found, settings = service(), load(UNITS / "config.toml", {}, {})
+    assert found["KillMode"] == "mixed", "the store must end after the workers"
+    assert int(found["TimeoutStopSec"]) > 2 * Settings().server.drain_s
+    assert settings.data.folder == f"/var/lib/{found['StateDirectory']}"
+    assert re.search(r"--config /etc/greenroom/config\.toml$", found["ExecStart"])
+    assert settings.tls.certificate
+    assert settings.direct_port == 443
