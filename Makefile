@@ -21,6 +21,7 @@ test: $(VENV)/.test check
 	@.ci/firefox
 	@.ci/node
 	@.ci/systemd
+	@.ci/proxies
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 # One test at a time: the figures are times.
