@@ -98,6 +98,7 @@ BESIDES |= {
     "web/reports/words": "web/reports/test_reports",
     f"{PEERS}report/words": f"{PEERS}report/test_writing",
     # Parts that one test covers together: over HTTP, or from the command line
+    "web/commands/backups": "web/backups/test_backups",
     "web/commands/options": "web/commands/test_main",
     "web/identity/invitations": f"{PAGES}setup/test_people web/identity/test_throttle",
     "web/identity/second_factor": f"{PAGES}staff/test_two_factor",
@@ -165,6 +166,7 @@ ROOMS: dict[str, str] = {
     "web/api": "web/api/test_visits web/api/test_openapi web/programs/test_webhooks web/test_routes",
     "web/audit": "web/audit/test_noting web/commands/test_audit",
     "web/doctor": "web/doctor/test_checks",
+    "web/backups": "web/backups/test_backups",
     "web/config": "web/config/test_config web/config/test_environment web/config/test_secrets",
     "web/peers/conformance": f"{CONFORMANCE}test_server {CONFORMANCE}test_endpoint",
     "web/peers/distributed": f"{PEERS}distributed/test_joining {PEERS}distributed/test_coordinator",

@@ -146,10 +146,13 @@ class EventStream:
         ]
 
     async def identity(self) -> str:
-        """Return the identity of the store: it changes with a restart, a failover or a restored copy."""
+        """Return the identity of the store's process: it changes with a restart, a failover or a restored copy.
+
+        The id of its replication is no part of it: a backup, which is a replica for a moment, changes that.
+        """
         async with answering():
-            about = await self._redis.info("server", "replication")
-        return f"{about.get('run_id', '')} {about.get('master_replid', '')}"
+            about = await self._redis.info("server")
+        return str(about.get("run_id", ""))
 
     async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
         """Begin a new epoch, because the store may have lost events; return False if another worker has begun one.

@@ -89,6 +89,7 @@ ACTS: dict[str, str] = {
     "facility.added": N_("added a facility"),
     "facility.moved": N_("changed a facility’s waiting area"),
     "facility.revoked": N_("revoked a facility’s link"),
+    "backup.taken": N_("made a backup"),
     "audit.read": N_("opened the audit log"),
     "audit.exported": N_("exported the audit log"),
     BROKEN: N_("the log was found broken here"),

@@ -12,6 +12,7 @@ import typer
 from msgspec.structs import replace
 
 from web.commands.audit import audit_app
+from web.commands.backups import backup, restore
 from web.commands.first_setup import init
 from web.commands.keys import key_app
 from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
@@ -32,6 +33,8 @@ app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")
 app.add_typer(audit_app, name="audit")
 app.command("init")(init)
+app.command("backup")(backup)
+app.command("restore")(restore)
 
 
 @app.command()

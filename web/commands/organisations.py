@@ -7,7 +7,8 @@ each change like one made in the browser. An error is printed as one sentence.
 import asyncio
 import secrets
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -142,13 +143,21 @@ def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Aw
 
 def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> None:
     """Like `carry_out`, on the store in `redis.url` of these settings."""
+    with sentences(settings):
+        lines = asyncio.run(_run(settings, work))
+    typer.echo("\n".join(lines))
+
+
+@contextmanager
+def sentences(settings: Settings) -> Iterator[None]:
+    """Print an error that the inner code raises as a sentence, and exit 1; raise ConfigError if it is the store's."""
     from redis.exceptions import RedisError
 
     from signalling.errors import UnavailableError
     from web.errors import AccountError, OrganisationError
 
     try:
-        lines = asyncio.run(_run(settings, work))
+        yield
     except (CommandError, AccountError, OrganisationError) as problem:
         print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(1) from None
@@ -156,7 +165,18 @@ def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str
         own = not settings.redis.url.startswith("unix://")
         where = "at redis.url" if own else f"on {settings.data.folder}"
         raise ConfigError(f"the store {where} does not answer: is Greenroom running?") from None
-    typer.echo("\n".join(lines))
+
+
+async def noted_everywhere(settings: Settings, what: str) -> None:
+    """Add an audit entry of the operator to each organisation. Raises CommandError and ConfigError."""
+
+    async def work(office: Office) -> list[str]:
+        await office.audit_log()
+        for slug in await office.organisations.list():
+            await office.note(slug, what)
+        return []
+
+    await _run(settings, work)
 
 
 async def _run(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> list[str]:

@@ -10,6 +10,7 @@ import hmac
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -18,6 +19,8 @@ from web.errors import ConfigError
 
 FILE = "secret.key"
 BYTES = 32
+RESTORING = b"restoring "
+"""Begins the value of `keys.DATA_KEY` while a backup is being restored into a store; the backup's id follows."""
 
 
 def make_data_key(folder: Path) -> None:
@@ -29,9 +32,14 @@ def make_data_key(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            _create(path)
+            _create(path, secrets.token_bytes(BYTES))
     except OSError as error:
         raise ConfigError(f"data.folder: {path} cannot be read or written ({error.strerror})") from None
+
+
+def keep(folder: Path, key: bytes) -> None:
+    """Write a key into a folder that has none. Raises OSError."""
+    _create(folder / FILE, key)
 
 
 def data_key(folder: Path) -> bytes:
@@ -48,13 +56,13 @@ def data_key(folder: Path) -> bytes:
     return key
 
 
-def _create(path: Path) -> None:
-    """Write a new key to a draft file and link it to its name, so that exactly one of several processes succeeds."""
+def _create(path: Path, key: bytes) -> None:
+    """Write a key to a draft file and link it to its name, so that exactly one of several processes succeeds."""
     draft = path.with_name(f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(BYTES))
+            file.write(key)
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
@@ -79,7 +87,12 @@ async def check(redis: Redis, key: bytes) -> None:
     """Raise ConfigError if the store's records were encrypted by a server with another key."""
     name = keys.DATA_KEY()
     await redis.set(name, key_id(key), nx=True)
-    if await redis.get(name) != key_id(key):
+    held: Any = await redis.get(name)
+    if held.startswith(RESTORING):
+        raise ConfigError(
+            "redis.url: a restore into this store has not finished: run the same `greenroom restore` again, or empty it"
+        )
+    if held != key_id(key):
         raise ConfigError(
             f"data.folder: {FILE} is not the key that this store's records are sealed with; copy the one of the server "
             "that used the store first"

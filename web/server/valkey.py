@@ -36,6 +36,8 @@ SOCKET_PATH_LIMIT = 100
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+RESTORED = "restoring"
+"""The folder in a data folder in which a backup is restored; its store takes the place of the data folder's own."""
 log = structlog.get_logger("web.valkey")
 
 
@@ -154,6 +156,13 @@ class EmbeddedStore:
     """A Valkey of our own on a unix socket; started, watched and stopped by the process that made this object."""
 
     def __init__(self, folder: LockedFolder) -> None:
+        """Make its folder. Raises ConfigError if a backup is half restored there, or if there is no server program."""
+        half = folder.path / RESTORED
+        if (half / "valkey").exists():
+            raise ConfigError(
+                f"data.folder: a restore into {folder.path} has not finished: run the same `greenroom restore` again, "
+                f"or remove {half}"
+            )
         self._folder = folder
         self._directory = folder.path / "valkey"
         self._directory.mkdir(mode=0o700, exist_ok=True)
@@ -279,6 +288,7 @@ class EmbeddedStore:
             "aof-use-rdb-preamble": "no",
             "save": "",
             "maxmemory-policy": "noeviction",
+            "repl-diskless-sync-delay": "0",  # a backup begins at once: no replica of ours comes later
             "daemonize": "no",
             "logfile": str(self._log),
         }

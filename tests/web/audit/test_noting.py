@@ -237,6 +237,7 @@ def test_every_name_has_its_words_and_every_word_a_place_where_it_is_written() -
         "history.read",
         OPENED_BELL,
         "organisation.added",
+        "backup.taken",
         "audit.exported",
     }
     written = by_requests | by_handlers | {*OF_EVENTS.values(), *OF_TOPICS.values()} | elsewhere

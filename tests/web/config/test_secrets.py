@@ -42,6 +42,8 @@ COMMANDS: dict[str, list[str]] = {
     "doctor": [],
     "audit verify": [],
     "audit export": LAKESIDE,
+    "backup": ["none/backup"],
+    "restore": ["none/backup"],
 }
 """What each command that reads the settings is called with; `serve` has tests of its own below."""
 ELSEWHERE = {"serve"}

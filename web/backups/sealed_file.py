@@ -1,0 +1,150 @@
+"""The file of a backup: a line in clear text about it, then parts that are encrypted and can only be read in order.
+
+Knows bytes and keys, not what is stored. The key is derived from the data key for this one file. A part that is
+changed, moved or missing is found, and so is a missing end.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from web.errors import CommandError
+from web.server.data_key import derived, key_id
+
+MAGIC = b"greenroom backup 1\n"
+HEADER_BYTES = 4096
+LONGEST_PART = 1 << 30
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup says about itself in clear text. `key`: its data key's name. `secret`: that key, if asked for."""
+
+    id: str
+    made: str
+    key: str
+    version: str
+    secret: bytes = b""
+
+
+def about(made: str, key: bytes, version: str, *, with_key: bool) -> About:
+    """Return the line of a new backup."""
+    return About(
+        id=secrets.token_hex(16),
+        made=made,
+        key=key_id(key).decode(),
+        version=version,
+        secret=key if with_key else b"",
+    )
+
+
+class _Cipher:
+    """Encrypts or decrypts the parts of one file, in their order."""
+
+    def __init__(self, line: bytes, name: str, key: bytes) -> None:
+        self._aes = AESGCM(derived(key, f"backup {name}"))
+        self._line = hashlib.sha256(line).digest()
+        self._number = 0
+
+    def _place(self) -> tuple[bytes, bytes]:
+        self._number += 1  # no other file has this key, so the part's number is a nonce
+        return self._number.to_bytes(12, "big"), self._line
+
+    def close(self, data: bytes) -> bytes:
+        nonce, line = self._place()
+        return self._aes.encrypt(nonce, data, line)
+
+    def open(self, data: bytes) -> bytes:
+        nonce, line = self._place()
+        return self._aes.decrypt(nonce, data, line)
+
+
+class Writer:
+    """Writes a backup to a new file, which only its owner may read. Raises CommandError if the disk takes no more."""
+
+    def __init__(self, path: Path, what: About, key: bytes) -> None:
+        self._path = path
+        line = msgspec.json.encode(what) + b"\n"
+        self._cipher = _Cipher(line, what.id, key)
+        try:
+            path.touch(0o600, exist_ok=False)
+            self._file = path.open("wb")
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written ({error.strerror})") from None
+        self._put(MAGIC + line)
+
+    def _put(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise CommandError(f"{self._path} cannot be written ({error.strerror})") from None
+
+    def part(self, content: Any) -> None:
+        """Add a part: anything that msgpack can hold."""
+        sealed = self._cipher.close(msgspec.msgpack.encode(content))
+        self._put(len(sealed).to_bytes(4, "big") + sealed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        try:
+            with self._file:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            if kind is None:
+                raise CommandError(f"{self._path} cannot be written ({error.strerror})") from None
+
+
+def read_about(path: Path) -> About:
+    """Return what a file says about itself. Raises CommandError if it is no backup."""
+    with _opened(path) as file:
+        return _about(path, file)[0]
+
+
+def read_parts(path: Path, key: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield (bytes read so far, part) of a backup. Raises CommandError if it is not as it was written."""
+    with _opened(path) as file:
+        what, line = _about(path, file)
+        if what.key != key_id(key).decode():
+            raise CommandError(
+                f"{path} is encrypted with the data key {what.key}; the one here is {key_id(key).decode()}: put the "
+                "secret.key of the server that was backed up into the data folder"
+            )
+        cipher = _Cipher(line, what.id, key)
+        while head := file.read(4):
+            length = int.from_bytes(head, "big")
+            sealed = file.read(length) if length < LONGEST_PART else b""
+            try:
+                yield file.tell(), msgspec.msgpack.decode(cipher.open(sealed))
+            except (InvalidTag, ValueError):
+                raise CommandError(
+                    f"{path} was changed or cut after it was written; use another backup"
+                ) from None
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def _about(path: Path, file: BinaryIO) -> tuple[About, bytes]:
+    if file.readline(HEADER_BYTES) != MAGIC:
+        raise CommandError(f"{path} is no backup of Greenroom")
+    line = file.readline(HEADER_BYTES)
+    try:
+        return msgspec.json.decode(line, type=About), line
+    except msgspec.DecodeError:
+        raise CommandError(f"{path} was changed or cut after it was written; use another backup") from None

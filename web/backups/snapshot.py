@@ -1,0 +1,107 @@
+"""Receives a snapshot of a whole store, as a replica does: all keys as they were at one moment after the request.
+
+Knows the part of the replication protocol up to the end of the snapshot. Every command that was acknowledged before the
+request is in it. The store makes it in a process of its own and serves its clients meanwhile.
+"""
+
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from redis import SSLConnection
+
+from web.config.keys import Redis as Store
+from web.errors import CommandError
+from web.server.redis_client import connect_now
+
+BEGINS_S = 30.0
+"""How long the store may send nothing; while it prepares the snapshot it sends an empty line each second."""
+READ_BYTES = 1 << 20
+ASK = (b"REPLCONF rdb-only 1", b"REPLCONF capa eof")
+"""Only the snapshot, without the commands after it; and from memory to the socket, with no file on the store's disk."""
+
+
+def receive(store: Store, path: Path, received: Callable[[int], None]) -> None:
+    """Write the snapshot of a store to a file; pass the bytes so far to `received`. Raises CommandError."""
+    try:
+        pool = connect_now(store, BEGINS_S).connection_pool
+        options: dict[str, Any] = pool.connection_kwargs
+        tls = issubclass(pool.connection_class, SSLConnection)
+        with _connected(options, tls=tls) as connection, connection.makefile("rwb") as stream:
+            for command in (*_sign_in(options), *(line.split() for line in ASK)):
+                _ask(stream, command)
+            _ask(stream, [b"PSYNC", b"?", b"-1"])
+            with path.open("xb") as file:
+                _copy(stream, _line(stream), file, received)
+    except OSError as error:
+        raise CommandError(
+            f"the store’s snapshot did not arrive whole ({error.strerror or type(error).__name__})"
+        ) from None
+
+
+def _connected(options: dict[str, Any], *, tls: bool) -> socket.socket:
+    """Return a connection to the server of redis-py's options."""
+    if "path" in options:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(BEGINS_S)
+        connection.connect(options["path"])
+        return connection
+    host = options.get("host", "localhost")
+    connection = socket.create_connection((host, options.get("port", 6379)), BEGINS_S)
+    if not tls:
+        return connection
+    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
+    if options.get("ssl_cert_reqs") == "none":
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if options.get("ssl_certfile"):
+        context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
+    return context.wrap_socket(connection, server_hostname=host)
+
+
+def _sign_in(options: dict[str, Any]) -> list[list[bytes]]:
+    given = [options[name].encode() for name in ("username", "password") if options.get(name)]
+    return [[b"AUTH", *given]] if given else []
+
+
+def _ask(stream: Any, command: list[bytes]) -> None:
+    """Send a command and read the line of its reply. Raises CommandError if the store refuses it."""
+    stream.write(b"*%d\r\n" % len(command))
+    for part in command:
+        stream.write(b"$%d\r\n%s\r\n" % (len(part), part))
+    stream.flush()
+    answer = _line(stream)
+    if answer.startswith(b"-"):
+        reason = answer[1:].split()[0].decode("ascii", "replace")
+        raise CommandError(
+            f"the store refuses {command[0].decode()} ({reason}): its user needs the right to PSYNC and REPLCONF"
+        )
+
+
+def _line(stream: Any) -> bytes:
+    """Return the next line that is not empty."""
+    while line := stream.readline(READ_BYTES):
+        if line.strip():
+            return bytes(line.strip())
+    raise ConnectionError
+
+
+def _copy(stream: Any, header: bytes, file: BinaryIO, received: Callable[[int], None]) -> None:
+    """Copy a snapshot that ends with the mark in its header, or has the length that its header says."""
+    marked = header.startswith(b"$EOF:")
+    mark, length = (header[5:], 0) if marked else (b"", int(header[1:]))
+    held, written = b"", 0
+    while marked or written + len(held) < length:
+        data = stream.read1(READ_BYTES)
+        if not data:
+            raise ConnectionError
+        held += data
+        if marked and held.endswith(mark):
+            held = held.removesuffix(mark)
+            break
+        whole = max(0, len(held) - len(mark))
+        written += file.write(held[:whole])
+        held = held[whole:]
+        received(written)
+    received(written + file.write(held))

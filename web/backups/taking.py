@@ -1,0 +1,142 @@
+"""Takes a backup of a running server, or checks one: store and files, as they were at one moment, in one file.
+
+The store sends a snapshot; a second store in the data folder loads it and is read from there, so that the first one
+does no more work. Knows the steps and their order.
+"""
+
+import contextlib
+import importlib.metadata
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import redis
+
+from signalling.store import keys
+from web.backups import snapshot, store_content
+from web.backups.sealed_file import Writer, about, read_about, read_parts
+from web.config import Settings
+from web.errors import CommandError, ConfigError
+from web.mail import outbox
+from web.server.data_key import data_key, key_id
+from web.server.valkey import EmbeddedStore, LockedFolder
+
+COPY = "backing-up"
+"""The folder in the data folder that holds the second store while a backup is taken."""
+BASE = "appendonly.aof.1.base.rdb"
+KEYS, FILE, END = "keys", "file", "end"
+Progress = Callable[[str, int, int], None]
+"""Receives the name of a step, how much of it is done, and of how much; 0 if that is unknown."""
+
+
+class Counts(msgspec.Struct):
+    """How much is in a backup: visits, keys and files."""
+
+    visits: int = 0
+    keys: int = 0
+    files: int = 0
+
+    def add(self, part: Any) -> None:
+        """Count a part."""
+        if part[0] == KEYS:
+            self.keys += len(part[1])
+            self.visits += sum(b"}:visit:" in name for name, _, _ in part[1])
+        elif part[0] == FILE:
+            self.files += 1
+
+
+class Backup(NamedTuple):
+    """A backup that is good: where it is, its size, its data key's name, the time of its begin, what it contains."""
+
+    path: Path
+    size: int
+    key: str
+    made: str
+    counts: Counts
+
+
+def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) -> Backup:
+    """Take a backup of the store in `redis.url` of these settings. Raises CommandError and ConfigError."""
+    folder = Path(settings.data.folder)
+    key = data_key(folder)
+    if path.exists():
+        raise CommandError(f"{path} exists; name a new file")
+    draft = path.with_name(f"{path.name}.part")
+    draft.unlink(missing_ok=True)
+    what = about(
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        key,
+        importlib.metadata.version("greenroom"),
+        with_key=with_key,
+    )
+    counts = Counts()
+    try:
+        with Writer(draft, what, key) as file, _frozen(folder, settings, progress) as store:
+            if store.get(keys.DATA_KEY()) not in (None, key_id(key)):
+                raise CommandError("the store’s records are not encrypted with the data folder’s secret.key")
+            for part in _parts(folder, store, progress):
+                counts.add(part)
+                file.part(part)
+            file.part([END, counts])
+        found = check(draft, key, progress)
+        if found.counts != counts:
+            raise CommandError(f"{path} does not hold what was written to it; look at the disk")
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return found._replace(path=path)
+
+
+def check(path: Path, key: bytes, progress: Progress) -> Backup:
+    """Read a whole backup and return what it contains. Raises CommandError if it is not as it was written."""
+    what, size, counts, end = read_about(path), path.stat().st_size, Counts(), None
+    for done, part in read_parts(path, key):
+        progress("checking", done, size)
+        counts.add(part)
+        if part[0] == END:
+            end = msgspec.convert(part[1], Counts)
+    if end != counts:
+        raise CommandError(f"{path} was changed or cut after it was written; use another backup")
+    return Backup(path, size, what.key, what.made, counts)
+
+
+@contextlib.contextmanager
+def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Iterator[redis.Redis]":
+    """Load a snapshot of the store into a second store; yield a client of that, and remove it afterwards."""
+    lock = LockedFolder(folder / COPY)
+    place = lock.path / "valkey"
+    try:
+        shutil.rmtree(place, ignore_errors=True)  # of a backup that was killed
+        place.mkdir(mode=0o700)
+        files = place / "appendonlydir"
+        files.mkdir(mode=0o700)
+        snapshot.receive(settings.redis, files / BASE, lambda size: progress("receiving", size, 0))
+        (files / "appendonly.aof.manifest").write_text(f"file {BASE} seq 1 type b\n", "utf-8")
+        store = EmbeddedStore(lock)
+        try:
+            progress("loading", 0, 0)
+            try:
+                store.start()
+            except ConfigError as problem:
+                raise CommandError(f"the store’s snapshot cannot be read here: {problem}") from None
+            (files / BASE).unlink()  # it is in memory; a backup that is killed leaves no copy behind
+            with redis.Redis.from_url(store.url) as client:
+                yield client
+        finally:
+            store.stop()
+    finally:
+        lock.close()
+        shutil.rmtree(lock.path, ignore_errors=True)
+
+
+def _parts(folder: Path, store: "redis.Redis", progress: Progress) -> Iterator[list[Any]]:
+    size: Any = store.dbsize()
+    for looked, entries in store_content.read(store):
+        progress("writing", looked, size)
+        yield [KEYS, entries]
+    for path in sorted((folder / outbox.OUTBOX).glob("*")):
+        with contextlib.suppress(FileNotFoundError):  # a mail that was erased or sent meanwhile
+            yield [FILE, path.name, path.read_bytes()]

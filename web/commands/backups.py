@@ -1,0 +1,110 @@
+"""`greenroom backup` and `greenroom restore`: carried out by `web.backups`, with a progress bar and one result."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
+from web.commands.organisations import located, noted_everywhere, sentences
+
+if TYPE_CHECKING:
+    from web.backups.taking import Backup, Progress
+
+FileArgument = Annotated[Path, typer.Argument(help="The file of the backup.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def backup(
+    file: FileArgument,
+    with_key: Annotated[
+        bool,
+        typer.Option(
+            "--with-key", help="Put the data key into the file: then whoever has the file reads it."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Write a running server's records and files, as they are now, into one encrypted file, and check it."""
+    from web.backups.taking import take
+
+    settings = located(settings_from(config, data__folder=data_folder(data)))
+    with sentences(settings), _bar(as_json) as progress:
+        began_s = time.monotonic()
+        asyncio.run(noted_everywhere(settings, "backup.taken"))
+        found = take(settings, file, progress, with_key=with_key)
+    _say(found, time.monotonic() - began_s, as_json)
+    if not as_json:
+        typer.echo(
+            "The data key is in it: keep it as safe as the key."
+            if with_key
+            else f"It opens only with {settings.data.folder}/secret.key: keep a copy of that at another place."
+        )
+
+
+def restore(
+    file: FileArgument,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Write a backup into an empty data folder, or into an empty store of your own; the server must not run."""
+    from web.backups.restoring import restore as run
+
+    settings = settings_from(config, data__folder=data_folder(data))
+    with sentences(settings), _bar(as_json) as progress:
+        began_s = time.monotonic()
+        found = run(settings, file, progress)
+    _say(found, time.monotonic() - began_s, as_json)
+    if not as_json:
+        typer.echo("Now start the server, then check the audit log: greenroom serve; greenroom audit verify")
+
+
+@contextmanager
+def _bar(quiet: bool) -> "Iterator[Progress]":
+    """Yield a function that shows progress on standard error, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        yield shown_on(bar.add_task, bar.update)
+
+
+def shown_on(add: Callable[..., int], update: Callable[..., None]) -> "Progress":
+    """Return a function that shows each step as a line of its own."""
+    lines: dict[str, int] = {}
+
+    def progress(step: str, done: int, whole: int) -> None:
+        if step not in lines:
+            lines[step] = add(step.capitalize(), total=whole or None)
+        update(lines[step], completed=done, total=whole or None)
+
+    return progress
+
+
+def _say(found: "Backup", seconds: float, as_json: bool) -> None:
+    counts = found.counts
+    if as_json:
+        record = {
+            "file": str(found.path),
+            "bytes": found.size,
+            "made": found.made,
+            "key": found.key,
+            "visits": counts.visits,
+            "keys": counts.keys,
+            "files": counts.files,
+            "seconds": round(seconds, 2),
+        }
+        typer.echo(json.dumps(record, indent=2))
+    else:
+        typer.echo(
+            f"{found.path}: {counts.visits:,} visits, {counts.keys:,} keys, {counts.files:,} files, "
+            f"{found.size / 1e6:,.1f} MB, as of {found.made}; complete, in {seconds:.1f} s."
+        )
