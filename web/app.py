@@ -41,7 +41,7 @@ from web.keys import (
     THROTTLE,
 )
 from web.languages.i18n import language_middleware
-from web.metrics import scrape
+from web.metrics import report, scrape
 from web.organisations import demo
 from web.organisations.documents import Organisations
 from web.organisations.facilities import Facilities
@@ -160,6 +160,7 @@ def create_app(settings: Settings) -> web.Application:
             waiting_messages.running,
             rewriting.running,
             scrape.running,
+            report.running,
         ]
     )
     jobs.setup(app, settings)

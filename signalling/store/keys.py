@@ -190,6 +190,7 @@ ERASED = Key("greenroom:erased", "string", "the last erasure", _USE, "the store'
 REWRITING = Key("greenroom:rewriting", "string", "a worker rewrites the store's file", _EXPIRY, "5 minutes")
 REWRITTEN = Key("greenroom:rewritten", "string", "the file was rewritten", _EXPIRY, "a day")
 WORKER = Key("worker:<worker>", "string", "a worker's sign of life", _EXPIRY, "a second")
+REPORTS = Key("workers:reports", "zset", "what workers report for `greenroom status`", _EXPIRY, "ten seconds")
 WORKER_ADDRESSES = Key("worker:<worker>:addresses", "string", "its media addresses", _EXPIRY, "a day")
 
 ALL: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))

@@ -22,7 +22,7 @@ BEFORE = 9 + 15  # the number of columns before the text of a finding
 def run(settings: Settings, as_json: bool) -> int:
     """Carry out all checks and print each as it is done; return the exit code: 1 if something is wrong, otherwise 0."""
     logs.setup(settings.log)  # to standard error, apart from what is found
-    found = asyncio.run(_run(_reached(settings), as_json))
+    found = asyncio.run(_run(reached(settings), as_json))
     if as_json:
         typer.echo(json.dumps([_record(name, each) for name, each in found], indent=2))
     else:
@@ -31,7 +31,7 @@ def run(settings: Settings, as_json: bool) -> int:
     return int(any(each.state == State.WRONG for _, each in found))
 
 
-def _reached(settings: Settings) -> Settings:
+def reached(settings: Settings) -> Settings:
     """Return the settings with the address of the embedded store, if it runs, and with the port that the server has."""
     folder = Path(settings.data.folder)
     if not settings.redis.url and address_file(folder).exists():

@@ -1,4 +1,4 @@
-"""The command line: `greenroom serve`, `init`, `organisation`, `user`, `key`, `audit`, `check-config` and others.
+"""The command line: `greenroom serve`, `init`, `organisation`, `user`, `key`, `audit`, `status` and others.
 
 Knows the options and how to print errors; other modules carry out the commands. Modules that are not always needed are
 imported when their command is called, so that each command starts fast.
@@ -104,6 +104,19 @@ def doctor(
     from web.commands.doctor import run
 
     raise typer.Exit(run(settings_from(config, data__folder=data_folder(data)), json))
+
+
+@app.command()
+def status(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Print it every two seconds, until Ctrl-C.")] = False,
+) -> None:
+    """Show the workers of all machines, their load, and their store; exit 1 if something is wrong."""
+    from web.commands.status import run
+
+    raise typer.Exit(run(settings_from(config, data__folder=data_folder(data)), json, live))
 
 
 @app.command()

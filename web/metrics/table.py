@@ -120,11 +120,12 @@ def _sockets(app: web.Application) -> Mapping[str, float]:
     return found
 
 
-def _memory(_: web.Application) -> float | None:
+def memory_bytes() -> int:
+    """Return the resident memory of this process, 0 if the system does not say (it is not Linux)."""
     try:
-        return float(MEMORY.read_text().split()[1]) * PAGE_BYTES
+        return int(MEMORY.read_text().split()[1]) * PAGE_BYTES
     except OSError:
-        return None  # not on Linux
+        return 0
 
 
 PACKETS: Final = "received forwarded withheld dropped strays unauthentic replayed".split()
@@ -161,7 +162,10 @@ METRICS: Final = (
         "greenroom_worker_cpu_seconds_total", "counter", "CPU time of the worker.",
         _one(lambda _: time.process_time()),
     ),
-    Metric("greenroom_worker_memory_bytes", "gauge", "Resident memory of the worker (Linux).", _one(_memory)),
+    Metric(
+        "greenroom_worker_memory_bytes", "gauge", "Resident memory of the worker (Linux).",
+        _one(lambda _: memory_bytes() or None),
+    ),
     _histogram(
         "greenroom_loop_lag_seconds", "How late the worker's event loop was, measured four times a second.",
         ("", counts.LOOP_LAG_S),

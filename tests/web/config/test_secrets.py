@@ -40,6 +40,7 @@ COMMANDS: dict[str, list[str]] = {
     "key list": LAKESIDE,
     "key revoke": [*LAKESIDE, "k_1"],
     "doctor": [],
+    "status": [],
     "audit verify": [],
     "audit export": LAKESIDE,
     "backup": ["none/backup"],

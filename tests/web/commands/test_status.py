@@ -1,0 +1,107 @@
+"""Tests `greenroom status`: beside a running server, without one, and what it calls a problem."""
+
+import io
+import json
+import time
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+from typer.testing import CliRunner
+
+from tests.conftest import StartServer
+from web.commands.main import app
+from web.commands.status import COLUMNS, line, problems, table
+from web.metrics.report import Report
+
+ONE = Report(
+    worker="w0-1a2b3c4d", machine="north", pid=7, version="1.2.0", up_s=3700, at_ms=1, sockets=12, rooms=2,
+    parties=4, cpu=0.125, lag_ms=0.4, memory_bytes=143_000_000, draining=False,
+)  # fmt: skip
+
+
+def status(config: Path, *options: str) -> tuple[int, str]:
+    """Return the exit code and the output."""
+    done = CliRunner().invoke(app, ["status", "--config", str(config), *options])
+    return done.exit_code, done.stdout
+
+
+def test_it_lists_each_worker_and_the_store_and_says_that_no_server_runs(
+    greenroom_server: StartServer,
+) -> None:
+    server = greenroom_server(workers=2)
+    deadline_s = time.monotonic() + 60
+    while len(json.loads(status(server.config, "--json")[1])["workers"]) < 2:
+        assert time.monotonic() < deadline_s, server.log
+        time.sleep(0.1)
+    code, said = status(server.config)
+    assert code == 0, said
+    lines = said.splitlines()
+    assert len(lines) == 4, said
+    assert {text.split("-")[0] for text in lines[:2]} == {"worker=w0", "worker=w1"}
+    assert lines[2].startswith("store: valkey ")
+    assert lines[3] == "visits: 0 open, organisations: 1"
+    code, said = status(server.config, "--json")
+    found = json.loads(said)
+    assert (code, found["problems"]) == (0, [])
+    assert {worker["pid"] for worker in found["workers"]} == set(server.pids)
+    server.stop()
+    code, said = status(server.config)
+    assert (code, "no Greenroom runs on" in said) == (1, True)
+    assert status(server.config, "--json")[0] == 1
+
+
+def test_a_store_that_does_not_answer_is_a_problem_and_its_password_is_not_shown(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[redis]\nurl = "redis://:s3cret@127.0.0.1:1"\n')
+    code, said = status(config)
+    assert (code, "the store does not answer" in said) == (1, True)
+    assert "s3cret" not in said
+
+
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [
+        ([ONE, replace(ONE, worker="w1-1")], []),
+        ([ONE, replace(ONE, draining=True)], []),
+        ([], ["no worker reports to this store"]),
+        ([replace(ONE, draining=True)], ["all workers stop"]),
+        ([ONE, replace(ONE, version="1.3.0")], ["workers of several versions serve: 1.2.0, 1.3.0"]),
+    ],
+)
+def test_no_worker_none_that_serves_and_several_versions_are_problems(
+    workers: list[Report], said: list[str]
+) -> None:
+    assert problems(workers) == said
+
+
+def test_a_line_names_each_value() -> None:
+    assert line(ONE) == (
+        "worker=w0-1a2b3c4d machine=north version=1.2.0 up=1:01:40 sockets=12 rooms=2 parties=4 cpu=12% lag=0.4ms "
+        "memory=143MB state=serves"
+    )
+    assert len(COLUMNS) == len(line(ONE).split())
+
+
+def test_a_terminal_gets_a_table() -> None:
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(table([ONE]))
+    head, row, *rest = console.export_text().splitlines()
+    assert head.split() == [name for name in COLUMNS if name]
+    assert row.split()[:4] == ["w0-1a2b3c4d", "north", "1.2.0", "1:01:40"]
+    assert rest == []
+
+
+def test_live_prints_again_until_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[data]\nfolder = "new"\n')
+    waits = iter([None, KeyboardInterrupt()])
+
+    def sleep(seconds: float) -> None:
+        if (end := next(waits)) is not None:
+            raise end
+
+    monkeypatch.setattr("web.commands.status.sleep", sleep)
+    assert status(config, "--json", "--live")[1].count("no Greenroom runs on") == 2
+    assert not (tmp_path / "new").exists(), "it changes nothing"

@@ -1,0 +1,160 @@
+"""`greenroom status`: prints the workers of all machines and their store, as a table, as lines, or as JSON."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+from time import perf_counter, sleep
+from typing import Any
+
+import msgspec
+import redis
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from signalling.errors import UnavailableError
+from signalling.store import keys
+from web.commands.doctor import reached
+from web.config import Settings
+from web.metrics.report import EVERY_S, Report, reports
+from web.organisations.documents import Organisations
+from web.server import logs
+from web.server.redis_client import connect
+
+COLUMNS = ("worker", "machine", "version", "up", "sockets", "rooms", "parties", "CPU", "lag", "memory", "")
+MEGABYTE = 1_000_000
+
+
+class Store(msgspec.Struct, frozen=True, kw_only=True):
+    """The store at one moment. `version`: with its name, as in "valkey 9.1.0"."""
+
+    version: str
+    round_trip_ms: float
+    memory_bytes: int
+    clients: int
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the command shows. `problems`: one sentence each; none if all is right."""
+
+    store: Store | None
+    workers: list[Report]
+    organisations: int
+    open_visits: int
+    problems: list[str]
+
+
+def run(settings: Settings, as_json: bool, live: bool) -> int:
+    """Print the status, with `live` every two seconds until Ctrl-C; return 1 if there is a problem, otherwise 0."""
+    logs.setup(settings.log)  # to standard error, apart from what is printed
+    console = Console(markup=False, highlight=False)
+    while True:
+        status = asyncio.run(_status(reached(settings)))
+        if live and console.is_terminal and not as_json:
+            console.clear()
+        if as_json:
+            typer.echo(msgspec.json.encode(status))
+        elif console.is_terminal:
+            console.print(table(status.workers), *summary(status), sep="\n")
+        else:
+            typer.echo("\n".join([*map(line, status.workers), *summary(status)]))
+        if not live:
+            return int(bool(status.problems))
+        sleep(EVERY_S)
+
+
+async def _status(settings: Settings) -> Status:
+    if not settings.redis.url:
+        return _without_store(f"no Greenroom runs on {settings.data.folder}: its store starts with it")
+    async with connect(settings) as client:
+        try:
+            return await _asked(client)
+        except (redis.RedisError, OSError, UnavailableError) as error:
+            return _without_store(f"the store does not answer ({type(error).__name__})")
+
+
+def _without_store(problem: str) -> Status:
+    return Status(store=None, workers=[], organisations=0, open_visits=0, problems=[problem])
+
+
+async def _asked(client: Any) -> Status:
+    """Return the status from the store. Raises redis-py's errors and `UnavailableError`."""
+    begun_s = perf_counter()
+    await client.execute_command("PING")
+    round_trip_ms = (perf_counter() - begun_s) * 1000
+    info = await client.info()
+    workers, organisations = await reports(client), await Organisations(client).list()
+    pipe = client.pipeline(transaction=False)
+    for organisation in organisations:
+        pipe.zcard(keys.OPEN(organisation))
+    store = Store(
+        version=f"{info.get('server_name', 'redis')} {info.get('valkey_version') or info['redis_version']}",
+        round_trip_ms=round(round_trip_ms, 2),
+        memory_bytes=info["used_memory"],
+        clients=info["connected_clients"],
+    )
+    return Status(
+        store=store,
+        workers=workers,
+        organisations=len(organisations),
+        open_visits=sum(await pipe.execute()),
+        problems=problems(workers),
+    )
+
+
+def problems(workers: Iterable[Report]) -> list[str]:
+    """Return what is wrong with the workers, in sentences. Pure."""
+    found, versions = [], sorted({worker.version for worker in workers})
+    if not versions:
+        found.append("no worker reports to this store")
+    elif all(worker.draining for worker in workers):
+        found.append("all workers stop")
+    if len(versions) > 1:
+        found.append(f"workers of several versions serve: {', '.join(versions)}")
+    return found
+
+
+def _cells(worker: Report) -> tuple[str, ...]:
+    """Return what is shown of a worker, in the order of COLUMNS."""
+    return (
+        worker.worker,
+        worker.machine,
+        worker.version,
+        str(timedelta(seconds=worker.up_s)),
+        str(worker.sockets),
+        str(worker.rooms),
+        str(worker.parties),
+        f"{worker.cpu:.0%}",
+        f"{worker.lag_ms:.1f} ms",
+        f"{worker.memory_bytes / MEGABYTE:.0f} MB" if worker.memory_bytes else "-",
+        "stops" if worker.draining else "serves",
+    )
+
+
+def table(workers: Iterable[Report]) -> Table:
+    """Return the workers as a table for a terminal."""
+    made = Table(*COLUMNS, box=None)
+    for worker in workers:
+        made.add_row(*_cells(worker))
+    return made
+
+
+def line(worker: Report) -> str:
+    """Return a worker as a line for logs and files, with the name of each value."""
+    return " ".join(
+        f"{name.lower() or 'state'}={cell.replace(' ', '')}"
+        for name, cell in zip(COLUMNS, _cells(worker), strict=True)
+    )
+
+
+def summary(status: Status) -> list[str]:
+    """Return the lines below the workers: the store, the visits and the problems."""
+    lines = []
+    if status.store is not None:
+        store = status.store
+        lines.append(
+            f"store: {store.version}, {store.round_trip_ms} ms, {store.memory_bytes / MEGABYTE:.0f} MB, "
+            f"{store.clients} clients"
+        )
+        lines.append(f"visits: {status.open_visits} open, organisations: {status.organisations}")
+    return [*lines, *(f"problem: {problem}" for problem in status.problems)]
