@@ -8,17 +8,15 @@ and not why a gate is open.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from struct import Struct
 from typing import Final
 
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.streams import GAP_MAX, KEPT, KEYFRAME_RETRY_S, SEQUENCE_MASK, Sink, Source
+from media.forwarding.streams import GAP_MAX, KEYFRAME_RETRY_S, SEQUENCE_MASK, Sink, Source
 from media.protocols import rtcp
 from media.protocols.codecs import StreamKind
 from media.protocols.rtp import Packet, retransmission
 from media.transport.srtp import BUFFER_BYTES, Binding
 
-_U16 = Struct("!H")
 OUTAGE_S: Final = 0.8  # the time in s without a packet from a browser, or without feedback from a receiver
 MEND_S: Final = 0.010  # the time in s between two looks at what is missing
 # the time in s between keyframes that receivers in a room of more than two request
@@ -111,7 +109,7 @@ class Mender:
         """Send a receiver the packets that it requests of a source, with its own numbers; request those that
         are not kept.
 
-        If too much of a picture is missing, a keyframe is asked for instead.
+        If too much of a picture is missing, a keyframe is asked for instead; the sound of an outage is not sent again.
 
         `sinks`: the receiver's, for this sender. Costs the receiver's budget.
         """
@@ -121,10 +119,12 @@ class Mender:
             if own is not None and now_s >= own.keyframe_due_s:
                 self._ask_for_keyframe(sender, own, now_s)
             return
+        if source.kind == "audio":
+            sink.forget_rows(numbers)
         unknown = []
         for number in numbers:
-            packet = sink.kept[number % KEPT]
-            if packet is None or _U16.unpack_from(packet, 2)[0] != number:
+            packet = sink.find(number)
+            if packet is None:
                 unknown.append(source.own_number(number))
                 continue
             sink.endpoint.budget -= len(packet)

@@ -6,6 +6,7 @@ Knows no packet, key or socket. `now_s`: any monotonic clock, in seconds.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from media.forwarding.layers import Layers, LayerShares
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 # Packets that a sink keeps to send them again: 0.9 s of sound, 0.2-0.4 s of video; 140 KB for a call of two.
 KEPT: Final = 46
-# The server asks for at most this number of missing packets in a row: more sound would come too late, and for
-# more video a keyframe is quicker.
+# At most this number of missing packets in a row is asked for, and sent again: more sound would come too late, and for
+# more video a keyframe is quicker. A browser plays late sound nevertheless, and delays all that follows, pictures too.
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
 ASKED_MAX: Final = 12  # the greatest number of requests for one packet
@@ -64,12 +65,22 @@ class Sink:
         """Keep no packet sent so far."""
         self.kept = _KeepsNothing() if self.kind == "rtx" else [None] * KEPT
 
+    def forget_rows(self, missing: Iterable[int]) -> None:
+        """Forget the packets of each row among those `missing` at the receiver that is longer than GAP_MAX."""
+        for _, row in groupby(enumerate(missing), lambda found: (found[1] - found[0]) & SEQUENCE_MASK):
+            numbers = [number for _, number in row]
+            for number in numbers if len(numbers) > GAP_MAX[self.kind] else ():
+                if self.find(number) is not None:
+                    self.kept[number % KEPT] = None
+
+    def find(self, sequence: int) -> Packet | None:
+        """Return the kept packet with this number, None if it is not kept."""
+        kept = self.kept[sequence % KEPT]
+        return kept if kept is not None and kept[2] << 8 | kept[3] == sequence else None
+
     def takes_late(self, sequence: int) -> bool:
         """Return True if an older packet, in the receiver's numbers, is not too old and was not sent before."""
-        if (self.sequence - sequence) & SEQUENCE_MASK >= KEPT:
-            return False
-        kept = self.kept[sequence % KEPT]
-        return kept is None or kept[2] << 8 | kept[3] != sequence
+        return (self.sequence - sequence) & SEQUENCE_MASK < KEPT and self.find(sequence) is None
 
 
 class Missing:

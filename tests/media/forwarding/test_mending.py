@@ -353,7 +353,7 @@ def test_nothing_of_a_muted_time_is_sent_again() -> None:
     room.reads(sound(16))
     del room.sent[B][:]
     asked(room)
-    room.reads(request(SOUND, *range(SHIFT, SHIFT + 17)), sound(15), sound(14))
+    room.reads(*(request(SOUND, SHIFT + number) for number in range(17)), sound(15), sound(14))
     assert [unpack_from("!I", data, 4)[0] // 960 for data in room.sent[B]] == [16]
     assert asked(room) == []
 
@@ -394,5 +394,5 @@ def test_in_a_group_nothing_from_before_a_gate_opened_is_sent_again() -> None:
     to[B].open = True
     to[B].refresh()
     asked(room)
-    room.reads(sound(14), sound(12), request(SOUND, *range(16)))
+    room.reads(sound(14), sound(12), *(request(SOUND, number) for number in range(16)))
     assert [unpack_from("!I", data, 4)[0] // 960 for data in room.sent[B]] == [14, 14]
