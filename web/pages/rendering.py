@@ -6,6 +6,7 @@ Knows Jinja2 and the folder of templates. Knows no visit, no account, no handler
 import gzip
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,19 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
 """How a page is compressed, best first: each in less than a millisecond."""
 
 
+@cache
+def environment() -> jinja2.Environment:
+    """Return what draws the templates; it compiles each once in a process."""
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.filters["tojson"] = _tojson
+    i18n.install(made)
+    return made
+
+
 def setup(app: web.Application) -> None:
     """Prepare the app for `page`, and serve /static/."""
-    environment = aiohttp_jinja2.setup(
-        app,
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["tojson"] = _tojson
-    i18n.install(environment)
+    app[aiohttp_jinja2.APP_KEY] = environment()
     app.router.add_get("/static/{path:.+}", static_file)
 
 

@@ -7,20 +7,17 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 
-import jinja2
 from aiohttp import WSMsgType, web
 from markupsafe import Markup
 
 from tests.web.pages.clinic import JSON, OSEI, Clinic
 from web.languages import i18n
 from web.organisations.translations import Translated
+from web.pages.rendering import environment
 from web.pages.static_files import link, static_file
 
-WEB = Path(__file__).parents[3] / "web"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self' blob: mediastream:; connect-src 'self'; font-src 'self'; form-action 'self'; "
@@ -209,14 +206,6 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
 }
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    loader = jinja2.FileSystemLoader(WEB / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    i18n.install(environment)
-    return environment
-
-
 async def _page(request: web.Request) -> web.Response:
     path = "/demo/staff" if request.path.startswith("/demo/staff/visits/") else request.path
     if path not in PAGES:
@@ -236,7 +225,7 @@ async def _page(request: web.Request) -> web.Response:
             "language_links": i18n.choices(request),
         }
         html = (
-            _environment()
+            environment()
             .get_template(template)
             .render({**values, **context, **request.app[CLINIC].contexts.get(path, {})})
         )
