@@ -1,12 +1,14 @@
 """Starts our programs without loading them: a prepared process has imported their modules and forks for each start.
 
-Python takes more than a second of a core to import what a server needs, and tests wait for it. Only the import and
-cheap password hashes are shared: each program has its own process, session, environment and files. Tests of the start
-itself do without. `python -m tests.prepared DESCRIPTOR` is the prepared process.
+Python takes more than a second of a core to import what a server needs, and as much to read the languages, compile the
+templates and compress the scripts. Only these and cheap password hashes are shared: each program has its own process,
+session, environment and files. Tests of the start itself do without. `python -m tests.prepared DESCRIPTOR` is the
+prepared process.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import gc
@@ -108,14 +110,12 @@ class Prepared:
 
 
 @functools.cache
-def _prepared_in(network: str) -> Prepared:
-    return Prepared()
-
-
 def prepared() -> Prepared:
-    """Return the prepared process of this process, in the network namespace of this thread; it ends with this one."""
-    namespace = "/proc/thread-self/ns/net"
-    return _prepared_in(os.readlink(namespace) if os.path.exists(namespace) else "")
+    """Return the prepared process of this process, which ends with it.
+
+    It stays in the network namespace of the first start: a server of another namespace starts without it.
+    """
+    return Prepared()
 
 
 # --- the prepared process
@@ -185,10 +185,23 @@ def _serve(requests: socket.socket) -> list[str]:
     return []
 
 
+async def _load_pages() -> None:
+    """Load what a server keeps of its pages once it has been asked for them."""
+    from web.languages import i18n
+    from web.pages import rendering, static_files
+
+    i18n.languages()
+    for template in rendering.TEMPLATES.glob("*.html"):
+        rendering.environment().get_template(template.name)
+    for path in static_files.JOINED.rglob("*.*s"):
+        await static_files._file(path.relative_to(static_files.JOINED).as_posix()).body("br")
+
+
 def _import() -> None:
     """Import what servers need, and make password hashes cheap."""
     for module in IMPORTED:
         importlib.import_module(module)
+    asyncio.run(_load_pages())
     from web.identity import accounts
 
     # A new data folder has eight accounts: full hashes would be most of what is left of a start.

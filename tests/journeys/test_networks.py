@@ -74,7 +74,7 @@ CREDENTIALS = "() => /^a=ice-ufrag:.*/m.exec(window.__connections.at(-1).current
 
 
 async def test_f01_a_visit_where_the_network_blocks_udp(
-    shared_chromium: Shared, chromium: str, greenroom_server: StartServer
+    shared_chromium: Shared, chromium: str, start_server: StartServer
 ) -> None:
     """Loses every datagram in a namespace with server and browsers; if that is not allowed, a page ignores UDP."""
     async with AsyncExitStack() as inside:
@@ -83,7 +83,8 @@ async def test_f01_a_visit_where_the_network_blocks_udp(
             warnings.warn("no namespace without UDP here: the patient's browser ignores UDP", stacklevel=1)
         kept = await inside.enter_async_context(shared(chromium)) if blocked else shared_chromium
         browser = await inside.enter_async_context(kept.lent())
-        server = greenroom_server()
+        # Not by the prepared process, which is outside and would stay inside for all later servers.
+        server = start_server(quick=False).wait()
         inside.callback(server.stop)
         await _without_udp(browser, server, *([] if blocked else [ONLY_TCP]))
 
