@@ -52,8 +52,6 @@ function draw() {
 
 prepareRegions();
 tendSide();
-// On a phone the set-up's sections are one row that scrolls: scroll to the open one.
-document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 place.replaceChildren();
 place.classList.add("live");
 redraw();
