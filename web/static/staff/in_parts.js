@@ -1,8 +1,15 @@
 /* Shows many rows that a search lets in again in parts, one part a frame: those in sight come at once. */
 
 /** More than fill a screen. */
-const FIRST = 40;
+const FIRST = 24;
 const MORE = 120;
+
+/**
+ * Call after the next paint: what a callback of the animation frame draws would be laid out with that paint.
+ *
+ * @param {() => void} draw
+ */
+const afterPaint = (draw) => requestAnimationFrame(() => setTimeout(draw));
 
 /** @template {{ visit: string }} [Row=QueuedRow] */
 export class InParts {
@@ -17,7 +24,7 @@ export class InParts {
    * @param {() => void} redraw
    * @param {(draw: () => void) => void} frame
    */
-  constructor(redraw, frame = (draw) => requestAnimationFrame(draw)) {
+  constructor(redraw, frame = afterPaint) {
     this.#redraw = redraw;
     this.#frame = frame;
   }

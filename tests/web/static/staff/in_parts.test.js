@@ -36,7 +36,7 @@ test("rows that a search lets in again come in parts, those in sight at once, un
   search([]);
   search(rows(500));
   for (let frame = frames.shift(); frame; frame = frames.shift()) frame();
-  assert.deepEqual(drawn, [0, 40, 160, 280, 400, 500]);
+  assert.deepEqual(drawn, [0, 24, 144, 264, 384, 500]);
 });
 
 test("a row that shows already stays, however far down it is", () => {
@@ -52,4 +52,25 @@ test("drawings for other reasons ask for no second frame", () => {
   search(rows(500));
   draw();
   assert.equal(frames.length, 1);
+});
+
+test("the next part is drawn after the paint, not in the frame before it", async () => {
+  const { requestAnimationFrame } = globalThis;
+  /** @type {(() => void)[]} */
+  const frames = [];
+  globalThis.requestAnimationFrame = (later) => frames.push(/** @type {() => void} */ (later));
+  try {
+    const drawn = [0];
+    const parts = new InParts(() => drawn.push(parts.of(found).length));
+    let found = rows(0);
+    parts.begin();
+    found = rows(500);
+    parts.begin();
+    frames.shift()?.();
+    assert.deepEqual(drawn, [0, 0, 24], "in the frame itself nothing more is drawn");
+    await new Promise((done) => setTimeout(done));
+    assert.deepEqual(drawn, [0, 0, 24, 144]);
+  } finally {
+    globalThis.requestAnimationFrame = requestAnimationFrame;
+  }
 });
