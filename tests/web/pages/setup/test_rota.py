@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from msgspec.structs import replace
 
+from tests.signalling.visits import queued
 from tests.web.pages.setup.desk import Desk, desk
 from tests.web.pages.setup.test_frame import stored
 from tests.web.site import LIND, Site
 from web.channels.devices import Device
+from web.channels.rota import Facts, next_people
+from web.channels.staff import channels_of
 from web.channels.text_service import Service
 from web.errors import OrganisationError
 from web.keys import ACCOUNTS, PUSH, TEXT_SERVICES
@@ -81,7 +86,18 @@ async def test_f41_a_wrong_field_says_so_keeps_what_was_typed_and_nothing_is_sav
     assert (await stored(site)).rota == before
 
 
-async def test_f41_the_page_says_who_of_the_rota_gets_no_message(site: Site) -> None:
+async def on_duty(site: Site) -> list[str]:
+    """Return the ids of those who would get the next message about a request, as the escalation decides."""
+    accounts = await site.app[ACCOUNTS].list("demo")
+    channels = await channels_of(site.app, "demo", accounts)
+    facts = Facts(await stored(site), accounts, frozenset(), channels, datetime.now(UTC))
+    return [account.id for account in next_people(queued(), facts)]
+
+
+async def test_f41_the_page_says_who_of_the_rota_gets_no_message_and_the_escalation_agrees(
+    site: Site,
+) -> None:
+    await site.change(hours=((("00:00", "24:00"),),) * 7)
     admin = await with_people(site, "u_lind")
     await site.app[TEXT_SERVICES].put("demo", Service("json://127.0.0.1:9/{phone}", "Robin Hale", 1))
 
@@ -90,6 +106,7 @@ async def test_f41_the_page_says_who_of_the_rota_gets_no_message(site: Site) -> 
 
     assert NO_CHANNEL in await page()
     assert "No administrator has chosen" in await page()
+    assert await on_duty(site) == []
     accounts = site.app[ACCOUNTS]
     await accounts.prefer(
         "demo",
@@ -101,6 +118,7 @@ async def test_f41_the_page_says_who_of_the_rota_gets_no_message(site: Site) -> 
         texts=True,
     )
     assert NO_CHANNEL not in await page()
+    assert await on_duty(site) == ["u_lind"]
     await site.app[PUSH].staff.add(
         "demo", "u_admin", Device("https://push.example/1", "p", "a", "Firefox", 1)
     )
@@ -108,8 +126,10 @@ async def test_f41_the_page_says_who_of_the_rota_gets_no_message(site: Site) -> 
     assert "0150" not in await page(), "the number is the person's own"
     await site.app[TEXT_SERVICES].drop("demo")
     assert NO_CHANNEL in await page()
+    assert await on_duty(site) == ["u_admin"]
     await accounts.disable("demo", LIND)
     assert "This account is disabled" in await page()
+    assert await on_duty(site) == ["u_admin"]
 
 
 @pytest.mark.parametrize(
