@@ -100,6 +100,7 @@ BESIDES |= {
     # Parts that one test covers together: over HTTP, or from the command line
     "web/commands/backups": "web/backups/test_backups",
     "web/commands/options": "web/commands/test_main",
+    "web/commands/patients": "web/test_retention",
     "web/identity/invitations": f"{PAGES}setup/test_people web/identity/test_throttle",
     "web/identity/second_factor": f"{PAGES}staff/test_two_factor",
     "web/identity/visitors": "web/identity/test_sessions web/test_pages",
@@ -167,6 +168,7 @@ ROOMS: dict[str, str] = {
     "web/audit": "web/audit/test_noting web/commands/test_audit",
     "web/doctor": "web/doctor/test_checks",
     "web/backups": "web/backups/test_backups",
+    "web/patients": "web/test_retention",
     "web/config": "web/config/test_config web/config/test_environment web/config/test_secrets",
     "web/peers/conformance": f"{CONFORMANCE}test_server {CONFORMANCE}test_endpoint",
     "web/peers/distributed": f"{PEERS}distributed/test_joining {PEERS}distributed/test_coordinator",

@@ -70,7 +70,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "identity jobs",
         "audit intake mail programs",
         "appointments api channels retention websocket",
-        "pages peers doctor backups",
+        "pages peers doctor backups patients",
         "app",
         "commands",
     ),

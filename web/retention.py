@@ -35,6 +35,15 @@ OF_A_VISIT = (keys.VISIT, keys.HISTORY, keys.CHAT, keys.PHOTOS, keys.CALLS, keys
 log = structlog.get_logger("web.retention")
 
 
+async def keys_of_visit(redis: Any, organisation: str, visit_id: str) -> list[str]:
+    """Return the names of all keys that hold data of a visit."""
+    lines = await redis.zrange(keys.CHAT(organisation, visit_id), 0, -1)
+    return [
+        *(kind(organisation, visit_id) for kind in OF_A_VISIT),
+        *(keys.LINE(organisation, line.decode()) for line in lines),
+    ]
+
+
 class Retention:
     """Erases for all organisations. All methods raise `UnavailableError` if the store does not answer."""
 
@@ -119,16 +128,11 @@ class Retention:
                 except (SealError, msgspec.DecodeError):
                     # the visit is erased all the same, and must not prevent the erasure of later ones
                     visit = None
-                gone = [kind(organisation, visit_id) for kind in OF_A_VISIT]
-                if visit is not None and visit.is_open:
-                    gone = []  # the visit was reopened: its next end puts it into the index again
-                else:
-                    lines = await self._redis.zrange(keys.CHAT(organisation, visit_id), 0, -1)
-                    gone += [keys.LINE(organisation, line.decode()) for line in lines]
-                    erased += 1
-                if gone:
+                # A visit that was reopened stays: its next end puts it into the index again.
+                if visit is None or not visit.is_open:
                     async with erasing(self._redis):
-                        await self._redis.delete(*gone)
+                        await self._redis.delete(*await keys_of_visit(self._redis, organisation, visit_id))
+                    erased += 1
                 await self._redis.zrem(ended, visit_id)
         return erased
 

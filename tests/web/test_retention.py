@@ -1,6 +1,7 @@
 """Tests that data leaves the store when its organisation no longer keeps it, and that all other data stays."""
 
 import asyncio
+import json
 import os
 from email.message import EmailMessage
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientWebSocketResponse
 from redis.asyncio import Redis
+from typer.testing import CliRunner
 
 from signalling.store import keys
 from signalling.store.encryption import Seal
@@ -16,16 +18,19 @@ from signalling.store.jobs import new_job
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from signalling.visit.relations import Refusal
+from tests.server import toml
 from tests.stored import kind_of
 from tests.web.api.client import PATIENT, program
 from tests.web.appointments.visitor import BOOKING, book, offered
 from tests.web.pages.setup.desk import desk
 from tests.web.site import ADMIN, OSEI, Site
+from web.commands.main import app
 from web.identity.visitors import patient
-from web.keys import AUDIT_LOG, JOBS, ORGANISATIONS, SERVICE, SETTINGS
+from web.keys import AUDIT_LOG, JOB_QUEUES, JOBS, ORGANISATIONS, SERVICE, SETTINGS, SUPERVISOR
 from web.mail import outbox
 from web.mail.carriers import Files
 from web.retention import DAY_MS, Retention
+from web.server.valkey import EmbeddedStore
 
 
 def retention_of(site: Site, valkey: Redis) -> Retention:
@@ -34,10 +39,10 @@ def retention_of(site: Site, valkey: Redis) -> Retention:
     return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder, site.app[AUDIT_LOG], 2190)
 
 
-async def withdrawn(site: Site) -> str:
+async def withdrawn(site: Site, **fields: str) -> str:
     """Make a visit that has ended; return its id."""
     ana = site.person()
-    await ana.ask_for_a_visit()
+    await ana.ask_for_a_visit(**fields)
     service = site.app[SERVICE]
     (visit,) = (await service.mirrors.get("demo")).visits.values()
     answer = await service.command(patient("demo", visit.id, "Ana Ruiz"), visit.id, c.Withdraw())
@@ -225,10 +230,8 @@ async def ask(ws: ClientWebSocketResponse, kind: str, **fields: Any) -> None:
     assert answer["type"] != "error", answer
 
 
-@pytest.mark.usefixtures("unsealed")
-async def test_s34_no_key_of_the_store_names_a_patient_when_the_time_of_the_visit_is_over(
-    site: Site, valkey: Redis
-) -> None:
+async def leave_traces(site: Site) -> list[str]:
+    """Let a patient book, ask for visits, and be named in everything that the store keeps; return the ended visits."""
     await site.change(booking=BOOKING)
     patient_, osei, admin = site.person(), site.person(), site.person()
     who = {"name": NAME, "email": MAIL, "phone": PHONE}
@@ -266,6 +269,15 @@ async def test_s34_no_key_of_the_store_names_a_patient_when_the_time_of_the_visi
     async with asyncio.timeout(20):
         while not await site.app[JOBS].dead("demo"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+    return visits
+
+
+@pytest.mark.usefixtures("unsealed")
+async def test_s34_no_key_of_the_store_names_a_patient_when_the_time_of_the_visit_is_over(
+    site: Site, valkey: Redis
+) -> None:
+    await leave_traces(site)
+    now_ms = site.app[SERVICE].store.clock_ms()
     named = await naming(valkey)
     patients = {kind.pattern for kind in keys.ALL if kind.patient}
     assert patients <= named.keys() | {keys.CALLS.pattern, keys.JOBS.pattern}, (
@@ -276,3 +288,59 @@ async def test_s34_no_key_of_the_store_names_a_patient_when_the_time_of_the_visi
     await retention.erase("demo", later_ms)
     await retention.erase_audit("demo", later_ms)
     assert await naming(valkey) == {}
+
+
+@pytest.mark.usefixtures("unsealed")
+async def test_s34_an_exported_and_erased_patient_is_in_no_file_and_the_audit_log_verifies(
+    site: Site, valkey: Redis, embedded_store: EmbeddedStore, tmp_path: Path
+) -> None:
+    visits, other = await leave_traces(site), await withdrawn(site, phone="(512) 555-0199")
+    for queue in site.app[JOB_QUEUES]:  # no mail is written while they are erased
+        await site.app[SUPERVISOR].stop(f"web.jobs.{queue}")
+    config, data = tmp_path / "config.toml", Path(site.app[SETTINGS].data.folder)
+    config.write_text(toml({"redis": {"url": embedded_store.url}, "data": {"folder": str(data)}}))
+    folders = [data, embedded_store.address_file.parent]
+
+    async def command(*arguments: str, code: int = 0) -> str:
+        call = [*arguments, "--config", str(config)]
+        done = await asyncio.to_thread(CliRunner().invoke, app, call)
+        assert done.exit_code == code, done.output
+        return done.output
+
+    def on_disk() -> set[bytes]:
+        texts = [path.read_bytes().lower() for one in folders for path in one.rglob("*") if path.is_file()]
+        return {canary for canary in CANARIES if any(canary in text for text in texts)}
+
+    assert on_disk() >= {b"quetzal"}
+    folder = tmp_path / "export"
+    assert json.loads(await command("export", str(folder), "--patient", MAIL, "--json"))["visits"] == len(
+        visits
+    )
+    records = [json.loads(line) for line in (folder / "visits.jsonl").read_text("utf-8").splitlines()]
+    assert {record["visit"]["id"] for record in records} == set(visits)
+    assert all(record["events"] and record["messages"] for record in records)
+    assert len((folder / "booked.jsonl").read_text("utf-8").splitlines()) == 1
+    assert {path.read_bytes() for path in (folder / "photos").iterdir()} == {NAME.encode()}
+    assert "File exists" in await command("export", str(folder), "--all", code=1)
+    await command("export", str(tmp_path / "all"), "--all")
+    assert other in (tmp_path / "all" / "visits.jsonl").read_text("utf-8")
+
+    assert "no such visit" in await command("erase", "--visit", "v_1", "--yes", code=1)
+    assert "no such visit" in await command(
+        "erase", "--patient", NAME, "--born", "1900-01-01", "--yes", code=1
+    )
+    await command("erase", "--born", "1900-01-01", code=2)
+    await command("erase", "--patient", NAME, code=1)  # the question has no answer
+    assert "nothing of it" in await command("erase", "--patient", NAME.upper(), "--yes")
+    assert await naming(valkey) == {}
+    assert on_disk() == set()
+    assert await site.app[SERVICE].visit("demo", other) is not None
+    assert "unbroken" in await command("audit", "verify")
+    entries = [json.loads(line) for line in (await command("audit", "export")).splitlines() if line]
+    assert [(e["what"], e.get("about")) for e in entries if e["what"] == "record.erased"] == [
+        ("record.erased", None)
+    ]
+    waiting = site.person()
+    await waiting.ask_for_a_visit()
+    (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits
+    assert "has not ended" in await command("erase", "--visit", visit, "--yes", code=1)

@@ -89,6 +89,8 @@ ACTS: dict[str, str] = {
     "facility.added": N_("added a facility"),
     "facility.moved": N_("changed a facility’s waiting area"),
     "facility.revoked": N_("revoked a facility’s link"),
+    "record.exported": N_("exported records of patients"),
+    "record.erased": N_("erased records of a patient"),
     "backup.taken": N_("made a backup"),
     "audit.read": N_("opened the audit log"),
     "audit.exported": N_("exported the audit log"),

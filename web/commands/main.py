@@ -17,6 +17,7 @@ from web.commands.first_setup import init
 from web.commands.keys import key_app
 from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
 from web.commands.organisations import organisation_app, user_app
+from web.commands.patients import erase, export
 from web.config import EXIT_CODE, Settings, is_loopback, refuse_plain_http
 from web.errors import ConfigError
 from web.server import output
@@ -35,6 +36,8 @@ app.add_typer(audit_app, name="audit")
 app.command("init")(init)
 app.command("backup")(backup)
 app.command("restore")(restore)
+app.command("export")(export)
+app.command("erase")(erase)
 
 
 @app.command()

@@ -23,6 +23,7 @@ from web.errors import CommandError, ConfigError
 
 if TYPE_CHECKING:
     from signalling.store.audit_log import AuditLog
+    from signalling.store.records import Store
     from web.identity.accounts import Account
 
 organisation_app = typer.Typer(help="Add and list organisations.", no_args_is_help=True)
@@ -74,6 +75,7 @@ class Office:
         self.hasher = Hasher()
         self.accounts = Accounts(self.redis, self.hasher)
         self._audit_log: AuditLog | None = None
+        self._store: Store
 
     async def audit_log(self) -> "AuditLog":
         """Return the audit logs. Raises CommandError if the server's key is missing, without which no entry can be
@@ -95,9 +97,14 @@ class Office:
             key = secret.data_key(folder)
             await secret.check(self.redis, key)
             keys = {secret.key_id(key): key}
-            store = Store(self.redis, Seal(keys))
+            self._store = store = Store(self.redis, Seal(keys))
             self._audit_log = AuditLog(store, key_of(keys), self.organisations, SeenEntriesFile(folder))
         return self._audit_log
+
+    async def store(self) -> "Store":
+        """Return the records. Raises CommandError like `audit_log`."""
+        await self.audit_log()
+        return self._store
 
     async def note(self, slug: str, what: str, about: str = "") -> None:
         """Add an audit entry whose author is the operator of this command. Raises CommandError like `audit_log`."""

@@ -86,6 +86,22 @@ class Rewriting:
                 log.info("erasure.log_rewritten")
             return not reason
 
+    async def now(self) -> str:
+        """Rewrite the file, whatever the pause; return why it may still hold what was erased, an empty text if it does
+        not. Raises `UnavailableError`.
+        """
+        async with answering():
+            erased = await self._redis.get(keys.ERASED())
+            reason = BUSY
+            for _ in range(round(REWRITES_S / POLL_S)):
+                reason = await self._rewrite()
+                if reason != BUSY:
+                    break
+                await asyncio.sleep(POLL_S)  # a rewriting that began before the erasure ends first
+            if not reason and erased is not None:
+                await self._unmark(keys=[keys.ERASED()], args=[erased])
+            return reason
+
     async def _rewrite(self) -> str:
         """Return why the file was not rewritten; an empty text if it was."""
         try:

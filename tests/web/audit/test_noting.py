@@ -238,6 +238,8 @@ def test_every_name_has_its_words_and_every_word_a_place_where_it_is_written() -
         OPENED_BELL,
         "organisation.added",
         "backup.taken",
+        "record.exported",
+        "record.erased",
         "audit.exported",
     }
     written = by_requests | by_handlers | {*OF_EVENTS.values(), *OF_TOPICS.values()} | elsewhere

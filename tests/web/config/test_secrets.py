@@ -44,6 +44,8 @@ COMMANDS: dict[str, list[str]] = {
     "audit verify": [],
     "audit export": LAKESIDE,
     "backup": ["none/backup"],
+    "export": [*LAKESIDE, "none/folder", "--all"],
+    "erase": [*LAKESIDE, "--visit", "v_1"],
     "restore": ["none/backup"],
 }
 """What each command that reads the settings is called with; `serve` has tests of its own below."""

@@ -1,0 +1,121 @@
+"""Erases visits and booked visits, and everything else that names them: messages, notifications, jobs, events, mails.
+
+Knows which keys hold what. The audit log keeps its entries, which hold ids and nothing that a patient wrote.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from signalling.errors import SealError
+from signalling.store import keys
+from signalling.store.event_stream import decode_entry
+from signalling.store.jobs import Job, Jobs, Taken
+from signalling.store.records import Store
+from signalling.store.unavailable import answering
+from signalling.visit.record import Visit
+from web.appointments.appointment import Appointment
+from web.errors import CommandError
+from web.mail import outbox
+from web.retention import keys_of_visit
+from web.server.store_rewriting import erasing
+
+EVENTS_AT_ONCE = 200
+
+
+class Erasure:
+    """Erases records of one organisation. All methods raise `UnavailableError` if the store does not answer."""
+
+    def __init__(self, store: Store, organisation: str, data: Path) -> None:
+        self._store = store
+        self._redis: Any = store.redis
+        self._organisation = organisation
+        self._data = data
+
+    async def erase(self, visits: Sequence[Visit], booked: Sequence[Appointment]) -> None:
+        """Erase these records and what names them. Raises CommandError if a visit has not ended."""
+        if still := [visit.id for visit in visits if visit.is_open]:
+            raise CommandError(f"{', '.join(still)} has not ended: end it first, then erase it")
+        organisation, names = self._organisation, _names(visits, booked)
+        async with answering(), erasing(self._redis):
+            lines = await self._visits(visits)
+            for one in booked:
+                await self._redis.delete(keys.APPOINTMENT(organisation, one.id))
+                await self._redis.zrem(keys.APPOINTMENTS(organisation), one.id)
+                await self._redis.zrem(keys.SLOTS(organisation), one.id)
+                await self._redis.hdel(keys.SLOT_SPANS(organisation), one.id)
+            await self._events({*(visit.id for visit in visits), *lines})
+            await self._notifications(names)
+            await self._jobs(names)
+        await asyncio.to_thread(_erase_mails, self._data, organisation, names)
+
+    async def _visits(self, visits: Iterable[Visit]) -> list[str]:
+        """Erase visits with their lines; return the ids of the lines."""
+        erased, indexes = list[str](), (keys.ENDED, keys.OPEN, keys.DEADLINES)
+        for visit in visits:
+            found = await self._redis.zrange(keys.CHAT(self._organisation, visit.id), 0, -1)
+            erased += [line.decode() for line in found]
+            await self._redis.delete(*await keys_of_visit(self._redis, self._organisation, visit.id))
+            for index in indexes:
+                await self._redis.zrem(index(self._organisation), visit.id)
+        return erased
+
+    async def _events(self, members: Collection[str]) -> None:
+        """Delete the events of these records, which hold copies of them, from the stream."""
+        stream, start = keys.EVENTS(self._organisation), "-"
+        while found := await self._redis.xrange(stream, min=start, count=EVENTS_AT_ONCE):
+            gone = [name for name, fields in found if decode_entry(fields[b"e"]).member in members]
+            if gone:
+                await self._redis.xdel(stream, *gone)
+            start = b"(" + found[-1][0]
+
+    async def _notifications(self, names: Collection[bytes]) -> None:
+        organisation = self._organisation
+        people = {
+            *await self._redis.zrange(keys.STAFF(organisation), 0, -1),
+            *await self._redis.hkeys(keys.ACCOUNTS(organisation)),
+        }
+        for person in (name.decode() for name in people):
+            key = keys.BELL(organisation, person)
+            async for member in self._naming(key, f"{organisation}/bell/{person}", names):
+                await self._redis.zrem(key, member)
+
+    async def _jobs(self, names: Collection[bytes]) -> None:
+        """Remove mails, webhooks and messages that are not sent yet, or were given up."""
+        organisation, place = self._organisation, f"{self._organisation}/job"
+        prefix = keys.QUEUE(organisation, "")
+        queues = [name.decode() async for name in self._redis.scan_iter(match=f"{prefix}*", count=1000)]
+        for kind in ("", *(name.removeprefix(prefix) for name in queues)):
+            key = keys.QUEUE(organisation, kind) if kind else keys.JOBS(organisation)
+            jobs = Jobs(self._redis, self._store.seal, kind)
+            async for member in self._naming(key, place, names):
+                job = Job(id="", kind="", payload={}, made_ms=0)
+                await jobs.done(organisation, Taken(job, member, 0, 0, 0))
+        dead = keys.DEAD_JOBS(organisation)
+        async for member in self._naming(dead, place, names):
+            await self._redis.zrem(dead, member)
+
+    async def _naming(self, key: str, place: str, names: Collection[bytes]) -> AsyncIterator[bytes]:
+        """Yield the members of a sorted set that name one of the records; one that cannot be read is left."""
+        for member in await self._redis.zrange(key, 0, -1):
+            with contextlib.suppress(SealError):
+                opened = self._store.seal.open(member, place).lower()
+                if any(name in opened for name in names):
+                    yield member
+
+
+def _names(visits: Iterable[Visit], booked: Iterable[Appointment]) -> set[bytes]:
+    """Return ids and email addresses, in small letters, by which other data refers to these records."""
+    records: list[Visit | Appointment] = [*visits, *booked]
+    names = {one.id for one in records} | {one.patient.email for one in records}
+    return {name.lower().encode() for name in names if name}
+
+
+def _erase_mails(data: Path, organisation: str, names: Collection[bytes]) -> None:
+    """Erase the mails in the data folder that name one of the records."""
+    for path in (data / outbox.OUTBOX).glob(f"*.{organisation}.eml"):
+        with contextlib.suppress(FileNotFoundError):
+            if any(name in path.read_bytes().lower() for name in names):
+                path.unlink()
