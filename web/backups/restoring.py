@@ -17,7 +17,7 @@ import redis
 from signalling.store import keys
 from web.backups import store_content
 from web.backups.sealed_file import About, read_about, read_parts
-from web.backups.taking import FILE, KEYS, Backup, Progress, check
+from web.backups.taking import FILE, KEYS, PATIENCE_S, Backup, Progress, check
 from web.config import Settings
 from web.errors import CommandError
 from web.mail import outbox
@@ -26,7 +26,6 @@ from web.server.data_key import RESTORING
 from web.server.redis_client import connect_now
 from web.server.valkey import RESTORED, EmbeddedStore, LockedFolder
 
-PATIENCE_S = 60.0
 ALLOWED = frozenset({"lock", secret.FILE, RESTORED})
 
 
@@ -78,7 +77,7 @@ def _embedded(folder: LockedFolder) -> "Iterator[tuple[redis.Redis, Path]]":
         store = EmbeddedStore(lock)
         try:
             store.start()
-            with redis.Redis.from_url(store.url) as client:
+            with redis.Redis.from_url(store.url, socket_timeout=PATIENCE_S) as client:
                 yield client, aside
         finally:
             store.stop()

@@ -27,6 +27,7 @@ from web.server.valkey import EmbeddedStore, LockedFolder
 COPY = "backing-up"
 """The folder in the data folder that holds the second store while a backup is taken."""
 BASE = "appendonly.aof.1.base.rdb"
+PATIENCE_S = 60.0
 KEYS, FILE, END = "keys", "file", "end"
 Progress = Callable[[str, int, int], None]
 """Receives the name of a step, how much of it is done, and of how much; 0 if that is unknown."""
@@ -85,6 +86,8 @@ def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) 
         if found.counts != counts:
             raise CommandError(f"{path} does not hold what was written to it; look at the disk")
         draft.rename(path)
+    except OSError as error:
+        raise CommandError(f"{error.filename or folder} cannot be written ({error.strerror})") from None
     finally:
         draft.unlink(missing_ok=True)
     return found._replace(path=path)
@@ -123,7 +126,7 @@ def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Iterator[r
             except ConfigError as problem:
                 raise CommandError(f"the store’s snapshot cannot be read here: {problem}") from None
             (files / BASE).unlink()  # it is in memory; a backup that is killed leaves no copy behind
-            with redis.Redis.from_url(store.url) as client:
+            with redis.Redis.from_url(store.url, socket_timeout=PATIENCE_S) as client:
                 yield client
         finally:
             store.stop()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +47,7 @@ def load_on(settings: Settings, opened: list[str]) -> Iterator[None]:
     try:
         while len(opened) < 40:
             assert thread.is_alive()
+            time.sleep(0.01)
         yield
     finally:
         stop.set()
@@ -92,6 +95,10 @@ def test_r38_a_backup_under_load_restores_on_an_empty_machine_with_every_acknowl
     assert {path.name for path in server.data.iterdir()} >= {"outbox", "valkey"}
     assert not (server.data / "backing-up").exists()
     assert "exists" in greenroom(server, "backup", str(file), code=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshot, "receive", lambda *_: os.open("/dev/full/none", os.O_RDONLY))
+        assert "cannot be written" in greenroom(server, "backup", f"{file}2", code=1)
+    assert not list(tmp_path.glob("backup*.part"))
     assert "in use" in str(refused(server, "restore", str(file)))
     assert server.stop() == 0
 
