@@ -1,4 +1,4 @@
-"""Tests that the wheel contains what load testers and clients import: `greenroom`, without this folder."""
+"""Tests the wheel without this folder: what load testers and clients import, and a server with its pages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -115,3 +116,17 @@ def test_an_example_runs_from_the_wheel_against_a_server(
         GREENROOM_PASSWORD=password,
     )
     assert "pulled in after" in said
+
+
+def test_a_server_from_the_wheel_serves_pages_with_scripts_styles_and_translations(
+    python: Path, start_server: StartServer
+) -> None:
+    program = [str(python), "-P", "-c", "from web.commands.main import main; main()", "serve", "--config"]
+    server = start_server(command=program, quick=False).wait()
+    request = urllib.request.Request(f"{server.url}/demo", headers={"Accept-Language": "es"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        page = answer.read().decode()
+    assert "Consultar ahora" in page
+    parts = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page))
+    assert {Path(part).suffix for part in parts} >= {".js", ".css"}
+    assert {part: server.status(part) for part in parts} == dict.fromkeys(parts, 200)
