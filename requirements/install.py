@@ -1,8 +1,8 @@
 """Installs locked packages and then a project with pip, and prints how far it is in a few lines.
 
-`python requirements/install.py LOCK PROJECT...` installs into the environment of this Python: what builds packages, the
-packages of LOCK by their hashes, and the project, for which no registry is asked. PROJECT is given to pip: a folder, a
-wheel, or `--editable .`. Needs nothing but pip.
+`python requirements/install.py LOCK [PROJECT...]` installs into the environment of this Python: what builds packages,
+the packages of LOCK by their hashes, and the project, for which no registry is asked. PROJECT is given to pip: a
+folder, a wheel, or `--editable .`. Needs nothing but pip.
 """
 
 from __future__ import annotations
@@ -78,15 +78,16 @@ def install(arguments: list[str], locked: int) -> None:
 
 
 def main(lock: Path, project: list[str]) -> None:
-    """Install what builds packages, the lock's packages and the project."""
+    """Install what builds packages, the lock's packages and the project, if there is one."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     print(f"Installing the packages of {lock.name}:", flush=True)  # noqa: T201
     # One package has no wheel, and is built with the locked setuptools.
     for file, more in ((BUILD, []), (lock, ["--no-build-isolation"])):
         locked = len(_LOCKED.findall(file.read_text("utf-8")))
         install(["--require-hashes", *more, "--requirement", str(file)], locked)
-    last = [*PIP, "-qq", "--no-deps", "--no-build-isolation", "--no-index", *project]
-    sys.exit(subprocess.run(last, check=False).returncode)
+    if project:
+        last = [*PIP, "-qq", "--no-deps", "--no-build-isolation", "--no-index", *project]
+        sys.exit(subprocess.run(last, check=False).returncode)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,16 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 RESTORED = "restoring"
 """The folder in a data folder in which a backup is restored; its store takes the place of the data folder's own."""
+OPTIONS = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    # Rewrite as commands: a snapshot would keep deleted entries of a stream that share a node with others.
+    "aof-use-rdb-preamble": "no",
+    "save": "",
+    "maxmemory-policy": "noeviction",
+}
+"""With these a store keeps what was acknowledged, and nothing that was erased."""
+
 log = structlog.get_logger("web.valkey")
 
 
@@ -282,12 +292,7 @@ class EmbeddedStore:
             "unixsocket": str(self._socket),
             "unixsocketperm": "600",
             "dir": str(self._directory),
-            "appendonly": "yes",
-            "appendfsync": "always",
-            # Rewrite as commands: a snapshot would keep deleted entries of a stream that share a node with others.
-            "aof-use-rdb-preamble": "no",
-            "save": "",
-            "maxmemory-policy": "noeviction",
+            **OPTIONS,
             "repl-diskless-sync-delay": "0",  # a backup begins at once: no replica of ours comes later
             "daemonize": "no",
             "logfile": str(self._log),
