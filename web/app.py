@@ -69,6 +69,7 @@ from web.requests.pictures import Pictures
 from web.requests.security import Throttle, headers_signal, same_site_middleware
 from web.server import data_key as secret
 from web.server import store_rewriting as rewriting
+from web.server import store_version
 from web.server.health import healthz, readyz
 from web.server.redis_client import connect
 from web.websocket import drain, signalling, socket, straight
@@ -175,6 +176,7 @@ def create_app(settings: Settings) -> web.Application:
 async def _store(app: web.Application) -> AsyncIterator[None]:
     key = secret.data_key(Path(app[SETTINGS].data.folder))
     await secret.check(app[REDIS], key)
+    await store_version.check(app[REDIS])
     yield
     await app[REDIS].aclose()
 

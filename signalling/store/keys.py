@@ -186,6 +186,7 @@ WEBHOOK_LOG = Key(
 )
 # Servers
 DATA_KEY = Key("greenroom:key", "string", "a hash of the data key", _NONE)
+STORE_VERSION = Key("greenroom:version", "string", "the version of the store's contents", _NONE)
 ERASED = Key("greenroom:erased", "string", "the last erasure", _USE, "the store's file is rewritten")
 REWRITING = Key("greenroom:rewriting", "string", "a worker rewrites the store's file", _EXPIRY, "5 minutes")
 REWRITTEN = Key("greenroom:rewritten", "string", "the file was rewritten", _EXPIRY, "a day")

@@ -23,7 +23,6 @@ from web.errors import ConfigError
 from web.server import output
 
 app = typer.Typer(
-    help="Greenroom: a waiting room and video visits for clinics.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -126,6 +125,21 @@ def status(
 def version() -> None:
     """Print the version."""
     typer.echo(f"greenroom {importlib.metadata.version('greenroom')}")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    asked: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Greenroom: a waiting room and video visits for clinics."""
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -33,10 +34,11 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_version_is_that_of_the_package(tmp_path: Path) -> None:
+def test_version_is_that_of_the_package_and_a_semantic_one(tmp_path: Path) -> None:
     found = run("version", folder=tmp_path)
     assert found.returncode == 0
-    assert found.stdout.startswith("greenroom 0.")
+    assert re.fullmatch(r"greenroom \d+\.\d+\.\d+\n", found.stdout)
+    assert CliRunner().invoke(app, ["--version"]).stdout == found.stdout
 
 
 def test_check_config_prints_the_effective_settings_but_no_password(tmp_path: Path) -> None:

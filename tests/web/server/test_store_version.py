@@ -1,0 +1,30 @@
+"""Tests the version of the store's contents: a new store is marked, and one of a later version is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.web.site import Site, settings_for
+from web.errors import ConfigError
+from web.server import store_version
+
+
+async def test_a_store_without_a_version_gets_that_of_this_release(valkey: Redis) -> None:
+    for _ in range(2):
+        await store_version.check(valkey)
+        assert await valkey.get("greenroom:version") == b"%d" % store_version.VERSION
+
+
+async def test_a_server_does_not_start_on_a_store_of_a_later_version(
+    valkey: Redis, valkey_url: str, tmp_path: Path
+) -> None:
+    later = store_version.VERSION + 1
+    await valkey.set("greenroom:version", later)
+    with pytest.raises(ConfigError, match=f"its records have version {later}, this one reads"):
+        async with Site(settings_for(valkey_url, tmp_path)):
+            pass
+    assert await valkey.get("greenroom:version") == b"%d" % later
+    assert not await valkey.exists("organisations"), "nothing was written to it"
