@@ -20,6 +20,7 @@ test: $(VENV)/.test check
 	@.ci/gstreamer
 	@.ci/firefox
 	@.ci/node
+	@.ci/prometheus
 	@.ci/systemd
 	@.ci/proxies
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
