@@ -1,7 +1,7 @@
 """Media: forwards packets between the parties of a room.
 
-Knows ICE, DTLS, SRTP, SDP and a gate. Knows no visit, person, page or Redis: a room is a name, and its owner decides
-when its gate opens. The names below are the package's public interface.
+Uses ICE, DTLS, SRTP, SDP and a gate. It does not use visits, persons, pages or Redis: a room is a name, and its owner
+decides when its gate opens. The names below are the package's public interface.
 """
 
 from media.errors import MediaError, PartyGoneError, PortsTakenError, RoomClosedError, RoomFullError, SdpError

@@ -1,7 +1,7 @@
-"""Asks at a new address whether a browser is there, as its network may have changed its address without its knowledge.
+"""Sends a check to a new address, to learn whether the browser is there: its network may have changed its address.
 
-Knows the server's own STUN checks and their answers. A packet that SRTP finds authentic shows that the browser sends
-from an address, only an answer shows that it receives there (RFC 8445 §7.3): media is sent to no other address.
+Sends the server's own STUN checks and reads the answers. An authentic SRTP packet shows that the browser sends from an
+address; only an answer shows that it receives there (RFC 8445 §7.3). Media is sent to no other address.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from media.transport.tcp import PacketSocket
 
 PENDING_MAX: Final = 256
 LASTS_S: Final = 2.0
-AGAIN_S: Final = 0.1  # a check may be lost on the network
+AGAIN_S: Final = 0.1  # the time in s between two checks; one may be lost on the network
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class _Check:
 
 
 class AddressChecks:
-    """The checks of a relay that wait for an answer, the oldest first."""
+    """The checks of a relay that have no answer yet, the oldest first."""
 
     def __init__(self) -> None:
         self._pending: dict[bytes, _Check] = {}
@@ -57,7 +57,7 @@ class AddressChecks:
             return  # the datagram is lost
 
     def on_response(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
-        """Take an answer. Calls `on_answer` if it came from the checked address, and with the right password."""
+        """Handle an answer. Call `on_answer` if it came from the checked address, with the right password."""
         transaction_id = ice.answered(datagram)
         check = self._pending.get(transaction_id) if transaction_id is not None else None
         if check is None or transaction_id is None or check.address != address:

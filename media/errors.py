@@ -1,18 +1,18 @@
-"""All errors that media raises to its callers. Pure. Errors of the network itself remain OSError."""
+"""All errors that media raises to its callers. Pure. Errors of the network itself are raised as OSError."""
 
 from __future__ import annotations
 
 
 class MediaError(Exception):
-    """The base of all errors in this module. Its subclasses below are all there are."""
+    """The base of all errors in this module."""
 
 
 class PartyGoneError(MediaError):
-    """The party has left, was replaced by a newer one, or its connection has failed: it must join again."""
+    """The party has left, was replaced by a newer one, or its connection has failed: the party must join again."""
 
 
 class RoomFullError(MediaError):
-    """The room already has the most parties that it can have."""
+    """The room already has the greatest number of parties."""
 
 
 class RoomClosedError(MediaError):

@@ -16,7 +16,7 @@ class Connected:
 class Disconnected:
     """The party is no longer connected. `reason` is one of the constants below.
 
-    After CONSENT_EXPIRED it may connect again by itself.
+    After CONSENT_EXPIRED the party may connect again without a new offer.
     """
 
     reason: str
@@ -24,19 +24,25 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class OfferNeeded:
-    """A party joined that the browser has no m-lines for, or the room's codec changed: send it a new `offer`."""
+    """The party needs a new `offer`: another party joined for which its browser has no m-lines, or the room's codec
+    changed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Speaking:
-    """The speaker of a room of more than two has changed; it may be the listener itself. None if nobody speaks."""
+    """The speaker in a room of more than two has changed. `party_id`: the speaker, perhaps the listener itself; None if
+    nobody speaks.
+    """
 
     party_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class PicturePaused:
-    """The party gets no picture of anybody any more, because its network is too weak; or it gets them again."""
+    """The party receives no pictures from now on, because its network is too weak (`paused`), or it receives them
+    again.
+    """
 
     paused: bool
 

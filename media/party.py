@@ -1,7 +1,7 @@
-"""One party of a room, with the interface for signalling: offer, answer, events, what it may send, quality.
+"""One party of a room, with the interface for signalling: offer, answer, events, mute, quality.
 
-Knows one endpoint from join to leave: ICE credentials, DTLS association, the certificate promised in the answer. Knows
-no other party, not why the gate is open, and not how an offer reaches the browser.
+A party has one endpoint from join to leave: ICE credentials, the DTLS association, and the certificate promised in the
+answer. Signalling sends the offers to the browser.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ HANDSHAKE_S: Final = 30.0
 
 @dataclass(slots=True)
 class Slot:
-    """The place of one other party in a browser's m-lines: a stream's id, and the sinks that receive it."""
+    """The place of one other party in a browser's m-lines: the id of its stream, and the sinks that receive it."""
 
     label: str
     holder: str | None
@@ -57,7 +57,9 @@ class Slot:
 
 
 class Party:
-    """One party, made by `Room.join`. `slots`: the parties that its browser receives; on the first it also sends."""
+    """One party, made by `Room.join`. `slots`: the other parties whose media its browser receives. The first slot is on
+    the m-lines on which the browser also sends.
+    """
 
     def __init__(
         self, room: Room, party_id: str, listener: Listener, opposite: str | None, admitted: bool
@@ -77,7 +79,7 @@ class Party:
         self._identity = room.relay.identity()
         self._association: Association | None = None
         self._association_born_s = 0.0
-        self.answer: sdp.Answer | None = None  # the party's newest answer
+        self.answer: sdp.Answer | None = None  # the newest answer of the party's browser
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False
@@ -110,7 +112,7 @@ class Party:
         )
 
     def accept(self, answer: str) -> None:
-        """Take the browser's answer. Raises SdpError, after which another answer may follow, or PartyGoneError."""
+        """Apply the browser's answer. Raises SdpError, after which another answer may follow, or PartyGoneError."""
         self._check_usable()
         parsed = sdp.parse_answer(answer, self._offered)
         established = self._association.established if self._association is not None else None
@@ -154,7 +156,7 @@ class Party:
         self.room.reroute_from(self)
 
     def set_admitted(self, admitted: bool) -> None:
-        """Set whether this party takes part; media is forwarded to and from it only then. Idempotent."""
+        """Set whether this party takes part. Media is forwarded to and from it only if it does. Idempotent."""
         if admitted != self.admitted:
             self.admitted = admitted
             self.room.reroute()
@@ -188,7 +190,7 @@ class Party:
         return None
 
     def add_slot(self, party_id: str) -> None:
-        """Provide a slot for another party, its previous one if it had one.
+        """Add a slot for another party, the same one as before if it had one.
 
         Sends `OfferNeeded` to the listener if the browser was not offered the slot yet.
         """
@@ -209,7 +211,7 @@ class Party:
         self.renew_offer(always=True)
 
     def send_speaker(self, speaker: str | None) -> None:
-        """Send the listener the current speaker, if this party takes part and was not sent that speaker yet."""
+        """Send the listener the current speaker, if this party takes part and the listener was sent another one."""
         if speaker != self._speaker and self._connected and self.admitted:
             self._speaker = speaker
             self.notify(Speaking(speaker))
@@ -234,12 +236,12 @@ class Party:
         self._add_address(address, sock, request.nominates, now_s)
 
     def on_check_answered(self, address: Address, sock: PacketSocket) -> None:
-        """Move to an address from which the browser's media came and at which it has answered."""
+        """Move to a new address: media came from it, and the browser has answered a check there."""
         if not (self.gone or self._failed) and self.room.relay.is_free(address, self.endpoint):
             self._add_address(address, sock, True, time.monotonic())
 
     def on_dtls(self, datagram: bytes, now_s: float) -> None:
-        """Take a DTLS record from a proven address."""
+        """Handle a DTLS record from an address that has proven the password."""
         if self._association is None:
             self._association = Association(self._identity, self._send)
             self._association_born_s = now_s
@@ -254,7 +256,7 @@ class Party:
             self._connect_if_ready()
 
     def tick(self, now_s: float) -> None:
-        """Do what is due at this time: retransmit a handshake, detect expired consent."""
+        """Do the work that is due: send a DTLS handshake again, detect expired consent."""
         association = self._association
         if association is not None and association.established is None:
             try:
@@ -274,7 +276,7 @@ class Party:
                 self.notify(Disconnected(CONSENT_EXPIRED))
 
     def lose_address(self, address: Address) -> None:
-        """Forget the address of a TCP connection that has ended. Consent expires if no other address replaces it."""
+        """Remove the address of a TCP connection that has ended. Without another address, consent expires."""
         self._sendto.pop(address, None)
         if self.endpoint.path.lose(address):
             self.endpoint.address = self.endpoint.sendto = None
@@ -301,7 +303,7 @@ class Party:
     # -- private
 
     def _add_address(self, address: Address, sock: PacketSocket, nominated: bool, now_s: float) -> None:
-        """Take an address that has proven a password, and move there if the path does."""
+        """Add an address that has proven a password, and use it for sending if the path moves there."""
         moved, forgotten = self.endpoint.path.on_check(address, nominated, now_s)
         self.room.relay.add_address(self.endpoint, address, forgotten)
         for gone in forgotten:
@@ -312,7 +314,7 @@ class Party:
             self._connect_if_ready()
 
     def _follow_media(self, now_s: float) -> None:
-        """Move the path to the address that the browser's media comes from."""
+        """Send to the address from which the browser's media comes, if the path moves there."""
         last_from, self.endpoint.last_from = self.endpoint.last_from, None
         if last_from is not None and self.endpoint.path.on_media(last_from, now_s):
             self._move(last_from)
@@ -326,7 +328,9 @@ class Party:
             raise PartyGoneError(self.party_id)
 
     def _connect_if_ready(self) -> None:
-        """Connect the endpoint once the handshake is done, the answer is known, and both have the same certificate."""
+        """Connect the endpoint if the handshake is done, the answer has arrived, and the certificate is the promised
+        one.
+        """
         established = self._association.established if self._association is not None else None
         if self._connected or established is None or self.answer is None or self.endpoint.address is None:
             return
@@ -342,7 +346,7 @@ class Party:
         self.notify(Connected())
 
     def _fail(self, reason: str) -> None:
-        """Disable a failed endpoint. The room keeps its place until signalling joins again or leaves."""
+        """Disable a failed endpoint. The party keeps its place in the room until it joins again or leaves."""
         if self._association is not None:
             self._association.closed = True
         self._failed = True

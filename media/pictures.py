@@ -1,7 +1,6 @@
-"""Pauses the picture to a receiver whose network is too weak, and limits what the senders of video send.
+"""Pauses the picture to a receiver whose network is too weak, and limits the video that senders send.
 
-Reads what receivers report, and sends senders their limits (REMB). What is decided is in `picture_pause.py` and
-`subscriptions.py`. Knows no packet.
+Reads the reports of receivers, and sends senders their limits (REMB). `picture_pause.py` and `subscriptions.py` decide.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
 from media.protocols import rtcp
 
-LOOK_S: Final = 1.0  # the time in s between two looks at a receiver
-LIMIT_S: Final = 0.5  # the time in s between two limits for a sender
+LOOK_S: Final = 1.0  # the time in s between two checks of a receiver
+LIMIT_S: Final = 0.5  # the time in s between two limits sent to a sender
 
 
 class Pictures:
-    """The pictures of a relay's rooms. `send_rtcp`: the method of the forwarder."""
+    """Controls the pictures of a relay's rooms. `send_rtcp`: the method of the forwarder."""
 
     def __init__(self, send_rtcp: Callable[[Endpoint, bytes], None]) -> None:
         self._send_rtcp = send_rtcp
 
     def tick(self, party: Party, now_s: float) -> None:
-        """Look at a party as a receiver, and limit it as a sender, if that is due. Call every 50 ms."""
+        """Check a party as a receiver, and limit it as a sender, if that is due. Call every 50 ms."""
         endpoint = party.endpoint
         if now_s - endpoint.looked_s >= LOOK_S:
             endpoint.looked_s = now_s
@@ -59,9 +58,9 @@ class Pictures:
 
 
 def _weak(endpoint: Endpoint, now_s: float) -> bool | None:
-    """Return whether a receiver's network is too weak for a picture; None if that is not known.
+    """Return True if a receiver's network is too weak for a picture, False if not; None if that is not known.
 
-    Without sound there is nothing that a picture could harm.
+    False without sound, because a picture cannot harm it then.
     """
     received = [
         (subscription.current, subscription.estimate.kbps)

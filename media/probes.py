@@ -1,7 +1,7 @@
 """Answers browsers that try their paths before a visit: STUN requests with the password of a probe, and nothing else.
 
-A probe has no endpoint, so that no packet of it goes anywhere, and its address proves nothing: a connection over TCP
-ends as that of a stranger. Knows no socket except the one to answer on.
+A probe has no endpoint, so none of its packets are forwarded. A probe does not prove an address: a TCP connection used
+only for a probe is closed like an unknown one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Probes:
         self._open: dict[str, tuple[Credentials, float]] = {}
 
     def add(self, credentials: Credentials, now_s: float) -> bool:
-        """Answer requests with these credentials for LASTS_S; return False if too many do already."""
+        """Answer requests with these credentials for LASTS_S; return False if there are too many probes already."""
         self._expire(now_s)
         if len(self._open) >= PROBES_MAX:
             return False

@@ -1,7 +1,7 @@
 """The relay of one worker: its sockets, its rooms, and one timer for all of them.
 
-Knows which datagram belongs to which party. Knows no visit, person or Redis: a room is a name. Owns no task: only the
-loop's reader, and one timer that runs while there are parties.
+It finds the party to which a datagram belongs. A room is a name. It owns no task: only the loop's reader, and one timer
+that runs while there are parties.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from media.transport.udp import RelaySettings
 
 logger = logging.getLogger(__name__)
 
-# The time in s between the server's transport-cc feedback while it withholds packets, as in browsers.
+# The time in s between two feedbacks of the server while it does not forward packets, the same as in browsers.
 TICK_S: Final = 0.050
 
 
@@ -59,13 +59,13 @@ class Relay:
         self._by_ufrag: dict[str, Party] = {}
         self._by_endpoint: dict[Endpoint, Party] = {}
         self._identity = Identity(time.monotonic())
-        # Other workers check with these whether this relay answers.
+        # The credentials with which other workers check whether this relay answers.
         self.probed_by: ice.Credentials | None = None
         self._pictures = Pictures(self.forwarder.send_rtcp)
         self._checks = AddressChecks()
         self._probes = Probes()
         self._timer: asyncio.TimerHandle | None = None
-        self._mending: asyncio.TimerHandle | None = None  # a timer while packets are missing
+        self._mending: asyncio.TimerHandle | None = None  # the timer that runs while packets are missing
         self._ticked_s = 0.0
         self.public_host: str | None = None  # found by STUN (`media.transport.public_address`)
         self._closed = False
@@ -102,7 +102,7 @@ class Relay:
         return len(self._by_endpoint)
 
     def room(self, room_id: str) -> Room:
-        """Return the room of this name, a new one if there is none."""
+        """Return the room with this name; make a new one if there is none."""
         room = self._rooms.get(room_id)
         if room is None:
             room = self._rooms[room_id] = Room(self, room_id)
@@ -136,7 +136,9 @@ class Relay:
         ]
 
     def probe(self) -> str | None:
-        """Return an SDP offer with which a browser can try its paths, None if too many do (`media.probes`)."""
+        """Return an SDP offer with which a browser can try its paths; None if too many browsers do so now
+        (`media.probes`).
+        """
         credentials = self.new_credentials()
         if not self._probes.add(credentials, time.monotonic()):
             return None
@@ -161,7 +163,9 @@ class Relay:
         return self._identity
 
     def new_ssrcs(self, taken: Iterable[int] = ()) -> dict[StreamKind, int]:
-        """Return distinct SSRCs for the media that an endpoint receives from one party; none of those in `taken`."""
+        """Return new SSRCs for the media that an endpoint receives from one party. All differ, also from those in
+        `taken`.
+        """
         chosen: set[int] = set()
         while len(chosen) < len(STREAM_KINDS):
             chosen.add(secrets.randbelow(0x7FFF_FFFF) + 1)
@@ -169,7 +173,7 @@ class Relay:
         return dict(zip(STREAM_KINDS, chosen, strict=True))
 
     def add_party(self, party: Party) -> None:
-        """Register a new party, and start the timer with the first."""
+        """Register a new party. The first one starts the timer."""
         self._by_endpoint[party.endpoint] = party
         self.add_ufrag(party.credentials.ufrag, party)
         if self._timer is None and not self._closed:
@@ -190,11 +194,11 @@ class Relay:
             del self._rooms[room.room_id]
 
     def add_ufrag(self, ufrag: str, party: Party) -> None:
-        """Register a ufrag: requests with it belong to this party."""
+        """Register a ufrag, so that requests with it are passed to this party."""
         self._by_ufrag[ufrag] = party
 
     def remove_ufrag(self, ufrag: str) -> None:
-        """Remove a ufrag: requests with it are ignored."""
+        """Remove a ufrag, so that requests with it are ignored."""
         self._by_ufrag.pop(ufrag, None)
 
     def is_free(self, address: Address, endpoint: Endpoint) -> bool:
@@ -211,13 +215,13 @@ class Relay:
         self.streams.proven(address)
 
     def remove_addresses(self, addresses: list[Address]) -> None:
-        """Remove addresses: datagrams from them are ignored."""
+        """Remove addresses, so that datagrams from them are ignored."""
         for address in addresses:
             self.forwarder.endpoints.pop(address, None)
             self.streams.close_stream(address)
 
     def _stream_ended(self, address: Address) -> None:
-        """Take an ended TCP connection's address from its party, which may be reached on another path."""
+        """Remove the address of an ended TCP connection from its party, which may still be reached on another path."""
         endpoint = self.forwarder.endpoints.pop(address, None)
         party = self._by_endpoint.get(endpoint) if endpoint is not None else None
         if party is not None:
@@ -226,7 +230,7 @@ class Relay:
     # -- called by the forwarder
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
-        """Pass a STUN datagram to the party of its ufrag, which answers only if the password is right."""
+        """Pass a STUN datagram to the party of its ufrag. The party answers only if the password is right."""
         ufrag = ice.local_ufrag(datagram)
         party = self._by_ufrag.get(ufrag) if ufrag is not None else None
         if party is not None:
@@ -242,7 +246,7 @@ class Relay:
             self._probes.on_stun(ufrag, datagram, address, sock, time.monotonic())
 
     def on_moved(self, endpoint: Endpoint, address: Address, sock: PacketSocket) -> None:
-        """Ask at a new address whether an endpoint's browser is there."""
+        """Check whether an endpoint's browser is at a new address."""
         party = self._by_endpoint.get(endpoint)
         answer = party.answer if party is not None else None
         if party is None or answer is None:

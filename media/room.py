@@ -1,6 +1,6 @@
 """A room: its parties, and the gate between them.
 
-Knows its parties, and that nothing is forwarded while the gate is closed. The caller decides when it opens.
+Nothing is forwarded while the gate is closed. The caller decides when it opens.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Room:
         self.relay = relay
         self.room_id = room_id
         self.parties: dict[str, Party] = {}
-        self.h264_first = False  # the codec that a browser is offered first is the one that it sends
+        self.h264_first = False  # True if browsers are offered H.264 first, and therefore send it
         self._gate = False
         self._closed = False
         self._speaker = ActiveSpeaker()
@@ -45,7 +45,7 @@ class Room:
     def set_gate(self, open: bool) -> None:
         """Open or close the gate. Idempotent.
 
-        On opening, every party is asked for a keyframe; its video is forwarded from that keyframe on.
+        When it opens, every party is asked for a keyframe; its video is forwarded from that keyframe on.
         """
         if self._closed:
             open = False
@@ -61,10 +61,11 @@ class Room:
     ) -> Party:
         """Return a new party with an endpoint of its own. Raises RoomFullError and RoomClosedError.
 
-        If the `party_id` is already present (a page was reloaded), the older party receives Disconnected("replaced"),
-        and the numbers that the other side receives continue. `listener` is called on the loop and must not raise.
-        `opposite`: the party that this one receives on the m-lines on which it sends, present or not (not needed in a
-        room of two). Nothing is forwarded to or from a party that is not `admitted`, until `set_admitted`.
+        If `party_id` is already present (a page was reloaded), the older party receives Disconnected("replaced"), and
+        the numbers of the streams to the other parties continue. `listener` is called on the loop and must not raise.
+        `opposite`: the party whose media this one receives on the m-lines on which it sends; it need not be present
+        (not needed in a room of two). Nothing is forwarded to or from a party that is not `admitted`, until
+        `set_admitted`.
         """
         if self._closed:
             raise RoomClosedError(self.room_id)
@@ -112,10 +113,10 @@ class Room:
             party.send_speaker(self._speaker.current)
 
     def choose_video(self) -> None:
-        """Choose the video codec: H.264 in a room of two if both take it and one prefers it, otherwise VP8.
+        """Choose the video codec: H.264 in a room of two if both accept it and one prefers it, otherwise VP8.
 
-        Called after each answer. While one of the two has not answered, the choice stays: a page that is reloaded
-        changes nothing.
+        Called after each answer. While one of the two has not answered, the choice does not change: a page that is
+        reloaded must not change it.
         """
         answers = [party.answer for party in self.parties.values() if party.answer is not None]
         if self._subscribing or len(answers) != 2:

@@ -1,1 +1,3 @@
-"""The visit and its changes: state table, store, pub/sub, hub, WebSocket protocol. Knows no page and no packet."""
+"""The visit and its changes: state table, store, pub/sub, hub, WebSocket protocol. Imports no page and no
+packet code.
+"""

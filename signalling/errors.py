@@ -1,4 +1,4 @@
-"""The errors of this package. They know no code of the protocol but the one that they carry. Pure."""
+"""The errors of this package. Pure. `UnavailableError` and others carry a code of the protocol."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UnavailableError(SignallingError):
 
 
 class SupersededError(SignallingError):
-    """The connection of a request has been resumed elsewhere: the request is not carried out."""
+    """The connection of a request has been resumed on another socket: the request is not carried out."""
 
 
 class SealError(SignallingError, ValueError):
@@ -44,7 +44,7 @@ class BrokenHeadError(SignallingError, ValueError):
 class BadMessageError(SignallingError, ValueError):
     """The data is no message of this protocol.
 
-    `path`: the wrong place in it, if known; `reply_to`: its id, if it has one.
+    `path`: the place of the wrong value in the message, if known; `reply_to`: the id of the message, if it has one.
     """
 
     def __init__(self, path: str, reply_to: int | None) -> None:
@@ -72,7 +72,7 @@ class TooManyGuessesError(ResumeError):
 
 
 class MediaError(SignallingError):
-    """The relay cannot carry out a call. The three subclasses below are all there are."""
+    """The relay cannot carry out a call. It is always one of the three subclasses below."""
 
 
 class RoomFullError(MediaError):
@@ -80,11 +80,11 @@ class RoomFullError(MediaError):
 
 
 class PartyGoneError(MediaError):
-    """The party's connection to the relay has ended or failed: it must join again."""
+    """The party's connection to the relay has ended or failed: the party must join again."""
 
 
 class BadSdpError(MediaError):
-    """The SDP cannot be used. `problem`: a short code of the reason."""
+    """The SDP cannot be used. `problem`: a short code for the reason."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -104,7 +104,7 @@ class RequestError(SignallingError):
 
 
 class ClosedError(SignallingError):
-    """The socket is closed. `code`: the close code (PROTOCOL.md#close-codes), 1006 if there was none."""
+    """The socket is closed. `code`: the close code (PROTOCOL.md#close-codes), 1006 if there is none."""
 
     def __init__(self, code: int) -> None:
         super().__init__(str(code))

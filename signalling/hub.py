@@ -1,7 +1,8 @@
-"""This worker's sockets and their topics. A message is encoded once per codec, and the same bytes go to every socket.
+"""This worker's sockets and their topics. A message is encoded once per codec, and every socket receives the same
+bytes.
 
-Fan-out never waits for a client. A socket with too much unsent data is closed. At most 64 sockets are written per turn
-of the loop. Queue updates of 10 ms are sent in one write; the first is sent at once. Reasons:
+Sending never waits for a client. A socket with too much unsent data is closed. At most 64 sockets are written per turn
+of the loop. The queue updates of 10 ms are sent in one write; the first is sent at once. Reasons:
 docs/ARCHITECTURE.md#decisions; figures: tests/benchmarks/results.md.
 """
 
@@ -43,7 +44,7 @@ def frame(payload: bytes, opcode: int) -> bytes:
 
 
 class Encoded:
-    """A message and its frames. Each frame is built when the first socket needs it."""
+    """A message and its WebSocket frames. Each frame is built when the first socket needs it."""
 
     __slots__ = ("_frames", "message")
 
@@ -52,13 +53,13 @@ class Encoded:
         self._frames: dict[str, bytes] = {}
 
     def frame(self, codec: Codec) -> bytes:
-        """Return the frame for a codec; empty bytes if the message cannot be encoded, which is logged."""
+        """Return the frame for a codec. If the message cannot be encoded, log that and return empty bytes."""
         found = self._frames.get(codec.subprotocol)
         if found is None:
             try:
                 found = frame(codec.encode(self.message), codec.opcode)
             except Exception:
-                # Updates sent in the same write must still be sent.
+                # The other updates of the same write must still be sent.
                 log.exception("hub.not_encoded", kind=type(self.message).__name__)
                 found = b""
             self._frames[codec.subprotocol] = found
@@ -66,7 +67,7 @@ class Encoded:
 
 
 class Socket:
-    """The sending side of one client. Calls `cut` once, with a close code, if the client cannot keep up.
+    """The sending side of one client. Calls `cut` once, with a close code, if the client reads too slowly.
 
     No method raises because of the client's transport, whatever its state: callers write to many sockets in a loop.
     """
@@ -102,12 +103,12 @@ class Socket:
         self.limit = limit
         self.topics: frozenset[str] = frozenset()  # all sockets without topics share one empty set
         self.open = True
-        self.silent = False  # True if the heartbeat has given this client up
+        self.silent = False  # True if the heartbeat has closed this client because it sent nothing
         self.received_s = time.monotonic()  # the time in s at which the client last sent anything
         self._spare = 0
 
     def write(self, data: bytes) -> None:
-        """Queue bytes for sending, or close the client if too much is unsent already.
+        """Queue bytes for sending, or close the client if it has too much unsent data already.
 
         Does nothing if the transport is closed: uvloop's would raise, and the socket's owner may be waiting for the
         store. A single message larger than the limit (a very long queue) does not count against the client while it is
@@ -138,7 +139,7 @@ class Socket:
         self.write(frame(self.codec.encode(message), self.codec.opcode))
 
     def abort(self) -> None:
-        """Abort the connection of a client that does not read: a close frame would wait like all other data."""
+        """Abort the connection of a client that does not read: a close frame would wait behind the unsent data."""
         self.open = False
         try:
             self._transport.abort()
@@ -146,7 +147,7 @@ class Socket:
             self._died(problem)
 
     def give_up(self) -> None:
-        """Abort the connection of a silent client; its time for a resume is already over."""
+        """Abort the connection of a client that sent nothing for so long that it can no longer resume."""
         self.silent = True
         counts.SOCKETS_CLOSED["silent"] += 1
         self.abort()
@@ -162,17 +163,17 @@ class Socket:
 
 
 class Topic:
-    """A topic: its subscribers, unsent updates, and the newest updates for clients that resume."""
+    """A topic: its subscribers, its unsent updates, and the newest updates for clients that resume."""
 
     __slots__ = ("floor", "pending", "ring", "sending", "sent", "sockets")
 
     def __init__(self, floor: int) -> None:
-        self.sockets: dict[Socket, int] = {}  # each socket, with the version of the snapshot that it received
+        self.sockets: dict[Socket, int] = {}  # each socket -> the version of the snapshot that it received
         self.pending: list[tuple[int, Encoded]] = []
         self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)
         self.floor = floor  # the ring holds every update above this version
         self.sending: asyncio.Task[None] | None = None
-        self.sent = 0  # messages sent by `Hub.send`
+        self.sent = 0  # the number of messages sent by `Hub.send`
 
 
 class Hub:
@@ -200,7 +201,7 @@ class Hub:
             del self.sockets[socket.connection]
 
     def of_person(self, organisation: str, person: str) -> list[Socket]:
-        """Return a person's sockets. Reads all sockets: an index would make each quiet socket more expensive."""
+        """Return a person's sockets. It reads all sockets, because an index would cost memory for each idle socket."""
         return [
             socket
             for socket in self.sockets.values()
@@ -231,12 +232,12 @@ class Hub:
         socket.topics |= {topic}
 
     def unsubscribe(self, socket: Socket, topic: str) -> None:
-        """End a socket's subscription to a topic."""
+        """End the subscription of a socket to a topic."""
         socket.topics -= {topic}
         found = self._topics.get(topic)
         if found is not None:
             found.sockets.pop(socket, None)
-            # The queue's ring is kept without subscribers, for clients that resume; other topics have none.
+            # The kept updates of the queue stay without subscribers, for clients that resume; other topics are removed.
             if not found.sockets and not found.ring and not found.pending:
                 del self._topics[topic]
                 self._last_tick.pop(topic, None)
@@ -275,7 +276,7 @@ class Hub:
             found.sending.add_done_callback(self._sent)
 
     def forget(self, topic: str, version: int) -> None:
-        """Drop the kept updates of a topic; clients that resume receive a snapshot instead."""
+        """Drop the kept updates of a topic; clients that resume then receive a snapshot."""
         found = self._topics.get(topic)
         if found is not None:
             found.ring.clear()

@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 
 EVERY_S = 60.0
-"""Seconds in which each worker logs an event at most once."""
+"""The time in s in which a worker logs an event at most once."""
 
 
 class Repeated:
-    """The time at which each event was last logged, and its count since then. `now_s` is monotonic."""
+    """The time in s at which each event was last logged, and its count since then. `now_s` is monotonic."""
 
     def __init__(self) -> None:
         self._until_s: dict[str, float] = {}
         self._count: dict[str, int] = {}
 
     def count(self, event: str, now_s: float) -> int:
-        """Count an event; return how many to log now: all since the last log, 0 if none is due.
+        """Count an event; return the number to log now: all since the last log, or 0 if it is too early to log again.
 
-        `event` is one of a fixed set of names, as each is kept.
+        `event` must be one of a fixed set of names, because each name is kept in memory.
         """
         self._count[event] = self._count.get(event, 0) + 1
         if now_s < self._until_s.get(event, now_s):
@@ -31,5 +31,5 @@ _repeated = Repeated()
 
 
 def due(event: str) -> int:
-    """Count an event of this process; return how many to log now, 0 if it was logged within the last minute."""
+    """Count an event of this process; return the number to log now, 0 if it was logged within the last minute."""
     return _repeated.count(event, time.monotonic())

@@ -1,7 +1,7 @@
-"""Carries out commands on visits: load, decide, commit, and again if another commit came first.
+"""Carries out commands on visits: load the record, decide, commit; repeat if another commit came first.
 
-Connects the pure rules with the store and this worker's mirrors. Knows no socket and no page. A `Refusal` is returned,
-not raised. Raises `UnavailableError` if the store does not answer.
+Connects the pure rules with the store and this worker's mirrors. A `Refusal` is returned, not raised. Raises
+`UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from signalling.visit.relations import Context, Decided, Event, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
 
-# the time in s for which a command waits for others of this worker on the same visit; then it tries anyway
+# the time in s for which a command waits for other commands of this worker on the same visit; then it is tried anyway
 TURN_S = 0.25
-OF_THE_MIRROR = "not_on_call"  # the refusal that depends on a mirror, which may be behind
+OF_THE_MIRROR = "not_on_call"  # the only refusal that depends on a mirror, which may be older than the store
 # the greatest number of attempts at a commit; each failed one means that another command succeeded
 ATTEMPTS = 100
 
@@ -61,7 +61,7 @@ class Organisation(Protocol):
         """The waiting areas, id -> name; none if the organisation has one queue."""
 
     def guide_of(self, area: str, /) -> Guide:
-        """Return the setup guide of a waiting area ("" for none)."""
+        """Return the setup guide of a waiting area ("" if the visit has none)."""
 
 
 class Organisations(Protocol):
@@ -69,19 +69,19 @@ class Organisations(Protocol):
 
     async def get(self, organisation: str, /) -> Organisation | None: ...
     async def read(self, organisation: str, /) -> Organisation | None:
-        """Return the settings as they are in the store now, however new a copy `get` has."""
+        """Return the settings as the store has them now, even if `get` has a copy."""
 
     async def list(self) -> list[str]: ...
 
 
 Consequences = Callable[[Organisation, Visit | None, Visit, Event], Iterable[Extra]]
-"""Returns further entries of an event (mail, webhooks) for queues; they are written in the same commit."""
+"""Returns further entries that an event causes (mail, webhooks) for queues; the same commit writes them."""
 Closes = Callable[[Organisation, int, str], int | None]
 """Returns, at a time, when an area ("" for none) closes next, or closed last if it is closed; in ms, or None."""
 
 
 class Accepted(Decided, frozen=True):
-    """A command that was carried out. `version`: the topics' version that shows it, 0 if nothing changed."""
+    """A command that was carried out. `version`: the version of the topics that shows it, 0 if nothing changed."""
 
     version: int
 
@@ -92,10 +92,10 @@ def new_id(prefix: str) -> str:
 
 
 class _Turn:
-    """Serialises the commands of this worker on one visit: fifty claims at once would overtake each other fifty times.
+    """Makes this worker's commands on one visit take turns: fifty claims at once would disturb each other fifty times.
 
-    Only the commit decides, so a command that has waited for TURN_S goes ahead. The record that one command loaded is
-    used by all commands that arrived before the load: of fifty, one asks the store.
+    Only the commit decides, so a command that has waited for TURN_S continues without its turn. The record that one
+    command loaded is used by all commands that arrived before the load: of fifty, one reads the store.
     """
 
     __slots__ = ("__weakref__", "_taken", "_timer", "_waiting", "seen", "seen_s")
@@ -138,7 +138,7 @@ class _Turn:
     def saw(self, visit: Visit | None, asked_s: float) -> None:
         """Keep a record loaded from, or written to, the store.
 
-        `asked_s`: when the call began; the record is that new.
+        `asked_s`: the time in s at which the call began; the record is at least that new.
         """
         if asked_s >= self.seen_s:
             self.seen, self.seen_s = visit, asked_s
@@ -149,7 +149,7 @@ class _Turn:
 
 
 class Service:
-    """One worker's access to visits."""
+    """Loads visits for this worker, and carries out commands on them."""
 
     def __init__(self, store: Store, bus: Bus, organisations: Organisations) -> None:
         self.store = store
@@ -183,7 +183,7 @@ class Service:
         return found
 
     async def guide(self, organisation: str, version: int) -> Guide:
-        """Return that version of the setup guide. Raises LookupError if it was never used."""
+        """Return this version of the setup guide. Raises LookupError if it was never used."""
         guide = self._guides.get((organisation, version)) or await self.store.guide(organisation, version)
         if guide is None:
             raise LookupError(f"guide {version}")
@@ -200,7 +200,7 @@ class Service:
         return mirror.visits.get(visit_id) or (await self.store.load(organisation, Visit, visit_id))[0]
 
     async def visit_now(self, organisation: str, visit_id: str) -> Visit | None:
-        """Return a visit as new as the store has it; used before a refusal that an old copy might have caused."""
+        """Return a visit as the store has it now. Used before a refusal that an old copy might have caused."""
         await (await self.mirrors.get(organisation)).catch_up()
         return await self.visit(organisation, visit_id)
 
@@ -223,7 +223,7 @@ class Service:
     async def command(
         self, actor: Actor, visit_id: str, command: Command, origin: Origin | None = None
     ) -> Accepted | Refusal:
-        """Carry out a command; return its result or a refusal. `origin`: the connection that asks, if one does.
+        """Carry out a command; return its result or a refusal. `origin`: the connection that asks, or None.
 
         Raises `SupersededError` if that connection has been resumed elsewhere.
         """
@@ -242,7 +242,7 @@ class Service:
                     context = self._context(settings, guide, mirror, self.store.clock_ms())
                     decided = decide(seen, command, actor, context)
                     if isinstance(decided, Refusal) and decided.code != OF_THE_MIRROR:
-                        # a refusal needs no commit, so it does not wait for its turn
+                        # a refusal writes nothing, so it does not wait for its turn
                         return counts.decided(command, decided)
                 if not over:
                     break
@@ -290,7 +290,7 @@ class Service:
                 guide = settings.guide_of(command.area if isinstance(command, Open) else "")
             else:
                 guide = await self.guide(organisation, visit.guide_version)
-            # A later visit finds a higher number; the order needs no clock.
+            # A later visit gets a higher number, so the order does not depend on a clock.
             number = (await self.store.stream.head(organisation)).seq if visit is None else 0
             context = self._context(settings, guide, mirror, now_ms, number)
             decided = decide(visit, command, actor, context)
@@ -325,7 +325,7 @@ class Service:
     async def write(
         self, organisation: str, message: ChatMessage, by: Person | None, origin: Origin | None = None
     ) -> int | None:
-        """Keep a chat message; return the topics' version that shows it, None if one with its id is kept already.
+        """Keep a chat message; return the topics' version that shows it, None if one with its id is already kept.
 
         Raises `SupersededError`.
         """
@@ -345,9 +345,9 @@ class Service:
     async def set_on_call(
         self, actor: Actor, on: bool, *, notice: bool = False, origin: Origin | None = None
     ) -> int:
-        """Turn a person's On-Call switch; return the version that shows it, 0 if it was already so.
+        """Turn a person's On-Call switch; return the version that shows it, 0 if nothing changed.
 
-        With `notice` they receive a notification, because they did not do it themselves.
+        With `notice` the person receives a notification, because the server made the change.
         """
         organisation = actor.organisation
         mirror = await self.mirrors.get(organisation)
@@ -384,7 +384,7 @@ class Service:
         held, now_ms = await self.store.load(organisation, Watch, mirror.watch.id)
         before = held or Watch()
         if settings is None or before.version != mirror.watch.version:
-            return  # this mirror is behind: the next sweep is soon
+            return  # this worker's mirror is behind the store: the next sweep follows soon
         after = self._watched(before, mirror, settings, now_ms)
         if after == before:
             return

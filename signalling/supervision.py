@@ -1,6 +1,6 @@
 """Tasks that must never end: each is started again if it ends, failures are counted, and failing tasks are reported.
 
-Knows names and coroutines. Does not detect a task that hangs: every wait needs its own time-out.
+A task that hangs is not detected: every wait needs its own time-out.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-MOST = 5  # the number of failures within WINDOW_S from which on a task counts as failing
+MOST = 5  # from this number of failures within WINDOW_S on, a task counts as failing
 WINDOW_S = 60.0
-# the pause in s before a restart; doubled each time, until a run has lasted WINDOW_S
+# the pause in s before a restart; doubled after each failure, until a run has lasted WINDOW_S
 PAUSE_S, LONGEST_S = 0.1, 5.0
 log = structlog.get_logger()
 
 Run = Callable[[], Awaitable[None]]
 Failed = Callable[[str, BaseException | None], None]
-"""Receives the name of a failed task, and its error (None: it ended without an error)."""
+"""Receives the name of a failed task, and its error (None if it ended without an error)."""
 
 
 class Supervisor:
-    """The tasks of one worker. `failures` counts by name; names without a failure are missing."""
+    """The tasks of one worker. `failures`: the number of failures by name; names without a failure are missing."""
 
     def __init__(self, pause_s: float = PAUSE_S) -> None:
         self.failures: Counter[str] = Counter()
@@ -51,7 +51,7 @@ class Supervisor:
             except asyncio.CancelledError as cancelled:
                 if task.cancelling():
                     raise
-                # the cancellation of a task that this task waited for; this task itself was not cancelled
+                # the task that this task waited for was cancelled, not this task itself
                 problem = cancelled
             except Exception as error:  # noqa: BLE001 - logged and counted by `failed`
                 problem = error
@@ -64,7 +64,7 @@ class Supervisor:
             pause_s = min(pause_s * 2, LONGEST_S)
 
     def failed(self, name: str, problem: BaseException | None) -> None:
-        """Count and log a failure. Tasks that are created on demand report theirs here, too."""
+        """Count and log a failure. Tasks that are created on demand report their failures here, too."""
         self.failures[name] += 1
         self._recent.setdefault(name, deque(maxlen=MOST)).append(time.monotonic())
         log.error("task.failed", task=name, failures=self.failures[name], exc_info=problem)
@@ -90,5 +90,5 @@ class Supervisor:
 
 
 def unsupervised(name: str, problem: BaseException | None) -> None:
-    """Log a failure; for parts of a worker that run without a supervisor."""
+    """Log the failure of a task in a worker that runs without a supervisor."""
     log.error("task.failed", task=name, exc_info=problem)

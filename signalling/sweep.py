@@ -50,7 +50,7 @@ class LocalConnection(Protocol):
 
 
 class LocalWorker(Protocol):
-    """This worker's connections as they are now, independent of the records."""
+    """This worker's connections at this moment, independent of the records."""
 
     @property
     def id(self) -> str: ...
@@ -100,7 +100,7 @@ class Sweep:
     async def _recognise(self, looked: Iterable[tuple[Mirror, Pulse]]) -> None:
         """Begin a new epoch for organisations whose epoch belongs to another store.
 
-        The current store may have lost events, even if the counts agree.
+        The current store may have lost events, even if the counts are equal.
 
         Raises `UnavailableError`.
         """
@@ -149,7 +149,7 @@ class Sweep:
         if isinstance(done, Accepted):  # the deadline was calculated by a policy that has changed since
             policy = (await self._service.organisation(organisation)).policy
             next_ms = next_deadline_ms(done.visit, policy)
-        elif done is None:  # it cannot be read
+        elif done is None:  # the visit cannot be read
             next_ms = self._service.clock_ms() + RETRY_MS
         await self._service.store.move_deadline(organisation, visit_id, due_ms, next_ms)
 
@@ -159,9 +159,9 @@ class Sweep:
         return {worker for worker, since_s in self._dead_since_s.items() if now_s - since_s >= BACK_S}
 
     def _forgotten(self, mirror: Mirror, present: list[LocalConnection]) -> Iterator[tuple[str, Actor, str]]:
-        """Yield (connection, actor, visit) of connections that are on a visit's page but not in its record.
+        """Yield (connection, actor, visit) of connections that have a visit's page open but are not in its record.
 
-        The record lacks them if this worker was taken for dead, or if the visit was reopened.
+        That happens if other workers took this worker for dead, or if the visit was reopened.
         """
         for connection in present:
             if not connection.entered or not self._here.holds(connection.id):
@@ -175,7 +175,8 @@ class Sweep:
                         yield connection.id, connection.actor, visit_id
 
     async def _off_call(self, mirror: Mirror, present: list[LocalConnection]) -> None:
-        """Store who has a page open, and turn off On-Call for staff who had none for the organisation's limit.
+        """Store which staff have a page open. Turn off On-Call for staff who had none for the organisation's time
+        limit.
 
         Raises `UnavailableError`.
         """
@@ -194,13 +195,13 @@ class Sweep:
                     await service.set_on_call(actor, on=False, notice=True)
 
     def holders(self) -> Iterator[str]:
-        """Yield each worker that holds the connection of a party. The sweep must notice when such a worker dies."""
+        """Yield each worker that holds the connection of a party. The sweep must detect the death of such a worker."""
         for mirror in self._service.mirrors:
             yield from mirror.visits.holders
 
 
 async def _alone(work: Awaitable[T]) -> T | None:
-    """Await one piece of the sweep and return its result; log an error, so that the other pieces are still done."""
+    """Await one step of the sweep and return its result; log an error, so that the other steps are still done."""
     try:
         return await work
     except UnavailableError:

@@ -52,7 +52,7 @@ DRAIN_JITTER_S = 2.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits for one client or address."""
+    """The limits that apply to one client or one IP address."""
 
     message_bytes: int = 65_536
     unsent_bytes: int = 1 << 20
@@ -63,9 +63,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Worker:
-    """One worker.
+    """The signalling of one worker.
 
-    `id` is new at every start, to distinguish a dead worker's connections and leases from a living one's.
+    `id` is new at every start, so that a dead worker's connections and leases can be distinguished from a living one's.
 
     `worker_id`: given by a process that will announce this worker's death (`liveness.death_of`).
     """
@@ -92,7 +92,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()
         store = Store(redis, Seal(data_keys))
-        # The oldest, so that tokens stay valid when the newest key is rotated
+        # The oldest key is used, so that tokens stay valid when the keys are rotated.
         oldest = next(iter(data_keys.values()))
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
@@ -152,7 +152,9 @@ class Worker:
             log.error("worker.task_failed", exc_info=task.exception())
 
     async def start(self) -> None:
-        """Start receiving messages of other workers, and all tasks. Waits for an absent store in the background."""
+        """Start receiving messages of other workers, and all tasks. If the store does not answer, wait for it in the
+        background.
+        """
         self.websocket = await fastest()
         for channel, handler in (
             (keys.worker_channel(self.id), self._receive),
@@ -172,7 +174,7 @@ class Worker:
 
     @property
     def draining(self) -> bool:
-        """Whether this worker sends its clients to other workers, as it stops."""
+        """True while this worker stops and sends its clients to other workers."""
         return self._stopping.is_set()
 
     async def lingered(self, seconds: float) -> None:
@@ -221,7 +223,7 @@ class Worker:
                     return
 
     async def supersede(self, worker: str, connection: str) -> None:
-        """Report to the worker that held a connection that it was resumed here. Raises `UnavailableError`."""
+        """Report a connection that was resumed here to the worker that held it. Raises `UnavailableError`."""
         await self.bus.publish(keys.worker_channel(worker), wire.encode(wire.Supersede(connection)))
 
     async def drain(self) -> None:
@@ -243,7 +245,7 @@ class Worker:
             await asyncio.sleep(0.05)
 
     def move(self, number: int) -> None:
-        """Send at most `number` connections to other workers: the oldest first, none with a membership in a call."""
+        """Move at most `number` connections to other workers, the oldest first. Connections in a call are not moved."""
         quiet = (held for held in self.connections.values() if not self.memberships.holds(held.id))
         for connection in list(islice(quiet, number)):
             connection.socket.close(1001)

@@ -1,6 +1,6 @@
 """Starts Chromium for tests: finds it, starts it without a screen or sandbox, and shares one among many tests.
 
-A start takes more than a second of a core; a context of its own separates each person in a test from the others.
+A start takes more than a second of a core; each person in a test has a browser context of their own.
 """
 
 import os
@@ -11,10 +11,12 @@ from contextlib import asynccontextmanager
 from playwright.async_api import Browser, Playwright, async_playwright
 
 SHOWN_MS = 30_000
-"""How long a loaded machine of two cores may take to show something; every figure is measured elsewhere."""
+"""The time in ms that a loaded machine of two cores may take to show something; real figures are measured elsewhere."""
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""The first is Chromium without the windows around its pages, which nobody sees: a new page takes half as much work."""
+"""The names of the program. The first is Chromium without the windows around its pages: a new page takes half as much
+work.
+"""
 
 ARGUMENTS = [
     "--headless=new",
@@ -42,7 +44,7 @@ def find_chromium() -> str | None:
 
 
 class Shared:
-    """A Chromium for the tests of a process, started when it is first asked for and again if it has died."""
+    """One Chromium for the tests of a process. It is started when it is first needed, and again if it has died."""
 
     def __init__(self, playwright: Playwright, path: str, arguments: Sequence[str]) -> None:
         self._playwright, self._path, self._arguments = playwright, path, list(arguments)

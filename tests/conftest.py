@@ -32,12 +32,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A background shell ignores SIGINT and passes that on: a command under test would not receive its Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Keep compiled files: else each server and command that a test starts compiles all our files again.
+# Keep compiled files: otherwise each server and command that a test starts would compile all our files again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 MEMORY = "/dev/shm"
-LEAST_MEMORY = 2 << 30  # bytes
+LEAST_MEMORY = 2 << 30  # in bytes
 
 
 def use_memory_for_files() -> None:
@@ -49,7 +49,7 @@ def use_memory_for_files() -> None:
     if os.environ.get("GREENROOM_FAULTS") == "all" or not os.access(MEMORY, os.W_OK):
         return
     if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC or shutil.disk_usage(MEMORY).free < LEAST_MEMORY:
-        return  # tests write programs, too
+        return  # tests also write programs to run, which this folder does not allow
     os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 
@@ -100,8 +100,8 @@ async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Starts servers, `start_server({"server": {...}}, command=..., options=...)`, and stops them after the test.
 
-    All of one test share a folder, so that a second one finds what the first one left. They start quickly, except in
-    `make faults`, which publishes times, and with `quick=False`.
+    All servers of one test share a folder, so that a second one finds the first one's data. They start quickly, except
+    in `make faults`, which publishes times, and with `quick=False`.
     """
     servers: list[RunningServer] = []
 

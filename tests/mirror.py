@@ -1,8 +1,8 @@
 """Lists which tests belong to a source file: those at the mirrored path, and those that this list names in addition.
 
-`signalling/visit/rules.py` is tested by `tests/signalling/visit/test_rules.py` and `test_rules_*.py` beside it. A
-file without one, or with a part that others test better, has a line in `BESIDES`, or its room has one in `ROOMS`.
-tests/test_architecture.py checks the rule; `make mutants` runs a file's own tests, in this order.
+`signalling/visit/rules.py` is tested by `tests/signalling/visit/test_rules.py` and `test_rules_*.py` beside it. A file
+without such a test, or with a part that other tests test better, has a line in `BESIDES`, or its room has one in
+`ROOMS`. tests/test_architecture.py checks the rule; `make mutants` runs a file's own tests, in this order.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ BESIDES: dict[str, str] = {
     "signalling/worker": "signalling/test_hub signalling/sockets/test_presence signalling/sockets/test_connection "
     "signalling/rooms/test_rooms",
 }
-"""Source files, and the tests of other names that test them."""
+"""Source file -> the tests with other names that test it."""
 
 CONFORMANCE = "web/peers/conformance/"
 PAGES = "web/pages/"
@@ -121,7 +121,7 @@ BESIDES |= {
     "web/reports/chart": "web/reports/test_figures",
     "web/reports/table": "web/reports/test_figures",
     "web/requests/fields": "web/requests/test_forms",
-    # Pages: their states are walked through by one person, in one test
+    # Pages: one person goes through all their states, in one test
     f"{PAGES}api_reference": "web/api/test_in_a_browser",
     f"{PAGES}setup/translations_form": f"{PAGES}setup/test_translations",
     f"{PAGES}appointments/routes": "web/test_routes",
@@ -176,7 +176,7 @@ ROOMS: dict[str, str] = {
     "web/peers/media": f"{PEERS}people/test_people",
     "web/programs": "web/programs/test_webhooks web/programs/test_scopes web/api/test_visits",
 }
-"""Rooms whose files only work together, and the tests of each of their files that has none of its own."""
+"""Rooms whose files only work together -> the tests of each of their files that has none of its own."""
 
 
 def mirrored(source: Path, root: Path = ROOT) -> list[Path]:

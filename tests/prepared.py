@@ -33,14 +33,14 @@ GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 IMPORTED = ("web.server.processes", "web.commands.main", "web.commands.welcome", "web.app")
 """What a server imports, in the master and later."""
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-"""Hashes passwords in tests of everything else; also of sites in the process of the test."""
+"""Hashes passwords in tests of all other parts; also of sites in the process of the test."""
 REQUEST_BYTES = 131_072
 STREAMS = 3
 """Standard input, output and error."""
 
 
 class Forked:
-    """A running program; the part of `subprocess.Popen` that tests use."""
+    """A running program, with the part of `subprocess.Popen` that tests use."""
 
     def __init__(self, pid: int, ended: int) -> None:
         """`ended`: a pipe in which the exit code arrives; it is closed without one if the prepared process ended."""
@@ -83,7 +83,7 @@ class Prepared:
     """A process that has imported the server; `start` forks it."""
 
     def __init__(self) -> None:
-        """Start it; it imports while the caller goes on."""
+        """Start the process; it imports while the caller continues."""
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -124,7 +124,7 @@ def prepared() -> Prepared:
 def _next(
     requests: socket.socket, woken: int, ends: dict[int, int]
 ) -> tuple[dict[str, Any], list[int]] | None:
-    """Return the next request and its descriptors, None after the last; report meanwhile which programs have ended."""
+    """Return the next request and its descriptors, None after the last; meanwhile report which programs have ended."""
     while True:
         ready, _, _ = select.select([requests.fileno(), woken], [], [])
         if woken in ready:
@@ -163,7 +163,7 @@ def _become(requests: socket.socket, descriptors: list[int], environment: dict[s
 
 
 def _serve(requests: socket.socket) -> list[str]:
-    """Fork for each request. Return an empty list at the end, and in a fork the command that it is to run."""
+    """Fork for each request. Return an empty list at the end; in a fork, return the command to run."""
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
@@ -204,7 +204,7 @@ def _import() -> None:
     asyncio.run(_load_pages())
     from web.identity import accounts
 
-    # A new data folder has eight accounts: full hashes would be most of what is left of a start.
+    # A new data folder has eight accounts: full hashes would take most of the time of a start.
     accounts.HASHER = CHEAP_HASHER
     gc.collect()
     gc.freeze()  # memory that no fork writes to stays shared

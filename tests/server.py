@@ -1,6 +1,6 @@
 """Starts the real server for a test: the console script, on a free port, with a data folder of its own.
 
-Knows how to write settings, wait until the server answers, read its log and end it. Used by the `greenroom_server`
+It writes the settings, waits until the server answers, reads its log and ends it. Used by the `greenroom_server`
 fixture; a test may stop a server early and start another on the same folder. With `quick`, tests.prepared starts it.
 """
 
@@ -18,7 +18,7 @@ from tests.prepared import GREENROOM, Forked, prepared
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSOLE_SCRIPT = [GREENROOM, "serve", "--config"]
-READY_S = 60.0  # for a machine with ten times its load; test_serve tests how fast a start is
+READY_S = 60.0  # in s, for a machine with ten times the usual load; test_serve tests how fast a start is
 STOP_S = 30.0
 
 
@@ -82,7 +82,7 @@ class RunningServer:
 
     @property
     def pids(self) -> list[int]:
-        """The worker processes that the master has now (the store, a child too, is not among them)."""
+        """The worker processes that the master has now; the store, which is also a child, is not included."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children if "valkey" not in Path(f"/proc/{pid}/comm").read_text()]
 

@@ -1,4 +1,4 @@
-"""Compares what is in a store with the table of keys."""
+"""Compares the content of a store with the table of keys."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tests that imports run one way: media and signalling import neither each other nor pages; pure modules do no I/O.
 
-Reads the sources; runs nothing of them.
+It reads the sources and runs none of them.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "commands",
     ),
 }
-"""The rooms of a package from the ground up: each imports from its own floor and those below it."""
+"""The rooms of a package, lowest floor first: each imports only from its own floor and the floors below it."""
 
 
 def imports(path: Path, *, of_types: bool = True) -> Iterator[tuple[int, str]]:

@@ -28,7 +28,7 @@ def loggers(tree: ast.Module) -> set[str]:
 
 
 def events(source: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, event) of every call of a module's logger; the code of the argument if it is no constant."""
+    """Yield (line, event) of every call of a module's logger; if the argument is no constant, its code."""
     tree = ast.parse(source)
     names = loggers(tree)
     for node in ast.walk(tree):

@@ -1,6 +1,6 @@
 """The composition root: builds one worker's app from the pages, the signalling and the media.
 
-Knows the order in which parts are opened and closed, and which handler serves which path. Contains no rule of a visit
+Defines the order in which the parts are opened and closed, and the handler of each path. It contains no rule of a visit
 and no text of a page.
 """
 

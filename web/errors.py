@@ -40,11 +40,11 @@ class FacilityError(WebError):
 
 
 class LogoError(WebError):
-    """The picture cannot be a logo; the text is an English sentence for the person who sent it, to be translated."""
+    """The file cannot be a logo; the text is an English sentence for the person who sent it, to be translated."""
 
 
 class PictureError(WebError):
-    """The picture cannot be taken; the text is an English sentence for the person who sent it, to be translated."""
+    """The photo cannot be accepted; the text is an English sentence for the person who sent it, to be translated."""
 
 
 # --- accounts, and guesses of passwords, codes and links
@@ -63,7 +63,7 @@ class BlockedError(WebError):
 
 
 class BusyError(WebError):
-    """Too many guesses are being checked now; trying again after a moment helps."""
+    """Too many guesses are being checked now; a later try may succeed."""
 
 
 # --- booked visits
@@ -93,7 +93,7 @@ class PermanentJobError(WebError):
 
 
 class PutOffError(WebError):
-    """The job was not attempted, as its receiver is left alone for a while; it is due again at `due_ms`."""
+    """The job was not attempted, because the breaker of its receiver is open; it is due again at `due_ms`."""
 
     def __init__(self, due_ms: int) -> None:
         super().__init__(due_ms)

@@ -1,8 +1,8 @@
 """Runs jobs: runners in every worker pass each job that is due to the handler of its kind.
 
-Jobs that wait for other people's servers have a queue and runners of their own, so that a slow receiver delays no
-mail. Knows when a job is tried again and when it is given up. Knows no kind of job: mail, webhooks and others register
-a handler in `app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that follow from a visit's events.
+Jobs that wait for servers of others have a queue and runners of their own, so that a slow receiver delays no mail. This
+module decides when a job is tried again and when it is given up. Mail, webhooks and others register a handler in
+`app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that a visit's events cause.
 """
 
 import asyncio
@@ -41,20 +41,21 @@ from web.server.data_key import data_key, key_id
 Handler = Callable[[str, Taken], Awaitable[bool | None]]
 """Does a job of an organisation; returns False if nothing had to be done.
 
-If it raises `PermanentJobError`, the job is given up; after any other error it is tried again, without an attempt being
-counted after `PutOffError`."""
+If it raises `PermanentJobError`, the job is given up. After any other error the job is tried again; `PutOffError` does
+not count as an attempt.
+"""
 
 Report = Callable[[str, Taken, str], Awaitable[None]]
-"""Receives what came of a job of an organisation: "sent", "retried" (it failed and is tried again) or "failed"."""
+"""Receives the result of an organisation's job: "sent", "retried" (it failed and is tried again) or "failed"."""
 
 QUEUES = ("mail", "webhook", "text", "push")
-"""The queues, by the kind of their jobs. The first is for all other kinds as well."""
+"""Each queue with the kinds of its jobs. The first queue also has all kinds that are not listed."""
 
 PERIOD_S = 1.0
 AT_ONCE = 8
-"""The most jobs of a queue that one worker runs at the same time."""
+"""The greatest number of jobs of a queue that one worker runs at the same time."""
 EACH_S = 60.0
-"""The most time that a job may take; shorter than its lease."""
+"""The longest time in s that a job may take; shorter than its lease."""
 FINISH_S = 5.0
 
 log = structlog.get_logger("web.jobs")
@@ -90,7 +91,7 @@ class Runner:
 
     async def _round(self) -> None:
         organisations = await self._organisations.list()
-        # Begin after the organisation that was served last: one with much to do must not keep the others waiting.
+        # Begin after the organisation that was served last, so that one with many jobs does not delay the others.
         after = [organisation for organisation in organisations if organisation > self._last]
         for organisation in (*after, *organisations[: len(organisations) - len(after)]):
             free = AT_ONCE - len(self._busy)
@@ -193,7 +194,7 @@ class Runner:
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Create the queues and the registries of handlers, so that others can register before the app starts."""
+    """Create the queues and the registries of handlers, so that other modules can register before the app starts."""
     key = data_key(Path(settings.data.folder))
     redis, seal = app[REDIS], Seal({key_id(key): key})
     first, *others = QUEUES
@@ -203,7 +204,7 @@ def setup(app: web.Application, settings: Settings) -> None:
 
 
 def consequences(app: web.Application) -> service.Consequences:
-    """Return one function that returns the jobs of all registered consequences."""
+    """Return one function that returns the jobs of all registered functions in `CONSEQUENCES`."""
 
     def of(
         settings: service.Organisation, before: Visit | None, after: Visit, event: Event

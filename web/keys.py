@@ -53,7 +53,7 @@ REDIS: web.AppKey[Redis] = web.AppKey("redis")
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining")
 SUPERVISOR: web.AppKey[Supervisor] = web.AppKey("supervisor")
 LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")
-"""Writes a small key of this worker four times a second, and so knows whether the store accepts writes."""
+"""Writes a small key of this worker four times a second; this shows whether the store accepts writes."""
 
 # Visits
 SIGNALLING: web.AppKey[Worker] = web.AppKey("signalling")
@@ -93,6 +93,6 @@ KNOWN_WEBHOOKS: web.AppKey[Known] = web.AppKey("known webhooks")
 
 # Values of one request
 ORGANISATION: web.RequestKey[Organisation] = web.RequestKey("organisation")
-"""The organisation that the path names; set once a handler has found it."""
+"""The organisation that the path names; set as soon as a handler has found it."""
 SIGNED_IN: web.RequestKey[Account] = web.RequestKey("signed in")
-"""The account that is signed in; set once it was found. Without it a request may send only a small form."""
+"""The account that is signed in; set as soon as it was found. A request without it may send only a small form."""

@@ -1,7 +1,7 @@
-"""Erases what is older than an organisation keeps it: visits, notifications, mails and audit entries.
+"""Erases data that is older than the organisation's time for keeping it: visits, notifications, mails, audit entries.
 
-Knows which keys belong to an ended visit and to a booked one, and that mails may lie in the data folder. Every worker
-checks once an hour; it finds nothing if another worker has erased already. Knows no page.
+It erases all keys of an ended visit and of a booked one, and mails in the data folder. Every worker checks once an
+hour; it finds nothing if another worker has erased already.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ async def keys_of_visit(redis: Any, organisation: str, visit_id: str) -> list[st
 
 
 class Retention:
-    """Erases for all organisations. All methods raise `UnavailableError` if the store does not answer."""
+    """Erases old data of all organisations. All methods raise `UnavailableError` if the store does not answer."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Retention:
         self._audit_days = audit_days
 
     async def run(self) -> None:
-        """Erase what is too old, every hour, until cancelled."""
+        """Erase data that is too old, every hour, until cancelled."""
         await asyncio.sleep(FIRST_S)
         while True:
             with contextlib.suppress(UnavailableError):  # the erasure is tried again in an hour
@@ -126,7 +126,7 @@ class Retention:
                 try:
                     visit, _ = await self._service.store.load(organisation, Visit, visit_id)
                 except (SealError, msgspec.DecodeError):
-                    # the visit is erased all the same, and must not prevent the erasure of later ones
+                    # the visit is still erased, and must not prevent the erasure of later ones
                     visit = None
                 # A visit that was reopened stays: its next end puts it into the index again.
                 if visit is None or not visit.is_open:
@@ -157,7 +157,7 @@ class Retention:
                 await self._redis.xdel(stream, *old)
 
     async def _by_score(self, organisation: str, now_ms: int, before_ms: int) -> None:
-        """Erase old notifications and given-up jobs, which may name patients; their scores are their times."""
+        """Erase old notifications and given-up jobs, which may name patients; their scores are their times in ms."""
         people = {
             *await self._redis.zrange(keys.STAFF(organisation), 0, -1),
             *await self._redis.hkeys(keys.ACCOUNTS(organisation)),
@@ -177,7 +177,7 @@ class Retention:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Erase as long as the app lives; a clean-up context that must come after that of signalling."""
+    """Erase old data as long as the app lives; a clean-up context that must come after that of signalling."""
     settings = app[SETTINGS]
     kept = Retention(
         app[REDIS],

@@ -1,8 +1,8 @@
 """Decides who may open a WebSocket, in which role, and when the server closes it.
 
-Knows Origin, cookies and sign-ins; the messages belong to signalling. Opens signalling and the relay of this worker,
-and drains them when the server stops. `Watch` closes the sockets of sign-ins that have ended, even if no message said
-so.
+It checks Origin, cookies and sign-ins; signalling handles the messages. It opens signalling and the relay of this
+worker, and drains them when the server stops. `Watch` closes the sockets of sign-ins that have ended, even if the
+message about the end was lost.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ log = structlog.get_logger("web.sockets")
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
-    """Answer GET /{organisation}/ws: 403 to other sites before the upgrade; else serve
+    """Answer GET /{organisation}/ws: 403 to other sites before the upgrade; otherwise serve the protocol of
     signalling/protocol/PROTOCOL.md.
     """
     return await serve(request, request.app[SIGNALLING], _authenticate, _admit, _guessed)
@@ -75,11 +75,11 @@ async def socket(request: web.Request) -> web.StreamResponse:
 
 @web.middleware
 def straight(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
-    """Pass WebSockets to their handler without the other middlewares, which serve pages only.
+    """Pass WebSockets to their handler without the other middlewares, which serve only pages.
 
-    Each other middleware would keep a coroutine as long as a socket is open: five coroutines, 3 KB per quiet socket.
-    This middleware must be the outermost. Answers HTTP 400 to a request whose headers are not UTF-8, as text made of
-    them could not be written anywhere.
+    Each other middleware would keep a coroutine as long as a socket is open: five coroutines, 3 KB per idle socket.
+    This middleware must be the outermost. It answers HTTP 400 to a request whose headers are not UTF-8, because text
+    made from them could not be written anywhere.
     """
     if not _is_utf_8(request.raw_headers):
         raise web.HTTPBadRequest
@@ -104,7 +104,7 @@ async def _admit(request: web.Request) -> str:
     except UnavailableError:
         raise web.HTTPServiceUnavailable from None
     upgrades = request.headers.get("Upgrade", "").lower() == "websocket"
-    # A page that finds out why its sockets do not open sends no Origin.
+    # A page that tries to find out why its sockets do not open sends no Origin.
     if (upgrades or "Origin" in request.headers) and not is_own_origin(
         request, request.app[SETTINGS].server.public_url
     ):
@@ -125,7 +125,7 @@ async def _guessed(request: web.Request) -> None:
 
 
 async def _authenticate(request: web.Request, role: str) -> Actor | None:
-    """Return the actor of this browser in that role, read now: the socket may have been opened before the sign-in."""
+    """Return the actor of this browser in that role, read now, because the sign-in may be newer than the socket."""
     async with answering():
         session = await request.app[SESSIONS].look(request)
         wanted = request.query.get("visit")
@@ -181,12 +181,12 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
 
 
 def _sockets(app: web.Application) -> int:
-    """Return how many sockets this worker holds; NONE if it stops."""
+    """Return the number of sockets that this worker holds; NONE if the worker stops."""
     return NONE if app[DRAINING].is_set() else len(app[SIGNALLING].connections)
 
 
 async def drain(app: web.Application) -> None:
-    """Accept no new sockets and move the open ones to other workers, as the server stops."""
+    """Accept no new sockets and move the open ones to other workers, because the server stops."""
     app[DRAINING].set()
     await app[SIGNALLING].drain()
 
@@ -201,8 +201,8 @@ def turn(settings: Settings) -> Turn | None:
 
 
 def relay_settings(settings: Settings, index: int) -> RelaySettings:
-    """Return where the worker with this index receives media: its own port of the range first, then its neighbours'
-    ports.
+    """Return the ports on which the worker with this index receives media: its own port of the range first, then its
+    neighbours'.
     """
     ports = settings.media_ports(index)
     media = settings.media
@@ -217,7 +217,8 @@ def relay_settings(settings: Settings, index: int) -> RelaySettings:
 
 
 class Watch:
-    """Closes staff sockets whose sign-in has ended: at once if a message says so, else within `WATCH_S` seconds.
+    """Closes staff sockets whose sign-in has ended: at once after a message about it, otherwise within `WATCH_S`
+    seconds.
 
     During a live visit a sign-in does not end, however long the visit takes (SECURITY.md row 6).
     """
@@ -258,11 +259,12 @@ class Watch:
             except UnavailableError:
                 log.debug(
                     "sign_ins.store_unavailable"
-                )  # open sockets stay open; their commands are refused meanwhile
+                )  # the sockets stay open; their commands are refused while the store does not answer
 
     async def _look(self) -> None:
         by_organisation: dict[str, set[StaffActor]] = {}
-        for actor in self._actors():  # several pages of one browser are checked once
+        # each session is checked once, though several pages of a browser may use it
+        for actor in self._actors():
             by_organisation.setdefault(actor.organisation, set()).add(actor)
         for organisation, actors in by_organisation.items():
             some = list(actors)
@@ -273,7 +275,7 @@ class Watch:
                 except UnavailableError:
                     raise
                 except Exception as error:
-                    # One account that cannot be read must not prevent looking at all others.
+                    # An account that cannot be read must not prevent the check of all others.
                     log.error("sign_ins.watch_failed", exc_info=error)
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:

@@ -1,1 +1,3 @@
-"""Forwarding of packets between parties: the hot path, and the state that it reads."""
+"""Forwarding of packets between parties: the code that runs for every packet (hot path), and the state that
+it reads.
+"""

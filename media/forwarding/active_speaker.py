@@ -1,7 +1,7 @@
-"""Chooses the speaker in a room of more than two, from the levels that browsers write into their sound (RFC 6464).
+"""Chooses the speaker in a room of more than two, from the audio levels that browsers send with their sound (RFC 6464).
 
-Pure: knows levels and the order of steps; knows no packet, party or clock. A level is in -dBov: 0 is the loudest, 127
-silence. Nothing is decoded, and a level is a browser's own word: it moves a frame on pages, and no permission.
+Pure: no packet, party or clock. A level is in -dBov: 0 is the loudest, 127 silence. No sound is decoded. A browser can
+send false levels, so the speaker only moves a frame on pages, and gets no permission.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from typing import Final
 
 STEP_S: Final = 0.2  # the time in s between two calls of `ActiveSpeaker.observe`
-QUIET_LEVEL: Final = 55  # a quieter sound counts as noise
-LOUDEST: Final = 40.0  # limited, so that a loud microphone does not stay the speaker for long
-PACKETS_MIN: Final = 4  # the number of packets in a step below which it is silence that is not sent (DTX)
-SMOOTHING: Final = 0.3  # the weight of one step in the score: about 0.6 s
-BEGINS: Final = 10.0  # the score from which a party can be the speaker
+QUIET_LEVEL: Final = 55  # in -dBov; a quieter sound counts as noise
+# the greatest loudness that counts, so that a loud microphone does not stay the speaker for long
+LOUDEST: Final = 40.0
+# with fewer packets in a step, the party was silent and its browser sent nothing (DTX)
+PACKETS_MIN: Final = 4
+SMOOTHING: Final = 0.3  # the weight of one step in the score: the score follows within about 0.6 s
+BEGINS: Final = 10.0  # the lowest score with which a party becomes the speaker
 ENDS: Final = 2.0
 LOUDER: Final = 1.5  # another party becomes the speaker if its score is higher by this factor
 
@@ -29,12 +31,12 @@ class Voice:
         self._total = 0.0
 
     def add(self, level: int) -> None:
-        """Take the level of a packet of sound."""
+        """Add the level of one audio packet."""
         self._packets += 1
         self._total += min(LOUDEST, max(0, QUIET_LEVEL - level))
 
     def take(self) -> float:
-        """Return the loudness of the step that ends now, 0 to LOUDEST, and begin the next."""
+        """Return the loudness of the step that ends now, from 0 to LOUDEST, and begin the next step."""
         loudness = self._total / max(self._packets, PACKETS_MIN)
         self._packets, self._total = 0, 0.0
         return loudness
@@ -48,9 +50,10 @@ class ActiveSpeaker:
         self._scores: dict[str, float] = {}
 
     def observe(self, loudness: Mapping[str, float]) -> None:
-        """Take the loudness of each party in a step, and choose again.
+        """Update the scores with the loudness of each party in a step, and choose again.
 
-        The speaker changes only to somebody who is clearly louder for a while, not by a cough or a single word.
+        The speaker changes only to a party that is clearly louder for a while; a cough or a single word changes
+        nothing.
         """
         before = self._scores
         self._scores = scores = {

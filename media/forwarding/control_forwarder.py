@@ -1,6 +1,6 @@
-"""Forwards RTCP: what a browser reports and requests of others, in their numbers; some of it is answered here.
+"""Forwards RTCP: translates a browser's reports and requests into the numbers of the other party; answers some itself.
 
-Knows the endpoints of a room and their subscriptions. Knows no key, socket or clock.
+Uses the endpoints of a room and their subscriptions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from media.forwarding.streams import Source
 
 
 class ControlForwarder:
-    """Takes decrypted compound packets. `send_rtcp`, `ask_for_keyframe`: methods of the forwarder."""
+    """Handles decrypted compound packets. `send_rtcp`, `ask_for_keyframe`: methods of the forwarder."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class ControlForwarder:
         self._ask_for_keyframe = ask_for_keyframe
 
     def take(self, endpoint: Endpoint, data: bytes, now_s: float) -> None:
-        """Take a compound packet of an endpoint. Raises RtcpError."""
+        """Handle a compound packet of an endpoint. Raises RtcpError."""
         if endpoint.subscribers:
             self._group(endpoint, data, now_s)
         elif endpoint.peer is not None:
@@ -57,7 +57,7 @@ class ControlForwarder:
             self._mender.answer(peer, source, endpoint.sinks, numbers, now_s)
 
     def _group(self, endpoint: Endpoint, data: bytes, now_s: float) -> None:
-        """Send each other party the reports on its streams and the requests for them."""
+        """Send each other party the reports on the streams it sends, and the requests for them."""
         for subscription in endpoint.subscribers.values():
             back = subscription.to.subscribers.get(endpoint)
             translation = translate(

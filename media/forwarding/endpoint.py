@@ -1,8 +1,8 @@
 """An endpoint: the transport to one browser, the streams it sends (sources) and the streams it receives (sinks).
 
-Knows its keys, its address, and which of its sources are forwarded now. Knows no SDP or DTLS, and not why the gate is
-open. The hot path reads its fields directly. State that changes rarely is computed in `route`, so that the hot path
-checks one flag per source.
+Holds its keys, its address, and which of its sources are forwarded now. The code that runs for every packet (hot path)
+reads the fields directly. State that changes rarely is computed in `route`, so that the hot path checks one flag per
+source.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from media.protocols.transport_cc import Arrivals
 
 SOURCES_MAX: Final = 16  # the number of SSRCs that one browser may use; libsrtp keeps state for each
 REPORTERS_MAX: Final = 32
-# Transport-wide numbers skipped after a pause: packets that are still on their way have the numbers before.
+# The transport-wide numbers skipped after a pause: packets sent before the pause may still arrive, with the numbers
+# before.
 CC_MARGIN: Final = 64
 BITS_PER_S_MAX: Final = 12_000_000
 SILENT_S: Final = 0.4  # the time in s without feedback after which a receiver counts as silent
@@ -89,7 +90,7 @@ class Endpoint:
         self.sendto: SendTo | None = None
         # the address that sent the newest authentic packet since the last tick
         self.last_from: Address | None = None
-        self.received_s = 0.0  # the time in s of its newest authentic packet, to the last tick
+        self.received_s = 0.0  # the time in s of its newest authentic packet, updated once per tick
         self.rx: Any = None
         self.tx: Any = None
         self.sinks: dict[StreamKind, Sink] = {kind: Sink(kind, ssrcs[kind], self) for kind in STREAM_KINDS}
@@ -98,27 +99,30 @@ class Endpoint:
         self.received: dict[int, Source] = {}  # SSRC that this endpoint receives -> its source
         self.reporters: set[int] = set()
         self.peer: Endpoint | None = None
-        # In a room of more than two: each receiver, and its subscription to this endpoint.
+        # In a room of more than two: receiver -> its subscription to this endpoint.
         self.subscribers: dict[Endpoint, Subscription] = {}
         self.gate = False
         self.allowed: set[Kind] = {"audio", "video"}
         # the payload types that this endpoint accepts as a receiver
         self.takes: frozenset[int] = frozenset({VP8.payload_type})
         self.takes_red = self.takes_rtx = False
-        self.mends: frozenset[StreamKind] = frozenset()  # the kinds whose lost packets it can send again
+        # the kinds of media whose lost packets this endpoint can send again
+        self.mends: frozenset[StreamKind] = frozenset()
         self.arrivals = Arrivals()
-        self.withheld = 0  # the number of packets since the last feedback
-        self.answering = False  # True if the server itself sends transport-cc feedback
-        # the number added to this endpoint's transport-wide numbers when its packets are forwarded
+        self.withheld = 0  # the number of packets that were not forwarded since the last feedback
+        # True if the server sends transport-cc feedback itself, in place of the receiver
+        self.answering = False
+        # the number added to the transport-wide numbers of this endpoint's packets when they are forwarded
         self.cc_shift = 0
         self.cc_want: int | None = None  # the transport-wide number that the next packet to the peer must get
         self.cc_last: int | None = None  # the last number that this endpoint has reported as a receiver
         self.feedback_s = 0.0  # the time in s at which it last sent transport-cc feedback as a receiver
-        self.cc_next = 0  # in a room of more than two: the next transport-wide number to this endpoint
+        # in a room of more than two: the next transport-wide number for a packet to this endpoint
+        self.cc_next = 0
         self.voice = Voice()  # used only in a room of more than two
-        self.pause = PicturePause()  # pauses the pictures that this endpoint receives
-        self.looked_s = 0.0  # the time in s at which it was last checked as a receiver
-        # the limit of its video that the server last sent it, if there is one, and the time in s
+        self.pause = PicturePause()  # decides whether this endpoint receives pictures
+        self.looked_s = 0.0  # the time in s at which its network was last checked for pictures
+        # the limit in kbit/s that the server last sent for its video, None without a limit; and when that was, in s
         self.limit_kbps: float | None = None
         self.limited_s = 0.0
         self.budget = BUDGET_MAX
@@ -131,9 +135,9 @@ class Endpoint:
         return self.tx is not None and self.address is not None
 
     def learn(self, ssrc: int, kind: StreamKind) -> Source:
-        """Return the source of this SSRC.
+        """Return the source of this SSRC; register it if it is new.
 
-        A second SSRC of a kind replaces the first. Learning the same SSRC again changes nothing.
+        A second SSRC of a kind replaces the first. Registering the same SSRC again changes nothing.
         """
         known = self.sources.get(ssrc)
         if known is not None and known.kind == kind:
@@ -147,13 +151,13 @@ class Endpoint:
         return source
 
     def learn_from_packet(self, ssrc: int, payload_type: int) -> Source | None:
-        """Return the source of an authenticated packet whose SSRC was not announced.
+        """Return the source of an authentic packet whose SSRC was not announced; register the source.
 
-        Returns None if its payload type was not offered.
+        Returns None if the payload type of the packet was not offered.
         """
         codec = BY_PAYLOAD_TYPE.get(payload_type)
         if codec is None:
-            # Stored nevertheless, so that SOURCES_MAX bounds libsrtp's state.
+            # Stored even so, because SOURCES_MAX must limit libsrtp's state.
             self.sources[ssrc] = Source("audio", ssrc)
             return None
         return self.learn(ssrc, codec.stream)
@@ -186,7 +190,9 @@ class Endpoint:
         return waiting
 
     def unpair(self) -> None:
-        """Stop forwarding to a single peer. Called when a room of two gets a third party, and uses subscriptions."""
+        """Stop forwarding to a single peer. Called when a third party joins a room of two, which then uses
+        subscriptions.
+        """
         self.route(None, False)
         for source in self.current.values():
             if source.kind != "audio":
@@ -204,16 +210,16 @@ class Endpoint:
             self.cc_want = (self.peer.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def mark(self) -> None:
-        """Mark the sources whose packets need changes behind the fixed header, for the hot path."""
+        """Mark the sources whose packets need changes after the fixed RTP header, for the hot path."""
         special = self.answering or self.cc_want is not None or self.cc_shift != 0
         for source in self.current.values():
             source.special = special or source.kind == "rtx" or source.shapes_red or source.adds_red
 
     def follow(self, source: Source, payload_type: int) -> bool:
-        """Take a change of a stream's payload type; return True if this packet of the source is forwarded.
+        """Handle a change of a stream's payload type; return True if this packet of the source is forwarded.
 
         Sound changes between RED and plain Opus. Video in a room of two changes to another codec that the receiver
-        takes; it is forwarded from the next keyframe on.
+        accepts; it is forwarded from the next keyframe on.
         """
         changes = payload_type != source.payload_type and payload_type in TYPES[source.kind]
         if changes and self._may_change(source, payload_type):
@@ -237,19 +243,19 @@ class Endpoint:
         self.note_arrival(packet, length)
 
     def answer(self) -> None:
-        """Let the server itself send transport-cc feedback, at least until the next time that it is due."""
+        """Make the server send transport-cc feedback itself, at least until the next time that feedback is due."""
         if not self.answering:
             self.answering = True
             self.mark()
 
     def note_arrival(self, packet: bytearray, length: int) -> None:
-        """Record the packet for the feedback that the server itself sends."""
+        """Record the arrival of a packet for the feedback that the server sends itself."""
         at = transport_cc_at(packet, length)
         if at:
             self.arrivals.add(packet[at] << 8 | packet[at + 1], time.monotonic_ns() // 1000)
 
     def renumber(self, packet: bytearray, length: int) -> None:
-        """Write the peer's transport-wide number into a packet, if it has one."""
+        """Write the peer's transport-wide number into a packet, if the packet has such a number."""
         at = transport_cc_at(packet, length)
         if not at:
             return
@@ -263,14 +269,14 @@ class Endpoint:
         packet[at], packet[at + 1] = number >> 8, number & 0xFF
 
     def refill(self, passed_s: float) -> None:
-        """Add the bytes of `passed_s` seconds to the budget. Packets beyond the budget are dropped."""
+        """Add the bytes allowed in `passed_s` seconds to the budget. Packets beyond the budget are dropped."""
         self.budget = min(BUDGET_MAX, self.budget + int(BITS_PER_S_MAX / 8 * passed_s))
 
     def feedback(self, now_s: float) -> bytes | None:
-        """Return the server's own transport-cc packets if some are due, otherwise None. Call every 50 ms.
+        """Return the server's own transport-cc packets if feedback is due, otherwise None. Call every 50 ms.
 
-        They are due while packets are withheld, and while the receiver is silent: its bad path must not lower the
-        sender's bit rate.
+        It is due while packets are not forwarded, and while the receiver is silent: the receiver's bad path must not
+        lower the sender's bit rate.
         """
         peer = self.peer
         unheard = peer is not None and self.gate and 0 < peer.feedback_s < now_s - SILENT_S
@@ -278,7 +284,7 @@ class Endpoint:
             self.answer()
         if not self.answering:
             return None
-        # If none was withheld for a whole interval, the receiver's own feedback is forwarded again.
+        # If all packets were forwarded for a whole interval, the receiver's own feedback is forwarded again.
         if not self.withheld and not unheard:
             self.answering = False
             self.mark()

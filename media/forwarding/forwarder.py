@@ -1,8 +1,8 @@
-"""The hot path: each datagram is decrypted, renumbered, encrypted and sent on, in one buffer.
+"""The hot path, which runs for every packet: decrypt, renumber, encrypt and send each datagram, in one buffer.
 
-In a room of two there is at most one receiver; in larger rooms `GroupForwarder` sends the copies. Knows SRTP in place,
-the ten header bytes that change, and each source's `forward` flag. Knows no SDP, room or person; STUN and DTLS are
-passed to the relay. No method raises into the event loop: a hostile packet is counted and dropped.
+In a room of two there is at most one receiver; in larger rooms `GroupForwarder` sends the copies. It changes at most
+ten header bytes, and forwards a source if its `forward` flag is set. STUN and DTLS are passed to the relay. No method
+raises into the event loop: a hostile packet is counted and dropped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from media.transport.tcp import PacketSocket
 
 logger = logging.getLogger(__name__)
 
-STRAY_LOOKS: Final = 20  # the number of stray packets per tick whose sender is searched for
+STRAY_LOOKS: Final = 20  # the number of packets per tick from unknown addresses whose sender is searched for
 BATCH: Final = 64  # the number of datagrams per turn of the loop, so that other work does not wait for long
 REPORTER_AT: Final = 4  # the offset of the sender's SSRC in RTCP
 _U32 = Struct("!I")
@@ -44,21 +44,23 @@ class Counters:
     received: int = 0
     forwarded: int = 0
     forwarded_octets: int = 0
-    withheld: int = 0  # packets while the gate was closed or the kind was off, or before a keyframe
-    dropped: int = 0  # packets over the budget, unknown, malformed, or refused by the kernel
-    strays: int = 0  # packets from an address that has not proven the password
-    unauthentic: int = 0  # refused by SRTP
+    # packets not forwarded: the gate was closed, the kind was off, or no keyframe had come yet
+    withheld: int = 0
+    # packets that exceeded the budget, were unknown or malformed, or were refused by the kernel
+    dropped: int = 0
+    strays: int = 0  # packets from an address that has not proven the ICE password
+    unauthentic: int = 0  # packets that SRTP refused
     replayed: int = 0
     rtcp: int = 0
     stun: int = 0
     dtls: int = 0
-    faults: int = 0  # errors of the server; each is logged
+    faults: int = 0  # errors of the server; each one is logged
 
 
 class NonMediaHandler(Protocol):
-    """Receives the datagrams that are neither RTP nor RTCP, and learns of authentic packets from a new address.
+    """Receives the datagrams that are neither RTP nor RTCP, and the news of authentic packets from a new address.
 
-    `on_missing`: packets are missing; from now on `Mender.mend` must be called until it returns False.
+    `on_missing` is called when packets are missing; then `Mender.mend` must be called until it returns False.
     """
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None: ...
@@ -68,7 +70,7 @@ class NonMediaHandler(Protocol):
 
 
 class Forwarder:
-    """Forwards the packets of a relay. Owns the buffers and the table of proven addresses."""
+    """Forwards the packets of a relay. Owns the buffers and the table of the addresses that have proven a password."""
 
     def __init__(
         self, binding: Binding, handler: NonMediaHandler, clock: Callable[[], float] = time.monotonic
@@ -127,7 +129,7 @@ class Forwarder:
                     dropped += 1
                     continue
                 length[0] = size
-                # Also while the gate is closed: libsrtp must see every roll-over of the sequence number.
+                # Decrypt also while the gate is closed: libsrtp must see every roll-over of the sequence number.
                 status = unprotect(endpoint.rx, handle, length)
                 if status:
                     self._refused(status)
@@ -209,7 +211,9 @@ class Forwarder:
         counters.dropped += dropped
 
     def send_rtcp(self, endpoint: Endpoint, packet: bytes) -> None:
-        """Encrypt an RTCP packet of the server and send it to an endpoint. Does nothing if it cannot be reached."""
+        """Encrypt an RTCP packet of the server and send it to an endpoint. Does nothing if the endpoint cannot be
+        reached.
+        """
         if (
             endpoint.tx is None
             or endpoint.address is None
@@ -247,7 +251,7 @@ class Forwarder:
             self.counters.dropped += 1
 
     def _stray(self, size: int, address: Address, sock: PacketSocket) -> None:
-        """Count a packet from an address that is not proven. If it is authentic, its browser's address has changed."""
+        """Count a packet from an unknown address. If it is authentic, the address of its browser has changed."""
         self.counters.strays += 1
         if self.stray_looks <= 0:
             return
@@ -266,7 +270,7 @@ class Forwarder:
                 return
 
     def _heard(self, endpoint: Endpoint, now_s: float) -> None:
-        """Take the first authentic packet of an endpoint since the last tick of the relay."""
+        """Handle the first authentic packet of an endpoint since the last tick of the relay."""
         silent_s, endpoint.received_s = now_s - endpoint.received_s, now_s
         if OUTAGE_S < silent_s < now_s:
             self.mender.back(endpoint, now_s)
@@ -286,13 +290,15 @@ class Forwarder:
         return source
 
     def reroute(self, endpoint: Endpoint) -> None:
-        """Route an endpoint again after a new source. Its first keyframe is on its way, so none is requested."""
+        """Route an endpoint again after a new source appeared. No keyframe is requested, because its first one is on
+        its way.
+        """
         endpoint.route(endpoint.peer, endpoint.gate)
         for subscription in endpoint.subscribers.values():
             subscription.refresh()
 
     def _settle(self, endpoint: Endpoint, source: Source, sequence: int, timestamp: int, now: float) -> bool:
-        """Adapt a source's first packet to its sink; return False while its video has not reached a keyframe."""
+        """Adapt a source's first packet to its sink. Return False if it is video that has not reached a keyframe."""
         buffer, length = self._buffer, self._length[0]
         starts = KEYFRAME_START.get(source.payload_type)
         if starts is not None and not (
@@ -310,9 +316,10 @@ class Forwarder:
         return True
 
     def _special(self, endpoint: Endpoint, source: Source) -> bool:
-        """Rewrite fields behind the fixed header.
+        """Rewrite the fields after the fixed header.
 
-        Returns False for a retransmission of a packet that was not forwarded, and for malformed RED.
+        Returns False if the packet must be dropped: a retransmission of a packet that was not forwarded, or malformed
+        RED.
         """
         buffer, length = self._buffer, self._length[0]
         if source.shapes_red:

@@ -1,7 +1,7 @@
-"""Forwards packets in rooms of more than two: one decryption, and one renumbered, encrypted copy per receiver.
+"""Forwards packets in rooms of more than two: decrypts once, and sends one renumbered, encrypted copy per receiver.
 
-Knows an endpoint's subscriptions and the numbers in an RTP packet. Knows no party, and not why a subscription is open.
-The server itself answers the sender's transport-cc, and gives the packets to each receiver new numbers.
+Uses an endpoint's subscriptions and the numbers in an RTP packet. The server itself answers the sender's transport-cc,
+and gives the packets to each receiver new numbers.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class GroupForwarder:
             copy.payload_type = source.payload_type
             if not copy.forward:
                 continue
-            # A retransmission may repeat a packet from before the gate opened.
+            # A retransmission may repeat a packet from the time before the gate opened.
             if not copy.settled and (repeated or not self._settle(source, copy, packet, length, now_s)):
                 if now_s >= source.keyframe_due_s:
                     source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
@@ -122,7 +122,7 @@ class GroupForwarder:
         now_s: float,
     ) -> int:
         buffer, sink = self._buffer, copy.sink
-        assert sink is not None  # a subscription's sources always have one
+        assert sink is not None  # the sources of a subscription always have a sink
         span = None
         if copy.layers is not None:
             span = copy.layers.take(sequence, timestamp, layer[0], layer[1])
@@ -136,7 +136,7 @@ class GroupForwarder:
             return 0
         buffer[:length] = packet[:length]
         if span is not None and layer[0] > span.level:
-            # The receiver waits for this number: when it was missing, its layer was not known.
+            # The receiver waits for this number. Its layer was unknown while it was missing.
             length, number_at = empty(buffer), 0
         elif span is not None and span.picture_shift and layer[2]:
             shift_picture(buffer, layer[2], span.picture_shift)

@@ -1,7 +1,7 @@
-"""Temporal layers of a video (VP8, RFC 7741 §4.2): which of them a receiver gets, in numbers without gaps.
+"""Temporal layers of a video (VP8, RFC 7741 §4.2): chooses which layers a receiver gets, in numbers without gaps.
 
-A layer adds pictures between those of the layers below it, which do not need it. Knows numbers and rates; knows no
-packet, key or socket. Numbers are those of the sender, modulo 2^16, if nothing else is said.
+A layer adds pictures between those of the lower layers, which do not need it. Pure: packets, keys and sockets are not
+used. If not stated otherwise, numbers are the sender's, modulo 2^16.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple
 
-LAYERS: Final = 4  # the number of layers that the descriptor's two bits can name; browsers send three
+LAYERS: Final = 4  # the number of layers that the two bits in the descriptor can name; browsers send three
 TOP: Final = LAYERS - 1
 SPANS_MAX: Final = 64
-SPAN_MAX: Final = 0x4000  # a longer span is shortened, because numbers are used again
+SPAN_MAX: Final = 0x4000  # a longer span is shortened, because sequence numbers start again after 2^16
 KEEP: Final = 1.25  # a layer that is already sent may exceed the estimate by this factor
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0
@@ -20,7 +20,7 @@ _MASK: Final = 0xFFFF
 
 
 class Span(NamedTuple):
-    """The difference added to sequence numbers from `first` on, and the highest layer sent there."""
+    """A range of sequence numbers from `first` on: the difference added to each, and the highest layer sent."""
 
     first: int
     sequence_shift: int
@@ -29,7 +29,7 @@ class Span(NamedTuple):
 
 
 class Layers:
-    """The layers of one video that one receiver gets. `target`: the highest it should get, from the next picture on."""
+    """The layers of one video that one receiver gets. `target`: the highest layer to send from the next picture on."""
 
     __slots__ = ("_newest", "_spans", "_timestamp", "target")
 
@@ -47,7 +47,7 @@ class Layers:
 
     @property
     def sequence_shift(self) -> int:
-        """The difference that is added to the next sequence number."""
+        """Return the difference that is added to the next sequence number."""
         return self._spans[-1].sequence_shift
 
     def restart(self, first: int, sequence_shift: int) -> None:
@@ -57,11 +57,11 @@ class Layers:
         self._spans.append(Span(first, sequence_shift, 0, self.target))
 
     def take(self, number: int, timestamp: int, layer: int, syncs: bool) -> Span | None:
-        """Return the span of a packet, None if the receiver does not get it.
+        """Return the span of a packet; None if the packet is not sent to the receiver.
 
-        A layer is left out from any picture on. It is added, one at a time, at a picture that needs only the lowest
-        layer (`syncs`). The span of a late packet may have a lower level than its layer: then the receiver has a gap in
-        its numbers that no picture will fill.
+        A layer can be left out from any picture on. A layer can only be added, one at a time, at a picture that needs
+        only the lowest layer (`syncs`). The span of a late packet may have a lower level than its layer: then the
+        receiver has a gap in its numbers that is never filled.
         """
         ahead = (number - self._newest) & _MASK
         if not 0 < ahead < 0x8000:
@@ -91,7 +91,7 @@ class Layers:
         return (number - self._spans[0].sequence_shift) & _MASK
 
     def _add(self, number: int, span: Span) -> None:
-        if self._spans[-1].first == number:  # the span contains no packet
+        if self._spans[-1].first == number:  # this span contains no packet
             self._spans.pop()
         self._spans.append(span)
 
@@ -103,19 +103,19 @@ class Layers:
 
 
 class LayerShares:
-    """The share of a video's bit rate that each layer takes. `octets`: counted by the hot path, by layer."""
+    """The share of each layer in a video's bit rate. `octets`: the bytes by layer, counted in the hot path."""
 
     __slots__ = ("_at_s", "_counted", "octets", "shares")
 
     def __init__(self) -> None:
         self.octets = [0] * LAYERS
-        # the share of the bit rate of each layer together with those below it
+        # layer -> the share (0 to 1) of that layer and all lower ones in the bit rate
         self.shares: tuple[float, ...] = SHARES_WHOLE
         self._counted = [0] * LAYERS
         self._at_s = 0.0
 
     def sample(self, now_s: float) -> None:
-        """Update `shares`, at most once in MEASURE_S. A keyframe among few pictures counts half."""
+        """Update `shares`, at most once in MEASURE_S. A measurement with a keyframe and few pictures counts half."""
         if now_s - self._at_s < MEASURE_S:
             return
         grown = [after - before for after, before in zip(self.octets, self._counted, strict=True)]
@@ -127,7 +127,7 @@ class LayerShares:
 
 
 def choose_level(kbps: float, shares: tuple[float, ...], estimate_kbps: float, level: int) -> int:
-    """Return the highest layer that fits a receiver's estimate, 0 if none does. `level`: the one it gets now."""
+    """Return the highest layer that fits a receiver's estimate, 0 if none does. `level`: the layer that it gets now."""
     fitting = [
         layer
         for layer, share in enumerate(shares)

@@ -1,8 +1,7 @@
-"""Repairs packet loss on each path by itself: from a sender to the server, and from the server to a receiver.
+"""Repairs packet loss on each path separately: from a sender to the server, and from the server to a receiver.
 
-Packets lost on the way to a receiver are sent again from the newest packets that its sink keeps. Packets lost on the
-way to the server are requested at once, and again until it gives them up. Knows the numbers of packets; knows no party,
-and not why a gate is open.
+Packets lost on the way to a receiver are sent again, from the newest packets that its sink keeps. Packets lost on the
+way to the server are requested at once, and again until they are given up.
 """
 
 from __future__ import annotations
@@ -17,16 +16,17 @@ from media.protocols.codecs import StreamKind
 from media.protocols.rtp import Packet, retransmission
 from media.transport.srtp import BUFFER_BYTES, Binding
 
-OUTAGE_S: Final = 0.8  # the time in s without a packet from a browser, or without feedback from a receiver
-MEND_S: Final = 0.010  # the time in s between two looks at what is missing
-# the time in s between keyframes that receivers in a room of more than two request
+# the time in s without a packet from a browser, or without feedback from a receiver, that counts as an outage
+OUTAGE_S: Final = 0.8
+MEND_S: Final = 0.010  # the time in s between two searches for missing packets
+# the time in s between two keyframe requests for receivers in a room of more than two
 KEYFRAME_PAUSE_S: Final = 0.5
-# the greatest age of a requested packet, in sequence numbers, for which the sender is asked
+# the greatest distance in sequence numbers at which the sender is still asked for a requested packet
 FORWARDED_MAX: Final = 500
 
 
 class Mender:
-    """Retransmits packets and requests missing ones, in a buffer of its own."""
+    """Sends lost packets again and requests missing ones, in a buffer of its own."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Mender:
         on_missing: Callable[[], None],
     ) -> None:
         self._on_missing = on_missing
-        self._lacking: set[Endpoint] = set()  # the senders of which packets are missing
+        self._lacking: set[Endpoint] = set()  # the senders whose packets are missing
         self._returned: set[Endpoint] = set()  # endpoints whose outage ended since the last check
         self._protect = binding.protect
         self._send_rtcp = send_rtcp
@@ -47,9 +47,9 @@ class Mender:
         self._length = binding.length()
 
     def miss(self, endpoint: Endpoint, source: Source, sequence: int, count: int, now_s: float) -> None:
-        """Ask a sender for the `count` packets before `sequence`, in its own numbers.
+        """Request the `count` packets before `sequence` from a sender, in the sender's numbers.
 
-        If they are too many, a keyframe is asked for instead.
+        If they are too many, a keyframe is requested instead.
         """
         if source.kind in endpoint.mends:
             numbers = source.missing.add(source.kind, sequence, count, now_s)
@@ -62,7 +62,8 @@ class Mender:
     def mend(self, now_s: float) -> bool:
         """Request the missing packets that are due again. Return True if it must be called again after MEND_S.
 
-        Who was heard again after an outage gets feedback at once: without any, a browser sends less and less.
+        An endpoint that has returned after an outage gets feedback at once: without feedback a browser sends less and
+        less.
         """
         for endpoint in self._returned:
             feedback = endpoint.feedback(now_s)
@@ -80,16 +81,16 @@ class Mender:
         return bool(self._lacking)
 
     def retry(self, endpoint: Endpoint, now_s: float) -> None:
-        """Request the keyframe of a sender that is due. Call every 50 ms."""
+        """Send the keyframe request that is due for a sender, if there is one. Call every 50 ms."""
         video = endpoint.current.get("video")
         if video is not None and video.keyframe_wanted:
             self.want_keyframe(endpoint, now_s)
 
     def want_keyframe(self, sender: Endpoint, now_s: float) -> None:
-        """Take a receiver's request for a keyframe in a room of more than two: one for all, then a pause.
+        """Handle a receiver's request for a keyframe in a room of more than two: one request for all, then a pause.
 
-        A keyframe takes the bits of many pictures from every receiver. A request in the pause is sent at its end, if no
-        keyframe has come since.
+        A keyframe takes the bits of many pictures from every receiver. A request during the pause is sent at its end,
+        if no keyframe has come since.
         """
         video = sender.current.get("video")
         if video is None:
@@ -150,13 +151,15 @@ class Mender:
                 self._ask(sender, own, again)
 
     def take_feedback(self, receiver: Endpoint, sender: Endpoint, now_s: float) -> None:
-        """Take a receiver's feedback. After a silence request a keyframe, sooner than the receiver itself would."""
+        """Handle a receiver's feedback. If it was silent before, request a keyframe, sooner than the receiver itself
+        would.
+        """
         silent_s, receiver.feedback_s = now_s - receiver.feedback_s, now_s
         if OUTAGE_S < silent_s < now_s:
             self._renew(sender, receiver.received.get(receiver.sinks["video"].ssrc), now_s)
 
     def back(self, endpoint: Endpoint, now_s: float) -> None:
-        """Take the first packet of a browser after an outage: request a keyframe from it, and one for it."""
+        """Handle the first packet of a browser after an outage: request a keyframe from it, and a keyframe for it."""
         endpoint.answer()
         self._look_again(self._returned, endpoint)
         if endpoint.peer is not None:
@@ -182,7 +185,7 @@ class Mender:
     def send(self, to: Endpoint, packet: Packet) -> None:
         """Encrypt a packet and send it.
 
-        One that was sent before has the same bytes: AES-GCM must not encrypt two texts under one number.
+        A packet that was sent before must have the same bytes: AES-GCM must not encrypt two texts under one number.
         """
         self._buffer[: len(packet)] = packet
         self._length[0] = len(packet)

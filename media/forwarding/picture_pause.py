@@ -1,28 +1,30 @@
-"""Decides when a receiver's network is too weak for a picture beside the sound, and when it gets the picture again.
+"""Decides when a receiver's network is too weak for a picture beside the sound, and when to send pictures again.
 
-Pure: times are arguments. Knows figures of one receiver; knows no packet and no party.
+Pure: times are arguments. It uses figures of one receiver only.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-FLOOR_KBPS: Final = 150.0  # the sender's browser has made the picture as small as it can, and it is poor
-WHOLE_KBPS: Final = 2500.0  # the most that a picture takes
+# in kbit/s; at this rate the sender's browser cannot make the picture smaller, and the picture is poor
+FLOOR_KBPS: Final = 150.0
+WHOLE_KBPS: Final = 2500.0  # in kbit/s; the most that a picture takes
 GROWTH: Final = 1.15
-SOUND_LOSS: Final = 0.08  # the share of sound that is lost even after retransmission
-RTT_MS: Final = 1000.0  # sound that waits so long in a queue allows no talk
-WEAK_S: Final = 6.0  # Chromium reports on sound every five seconds
+SOUND_LOSS: Final = 0.08  # the share (0 to 1) of sound that may be lost, even after retransmission
+RTT_MS: Final = 1000.0  # in ms; with a longer round trip people cannot talk
+WEAK_S: Final = 6.0  # in s; longer than the five seconds between two of Chromium's reports on sound
 WAIT_S: Final = 10.0
 WAIT_MAX_S: Final = 80.0
-PROVEN_S: Final = 30.0  # the time in s after which a picture that came back is not on trial any more
+PROVEN_S: Final = 30.0  # the time in s after which a picture that was sent again counts as stable
 
 
 def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float) -> bool | None:
     """Return True if the sound suffers beside a picture that cannot become smaller; None if that is not known.
 
-    `sound_loss`: the receiver's newest report, None if there is none. `picture_kbps`: what reaches it, 0 while paused.
-    Losses alone do not count: on a path that loses a fifth of all packets at any rate, sound and picture are mended.
+    `sound_loss`: the share in the receiver's newest report, None if there is none. `picture_kbps`: the rate that
+    reaches the receiver, 0 while paused. Loss of packets alone does not count: on a path that loses a fifth of all
+    packets at any rate, lost sound and pictures are sent again.
     """
     if sound_loss is None:
         return None
@@ -30,22 +32,23 @@ def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float)
 
 
 class PicturePause:
-    """Whether one receiver's picture is paused.
+    """Holds whether one receiver's picture is paused.
 
-    It is after WEAK_S, and no more after a time in which sound arrives well. That time is WAIT_S, and doubles each time
-    that the network turns out to be weak soon after the picture came back.
+    A pause begins after WEAK_S of a weak network, and ends after a time in which sound arrives well. That time is
+    WAIT_S, and doubles each time that the network is weak again soon after the pause.
     """
 
     __slots__ = ("_resumed_s", "_since_s", "_wait_s", "paused")
 
     def __init__(self) -> None:
         self.paused = False
-        self._since_s: float | None = None  # since when the figures speak for a change
+        # the time in s since which the figures ask for a change; None if they do not
+        self._since_s: float | None = None
         self._resumed_s: float | None = None
         self._wait_s = WAIT_S
 
     def look(self, weak: bool | None, now_s: float) -> bool:
-        """Take a result of `is_weak`, once a second; return True if `paused` has changed."""
+        """Apply a result of `is_weak`, once a second; return True if `paused` has changed."""
         if weak is None or weak == self.paused:
             self._since_s = None
             return False
@@ -64,10 +67,10 @@ class PicturePause:
 
 
 def next_limit(kbps: float | None, paused: bool) -> float | None:
-    """Return the next limit of a sender in a room of two, in kbit/s; None if it needs none. Call every LIMIT_S.
+    """Return the next limit of a sender in a room of two, in kbit/s; None if no limit is needed. Call every LIMIT_S.
 
-    While its receiver's picture is paused it sends no more than the floor, so that the picture begins small; afterwards
-    the limit grows. `kbps`: the limit before, None if there was none.
+    While the receiver's picture is paused, the limit is the floor, so that the picture begins small; afterwards the
+    limit grows. `kbps`: the limit before, None if there was none.
     """
     if paused:
         return FLOOR_KBPS

@@ -1,7 +1,6 @@
 """Call quality in figures: loss, jitter, round trip and bit rate of one party, in both directions.
 
-Knows the arithmetic (RFC 3550 §6.4.1, A.8) over counters and report blocks. Knows no packet and no clock; `now_s` is
-monotonic.
+Calculates them (RFC 3550 §6.4.1, A.8) from counters and report blocks. `now_s` is monotonic.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from media.protocols.codecs import BY_STREAM, KINDS, Kind, StreamKind
 
 SAMPLE_S: Final = 1.0
 REMEMBERED_REPORTS: Final = 8
-FRESH_S: Final = 8.0  # browsers report on sound every five seconds
+FRESH_S: Final = 8.0  # in s, the age up to which a report counts; browsers report on sound every five seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,9 @@ class KindQuality:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """One party's figures. `sent`: from the party to the server; `received`: from the server to the party.
+    """The figures of one party. `sent`: from the party to the server; `received`: from the server to the party.
 
-    `rtt_ms`: round trip between the party and the server.
+    `rtt_ms`: the round trip between the party and the server.
     """
 
     rtt_ms: float | None
@@ -49,7 +48,7 @@ class _Reported:
 
 @dataclass(slots=True)
 class Meter:
-    """One endpoint's figures, updated by its RTCP and by samples of its counters every second."""
+    """The figures of one endpoint, updated by its RTCP and by samples of its counters every second."""
 
     rtt_ms: float | None = None
     _sampled_s: float = 0.0
@@ -57,7 +56,9 @@ class Meter:
     _reported: dict[Kind, _Reported] = field(default_factory=lambda: {kind: _Reported() for kind in KINDS})
 
     def observe(self, translation: Translation, now_s: float) -> None:
-        """Take the report blocks that this endpoint sent, and record when its own sender reports were forwarded."""
+        """Record the report blocks that this endpoint sent, and the time at which its own sender reports were
+        forwarded.
+        """
         for source, middle in translation.sender_reports:
             source.reports[middle] = now_s
             if len(source.reports) > REMEMBERED_REPORTS:
@@ -87,14 +88,16 @@ class Meter:
         return self._flows[kind].kbps
 
     def loss(self, kind: Kind, now_s: float) -> float | None:
-        """Return the share of a kind that did not reach this endpoint, None without a report in the last FRESH_S."""
+        """Return the share (0 to 1) of a kind that did not reach this endpoint; None without a report in the last
+        FRESH_S.
+        """
         reported = self._reported[kind]
         return reported.loss if now_s - reported.at_s < FRESH_S else None
 
     def quality(self, peer: Meter | None) -> Quality:
         """Return the current figures.
 
-        The jitter of sent media is measured by its receiver, `peer`, over the whole path.
+        The jitter of the media that this endpoint sends is measured by its receiver, `peer`, over the whole path.
         """
         sent = {
             kind: KindQuality(

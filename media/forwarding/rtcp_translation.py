@@ -1,7 +1,7 @@
 """Translates RTCP (RFC 3550 §6, RFC 4585) from one connection to another.
 
-Knows how SSRCs, sequence numbers and timestamps of one connection map to another. Forwards only what a call needs, by
-an allow-list: a BYE, a CNAME or an unknown block of one side never reaches the other. Knows no key, socket or clock.
+Replaces SSRCs, sequence numbers and timestamps of one connection by those of another. Forwards only the blocks in an
+allow-list that a call needs: a BYE, a CNAME or an unknown block of one side never reaches the other.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class Translation:
 
     payload: bytes = b""  # the packet for the other connection; empty if nothing is forwarded
     blocks: list[ReportBlock] = field(default_factory=list)
-    # the middle 32 bits of the NTP time
+    # the middle 32 bits of the NTP time of a forwarded sender report, None if there is none
     sender_reports: list[tuple[Source, int]] = field(default_factory=list)
     requested: list[tuple[Source, list[int]]] = field(
         default_factory=list
-    )  # the lost packets, in the receiver's numbers
+    )  # the lost packets that are requested, in the receiver's numbers
     keyframes: list[Source] = field(default_factory=list)  # the videos of which a keyframe is requested
     transport_cc_last: int | None = None  # the last transport-wide number that the receiver has reported
 
@@ -72,13 +72,12 @@ def translate(
     answered_here: bool,
     arrivals: Arrivals,
 ) -> Translation:
-    """Return a decrypted compound packet of one connection in the numbers of the other.
+    """Return the parts of one connection's decrypted compound packet, in the numbers of the other connection.
 
-    `sent`: the sender's own sources by SSRC. `received`: the other's sources by the SSRC under which the sender
-    receives them. `sender_ssrc` replaces reporters that the other side does not know. `transport_cc_shift`: what was
-    added to the other's transport-wide numbers. `answered_here`: True if the server itself sends that feedback now;
-    then reports show no loss either.
-    `arrivals`: the other's, for feedback with losses.
+    `sent`: the sender's own sources by SSRC. `received`: the other side's sources, by the SSRC under which the sender
+    receives them. `sender_ssrc` replaces reporters that the other side does not know. `transport_cc_shift`: the number
+    that was added to the other side's transport-wide numbers. `answered_here`: True if the server sends that feedback
+    itself; then reports show no loss either. `arrivals`: the arrivals from the other side, for feedback with losses.
     Reports on sources that are not forwarded are dropped. Raises RtcpError.
     """
     translation = Translation()

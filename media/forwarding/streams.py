@@ -1,7 +1,7 @@
-"""One stream through a room: the source that a party sends, the sink that another receives, and their numbers.
+"""One stream through a room: the source that a party sends, the sink that another party receives, and their numbers.
 
-Knows how sequence numbers and timestamps continue when a source is replaced, so that the receiver is not disturbed.
-Knows no packet, key or socket. `now_s`: any monotonic clock, in seconds.
+When a source is replaced, its sequence numbers and timestamps are continued, so that the receiver is not disturbed.
+`now_s`: any monotonic clock, in seconds.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from media.forwarding.endpoint import Endpoint
 
-# Packets that a sink keeps to send them again: 0.9 s of sound, 0.2-0.4 s of video; 140 KB for a call of two.
+# The number of packets that a sink keeps to send them again: 0.9 s of sound, 0.2-0.4 s of video; 140 KB a call.
 KEPT: Final = 46
 # At most this number of missing packets in a row is asked for, and sent again: more sound would come too late, and for
 # more video a keyframe is quicker. A browser plays late sound nevertheless, and delays all that follows, pictures too.
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
 ASKED_MAX: Final = 12  # the greatest number of requests for one packet
-ASK_AGAIN_S: Final = 0.015  # in s: the pause between requests, or a round trip if that is longer
+ASK_AGAIN_S: Final = 0.015  # in s: the pause between two requests, unless the round trip is longer
 # The number of requests after which each pause is twice the one before. A request and its answer may both be lost: on a
 # path that loses a fifth, one packet in a thousand needs seven requests, and a picture that is 150 ms late is a freeze.
 ASKED_STEADILY: Final = 8
@@ -37,14 +37,14 @@ TIMESTAMP_MASK: Final = 0xFFFFFFFF
 
 
 class _KeepsNothing(list[Packet | None]):
-    """The `kept` of retransmissions, which are not sent again themselves."""
+    """Used as `kept` for retransmissions: it keeps nothing, because retransmissions are not sent again."""
 
     def __setitem__(self, *_: Any) -> None:
         pass
 
 
 class Sink:
-    """One kind of media that an endpoint receives. The server chooses its SSRC, which stays when its source changes."""
+    """One kind of media that an endpoint receives. The server chooses its SSRC, which stays with a new source."""
 
     __slots__ = ("at_s", "endpoint", "feeder", "kept", "kind", "sequence", "ssrc", "timestamp", "used")
 
@@ -62,7 +62,7 @@ class Sink:
         self.forget()
 
     def forget(self) -> None:
-        """Keep no packet sent so far."""
+        """Remove all packets that are kept."""
         self.kept = _KeepsNothing() if self.kind == "rtx" else [None] * KEPT
 
     def forget_rows(self, missing: Iterable[int]) -> None:
@@ -79,7 +79,10 @@ class Sink:
         return kept if kept is not None and kept[2] << 8 | kept[3] == sequence else None
 
     def takes_late(self, sequence: int) -> bool:
-        """Return True if an older packet, in the receiver's numbers, is not too old and was not sent before."""
+        """Return True if an older packet may still be sent: it is not too old, and was not sent before.
+
+        The number is in the receiver's numbers.
+        """
         return (self.sequence - sequence) & SEQUENCE_MASK < KEPT and self.find(sequence) is None
 
 
@@ -89,7 +92,7 @@ class Missing:
     __slots__ = ("_asked",)
 
     def __init__(self) -> None:
-        # sequence number -> (number of requests, time of the last one)
+        # sequence number -> (number of requests, time in s of the last one)
         self._asked: dict[int, tuple[int, float]] = {}
 
     def __len__(self) -> int:
@@ -99,7 +102,7 @@ class Missing:
         return number in self._asked
 
     def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
-        """Add the `count` packets before `sequence`; return their numbers, none if they are too many to be mended."""
+        """Add the `count` packets before `sequence`; return their numbers; [], and clear all, if too many."""
         if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
             self._asked.clear()
             return []
@@ -109,9 +112,9 @@ class Missing:
         return numbers
 
     def due(self, now_s: float, rtt_ms: float | None, wanted: Iterable[int] | None = None) -> list[int]:
-        """Return the sequence numbers to request again, only of those in `wanted` if it is given.
+        """Return the sequence numbers to request again; with `wanted`, only numbers in it.
 
-        A number that was asked for ASKED_MAX times is given up.
+        A number that was requested ASKED_MAX times is given up.
         """
         pause_s = max(ASK_AGAIN_S, (rtt_ms or 0.0) / 1000)
         found = []
@@ -127,16 +130,16 @@ class Missing:
         return found
 
     def arrived(self, number: int) -> None:
-        """Take a packet off the list."""
+        """Remove a packet that has arrived."""
         self._asked.pop(number, None)
 
     def clear(self) -> None:
-        """Give up all."""
+        """Give up all missing packets."""
         self._asked.clear()
 
 
 class Source:
-    """One SSRC that an endpoint sends. `forward`: the gate, as the hot path sees it; initially closed."""
+    """One SSRC that an endpoint sends. `forward`: True if the hot path forwards it; initially False."""
 
     __slots__ = (
         "earlier",
@@ -172,24 +175,24 @@ class Source:
         self.sink: Sink | None = None
         self.forward = False
         self.settled = False  # True if its numbers continue the sink's, and its video began with a keyframe
-        self.settled_at = 0  # the timestamp of the packet with which it settled
+        self.settled_at = 0  # the timestamp of the packet at which `settled` became True
         self.guarding = False  # True if its RED may still carry payloads from before it settled
-        self.special = False  # True if its packets need changes behind the fixed header
+        self.special = False  # True if its packets need changes after the fixed header
         self.sequence_shift = 0
         self.timestamp_shift = 0
         self.packets = 0
         self.octets = 0
-        self.first_forwarded = 0  # `packets` when it last settled
-        self.first_sequence = 0  # the sequence number of the packet with which it settled
-        # Of plain sound for a receiver that takes RED: timestamp and payload of the newest packet.
+        self.first_forwarded = 0  # the value of `packets` when `settled` last became True
+        self.first_sequence = 0  # the sequence number of the packet at which `settled` became True
+        # For plain sound whose receiver accepts RED: timestamp and payload of the newest packet.
         self.earlier: tuple[int, bytes] | None = None
         self.missing = Missing()
         self.newest: int | None = None  # in a room of more than two: the highest sequence number received
-        # In a room of more than two: of a subscription's video, and of the sender's own.
+        # In a room of more than two: the layers of a subscription's video, and the layers' shares in the sender's own.
         self.layers: Layers | None = None
         self.shares: LayerShares | None = None
         self.keyframe_due_s = 0.0
-        self.keyframe_wanted = False  # requested by a receiver in a room of more than two
+        self.keyframe_wanted = False  # True if a receiver in a room of more than two has requested one
         self.waiting_s = 0.0  # the time in s of its first packet after `unsettle`
         # The middle 32 bits of a sender report's NTP time -> when the report was forwarded.
         self.reports: dict[int, float] = {}
@@ -207,18 +210,18 @@ class Source:
         return copy
 
     def worth_showing(self, single: bool, now_s: float) -> bool:
-        """Return True if a keyframe may be the first picture shown; `single`: it consists of one packet.
+        """Return True if a keyframe may be the first picture shown. `single`: True if the keyframe is one packet.
 
         A busy browser may still have a black frame in its encoder when its user presses Start Session. A black keyframe
-        has a single packet, that of a real scene has more: a better one is awaited for BLANK_PATIENCE_S. After that the
-        picture really is that plain.
+        fits into a single packet, that of a real scene needs more. So a single packet is refused for BLANK_PATIENCE_S;
+        after that the picture really is that plain.
         """
         if not self.waiting_s:
             self.waiting_s = now_s
         return not single or now_s - self.waiting_s > BLANK_PATIENCE_S
 
     def unsettle(self) -> None:
-        """Require the next packet to be adapted to the sink again (and to start a keyframe, if it is video)."""
+        """Require that the next packet is adapted to the sink again; if it is video, it must begin a keyframe."""
         self.settled = False
         self.waiting_s = 0.0
         self.earlier = None
@@ -229,8 +232,8 @@ class Source:
     def settle(self, sequence: int, timestamp: int, now_s: float) -> None:
         """Continue the sink's numbers with this packet; `sequence` and `timestamp` are the source's own.
 
-        A source that comes back keeps its timestamps, or audio and video would lose their synchronisation. A new source
-        continues the sink's timestamps by the time that has passed.
+        A source that is forwarded again keeps its timestamps; otherwise audio and video would lose their
+        synchronisation. The timestamps of a new source continue the sink's by the time that has passed.
         """
         sink = self.sink
         assert sink is not None
@@ -256,13 +259,13 @@ class Source:
 
     @property
     def shapes_red(self) -> bool:
-        """Return True if its packets are RED that the receiver must not get unchanged."""
+        """Return True if its RED packets must be changed before the receiver gets them."""
         if self.payload_type != RED.payload_type or self.sink is None:
             return False
         return self.guarding or not self.sink.endpoint.takes_red
 
     def advance(self, sequence: int) -> int:
-        """Take a packet's own number in a room of more than two; return how many are missing before it."""
+        """Record a packet's own number in a room of more than two; return the number of packets missing before it."""
         newest, ahead = self.newest, 1
         if newest is not None:
             ahead = (sequence - newest) & SEQUENCE_MASK
@@ -287,7 +290,8 @@ class Source:
     def repeat(self, packet: bytearray, length: int) -> int:
         """Write the original's sequence number, as the receiver knows it, into a retransmission of this video.
 
-        Returns its offset, 0 if the packet is only padding, and -1 if the receiver must not get it.
+        Returns the offset of the number, 0 if the packet is only padding, and -1 if the receiver must not get the
+        packet.
         """
         at = original_sequence_at(packet, length)
         if not self.settled:
@@ -311,9 +315,9 @@ class Source:
         return kept
 
     def shape_red(self, packet: bytearray, length: int) -> int:
-        """Reduce a RED packet in place to what the receiver may get and accepts; return its new length, 0 for nothing.
+        """Reduce a RED packet in place to the payloads that the receiver may get and accepts.
 
-        Payloads from before the gate opened or a mute ended are removed.
+        Returns the new length, 0 if nothing is left. Payloads from before the gate opened or a mute ended are removed.
         """
         assert self.sink is not None
         age_max = (int.from_bytes(packet[4:8]) - self.settled_at) & TIMESTAMP_MASK
@@ -324,15 +328,15 @@ class Source:
 
     @property
     def adds_red(self) -> bool:
-        """Return True if its packets are plain Opus for a receiver that takes RED."""
+        """Return True if its packets are plain Opus and the receiver accepts RED."""
         return (
             self.payload_type == OPUS.payload_type and self.sink is not None and self.sink.endpoint.takes_red
         )
 
     def add_red(self, packet: bytearray, length: int) -> int:
-        """Let a plain Opus packet carry the payload before it as RED, in place; return its new length.
+        """Add the previous payload to a plain Opus packet, as RED, in place; return the new length.
 
-        The first packet after the gate opened or a mute ended stays plain, as does one that came late.
+        A packet stays plain if it came late, or is the first one after the gate opened or a mute ended.
         """
         timestamp, earlier, own = int.from_bytes(packet[4:8]), self.earlier, payload(packet, length)
         if earlier is not None and sequence_older(timestamp, earlier[0], TIMESTAMP_MASK):
@@ -343,24 +347,24 @@ class Source:
         return wrap(packet, length, (timestamp - earlier[0]) & TIMESTAMP_MASK, earlier[1])
 
     def predates_settling(self, sequence: int) -> bool:
-        """Return True if a late or repeated packet, in the source's own numbers, is older than the first forwarded one.
+        """Return True if a late or repeated packet is older than the first packet that was forwarded.
 
-        Such a packet must be dropped.
+        Its number is the source's own. Such a packet must be dropped.
         """
         if self.sink is None or not self.settled:
             return True
-        # after more packets, earlier numbers are used again
+        # after this number of packets, sequence numbers are used again
         recent = self.packets - self.first_forwarded < 0x4000
         return recent and sequence_older(sequence, self.first_sequence, SEQUENCE_MASK)
 
 
 def sequence_older(number: int, than: int, mask: int) -> bool:
-    """Return True if `number` is before `than`, in numbers modulo `mask` + 1 (RFC 1982)."""
+    """Return True if `number` comes before `than`, in numbers modulo `mask` + 1 (RFC 1982)."""
     return ((number - than) & mask) > mask >> 1
 
 
 class Flow:
-    """Packets, loss and bit rate of one source, sampled from the counters of the hot path."""
+    """The packets, loss and bit rate of one source, sampled from the counters of the hot path."""
 
     __slots__ = ("_at_s", "_octets", "_packets", "_sequence", "kbps", "loss")
 

@@ -1,8 +1,7 @@
-"""Rooms of more than two: each party subscribes to the media of each of the others.
+"""Rooms of more than two: each party subscribes to the media of each other party.
 
-There is one subscription per ordered pair of endpoints, with its own numbers, first keyframe and `open` flag. Knows no
-packet, key or socket, and not why a subscription is open. A room of two has no subscriptions: the endpoint's own
-sources are used.
+There is one subscription per ordered pair of endpoints, with its own numbers, first keyframe and `open` flag. A room of
+two has no subscriptions: the endpoint's own sources are used.
 """
 
 from __future__ import annotations
@@ -19,23 +18,24 @@ if TYPE_CHECKING:
     from media.forwarding.endpoint import Endpoint
 
 LOSS_HIGH: Final = (
-    0.10  # above it the estimate falls, below LOSS_LOW it grows, as in Google's congestion control
+    # above this share of loss the estimate falls, below LOSS_LOW it grows, as in Google's congestion control
+    0.10
 )
 LOSS_LOW: Final = 0.02
 KBPS_MIN: Final = FLOOR_KBPS
-# in kbit/s; a sender of a black or still picture sends less, which does not measure the path
+# in kbit/s; a sender with a black or still picture sends less than this, which does not measure the path
 KBPS_BASE: Final = 400.0
 
-# The most one sender's video may take, by the number of parties, so that all videos that a party receives together take
-# about as much as in one 1:1 call.
+# The most kbit/s of one sender's video, by the number of parties: all videos that a party receives together take about
+# as much as in a call of two.
 KBPS_MAX: Final[Mapping[int, float]] = {3: 1200.0, 4: 900.0, 5: 700.0, 6: 500.0}
 KBPS_MAX_OF_TWO: Final = WHOLE_KBPS
-# Above it, a receiver gets more from further pictures than from better ones.
+# in kbit/s; above this rate, more pictures help a receiver more than sharper ones
 KBPS_GOOD: Final = 600.0
 
 
 class BandwidthEstimate:
-    """The kbit/s of one sender's video that one receiver can take, estimated from its loss reports."""
+    """The video in kbit/s that one receiver can get from one sender, estimated from the receiver's loss reports."""
 
     __slots__ = ("kbps",)
 
@@ -43,7 +43,9 @@ class BandwidthEstimate:
         self.kbps = KBPS_MAX_OF_TWO
 
     def observe(self, loss: float, sent_kbps: float) -> None:
-        """Take a report: the share of packets lost since the last one, and the sender's current bit rate."""
+        """Update the estimate with a report: the share (0 to 1) of packets lost, and the sender's current bit rate in
+        kbit/s.
+        """
         if loss > LOSS_HIGH:
             base = min(self.kbps, max(sent_kbps, KBPS_BASE))
             self.kbps = max(KBPS_MIN, base * (1 - loss / 2))
@@ -52,10 +54,10 @@ class BandwidthEstimate:
 
 
 class Subscription:
-    """The media that one endpoint, `to`, receives from another, `sender`.
+    """The media that one endpoint, `to`, receives from another endpoint, `sender`.
 
     `sources`: copies of the sender's sources, by the sender's SSRC, adapted to the receiver's sinks. `received`: the
-    same, by the SSRC that the receiver sees.
+    same copies, by the SSRC that the receiver sees.
     """
 
     __slots__ = ("current", "estimate", "open", "received", "sender", "sinks", "sources", "to")
@@ -71,7 +73,7 @@ class Subscription:
         self.estimate = BandwidthEstimate()
 
     def observe_loss(self, loss: float) -> None:
-        """Take a report of the receiver on the video: the share of packets lost since the last one."""
+        """Handle a report of the receiver on the video: the share (0 to 1) of packets lost since the last report."""
         video = self.current.get("video")
         share = 1.0
         if video is not None and video.layers is not None:
@@ -79,7 +81,7 @@ class Subscription:
         self.estimate.observe(loss, self.sender.meter.kbps("video") * share)
 
     def choose_layers(self) -> None:
-        """Set which temporal layers of the video the receiver gets, by its estimate."""
+        """Set which temporal layers of the video the receiver gets, according to its estimate."""
         video = self.current.get("video")
         if video is not None and video.layers is not None:
             kbps, shares = self.sender.meter.kbps("video"), _shares(self.sender)
@@ -88,14 +90,14 @@ class Subscription:
     def inherit(self) -> None:
         """Continue the numbers of a room of two without a new keyframe, when a third party joins.
 
-        H.264 is not continued: a room of more than two has VP8, for its layers.
+        A video in H.264 is not continued, because a room of more than two uses VP8, for its layers.
         """
         for kind, source in self.sender.current.items():
             if source.sink is self.sinks[kind] and source.payload_type not in H264_TYPES:
                 self._take(kind, source.copy())
 
     def refresh(self) -> list[Source]:
-        """Set which sources are forwarded.
+        """Set which sources are forwarded to the receiver.
 
         Returns the sender's own video sources that must now start with a keyframe.
         """
@@ -129,9 +131,9 @@ class Subscription:
 
 
 def limit_kbps(endpoint: Endpoint, parties: int) -> float:
-    """Return how many kbit/s of video an endpoint may send: limited by its receivers and the number of parties.
+    """Return the most kbit/s of video that an endpoint may send, by its receivers and the number of parties.
 
-    The limit is at most what the strongest receiver can take, and low enough that a part of it fits the weakest.
+    The limit is at most what the strongest receiver can get, and so low that the lowest layer fits the weakest one.
     """
     taken = [
         subscription.estimate.kbps

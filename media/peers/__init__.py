@@ -1,1 +1,1 @@
-"""Test parties for the other end of a call, for load testers, benchmarks and tests."""
+"""Test parties that act as a browser in a call, for load testers, benchmarks and tests."""

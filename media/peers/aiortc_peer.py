@@ -1,7 +1,7 @@
 """An aiortc peer as a party: answers the server's offer, sends generated media, counts received media.
 
-For tests and load testers. Knows aiortc and PyAV. Knows no signalling: the offer is an argument, the answer is returned
-as text. Like a browser it sends black and silence until `start()`.
+For tests and load testers. Uses aiortc and PyAV. The offer is an argument, the answer is returned as text; the caller
+does the signalling. Like a browser it sends black and silence until `start()`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from aiortc import (
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE
 from av import AudioFrame, VideoFrame
 
-# aioice ignores a response after 0.5 s, and closes after six missing ones: a busy machine would end a call that a
-# browser keeps (30 s, RFC 7675). The relay judges consent as well.
+# aioice ignores a response that comes after 0.5 s, and closes after six missing responses. A busy machine would end a
+# call that a browser keeps (30 s, RFC 7675). The relay checks consent as well.
 aioice.ice.CONSENT_FAILURES = 1_000
 
 WIDTH: Final = 320
@@ -47,12 +47,12 @@ WHITE: Final = 235
 BAR: Final = 32
 TILE: Final = 8
 PICTURE_LUMA: Final = 40  # a luma above any black, also after coding
-SAMPLING: Final = 61  # only every 61st pixel and sample is read
+SAMPLING: Final = 61  # the step in pixels and samples: only every 61st is read
 
 _CANDIDATE = re.compile(r"^a=candidate:[^\r\n]*", re.MULTILINE)
 _CANDIDATE_HOST = re.compile(r"^a=candidate:\S+ 1 udp \d+ (\S+) ", re.MULTILINE)
-# Without this policy aiortc puts the second video of a group on a transport of its own, to which no other
-# side exists.
+# Without this policy aiortc uses a separate transport for the second video of a group; the server has no such
+# transport.
 _CONFIGURATION: Final = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
 _UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 _TONE: Final = struct.pack(
@@ -65,13 +65,13 @@ _TONE: Final = struct.pack(
 
 
 class Switched(MediaStreamTrack):
-    """A track that is black or silent while not `enabled`, as a browser's is."""
+    """A track that is black or silent while it is not `enabled`, like a track of a browser."""
 
     enabled = False
 
 
 class _Paced(Switched):
-    """A track that waits until each frame is due."""
+    """A track that waits until the time of each frame."""
 
     def __init__(self, interval_s: float) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class _Relayed(MediaStreamTrack):
         self._source = source
 
     async def recv(self) -> Any:
-        """Return the source's next frame. Raises MediaStreamError once this track or the source has ended."""
+        """Return the next frame of the source. Raises MediaStreamError once this track or the source has ended."""
         if self.readyState != "live":
             raise MediaStreamError
         return await self._source.recv()
@@ -114,7 +114,7 @@ class _Relayed(MediaStreamTrack):
 class PictureTrack(_Paced):
     """A bright bar that moves over grey tiles, or black while not `enabled`.
 
-    With the tiles a keyframe fills more than one packet, as that of a camera does: a keyframe of one packet is taken
+    The tiles make a keyframe larger than one packet, like the keyframe of a camera: a keyframe of one packet is taken
     for a blank picture.
     """
 
@@ -124,7 +124,7 @@ class PictureTrack(_Paced):
         super().__init__(FRAME_S)
 
     async def recv(self) -> VideoFrame:
-        """Return the next frame when it is due."""
+        """Return the next frame at its time."""
         count = await self.next_count()
         frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
         line = frame.planes[0].line_size
@@ -144,7 +144,7 @@ class PictureTrack(_Paced):
 
 @functools.cache
 def _tiles(line: int) -> bytes:
-    """Return a picture's luma: grey tiles that an encoder cannot predict. `line`: bytes in a row."""
+    """Return the luma of a picture of grey tiles that an encoder cannot predict. `line`: the bytes in a row."""
     greys = random.Random(1)  # noqa: S311 - the same picture every time
     return b"".join(
         bytes(grey for grey in greys.choices(range(60, 170), k=-(-line // TILE)) for _ in range(TILE))[:line]
@@ -162,7 +162,7 @@ class ToneTrack(_Paced):
         super().__init__(AUDIO_FRAME_S)
 
     async def recv(self) -> AudioFrame:
-        """Return the next 20 ms when they are due."""
+        """Return the next 20 ms of sound at their time."""
         count = await self.next_count()
         samples = int(SAMPLE_RATE * AUDIO_FRAME_S)
         frame = AudioFrame(format="s16", layout="mono", samples=samples)
@@ -177,8 +177,8 @@ class SyntheticParty:
     """A party of a call, made with aiortc. `picture`, `sound`: tracks to send instead of the default ones.
 
     Counters: `frames_decoded`, `pictures_decoded` (frames that are not black), `pictures_from` (the same, by the label
-    of their sender), `audio_energy` (sum of squares of samples in the range -1 to 1; only one sample in SAMPLING is
-    read), `audio_frames`.
+    of their sender), `audio_energy` (the sum of squares of samples from -1 to 1; only one sample in SAMPLING is read),
+    `audio_frames`.
     """
 
     def __init__(self, picture: Switched | None = None, sound: Switched | None = None) -> None:
@@ -198,8 +198,8 @@ class SyntheticParty:
     async def answer(self, offer: str) -> str:
         """Return the SDP answer to an offer.
 
-        An offer with the ufrag of the one before, and more m-lines, continues the connection. Any other offer begins a
-        new connection, as a `fresh` offer does in the browser.
+        An offer with the same ufrag as the previous one, and more m-lines, continues the connection. Any other offer
+        begins a new connection, as a `fresh` offer does in the browser.
         """
         ufrag = "".join(_UFRAG.findall(offer)[:1])
         if self._connection is None or ufrag != self._ufrag:
@@ -239,13 +239,13 @@ class SyntheticParty:
         return self._connection is not None and self._connection.connectionState == "connected"
 
     async def wait_connected(self, timeout_s: float = 10.0) -> None:
-        """Return once connected. Raises TimeoutError."""
+        """Return when the party is connected. Raises TimeoutError."""
         await self.wait_for(lambda: self.connected, timeout_s)
 
     async def wait_for(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-        """Return once `condition()` is true. Raises TimeoutError.
+        """Return when `condition()` is true. Raises TimeoutError.
 
-        It is evaluated after each received frame and each change of the connection.
+        The condition is evaluated after each received frame and each change of the connection.
         """
         async with asyncio.timeout(timeout_s):
             while not condition():
@@ -270,8 +270,8 @@ class SyntheticParty:
     async def _gather_on_loopback(connection: RTCPeerConnection) -> None:
         """Add 127.0.0.1 to the candidates.
 
-        aioice leaves it out, but a relay on this machine may announce no other address. Private names, so the versions
-        are bounded; without them the machine's other addresses are used.
+        aioice omits this address, but a relay on this machine may announce no other. This uses private names of aioice,
+        so its versions are limited; if the names are missing, the machine's other addresses are used.
         """
         with contextlib.suppress(AttributeError):
             for transceiver in connection.getTransceivers():

@@ -1,8 +1,7 @@
-"""A party made of one socket: real ICE checks, real DTLS, SRTP packets chosen by the caller; no encoder or decoder.
+"""A party made of one socket: real ICE checks, real DTLS, and SRTP packets chosen by the caller; no encoder or decoder.
 
-For benchmarks, whose load must be cheap, and for tests that send packets that no browser sends. Knows the client's side
-of a connection. Has no timer or reader of its own: the caller calls `readable` if the socket is readable, and `tick`
-regularly.
+For benchmarks, whose load must cost little CPU, and for tests that send packets that no browser sends. It has no timer
+or reader: the caller calls `readable` if the socket is readable, and `tick` regularly.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def _streams(offer: str) -> Iterator[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedPacket:
-    """A decrypted RTP packet as received from the relay. `received_ns`: by time.monotonic_ns."""
+    """A decrypted RTP packet as received from the relay. `received_ns`: the time in ns of time.monotonic_ns."""
 
     payload_type: int
     sequence: int
@@ -96,7 +95,7 @@ class RawPeer:
         self.answered_checks = self.received_checks = 0
         self.answers_checks = True
         self.takes_red = False
-        self.promises_nack = True  # its answer says that it sends lost packets again
+        self.promises_nack = True  # True if its answer promises to send lost packets again
         self.video_types: tuple[int, ...] = (
             VP8.payload_type,
             VP8_RTX.payload_type,
@@ -120,9 +119,9 @@ class RawPeer:
         return self.tx is not None
 
     def answer(self, offer: str, *, fingerprint: str | None = None, sources: bool = True) -> str:
-        """Take the server's offer; return an SDP answer. Raises ValueError if no candidate fits.
+        """Apply the server's offer; return an SDP answer. Raises ValueError if no candidate fits.
 
-        `fingerprint`: a false one instead of the certificate's. `sources`: False leaves out the SSRCs.
+        `fingerprint`: a false fingerprint to send instead of the certificate's. `sources`: False omits the SSRCs.
         """
         offered = _OFFERED[self.transport].search(offer)
         if offered is None:
@@ -173,7 +172,7 @@ class RawPeer:
         return "\r\n".join([*head, *audio, *video, *further]) + "\r\n"
 
     def connect_tcp(self) -> None:
-        """Connect over TCP to the relay's address, instead of the socket so far. Raises OSError."""
+        """Connect over TCP to the relay's address, in place of the present socket. Raises OSError."""
         self.sock.close()
         self.sock = Stream(socket.create_connection(self.remote, timeout=5), self._stream_ended)
         self.sock.start(lambda _stream: self.readable())
@@ -195,7 +194,7 @@ class RawPeer:
         self.send(stun.build(stun.Kind.REQUEST, transaction_id, attributes, password or self.remote_password))
 
     def tick(self, now_s: float) -> None:
-        """Send ICE checks: often until connected, then to keep consent; retransmit a DTLS flight if it is due."""
+        """Send ICE checks: often until connected, then to keep consent. Send a DTLS flight again if it is due."""
         if now_s - self._checked_s >= (KEEPALIVE_S if self.ready else CHECK_S):
             self._checked_s = now_s
             self.check()

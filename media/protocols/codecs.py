@@ -1,7 +1,7 @@
 """The payload types, header extensions and codecs that the server offers on every connection.
 
-One table, shared by SDP, RTP and RTCP. Knows no party, packet or socket. Because the server makes all offers, a payload
-type means the same on every connection, and need not be translated between two of them.
+SDP, RTP and RTCP share this one table. Because the server makes all offers, a payload type means the same on every
+connection, and need not be translated between two connections.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Codec:
 
     @property
     def media(self) -> Kind:
-        """Return the kind of the m-line it belongs to; a retransmission (RFC 4588) belongs to video."""
+        """Return the kind of the m-line to which it belongs; a retransmission (RFC 4588) belongs to video."""
         return "audio" if self.stream == "audio" else "video"
 
     @property
@@ -39,14 +39,14 @@ class Codec:
         return f"{self.encoding}/{self.clock_rate}" + (f"/{self.channels}" if self.channels > 1 else "")
 
 
-# First, so that a peer that knows RED (RFC 2198) sends it: a lost packet is in the next one again.
+# RED (RFC 2198) is listed first, so that a peer that supports it uses it: each packet repeats the previous sound.
 RED: Final = Codec(63, "audio", "red", 48_000, 2, "111/111")
 OPUS: Final = Codec(
     111, "audio", "opus", 48_000, 2, "minptime=10;useinbandfec=1;usedtx=1", feedback=("nack", "transport-cc")
 )
-# Chromium starts its bandwidth estimate at 300 kbit/s, and would then spread the first keyframe over 100 ms. While only
-# black frames are sent, the estimate stays where it started. If the network cannot carry it, the estimate falls within
-# a second.
+# Chromium starts its bandwidth estimate at 300 kbit/s, and would then need 100 ms for the first keyframe. The estimate
+# does not grow while only black frames are sent, so a higher start is offered. If the network cannot carry that rate,
+# the estimate falls within a second.
 START_KBPS: Final = 1000
 
 VP8: Final = Codec(
@@ -58,7 +58,7 @@ VP8: Final = Codec(
     feedback=("nack", "nack pli", "ccm fir", "transport-cc"),
 )
 VP8_RTX: Final = Codec(97, "rtx", "rtx", 90_000, parameters="apt=96")
-# Constrained baseline, level 3.1: what every phone encodes in hardware.
+# Constrained baseline, level 3.1: every phone can encode it in hardware.
 H264: Final = Codec(
     102,
     "video",
@@ -73,7 +73,7 @@ H264_RTX: Final = Codec(103, "rtx", "rtx", 90_000, parameters="apt=102")
 CODECS: Final[tuple[Codec, ...]] = (RED, OPUS, VP8, VP8_RTX, H264, H264_RTX)
 BY_PAYLOAD_TYPE: Final[dict[int, Codec]] = {codec.payload_type: codec for codec in CODECS}
 BY_STREAM: Final[dict[StreamKind, Codec]] = {codec.stream: codec for codec in (OPUS, VP8, VP8_RTX)}
-# The payload types between which one stream may change.
+# The sets of payload types between which a stream may change.
 TYPES: Final[dict[StreamKind, frozenset[int]]] = {
     stream: frozenset(codec.payload_type for codec in CODECS if codec.stream == stream)
     for stream in STREAM_KINDS
@@ -89,5 +89,5 @@ EXTENSIONS: Final[dict[int, str]] = {
     ABS_SEND_TIME_ID: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     TRANSPORT_CC_ID: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 }
-# The level of sound (RFC 6464), from which rooms of more than two find the active speaker.
+# The audio level (RFC 6464), by which rooms of more than two find the active speaker.
 GROUP_EXTENSIONS: Final[dict[int, str]] = {AUDIO_LEVEL_ID: "urn:ietf:params:rtp-hdrext:ssrc-audio-level"}

@@ -1,8 +1,7 @@
 """ICE-lite (RFC 8445 §2.5): checks which addresses may use a connection, and until when.
 
-Knows STUN binding requests, passwords, nomination and consent (RFC 7675). Does no I/O, reads no clock and draws no
-random number: `now_s` and secrets are arguments. A lite agent sends no checks, so the other side's candidates are not
-read.
+Handles STUN binding requests, passwords, nomination and consent (RFC 7675). Pure: `now_s` and secrets are arguments. A
+lite agent sends no checks, so the other side's candidates are not read.
 """
 
 from __future__ import annotations
@@ -15,19 +14,22 @@ from typing import Final, Literal
 
 from media.protocols import stun
 
-CONSENT_S: Final = 30.0  # RFC 7675 §5.1
+CONSENT_S: Final = 30.0  # in s (RFC 7675 §5.1)
 SILENT_S: Final = 3.0  # the time in s without a packet after which a path is replaced by a checked one
-FOLLOWS: Final = 2  # the number of checks in a row at which media came from another proven address
+# the number of calls of `on_media` in a row, with media from another proven address, after which the path moves
+FOLLOWS: Final = 2
 UDP_PREFERENCE: Final = 126  # type preference of a host candidate (RFC 8445 §5.1.2.2)
 TCP_PREFERENCE: Final = 90
 PASSIVE: Final = 4  # direction preference (RFC 6544 §4.2)
 UFRAG_INDEXES: Final = 0xFFF + 1  # each ufrag begins with three digits that name its relay
-REQUEST_MAX: Final = 548  # RFC 8489 §6.1: a request fits into the smallest IPv4 path
+REQUEST_MAX: Final = 548  # in bytes; RFC 8489 §6.1: a request fits into the smallest IPv4 path
 FRAME_LENGTH: Final = 2  # RFC 4571: two bytes of length before each packet over TCP
 ADDRESSES_MAX: Final = 8  # the number of proven addresses kept per connection; the oldest is dropped first
 
 Address = tuple[str, int] | tuple[str, int, int, int] | tuple[str, int, str]
-"""Host and port; for UDP over IPv6 also flow and scope; for TCP the word "tcp", as one port number may serve both."""
+"""Host and port; for UDP over IPv6 also flow and scope; for TCP also the word "tcp", because both may use the same port
+number.
+"""
 
 Transport = Literal["udp", "tcp"]
 
@@ -43,7 +45,7 @@ class Credentials:
 def local_ufrag(datagram: bytes) -> str | None:
     """Return the server's ufrag in a binding request, or None if the datagram is no request.
 
-    Verifies nothing, so that a flood of requests for unknown ufrags costs little.
+    It verifies nothing, so that a flood of requests for unknown ufrags costs little.
     """
     if (
         len(datagram) < 28
@@ -64,12 +66,12 @@ def local_ufrag(datagram: bytes) -> str | None:
 
 
 def ufrag(index: int, rest: str) -> str:
-    """Return a ufrag of the relay with this index, below UFRAG_INDEXES. `rest`: hexadecimal, and random."""
+    """Return a ufrag of the relay with this index, which is below UFRAG_INDEXES. `rest`: random hexadecimal digits."""
     return f"{index:03x}{rest}"
 
 
 def is_framed(data: bytes) -> bool:
-    """Return whether a connection over TCP begins with a STUN request in a frame, and not with HTTP or TLS.
+    """Return True if a TCP connection begins with a STUN request in a frame, False for HTTP or TLS.
 
     HTTP begins with a letter, TLS with the byte 0x16, and a frame with a length of at most REQUEST_MAX.
     """
@@ -77,7 +79,9 @@ def is_framed(data: bytes) -> bool:
 
 
 def frame_size(data: bytes) -> int:
-    """Return the number of bytes of the first frame with its length, FRAME_LENGTH while that is not complete."""
+    """Return the number of bytes of the first frame, with its length field; FRAME_LENGTH while that field is not
+    complete.
+    """
     return (
         FRAME_LENGTH + int.from_bytes(data[:FRAME_LENGTH], "big")
         if len(data) >= FRAME_LENGTH
@@ -86,7 +90,7 @@ def frame_size(data: bytes) -> int:
 
 
 def relay_index(frame: bytes) -> int | None:
-    """Return the index of the relay to which the request in a frame belongs, None if it is no request for any."""
+    """Return the index of the relay to which the request in a frame belongs; None if it is a request for no relay."""
     name = local_ufrag(frame[FRAME_LENGTH:])
     try:
         return int((name or "")[:3], 16)
@@ -114,9 +118,9 @@ def response(request: stun.Message, address: Address, password: str) -> bytes:
 
 
 def request(to_ufrag: str, own_ufrag: str, to_password: str, transaction_id: bytes) -> bytes:
-    """Return a check of the server (RFC 8445 §7.2.2), in the controlled role.
+    """Return a check that the server sends (RFC 8445 §7.2.2), in the controlled role.
 
-    A lite agent need not send any. The relay does, to ask at a new address whether the browser is there.
+    A lite agent need not send checks. The relay does, to learn whether the browser is at a new address.
     """
     attributes = [
         (stun.USERNAME, f"{to_ufrag}:{own_ufrag}".encode()),
@@ -144,7 +148,7 @@ def is_answer(datagram: bytes, password: str) -> bool:
 
 
 class Path:
-    """The network path to one browser: the nominated address, and all addresses that proved the password."""
+    """The network path to one browser: the nominated address, and all addresses that have proven the password."""
 
     __slots__ = ("_elsewhere", "_used_s", "address", "alive_s", "checks", "proven")
 
@@ -154,15 +158,15 @@ class Path:
         self.checks = 0  # the number of requests with the right password
         # the time in s of the last checked request or authenticated packet, from any address
         self.alive_s = 0.0
-        self._used_s = 0.0  # the time in s of the last one from `address`
+        self._used_s = 0.0  # the time in s of the last request or packet from `address`
         self._elsewhere = 0
 
     def on_check(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:
-        """Take a checked request from `address`; return whether the path moved there, and the addresses to forget.
+        """Handle a checked request from `address`; return whether the path moved there, and the addresses to forget.
 
-        Before a nomination any proven address is used. After one, another nomination moves the path (RFC 8445 §8.1.1),
-        or a request from elsewhere after nothing came on the path for SILENT_S: a browser whose network has changed its
-        address does not know it, and does not nominate again.
+        Before a nomination any proven address is used. After one, the path moves at another nomination (RFC 8445
+        §8.1.1), or at a request from another address if nothing came on the path for SILENT_S: a browser does not
+        notice that its network has changed its address, and does not nominate again.
         """
         self.alive_s = now_s
         self.checks += 1
@@ -182,10 +186,10 @@ class Path:
         return moved, forgotten
 
     def on_media(self, address: Address, now_s: float) -> bool:
-        """Take the address of the newest authenticated packet; return whether the path moved there. Call every 50 ms.
+        """Handle the address of the newest authentic packet; return True if the path moved there. Call every 50 ms.
 
-        The path follows media that comes from another proven address at FOLLOWS calls in a row: a single late packet of
-        the old path moves nothing.
+        The path moves after media came from another proven address at FOLLOWS calls in a row: a single late packet of
+        the old path does not move it.
         """
         self.alive_s = now_s
         if address == self.address:
@@ -209,9 +213,9 @@ class Path:
         return now_s - self.alive_s < CONSENT_S
 
     def lose(self, address: Address) -> bool:
-        """Forget an address whose connection has ended (TCP); return whether the path led there.
+        """Remove an address whose TCP connection has ended; return True if it was the address of the path.
 
-        The next request, from any address, shows the new path.
+        The next request, from any address, sets the new path.
         """
         if address in self.proven:
             self.proven.remove(address)
@@ -236,7 +240,7 @@ class Candidate:
 
 
 def candidate_lines(candidates: Iterable[Candidate]) -> list[str]:
-    """Return `a=candidate` values, best first in the given order (RFC 8839 §5.1, priority by RFC 8445 §5.1.2.1).
+    """Return `a=candidate` values in the given order, the best first (RFC 8839 §5.1, priority by RFC 8445 §5.1.2.1).
 
     Each TCP candidate has a lower priority than every UDP candidate (RFC 6544 §4.2), whatever the order.
     """

@@ -1,7 +1,6 @@
-"""Redundant sound (RED, RFC 2198): a packet carries earlier payloads again, so that a lost one is not missed.
+"""Redundant sound (RED, RFC 2198): a packet carries earlier payloads again, so that a lost packet does no harm.
 
-Pure. Knows the blocks of one packet, no stream and no receiver. Packets come from untrusted senders: every function
-accepts any bytes.
+Pure. It handles the blocks of one packet. Packets come from untrusted senders: every function accepts any bytes.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from typing import Final, NamedTuple
 from media.protocols.codecs import OPUS, RED
 from media.protocols.rtp import payload_start
 
-BLOCKS_MAX: Final = 8  # the number of earlier payloads in one packet; browsers send one or two
-AGE_MAX: Final = 0x3FFF  # the age of an earlier payload, in RTP clock ticks: 14 bits
-SIZE_MAX: Final = 0x3FF  # the size of an earlier payload, in bytes: 10 bits
+BLOCKS_MAX: Final = 8  # the greatest number of earlier payloads in one packet; browsers send one or two
+AGE_MAX: Final = 0x3FFF  # the greatest age of an earlier payload, in RTP clock ticks: 14 bits
+SIZE_MAX: Final = 0x3FF  # the greatest size of an earlier payload, in bytes: 10 bits
 WRAPPED_MAX: Final = 1200  # in bytes: a longer packet would not fit into every path
 _FOLLOWS: Final = 0x80
 _PADDED: Final = 0x20
@@ -29,7 +28,7 @@ class Block(NamedTuple):
 
 
 def blocks(packet: bytes | bytearray, length: int) -> list[Block]:
-    """Return the payloads of a RED packet, oldest first and its own last; an empty list if it is malformed."""
+    """Return the payloads of a RED packet, the oldest first, its own last; an empty list if it is malformed."""
     at = payload_start(packet, length)
     padding = packet[length - 1] if at and packet[0] & _PADDED else 0
     end = length - padding
@@ -101,7 +100,7 @@ def payload(packet: bytearray, length: int) -> bytes:
 def wrap(packet: bytearray, length: int, age: int, earlier: bytes) -> int:
     """Make a RED packet of a plain Opus packet, in place; return its new length.
 
-    The packet stays as it is if it would become too long, or if `earlier` is too old or too long to be carried.
+    The packet is unchanged if it would become too long, or if `earlier` is too old or too long.
     """
     start = payload_start(packet, length)
     fits = 0 < age <= AGE_MAX and len(earlier) <= SIZE_MAX
@@ -120,7 +119,7 @@ def _own(packet: bytearray, found: list[Block]) -> bytes:
 
 
 def _replace(packet: bytearray, length: int, payload_type: int, payload: bytes) -> int:
-    """Write another payload, for which the buffer has room; return the packet's new length."""
+    """Write another payload into a packet, in whose buffer there is room; return the packet's new length."""
     start = payload_start(packet, length)
     packet[0] &= ~_PADDED & 0xFF
     packet[1] = packet[1] & 0x80 | payload_type

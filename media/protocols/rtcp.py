@@ -15,7 +15,8 @@ SENDER_REPORT, RECEIVER_REPORT, TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK = 200, 201,
 GENERIC_NACK, TRANSPORT_CC = 1, 15
 PICTURE_LOSS, FULL_INTRA_REQUEST, APPLICATION_LAYER = 1, 4, 15
 BLOCK: Final = 24
-REQUESTED_MAX: Final = 256  # the number of packets in one request: as many entries fit into a datagram
+# the greatest number of packets in one request: more entries do not fit into a datagram
+REQUESTED_MAX: Final = 256
 
 U32 = Struct("!I")
 HEADER = Struct("!BBHI")

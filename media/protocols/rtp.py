@@ -1,7 +1,6 @@
 """Finds fields of RTP packets (RFC 3550 §5.1, RFC 8285) and the start of keyframes (RFC 7741 §4, RFC 6184).
 
-Knows bytes and offsets, no streams or keys. Packets come from untrusted senders: every function accepts any bytes and
-returns 0, None or False instead of raising.
+Packets come from untrusted senders: every function accepts any bytes and returns 0, None or False instead of raising.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from media.protocols.codecs import AUDIO_LEVEL_ID, H264, REPEATED_BY, RTX_OF, TR
 
 SSRC_AT: Final = 8
 FIXED_HEADER: Final = 12
-# NAL units (RFC 6184 §5.4): a slice of a keyframe, the sequence's parameters, several units, a part of a unit.
+# Types of NAL units (RFC 6184 §5.4): a slice of a keyframe, the sequence's parameters, several units, a part of a unit.
 _IDR, _SPS, _STAP_A, _FU_A = 5, 7, 24, 28
 Packet = bytes | bytearray | memoryview
 
@@ -23,7 +22,7 @@ _HEADER = Struct("!BBHII")
 
 
 def payload_start(packet: Packet, length: int) -> int:
-    """Return the index of the first payload byte, or 0 if the header does not fit into `length` bytes."""
+    """Return the index of the first payload byte, or 0 if the packet is shorter than its header says."""
     if length < FIXED_HEADER:
         return 0
     start = FIXED_HEADER + 4 * (packet[0] & 0x0F)
@@ -40,13 +39,15 @@ def transport_cc_at(packet: Packet, length: int) -> int:
 
 
 def audio_level(packet: Packet, length: int) -> int | None:
-    """Return the level of a packet of sound in -dBov, 0 to 127 (silence); None if it has none (RFC 6464)."""
+    """Return the audio level of a packet in -dBov, 0 to 127 (silence); None if the packet has no level (RFC 6464)."""
     at = _element_at(packet, length, AUDIO_LEVEL_ID, 1)
     return packet[at] & 0x7F if at else None
 
 
 def _element_at(packet: Packet, length: int, wanted: int, size: int) -> int:
-    """Return the index of `size` bytes in a one-byte header extension (RFC 8285 §4.2), 0 if they are not there."""
+    """Return the index of an element of `size` bytes in a one-byte header extension (RFC 8285 §4.2), 0 if there is
+    none.
+    """
     if length < FIXED_HEADER + 4 or not packet[0] & 0x10:
         return 0
     at = FIXED_HEADER + 4 * (packet[0] & 0x0F)
@@ -62,7 +63,7 @@ def _element_at(packet: Packet, length: int, wanted: int, size: int) -> int:
             at += 1
             continue
         identifier = element >> 4
-        if identifier == 15:  # RFC 8285 §4.2: ends the list
+        if identifier == 15:  # RFC 8285 §4.2: this identifier ends the list
             return 0
         if identifier == wanted:
             return at + 1 if element & 0x0F == size - 1 and at + size < end else 0
@@ -91,7 +92,9 @@ def retransmission(packet: Packet, sequence: int, ssrc: int) -> bytes:
 
 
 def original(packet: Packet, length: int, at: int, timestamp: int, ssrc: int) -> bytes:
-    """Return the video packet of a retransmission. `at`: the offset of its number (`original_sequence_at`)."""
+    """Return the video packet that a retransmission repeats. `at`: the offset of its number
+    (`original_sequence_at`).
+    """
     second = packet[1] & 0x80 | REPEATED_BY[packet[1] & 0x7F]
     head = _HEADER.pack(packet[0], second, packet[at] << 8 | packet[at + 1], timestamp, ssrc)
     return head + bytes(packet[FIXED_HEADER:at]) + bytes(packet[at + 2 : length])
@@ -152,14 +155,14 @@ def shift_picture(packet: bytearray, at: int, shift: int) -> None:
 
 
 def empty(packet: bytearray) -> int:
-    """Turn a packet into one of padding alone, without extensions; return its length (RFC 3550 §5.1)."""
+    """Turn a packet into a packet of padding only, without extensions; return its length (RFC 3550 §5.1)."""
     packet[0] = 0xA0
     packet[FIXED_HEADER] = 1
     return FIXED_HEADER + 1
 
 
 def is_h264_keyframe_start(packet: Packet, length: int) -> bool:
-    """Return True if this packet begins an H.264 keyframe: the sequence's parameters, or a keyframe's first slice."""
+    """Return True if this packet begins an H.264 keyframe: with the sequence's parameters, or with the first slice."""
     at = payload_start(packet, length)
     if not at or at >= length:
         return False
@@ -192,7 +195,9 @@ def build(
     marker: bool = False,
     transport_cc: int | None = None,
 ) -> bytes:
-    """Return an RTP packet, with a transport-wide sequence number if `transport_cc` is given. For load and tests."""
+    """Return an RTP packet, with a transport-wide sequence number if `transport_cc` is given. For load testers and
+    tests.
+    """
     first, extension = 0x80, b""
     if transport_cc is not None:
         first = 0x90

@@ -1,7 +1,7 @@
 """Builds the server's SDP offer and parses the browser's answer (JSEP RFC 8829, SDP RFC 8866, BUNDLE RFC 8843).
 
-Knows only text: the offer is built from arguments, the answer is returned as one frozen `Answer`. An answer is
-untrusted text: its size is bounded, and every fault has a code.
+The offer is built from arguments, the answer is returned as one frozen `Answer`. An answer is untrusted text: its size
+is limited, and every fault has a code.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Answer:
     sending: frozenset[Kind]
     rejected: frozenset[Kind]
     payload_types: frozenset[int]  # the payload types that the browser accepts
-    prefers_h264: bool  # True if it accepts H.264, and lists it before VP8
+    prefers_h264: bool  # True if the browser accepts H.264, and lists it before VP8
     mends: frozenset[
         StreamKind
     ]  # the kinds whose lost packets it retransmits and requests (generic NACK, RFC 4585)
@@ -80,10 +80,11 @@ def offer(
 ) -> str:
     """Return the server's offer: one bundled transport, `ice-lite`, the codecs of CODECS, the server's SSRCs.
 
-    The same for every connection except for the arguments, so that payload types need no translation. The video's SSRC
-    comes before its RTX's: in the other order Chromium shows no video. `label`: the id of the stream (RFC 8830) that
-    the party receives on the m-lines on which it sends. `further`: label and SSRCs of each other party it receives, on
-    a pair of send-only m-lines each. `h264_first`: browsers send the codec that is named first.
+    The offer is the same for every connection except for the arguments, so that payload types need no translation. The
+    video's SSRC comes before that of its retransmissions (RTX): in the other order Chromium shows no video. `label`:
+    the id of the stream (RFC 8830) that the party receives on the m-lines on which it sends. `further`: label and SSRCs
+    of each other party whose media it receives, each on a pair of send-only m-lines. `h264_first`: list H.264 first,
+    because browsers send the codec that is listed first.
     """
     host = candidates[0].host if candidates else "127.0.0.1"
     family = "IP6" if ":" in host else "IP4"
@@ -133,7 +134,7 @@ def offer(
 
 
 def enumerate_mids(others: int = 1) -> Iterable[tuple[str, Kind]]:
-    """Return the m-lines in order, as (mid, kind), of a party that receives `others` other parties."""
+    """Return the m-lines in order, as (mid, kind), for a party that receives media of `others` other parties."""
     return tuple((str(place), kind) for place, kind in enumerate(KINDS * others))
 
 
@@ -178,7 +179,7 @@ def parse_answer(text: str, others: int = 1) -> Answer:
         if place >= len(KINDS):
             _accepted(kind, section[0])
             fingerprints += [f for f in _fingerprints(session + section) if f not in fingerprints]
-            continue  # its direction is ignored: the party may not send here
+            continue  # the direction is ignored: the party may not send on this m-line
         payload_types = _accepted(kind, section[0])
         if not payload_types:
             rejected.add(kind)
@@ -226,7 +227,7 @@ def parse_answer(text: str, others: int = 1) -> Answer:
 def _accepted(kind: Kind, line: str) -> list[int]:
     """Return the payload types that an m-line accepts, in its order; none if it is rejected (RFC 3264 §6).
 
-    Raises SdpError if it does not match the offer.
+    Raises SdpError if the m-line does not match the offer.
     """
     match = _MEDIA.fullmatch(line[2:])
     if match is None or match[1] != kind:
@@ -256,9 +257,10 @@ def _fingerprints(attributes: list[str]) -> list[Fingerprint]:
 
 
 def _one(attributes: list[str], prefix: str, code: str) -> str:
-    """Return the value of the last line with this prefix: the media level takes precedence over the session level.
+    """Return the value of the last line with this prefix; a line of the media section has priority over one of the
+    session.
 
-    Raises SdpError with this code if there is none, or it is malformed.
+    Raises SdpError with this code if there is no such line, or it is malformed.
     """
     values = [line[len(prefix) :] for line in attributes if line.startswith(prefix)]
     if not values or not _ICE.fullmatch(values[-1]):
@@ -269,7 +271,7 @@ def _one(attributes: list[str], prefix: str, code: str) -> str:
 def _sources(kind: Kind, section: list[str]) -> dict[StreamKind, int]:
     """Return the SSRCs that a section declares (RFC 5576).
 
-    The first is the stream's; the second of a FID group is its retransmissions'.
+    The first is the SSRC of the stream; the second one of a FID group is that of its retransmissions.
     """
     declared: list[int] = []
     sources: dict[StreamKind, int] = {}

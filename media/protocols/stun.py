@@ -1,6 +1,6 @@
 """STUN (RFC 8489): binding requests and success responses, signed with a password of ICE.
 
-Pure. Knows the attributes that ICE needs (RFC 8445 §7.1) and skips all others.
+Pure. Reads the attributes that ICE needs (RFC 8445 §7.1) and skips all others.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MESSAGE_INTEGRITY: Final = 0x0008
 FINGERPRINT: Final = 0x8028
 _SHA1_BYTES: Final = 20
 _CRC_XOR: Final = 0x5354554E
-_CRC_BYTES: Final = 8  # the length of the attribute with its head
+_CRC_BYTES: Final = 8  # the length in bytes of the attribute with its head
 
 Attribute = tuple[int, bytes]
-"""Type and value."""
+"""The type and the value of an attribute."""
 
 
 class Kind(enum.Enum):
-    """The first two bytes of a message: method and class. Of other messages nothing is read."""
+    """The first two bytes of a message: method and class. Messages of other kinds are not read."""
 
     REQUEST = b"\x00\x01"
     RESPONSE = b"\x01\x01"
@@ -41,13 +41,13 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message whose signature is not checked yet; no attribute after the signature is in it."""
+    """A message whose signature is not checked yet. It contains no attribute that comes after the signature."""
 
     kind: Kind
     transaction_id: bytes
     attributes: dict[int, bytes]
     signed: bytes
-    """What MESSAGE-INTEGRITY covers; empty if there is none."""
+    """The bytes that MESSAGE-INTEGRITY signs; empty if the message has no such attribute."""
 
     @property
     def nominates(self) -> bool:
@@ -71,12 +71,12 @@ def build(kind: Kind, transaction_id: bytes, attributes: Iterable[Attribute], pa
 
 
 def plain_request(transaction_id: bytes) -> bytes:
-    """Return a binding request without attributes, as any STUN server answers it."""
+    """Return a binding request without attributes; any STUN server answers it."""
     return _headed(Kind.REQUEST, transaction_id, b"", 0)
 
 
 def parse(datagram: bytes) -> Message | None:
-    """Return the message in a datagram; None if it is no binding request or response, or is damaged."""
+    """Return the message in a datagram; None if it is damaged, or is no binding request or response."""
     if (
         len(datagram) < HEADER_BYTES
         or datagram[4:8] != COOKIE
@@ -134,12 +134,12 @@ def _encoded(name: int, value: bytes) -> bytes:
 
 
 def _headed(kind: Kind, transaction_id: bytes, body: bytes, more: int) -> bytes:
-    """Return a message whose length counts `more` bytes that are added later."""
+    """Return a message whose length field counts `more` bytes that are added later."""
     return kind.value + (len(body) + more).to_bytes(2, "big") + COOKIE + transaction_id + body
 
 
 def _of_length(part: bytes, more: int) -> bytes:
-    """Return the first part of a message as if only `more` bytes came after it."""
+    """Return the first part of a message, with the length field set as if only `more` bytes followed."""
     return part[:2] + (len(part) - HEADER_BYTES + more).to_bytes(2, "big") + part[4:]
 
 

@@ -1,12 +1,11 @@
 """Builds and reads transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-01).
 
-Built for packets that the server received and does not forward, or whose receiver is silent: it keeps the sender's
-bandwidth estimate current. Knows the arrivals of one connection; arrival times are arguments. Knows no stream, key or
-clock.
+The server builds it if it does not forward packets, or if their receiver is silent, so that the sender's bandwidth
+estimate stays current. Arrival times are arguments.
 
-A lost packet is left out: feedback covers only packets without a gap, in several pieces. A browser lowers its bit rate
-for losses, which makes nothing better where they are mended; it goes on to lower it for growing delay, the sign of a
-full link. If very many are lost, the link may be full and have no queue: then the losses are shown.
+A lost packet is normally not reported: feedback is made in several pieces without gaps. A browser lowers its bit rate
+for losses, which does not help if lost packets are sent again; it still lowers the rate for growing delay, the sign of
+a full link. If very many packets are lost, the link may be full without a queue: then the losses are reported.
 """
 
 from __future__ import annotations
@@ -21,14 +20,15 @@ _ONE_BIT: Final = range(13, -1, -1)
 _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
 _RUN_MAX: Final = 8191
-# Packets that one feedback may span, lost ones included: at most 4 KiB of deltas, far more than arrive in 50 ms.
+# The number of packets that one feedback may cover, with lost ones: at most 4 KiB of deltas, far more than arrive in 50
+# ms.
 _SPAN_MAX: Final = 2_000
 _FIT_MAX: Final = 400  # the number of packets that one feedback may describe, so that it fits into a datagram
 
-_PIECES_MAX: Final = 40  # the number of pieces of one feedback, all of which fit into a datagram
-LOSS_SHOWN: Final = 0.35  # the share of lost packets from which losses are reported
+_PIECES_MAX: Final = 40  # the greatest number of pieces of one feedback; that number fits into a datagram
+LOSS_SHOWN: Final = 0.35  # losses are reported if this share of packets (0 to 1) or more is lost
 _LOSS_MEMORY: Final = 0.01  # the weight of one packet in that share
-# the number of lost packets in one feedback above which the path was away, which shows nothing of its rate
+# with more lost packets in one feedback the path was interrupted, which says nothing about its rate
 OUTAGE: Final = 100
 
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2
@@ -38,7 +38,7 @@ Seen = list[tuple[int, int]]  # (sequence number, arrival in µs)
 
 
 class Losses:
-    """The share of a sender's packets that were lost lately, from feedback."""
+    """The share of a sender's packets that were lost lately, calculated from feedback."""
 
     __slots__ = ("share",)
 
@@ -47,11 +47,11 @@ class Losses:
 
     @property
     def shown(self) -> bool:
-        """Return True if the loss is high enough for the feedback to name the lost packets to the sender."""
+        """Return True if the loss is so high that the feedback must report the lost packets to the sender."""
         return self.share > LOSS_SHOWN
 
     def observe(self, received: int, lost: int) -> None:
-        """Take the counts of one feedback."""
+        """Update the share with the counts of one feedback."""
         counted = lost if lost < OUTAGE else 0
         memory = (1 - _LOSS_MEMORY) ** (received + counted)
         self.share = self.share * memory + (1 - memory) * counted / max(1, received + counted)
@@ -83,7 +83,7 @@ class Arrivals:
         return self.describe(seen, sender_ssrc, media_ssrc)
 
     def describe(self, seen: Seen, sender_ssrc: int, media_ssrc: int) -> bytes:
-        """Return RTCP packets for arrivals, with a piece for each row of packets without a gap."""
+        """Return RTCP packets for arrivals, with one piece for each sequence of packets without a gap."""
         pieces = split_at_gaps(seen)
         self.losses.observe(len(seen), ((pieces[-1][-1][0] - pieces[0][0][0]) & 0xFFFF) + 1 - len(seen))
         if self.losses.shown or len(pieces) > _PIECES_MAX:
@@ -109,18 +109,18 @@ def split_at_gaps(seen: Seen) -> list[Seen]:
 
 
 def is_whole(packet: bytes) -> bool:
-    """Return True if a feedback packet plainly names no lost packet: all are in one run."""
+    """Return True if a feedback packet reports no lost packet: all packets are in one run."""
     chunk = packet[20] << 8 | packet[21] if len(packet) > 21 else 0
     return 0 < chunk >> 13 < 3 and chunk & _RUN_MAX >= (packet[14] << 8 | packet[15])
 
 
 def read_feedback(packet: bytes) -> tuple[Seen, int]:
-    """Return the arrivals that a feedback packet names, and how many packets it calls lost.
+    """Return the arrivals that a feedback packet reports, and the number of packets that it reports as lost.
 
-    Arrivals are in the receiver's clock. Returns none, and 0, if it is malformed.
+    Arrivals are by the receiver's clock. Returns none, and 0, if the packet is malformed.
     """
     base, statuses = _NUMBERS.unpack_from(packet, 12)
-    received: list[tuple[int, int]] = []  # (place, symbol)
+    received: list[tuple[int, int]] = []  # (index, symbol) of each received packet
     at, place = 20, 0
     while place < statuses:
         if at + 2 > len(packet):
@@ -158,7 +158,7 @@ def build_feedback(seen: Seen, count: int, sender_ssrc: int, media_ssrc: int) ->
     `seen` must not be empty.
     """
     anchor = seen[0][0]
-    # Reordered packets may have numbers a little below the first one's: count from the lowest.
+    # Reordered packets may have numbers slightly below the first one: count from the lowest number.
     relative = [((number - anchor + 0x8000) & 0xFFFF) - 0x8000 for number, _ in seen]
     lowest = max(min(relative), -_SPAN_MAX // 2)
     arrived: dict[int, int] = {}

@@ -1,7 +1,7 @@
 """Credentials for a TURN server that expire (draft-uberti-behave-turn-rest-00; coturn's `use-auth-secret`). Pure.
 
-Knows how the user name and the password are made of the secret that is shared with the TURN server. The server never
-speaks with it: browsers do, and it relays their packets to the media ports.
+The user name and the password are made from a secret that is shared with the TURN server. This server never connects to
+it: browsers do, and the TURN server relays their packets to the media ports.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
 
-LASTS_S: Final = 300  # in s; only for the beginning of an allocation, which may then continue
+LASTS_S: Final = 300  # in s; needed only to begin an allocation, which may then continue
 
 
 @dataclass(frozen=True, slots=True)
 class IceServer:
-    """A server for an RTCPeerConnection, with the fields of W3C WebRTC's RTCIceServer."""
+    """A TURN server for an RTCPeerConnection, with the fields of W3C WebRTC's RTCIceServer."""
 
     urls: tuple[str, ...]
     username: str
@@ -25,7 +25,7 @@ class IceServer:
 
 
 def ice_server(urls: tuple[str, ...], secret: str, name: str, now_s: float) -> IceServer:
-    """Return the server with credentials for `name` that are valid for LASTS_S. `now_s`: Unix time."""
+    """Return a TURN server with credentials for `name` that are valid for LASTS_S. `now_s`: Unix time in s."""
     username = f"{int(now_s) + LASTS_S}:{name}"
     digest = hmac.new(secret.encode(), username.encode(), sha1).digest()
     return IceServer(urls, username, base64.b64encode(digest).decode("ascii"))

@@ -1,7 +1,7 @@
 """One DTLS association (RFC 5764): a handshake over datagrams that the caller transports; its result is SRTP keys.
 
-Knows pyOpenSSL's memory buffers, retransmission times and the other side's certificate. Knows no socket and no stream,
-and not which certificate is expected: the caller calls `Established.shows` before it uses the keys.
+Uses pyOpenSSL's memory buffers, and repeats lost flights. It accepts any certificate: the caller must call
+`Established.shows` before it uses the keys.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ MTU: Final = 1200
 EXPORTER: Final = b"EXTRACTOR-dtls_srtp"  # RFC 5764 §4.2
 RECORD_HEADER: Final = 13
 IDENTITY_S: Final = 7 * 24 * 3600.0
-VALID_BEFORE: Final = timedelta(days=1)  # a browser's clock may be late
+# the certificate is valid from a day before now, because a browser's clock may be late
+VALID_BEFORE: Final = timedelta(days=1)
 VALID_AFTER: Final = timedelta(days=30)
 NAME: Final = x509.Name(
     [x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")]
-)  # the name in browsers' certificates
-# RFC 8827 §6.5 demands the first; the last two are for libraries that are older than it.
+)  # the common name in browsers' certificates
+# RFC 8827 §6.5 demands the first cipher; the last two are for libraries older than this RFC.
 CIPHERS: Final = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
     b":ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
@@ -52,7 +53,9 @@ class Identity:
         self.context = _context(key, certificate)
 
     def fresh(self, now_s: float) -> bool:
-        """Return True if new connections may be offered this certificate. `now_s`: on the clock of the constructor."""
+        """Return True if this certificate may be offered to new connections. `now_s`: by the clock given to the
+        constructor.
+        """
         return now_s - self.born_s < IDENTITY_S
 
 
@@ -65,14 +68,14 @@ class Established:
     profile: str
 
     def shows(self, fingerprints: tuple[Fingerprint, ...]) -> bool:
-        """Return True if the certificate has one of the fingerprints of the answer (RFC 8122 §5)."""
+        """Return True if the other side's certificate has one of the fingerprints in its answer (RFC 8122 §5)."""
         return any(fingerprint(self.certificate, known.algorithm) == known for known in fingerprints)
 
 
 class Association:
     """A DTLS association.
 
-    Takes datagrams in `feed`, sends through `send`, and sets `established` when keys are available.
+    It receives datagrams by `feed`, sends them by `send`, and sets `established` when the keys are available.
     """
 
     def __init__(self, identity: Identity, send: Callable[[bytes], None], *, client: bool = False) -> None:
@@ -88,7 +91,7 @@ class Association:
         self.closed = False
 
     def feed(self, datagram: bytes) -> None:
-        """Take a datagram; ignore it if it is no DTLS record. Raises DtlsError if the handshake fails.
+        """Handle a datagram; ignore it if it is no DTLS record. Raises DtlsError if the handshake fails.
 
         Sets `established` when the handshake ends, and `closed` when the other side closes.
         """
@@ -111,7 +114,7 @@ class Association:
         self._flush()
 
     def begin(self) -> None:
-        """Send a client's first flight. Raises DtlsError."""
+        """Send the first flight of a client. Raises DtlsError."""
         try:
             self._handshake()
         except SSL.WantReadError:
@@ -133,7 +136,7 @@ class Association:
             self._flush()
 
     def close(self) -> None:
-        """Send a close_notify, so that the browser notices at once."""
+        """Send a close_notify, so that the browser learns at once that the connection has ended."""
         if self.closed:
             return
         self.closed = True
@@ -172,7 +175,7 @@ def fingerprint(certificate: x509.Certificate, algorithm: str) -> Fingerprint:
 
 
 def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """Return a self-signed certificate: the other side checks its fingerprint only."""
+    """Return a self-signed certificate; the other side checks only its fingerprint."""
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()

@@ -1,7 +1,6 @@
-"""Asks a STUN server for the public address of this machine, which browsers need if this machine is behind address
-translation.
+"""Asks a STUN server for the public address of this machine; browsers need it if address translation is in between.
 
-Knows one request and its answer (RFC 8489), no relay. The port is that of the relay: the router forwards it unchanged.
+Sends one request and reads the answer (RFC 8489). The port is that of the relay: the router must forward it unchanged.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ TRIES: Final = 4
 
 
 class _Question(asyncio.DatagramProtocol):
-    """One transaction. `answer` becomes the address."""
+    """One request and its transaction id. `answer` becomes the address."""
 
     def __init__(self, transaction_id: bytes) -> None:
         self._transaction_id = transaction_id
         self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
-        """Take a response (called by asyncio). A response with another transaction id is ignored."""
+        """Handle a response (called by asyncio). A response with another transaction id is ignored."""
         message = stun.parse(data)
         if message is None or message.kind != stun.Kind.RESPONSE or self.answer.done():
             return
@@ -34,7 +33,7 @@ class _Question(asyncio.DatagramProtocol):
 
 
 async def public_address(host: str, port: int) -> str | None:
-    """Return the address from which the STUN server at `host` sees this machine, None if it does not answer in 2 s."""
+    """Return the address from which the STUN server at `host` sees this machine; None if it does not answer in 2 s."""
     transaction_id = secrets.token_bytes(12)
     loop = asyncio.get_running_loop()
     try:

@@ -1,6 +1,6 @@
-"""Checks whether another worker's relay answers on the path of media: STUN binding requests to its UDP port.
+"""Checks whether another worker's relay answers on the path of media: sends STUN binding requests to its UDP port.
 
-A worker that has lost its store still forwards packets; a worker that is stopped or dead does not. Only workers know
+A worker that has lost its store still forwards packets; a worker that is stopped or dead does not. Only workers have
 the password, so a relay answers only workers (`ice.check`).
 """
 
@@ -28,7 +28,7 @@ class _ReachCheck(asyncio.DatagramProtocol):
         self.answered = self.refused = False
 
     def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
-        """Take a response (called by asyncio)."""
+        """Handle a response (called by asyncio)."""
         answer = stun.parse(data)
         if answer is None:
             return
@@ -62,7 +62,7 @@ async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials
                     )
                 )
             except OSError:
-                continue  # cannot be reached from here (an IPv6 address without IPv6)
+                continue  # the address cannot be reached from this machine (an IPv6 address without IPv6)
         for _ in range(TRIES):
             if all(each.refused for _, each in checks):
                 return False

@@ -1,8 +1,7 @@
-"""SRTP (RFC 3711, RFC 7714) in place: packets are decrypted and encrypted in the buffer they were received in.
+"""SRTP (RFC 3711, RFC 7714) in place: packets are decrypted and encrypted in the buffer in which they were received.
 
-Knows libsrtp through pylibsrtp's cffi binding, which is private: it is tested when a relay opens. If the test fails,
-pylibsrtp's public API is used behind the same four functions; it is slower, because it copies. Knows nothing of the
-content of packets.
+Uses libsrtp through pylibsrtp's cffi binding. That is private, so it is tested when a relay opens. If the test fails,
+pylibsrtp's public API is used behind the same four functions; it is slower, because it copies.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """An SRTP protection profile (RFC 5764 §4.1.2, RFC 7714 §14.2): OpenSSL's name for it, libsrtp's number."""
+    """An SRTP protection profile (RFC 5764 §4.1.2, RFC 7714 §14.2): its name in OpenSSL and its number in libsrtp."""
 
     name: bytes
     number: int
@@ -34,7 +33,7 @@ class Profile:
         return 2 * (self.key_bytes + self.salt_bytes)
 
     def key_and_salt(self, material: bytes, side: int) -> bytes:
-        """Return one side's key and salt. `material`: both keys, then both salts; `side`: 0 for the client's."""
+        """Return the key and the salt of one side. `material`: both keys, then both salts; `side`: 0 for the client."""
         salts = 2 * self.key_bytes
         key = material[side * self.key_bytes :][: self.key_bytes]
         return key + material[salts + side * self.salt_bytes :][: self.salt_bytes]
@@ -45,10 +44,11 @@ AES_256_GCM: Final = Profile(b"SRTP_AEAD_AES_256_GCM", Policy.SRTP_PROFILE_AEAD_
 AES_128_SHA1: Final = Profile(b"SRTP_AES128_CM_SHA1_80", Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14)
 # RFC 8827 §6.5: AEAD or HMAC-SHA1-80, nothing weaker. AES-128-GCM first, because it is the fastest.
 PROFILES: Final = (AES_128_GCM, AES_256_GCM, AES_128_SHA1)
-# In packets: half a second of the fastest video. Not more, because libsrtp shifts the whole window for each packet.
+# The replay window in packets: half a second of the fastest video. Not more, because libsrtp shifts the whole window
+# for each packet.
 REPLAY_WINDOW: Final = 256
 BUFFER_BYTES: Final = 2048
-# In bytes. The rest of a buffer is for the trailer of encryption; libsrtp's public API takes 1500 less its trailer.
+# In bytes. The rest of a buffer is for the bytes that encryption adds; libsrtp's public API allows 1500 minus these.
 PACKET_MAX: Final = 1600
 PROBE: Final = bytes.fromhex("80600001000000010000002a") + b"greenroom"
 
@@ -68,7 +68,7 @@ class Length(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Four functions `(context, handle, length) -> status`, 0 for success, and functions that make their arguments."""
+    """Four functions `(context, handle, length) -> status` (0 for success), and functions that make their arguments."""
 
     name: str
     unprotect: InPlace
@@ -106,7 +106,7 @@ def derive(profile: Profile, material: bytes, client: bool = False) -> Keys:
 
 
 def public_binding() -> Binding:
-    """Return functions with the signatures of the private binding that call pylibsrtp's documented API."""
+    """Return functions that call pylibsrtp's documented API, with the signatures of the private binding."""
 
     def in_place(method: Callable[[Session, bytes], bytes]) -> InPlace:
         def call(session: Session, buffer: bytearray, length: list[int]) -> int:
@@ -137,7 +137,7 @@ def public_binding() -> Binding:
 def native_binding() -> Binding:
     """Return libsrtp's functions from pylibsrtp's private binding.
 
-    Raises AttributeError or ImportError if it has changed.
+    Raises AttributeError or ImportError if that binding has changed.
     """
     module = importlib.import_module("pylibsrtp._binding")
     ffi, lib = module.ffi, module.lib
@@ -163,7 +163,7 @@ def _length(ffi: Any) -> Length:
 
 
 def works(binding: Binding) -> bool:
-    """Return True if a binding encrypts to the same bytes as the public API, and decrypts them again."""
+    """Return True if a binding encrypts to the same bytes as the public API, and decrypts these bytes again."""
     material = bytes(range(AES_128_GCM.material_bytes))
     here, reference = derive(AES_128_GCM, material), derive(AES_128_GCM, material)
     there = derive(AES_128_GCM, material, client=True)

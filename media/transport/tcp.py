@@ -1,8 +1,8 @@
 """ICE over TCP, passive (RFC 6544), for networks that block UDP: listening sockets, and one stream per browser.
 
-Knows the framing of RFC 4571 (two bytes of length before each packet), its bounds, and when a connection is closed.
-`Stream` has the methods of a UDP socket that the forwarder uses, so that the hot path is the same for both. What a
-stream cannot send soon is dropped, not kept: late media is worth nothing.
+Handles the framing of RFC 4571 (two bytes of length before each packet), its limits, and the end of connections.
+`Stream` has the methods of a UDP socket that the forwarder uses, so that the hot path is the same for both. A packet
+that a stream cannot send soon is dropped, because late media is useless.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OUTPUT_BYTES: Final = 65_536
 UNSENT_BYTES: Final = 16_384  # TCP_NOTSENT_LOWAT in bytes: data that the kernel accepts before it is sent
 PROOF_S: Final = 10.0  # the time in s after which a stream that has proven no ICE password is closed
 STREAMS_MAX: Final = 1_024
-# per address, for a clinic behind one address; unproven streams end after PROOF_S
+# the limit for one address; a whole clinic may use one. Streams without a password end after PROOF_S.
 STREAMS_PER_HOST: Final = 64
 BACKLOG: Final = 256
 ACCEPTS: Final = 32  # the number of connections accepted in one turn of the loop
@@ -41,7 +41,7 @@ class PacketSocket(Protocol):
 class Stream:
     """Frames over one TCP connection, with the methods of a UDP socket.
 
-    `on_end`: is called at most once, when the other side has closed or has broken the framing.
+    `on_end` is called at most once, when the other side has closed the connection or broken the framing.
     """
 
     def __init__(self, sock: socket.socket, on_end: Callable[[Stream], None]) -> None:
@@ -52,7 +52,7 @@ class Stream:
         self._view = memoryview(self._input)
         self._start = self._stop = 0
         self._output = bytearray()
-        # `_flushing`: output waits to be sent; `_writing`: it waits until the kernel has room
+        # `_flushing`: data waits to be sent; `_writing`: the data waits until the kernel has room
         self._flushing = self._writing = False
         self._drained = False
         self._ended = self._closed = False
@@ -66,7 +66,7 @@ class Stream:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
     def start(self, on_readable: Callable[[Stream], None]) -> None:
-        """Call `on_readable` whenever packets may be waiting; it reads with `recvfrom_into`."""
+        """Call `on_readable` whenever packets may be there; it must read them with `recvfrom_into`."""
         self._on_readable = on_readable
         self._loop.add_reader(self._sock.fileno(), self._readable)
 
@@ -172,7 +172,7 @@ class Stream:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._output.clear()  # the next read detects the end of the connection
+            self._output.clear()  # the next read will detect the end of the connection
             sent = 0
         del self._output[:sent]
         self._flushing = waits = bool(self._output)
@@ -186,7 +186,8 @@ class Stream:
 class Listener:
     """The TCP sockets of a relay, and the streams that were accepted.
 
-    `on_readable`: see `Stream.start`. `on_end`: a stream that had proven its password has ended by itself.
+    `on_readable`: see `Stream.start`. `on_end` is called if a stream that had proven its password was ended by the
+    other side.
     """
 
     def __init__(
@@ -203,7 +204,8 @@ class Listener:
         self._deadlines: dict[Address, asyncio.TimerHandle] = {}
         self._hosts: Counter[str] = Counter()
         self.accepted = 0
-        self.refused = 0  # connections closed because there were too many, or none proved a password
+        # connections closed because there were too many, or because they proved no password in time
+        self.refused = 0
         self.broken = 0  # connections closed because of their framing
         for sock in sockets:
             self._loop.add_reader(sock.fileno(), self._accept, sock)
@@ -217,7 +219,7 @@ class Listener:
         return iter(list(self._streams.values()))
 
     def candidates(self, hosts: list[Candidate]) -> list[Candidate]:
-        """Return a passive TCP candidate for each UDP candidate whose address family is listened on."""
+        """Return a passive TCP candidate for each UDP candidate whose address family has a listening socket."""
         ports = {sock.family: sock.getsockname()[1] for sock in self._sockets}
         found = []
         for candidate in hosts:
@@ -227,7 +229,7 @@ class Listener:
         return found
 
     def proven(self, address: Address) -> None:
-        """Keep a stream whose other side has proven an ICE password."""
+        """Keep a stream after its other side has proven an ICE password."""
         deadline = self._deadlines.pop(address, None)
         if deadline is not None:
             deadline.cancel()
@@ -265,7 +267,9 @@ class Listener:
                 sock.close()
 
     def take(self, sock: socket.socket) -> None:
-        """Serve a connected socket. Closes it if there are too many. Raises OSError if it is no longer connected."""
+        """Use a connected socket as a stream. Closes it if there are too many. Raises OSError if it is no longer
+        connected.
+        """
         stream = Stream(sock, self._ended)
         host = stream.address[0]
         if len(self._streams) >= STREAMS_MAX or self._hosts[host] >= STREAMS_PER_HOST:
@@ -304,7 +308,7 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        # A port whose old connections wait in TIME_WAIT is free for the next worker.
+        # Allow a port whose old connections are in TIME_WAIT, so that the next worker can use it.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -32,10 +32,10 @@ LOOPBACK: Final = "127.0.0.1"
 class RelaySettings:
     """The address and ports of a relay. `ports` are tried in order; 0 means any.
 
-    `announce`: the addresses for candidates. If empty: the bind address, or for a wildcard all local addresses and
-    127.0.0.1. `tcp`: also accept ICE over TCP, on the same port numbers. `pages_port`: a port that is served by others,
-    who pass on its connections with ICE over TCP (`Listener.take`); 0 for none. `index`: the number of the
-    relay on its machine, part of each ufrag.
+    `announce`: the addresses for candidates. If it is empty: the bind address, or for a wildcard all local addresses
+    and 127.0.0.1. `tcp`: True to accept ICE over TCP as well, on the same port numbers. `pages_port`: a port of another
+    server, which passes on its ICE-over-TCP connections (`Listener.take`); 0 for none. `index`: the number of the relay
+    on its machine, a part of each ufrag.
     """
 
     host: str = LOOPBACK
@@ -75,10 +75,10 @@ def bind(settings: RelaySettings) -> tuple[list[socket.socket], list[socket.sock
 def candidates(
     settings: RelaySettings, sockets: Iterable[socket.socket], public: str | None = None
 ) -> list[Candidate]:
-    """Return the candidates that a browser may try, best first.
+    """Return the candidates that a browser may try, the best first.
 
-    Looked up at each call: a laptop changes its network. `public`: an address that was found by STUN. It comes after
-    this machine's own, which is shorter for a browser in the same network.
+    They are looked up at each call, because a laptop changes its network. `public`: an address that was found by STUN.
+    It is listed after this machine's own addresses, which are a shorter way for a browser in the same network.
     """
     ports = {sock.family: sock.getsockname()[1] for sock in sockets}
     if settings.announce:
@@ -98,7 +98,7 @@ def candidates(
 
 
 def local_addresses() -> list[str]:
-    """Return this machine's addresses, IPv4 first; 127.0.0.1 last, for a browser on the same machine."""
+    """Return this machine's addresses, IPv4 first; 127.0.0.1 is last, for a browser on the same machine."""
     found: list[str] = []
     for adapter in ifaddr.get_adapters():
         for ip in adapter.ips:
@@ -138,7 +138,8 @@ def _bind_one(family: socket.AddressFamily, host: str, port: int) -> socket.sock
         sock.setblocking(False)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # The kernel limits these without an error (net.core.rmem_max). A burst of keyframes must not overflow them.
+        # The kernel limits these sizes without an error (net.core.rmem_max). A burst of keyframes must not overflow the
+        # buffers.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
         sock.bind((host, port))

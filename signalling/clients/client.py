@@ -30,8 +30,9 @@ import msgpack
 from signalling.errors import ClosedError, RequestError
 
 JSON, MSGPACK = "greenroom.v1.json", "greenroom.v1.msgpack"
-BACKLOG = 10_000  # the greatest number of received messages kept for `expect`; the oldest are dropped first
-NO_CODE = 1006  # the code of a socket that was closed without one (RFC 6455 §7.4.1)
+# the greatest number of received messages kept for `expect`; if there are more, the oldest are dropped
+BACKLOG = 10_000
+NO_CODE = 1006  # the close code of a socket that was closed without a code (RFC 6455 §7.4.1)
 CLOSE_S = 2.0  # the time in s after which a server that does not answer a close frame is disconnected
 Received = dict[str, Any]
 Listener = Callable[[Received], None]
@@ -103,7 +104,9 @@ class SignallingClient:
         return client
 
     async def hello(self, role: str, resume: str | None = None, *, or_anew: bool = False) -> None:
-        """Send `hello` as `connect` does, and keep the `welcome`; close the socket if it fails. Raises as `connect`."""
+        """Send `hello` with these values, and keep the `welcome`; close the socket if that fails. Raises as
+        `connect`.
+        """
         try:
             hello = {"role": role} if resume is None else {"role": role, "resume": resume}
             try:
@@ -125,7 +128,7 @@ class SignallingClient:
     async def ask(self, message_type: str, /, **fields: Any) -> asyncio.Future[Received]:
         """Send a request; return a future of its reply, which may be an `error` (see `accepted`).
 
-        Several requests can be on their way like this. Raises `ClosedError`, as the future does.
+        A caller can send several requests before the first reply arrives. Raises `ClosedError`, as the future does.
         """
         request_id = next(self._ids)
         reply = self._replies[request_id] = asyncio.get_running_loop().create_future()
@@ -137,7 +140,7 @@ class SignallingClient:
         return reply
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message as it is. Raises `ClosedError`."""
+        """Send a message unchanged. Raises `ClosedError`."""
         if self.closed_with is not None:
             raise ClosedError(self.closed_with)
         try:
@@ -154,11 +157,9 @@ class SignallingClient:
         condition: Callable[[Received], bool] = lambda _: True,
         timeout_s: float | None = None,
     ) -> Received:
-        """Return the first message of a type that matches, and drop those before it.
+        """Return the first received message of a type that matches, and drop the messages before it.
 
-        Raises `ClosedError`, `TimeoutError`.
-
-        Reads the backlog, which stays empty if there is a `listener`.
+        It reads the backlog, which stays empty if there is a `listener`. Raises `ClosedError`, `TimeoutError`.
         """
         async with asyncio.timeout(timeout_s or self._timeout_s):
             while True:
@@ -207,7 +208,7 @@ class SignallingClient:
         self._tell.append(tell)
 
     async def wait_closed(self, timeout_s: float | None = None) -> int:
-        """Return the close code after the server has closed. Raises `TimeoutError`."""
+        """Wait until the server closes the socket; return the close code. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout_s or self._timeout_s):
             await self._over.wait()
         return self.closed_with or NO_CODE

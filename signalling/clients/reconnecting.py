@@ -1,7 +1,7 @@
-"""A client that reconnects: a person's connection that continues over several sockets, and its topics.
+"""A client that reconnects: a person's connection and its topics, continued over several sockets.
 
 `SignallingClient` is one socket. This class adds what a long-running program needs: resume, back-off, versions, and the
-close codes after which it must not reconnect (PROTOCOL.md#resume, #topics, #close-codes). Knows no visit.
+close codes after which it must not reconnect (PROTOCOL.md#resume, #topics, #close-codes).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ Refused = Callable[[RequestError], None]
 
 
 def stays_away(code: int) -> bool:
-    """Return True if a client must not reconnect after this close code until its person acts."""
+    """Return True if, after this close code, a client must not reconnect before its user acts."""
     return code == BYE or code >= STAY_AWAY_FROM
 
 
 def pause_s(code: int, attempt: int, chance: float) -> float:
-    """Return how many seconds a client must wait after this close code before it connects again.
+    """Return the time in s that a client must wait after this close code before it connects again.
 
-    `attempt`: the number of attempts before this one. `chance`: random, from 0 to 1, so that clients do not reconnect
-    all at once.
+    `attempt`: the number of attempts before this one. `chance`: a random number from 0 to 1, so that clients do not
+    reconnect all at once.
     """
     if code == DRAINS:
         return chance * DRAIN_S
@@ -44,7 +44,7 @@ def pause_s(code: int, attempt: int, chance: float) -> float:
 
 
 class Subscription:
-    """A topic: its handlers, and the state that the client has of it."""
+    """A subscribed topic: its handlers, and the newest state that the client has received of it."""
 
     def __init__(self, handler: Handler, refused: Refused) -> None:
         self.refused = refused
@@ -54,7 +54,7 @@ class Subscription:
         self.version = -1
 
     def take(self, message: Received) -> None:
-        """Pass a message on if it is new (PROTOCOL.md#topics)."""
+        """Give a message to the handlers if it is new (PROTOCOL.md#topics)."""
         version, epoch = message["version"], message.get("epoch")
         if epoch is None and self.epoch is None:
             self._early = [*self._early, message][-MOST_EARLY:]
@@ -98,7 +98,7 @@ class ReturningClient:
         heard: Handler = lambda _: None,
         **how: Any,
     ) -> ReturningClient:
-        """Return a client for a server's WebSocket; `how` is passed to `SignallingClient.connect`."""
+        """Return a client for a server's WebSocket; `how` holds arguments for `SignallingClient.connect`."""
 
         def connect(**more: Any) -> Awaitable[SignallingClient]:
             return SignallingClient.connect(http, url, role, headers=headers, **how, **more)
@@ -108,10 +108,8 @@ class ReturningClient:
     async def hold(self, topic: str, handler: Handler, refused: Refused = lambda _: None) -> None:
         """Subscribe; call `handler` with the topic's whole state, then with each change, in order and once.
 
-        Continues across lost sockets.
-
-        `refused` is called if the server does not allow the topic, or no longer does. Raises `ClosedError`,
-        `TimeoutError`.
+        The subscription continues after a lost socket. `refused` is called if the server does not allow the topic, now
+        or later. Raises `ClosedError`, `TimeoutError`.
         """
         self._held[topic] = held = Subscription(handler, refused)
         if self._client is not None and self.connected.is_set():
@@ -134,7 +132,7 @@ class ReturningClient:
         return await self._client.request(message_type, **fields)
 
     async def run(self) -> int:
-        """Stay connected until a close code forbids to reconnect; return that code. Cancel it to leave."""
+        """Stay connected until a close code forbids the client to reconnect; return that code. Cancel it to leave."""
         while True:
             code = await self._one_socket()
             if stays_away(code):
@@ -162,7 +160,8 @@ class ReturningClient:
                 try:
                     return await client.wait_closed(PING_EVERY_S)
                 except TimeoutError:
-                    await client.request("ping")  # a socket reports no error when the network is lost
+                    # find out whether the network was lost: a socket reports no error then
+                    await client.request("ping")
             return client.closed_with
         except ClosedError as closed:
             return closed.code

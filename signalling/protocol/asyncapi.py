@@ -41,10 +41,10 @@ def document(
     organisation: str = "",
     prefix: str = "",
 ) -> dict[str, Any]:
-    """Return the document, ready for JSON. `protocol_md` is the text of PROTOCOL.md, for the examples.
+    """Return the document, ready for JSON. `protocol_md`: the text of PROTOCOL.md, from which the examples are read.
 
-    `host` (with a port if needed) and `scheme` ("ws" or "wss") are the server's. Without an `organisation` the address
-    has a parameter for it. `prefix` is "", or the path below which the server is found.
+    `host` (with a port if needed) and `scheme` ("ws" or "wss") are the server's. Without an `organisation` the
+    document's address has a parameter for it. `prefix`: the path below which the server is found, or "".
     """
     client, server = client_types(), server_types()
     channel: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The maps of a call's figures inside the server's messages. Pure, as `shapes.py`."""
+"""The maps inside the server's messages that hold the figures of a call's quality. Pure, as `shapes.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from signalling.protocol.shapes import Name, Part
 
 
 class UsualPart(Part, frozen=True, kw_only=True):
-    """A figure of a call: its usual value, and its value in the worst twentieth of the time."""
+    """A figure of a call: its usual value, and the value that it exceeds in 5 % of the time."""
 
     usual: Annotated[float, Meta(description="the median; of lost packets, the share over the whole call")]
     worse: Annotated[float, Meta(description="the value that is exceeded in the worst twentieth of the time")]

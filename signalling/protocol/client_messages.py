@@ -75,7 +75,7 @@ class Subscribe(Request, frozen=True, kw_only=True, tag="subscribe"):
 
 
 class Unsubscribe(Request, frozen=True, kw_only=True, tag="unsubscribe"):
-    """End a subscription; no error if there is none: PROTOCOL.md#topics."""
+    """End a subscription; no error if the sender is not subscribed: PROTOCOL.md#topics."""
 
     topic: Topic
 

@@ -1,4 +1,4 @@
-"""The two codecs, JSON and MessagePack: messages to bytes, and bytes to messages.
+"""The two codecs, JSON and MessagePack: they turn messages into bytes, and bytes into messages.
 
 Pure. `decode` raises `BadMessageError` for data that is no message of this protocol.
 """
@@ -22,7 +22,7 @@ class _Head(msgspec.Struct):
 
 
 class Codec:
-    """One of the two encodings of messages. `text`, `opcode` (RFC 6455 §5.2): the kind of frame that carries it."""
+    """One of the two encodings of messages. `text` and `opcode` (RFC 6455 §5.2): the kind of frame that carries it."""
 
     def __init__(self, subprotocol: str) -> None:
         self.subprotocol = subprotocol
@@ -59,10 +59,10 @@ class Codec:
 
 
 def _path(problem: Exception) -> str:
-    """Return the path of the wrong value in a message, without any of the message's content."""
+    """Return the place of the wrong value in a message, as a path. It contains nothing of the message's content."""
     text = str(problem)
     if text.startswith("Object contains unknown field"):
-        return "$"  # a field's name in a client's message may be any text, so it is not repeated
+        return "$"  # a field's name in a client's message may be any text, so the path does not repeat it
     where = text.rsplit(" - at `", 1)[1].rstrip("`") if " - at `" in text else "$"
     return where[:80]
 

@@ -1,4 +1,4 @@
-"""The reference at the end of PROTOCOL.md, made from the message types, and the examples of its text.
+"""Makes the reference at the end of PROTOCOL.md from the message types, and reads the examples in its text.
 
 Pure. `make protocol` rewrites the reference. `asyncapi.py` and `typescript.py` describe the same types in other forms.
 """
@@ -81,7 +81,7 @@ def maps() -> dict[str, type[msgspec.Struct]]:
 
 
 def about(kind: type[msgspec.Struct]) -> tuple[str, str]:
-    """Return a message's meaning in a sentence, and its section of PROTOCOL.md, both from its docstring."""
+    """Return a sentence that says what a message means, and its section of PROTOCOL.md; both are in its docstring."""
     text, _, section = " ".join((kind.__doc__ or "").split()).partition(": PROTOCOL.md#")
     return text + ".", section.rstrip(".")
 
@@ -128,7 +128,7 @@ def examples(document: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def renewed(document: str) -> str:
-    """Return PROTOCOL.md's text with its reference written again from the types."""
+    """Return PROTOCOL.md's text with a reference that is newly made from the types."""
     return document.partition(BEGIN)[0] + reference()
 
 
@@ -176,7 +176,7 @@ _PLAIN: Final[dict[type[inspect.Type], str]] = {
 
 
 def _words(shape: inspect.Type) -> str:
-    """Return a type in a few words."""
+    """Return a description of a type in a few words."""
     match shape:
         case inspect.Metadata():
             return _words(shape.type)

@@ -1,6 +1,7 @@
 """The maps inside the server's messages: a person, a row of each list, a visit as its parties see it, a case.
 
-Pure. One frozen type each, named as in PROTOCOL.md. `server_messages.py` has the messages, `views.py` makes the maps.
+Pure. Each map is one frozen type with the name that PROTOCOL.md uses. The messages are defined in `server_messages.py`;
+`views.py` makes the maps.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class PersonPart(Part, frozen=True, kw_only=True):
 
 
 class Me(PersonPart, frozen=True, kw_only=True):
-    """The person at the client, as the server knows them."""
+    """The person at the client, as the server has identified them."""
 
     role: Annotated[
         str,
@@ -103,7 +104,7 @@ class StaffPart(PersonPart, frozen=True, kw_only=True):
 
 
 class UrgencyPart(Part, frozen=True, kw_only=True):
-    """A level of urgency that was set, and the reason: a person or an answer."""
+    """A level of urgency that was set, and its reason: the person who set it, or the answer that it follows from."""
 
     level: Annotated[Urgency, Meta(description="the level")]
     by: Annotated[PersonPart | None, Meta(description="the person who set it; null if an answer did")]
@@ -111,7 +112,7 @@ class UrgencyPart(Part, frozen=True, kw_only=True):
 
 
 class EscalationPart(Part, frozen=True, kw_only=True):
-    """A message to a member of staff without an open page, because nobody had claimed the visit."""
+    """A message sent to a member of staff who had no page open, because nobody had claimed the visit."""
 
     name: Name
     at_ms: EventMs
@@ -198,7 +199,7 @@ class IceServer(Part, frozen=True, kw_only=True):
 
 
 class ContactPart(Part, frozen=True, kw_only=True):
-    """The result of a message to the absent patient."""
+    """The result of a message that called back a patient who had left the page."""
 
     channel: Annotated[
         str,

@@ -1,7 +1,7 @@
-"""The messages as TypeScript types, built from the message types. They are used to check the browser's scripts.
+"""Writes the messages as TypeScript types, from the message types; the browser's scripts are checked with them.
 
-Pure. `make protocol` writes them to `web/static/protocol.d.ts`. Only types that the message types leave open are given
-here.
+Pure. `make protocol` writes them to `web/static/protocol.d.ts`. The message types leave some fields open; only these
+types are given here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ declare namespace Protocol {
   }
 """
 OPEN: Final = {"CasePart.answers": "Record<string, Answer | undefined>", "Error.details": "Details"}
-"""The TypeScript types of fields that may hold anything in the message types."""
+"""The TypeScript types of the fields that may hold any value in the message types."""
 
 
 def declarations() -> str:

@@ -1,4 +1,4 @@
-"""The views of a record for those who may see it: a row of a list, the parties' page, Case Information.
+"""Turns a visit's record into what each reader may see: a row of a list, the parties' page, Case Information.
 
 Pure. Data that is in no view never leaves the server: the patient's page receives no phone number, the lists no
 answers.
@@ -140,7 +140,7 @@ def session_row(visit: Visit) -> shapes.SessionRow:
 
 
 def contacts(visit: Visit) -> tuple[shapes.ContactPart, ...]:
-    """Return what came of the messages to the absent patient."""
+    """Return the results of the messages that called back the absent patient, as parts of a message."""
     return tuple(
         shapes.ContactPart(channel=contact.channel, state=contact.state, at_ms=contact.at_ms)
         for contact in visit.contacts
@@ -166,7 +166,7 @@ def past_row(visit: Visit, policy: Policy, *, with_texts: bool = True) -> shapes
 
 
 def visit_part(visit: Visit) -> shapes.VisitPart:
-    """Return the visit as its parties see it."""
+    """Return the visit as a part of a message for its parties."""
     return shapes.VisitPart(
         id=visit.id,
         status=visit.status,
@@ -271,12 +271,14 @@ def staff(of: Staff, in_session: bool) -> shapes.StaffPart:
 
 
 def is_fresh(before: Visit | None, after: Visit) -> bool:
-    """Return True if the row is new to the queue: the patient arrived, or is back. Pages then play a sound."""
+    """Return True if the change brings the row into the queue: the patient arrived or came back. Pages play a sound
+    then.
+    """
     return after.status is Status.QUEUED and (before is None or before.status is not Status.QUEUED)
 
 
 def why_gone(visit: Visit) -> str:
-    """Return why a row has left a queue (PROTOCOL.md#queue)."""
+    """Return the reason why a row has left a queue, a word of PROTOCOL.md#queue."""
     if visit.status is Status.QUEUED:
         return "moved"
     return str(visit.outcome) if visit.status is Status.ENDED and visit.claimant is None else "claimed"

@@ -1,1 +1,1 @@
-"""Which worker carries the media of which visit: leases, memberships, offers and answers, the gate."""
+"""Which worker carries the media of which visit: leases, memberships, offers and answers, and when media may flow."""

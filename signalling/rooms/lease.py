@@ -1,8 +1,9 @@
-"""Leases: which worker carries a visit's media. A lease is taken, taken over from a dead worker, and given back.
+"""Leases: which worker carries a visit's media. A worker takes a lease, or takes it over from a dead one, and gives it
+back.
 
-Its fencing number grows each time it goes to another worker. If two workers believe they own a room, the one with the
-lower number is wrong. The muted kinds are stored beside it, for the next owner. Knows one key of each visit and three
-small scripts. Knows no room.
+The lease's fencing number grows each time it passes to another worker. If two workers both act as the owner of a room,
+the one with the lower number is wrong. The muted kinds of media are stored beside the lease, for the next owner. This
+module uses one key per visit and three small scripts.
 """
 
 from __future__ import annotations
@@ -50,11 +51,13 @@ return redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])"""
 _MUTED = "muted"
 
 Muted = dict[tuple[str, str], frozenset[MediaKind]]
-"""The kinds of media that are off, by party and person: another provider of the same visit begins unmuted."""
+"""The kinds of media that are muted, by party and person: another provider of the same visit begins unmuted."""
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """The owner of a visit's media, and its fencing number. `taken_from`: the owner before, if it was dead."""
+    """The worker that owns a visit's media, and its fencing number. `taken_from`: the owner before, if that worker was
+    dead.
+    """
 
     owner: str
     fence: int
@@ -62,7 +65,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Leases:
-    """One worker's leases. All methods raise `UnavailableError`."""
+    """Takes and gives back the leases of one worker. All methods raise `UnavailableError`."""
 
     def __init__(self, store: Store, liveness: Liveness, worker: str) -> None:
         self._redis = store.redis
@@ -75,7 +78,7 @@ class Leases:
     async def take(
         self, organisation: str, visit: str, origin: Origin | None = None, known: int = 0
     ) -> Lease:
-        """Return the lease of the visit's media: this worker's, unless a living worker has it.
+        """Take the lease of the visit's media unless a living worker has it; return the lease, which names its owner.
 
         `known`: the highest fence that this worker has seen, in case the store has lost it. Raises `SupersededError` if
         the requesting connection (`origin`) has been resumed elsewhere.
@@ -103,7 +106,7 @@ class Leases:
         return Lease(owner, int(answer[1]), taken_from if owner == self._worker else None)
 
     async def holder(self, organisation: str, visit: str) -> Lease | None:
-        """Return the lease of the visit's media, of a living or dead worker; None if there is none."""
+        """Return the lease of the visit's media, of a living or a dead worker; None if there is no lease."""
         (lease,) = await self.holders([(organisation, visit)])
         return lease
 
@@ -117,7 +120,7 @@ class Leases:
         return [None if owner is None else Lease(owner.decode(), int(fence)) for owner, fence in answers]
 
     async def muted(self, organisation: str, visit: str) -> Muted:
-        """Return what the parties had muted at the owner before."""
+        """Return the kinds that the parties had muted when the previous owner stored them."""
         async with answering():
             fields = await self._redis.hgetall(keys.LEASE(organisation, visit))
         muted: Muted = {}
@@ -129,7 +132,7 @@ class Leases:
         return muted
 
     async def keep_muted(self, member: Member, fence: int, kinds: frozenset[MediaKind]) -> None:
-        """Keep what a party has muted for the next owner. Does nothing if this worker's lease is not the newest."""
+        """Store what a party has muted, for the next owner. Does nothing if this worker's lease is not the newest."""
         async with answering():
             await self._set(
                 keys=[keys.LEASE(member.organisation, member.visit)],
@@ -137,6 +140,6 @@ class Leases:
             )
 
     async def give_back(self, organisation: str, visit: str, fence: int) -> None:
-        """Give back this worker's lease with this fence. Does nothing if it has none."""
+        """Give back this worker's lease with this fence. Does nothing if the worker does not have it."""
         async with answering():
             await self._give_back(keys=[keys.LEASE(organisation, visit)], args=[self._worker, fence])

@@ -1,9 +1,9 @@
-"""Which workers are alive: each worker keeps a key in the store fresh, and checks those of the workers it depends on.
+"""Which workers are alive. Each worker writes its key in the store again and again, and checks the keys of others.
 
-A worker whose key has expired is dead only if its relay does not answer either, on the path that media takes: a worker
-that is only disconnected from the store still carries its calls. A store that was away has lost all keys, so that no
-worker is declared dead until the store has been back for a while. A death that was observed (a process that ended, a
-worker that left) is announced, and believed at once.
+A worker whose key has expired counts as dead only if its relay does not answer either, on the path that media takes: a
+worker that is only disconnected from the store still carries its calls. A store that restarted has lost all keys, so no
+worker is declared dead until the store has been back for a while. The death of a worker whose process ended, or that
+left, is announced, and others accept it at once.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from signalling.store.records import Store
 from signalling.store.unavailable import answering
 
 PERIOD_S = 0.25
-# the time in ms after its last sign at which a worker is asked directly; it is dead if it does not answer
+# the time in ms without a sign of life after which a worker is asked directly; without an answer it is dead
 SIGN_MS = 1000
-DISTRUST_S = 3.0  # the time in s after the store's return in which no worker is declared dead
-# the time in s for which a worker's addresses are kept; it writes them ten times as often
+DISTRUST_S = 3.0  # the time in s after the store's return during which no worker is declared dead
+# the time in s for which a worker's addresses are kept; the worker writes them every tenth of it
 ADDRESSES_S = 86_400
 ENDED = ""  # the value in place of the addresses, for a worker whose death was announced
 ANNOUNCED = 256  # the number of announced deaths that are remembered
@@ -36,9 +36,9 @@ _ADDRESSES = msgspec.msgpack.Decoder(list[tuple[str, int]])
 
 
 def death_of(worker: str) -> list[tuple[str, ...]]:
-    """Return the commands that announce a worker's death to the others, and to those that start later.
+    """Return the commands that announce a worker's death to running workers, and to workers that start later.
 
-    A worker that ended has no address: the empty value says so for a day.
+    A worker that ended has no address: its value is empty, and kept for a day.
     """
     return [
         ("DEL", keys.WORKER(worker)),
@@ -63,7 +63,7 @@ class Liveness:
         self._watched = watched
         self._relay = relay
         self._secret = secret
-        # The watched workers without a sign in the store and without an answer.
+        # The watched workers that have no sign of life in the store and did not answer.
         self._unanswering: frozenset[str] = frozenset()
         self._announced: OrderedDict[str, None] = OrderedDict()
         self._distrusted_until = time.monotonic() + DISTRUST_S
@@ -98,7 +98,7 @@ class Liveness:
             self._changed(frozenset((worker,)))
 
     async def is_dead(self, worker: str) -> bool:
-        """Return True if a worker is dead now. Raises `UnavailableError`."""
+        """Return True if a worker is dead at this moment. Raises `UnavailableError`."""
         if worker in self._announced:
             return True
         async with answering():
@@ -111,13 +111,13 @@ class Liveness:
         return not await self._answers(worker, addresses)
 
     def _remember(self, worker: str) -> None:
-        """Remember a death that was announced, while this worker listened or before."""
+        """Remember an announced death, received while this worker was subscribed or read from the store later."""
         self._announced[worker] = None
         if len(self._announced) > ANNOUNCED:
             self._announced.popitem(last=False)
 
     async def _answers(self, worker: str, addresses: bytes | None) -> bool:
-        """Return True if a worker without a sign answers at its addresses, on the path of media."""
+        """Return True if a worker without a sign of life answers at its addresses, on the path of media."""
         if not addresses:
             return False
         return await self._relay.reaches(_ADDRESSES.decode(addresses), worker, self._password(worker))
@@ -129,7 +129,7 @@ class Liveness:
     ) -> None:
         """Write signs of life until cancelled; call `changed` with the dead workers, each PERIOD_S while there are any.
 
-        `returned` is called if this worker's own sign had expired: others may have declared it dead.
+        `returned` is called if this worker's own sign of life had expired: others may have declared it dead.
         """
         self._changed, self._returned = changed, returned
         while True:
@@ -152,7 +152,8 @@ class Liveness:
             pipe.mget([keys.WORKER(worker) for worker in watched] or [keys.WORKER(self._worker)])
             mine, *_, signs = await pipe.execute()
         if not mine:
-            # This worker or the store was away for longer than a sign lasts, so the signs of others prove nothing yet.
+            # This worker or the store was away for longer than a sign of life lasts, so missing signs prove nothing
+            # yet.
             self._distrusted_until = time.monotonic() + DISTRUST_S
             self._written_s = -float(ADDRESSES_S)
             self._returned()
@@ -165,7 +166,7 @@ class Liveness:
                 addresses = await self._store.redis.mget([keys.WORKER_ADDRESSES(worker) for worker in silent])
         answers = await asyncio.gather(*map(self._answers, silent, addresses))
         if silent and not self._resigned:
-            # The direct requests may have taken half the lifetime of a sign.
+            # The direct requests may have taken half of the time for which a sign of life is valid.
             async with answering():
                 await self._store.redis.set(keys.WORKER(self._worker), b"1", px=SIGN_MS)
         self._unanswering = frozenset(w for w, answers in zip(silent, answers, strict=True) if not answers)
@@ -180,7 +181,7 @@ class Liveness:
         self._written_s = time.monotonic()
 
     async def resign(self) -> None:
-        """Announce that this worker leaves, so that others need not wait for its sign to expire.
+        """Announce that this worker leaves, so that others need not wait until its sign of life expires.
 
         Raises `UnavailableError`.
         """

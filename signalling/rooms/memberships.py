@@ -1,7 +1,7 @@
 """The connections of this worker in visits' rooms, whichever worker owns the room.
 
 Passes requests on to the owner, and the owner's replies and offers back. Each request receives one reply, also if the
-owner dies. A membership knows the lease by which its room is owned; messages of an owner with an older lease are
+owner dies. A membership keeps the lease by which its room is owned; messages of an owner with an older lease are
 dropped.
 """
 
@@ -40,7 +40,7 @@ class OwnRooms(Protocol):
 
 
 class Membership:
-    """One connection in a room: the room's lease, and unanswered requests with the sockets they came from."""
+    """One connection in a room: the room's lease, and the unanswered requests with the sockets that sent them."""
 
     __slots__ = ("lease", "member", "moving", "origin", "unanswered")
 
@@ -87,8 +87,8 @@ class Memberships:
     ) -> None:
         """Join a connection of this worker to its room; an offer follows.
 
-        `moving` is the membership that moves, if one does: nothing happens if it was given up while the lease was
-        taken.
+        `moving`: the membership that moves to a new owner, or None. Nothing happens if it was given up while the lease
+        was taken.
 
         Raises `UnavailableError`, and `SupersededError` if the connection has been resumed elsewhere.
         """
@@ -162,7 +162,8 @@ class Memberships:
         return connection in self._memberships
 
     def superseded(self, connection: str) -> None:
-        """Forget the membership of a connection that was resumed on another worker, or whose membership was taken.
+        """Remove the membership of a connection that was resumed on another worker, or that another connection has
+        replaced.
 
         It must not take the membership back without a request of its client.
         """
@@ -210,16 +211,16 @@ class Memberships:
         yield from (membership.lease.owner for membership in self._memberships.values())
 
     def move_from(self, dead: frozenset[str]) -> None:
-        """Move the memberships whose room's owner is dead.
+        """Move the memberships of rooms whose owner is dead to a new owner.
 
-        The first membership to join decides which worker owns the room.
+        The first membership that joins decides which worker owns the room.
         """
         for membership in list(self._memberships.values()):
             if membership.lease.owner in dead:
                 self._move(membership)
 
     def lost(self, visit: str, fence: int) -> None:
-        """Move the memberships of a visit whose room has a newer lease than they know."""
+        """Move the memberships of a visit whose room has a newer lease than the one they know."""
         for membership in list(self._memberships.values()):
             if membership.member.visit == visit and membership.lease.fence < fence:
                 self._move(membership)
@@ -248,7 +249,7 @@ class Memberships:
             membership.moving = False
 
     def news(self, news: Change | Reset) -> None:
-        """Forget the memberships whose person is not that party any more. Called by the mirrors, in order."""
+        """Remove memberships whose person no longer is that party of the visit. Called by the mirrors, in order."""
         if isinstance(news, Reset):
             mirror = self._service.mirrors.known(news.organisation)
             if mirror is not None:
@@ -263,7 +264,7 @@ class Memberships:
                 self._forget(connection)
 
     def close_room(self, visit: str) -> None:
-        """Forget all memberships of a visit whose room this worker closed at the end of the call."""
+        """Remove all memberships of a visit whose room this worker closed at the end of the call."""
         for connection, membership in list(self._memberships.items()):
             if membership.member.visit == visit:
                 self._forget(connection)
@@ -292,11 +293,11 @@ class Memberships:
             log.warning("room.not_delivered", visit=visit)
 
     def delivered(self, delivery: wire.Deliver) -> None:
-        """Send the message of a room's owner to its connection. Raises `msgspec.DecodeError`."""
+        """Send a message from a room's owner to the connection on this worker. Raises `msgspec.DecodeError`."""
         membership = self._memberships.get(delivery.connection)
         if delivery.reply_to is not None:
             if membership is None or delivery.reply_to not in membership.unanswered:
-                return  # it was answered already
+                return  # the request was answered already
             asked = membership.unanswered.pop(delivery.reply_to)
             if self._hub.sockets.get(delivery.connection) is not asked:
                 return  # the connection was resumed on another socket, with new request numbers
@@ -309,7 +310,7 @@ class Memberships:
             return
         if socket.codec.subprotocol == delivery.codec:
             socket.write(frame(delivery.data, socket.codec.opcode))
-        else:  # the connection was resumed meanwhile, with the other codec
+        else:  # the connection was resumed meanwhile, and uses the other codec now
             socket.send(CODECS[delivery.codec].decode_server(delivery.data))
 
     def _deliver(self, connection: str, message: server.Message) -> None:
@@ -321,5 +322,5 @@ class Memberships:
 
 
 def _people(record: object) -> dict[str, str]:
-    """Return who each party of a visit is."""
+    """Return which person each party of a visit is."""
     return {key: party.id for key, party in record.parties.items()} if isinstance(record, Visit) else {}

@@ -1,7 +1,7 @@
 """Stores what the parties of a room have muted, for the room's next owner.
 
 The first change of a room is stored at once; while changes continue, only the newest state is stored, every EVERY_S. So
-a client that mutes and unmutes at will costs the store no more than one that does it now and then.
+a client that mutes and unmutes all the time causes no more writes than other clients.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class MuteStore:
         self._changed: dict[Room, dict[tuple[str, str], Member]] = {}
 
     def keep(self, room: Room, member: Member) -> None:
-        """Store what a party has muted now, soon. Writes of a room never overtake each other."""
+        """Store soon what a party has muted now. The writes of a room are made in order."""
         changed = self._changed.get(room)
         if changed is None:
             changed = self._changed[room] = {}
@@ -50,5 +50,5 @@ class MuteStore:
         try:
             await self._leases.keep_muted(member, room.fence, room.muted_by(member))
         except UnavailableError:
-            # It is muted in this room, but was not stored as muted: the room's next owner will not know.
+            # The party is muted in this room, but that is not stored: the next owner of the room will not know.
             log.info("room.mute_not_kept", visit=member.visit)

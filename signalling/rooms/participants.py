@@ -19,7 +19,7 @@ from signalling.visit.call_quality import MediaKind, Tally
 
 
 class Screen(msgspec.Struct, frozen=True):
-    """The screen that is shared in a room: whose it is, and whether the patient is asked to share."""
+    """The screen that is shared in a room: the party that shares it, and whether the patient is asked to share."""
 
     sharing: str | None = None
     asked: bool = False
@@ -31,8 +31,8 @@ NO_SCREEN: Final = Screen()
 class Participant:
     """One party of a room: its party in the relay, and the number of its newest offer.
 
-    `path`: whether media can flow, None while that is not known; `overdue`: the timer of a party without a path.
-    `speaker`: the speaker that was last sent to its client. `paused`: True while it gets no pictures.
+    `path`: whether media can flow, None while that is not known. `overdue`: the timer that ends the wait for a first
+    path. `speaker`: the speaker that was last sent to its client. `paused`: True while the party receives no pictures.
     """
 
     __slots__ = ("media", "member", "offer", "overdue", "path", "paused", "speaker")
@@ -47,7 +47,7 @@ class Participant:
         self.paused = False
 
     def sent(self, message: RoomMessage) -> bool:
-        """Return True if a message comes from this participant.
+        """Return True if this participant sent a message.
 
         After its connection moved, a late `Left` of the old worker does not match and does not remove it.
         """
@@ -56,15 +56,17 @@ class Participant:
         return self.member == message.member
 
     def switch(self, room: Room, message: Mute) -> None:
-        """Store and apply what the party says of one kind: that it is off or on, or that there is no such device."""
-        told = message.missing is None
-        states, is_so = (room.muted, message.muted) if told else (room.missing, message.missing)
+        """Store and apply a party's report about one kind of media: it is off, on, or the party has no such device."""
+        is_choice = message.missing is None
+        states, is_so = (room.muted, message.muted) if is_choice else (room.missing, message.missing)
         key, kind = (self.member.party, self.member.person), message.kind
         states[key] = states.get(key, frozenset()) - {kind} | ({kind} if is_so else set())
         self.let_through(room)
 
     def let_through(self, room: Room) -> None:
-        """Let the relay forward what the party has not muted. A camera that is off does not hide a shared screen."""
+        """Let the relay forward what the party has not muted. A shared screen is forwarded even if the
+        camera is off.
+        """
         muted = room.muted_by(self.member)
         if room.screen.sharing == self.member.party:
             muted -= {"video"}
@@ -75,9 +77,9 @@ class Participant:
 class Room:
     """A room whose media this worker carries, by the lease with the number `fence`.
 
-    `talking`: party -> name, of those who take part in the call now; `since_s`: party -> time from which its call is
-    not counted yet (monotonic). `muted`: also of parties that are away, because a page that is reloaded stays muted.
-    `missing`: the kinds for which a party has no device, by party and person.
+    `talking`: party -> name, of those who take part in the call now. `since_s`: party -> the monotonic time in s from
+    which its call is not counted yet. `muted` includes parties that are away, because a page that is reloaded stays
+    muted. `missing`: the kinds for which a party has no device, by party and person.
     """
 
     __slots__ = (
@@ -101,7 +103,8 @@ class Room:
         self.fence = fence
         self.muted = muted
         self.missing: Muted = {}
-        self.name = secrets.token_hex(4)  # differs from the name of the same visit's room on another worker
+        # differs from the name that another worker gives its room of the same visit
+        self.name = secrets.token_hex(4)
         self.participants: dict[str, Participant] = {}
         self.screen = NO_SCREEN
         self.talking: dict[str, str] = {}
@@ -110,7 +113,7 @@ class Room:
         self.kept_s = 0.0
 
     def switches(self, besides: str) -> list[tuple[str, MediaKind, bool]]:
-        """Return (party, kind, off) for both kinds of each party but one."""
+        """Return (party, kind, off) for audio and video of every party except one."""
         return [
             (party, kind, kind in self.muted_by(other.member))
             for party, other in self.participants.items()

@@ -1,6 +1,6 @@
-"""Follows whether media, and pictures, can flow to each party of a room, and who speaks: PROTOCOL.md#media.
+"""Follows whether media and pictures can flow to each party of a room, and who speaks: PROTOCOL.md#media.
 
-Knows rooms and the relay's events. A path is forgotten, and its timer cancelled, with its participant or its room.
+When a participant leaves or a room closes, its path is forgotten and its timer cancelled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class _Overdue:
-    """The event that NO_PATH_S have passed since a party joined, and it has no path."""
+    """The event that a party that joined has no path after NO_PATH_S."""
 
 
 class _Unable:
@@ -46,9 +46,9 @@ class PathWatch:
         self.no_path_s = NO_PATH_S
 
     def joined(self, room: Room, participant: Participant, before: Participant | None) -> None:
-        """Begin to follow a party that has joined; `before` is the participant that it replaces.
+        """Begin to follow a party that has joined; `before` is the participant that it replaces, or None.
 
-        A page that joins again keeps its path and the time since it first joined. Another tab begins anew.
+        A page that joins again keeps its path and the time of its first join. In another tab both begin anew.
         """
         member = participant.member
         if before is not None and before.member.connection == member.connection:
@@ -62,7 +62,9 @@ class PathWatch:
             participant.overdue = loop.call_later(self.no_path_s, self.follow, room, member.party, _Overdue())
 
     def follow(self, room: Room, party: str, event: object) -> None:
-        """Take an event about a party's path, its pictures or the speaker; report the change if there is one."""
+        """Handle an event about a party's path, its pictures or the speaker; send the parties the change, if there is
+        one.
+        """
         participant = room.participants.get(party)
         if isinstance(event, PicturePaused) and participant is not None:
             participant.paused = event.paused
@@ -89,9 +91,10 @@ class PathWatch:
                 self._report(room, other.member, participant)
 
     def send(self, room: Room, member: Member, *states: PathState) -> None:
-        """Send a party the paths in one of these states: of the others, and its own if it has none.
+        """Send a party the paths of the others that have one of these states. If it has no path itself, send its own
+        state too.
 
-        Send it the speaker as well, if there is one, and whether its pictures are paused.
+        Also send it the speaker, if there is one, and whether its pictures are paused.
         """
         participant = room.participants[member.party]
         if participant.speaker is not None:
@@ -103,7 +106,7 @@ class PathWatch:
                 self._report(room, member, other)
 
     def left(self, room: Room, participant: Participant) -> None:
-        """Report the lost path of a participant that is no longer in the room."""
+        """Send the others that the path of a participant that left is lost."""
         _cancel(participant)
         if participant.path == "open":
             participant.path = "lost"
@@ -112,7 +115,7 @@ class PathWatch:
 
     @staticmethod
     def close(room: Room) -> None:
-        """Report nothing more of a room."""
+        """Send nothing more about a room."""
         for participant in room.participants.values():
             _cancel(participant)
 
@@ -129,14 +132,14 @@ class PathWatch:
             reason: server.PathReason | None = (
                 "browser" if about.path == "none" and not about.member.able else None
             )
-            said = server.MediaPath(
+            update = server.MediaPath(
                 visit=member.visit, party=about.member.party, path=about.path, reason=reason
             )
-            self._send(room, member, said)
+            self._send(room, member, update)
 
 
 def _cancel(participant: Participant) -> None:
-    """Stop waiting for a participant's first path."""
+    """Cancel the timer that waits for a participant's first path."""
     if participant.overdue is not None:
         participant.overdue.cancel()
         participant.overdue = None

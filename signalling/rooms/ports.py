@@ -1,6 +1,6 @@
 """The interfaces of a media relay that signalling needs, the errors they raise and the events they send.
 
-The adapter for our own relay is `web/server/media_relay.py`. Knows no packet.
+The adapter for our own relay is `web/server/media_relay.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Connected(msgspec.Struct, frozen=True):
 
 
 class Disconnected(msgspec.Struct, frozen=True):
-    """The party's transport is no longer connected. `reason`: why."""
+    """The party's transport is no longer connected. `reason`: the cause, as a short code."""
 
     reason: str
 
@@ -29,13 +29,13 @@ class OfferNeeded(msgspec.Struct, frozen=True):
 
 
 class Speaking(msgspec.Struct, frozen=True):
-    """The speaker in a room, as sent to the party of this event; None if nobody speaks."""
+    """The active speaker of the room has changed. `party`: the speaker, None if nobody speaks."""
 
     party: str | None
 
 
 class PicturePaused(msgspec.Struct, frozen=True):
-    """The party gets no pictures any more, because its network is too weak; or it gets them again."""
+    """The party receives no pictures from now on, because its network is too weak; or it receives them again."""
 
     paused: bool
 
@@ -44,9 +44,9 @@ MediaEvent = Connected | Disconnected | OfferNeeded | Speaking | PicturePaused
 
 
 class MediaParty(Protocol):
-    """One party's connection to the relay.
+    """The connection of one party to the relay.
 
-    `offer` and `restart_ice` return SDP and raise `PartyGoneError`; `accept` raises `BadSdpError`, too.
+    `offer` and `restart_ice` return SDP and raise `PartyGoneError`; `accept` raises `BadSdpError` as well.
     """
 
     @property
@@ -61,7 +61,7 @@ class MediaParty(Protocol):
 
 
 class MediaRoom(Protocol):
-    """One visit's media. `join` raises `RoomFullError`."""
+    """The media of one visit. `join` raises `RoomFullError`."""
 
     @property
     def gate(self) -> bool: ...
@@ -80,9 +80,9 @@ class MediaRoom(Protocol):
 class MediaRelay(Protocol):
     """The worker's relay.
 
-    `ice_servers` returns the TURN servers for one browser, with credentials that expire. `probe`
-    returns an SDP offer with which a browser can try its paths, None if too many do. `reaches` returns whether
-    another worker's relay answers on the path of media. `answer_probes` sets the name and the password of requests that
+    `ice_servers` returns the TURN servers for one browser, with credentials that expire. `probe` returns an SDP offer
+    with which a browser can try its paths, or None if too many browsers do so now. `reaches` returns True if another
+    worker's relay answers on the path of media. `answer_probes` sets the name and the password of the requests that
     this relay answers.
     """
 

@@ -1,8 +1,8 @@
 """Measures the quality of calls and stores it with their visits.
 
-Every LOOK_S the connections of live rooms are measured. The counts are written to the store every KEEP_S, when a party
-leaves, and at the end. Knows rooms and one hash per visit, to which several workers may have written. The counts are
-defined in `call_quality.py`. If the store does not accept a part, only that part is lost.
+The connections of live rooms are measured every LOOK_S. The counts are written to the store every KEEP_S, when a party
+leaves, and at the end. Each visit has one hash for them, to which several workers may write. The counts are defined in
+`call_quality.py`. If the store does not accept a write, only the counts of this write are lost.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class CallWatch:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)
 
     def follow(self, room: Room, party: str, event: MediaEvent) -> None:
-        """Take an event of the relay: a party was connected or disconnected."""
+        """Handle an event of the relay: a party was connected or disconnected."""
         if isinstance(event, Speaking):
             return
         if isinstance(event, Disconnected) and party in room.since_s:
@@ -116,14 +116,14 @@ class CallWatch:
             self._spawn(self._write(room.organisation, visit, parts))
 
     async def finish(self, visit: str, room: Room) -> None:
-        """Count and write everything, before this worker stops carrying a room."""
+        """Count and write everything before this worker gives up a room."""
         self.talking(room, {})
         parts = self._parts(visit, room)
         if parts:
             await self._write(room.organisation, visit, parts)
 
     def _parts(self, visit: str, room: Room) -> dict[str, bytes]:
-        """Return a copy of the data to write, because counting continues during the write."""
+        """Return a copy of the counts to write, because counting continues during the write."""
         room.kept_s = time.monotonic()
         place = _place(room.organisation, visit)
         return {
@@ -149,7 +149,7 @@ class CallWatch:
                 if now_s - room.kept_s >= KEEP_S:
                     self.keep(visit, room)
             except Exception:
-                # One room that cannot be measured must not end the count of the others.
+                # A room that cannot be measured must not stop the counts of the other rooms.
                 log.exception("room.not_looked_at", visit=visit)
         if live:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)

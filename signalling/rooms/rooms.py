@@ -1,8 +1,8 @@
 """The rooms whose media this worker carries: their participants, offers and answers, and the gate.
 
-One worker owns a room, by a lease with a fencing number (`lease.py`). The workers of other parties pass requests on to
-it (`memberships.py`). An owner that learns of a higher number than its own has lost the room, and closes it. The gate
-depends only on the visit's record. Knows no packet: the interface of a relay is defined in `ports.py`.
+The gate decides whether media is forwarded; it depends only on the visit's record. One worker owns a room, by a lease
+with a fencing number (`lease.py`). The workers of other parties pass requests on to it (`memberships.py`). An owner
+that receives a higher number than its own has lost the room, and closes it. `ports.py` is the interface of a relay.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from signalling.visit.relations import GUEST_PREFIX, PATIENT, PROVIDER
 
 log = structlog.get_logger()
 CHECK_S = 2.0  # the time in s between two checks of all leases; after `doubt` they are checked at once
-# Party -> the party that it receives on the m-lines on which it sends. All others receive the patient.
+# Party -> the other party whose media it receives first. Parties that are not listed receive the patient's first.
 _OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
 
 class Parties(Protocol):
-    """The parties of this worker's rooms, with connections on this worker and on others."""
+    """Connects the parties of this worker's rooms, on this worker and on others, with their rooms."""
 
     def send(self, member: Member, fence: int, message: server.Message, /) -> None: ...
     def send_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
@@ -132,7 +132,7 @@ class Rooms:
     # --- requests of parties
 
     def receive(self, message: wire.RoomMessage) -> wire.Join | None:
-        """Carry out a message at once. A `Join` needs the store: it is returned, for the caller to carry out.
+        """Carry out a message at once. Return a `Join` to the caller, who must await it because it needs the store.
 
         Every request receives a reply, also after an error.
         """
@@ -147,7 +147,7 @@ class Rooms:
         return None
 
     def receive_from_worker(self, message: wire.RoomMessage) -> None:
-        """Take a message that another worker passed on."""
+        """Handle a message that another worker passed on."""
         join = self.receive(message)
         if join is not None:
             self._spawn(self._join_or_refuse(join))
@@ -171,11 +171,11 @@ class Rooms:
             return message
         participant = room.participants.get(member.party) if room is not None else None
         if isinstance(message, wire.Moved) and participant is None:
-            # The room moved to this worker while the connection was away: it joins without a request.
+            # The room moved to this worker while the connection was away, so the party joins without a request.
             return wire.Join(member, message.fence, None)
         if room is None or participant is None or not participant.sent(message):
             if isinstance(message, wire.Moved) and room is not None:
-                # Another connection has the membership: this one must not take it by moving with the room later.
+                # Another connection has replaced the membership; this one must not take it back later.
                 self._send(room, member, server.MediaTakenOver(visit=member.visit))
             elif not isinstance(message, wire.Left | wire.Moved):
                 self._refuse(message, "no_room")
@@ -183,7 +183,7 @@ class Rooms:
             self._remove(room, member)
         elif isinstance(message, wire.Moved):
             participant.member = member
-            self.paths.send(room, member, "open", "lost", "none")  # the states that the party missed
+            self.paths.send(room, member, "open", "lost", "none")  # the states that changed meanwhile
             self.screens.send(room, member)
             for switch in room.switches(besides=member.party):
                 self._send_muted(room, member, *switch)
@@ -239,13 +239,13 @@ class Rooms:
         self._done(room, message)
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
         self.screens.joined(room, participant)
-        for party, other in room.participants.items():  # this party too: its page may have been reloaded
+        for party, other in room.participants.items():  # the joining party as well: its page may be new
             for kind in sorted(room.muted_by(other.member) | room.missing_by(other.member)):
                 self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
         self.paths.send(room, member, "lost", "none")
 
     async def _opened(self, message: wire.Join) -> Room | None:
-        """Return the room to join, opened if needed; None if another worker has the lease by now.
+        """Return the room to join, opened if needed; None if another worker has taken the lease meanwhile.
 
         Raises `UnavailableError`.
         """
@@ -314,13 +314,13 @@ class Rooms:
 
     def _send_muted(self, room: Room, member: Member, party: str, kind: MediaKind, muted: bool) -> None:
         missing = room.lacks(party, kind)
-        said = server.MediaMuted(visit=member.visit, party=party, kind=kind, muted=muted, missing=missing)
-        self._send(room, member, said)
+        update = server.MediaMuted(visit=member.visit, party=party, kind=kind, muted=muted, missing=missing)
+        self._send(room, member, update)
 
     # --- the gate follows the record
 
     def news(self, news: Change | Reset) -> None:
-        """Open and close gates according to the visits' records. Called by the mirrors, in order."""
+        """Open and close the gates of rooms according to the visits' records. Called by the mirrors, in order."""
         if isinstance(news, Change):
             if isinstance(news.after, Visit):
                 self._follow(news.after.id, news.after)
@@ -342,7 +342,7 @@ class Rooms:
             for party, participant in list(room.participants.items()):
                 if participant.member.is_in(visit):
                     participant.media.set_admitted(_admitted(visit, party))
-                else:  # a dismissed guest or a former provider; the person who is this party next begins anew
+                else:  # a dismissed guest or a former provider; the next person in this role begins anew
                     self._remove(room, participant.member)
                     for kind in room.muted_by(participant.member) | room.missing_by(participant.member):
                         for other in room.participants.values():
@@ -376,7 +376,7 @@ class Rooms:
         try:
             await self._leases.give_back(room.organisation, visit_id, room.fence)
         except UnavailableError:
-            # The lease names a living worker, which will own the room again.
+            # The lease names a living worker, which will own the room again, so it is kept.
             log.info("room.lease_left", visit=visit_id)
 
     async def drain(self) -> None:
@@ -396,5 +396,5 @@ class Rooms:
 
 
 def _admitted(visit: Visit, party: str) -> bool:
-    """Return True if a party's audio and video may be forwarded: for a guest, only after their own Start."""
+    """Return True if the audio and video of a party may be forwarded: a guest's only after their own Start."""
     return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None

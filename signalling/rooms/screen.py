@@ -1,7 +1,7 @@
 """The screen of a party, shown to the others in place of its camera: PROTOCOL.md#screens.
 
-`after` decides who may share; it is pure. `Screens` applies that to the rooms of a worker, and reports each change. A
-screen crosses as the party's video, so only while the gate is open, and to those who take part.
+`after` decides which party may share; it is pure. `Screens` applies its decision to the rooms of a worker, and reports
+each change. A screen is forwarded as the party's video: only while the gate is open, and to those who take part.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Refused = tuple[str, dict[str, str]]
 
 
 def after(state: Screen, party: str, act: ScreenAct) -> Screen | None:
-    """Return the state after a party's act; None if the party may not do it. A repeated act changes nothing."""
+    """Return the state after a party's act; None if the party may not do that. A repeated act changes nothing."""
     match act, party:
         case "share", "provider":
             return replace(state, sharing=PROVIDER)
@@ -43,7 +43,7 @@ class Screens:
         self._send = send
 
     def act(self, room: Room, participant: Participant, act: ScreenAct) -> Refused | None:
-        """Carry out a party's act; return None, or the code and the details of the refusal."""
+        """Carry out a party's act; return None, or the code and the details if it is refused."""
         if not room.media.gate:
             return "wrong_status", {"status": Status.CLAIMED}
         state = after(room.screen, participant.member.party, act)
@@ -53,25 +53,27 @@ class Screens:
         return None
 
     def joined(self, room: Room, participant: Participant) -> None:
-        """Begin with a party that has joined, perhaps again: its page shares no screen now. Send it the state."""
+        """Reset the screen of a party that has joined, perhaps again: its new page shares nothing. Send it
+        the state.
+        """
         self._become(room, after(room.screen, participant.member.party, "end") or NO_SCREEN)
         participant.let_through(room)
         if room.screen != NO_SCREEN:
             self.send(room, participant.member)
 
     def left(self, room: Room, party: str) -> None:
-        """End what a party that has left the room was sharing or asked for."""
+        """End what a party that left the room was sharing, or had asked for."""
         asked = room.screen.asked and party not in (PATIENT, PROVIDER)
         sharing = None if room.screen.sharing == party else room.screen.sharing
         self._become(room, Screen(sharing, asked))
 
     def follow(self, room: Room, live: bool) -> None:
-        """End everything if the visit is no longer live."""
+        """End all sharing if the visit is no longer live."""
         if not live:
             self._become(room, NO_SCREEN)
 
     def send(self, room: Room, member: Member) -> None:
-        """Send a party the state."""
+        """Send a party the state of the shared screen."""
         state = room.screen
         self._send(
             room,

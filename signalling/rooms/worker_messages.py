@@ -15,7 +15,7 @@ from signalling.visit.record import Visit
 class Member(msgspec.Struct, frozen=True, array_like=True):
     """A party's place in a room: its side of the visit, the person, their connection, its worker and its codec.
 
-    `able`: False if the client cannot hold a call, and joins only so that the others know.
+    `able`: False if the client cannot hold a call. It then joins so that the others can see this.
     """
 
     organisation: str
@@ -45,7 +45,9 @@ class ToRoom(WorkerMessage, frozen=True):
 
 
 class Join(ToRoom, frozen=True):
-    """A party joins the room's media. `id`: the request to reply to; None if the room moved without a request."""
+    """A party joins the room's media. `id`: the request that the reply answers; None if the room moved without a
+    request.
+    """
 
     id: int | None
 
@@ -65,7 +67,9 @@ class Restart(ToRoom, frozen=True):
 
 
 class Mute(ToRoom, frozen=True):
-    """A party turned one kind of media off or on; if `missing` is not None, it has no such device, or one again."""
+    """A party turned one kind of media off or on. `missing`: True if it has no such device, False if it has one again;
+    else None.
+    """
 
     id: int
     kind: MediaKind
@@ -92,7 +96,7 @@ class Deliver(WorkerMessage, frozen=True):
     """A message for a connection of the receiving worker, encoded by the owner of a room.
 
     `fence`: the owner's lease. `reply_to`: the request that it answers, or None. `replaced`: True if another connection
-    took its place.
+    has replaced this one.
     """
 
     connection: str
@@ -120,7 +124,7 @@ class Supersede(WorkerMessage, frozen=True):
 
 
 Request = Answer | Restart | Mute | Share
-"""The requests of a party to its room, which replies to each."""
+"""The requests of a party to its room; the room replies to each."""
 
 RoomMessage = Request | Join | Left | Moved
 AnyMessage = RoomMessage | Deliver | Lost | Supersede

@@ -1,7 +1,6 @@
 """One WebSocket after its `hello`: its requests, answered in order until it closes.
 
-Knows the transport and its limits. Admission and resume are defined in `handshake.py`, what a request does in
-`handlers.py`, fan-out in `hub.py`.
+Admission and resume are defined in `handshake.py`, the effect of each request in `handlers.py`, fan-out in `hub.py`.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ PROBE_EVERY_S = 5.0
 Pending = tuple[client.ClientMessage, Later] | None
 """A request whose reply must wait, and the coroutine that returns the reply."""
 CLIENT_FRAMES = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
-"""The frame types that a client may send. All other types are about the socket itself, and end it."""
+"""The frame types that a client may send. All other types report the state of the socket, and end it."""
 
 
 class Flood:
@@ -55,7 +54,7 @@ class Flood:
 
 
 class Connection:
-    """A client after `hello`: its actor, its socket, and the visits whose page it is on."""
+    """A client after `hello`: its actor, its socket, and the visits whose page it has open."""
 
     __slots__ = (
         "_bad",
@@ -93,7 +92,7 @@ class Connection:
         self._ws = ws
         self.socket = Socket(transport, codec, actor, connection_id, unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
-        # the audit entries already written for a patient
+        # the audit entries that this connection has already written for a patient
         self.noted: frozenset[tuple[str, str]] = frozenset()
         self.received_bye = False
         self.closing: asyncio.Task[None] | None = None
@@ -101,7 +100,7 @@ class Connection:
         self._probed_s = float("-inf")
         self._bad = 0
         self._busy = False  # True while a request is not answered: later messages must wait
-        self._pending: Pending = None  # the message to be received next, with its unfinished work
+        self._pending: Pending = None  # the message to be received next, and its unfinished work
 
     def cut(self, code: int) -> None:
         """Close the socket with a close code."""
@@ -130,7 +129,7 @@ class Connection:
                 if message.type not in CLIENT_FRAMES:
                     return
                 self._busy = True
-                # The reader queued this message and kept its request, or has not seen it.
+                # The reader queued this message and kept its request, or the reader has not seen it.
                 pending, self._pending = self._pending, None
                 pending = pending or self._handle(message)
                 if pending is not None:
@@ -216,14 +215,16 @@ class Connection:
         return error(request.id, "unavailable")
 
     def member(self, visit: str, party: str) -> Member:
-        """Return this connection's membership in a visit's room, as that party."""
+        """Return this connection's membership, as that party, in a visit's room."""
         codec = self.socket.codec.subprotocol
         return Member(
             self.actor.organisation, visit, party, self.actor.id, self.id, self.services.worker, codec
         )
 
     async def keep_pages(self) -> None:
-        """Store the visits whose page this connection is on, in case this worker crashes. Raises `UnavailableError`."""
+        """Store the visits whose page this connection has open, in case this worker crashes. Raises
+        `UnavailableError`.
+        """
         await self.services.tokens.on_pages(self.origin, self.id, self.actor, sorted(self.entered))
 
     async def left(self, visit: str) -> None:

@@ -1,8 +1,8 @@
 """Counts the frames and bytes that one client sent lately, so that a flood is detected while it is read.
 
-Knows the head of a frame (RFC 6455 §5.2) and no message. Nearly every read is one short frame and costs one comparison.
-Other reads are walked through frame by frame, at most up to the limit. The clock is read only after the limit is
-exceeded. The owner decides what follows a flood.
+Only the head of a frame is read (RFC 6455 §5.2). Nearly every read is one short frame and costs one comparison. Other
+reads are checked frame by frame, at most up to the limit. The clock is read only after the limit is exceeded. The
+caller decides what to do about a flood.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 WINDOW_S = 10.0
 IN_HEAD = -1
 Fed = tuple[bool, bytes]
-"""The return value of aiohttp's reader: whether it failed, and the bytes it did not take."""
+"""The result of aiohttp's reader: whether it failed, and the bytes that it did not accept."""
 DROPPED: Fed = (False, b"")
 
 
@@ -26,7 +26,9 @@ class Bound(NamedTuple):
 
 
 class Counted:
-    """Passes data to a reader while its client keeps within the bound. Calls `flooded` once if it does not."""
+    """Passes data to a reader while its client keeps within the bound. Calls `flooded` once if the client
+    exceeds it.
+    """
 
     __slots__ = (
         "_bound",
@@ -65,7 +67,7 @@ class Counted:
         self._since_s = time.monotonic()
 
     def feed_data(self, data: bytes) -> Fed:
-        """Count what was read and pass it on (called by aiohttp)."""
+        """Count the data that was read, and pass it on (called by aiohttp)."""
         size = len(data)
         self._bytes += size
         # A read of one masked frame: its second byte is 0x80 + (size - 6), or 0xFE with the length in the next two

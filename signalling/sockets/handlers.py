@@ -1,7 +1,6 @@
-"""What each message of a client does: one handler per type, in the table at the end.
+"""The effect of each message of a client: one handler per type, in the table at the end.
 
-A handler returns the reply, or None if another worker sends it. A handler that must wait returns a coroutine. Knows no
-socket except its connection.
+A handler returns the reply, or None if another worker sends it. A handler that must wait returns a coroutine.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def _read(
 ) -> Handler:
     """Return a handler that also writes an audit entry if it has shown data.
 
-    `what` returns the name of the entry and the id of the visit, or None as the name for no entry.
+    `what` returns the name of the entry (None for no entry) and the id of the visit.
     """
 
     async def read(connection: Connection, request: client.Request) -> Answer:
@@ -73,7 +72,8 @@ def _read(
         if name is None or isinstance(answer, server.Error):
             return answer
         if not actor.is_staff:
-            # Once per connection for a patient's own visit: repeated requests must not fill the audit log.
+            # A patient's reads of their own visit are logged once per connection, so that requests cannot fill the
+            # audit log.
             if (name, about) in connection.noted:
                 return answer
             connection.noted |= {(name, about)}
@@ -127,7 +127,9 @@ async def _leave(connection: Connection, request: client.VisitLeave) -> Answer:
 
 
 def _party(connection: Connection, visit_id: str) -> str | None:
-    """Return which party of a visit with media this person is, by this worker's mirror; None if none."""
+    """Return which party of a visit with media this person is, by this worker's mirror; None if the person
+    is no party.
+    """
     mirror = connection.services.service.mirrors.known(connection.actor.organisation)
     visit = mirror.visits.get(visit_id) if mirror is not None else None
     if visit is None or visit.status not in WITH_MEDIA:
@@ -136,7 +138,7 @@ def _party(connection: Connection, visit_id: str) -> str | None:
 
 
 async def _member(connection: Connection, request: client.VisitRequest) -> wire.Member | server.Error:
-    """Return this person's membership in the visit's room, or the error why there is none (SECURITY.md row 9)."""
+    """Return this person's membership in the visit's room, or an error with the reason why not (SECURITY.md row 9)."""
     actor, party = connection.actor, _party(connection, request.visit)
     if party is not None:
         return connection.member(request.visit, party)
@@ -171,7 +173,7 @@ async def _media_join(connection: Connection, request: client.MediaJoin) -> Answ
     if isinstance(member, server.Error):
         return member
     if request.visit not in connection.entered:
-        # The room is left with the page: a connection that is on no page would stay in it without a socket.
+        # Leave the room together with the page: a connection on no page would stay in the room without a socket.
         entered = await _enter(connection, request)
         if isinstance(entered, server.Error):
             return entered

@@ -1,7 +1,7 @@
 """The WebSocket handshake: the upgrade, `hello`, admission and resume; and the clean-up after a connection is lost.
 
-Knows that a connection's identity outlives its socket: it may resume on another socket, on any worker. The messages
-after `welcome` are handled in `connection.py`.
+A connection's identity lasts longer than its socket: it may resume on another socket, on any worker. The messages after
+`welcome` are handled in `connection.py`.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
 
 log = structlog.get_logger()
-# the pauses in s between attempts; the room's worker may be cut off for a moment
+# the pauses in s between attempts; the worker that owns the room may be unreachable for a moment
 RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0
-# the time in s for which media of a lost connection continues if the store is away, so that it cannot resume
+# the time in s for which a lost connection keeps its media while the store is away, so that it cannot resume
 OUTAGE_S = 60.0
-# a reload or a resume takes less time in s; only afterwards do the others see the person leave
+# a reload or a resume takes less than this time in s; only afterwards do the others see that the person left
 LINGER_S = 3.0
 CLOSING_S = 3.0  # the time in s after which a client that does not answer a close frame is disconnected
 
 MOST_BEFORE_HELLO = 20
-"""Pings and refused hellos of one socket; each hello asks the store."""
+"""The greatest number of pings and refused hellos on one socket; each hello causes a request to the store."""
 
 Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
 """Returns the actor of a browser in the role "patient" or "staff"; None if it is not signed in."""
 Admit = Callable[[web.Request], Awaitable[str]]
-"""Returns the address of a browser. Raises an HTTP error if it may not have a socket."""
+"""Returns the IP address of a browser. Raises an HTTP error if it may not open a socket."""
 RETRY_S = 5
 
 Guessed = Callable[[web.Request], Awaitable[None]]
@@ -92,7 +92,7 @@ async def serve(
     except ConnectionResetError:
         if not ws.prepared:
             raise
-        return ws  # the client disconnected before the reply
+        return ws  # the client disconnected before the server's reply
     except TimeoutError:
         code, why = (1001, b"draining") if worker.draining else (4003, b"no hello")
         await ws.close(code=code, message=why)
@@ -147,7 +147,7 @@ async def _hello(
     guessed: Guessed,
     address: str,
 ) -> Connection | None:
-    # This limit is for the client to send hello. A slow reply of the server does not count against the client.
+    # The time limit applies to the client's hello. A slow reply of the server does not count against the client.
     until_s = asyncio.get_running_loop().time() + worker.limits.hello_s
     for _ in range(MOST_BEFORE_HELLO):
         try:
@@ -199,7 +199,10 @@ async def _hello(
 
 
 async def _received(ws: WebSocket, worker: Worker, until_s: float) -> WSMessage:
-    """Return the next message. Raises TimeoutError at a time of the loop's clock, or as soon as the worker drains."""
+    """Return the next message.
+
+    Raises TimeoutError at `until_s` of the loop's clock, or as soon as the worker begins to stop.
+    """
     async with asyncio.timeout_at(0 if worker.draining else until_s) as awaited:
         worker.hellos.add(awaited)
         try:
@@ -248,7 +251,7 @@ async def _welcome(
     if actor.role in STAFF_ROLES:
         own = [v for v in mirror.visits.taken if v.claimant is not None and v.claimant.id == actor.id]
         visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
-    # If the client has left meanwhile, the connection starts on a closed transport and is removed at once.
+    # If the client has left meanwhile, the connection begins on a closed transport and is removed at once.
     connection = Connection(
         worker.services, actor, connection_id, origin, ws, transport, codec, worker.limits.unsent_bytes
     )
@@ -287,7 +290,7 @@ async def _restore(worker: Worker, connection: Connection) -> None:
         try:
             await _enter_again(worker, connection)
         except SupersededError:
-            return  # the connection was resumed once more, and is restored there
+            return  # the connection was resumed once more, and is restored by that request
         except UnavailableError:
             log.info("connection.restored_later", connection=connection.id)
             await asyncio.sleep(pause_s)
@@ -298,13 +301,13 @@ async def _restore(worker: Worker, connection: Connection) -> None:
 
 
 async def _enter_again(worker: Worker, connection: Connection) -> None:
-    """Put a resumed connection back into the visits and rooms that it was in before it was lost.
+    """Put a resumed connection back into the visits and rooms in which it was before the loss.
 
     Raises `UnavailableError` and `SupersededError`.
     """
     actor = connection.actor
     for visit_id in list(connection.entered):
-        # Read from the store: the mirror may be behind, and the record may show the person as away by now.
+        # Read from the store: the mirror may be older, and the record may already say that the person left.
         visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
         side = party_key(visit, actor) if visit is not None else None
         if visit is None or side is None:
@@ -315,7 +318,7 @@ async def _enter_again(worker: Worker, connection: Connection) -> None:
 
 
 async def left_behind(worker: Worker, connection: Connection) -> None:
-    """Clean up a connection that was resumed on another worker, after the time that the resume takes."""
+    """Clean up after a connection that was resumed on another worker, once the time that the resume takes is over."""
     await _linger(worker, connection)
     await _leave_all(worker, connection)
 
@@ -340,8 +343,8 @@ async def _gone(worker: Worker, connection: Connection) -> None:
         elif connection.socket.silent:
             await worker.tokens.lost(connection.origin)
         elif worker.memberships.draining:
-            # The client resumes on another worker in a moment, and keeps its pages and its media. If it does not, the
-            # other workers let it leave: this worker's end is announced.
+            # The client resumes on another worker soon, and keeps its pages and its media. If it does not, the other
+            # workers remove it, because this worker's end is announced.
             await worker.tokens.lost(connection.origin)
             return
         else:
@@ -359,7 +362,7 @@ async def _gone(worker: Worker, connection: Connection) -> None:
 
 async def _leave_all(worker: Worker, connection: Connection) -> None:
     if connection.id in worker.connections:
-        return  # it was resumed here
+        return  # the connection was resumed on this worker
     for visit in list(connection.entered):
         try:
             await connection.left(visit)

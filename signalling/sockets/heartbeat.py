@@ -1,7 +1,7 @@
 """Sends pings to every socket of this worker, and closes sockets that do not answer (PROTOCOL.md#connection).
 
 One timer serves all: sockets are divided into as many slots as a round has ticks, and each tick pings one slot. A timer
-and a task for each socket, as web frameworks have them, cost more than all updates of a quiet clinic.
+and a task for each socket, as web frameworks have them, would cost more CPU than all updates of a quiet clinic.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Pinged(Protocol):
-    """A socket to ping. `received_s`: when it last sent anything, by the monotonic clock."""
+    """A socket to ping. `received_s`: the monotonic time in s at which it last sent anything."""
 
     received_s: float
     open: bool

@@ -1,8 +1,8 @@
 """A WebSocket whose messages are handled inside aiohttp's reader, by a synchronous handler.
 
-Waiting for a message costs a future and a turn of the loop, more than most replies do. Knows aiohttp's private parts,
-and no message. Messages that the handler does not handle (close frames, errors, messages during a pending reply) are
-received as usual. All frames are counted, also those that make no message; a client that sends too many is
+The usual way, waiting for a message, costs a future and a turn of the loop: more than most replies. This class uses
+private parts of aiohttp. Messages that the handler does not handle (close frames, errors, messages during a pending
+reply) are received as usual. All frames are counted, also those without a message; a client that sends too many is
 disconnected.
 """
 
@@ -22,15 +22,15 @@ from signalling.sockets.websocket import Handler, WebSocket
 
 log = structlog.get_logger()
 HELLO_FRAMES, FRAMES = 100, 2000
-"""How many frames are allowed within ten seconds, before and after `hello`. Messages have another limit: 50/s."""
+"""The number of frames allowed within ten seconds, before and after `hello`. Messages have another limit: 50/s."""
 HELLO_MESSAGES, MESSAGES = 2, 64
-"""How many bytes are allowed within ten seconds, as a multiple of the largest message."""
+"""The number of bytes allowed within ten seconds, as a multiple of the largest message, before and after `hello`."""
 FLOOD_CLOSE = b"\x88\x02" + (4005).to_bytes(2)
-QUEUE_BYTES = 65_536  # in bytes; aiohttp pauses reading if twice as much waits
+QUEUE_BYTES = 65_536  # in bytes; aiohttp stops reading if twice this amount waits
 
 
 class _Queue(WebSocketDataQueue):
-    """Messages that were not handled, in order. While one waits here, all later ones wait as well."""
+    """Messages that were not handled, in order. While a message waits here, all later ones wait as well."""
 
     __slots__ = ("handler", "queued")
 
@@ -47,7 +47,7 @@ class _Queue(WebSocketDataQueue):
 
 
 class ReaderWebSocket(WebSocket):
-    """The server side of one socket, with a handler inside aiohttp's reader and a limit of frames."""
+    """The server side of one socket, with a handler inside aiohttp's reader and a limit for frames."""
 
     def __init__(self, protocols: tuple[str, ...], max_msg_size: int) -> None:
         super().__init__(protocols, max_msg_size)
@@ -87,7 +87,7 @@ class ReaderWebSocket(WebSocket):
             transport.close()
 
     def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:
-        """Offer each message to `handler` inside the reader from now on; None ends this.
+        """Offer each message to `handler` inside the reader from now on; None removes the handler.
 
         `queued` is called for each message that was not handled and must wait.
         """
@@ -95,7 +95,7 @@ class ReaderWebSocket(WebSocket):
         self._queue.handler, self._queue.queued = handler, queued
 
     def forget_upgrade(self, request: web.BaseRequest) -> None:
-        """Free the memory that only the upgrade needed: a tenth of that of a quiet socket."""
+        """Free the memory that only the upgrade needed: a tenth of the memory of an idle socket."""
         self.headers.clear()
         request._cache.clear()  # cookies and addresses, which aiohttp caches from the headers
-        request.protocol._parser = None  # drop the parser of HTTP; frames have their own
+        request.protocol._parser = None  # drop the HTTP parser; WebSocket frames have another one

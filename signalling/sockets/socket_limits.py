@@ -1,6 +1,6 @@
 """Limits the sockets of one address and of one person on this worker, before and after `hello`.
 
-Pure: counts and compares with the limits; the refusals are sent by `handshake.py`. A limit of 0 means no limit.
+Pure: counts and compares with the limits; `handshake.py` sends the refusals. A limit of 0 means no limit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from signalling.visit.record import Actor
 
 
 class CountLimits(Protocol):
-    """The number of sockets allowed at a time."""
+    """The greatest number of sockets open at a time."""
 
     @property
     def sockets_before_hello(self) -> int:
@@ -29,7 +29,7 @@ class CountLimits(Protocol):
 
 
 class SocketCounts:
-    """Counts a worker's sockets, by address and by person. "" is an unknown address."""
+    """Counts a worker's sockets, by address and by person. The address is "" if it is unknown."""
 
     def __init__(self, limits: CountLimits) -> None:
         self._limits = limits
@@ -46,7 +46,7 @@ class SocketCounts:
         return True
 
     def remove_before_hello(self, address: str) -> None:
-        """Remove a socket that was added before its `hello`: it has sent `hello`, or has closed."""
+        """Remove a socket that `add_before_hello` added: it has sent `hello`, or has closed."""
         _decrease(self.before_hello, address)
 
     def allows(self, address: str, actor: Actor) -> bool:

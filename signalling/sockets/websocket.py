@@ -1,8 +1,8 @@
 """The server side of one WebSocket, through aiohttp's public interface; and the choice of a faster class.
 
-`reader_websocket.py` handles messages inside aiohttp's reader. That is private, so a worker tests it at its start. If
-the test fails, the class of this module is used: it is slower, because each message costs a future and a turn of the
-loop, and it limits messages only, not frames. Knows no message.
+`reader_websocket.py` handles messages inside aiohttp's reader. That uses private parts of aiohttp, so a worker tests it
+at its start. If the test fails, the class of this module is used: it is slower, because each message costs a future and
+a turn of the loop, and it limits messages only, not frames.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class WebSocket(web.WebSocketResponse):
             protocols=protocols,
             compress=False,
             max_msg_size=max_msg_size,
-            autoping=False,  # `heartbeat.py` sends the pings, `connection.py` answers
+            autoping=False,  # `heartbeat.py` sends the pings, `connection.py` answers the client's
             timeout=2.0,
             decode_text=False,
         )
@@ -39,7 +39,7 @@ class WebSocket(web.WebSocketResponse):
         """Raise the limits for a client whose `hello` was accepted."""
 
     def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:
-        """Offer each message to `handler` before it is received, if this class can; None ends this.
+        """Offer each message to `handler` before it is received, if this class can do so; None removes the handler.
 
         `queued` is called for each message that was not handled and must wait.
         """
@@ -66,7 +66,8 @@ async def fastest() -> type[WebSocket]:
 async def handles_messages(kind: type[WebSocket]) -> bool:
     """Return True if a class offers messages to the handler, and receives those that were not handled.
 
-    Serves one socket to itself. One message is sent together with the upgrade, another one afterwards.
+    For this test it opens a server socket and connects to it. One message is sent together with the upgrade, another
+    one afterwards.
     """
     handled, received = list[bytes](), list[bytes]()
     ready, done = asyncio.Event(), asyncio.Event()
@@ -107,7 +108,7 @@ async def handles_messages(kind: type[WebSocket]) -> bool:
             return False
         finally:
             transport.abort()
-            await asyncio.sleep(0)  # the server notices
+            await asyncio.sleep(0)  # let the server see the message
             await server.shutdown(CLOSE_S)
     return handled == [b"handle"] and received == [b"early", b"receive"]
 
@@ -119,5 +120,5 @@ _UPGRADE = (
 
 
 def _frame(payload: bytes) -> bytes:
-    """Return a client's text frame; its mask is zero."""
+    """Return a client's text frame, with a mask of zeros."""
     return bytes((0x81, 0x80 | len(payload), 0, 0, 0, 0)) + payload

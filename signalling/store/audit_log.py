@@ -1,10 +1,10 @@
 """Storage of the audit log: a queue that every worker writes to, and the log, whose entries are chained by hashes.
 
 A sealed entry is added to the queue at once: in the same script as a commit, otherwise at the next flush. Shortly
-afterwards one worker binds the queued entries to the last entry of the log; if two try, the store accepts one, so that
-there is one chain. If the store is away, up to MOST entries wait in memory; they are flushed before the worker stops.
-Knows keys and tasks; `audit_reader.py` reads and checks the log, `audit_entries.py` defines entries. All methods except
-`note`, `run` and `close` raise `UnavailableError`.
+afterwards one worker chains the queued entries to the last entry of the log; if two try, the store accepts one, so that
+there is one chain. While the store does not answer, up to MOST entries wait in memory; they are flushed before the
+worker stops. `audit_reader.py` reads and checks the log, `audit_entries.py` defines entries. All methods except `note`,
+`run` and `close` raise `UnavailableError`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Act, Chain, Head
 
-MOST = 20_000  # the number of entries that wait in memory for the store; one more is refused by `ready`
-AT_ONCE = 200  # the number of entries bound in one turn of the loop
+MOST = 20_000  # the number of entries that may wait in memory for the store; above it `ready` raises
+AT_ONCE = 200  # the number of entries chained in one turn of the loop
 FLUSH_S = 0.05
 BIND_S = 0.25
-LEFT_S = 20.0  # the time in s between two searches for entries queued by dead workers
+LEFT_S = 20.0  # the time in s between two searches for entries that workers queued before they died
 RECORD_S = 10.0
 STOP_S = 5.0
 _SCRIPTS = {name: (Path(__file__).parent / f"{name}.lua").read_text() for name in ("bind", "trim")}
@@ -45,7 +45,9 @@ class OrganisationList(Protocol):
 
 
 def key_of(data_keys: Mapping[bytes, bytes]) -> bytes:
-    """Return the chain's key, derived from the oldest data key, so that it stays the same when keys are rotated."""
+    """Return the key of the chain's hashes. It is derived from the oldest data key: a rotation of keys does not change
+    it.
+    """
     return hmac.digest(next(iter(data_keys.values())), b"audit", "sha256")
 
 
@@ -85,7 +87,7 @@ class AuditLog(AuditReader):
         return self._count
 
     def note(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
-        """Add an entry; it is written shortly afterwards."""
+        """Add an entry to the buffer without waiting; `run` writes it shortly afterwards."""
         self._note(organisation, audit.act(self._store.clock_ms(), who, what, about, to))
 
     def _note(self, organisation: str, act: Act) -> None:
@@ -103,9 +105,9 @@ class AuditLog(AuditReader):
         self._awake.set()
 
     async def flush(self) -> None:
-        """Write the noted entries.
+        """Write the entries of the buffer to the store.
 
-        If the store does not answer they are kept; an entry may be written twice, never lost.
+        If the store does not answer, they stay in the buffer. An entry may be written twice, but none is lost.
         """
         async with self._flushing:
             for organisation, items in list(self._noted.items()):
@@ -118,7 +120,7 @@ class AuditLog(AuditReader):
     # --- binding
 
     async def bind(self, organisation: str) -> bool:
-        """Bind at most AT_ONCE queued entries; return True if there may be more."""
+        """Chain at most AT_ONCE queued entries to the log; return True if there may be more."""
         chain = self.chain(organisation)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -155,9 +157,9 @@ class AuditLog(AuditReader):
             return audit.act(self._store.clock_ms(), "system", audit.FORGED)
 
     def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
-        """Return the head, and True if it is as this server wrote it.
+        """Return the log's head, and True if it is unchanged since this server wrote it.
 
-        If not, numbering continues from the highest known.
+        If it was changed, entries are numbered from the highest number that is known.
         """
         chain = self.chain(organisation)
         with contextlib.suppress(BrokenHeadError):
@@ -172,12 +174,12 @@ class AuditLog(AuditReader):
         return Head(1, chain.begin.anchor, number, last), False
 
     async def bind_all(self, organisation: str) -> None:
-        """Bind all queued entries, unless another worker binds them first."""
+        """Chain all queued entries to the log, unless another worker does so first."""
         while await self.bind(organisation):
             pass
 
     async def run(self) -> None:
-        """Flush and bind until cancelled."""
+        """Flush the buffer and chain the queued entries, repeatedly until cancelled."""
         looked_s = 0.0
         loop = asyncio.get_running_loop()
         while True:
@@ -200,8 +202,7 @@ class AuditLog(AuditReader):
                 self._awake.set()
 
     async def _bind_touched(self) -> None:
-        # Entries that arrive meanwhile wait for the next round: binding many at once is cheap, binding each alone is
-        # not.
+        # Entries that arrive meanwhile wait for the next round: to chain many at once costs less than one at a time.
         for organisation in list(self._touched):
             self._touched.discard(organisation)
             try:
@@ -211,7 +212,7 @@ class AuditLog(AuditReader):
                 self._touched.add(organisation)
                 raise
             except Exception:
-                # A log that cannot be bound must not keep the others from being bound; it is tried again.
+                # An error in one organisation's log must not stop the work on the others; it is tried again later.
                 self._touched.add(organisation)
                 log.exception("audit.not_bound", organisation=organisation)
 
@@ -225,7 +226,7 @@ class AuditLog(AuditReader):
         return [organisation for organisation, count in zip(organisations, waiting, strict=True) if count]
 
     async def close(self) -> None:
-        """Write the noted entries.
+        """Write the entries of the buffer before the worker stops.
 
         Entries that the store does not accept within STOP_S are lost; their number is logged.
         """
@@ -246,7 +247,7 @@ class AuditLog(AuditReader):
     async def _record_seen(self, organisation: str) -> None:
         """Record the log's last entry on this machine, every RECORD_S.
 
-        If the log lacks the recorded one, keep the record.
+        If the log lacks the entry recorded before, keep the old record, because it proves that entries were removed.
         """
         now_s = asyncio.get_running_loop().time()
         if now_s - self._recorded_s.get(organisation, -RECORD_S) < RECORD_S:
@@ -266,7 +267,7 @@ class AuditLog(AuditReader):
     # --- retention
 
     async def trim(self, organisation: str, before_ms: int) -> int:
-        """Remove entries from before a time; return how many. A log that was changed is not trimmed."""
+        """Remove entries older than a time; return how many. A log that was changed by others is not trimmed."""
         chain, gone = self.chain(organisation), 0
         while True:
             async with answering():

@@ -1,6 +1,6 @@
-"""Reading of the audit log, and the check that it is as it was written.
+"""Reads the audit log, and checks that it is unchanged since it was written.
 
-Knows keys; `audit_log.py` writes the log, `audit_entries.py` defines entries. All methods raise `UnavailableError`.
+`audit_log.py` writes the log, `audit_entries.py` defines entries. All methods raise `UnavailableError`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Chain, Checker, Entry, Head
 
-READ = 1000  # entries read at once
+READ = 1000  # the number of entries read in one request
 
 
 class SeenEntries(Protocol):
-    """Stores the last entry of each log that this machine has seen, beside its keys and not in the store."""
+    """Stores the last entry of each log that this machine has seen: in a file beside its keys, not in the store."""
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
         """Return (number, hash) of the last entry seen, or None."""
@@ -39,7 +39,9 @@ class NothingSeen:
 
 
 class Verdict(NamedTuple):
-    """The result of a check: number of good entries, their begin, number of queued entries, first `problem`."""
+    """The result of a check: the number of good entries, when they begin, the number of queued entries, the first
+    `problem`.
+    """
 
     good: int
     since_ms: int
@@ -48,7 +50,7 @@ class Verdict(NamedTuple):
 
 
 class AuditReader:
-    """The audit logs of all organisations, to read. `key`: 32 bytes, used for nothing else."""
+    """Reads the audit logs of all organisations. `key`: 32 bytes, used for nothing else."""
 
     def __init__(self, redis: Any, key: bytes, seen_entries: SeenEntries) -> None:
         self._redis = redis
@@ -56,7 +58,7 @@ class AuditReader:
         self._seen_entries = seen_entries
 
     def chain(self, organisation: str) -> Chain:
-        """Return an organisation's chain."""
+        """Return the hash chain of an organisation's log."""
         return Chain(self._key, organisation)
 
     async def head(self, organisation: str) -> Head | None:
@@ -69,7 +71,7 @@ class AuditReader:
             return None
 
     async def read(self, organisation: str, start: int, count: int) -> list[bytes]:
-        """Return at most `count` stored entries from the place `start` on (0 is the oldest)."""
+        """Return at most `count` stored entries from position `start` on (0 is the oldest)."""
         async with answering():
             found: list[bytes] = await self._redis.lrange(keys.AUDIT(organisation), start, start + count - 1)
         return found
@@ -94,7 +96,7 @@ class AuditReader:
             verdict, head = await self._verify(organisation)
             after = await self.head(organisation)
             if head is None or after is None or after.first == head.first:
-                return verdict  # otherwise the oldest entries were trimmed meanwhile: read again
+                return verdict  # otherwise the oldest entries were trimmed during the check: read again
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
         chain = self.chain(organisation)

@@ -1,4 +1,4 @@
-"""Encrypts stored records: AES-256-GCM, bound to the place they belong to, with keys that can be rotated.
+"""Encrypts stored records with AES-256-GCM. Each ciphertext is bound to its place, and keys can be rotated.
 
 Pure except for the random nonce. A ciphertext moved to another visit or organisation cannot be decrypted (SECURITY.md
 row 23).
@@ -29,7 +29,7 @@ class Seal:
         self._prefix = bytes((len(newest),)) + newest
 
     def close(self, data: bytes, place: str) -> bytes:
-        """Return the data, encrypted for a place."""
+        """Return the data encrypted for a place, which is needed again to open it."""
         nonce = os.urandom(_NONCE)
         return self._prefix + nonce + self._newest.encrypt(nonce, data, place.encode())
 

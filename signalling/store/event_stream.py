@@ -1,7 +1,7 @@
-"""An organisation's events in the store: a stream of bounded length, and the head, which says where it ends.
+"""An organisation's events in the store: a stream of bounded length, and its head, which records its end.
 
-A worker that lost events compares its last one with the head and reads what it missed. Knows keys and bytes; what an
-event means is defined in `rules.py`. All methods raise `UnavailableError` if the store does not answer.
+A worker that lost events compares its last one with the head and reads the missing ones. This module handles keys and
+bytes; what an event means is defined in `rules.py`. All methods raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from signalling.store.unavailable import answering
 
-# the number of events kept for workers that missed some; if more are missing, a snapshot is loaded
+# the number of events kept for workers that lost some; a worker that lost more loads a snapshot
 STREAM_LENGTH = 4_096
 _EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
 _FIELDS = ("epoch", "seq", "mark", "store")
@@ -38,10 +38,10 @@ class StreamEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StreamHead(msgspec.Struct, frozen=True):
-    """The end of an organisation's stream; "" and 0 if it has no event yet.
+    """The end of an organisation's stream: the epoch, and the number of the last event; "" and 0 without an event.
 
-    `mark` distinguishes the newest event from any other (`mark_of`), empty if unknown. `store`: the store that the
-    epoch belongs to (`EventStream.identity`), "" if not written yet.
+    `mark` distinguishes the newest event from any other (`mark_of`); it is empty if unknown. `store`: the store that
+    the epoch belongs to (`EventStream.identity`), "" if not written yet.
     """
 
     epoch: str
@@ -51,7 +51,9 @@ class StreamHead(msgspec.Struct, frozen=True):
 
 
 class StreamEnd(msgspec.Struct, frozen=True):
-    """The head of a stream, the events above a number, oldest first, and the newest events, newest first."""
+    """Three parts of a stream: its head, the events above a number (oldest first), and the newest events (newest
+    first).
+    """
 
     head: StreamHead
     events: list[tuple[int, StreamEntry]]
@@ -97,7 +99,7 @@ def _events(found: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[int
 
 
 class EventStream:
-    """The streams of all organisations."""
+    """Reads the event streams of all organisations, and begins their epochs."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # redis-py's type stubs do not know that replies are bytes
@@ -114,7 +116,7 @@ class EventStream:
             return _events(await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0"))
 
     async def at(self, organisation: str, seq: int) -> StreamEntry | None:
-        """Return the event with this number, None if the stream does not have it (any more)."""
+        """Return the event with this number; None if the stream does not have it, or no longer."""
         async with answering():
             found = _events(await self._redis.xrange(keys.EVENTS(organisation), f"{seq}-0", f"{seq}-0"))
         return found[0][1] if found else None
@@ -131,7 +133,7 @@ class EventStream:
         return StreamEnd(_head(head), _events(events), [entry for _, entry in _events(last)])
 
     async def pulses(self, organisations: Sequence[str], now_ms: int, limit: int = 200) -> list[Pulse]:
-        """Return each organisation's pulse, with at most `limit` due visits each, in one round trip."""
+        """Return the pulse of each organisation, with at most `limit` due visits each. One request reads them all."""
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
             for organisation in organisations:
@@ -157,7 +159,8 @@ class EventStream:
     async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
         """Begin a new epoch, because the store may have lost events; return False if another worker has begun one.
 
-        `field` of the head ("epoch" or "store") must still be `held`, so that several workers begin one epoch together.
+        The new epoch begins only if `field` of the head ("epoch" or "store") still has the value `held`, so that
+        several workers that try begin one epoch together.
         """
         async with answering():
             begun = await self._epoch(
@@ -170,6 +173,6 @@ class EventStream:
         return bool(begun)
 
     async def adopt(self, organisation: str, identity: str) -> None:
-        """Record to which store an epoch belongs, if that is not recorded yet."""
+        """Record which store an epoch belongs to, unless that is recorded already."""
         async with answering():
             await self._redis.hsetnx(keys.HEAD(organisation), "store", identity)

@@ -12,7 +12,7 @@ from signalling.store.records import Store
 
 
 class GuestLink(msgspec.Struct, frozen=True):
-    """The visit, and the party in it, that a link admits to."""
+    """The visit and the party in it to which a link gives access."""
 
     visit: str
     guest: str
@@ -21,7 +21,7 @@ class GuestLink(msgspec.Struct, frozen=True):
 class GuestLinks:
     """Issues and redeems links.
 
-    If two redeem one link at once, one succeeds. Used, expired and forged links look alike.
+    If two requests redeem one link at once, one succeeds. Used, expired and forged links get the same answer.
     """
 
     def __init__(self, store: Store) -> None:
@@ -36,7 +36,7 @@ class GuestLinks:
         return token
 
     async def look(self, organisation: str, token: str) -> GuestLink | None:
-        """Return the token's invitation without using it up, because link previews fetch it too.
+        """Return the token's invitation without using it up, because programs that show link previews fetch it too.
 
         Raises `UnavailableError`.
         """
@@ -48,7 +48,7 @@ class GuestLinks:
         return await self._links.was_used(keys.INVITE(organisation, keys.hashed(token)))
 
     async def redeem(self, organisation: str, token: str) -> GuestLink | None:
-        """Return the token's invitation and use it up; None if it is not valid (any more).
+        """Return the token's invitation and use it up; return None if the token is not valid, or no longer.
 
         Raises `UnavailableError`.
         """

@@ -1,9 +1,9 @@
 """Jobs: work to do outside of requests, stored per organisation until it is done.
 
-A job is one sealed member of a sorted set, scored by its due time, so that it can be written in the same commit as the
-event that causes it (`entry`). Taking a job leases it: if the worker dies, the job is due again. Each `Jobs` is one
-queue of every organisation; jobs that may wait for an external server have a queue of their own. Knows no kind of job.
-All methods raise `UnavailableError` if the store does not answer.
+A job is one sealed member of a sorted set, with its due time as the score. So it can be written in the same commit as
+the event that causes it (`entry`). Taking a job leases it: if the worker dies, the job is due again. Each `Jobs` object
+is one queue per organisation; jobs that may wait for an external server have a queue of their own. What a kind of job
+does is not defined here. All methods raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIRST_PAUSE_MS = 5_000
 LONGEST_PAUSE_MS = 3_600_000
 GIVE_UP_MS = 24 * 3_600_000
 DEAD_KEPT, DEAD_KEPT_MS = 1_000, 30 * 24 * 3_600_000
-"""How many given-up jobs are kept, and for how long, so that an operator can look for the cause."""
+"""The number of given-up jobs that are kept, and the time in ms, so that an operator can find the cause."""
 
 _SCRIPT = (Path(__file__).parent / "jobs.lua").read_text()
 
@@ -38,13 +38,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, Any]
     made_ms: int
     expires_ms: int | None = None
-    """A job that fails after this time is not tried again. None: a day after it was first due."""
+    """The time in ms after which a failed job is not tried again; None: a day after it was first due."""
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """A leased job.
+    """A job that this worker has leased.
 
-    `attempt` counts from 1 and includes attempts of workers that died. `first_ms`: time of the first.
+    `attempt` counts from 1 and includes attempts of workers that died. `first_ms`: the time of the first attempt.
     """
 
     job: Job
@@ -62,12 +62,12 @@ def new_job(kind: str, payload: dict[str, Any], now_ms: int, *, expires_ms: int 
 
 
 def pause_ms(attempt: int) -> int:
-    """Return the ms to wait after a failed attempt: doubling from 5 s up to an hour."""
+    """Return the time in ms to wait after a failed attempt: 5 s after the first, doubled each time, at most an hour."""
     return min(FIRST_PAUSE_MS << min(attempt - 1, 20), LONGEST_PAUSE_MS)
 
 
 def next_try_ms(taken: Taken, now_ms: int) -> int | None:
-    """Return when a failed job is due again, in ms; None if it should be given up."""
+    """Return the time in ms at which a failed job is due again; None if it should be given up."""
     due_ms = now_ms + pause_ms(taken.attempt)
     return due_ms if due_ms <= last_try_ms(taken) else None
 
@@ -98,7 +98,8 @@ class Jobs:
             await self._redis.zadd(key, {member: score})
 
     async def take(self, organisation: str, limit: int, lease_ms: int | None = None) -> list[Taken]:
-        """Return due jobs, longest due first. No other worker receives them during the lease.
+        """Lease the due jobs and return them, the one that is due longest first. No other worker receives them
+        meanwhile.
 
         A job that cannot be decrypted (its key is gone) is given up at once.
         """
@@ -141,7 +142,7 @@ class Jobs:
             await self._step(keys=self._keys(organisation), args=["dead", member, DEAD_KEPT, DEAD_KEPT_MS])
 
     async def waiting(self, organisation: str) -> list[tuple[int, Job]]:
-        """Return the jobs that are not done, as (due_ms, job), the next one first."""
+        """Return the jobs that are not done, as (due time in ms, job), the earliest first."""
         return await self._listed(organisation, self.key(organisation))
 
     async def dead(self, organisation: str) -> list[tuple[int, Job]]:

@@ -1,7 +1,7 @@
-"""Every key and channel of the product in Redis: name, type, what it holds, and what erases it. Pure.
+"""Every key and channel of the product in Redis: name, type, content, and what erases it. Pure.
 
-All code that uses the store takes names from here. `ALL` is the table of keys: docs/OPERATIONS.md shows it, and after
-each test of `signalling` and `web` what is in the store is compared with it.
+All code that uses the store takes names from here. `ALL` is the table of keys. docs/OPERATIONS.md shows it. After each
+test of `signalling` and `web`, the keys in the store are compared with it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Erasure(StrEnum):
 class Key:
     """A kind of key. `pattern`: its name, with <parts>; `type`: as the command TYPE returns it.
 
-    `until`: when it, or an entry in it, is erased. `patient`: True if it holds data of patients.
+    `until`: when the key, or an entry in it, is erased. `patient`: True if it holds data of patients.
     """
 
     pattern: str
@@ -59,7 +59,9 @@ class Key:
 
 
 def hashed(secret: str) -> str:
-    """Return the SHA-256 of a secret in hexadecimal; the name of a key must not give the secret away."""
+    """Return the SHA-256 of a secret in hexadecimal. Names of keys contain this hash, so that they do not reveal the
+    secret.
+    """
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -196,7 +198,7 @@ WORKER_ADDRESSES = Key("worker:<worker>:addresses", "string", "its media address
 
 ALL: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 
-# Channels hold nothing. The events of an organisation are published on the channel that has the name of the stream.
+# Channels hold nothing. An organisation's events are published on the channel with the same name as its stream.
 DEATHS_CHANNEL = "workers"
 ACCOUNTS_CHANNEL = "accounts"
 

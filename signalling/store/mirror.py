@@ -1,9 +1,9 @@
 """This worker's copy of an organisation's open records, updated by pub/sub and repaired from the event stream.
 
-All topics read from this copy, so that showing a page costs the store nothing. `seq` counts the organisation's events.
-A gap is detected at once, and the missing events are fetched before later ones are shown: none is lost, repeated or out
-of order. If the store has lost events (its count goes back, or the event of a number is another one), it gets a new
-epoch, and everything is loaded and shown anew.
+All topics read from this copy, so that showing a page causes no request to the store. `seq` counts the organisation's
+events. A gap is detected at once, and the missing events are fetched before later ones are shown: none is lost,
+repeated or out of order. If the store has lost events (its count is lower than before, or a number now belongs to
+another event), a new epoch begins, and everything is loaded and shown again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Observer = Callable[[Change | Reset], None]
 
 
 def version_of(seq: int) -> int:
-    """Return the topic version after an event. One event may need two messages: the first has the version below."""
+    """Return the topic version after an event. One event may need two messages: the first has the version one lower."""
     return 2 * seq
 
 
@@ -73,7 +73,7 @@ class Mirror:
         self._wanted = 0
         self._loaded = False
         self._mark = b""  # the mark of event `seq`; empty if unknown
-        self._lost = False  # True if the store has another event at `seq`
+        self._lost = False  # True if event `seq` in the store is another one than the event received here
 
     @property
     def version(self) -> int:
@@ -97,14 +97,14 @@ class Mirror:
         self.claims.extend(snapshot.claims)
 
     def receive(self, data: bytes) -> None:
-        """Take an event from pub/sub; the bytes are `seq epoch entry`."""
+        """Apply an event from pub/sub; the bytes are `seq epoch entry`."""
         seq, epoch, sealed = data.split(b" ", 2)
         entry = decode_entry(sealed)
         counts.EVENT_LAG_S.observe(max(0, self._store.clock_ms() - entry.at_ms) / 1000)
         self._take(int(seq), epoch.decode(), entry)
 
     def committed(self, commit: Committed) -> None:
-        """Take an event that this worker has just committed, without waiting for pub/sub."""
+        """Apply an event that this worker has just committed, without waiting for pub/sub."""
         self._take(commit.seq, commit.epoch, commit.entry)
 
     def _take(self, seq: int, epoch: str, entry: StreamEntry) -> None:
@@ -162,11 +162,11 @@ class Mirror:
             try:
                 observer(news)
             except Exception:
-                # An observer that fails must not keep the change from the others.
+                # An observer that fails must not keep the other observers from receiving the change.
                 log.exception("mirror.observer_failed")
 
     def repair(self, wanted: int = 0) -> None:
-        """Fetch the missing events in the background. Called after a gap, or after pub/sub was disconnected."""
+        """Fetch the missing events in the background. Called after a gap, or after a lost connection of pub/sub."""
         self._wanted = max(self._wanted, wanted)
         if self._repairing is None:
             self._repairing = asyncio.create_task(self._repair())
@@ -179,7 +179,7 @@ class Mirror:
         if (problem := task.exception()) is not None:
             self.failed("mirror", problem)
         elif self._wanted > self.seq:
-            self.repair()  # events received between the last comparison and now
+            self.repair()  # events received since the last comparison
 
     async def _repair(self) -> None:
         pause = 0.05
@@ -223,9 +223,9 @@ class Mirror:
                 self._apply(seq, entry)
 
     async def _begin_epoch(self) -> None:
-        """Begin a new epoch, because the store has lost events: old versions of clients must not count as current.
+        """Begin a new epoch because the store has lost events, then reload everything.
 
-        Then reload.
+        In a new epoch, versions that clients received before do not count as current.
         """
         await self._store.stream.begin_epoch(self.organisation, "epoch", self.epoch)
         counts.REPAIRS["epoch"] += 1
@@ -250,12 +250,14 @@ class Mirror:
         return max(before - self.seq, int(another))
 
     def compare(self, head: StreamHead) -> None:
-        """Compare with the stream's head, and repair: a lost last event leaves no gap."""
+        """Compare with the stream's head, and repair if they differ: if the last event was lost, no later event shows a
+        gap.
+        """
         if head.seq != self.seq or head.epoch != self.epoch or self._differs(head):
             self.repair(head.seq if head.epoch == self.epoch else 0)
 
     async def catch_up(self) -> None:
-        """Return when this copy has all events that the store had at the call, or after 1 s.
+        """Return when this copy has all events that the store had at the time of the call, or after 1 s.
 
         Raises `UnavailableError`.
         """

@@ -1,4 +1,4 @@
-"""The stored notifications of a person: the newest ones, and up to which they were read.
+"""The stored notifications of a person: the newest ones, and the position up to which they were read.
 
 Notifications are written by the commit of the event that causes them (`records.py`); `web/retention.py` erases them.
 """
@@ -18,15 +18,15 @@ _decoder = msgspec.msgpack.Decoder(Notice)
 
 
 def read_until(mark: Mark | None) -> int:
-    """Return the place of the newest notification that was read.
+    """Return the position of the newest notification that was read.
 
-    First places are times, so that old marks stay valid.
+    Old marks hold a time and no position. They stay valid, because the first positions are times.
     """
     return 0 if mark is None else mark.place or mark.until_ms
 
 
 class Notices:
-    """The notifications of all people. All methods except `opened` raise `UnavailableError`."""
+    """Reads and marks the notifications of all people. All methods except `opened` raise `UnavailableError`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -48,9 +48,9 @@ class Notices:
         return [self.opened(organisation, person, data) for data in sealed], unread
 
     async def place(self, organisation: str, person: str, until_ms: int) -> int:
-        """Return the place of the notification with that time, or of the newest one before it; 0 if there is none.
+        """Return the position of the notification with that time, or of the newest one before it; 0 if there is none.
 
-        A notification's place is its score. It grows with each notification, even if the clock is set back.
+        A notification's position is its score. It grows with each notification, even if the clock is set back.
         """
         async with answering():
             found = await self._store.redis.zrange(

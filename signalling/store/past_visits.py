@@ -1,8 +1,8 @@
 """Ended visits: read in pages from the store, and searched by name with an index in this worker's memory.
 
 Records in the store are sealed and cannot be searched there. An organisation's index is built from the store at its
-first search, newest visit first, and updated by the mirror's events. The index only gives places: the shown data is
-always the store's record. Knows no message and no page.
+first search, newest visit first, and updated by the mirror's events. The index gives only the places of visits: the
+data that is shown is always read from the store.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from signalling.store.mirror import Change, Mirrors, Reset
 from signalling.store.records import NEWEST, Place, Store
 from signalling.visit.record import Visit
 
-PATIENCE_S = 0.15  # the time in s for which a search waits for its index; then it uses the part that was read
+# the time in s for which a search waits for its index; then it searches the part that has been read
+PATIENCE_S = 0.15
 BATCH = 250  # the number of visits read and unsealed in one turn of the loop
 SLICE = 4000  # the number of rows compared in one turn of the loop
 IDLE_S = 3600.0  # the time in s without a search after which an index is dropped
@@ -41,20 +42,22 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_index(self) -> bool:
-        """Return True if records must be decrypted to know whether they match."""
+        """Return True if records must be decrypted to find out whether they match."""
         filters = (self.provider, self.outcome, self.tag)
         return bool(self.text.strip()) or any(one is not None for one in filters)
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A page, newest first. `unread`: number of older visits not read yet; matches among them are missing."""
+    """A page of results, newest first. `unread`: the number of older visits not read yet; matches among them are
+    missing.
+    """
 
     visits: list[Visit]
     unread: int = 0
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):
-    """The values that a search compares. About 300 bytes per ended visit."""
+    """The values of one visit that a search compares. About 300 bytes of memory each."""
 
     ended_ms: int
     id: str
@@ -82,7 +85,9 @@ def _row(visit: Visit, ended_ms: int) -> _Row:
 
 
 class Index:
-    """One organisation's rows, oldest first. While `unread` is not 0, the oldest rows are missing."""
+    """The search index of one organisation, oldest visit first. While `unread` is not 0, the oldest visits
+    are missing.
+    """
 
     def __init__(self, organisation: str, store: Store) -> None:
         self.organisation = organisation
@@ -99,7 +104,7 @@ class Index:
         return len(self._rows)
 
     async def ready(self) -> None:
-        """Return when all visits are read, or some are and PATIENCE_S is over. Raises `UnavailableError`."""
+        """Return when all visits are read, or when some are read and PATIENCE_S is over. Raises `UnavailableError`."""
         if not self.unread:
             return
         if self._reading is None or self._reading.done():
@@ -114,7 +119,7 @@ class Index:
             raise self._problem
 
     def unread_for(self, since_ms: int | None) -> int:
-        """Return an upper bound of the visits that ended since `since_ms` and are not read yet."""
+        """Return the greatest possible number of visits that ended since `since_ms` and are not read yet."""
         return 0 if since_ms is not None and self._frontier[0] < since_ms else self.unread
 
     async def _read(self) -> None:
@@ -130,7 +135,7 @@ class Index:
                 self.unread = max(1, left)
                 self._began.set()
             self.unread = 0
-        except UnavailableError as problem:  # the next search continues from here
+        except UnavailableError as problem:  # the next search continues at this visit
             self._problem = problem
         finally:
             self._began.set()
@@ -144,7 +149,7 @@ class Index:
             self._rows[:0] = newest_first
 
     def add(self, row: _Row, *, newest: bool = False) -> None:
-        """Insert a row at its place; if it is there, replace it only by one that is `newest`."""
+        """Insert a row at its place. Replace a row that is there already only if the new one is `newest`."""
         at = bisect_left(self._rows, _place(row), key=_place)
         if at == len(self._rows) or _place(self._rows[at]) != _place(row):
             self._rows.insert(at, row)
@@ -198,7 +203,7 @@ class Index:
 
 
 class PastVisits:
-    """The ended visits of all organisations."""
+    """Searches the ended visits of all organisations."""
 
     def __init__(self, store: Store, mirrors: Mirrors) -> None:
         self._store = store
@@ -230,7 +235,8 @@ class PastVisits:
         return Found(found, unread if len(found) < limit else 0)
 
     async def _index(self, organisation: str) -> Index:
-        await self._mirrors.get(organisation)  # events of the organisation are received from here on
+        # from here on this worker receives the events of the organisation
+        await self._mirrors.get(organisation)
         index = self._indexes.get(organisation)
         if index is None:
             index = self._indexes[organisation] = Index(organisation, self._store)
@@ -244,7 +250,7 @@ class PastVisits:
         if index is None:
             return
         if isinstance(news, Reset):
-            self._give_up(news.organisation)  # events are lost: the next search reads everything again
+            self._give_up(news.organisation)  # events are lost: the next search builds a new index
         elif isinstance(news.after, Visit) and not news.after.is_open and news.after.ended_ms is not None:
             index.add(_row(news.after, news.after.ended_ms), newest=True)
 

@@ -1,6 +1,6 @@
 """The photos of a visit in the store: JPEG files, sealed, by visit and id.
 
-Which photos a visit has is in its record (`visit/record.py`); a file without a place there is shown to nobody and is
+The visit's record lists its photos (`visit/record.py`); a stored file that is not in the list is never shown, and is
 erased with the visit. All methods raise `UnavailableError` if the store does not answer.
 """
 

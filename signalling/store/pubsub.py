@@ -1,7 +1,7 @@
 """Messages between workers, over Redis pub/sub. A message may be lost: receivers must be able to detect a missing one.
 
-Knows channels and bytes. One connection serves all channels of this worker. If it is lost, it is opened again with all
-channels subscribed; then `on_reconnected` is called, because messages of the meantime are lost.
+One connection serves all channels of this worker. If it is lost, it is opened again with all channels subscribed; then
+`on_reconnected` is called, because messages sent during the interruption are lost.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ log = structlog.get_logger()
 class _Subscriber(SharedConnection):
     """The connection that receives messages.
 
-    It calls handlers directly from the socket callback, without a task between: a task would cost more than most
-    handlers do.
+    It calls the handlers directly in the callback of the socket. A task in between would cost more than most handlers.
     """
 
     pushes = True
@@ -41,7 +40,7 @@ class _Subscriber(SharedConnection):
         self.missed = False  # True if messages may have been lost
 
     def first_commands(self) -> Iterable[Arguments]:
-        """Return the SUBSCRIBE of all channels, for each new connection."""
+        """Return the SUBSCRIBE commands of all channels; they are sent first on each new connection."""
         return [("SUBSCRIBE", *self.handlers)] if self.handlers else []
 
     async def send_and_ping(self, *unanswered: Arguments) -> None:
@@ -63,7 +62,7 @@ class _Subscriber(SharedConnection):
         try:
             handler(parts[2])
         except Exception:
-            # A message that a handler cannot read must not end the reception of others.
+            # A message that a handler cannot read must not end the reception of later messages.
             log.exception("bus.handler_failed")
 
     def on_lost(self) -> None:
@@ -93,7 +92,7 @@ class _PublishReply:
         if isinstance(answers[0], Exception):
             self.set_exception(answers[0])
         elif not answers[0] and self._failed is not None:
-            # No worker is subscribed to the channel: its worker is disconnected or dead.
+            # No worker is subscribed to the channel: the receiving worker is disconnected or dead.
             asyncio.get_running_loop().call_soon(self._failed)
 
     def set_exception(self, problem: Exception) -> None:
@@ -137,7 +136,7 @@ class Bus:
     def publish_nowait(self, channel: str, data: bytes, failed: Callable[[], None] | None = None) -> None:
         """Publish a message without waiting. Raises `UnavailableError` if there is no connection now.
 
-        `failed` is called if it turns out later that the store refused it, or that no worker is subscribed.
+        `failed` is called later if the store refused the message, or if no worker is subscribed.
         """
         try:
             self._shared.send(("PUBLISH", channel, data), _PublishReply(failed))

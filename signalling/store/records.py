@@ -1,7 +1,7 @@
 """The records of visits and staff, and the indexes of them, in the store.
 
 Every write is one call of `commit.lua`: atomic, and refused unless the record still has the version that the decision
-was based on. Knows keys and bytes; which changes are allowed is defined in `rules.py`. All methods raise
+was based on. This module handles keys and bytes; which changes are allowed is defined in `rules.py`. All methods raise
 `UnavailableError` if the store does not answer.
 """
 
@@ -51,7 +51,7 @@ _encode = msgspec.msgpack.Encoder().encode
 log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark, Watch)
 Extra = tuple[str, int, bytes]  # a member added to a sorted set by the same commit: key, score, member
-# When a visit ended (ms), and its id. Orders ended visits; no two places are equal.
+# A place orders ended visits: the time in ms at which the visit ended, and its id. No two places are equal.
 Place = tuple[int, str]
 SNAPSHOT_TRIES = 3
 OLDEST: Place = (0, "")
@@ -66,7 +66,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """A commit's position in the organisation's stream."""
+    """The position of a commit in the organisation's event stream."""
 
     seq: int
     epoch: str
@@ -74,7 +74,7 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All open records of an organisation, exactly as they were at `head`."""
+    """All open records of an organisation, as they were when the stream's end was `head`."""
 
     head: StreamHead
     visits: dict[str, Visit]
@@ -84,7 +84,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def newest(at_ms: int) -> str:
-    """Return the score for a member that must come last in its sorted set, even if the clock was set back."""
+    """Return the score for a new member of a sorted set that must be the last one, even if the clock was set back."""
     return f">{at_ms}"
 
 
@@ -168,7 +168,6 @@ class Store:
 
         The record's `version` is one above the version that the decision was based on.
 
-
         Raises `SupersededError` if the request's connection (`origin`) has been resumed since.
         """
         what, head = KINDS[type(record)], keys.HEAD(organisation)
@@ -227,11 +226,13 @@ class Store:
         return Committed(int(answer[1]), answer[2].decode(), entry) if answer[0] else None
 
     def sealed_act(self, organisation: str, act: audit.Act) -> bytes:
-        """Return an act, sealed for the queue of the audit log (`audit_log.py`)."""
+        """Return an act of the audit log, sealed for its queue (`audit_log.py`)."""
         return self.seal.close(audit.encode(act), f"{organisation}/audit")
 
     async def snapshot(self, organisation: str) -> Snapshot:
-        """Return all open records. Raises `UnavailableError` also if the stream is cut again and again meanwhile."""
+        """Return all open records. Raises `UnavailableError`, also if the stream is trimmed again and again during the
+        read.
+        """
         for _ in range(SNAPSHOT_TRIES):
             head = await self.stream.head(organisation)
             async with answering():
@@ -239,11 +240,11 @@ class Store:
                 for index in (keys.OPEN, keys.STAFF, keys.WATCHES):
                     pipe.zrange(index(organisation), 0, -1)
                 found = zip(("visit", "staff", "watch"), await pipe.execute(), strict=True)
-            # A record may be newer than this head, so the events up to a second head are applied as well. Without
-            # them, clients that resume from the first head's version would never receive those events.
+            # A record may be newer than this head, so the events up to a second head are applied as well. Without them,
+            # clients that resume from the version of the first head would never receive those events.
             records = {what: await self._many(organisation, what, members) for what, members in found}
             end = await self.stream.end(organisation, head.seq)
-            # A store that lost its newest writes may have a head below its stream (`epoch.lua`).
+            # A store that lost its newest writes may have a head older than its stream (`epoch.lua`).
             numbers = [seq for seq, _ in end.events if seq <= end.head.seq]
             if end.head.epoch == head.epoch and numbers == list(range(head.seq + 1, end.head.seq + 1)):
                 for _, entry in end.events[: len(numbers)]:
@@ -256,7 +257,7 @@ class Store:
         raise UnavailableError("the stream of events was cut")
 
     def _apply(self, organisation: str, entry: StreamEntry, records: dict[str, dict[str, Any]]) -> None:
-        """Put an event's record in place of an older one."""
+        """Put the record of an event in place of the older record."""
         found = records.get(entry.what, {}).get(entry.member)
         if entry.what not in records or (found is not None and found.version >= entry.version):
             return
@@ -290,7 +291,7 @@ class Store:
     async def move_deadline(
         self, organisation: str, visit_id: str, read_ms: int, deadline_ms: int | None
     ) -> None:
-        """Set a visit's deadline, None for never, unless it is no longer `read_ms`."""
+        """Set a visit's deadline (None: no deadline), unless it has changed from `read_ms` meanwhile."""
         async with answering():
             await self._deadline(
                 keys=[keys.DEADLINES(organisation)],
@@ -325,11 +326,11 @@ class Store:
     ) -> list[Place]:
         """Return at most `limit` places of ended visits below `before`, newest first; empty if there are no more.
 
-        With `oldest_first`, places above `before`, oldest first. Visits that were reopened are included.
+        With `oldest_first`, return the places above `before`, oldest first. Visits that were reopened are included.
         """
         key, at = keys.ENDED(organisation), before[0]
         lowest = "-inf" if since_ms is None else since_ms
-        passed = 0  # the number of members of the same millisecond that were on an earlier page
+        passed = 0  # the number of members with this millisecond that an earlier page contained
         while True:
             async with answering():
                 if oldest_first:
@@ -353,7 +354,9 @@ class Store:
             passed += len(found)
 
     async def visits(self, organisation: str, places: Sequence[Place]) -> list[Visit | None]:
-        """Return the ended visits at these places, in order; None for a visit that is gone or has another place now."""
+        """Return the ended visits at these places, in the same order; None for a visit that is erased or has another
+        place now.
+        """
         found: dict[str, Visit] = await self._many(
             organisation, "visit", [name.encode() for _, name in places]
         )

@@ -1,10 +1,10 @@
 """A Redis client whose commands share one connection: each is sent at once, and replies arrive in order.
 
-Connecting (address, TLS, user, names) and the commands are redis-py's; only sending a command and reading its reply is
-done here, over a transport of `redis_transport.py`. redis-py takes a connection from a pool, starts timers and wakes a
-reader for each command: seven times the CPU if fifty are sent at once (docs/ARCHITECTURE.md). Pub/sub has its own
-connection (`pubsub.py`). Transactions and scripts in pipelines use redis-py's connections. Commands that block in the
-store (BLPOP) would delay all others and are not used.
+redis-py connects (address, TLS, user) and builds the commands. This module only sends a command and reads its reply,
+over a transport of `redis_transport.py`. redis-py takes a connection from a pool, starts timers and wakes a reader for
+each command: that costs seven times the CPU if fifty commands are sent at once (docs/ARCHITECTURE.md). Pub/sub has its
+own connection (`pubsub.py`). Transactions and scripts in pipelines use redis-py's connections. Commands that block in
+the store (BLPOP) are not used: they would delay all others.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from signalling.store.redis_transport import Transport
 PATIENCE_S = 5.0  # the time-out in s if the client was made without one
 PAUSE_S = 0.05
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
-# the greatest number of commands without a reply; normally the store counts as lost long before
+# the greatest number of commands without a reply; normally the connection counts as lost long before
 MOST_WAITING = 4_096
 
 Arguments = Sequence[Any]
 
 
 async def connected(pool: Any, patience_s: float) -> Any:
-    """Return a new redis-py connection, made as the pool makes them. Raises redis-py's errors, OSError."""
+    """Return a new redis-py connection, made as redis-py's pool makes them. Raises redis-py's errors and OSError."""
     connection = pool.make_connection()
     try:
         async with asyncio.timeout(patience_s):
@@ -50,7 +50,10 @@ async def connected(pool: Any, patience_s: float) -> Any:
 
 
 class ReplyReceiver(Protocol):
-    """Receives a command's replies, unless `done`. `asyncio.Future` is one; lighter objects avoid creating a future."""
+    """Receives the replies of a command until `done` is true.
+
+    `asyncio.Future` is one; lighter objects avoid the cost of a future.
+    """
 
     def done(self) -> bool: ...
     def set_result(self, answers: list[Any], /) -> None: ...
@@ -58,7 +61,7 @@ class ReplyReceiver(Protocol):
 
 
 class _Sent:
-    """Commands that were sent together, and their replies so far."""
+    """Commands that were sent together, and the replies received so far."""
 
     __slots__ = ("answers", "done", "sent_s", "wanted")
 
@@ -74,7 +77,7 @@ class LostError(ConnectionError):
 
 
 class SharedConnection:
-    """The shared connection. It is opened when needed, and again after a loss.
+    """The shared connection. It is opened at the first command, and again after a loss.
 
     Subclasses that receive push messages set `pushes` and override three methods. `first_commands`: commands without a
     reply, sent first on each new connection. `on_push`: called for each push message. `on_lost`: called after each
@@ -93,7 +96,7 @@ class SharedConnection:
         self._unsent: list[bytes] = []
         self._holding = False  # True if the first command of this turn of the loop has been sent
         self._watch: asyncio.TimerHandle | None = None
-        # The connection's loop: asking for the running loop is a system call on Python 3.11.
+        # The loop of this connection is kept: on Python 3.11 asking for the running loop is a system call.
         self._loop: Any = None
 
     def first_commands(self) -> Iterable[Arguments]:
@@ -101,10 +104,10 @@ class SharedConnection:
         return ()
 
     def on_push(self, words: list[Any]) -> None:
-        """Take a push message of the store (RESP3). Must not raise."""
+        """Handle a push message of the store (RESP3). Must not raise."""
 
     def on_lost(self) -> None:
-        """Note that a connection was lost or closed."""
+        """React to a connection that was lost or closed."""
 
     async def call(
         self, commands: Iterable[Arguments], answers: int | None = None, *, once: bool = False
@@ -149,7 +152,7 @@ class SharedConnection:
             self._flush()
 
     def _release(self) -> None:
-        """Send the commands that came after the first of this turn of the loop."""
+        """Send the commands that were kept back since the first command in this turn of the loop."""
         self._holding = False
         self._flush()
 
@@ -174,7 +177,7 @@ class SharedConnection:
     def _has_connected(self, task: asyncio.Task[None]) -> None:
         self._connecting = None
         if not task.cancelled():
-            task.exception()  # callers that wait receive the error; perhaps nobody waits
+            task.exception()  # read the error: the waiting callers receive it, but there may be none
 
     async def _connect(self) -> None:
         kind = await redis_transport.fastest()
@@ -189,7 +192,7 @@ class SharedConnection:
         self._lose(LostError(reason))
 
     def _look(self) -> None:
-        """Lose the connection if its oldest reply is late: the replies behind it are late as well."""
+        """Treat the connection as lost if the oldest reply is late: the replies after it are late as well."""
         self._watch = None
         if not self._waiting:
             return
@@ -201,7 +204,7 @@ class SharedConnection:
 
     def _lose(self, problem: RedisError) -> None:
         transport, self._transport, self._connection = self._transport, None, None
-        self._unsent = []  # the senders of these commands get the error, as all waiting commands do
+        self._unsent = []  # the callers that wait for these commands get the error, too
         if transport is not None:
             transport.abort()
             self.on_lost()
@@ -301,6 +304,6 @@ async def _converted(client: Redis, args: Arguments, options: Mapping[str, Any],
 
 
 def _words(command: Arguments) -> tuple[Any, ...]:
-    """Return the command's words; redis-py gives some commands as two words in one string."""
+    """Return the command's words; redis-py writes some commands of two words as one string."""
     name = command[0]
     return (*name.split(), *command[1:]) if " " in name else tuple(command)

@@ -1,8 +1,8 @@
 """How bytes and replies pass through a connection of redis-py: two ways, and the choice between them.
 
 `DirectTransport` takes the socket over from redis-py. That needs a private name, so it is tested once in each process,
-on a connection to a scripted store. If the test fails, `PublicTransport` uses redis-py's public methods: it is slower,
-because tasks write and read, and redis-py starts a timer for each command. Knows no command.
+on a connection to a scripted store. If the test fails, `PublicTransport` uses redis-py's public methods. It is slower,
+because tasks write and read, and redis-py starts a timer for each command.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ log = structlog.get_logger()
 
 
 class Receiver(Protocol):
-    """Receives what a transport reads. `pushes`: whether push messages are expected."""
+    """Receives the replies that a transport reads. `pushes`: True if push messages are expected."""
 
     pushes: bool
 
     def reply_received(self, reply: Any, /) -> None:
-        """Take a reply, an error as an exception of redis-py, or a `hiredis.PushNotification`. Must not raise."""
+        """Handle a reply, an error as an exception of redis-py, or a `hiredis.PushNotification`. Must not raise."""
 
     def connection_lost(self, reason: str, /) -> None:
-        """Learn, once, that the connection ended without `abort`."""
+        """React to the end of a connection that was not ended by `abort`. Called once."""
 
 
 class Transport(Protocol):
@@ -43,7 +43,7 @@ class Transport(Protocol):
 
 
 class DirectTransport(asyncio.Protocol):
-    """The socket's own transport; replies are parsed in asyncio's callback."""
+    """Uses the socket directly; replies are parsed in asyncio's callback."""
 
     def __init__(self, connection: Any, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -62,7 +62,7 @@ class DirectTransport(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Pass each reply on (called by asyncio)."""
+        """Parse the data, and give each reply to the receiver (called by asyncio)."""
         reader, received = self._reader, self._receiver.reply_received
         try:
             reader.feed(data)
@@ -72,13 +72,13 @@ class DirectTransport(asyncio.Protocol):
             self._receiver.connection_lost("the store cannot be understood")
 
     def connection_lost(self, problem: Exception | None) -> None:
-        """Pass the loss on (called by asyncio)."""
+        """Report the loss of the connection to the receiver (called by asyncio)."""
         if not self._aborted:
             self._receiver.connection_lost("the connection to the store was lost")
 
 
 class PublicTransport:
-    """redis-py's connection, used by its public methods: one task writes, another one reads."""
+    """Uses redis-py's connection by its public methods: one task writes, another one reads."""
 
     def __init__(self, connection: Any, receiver: Receiver) -> None:
         self._connection = connection
@@ -88,7 +88,7 @@ class PublicTransport:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def write(self, data: bytes) -> None:
-        """Write commands, after those before."""
+        """Write commands; they are sent after those that were written before."""
         self._unsent += data
         self._more.set()
 
@@ -118,8 +118,8 @@ class PublicTransport:
     async def _read(self) -> None:
         while self._connection.is_connected:
             try:
-                # The caller of `receive` limits the time of a reply; a connection that waits for messages may
-                # be quiet for long.
+                # The caller of `receive` limits the time of a reply; a connection that waits for messages may be idle
+                # for long.
                 reply = await self._connection.read_response(
                     timeout=math.inf, push_request=self._receiver.pushes
                 )
@@ -129,15 +129,15 @@ class PublicTransport:
 
 
 chosen: type[Transport] | None = None
-"""The class of all connections of this process, as soon as one was opened."""
+"""The transport class of all connections in this process; None until the first one was opened."""
 
 
 async def fastest() -> type[Transport]:
-    """Return `DirectTransport`, or `PublicTransport` if the other does not work with the redis-py that is installed."""
+    """Return `DirectTransport`, or `PublicTransport` if `DirectTransport` does not work with the installed redis-py."""
     global chosen
     if chosen is None:
         problem = await _problem(DirectTransport)
-        if chosen is None:  # otherwise another connection has chosen meanwhile
+        if chosen is None:  # if not None, another connection has chosen meanwhile
             chosen = PublicTransport if problem else DirectTransport
             if problem:
                 log.warning("store.connection_changed", problem=problem)
@@ -152,7 +152,7 @@ async def _problem(kind: type[Transport]) -> str | None:
 
 
 async def works(kind: type[Transport]) -> bool:
-    """Return True if a reply, an error and a push message are received in order, and then the connection's end.
+    """Return True if a reply, an error, a push message and the connection's end are received in this order.
 
     Raises redis-py's errors, OSError, and TimeoutError after `TEST_S`.
     """
@@ -199,7 +199,7 @@ _SCRIPT = {
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Reply to each command by the script, with OK to others; close the connection at QUIT."""
+    """Reply to each command as the script says, with OK to others; close the connection at QUIT."""
     commands = hiredis.Reader()
     while not writer.is_closing() and (data := await reader.read(CHUNK_BYTES)):
         commands.feed(data)

@@ -2,7 +2,7 @@
 
 A connection has a public id, a private token, and a state in the store. The token is signed, so that an expired token
 can be distinguished from a forged one. Each resume adds one to the connection's generation; writes of an older
-generation are refused, here and in `commit.lua`.
+generation are refused, by this module and by `commit.lua`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ return 1"""
 
 
 class StoredConnection(msgspec.Struct, frozen=True):
-    """The stored state of a connection. `ended`: True after a `bye`; `pages`: the visits whose pages it is on."""
+    """The stored state of a connection. `ended`: True after a `bye`; `pages`: the visits whose pages the person has
+    open.
+    """
 
     connection: str
     worker: str
@@ -100,13 +102,13 @@ class Tokens:
         return msgspec.msgpack.decode(answer[0], type=StoredConnection), Origin(key, int(answer[1]))
 
     async def holder(self, origin: Origin) -> str | None:
-        """Return the worker that holds a connection, None if its token has expired. Raises `UnavailableError`."""
+        """Return the worker that holds a connection; None if its token has expired. Raises `UnavailableError`."""
         async with answering():
             data = await self._store.redis.hget(origin.key, "held")
         return None if data is None else msgspec.msgpack.decode(data, type=StoredConnection).worker
 
     async def on_pages(self, origin: Origin, connection: str, actor: Actor, visits: Iterable[str]) -> None:
-        """Store on which visits' pages a connection is; needed if this worker crashes.
+        """Store the visits whose pages a connection has open, in case this worker crashes.
 
         Raises `UnavailableError`, and `SupersededError` if the connection has been resumed since.
         """

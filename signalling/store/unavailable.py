@@ -1,6 +1,6 @@
-"""The error for a store that does not answer or refuses, with its reason, and the one log event about it.
+"""Turns every error of redis-py into `UnavailableError` with a reason, and logs it as one event.
 
-Knows redis-py's errors. All code that uses the store maps them here, so that each reason has one name.
+All code that uses the store does this here, so that each reason has one name.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from signalling import counts
 from signalling.errors import UnavailableError
 from signalling.repeated import due
 
-FULL_DISK = "No space left on device"  # errno's text, which is part of the text of a MISCONF error
+FULL_DISK = "No space left on device"  # the text of this errno, which is part of the text of a MISCONF error
 
 log = structlog.get_logger()
 
 
 def reason_of(problem: BaseException) -> str:
-    """Return the reason of an error of redis-py, or of any other error."""
+    """Return a short name for the reason of an error, of redis-py or any other."""
     if isinstance(problem, UnavailableError):
         return problem.reason
     if not isinstance(problem, RedisError):

@@ -1,1 +1,1 @@
-"""The topics: what a subscription shows, and who may subscribe."""
+"""The topics: what a subscriber receives, and who may subscribe."""

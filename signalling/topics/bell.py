@@ -1,6 +1,6 @@
 """The bell: a person's notifications, the same on all their tabs and workers (PROTOCOL.md#bell).
 
-Knows how notices are shown and marked as read; their recipients are defined in `notifications.py`.
+Shows notices and marks them as read; their recipients are defined in `notifications.py`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ log = structlog.get_logger()
 class Unread:
     """A person's unread notifications: the times of the newest ones in order of arrival, and the number of older ones.
 
-    Notifications are marked as read in order of arrival, also if the clock was set back between them.
-    `counted`: the ids of the notifications that were read from the store. The events of some of them may arrive at this
-    worker later, and must not be counted again.
+    Notifications are marked as read in order of arrival, also if the clock was set back between two of them. `counted`:
+    the ids of the notifications that were read from the store. Events of some of them may arrive at this worker later,
+    and must not be counted again.
     """
 
     def __init__(self, at_ms: list[int], older: int, counted: frozenset[str] = frozenset()) -> None:
@@ -103,7 +103,7 @@ class Bell:
 
     async def _snapshot(self, mirror: Mirror, person: str) -> server.BellSnapshot:
         name = self._name(mirror.organisation, person)
-        for _ in range(ATTEMPTS):  # read again if something was sent while the store was read
+        for _ in range(ATTEMPTS):  # read again if a message was sent during the read
             before = self._hub.sent(name)
             notices, unread = await self._notices.newest(mirror.organisation, person)
             if self._hub.sent(name) == before:

@@ -16,9 +16,11 @@ from signalling.visit.rules import RULES
 
 STAFF = "staff"
 MOST_MESSAGES, MOST_MESSAGES_WITH_STAFF = 1_000, 2_000
-"""The most lines of a visit; the second thousand is for staff alone, so that no patient or guest can silence them."""
+"""The greatest number of messages in a visit. Only staff may write the second thousand, so that a patient or guest
+cannot prevent them from writing.
+"""
 VISITS_KNOWN = 1_024  # the number of visits whose number of messages a worker remembers
-# status -> the relations that may write; rights.py defines which may read
+# status -> the relations that may write; `rights.py` defines which may read
 WRITES: dict[Status, frozenset[str]] = {
     Status.QUEUED: frozenset(who for rule in RULES if rule.command is Write for who in rule.by),
     Status.CLAIMED: frozenset({PATIENT, CLAIMANT, GUEST}),
@@ -47,7 +49,8 @@ class Chat:
         self._reading: dict[str, list[list[ChatMessage]]] = {}
         self._unasked: dict[
             str, int
-        ] = {}  # (visit, limit) -> the number of messages until the store is asked for their total
+            # (visit, limit) -> the number of messages that may be sent before the store is asked for their total again
+        ] = {}
         service.mirrors.observers.append(self.news)
 
     async def snapshot(self, mirror: Mirror, visit: Visit) -> server.ChatSnapshot:
@@ -74,8 +77,8 @@ class Chat:
     async def _has_room(self, organisation: str, visit: str, most: int) -> bool:
         """Return True if a visit has fewer than `most` messages. Raises `UnavailableError`.
 
-        After an answer far below the limit, the store is asked again only when this worker has sent a quarter of the
-        rest: other workers may have sent as many.
+        If the number is far below the limit, the store is asked again only when this worker has sent a quarter of the
+        rest: other workers may have sent the same number.
         """
         name = f"{organisation}/{visit}/{most}"
         left = self._unasked.get(name, 0)
@@ -126,14 +129,14 @@ class Chat:
         )  # another message has the same random id
 
     async def _noted(self, actor: Actor, visit: Visit, mirror: Mirror, origin: Origin) -> Refusal | None:
-        """Note in the visit that a message is written during the wait; return the refusal if it may not be.
+        """Record in the visit that a message is written during the wait; return a refusal if that is not allowed.
 
-        A crash before the message itself is kept leaves a note without a message, never a message without a note.
+        After a crash there may be such a record without its message, but never a message without a record.
         """
         noted = await self._service.command(actor, visit.id, Write(), origin)
         if not isinstance(noted, Refusal):
             return None
-        # The visit may have been claimed a moment ago: then the rights of a session hold.
+        # The visit may have been claimed a moment ago: then the rights of a session apply.
         now = await self._service.visit_now(actor.organisation, visit.id)
         in_session = now is not None and now.status is not Status.QUEUED and _may_write(now, actor, mirror)
         return None if in_session else noted

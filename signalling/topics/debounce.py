@@ -15,7 +15,7 @@ from signalling.errors import UnavailableError
 from signalling.supervision import Failed, unsupervised
 
 SHARE = 0.1
-REST_S = 1.0  # the longest pause in s after a run
+REST_S = 1.0  # the longest pause in s between two runs
 RETRY_S, LONGEST_S = 0.1, 5.0  # the pause in s before failed work is tried again; doubled each time
 log = structlog.get_logger()
 

@@ -1,7 +1,6 @@
 """The queue: On-Demand Requests for the staff, and each waiting patient's place in it (PROTOCOL.md#queue, #place).
 
-Knows how changes of visits and staff change the queue. Its order and the expected wait are defined in
-`visit/waiting.py`.
+Turns changes of visits and staff into messages. The order and the expected wait are defined in `visit/waiting.py`.
 """
 
 from __future__ import annotations
@@ -30,12 +29,14 @@ PLACES_PER_TURN = 64
 
 
 Areas = tuple[str, ...]
-"""The waiting areas whose rows a subscriber is shown; () for all rows."""
+"""The ids of the waiting areas whose rows a subscriber receives; () for all rows."""
 COUNTED = "#"
 
 
 class Shown(NamedTuple):
-    """The part of the queue that a subscriber is shown: the rows of its areas, `counted` without the patients' data."""
+    """The part of the queue that a subscriber receives: the rows of its areas; `counted`: without data
+    about patients.
+    """
 
     areas: Areas = ()
     counted: bool = False
@@ -45,13 +46,13 @@ WHOLE = Shown()
 
 
 def queue_topic(organisation: str, shown: Shown = WHOLE) -> str:
-    """Return the hub's name of an organisation's queue, as subscribers of this part are shown it."""
+    """Return the hub's name for the part of an organisation's queue that these subscribers receive."""
     about = COUNTED * shown.counted + "+".join(shown.areas)
     return f"{organisation}/{TOPIC}" + (f":{about}" if about else "")
 
 
 def _shown_by(about: str) -> Shown:
-    """Return the part that a name of `queue_topic` is about; `about` is what follows its colon."""
+    """Return the part of the queue that a name made by `queue_topic` means. `about`: the name after its colon."""
     areas = about.removeprefix(COUNTED)
     return Shown(tuple(areas.split("+")) if areas else (), about.startswith(COUNTED))
 
@@ -65,7 +66,7 @@ class Queue:
         self._debouncer = debouncer
         self._narrow: dict[
             str, set[Shown]
-        ] = {}  # organisation -> the parts of subscribers who are not shown all
+        ] = {}  # organisation -> the parts of the queue that are not the whole queue and have subscribers
         service.mirrors.observers.append(self.news)
 
     async def subscribe(
@@ -88,7 +89,7 @@ class Queue:
         return server.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
     def _join(self, socket: Socket, mirror: Mirror, shown: Shown) -> str:
-        """Subscribe a socket to the part that it is shown; return the hub's name of it."""
+        """Subscribe a socket to its part of the queue; return the hub's name of this part."""
         if shown != WHOLE:
             self._narrow.setdefault(mirror.organisation, set()).add(shown)
         topic = queue_topic(mirror.organisation, shown)
@@ -96,7 +97,7 @@ class Queue:
         return topic
 
     def unsubscribe(self, socket: Socket) -> None:
-        """End the subscription of a socket, whatever rows it is shown."""
+        """End the subscription of a socket, to whichever part of the queue."""
         whole = queue_topic(socket.actor.organisation)
         for name in socket.topics:
             if name == whole or name.startswith(f"{whole}:"):
@@ -147,8 +148,7 @@ class Queue:
 
     def _visit_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         staff = _session_changed(mirror, before, after)
-        # Two messages of one event have different versions, or a client would ignore the second as a
-        # repetition.
+        # Two messages of one event have different versions; otherwise a client would ignore the second as a repetition.
         version = mirror.version - (staff is not None)
         for shown in self._shown(mirror):
             message = _change(before, after, shown, version)
@@ -160,7 +160,7 @@ class Queue:
             self._count_places(mirror)
 
     def _shown(self, mirror: Mirror) -> list[Shown]:
-        """Return the different parts of the queue that this worker's subscribers are shown, the whole one first."""
+        """Return the different parts of the queue that this worker's subscribers receive, the whole queue first."""
         organisation = mirror.organisation
         narrow = {
             shown
@@ -178,7 +178,7 @@ class Queue:
             self._count_places(mirror)
 
     def _show_others(self, mirror: Mirror, staff: Staff) -> None:
-        """Show a person whose areas have changed the rows of the new ones."""
+        """Send the rows of the new areas to a person whose areas have changed."""
         counted = queue_topic(mirror.organisation, Shown(counted=True))
         for socket in tuple(self._hub.of_person(mirror.organisation, staff.id)):
             before = socket.topics
@@ -207,7 +207,7 @@ class Queue:
         place = mirror.visits.place(visit_id, urgent_first=policy.urgent_first)
         on_call = sum(staff.on_call and serves(staff.areas, area) for staff in mirror.staff.values())
         wait = None
-        # The claims of the whole organisation say nothing about one area.
+        # The claims of the whole organisation do not show the speed of one area.
         if place is not None and policy.show_wait and not area:
             wait = waiting.expected_wait(place, mirror.claims, on_call, self._service.clock_ms())
         low, high = wait if wait is not None else (None, None)
@@ -244,20 +244,22 @@ def _rules(mirror: Mirror, policy: Policy) -> QueueRules:
 
 
 def _areas_of(mirror: Mirror, socket: Socket) -> Areas:
-    """Return the areas whose rows a person is shown; admins are shown all."""
+    """Return the areas whose rows a person receives; admins receive all rows."""
     staff = mirror.staff.get(socket.actor.id)
     return () if staff is None or socket.actor.role is Role.ADMIN else staff.areas
 
 
 def _is_shown(visit: Visit | None, areas: Areas) -> bool:
-    """Return True if the visit waits and has a row for those who are shown these areas; "" is everybody's."""
+    """Return True if the visit waits and its row is sent to subscribers of these areas. A visit without an area is sent
+    to all.
+    """
     if visit is None or visit.status is not Status.QUEUED:
         return False
     return not areas or not visit.area_id or visit.area_id in areas
 
 
 def _stands(visit: Visit | None) -> tuple[Urgency, str] | None:
-    """Return what of a waiting visit places depend on, besides its arrival; None if it does not wait."""
+    """Return the values of a waiting visit that determine places, except its arrival; None if it does not wait."""
     if visit is None or visit.status is not Status.QUEUED:
         return None
     return visit.urgency, visit.area_id
@@ -270,7 +272,9 @@ def _row(visit: Visit, shown: Shown) -> shapes.Row:
 def _change(
     before: Visit | None, after: Visit, shown: Shown, version: int
 ) -> server.QueueRow | server.QueueGone | None:
-    """Return what the subscribers of this part of the queue receive of a change of a visit; None for nothing."""
+    """Return the message about a change of a visit for the subscribers of this part of the queue; None for
+    no message.
+    """
     was, is_ = (_is_shown(visit, shown.areas) for visit in (before, after))
     if is_:
         row = _row(after, shown)
@@ -287,7 +291,7 @@ def _staff_part(mirror: Mirror, staff: Staff) -> shapes.StaffPart:
 
 
 def _session_changed(mirror: Mirror, before: Visit | None, after: Visit) -> Staff | None:
-    """Return the member of staff whose visit went live or stopped being live; None if neither happened."""
+    """Return the member of staff whose visit became live or stopped being live; None if neither happened."""
     was, is_ = (visit is not None and visit.status is Status.LIVE for visit in (before, after))
     if was == is_:
         return None

@@ -1,4 +1,5 @@
-"""Who may see which topic: one table, by a person's relations to a visit and by its status (SECURITY.md row 31).
+"""Which people may see which topic: one table, by a person's relations to a visit and by its status (SECURITY.md row
+31).
 
 Pure. `relations` (visit/relations.py) returns a person's relations to a visit. A person of another organisation has
 none, and so sees nothing. A topic without a row does not exist. The content of topics is defined in `topics.py`.
@@ -38,14 +39,14 @@ OF_VISITS: Mapping[str, Seen] = {
     "chat": _seen(MAY_CLAIM | {PATIENT, GUEST}, ITS_STAFF | {PATIENT, GUEST}, ITS_STAFF),
     "place": _seen(frozenset({PATIENT}), frozenset({PATIENT}), NOBODY),
 }
-"""Topics of one visit, `{topic}/{visit}`: the relations that may see them, by status."""
+"""Topics of one visit, `{topic}/{visit}`: the relations that may see each, by status."""
 
 OF_STAFF: Mapping[str, frozenset[str]] = {
     "queue": frozenset({ANYONE_STAFF}),
     "sessions": frozenset({ANYONE_STAFF}),
     "bell": frozenset({ANYONE_STAFF}),
 }
-"""Topics of an organisation's staff. `bell` is each person's own."""
+"""Topics of an organisation's staff. The topic `bell` is different for each person."""
 
 
 def may_see(topic: str, visit: Visit, actor: Actor, on_duty: Mapping[str, Staff]) -> bool:

@@ -69,7 +69,7 @@ class Sessions:
         mirror = await self._service.mirrors.get(actor.organisation)
         query = Query(
             text=request.text or "",
-            # Tags say something about a patient: who may not see a visit does not find it by them either.
+            # Tags reveal something about a patient: a person who may not see a visit cannot find it by its tags either.
             provider=request.provider if request.tag is None or actor.role is Role.ADMIN else actor.id,
             outcome=request.outcome,
             tag=request.tag,

@@ -1,7 +1,7 @@
 """The topics of PROTOCOL.md: turns changes of the mirror into messages for the hub.
 
-Knows which topic a change concerns. Who may see a topic is defined in `rights.py` and checked again at each change that
-could end a right; the form of a state is defined in `views.py`.
+Decides which topics a change concerns. Who may see a topic is defined in `rights.py`, and checked again at each change
+that could end a right. The form of a state is defined in `views.py`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from signalling.topics.sessions_list import Sessions
 from signalling.visit.record import Actor, Staff, Visit
 from signalling.visit.setup_guide import Guide
 
-AT_ONCE = 32  # the number of topics sent whole at the same time after a reset
+AT_ONCE = 32  # the number of topics whose whole state is sent at the same time after a reset
 log = structlog.get_logger()
 
 Subscribe = Callable[[Socket, client.Subscribe, Mirror], Awaitable[server.Subscribed | server.Error]]
 Whole = Callable[[Mirror, str], Awaitable[None]]
-"""Sends the whole state of a topic to its subscribers. The second argument is a visit's or a person's id."""
+"""Sends the whole state of a topic to its subscribers. The second argument is the id of a visit or a person."""
 
 
 class Topics:
@@ -67,7 +67,9 @@ class Topics:
     # --- subscribing
 
     async def subscribe(self, socket: Socket, request: client.Subscribe) -> server.Subscribed | server.Error:
-        """Subscribe a socket, send it the state that it lacks, and return the reply. Raises `UnavailableError`."""
+        """Subscribe a socket, send it the state or the updates that it lacks, and return the reply. Raises
+        `UnavailableError`.
+        """
         mirror = await self._service.mirrors.get(socket.actor.organisation)
         if request.topic in rights.OF_STAFF:
             if not rights.may_see_staffs(request.topic, socket.actor):
@@ -80,7 +82,7 @@ class Topics:
         return await self._subscribe_visit(socket, request, mirror, kind, visit)
 
     async def _seen_by(self, actor: Actor, kind: str, mirror: Mirror, visit_id: str) -> Visit | None:
-        """Return the visit if the actor may see that topic of it, otherwise None. Raises `UnavailableError`."""
+        """Return the visit if the actor may see this topic of it, otherwise None. Raises `UnavailableError`."""
         if kind not in rights.OF_VISITS:
             return None
         visit = await self._service.visit(mirror.organisation, visit_id)
@@ -97,7 +99,7 @@ class Topics:
     ) -> server.Subscribed | server.Error:
         name = self._name(mirror, request.topic)
         held = name in socket.topics
-        # First, so that no change is missed meanwhile, also none that ends the right.
+        # Subscribe first, so that no change is missed meanwhile, not even one that ends the right.
         self._hub.subscribe(socket, name, mirror.version)
         try:
             message = await self._state(kind, mirror, visit, socket.actor)
@@ -178,7 +180,7 @@ class Topics:
             self._visit_changed(mirror, before, news.after)
 
     def _recheck(self, mirror: Mirror, sockets: Iterable[Socket]) -> None:
-        """End the subscriptions that the sockets' person may no longer see."""
+        """End the subscriptions to topics that the person of a socket may no longer see."""
         for socket in sockets:
             for name in list(socket.topics):
                 organisation, kind, visit_id = (*name.split("/", 2), "")[:3]
@@ -214,7 +216,9 @@ class Topics:
                     self._end_unseen(mirror, kind, after, self._subscribers(mirror, kind, after))
 
     def _end_visit_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
-        """End the topic `visit` for those who lost the right, after sending them the change that ended it."""
+        """End the topic `visit` for people who may no longer see it, after sending them the change that ended their
+        right.
+        """
         if before is None or _people(before) != _people(after):
             self._end_unseen(mirror, "visit", after, self._subscribers(mirror, "visit", after))
 
@@ -236,7 +240,7 @@ class Topics:
     def _show_case(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/case/{after.id}"
         if self._hub.has(name):
-            # A guide in use is known to this worker, because subscribing to a case loads it.
+            # This worker has loaded every guide that is in use, because subscribing to a case loads it.
             guide = self._service.known_guide(mirror.organisation, after.guide_version)
             if guide is not None:
                 state = self._case(mirror, after, guide)
@@ -250,7 +254,7 @@ class Topics:
         self._debouncer.run(f"{mirror.organisation}/reset", partial(self._show_all, mirror), 0)
 
     async def _show_all(self, mirror: Mirror) -> None:
-        """Send all topics whole, because it is unknown which changes were missed."""
+        """Send the whole state of all topics, because it is unknown which changes were missed."""
         order = list(self._whole)  # first the topics that have many subscribers and cost the store nothing
         names = sorted(self._hub.names(mirror.organisation), key=lambda name: order.index(kind_of(name)[0]))
         for start in range(0, len(names), AT_ONCE):
@@ -289,16 +293,16 @@ class Topics:
 
 
 def _lost(before: Staff, after: Staff) -> bool:
-    """Return True if rights of a member of staff may have ended."""
+    """Return True if a member of staff may have lost rights by this change."""
     return (before.on_call and not after.on_call) or before.areas != after.areas
 
 
 def kind_of(name: str) -> tuple[str, str]:
-    """Return the kind of a topic from its hub name, and the id that it is about ("" if there is none)."""
+    """Return the kind of a topic from its hub name, and the id of its visit or person ("" if it has none)."""
     kind, *about = re.split("[/:]", name.partition("/")[2], maxsplit=1)
     return kind, about[0] if about else ""
 
 
 def _people(visit: Visit) -> tuple[object, ...]:
-    """Return the parts of a visit that rights to its topics depend on."""
+    """Return the parts of a visit's record that decide who may see its topics."""
     return visit.status, visit.claimant, visit.assignee, visit.parties.keys()

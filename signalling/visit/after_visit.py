@@ -1,6 +1,6 @@
-"""Effects and guards of what is kept beside a visit: its tags, and the patient's answer to the survey.
+"""Effects and guards for the data that a visit has after its end: its tags, and the patient's answer to the survey.
 
-Pure. The rows of `rules.py` name them; who may set tags or answer, and when, is defined there.
+Pure. The rows of `rules.py` use them, and define who may set tags or answer, and when.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def surveyed(visit: Visit, command: AnswerSurvey, _: Actor, context: Context) ->
 
 
 def tags_exist(visit: Visit, command: SetTags, __: Actor, context: Context) -> Refusal | None:
-    # A tag that the organisation has given up stays on the visits that have it.
+    # Staff may keep a tag that the visit already has, even if the organisation no longer offers it.
     unknown = set(command.tags) - set(context.policy.tags) - set(visit.tags)
     return Refusal("not_found", {"tags": sorted(unknown)}) if unknown else None
 

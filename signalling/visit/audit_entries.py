@@ -1,8 +1,9 @@
-"""Audit log entries: which person did which act, on which data, when. A keyed hash binds each entry to the one before.
+"""Audit log entries: which person did which act, on which data, when. A keyed hash chains each entry to the one before.
 
-Pure. An `Act` holds ids and times, never what a patient wrote. The key of the hashes is derived from the data key: a
+Pure. An `Act` holds ids and times, never text from a patient. The key of the hashes is derived from the data key: a
 person who can only write to the store cannot change, remove, move or add an entry without being detected. A sealed
-`Head` holds the log's beginning and end, so that a cut is detected too. Entries are stored by `audit_log.py`.
+`Head` holds the log's beginning and end, so that removed entries are detected too. Entries are stored by
+`audit_log.py`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ OF_TOPICS = {
 }
 """Topic (without the visit's id) -> the name of the entry that a subscription adds, once per subscription.
 
-Not of `bell`, whose number is on every page: `OPENED_BELL` is the entry of a person who has looked at the list.
+`bell` is not listed, because every page subscribes to it to show a number. `OPENED_BELL` is the name of the entry added
+when a person looks at the list.
 """
 OPENED_BELL = "bell.read"
 
@@ -54,13 +56,13 @@ KINDS = (
     ("command:", "command"),
     ("nobody", "nobody"),
 )
-"""How an id begins -> which kind of actor it is. Other ids are accounts of staff."""
+"""The beginning of an id -> the kind of actor. Other ids are accounts of staff."""
 
 
 class Act(msgspec.Struct, frozen=True, array_like=True):
     """An entry without its place in the chain.
 
-    `who`, `about` and `to` are ids; `kind` is the kind of actor of `who`.
+    `who` (the actor), `about` and `to` are ids; `kind` is the kind of actor.
     """
 
     at_ms: int
@@ -98,7 +100,7 @@ _HEAD = msgspec.msgpack.Decoder(Head)
 
 
 def kind_of(who: str) -> str:
-    """Return the kind of actor of this id: "staff", "system", or one of KINDS."""
+    """Return the kind of actor with this id: "staff", "system", or one of KINDS."""
     if who in ("", "system"):
         return "system"
     return next((kind for begins, kind in KINDS if who.startswith(begins)), "staff")
@@ -110,7 +112,7 @@ def act(at_ms: int, who: str, what: str, about: str = "", to: str = "") -> Act:
 
 
 def act_of(record: Record, event: Event) -> Act | None:
-    """Return the act that a commit adds to the audit log; None for events that are too frequent to be useful."""
+    """Return the act that a commit adds to the audit log; None for events that are too frequent to be logged."""
     what = OF_EVENTS.get((type(record), event.kind))
     if what is None:
         return None
@@ -175,7 +177,7 @@ class Chain:
 
 
 def hash_of(kept: bytes) -> bytes:
-    """Return the hash of stored bytes; the next entry is bound to it."""
+    """Return the hash of stored bytes; the next entry includes it."""
     return kept[:TAG]
 
 
@@ -190,8 +192,8 @@ def entry_of(kept: bytes) -> Entry | None:
 class Checker:
     """Checks a log from its first entry on. `problem`: the first fault found, as a sentence; "" if there is none.
 
-    `seen_entry`: the (number, hash) of an entry that this machine saw earlier; it detects a store that was put back to
-    an earlier state.
+    `seen_entry`: the (number, hash) of an entry that this machine saw earlier. It shows whether the store was restored
+    to an earlier state.
     """
 
     def __init__(self, chain: Chain, head: Head, seen_entry: tuple[int, bytes] | None = None) -> None:
@@ -205,7 +207,7 @@ class Checker:
         self._seen(head.first - 1, head.anchor)
 
     def read(self, kept: bytes) -> bool:
-        """Check the next entry; return True if the log has no fault up to it."""
+        """Check the next entry; return True if no fault was found so far."""
         if self.problem:
             return False
         entry = entry_of(kept)

@@ -1,6 +1,6 @@
-"""The quality of a party's call, as counts: small for a call of any length, and counts of several workers can be added.
+"""The quality of a party's call, as counts. They are small for a call of any length, and several workers' can be added.
 
-Pure. Each value is rounded to two digits and counted, which is enough for a median. Knows no relay and no store.
+Pure. Each value is rounded to two digits and counted, which is enough for a median.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import msgspec
 
 MediaKind = Literal["audio", "video"]
 HEARD_LOST, SENT_LOST, ROUND_TRIP, PICTURE = "heard_lost", "sent_lost", "round_trip", "picture"
-"""The figures: packets lost of those sent to the party, and of those it sent, in 1/1000; ms; kbit/s of the video."""
+"""The figures: packets lost (in 1/1000) of those sent to the party, and of those it sent; round trip in ms; video in
+kbit/s.
+"""
 
 
 class KindQuality(Protocol):
@@ -25,7 +27,7 @@ class KindQuality(Protocol):
 
 
 class PartyQuality(Protocol):
-    """A relay's measurement of a party's connection at one moment. `received`: media sent to the party."""
+    """A relay's measurement of a party's connection at one moment. `received`: the media sent to the party."""
 
     @property
     def rtt_ms(self) -> float | None: ...
@@ -46,10 +48,10 @@ class Tally(msgspec.Struct, kw_only=True):
 
     def take(self, quality: PartyQuality) -> None:
         """Count the values of one measurement."""
-        heard = [kind.loss for kind in quality.received.values() if kind.loss is not None]
+        losses = [kind.loss for kind in quality.received.values() if kind.loss is not None]
         sent = [kind.loss for kind in quality.sent.values() if kind.loss is not None]
-        if heard:
-            self._count(HEARD_LOST, 1000 * max(heard))
+        if losses:
+            self._count(HEARD_LOST, 1000 * max(losses))
         if sent:
             self._count(SENT_LOST, 1000 * max(sent))
         if quality.rtt_ms is not None:
@@ -63,7 +65,7 @@ class Tally(msgspec.Struct, kw_only=True):
         seen[digits] = seen.get(digits, 0) + 1
 
     def add(self, other: Tally) -> None:
-        """Add the counts that another worker made of the same party."""
+        """Add the counts that another worker made of the same party's call."""
         self.connected_ms += other.connected_ms
         self.interruptions += other.interruptions
         for figure, counts in other.seen.items():
@@ -96,7 +98,9 @@ def percentile(seen: Mapping[int, int], percent: int) -> int:
 
 
 def merged(tallies: Iterable[Tally]) -> list[Tally]:
-    """Add up tallies by party and name; return them longest connected first, without those under 1 ms of connection."""
+    """Add up tallies by party and name. Return the longest connected first, without those connected for
+    less than 1 ms.
+    """
     found: dict[tuple[str, str], Tally] = {}
     for tally in tallies:
         held = found.setdefault((tally.party, tally.name), Tally(party=tally.party, name=tally.name))

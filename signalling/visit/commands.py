@@ -25,7 +25,9 @@ class Open(Command, frozen=True):
 
 
 class Save(Command, frozen=True):
-    """Keep the answer to one step of the setup guide. `left`: True if the step was completed, False while typing."""
+    """Keep the answer to one step of the setup guide. `left`: True if the step was completed; False if only a draft is
+    kept.
+    """
 
     step: str
     answer: Any
@@ -62,11 +64,11 @@ class Assign(Command, frozen=True):
 
 
 class Unassign(Command, frozen=True):
-    """Take back the assignment."""
+    """Take back the assignment of the visit."""
 
 
 class SetUrgency(Command, frozen=True):
-    """Set how urgent the request is; sent by staff. Set again to undo."""
+    """Set how urgent the request is; sent by staff, who may set another level later."""
 
     level: Urgency
 
@@ -78,7 +80,7 @@ class Move(Command, frozen=True):
 
 
 class Write(Command, frozen=True):
-    """Note a message between staff and the patient who waits; its text is a chat message."""
+    """Note a message between staff and a waiting patient in the visit; its text is stored as a chat message."""
 
 
 class Claim(Command, frozen=True):
@@ -96,21 +98,21 @@ class Close(Command, frozen=True):
 
 
 class Enter(Command, frozen=True):
-    """Add a party's connection, held by a worker, that is on the visit's page."""
+    """Add a connection of a party that has the visit's page open. `worker` holds the connection."""
 
     connection: str
     worker: str
 
 
 class AgreeToContact(Command, frozen=True):
-    """Keep whether the patient wants a message by a channel besides mail when it is their turn: "text" or "push"."""
+    """Keep the patient's choice whether to be called by "text" or "push", besides mail, when it is their turn."""
 
     channel: str
     agrees: bool
 
 
 class RecordContact(Command, frozen=True):
-    """Record what came of a message to the absent patient (see `record.Contact`); sent by the server."""
+    """Record the result of a message that called back an absent patient (see `record.Contact`); sent by the server."""
 
     channel: str
     state: str
@@ -119,7 +121,7 @@ class RecordContact(Command, frozen=True):
 class Escalate(Command, frozen=True):
     """Send messages to staff, because nobody has claimed the visit; sent by the server.
 
-    `after`: how many had been sent when this was decided. Nothing changes if there are more by now.
+    `after`: the number of messages sent before this was decided. If more have been sent by now, nothing changes.
     """
 
     to: tuple[Escalation, ...]
@@ -127,14 +129,14 @@ class Escalate(Command, frozen=True):
 
 
 class RecordUnreached(Command, frozen=True):
-    """Record that a message to a member of staff was given up by a channel; sent by the server."""
+    """Record that a channel could not deliver a message to a member of staff; sent by the server."""
 
     person: Person
     channel: str
 
 
 class Leave(Command, frozen=True):
-    """Remove a party's connection that the worker has lost; not if it was resumed on another worker meanwhile."""
+    """Remove a party's connection that the worker has lost, unless it was resumed on another worker meanwhile."""
 
     connection: str
     worker: str
@@ -173,7 +175,7 @@ class Dismiss(Command, frozen=True):
 
 
 class End(Command, frozen=True):
-    """End the visit; sent by the provider. `by_phone`: True if it was held by phone."""
+    """End the visit; sent by the provider. `by_phone`: True if the visit was held by phone."""
 
     by_phone: bool = False
 
@@ -183,13 +185,13 @@ class Reopen(Command, frozen=True):
 
 
 class SetTags(Command, frozen=True):
-    """Set the visit's tags, in place of those that it has; sent by its staff."""
+    """Set the visit's tags, which replace its present tags; sent by its staff."""
 
     tags: tuple[str, ...]
 
 
 class AnswerSurvey(Command, frozen=True):
-    """Answer the survey after the visit, once. `choice`: the number of the chosen words, from 1."""
+    """Answer the survey after the visit, once. `choice`: the number of the chosen option, from 1."""
 
     choice: int
     text: str

@@ -77,7 +77,9 @@ def own(visit: Visit, actor: Actor) -> str:
 
 
 def paused(visit: Visit, now_ms: int) -> Visit:
-    """Return the visit with the current stretch of `live` time added to `talked_ms`, and with no stretch running."""
+    """Return the visit with the time since `live` last began added to `talked_ms`, and the clock of the
+    talk stopped.
+    """
     # A clock that was set back must not reduce the time already counted.
     talked = visit.talked_ms + (max(0, now_ms - visit.live_ms) if visit.live_ms is not None else 0)
     return replace(visit, talked_ms=talked, live_ms=None)
@@ -110,7 +112,7 @@ def saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
     if command.answer is None:
         del answers[command.step]
     asked = [step.id for step in guides.visible(context.guide, answers)]
-    # A step that is no longer asked, because an earlier answer changed, does not move the patient on.
+    # A step that is no longer asked, because an earlier answer changed, does not count as progress.
     at = asked.index(command.step) + 1 if command.step in asked else visit.step
     triage = of_answers(visit, answers, context)
     saved = replace(visit, answers=answers, steps=len(asked), triage=triage)
@@ -121,7 +123,7 @@ def saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
 
 
 def newly_asked(visit: Visit, answers: dict[str, Any], context: Context) -> bool:
-    """Return True if changed answers bring up a step that was not asked before and needs an answer."""
+    """Return True if the changed answers lead to a step that was not asked before and needs an answer."""
     before = {step.id for step in guides.visible(context.guide, visit.answers)}
     return bool(set(guides.missing(context.guide, answers)) - before)
 
@@ -338,7 +340,7 @@ def within_limit(visit: Visit, _: Command, __: Actor, context: Context) -> Refus
     return Refusal("wrong_status", {"status": "ended"}) if late else None
 
 
-# Choosers select one of a command's rows if several fit.
+# Choosers select one row if several rows of a command fit.
 
 
 def other_pressed(visit: Visit, actor: Actor) -> bool:
@@ -362,7 +364,7 @@ def was_held(visit: Visit, _: Actor) -> bool:
     return visit.outcome in HELD
 
 
-# Deadlines: the time in ms, or None for never.
+# Deadlines: functions that return a time in ms, or None for never.
 
 
 def away(visit: Visit, key: str, limit_ms: int) -> int | None:

@@ -1,6 +1,6 @@
-"""A message to a member of staff because nobody had claimed a request, as the visit keeps it.
+"""A message sent to a member of staff because nobody had claimed a request, as the visit's record keeps it.
 
-Pure data. Who gets one, and when, is decided in the web: the rota and the accounts are there.
+Pure data. `web` decides who receives one, and when, because it has the rota and the accounts.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 
 class Escalation(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to the member of staff `id`. `failed`: those of its `channels` by which it was given up.
+    """A message to the member of staff `id`. `failed`: those of its `channels` that could not deliver it.
 
-    `channels` is () if the person had got a message about another request a moment before, and so needed no second one.
+    `channels` is () if no message was sent: the person had received one about another request a moment before.
     """
 
     id: str
@@ -23,9 +23,9 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reached(self) -> bool:
-        """Return True unless the message was given up by every channel."""
+        """Return True unless every channel failed to deliver the message."""
         return not self.channels or not set(self.channels) <= set(self.failed)
 
     def without(self, channel: str) -> Escalation:
-        """Return the message after it was given up by a channel."""
+        """Return the message with one more channel that could not deliver it."""
         return self if channel in self.failed else replace(self, failed=(*self.failed, channel))

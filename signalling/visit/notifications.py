@@ -1,4 +1,4 @@
-"""Which staff receive which notification: one row per event.
+"""Defines which staff receive which notification: one row per event.
 
 Pure. Notices are written in the same commit as the event, so that none is lost and none is sent twice.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from signalling.visit.record import Notice, Role, Staff, Visit
 from signalling.visit.relations import PATIENT, Event
 
-AWAY_MS = 30_000  # in ms; the patient's return after a shorter absence is not announced
+AWAY_MS = 30_000  # a patient's return after a shorter absence (in ms) is not announced
 
 Recipients = Callable[[Visit | None, Visit, Event, Mapping[str, Staff]], Iterable[str]]
 
@@ -68,13 +68,17 @@ TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
 
 
 OWN = {"declined"}
-"""Kinds that the person who caused the event receives as well: all admins keep a list of what was declined."""
+"""The kinds of notices that the person who caused the event receives as well: every admin gets a list of
+all declines.
+"""
 
 
 def notices(
     before: Visit | None, after: Visit, event: Event, staff: Mapping[str, Staff], notice_id: str
 ) -> list[tuple[str, Notice]]:
-    """Return (person, notice) for each recipient. The person who caused the event is one only if its kind is in OWN."""
+    """Return (person, notice) for each recipient. The person who caused the event is included only for the kinds in
+    OWN.
+    """
     kind, recipients = TOLD.get(event.kind, ("", ()))
     people = {person for rule in recipients for person in rule(before, after, event, staff)}
     if event.by is not None and kind not in OWN:

@@ -16,10 +16,10 @@ TAKEN = frozenset({Status.CLAIMED, Status.LIVE})
 
 
 class OpenVisits(Mapping[str, Visit]):
-    """Visits by id. Only `put` and `drop` change it.
+    """Visits by id. Only `put` and `drop` change them.
 
-    The queue is kept in both orders (`waiting.rank`): an organisation may change its rule at any time; and once
-    more for each waiting area.
+    The queue is kept in two orders (`waiting.rank`), because an organisation may change its rule at any time. The queue
+    of each waiting area is kept as well.
     """
 
     def __init__(self, visits: Iterable[Visit] = ()) -> None:
@@ -52,7 +52,7 @@ class OpenVisits(Mapping[str, Visit]):
         self._index(before, visit)
 
     def drop(self, visit_id: str) -> None:
-        """Forget a visit. Does nothing if it is unknown."""
+        """Remove a visit. Does nothing if it is unknown."""
         before = self._visits.pop(visit_id, None)
         if before is not None:
             self._index(before, None)
@@ -104,7 +104,9 @@ class OpenVisits(Mapping[str, Visit]):
         return [self._visits[visit_id] for *_, visit_id in self._queues[urgent_first]]
 
     def place(self, visit_id: str, *, urgent_first: bool) -> int | None:
-        """Return a visit's place in that order among those of its area, from 1; None if it does not wait."""
+        """Return a visit's place in the organisation's order among the visits of its area, from 1; None if it does not
+        wait.
+        """
         visit = self._visits.get(visit_id)
         rank = _rank(visit, urgent_first)
         return None if rank is None else bisect_left(self._line(_area(visit), urgent_first), rank) + 1

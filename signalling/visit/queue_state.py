@@ -45,9 +45,10 @@ class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the queue as a whole: the rules that the pages have, and the alerts that are given.
+    """The state of the queue as a whole: the rules that its pages have received, and the alerts that are active.
 
-    `alerts`: kinds of `queue_watch.py`, each of all patients, or with "/" and the id of a waiting area.
+    `alerts`: kinds of `queue_watch.py`. A kind alone is about all patients; a kind with "/" and an id is about a
+    waiting area.
     """
 
     id: str = "queue"

@@ -18,7 +18,7 @@ from signalling.visit.urgency import Urgency
 from signalling.visit.waiting_area import serves
 
 MANY, LONG = "queue_many", "queue_long"
-"""Kinds of notices: more patients wait than the limit; somebody waits longer than the limit."""
+"""Kinds of notices. MANY: more patients wait than the limit. LONG: a patient has waited longer than the limit."""
 CLOSING, CLOSED = "queue_closing", "queue_closed"
 """Kinds of notices: patients wait shortly before closing time; after it, if staff are asked what to do."""
 OF_CLOSING: Final = frozenset({CLOSING, CLOSED})
@@ -53,7 +53,9 @@ def watched(
     areas: Iterable[str] = (),
     closes: Closes = lambda _area: None,
 ) -> Watch:
-    """Return the watch as it has to be now, for a clinic with these waiting areas; the same if nothing has changed."""
+    """Return the new state of the queue for a clinic with these waiting areas; return `watch` itself if nothing
+    changes.
+    """
     every = ("", *areas)
     closing = {
         area: Closing(at_ms=at_ms, over=at_ms <= now_ms, rule=_at_closing(policy))
@@ -78,14 +80,16 @@ def _closing_kind(closing: Closing) -> str:
 
 
 class Line(NamedTuple):
-    """The patients who wait for the same staff: how many, and the one who has waited longest."""
+    """The patients who wait for the same staff: their number, and the one who has waited longest."""
 
     waiting: int
     first: Visit | None
 
 
 def _line(visits: OpenVisits, area: str) -> Line:
-    """Return the line of the staff of an area, with the patients of no area; of all patients for ""."""
+    """Return the patients who wait for an area's staff, which includes those without an area. "" stands for all
+    patients.
+    """
     if not area:
         return Line(visits.waiting, visits.first)
     firsts = [first for one in (area, "") if (first := visits.first_in(one)) is not None]

@@ -42,7 +42,7 @@ class Outcome(StrEnum):
 
 
 HELD: Final = (Outcome.COMPLETED, Outcome.BY_PHONE)
-"""The outcomes of visits that took place: these may be reopened."""
+"""The outcomes of visits that took place; such visits may be reopened."""
 
 
 class Role(StrEnum):
@@ -108,8 +108,8 @@ class Staff(msgspec.Struct, frozen=True, kw_only=True):
 class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
     """The patient information form, filled in by the patient or by another person (`filled_in_by`).
 
-    `state` is "" if the organisation does not ask for it. `phone` is dialled, `phone_shown` is how the organisation's
-    country writes it, with the extension; `extension` and `phone_shown` are "" in older records.
+    `state` is "" if the organisation does not ask for it. `phone` is the number to dial, `phone_shown` the same
+    number as the country writes it, with the extension. `extension` and `phone_shown` are "" in older records.
     """
 
     name: str
@@ -125,10 +125,10 @@ class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
-    """One side of a visit. `connections`: public connection id -> the worker that holds it.
+    """One participant of a visit. `connections`: public connection id -> the worker that holds it.
 
-    `changes`: how many changes of the visit this party has made. `left_ms`: when the patient left the call; None again
-    after Start.
+    `changes`: the number of changes of the visit that this party has made. `left_ms`: the time at which the patient
+    left the call; None again after Start.
     """
 
     id: str
@@ -160,7 +160,7 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True):
-    """A visit's level of urgency, and its reason: set `by` staff, or given by the `answer` to a step of the guide."""
+    """A visit's level of urgency: either staff set it (`by`), or an `answer` to a step of the guide led to it."""
 
     level: Urgency
     by: Person | None = None
@@ -168,7 +168,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a message to the absent patient by "mail", "text" or "push": "sent", "retried" or "failed"."""
+    """The result of a message that calls back an absent patient. `state`: "sent", "retried" or "failed"."""
 
     channel: str
     state: str
@@ -176,10 +176,10 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of one visit. `arrived_ms`: when the setup guide was entered; it never changes.
+    """The record of one visit. `arrived_ms`: the time at which the patient entered the setup guide; it never changes.
 
-    `number` orders visits by arrival, independent of clocks: how many events the organisation had before this visit.
-    Records from before this field have 0 and are ordered by `arrived_ms`.
+    `number` orders visits by arrival, independent of clocks: it is the number of events that the organisation had
+    before this visit. It is 0 in older records, which are ordered by `arrived_ms`.
     """
 
     id: str
@@ -200,7 +200,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     assigned_ms: int | None = None
     assigned_by: Person | None = None
     facility: str | None = None
-    opened_by: str | None = None  # the id of the actor; None in records from before this field
+    opened_by: str | None = None  # the id of the actor who opened the visit; None in older records
     booked_ms: int | None = None
     admins_until_ms: int | None = None
     claimant: Person | None = None
@@ -212,20 +212,20 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     returned: int = 0
     parties: dict[str, Party] = {}
     photos: tuple[Photo, ...] = ()
-    area: Area | None = None  # None: the organisation has no areas, or the patient came by its own address
-    triage: Triage | None = None  # None: routine, because nobody has set it
-    contacts: tuple[Contact, ...] = ()  # since the last claim, one for each channel
-    agreed: tuple[str, ...] = ()  # the channels besides mail for a message that it is the patient's turn
+    area: Area | None = None  # None: there are no areas, or the patient used the clinic's own address
+    triage: Triage | None = None  # None means routine: no level was set
+    contacts: tuple[Contact, ...] = ()  # since the last claim, the newest result of each channel
+    agreed: tuple[str, ...] = ()  # the channels besides mail for calling the patient
     tags: tuple[str, ...] = ()
     survey: SurveyAnswer | None = None
     writers: tuple[str, ...] = ()  # the ids of the staff who wrote to the patient during the wait
-    unanswered: int = 0  # how many messages the waiting patient has written since staff last wrote
-    answered_ms: int | None = None  # the time in ms of the newest of these messages
-    escalations: tuple[Escalation, ...] = ()  # the messages to staff without a page, while it waited
+    unanswered: int = 0  # the number of messages from the waiting patient since staff last wrote
+    answered_ms: int | None = None  # the time in ms of the newest message of the patient
+    escalations: tuple[Escalation, ...] = ()  # sent because nobody had claimed the visit
 
     @property
     def blocked(self) -> bool:
-        """Return True if the device check found no way for a call: of the network, or of the browser."""
+        """Return True if the device check found that a call is not possible with this network or this browser."""
         return any(
             isinstance(answer, dict) and answer.get("network") in ("blocked", "unsupported")
             for answer in self.answers.values()
@@ -248,7 +248,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A chat message of a visit. `party`: the sender's key; "staff" of staff who are no party; "clinic": automatic."""
+    """A chat message. `party`: the sender's key; "staff" for staff who are no party; "clinic" if it is automatic."""
 
     id: str
     version: int = 1
@@ -277,10 +277,9 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """The last notification that a person has read. `id` is the person's.
+    """The newest notification that a person has read. `id` is the person's id.
 
-    `until_ms`: the time of that notification, for display. `place`: its place in the person's order; 0 in records from
-    before places were stored.
+    `until_ms`: the time of that notification, to show. `place`: its place in the person's order; 0 in older records.
     """
 
     id: str

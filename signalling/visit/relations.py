@@ -14,7 +14,8 @@ from signalling.visit import setup_guide as guides
 from signalling.visit.record import STAFF_ROLES, Actor, Person, Policy, Role, Staff, Visit
 from signalling.visit.waiting_area import serves
 
-PATIENT, PROVIDER = "patient", "provider"  # the keys of Visit.parties; guests' begin with GUEST_PREFIX
+# the keys of Visit.parties; the keys of guests begin with GUEST_PREFIX
+PATIENT, PROVIDER = "patient", "provider"
 GUEST_PREFIX = "guest-"
 MOST_GUESTS = 4
 MOST_PHOTOS = 6
@@ -26,8 +27,8 @@ MOST_PHOTOS = 6
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The facts that a decision needs in addition to the record.
 
-    `in_session`: ids of the staff who are in a live visit. `number`: given to a new visit (see `record.Visit`).
-    `areas`: the organisation's waiting areas, id -> name.
+    `in_session`: the ids of the staff who are in a live visit. `number`: the number of a new visit (see
+    `record.Visit`). `areas`: the organisation's waiting areas, id -> name.
     """
 
     now_ms: int
@@ -40,7 +41,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What happened to a visit, for its history and for notifications."""
+    """An event of a visit, for its history and for notifications."""
 
     kind: str
     at_ms: int
@@ -118,12 +119,17 @@ def _opened(visit: Visit, actor: Actor) -> bool:
 
 
 def is_licensed(states: tuple[str, ...], state: str) -> bool:
-    """Return True if licences for these states cover a patient in `state`; "" and no states are not recorded."""
+    """Return True if a provider with licences for these states may treat a patient in `state`.
+
+    Also True if the patient's state is "", or if no states are recorded.
+    """
     return not states or not state or state in states
 
 
 def party_key(visit: Visit, actor: Actor) -> str | None:
-    """Return which party of the visit the actor is ("patient", "provider", a guest's key), or None."""
+    """Return the key of the actor's party in the visit ("patient", "provider", a guest's key); None if the actor has
+    none.
+    """
     if actor.role is Role.GUEST:
         return actor.id if actor.visit == visit.id and actor.id in visit.parties else None
     if actor.role is Role.PATIENT:

@@ -1,9 +1,9 @@
-"""The visit's rules: which command, by whom, in which status, leads to which status. All rules are in this module.
+"""The visit's rules: which actor may send which command in which status, and the new status. All rules are in this
+module.
 
 `RULES` is the table of commands, `DEADLINES` the table of timed changes; `decide` reads both. A row names its effects
-and guards, which are functions of `effects.py`.
-Pure: `now_ms` and all facts are in the `Context`. `python -m signalling.visit.rules` prints the tables; docs/VISIT.md
-explains them.
+and guards, which are functions of `effects.py`. Pure: `now_ms` and all facts are in the `Context`. `python -m
+signalling.visit.rules` prints the tables; docs/VISIT.md explains them.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ SAME = None
 
 
 class Rule(NamedTuple):
-    """A row: `command`, in one of `statuses`, sent by one of `by`, leads to the status `becomes` and to `event`."""
+    """A row: if an actor with a relation in `by` sends `command` in a status of `statuses`, the visit gets the status
+    `becomes` and the event `event`.
+    """
 
     statuses: tuple[Status, ...]
     command: type[Command]
@@ -210,7 +212,7 @@ DEADLINES: tuple[Deadline, ...] = (
 
 
 class DoneBefore(NamedTuple):
-    """A row: a command repeated by the same person, whose reply was lost, is no error and changes nothing."""
+    """A row: a repeated command of the same person, whose first reply may be lost, is no error and changes nothing."""
 
     command: type[Command]
     statuses: tuple[Status, ...]
@@ -230,14 +232,14 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
 )
 
 MOST_CHANGES = 20_000
-"""The most changes of one party. A page saves at most every 0.4 s: this is two hours of typing without a pause."""
+"""The greatest number of changes by one party. A page saves at most every 0.4 s, so this is two hours of typing."""
 BOUNDED: frozenset[type[Command]] = frozenset(
     {Save, Finish, AddPhoto, AgreeToContact, Enter, Start, Invite, SetTags, Write}
 )
-"""The commands refused to a party that has made MOST_CHANGES: the others undo what these do, or end the visit."""
+"""The commands that are refused to a party after MOST_CHANGES. Other commands undo these, or end the visit."""
 
 QUIET = frozenset({"saved", "entered", "left", "staff_wrote", "answered"})
-"""Events that the history leaves out: too frequent, or kept as chat messages."""
+"""The events that are not in the history: they are too frequent, or kept as chat messages."""
 _RULES_OF: dict[type[Command], tuple[Rule, ...]] = {
     command: tuple(rule for rule in RULES if rule.command is command)
     for command in {rule.command for rule in RULES}
@@ -278,7 +280,7 @@ def decide(visit: Visit | None, command: Command, actor: Actor, context: Context
 
 
 def _note(command: Command) -> str | None:
-    """Return the detail of a command that its event keeps, for the history."""
+    """Return the detail of a command that is kept with its event, for the history."""
     match command:
         case Decline():
             return command.reason
@@ -300,7 +302,7 @@ def _note(command: Command) -> str | None:
 def _become(
     before: Visit | None, after: Visit, row: Rule | Deadline, event: Event, by: str | None = None
 ) -> Decided:
-    """Return the changed visit. `by`: the key of the party that makes the change, if one does."""
+    """Return the changed visit. `by`: the key of the party that makes the change; None if no party does."""
     if row.becomes is not SAME:
         after = replace(after, status=row.becomes)
     if after == before:
@@ -325,12 +327,12 @@ def _decide_due(visit: Visit | None, context: Context) -> Decided | Refusal:
 def _without_row(
     visit: Visit | None, command: Command, known: frozenset[str], fitting: list[Rule]
 ) -> Decided | Refusal:
-    """Decide a command that no row allows now: it was already done, or it is refused with the reason."""
+    """Decide a command that no row allows now: either it was already done, or return the reason of the refusal."""
     if visit is None:
         return Refusal("not_allowed")
     for row in DONE_BEFORE:
-        said = isinstance(command, row.command) and visit.status in row.statuses
-        if said and not known.isdisjoint(row.by) and (not row.outcomes or visit.outcome in row.outcomes):
+        fits = isinstance(command, row.command) and visit.status in row.statuses
+        if fits and not known.isdisjoint(row.by) and (not row.outcomes or visit.outcome in row.outcomes):
             return Decided(visit, None)
     if isinstance(command, Claim) and visit.claimant is not None and ANYONE_STAFF in known:
         return Refusal("already_claimed", {"by": {"id": visit.claimant.id, "name": visit.claimant.name}})

@@ -1,6 +1,6 @@
 """The setup guide: the steps that an organisation asks of a patient, and which answers to a step are valid.
 
-Pure. Knows no visit and no page: `rules.py` keeps the answers, the pages draw the steps.
+Pure. `rules.py` keeps the answers, the pages show the steps.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from signalling.visit.urgency import SEVERITY, Urgency
 
-MAX_TEXT = 4000  # characters of one answer
+MAX_TEXT = 4000  # the greatest number of characters in one answer
 
 
 class Kind(StrEnum):
@@ -30,7 +30,9 @@ class Kind(StrEnum):
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The answer to an earlier step (an option of a choice, or yes or no) without which a step is not asked."""
+    """A condition for asking a step: the answer that an earlier step must have (an option of a choice, or
+    yes or no).
+    """
 
     step: Annotated[str, Meta(description="the id of an earlier step")]
     answer: Annotated[str | bool, Meta(description="the answer to it that is needed")]
@@ -62,7 +64,7 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One version of an organisation's setup guide. A visit keeps the version that it began with.
 
     `levels`: step id -> option -> the urgency that this answer means. They are not part of a step, because patients
-    receive the steps, and an answer must not be chosen for the place in the queue.
+    receive the steps, and should not choose an answer for a better place in the queue.
     """
 
     version: int
@@ -117,7 +119,7 @@ def _device_check(_: Step, answer: Any) -> str | None:
     parts = {"camera", "microphone", "speaker", "network"}
     if not isinstance(answer, dict) or set(answer) - parts:
         return "must name camera, microphone, speaker and network"
-    # A patient may join without a camera or a microphone: any word is accepted, its length is bounded.
+    # A patient may join without a camera or a microphone: any word is accepted, but its length is limited.
     return None if all(isinstance(v, str) and len(v) <= 60 for v in answer.values()) else "must be words"
 
 
@@ -139,7 +141,7 @@ def problem(step: Step, answer: Any) -> str | None:
 
 
 def draft_problem(answer: Any) -> str | None:
-    """Return why an unfinished answer cannot be stored (its size or shape), or None."""
+    """Return the reason why an unfinished answer cannot be stored (its size or shape), or None."""
     if answer is None or isinstance(answer, bool):
         return None
     if isinstance(answer, str):
@@ -156,7 +158,7 @@ def draft_problem(answer: Any) -> str | None:
 def visible(guide: Guide, answers: Mapping[str, Any]) -> tuple[Step, ...]:
     """Return the steps that are asked of a patient with these answers, in the guide's order.
 
-    A step that depends on a step which is not asked is not asked either, whatever was answered before.
+    A step is not asked if it depends on a step that is not asked, whatever the patient answered to that step before.
     """
     seen: dict[str, Step] = {}
     for step in guide.steps:
@@ -172,7 +174,7 @@ def _same(given: Any, wanted: str | bool) -> bool:
 
 
 def condition_problem(steps: Sequence[Step], index: int) -> str | None:
-    """Return what is wrong with the condition of a step, as the end of a sentence about it, or None."""
+    """Return what is wrong with the condition of a step, as the end of a sentence about the step, or None."""
     on = steps[index].only_if
     if on is None:
         return None

@@ -8,11 +8,11 @@ import msgspec
 from msgspec import Meta
 
 Tag = Annotated[str, Meta(min_length=1, max_length=40)]
-"""A word by which staff find a visit again."""
+"""A word that staff attach to a visit, to find it again."""
 
 
 class SurveyAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The patient's answer after the visit. `choice`: the number of the organisation's choice, from 1."""
+    """The patient's answer after the visit. `choice`: the number of the chosen option, from 1."""
 
     choice: int
     text: str

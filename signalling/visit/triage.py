@@ -1,6 +1,6 @@
-"""How urgent a request is and where it waits: the effects and the guard of the commands about both.
+"""Changes the urgency of a request and its waiting area: the effects and the guard of the commands for both.
 
-Pure. Small functions that the rows of `rules.py` name, as those of `effects.py`.
+Pure. Small functions that the rows of `rules.py` use, as the functions of `effects.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from signalling.visit.waiting_area import Area
 def of_answers(visit: Visit, answers: dict[str, Any], context: Context) -> Triage | None:
     """Return the urgency after changed answers.
 
-    What staff set stays, unless the answers have become more urgent than that since.
+    A level that staff set is kept, unless the answers have become more urgent than this level since.
     """
     before, after = (guides.urgency(context.guide, given) for given in (visit.answers, answers))
     if after == before:

@@ -28,7 +28,7 @@ LevelWord = Annotated[
 ]
 """An organisation's word for a level."""
 SEVERITY: Final = {level: place for place, level in enumerate(Urgency)}
-"""Level -> its place, the most urgent has 0."""
+"""Level -> its rank; the most urgent level has rank 0."""
 
 
 def more_urgent(one: Urgency, other: Urgency) -> bool:

@@ -13,31 +13,33 @@ from signalling.visit.record import Visit
 from signalling.visit.urgency import SEVERITY
 
 RECENT = 20  # the number of claims from which the speed of the queue is estimated
-RECENT_MS = 2 * 3_600_000  # in ms; older claims belong to another time of day
-FEWEST = 3  # the number of claims below which there is no estimate
+RECENT_MS = 2 * 3_600_000  # in ms; older claims say nothing about the present speed
+FEWEST = 3  # with a smaller number of claims there is no estimate
 
 
 class Paced(NamedTuple):
-    """A claim: when it was made, and how many members of staff were on call then."""
+    """A claim: the time in ms at which it was made, and the number of staff on call then."""
 
     at_ms: int
     on_call: int
 
 
 Rank = tuple[int, int, int, str]
-"""A visit's position in the queue: (severity, `number`, `arrived_ms`, id), the smallest first."""
+"""A visit's position in the queue: (severity, `number`, `arrived_ms`, id); visits are sorted by it in
+ascending order.
+"""
 
 
 def rank(visit: Visit, *, urgent_first: bool) -> Rank:
-    """Return a visit's rank; does not check that the visit waits. Without `urgent_first` all are equally severe."""
+    """Return a visit's rank; does not check that the visit waits. Without `urgent_first` all have the same severity."""
     severity = SEVERITY[visit.urgency] if urgent_first else 0
     return severity, visit.number, visit.arrived_ms, visit.id
 
 
 def paced(events: Iterable[tuple[str, int]], on_call: int) -> list[Paced]:
-    """Return the claims among events (kind, time in ms), the newest event first; the result has the oldest first.
+    """Return the claims among the events, oldest first. The events are (kind, time in ms), newest first.
 
-    `on_call`: how many members of staff are on call after the newest event.
+    `on_call`: the number of staff on call after the newest event.
     """
     claims = []
     for kind, at_ms in events:
@@ -48,11 +50,12 @@ def paced(events: Iterable[tuple[str, int]], on_call: int) -> list[Paced]:
 
 
 def expected_wait(place: int, claims: Sequence[Paced], on_call: int, now_ms: int) -> tuple[int, int] | None:
-    """Return (low, high) in ms for a place counted from 1, or None if the data is not sufficient.
+    """Return the expected wait (low, high) in ms for a place counted from 1; None if there is not enough data.
 
-    Estimated from the recent gaps between claims: `place` claims must happen before this patient's turn. The gaps are
-    longer if fewer are on call now than at these claims, and shorter if there are more. The range is half to one and a
-    half times the mean. It widens if the last claim is long ago compared with the gaps.
+    It is estimated from the recent gaps between claims: `place` claims must happen before it is this patient's turn.
+    The gaps are taken as longer if fewer staff are on call now than at these claims, and as shorter if there are more.
+    The range is half to one and a half times the mean. It becomes wider if the last claim is long ago compared with the
+    gaps.
     """
     recent = sorted(claim for claim in claims if now_ms - claim.at_ms <= RECENT_MS)[-RECENT:]
     if len(recent) < FEWEST or on_call == 0:

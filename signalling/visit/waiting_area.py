@@ -1,6 +1,6 @@
-"""A waiting area (service) of an organisation, as a visit keeps it, and who works in it.
+"""A waiting area (service) of an organisation, as a visit keeps it, and the staff who work in it.
 
-Pure. The areas of an organisation are defined by its settings; who works in which, by the staff's records.
+Pure. The settings define the areas of an organisation; the staff's records define who works in which area.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ import msgspec
 
 
 class Area(msgspec.Struct, frozen=True):
-    """A waiting area: its id, and its name when the visit came into it."""
+    """A waiting area: its id, and its name at the time when the visit came into it."""
 
     id: str
     name: str
 
 
 def serves(areas: tuple[str, ...], area: str) -> bool:
-    """Return True if somebody who works in these areas (() for all) serves an area; requests of "" are everybody's."""
+    """Return True if staff who work in these areas (() for all areas) serve an area. All staff serve requests without
+    an area ("").
+    """
     return not areas or not area or area in areas

@@ -1,7 +1,7 @@
-"""Measures the time from an administrator's Assign to the assignee's bell; the other worker serves that page.
+"""Measures the time from an administrator's Assign to the assignee's bell, which the other worker serves.
 
-Measured is the time from the request being sent to the notification being read, store, decision and both workers
-included. Each round takes the assignment back, and has no other person's notification in it.
+The time begins when the request is sent and ends when the notification is read; it includes the store, the decision and
+both workers. Each round takes the assignment back, and causes no other notification.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ Tell = Callable[[float], None]
 
 
 class Heard(NamedTuple):
-    """Records the assignee's bell: the delay of each round, and the number of rounds without a notification."""
+    """Records the assignee's bell: the delay in each round, and the number of rounds without a notification."""
 
     late_ms: list[float]
     unheard: int
@@ -66,7 +66,7 @@ async def _admin(server: BenchServer) -> Login:
 
 
 def assign(tell: Tell, endpoint: Endpoint, admin: Login, assignee: Login, visit: str, rounds: int) -> Heard:
-    """Run both in a process of their own."""
+    """Run the administrator and the assignee in a process of their own."""
     return uvloop.run(_assign(tell, endpoint, admin, assignee, visit, rounds))
 
 

@@ -1,7 +1,7 @@
-"""Measures what this machine needs to send one message to many sockets: a single process that only writes.
+"""Measures the cost of sending one message to many sockets on this machine: a single process that only writes.
 
-It is the part of fan-out that no server can save: the kernel's. If a target was set on another machine, the
-ratio to this figure shows what the server adds.
+This is the part of fan-out that no server can avoid: the kernel's. If a target was set on another machine, the ratio to
+this figure shows how much the server adds.
 """
 
 import asyncio

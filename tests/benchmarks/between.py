@@ -1,9 +1,9 @@
-"""Measures a message from one socket to one other through the server, on the same worker and between two workers.
+"""Measures a message from one socket to another one through the server, on the same worker and between two workers.
 
-We have two kinds of message: a chat line, which the store keeps and numbers before it is sent, and a muted microphone,
-which is only passed on. The other servers pass on the same number of bytes, and store nothing. All confirm to the
-sender. Measured are the time from sending to reading, one message at a time, and the CPU of all workers with all pairs
-busy.
+We have two kinds of message: a chat message, which the store keeps and numbers before it is sent, and a muted
+microphone, which is only passed on. The other servers pass on the same number of bytes, and store nothing. All confirm
+to the sender. The results are the time from sending to reading, with one message at a time, and the CPU of all workers
+with all pairs busy.
 """
 
 import asyncio
@@ -44,12 +44,12 @@ class Size(NamedTuple):
     each: int
 
 
-WHOLE = Size(40, 5, 80, 40)  # few enough of each kind that no client exceeds its limit
+WHOLE = Size(40, 5, 80, 40)  # no client exceeds its limit with these numbers
 QUICK = Size(10, 1, 20, 20)
 
 
 class Spent(NamedTuple):
-    """CPU of the workers and of the store for a message, and when it was read."""
+    """CPU of the workers and of the store per message, and the times at which messages were read."""
 
     us: float
     store_us: float
@@ -112,7 +112,7 @@ async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
             exchange.marker = clients[name].told
             await exchange.busy(
                 10
-            )  # from here on, everything that is created or compiled at first use exists
+            )  # from here on, all objects that are created or compiled at first use exist
 
     async def turn(name: str) -> dict[Way, Spent]:
         return {way: await exchange.spend(size) for way, exchange in exchanges[name].items()}
@@ -132,7 +132,7 @@ class Exchange:
         self._waits: dict[Any, asyncio.Future[int]] = {}
 
     def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Record the time of an awaited message."""
+        """Record the time at which an awaited message was read."""
         if self.marker in payload:
             waiting = self._waits.pop(wire, None)
             if waiting is not None and not waiting.done():
@@ -156,7 +156,7 @@ class Exchange:
         await asyncio.gather(*(self._several(pair, each) for pair in self.pairs))
 
     async def spend(self, size: Size) -> Spent:
-        """Measure one round."""
+        """Measure one round of busy pairs."""
         late_ns = []
         for number in range(size.alone):
             late_ns.append(await self._one(self.pairs[number % len(self.pairs)]))

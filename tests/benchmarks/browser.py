@@ -1,7 +1,7 @@
 """Reads the figures that only a browser can measure from the report of the tests that run a call in Chromium.
 
-Knows by which property a test says what it found (`record_property`; the report has it as Python writes it). A list or
-map of numbers is one figure: its median, or the worst of its parts.
+A test reports a figure by `record_property`; the report contains its value as Python writes it. A list or map of
+numbers is one figure: its median, or the worst of its parts.
 """
 
 import ast

@@ -1,5 +1,5 @@
-// Runs in the pages of a measured call, after tests/journeys/measure.js: keeps what has arrived, 20 times a
-// second.
+// Runs in the pages of a measured call, after tests/journeys/measure.js. It records 20 times a second what
+// has arrived.
 window.__arrived = []; // [when in ms, frames decoded so far, lines of the picture]
 window.__peer = () => window.__peers.findLast((peer) => peer.connectionState !== "closed");
 

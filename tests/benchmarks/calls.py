@@ -1,6 +1,7 @@
-"""Calls of two in Chromium whose patient is behind a bad network: over our relay, and the same two peer to peer.
+"""Calls of two in Chromium whose patient is behind a bad network: over our relay, and directly between the two
+browsers.
 
-Knows how such a call begins and how its network changes. What is measured of it is defined in `networks.py`.
+This module begins a call and changes its network. The measurements are defined in `networks.py`.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ RTCPeerConnection.prototype.setRemoteDescription = async function ({ type, sdp }
   return set.call(this, { type, sdp: type === "offer" ? await window.__led(sdp) : sdp });
 };
 """
-"""The patient's page reaches the relay through the proxy."""
+"""A script by which the patient's page reaches the relay through the proxy."""
 
 
 @dataclass
 class Call:
     """The pages of the patient and of the provider, and the proxies between the patient and all others.
 
-    `signalling`: the way of the patient's page to the server, if there is one. `began_s`: when the second person
-    pressed, by `time.time`.
+    `signalling`: the proxy between the patient's page and the server, if there is one. `began_s`: the time
+    (`time.time`) at which the second person pressed Start Session.
     """
 
     patient: Page
@@ -54,14 +55,14 @@ class Call:
         return [await page.evaluate("__counts()") for page in (self.patient, self.provider)]
 
     async def looks(self, since_ms: float = 0.0) -> list[list[tuple[float, int, int]]]:
-        """Return for both screens (when in ms, frames decoded so far, lines of the picture), 20 times a second."""
+        """Return for both screens (time in ms, frames decoded so far, lines of the picture), 20 times a second."""
         ask = f"__arrived.filter(([at]) => at >= {since_ms})"
         return [[tuple(one) for one in await page.evaluate(ask)] for page in (self.patient, self.provider)]
 
 
 @asynccontextmanager
 async def relayed(browser: Browser, network: Network) -> AsyncIterator[Call]:
-    """Yield a visit on a server of its own, in which both have pressed Start Session."""
+    """Yield a visit on a server of its own, in which both people have pressed Start Session."""
     with tempfile.TemporaryDirectory() as folder:
         server = RunningServer(Path(folder), {"server": {"port": 0, "workers": 1}})
         try:

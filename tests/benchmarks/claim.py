@@ -1,6 +1,6 @@
 """Measures the claim race: fifty providers claim one patient at the same time, many times, over two workers.
 
-Measured is the time from the winner's claim to its arrival at the patient's page, which the other worker serves. Each
+The result is the time from the winner's claim to its arrival at the patient's page, which the other worker serves. Each
 round must have one winner, and all others must receive the winner's name.
 """
 
@@ -25,7 +25,7 @@ Tell = Callable[[float], None]
 
 
 class Round(NamedTuple):
-    """One race. `version`: the version of the patient's topic that shows the claim; `sent_ns`: when the
+    """One race. `version`: the version of the patient's topic that shows the claim; `sent_ns`: the time at which the
     winner sent it.
     """
 
@@ -37,7 +37,7 @@ class Round(NamedTuple):
 
 
 Seen = dict[int, dict[str, int]]
-"""Version of the patient's topic -> worker -> the time at which the page there received it (monotonic, ns)."""
+"""Version of the patient's topic -> worker -> the time (monotonic, ns) at which the page on that worker received it."""
 
 
 def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
@@ -124,7 +124,7 @@ def _alternating(providers: list[Peer]) -> list[Peer]:
 
 
 def watch(tell: Tell, endpoint: Endpoint, login: Login, visit: str, rounds: int) -> Seen:
-    """Run in the patient's process: one page on each worker. Send 0.0 once both have received the visit."""
+    """Run in the patient's process: one page on each worker. Send 0.0 when both have received the visit."""
     return uvloop.run(_watch(tell, endpoint, login, visit, rounds))
 
 

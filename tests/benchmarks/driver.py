@@ -1,7 +1,7 @@
 """Measures the load tester itself: one process of `greenroom peers` against a server of its own.
 
-Three runs: whole visits without media, as they come at a hundred a second; a hundred calls of light media at once; four
-of real media. Measured is the driver's CPU, which shows how many people it can play on a core.
+There are three runs: whole visits without media, a hundred per second; a hundred calls of light media at once; four of
+real media. The result is the driver's CPU, which shows how many people it can play on a core.
 """
 
 import json
@@ -19,12 +19,13 @@ from web.server.throwaway import GREENROOM
 
 PEERS = [*GREENROOM, "peers", "--local"]
 LIMIT_S = 300.0
-EDGE_S = 1.0  # the time in s left out after the last patient's arrival and before the first one leaves
+# the time in s that is left out after the last patient's arrival and before the first one leaves
+EDGE_S = 1.0
 Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The number of visits without media, the number of calls of each kind at the same time, and their length."""
+    """The number of visits without media, the number of simultaneous calls of each kind, and their length."""
 
     visits: int
     light: int
@@ -113,7 +114,7 @@ def run(patients: int, providers: int, media: str, arrivals: str, **options: str
 
 
 def share(run: dict[str, Any]) -> float:
-    """Return the share of a core that the driver used while all were in their calls."""
+    """Return the share of a core that the driver used while all people were in their calls."""
     calls, driver = (run["gauges"][name]["over_time"] for name in ("in_call", "driver_cpu"))
     full = [at_s for at_s, people in calls if people == run["people"]["arrived"]]
     first_s, last_s = min(full) + EDGE_S, max(full) - EDGE_S

@@ -1,8 +1,8 @@
 """Measures fan-out: a thousand sockets on two workers subscribe to the queue, on our server and the others in turn.
 
-The updates are rows of On-Demand Requests: a patient leaves a step of the setup guide. Five per second, then twenty at
-once, then as many as possible. Measured are the workers' CPU time per received message, including all other work, and
-the time at which each socket read it.
+The updates are rows of On-Demand Requests: a patient leaves a step of the setup guide. There are five per second, then
+twenty at once, then as many as possible. The results are the workers' CPU time per received message, with all other
+work, and the time at which each socket read it.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ QUICK = Size(200, 1, 1.6, 3, 60)
 
 
 class Spent(NamedTuple):
-    """One phase: CPU of the workers for a delivery, of the store for an event, and when the sockets read it."""
+    """The figures of one phase: CPU of the workers per delivery, of the store per event, and the times of reading."""
 
     us: float
     store_us: float
@@ -70,7 +70,7 @@ PHASES = {
     "burst": (f"fan-out in bursts of {BURST}", {"socket.io": 4.5, "python-socketio": 18.0}),
     "flood": ("fan-out as fast as it goes", {}),
 }
-"""Phase -> its name, and the least ratio of each other server's CPU to ours."""
+"""Phase -> its name, and the lowest ratio of each other server's CPU to ours."""
 
 Played = Field[dict[str, Spent]]
 """The results of each stack's turns, by phase."""
@@ -176,7 +176,7 @@ async def _listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     await asyncio.sleep(SETTLE_S)
     await field.each(
         lambda name: audiences[name].spend(3, 1, RATE)
-    )  # from here on, everything that is created at first use exists
+    )  # from here on, all objects that are created at first use exist
     await field.play(size.rounds, turn, lambda part: tell(0.3 + 0.7 * part))
     return field
 
@@ -206,9 +206,7 @@ class Audience:
         return audience
 
     def news(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Count one message. The first message of a socket belongs to the first event, and so on: none is
-        lost on the way.
-        """
+        """Count one message. The n-th message of a socket belongs to the n-th event: none is lost on the way."""
         if self._marker not in payload or wire not in self._count:
             return
         number = self._count[wire]
@@ -220,7 +218,7 @@ class Audience:
             self._wake.set()
 
     async def spend(self, times: int, at_once: int, rate: float) -> Spent:
-        """Make `at_once` events, `times` times, at most `rate` times a second; wait each time for all receivers."""
+        """Make `at_once` events, `times` times, at most `rate` times per second; wait each time for all receivers."""
         loop = asyncio.get_running_loop()
         began, last_ns = loop.time(), []
 

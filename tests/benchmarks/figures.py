@@ -1,8 +1,4 @@
-"""Defines figures of a benchmark and their targets, and how they are summarised and compared.
-
-Pure. Knows how figures are summed up, compared with targets and with others. Knows nothing of how one is measured, nor
-of tables (`tables.py`).
-"""
+"""Defines figures of a benchmark and their targets, how they are summarised, and how they are compared. Pure."""
 
 import math
 import statistics
@@ -15,7 +11,7 @@ from web.peers.report.figures import percentile as of_ordered
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One figure. `target` is its maximum, None if it has no target. `note` is a text for people."""
+    """One figure. `target` is the greatest value allowed, None if there is no target. `note` is a text for people."""
 
     id: str
     name: str
@@ -26,7 +22,7 @@ class Figure(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> bool:
-        """Whether there is a target, and this is above it (or no number at all)."""
+        """True if there is a target, and the value is above it or is no number."""
         return self.target is not None and not self.value <= self.target
 
     @property
@@ -36,9 +32,9 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Value(msgspec.Struct, frozen=True):
-    """The value of one server. `ratio`: value divided by ours, the median over the rounds; None for our own server.
+    """The value of one server. `ratio`: the value divided by ours, the median over the rounds; None for our own server.
 
-    `target` is the least that the ratio may be; None where it is only worth knowing.
+    `target` is the lowest ratio allowed; None if there is no target.
     """
 
     name: str
@@ -48,12 +44,12 @@ class Value(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> bool:
-        """Whether there is a target, and the ratio is below it (or no number at all)."""
+        """True if there is a target, and the ratio is below it or is no number."""
         return self.target is not None and not (self.ratio is not None and self.ratio >= self.target)
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """One figure of several servers, taken in turn in one run; ours first. Less is better in all of them."""
+    """One figure of several servers, measured in turn in one run; ours is the first. Less is better in every figure."""
 
     id: str
     name: str
@@ -63,14 +59,14 @@ class Comparison(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> bool:
-        """Whether any ratio is below its target."""
+        """True if any ratio is below its target."""
         return any(value.missed for value in self.values)
 
 
 class Point(msgspec.Struct, frozen=True):
     """The figures for a number of waiting patients: time to open the queue, time of a claim, and the worker's CPU.
 
-    `pages`: how many of them have their page open and subscribe to their visit and place.
+    `pages`: the number of patients who have their page open and subscribe to their visit and place.
     """
 
     waiting: int
@@ -82,18 +78,20 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """The goal of a figure of a call: `most` or `least` a value, or the `same` as peer to peer."""
+    """The goal of a figure of a call: `most` or `least` a value, or the `same` as in a direct call."""
 
     kind: Literal["most", "least", "same"]
     value: float = 0.0
 
 
 SAME_FROM = 0.95
-"""From this ratio on, a figure counts as the same as peer to peer, because no two calls have the same pictures."""
+"""From this ratio on, a figure counts as the same as in a direct call, because no two calls have the same pictures."""
 
 
 class CallFigure(msgspec.Struct, frozen=True):
-    """One figure of calls on a bad network, by our relay and, if `compared`, peer to peer (`direct`); None: never."""
+    """One figure of calls on a bad network: over our relay and, if `compared`, in a direct call (`direct`). None:
+    never.
+    """
 
     network: str
     figure: str
@@ -105,7 +103,7 @@ class CallFigure(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> bool:
-        """Whether there is a goal, and ours does not reach it."""
+        """True if there is a goal, and our value does not reach it."""
         if self.goal is None:
             return False
         if self.ours is None:
@@ -116,7 +114,7 @@ class CallFigure(msgspec.Struct, frozen=True):
 
 
 class Calls(msgspec.Struct, frozen=True):
-    """The calls on bad networks of one run. `load` is the one-minute load average before and after."""
+    """The calls on bad networks of one run. `load`: the one-minute load average before and after."""
 
     started: str
     browser: str
@@ -125,7 +123,7 @@ class Calls(msgspec.Struct, frozen=True):
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A measurement that was not made, and why."""
+    """A measurement that was not made, and the reason."""
 
     name: str
     why: str
@@ -143,7 +141,7 @@ class Made(msgspec.Struct):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """The machine that was measured. `load` is the one-minute load average before and after."""
+    """The machine that was measured. `load`: the one-minute load average before and after."""
 
     cpu: str
     cores: int
@@ -153,7 +151,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A whole run. `runs` is how often each figure was measured; values are medians."""
+    """A whole run. `runs`: how often each figure was measured; values are medians."""
 
     command: str
     started: str
@@ -174,12 +172,12 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def percentile(values: Iterable[float], percent: float) -> float:
-    """Return the smallest value that `percent` of all do not exceed (nearest rank); nan if there are none."""
+    """Return the smallest value that `percent` of all values do not exceed (nearest rank); nan if there are none."""
     return of_ordered(sorted(values), percent)
 
 
 def medians(runs: Sequence[Sequence[Figure]]) -> list[Figure]:
-    """Return the medians of the figures of several runs, with each range in its note. Counts of faults are added up."""
+    """Return the medians of the figures of several runs, with each range in its note. Counts of faults are added."""
     by_id: dict[str, list[Figure]] = {}
     for run in runs:
         for figure in run:
@@ -227,7 +225,7 @@ def times(number: int, what: str) -> str:
 
 
 def written(value: float) -> str:
-    """Return a value as the table shows it: three significant digits, at most two after the point."""
+    """Return a value as the table shows it: three significant digits, at most two after the decimal point."""
     if value != value or math.isinf(value):
         return "none"
     digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 10 else 2

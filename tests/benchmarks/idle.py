@@ -1,7 +1,7 @@
 """Measures the memory of an idle socket: a thousand people on one worker send hello, and then nothing.
 
-Half of them are staff, half a patient's pages. Measured is the growth of the worker's resident memory, right after
-hello and again once each has subscribed to a topic (staff the queue, the patient the visit).
+Half of them are staff, half are pages of patients. The result is the growth of the worker's resident memory, right
+after hello and again after each has subscribed to a topic (staff to the queue, the patient to the visit).
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from tests.benchmarks.process import Child, cpu_ns, resident_bytes
 from tests.benchmarks.server import BenchServer
 
 SOCKETS = 1000
-WARM_UP = 10  # a few sockets first: the memory that they free is reused by those that are measured
+WARM_UP = 10  # a few sockets first: the measured ones reuse the memory that these free
 PEOPLE = 20
 SETTLE_S = 1.0
 QUIET_S = 5.0
@@ -51,7 +51,7 @@ def wait_about(
     sockets: int,
     workers: list[int],
 ) -> tuple[float, float, float]:
-    """Run in the people's process; return bytes a socket after hello and after subscribing, and idle CPU."""
+    """Run in the people's process; return the bytes per socket after hello and after subscribing, and the idle CPU."""
     return uvloop.run(_wait_about(tell, endpoint, staff, patient, visit, sockets, workers))
 
 

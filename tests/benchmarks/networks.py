@@ -1,7 +1,8 @@
-"""Measures calls on bad networks: over our relay and, in the same run, peer to peer through the same proxy.
+"""Measures calls on bad networks: over our relay and, in the same run, directly between the browsers, through one
+proxy.
 
-Knows the networks, how long each is measured, and the goals. One call of each kind runs through the networks one after
-another; each figure is that of the worse page. The patient's connection is the bad one, in both directions.
+Defines the networks, how long each is measured, and the goals. One call of each kind runs through the networks one
+after another; each figure is that of the worse page. The patient's connection is the bad one, in both directions.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from web.peers.network.network import Network, Way, lossy
 Look = tuple[float, int, int]
 Begin = Callable[[Browser, Network], AbstractAsyncContextManager[Call]]
 Seen = dict[tuple[str, str], float | None]
-"""(network, figure) -> the value; None: the picture never came back."""
+"""(network, figure) -> the value; None if the picture never came back."""
 
 LIMIT_S = 14 * 60.0
 FPS, LINES = 15, 480
@@ -52,18 +53,18 @@ SAME = Goal("same")
 
 
 def most(value: float) -> Goal:
-    """Return the goal that a figure is at most this value."""
+    """Return the goal that a figure must be at most this value."""
     return Goal("most", value)
 
 
 def both(way: Way) -> Network:
-    """Return a network that is alike in both directions."""
+    """Return a network that is the same in both directions."""
     return Network(up=way, down=way)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A network that a call is put on. It is watched for `seconds`, after `before_s` in which browsers adapt to it."""
+    """A network that a call gets. It is watched for `seconds`, after `before_s` in which browsers adapt to it."""
 
     name: str
     network: Network
@@ -118,7 +119,7 @@ GOALS: Mapping[tuple[str, str], Goal] = {
 
 
 def back_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
-    """Return when the first new picture after `end_ms` was seen, in s after it; None if there was none."""
+    """Return the time in s after `end_ms` at which the first new picture was seen; None if there was none."""
     before = max((frames for at, frames, _ in looks if at <= end_ms), default=0)
     found = next(
         (at for at, frames, _ in looks if at > end_ms and (frames > before or frames < before)), None
@@ -127,7 +128,9 @@ def back_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
 
 
 def restored_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
-    """Return when the first second with FPS pictures of LINES lines began, in s after `end_ms`; None if none did."""
+    """Return the time in s after `end_ms` at which the first second with FPS pictures of LINES lines began; None if
+    none did.
+    """
     later = [look for look in looks if look[0] >= end_ms]
     for place, (begin_ms, frames, lines) in enumerate(later):
         within = [look for look in later[place : place + LOOKS] if look[0] <= begin_ms + 1000]
@@ -138,7 +141,7 @@ def restored_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
 
 
 def gap_s(looks: Sequence[Look], since_ms: float) -> float | None:
-    """Return the longest time without a new picture around `since_ms`, in s; None if pictures do not come yet."""
+    """Return the longest time in s without a new picture around `since_ms`; None if there are no pictures yet."""
     fresh = [
         at for (at, frames, _), (_, before, _) in zip(looks[1:], looks, strict=False) if frames != before
     ]
@@ -148,7 +151,7 @@ def gap_s(looks: Sequence[Look], since_ms: float) -> float | None:
 
 
 def worse(values: Sequence[float | None]) -> float | None:
-    """Return the longest of the times on both screens; None, never, is the longest."""
+    """Return the longer of the times on both screens; None, which means never, is the longest."""
     return None if None in values else max(value for value in values if value is not None)
 
 
@@ -180,7 +183,7 @@ async def _until(
 
 
 async def _settled(call: Call) -> None:
-    """Wait until the picture is whole again, but not for ever."""
+    """Wait until the picture is whole again, but only for a limited time."""
     await _until(call, restored_after_s, time.time() * 1000, SETTLED_S)
 
 
@@ -200,7 +203,9 @@ async def _lossy(call: Call, trial: Trial) -> dict[str, float | None]:
 async def _out(
     call: Call, network: Network, seconds: float, *, page: bool = False, most_s: float = BACK_S
 ) -> float | None:
-    """Put the media (`page`: and the page) on this network for some seconds; return when the picture was back."""
+    """Put the media (`page`: also the page) on this network for some seconds; return the time at which the picture was
+    back.
+    """
     proxies = [call.media, call.signalling] if page and call.signalling else [call.media]
     for proxy in proxies:
         proxy.change(network)

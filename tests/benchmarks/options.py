@@ -1,4 +1,4 @@
-"""The options of a run. The command line imports this module before anything slow."""
+"""The options of a run. The command line imports this module before all that takes long."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -34,7 +34,7 @@ NAMES, OTHERS = tuple(Name), tuple(Other)
 
 
 class Options(NamedTuple):
-    """`only` and `others` are names of the above; `runs` is how often our own figures are measured."""
+    """`only` and `others` are names of measurements and servers; `runs`: how often our own figures are measured."""
 
     only: tuple[Name, ...] = NAMES
     others: tuple[Other, ...] = OTHERS

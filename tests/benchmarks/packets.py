@@ -1,7 +1,7 @@
 """Measures a relayed packet: CPU of the relay process, added latency, and packets forwarded before the gate opens.
 
 The relay runs in a child process. This process plays the browsers, with real ICE, DTLS and AES-128-GCM SRTP over
-loopback: 320 packets a second per call, as in a 1:1 video call.
+loopback: 320 packets a second per call, as in a video call of two.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class FramedSocket(socket.socket):
         return len(packet)
 
     def recvfrom_into(self, buffer: bytearray) -> tuple[int, None]:  # type: ignore[override]
-        """Copy the next packet; return its length. Raises BlockingIOError if no whole one is there."""
+        """Copy the next packet; return its length. Raises BlockingIOError if there is no whole packet."""
         while len(self._input) < 2 + (size := int.from_bytes(self._input[:2], "big")):
             received = self.recv(65_536, socket.MSG_DONTWAIT)
             if not received:
@@ -95,7 +95,7 @@ class FramedSocket(socket.socket):
 
 
 class Speaker(RawPeer):
-    """A probe that sends packets of a call's sizes. Each video packet contains its time of sending."""
+    """A peer that sends packets of a call's sizes. Each video packet contains the time at which it was sent."""
 
     def __init__(self, identity: Identity, host: str = "127.0.0.1", transport: Transport = "udp") -> None:
         super().__init__(best_binding(), identity, host, transport)
@@ -107,7 +107,7 @@ class Speaker(RawPeer):
         self._frames = 0
 
     def connect_tcp(self) -> None:
-        """Connect over TCP, to be polled as a UDP socket is."""
+        """Connect over TCP; the socket is then polled like a UDP socket."""
         self.sock.close()
         self.sock = FramedSocket(self.remote)
 
@@ -182,7 +182,7 @@ class Load:
             self.wait(0.01)
 
     def talk(self, duration_s: float, until: Callable[[], bool] | None = None) -> None:
-        """Send from all speakers for this long, or until `until()` is true."""
+        """Send from all speakers for this time, or until `until()` is true."""
         now_s = time.monotonic()
         end_s = now_s + duration_s
         due: list[tuple[float, int, int]] = []

@@ -1,6 +1,6 @@
-"""Cheap clients of our server, many in one process: the part of PROTOCOL.md that loads a server and receives updates.
+"""Clients of our server that cost little CPU, many in one process: they use a part of PROTOCOL.md.
 
-Knows hello, requests and their answers, in both codecs. The WebSocket itself is in `wire.py`.
+They send hello and requests, and receive answers and updates, in both codecs. The WebSocket itself is in `wire.py`.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Login(NamedTuple):
 
 
 News = Callable[["Peer", bytes, int], None]
-"""A message that answers no request: the peer, what it read, and when (monotonic ns)."""
+"""Receives a message that answers no request: the peer, the message, and the time of reading (monotonic, ns)."""
 
 
 class Peer(TimedWire):
@@ -85,7 +85,7 @@ class Peer(TimedWire):
         self.abort()
 
     def heard(self, payload: bytes) -> None:
-        """Give an answer to its request, and all other messages to `news`."""
+        """Give an answer to its request, and every other message to `news`."""
         if b"reply_to" in payload:
             message = self._decode(payload)
             answer = self._answers.pop(message.get("reply_to"), None)

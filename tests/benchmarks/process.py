@@ -1,7 +1,4 @@
-"""Reads processes from the kernel, and runs functions in child processes. Linux only.
-
-Knows /proc and child processes with a pipe. Knows nothing of what is measured.
-"""
+"""Reads the CPU and memory of processes from the kernel, and runs functions in child processes. Linux only."""
 
 import multiprocessing
 import platform
@@ -36,7 +33,7 @@ def resident_bytes(pids: Iterable[int]) -> int:
 
 
 def versions() -> dict[str, str]:
-    """Return the machine and the versions of a measurement."""
+    """Return the machine, and the versions that belong to a measurement."""
     return {"Python": platform.python_version(), **versions_of(*PACKAGES)}
 
 
@@ -50,7 +47,7 @@ class ChildError(Exception):
 
 
 class Child:
-    """A function in a child process. It is called with `tell`, which reports its progress (0.0 to 1.0)."""
+    """A function in a child process. It is called with `tell`, by which it reports its progress (0.0 to 1.0)."""
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
         context = multiprocessing.get_context("spawn")

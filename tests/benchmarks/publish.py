@@ -1,6 +1,6 @@
 """Publishes results: keeps one run's files in the tests' folder, and makes the README's table from them.
 
-Knows where they are kept. In a checkout only: an installed Greenroom has neither tests nor README.
+It works in a checkout only, because an installed Greenroom has neither tests nor README.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ README = ROOT / "README.md"
 def publish(report: Report, whole: bool = True) -> None:
     """Keep a run as the published one, and write the README's table. Raises ConfigError outside of a checkout.
 
-    A run of some measurements only (not `whole`) replaces only these measurements among the published ones.
+    If a run has only some measurements (not `whole`), only these are replaced in the published results.
     """
     refuse_outside()
     RESULTS.write_bytes(encoded(report if whole else joined(published(), report)))

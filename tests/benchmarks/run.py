@@ -1,6 +1,6 @@
 """A run of the benchmark: the measurements in turn, on a terminal, with a table and files at the end.
 
-Knows which measurements there are, how much of each a quick and a whole run makes, and what is shown. Each
+Defines which measurements there are, how large each is in a quick and in a whole run, and what is shown. Each
 measurement is defined in its own module.
 """
 
@@ -158,7 +158,7 @@ def run(options: Options) -> Report:
     if options.publish:
         publish.refuse_outside()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # the servers that this process starts inherit it
+    # the servers that this process starts inherit this value
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     console = Console()
     began, before = time.monotonic(), os.getloadavg()[0]
@@ -211,7 +211,7 @@ def _play(console: Console, options: Options) -> Made:
             _add(whole, found)
 
         def say(words: str) -> None:
-            """Return a line above the bars."""
+            """Print a line above the bars."""
             progress.console.print(words, markup=False)
 
         for name in options.only:

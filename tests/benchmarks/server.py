@@ -1,6 +1,6 @@
 """A running server with an organisation, and the cookies of the people who connect to it in a measurement.
 
-Knows how people get their cookies: by accounts, visits and sessions as the product itself keeps them.
+Accounts, visits and sessions are made as the product itself makes them.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class BenchServer:
         return asyncio.run(self.signed_in(people, logins))
 
     async def signed_in(self, people: int, logins: int) -> list[Login]:
-        """Do what `staff` does, in a running event loop."""
+        """Return browsers as `staff` does, in a running event loop."""
         staff = await make_staff(self.settings, people, organisation=self.organisation)
         client = connect(self.settings)
         try:
@@ -62,7 +62,7 @@ class BenchServer:
         return asyncio.run(enter())
 
     def patient(self) -> tuple[Login, str]:
-        """Open one visit; return the patient's browser and the visit. The staff must be there already."""
+        """Open one visit; return the patient's browser and the visit. The staff must exist already."""
         logins, opened = self.waiting(1)
         return logins[0], opened[0]
 

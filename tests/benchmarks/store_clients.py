@@ -1,9 +1,9 @@
 """Measures the CPU that store commands cost the sending process: our connection and other clients, in turn.
 
-Three patterns: fifty questions in one turn of the loop, as in a claim race; a PUBLISH to a subscribed connection; the
-commit script with a real record. Each turn is a process of its own on the same Valkey, over a Unix socket, on uvloop.
-Measured are the CPU of that process (all its threads) and the time until each reply. Clients that are not installed are
-skipped: `pip install coredis valkey-glide` adds them, 45 MB.
+There are three patterns: fifty queries in one turn of the loop, as in a claim race; a PUBLISH to a subscribed
+connection; the commit script with a real record. Each turn is a process of its own on the same Valkey, over a Unix
+socket, on uvloop. The results are the CPU of that process (all its threads) and the time until each reply. Clients that
+are not installed are skipped: `pip install coredis valkey-glide` adds them, 45 MB.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ class Client(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """CPU of an operation, and the time until its reply (for a PUBLISH: until the message is received)."""
+    """CPU per operation, and the time until its reply (for a PUBLISH: until the message is received)."""
 
     us: float
     p50_ms: float
@@ -148,7 +148,7 @@ async def valkey_glide(path: str, received: Call) -> AsyncIterator[Client]:
 
 
 class Rival(NamedTuple):
-    """A client: its package, the module that is imported if it is installed, and the function that opens it."""
+    """A client: its package, the module that shows whether it is installed, and the function that opens it."""
 
     package: str
     module: str

@@ -1,6 +1,6 @@
 """Formats a report for people: Markdown tables, and a plot of the figures by number of waiting patients.
 
-Pure. The same report makes the file of results and the README's table, so that the two agree.
+Pure. The same report makes the file of results and the README's table, so that both agree.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Writes many visits for a benchmark, by the product's own rules and store, without a form for each.
 
-Knows how a visit is opened and how a browser's session refers to it. The workers receive the usual events of each.
+The workers receive the usual events of each visit.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Measures ten thousand waiting patients on one worker: the time to open the queue, and the cost of a claim.
 
-The same worker with 10, 100, 1,000 and 10,000 visits in one queue; ten members of staff subscribe to it, and one
-patient's page, or every patient's, to the visit and its place. Measured are the time from the subscription until the
+The same worker has 10, 100, 1,000 and 10,000 visits in one queue. Ten members of staff subscribe to the queue, and one
+patient's page, or every patient's, to the visit and its place. The results are the time from the subscription until the
 whole queue is read, from a claim to its arrival at the patient's page, and the worker's CPU for a claim with its
 release.
 """
@@ -36,7 +36,7 @@ PAUSE_S = 0.01
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
 OPEN_TARGET_MS = 1000.0
-GROWTH_TARGET = 1.5  # two measurements of the same thing differ by this share
+GROWTH_TARGET = 1.5  # the growth allowed; two measurements of the same thing differ by this share
 Tell = Callable[[float], None]
 
 

@@ -1,6 +1,6 @@
 """The load tester's WebSocket, with the time at which each message was read.
 
-Knows no message: what a server sends goes to `heard`.
+It does not parse messages: each one is given to `heard`.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class TimedWire(Wire):
         )
         self.on_message, self.on_end = self.heard, self._ended
         self.read_ns = 0
-        """When the message that `heard` receives was read (monotonic)."""
+        """The time (monotonic, ns) at which the message that `heard` receives was read."""
 
     async def open(self) -> None:
         """Connect and upgrade. Raises PeerError, OSError, TimeoutError."""
@@ -62,7 +62,7 @@ class TimedWire(Wire):
 
 
 def settle(futures: "list[asyncio.Future[Any]]", problem: Exception) -> None:
-    """Fail those of the futures that are not done."""
+    """Let the futures fail that are not done yet."""
     for future in futures:
         if not future.done():
             future.set_exception(problem)

@@ -15,12 +15,12 @@ from tests.test_architecture import PACKAGES, ROOT, imports, sources
 
 PATH = ROOT / "docs" / "imports.svg"
 LOOSE = 10
-"""At most this many files beside rooms are boxes of their own; more of them are one box."""
+"""The greatest number of files beside rooms that are boxes of their own; more files are one box."""
 WIDTH, BOX, ROW, GAP, HEAD = 1180, 28, 62, 16, 26
 
 Link = tuple[str, str]
 Links = dict[Link, int]
-"""(who imports, what is imported) -> by how many imports."""
+"""(importing room, imported room) -> the number of imports."""
 
 
 class Box(NamedTuple):
@@ -47,7 +47,9 @@ def rooms() -> dict[str, str]:
 
 
 def links() -> Links:
-    """Return how many imports run from one room to another; imports for the type checker alone do not count."""
+    """Return the number of imports from one room to another; imports that are only for the type checker do
+    not count.
+    """
     room_of, found = rooms(), Counter[Link]()
     for package in PACKAGES:
         for path in sources(package):
@@ -81,7 +83,7 @@ def circles(known: Links) -> list[set[str]]:
 
 
 def upward(known: Links) -> set[Link]:
-    """Return links without which there is no circle, preferring those of few imports (Eades, Lin, Smyth 1993)."""
+    """Return links without which there is no cycle, preferring links of few imports (Eades, Lin, Smyth 1993)."""
     return {link for circle in circles(known) for link in _against(known, circle)}
 
 
@@ -129,7 +131,7 @@ def needed(down: set[Link]) -> set[Link]:
 
 
 def floors(down: set[Link], members: list[str]) -> dict[str, int]:
-    """Return each room's floor: one above the highest of these that it imports."""
+    """Return each room's floor: one above the highest floor of the rooms that it imports."""
     found: dict[str, int] = {}
 
     def floor(room: str) -> int:

@@ -11,7 +11,7 @@ from web.peers.people.people import Patient, Person, Provider, Room
 
 PEOPLE = (Patient, Provider, Person, Room)
 OF_EACH_OTHER = frozenset({"drop_media", "refused", "returned", "spawn"})
-"""Methods that people and rooms call of each other; no script calls them, so the page leaves them out."""
+"""Methods that people and rooms call among themselves; no script calls them, so the page does not show them."""
 
 
 def parts() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Tests that the tests that documents name exist, and that each row number in a test's name has its row."""
+"""Tests that all tests named in documents exist, and that each row number in a test's name has its row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.docs.marked import DOCS, ROOT
 
 NUMBERED = {"SECURITY.md": "s", "RELIABILITY.md": "r"}
-"""Documents with numbered rows, and the letter of their numbers in the names of tests."""
+"""Document with numbered rows -> the letter before its numbers in the names of tests."""
 DOCUMENTS = sorted(DOCS.glob("*.md"))
 _DEFINED = re.compile(r"^\s*(?:async )?def (test_\w+)\(", re.MULTILINE)
 _NAMED = re.compile(r"`(?:[\w/.]+::)?(test_[a-z0-9_]+)(…?)(?:\[[^\]`]*\])?`")

@@ -1,7 +1,7 @@
 """Tests the table of private interfaces in ARCHITECTURE.md: it matches the code, and the version bounds hold.
 
-Private is a module or an attribute whose name begins with an underscore, in a package that is neither ours nor
-Python's.
+A module or attribute is private if its name begins with an underscore and it belongs to a package that is neither ours
+nor Python's.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def of_imports(tree: ast.Module) -> Iterator[str]:
 
 
 def of_objects(tree: ast.Module) -> Iterator[str]:
-    """Yield the private attributes of other objects than `self`; not those of a variable that the file itself gives."""
+    """Yield the private attributes of objects other than `self`, except those that the file itself sets on
+    a variable.
+    """
     own = defined(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in DOCUMENTED:
@@ -128,7 +130,7 @@ def classes(path: str) -> dict[str, set[str]]:
 
 
 def used() -> dict[str, set[str]]:
-    """Return by file the private names of dependencies that it uses."""
+    """Return file -> the private names of dependencies that it uses."""
     found = {}
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("[!_]*.py")):

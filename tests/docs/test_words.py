@@ -1,7 +1,7 @@
 """Tests that docstrings, comments, names of tests and log events use no word at which a reader must guess.
 
-Only prose is read: a word in `backticks` or "quotation marks" is code, or a text of a page. CONTRIBUTING.md, section
-Words, has the reasons.
+Only prose is read: a word in `backticks` or "quotation marks" is code, or a text of a page. The reasons are in the
+section Words of CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ PLAIN: Mapping[str, str] = {
     r"see\sthe\smodule": "a sentence that can be read alone",
     r"let(s|ting)?\sgo": "release, end",
     r"stands?\sin\sfor": "replace",
+    r"what\s(has\s)?(comes?|came)\sof": "the result of",
+    r"but\sfor": "except",
+    r"any\smore(?=\))": "or no longer",
 }
 """Refused words -> what to write instead."""
 REFUSED = {re.compile(rf"\b(?:{words})\b", re.IGNORECASE): plain for words, plain in PLAIN.items()}
@@ -106,6 +109,9 @@ def test_no_log_event_has_a_refused_word() -> None:
         ("a.js", "/** Takes a\n * seat. */"),
         ("a.js", "const a = 1; // the last door"),
         ("a.js", 'test("a patient hears of it", () => {});'),
+        ("a.py", '"""Return what came of a call."""'),
+        ("a.py", "value = 1  # pure but for its clock\n"),
+        ("a.py", '"""Return None if it is not valid (any more)."""'),
     ],
 )
 def test_a_refused_word_is_found(name: str, source: str) -> None:

@@ -19,13 +19,13 @@ PARTS: dict[str, Callable[[], dict[str, str]]] = {
     "OPERATIONS.md": lambda: {**keys_parts(), **metrics_parts()},
     "LOAD-TESTER.md": peers_parts,
 }
-"""The documents that hold parts that are made, and what makes the parts."""
+"""Document with generated parts -> the function that makes them."""
 
 MADE = [*(DOCS / name for name in PARTS), imports.PATH, regions.FILE]
 
 
 def made(path: Path) -> str:
-    """Return the text that one of MADE should have."""
+    """Return the text that one of these documents must have."""
     if path == imports.PATH:
         return imports.drawing()
     if path == regions.FILE:

@@ -1,6 +1,6 @@
-"""A person in a call that a test breaks: reconnects as the pages do, and records when media arrives.
+"""A person in a call that a test disturbs: reconnects as the pages do, and records when media arrives.
 
-Real signalling over a real socket, and light media: real ICE, DTLS and SRTP, with packets that nobody encodes.
+Signalling is real, over a real socket; media is light: real ICE, DTLS and SRTP, with packets that nobody encodes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from signalling.errors import ClosedError, RequestError
 
 FRAME_S = 0.02
 BACK_S = 0.25, 0.5
-"""The pages' first pause after a lost socket (signalling/clients/reconnecting.py)."""
+"""The first pause in s of the pages after a lost socket (signalling/clients/reconnecting.py)."""
 IDENTITY = Identity(0.0)
 
 
@@ -51,9 +51,11 @@ class _Peer(RawPeer):
 
 
 class Caller:
-    """A person. `headers` identify them; `urls` are WebSockets: the first is used, the others in turn after a loss.
+    """A person. `headers` identify the person; `urls` are WebSockets: the first is used, after a loss the others in
+    turn.
 
-    `arrivals` are the times (monotonic, s) at which the other party's packets arrived, `rooms` counts fresh offers.
+    `arrivals`: the times (monotonic, s) at which the other party's packets arrived; `rooms`: the number of fresh
+    offers.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class Caller:
 
     @property
     def client(self) -> SignallingClient:
-        """The connection that there is."""
+        """The present connection."""
         assert self._client is not None
         return self._client
 

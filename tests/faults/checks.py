@@ -15,11 +15,11 @@ from signalling.visit.relations import PATIENT, Context, Decided
 from signalling.visit.rules import QUIET, decide
 from signalling.visit.setup_guide import Guide
 from signalling.visit.urgency import Urgency
-from tests.faults.history import CHAIN, NOTICE_S, Commit, Held, History, Said
+from tests.faults.history import CHAIN, NOTICE_S, Commit, Held, History, Request
 
 LAG_S = 0.5  # the delay of samples and events on a busy machine
-OVERLAP_S = 0.2  # two rooms of one visit for less than this are a hand-over
-GATE_S = 1.0  # after the record has changed, a gate may take this long to close
+OVERLAP_S = 0.2  # in s; two rooms of one visit for a shorter time are a hand-over
+GATE_S = 1.0  # the time in s within which a gate must close after the record has changed
 KINDS: Mapping[str, frozenset[str]] = {
     "arrive": frozenset({"opened"}),
     "visit.save": frozenset({"saved"}),
@@ -42,12 +42,12 @@ KINDS: Mapping[str, frozenset[str]] = {
     "on_call": frozenset({"on_call", "off_call"}),
 }
 """Request -> the kinds of events that it may cause. Events of other requests (chat, bell, leave) are not compared."""
-WRITTEN = frozenset({"staff_wrote", "answered"})  # what a chat message leaves in a visit that waits
+WRITTEN = frozenset({"staff_wrote", "answered"})  # the events that a chat message causes in a waiting visit
 BY_THEMSELVES = frozenset({"expired", "closed", "assignment_lapsed", "returned", "paused"})
 
 
 class Finding(NamedTuple):
-    """Something that must not be. `kind` is one of KIND_*."""
+    """A violation of a rule. `kind` is one of KIND_*."""
 
     kind: str
     at_s: float
@@ -99,7 +99,7 @@ def _of_visits(history: History) -> dict[str, list[tuple[Commit, Visit]]]:
 
 
 def two_owners(history: History) -> Iterator[Finding]:
-    """Yield where a visit has two owners at a time: in the store, in the answers to claims, or on a screen."""
+    """Yield each visit that has two owners at a time: in the store, in answers to claims, or on a screen."""
     visits = _of_visits(history)
     for visit_id, changes in visits.items():
         versions = [record.version for _, record in changes]
@@ -113,12 +113,12 @@ def two_owners(history: History) -> Iterator[Finding]:
                 yield Finding(OWNERS, commit.seen_s, text)
             owner = now
     claims: dict[tuple[str | None, int], str] = {}
-    for said in history.said:
-        if said.request == "visit.claim" and said.answer == "done" and said.version:
-            other = claims.setdefault((said.visit, said.version), said.person)
-            if other != said.person:
-                text = f"{said.visit} was given to {other} and to {said.person}"
-                yield Finding(OWNERS, said.answered_s or said.sent_s, text)
+    for sent in history.requests:
+        if sent.request == "visit.claim" and sent.answer == "done" and sent.version:
+            other = claims.setdefault((sent.visit, sent.version), sent.person)
+            if other != sent.person:
+                text = f"{sent.visit} was given to {other} and to {sent.person}"
+                yield Finding(OWNERS, sent.answered_s or sent.sent_s, text)
     yield from _owners_on_screens(history, visits)
 
 
@@ -141,7 +141,7 @@ def _owners_on_screens(
 
 
 def _troubled(history: History) -> dict[str, list[tuple[float, float]]]:
-    """Return the times in which each worker could not know better: its outages, and long gaps in its samples."""
+    """Return worker -> the times in which it could not have newer data: its outages, and long gaps in its samples."""
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for outage in history.outages:
         found[outage.worker].append((outage.from_s, outage.until_s + NOTICE_S))
@@ -155,7 +155,7 @@ def _troubled(history: History) -> dict[str, list[tuple[float, float]]]:
 
 
 def _spans(history: History) -> dict[str, list[tuple[str, float, float]]]:
-    """Return for each visit the workers that carried its room, each with the time of its start and end."""
+    """Return visit -> the workers that carried its room, each with the time of its start and end."""
     spans: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
     before: dict[str, Held] = {}
     for sample in history.held:
@@ -173,7 +173,7 @@ def _spans(history: History) -> dict[str, list[tuple[str, float, float]]]:
 
 
 def two_rooms(history: History) -> Iterator[Finding]:
-    """Yield where a room has two owners for longer than a moment after a worker resumed or its link was restored."""
+    """Yield each room that has two owners for longer than a moment after a worker resumed or its link was restored."""
     troubled = _troubled(history)
     for visit, spans in _spans(history).items():
         for number, (worker, begin_s, end_s) in enumerate(spans):
@@ -201,7 +201,7 @@ def _without(
 
 
 def gates(history: History) -> Iterator[Finding]:
-    """Yield where a gate is open although not both have started: the visit is not live, and was not until just now."""
+    """Yield each gate that is open although the visit is not live, and was not live just before."""
     live: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for visit, changes in _of_visits(history).items():
         since: float | None = None
@@ -213,34 +213,34 @@ def gates(history: History) -> Iterator[Finding]:
                 since = None
         if since is not None:
             live[visit].append((since, float("inf")))
-    troubled, told = _troubled(history), set()
+    troubled, reported = _troubled(history), set()
     for sample in history.held:
         for visit, open_ in sample.rooms.items():
-            if not open_ or (sample.worker, visit) in told:
+            if not open_ or (sample.worker, visit) in reported:
                 continue
             at_s = sample.at_s
             holes = [hole for hole in troubled[sample.worker] if hole[0] <= at_s <= hole[1]]
             earliest = min([at_s, *(hole[0] for hole in holes)]) - GATE_S
             if not any(a <= at_s + LAG_S and b >= earliest for a, b in live[visit]):
-                told.add((sample.worker, visit))
+                reported.add((sample.worker, visit))
                 yield Finding(GATE, at_s, f"{sample.worker} lets media cross in {visit}, which is not live")
 
 
 def lost(history: History) -> Iterator[Finding]:
-    """Yield each acknowledged command that is lost: not in the store's stream at its answer's version, or undone."""
+    """Yield each acknowledged command that is not in the store's stream at the version in its answer, or was undone."""
     by_seq = {commit.seq: commit for commit in history.commits}
     lines = {commit.record.text for commit in history.commits if isinstance(commit.record, ChatMessage)}
-    for said in history.said:
-        if said.answer != "done":
+    for sent in history.requests:
+        if sent.answer != "done":
             continue
-        at_s = said.answered_s or said.sent_s
-        if said.request == "chat.send" and said.fields["text"] not in lines:
-            yield Finding(LOST, at_s, f"{_words(said)}: the line is nowhere")
-        if said.request in KINDS and said.version:
-            commit = by_seq.get(said.version // 2)
-            if commit is None or commit.kind not in KINDS[said.request]:
+        at_s = sent.answered_s or sent.sent_s
+        if sent.request == "chat.send" and sent.fields["text"] not in lines:
+            yield Finding(LOST, at_s, f"{_words(sent)}: the line is nowhere")
+        if sent.request in KINDS and sent.version:
+            commit = by_seq.get(sent.version // 2)
+            if commit is None or commit.kind not in KINDS[sent.request]:
                 found = commit.kind if commit is not None else "nothing"
-                yield Finding(LOST, at_s, f"{_words(said)} was acknowledged; the store has {found} there")
+                yield Finding(LOST, at_s, f"{_words(sent)} was acknowledged; the store has {found} there")
     for visit_id, changes in _of_visits(history).items():
         commit, last = changes[-1]
         if visit_id in history.finals and history.finals[visit_id] != last:
@@ -251,23 +251,23 @@ def lost(history: History) -> Iterator[Finding]:
             yield Finding(LOST, commit.seen_s, f"the history of {visit_id} has {kept}, not {happened}")
 
 
-def _words(said: Said) -> str:
-    return f"{said.request} number {said.number} of {said.person} ({said.visit})"
+def _words(sent: Request) -> str:
+    return f"{sent.request} number {sent.number} of {sent.person} ({sent.visit})"
 
 
 def replayed(history: History, rules: Rules) -> Iterator[Finding]:
-    """Yield each change that the pure model does not make of a command that was sent and not refused, or of time.
+    """Yield each change that, by the pure model, neither time nor a command that was not refused has caused.
 
-    None is by a connection that had been superseded: after an acknowledged command of a later socket of that person.
+    A superseded connection causes none after an acknowledged command on a later socket of that person.
     """
-    waiting: dict[str, list[Said]] = defaultdict(list)
-    acknowledged: dict[int, Said] = {}
-    for said in history.said:
-        if said.request in KINDS and said.request != "on_call":
-            if said.answer == "done" and said.version:
-                acknowledged[said.version // 2] = said
-            elif not said.refused and said.visit is not None:
-                waiting[said.visit].append(said)
+    waiting: dict[str, list[Request]] = defaultdict(list)
+    acknowledged: dict[int, Request] = {}
+    for sent in history.requests:
+        if sent.request in KINDS and sent.request != "on_call":
+            if sent.answer == "done" and sent.version:
+                acknowledged[sent.version // 2] = sent
+            elif not sent.refused and sent.visit is not None:
+                waiting[sent.visit].append(sent)
     newest: dict[str, int] = defaultdict(int)
     before: dict[str, Visit] = {}
     staff = {
@@ -294,19 +294,20 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
             continue
         if _by_itself(held, after, commit.kind, history, context):
             continue
-        # The newest socket first: if a living connection may have had a socket, an older one is not blamed
-        # for it.
+        # The newest socket comes first: if a living connection may have had a socket, no older one is suspected.
         fitting = [
-            said
-            for said in sorted(waiting[after.id], key=lambda said: -said.generation)
-            if commit.kind in KINDS[said.request] and said.sent_s <= commit.seen_s
+            sent
+            for sent in sorted(waiting[after.id], key=lambda sent: -sent.generation)
+            if commit.kind in KINDS[sent.request] and sent.sent_s <= commit.seen_s
         ]
-        cause = next((said for said in fitting if _makes(held, after, said, history, context)), None)
+        cause = next((sent for sent in fitting if _makes(held, after, sent, history, context)), None)
         if cause is None:
-            sent = [
-                s for s in history.said if s.visit == after.id and commit.kind in KINDS.get(s.request, ())
+            recent = [
+                s for s in history.requests if s.visit == after.id and commit.kind in KINDS.get(s.request, ())
             ]
-            asked = ", ".join(f"{s.person} {s.answer} {s.version // 2}" for s in sent[-5:]) or "nobody asked"
+            asked = (
+                ", ".join(f"{s.person} {s.answer} {s.version // 2}" for s in recent[-5:]) or "nobody asked"
+            )
             text = f"{after.id}: {commit.kind} ({commit.seq}) is nobody's command that may be carried out: {asked}"
             yield Finding(UNCAUSED, commit.seen_s, text)
             continue
@@ -317,23 +318,23 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
             yield Finding(SUPERSEDED, commit.seen_s, text)
 
 
-def _makes(before: Visit | None, after: Visit, said: Said, history: History, context: Context) -> bool:
-    if said.request == "visit.enter":
-        return _entered(before, after, history, context, said.person)
-    command = _command(said, after)
-    actor = history.people.get(said.person)
+def _makes(before: Visit | None, after: Visit, sent: Request, history: History, context: Context) -> bool:
+    if sent.request == "visit.enter":
+        return _entered(before, after, history, context, sent.person)
+    command = _command(sent, after)
+    actor = history.people.get(sent.person)
     if command is None or actor is None:
         return False
     decided = decide(before, command, actor, context)
     return isinstance(decided, Decided) and decided.event is not None and decided.visit == after
 
 
-def _command(said: Said, after: Visit) -> c.Command | None:
-    fields = said.fields
-    if said.request == "visit.save":
+def _command(sent: Request, after: Visit) -> c.Command | None:
+    fields = sent.fields
+    if sent.request == "visit.save":
         return c.Save(fields["step"], fields["answer"], fields["left"])
-    if said.request in ("visit.assign", "visit.transfer"):
-        return {"visit.assign": c.Assign, "visit.transfer": c.Transfer}[said.request](fields["to"])
+    if sent.request in ("visit.assign", "visit.transfer"):
+        return {"visit.assign": c.Assign, "visit.transfer": c.Transfer}[sent.request](fields["to"])
     simple: dict[str, Callable[[], c.Command]] = {
         "arrive": lambda: c.Open(after.id, after.patient),
         "visit.finish": c.Finish,
@@ -350,7 +351,7 @@ def _command(said: Said, after: Visit) -> c.Command | None:
         "visit.end": c.End,
         "visit.reopen": c.Reopen,
     }
-    make = simple.get(said.request)
+    make = simple.get(sent.request)
     return None if make is None else make()
 
 
@@ -379,7 +380,7 @@ def _by_itself(before: Visit | None, after: Visit, kind: str, history: History, 
     if before is None:
         return False
     if kind in WRITTEN:
-        lines = [said for said in history.said if said.request == "chat.send" and said.visit == after.id]
+        lines = [sent for sent in history.requests if sent.request == "chat.send" and sent.visit == after.id]
         made = [decide(before, c.Write(), history.people[line.person], context) for line in lines]
         return any(isinstance(each, Decided) and each.visit == after for each in made)
     if kind == "entered":

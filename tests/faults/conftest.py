@@ -19,7 +19,7 @@ ALL = os.environ.get("GREENROOM_FAULTS") == "all"
 README = Path(__file__).resolve().parents[2] / "README.md"
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores"
 QUICK_SLACK = 8.0
-"""The quick part runs beside other tests on the same cores, so its bounds are wider by this factor."""
+"""The factor by which bounds are wider in the quick part, because it runs beside other tests on the same cores."""
 
 Rounds = Callable[[int, int], int]
 Measured = Callable[..., None]
@@ -27,7 +27,7 @@ Measured = Callable[..., None]
 
 @pytest.fixture
 def rounds() -> Rounds:
-    """`rounds(quick, full)` returns how often to try: `full` in `make faults`, otherwise `quick`."""
+    """`rounds(quick, full)` returns the number of tries: `full` in `make faults`, otherwise `quick`."""
     return lambda quick, full: full if ALL else quick
 
 

@@ -1,6 +1,6 @@
 """Runs the server with workers that write their number of tasks: `python -m tests.faults.counted CONFIG`.
 
-A worker for which there is a file `.collect` collects garbage: what was left in cycles is then no growth.
+A worker with a file `.collect` collects garbage, so that objects in reference cycles do not count as growth.
 """
 
 import asyncio

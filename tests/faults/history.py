@@ -1,7 +1,7 @@
 """Records a history: the commands of people, their answers, the store's events and the workers' rooms.
 
-Pure: reads no clock and no store. Times are `time.time()` in s; `seen_s` is when the test saw the store's event.
-`checks.py` judges it.
+Pure: reads no clock and no store. Times are `time.time()` in s; `seen_s` is the time at which the test received the
+store's event. `checks.py` judges the history.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from signalling.visit.record import Actor, Record, Visit
 from signalling.visit.relations import Event
 
-NOTICE_S = 3.0  # after a fault of its own, a worker may take this long to give up what others have taken over
+# the time in s within which a worker, after its own fault, must give up what others have taken over
+NOTICE_S = 3.0
 CHAIN = (
     # sockets of one connection are counted within a thousand; a new connection continues at the next thousand
     1000
@@ -21,10 +22,10 @@ CHAIN = (
 
 
 @dataclass(slots=True)
-class Said:
+class Request:
     """A command of a person, sent on socket number `generation` of their connection, and its answer.
 
-    `answer` is "done", an error's code, or "unknown" where none came; `version` belongs to "done".
+    `answer` is "done", an error's code, or "unknown" if there was none; `version` belongs to "done".
     """
 
     number: int
@@ -63,7 +64,7 @@ class Held(NamedTuple):
 
 
 class Outage(NamedTuple):
-    """A time in which a worker stood still or did not reach the store."""
+    """A time in which a worker was stopped or could not reach the store."""
 
     worker: str
     from_s: float
@@ -81,7 +82,7 @@ class Saw(NamedTuple):
 
 
 class Wrong(NamedTuple):
-    """A screen that differs from the store, this long after the last fault."""
+    """A screen that still differs from the store this time in s after the last fault."""
 
     person: str
     topic: str
@@ -92,10 +93,10 @@ class Wrong(NamedTuple):
 
 @dataclass
 class History:
-    """All that was recorded of one story."""
+    """All records of one story."""
 
     people: dict[str, Actor] = field(default_factory=dict)
-    said: list[Said] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """The inputs that strangers can send and the code that parses them: valid examples, and the parsers.
 
-Each `Target` is the product's own function for bytes of one kind, with the errors that it may raise. A
-relay's inputs arrive on its real socket, SRTP-protected by a peer that has connected as a browser does.
+Each `Target` is the product's own function for bytes of one kind, with the errors that it may raise. A relay's inputs
+arrive on its real socket, protected with SRTP by a peer that has connected as a browser does.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ MSGPACK_TOKENS = (
 
 
 class Target(NamedTuple):
-    """A parser under test. `share`: its part of all inputs. `feed` may be a coroutine function, and raise
+    """A parser under test. `share`: its part (0 to 1) of all inputs. `feed` may be a coroutine function; it may raise
     only `typed`.
     """
 
@@ -379,7 +379,7 @@ class _Handshakes:
         return Association(IDENTITY, lambda _: None)
 
     def feed(self, data: bytes) -> None:
-        """Take a datagram of an address that has proven the password."""
+        """Handle a datagram from an address that has proven the password."""
         self._fed += 1
         try:
             self._association.feed(data)

@@ -1,4 +1,4 @@
-"""Sends what a party of a call can send over the relay's real socket: SRTP packets, signed STUN, any bytes."""
+"""Sends all kinds of input of a call's party over the relay's real socket: SRTP packets, signed STUN, any bytes."""
 
 import asyncio
 import hmac
@@ -27,7 +27,9 @@ class RefusedError(Exception):
 
 
 class Peer:
-    """A party of a call: the relay reads what it sends at once, in the caller's turn of the loop."""
+    """A party of a call. The relay reads each input at once, in the same turn of the loop in which the
+    caller sends it.
+    """
 
     def __init__(self, peers: Duo, speaker: Speaker, party: Party) -> None:
         self.peers, self.speaker, self.party = peers, speaker, party
@@ -92,7 +94,7 @@ class Peer:
             assert len(self.party.endpoint.sources) <= SOURCES_MAX
 
     def targets(self, seed: str) -> list[Target]:
-        """Return the targets for all that this peer can send."""
+        """Return the targets for all kinds of input that this peer can send."""
         stuns, dtls = _bindings(self.speaker), hellos()[0]
         samples, tokens = _packets(self.speaker)
         controls, blocks = _controls(self.speaker, self.party)
@@ -159,7 +161,7 @@ _ATTRIBUTES = [
 
 
 def _frames(packets: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Return packets with their length before them, several in one piece too, and lengths that lie (RFC 4571)."""
+    """Return packets with their length in front, several together too, and false lengths (RFC 4571)."""
     framed = [struct.pack("!H", len(packet)) + packet for packet in packets]
     lengths = [struct.pack("!H", length) for length in (0, 1, 2, 20, 1600, 1601, 0x7FFF, 0xFFFF)]
     return [*framed, b"".join(framed[:6]), *lengths], [*lengths, *framed[:4]]
@@ -219,7 +221,9 @@ def _packets(speaker: Speaker) -> tuple[list[bytes], list[bytes]]:
 
 
 def _retransmissions(speaker: Speaker, tokens: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Return retransmissions (RFC 4588) of packets that the relay has, lacks and has forgotten, and padding alone."""
+    """Return retransmissions (RFC 4588) of packets that the relay has, lacks and has forgotten, and a packet of padding
+    only.
+    """
     samples = []
     for number, original in enumerate((600, 601, 590, 610, 0x7000, 0xFFFF, 0)):
         payload = original.to_bytes(2, "big") + VP8_DELTA + b"x" * 99

@@ -1,6 +1,6 @@
 """A TCP link between a server and its store that a test can slow down, pause, cut and restore.
 
-Runs in the test's own loop. The far end is a unix socket or a TCP address.
+Runs in the test's own loop. At the other end is a Unix socket or a TCP address.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ CHUNK = 65_536
 class Link:
     """A listening port on loopback; each connection to it is passed on to the store.
 
-    `port` is the port, `delay_s` is waited before each chunk in both directions, `passed` counts connections,
-    `answered` may change what the far end says.
+    `delay_s`: the time in s before each chunk, in both directions. `passed`: the number of connections. `answered` may
+    change the store's replies.
     """
 
     def __init__(self, dial: Dial) -> None:
@@ -55,12 +55,12 @@ class Link:
         self.reset()
 
     def reset(self) -> None:
-        """Reset the connections that there are; new ones are passed on."""
+        """Reset the present connections; new ones are passed on."""
         for writer in list(self._writers):
             writer.transport.abort()
 
     def lose_an_answer(self, after: int) -> None:
-        """Pass on `after` more replies of the store, and reset all connections instead of the next one."""
+        """Pass on `after` more replies of the store, then reset all connections in place of the next reply."""
         self._answers_left = after
 
     def heal(self) -> None:

@@ -25,11 +25,13 @@ ROOT = Path(__file__).resolve().parents[2]
 START_S = 30.0
 SAMPLE_S, BEAT_S = 0.02, 0.2
 POLICY = {"grace_ms": 4_000, "return_grace_ms": 8_000, "away_expiry_ms": 12_000, "assignment_ms": 6_000}
-"""Short enough that stories see deadlines pass, longer than any one fault."""
+"""Short enough that stories see deadlines pass, but longer than any single fault."""
 
 
 class Process:
-    """A process of this machine, found by a descriptor: the kernel may give the id of an ended one to any other."""
+    """A process of this machine, identified by a descriptor, because another process may get the id of one that has
+    ended.
+    """
 
     def __init__(self, pid: int) -> None:
         """Open the process. Raises `ProcessLookupError`."""
@@ -90,7 +92,7 @@ class Machine:
                     starting.set_result(WorkerOf(name, Process(said["pid"]), said["url"], said["id"]))
 
     async def start(self, index: int) -> WorkerOf:
-        """Start a worker; return once it serves. Raises `TimeoutError`."""
+        """Start a worker; return when it serves. Raises `TimeoutError`."""
         number = self._numbers[index] = self._numbers.get(index, 0) + 1
         name = f"{self.name}{index}.{number}"
         started: asyncio.Future[WorkerOf] = asyncio.get_running_loop().create_future()

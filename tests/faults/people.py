@@ -1,6 +1,6 @@
 """The people of a story: a connection that resumes on any worker, the person's screens, and a record of all messages.
 
-Knows the protocol, as `SignallingClient` and `ReturningClient` do; the story decides what is sent when.
+It follows the protocol, as `SignallingClient` and `ReturningClient` do; the story decides what is sent when.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from signalling.clients.client import Received, SignallingClient
 from signalling.clients.reconnecting import Subscription
 from signalling.errors import ClosedError, RequestError
 from signalling.visit.record import Actor
-from tests.faults.history import CHAIN, History, Said, Saw
+from tests.faults.history import CHAIN, History, Request, Saw
 from tests.signalling.clinic import headers
 
 PATIENCE_S = 1.2  # after this time without an answer, the person reconnects to another worker
@@ -55,7 +55,8 @@ class Screen:
                 self.shown["staff"][message["staff"]["id"]] = message["staff"]
         elif kind == "visit":
             self.shown = message["visit"]
-            if self.shown["status"] != "ended":  # after the end the patient does not learn who had the visit
+            # after the end, the patient does not receive who had the visit
+            if self.shown["status"] != "ended":
                 self._person.saw(message)
         elif kind == "case":
             self.shown = message["case"]
@@ -178,9 +179,9 @@ class Somebody:
 
     def _listen(self, message: Received) -> None:
         if "reply_to" in message:
-            last = [said for said in self._history.said if said.person == self.actor.id][-4:]
+            last = [sent for sent in self._history.requests if sent.person == self.actor.id][-4:]
             what = f"{message['type']} {message.get('code', '')} to {message['reply_to']}"
-            asked = ", ".join(f"{said.request} {said.answer}" for said in last)
+            asked = ", ".join(f"{sent.request} {sent.answer}" for sent in last)
             self._history.twice.append((time.time(), f"{self.actor.id}: {what} once more, after {asked}"))
             return
         screen = self.screens.get(message.get("topic", ""))
@@ -202,7 +203,7 @@ class Somebody:
             self._client.vanish()
 
     async def leave(self) -> None:
-        """Go for good."""
+        """Leave for ever."""
         self._gone = True
         for task in list(self._again):
             task.cancel()
@@ -219,8 +220,8 @@ class Somebody:
 
     # --- requests
 
-    async def say(self, request: str, visit: str | None = None, **fields: Any) -> Said | None:
-        """Send a request and keep it with its answer; return None if there was no socket to send it on."""
+    async def say(self, request: str, visit: str | None = None, **fields: Any) -> Request | None:
+        """Send a request and keep it with its answer; return None if there was no socket on which to send it."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._open.wait()
@@ -228,25 +229,25 @@ class Somebody:
             return None
         client = self._client
         assert client is not None
-        number = len(self._history.said)
+        number = len(self._history.requests)
         if request == "visit.save" and fields["answer"] == "":
             fields["answer"] = f"answer {number}"
         elif request == "chat.send":
             fields["text"] = f"line {number}"
-        said = Said(number, self.actor.id, visit, request, fields, self._generation, time.time())
-        self._history.said.append(said)
+        sent = Request(number, self.actor.id, visit, request, fields, self._generation, time.time())
+        self._history.requests.append(sent)
         about = {} if visit is None else {"visit": visit}
         try:
             answer = await client.request(request, **about, **fields)
-            said.answer, said.version = "done", answer.get("version", 0)
+            sent.answer, sent.version = "done", answer.get("version", 0)
         except RequestError as refused:
-            said.answer = refused.code
+            sent.answer = refused.code
         except ClosedError:
             pass
         except TimeoutError:
             client.vanish()
-        said.answered_s = time.time()
-        return said
+        sent.answered_s = time.time()
+        return sent
 
     async def hold(self, topic: str) -> None:
         """Show a topic from now on."""
@@ -257,7 +258,7 @@ class Somebody:
                     await self._ask(screen)
 
     async def let_go(self, topic: str) -> None:
-        """Show a topic no more."""
+        """End showing a topic."""
         if self.screens.pop(topic, None) is not None and self.here and self._client is not None:
             with contextlib.suppress(RequestError, ClosedError, TimeoutError):
                 await self._client.request("unsubscribe", topic=topic)

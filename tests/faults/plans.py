@@ -47,7 +47,7 @@ def _drawn(chance: random.Random, weights: dict[str, int]) -> str:
 
 
 def plan(seed: int, operations: int, chapters: int, faults: int) -> list[Step]:
-    """Return a story: chapters with a number of operations and faults each, and a calm at the end of each."""
+    """Return a story: chapters with a number of operations and faults each, each with a calm at its end."""
     chance = random.Random(seed)
     steps: list[Step] = []
     for _ in range(chapters):

@@ -1,7 +1,7 @@
 """Runs a story on real processes: random commands of a clinic's people over two machines, with faults between them.
 
-`tell` carries out the steps of `plans.py` and returns the violations; `shortest` repeats a failing story with fewer and
-fewer steps.
+`run_story` carries out the steps of `plans.py` and returns the violations; `shortest` repeats a failing story with
+fewer and fewer steps.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tests.faults.history import Held, History
 from tests.faults.link import link_to
 from tests.faults.machine import POLICY, machine
 from tests.faults.plans import MACHINES, WORKERS, Step
-from tests.faults.telling import Telling
+from tests.faults.running import Run
 from tests.signalling.clinic import GUIDE
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 STORY_S = 240.0
-SHOWN_S = 2.0  # after the last fault, every screen must match the store within this time
+SHOWN_S = 2.0  # in s; within this time after the last fault, every screen must match the store
 S = TypeVar("S")
 RULES = Rules(Policy(**POLICY), GUIDE)  # type: ignore[arg-type]  # its limits are numbers
 
@@ -57,9 +57,9 @@ async def _processes(folder: Path, history: History) -> AsyncIterator[tuple[Any,
         yield store, machines, links, http
 
 
-class Told(NamedTuple):
-    """A story that was run: its history, its violations, and the time after the last fault until all screens
-    were right.
+class Result(NamedTuple):
+    """A story that was run: its history, its violations, and the time in s after the last fault until all screens were
+    right.
     """
 
     history: History
@@ -67,36 +67,36 @@ class Told(NamedTuple):
     settled_s: list[float]
 
 
-async def tell(steps: Sequence[Step], seed: int, shown_s: float, folder: Path | None = None) -> Told:
+async def run_story(steps: Sequence[Step], seed: int, shown_s: float, folder: Path | None = None) -> Result:
     """Run a story on two machines of its own. Each wait has a limit."""
     history = History()
     with contextlib.ExitStack() as kept:
         if folder is None:
             folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="greenroom-story-")))
         async with _processes(folder, history) as (store, machines, links, http):
-            telling = Telling(store, machines, links, http, history, seed, shown_s)
+            run = Run(store, machines, links, http, history, seed, shown_s)
             try:
                 async with asyncio.timeout(STORY_S):
-                    await telling.open()
-                    await telling.tell(steps)
+                    await run.open()
+                    await run.carry_out(steps)
             finally:
                 for link in links:
                     link.heal()
-                await telling.close()
-    return Told(history, check(history, RULES), telling.settled_s)
+                await run.close()
+    return Result(history, check(history, RULES), run.settled_s)
 
 
 async def shortest(
     steps: Sequence[Step], seed: int, kind: str, shown_s: float, within_s: float
 ) -> list[Step]:
-    """Return the fewest steps found within that time after which there is still a finding of that kind."""
+    """Return the fewest steps, found within that time, after which there is still a finding of that kind."""
 
     async def fails(fewer: Sequence[Step]) -> bool:
         try:
-            told = await tell(fewer, seed, shown_s)
+            result = await run_story(fewer, seed, shown_s)
         except (OSError, TimeoutError):
-            return False  # this machine is too busy
-        return any(finding.kind == kind for finding in told.findings)
+            return False  # a result that came too late because the machine is too busy does not count
+        return any(finding.kind == kind for finding in result.findings)
 
     return await shrink(steps, fails, within_s)
 
@@ -113,9 +113,9 @@ def in_words(steps: Sequence[Step], findings: Sequence[Finding], seed: int) -> s
 async def shrink(
     steps: Sequence[S], fails: Callable[[Sequence[S]], Awaitable[bool]], within_s: float
 ) -> list[S]:
-    """Return the fewest steps found within the time that still fail: first halves, then smaller parts.
+    """Return the fewest steps, found within the time, that still fail: first halves are tried, then smaller parts.
 
-    The steps given are known to fail. One try decides, so a story that fails now and then stays longer than needed.
+    The given steps are known to fail. One try decides, so a story that fails only sometimes stays longer than needed.
     """
     end_s = time.monotonic() + within_s
     kept, parts = list(steps), 2

@@ -90,7 +90,7 @@ def readme(ran: Mapping[str, Ran]) -> str:
 
 
 def placed(document: str, ran: Mapping[str, Ran]) -> str:
-    """Return a document in which the lines of the table are replaced."""
+    """Return a document with the lines of the table replaced."""
     before, _, rest = document.partition(BEGIN)
     return before + BEGIN + readme(ran) + END + rest.partition(END)[2]
 

@@ -39,8 +39,8 @@ async def two(embedded_store: EmbeddedStore, valkey_url: str) -> AsyncIterator[t
 
 
 async def in_a_room_of_the_first(clinic: Clinic) -> tuple[str, SignallingClient, list[dict[str, Any]]]:
-    """Return (visit, a provider on the second worker whose room the first one owns, replies that no request
-    awaited).
+    """Return the visit, a provider on the second worker whose room the first worker owns, and the list of unexpected
+    replies.
     """
     ana = await clinic.arrive(0)
     assert ana.visit is not None
@@ -70,7 +70,7 @@ async def test_a_command_whose_answer_from_the_store_was_lost_is_not_refused(
         # The sweep changes the visit as well: it puts the provider back on its page.
         await worker.supervisor.stop("sweep")
     told: list[str] = []
-    for _ in range(6):  # in most of them the loss hits the commit, not another query
+    for _ in range(6):  # in most of the six tries the lost reply is that of the commit, not of another query
         before, _ = await service.store.load(ORG, Visit, visit)
         assert before is not None
         command = Release() if before.status is Status.CLAIMED else Claim()
@@ -196,7 +196,8 @@ async def test_a_join_whose_membership_is_given_up_while_the_store_is_silent_is_
     links[1].cut()
     await (
         asked
-    )  # without another look at the membership, this raises `UnavailableError` and causes a second reply
+        # if the membership were not checked again, this would raise `UnavailableError` and cause a second reply
+    )
     links[1].delay_s = 0.0
     links[1].heal()
     await until(lambda: [answer["reply_to"] for answer in odd] == [99])

@@ -1,6 +1,6 @@
-"""Tests the death of a worker or machine that carries a live call: picture and sound come back by themselves.
+"""Tests the death of a worker or machine that carries a live call: picture and sound come back without any action.
 
-The real server, killed as the kernel kills; pages of real browsers, and light media where the page is not the point.
+The real server is killed with SIGKILL. Pages run in real browsers; light media is used if the page does not matter.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_media
     back_s = []
     for number in range(rounds(1, 20)):
         if number:
-            await asyncio.sleep(2)  # the successor of the last worker runs before the next one is killed
+            await asyncio.sleep(2)  # the successor of the last worker must run before the next one is killed
         for side in (patient, provider):
             await side.sees_and_hears()
         victim = pid_of(server, owner_of(server, visit))
@@ -147,7 +147,7 @@ async def test_r30_light_media_flows_again_soon_after_its_worker_was_killed(
 
 @pytest.fixture
 def machines(valkey_url: str, tmp_path: Path) -> Iterator[Callable[[], RunningServer]]:
-    """Starts servers on one store, each as a machine of its own would: its own folder, the same key."""
+    """Starts servers on one store, each as if on a machine of its own: with its own folder and the same key."""
     started: list[RunningServer] = []
 
     def start() -> RunningServer:
@@ -183,7 +183,7 @@ async def test_r30_a_call_moves_to_the_other_machine_when_a_whole_machine_dies(
             headers, visit = await in_line(clinic, number + 1)
             patient = Caller(clinic.http, "patient", headers, visit, [here])
             provider = Caller(clinic.http, "staff", staff, visit, [there, here])
-            await asyncio.sleep(3)  # as long as a returned store's signs of life are not trusted
+            await asyncio.sleep(3)  # the time for which the signs of life in a returned store are not trusted
             async with call(patient, provider):
                 killed_s = time.monotonic()
                 os.killpg(dies.process.pid, signal.SIGKILL)

@@ -75,7 +75,7 @@ async def dying(one: Clinic, number: int) -> socket.socket:
 
 
 def rows_of(client: SignallingClient, heard: Counter[str]) -> None:
-    """Return the number of updates of each visit that a client has received by now."""
+    """Return visit -> the number of updates that a client has received so far."""
     while client.backlog:
         message = client.backlog.popleft()
         if message["type"] == "queue.row":
@@ -104,7 +104,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
         raised: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(f"{context}"))
         await one.arrive()
-        # In the order of the fan-out, some come before the sockets that break, and some after.
+        # In the order of the fan-out, some sockets come before those that break, and some after.
         clients = [await one.connect(one.provider(f"Dr {n}"), 0) for n in range(healthy)]
         first, rest = clients[: healthy // 4], clients[healthy // 4 :]
         for client in first:
@@ -153,7 +153,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
 
 
 def seen_offline(visits: list[str], watcher: SignallingClient, offline: set[str]) -> bool:
-    """Return whether a subscriber of these visits has seen that all of their patients are offline."""
+    """Return whether a subscriber of these visits has received that all their patients are offline."""
     while watcher.backlog:
         message = watcher.backlog.popleft()
         if message["type"] == "visit.state" and not message["visit"]["parties"]["patient"]["present"]:

@@ -21,7 +21,7 @@ FLOODER = Clinic.provider("Dr Flood")
 HELLO = frame(0x1, b'{"type":"hello","id":1,"role":"staff"}')
 MASK = b"\0\0\0\0"
 FIRST = b"\x01\x81" + MASK + b"x"
-"""The first part of a text that never ends."""
+"""The first frame of a text message that never ends."""
 FLOODS = {
     "PONG": (b"", frame(0xA, b"")),
     "PONG of 125 bytes": (b"", frame(0xA, b"x" * 125)),
@@ -39,7 +39,9 @@ FLOODS = {
 
 
 def flood(url: str, hello: bool, first: bytes, more: bytes) -> tuple[float, int]:
-    """Send without end, as fast as the server reads; return for how long (s) it was let, and how many bytes."""
+    """Send without end, as fast as the server reads; return the time in s and the number of bytes until the server
+    ended it.
+    """
     at = urlsplit(url)
     with socket.create_connection((at.hostname, at.port), timeout=5) as peer:
         lines = {

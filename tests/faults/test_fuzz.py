@@ -1,7 +1,7 @@
 """F: no input of a stranger blocks a worker's loop for long, ends it, or raises an unexpected error.
 
-Seeded changes of valid inputs go through the product's own parsers and a real relay in this process, where the CPU time
-of each is measured; and to a real server's socket. GREENROOM_FUZZ_SEED is another seed.
+Seeded changes of valid inputs are given to the product's own parsers and to a real relay in this process, where the CPU
+time of each is measured; and to a real server's socket. GREENROOM_FUZZ_SEED sets another seed.
 """
 
 import gc
@@ -21,7 +21,7 @@ from tests.faults.mutation import Mutator
 
 SEED = os.environ.get("GREENROOM_FUZZ_SEED", "1")
 AT_MOST_MS = 50
-TURN = 50  # inputs of one target in a row
+TURN = 50  # the number of inputs to one target in a row
 
 
 class Fuzzer:
@@ -40,7 +40,7 @@ class Fuzzer:
         whole = sum(target.share for target in found)
         left = {target.name: round(count * target.share / whole) for target in found}
         for target in found:
-            # What is loaded at first use does not count as time of an input.
+            # Modules that are loaded at first use must not count as time of an input.
             for data in target.mutator.samples:
                 await self._try(target, data)
         gc.collect()

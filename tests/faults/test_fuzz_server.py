@@ -1,6 +1,6 @@
-"""F: a real server survives hostile requests and frames, of strangers and of patients.
+"""F: a real server survives hostile requests and frames, from strangers and from patients.
 
-Each input has a connection of its own. What it costs is the CPU time of the worker's loop, as the kernel counts it.
+Each input has a connection of its own. Its cost is the CPU time of the worker's loop, as the kernel counts it.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 class Stranger:
-    """Connections to a server, and the CPU time that its worker's loop spent on them."""
+    """Connections to a server, and the CPU time in ms that its worker's loop spent on them."""
 
     def __init__(self, server: RunningServer) -> None:
         where = urllib.parse.urlsplit(server.url)
@@ -212,7 +212,7 @@ def test_f_a_server_lives_through_hostile_requests_and_frames(
     for make in (requests, frames):
         samples, tokens = make(stranger, cookie)
         mutator = Mutator(f"{SEED} {make.__name__}", samples, tokens, FRAME_BYTES)
-        for sample in samples:  # what is loaded at first use does not count as time of an input
+        for sample in samples:  # modules that are loaded at first use must not count as time of an input
             stranger.send([sample], wait_s=10)
         assert stranger.answered >= len(samples), "what is valid is answered"
         for _ in range(inputs // 2 // AT_ONCE):

@@ -1,6 +1,7 @@
-"""Random commands of many people over two machines, with faults between them: no promise is broken in any history.
+"""Random commands of many people over two machines, with faults in between: no promise is broken in any history.
 
-Rows 22 to 28 of docs/RELIABILITY.md meet here by chance, from a seed. Of a failing story the fewest steps are printed.
+Rows 22 to 28 of docs/RELIABILITY.md are combined by chance, from a seed. If a story fails, its fewest steps are
+printed.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ from tests.faults.checks import (
     check,
 )
 from tests.faults.conftest import ALL, QUICK_SLACK, Measured, Rounds
-from tests.faults.history import Commit, Held, History, Outage, Said, Saw, Wrong
+from tests.faults.history import Commit, Held, History, Outage, Request, Saw, Wrong
 from tests.faults.machine import POLICY
 from tests.faults.plans import plan
-from tests.faults.stories import RULES, SHOWN_S, Told, in_words, shortest, shrink, tell
+from tests.faults.stories import RULES, SHOWN_S, Result, in_words, run_story, shortest, shrink
 from tests.signalling.clinic import ANA, ORG
 
 FULL = {"operations": 2500, "chapters": 6, "faults": 5}
@@ -42,36 +43,36 @@ QUICK = {"operations": 150, "chapters": 1, "faults": 4}
 SHRINK_S = 60.0
 
 
-async def _told(seed: int) -> Told:
+async def _result(seed: int) -> Result:
     steps = plan(seed, **(FULL if ALL else QUICK))
     shown_s = SHOWN_S if ALL else SHOWN_S * QUICK_SLACK
-    told = await tell(steps, seed, shown_s)
-    if told.findings:
-        print(in_words([], told.findings, seed))
-        fewest = await shortest(steps, seed, told.findings[0].kind, shown_s, SHRINK_S)
-        print(in_words(fewest, told.findings, seed))
-    return told
+    result = await run_story(steps, seed, shown_s)
+    if result.findings:
+        print(in_words([], result.findings, seed))
+        fewest = await shortest(steps, seed, result.findings[0].kind, shown_s, SHRINK_S)
+        print(in_words(fewest, result.findings, seed))
+    return result
 
 
-async def _both(seeds: Sequence[int | None]) -> list[Told]:
-    """Run two stories at the same time: they wait most of the time."""
-    return list(await asyncio.gather(*(_told(seed) for seed in seeds if seed is not None)))
+async def _both(seeds: Sequence[int | None]) -> list[Result]:
+    """Run two stories at the same time, because a story waits most of the time."""
+    return list(await asyncio.gather(*(_result(seed) for seed in seeds if seed is not None)))
 
 
 async def test_the_promises_hold_in_random_histories_with_many_people_and_all_faults(
     rounds: Rounds, measured: Measured
 ) -> None:
     found: Counter[str] = Counter()
-    said = acknowledged = 0
+    sent = acknowledged = 0
     settled: list[float] = []
     seeds = range(1, rounds(1, 20) + 1)
-    for told in [told for pair in zip_longest(seeds[::2], seeds[1::2]) for told in await _both(pair)]:
-        found.update(finding.kind for finding in told.findings)
-        said += len(told.history.said)
-        acknowledged += sum(one.answer == "done" for one in told.history.said)
-        settled += told.settled_s
+    for result in [result for pair in zip_longest(seeds[::2], seeds[1::2]) for result in await _both(pair)]:
+        found.update(finding.kind for finding in result.findings)
+        sent += len(result.history.requests)
+        acknowledged += sum(one.answer == "done" for one in result.history.requests)
+        settled += result.settled_s
     print(
-        f"{said} commands, {acknowledged} acknowledged; screens right after {max(settled):.2f} s at the latest"
+        f"{sent} commands, {acknowledged} acknowledged; screens right after {max(settled):.2f} s at the latest"
     )
     owners = found[OWNERS] + found[ROOMS]
     lost = found[LOST] + found[SUPERSEDED]
@@ -83,7 +84,7 @@ async def test_the_promises_hold_in_random_histories_with_many_people_and_all_fa
     measured("F", "histories: gates open though not both had started", found[GATE], at_most=0)
     others = found[UNCAUSED] + found[ANSWERS]
     measured("F", "histories: changes without a cause, requests answered twice", others, at_most=0)
-    assert acknowledged > said / 3, "too little was carried out for the checks to mean anything"
+    assert acknowledged > sent / 3, "too little was carried out for the checks to mean anything"
 
 
 # --- the checker finds each kind of violation
@@ -97,7 +98,7 @@ OSEI, LIN = (
 
 
 class Book:
-    """A history that is right, written by the pure rules; one second passes with each command."""
+    """A history without violations, written by the pure rules; one second passes with each command."""
 
     def __init__(self) -> None:
         self.history = History(people={actor.id: actor for actor in (PATIENT, OSEI, LIN)})
@@ -105,7 +106,7 @@ class Book:
         self.now_s = T0
         self.does(PATIENT, "arrive", c.Open(VISIT, ANA))
 
-    def does(self, actor: Actor, request: str, command: c.Command, **said: Any) -> None:
+    def does(self, actor: Actor, request: str, command: c.Command, **details: Any) -> None:
         """Record a command that is allowed, and its answer."""
         self.now_s += 1
         staff = {actor.id: on_call(actor) for actor in (OSEI, LIN)}
@@ -118,7 +119,7 @@ class Book:
         self.commit(decided.visit, decided.event.kind)
         seq = self.history.commits[-1].seq
         fields = {name: getattr(command, name) for name in command.__struct_fields__}
-        self.says(actor, request, fields, answer="done", version=2 * seq, **said)
+        self.says(actor, request, fields, answer="done", version=2 * seq, **details)
 
     def commit(self, visit: Visit, kind: str) -> None:
         """Record a change in the store."""
@@ -128,11 +129,11 @@ class Book:
         if kind not in QUIET:
             self.history.stories.setdefault(visit.id, []).append(Event(kind, 0))
 
-    def says(self, actor: Actor, request: str, fields: dict[str, Any], **said: Any) -> None:
+    def says(self, actor: Actor, request: str, fields: dict[str, Any], **details: Any) -> None:
         """Record a request."""
-        said = {"generation": 1, "sent_s": self.now_s, "answered_s": self.now_s, **said}
-        number = len(self.history.said)
-        self.history.said.append(Said(number, actor.id, VISIT, request, fields, **said))
+        details = {"generation": 1, "sent_s": self.now_s, "answered_s": self.now_s, **details}
+        number = len(self.history.requests)
+        self.history.requests.append(Request(number, actor.id, VISIT, request, fields, **details))
 
     def kinds(self) -> set[str]:
         return {finding.kind for finding in check(self.history, RULES)}
@@ -170,7 +171,7 @@ def test_the_checker_accepts_a_correct_history() -> None:
 
 
 def _claimed_twice(book: Book) -> None:
-    book.history.said.append(replace_said(book, "visit.claim", person=LIN.id))
+    book.history.requests.append(replace_request(book, "visit.claim", person=LIN.id))
 
 
 def _owner_replaced(book: Book) -> None:
@@ -211,17 +212,17 @@ def _story_lost(book: Book) -> None:
 def _came_late(book: Book) -> None:
     book.does(PATIENT, "visit.save", save("22"), generation=2)
     book.does(PATIENT, "visit.save", save("2"), generation=1)
-    book.history.said[-1].answer = "unknown"
+    book.history.requests[-1].answer = "unknown"
 
 
 def _nobody_asked(book: Book) -> None:
     book.does(OSEI, "visit.end", c.End())
-    book.history.said.pop()
+    book.history.requests.pop()
 
 
 def _refused_and_done(book: Book) -> None:
     book.does(OSEI, "visit.end", c.End())
-    book.history.said[-1].answer = "not_allowed"
+    book.history.requests[-1].answer = "not_allowed"
 
 
 def _against_the_rules(book: Book) -> None:
@@ -248,9 +249,9 @@ def _twice(book: Book) -> None:
     book.history.twice.append((book.now_s, "u_0: done once more"))
 
 
-def replace_said(book: Book, request: str, **changes: Any) -> Said:
-    said = next(said for said in book.history.said if said.request == request)
-    return Said(**{**{name: getattr(said, name) for name in Said.__slots__}, **changes})
+def replace_request(book: Book, request: str, **changes: Any) -> Request:
+    sent = next(sent for sent in book.history.requests if sent.request == request)
+    return Request(**{**{name: getattr(sent, name) for name in Request.__slots__}, **changes})
 
 
 @pytest.mark.parametrize(

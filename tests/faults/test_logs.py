@@ -1,6 +1,6 @@
-"""Tests that a log that cannot be written disturbs nobody: standard error of the real server is full or unread.
+"""Tests that a log that cannot be written disturbs nobody: standard error of the real server is full or not read.
 
-Each time: a visit is opened, a guest is invited and joins, the store is killed, and the server lives on.
+Each time a visit is opened, a guest is invited and joins, the store is killed, and the server continues.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ F_SETPIPE_SZ = 1031
 
 @pytest.fixture
 def descriptors() -> Iterator[Callable[[str], tuple[int | None, int | None]]]:
-    """Returns a standard error that takes no text, as a descriptor, and its reading end if it has one."""
+    """Yields a standard error that accepts no text, as a descriptor, and its reading end if it has one."""
     opened: list[int] = []
 
     def make(kind: str) -> tuple[int | None, int | None]:
@@ -159,8 +159,8 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
 
 
 def told_lost(reader: int) -> int:
-    """Return the number of lines that the processes report as lost: each its own, more than ten in all, or
-    within 10 s.
+    """Return the number of lines that the processes report as lost. Wait until it is more than ten, for 10
+    s at most.
     """
     os.set_blocking(reader, False)
     found, deadline = b"", time.monotonic() + 10

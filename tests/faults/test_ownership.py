@@ -1,6 +1,6 @@
 """Tests that a connection, a room and a visit have one owner each at any time, while processes freeze and links break.
 
-Workers in processes of their own, a real store, real sockets.
+Workers run in processes of their own, with a real store and real sockets.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ WRITES = {
 """Every message that changes something in the store."""
 READS = {"ping", "media.probe", "media.probed", "subscribe", "unsubscribe", "visit.history", "sessions.past"}
 OF_A_MEMBERSHIP = {"media.answer", "media.restart", "media.mute", "media.share"}
-"""Messages that the room's owner refuses, because the membership is another worker's (test_rooms.py)."""
+"""Messages that the room's owner refuses, because another worker has the membership (test_rooms.py)."""
 
 
 def test_r27_every_message_that_changes_something_is_in_the_test() -> None:
@@ -208,7 +208,7 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
             assert await case.older.wait_closed() == 4203, kind
             assert [m for m in case.older.backlog if m.get("reply_to") == 50] == [], kind
             assert await written(one, case) == were, kind
-        # the same message of a person who may send it is carried out: so each case could have failed
+        # if a person who may send the same message does so, it is carried out: so each case could have failed
         for case in asked:
             message = dict(case.message)
             await case.newer.request(message.pop("type"), **message)

@@ -1,4 +1,4 @@
-"""R32: every ended visit is found, in pages, in time; and no list is cut silently."""
+"""R32: every ended visit is found, in pages and in time; no list is cut without a hint."""
 
 import asyncio
 import csv
@@ -31,7 +31,7 @@ REPORTS = "/demo/staff/reports"
 
 @asynccontextmanager
 async def watched() -> AsyncIterator[list[float]]:
-    """Yield a list to which each turn's CPU time in ms is added: how long this loop was blocked."""
+    """Yield a list that gets the CPU time in ms of each turn, which is how long this loop was blocked."""
     held_ms: list[float] = []
 
     async def watch() -> None:
@@ -42,7 +42,7 @@ async def watched() -> AsyncIterator[list[float]]:
 
     threshold = gc.get_threshold()
     gc.collect()
-    gc.freeze()  # workers do so too: older objects of this process do not count
+    gc.freeze()  # workers do so too, so that the garbage collector does not check older objects
     gc.set_threshold(*GARBAGE)
     task = asyncio.create_task(watch())
     yield held_ms
@@ -106,7 +106,7 @@ async def test_r32_a_search_among_100_000_visits_answers_in_time_whatever_it_loo
                 assert answer["unread"] == 0
                 assert len(answer["rows"]) >= min(finds, 3 if many < 100_000 else 50), wanted
                 assert finds or not answer["rows"], wanted
-            await asyncio.sleep(0.25)  # fifty requests a second are allowed
+            await asyncio.sleep(0.25)  # a pause, because fifty requests a second are allowed
         times.sort()
         p95 = times[len(times) * 95 // 100]
         measured("R32", f"search at {many:,} visits, p95", p95, "ms", at_most=200)

@@ -28,8 +28,7 @@ from tests.signalling.waits import until
 
 AGREED = {"agreed": True, "signature": "Ana Ruiz"}
 Message = dict[str, Any]
-# Each kind of topic, the message that holds its whole state, and how it shows what was missed (`story`
-# below).
+# Each kind of topic, the message with its whole state, and how that shows what was missed (`story` below).
 SHOWN: dict[str, tuple[str, Callable[[Message, str], bool]]] = {
     "queue": ("queue.snapshot", lambda m, me: [row["name"] for row in m["rows"]] == ["Ana Ruiz", "Bo Late"]),
     "sessions": ("sessions.snapshot", lambda m, me: [row["name"] for row in m["rows"]] == ["Zoe First"]),
@@ -58,7 +57,7 @@ async def two_workers(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
 
 
 def newest(clients: list[SignallingClient], kept: dict[str, Message]) -> dict[str, Message]:
-    """Return the newest message of each type, those in `kept` included."""
+    """Return the newest message of each type, including those in `kept`."""
     for client in clients:
         while client.backlog:
             message = client.backlog.popleft()

@@ -1,4 +1,4 @@
-"""Row 36: workers restart one after another: all clients reconnect soon, and the sockets stay evenly spread."""
+"""Row 36: workers restart one after another. All clients reconnect soon, and the sockets stay evenly spread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ START_S = 60.0
 
 
 class Member:
-    """A member of staff whose page is open: the worker that it is connected to, and the time without a connection."""
+    """A member of staff with an open page: the worker to which it is connected, and the times without a connection."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, login: Login) -> None:
         headers = {"Cookie": login.cookie, "Origin": url}
@@ -46,7 +46,7 @@ class Member:
         await self._client.run()
 
     async def _look(self) -> None:
-        """Keep how long it took to come back each time."""
+        """Record the time that each reconnection took."""
         client = self._client
         await client.connected.wait()
         while True:
@@ -58,11 +58,11 @@ class Member:
 
     @property
     def worker(self) -> str | None:
-        """The worker that this is connected to, None while it is away."""
+        """The worker to which this page is connected, None while it is disconnected."""
         return str(self._client.welcome["worker"]) if self._client.connected.is_set() else None
 
     def back_since(self, time_s: float) -> bool:
-        """Return whether it was connected at a time (monotonic, s), or at any later one."""
+        """Return whether the page was connected at a time (monotonic, s), or at any later time."""
         return self.worker is not None or self._seen_s >= time_s
 
     async def close(self) -> None:
@@ -74,7 +74,7 @@ class Member:
 
 @asynccontextmanager
 async def members(server: RunningServer, valkey_url: str, number: int) -> AsyncIterator[list[Member]]:
-    """Yield `count` members of staff with an open page each."""
+    """Yield `count` members of staff, each with an open page."""
     settings = parse({"redis": {"url": valkey_url}, "data": {"folder": str(server.data)}}, "test")
     logins = await BenchServer(Throwaway(settings, server.url, [], 0)).signed_in(20, number)
     connector = aiohttp.TCPConnector(limit=0)
@@ -87,7 +87,7 @@ async def members(server: RunningServer, valkey_url: str, number: int) -> AsyncI
 
 
 def shares(everybody: Sequence[Member]) -> Counter[str]:
-    """Return how many are connected to each worker."""
+    """Return worker -> the number of pages that are connected to it."""
     return Counter(member.worker for member in everybody if member.worker is not None)
 
 

@@ -1,4 +1,4 @@
-"""A patient's pages on a slow phone: 400 kbit/s with 400 ms, as Chromium's developer tools emulate it."""
+"""A patient's pages on a slow phone: 400 kbit/s and a delay of 400 ms, as Chromium's developer tools emulate it."""
 
 from __future__ import annotations
 

@@ -25,12 +25,12 @@ WORKERS = 2
 FOR_S = 600.0
 ROUND_PATIENTS, ROUND_LIMIT_S = 200, 150.0
 WARM_ROUNDS = 4  # after these rounds a worker has requested all the memory that a round needs
-EMPTY_S = 8.0  # after this time the connections of all who left have expired
+EMPTY_S = 8.0  # in s; after this time the connections of all people who left have expired
 LOOKS = 5
 
 
 class Size(NamedTuple):
-    """The sum over all workers while nobody is connected: memory in MB, open descriptors, tasks."""
+    """The sums over all workers while nobody is connected: memory in MB, open descriptors, tasks."""
 
     memory: float
     descriptors: float
@@ -80,7 +80,7 @@ async def visits(server: RunningServer, credentials: Path, seed: int) -> None:
 
 
 def grown(before: float, after: float) -> float:
-    """Return the growth in percent; 0 if the size has shrunk."""
+    """Return the growth in percent; 0 if the size has become smaller."""
     return max(0.0, (after - before) / before * 100)
 
 

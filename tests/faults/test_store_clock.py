@@ -1,6 +1,6 @@
-"""The store's clock goes back an hour (R34): every ordered list keeps its order, first come first.
+"""The store's clock is set back by an hour (R34): every ordered list keeps its order, first come first.
 
-The answers to TIME are shifted on their way, between a real store and real workers.
+The replies to TIME are changed on their way from a real store to real workers.
 """
 
 import re
@@ -85,7 +85,7 @@ async def test_r34_records_from_before_numbers_stand_first_in_the_order_of_their
             patient = await one.arrive()
             visit, _ = await store.load(ORG, Visit, f"{patient.visit}")
             assert visit is not None
-            # Written as by a version without numbers; the newest may have the smallest id.
+            # Written as by a version without numbers, in which the newest may have the smallest id.
             at_ms = visit.arrived_ms + 1000 * len(old)
             kept = visit.__class__(
                 **{
@@ -115,7 +115,7 @@ async def test_r34_lines_and_notifications_stay_in_the_order_in_which_they_came(
         for number, text in enumerate(("one", "two", "three", "four")):
             if number == 2:
                 link.answered = an_hour_back
-                await service.store.load(ORG, Staff, osei.id)  # the worker reads the clock
+                await service.store.load(ORG, Staff, osei.id)  # by this the worker reads the clock
             await provider.request("chat.send", visit=patient.visit, text=text)
             held, now_ms = await service.store.load(ORG, Staff, osei.id)
             assert held is not None

@@ -1,7 +1,7 @@
 """The store returns with fewer events (R26): every screen matches the store again, and lost visits are reported.
 
 A second store continues from the earlier state, so that its count of events is smaller than, equal to or larger than
-the one that the workers and the screens know; then its data replaces the first one's.
+the count that the workers and the screens have. Then its data replaces the data of the first store.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ WITHIN_S = 2.0
 
 
 class Page:
-    """The topics that one client holds, by the rules of PROTOCOL.md#topics, and those that are gone."""
+    """The topics that one client holds, by the rules of PROTOCOL.md#topics, and the topics that have ended."""
 
     def __init__(self) -> None:
         self.held: dict[str, Subscription] = {}
@@ -45,7 +45,7 @@ class Page:
         self.gone: set[str] = set()
 
     def take(self, message: dict[str, Any]) -> None:
-        """Take a message that the server sent."""
+        """Apply a message from the server."""
         topic = message.get("topic", "")
         if message["type"] == "gone":
             self.gone.add(topic)
@@ -146,7 +146,7 @@ def plain(part: Any) -> dict[str, Any]:
 
 
 class Four:
-    """The four screens: a patient's, a provider's sessions list and session page, an administrator's list."""
+    """The four screens: a patient's page, a provider's sessions list and session page, an administrator's list."""
 
     def __init__(self, at: Clinic, store: Store, patient: Actor, lost: Actor) -> None:
         self.at, self.store, self.patient, self.lost = at, store, patient, lost
@@ -188,7 +188,7 @@ class Four:
         return [name for name, right in found.items() if not right]
 
     async def right(self) -> bool:
-        """Return whether all screens equal the store."""
+        """Return whether all screens match the store."""
         try:
             return not await self.wrong()
         except Exception:  # noqa: BLE001 - the store is not back yet
@@ -196,7 +196,7 @@ class Four:
 
 
 async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int) -> None:
-    """Continue from the earlier state: another provider claims the patient; `events` events happen in all."""
+    """Continue from the earlier state: another provider claims the patient; there are `events` events in all."""
     lin = at.provider("Dr B. Lin")
     await service.set_on_call(lin, on=True)
     claimed = await service.command(lin, f"{patient.visit}", c.Claim())

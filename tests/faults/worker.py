@@ -1,6 +1,6 @@
-"""A worker of a test's machine: the product's, with a relay that records rooms and gates.
+"""A worker of a test's machine: the product's worker, with a relay that records rooms and gates.
 
-Imported once by the machine, which forks; `run` never returns.
+The machine imports it once, then forks; `run` never returns.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class RecordedRelay:
         return RecordedRoom(self._relay.room(room_id), room_id, self.open_rooms)
 
     def state(self) -> dict[str, bool]:
-        """Return the rooms, and whether one of their gates is open."""
+        """Return the rooms, each with True if its gate is open."""
         return {name: any(room.gate_open for room in rooms) for name, rooms in self.open_rooms.items()}
 
 

@@ -1,4 +1,5 @@
-/* Measures what many patients cost a page: the time until all rows are painted, and the cost of changes. */
+/* Measures how long a page with many patients takes: the time until all rows are painted, and the time for
+   changes. */
 globalThis.crowd = {
   opened: null, // the time at which the last row was painted, in ms after the navigation began
 
@@ -31,7 +32,10 @@ globalThis.crowd = {
     requestAnimationFrame(frame);
   },
 
-  /** Resolves to the ms from an act to the second frame after it, and the rows that show in the end. */
+  /**
+   * Resolves to the time in ms from an act to the second frame after it, and the number of rows that are
+   * shown at the end.
+   */
   async painted(act) {
     const shown = () => document.querySelectorAll("[data-visit]:not([hidden])").length;
     const frames = async () => {

@@ -1,6 +1,6 @@
-"""Uses pages by keyboard only: Tab, Enter, Space, Escape and letters; checks at each stop that the focus is visible.
+"""Uses pages only by keyboard: Tab, Enter, Space, Escape and letters; checks at each stop that the focus is visible.
 
-Every stop on the way must be seen: a ring around it, and not wholly behind something else (WCAG 2.2, 2.4.7 and 2.4.11).
+A stop is visible if it has a ring around it and is not completely behind something else (WCAG 2.2, 2.4.7 and 2.4.11).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any
 from playwright.async_api import ElementHandle, Locator, Page, expect
 
 MOST_STOPS = 150
-SCROLLED_MS = 300  # the page may still scroll to the focused element
+SCROLLED_MS = 300  # the time in ms for which the page may still scroll to the focused element
 
-# The focused element, what is wrong with how it shows the focus, and whether it is the target.
+# The focused element, what is wrong with the way it shows the focus, and whether it is the target.
 LOOK = """(target) => {
   const at = document.activeElement;
   const there = at === target, gone = target !== null && !target.isConnected;
@@ -42,7 +42,7 @@ class Keyboard:
         self.unseen: list[str] = []
 
     async def look(self) -> str:
-        """Return the name of the focused element; keep what is wrong with its visibility."""
+        """Return the name of the focused element; record what is wrong with its visibility."""
         return str((await self._looked(None))["name"])
 
     async def _looked(self, target: ElementHandle | None) -> dict[str, Any]:
@@ -69,7 +69,8 @@ class Keyboard:
                 return
             if found[
                 "gone"
-            ]:  # drawn again meanwhile; a search at each stop would take as long as everything else
+                # the page was drawn again meanwhile; a search at each stop would take as long as all other steps
+            ]:
                 element = await target.element_handle()
         raise AssertionError(f"no way to {target} by Tab: {way}")
 

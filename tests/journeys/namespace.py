@@ -31,10 +31,10 @@ SETUP = (
 
 @contextmanager
 def without_udp() -> Iterator[bool]:
-    """Bring this thread, and the processes that it starts, into a namespace without UDP, and back at the end.
+    """Move this thread, and the processes that it starts, into a namespace without UDP, and back at the end.
 
-    Yield whether that is allowed here: it needs root with CAP_SYS_ADMIN, /dev/net/tun, and iproute2. The sockets that
-    this process has already stay on their network.
+    Yield whether that is allowed on this machine: it needs root with CAP_SYS_ADMIN, /dev/net/tun, and iproute2. Sockets
+    that this process already has stay on their network.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     with ExitStack() as stack:
@@ -52,7 +52,7 @@ def without_udp() -> Iterator[bool]:
 def _block(stack: ExitStack) -> bool:
     """Block UDP in this thread's namespace; return whether datagrams are lost from now on."""
     try:
-        # Chromium uses no loopback address, and finds no path if there is no other.
+        # Another address is added: Chromium uses no loopback address, and would find no path.
         tap = os.open("/dev/net/tun", os.O_RDWR)
         stack.callback(os.close, tap)
         fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", INTERFACE.encode(), TAP_WITHOUT_HEADER))

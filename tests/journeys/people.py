@@ -1,5 +1,5 @@
-"""The people of a journey, each in a real browser: their actions, their pages, and the picture and sound that
-they receive.
+"""The people of a journey, each in a real browser: their actions, their pages, and the picture and sound that they
+receive.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ MEASURE = Path(__file__).with_name("measure.js").read_text("utf-8")
 
 @dataclass
 class Person:
-    """One browser window. `problems` are the console's errors and uncaught exceptions: a journey ends with none."""
+    """One browser window. `problems`: the errors in the console and uncaught exceptions; a journey must end
+    with none.
+    """
 
     page: Page
     server: RunningServer
@@ -49,7 +51,7 @@ class Person:
         await self.page.goto(self.server.url + path)
 
     async def sees(self, text: str | re.Pattern[str], timeout_ms: float = SHOWN_MS) -> None:
-        """Fail unless the page comes to show a text."""
+        """Fail unless the page shows a text within some time."""
         await expect(self.page.get_by_text(text).locator("visible=true").first).to_be_visible(
             timeout=timeout_ms
         )
@@ -120,7 +122,7 @@ def _photo() -> FilePayload:
 
 
 async def credentials(server: RunningServer, who: str) -> tuple[str, str]:
-    """Return a demo account's email and password, as the server prints them once it answers."""
+    """Return a demo account's email and password, as the server prints them when it answers."""
     for _ in range(200):
         found = re.search(rf"({who}@\S+)\s+(\S+)", server.output)
         if found is not None:
@@ -130,7 +132,7 @@ async def credentials(server: RunningServer, who: str) -> tuple[str, str]:
 
 
 class Patient(Person):
-    """A patient with the link to the clinic."""
+    """A patient who has the link to the clinic."""
 
     async def meet_now(self, **changes: str) -> None:
         """Go from the public-facing calendar to the first page of the setup guide."""

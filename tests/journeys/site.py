@@ -1,4 +1,6 @@
-"""A clinic's own web site: a small reverse proxy that shows the server below a path, and nothing of it elsewhere."""
+"""A clinic's own web site: a small reverse proxy that serves the server below a path, and nothing of it at
+other paths.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,16 @@ HANDSHAKE = ("Cookie", "Origin", "User-Agent", "Accept-Language")
 
 
 class Proxy:
-    """`url` is the address of the site; `server` is where requests below `prefix` go, with their whole path.
+    """A running web site. `url`: its address; `server`: the server that gets requests below `prefix`, with their whole
+    path.
 
-    `pages` are those of another site of the clinic, with the address `other`: path -> HTML.
+    `pages`: the pages of another site of the clinic, with the address `other`: path -> HTML.
     """
 
     def __init__(self, prefix: str) -> None:
         self.prefix, self.url, self.server, self.other = prefix, "", "", ""
         self.pages: dict[str, str] = {}
-        self.elsewhere: list[str] = []  # paths outside of the prefix that somebody asked for
+        self.elsewhere: list[str] = []  # the requested paths outside of the prefix
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Pass a request on, or answer 404."""

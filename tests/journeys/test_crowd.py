@@ -36,11 +36,11 @@ SEARCHES = (
     ("order", "newest", WAITING),
     ("order", "", WAITING),
 )
-"""What is written into the search: the field, the value, and how many rows show then."""
+"""Searches: the field, the value to type, and the number of rows that are shown then."""
 
 
 class Crowd:
-    """Patients without browsers: their visits are decided by the product's rules and written by its store."""
+    """Patients without browsers: the product's rules decide their visits, and its store writes them."""
 
     def __init__(self, redis: Redis, folder: Path) -> None:
         key = data_key(folder)
@@ -97,7 +97,8 @@ class Crowd:
 async def searched(page: Page) -> tuple[dict[str, float], float]:
     """Search, filter and order the list.
 
-    Return the median ms until the list was painted, for each text written; and the median ms to build all rows.
+    Return the median time in ms until the list was painted, for each typed text; and the median time in ms to build all
+    rows.
     """
     times: dict[str, list[float]] = {}
     for _ in range(5):

@@ -1,6 +1,7 @@
-"""Tests that no media cross before both have pressed Start Session, nor after End, with peers that ignore the rules.
+"""Tests that no media is forwarded before both have pressed Start Session, nor after End, with peers that ignore the
+rules.
 
-The pages are left out on purpose: these peers speak the protocol and send packets as they like.
+No pages are used: these peers follow the protocol for signalling and send packets as they like.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ FORM = {
 
 
 class Cheat:
-    """A peer that sends picture and sound as soon as it is connected, whatever anybody has pressed."""
+    """A peer that sends picture and sound as soon as it is connected, whether or not anybody has pressed
+    Start Session.
+    """
 
     def __init__(self, client: SignallingClient, visit: str) -> None:
         self.client = client
@@ -48,7 +51,7 @@ class Cheat:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def join(self) -> None:
-        """Join the media and flood."""
+        """Join the media and send."""
         await self.client.request("media.join", visit=self.visit)
         offer = await self.client.expect("media.offer")
         answer = self.probe.answer(offer["sdp"])
@@ -120,7 +123,7 @@ async def test_nothing_crosses_before_both_have_pressed_nor_after_the_end(
             await provider.close()
             provider = await connected(providers, server, "staff")
 
-        # A waiting patient has no media at all (SECURITY.md row 9).
+        # A waiting patient has no media (SECURITY.md row 9).
         for request, fields in (("media.join", {}), ("media.answer", {"offer": 1, "sdp": "v=0\r\n"})):
             with pytest.raises(RequestError) as refused:
                 await patient.request(request, visit=visit, **fields)
@@ -141,7 +144,8 @@ async def test_nothing_crosses_before_both_have_pressed_nor_after_the_end(
         assert await crossing(0.7) == [0, 0]
         await provider.request("visit.start", visit=visit)
         assert await crossing(0.7) == [0, 0], "one press is not two"
-        for act in ("share", "ask"):  # a screen takes the same path as the camera, through the same gate
+        # a shared screen takes the same path as the camera, through the same gate
+        for act in ("share", "ask"):
             with pytest.raises(RequestError) as refused:
                 await provider.request("media.share", visit=visit, act=act)
             assert refused.value.code == "wrong_status"

@@ -46,7 +46,7 @@ async def sees_and_hears_all(who: Person, others: int) -> None:
     seen: list[tuple[dict[str, Any], dict[str, float]]] = []
     for _ in range(120):
         seen = [*seen[-8:], (await who.page.evaluate(TILES), await who.page.evaluate(HEARD))]
-        # what arrived before two seconds ago no longer counts
+        # counters from two seconds ago and before no longer count
         (old, quiet), (tiles, heard) = seen[0], seen[-1]
         moving = [
             k for k, t in tiles.items() if t["light"] > 20 and k in old and t["frames"] > old[k]["frames"] + 5
@@ -74,7 +74,7 @@ navigator.mediaDevices.getDisplayMedia = async (how) => {
   return stream;
 };
 """
-"""Keeps the tracks of shared screens, so that the test can end them: a headless browser has no button for that."""
+"""Keeps the tracks of shared screens, so that the test can end them: a headless browser has no button for this."""
 
 
 SPEAKS = """
@@ -104,20 +104,20 @@ LAYERS = """async () => {
 
 
 async def sees_screen(who: Person, of: str) -> None:
-    """Fail unless somebody's screen, which is wider than any camera here, appears and moves."""
+    """Fail unless a shared screen, which is wider than any camera here, appears and moves."""
     tile = who.page.locator(".tile.other", has_text=f"Screen of {of}")
     await expect(tile).to_be_visible(timeout=SHOWN_MS)
     await expect(tile.locator("video")).to_have_js_property("videoWidth", 1280, timeout=SHOWN_MS)
 
 
 async def sees_no_screen(who: Person) -> None:
-    """Fail unless the page shows no screen, and does not ask anybody to share one."""
+    """Fail unless the page shows no screen, and asks nobody to share one."""
     await expect(who.page.locator("[data-screen-notice][data-empty]")).to_have_count(1, timeout=SHOWN_MS)
     await expect(who.page.locator(".tag", has_text="Screen of")).to_have_count(0, timeout=SHOWN_MS)
 
 
 async def invite(provider: Staff, name: str) -> str:
-    """Invite somebody from the session; return the link."""
+    """Invite a guest from the session; return the link."""
     await provider.page.locator("details.more summary").click()
     await provider.press("Invite a guest…")
     dialog = provider.page.locator("dialog[open]")
@@ -136,8 +136,7 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     server = greenroom_server(workers=2)
     patient, provider = await in_call(browser, server, SCREENS)
 
-    # The patient shares a screen after the provider's question and an own press; the browser's button ends
-    # it.
+    # The patient shares a screen after the provider's question and a press of their own; the browser's button ends it.
     await provider.page.locator("details.more summary").click()
     await provider.press("Ask Ana Ruiz to share the screen")
     await patient.sees("Maya Osei asks to see your screen")
@@ -168,7 +167,7 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     stranger: Person = await person(browser, server, Person)
     await stranger.page.goto(link)
     await stranger.sees("This link does not open a session")
-    # Before the guest presses Start Session, no media reach the guest, and the other two continue.
+    # Before the guest presses Start Session, no media reaches the guest, and the other two continue.
     await receives_nothing(rosa)
     await sees_and_hears_all(patient, 1)
 
@@ -180,8 +179,8 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     )
     await expect(rosa.page.locator(".tag", has_text="Ana Ruiz")).to_be_visible()
     await expect(rosa.page.locator(".tag", has_text="Maya Osei")).to_be_visible()
-    # Rosa's tone is the loudest; everybody sends layers, so that one weak network does not lower the picture
-    # for all.
+    # Rosa's tone is the loudest; everybody sends temporal layers, so that one weak network does not make the picture
+    # worse for all.
     for who in (patient, provider):
         speaking = who.page.locator(".tile.other[data-speaking]")
         await expect(speaking).to_have_accessible_name("Rosa Diaz, speaking", timeout=SHOWN_MS)

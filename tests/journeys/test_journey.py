@@ -16,7 +16,7 @@ from tests.server import RunningServer
 from tests.signalling.waits import until
 
 FIRST_VISIT_BYTES, SECOND_VISIT_BYTES = 80 * 1024, 10 * 1024
-"""What a patient receives from the calendar to the waiting room: headers, pages, files and frames."""
+"""The bytes that a patient receives from the calendar to the waiting room: headers, pages, files and frames."""
 SCRAPER = "a token for Prometheus"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
@@ -46,7 +46,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     assert "/staff/visits/" in provider.page.url
     await patient.sees(re.compile("Maya Osei is here"))
     await provider.sees(re.compile("Ana Ruiz is here"))
-    # After one press, no media cross.
+    # After one press, no media is forwarded.
     await provider.press("Start Session")
     await patient.sees(re.compile("Has pressed Start Session", re.IGNORECASE))
     await asyncio.sleep(1)
@@ -65,7 +65,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await patient.page.reload()
     await patient.sees_and_hears()
     await provider.sees_and_hears()
-    # The patient leaves the call and comes back to it.
+    # The patient leaves the call and returns to it.
     await patient.press(re.compile("Leave"))
     await provider.sees("Ana Ruiz has left the call")
     before = await provider.received()
@@ -74,7 +74,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await patient.press("Rejoin")
     await provider.sees_and_hears()
     await patient.sees_and_hears()
-    # The end, for both.
+    # The visit ends for both.
     await provider.press(re.compile("^End"))
     await provider.confirm()
     await patient.sees(re.compile("Maya Osei"))
@@ -159,7 +159,7 @@ async def test_a_lost_claim_says_who_has_it(browser: Browser, greenroom_server: 
     await patient.meet_now()
     for staff in (first, second):
         await staff.sees("Ana Ruiz")
-    # Both press in the same instant; the store decides.
+    # Both press at the same moment; the store decides.
     buttons = [staff.page.get_by_role("button", name=re.compile("Claim")).first for staff in (first, second)]
     await asyncio.gather(*(button.evaluate("button => button.click()") for button in buttons))
     await patient.sees("Start Session")

@@ -118,7 +118,7 @@ async def test_a_whole_visit_works_without_a_mouse_the_patients_side_in_arabic(
 
 
 async def decides(robin: Staff, keys: Keyboard, say: Say, osei: Staff, name: str) -> None:
-    """Assign a request to Osei, decline it, look under the bell, and go to the set-up."""
+    """Assign a request to Osei, decline it, look at the bell's list, and go to the set-up."""
     page = robin.page
     assign = page.get_by_role("button", name=say("Assign {name}", name=name))
     await keys.press(assign)

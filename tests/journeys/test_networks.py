@@ -19,15 +19,15 @@ from tests.journeys.turn import SECRET, coturn
 from tests.server import RunningServer
 
 LOGGED_S = 60.0
-PICTURE_S = 3.0  # the promised time between the second press and a picture on both pages
-SLOWER = 5  # a busy machine may be this many times slower than promised
+PICTURE_S = 3.0  # the promised time in s between the second press and a picture on both pages
+SLOWER = 5  # the factor by which a busy machine may be slower than promised
 ONLY_TCP = """
 const set = RTCPeerConnection.prototype.setRemoteDescription;
 RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
   return set.call(this, { type, sdp: sdp.replace(/a=candidate:\\S+ 1 udp .*\\r\\n/g, "") });
 };
 """
-"""The browser sees no UDP candidate, as if no answer ever came from one."""
+"""A script by which the browser sees no UDP candidate, as if no UDP packet were ever answered."""
 
 ONLY_THE_PAGES_PORT = """
 const set = RTCPeerConnection.prototype.setRemoteDescription;
@@ -36,7 +36,7 @@ RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
   return set.call(this, { type, sdp: sdp.replace(others, "") });
 };
 """
-"""A firewall that lets out what pages need: the browser reaches no other port."""
+"""A script that acts like a firewall that allows only what pages need: the browser reaches no other port."""
 
 ONLY_TURN = """
 const Made = RTCPeerConnection;

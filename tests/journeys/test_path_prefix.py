@@ -1,4 +1,6 @@
-"""A visit on a clinic's own site, which shows the server below a path; and in a frame on another site of the clinic."""
+"""A visit on a clinic's own site, which serves the server below a path; and in a frame on another site of
+the clinic.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ async def test_f47_a_visit_below_a_path_of_the_clinics_site_and_in_a_frame_of_an
             assert server.process.poll() is None, server.log
             await asyncio.sleep(0.02)
         site.server = f"http://127.0.0.1:{told[0]['port']}"
-        await asyncio.to_thread(server.wait)  # through the proxy, which runs in this loop
+        await asyncio.to_thread(server.wait)  # wait through the proxy, which runs in this loop
         provider = await on_call(browser, server)
         patient: Patient = await person(browser, server, Patient, **PHONE)
         await patient.meet_now()
@@ -44,7 +46,7 @@ async def test_f47_a_visit_below_a_path_of_the_clinics_site_and_in_a_frame_of_an
 
 
 async def has_a_visit_in_a_frame(browser: Browser, server: RunningServer, site: Proxy) -> None:
-    """Go through a whole visit whose patient is on a page of another origin, made with the code of the set-up."""
+    """Carry out a whole visit whose patient is on a page of another origin, made with the code from the set-up."""
     other: Patient = await person(browser, server, Patient, **PHONE)
     site.pages["/before"] = f'<iframe src="{server.url}/demo"></iframe>'
     await other.page.goto(f"{site.other}/before")

@@ -1,4 +1,4 @@
-"""Tests a connected call in which no media arrive: the page names the right person, and never shows "good"."""
+"""Tests a connected call in which no media arrives: the page names the right person, and never shows "good"."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CUT = """async (kinds) => {
       await sender.replaceTrack(null);
     }
 }"""
-"""Stops sending these kinds without a message to the server, as if a device or the network lost them."""
+"""A script that stops sending these kinds without a message to the server, as if a device or the network lost them."""
 MEND = (
     "async () => { for (const [sender, track] of window.__kept.splice(0)) await sender.replaceTrack(track); }"
 )

@@ -1,5 +1,5 @@
-"""Tests that a person without camera and microphone hears the others, also if the browser wants a press
-before sound.
+"""Tests that a person without camera and microphone hears the others, even if the browser requires a press before
+sound.
 """
 
 from __future__ import annotations

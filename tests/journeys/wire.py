@@ -1,4 +1,4 @@
-"""The way between browsers and the server's port, on which every byte of both directions is counted."""
+"""A connection between browsers and the server's port on which every byte of both directions is counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PIECE = 1 << 16
 
 @dataclass
 class Wire:
-    """`url` leads to the server; `down` and `up` are all bytes of headers, bodies and frames since they were 0."""
+    """`url` leads to the server; `down` and `up`: the bytes of headers, bodies and frames since they were set to 0."""
 
     url: str = ""
     down: int = 0

@@ -1,7 +1,6 @@
 """A small server around a real relay: the test page, its signalling over one WebSocket, and an optional bad network.
 
-Knows rooms of two and who has pressed Start. Does not know visits or people: the product's own signalling is
-tested elsewhere.
+It has rooms of two, and records who has pressed Start. The product's own signalling is tested elsewhere.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ STATIC = Path(__file__).parents[2] / "web" / "static"
 
 
 class Caller:
-    """One party of a call: its WebSocket, its endpoint, and whether it has pressed."""
+    """One party of a call: its WebSocket, its endpoint, and whether its person has pressed Start."""
 
     def __init__(self, ws: web.WebSocketResponse, party: Party) -> None:
         self.ws = ws
@@ -47,11 +46,11 @@ class CallServer:
         self._offers = itertools.count(1)
 
     def room(self, name: str) -> Room:
-        """Return the relay's room of this name."""
+        """Return the relay's room with this name."""
         return self.relay.room(name)
 
     async def behind(self, network: Network) -> Proxy:
-        """Let pages that enter from now on reach the relay through a network; return the way to it."""
+        """Let pages that enter from now on reach the relay through a network; return the proxy to it."""
         self.link = await Proxy.open(network, ("127.0.0.1", self.relay.ports[0]))
         return self.link
 
@@ -62,7 +61,7 @@ class CallServer:
         await caller.ws.send_json({"id": next(self._offers), "sdp": sdp, "fresh": fresh})
 
     async def join(self, key: tuple[str, str], ws: web.WebSocketResponse) -> Caller:
-        """Join a page that has opened or was reloaded: give it an endpoint and an offer."""
+        """Let a page join that was opened or reloaded: give it an endpoint and an offer."""
         events: list[PartyEvent] = []
         caller = Caller(ws, self.room(key[0]).join(key[1], events.append))
         caller.events = events

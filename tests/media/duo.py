@@ -17,7 +17,7 @@ from media.transport.dtls import Identity
 from media.transport.srtp import Binding, native_binding
 
 IDENTITY = Identity(0.0)
-QUIET_S = 0.15  # the time in s without a packet after which a test assumes that none comes
+QUIET_S = 0.15  # the time in s without a packet after which a test assumes that no packet comes
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
@@ -49,7 +49,7 @@ class Speaker(RawPeer):
         super().close()
 
     def rebind(self) -> None:
-        """Send and receive at another port from now on, as after a NAT has forgotten the old one."""
+        """Send and receive at another port from now on, as if a NAT had forgotten the old one."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(self.sock.fileno())
         self.sock.close()
@@ -59,12 +59,12 @@ class Speaker(RawPeer):
         loop.add_reader(self.udp.fileno(), self.readable)
 
     def connect_tcp(self) -> None:
-        """Connect over TCP, and stop reading from the socket so far."""
+        """Connect over TCP, and stop reading from the present socket."""
         asyncio.get_running_loop().remove_reader(self.sock.fileno())
         super().connect_tcp()
 
     async def connect(self, timeout_s: float = 20.0) -> None:
-        """Do ICE and DTLS until SRTP packets can be sent."""
+        """Send ICE checks and do DTLS until SRTP packets can be sent."""
         async with asyncio.timeout(timeout_s):
             while not self.ready:
                 self.tick(time.monotonic())
@@ -144,7 +144,7 @@ class Duo:
         return speaker
 
     async def settle(self) -> None:
-        """Wait until a keyframe and a sound of each have reached the other."""
+        """Wait until a keyframe and a sound packet of each speaker have reached the other."""
         for speaker in self.speakers:
             speaker.video(1, key=True)
             speaker.audio(1)

@@ -1,7 +1,6 @@
 """Measures what people see in Chromium pages around media.js: press to picture, gap at a reload, frames under loss.
 
-`python -m tests.media.people` measures on a machine that should have nothing else to do, and prints one line
-of JSON.
+`python -m tests.media.people` measures on a machine that should have no other load, and prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -46,20 +45,20 @@ class Person:
     name: str
 
     async def ask(self, expression: str) -> Any:
-        """Evaluate in the page."""
+        """Evaluate an expression in the page."""
         return await self.page.evaluate(expression)
 
     async def until(self, expression: str) -> None:
-        """Wait until it is true in the page."""
+        """Wait until an expression is true in the page."""
         await self.page.wait_for_function(expression, timeout=SHOWN_MS, polling=20)
 
     async def press(self) -> float:
-        """Start Session; returns the page's time in ms."""
+        """Press Start Session; return the page's time in ms."""
         pressed: float = await self.ask("call.press()")
         return pressed
 
     async def frames(self) -> list[tuple[float, int]]:
-        """Return every decoded remote frame: (when, brightest luma)."""
+        """Return every decoded remote frame as (time, brightest luma)."""
         return [(at, brightest) for at, brightest in await self.ask("call.frames")]
 
     async def stats(self) -> dict[str, Any]:
@@ -89,7 +88,7 @@ async def load(person: Person, server: CallServer, room: str, extra: str = "") -
 async def pair(
     browser: Browser, server: CallServer, room: str = "room"
 ) -> AsyncIterator[tuple[Person, Person]]:
-    """Yield two connected people; nobody has pressed."""
+    """Yield two connected people, neither of whom has pressed Start Session."""
     a, b = await asyncio.gather(enter(browser, server, room, "a"), enter(browser, server, room, "b"))
     yield a, b
     await asyncio.gather(a.page.context.close(), b.page.context.close())
@@ -105,14 +104,16 @@ async def talking(a: Person, b: Person) -> None:
 
 
 async def decoded(person: Person, frames: int) -> None:
-    """Wait for this many more decoded frames."""
+    """Wait until this number of further frames was decoded."""
     seen = await person.ask("call.frames.length")
     await person.until(f"call.frames.length >= {seen + frames}")
 
 
 async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> list[dict[str, float]]:
-    """Return for each run, on the first and the second presser's screen: ms from the second press to the first
-    decoded frame, and that frame's brightest luma; and how many packets had crossed before."""
+    """Return figures for each run, on the screens of the first and of the second person to press: the time in ms from
+    the second press to the first decoded frame, the brightest luma of that frame, and the number of packets forwarded
+    before.
+    """
     rows = []
     for run in range(runs):
         async with pair(browser, server, f"press-{run}") as (a, b):
@@ -120,7 +121,7 @@ async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> l
             await a.press()
             await asyncio.sleep(
                 0.8
-            )  # a person waits about that long; meanwhile a's picture arrives at the closed gate
+            )  # a person also waits about this long; meanwhile the picture of `a` arrives at the closed gate
             early = server.relay.stats.forwarded - forwarded
             early += sum([(await person.stats())["packetsReceived"] for person in (a, b)])
             pressed_ms = await b.press()
@@ -134,7 +135,7 @@ async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> l
 
 
 async def reload_gaps(server: CallServer, a: Person, b: Person, room: str, times: int) -> list[int]:
-    """Return the gaps in ms without a frame on b's screen while a reloads, `times` times."""
+    """Return the gaps in ms without a frame on the screen of `b` while `a` reloads, `times` times."""
     gaps = []
     for _ in range(times):
         seen = len(await b.frames())
@@ -147,10 +148,11 @@ async def reload_gaps(server: CallServer, a: Person, b: Person, room: str, times
 
 
 async def frames_under_loss(server: CallServer, b: Person, loss: float, seconds: float) -> tuple[float, int]:
-    """Return (frames a second, freezes) on b's screen while a share of the packets is lost between a and b, and
-    between b and a."""
+    """Return (frames per second, freezes) on the screen of `b` while a share of the packets is lost in both
+    directions.
+    """
     assert server.link is not None
-    server.link.change(lossy(loss / 2))  # each packet crosses the link twice: up and down
+    server.link.change(lossy(loss / 2))  # each packet passes the link twice: up and down
     before, freezes = await b.ask("call.frames.length"), (await b.stats())["freezes"]
     await asyncio.sleep(seconds)
     frames = await b.ask("call.frames.length") - before
@@ -158,7 +160,9 @@ async def frames_under_loss(server: CallServer, b: Person, loss: float, seconds:
 
 
 async def sound_under_loss(server: CallServer, b: Person, loss: float, packets: int) -> dict[str, float]:
-    """Return b's counters of its sound after `packets` packets, with this share of losses on each way of a and b."""
+    """Return the counters of the sound that `b` receives after `packets` packets, with this share of losses
+    each way.
+    """
     assert server.link is not None
     server.link.change(lossy(loss))
     before = after = await b.ask("call.received('audio')")

@@ -1,4 +1,4 @@
-"""Tests a browser whose network changes its address unnoticed: the call follows the browser, and no stranger."""
+"""Tests a browser whose network changes its address unnoticed: media follows the browser, and no stranger."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def at(peers: Duo, name: str) -> Address | None:
 
 
 async def speaks_until(speaker: Speaker, condition: Callable[[], bool]) -> float:
-    """Send a sound every 20 ms until a condition holds; return the seconds until then."""
+    """Send a sound packet every 20 ms until a condition holds; return the time in s until then."""
     began = time.monotonic()
     number = 100
 
@@ -151,7 +151,7 @@ async def test_a_call_goes_where_its_browser_sends_from_even_without_a_nominatio
 
 
 class Sent:
-    """A socket that records what is sent."""
+    """A socket that records the datagrams that are sent."""
 
     def __init__(self) -> None:
         self.packets: list[tuple[bytes, Address]] = []

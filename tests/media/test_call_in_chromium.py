@@ -54,7 +54,7 @@ async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browse
                 while True:
                     await asyncio.sleep(1)  # rates are over the time since the last sample
                     figures = await person.stats()
-                    # On a busy machine a picture freezes now and then, which is a poor connection, truly.
+                    # On a busy machine a picture freezes now and then; the call is then rightly called poor.
                     if figures["audioEnergy"] > 0.001 and figures["words"] in ("good", "fair"):
                         break
             assert figures["framesDecoded"] > 20
@@ -84,7 +84,7 @@ async def test_the_first_frame_after_the_second_press_is_a_real_picture_and_noth
     record_property("second_press_to_first_frame_ms", slower)
     assert [row["early"] for row in rows] == [0, 0, 0]
     assert min(min(row["first_luma"], row["second_luma"]) for row in rows) > PICTURE
-    # 60 ms is the target on an idle machine (`python -m tests.media.people`); here the tests share two cores.
+    # On an idle machine the target is 60 ms (`python -m tests.media.people`); these tests share two cores.
     assert min(slower) < 500, rows
 
 
@@ -109,7 +109,7 @@ async def test_what_leaves_a_device_before_its_own_press_is_black_and_silent(cam
     async with call_server() as server, pair(camera_browser, server) as (a, b):
         server.room("room").set_gate(
             True
-        )  # as if a hostile server opened the gate early: the device itself must protect the person
+        )  # as if a hostile server had opened the gate early: the device itself must protect the person
         for person in (a, b):
             await person.until("call.frames.length > 15")
             assert max(brightest for _, brightest in await person.frames()) < PICTURE
@@ -176,7 +176,7 @@ async def test_a_call_lives_with_loss(
             await talking(a, b)
             await decoded(b, 60)
             async with asyncio.timeout(2 * SHOWN_MS / 1000):
-                while True:  # the machine may be busy meanwhile
+                while True:  # try again: the machine may be busy meanwhile
                     rates = {loss: (await frames_under_loss(server, b, loss, 4))[0] for loss in (0.0, 0.05)}
                     if rates[0.05] > 0.5 * rates[0.0]:  # 0.98 is the target on an idle machine
                         break
@@ -188,7 +188,8 @@ async def test_a_call_lives_with_loss(
             async with asyncio.timeout(2 * SHOWN_MS / 1000):
                 while True:
                     sound = await sound_under_loss(server, b, 0.2, 60)
-                    if sound["packetsLost"] < 0.15 * sound["packetsReceived"]:  # 36 % are lost on two ways
+                    # 36 % are lost on the two ways together
+                    if sound["packetsLost"] < 0.15 * sound["packetsReceived"]:
                         break
             record_property("sound_at_20_percent_loss_on_each_way", sound)
             assert sound["nackCount"] > 0

@@ -1,5 +1,6 @@
-"""Tests that numbers continue: sequence, timestamp, retransmission and transport-wide numbers over a reload, a pause,
-another worker."""
+"""Tests that numbers continue over a reload, a pause and a move to another worker: sequence, timestamp, retransmission,
+transport-wide.
+"""
 
 import asyncio
 import struct
@@ -160,7 +161,7 @@ def first_video_type(offer: str) -> int:
 
 
 def negotiate(peers: Duo, name: str, speaker: Speaker) -> int:
-    """Take the one new offer that a party needs, and answer it; return the video type that it names first."""
+    """Take the only new offer that a party needs, and answer it; return the video type that it lists first."""
     assert [event for event in speaker.events if event == OfferNeeded()] == [OfferNeeded()]
     speaker.events.remove(OfferNeeded())
     offer = peers.parties[name].offer()
@@ -242,7 +243,7 @@ async def test_a_party_that_does_not_take_h264_is_never_sent_it() -> None:
 
 async def test_a_receivers_reports_reach_the_sender_in_its_own_numbers_and_show_the_server_the_path() -> None:
     async with call() as (stage, _a, b):
-        again = await stage.join("a")  # so that the numbers of both sides differ
+        again = await stage.join("a")  # join again, so that the numbers of both sides differ
         again.video(500, key=True)
         await until(lambda: len(b.of(VIDEO)) == 2)
         shown = b.of(VIDEO)[-1]

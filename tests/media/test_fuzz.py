@@ -1,4 +1,4 @@
-"""Tests that every parser takes any bytes: it raises a typed error or ignores them, and nothing else."""
+"""Tests that every parser accepts any bytes: it raises a typed error or ignores them."""
 
 from __future__ import annotations
 

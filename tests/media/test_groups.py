@@ -1,4 +1,6 @@
-"""Tests rooms of three to six: everybody hears everybody, each in a stream of its own; a guest only while admitted."""
+"""Tests rooms of three to six: everybody receives everybody, each in a stream of its own; a guest only
+while admitted.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ OPPOSITES = {"patient": "provider", "provider": "patient"}
 
 
 async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
-    """Join somebody as in a visit: each party that needs a new offer gets and answers one. Return the speaker."""
+    """Join a person as in a visit: each party that needs a new offer gets and answers one. Return the speaker."""
     speaker = Speaker()
     peers.speakers.append(speaker)
     party = peers.room.join(
@@ -38,7 +40,7 @@ async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
 
 @asynccontextmanager
 async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, dict[str, Speaker]]]:
-    """Yield a room of these people with an open gate; `admitted` says which guests take part."""
+    """Yield a room of these people with an open gate; `admitted`: the guests who take part."""
     async with duo() as peers:
         for name in names:
             await come(peers, name, admitted=admitted or not name.startswith("guest-"))
@@ -319,7 +321,7 @@ async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
             p.ssrc for p in people["guest-a"].of(VIDEO) if people["guest-a"].streams[p.ssrc] == "patient"
         )
         report = bytes([0x81, 201, 0, 7]) + people["guest-a"].video_ssrc.to_bytes(4, "big")
-        report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)  # half of it lost
+        report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)  # half of the video lost
         for _ in range(6):
             people["guest-a"].send_rtcp(report)
         await until(lambda: limit(people["patient"].rtcp(206, 15)[-1]) < before / 2)

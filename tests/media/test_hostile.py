@@ -34,7 +34,7 @@ AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
 
 
 def everything(speaker: Speaker, start: int = 100) -> None:
-    """Send one of each thing that a party can send."""
+    """Send one packet of each kind that a party can send."""
     for number in range(start, start + 20):
         speaker.video(number, key=number == start)
         speaker.audio(number)
@@ -48,7 +48,7 @@ def everything(speaker: Speaker, start: int = 100) -> None:
 
 
 async def crosses_nothing(peers: Duo, to: Speaker) -> None:
-    """Check that only the server's own packets reach `to`."""
+    """Check that `to` receives only the server's own packets."""
     await peers.quiet()
     assert to.received == 0
     assert {kind for _, kind, _ in to.control} <= {205, 206}
@@ -57,7 +57,7 @@ async def crosses_nothing(peers: Duo, to: Speaker) -> None:
 
 
 async def nothing_early_crosses(peers: Duo, a: Speaker, b: Speaker) -> None:
-    """Check that nothing of `a` reaches `b` before the gate opens, and that sound does afterwards."""
+    """Check that no packet of `a` reaches `b` before the gate opens, and that sound does so afterwards."""
     everything(a)
     await peers.handled(60)
     await crosses_nothing(peers, b)
@@ -101,7 +101,7 @@ class Relayed(asyncio.DatagramProtocol):
         self.transport.sendto(bytes(data), address)
 
     def close(self) -> None:
-        """Give the allocation back."""
+        """Release the allocation."""
         assert self.transport is not None
         self.transport.close()
 

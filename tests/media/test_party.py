@@ -1,4 +1,4 @@
-"""Tests one party's offers, and what remains of it after it has left."""
+"""Tests one party's offers, and which state is left after it has left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that a network too weak for a picture keeps its sound, and gets the picture back by itself."""
+"""Tests that on a network too weak for a picture the sound continues, and the picture is sent again later."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIMITED = b"REMB"
 
 
 def report(speaker: Speaker, since: int) -> int:
-    """Send a report on the sound that a speaker has received from place `since` on; return the next place."""
+    """Send a report on the sound that a speaker has received from index `since` on; return the next index."""
     heard = speaker.of(AUDIO)
     new = [packet.sequence for packet in heard[since:]]
     expected = ((new[-1] - heard[since - 1].sequence) & 0xFFFF) if since else new[-1] - new[0] + 1
@@ -53,7 +53,7 @@ async def talk(a: Speaker, b: Speaker, done: Callable[[], bool]) -> None:
 
 
 async def behind(peers: Duo, proxy: Proxy) -> Speaker:
-    """Return a connected speaker B whose way to the relay is the proxy."""
+    """Return a connected speaker B that reaches the relay through the proxy."""
     speaker = Speaker()
     peers.speakers.append(speaker)
     party = peers.parties["b"] = peers.room.join("b", speaker.events.append)
@@ -96,7 +96,7 @@ async def test_a_weak_network_loses_the_picture_and_keeps_the_sound_until_it_is_
 
 
 def limited(packet: bytes) -> bool:
-    """Return True if a packet limits the sender to the floor."""
+    """Return True if a packet limits the sender to the lowest rate."""
     scale = int.from_bytes(packet[16:20])
     return packet[12:16] == LIMITED and (scale & 0x3FFFF) << (scale >> 18 & 0x3F) <= FLOOR_KBPS * 1000
 
@@ -105,7 +105,7 @@ def limited(packet: bytes) -> bool:
 
 
 class Looks:
-    """Looks at an endpoint once a second. `events`: what its listener received."""
+    """Checks an endpoint once a second. `events`: the events that its listener received."""
 
     def __init__(self, endpoint: Endpoint, sent: list[bytes] | None = None) -> None:
         self.endpoint, self.rerouted = endpoint, 0
@@ -122,14 +122,14 @@ class Looks:
         self.rerouted += 1
 
     def tick(self, now_s: float, loss: float | None = None) -> None:
-        """Let it report this loss of sound, and look."""
+        """Report this loss of sound, and check."""
         if loss is not None:
             self.endpoint.meter._reported["audio"].loss = loss
             self.endpoint.meter._reported["audio"].at_s = now_s
         self._pictures.tick(self._party, now_s)
 
     def passes(self, begin_s: float, seconds: float, loss: float | None) -> None:
-        """Tick for this long."""
+        """Check repeatedly for this time."""
         for passed in range(int(seconds) + 2):
             self.tick(begin_s + passed, loss)
 

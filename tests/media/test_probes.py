@@ -1,4 +1,4 @@
-"""Tests probes: a browser tries its paths before a visit, and gets answers to its checks only."""
+"""Tests probes: a browser tries its paths before a visit, and gets answers only to its checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the relay over real UDP: which packets cross, with which numbers, and which events are sent."""
+"""Tests the relay over real UDP: which packets are forwarded, with which numbers, and which events are sent."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Tests packets in another party's name, over the pages' port and a TURN server: refused, bounded, counted."""
+"""Tests packets sent in another party's name, over the pages' port and a TURN server: refused, limited, counted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FLOOD = 300
 
 
 class Thief:
-    """Sends the relay any packets from an address of its own. `got`: the bytes that came back."""
+    """Sends any packets to the relay from an address of its own. `got`: the bytes that came back."""
 
     def __init__(self, send: Callable[[bytes], object]) -> None:
         self.send = send
@@ -76,7 +76,7 @@ WAYS = {"pages": over_the_pages_port, "turn": through_turn}
 
 
 def overheard(a: Speaker) -> tuple[bytes, bytes]:
-    """Return two encrypted packets of A: one that the relay has received, and one that it has not."""
+    """Return two encrypted packets of A: one that the relay has already received, and one that it has not."""
     sent: list[bytes] = []
     send = a.send
     a.send = lambda datagram: sent.append(bytes(datagram))  # type: ignore[method-assign]

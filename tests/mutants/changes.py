@@ -1,8 +1,8 @@
 """Finds the small faults that can be put into a source file, each as one changed piece of its text.
 
-Pure: reads a text, knows nothing of files and tests. It leaves out what no test can be asked to notice: prose
-(docstrings, and texts with a blank in them, as in logs, errors and descriptions), types, assertions for the type
-checker, `if TYPE_CHECKING`, the part for the command line, and the options of decorators and classes (`slots`).
+Pure: it reads a text. It omits all that no test can be expected to notice: prose (docstrings, and texts with a space,
+as in logs, errors and descriptions), types, assertions for the type checker, `if TYPE_CHECKING`, the part for the
+command line, and the options of decorators and classes (`slots`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LOGS = frozenset({"log", "logger", "_log"})
 
 
 class Change(NamedTuple):
-    """A change: the bytes `start` to `end` of a file become `after`; `line` is the line of its start."""
+    """A change: the bytes `start` to `end` of a file are replaced by `after`; `line` is the line of its start."""
 
     line: int
     start: int
@@ -63,7 +63,7 @@ def changes(source: bytes) -> list[Change]:
 
 
 def statement_lines(source: bytes, line: int) -> range:
-    """Return the lines of the smallest statement that `line` is part of; of one with a body, the lines before that."""
+    """Return the lines of the smallest statement that contains `line`; if it has a body, the lines before the body."""
     found = range(line, line + 1)
     for node in ast.walk(ast.parse(source)):  # outer nodes come first
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
@@ -149,7 +149,7 @@ class _Finder:
         return Change(node.lineno, start, end, self._source[start:end].decode(), after)  # type: ignore[attr-defined]
 
     def _between(self, left: ast.AST, right: ast.AST, after: str) -> Change:
-        """Return the change of the operator between two operands; brackets and comments beside it stay."""
+        """Return the change of the operator between two operands; brackets and comments beside it are not changed."""
         start, end = self._span(left)[1], self._span(right)[0]
         between = self._source[start:end].decode()
         operator = between.split("#")[0].strip("() \\\n") or between.strip("() \\\n")

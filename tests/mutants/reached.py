@@ -1,4 +1,4 @@
-"""Plugins of pytest for `make mutants`: note which tests run which lines, and run chosen tests only."""
+"""Plugins of pytest for `make mutants`: record which tests run which lines, and run only chosen tests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Reached:
             self.tests.setdefault(line, set()).update(tests)
 
     def by(self, file: str, lines: Iterable[int]) -> list[str]:
-        """Return the tests that passed and run one of the lines, the quickest first; all if none is known to."""
+        """Return the tests that passed and run one of the lines, the quickest first; all tests if none is known to do
+        so.
+        """
         passed = self.took_s.keys() - self.failed
         found = set[str]().union(*(self.tests.get((file, line), set()) for line in lines))
         chosen = passed if AT_IMPORT in found else found & passed or passed
@@ -45,7 +47,7 @@ class Reached:
 
 
 class Recorder:
-    """Notes in `reached` which tests run which of the `wanted` lines of the sources in `folder`."""
+    """Records in `reached` which tests run which of the `wanted` lines of the sources in `folder`."""
 
     options: tuple[str, ...] = ()
 
@@ -90,7 +92,7 @@ class Recorder:
 class Chosen:
     """Runs the tests that `longest_s` names, in its order; a test that takes longer ends the process by SIGALRM.
 
-    Tests that are neither there nor in `left_out` run last: a change may rename them.
+    Tests that are neither in it nor in `left_out` run last: a change may rename them.
     """
 
     options: tuple[str, ...] = ("-x",)

@@ -44,8 +44,9 @@ HERE = Path(__file__).parent
 EQUIVALENTS = HERE / "equivalents.toml"
 SAMPLES, RESULTS = HERE / "results.json", HERE / "results.md"
 SOURCES = ("signalling", "media")
-LONGER, GRACE_S = 4, 15.0  # a test that takes this many times longer than without a change counts as hanging
-PATIENCE = 3  # the second run of a test that took too long waits this many times as long
+# a test that takes this number of times longer than without a change counts as hanging
+LONGER, GRACE_S = 4, 15.0
+PATIENCE = 3  # the second run of a test that took too long waits this number of times as long
 PYTEST = ("-q", "-m", "not browser", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
@@ -79,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     outcome = dict[Mutant, str]()
     with tempfile.TemporaryDirectory(prefix="greenroom-mutants-") as folder:
         bench, reasons = Bench(Path(folder), mutants), _reasons()
-        with contextlib.suppress(KeyboardInterrupt):  # the changes judged until Ctrl-C are a smaller sample
+        # after Ctrl-C, the changes judged so far are a smaller sample
+        with contextlib.suppress(KeyboardInterrupt):
             for mutant in mutants:
                 outcome[mutant] = _judged(bench, mutant, reasons)
     if options.again:
@@ -99,9 +101,10 @@ def read_samples() -> dict[str, Sample]:
 
 
 def survivors(kept: Sample, paths: Iterable[str]) -> dict[Mutant, Survivor]:
-    """Return the survivors of a sample as changes of the sources of now, the nearest if a line moved or is there twice.
+    """Return the survivors of a sample as changes of the present sources; if a line moved or is there twice, the
+    nearest.
 
-    Those that were killed since, and those whose code is not there any more, are left out.
+    Changes that were killed since, and changes of code that no longer exists, are omitted.
     """
     found = dict[Mutant, Survivor]()
     sources = every(paths)
@@ -160,7 +163,7 @@ def _mutants(file: Path) -> Iterator[Mutant]:
 
 
 def _reasons() -> dict[tuple[str, str, str], str]:
-    """Return the reasons why a change cannot be noticed, by file, line of code, and change."""
+    """Return the reasons why a change cannot be noticed: (file, line of code, change) -> reason."""
     rows = tomllib.loads(EQUIVALENTS.read_text("utf-8")).get("equivalent", [])
     return {(row["file"], row["code"], row["change"]): row["why"] for row in rows}
 
@@ -217,7 +220,7 @@ class Bench:
         return "late"
 
     def _without_change(self, test: Path) -> Reached:
-        """Return the result of a test file's run without a change; the run happens before its first use."""
+        """Return the result of a test file's run without a change. The run happens at the first use."""
         if test not in self._reached:
             self._shown.unlink(missing_ok=True)
             code = self._run([str(test)], Recorder(self._root, self._wanted))
@@ -248,7 +251,7 @@ class Bench:
     def _run(self, tests: Iterable[str], plugin: Recorder | Chosen) -> int:
         """Run test files in a process of their own; return its exit code, or less than 0 if a signal ended it.
 
-        The process is a fork of this one, which has loaded what is not ours, so that it begins at once.
+        The process is a fork of this one, which has already loaded all foreign modules, so that it begins at once.
         """
         pid = os.fork()
         if pid == 0:

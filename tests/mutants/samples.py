@@ -1,6 +1,5 @@
-"""Samples of changes: how many were killed at first, which survived, and what became of these. Makes results.md.
-
-Pure: knows nothing of the sources as they are now, nor of how a change is judged.
+"""Samples of changes: how many were killed at first, which survived, and their later judgements. Makes results.md.
+Pure.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def report(samples: Mapping[str, Sample]) -> str:
-    """Return results.md; `samples` by the arguments that drew them."""
+    """Return the text of results.md. `samples`: by the arguments that drew them."""
     lines = [
         "# Mutants: small faults put into the sources, and how many a file's own tests notice",
         "",

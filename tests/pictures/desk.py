@@ -1,7 +1,7 @@
 """The pictures of the clinic's side: set-up, reports, a visit's history, the bell, a facility's kiosk.
 
-Knows how a clinic looks that has been open for a month: its hours, its past visits, which are written into the store as
-they would have come about, since a month cannot be waited for.
+They show a clinic that has been open for a month: its hours and its past visits. The visits are written into the store
+as the product would have written them, because the script cannot wait for a month.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def socket_of(server: RunningServer) -> str:
 
 
 async def remember(server: RunningServer) -> None:
-    """Write the month into the server's store."""
+    """Write the month's visits into the server's store."""
     key = data_key(server.data)
     async with Redis(unix_socket_path=socket_of(server)) as redis:
         store = Store(redis, Seal({key_id(key): key}))
@@ -112,7 +112,7 @@ async def set_up(admin: Staff, shoot: Shoot) -> None:
 
 
 async def under(page: Page, place: Any) -> None:
-    """Scroll until a place is near the top of the window."""
+    """Scroll until an element is near the top of the window."""
     await place.evaluate("(element) => scrollTo(0, element.getBoundingClientRect().top + scrollY - 20)")
     await page.mouse.click(2, 400)
 

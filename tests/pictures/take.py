@@ -32,7 +32,7 @@ LABELS = """Object.defineProperty(MediaDeviceInfo.prototype, "label", { get() {
 
 
 def camera(path: Path, wall: Colour, shirt: Colour, skin: Colour, hair: Colour) -> None:
-    """Write a short Y4M film (YUV4MPEG2, 4:2:0) of somebody who sits before a wall and moves a little."""
+    """Write a short Y4M film (YUV4MPEG2, 4:2:0) of a drawn person who sits in front of a wall and moves a little."""
     with path.open("wb") as film:
         film.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F10:1 Ip A1:1 C420jpeg\n".encode())
         for frame in range(FRAMES):
@@ -87,7 +87,7 @@ async def shoot(who: Person, name: str) -> None:
 
 async def report(browser: Browser, folder: Path) -> None:
     """Save a picture of the first screen of a load test's report."""
-    # Enough providers that nobody waits for one: the picture shows the server, not a queue.
+    # Enough providers that nobody waits for one: the picture must show the server, not a queue.
     told = "--local --patients 120 --arrivals poisson:3/s --providers 20 --talk 3s..6s --media light --report"
     program = Path(sys.executable).with_name("greenroom")
     process = await asyncio.create_subprocess_exec(program, "peers", *told.split(), str(folder), cwd=folder)

@@ -1,6 +1,6 @@
 """A clinic of several workers on real sockets and a real store, with the people who use it.
 
-The pages' sign-in is replaced by a header that says who speaks; everything behind it is the product's own.
+A header that names the person replaces the sign-in of the pages; all other parts are the product's own.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class Settings:
         self.area_names = AREAS
 
     def guide_of(self, area: str, /) -> Guide:
-        """Every area has the same guide here."""
+        """Return the guide, which is the same for every area."""
         return self.guide
 
 
 class Organisations:
-    """Two organisations that know nothing of each other."""
+    """Two organisations that share nothing."""
 
     def __init__(self, **policy: Any) -> None:
         self._known = {ORG: Settings(**policy), "hillside": Settings()}
@@ -96,14 +96,16 @@ def headers(actor: Actor) -> dict[str, str]:
 
 
 class Server(TestServer):
-    """A server whose handlers outlive their sockets, as the product's do; aiohttp's for tests cancels them."""
+    """A server whose handlers continue after their sockets close, as the product's do; aiohttp's test server cancels
+    them.
+    """
 
     async def _make_runner(self, **options: Any) -> web.BaseRunner:
         return await super()._make_runner(**{**options, "handler_cancellation": False})
 
 
 class Clinic:
-    """Workers and people. `worker` arguments are indexes."""
+    """Workers and people. A `worker` argument is an index."""
 
     def __init__(self, workers: list[Worker], servers: list[TestServer], http: aiohttp.ClientSession) -> None:
         self.workers = workers
@@ -175,7 +177,7 @@ async def open_worker(
         await server.start_server()
         stack.push_async_callback(server.close)
         yield worker, server
-        # The heartbeat alone would notice, after 37 s, a socket that a failed test has left open.
+        # Without this, a socket that a failed test has left open would be noticed only by the heartbeat, after 37 s.
         for connection in list(worker.connections.values()):
             connection.socket.abort()
 
@@ -184,7 +186,7 @@ async def open_worker(
 async def clinic(
     redis: Redis, workers: int = 2, limits: Limits | None = None, **policy: Any
 ) -> AsyncIterator[Clinic]:
-    """Open a clinic; all is closed at the end."""
+    """Open a clinic; everything is closed at the end."""
     async with AsyncExitStack() as stack:
         opened = [
             await stack.enter_async_context(open_worker(redis, index, limits, **policy))

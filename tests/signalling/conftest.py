@@ -1,5 +1,5 @@
-"""Fixtures of the tests of signalling: logs in plain lines, because a traceback drawn with all its locals takes
-seconds; a store of a test's own; and both transports to the store.
+"""Fixtures of the tests of signalling. Logs are plain lines, because a traceback drawn with all its locals takes
+seconds. A test can have a store of its own, and both transports to the store.
 """
 
 import os
@@ -39,5 +39,5 @@ def own(tmp_path: Path) -> Iterator[EmbeddedStore]:
     params=[redis_transport.DirectTransport, redis_transport.PublicTransport], ids=["direct", "public"]
 )
 def both_transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes a test run with connections that use redis-py's socket, and again with its public methods only."""
+    """Runs a test twice: with connections that use redis-py's socket, and with its public methods only."""
     monkeypatch.setattr(redis_transport, "chosen", request.param)

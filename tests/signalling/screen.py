@@ -1,4 +1,4 @@
-"""A provider's screen, kept by the rules of PROTOCOL.md for clients: it holds exactly what the server sent."""
+"""A provider's screen, kept by the rules of PROTOCOL.md for clients: it shows exactly the rows that the server sent."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Screen:
             self.staff[message["staff"]["id"]] = message["staff"]
 
     def drained(self) -> Screen:
-        """Take in all that has arrived by now."""
+        """Apply all messages that have arrived by now."""
         while self.client.backlog:
             message = self.client.backlog.popleft()
             if message.get("topic") == "queue":
@@ -52,11 +52,11 @@ class Screen:
         return self
 
     async def reaches(self, version: int, within_s: float = 5.0) -> float:
-        """Return after how many seconds the screen stood at a version."""
+        """Return the time in s after which the screen has reached a version."""
         return await until(lambda: self.drained().version == version, within_s)
 
     def same_as(self, other: Screen) -> bool:
-        """Return whether both show the same."""
+        """Return whether both screens show the same rows."""
         return (self.rows, self.staff, self.limits) == (other.rows, other.staff, other.limits)
 
 

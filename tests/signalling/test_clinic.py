@@ -1,4 +1,4 @@
-"""Tests a visit from its people's side, over two workers, real sockets and a real store."""
+"""Tests a visit from the side of its people, over two workers, real sockets and a real store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ async def test_a_claim_pulls_the_patient_in_on_another_worker(two: Clinic) -> No
 
 
 async def _loads(clinic: Clinic) -> int:
-    """Return how often the store was asked for a record."""
+    """Return the number of records that were loaded from the store."""
     found = await clinic.workers[0].service.store.redis.info("commandstats")
     return int(found["cmdstat_hget"]["calls"])
 
@@ -182,7 +182,7 @@ async def test_a_lost_socket_that_resumes_on_another_worker_is_never_shown_offli
     assert back.welcome["connection"] == patient.welcome["connection"]
     await back.request("visit.enter", visit=visit)
     await until(lambda: not two.workers[0].lingering)
-    await asyncio.sleep(0.3)  # by now, a leave would be stored and shown
+    await asyncio.sleep(0.3)  # if the provider had left the page, this would be stored and shown by now
     assert all(m["visit"]["parties"]["patient"]["present"] for m in provider.backlog)
 
 
@@ -289,7 +289,7 @@ async def test_a_topic_is_not_sent_for_a_change_that_it_does_not_show(two: Clini
 async def test_f38_as_6_5_02_urgency_moves_a_patient_up_on_every_screen_by_the_clinics_rule(
     two: Clinic,
 ) -> None:
-    provider = await two.connect(two.provider(), 1)  # off call: any member of staff may set it
+    provider = await two.connect(two.provider(), 1)  # off call: any member of staff may set the urgency
     await provider.request("subscribe", topic="queue")
     first, waiting = await in_line(two)
     second, urgent = await in_line(two)

@@ -1,4 +1,4 @@
-"""Tests fan-out: valid frames, in order, no wait for slow clients, and the updates that resumed clients get."""
+"""Tests fan-out: valid frames, in order, without waiting for slow clients; and the updates that resumed clients get."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def test_a_burst_is_joined_and_keeps_its_order_in_both_codecs(valkey: Redi
 
 
 async def missed(one: Clinic, held: Screen) -> Screen:
-    """Return the screen of a client that resumes with the version that it held."""
+    """Return the screen of a client that resumes with its last version."""
     back = await one.connect(one.provider("Dr Back"), 0)
     again = Screen(back)
     again.version, again.epoch = held.version, held.epoch
@@ -211,7 +211,7 @@ class Slow(asyncio.Transport):
         self.written += data
 
     def get_write_buffer_size(self) -> int:
-        """Return the number of all unsent bytes."""
+        """Return the number of unsent bytes."""
         return self.unsent
 
 

@@ -17,7 +17,7 @@ JSON_CODEC, MSGPACK_CODEC = CODECS.values()
 
 
 class Written(asyncio.WriteTransport):
-    """A transport that records what is written, or fails."""
+    """A transport that records the written bytes, or fails."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ def person(
 
 
 def news(number: int) -> QueueStaff:
-    """Return an update that names its number."""
+    """Return an update that contains its number."""
     part = StaffPart(id=f"u_{number}", name="", role=Role.PROVIDER, on_call=True, in_session=False)
     return QueueStaff(topic="queue", version=number, staff=part)
 

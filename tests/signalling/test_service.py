@@ -1,4 +1,4 @@
-"""Tests that commands of one worker on one visit run one after another, and wait for no longer than their limit."""
+"""Tests that commands of one worker on one visit run one after another, and that none waits longer than its limit."""
 
 from __future__ import annotations
 

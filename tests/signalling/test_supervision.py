@@ -21,7 +21,7 @@ class Work:
         self.runs = 0
 
     async def run(self) -> None:
-        """Fail in the next way; when there are none left, run for ever."""
+        """Fail in the next way; after the last one, run for ever."""
         self.runs += 1
         if not self.ways:
             await asyncio.Event().wait()
@@ -38,7 +38,7 @@ class Work:
 
 @asynccontextmanager
 async def supervised(*ways: str) -> AsyncIterator[tuple[Supervisor, Work]]:
-    """Run work that ends in these ways, one after another."""
+    """Run supervised work that ends in these ways, one after another."""
     supervisor, work = Supervisor(pause_s=0.001), Work(*ways)
     supervisor.keep("work", work.run)
     yield supervisor, work

@@ -1,6 +1,6 @@
 """Visits without a store or a loop: people, organisations, and a visit in any status, made by its own commands.
 
-Knows the pure rules only; what the tests of `rules.py` share.
+The tests of `rules.py` share these functions, which use only the pure rules.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ANA = PatientInformation(
 
 
 def person(name: str, role: Role, organisation: str = ORG, visit: str | None = None) -> Actor:
-    """Return a person; their id is their name."""
+    """Return a person whose id is their name."""
     return Actor(organisation=organisation, id=name, name=name.title(), role=role, visit=visit)
 
 
@@ -73,35 +73,35 @@ STAFF = {
 
 
 def context(now_ms: int = T0, **facts: Any) -> Context:
-    """Return the facts of a decision; `policy` fields and `staff` may be given."""
+    """Return the facts of a decision; fields of `policy` and the `staff` can be given."""
     staff = facts.pop("staff", STAFF)
     in_session = frozenset(facts.pop("in_session", ()))
     return Context(now_ms=now_ms, policy=Policy(**facts), guide=GUIDE, staff=staff, in_session=in_session)
 
 
 def on_call(*ids: str) -> dict[str, Staff]:
-    """Return the staff with these on call."""
+    """Return the staff, of whom these people are on call."""
     return {
         i: Staff(id=s.id, name=s.name, role=s.role, on_call=s.on_call or i in ids) for i, s in STAFF.items()
     }
 
 
 def does(visit: Visit | None, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> Visit:
-    """Return the visit after a command that is allowed."""
+    """Return the visit after a command, which must be allowed."""
     decided = decide(visit, command, actor, context(now_ms, **facts))
     assert isinstance(decided, Decided), f"{command}: {decided}"
     return decided.visit
 
 
 def refused(visit: Visit | None, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> Refusal:
-    """Return why a command is refused."""
+    """Return the reason why a command is refused."""
     decided = decide(visit, command, actor, context(now_ms, **facts))
     assert isinstance(decided, Refusal), f"{command} was allowed: {decided}"
     return decided
 
 
 def event_of(visit: Visit, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> str | None:
-    """Return the kind of the event of a command that is allowed; None if it changes nothing."""
+    """Return the kind of the event of a command, which must be allowed; None if it changes nothing."""
     decided = decide(visit, command, actor, context(now_ms, **facts))
     assert isinstance(decided, Decided), f"{command}: {decided}"
     return decided.event.kind if decided.event is not None else None
@@ -119,7 +119,7 @@ def assigned() -> Visit:
 
 
 def claimed() -> Visit:
-    """Return a claimed visit with both on its page; neither has pressed Start."""
+    """Return a claimed visit with both people on its page; neither has pressed Start."""
     visit = does(queued(), c.Claim(), CLAIMANT, staff=on_call("osei"))
     return does(visit, c.Enter("c_osei", "w2"), CLAIMANT)
 
@@ -143,7 +143,7 @@ IN_STATUS = {
 
 
 def away(visit: Visit, side: str, now_ms: int = T0) -> Visit:
-    """Return the visit without the only connection of one side."""
+    """Return the visit after the only connection of one side has ended."""
     held = visit.parties[side].connections
     for connection, worker in held.items():
         visit = does(visit, c.Leave(connection, worker), SYSTEM, now_ms)

@@ -31,7 +31,7 @@ class Process:
         self.url = self.id = ""
 
     async def wait(self) -> None:
-        """Return when it serves."""
+        """Return as soon as the worker serves."""
         async with asyncio.timeout(20):
             said = json.loads(await self._answers.readline())
         self.url, self.id = said["url"], said["id"]
@@ -58,7 +58,7 @@ class Process:
 
 @asynccontextmanager
 async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Process]:
-    """Start a worker's process; end it at the end."""
+    """Start a worker's process; end it at the end of the context."""
     command = [sys.executable, "-m", "tests.signalling.worker_process", redis_url, str(index)]
     (asked, asks), (answers, answered) = os.pipe(), os.pipe()
     nothing = os.open(os.devnull, os.O_WRONLY)

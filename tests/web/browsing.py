@@ -1,6 +1,6 @@
 """Opens pages of a site in Chromium, each in a browser of its own, and checks their consoles.
 
-Knows how a page is opened, and that it may log only what a test expects; knows no content of a page.
+A page may log only the kinds of messages that a test expects.
 """
 
 import re
@@ -21,9 +21,9 @@ OpenPage = Callable[..., Awaitable[Page]]
 async def pages(
     site: Site, browser: Browser, *, expected: str, kinds: tuple[str, ...] = ("error",), **usual: Any
 ) -> AsyncIterator[OpenPage]:
-    """Yield a function that opens pages; fail at the end if one logged a kind in `kinds` that is not in `expected`.
+    """Yield a function that opens pages; at the end, fail if a page logged a kind in `kinds` that is not in `expected`.
 
-    `usual` goes to each browser's context.
+    `usual`: keywords for each browser's context.
     """
     contexts = []
     wrong: list[str] = []

@@ -1,6 +1,6 @@
 """Fixtures of the web's tests: a site in this process, with a cheap password hash.
 
-Each site begins with three accounts; their hashes at full strength would be a third of what these tests do.
+Each site begins with three accounts; hashes of full strength would take a third of the time of these tests.
 """
 
 import logging
@@ -54,7 +54,9 @@ def full_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def open_site(valkey_url: str, tmp_path: Path) -> AsyncIterator[OpenSite]:
-    """Opens sites on one store: `await open_site(sessions={"idle_s": 1})`; keywords are sections of the settings."""
+    """Opens sites on the same store: `await open_site(sessions={"idle_s": 1})`; keywords are sections of
+    the settings.
+    """
     async with AsyncExitStack() as stack:
 
         async def open_one(**sections: dict[str, Any]) -> Site:

@@ -1,6 +1,6 @@
 """A phone with an authenticator app, for tests: it reads the key on the page, and makes codes by a clock of its own.
 
-`Clock` stands still until a test moves it, and the site uses it too, so that no time step ends during a test.
+`Clock` moves only when a test moves it, and the site uses it too, so that no time step ends during a test.
 """
 
 import base64
@@ -38,7 +38,7 @@ class Phone:
         self.secret = base64.b32decode(spelled.replace(" ", ""))
 
     def code(self, off: int = 0) -> str:
-        """Return the code for now, or for `off` steps from now."""
+        """Return the current code, or the code `off` steps from now."""
         return totp.code(self.secret, totp.step_at(self.clock.now_ms) + off)
 
 

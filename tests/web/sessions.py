@@ -10,7 +10,7 @@ TIMES = ("at", "seen", "hold")
 
 
 async def passes(redis: Redis, cookie: str, seconds: float) -> None:
-    """Let time pass for the session of a cookie: move its times back."""
+    """Let time pass for the session of a cookie: set its times in the store back."""
     store: Any = redis
     key = Session(cookie, {}).key
     for field, value in zip(TIMES, await store.hmget(key, TIMES), strict=True):
@@ -19,6 +19,6 @@ async def passes(redis: Redis, cookie: str, seconds: float) -> None:
 
 
 async def is_held(redis: Redis, cookie: str) -> bool:
-    """Return whether a live visit holds the session of a cookie."""
+    """Return whether a live visit keeps the sign-in of this cookie's session from ending."""
     store: Any = redis
     return bool(await store.hexists(Session(cookie, {}).key, "hold"))

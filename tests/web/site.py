@@ -79,11 +79,11 @@ class Answer(ClientResponse):
 
 
 class Person:
-    """A browser: keeps cookies, and sends where its requests come from."""
+    """A browser: keeps cookies, and sends the origin of its requests."""
 
     def __init__(self, site: Site, headers: dict[str, str]) -> None:
         self.site = site
-        # A connection each, as browsers have: no request waits for another person's delayed answer.
+        # Each person has a connection, as browsers do, so that no request waits for another person's delayed answer.
         self.client: TestClient[Request, Application] = TestClient(
             site.server,
             cookie_jar=CookieJar(unsafe=True),
@@ -107,7 +107,7 @@ class Person:
         self.client.session.cookie_jar.update_cookies({"greenroom": value}, self.site.server.make_url("/"))
 
     async def get(self, path: str) -> ClientResponse:
-        """GET, without following redirects."""
+        """Send a GET, without following redirects."""
         return await self.client.get(path, allow_redirects=False)
 
     async def post(self, path: str, data: Any = None, **headers: str) -> ClientResponse:
@@ -128,7 +128,7 @@ class Person:
         return await self.post("/demo/staff/sign-in", {"email": email, "password": password})
 
     async def socket(self, role: str, visit: str = "") -> ClientWebSocketResponse:
-        """Return a WebSocket after hello; its first message is the answer to that."""
+        """Return a WebSocket after hello; its first message is the answer to the hello."""
         ws = await self.client.ws_connect(
             f"/demo/ws?visit={visit}" if visit else "/demo/ws",
             protocols=("greenroom.v1.json",),

@@ -1,7 +1,8 @@
-"""Tests that style sheets name no physical side, and that every name and free text stands apart from its sentence.
+"""Tests that style sheets name no physical side, and that every name and free text is isolated from its sentence.
 
-A name is written in its own direction, whatever the page's: `<bdi>` or `dir="auto"` keeps it from turning the words
-and numbers around it. What goes into a sentence is isolated by `web/languages/i18n.py` and `shared/text.js`.
+A name is written in its own direction, whatever the direction of the page: with `<bdi>` or `dir="auto"` it does not
+change the order of the words and numbers around it. Values in sentences are isolated by `web/languages/i18n.py` and
+`shared/text.js`.
 """
 
 import re
@@ -27,11 +28,11 @@ PHYSICAL = {
     "select.input {": "the arrow of a list, and its mirror",
     '[dir="rtl"] select.input {': "the arrow of a list, and its mirror",
 }
-"""Rules that name a side, and why."""
+"""Pattern of rules that name a side -> why they are refused."""
 
 
 def parts(value: str) -> list[str]:
-    """The values of a property, with what stands in brackets as one."""
+    """Return the values of a property; text in brackets is one value."""
     return re.findall(r"(?:[^\s()]|\((?:[^()]|\([^()]*\))*\))+", value)
 
 
@@ -76,7 +77,7 @@ def test_a_side_is_found_in_a_rule(rule: str, has: bool) -> None:
 
 EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 OURS = re.compile(
-    # Words of ours, which are in the page's language, or are isolated by gettext
+    # Words of our own, which are in the page's language, or are isolated by gettext
     r"_\(|ngettext\(|module\(|parts\.|part\.|fields\(|field\(|input\(|choice\(|password\(|secret\(|wrong\(|hint\(|super|self"
 )
 PLAIN: dict[str, str] = {
@@ -116,11 +117,13 @@ PLAIN: dict[str, str] = {
     "sign_in_code.html": "label, help, wrong[1]",
     "two_factor.html": "label, help, wrong.sentence, qr",
 }
-"""What pages show as it is: words of ours that Python has chosen, numbers, times. `name` is that of a field there."""
+"""Expressions that pages may show without isolation -> the reason: our own words, numbers, times. `name` is the name of
+a field.
+"""
 
 
 class Drawn(HTMLParser):
-    """Collects the expressions of a template that stand in text, outside of `<bdi>` and `dir="auto"`."""
+    """Collects the expressions in the text of a template that are outside of `<bdi>` and `dir="auto"`."""
 
     VOID = frozenset({"br", "img", "input", "link", "meta", "line", "rect"})
     PLAIN_TEXT = frozenset({"title", "script", "style", "textarea", "code", "pre"})
@@ -154,7 +157,7 @@ class Drawn(HTMLParser):
 
 
 def drawn(source: str) -> list[str]:
-    """The expressions of a template that a page shows as they are."""
+    """Return the expressions of a template that a page shows without isolation."""
     source = re.sub(r"\{#.*?#\}|\{%-?\s*trans.*?endtrans\s*-?%\}", "", source, flags=re.DOTALL)
     expressions: list[str] = []
 

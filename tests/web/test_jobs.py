@@ -1,4 +1,4 @@
-"""Tests the runner of jobs: it does due jobs, a few at a time, and neither hangs nor stops if one fails."""
+"""Tests the runner of jobs: it runs due jobs, a few at a time, and neither hangs nor stops if one fails."""
 
 import asyncio
 import os

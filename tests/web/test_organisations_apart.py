@@ -15,7 +15,7 @@ from web.organisations.documents import KEEP_S
 
 PASSWORD = "correct horse battery"
 OPEN_TO_ALL = {"/sign-in", "/sign-out", "/password", "/session"}
-"""Routes below …/staff that everybody may request: without a sign-in they show and change nothing."""
+"""Routes below …/staff that anybody may request: without a sign-in they show and change nothing."""
 
 
 async def lakeside(site: Site) -> Account:

@@ -34,7 +34,7 @@ from web.server.valkey import EmbeddedStore
 
 
 def retention_of(site: Site, valkey: Redis) -> Retention:
-    """Return the object with which the site's own runner erases."""
+    """Return the object by which the site's own runner erases."""
     folder = Path(site.app[SETTINGS].data.folder)
     return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder, site.app[AUDIT_LOG], 2190)
 
@@ -197,7 +197,7 @@ def unsealed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def naming(client: Any) -> dict[str, bool]:
-    """Return the patterns of the keys that name the patient; True if a key of it never expires."""
+    """Return the patterns of the keys that name the patient -> True if such a key never expires."""
     found: dict[str, bool] = {}
     for name in await client.keys("*"):
         dump = repr([name, await content(client, name)]).lower().encode()

@@ -1,7 +1,7 @@
 """Tests who may use which route, by one reviewed table: SECURITY.md row 46.
 
-`MAY` is read by people. The cells are generated from the router and requested from a running site: a route fails
-without a row, or if it lets in a person whom its row does not name.
+People review `MAY`. The cells are generated from the router and requested from a running site: the test fails if a
+route has no row, or admits a person whom its row does not name.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from web.programs.scopes import Scope
 from web.requests.security import Rule
 
 KEYS_OF = {f"key:{scope}": scope for scope in Scope}
-# `over`: a patient whose visit has ended; `half`: gave the right password, no second factor yet; `invited`: opened an
-# invitation; `other admin`: of another organisation; `holder`: a person without a session, with the right
-# token in the path.
+# `over`: a patient whose visit has ended; `half`: a person who gave the right password, but no second factor yet;
+# `invited`: a person who opened an invitation; `other admin`: an admin of another organisation; `holder`: a person
+# without a session, with the right token in the path.
 PEOPLE = (
     "anonymous",
     "patient",
@@ -54,9 +54,8 @@ CANARY = "Canary Quillfeather"
 ROBIN = Actor(organisation="demo", id="u_robin", name="Robin Hale", role=Role.ADMIN)
 
 
-# Reviewed by hand; O is the organisation's path, S …/staff, A the API's. A person who is not named is
-# refused, finds nothing, or is redirected to sign in. `everybody` includes keys, which are asked about the
-# API alone.
+# Reviewed by people; O is the organisation's path, S …/staff, A the API's. A person who is not named is refused, finds
+# nothing, or is redirected to the sign-in. `everybody` includes keys, which are tested only with the API.
 MAY = """
 GET    /static/{path}            everybody
 GET    /                         everybody
@@ -183,7 +182,9 @@ GET    A/{rest}                  nobody
 POST   A/{rest}                  nobody
 """
 SEES_PATIENTS = {"patient", "provider", "admin", "key:read", "key:staff"}
-"""Who may be shown the name of the patient whom everybody asks about; `holder` is shown those of its own links."""
+"""The people to whom a route may show the name of the patient in these tests; `holder` sees only patients of its own
+links.
+"""
 
 
 def reviewed() -> dict[tuple[str, str], set[str]]:
@@ -222,7 +223,7 @@ LAST = (
     "POST /{organisation}/staff/sign-in",
     "POST /{organisation}/staff/sign-out",
 )
-"""Routes that change who a browser belongs to: each is requested from browsers of its own."""
+"""Routes that change which person a browser belongs to: each is requested from new browsers."""
 
 
 @dataclass
@@ -236,7 +237,7 @@ class Cast:
     _number: int = 0
 
     async def bring(self) -> None:
-        """Make a clinic with one of everything, and all people to whom a route could matter."""
+        """Make a clinic with one object of each kind, and all people to whom a route could matter."""
         site, app = self.site, self.site.app
         await site.change(booking=BOOKING)
         await lakeside(site)
@@ -354,7 +355,7 @@ class Cast:
 
 
 def let_in(answer: ClientResponse) -> bool:
-    """Return whether a person was let in; else they were refused, found nothing, or were redirected to sign in."""
+    """Return whether a person was admitted; others were refused, found nothing, or were redirected to the sign-in."""
     if answer.status == 303:
         where = answer.headers["Location"]
         return where not in ("/", "/demo") and not where.endswith("/staff/sign-in")

@@ -32,7 +32,7 @@ async def closes(ws: ClientWebSocketResponse, within_s: float = WITHIN_S) -> int
     async with asyncio.timeout(within_s):
         while (message := await ws.receive()).type not in (WSMsgType.CLOSE, WSMsgType.CLOSED):
             pass
-    # The code that was sent; how the connection itself ended is the transport's affair.
+    # The close code that was sent; how the TCP connection ended does not matter here.
     code: int | None = message.data
     return code
 

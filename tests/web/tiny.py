@@ -1,6 +1,6 @@
-"""The smallest app that the processes can run: it answers with its worker's id, and fails if a file says so.
+"""A minimal app for the processes: it answers with its worker's id, and fails if a file says so.
 
-Replaces `web.app` in tests of the processes, so that these test nothing else.
+It replaces `web.app` in tests of the processes, so that these test nothing else.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from web.server.processes import serve
 
 
 def create_app(settings: Settings) -> web.Application:
-    """Return an app: /healthz answers its worker, /slow answers after a given time, /form after the whole body."""
+    """Return an app: /healthz answers with the worker's id, /slow after a given time, /form after the whole body."""
 
     async def healthz(request: web.Request) -> web.Response:
         worker = request.app[WORKER]

@@ -1,7 +1,7 @@
 """Dispatches API requests: finds the operation, checks the key, reads the body, and answers errors as JSON.
 
-Knows the table of operations and HTTP. Cookies are ignored, so requests from pages of other sites do no harm and need
-no Origin: without a key they are refused.
+Cookies are ignored. So a request that a page of another site causes does no harm, and Origin is not checked: without a
+key it is refused.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def is_api(request: web.Request) -> bool:
-    """Return whether a request is for the API, and so identified by its key alone."""
+    """Return whether a request is for the API, which identifies its sender only by a key."""
     resource = request.match_info.route.resource
     return resource is not None and resource.canonical.startswith(f"{BASE}/")
 
@@ -98,7 +98,7 @@ async def _nothing(request: web.Request) -> web.StreamResponse:
 
 
 def _with_problems(handler: Handler) -> Handler:
-    """Return the handler with its errors answered as problem details."""
+    """Return a handler that answers the errors of this one as problem details."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         home = f"{request.app[SETTINGS].path_prefix}/{request.match_info['organisation']}"
@@ -143,7 +143,7 @@ def _within(count: Count, limit: int) -> None:
 
 
 async def _body(request: web.Request, kind: type[msgspec.Struct] | None) -> Any:
-    """Return the body as the operation's type. Raises ProblemError."""
+    """Return the request's body, decoded as the operation's type. Raises ProblemError."""
     if kind is None:
         return None
     if request.content_type != "application/json":

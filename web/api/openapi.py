@@ -112,9 +112,9 @@ def _responses(operation: Operation, named: bool) -> dict[str, Any]:
 
 
 def _problem(status: int, codes: list[str]) -> dict[str, Any]:
-    said = " ".join(f"`{code}`: {problems.KINDS[code].title}" for code in codes)
+    description = " ".join(f"`{code}`: {problems.KINDS[code].title}" for code in codes)
     described: dict[str, Any] = {
-        "description": said,
+        "description": description,
         "content": {problems.MEDIA_TYPE: {"schema": _reference(problems.ProblemDetails)}},
     }
     if status in HEADERS_OF:

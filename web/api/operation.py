@@ -1,4 +1,4 @@
-"""The type of an API operation: its path, its scopes, its request and its answer. Knows no single operation."""
+"""The type of an API operation: its path, its scopes, its request and its answer."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Call:
 
     @property
     def admin(self) -> Actor:
-        """The key as an actor of the clinic: an administrator with the key's name."""
+        """An actor with the key's name and the rights of an administrator of the clinic."""
         return Actor(
             organisation=self.organisation.id,
             id=self.actor_id,
@@ -45,7 +45,7 @@ class Call:
         )
 
     def facility(self, name: str) -> Actor:
-        """Return the key as an actor that adds patients, under a facility's name."""
+        """Return an actor for the key that adds patients under a facility's name."""
         return Actor(organisation=self.organisation.id, id=self.actor_id, name=name, role=Role.FACILITY)
 
     def path(self, name: str) -> str:

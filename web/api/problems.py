@@ -67,9 +67,9 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 def answer(home: str, problem: ProblemError) -> web.Response:
-    """Return the problem as a response. Its type is the link to the explanation on the API's page.
+    """Return the problem as a response. The problem's type is a link to its explanation on the API's page.
 
-    `home` is the organisation's path, as "/demo", with the path prefix of the server before it.
+    `home` is the organisation's path, such as "/demo", after the path prefix of the server.
     """
     kind = KINDS[problem.code]
     body = ProblemDetails(
@@ -88,5 +88,5 @@ def answer(home: str, problem: ProblemError) -> web.Response:
         headers=problem.headers,
     )
     if kind.status in (408, 413):
-        response.force_close()  # do not wait for the rest of the body
+        response.force_close()  # close the connection, so that the rest of the body need not be awaited
     return response

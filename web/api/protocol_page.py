@@ -1,6 +1,6 @@
-"""The description of the WebSocket protocol, for programs (AsyncAPI) and for people (PROTOCOL.md).
+"""Serves the description of the WebSocket protocol, for programs (AsyncAPI) and for people (PROTOCOL.md).
 
-Knows where the document is stored and the address of this server; the content belongs to signalling.
+The content is defined in signalling; this module adds the address of this server.
 """
 
 from functools import cache

@@ -1,7 +1,7 @@
 """The API operations about visits: open, show, withdraw, assign, sort, decline; the queue, the wait, the staff.
 
-Knows the command and the actor of each. The rules of a visit are defined in signalling. Opening accepts an
-Idempotency-Key: if the same request is sent again because its answer was lost, it opens no second visit.
+Each operation sends one command with the key as its actor; signalling defines the rules of a visit. Opening accepts an
+Idempotency-Key: if the same request is sent again because its answer was lost, no second visit is opened.
 """
 
 import hmac
@@ -30,7 +30,9 @@ from web.requests.security import origin_of
 
 IDEMPOTENCY = "Idempotency-Key"
 REMEMBERED_MS = 24 * 3_600_000
-"""How long an Idempotency-Key is remembered, with its body and its visit; afterwards it is a new key."""
+"""The time in ms for which an Idempotency-Key is remembered, with its body and its visit; afterwards it is
+a new key.
+"""
 
 
 async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
@@ -66,7 +68,7 @@ def _information(call: Call, patient: t.Patient) -> PatientInformation:
 
 
 async def _visit_id(call: Call, body: t.OpenVisit) -> str:
-    """Return the id for this request's visit: a new one, or the one of its Idempotency-Key."""
+    """Return the id for the visit of this request: a new one, or the one that belongs to its Idempotency-Key."""
     given = call.request.headers.get(IDEMPOTENCY)
     if given is None:
         return new_id("v")
@@ -77,7 +79,7 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
         )
     organisation = call.organisation.id
     name = keys.hashed(f"{organisation}/{call.key.id}/{given}")
-    # Keyed with the request's own secret, so that the stored value reveals nothing about the patient.
+    # The hash is keyed with the secret in the request, so that the stored value reveals nothing about the patient.
     print_, visit_id = hmac.digest(name.encode(), msgspec.json.encode(body), "sha256"), new_id("v")
     redis: Any = call.request.app[REDIS]
     async with answering():
@@ -94,7 +96,7 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
 
 async def show(call: Call, _: None) -> t.Visit:
     """Return a visit's state, its place and its expected wait."""
-    # A key with the scope read or staff sees all visits; a key that only opens visits sees its own.
+    # A key with the scope read or staff sees all visits; a key that may only open visits sees those that it opened.
     sees_all = call.key.allows((Scope.READ, Scope.STAFF))
     visit = await (_visit if sees_all else _own)(call, call.path("visit"))
     return await shown(call, visit)
@@ -172,7 +174,7 @@ async def _visit(call: Call, visit_id: str) -> Visit:
 
 
 async def _own(call: Call, visit_id: str) -> Visit:
-    """Return a visit that this key opened. Raises ProblemError not_found for all other visits."""
+    """Return a visit that this key opened. Raises ProblemError not_found for every other visit."""
     visit = await _visit(call, visit_id)
     if visit.opened_by != call.actor_id:
         raise ProblemError("not_found")

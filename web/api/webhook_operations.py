@@ -1,4 +1,4 @@
-"""The API operations about webhooks. Knows which webhooks are allowed; `web/programs/delivery.py` delivers."""
+"""The API operations about webhooks. `web/programs/delivery.py` sends the events."""
 
 from typing import Any
 

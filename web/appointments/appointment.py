@@ -1,7 +1,7 @@
 """One booked visit: its record, and the changes that are possible.
 
-Pure: `now_ms` is an argument. Knows nothing of other bookings, of the store or of a page. Each function that changes it
-returns the changed record with the next version, or raises `TooLateError` if the change is no longer possible.
+Pure: `now_ms` is an argument. Each function that changes the record returns a changed copy with the next version, or
+raises `TooLateError` if the change is no longer possible.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from web.errors import TooLateError
 from web.intake.ids import derived_id
 
 EARLY_MS = 15 * MINUTE_MS
-"""Check In is possible from this long before the booked time ..."""
+"""Check In is possible from this time in ms before the booked time."""
 LATE_MS = HOUR_MS
-"""... until this long after it."""
+"""Check In is possible until this time in ms after the booked time."""
 
 
 class Status(StrEnum):
@@ -30,12 +30,13 @@ class Status(StrEnum):
 
 
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
-    """The record. `zone`: the patient's time zone ("": the organisation's); `language`: that of the patient's mails.
+    """The record of a booked visit. `zone`: the patient's time zone ("": the organisation's); `language`: of the
+    patient's mails.
 
-    `wall` is the time that was agreed, in the organisation's time zone of then, `wall_zone`: the instant `starts_ms`
-    follows from both by the rules of that zone, which governments change. `uid` names the calendar entry. All three are
-    "" in older records. `area`: the id of the waiting area in whose calendar it was booked, "" for none. `changed_ms`:
-    when it was last moved or cancelled; 0 for never, and in older records.
+    `wall` is the agreed time on a clock in the time zone `wall_zone`. The moment `starts_ms` is calculated from both by
+    the rules of that time zone, which governments change. `uid` names the calendar entry. All three are "" in older
+    records. `area`: the id of the waiting area in whose calendar the visit was booked, "" for none. `changed_ms`: the
+    time of the last move or cancellation; 0 for none, and in older records.
     """
 
     id: str
@@ -51,7 +52,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     moved: int = 0
     cancelled_ms: int | None = None
     cancelled_by: str | None = None  # the name of a member of staff; None if the patient cancelled
-    reason: str = ""  # why it was cancelled
+    reason: str = ""  # the reason of the cancellation
     checked_in_ms: int | None = None
     visit: str | None = None
     wall: str = ""
@@ -62,7 +63,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def taken(self) -> Taken | None:
-        """The time that is not free for others; None if the visit is cancelled."""
+        """The period that is not free for others; None if the visit is cancelled."""
         return None if self.status is Status.CANCELLED else Taken(self.starts_ms, self.ends_ms)
 
     @property
@@ -72,7 +73,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def may_change(appointment: Appointment, now_ms: int) -> bool:
-    """Return whether it may be moved or cancelled: before its time, and if the patient has not checked in."""
+    """Return whether the visit may be moved or cancelled: before its time, and if the patient has not checked in."""
     return appointment.status is Status.BOOKED and now_ms < appointment.starts_ms
 
 
@@ -88,7 +89,7 @@ def missed(appointment: Appointment, now_ms: int) -> bool:
 
 
 def moved(appointment: Appointment, slot: Slot, zone: str, now_ms: int) -> Appointment:
-    """Return the record with another time, agreed in the time zone `zone`. Raises TooLateError."""
+    """Return the record with another time, which was agreed in the time zone `zone`. Raises TooLateError."""
     if not may_change(appointment, now_ms):
         raise TooLateError
     return msgspec.structs.replace(
@@ -104,9 +105,9 @@ def moved(appointment: Appointment, slot: Slot, zone: str, now_ms: int) -> Appoi
 
 
 def by_current_rules(appointment: Appointment, now_ms: int) -> Appointment:
-    """Return the record at the instant that its wall time has by the current rules of its time zone.
+    """Return the record with `starts_ms` calculated again by the present rules of its time zone.
 
-    It is returned unchanged if that is the same instant, or if it can no longer be moved.
+    The record is unchanged if the result is the same moment, or if the visit can no longer be moved.
     """
     if not appointment.wall or not may_change(appointment, now_ms):
         return appointment
@@ -124,7 +125,7 @@ def by_current_rules(appointment: Appointment, now_ms: int) -> Appointment:
 
 
 def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int) -> Appointment:
-    """Return the record cancelled by the member of staff with this name, or (None) by the patient.
+    """Return the cancelled record. `by`: the name of the member of staff, or None for the patient.
 
     Raises TooLateError.
     """
@@ -142,7 +143,9 @@ def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int
 
 
 def checked_in(appointment: Appointment, now_ms: int) -> Appointment:
-    """Return the record checked in, with the id of the visit to open, new at each check-in. Raises TooLateError."""
+    """Return the checked-in record, with the id of the visit to open, which is new at each check-in. Raises
+    TooLateError.
+    """
     if not may_check_in(appointment, now_ms):
         raise TooLateError
     version = appointment.version + 1

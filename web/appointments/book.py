@@ -23,9 +23,9 @@ from web.appointments.slots import LONGEST_MS, MINUTE_MS, Slot, Taken
 from web.errors import StaleAppointmentError, TimeTakenError, TooManyHoldsError
 
 HOLD_MS = 10 * MINUTE_MS
-"""How long a time is held while the visitor fills in the form."""
+"""The time in ms for which a time is held while the visitor fills in the form."""
 HOLDS_AT_MOST = 8
-"""The most times that are held from one address at once; many patients may share one address."""
+"""The greatest number of times that one address may hold at once; many patients may share one address."""
 
 ATTEMPTS = 20
 SCRIPT = (Path(__file__).parent / "book.lua").read_text()
@@ -45,7 +45,9 @@ class Book:
         self._change: Any = redis.register_script(SCRIPT)
 
     async def taken(self, organisation: str, since_ms: int, until_ms: int, *, but: str = "") -> list[Taken]:
-        """Return the times that are booked or held between two moments; the time of the id `but` is left out."""
+        """Return the periods that are booked or held between two moments, without that of the booking or hold with the
+        id `but`.
+        """
         async with answering():
             seconds, micros = await self._redis.time()
             near = await self._redis.zrangebyscore(
@@ -81,7 +83,7 @@ class Book:
     ) -> None:
         """Write a new appointment, or the next version of one. Raises TimeTakenError and StaleAppointmentError.
 
-        The time that was held as `hold` for `holder` becomes the appointment's.
+        A hold with the id `hold` of `holder` ends, because the appointment takes its time.
         """
         taken = appointment.taken
         slot = None if taken is None else Slot(taken.starts_ms, taken.ends_ms, 1)
@@ -107,7 +109,7 @@ class Book:
         """Change an appointment and return it.
 
         `how` returns the changed record; it is called again if another change was stored first. Raises LookupError if
-        there is no such appointment, TimeTakenError, and what `how` raises.
+        there is no such appointment, TimeTakenError, and the errors of `how`.
         """
         for _ in range(ATTEMPTS):
             before = await self.get(organisation, appointment_id)
@@ -140,7 +142,9 @@ class Book:
     async def nearest(
         self, organisation: str, since_ms: int, now_ms: int, until_ms: int, most: int
     ) -> list[Appointment]:
-        """Return at most `most` appointments of this period, in order: the next ones, then the latest before now."""
+        """Return at most `most` appointments of this period, in order: the next ones first, then the latest
+        before now.
+        """
         index = keys.APPOINTMENTS(organisation)
         async with answering():
             found = await self._redis.zrangebyscore(index, now_ms, f"({until_ms}", start=0, num=most)
@@ -199,7 +203,7 @@ class Book:
             args += [record.version - 1, record.version, sealed, record.starts_ms]
             args += [part for job in jobs for part in job]
         async with answering():
-            said, *more = await self._change(
+            outcome, *more = await self._change(
                 keys=[
                     keys.SLOTS(organisation),
                     keys.SLOT_SPANS(organisation),
@@ -210,8 +214,8 @@ class Book:
                 ],
                 args=args,
             )
-        if said in _REFUSALS:
-            raise _REFUSALS[said]
+        if outcome in _REFUSALS:
+            raise _REFUSALS[outcome]
         return int(more[0])
 
 

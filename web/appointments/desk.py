@@ -1,7 +1,7 @@
-"""The actions on booked visits for pages and API: hold, book, move, cancel, check in; each queues its mails.
+"""The actions on booked visits for pages and API: hold, book, move, cancel, check in. Each one queues its mails.
 
-Connects the bookings with the mails and the visits. Knows no page. All methods raise `UnavailableError` if the store
-does not answer, and the errors of `book` and `appointment` if the action is not possible.
+Connects the bookings with the mails and the visits. All methods raise `UnavailableError` if the store does not answer,
+and the errors of `book` and `appointment` if the action is not possible.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from web.intake.opening import open_once
 from web.organisations.settings import Organisation
 
 AHEAD_MS = 400 * DAY_MS
-"""Nothing is booked further ahead."""
+"""The longest time in ms between now and a booked time."""
 ANY_NUMBER = 1_000_000
 FEED_SINCE_MS, FEED_AHEAD_MS, FEED_MOST = 7 * DAY_MS, 180 * DAY_MS, 500
-"""A provider's calendar: the time before now, the time after now, and the most entries."""
+"""A provider's calendar: how far it reaches before now and after now, in ms, and its greatest number of entries."""
 AGAIN = frozenset({"withdrawn", "expired", "closed"})
 """The outcomes of a visit after which its patient may check in again."""
 
@@ -37,7 +37,7 @@ class Letters(Protocol):
     """Makes the mails about appointments."""
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """Return the mails that follow from the change, as entries for its commit."""
+        """Return the mails that a change causes, as entries for its commit."""
 
 
 class Desk:
@@ -62,7 +62,7 @@ class Desk:
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
 
     async def made(self, organisation: Organisation, hold: str) -> Appointment | None:
-        """Return the appointment that this hold was used for, if the same form was sent before; else None."""
+        """Return the appointment for which this hold was used, if the same form was sent before; otherwise None."""
         return await self.book.get(organisation.id, _appointment_id(organisation.id, hold))
 
     async def make(
@@ -77,9 +77,9 @@ class Desk:
         zone: str,
         area: str = "",
     ) -> Appointment:
-        """Book a time and return the appointment. The same hold books once, however often it is sent.
+        """Book a time and return the appointment. A hold books once, however often the form is sent.
 
-        `organisation`: its settings in the waiting area `area`. Raises TimeTakenError.
+        `organisation`: the settings that hold in the waiting area `area`. Raises TimeTakenError.
         """
         appointment_id = _appointment_id(organisation.id, hold)
         kept = await self.book.get(organisation.id, appointment_id)
@@ -122,9 +122,9 @@ class Desk:
         return await self._change(organisation, appointment_id, how)
 
     async def follow_rules(self, organisation: str) -> int:
-        """Move the bookings whose time zone has other rules than when they were made; return their number.
+        """Move the bookings in time zones whose rules have changed since; return their number.
 
-        Their wall time stays. Their patients receive the calendar entry again, with the instant that is right now.
+        The time on the clock stays. The patients receive the calendar entry again, with the moment that is now right.
         """
         now_ms, count = self.now_ms(), 0
         for found in await self.book.between(organisation, now_ms, now_ms + AHEAD_MS):
@@ -135,7 +135,7 @@ class Desk:
                     organisation,
                     found.id,
                     lambda before: rules.by_current_rules(before, now_ms),
-                    ANY_NUMBER,  # a patient who has agreed on a time keeps it
+                    ANY_NUMBER,  # no limit: a patient who has agreed on a time keeps it
                     lambda before, after: self._letters.about(before, after, now_ms),
                 )
                 count += 1
@@ -144,8 +144,8 @@ class Desk:
     async def cancel(
         self, organisation: Organisation, appointment_id: str, by: str | None = None, reason: str = ""
     ) -> Appointment:
-        """Cancel the appointment and return it; `by` names a member of staff (None: the patient). Raises TooLateError,
-        LookupError.
+        """Cancel the appointment and return it; `by` is the name of a member of staff, or None for the patient. Raises
+        TooLateError, LookupError.
         """
 
         def how(before: Appointment) -> Appointment:

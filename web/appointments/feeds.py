@@ -1,8 +1,8 @@
-"""The link by which a member of staff has the booked visits in a calendar of their own: made, shown, renewed, revoked.
+"""The link to a calendar feed of a member of staff's booked visits: made, shown, renewed, revoked.
 
-Knows one record a person in the store. A token is derived from the data key and a random part of its record, so that
-its owner can see the link again, while the store keeps only a hash. All methods of `Feeds` raise `UnavailableError` if
-the store does not answer.
+The store has one record per person. A token is derived from the data key and a random part of the record, so that its
+owner can see the link again, while the store keeps only a hash. All methods of `Feeds` raise `UnavailableError` if the
+store does not answer.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ PATH = "/{organisation}/feed/{token}/visits.ics"
 SHOW = """
 if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 """
-"""Replaces a record only if it is the one that was read: a link that was revoked meanwhile stays revoked."""
+"""A script that replaces a record only if it is unchanged since it was read: a revoked link must stay revoked."""
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's link. `etag`: of its last content (RFC 9110 §8.8.3); `changed_ms`: the time from which it has it."""
+    """A person's link. `etag`: the hash of its last content (RFC 9110 §8.8.3); `changed_ms`: since when the content is
+    the same.
+    """
 
     person: str
     part: str
@@ -73,7 +75,7 @@ class Feeds:
 
     @staticmethod
     def opens(feed: Feed, token: str) -> bool:
-        """Return whether the token is that of the link."""
+        """Return whether the token belongs to this link."""
         return hmac.compare_digest(feed.hash, keys.hashed(token))
 
     def token(self, organisation: str, feed: Feed) -> str:
@@ -81,7 +83,7 @@ class Feeds:
         return self._drawn(organisation, feed.person, feed.part)
 
     async def shown(self, organisation: str, feed: Feed, etag: str, now_ms: int) -> int:
-        """Keep the link's current content; return the time in ms from which it has it."""
+        """Keep a hash of the link's current content; return the time in ms since when the content is the same."""
         if etag == feed.etag:
             return feed.changed_ms
         after = replace(feed, etag=etag, changed_ms=now_ms)

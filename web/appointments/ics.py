@@ -1,8 +1,8 @@
 """The calendar entry of a booked visit, for mails, downloads and feeds: iCalendar (RFC 5545), iTIP methods (RFC 5546).
 
 Pure. Times are in UTC, so that calendars do not depend on our time zones. Mail servers and shared calendars read the
-entry, so it contains the organisation's name and the link, and nothing that the patient wrote. The title in a feed is
-the caller's.
+entry, so it contains the organisation's name and the link, and no text of the patient. The caller gives the title of an
+entry in a feed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from web.requests.mail_addresses import on_the_envelope
 REQUEST, CANCEL, PUBLISH = "REQUEST", "CANCEL", "PUBLISH"
 ALARM_MIN = 15
 AGAIN = timedelta(minutes=15)
-"""How often a calendar program is to read a feed again."""
+"""The time after which a calendar program should read a feed again."""
 
 
 class Words(NamedTuple):
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 
 
 def feed(entries: Iterable[Entry], name: str) -> bytes:
-    """Return the .ics file of many booked visits, under a name: the same bytes as long as no visit has changed."""
+    """Return an .ics file with many booked visits and a name. It has the same bytes as long as no visit has changed."""
     calendar = _calendar()
     calendar.add("name", name)  # RFC 7986 §5.1
     calendar.add("x-wr-calname", name)
@@ -56,7 +56,7 @@ def entry(
 ) -> bytes:
     """Return the .ics file. `method` is REQUEST or CANCEL in a mail from the address `sender`, PUBLISH in a download.
 
-    The UID never changes, and SEQUENCE counts the changes, so that calendars move or remove the entry that they have.
+    The UID never changes, and SEQUENCE counts the changes, so that calendars move or remove their entry.
     """
     calendar = _calendar()
     calendar.add("method", method)
@@ -67,7 +67,7 @@ def entry(
         event.add("organizer", organizer)
         address = on_the_envelope(appointment.patient.email) or appointment.patient.email
         attendee = vCalAddress(f"mailto:{address}")
-        attendee.params["CN"] = vText(address)  # a name may be a stranger's
+        attendee.params["CN"] = vText(address)  # the address, because the name may be a stranger's
         attendee.params["PARTSTAT"] = vText("ACCEPTED")
         attendee.params["RSVP"] = vText("FALSE")  # a person who has booked need not confirm
         event.add("attendee", attendee)
@@ -90,7 +90,7 @@ def _calendar() -> Calendar:
 
 def _event(appointment: Appointment, words: Words, link: str, stamp_ms: int) -> Event:
     event = Event()
-    # Older bookings have the name of the host in it, as it was then.
+    # The text of older bookings contains the name of the host at that time.
     event.add("uid", appointment.uid or f"{appointment.id}@{urlsplit(link).hostname or 'greenroom'}")
     event.add("sequence", appointment.sequence)
     event.add("dtstamp", _utc(stamp_ms))

@@ -1,7 +1,7 @@
-"""The mails about booked visits: which ones are queued when, and how one is written when it is due.
+"""The mails about booked visits: which mails are queued at which change, and how each is written when it is due.
 
-A mail is queued in the same commit as the change that it is about. The queued job names only the appointment; the text
-is made when the mail is sent, so that it is up to date, and no patient data waits in a queue. Knows no server.
+A mail is queued in the same commit as the change that it reports. The queued job names only the appointment. The text
+is written when the mail is sent, so that it is up to date, and no patient data waits in a queue.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from web.organisations.settings import Organisation
 
 REMINDERS_H = (24, 1)
 CLOSE_MS = HOUR_MS // 2
-"""No reminder is sent within this time before the next one, or after the booking."""
+"""The time in ms: a reminder is not sent so shortly before the next one, or so shortly after the booking."""
 
 
 class Promises(Protocol):
@@ -51,7 +51,7 @@ class Promised:
         if after.status is Status.BOOKED:
             for hours in REMINDERS_H:
                 due_ms = after.starts_ms - hours * HOUR_MS
-                if due_ms > now_ms + CLOSE_MS:  # after a late booking, the confirmation is enough
+                if due_ms > now_ms + CLOSE_MS:  # not after a late booking: the confirmation is enough
                     payload = {"starts_ms": after.starts_ms, "hours": hours}
                     found.append(self._entry(after, "reminder", payload, now_ms, due_ms))
         return found
@@ -73,7 +73,7 @@ def _name(before: Appointment | None, after: Appointment) -> str | None:
         return "cancelled"
     if after.starts_ms == before.starts_ms:
         return None
-    # If only the rules of the time zone have changed, the agreed time is as before, and the entry another.
+    # If only the rules of the time zone have changed, the agreed time is the same, but the calendar entry is different.
     return "booked" if after.wall and after.wall == before.wall else "moved"
 
 
@@ -91,7 +91,7 @@ def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_m
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]
         left_ms = appointment.starts_ms - now_ms
-        # If mail could not leave for long, the next reminder comes all the same.
+        # If mail could not be sent for long, the next reminder is still sent.
         replaced = any(
             left_ms <= hours * HOUR_MS + CLOSE_MS for hours in REMINDERS_H if hours < payload["hours"]
         )
@@ -111,7 +111,8 @@ def letter(
 ) -> Letter:
     """Return the mail, with the current calendar entry of the visit.
 
-    A visitor may have entered a stranger's address, so the mail contains nothing else that they wrote, not even a name.
+    A visitor may have entered a stranger's address, so the mail contains no other text from the visitor, not even a
+    name.
     """
     cancelled = appointment.status is Status.CANCELLED
     method = ics.CANCEL if cancelled else ics.REQUEST
@@ -133,7 +134,7 @@ def letter(
         to=appointment.patient.email,
         language=appointment.language,
         context=context | own.get(name, {}),
-        # The calendar already has the entry when a reminder comes.
+        # The reminder does not repeat the entry, because the calendar already has it.
         attachments=() if name == "reminder" else (_attachment(entry, method),),
     )
 
@@ -144,7 +145,7 @@ def _attachment(entry: bytes, method: str) -> Attachment:
 
 NAMES = ("booked", "moved", "cancelled", "reminder")
 Found = Callable[[str, str], Awaitable[Appointment | None]]
-"""Reads an appointment: its organisation's id and its own."""
+"""Reads an appointment, by the ids of its organisation and of the appointment."""
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
 
 
@@ -155,7 +156,9 @@ def resolver(
     sender: Callable[[Organisation], str],
     clock_ms: Callable[[], int],
 ) -> Resolver:
-    """Return the function that writes the mail of that name when it is due, or returns None if it is out of date."""
+    """Return the function that writes the mail with this name when it is due. The function returns None if the mail is
+    out of date.
+    """
 
     async def resolve(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         appointment = await found(organisation.id, payload["appointment"])

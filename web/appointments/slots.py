@@ -1,7 +1,7 @@
 """The times that can be booked: an organisation's hours divided into slots, without those that are taken.
 
 Pure: `now_ms` is an argument. Slots are counted in elapsed time from each opening, so that a day on which clocks change
-has the slots of its real hours. Does not know who has booked a time. Times are in ms since the epoch.
+has the slots of its real hours. Times are in ms since the epoch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Taken(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """A time that can be booked; `free` providers (at least one) are left for it."""
+    """A time that can be booked. `free`: the number of providers, at least one, who are still free then."""
 
     starts_ms: int
     ends_ms: int
@@ -40,7 +40,7 @@ class Slot(NamedTuple):
 
 
 def at_ms(moment: datetime) -> int:
-    """Return a time with time zone in ms since the epoch."""
+    """Return the ms since the epoch of a time that has a time zone."""
     return round(moment.timestamp() * 1000)
 
 
@@ -56,7 +56,9 @@ def wall_time(moment_ms: int, zone: str) -> str:
 
 
 def moments_ms(wall: str, zone: str) -> tuple[int, int]:
-    """Return the moments at which clocks in the time zone show this; two different ones if clocks were set back."""
+    """Return the moments at which clocks in the time zone show this time: two different ones if clocks were
+    set back.
+    """
     shown = datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone))
     return at_ms(shown), at_ms(shown.replace(fold=1))
 
@@ -89,7 +91,7 @@ def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | N
 
 
 def most_at_once(taken: Sequence[Taken], starts_ms: int, ends_ms: int) -> int:
-    """Return the greatest number of `taken` (sorted) that overlap at one moment within the period."""
+    """Return the greatest number of periods in `taken` (sorted) that overlap at one moment within the period."""
     first = bisect_left(taken, Taken(starts_ms - LONGEST_MS, 0))
     over: list[Taken] = []
     for one in taken[first:]:
@@ -122,7 +124,9 @@ def _free(
 
 
 def _starts(organisation: Organisation, day: date) -> Iterator[int]:
-    """Yield the starting times of a date's slots, those of the night before first; each lies within the hours."""
+    """Yield the starting times of a date's slots. Each slot lies within the hours; those of the night before come
+    first.
+    """
     booking, zone = organisation.booking, organisation.timezone
     window = (booking.opens, booking.closes)
     begin_ms, end_ms = (midnight_ms(organisation, at) for at in (day, day + timedelta(days=1)))
@@ -135,13 +139,13 @@ def _starts(organisation: Organisation, day: date) -> Iterator[int]:
 
 @lru_cache(2048)  # cached, because all visitors of the calendar see the same days
 def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timezone: str) -> tuple[int, ...]:
-    """Return the starting times of slots of that length within the spans that begin on a day, and the window."""
+    """Return the starting times of slots of this length in the spans that begin on a day, and the bookable window."""
     found: list[int] = []
     for span in spans:
         for opens, closes in _within(span, window):
             start_ms, end_ms = _moment_ms(timezone, day, opens), _moment_ms(timezone, day, closes)
             while start_ms + length_ms <= end_ms:
-                # When clocks go back, an hour comes twice, and the clinic may be closed in between.
+                # When clocks are set back, an hour comes twice, and the clinic may be closed between the two.
                 ends = (start_ms, start_ms + length_ms - MINUTE_MS)
                 if all(_is_open(spans, _minute(timezone, at)) for at in ends):
                     found.append(start_ms)
@@ -150,7 +154,7 @@ def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timez
 
 
 def _within(span: Span, window: Span) -> list[tuple[int, int]]:
-    """Return the parts of a span that lie within the window of each day, in minutes from the midnight before."""
+    """Return the parts of a span that lie within each day's window, in minutes counted from the midnight before."""
     (opens, closes), (first, last) = _minutes(span), _minutes(window)
     if last - first == DAY_MIN:
         return [(opens, closes)]
@@ -160,7 +164,7 @@ def _within(span: Span, window: Span) -> list[tuple[int, int]]:
 
 
 def _minutes(span: Span) -> tuple[int, int]:
-    """Return a span in minutes from the midnight before; a night ends after 24 hours."""
+    """Return the begin and end of a span in minutes from the midnight before. A night ends after minute 1440."""
     opens, closes = (int(clock[:2]) * 60 + int(clock[3:]) for clock in span)
     return opens, closes + DAY_MIN * is_night(span)
 

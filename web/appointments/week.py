@@ -1,4 +1,4 @@
-"""A week of bookable times for pages: seven days, and the free times of one, in the organisation's time zone.
+"""A week of bookable times for pages: seven days, and the free times of one day, in the organisation's time zone.
 
 Pure except for the current language. A browser in another time zone shows the same times in its own (calendar/week.js).
 """

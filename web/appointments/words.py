@@ -1,6 +1,6 @@
 """Times in words: a moment in the patient's or the organisation's time zone, in the current language.
 
-Knows CLDR through Babel, and the current language through `web.languages.i18n`. Knows no page and no mail.
+Uses CLDR through Babel, and the current language of `web.languages.i18n`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ def _zones() -> frozenset[str]:
 
 
 def known_zone(name: str) -> str:
-    """Return the name if it is a time zone (IANA), else ""."""
+    """Return the name if it is the name of a time zone (IANA), otherwise ""."""
     return name if len(name) <= 64 and name in _zones() else ""
 
 
 def moment(at_ms: int, zone: str) -> datetime:
-    """Return a moment (ms since the epoch) in a time zone."""
+    """Return a moment (ms since the epoch) as a time in a time zone."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(zone))
 
 
 def zone_words(at_ms: int, zone: str) -> str:
-    """Return the name of a zone's time at that moment: "Central Standard Time"; "Kolkata time" if it has no name."""
+    """Return the name of the time in a zone at a moment: "Central Standard Time"; "Kolkata time" if the time has no
+    name.
+    """
     locale = languages()[current()].locale
     name = dates.get_timezone_name(moment(at_ms, zone), width="long", locale=locale)
     if not name.startswith(("GMT", "UTC")):
@@ -40,9 +42,9 @@ def zone_words(at_ms: int, zone: str) -> str:
 
 
 def zone_name(at_ms: int, zone: str) -> str:
-    """Return the name of a zone's time for a text about many days: "Central Time", whatever the season.
+    """Return the name of the time in a zone, for a text about many days: "Central Time", whatever the season.
 
-    A zone without seasons has the name of its one time.
+    A zone without seasons has only one name for its time.
     """
     half_a_year_ms = 183 * 86_400_000
     if moment(at_ms, zone).utcoffset() == moment(at_ms + half_a_year_ms, zone).utcoffset():

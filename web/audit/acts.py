@@ -1,7 +1,7 @@
 """The names of all entries of the audit log, and their words on the page.
 
-Names never change, as entries keep them for years. Pure. Which entry a commit of signalling leaves is defined in
-`signalling/visit/audit_entries.py`; which one a page leaves, in `routes.py`.
+Pure. A name must never change, because entries with it are kept for years. `signalling/visit/audit_entries.py` defines
+the entries of signalling's commits, `routes.py` those of pages.
 """
 
 from signalling.visit.audit_entries import BROKEN, FORGED
@@ -97,7 +97,7 @@ ACTS: dict[str, str] = {
     BROKEN: N_("the log was found broken here"),
     FORGED: N_("something that this server had not written was found here"),
 }
-"""Entry name -> its words, which follow the name of the person in a sentence."""
+"""Entry name -> its words in a sentence, after the name of the person."""
 
 KINDS: dict[str, str] = {
     "staff": N_("Staff"),

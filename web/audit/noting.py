@@ -1,7 +1,7 @@
-"""How requests write entries to the audit log: each route declares a `Row`, `ByHandler` or `NoEntry`.
+"""Adds entries to the audit log after requests: each route declares a `Row`, `ByHandler` or `NoEntry`.
 
 The declarations of pages are in `routes.py`, those of the API in `web/api/operations.py`. A sign-in is detected by
-comparing the signed-in account before and after a request. Knows sessions; knows no page.
+comparing the signed-in account before and after a request.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,16 +19,16 @@ Of = Callable[[web.Request], Awaitable[str | None]]
 NOBODY = "nobody"
 """The actor of a request that is not signed in."""
 NOT_DONE = ("/staff/sign-in", "/staff/two-factor")
-"""Redirects to these paths mean that the request was refused: sign-in or a second factor is needed first."""
+"""A redirect to one of these paths means that the request was refused: sign-in or a second factor is needed first."""
 
 
 async def nothing(_: web.Request) -> str | None:
-    """Return "": the entry is about no particular object."""
+    """Return "", for an entry that is about no particular object."""
     return ""
 
 
 def in_path(name: str) -> Of:
-    """Return a function that returns a parameter of the path."""
+    """Return a function that returns this parameter of a request's path."""
 
     async def of(request: web.Request) -> str | None:
         return request.match_info[name]
@@ -37,12 +37,12 @@ def in_path(name: str) -> Of:
 
 
 class Row(NamedTuple):
-    """The audit entry that is added after a request.
+    """Declares the audit entry that is added after a request.
 
-    `what`: the entry's name. `about`: a function that returns what the entry is about, such as an id; if it returns
-    None, no entry is written. `who`: a function that returns the actor; None for the signed-in member of staff, or the
-    key of a program. `done`: the response statuses that mean success. `goes`: if set, only a redirect to an address
-    that contains it counts.
+    `what`: the entry's name. `about`: a function that returns the id that the entry is about; if it returns None, no
+    entry is added. `who`: a function that returns the actor; None for the signed-in member of staff, or the key of a
+    program. `done`: the response statuses that mean success. `goes`: if set, only a redirect to an address that
+    contains this text counts.
     """
 
     what: str
@@ -53,13 +53,13 @@ class Row(NamedTuple):
 
 
 class ByHandler(NamedTuple):
-    """The handler adds one of these entries by `noted`, because only the handler knows which one it is."""
+    """Declares that the handler adds one of these entries by `noted`, because only the handler knows which one."""
 
     acts: tuple[str, ...]
 
 
 class NoEntry(NamedTuple):
-    """The request adds no entry. `why`: the reason, for readers of the table."""
+    """Declares that the request adds no entry. `why`: the reason, for readers of the table."""
 
     why: str
 
@@ -71,9 +71,9 @@ DECLARED: web.RequestKey[Declared] = web.RequestKey("declared audit entry")
 
 
 async def noted(request: web.Request, what: str, about: str = "", *, who: str = "") -> None:
-    """Add an entry about what was just done, by the signed-in member of staff unless `who` is given.
+    """Add an entry about the act that was just done by the signed-in member of staff, or by `who` if it is given.
 
-    Raises LookupError if the route does not declare it.
+    Raises LookupError if the route does not declare the entry.
     """
     declared = request[DECLARED]
     if not isinstance(declared, ByHandler) or what not in declared.acts:
@@ -96,9 +96,9 @@ def staff_of(session: Session, organisation: str) -> str:
 def audited(
     declared: Mapping[tuple[str, str], Declared], is_api: Callable[[web.Request], bool]
 ) -> Callable[..., Any]:
-    """Return a middleware, inside that of sessions, that adds the entries of pages; `declared` by method and path.
+    """Return a middleware that adds the entries of pages. It must be inside the middleware of sessions.
 
-    The API adds its own entries, as it ignores sessions.
+    `declared`: the declarations by method and path. The API adds its own entries, because it ignores sessions.
     """
 
     @web.middleware

@@ -1,7 +1,7 @@
-"""What each route of the pages leaves in the audit log, as one table; a test compares it with the router.
+"""The audit entry of each route of the pages, in one table; a test compares the table with the router.
 
-The operations of the API declare theirs in `web/api/operations.py`. The commits of visits and the topics of sockets
-declare theirs in `signalling/visit/audit_entries.py`, the command line at each command.
+The operations of the API declare their entries in `web/api/operations.py`. The commits of visits and the topics of
+sockets do so in `signalling/visit/audit_entries.py`, the command line at each command.
 """
 
 from aiohttp import web

@@ -1,6 +1,6 @@
-"""Files in the data folder with the last known entry of each audit log: they reveal if an older store was restored.
+"""Files in the data folder with the last known entry of each audit log. They show whether an older store was restored.
 
-Knows one small file per organisation. A file that cannot be read counts as missing; a failed write is logged.
+There is one small file per organisation. A file that cannot be read counts as missing; a failed write is logged.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class SeenEntriesFile:
-    """The files below a data folder."""
+    """Reads and writes the files below a data folder."""
 
     def __init__(self, data: Path) -> None:
         self._folder = data / FOLDER
@@ -41,7 +41,7 @@ class SeenEntriesFile:
         return found.number, found.hash
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Store the last known entry in one step."""
+        """Store the last known entry; the file is replaced in one step."""
         if not NAME.fullmatch(organisation):
             return
         draft = self._folder / f".{organisation}.{os.getpid()}.{secrets.token_hex(4)}"

@@ -1,1 +1,1 @@
-"""Messages about a visit to people who have no page open: who gets one, when, by which channel, and what came of it."""
+"""Messages about a visit to people who have no page open: the recipients, the time, the channel, and the result."""

@@ -1,7 +1,7 @@
 """The devices that get notifications: the browsers of a visit's patient, and of each member of staff.
 
-Knows records in the store, sealed as they hold the keys of the browsers. Knows no push service. All methods of
-`Devices` raise `UnavailableError` if the store does not answer.
+The records in the store are sealed, because they hold the keys of the browsers. All methods of `Devices` raise
+`UnavailableError` if the store does not answer.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
 
 MOST = 10
-"""The most devices of a visit, or of a member of staff."""
+"""The greatest number of devices of a visit, or of a member of staff."""
 VISIT_MS = 2 * 86_400_000
-"""How long a visit's devices are kept: a patient who is away for a day has no open visit any more."""
+"""The time in ms for which a visit's devices are kept: a patient who is away for a day no longer has an open visit."""
 
 ADD = """
 local known = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1
@@ -41,7 +41,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def id(self) -> str:
-        """The name of the device in its list; its page can make it from the address, too."""
+        """The name of the device in its list; the device's page can derive it from the address, too."""
         return hashlib.sha256(self.endpoint.encode()).hexdigest()[:16]
 
     @property
@@ -51,7 +51,9 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Devices:
-    """The devices of all owners of one kind: visits, or staff. `kind`: their key; `kept_ms`: 0 for good."""
+    """Stores the devices of all owners of one kind: visits, or staff. `kind`: their key; `kept_ms`: 0 to keep them for
+    ever.
+    """
 
     def __init__(self, redis: Redis, seal: Seal, kind: keys.Key, kept_ms: int = 0) -> None:
         self._redis: Any = redis
@@ -69,7 +71,7 @@ class Devices:
         return sorted(devices, key=lambda device: (device.added_ms, device.id))
 
     async def owners(self, organisation: str, owners: Sequence[str]) -> list[str]:
-        """Return those of the owners that have a device."""
+        """Return the ones of these owners that have a device."""
         async with answering(), self._redis.pipeline(transaction=False) as pipeline:
             for owner in owners:
                 pipeline.exists(self._kind(organisation, owner))
@@ -77,14 +79,14 @@ class Devices:
         return [owner for owner, has_one in zip(owners, found, strict=True) if has_one]
 
     async def add(self, organisation: str, owner: str, device: Device) -> bool:
-        """Keep a device in place of the same one before; return False if there are too many."""
+        """Store a device, in place of the same device if it is stored already; return False if there are too many."""
         sealed = self._seal.close(msgspec.msgpack.encode(device), _place(organisation, owner))
         async with answering():
             args = [device.id, sealed, MOST, self._kept_ms]
             return bool(await self._add(keys=[self._kind(organisation, owner)], args=args))
 
     async def drop(self, organisation: str, owner: str, *ids: str) -> int:
-        """Forget devices; return how many of them there were."""
+        """Remove devices; return how many of them were stored."""
         async with answering():
             return int(await self._redis.hdel(self._kind(organisation, owner), *ids))
 
@@ -103,7 +105,9 @@ BROWSERS = (
     ("CriOS/", "Chrome"),
     ("Safari/", "Safari"),
 )
-"""What a browser's User-Agent contains, and its name; the first that fits, as most name others too."""
+"""A text in a browser's User-Agent -> the browser's name. The first text that is found counts, because most browsers
+also name others.
+"""
 SYSTEMS = (
     ("Android", "Android"),
     ("iPhone", "iPhone"),
@@ -116,6 +120,6 @@ SYSTEMS = (
 
 
 def device_name(user_agent: str) -> str:
-    """Return a name by which a person knows a device again, such as "Chrome, Android"; "?" if nothing is known."""
+    """Return a name by which a person recognizes a device, such as "Chrome, Android"; "?" if nothing is known."""
     parts = [next((name for word, name in table if word in user_agent), "") for table in (BROWSERS, SYSTEMS)]
     return ", ".join(filter(None, parts)) or "?"

@@ -1,7 +1,7 @@
 """Sends messages to staff when nobody has claimed a request in the clinic's time: the on-call rota, one after another.
 
-Every worker looks. The commit that writes a message's person into the visit is accepted once, however many try, and
-queues the message. `rota.py` decides who gets it.
+Every worker checks. The commit that writes the recipient into the visit also queues the message; only one worker's
+commit succeeds. `rota.py` decides who is the recipient.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from web.organisations.settings import Organisation
 
 PERIOD_S = 5.0
 PRESENT_MS = 30_000
-"""A person whose last page closed less than this ago still counts as present: pages are reloaded."""
+"""The time in ms for which a person counts as present after their last page was closed, because pages are reloaded."""
 log = structlog.get_logger("web.escalation")
 
 
 async def escalate(app: web.Application) -> int:
-    """Send the messages that are due at all clinics; return how many requests they are about.
+    """Send the messages that are due at all clinics; return the number of requests concerned.
 
     Raises `UnavailableError`.
     """
@@ -42,7 +42,8 @@ async def escalate(app: web.Application) -> int:
         except UnavailableError:
             raise
         except Exception:
-            log.exception("escalation.failed", organisation=name)  # one clinic must not stop the others
+            # an error at one clinic must not stop the others
+            log.exception("escalation.failed", organisation=name)
     if count:
         log.info("escalation.sent", count=count)
     return count
@@ -82,7 +83,7 @@ async def _facts(app: web.Application, organisation: Organisation, now_ms: int) 
 async def _present(
     app: web.Application, organisation: str, accounts: Sequence[Account], now_ms: int
 ) -> frozenset[str]:
-    """Return the ids of those who have a page open on any worker, or had a moment ago."""
+    """Return the ids of the staff who have a page open on any worker, or had one a moment ago."""
     ids = [account.id for account in accounts]
     async with answering():
         seen = await app[REDIS].zmscore(keys.HERE(organisation), ids) if ids else []
@@ -92,7 +93,7 @@ async def _present(
 
 
 async def run(app: web.Application) -> None:
-    """Look for requests that nobody has claimed, until cancelled."""
+    """Check for requests that nobody has claimed, until cancelled."""
     while True:
         with contextlib.suppress(UnavailableError):  # the loop tries again
             await escalate(app)
@@ -100,6 +101,9 @@ async def run(app: web.Application) -> None:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Look for requests that nobody has claimed as long as the app lives; must come after signalling's clean-up."""
+    """Check for requests that nobody has claimed as long as the app lives.
+
+    The context must come after signalling's.
+    """
     app[SUPERVISOR].keep("web.escalation", partial(run, app))
     yield

@@ -1,7 +1,7 @@
-"""Short messages: what one says, to whom, and the jobs that send it.
+"""Short messages: their content, their recipient, and the jobs that send them.
 
-A message holds the clinic's name, a sentence and a path of this server; never what a patient wrote. It is made when it
-is sent, from current data, by the resolver of its name.
+A message holds the clinic's name, a sentence and a path of this server; never text from a patient. It is made when it
+is sent, from current data, by the resolver with its name.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,14 +12,15 @@ from web.languages.i18n import SOURCE
 from web.organisations.settings import Organisation
 
 KINDS = ("text", "push")
-"""The channels of short messages; each is the kind of its jobs."""
+"""The channels of short messages; each channel's name is also the kind of its jobs."""
 
 
 class Message(NamedTuple):
     """A message to one person.
 
-    `sentence`: ends before a link. `path`: what the link leads to. `phone`: digits with a country code, or "".
-    `language`: that of the sentence. `person`: the member of staff to whom it is; "" for the patient of a visit.
+    `sentence`: stands before a link. `path`: the path to which the link leads. `phone`: digits with a country code, or
+    "". `language`: the language of the sentence. `person`: the id of the receiving member of staff; "" for the patient
+    of a visit.
     """
 
     sentence: str
@@ -35,13 +36,13 @@ def digits(phone: str) -> str:
 
 
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Message | None]]
-"""Returns the message of a job's payload from current data; None if it is no longer needed."""
+"""Returns the message for a job's payload, made from current data; None if it is no longer needed."""
 
 
 def jobs_of(
     name: str, payload: dict[str, Any], kinds: Sequence[str], now_ms: int, expires_ms: int
 ) -> list[Job]:
-    """Return the job of each channel that sends the message of this name."""
+    """Return one job per channel, which sends the message with this name."""
     return [
         new_job(kind, {"message": name, "contact": kind, **payload}, now_ms, expires_ms=expires_ms)
         for kind in KINDS

@@ -1,5 +1,6 @@
-"""Messages to a patient who is absent when the visit is claimed, and their results, which staff see. Knows the channels
-to a patient. Each channel has its own texts; `rules.py` decides when a message is sent.
+"""Messages to a patient who is absent when the visit is claimed, and their results, which staff see.
+
+Each channel to a patient has its own texts; `rules.py` decides when a message is sent.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -25,9 +26,9 @@ LETTER, TURN = "claimed", "turn"
 
 
 def letters(mail_queue: MailQueue, *, sent: bool) -> service.Consequences:
-    """Return the function that returns the mail to the patient that follows from a visit's event.
+    """Return a function that returns the mails to the patient that a visit's event causes.
 
-    `sent`: mails leave this server, and what came of this one is recorded in the visit.
+    `sent`: True if mails leave this server; then the result of the mail is recorded in the visit.
     """
     recorded = {"contact": "mail"} if sent else {}
 
@@ -47,7 +48,7 @@ def letters(mail_queue: MailQueue, *, sent: bool) -> service.Consequences:
 
 
 def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
-    """Return the function that returns the short messages to the patient that follow from a visit's event."""
+    """Return a function that returns the short messages to the patient that a visit's event causes."""
 
     def of(_: service.Organisation, __: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
         due_ms = patient_due_ms(after, event)
@@ -61,7 +62,7 @@ def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
 
 
 def turn(visits: Callable[[], service.Service]) -> Write:
-    """Return the function that makes the short message."""
+    """Return a function that makes the short message "it is your turn"."""
 
     async def write(organisation: Organisation, payload: dict[str, Any]) -> Message | None:
         visit = await _awaited(visits(), organisation, payload)
@@ -76,7 +77,7 @@ def turn(visits: Callable[[], service.Service]) -> Write:
 
 
 def letter(visits: Callable[[], service.Service]) -> Resolver:
-    """Return the function that writes the mail."""
+    """Return a function that writes the mail "it is your turn"."""
 
     async def write(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await _awaited(visits(), organisation, payload)
@@ -91,15 +92,16 @@ def letter(visits: Callable[[], service.Service]) -> Resolver:
 async def _awaited(
     visits: service.Service, organisation: Organisation, payload: dict[str, Any]
 ) -> Visit | None:
-    """Return the message's visit if its patient is still awaited, otherwise None. Raises `UnavailableError`."""
+    """Return the visit of the message if its patient is still absent, otherwise None. Raises `UnavailableError`."""
     visit = await visits.visit_now(organisation.id, payload["visit"])
     awaited = visit is not None and patient_is_awaited(visit, payload["claimed_ms"])
     return visit if awaited else None
 
 
 def recorder(visits: Callable[[], service.Service]) -> Callable[[str, Taken, str], Awaitable[None]]:
-    """Return the function that writes what came of a job into the visit that it is about, if it is a message to its
-    patient. Raises `UnavailableError`.
+    """Return a function that writes the result of a job into its visit, if the job is a message to the patient.
+
+    The function raises `UnavailableError`.
     """
 
     async def record(organisation: str, taken: Taken, state: str) -> None:

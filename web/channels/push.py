@@ -1,7 +1,8 @@
-"""Sends notifications to devices by their push services, and knows what an answer of a service means.
+"""Sends notifications to devices through their push services, and interprets a service's answer.
 
-An address comes from a browser, perhaps a stranger's: it is called by https and at public addresses only, whatever
-`[webhooks] allow` says. Each push service has its own breaker; a device that its service no longer knows is forgotten.
+The address of a service comes from a browser, perhaps a stranger's: it is called by https and only at public addresses,
+whatever `[webhooks] allow` says. Each push service has its own breaker; a device that its service no longer knows is
+removed.
 """
 
 import asyncio
@@ -24,14 +25,16 @@ from web.programs.public_addresses import Network
 
 KIND = "push"
 WORKER = "/static/push_worker.js"
-"""The path of the script that shows notifications. It has no hash, as it names the registration in the browser."""
+"""The path of the script that shows notifications. It contains no hash, because the browser identifies the registration
+by it.
+"""
 GONE = (404, 410)
 """RFC 8030 §7.3: the subscription does not exist any more."""
 LATER = (408, 429)
 
 
 def result_of(status: int, problem: str | None) -> str:
-    """Return what came of a call: "sent"; "gone"; "failed", to be tried again; "refused", which it is for good."""
+    """Return the result of a call: "sent"; "gone"; "failed", to be tried again; "refused", not to be tried again."""
     if 200 <= status < 300:
         return "sent"
     if status in GONE:
@@ -44,7 +47,7 @@ class Push:
     """Sends to the devices of `visits` and of `staff`. `prefix`: the path below which browsers find the pages."""
 
     allowed: tuple[Network, ...] = ()
-    """Networks that may be called although they are not public: none, but in tests."""
+    """Networks that may be called although they are not public. Empty, except in tests."""
 
     def __init__(
         self,
@@ -66,14 +69,14 @@ class Push:
         self._prefix = prefix
 
     def device(self, posted: Mapping[str, str], name: str, now_ms: int) -> Device | None:
-        """Return the device of a page's form, None if no message can be sent to it."""
+        """Return the device that a page's form describes; None if no message can be sent to it."""
         return device_of(posted, name, now_ms, self.allowed)
 
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
         """Send the message of a job to the devices of its person, otherwise of its visit; the handler of jobs.
 
-        Return False if it is no longer needed. Raises PutOffError while all services are left alone, DeliveryError if
-        it is to be tried again, PermanentJobError if not.
+        Return False if the message is no longer needed. Raises PutOffError while the breakers of all services are open,
+        DeliveryError if the job must be tried again, PermanentJobError if not.
         """
         organisation, payload = await self._organisations.get(organisation_id), taken.job.payload
         if organisation is None:
@@ -84,19 +87,22 @@ class Push:
         kept_s = max(0, last_try_ms(taken) - taken.now_ms) // 1000
         devices, owner = (self.staff, message.person) if message.person else (self.visits, payload["visit"])
         if not await self._send(devices, organisation, owner, message, taken.now_ms, kept_s):
-            raise PermanentJobError("there is no device any more")  # removed since the message was decided on
+            # it was removed after the message was queued
+            raise PermanentJobError("there is no device any more")
         return True
 
     async def to_account(
         self, organisation: Organisation, person: str, message: Message, now_ms: int, kept_s: int
     ) -> bool:
-        """Send a message to all devices of a member of staff; return whether a push service has taken it for one.
+        """Send a message to all devices of a member of staff; return whether a push service accepted it for at least
+        one.
 
         False: the person has no device. `message`: its `sentence`, in the person's `language`, says nothing about a
-        patient; its `path` is opened at a press. `now_ms`: by the store's clock. `kept_s`: for how many seconds the
-        push services keep it for a device that is not reached at once. Takes `calls.EACH_S` seconds at most. Raises
-        PutOffError while all services are left alone, DeliveryError if it is to be tried again, PermanentJobError
-        if no device takes notifications any more. A handler of jobs may let all of them pass.
+        patient; its `path` is opened when the notification is pressed. `now_ms`: by the store's clock. `kept_s`: the
+        time in s for which the push services keep the message for a device that is not reached at once. Takes at most
+        `calls.EACH_S` seconds. Raises PutOffError while the breakers of all services are open, DeliveryError if it must
+        be tried again, PermanentJobError if no device accepts notifications any more. A handler of jobs need not catch
+        them.
         """
         return await self._send(self.staff, organisation, person, message, now_ms, kept_s)
 
@@ -137,7 +143,9 @@ class Push:
         return result
 
     def _text(self, organisation: Organisation, message: Message) -> bytes:
-        """Return what `static/push_worker.js` reads. A press leads to the link, so no sentence ends before one."""
+        """Return the text that `static/push_worker.js` reads. The notification itself is the link, so no sentence leads
+        to one.
+        """
         return msgspec.json.encode(
             {
                 "title": organisation.name,
@@ -150,5 +158,5 @@ class Push:
 
 
 def _receiver(device: Device) -> str:
-    """Return the name of the device's push service for the breaker."""
+    """Return the name of the device's push service, as the breaker uses it."""
     return f"{KIND} {device.service}"

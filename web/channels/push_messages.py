@@ -1,7 +1,7 @@
-"""Push messages: a browser's subscription as it comes from a page, and a message that only this browser can read.
+"""Push messages: reads a browser's subscription from a page, and makes a message that only this browser can read.
 
-Encrypts by pywebpush (RFC 8291) and signs by py-vapid (RFC 8292). The key pair of the installation is derived from the
-data key, so that all servers of a store have the same one and nothing more must be kept.
+pywebpush encrypts (RFC 8291) and py-vapid signs (RFC 8292). The key pair of the installation is derived from the data
+key, so that all servers of a store have the same pair and nothing else must be stored.
 """
 
 import base64
@@ -24,11 +24,12 @@ AUTH_BYTES = 16
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """The order of the curve P-256 (FIPS 186-5): a private key is a number from 1 to below it."""
 TOKEN_S = 12 * 3600
-"""For how long a signature is valid; RFC 8292 allows a day, clocks differ."""
+"""The time in s for which a signature is valid. RFC 8292 allows a day; less, because clocks differ."""
 
 
 def device_of(posted: Mapping[str, str], name: str, now_ms: int, allowed: Sequence[Network]) -> Device | None:
-    """Return the device of a page's form (`endpoint`, `p256dh`, `auth`); None if no message can be sent to it.
+    """Return the device that a page's form describes (`endpoint`, `p256dh`, `auth`); None if no message can be sent to
+    it.
 
     `allowed`: networks that may be called although they are not public.
     """
@@ -36,7 +37,7 @@ def device_of(posted: Mapping[str, str], name: str, now_ms: int, allowed: Sequen
     if len(endpoint) > ENDPOINT_LENGTH or url_problem(endpoint, allowed) is not None:
         return None
     if ":" in (URL(endpoint).raw_host or ""):
-        return None  # no push service has a bare IPv6 address, and py-vapid does not sign for one
+        return None  # no push service has a bare IPv6 address, and py-vapid signs no message to one
     try:
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _decoded(p256dh))
         if len(_decoded(auth)) != AUTH_BYTES:
@@ -47,13 +48,16 @@ def device_of(posted: Mapping[str, str], name: str, now_ms: int, allowed: Sequen
 
 
 class Sender:
-    """The installation as a sender. `origin`: of its pages, by which a push service finds who runs it."""
+    """The installation as a sender. `origin`: the origin of its pages, by which a push service can find its
+    operator.
+    """
 
     def __init__(self, data_key: bytes, origin: str) -> None:
         number = 1 + int.from_bytes(derived(data_key, "push messages"), "big") % (ORDER - 1)
         private = ec.derive_private_key(number, ec.SECP256R1())
-        self._vapid = Vapid(private, conf={"no-strict": True})  # py-vapid's own rule refuses a port
-        # Push services take a https address or a mail address; on a machine of a developer there is neither.
+        # not py-vapid's strict rule, which refuses a port
+        self._vapid = Vapid(private, conf={"no-strict": True})
+        # Push services accept a https address or a mail address; a developer's machine has neither.
         self._contact = origin if origin.startswith("https://") else "mailto:postmaster@localhost"
         point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.public_key = base64.urlsafe_b64encode(point).rstrip(b"=").decode()

@@ -1,6 +1,6 @@
 """Decides which staff get a message because nobody has claimed a request, and when: the on-call rota, then the admins.
 
-Does no I/O: the accounts, who has a page open, and the time are arguments.
+Does no I/O: the accounts, the people with an open page, and the time are arguments.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ MINUTE_MS = 60_000
 
 
 class Facts(NamedTuple):
-    """What the decision needs besides the request.
+    """The facts that the decision needs besides the request.
 
-    `present`: the ids of those who have a page open. `channels`: those that reach a person, by the id.
+    `present`: the ids of the people who have a page open. `channels`: id -> the channels that reach this person.
     """
 
     organisation: Organisation
@@ -34,9 +34,9 @@ class Facts(NamedTuple):
 
 
 def is_due(visit: Visit, rota: Rota, now_ms: int) -> bool:
-    """Return whether the next person is to get a message about a waiting request now.
+    """Return whether it is time to send the next message about a waiting request.
 
-    A person who cannot be reached is passed over at once: only a message that may have arrived is waited for.
+    If a message could not be delivered, the next person is due at once; otherwise a pause comes first.
     """
     last_ms = max((one.at_ms for one in visit.escalations if one.reached), default=0)
     first_ms = visit.arrived_ms + rota.first_min * MINUTE_MS
@@ -44,12 +44,16 @@ def is_due(visit: Visit, rota: Rota, now_ms: int) -> bool:
 
 
 def is_on_duty(organisation: Organisation, turn: Turn, at: datetime) -> bool:
-    """Return whether `at` (a time with time zone) is within the hours of a person's turn, on closed days too."""
+    """Return whether `at` (a time with time zone) is within the hours of a person's turn. Closed days make no
+    difference.
+    """
     return is_open(replace(organisation, hours=turn.hours, closed=()), at)
 
 
 def next_people(visit: Visit, facts: Facts) -> list[Account]:
-    """Return who gets the next message: the first of the rota at this hour, after the last one all administrators."""
+    """Return the recipients of the next message: the next person of the rota at this hour; after the last, all
+    administrators.
+    """
     may = {account.id: account for account in facts.accounts if _may(account, visit, facts)}
     for turn in facts.organisation.rota.turns:
         if turn.person in may and is_on_duty(facts.organisation, turn, facts.now):
@@ -58,7 +62,9 @@ def next_people(visit: Visit, facts: Facts) -> list[Account]:
 
 
 def escalations(visit: Visit, facts: Facts, lately: frozenset[str]) -> tuple[Escalation, ...]:
-    """Return the next messages about a request; those who have got one about another request lately get none."""
+    """Return the next messages about a request. A person who got one about another request shortly before
+    is sent none.
+    """
     return tuple(
         Escalation(
             id=account.id,
@@ -70,7 +76,9 @@ def escalations(visit: Visit, facts: Facts, lately: frozenset[str]) -> tuple[Esc
 
 
 def lately(waiting: Sequence[Visit], rota: Rota, now_ms: int) -> frozenset[str]:
-    """Return the ids of the staff who have got a message about a waiting request within the rota's pace."""
+    """Return the ids of the staff who got a message about a waiting request within the rota's pause between
+    messages.
+    """
     since_ms = now_ms - rota.next_min * MINUTE_MS
     return frozenset(
         one.id for visit in waiting for one in visit.escalations if one.channels and one.at_ms > since_ms
@@ -78,7 +86,7 @@ def lately(waiting: Sequence[Visit], rota: Rota, now_ms: int) -> frozenset[str]:
 
 
 def _may(account: Account, visit: Visit, facts: Facts) -> bool:
-    """Return whether the person can get a message, has not got one about this request, and may claim it."""
+    """Return whether the person can be reached, has not got a message about this request yet, and may claim it."""
     known = any(one.id == account.id for one in visit.escalations)
     if account.disabled or known or account.id in facts.present or not facts.channels.get(account.id):
         return False

@@ -1,7 +1,7 @@
-"""Decides who gets a message about a visit, when, and how long the message is valid. Pure.
+"""Decides which patient gets a message about a visit, when, and how long the message is valid. Pure.
 
-A patient who is absent when their visit is claimed gets one at once. One whose page seems open gets one after GRACE_MS,
-if it is gone by then: a phone that is locked or has no network is noticed late.
+A patient who is absent when their visit is claimed gets a message at once. A patient whose page seems open gets one
+after GRACE_MS if the page is gone by then, because a phone that is locked or offline is detected late.
 """
 
 from signalling.visit.record import Status, Visit
@@ -9,7 +9,7 @@ from signalling.visit.relations import PATIENT, Event
 
 GRACE_MS = 10_000
 PATIENT_FOR_MS = 30 * 60_000
-"""How long after the claim a message to the patient may still leave."""
+"""The time in ms after the claim in which a message to the patient may be sent."""
 
 
 def patient_due_ms(after: Visit, event: Event) -> int | None:

@@ -1,8 +1,8 @@
-"""Sends one text message by apprise: a program of its own, run by `texts.py` for each message.
+"""Sends one text message with apprise, in a process of its own; `texts.py` starts it for each message.
 
 Reads {"url", "text", "allowed"} as JSON from its standard input and writes one of WORDS; without a text it only checks
-the URL. It is no part of a worker, so that a service that hangs is ended with its process, apprise takes no memory of
-a worker, and every connection that a service of apprise opens is checked by Python itself (`guard`).
+the URL. It is not part of a worker, for three reasons: a service that hangs ends with its process, apprise uses no
+memory of a worker, and Python itself checks every connection that apprise opens (`guard`).
 """
 
 import json
@@ -12,7 +12,9 @@ from typing import Any
 from web.programs.public_addresses import may_call, networks
 
 WORDS = ("sent", "unknown", "address", "refused")
-"""Sent or accepted; no address of a service; an address that may not be called; the service did not take it."""
+"""The results: sent; the URL names no service; the address may not be called; the service did not accept
+the message.
+"""
 FORBIDDEN = (
     "subprocess.Popen",
     "os.system",
@@ -25,7 +27,7 @@ FORBIDDEN = (
 
 
 def guard(allowed: tuple[Any, ...]) -> list[str]:
-    """Refuse connections to addresses that may not be called, and other programs; return what was refused."""
+    """Refuse connections to addresses that may not be called, and other programs; return the list of refusals."""
     refused: list[str] = []
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -44,7 +46,7 @@ def guard(allowed: tuple[Any, ...]) -> list[str]:
 
 def send(asked: dict[str, Any]) -> str:
     """Send the message and return one of WORDS."""
-    import apprise  # here, as it takes most of this program's time
+    import apprise  # imported late, because it takes most of this program's time
 
     refused = guard(networks(asked["allowed"]))
     asset = apprise.AppriseAsset(storage_mode=apprise.PersistentStoreMode.MEMORY, async_mode=False)

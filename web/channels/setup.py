@@ -31,7 +31,9 @@ from web.server.data_key import data_key, key_id
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Register what follows from a visit's events, who sends it, and who receives what came of it."""
+    """Register the messages that a visit's events cause, the handlers that send them, and the recorders of their
+    results.
+    """
     key = data_key(Path(settings.data.folder))
     seal = Seal({key_id(key): key})
     app[TEXT_SERVICES] = TextServices(app[REDIS], seal, app[BREAKERS])

@@ -1,4 +1,4 @@
-"""Messages to staff who have no page open: their channels, what a message says, and what came of it.
+"""Messages to staff who have no page open: their channels, the text of a message, and its result.
 
 A person chooses the channels in their preferences. `rota.py` decides who gets a message, `escalation.py` sends it.
 """
@@ -25,13 +25,14 @@ from web.organisations.settings import Organisation
 
 WAITING = "waiting"
 VALID_MS = 30 * 60_000
-"""For how long a message to staff may still leave."""
+"""The time in ms for which a message to staff may still be sent."""
 
 
 Reach = Callable[[web.Application, str, Sequence[Account]], Awaitable[frozenset[str]]]
-"""Returns the ids of those accounts of an organisation that have chosen a channel and that it can reach.
+"""Returns the ids of the accounts that have chosen a channel and can be reached by it.
 
-Raises `UnavailableError`."""
+Raises `UnavailableError`.
+"""
 
 
 async def _by_text(app: web.Application, organisation: str, accounts: Sequence[Account]) -> frozenset[str]:
@@ -40,7 +41,7 @@ async def _by_text(app: web.Application, organisation: str, accounts: Sequence[A
 
 
 async def _by_push(app: web.Application, organisation: str, accounts: Sequence[Account]) -> frozenset[str]:
-    """Return those who have added a device in their preferences: this chooses notifications."""
+    """Return the ids of the people who have added a device in their preferences: by that they choose notifications."""
     found = await app[PUSH].staff.owners(organisation, [account.id for account in accounts])
     return frozenset(found)
 
@@ -61,7 +62,7 @@ async def channels_of(
 
 
 def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
-    """Return the function that returns the messages to staff that follow from a visit's event."""
+    """Return a function that returns the messages to staff that a visit's event causes."""
 
     def of(_: service.Organisation, before: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
         known = len(before.escalations) if before is not None else 0
@@ -74,7 +75,7 @@ def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
 
 
 def waiting(app: web.Application) -> Write:
-    """Return the function that makes the message: how many wait, and a link; nothing about a patient."""
+    """Return a function that makes the message: the number of waiting patients and a link; nothing about a patient."""
 
     async def write(organisation: Organisation, payload: dict[str, Any]) -> Message | None:
         visit = await app[SERVICE].visit_now(organisation.id, payload["visit"])
@@ -101,7 +102,7 @@ def _sees(account: Account, visit: Visit) -> bool:
 
 
 def recorder(visits: Callable[[], service.Service]) -> Callable[[str, Taken, str], Awaitable[None]]:
-    """Return the function that writes into a visit that a message to staff was given up.
+    """Return a function that records in a visit that a message to staff could not be delivered.
 
     The function raises `UnavailableError`.
     """

@@ -1,7 +1,6 @@
-"""A clinic's service for text messages: one URL of apprise, which holds its secrets and is kept encrypted.
+"""A clinic's service for text messages: one apprise URL, which contains its secrets and is stored encrypted.
 
-`{phone}` in the URL stands for the number. Knows a record in the store. All methods raise `UnavailableError` if the
-store does not answer.
+`{phone}` in the URL is replaced by the number. All methods raise `UnavailableError` if the store does not answer.
 """
 
 import time
@@ -16,14 +15,16 @@ from signalling.store.unavailable import answering
 from web.programs.breaker import Breakers
 
 KEEP_S = 2.0
-"""How long a worker knows whether an organisation has a service, as it knows the organisation's settings."""
+"""The time in s for which a worker remembers whether an organisation has a service, as for the
+organisation's settings.
+"""
 KIND = "text"
 PHONE = "{phone}"
 MOST = 1000
 
 
 class Service(msgspec.Struct, frozen=True, array_like=True):
-    """The URL, and who set it when."""
+    """The URL, with the person who set it and the time."""
 
     url: str
     by: str
@@ -35,7 +36,7 @@ class Service(msgspec.Struct, frozen=True, array_like=True):
         return self.url.partition("://")[0]
 
     def to(self, phone: str) -> str:
-        """Return the URL for a number."""
+        """Return the URL that sends to a number."""
         return self.url.replace(PHONE, phone)
 
 
@@ -68,7 +69,7 @@ class TextServices:
         return found
 
     async def put(self, organisation: str, service: Service) -> None:
-        """Keep a service in place of the one before, whose failures are forgotten."""
+        """Store a service in place of the previous one, whose failures are forgotten."""
         sealed = self._seal.close(msgspec.msgpack.encode(service), _place(organisation))
         async with answering():
             await self._redis.set(keys.TEXT_SERVICE(organisation), sealed)

@@ -1,4 +1,4 @@
-"""Sends text messages, each by a program of its own (`send_text.py`), and knows what its word means."""
+"""Sends text messages, each in a process of its own (`send_text.py`), and interprets the word that it prints."""
 
 import asyncio
 import contextlib
@@ -23,23 +23,23 @@ WORDS = {
     "refused": N_("The service did not take the message. Look at its own page for the reason."),
     "late": N_("The service did not answer in time."),
 }
-"""What came of a message, by the word of the program that sends it."""
+"""The word that the process prints -> the result of the message."""
 
 
 async def ask(url: str, text: str | None, allowed: Sequence[str]) -> str:
-    """Return the word of the program that sends the message, "late" after TIMEOUT_S; without a text it checks the URL.
+    """Return the word that the process prints, "late" after TIMEOUT_S. Without a text, it only checks the URL.
 
     `allowed`: networks that may be called although they are not public.
     """
     asked = json.dumps({"url": url, "text": text, "allowed": list(allowed)}).encode()
-    # -I and an empty environment: no proxy, no configuration file and no password of the server's account is used.
+    # With -I and an empty environment, no proxy, configuration file or password of the server's account is used.
     program = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-m", "web.channels.send_text", stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env={},
     )  # fmt: skip
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            said, _ = await program.communicate(asked)
+            output, _ = await program.communicate(asked)
     except TimeoutError:
         return "late"
     finally:
@@ -47,7 +47,7 @@ async def ask(url: str, text: str | None, allowed: Sequence[str]) -> str:
             with contextlib.suppress(ProcessLookupError):
                 program.kill()
             await program.wait()
-    return said.decode() or "refused"
+    return output.decode() or "refused"
 
 
 class Texts:
@@ -70,7 +70,7 @@ class Texts:
         self._allowed = allowed
 
     async def try_out(self, organisation: Organisation, service: Service, phone: str) -> str:
-        """Send a test message to a number in E.164 at once; return one of WORDS. A success ends a pause."""
+        """Send a test message to a number in E.164 at once; return one of WORDS. A success ends the breaker's pause."""
         text = gettext("%(clinic)s: this is a test message.") % {"clinic": organisation.name}
         word = await ask(service.to(digits(phone)), text, self._allowed)
         if word == "sent":
@@ -78,9 +78,9 @@ class Texts:
         return word
 
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
-        """Send the message of a job; return False if it is no longer needed, or there is no service or number.
+        """Deliver the message of a job; return False if it is no longer needed, or if there is no service or number.
 
-        Raises PutOffError while the service is left alone, DeliveryError if it is to be tried again, and
+        Raises PutOffError during the breaker's pause, DeliveryError if the job must be tried again, and
         PermanentJobError if not.
         """
         organisation = await self._organisations.get(organisation_id)

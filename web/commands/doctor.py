@@ -1,4 +1,4 @@
-"""`greenroom doctor`: prints what the checks of `web.doctor` find, as lines for people or as JSON for programs."""
+"""`greenroom doctor`: prints the findings of `web.doctor`, as lines for people or as JSON for programs."""
 
 import asyncio
 import json
@@ -20,8 +20,10 @@ BEFORE = 9 + 15  # the number of columns before the text of a finding
 
 
 def run(settings: Settings, as_json: bool) -> int:
-    """Carry out all checks and print each as it is done; return the exit code: 1 if something is wrong, otherwise 0."""
-    logs.setup(settings.log)  # to standard error, apart from what is found
+    """Carry out all checks and print each result when it is there; return the exit code: 1 if something is wrong,
+    otherwise 0.
+    """
+    logs.setup(settings.log)  # logs go to standard error, findings to standard output
     found = asyncio.run(_run(reached(settings), as_json))
     if as_json:
         typer.echo(json.dumps([_record(name, each) for name, each in found], indent=2))
@@ -32,7 +34,9 @@ def run(settings: Settings, as_json: bool) -> int:
 
 
 def reached(settings: Settings) -> Settings:
-    """Return the settings with the address of the embedded store, if it runs, and with the port that the server has."""
+    """Return the settings with the address of the embedded store, if it runs, and with the port on which the server
+    listens.
+    """
     folder = Path(settings.data.folder)
     if not settings.redis.url and address_file(folder).exists():
         settings = replace(settings, redis=located(settings).redis)

@@ -1,7 +1,7 @@
 """`greenroom init`: creates the first organisation of a server, and its administrator.
 
-Works while a server runs, or before its first start. Asks for values that no option gives. Creates either everything or
-nothing. The administrator chooses a password by a one-time link, so that no password is shown.
+Works while a server runs, or before its first start. Asks for values that no option gives. Creates either both or
+nothing. The administrator chooses a password through a one-time link, so that no password is shown.
 """
 
 import os
@@ -96,7 +96,7 @@ async def first(
     if password is not None:
         check_password(password, email, person, slug, name)
     for there in await office.organisations.list():
-        # An interrupted `init` leaves an organisation without people; continue with it.
+        # An interrupted `init` leaves an organisation without people: continue with this organisation.
         if there != demo.ID and (there != slug or await office.accounts.list(there)):
             raise CommandError(
                 f"There is an organisation already, {there}; another one is made by `greenroom organisation add` and "
@@ -137,7 +137,7 @@ def _asked(asks: bool, option: str, question: str, default: str | None = None) -
 
 @contextmanager
 def _store(settings: Settings) -> Iterator[Settings]:
-    """Yield the settings with the store's address; start the embedded store for this time if no server runs it."""
+    """Yield the settings with the store's address; if no server runs the embedded store, run it inside this context."""
     if settings.redis.url or _runs(settings):
         yield located(settings)
         return
@@ -155,7 +155,9 @@ def _store(settings: Settings) -> Iterator[Settings]:
 
 
 def _runs(settings: Settings) -> bool:
-    """Return whether a server runs on the data folder; a killed server leaves the address, but does not answer."""
+    """Return whether a server runs on the data folder. A killed server leaves its address there, but does
+    not answer.
+    """
     try:
         url = located(settings).redis.url
         with socket.socket(socket.AF_UNIX) as client:

@@ -1,6 +1,6 @@
 """The command line: `greenroom serve`, `init`, `organisation`, `user`, `key`, `audit`, `status` and others.
 
-Knows the options and how to print errors; other modules carry out the commands. Modules that are not always needed are
+Defines the options and prints errors; other modules carry out the commands. Modules that are not always needed are
 imported when their command is called, so that each command starts fast.
 """
 
@@ -69,7 +69,7 @@ def serve(
     if self_signed and host is None and is_loopback(settings.server.host):
         settings = replace(
             settings, server=replace(settings.server, host="::")
-        )  # the option is for phones nearby
+        )  # this option lets phones nearby connect
     from web.server.processes import serve as run
 
     run(settings, self_signed, welcome)
@@ -171,7 +171,7 @@ def peers(context: typer.Context) -> None:
 
 
 def welcome(settings: Settings) -> str:
-    """Return the text for the person who started the server; imports what draws it when the server answers."""
+    """Return the text for the person who started the server. It imports the modules for this text only then."""
     from web.commands.welcome import welcome as text
 
     return text(settings)
@@ -182,6 +182,6 @@ def main() -> None:
     try:
         app()
     except ConfigError as problem:
-        output.guard()  # the exit code reports it even if standard error is full
+        output.guard()  # the exit code still reports an error if standard error is full
         print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_CODE)

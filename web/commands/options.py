@@ -18,8 +18,10 @@ DataOption = Annotated[str | None, typer.Option("--data", help="The folder that 
 
 
 def settings_from(config: Path | None, **overrides: Any) -> Settings:
-    """Return the settings of `config`, or of ./config.toml, then of the environment, then of the given options
-    (`server__port=9000`). Raises ConfigError.
+    """Return the settings of the file `config`, or of ./config.toml, with those of the environment and of the options
+    on top.
+
+    Options are given as `server__port=9000`. Raises ConfigError.
     """
     given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
     path = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)

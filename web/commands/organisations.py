@@ -1,7 +1,7 @@
 """`greenroom organisation` and `greenroom user`: manage organisations and accounts without a browser.
 
-Work on the store of the server that runs on the same data folder, or on the store in redis.url; the workers receive
-each change like one made in the browser. An error is printed as one sentence.
+They work on the store of the server that runs on the same data folder, or on the store in redis.url. The workers
+receive each change as if it were made in the browser. An error is printed as one sentence.
 """
 
 import asyncio
@@ -40,9 +40,10 @@ StdinOption = Annotated[
 
 
 def located(settings: Settings) -> Settings:
-    """Return the settings with the address of the store, and with the origin of the server that runs on the folder.
+    """Return the settings with the address of the store, and with the origin of the server that runs on the data
+    folder.
 
-    The running server of an embedded store has written its address to a file. Raises ConfigError if it does not run.
+    A running server writes the address of its embedded store to a file. Raises ConfigError if it does not run.
     """
     from web.server.valkey import address_file, running_origin
 
@@ -149,7 +150,7 @@ def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Aw
 
 
 def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> None:
-    """Like `carry_out`, on the store in `redis.url` of these settings."""
+    """Run the work on the store in `redis.url` of these settings, as `carry_out` does."""
     with sentences(settings):
         lines = asyncio.run(_run(settings, work))
     typer.echo("\n".join(lines))

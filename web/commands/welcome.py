@@ -1,6 +1,6 @@
 """The text that the terminal shows when the server answers: its links, and how to sign in to the demo.
 
-Reads the store itself: the process that prints it has no app.
+It reads the store directly, because the process that prints it has no app.
 """
 
 import msgspec
@@ -55,14 +55,16 @@ def welcome(settings: Settings) -> str:
 
 
 def _nearby(settings: Settings) -> list[str]:
-    """Return a line for each link by which a phone on this network reaches the server."""
+    """Return one line per link by which a phone on this network reaches the server."""
     if not settings.tls.certificate or is_loopback(settings.server.host):
         return []
     return [f"  From a phone on this network: {link}" for link in lan_links(settings)]
 
 
 def _found(settings: Settings) -> tuple[list[str], dict[str, Account], bool]:
-    """Return the organisations in the store, the demo's accounts by email address, and whether it was just created."""
+    """Return the organisations in the store, the demo's accounts by email address, and True if the demo was just
+    created.
+    """
     client = connect_now(settings.redis, settings.redis.socket_timeout_s)
     try:
         names = sorted(name.decode() for name in client.smembers(keys.ORGANISATIONS()))  # type: ignore[union-attr]

@@ -1,6 +1,6 @@
 """Settings: the contents of `config.toml`, checked before anything starts. Other packages import only this module.
 
-Knows every key and what is wrong with a file; does not know how a setting is used.
+It defines every key and explains what is wrong with a file; other packages use the settings.
 """
 
 from web.config.addresses import is_loopback

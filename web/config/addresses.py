@@ -1,4 +1,4 @@
-"""Recognizes the addresses in settings: of a machine, a network, an origin, a mailbox; and those of this machine only.
+"""Checks the addresses in settings (machine, network, origin, mailbox), and whether they are of this machine only.
 
 Reads texts and asks no name server. `keys.py` and `rules.py` define which key holds which kind of address.
 """
@@ -48,8 +48,9 @@ PREFIX = re.compile(r"(?:/[A-Za-z0-9_~.-]+)*/?")
 
 
 def is_public_url(url: str) -> bool:
-    """Return whether `url` is a scheme, host and port, perhaps with a path, and is https or on this machine; an empty
-    text counts as right.
+    """Return whether `url` is a scheme, host and port, perhaps with a path, and is https or on this machine.
+
+    An empty text is accepted.
     """
     if not url:
         return True
@@ -87,7 +88,7 @@ def is_loopback(host: str) -> bool:
 
 
 def without_password(text: str) -> str:
-    """Return the text as it may be shown; in a URL the user, the password and the values of the query are hidden."""
+    """Return the text as it may be shown: in a URL the user, the password and the values of the query are hidden."""
     scheme, marked, rest = text.partition("://")
     if not marked:
         return text

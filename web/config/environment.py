@@ -18,10 +18,10 @@ TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0":
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Return the settings by section and key, as TOML would give them, and by dotted key the variable of each.
+    """Return the settings by section and key, as TOML would give them, and dotted key -> the variable that set it.
 
-    A value that its type does not accept stays a text, for the check of all settings. Raises ConfigError if a file
-    cannot be read, or if two variables set one key.
+    A value that does not fit its type stays a text, and the check of all settings refuses it. Raises ConfigError if a
+    file cannot be read, or if two variables set one key.
     """
     found: dict[str, dict[str, Any]] = {}
     variables: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """The keys of `config.toml`: each with its type, its default, its bounds and its description.
 
-Knows values that follow from several keys (the origin of links, the ports of a worker); does not know how the file is
-read or how a setting is used. The `config.toml` at the root describes each key; a test compares it with this module.
+Also values that are calculated from several keys (the origin of links, the ports of a worker). The `config.toml` at the
+root describes each key; a test compares it with this module.
 """
 
 import functools
@@ -23,14 +23,16 @@ Seconds = Annotated[float, Meta(gt=0, le=86400 * 30, description="a number of se
 SECRET: dict[str, Any] = {"secret": "whole"}
 """`Meta(extra=SECRET)`: the value is never shown."""
 SECRET_URL: dict[str, Any] = {"secret": "url"}
-"""`Meta(extra=SECRET_URL)`: the value is a URL, shown without what may be a password; never repeated if it is wrong."""
+"""`Meta(extra=SECRET_URL)`: the value is a URL. It is shown without the part that may be a password, and not at all if
+it is wrong.
+"""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One [section] of the file. Every key has a default; unknown keys are refused. Its `repr` contains no secret."""
 
     def shown(self) -> dict[str, str]:
-        """Return each key with its value, secrets hidden, as a terminal or a log may show it."""
+        """Return each key with its value, with secrets hidden, as a terminal or a log may show it."""
         secrets = secrets_of(type(self))
         return {
             key: "[set]"
@@ -274,16 +276,17 @@ class Settings(Section, frozen=True):
         """Return the UDP ports of the worker with this index: its own first, then those of the neighbouring workers; 0
         means any.
 
-        There are twice as many ports as workers: while a worker ends its calls, its successor already runs.
+        There are twice as many ports as workers, because a worker still uses its port to end its calls when its
+        successor starts.
         """
         first, count = self.media.ports, 2 * self.server.workers
         return tuple(first + (index + step) % count for step in range(count)) if first else (0,)
 
     @property
     def direct_port(self) -> int:
-        """The port of the pages if browsers connect to this server itself; 0 if a proxy of your own is between them.
+        """The port of the pages if browsers connect directly to this server; 0 if there is a proxy in between.
 
-        Media over TCP can share it.
+        Media over TCP can use the same port.
         """
         if self.server.trusted_proxies or (self.server.public_url and not self.tls.certificate):
             return 0
@@ -291,7 +294,7 @@ class Settings(Section, frozen=True):
 
     @property
     def secure(self) -> bool:
-        """Whether people open the pages by https, from here or from a proxy; then cookies are `Secure`."""
+        """Whether people open the pages by https, of this server or of a proxy; then cookies are `Secure`."""
         return self.origin.startswith("https://")
 
 
@@ -312,7 +315,7 @@ def secrets_of(section: type[Section]) -> Mapping[str, str]:
 
 
 def _meanings() -> dict[str, str]:
-    """Return the description of each dotted key."""
+    """Return dotted key -> its description."""
     return {
         f"{name}.{key}": next(m.description or "" for m in get_args(hint)[1:] if isinstance(m, Meta))
         for name, section in sections().items()
@@ -325,4 +328,4 @@ MEANINGS: Mapping[str, str] = _meanings()
 SECRETS: Mapping[str, str] = {
     f"{name}.{key}": kind for name, section in sections().items() for key, kind in secrets_of(section).items()
 }
-"""The dotted keys whose values may hold a password, marked at each key; no command, page or log shows them."""
+"""The dotted keys whose values may contain a password; no command, page or log shows their values."""

@@ -1,7 +1,7 @@
 """Reads the settings from a file, the environment and the command line's options; explains an error in one sentence.
 
-Knows TOML, paths and the wording of errors; the allowed values are defined in `keys.py` and `rules.py`. Error texts
-never repeat a value that may hold a password.
+The allowed values are defined in `keys.py` and `rules.py`. The text of an error never repeats a value that may contain
+a password.
 """
 
 import difflib
@@ -26,10 +26,10 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Settings:
-    """Return the settings in the file at `path` (None: defaults), with those of `environment` and `overrides` on top.
+    """Return the settings in the file at `path` (None: defaults), overridden by `environment`, then by `overrides`.
 
-    `overrides`: by dotted key, `{"server.port": 9}`. Paths are relative to the file's folder. Raises ConfigError, which
-    names the file or the variable, the key and what is expected.
+    `overrides`: dotted key -> value, `{"server.port": 9}`. Paths are relative to the file's folder. Raises ConfigError,
+    which names the file or the variable, the key and the expected value.
     """
     if path is None:
         source, base, raw = "settings", Path.cwd(), {}
@@ -50,7 +50,8 @@ def parse(
 ) -> Settings:
     """Return the settings in the parsed TOML `raw`.
 
-    Raises ConfigError; its text begins with `source`, or with the variable in `variables` that set the wrong key.
+    Raises ConfigError; its text begins with `source`, or with the name of the variable in `variables` that set the
+    wrong key.
     """
     _known_keys(raw, source)
     try:
@@ -88,7 +89,7 @@ def _override(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
 
 
 def _anchored(settings: Settings, base: Path) -> Settings:
-    """Return the settings with absolute paths, so that a later change of the current folder cannot move the data."""
+    """Return the settings with absolute paths, so that a later change of the current folder does not move the data."""
 
     def absolute(path: str) -> str:
         return str((base / Path(path).expanduser()).absolute()) if path else ""
@@ -118,7 +119,7 @@ def _known_keys(raw: Mapping[str, Any], source: str) -> None:
         if name not in known:
             raise ConfigError(f"{source}: {name}: there is no such section{_near(name, known)}")
         if not isinstance(table, Mapping):
-            # The value may be meant as a secret of this section, so it is not repeated.
+            # The value may be meant for a secret of this section, so it is not repeated.
             found = "" if secrets_of(known[name]) else f"; found {_shown(table)}"
             raise ConfigError(f"{source}: {name}: expected a section, written [{name}]{found}")
         keys = known[name].__struct_fields__

@@ -1,6 +1,6 @@
 """Rules of the settings that types and bounds cannot express: for single keys, and between keys.
 
-Each rule returns its problem in words. `reading.py` applies them to every file; plain http is checked as a server
+Each rule returns its problem in words. `reading.py` applies them to every file; plain http is checked when a server
 starts.
 """
 

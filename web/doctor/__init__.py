@@ -1,6 +1,6 @@
-"""What `greenroom doctor` looks at: a table of checks, each of which finds a thing good, doubtful or wrong.
+"""The checks of `greenroom doctor`: a table of checks, each of which finds a thing good, doubtful or wrong.
 
-Knows the settings and what lies around the server: folder, clock, store, proxy, networks, mail. Knows no request.
+They check the settings and the surroundings of the server: folder, clock, store, proxy, networks, mail.
 """
 
 from web.doctor.checks import CHECKS, look

@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""The result of a check."""
 
 from enum import StrEnum
 
@@ -6,17 +6,19 @@ import msgspec
 
 
 class State(StrEnum):
-    """How good a thing is."""
+    """How good the checked thing is."""
 
     GOOD = "good"
     DOUBTFUL = "doubtful"
     """It works, and an operator should know this."""
     WRONG = "wrong"
-    """People will run into it."""
+    """It will cause problems for people."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """`found`: what the check found, without any secret; `advice`: what the operator must do, empty if nothing."""
+    """The result of a check. `found`: what it found, without any secret; `advice`: what the operator must do, "" for
+    nothing.
+    """
 
     state: State
     found: str
@@ -29,10 +31,10 @@ def good(found: str) -> Finding:
 
 
 def doubtful(found: str, advice: str) -> Finding:
-    """Return a finding that an operator should know."""
+    """Return a finding that an operator should know about."""
     return Finding(State.DOUBTFUL, found, advice)
 
 
 def wrong(found: str, advice: str) -> Finding:
-    """Return a finding that people will run into."""
+    """Return a finding that will cause problems for people."""
     return Finding(State.WRONG, found, advice)

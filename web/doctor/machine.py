@@ -14,7 +14,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def data_folder(settings: Settings) -> Finding:
-    """Look at who may read the data folder."""
+    """Check which users of the machine may read the data folder."""
     folder = Path(settings.data.folder)
     if not folder.exists():
         return good(f"{folder} is not there yet; the first start makes it")
@@ -26,7 +26,7 @@ def data_folder(settings: Settings) -> Finding:
 
 
 def data_key(settings: Settings) -> Finding:
-    """Look at the key that encrypts records."""
+    """Check the key that encrypts records."""
     path = Path(settings.data.folder) / key.FILE
     if not path.exists():
         return good(f"{path} is not there yet; the first start makes it")
@@ -38,18 +38,18 @@ def data_key(settings: Settings) -> Finding:
 
 
 def disk(settings: Settings) -> Finding:
-    """Look at the space that is left for the data folder."""
+    """Check how much space is left for the data folder."""
     folder = Path(settings.data.folder)
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free
-    said = f"{free / 2**30:,.1f} GiB are free"
+    text = f"{free / 2**30:,.1f} GiB are free"
     if free < FULL_BYTES:
-        return wrong(said, "Make space: a store without any refuses every command.")
+        return wrong(text, "Make space: a store without any refuses every command.")
     if free < LITTLE_BYTES:
-        return doubtful(said, "Make space soon: rewriting the store's file takes its size once more.")
-    return good(said)
+        return doubtful(text, "Make space soon: rewriting the store's file takes its size once more.")
+    return good(text)
 
 
 def time_zones(settings: Settings) -> Finding:
-    """Report the version of the time zones, which governments change."""
+    """Report the version of the time zone rules, which governments change."""
     return good(f"tzdata {importlib.metadata.version('tzdata')}, not the system's")

@@ -1,4 +1,4 @@
-"""The check of the mail server: as far as a sign-in, without a mail."""
+"""The check of the mail server: connects and signs in, but sends no mail."""
 
 import contextlib
 
@@ -10,7 +10,7 @@ from web.mail.carriers import smtp_client
 
 
 async def server(settings: Settings) -> Finding:
-    """Connect and sign in."""
+    """Connect to the mail server and sign in."""
     name = f"{settings.mail.host}:{settings.mail.port}"
     if not settings.mail.host:
         return doubtful("no mail leaves: each is a file in outbox/", "Set mail.host and what belongs to it.")

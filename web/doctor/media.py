@@ -1,4 +1,4 @@
-"""Checks of the ways of picture and sound: the ports, and the addresses that browsers get."""
+"""Checks whether picture and sound can reach the server: the ports, and the addresses that browsers receive."""
 
 import ipaddress
 import socket
@@ -18,7 +18,7 @@ ADVICE = (
 
 
 def ports(settings: Settings) -> Finding:
-    """Try to take the ports of [media], if the server does not have them already."""
+    """Check whether the ports of [media] can be opened, unless the running server has them open."""
     numbers = [number for index in range(settings.server.workers) for number in settings.media_ports(index)]
     if not any(numbers):
         return (
@@ -44,7 +44,7 @@ def ports(settings: Settings) -> Finding:
 
 
 async def address(settings: Settings) -> Finding:
-    """Look whether browsers elsewhere get an address that they can reach."""
+    """Check whether browsers in other networks receive an address that they can reach."""
     if settings.media.stun:
         found = await public_address(*stun_server(settings.media.stun))
         if found is None:
@@ -52,12 +52,12 @@ async def address(settings: Settings) -> Finding:
                 "the STUN server does not answer", "Does media.stun name one that this machine reaches?"
             )
         return good(f"the internet sees this machine as {found}")
-    told = settings.media.announce or _own(settings.media_host)
+    announced = settings.media.announce or _own(settings.media_host)
     if not settings.public:
         return good("calls stay on this machine")
-    if only_private(told):
-        return doubtful(f"browsers are told private addresses alone ({', '.join(told)})", ADVICE)
-    return good(f"browsers are told {', '.join(told)}")
+    if only_private(announced):
+        return doubtful(f"browsers are told private addresses alone ({', '.join(announced)})", ADVICE)
+    return good(f"browsers are told {', '.join(announced)}")
 
 
 def _own(host: str) -> list[str]:

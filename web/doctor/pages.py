@@ -1,4 +1,4 @@
-"""Checks of the way to the pages: certificate, proxy, whether they answer, whether a WebSocket passes."""
+"""Checks whether the pages can be reached: certificate, proxy, the pages' answer, a WebSocket."""
 
 import datetime
 import ssl
@@ -18,22 +18,22 @@ UPGRADE = "Let the proxy pass Upgrade and Connection on: nginx needs proxy_http_
 
 
 def certificate(settings: Settings) -> Finding:
-    """Look at the days that the certificate of [tls] is still valid."""
+    """Check for how many days the certificate of [tls] is still valid."""
     if not settings.tls.certificate:
         return good("this server has none" + (", a proxy serves https" if settings.secure else ""))
     tls.server_context(settings.tls.certificate, settings.tls.key)
     found = x509.load_pem_x509_certificate(Path(settings.tls.certificate).read_bytes())
     left = (found.not_valid_after_utc - datetime.datetime.now(datetime.UTC)).days
-    said = f"it ends on {found.not_valid_after_utc:%Y-%m-%d}"
+    text = f"it ends on {found.not_valid_after_utc:%Y-%m-%d}"
     if left < 0:
         return wrong(f"it ended on {found.not_valid_after_utc:%Y-%m-%d}", "Renew it.")
     if left < DAYS:
-        return doubtful(said, "Renew it; the new files are taken up within seconds.")
-    return good(said)
+        return doubtful(text, "Renew it; the new files are taken up within seconds.")
+    return good(text)
 
 
 def proxy(settings: Settings) -> Finding:
-    """Look whether the server knows the address of each person behind a proxy."""
+    """Check whether a proxy passes on the address of each person."""
     behind = bool(settings.server.public_url) and not settings.tls.certificate
     if behind and not settings.server.trusted_proxies:
         return wrong(
@@ -50,12 +50,12 @@ async def answer(settings: Settings) -> Finding:
     address = f"{settings.origin}/readyz"
     try:
         async with aiohttp.ClientSession(timeout=ASK) as http, http.get(address) as found:
-            said = await found.text()
+            body = await found.text()
     except aiohttp.ClientConnectorCertificateError as error:
         reason = error.certificate_error
-        told = reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else str(reason)
+        why = reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else str(reason)
         return wrong(
-            f"browsers refuse the certificate at {settings.origin}: {told}", "Give it its whole chain."
+            f"browsers refuse the certificate at {settings.origin}: {why}", "Give it its whole chain."
         )
     except (aiohttp.ClientError, OSError) as error:
         return doubtful(
@@ -64,7 +64,7 @@ async def answer(settings: Settings) -> Finding:
         )
     if found.status == 200:
         return good(f"{settings.origin} is ready")
-    return wrong(f"{address} answers {found.status}: {said[:200]}", "See Health in docs/OPERATIONS.md.")
+    return wrong(f"{address} answers {found.status}: {body[:200]}", "See Health in docs/OPERATIONS.md.")
 
 
 async def sockets(settings: Settings) -> Finding:

@@ -1,4 +1,4 @@
-"""Checks of the store: whether it answers, what it loses, its clock, and the demo in it."""
+"""Checks of the store: whether it answers, whether it loses data, its clock, and the demo in it."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ NOT_ASKED = doubtful("the store could not be asked", "See the check of the store
 
 
 async def asked(settings: Settings, question: Callable[[Redis], Awaitable[Answer]]) -> Answer | None:
-    """Return the store's answer; None if it does not give one."""
+    """Return the store's answer to a question; None if the store does not answer."""
     async with connect(settings) as client:
         try:
             return await question(client)
@@ -40,7 +40,7 @@ async def organisations(settings: Settings) -> list[str] | None:
 
 
 async def answers(settings: Settings) -> Finding:
-    """Ask the store whether it answers, and how fast."""
+    """Check whether the store answers, and how fast."""
     if not settings.redis.url:
         return good(f"{NOT_RUNNING}; its program is {find_binary().name}")
     begun = time.perf_counter()
@@ -55,7 +55,7 @@ async def answers(settings: Settings) -> Finding:
 
 
 async def keeps(settings: Settings) -> Finding:
-    """Look for settings of the store by which it loses what was acknowledged."""
+    """Check for settings by which the store loses data that it has confirmed."""
     if not settings.redis.url:
         return good(NOT_RUNNING)
     try:
@@ -69,7 +69,7 @@ async def keeps(settings: Settings) -> Finding:
 
 
 async def clock(settings: Settings) -> Finding:
-    """Compare this machine's clock with the store's: sign-ins, links and waits are reckoned by both."""
+    """Compare this machine's clock with the store's: both are used for sign-ins, links and waits."""
     if not settings.redis.url:
         return good(NOT_RUNNING)
     now = await asked(settings, lambda client: client.time())
@@ -83,7 +83,7 @@ async def clock(settings: Settings) -> Finding:
 
 
 async def demo(settings: Settings) -> Finding:
-    """Look for the demo organisation on a server that others can reach."""
+    """Check whether a server that others can reach contains the demo organisation."""
     if not settings.public:
         return good("pages are served on this machine alone")
     slugs = [demonstration.ID] if settings.server.demo == "yes" else await organisations(settings)

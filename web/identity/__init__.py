@@ -1,1 +1,1 @@
-"""Accounts, sessions, second factors, and who a browser belongs to."""
+"""Accounts, sessions, second factors, and which person uses a browser."""

@@ -1,7 +1,7 @@
 """Staff accounts of an organisation: who may sign in, in which role, with which password.
 
-Knows records in the store and password hashes. Knows no cookie and no page. A change of role, password or status
-increases the account's generation, which ends every session begun before, and is published, so that open sockets close.
+Stores records and password hashes. A change of role, password or status increases the account's generation. This ends
+every session begun before, and is published, so that open sockets close.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from web.requests.mail_addresses import mail_address
 from web.requests.unicode import normalized
 
 ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
-PASSWORD_LENGTHS = range(12, 257)  # OWASP ASVS 5.0 6.2.1, 6.2.9
+PASSWORD_LENGTHS = range(12, 257)  # the allowed lengths in characters (OWASP ASVS 5.0 6.2.1, 6.2.9)
 MAX_WAITING = 64
-"""The most sign-ins that wait for the hasher; further ones are refused with BusyError."""
+"""The greatest number of sign-ins that wait for the hasher; further ones are refused with BusyError."""
 
 HASHER = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1)
 """OWASP's first choice of parameters for argon2id: 46 MiB, one pass, one lane; about 40 ms of one core."""
@@ -64,7 +64,7 @@ LAST_ADMIN = N_("There must be an administrator who can sign in; make somebody e
 
 
 class Changed(msgspec.Struct, frozen=True, array_like=True):
-    """A message: the person's sockets must close, those of one `session` (its key in the store) or all."""
+    """A message to all workers: close the person's sockets, those of one `session` (its key in the store) or all."""
 
     organisation: str
     person: str
@@ -72,8 +72,8 @@ class Changed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One member of staff. `states`: where they are licensed; `areas`: where they work (() for all);
-    `generation` increases when their sessions must end.
+    """One member of staff. `states`: the states of their licences; `areas`: where they work (() for all). `generation`
+    increases when their sessions must end.
     """
 
     id: str
@@ -96,7 +96,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     language: str = ""
     """The language of their mails; "" means the organisation's first language."""
     second_factor: bool = False
-    """Whether they need a second factor in addition to the password; it is defined in `web.identity.second_factor`."""
+    """Whether sign-in needs a second factor in addition to the password; it is defined in
+    `web.identity.second_factor`.
+    """
 
     @property
     def staff(self) -> Staff:
@@ -105,9 +107,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def nobodys_hash() -> str:
-    """Return a hash that no password matches, to compare with if there is no account.
+    """Return a hash that no password matches. It is compared if there is no account, so that both cases take the same
+    time.
 
-    Its random digest is not computed: only a comparison costs time.
+    The hash is random, not computed: only the comparison takes time.
     """
     salt, digest = (base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
     return (
@@ -131,7 +134,9 @@ class Hasher:
         return str(await self._run(self._hasher.hash, _normal(password)))
 
     async def matches(self, kept: str | None, password: str) -> bool:
-        """Return whether the password matches the `kept` hash. None (no account) takes as long and never matches."""
+        """Return whether the password matches the hash `kept`. None (no account) takes the same time and
+        never matches.
+        """
         right = await self._run(self._verify, kept or self._nobody, _normal(password))
         return bool(right) and kept is not None
 
@@ -169,7 +174,7 @@ class Hasher:
 
 
 class Accounts:
-    """The accounts of all organisations. Names of organisations are not checked here: check first that they exist."""
+    """Stores the accounts of all organisations. The caller must check that an organisation exists."""
 
     def __init__(self, redis: Redis, hasher: Hasher) -> None:
         self._redis = redis
@@ -222,7 +227,7 @@ class Accounts:
         return [None if record is None else msgspec.json.decode(record, type=Account) for record in kept]
 
     async def find(self, organisation: str, email: str) -> Account | None:
-        """Return the account with this email address, or None; upper and lower case are equal."""
+        """Return the account with this email address, or None; upper and lower case make no difference."""
         person = await self._person(organisation, email)
         return None if person is None else await self.get(organisation, person)
 
@@ -233,14 +238,14 @@ class Accounts:
         return sorted(found, key=lambda account: (account.name.casefold(), account.id))
 
     async def check(self, organisation: str, email: str, password: str) -> Account | None:
-        """Return the account with this email and password, or None; both take the same time. Raises BusyError."""
+        """Return the account with this email and password, or None; both cases take the same time. Raises BusyError."""
         account = await self.find(organisation, email) if len(email) <= 254 else None
         usable = account is not None and not account.disabled
         kept = account.hash if account is not None and usable else None
         return account if await self._hasher.matches(kept, password[: PASSWORD_LENGTHS.stop]) else None
 
     async def disable(self, organisation: str, email: str) -> Account:
-        """Disable the account: it cannot sign in, its sessions end, and no device of it is notified any more.
+        """Disable the account: sign-in is refused, its sessions end, and its devices get no more notifications.
 
         Raises AccountError if it does not exist.
         """
@@ -303,7 +308,7 @@ class Accounts:
         return await self._change(organisation, email, ends_sessions=False, **chosen)
 
     async def _clinic(self, organisation: str) -> tuple[str, ...]:
-        """Return the names of the clinic, which are known to strangers."""
+        """Return the names of the clinic, which strangers know and could guess as passwords."""
         document = await Organisations(self._redis).read(organisation)
         return (organisation,) if document is None else (organisation, document.name)
 
@@ -339,12 +344,12 @@ async def publish(redis: Redis, organisation: str, person: str, session: str | N
 
 
 def pseudonym(email: str) -> str:
-    """Return a hash of an email address that is the same for each way to write it."""
+    """Return a hash of an email address; all spellings of the address have the same hash."""
     return hashlib.sha256(_address(email).encode()).hexdigest()[:32]
 
 
 def check_new(email: str, name: str, role: Role) -> None:
-    """Raise AccountError if a new account cannot have these values."""
+    """Raise AccountError if an account with these values cannot be added."""
     if not mail_address(email.strip(), public=False):
         raise AccountError(f"{email!r} is not an email address.")
     _check(name, role)
@@ -364,8 +369,8 @@ def _is_admin(account: Account) -> bool:
 def check_password(password: str, *own: str) -> None:
     """Raise AccountError if the password has a wrong length or is easily guessed.
 
-    The text is a key of the translations. `own`: texts about the person and the clinic, which the password must not
-    consist of. Every form and command that sets a password calls this function.
+    The error's text is a key of the translations. `own`: texts about the person and the clinic; the password must not
+    consist of them. Every form and command that sets a password calls this function.
     """
     if len(_normal(password)) not in PASSWORD_LENGTHS:
         raise AccountError(LENGTH)
@@ -375,7 +380,7 @@ def check_password(password: str, *own: str) -> None:
 
 
 def _normal(password: str) -> str:
-    """Return the password in NFC, so that it is the same on another keyboard (RFC 8265 §4.2.2)."""
+    """Return the password in Unicode form NFC, so that every keyboard gives the same text (RFC 8265 §4.2.2)."""
     return normalized("NFC", password)
 
 

@@ -1,7 +1,7 @@
 """One-time links by which a person sets the password of their account.
 
-Knows the store and the account's generation, not the page. A link ends when it is used, when the account's password,
-role or status changes, and after `HOURS` hours. The store keeps only a hash, from which no link can be made.
+A link ends when it is used, when the account's password, role or status changes, and after `HOURS` hours. The store
+keeps only a hash, from which no link can be made.
 """
 
 import secrets
@@ -19,7 +19,7 @@ TOKEN_BYTES = 24
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
-    """The account that a link is for: its id, and its generation when the link was made."""
+    """The account to which a link belongs: its id, and its generation when the link was made."""
 
     person: str
     generation: int
@@ -33,20 +33,20 @@ class Invitations:
         self._accounts = accounts
 
     async def make(self, organisation: str, account: Account) -> str:
-        """Return a new token for the account; only its person may receive it."""
+        """Return a new token for the account. Only the account's owner may receive it."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         kept = msgspec.msgpack.encode(Kept(account.id, account.generation))
         await self._links.keep(keys.INVITATION(organisation, name_of(token)), kept, HOURS * 3_600_000)
         return token
 
     async def look(self, organisation: str, name: str) -> Account | None:
-        """Return the account that a link is for, without using the link up; None if it is not valid."""
+        """Return the account to which a link belongs, without using the link up; None if the link is not valid."""
         async with answering():
             kept = await self._links.look(keys.INVITATION(organisation, name))
             return await self._account(organisation, kept)
 
     async def use(self, organisation: str, name: str) -> Account | None:
-        """Like `look`, but use the token up; of two calls at once, only one returns the account."""
+        """Return the account as `look` does, and use the token up; of two calls at once, only one returns it."""
         async with answering():
             kept = await self._links.take(keys.INVITATION(organisation, name))
             return await self._account(organisation, kept)
@@ -66,5 +66,5 @@ class Invitations:
 
 
 def name_of(token: str) -> str:
-    """Return the hash of a token, which the store and the session of the browser that opened the link keep."""
+    """Return the hash of a token. The store keeps it, and also the session of the browser that opened the link."""
     return keys.hashed(token)

@@ -1,9 +1,9 @@
 """Recognizes passwords that are easily guessed: common ones, own words, repetitions, sequences.
 
-The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. Pure except for reading its list, `passwords.txt`: common passwords and
-words of twelve characters or more, and words of four to eleven that are tried with additions before or after them. Made
-from the lists of zxcvbn 4.5 (MIT licence, © Dropbox). Knows no account; the length is checked in
-`web.identity.accounts`.
+The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. Pure except for reading its list, `passwords.txt`. The list has common
+passwords and words of twelve characters or more, and words of four to eleven characters, which are also recognized with
+additions before or after them. It was made from the lists of zxcvbn 4.5 (MIT licence, © Dropbox). The length is checked
+in `web.identity.accounts`.
 """
 
 import functools
@@ -17,10 +17,10 @@ from web.requests.unicode import normalized
 
 LEAST_OWN = 6
 """The least number of characters that must be left after all easily guessed parts are removed."""
-# the number of characters that are checked, counted after NFKC, which may turn one into eighteen
+# the number of characters that are checked, after NFKC, which may turn one character into eighteen
 LONGEST = 256
 MOST_BASES = 2
-"""A password of at most this many common words is weak; more words make a good phrase."""
+"""A password made of at most this number of common words is weak; more words are a good phrase."""
 ROWS = (
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890",
@@ -48,14 +48,14 @@ class Weak(StrEnum):
 
 @functools.cache
 def _known() -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the long entries of the list, and the short ones sorted by length, the longest first."""
+    """Return the long entries of the list, and the short ones by decreasing length."""
     words = LIST.read_text("utf-8").split()
     short = sorted((word for word in words if len(word) < 12), key=len, reverse=True)
     return frozenset(word for word in words if len(word) >= 12), tuple(short)
 
 
 def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
-    """Return why a password is easily guessed, or None; `own` are texts that others know about the person."""
+    """Return the reason why a password is easily guessed, or None. `own`: texts about the person that others know."""
     text = normalized("NFKC", password).casefold()[:LONGEST]
     long, bases = _known()
     if text in long or text.translate(ALIKE) in long:
@@ -74,7 +74,7 @@ def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
 
 
 def _words(texts: Iterable[str]) -> list[str]:
-    """Return the single words in the texts, the longest first, and each text as a whole."""
+    """Return the single words in the texts by decreasing length, and each whole text."""
     found: set[str] = set()
     for text in texts:
         plain = normalized("NFKC", text).casefold()
@@ -112,7 +112,7 @@ def _without_rows(text: str) -> str:
 
 
 def _run(text: str, at: int, row: str) -> int:
-    """Return how many characters of the text from `at` on follow the row."""
+    """Return the number of characters of the text from `at` on that follow the row."""
     start, size = row.find(text[at]), 0
     if start < 0:
         return 0
@@ -122,7 +122,7 @@ def _run(text: str, at: int, row: str) -> int:
 
 
 def _repeated(text: str) -> str:
-    """Return the shortest block that the text repeats to its end; the text itself if it repeats none."""
+    """Return the shortest block of which the whole text is a repetition; the text itself if there is none."""
     at = (text + text).find(text, 1)
     for size in range(1, len(text) // 2 + 1):
         if (text[:size] * (len(text) // size + 1))[: len(text)] == text:

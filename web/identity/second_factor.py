@@ -1,8 +1,8 @@
 """Second factors of staff accounts: an authenticator app's secret, and ten recovery codes.
 
-Knows encrypted records in the store. Every code works once: the store records a code's step or removes a recovery code,
-so that only one of two workers accepts it. Knows no page, no throttle and no session. `Account.second_factor` decides
-whether an account needs a second factor.
+The records in the store are encrypted. Every code works once: the store records a code's time step or removes a
+recovery code, so that only one of two workers accepts it. `Account.second_factor` decides whether an account needs a
+second factor.
 """
 
 import base64
@@ -33,7 +33,7 @@ if secret ~= ARGV[1] or tonumber(ARGV[2]) <= tonumber(last) then return 0 end
 redis.call('HSET', KEYS[1], 'step', ARGV[2])
 return 1
 """
-"""Accepts each step only once, and no earlier step after it (RFC 6238 §5.2)."""
+"""A script that accepts each time step only once, and no earlier step after it (RFC 6238 §5.2)."""
 
 
 class SecondFactors:
@@ -46,12 +46,14 @@ class SecondFactors:
         self._spend = redis.register_script(SPEND)
 
     def drawn(self, organisation: str, person: str) -> str:
-        """Return a new encrypted secret for the person; a session keeps it until a code proves that the app has it."""
+        """Return a new encrypted secret for the person. The session keeps it until a code proves that the app has the
+        secret.
+        """
         secret = secrets.token_bytes(totp.SECRET_BYTES)
         return base64.b64encode(self._seal.close(secret, _place(organisation, person))).decode()
 
     def opened(self, organisation: str, person: str, sealed: str) -> bytes | None:
-        """Return the secret that `drawn` encrypted; None if it was made for another person or with another data key."""
+        """Return the secret that `drawn` encrypted; None if it belongs to another person or another data key."""
         try:
             return self._seal.open(base64.b64decode(sealed), _place(organisation, person))
         except SealError:
@@ -60,7 +62,9 @@ class SecondFactors:
     async def turn_on(
         self, organisation: str, person: str, secret: bytes, written: str, now_ms: int
     ) -> list[str] | None:
-        """Store the secret if `written` is its code; return the recovery codes, else None. Raises BusyError."""
+        """Store the secret if `written` is its current code, and return the recovery codes; otherwise None. Raises
+        BusyError.
+        """
         steps = list(totp.steps_of(secret, plain(written), now_ms))
         if not steps:
             return None
@@ -93,7 +97,7 @@ class SecondFactors:
             return await self._redis.scard(keys.RECOVERY_CODES(organisation, person))
 
     async def passes(self, organisation: str, person: str, written: str, now_ms: int) -> bool:
-        """Return whether this is the person's current code or a recovery code; it then cannot be used again.
+        """Return whether this is the person's current code or a recovery code; the code cannot be used again.
 
         Raises BusyError.
         """
@@ -129,7 +133,7 @@ class SecondFactors:
             return bool(await self._redis.srem(keys.RECOVERY_CODES(organisation, person), found))
 
     async def _codes(self) -> tuple[list[str], bytes, list[bytes]]:
-        """Return recovery codes as they are shown, their salt, and the hashes that are stored."""
+        """Return new recovery codes as they are shown, their salt, and the hashes to store."""
         codes = ["".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH)) for _ in range(CODES)]
         salt = secrets.token_bytes(SALT_BYTES)
         hashes = [await self._hasher.derived(code, salt) for code in codes]

@@ -1,8 +1,7 @@
 """Browser sessions: the cookie holds an id, the store holds the content.
 
-Knows cookies, identifiers, and when a staff sign-in ends (by the store's clock). Knows no password and no page. Each
-key of a session is a separate field in the store, so that two simultaneous requests of one browser do not overwrite
-each other; a deleted session is never written again.
+Also defines when a staff sign-in ends, by the store's clock. Each key of a session is a separate field in the store, so
+that two simultaneous requests of one browser do not overwrite each other; a deleted session is never written again.
 """
 
 import json
@@ -19,10 +18,10 @@ from web.config import Sessions, Settings
 from web.requests import frames
 
 KEEP_MS = 7 * 24 * 3600_000
-"""A session without requests for longer than this is deleted; a patient's visit ends long before."""
+"""The time in ms without requests after which a session is deleted; a patient's visit ends long before."""
 
 HOLD_MS = 60_000
-"""How long each call of `Storage.hold` during a live call extends the staff session."""
+"""The time in ms by which each call of `Storage.hold` during a live call extends the staff session."""
 
 ID_BYTES = 24  # 192 random bits
 
@@ -74,7 +73,9 @@ return 1
 
 
 class Session(aiohttp_session.Session):
-    """A session and its content when it was read. `ends_in_ms`: the rest of the staff sign-in's time, or 0."""
+    """A session, with the content that was read. `ends_in_ms`: the time in ms until the staff sign-in ends, 0 if there
+    is none.
+    """
 
     def __init__(self, identity: str | None, kept: dict[str, Any], *, ends_in_ms: int = 0) -> None:
         super().__init__(identity, data={"session": dict(kept)} if kept else None, new=identity is None)
@@ -85,18 +86,18 @@ class Session(aiohttp_session.Session):
 
     @property
     def key(self) -> str | None:
-        """The session's key in the store. It may be sent to other workers; the cookie may not."""
+        """The session's key in the store. Other workers may receive it; the cookie must not leave this worker."""
         return _key(self.identity) if self.identity else None
 
     def changes(self) -> dict[str, str]:
-        """Return the differences from the store: key -> JSON, or "" for a removed key."""
+        """Return the changes since the session was read: key -> JSON, or "" for a removed key."""
         now = {key: _json(value) for key, value in self.items()}
         gone = {key: "" for key in self.read if key not in now}
         return gone | {key: value for key, value in now.items() if self.read.get(key) != value}
 
 
 class Storage(aiohttp_session.AbstractStorage):
-    """The storage of aiohttp-session in the store, shared by all workers."""
+    """Stores the sessions of aiohttp-session in the store, shared by all workers."""
 
     def __init__(self, redis: "Redis", limits: Sessions, *, secure: bool, prefix: str = "") -> None:
         # A cookie with `__Host-` belongs to all paths of its host.
@@ -135,11 +136,13 @@ class Storage(aiohttp_session.AbstractStorage):
         return await self._read(self.load_cookie(request), touch=False)
 
     async def ends_in_ms(self, key: str) -> int:
-        """Return how long the staff sign-in of the session with this `Session.key` lasts; 0 if it has ended."""
+        """Return the time in ms until the sign-in of the session with this `Session.key` ends; 0 if it has ended."""
         return (await self.many_end_in_ms([key]))[0]
 
     async def many_end_in_ms(self, keys: Sequence[str]) -> list[int]:
-        """Return `ends_in_ms` of each key with one request to the store, without the script LOAD, which is slower."""
+        """Return the same as `ends_in_ms` for each key. One request reads all, without the script LOAD, which is
+        slower.
+        """
         pipe = self.redis.pipeline(transaction=False)
         pipe.time()
         for key in keys:
@@ -200,7 +203,8 @@ class Storage(aiohttp_session.AbstractStorage):
             self.save_cookie(response, "")
         elif changes:
             await self._write("old", session.identity, changes)
-            # The store keeps a session that is used; without this the browser would drop its cookie all the same.
+            # The store extends a session that is used. The cookie is sent again, so that the browser keeps it for the
+            # same time.
             self.save_cookie(response, session.identity, max_age=self.max_age)
 
     async def _write(self, kind: str, identity: str, changes: dict[str, str]) -> None:
@@ -210,8 +214,8 @@ class Storage(aiohttp_session.AbstractStorage):
     def save_cookie(
         self, response: web.StreamResponse, cookie_data: str, *, max_age: int | None = None
     ) -> None:
-        """Set the cookie, or remove it if `cookie_data` is empty; a `__Host-` cookie is removed only with its
-        attributes.
+        """Set the cookie, or remove it if `cookie_data` is empty. A `__Host-` cookie is removed only if its attributes
+        are sent.
         """
         params = self.cookie_params
         response.set_cookie(
@@ -226,7 +230,7 @@ class Storage(aiohttp_session.AbstractStorage):
 
 
 def storage(redis: "Redis", settings: Settings) -> Storage:
-    """Return the storage for a server with these settings."""
+    """Return the session storage for a server with these settings."""
     return Storage(redis, settings.sessions, secure=settings.secure, prefix=settings.path_prefix)
 
 
@@ -238,7 +242,7 @@ async def get(request: web.Request) -> Session:
 
 
 async def renew(request: web.Request) -> Session:
-    """Return the same session under a new id, which the response sets; the old id is then deleted."""
+    """Return the same session under a new id, which the response sets as the cookie; the old id is deleted."""
     old = await get(request)
     new = await aiohttp_session.new_session(request)
     assert isinstance(new, Session)

@@ -1,8 +1,7 @@
 """Delays and stops guesses at tokens (SECURITY.md rows 14 and 41).
 
-Knows the rule for each kind of token and where a request comes from. Knows no page and no token: the caller reports
-whether the token was right, or real but already used, which is not a guess. Each kind is counted separately, in the
-store, across all workers.
+There is one rule per kind of token. The caller reports whether a token was right; a token that was valid but is used up
+is no guess. Guesses of each kind are counted separately, in the store, across all workers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,7 +39,7 @@ async def guess(
 ) -> AsyncIterator[Attempt]:
     """Check a token inside this context; it counts as a wrong guess unless `succeeded` is called on the attempt.
 
-    `of` names the existing thing that the token is for, if any: guesses at other things then do not block it. Raises
+    `of` names the thing to which the token belongs, if it exists: then guesses at other things do not block it. Raises
     HTTP 429 after too many wrong guesses, and BusyError.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
@@ -61,9 +60,9 @@ async def opened(
     find: Callable[[str, str], Awaitable[Found | None]],
     was_used: Callable[[str, str], Awaitable[bool]],
 ) -> Found | None:
-    """Return what `find` finds for a token that works once; None if the token is not valid.
+    """Return the result of `find` for a token that works once; None if the token is not valid.
 
-    A token that was used before is no wrong guess. Raises what `guess` raises.
+    A token that was used before is no wrong guess. Raises the errors of `guess`.
     """
     async with guess(request, organisation, kind) as attempt:
         found = await find(organisation, token)

@@ -1,6 +1,6 @@
 """Codes of authenticator apps (RFC 6238): HMAC-SHA-1, six digits, a new code every thirty seconds.
 
-Pure. Knows a secret, a time and the typed code; does not know whose secret it is, or which codes were used before.
+Pure: the secret, the time and the typed code are arguments.
 """
 
 import base64
@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 
 STEP_MS = 30_000
 DIGITS = 6
-SECRET_BYTES = 20  # RFC 4226 §4, R6: 160 bits are recommended
+SECRET_BYTES = 20  # in bytes; RFC 4226 §4, R6 recommends 160 bits
 AROUND = (-1, 0, 1)
-"""Steps around now whose codes are accepted: a phone's clock may be wrong, and typing takes time (RFC 6238 §5.2)."""
+"""The time steps around now whose codes are accepted: a phone's clock may be wrong, and typing takes time (RFC 6238
+§5.2).
+"""
 
 
 def step_at(now_ms: int) -> int:
@@ -30,7 +32,9 @@ def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
 
 
 def steps_of(secret: bytes, written: str, now_ms: int) -> Iterable[int]:
-    """Return the time steps around now whose code was typed, the oldest first; all of them are always compared."""
+    """Return the time steps around now that have the typed code, oldest first. All are always compared, so that the
+    time taken reveals nothing.
+    """
     steps = [step_at(now_ms) + off for off in AROUND]
     right = [hmac.compare_digest(code(secret, step).encode(), written.encode()) for step in steps]
     return [step for step, found in zip(steps, right, strict=True) if found]
@@ -48,7 +52,7 @@ def spelled(secret: bytes) -> str:
 
 
 def address(secret: bytes, issuer: str, account: str) -> str:
-    """Return the otpauth URI for the QR code; it leaves other parameters at their defaults."""
+    """Return the otpauth URI for the QR code; parameters that are not in it have their default values."""
     names = [quote(name.replace(":", " "), safe="@") for name in (issuer, account)]
     values = {"secret": spelled(secret).replace(" ", ""), "issuer": issuer.replace(":", " ")}
     return f"otpauth://totp/{':'.join(names)}?{urlencode(values, quote_via=quote)}"

@@ -1,9 +1,8 @@
-"""Identifies a browser: staff by sign-in, a patient by the visits it opened, a guest by the link it redeemed.
+"""Identifies a browser: staff by sign-in, a patient by the visits that it opened, a guest by the link that it redeemed.
 
-Knows what a session may hold ("staff", "half", "visit:{organisation}", "visits:{organisation}", "guest:{organisation}")
-and compares it with the account as it is now. Knows no page. A session begun before the account's last change counts as
-not signed in. A pending sign-in (right password, second factor not yet given) allows only the page for the second
-factor.
+A session may hold the keys "staff", "half", "visit:{organisation}", "visits:{organisation}" and "guest:{organisation}";
+they are compared with the account as it is now. A session begun before the account's last change counts as not signed
+in. A pending sign-in (right password, second factor not yet given) allows only the page for the second factor.
 """
 
 from typing import Any
@@ -22,13 +21,13 @@ from web.organisations.settings import Organisation
 
 STAFF, HALF = "staff", "half"
 HALF_MS = 5 * 60_000
-"""How long a pending sign-in waits for the second factor."""
+"""The time in ms for which a pending sign-in waits for the second factor."""
 MOST_VISITS = 5
-"""How many visits a browser follows at one organisation."""
+"""The greatest number of visits that a browser follows at one organisation."""
 
 
 class StaffActor(Actor, frozen=True, kw_only=True):
-    """A signed-in member of staff, with the session's key in the store and the account's generation at sign-in."""
+    """A signed-in member of staff, with the session's key in the store and the account's generation at the sign-in."""
 
     session: str
     generation: int
@@ -61,14 +60,14 @@ def visits_of(session: Session, organisation: str) -> list[str]:
 
 
 def add_visit(session: Session, organisation: str, visit_id: str) -> None:
-    """Follow one more visit: for another person, beside those that this browser follows already."""
+    """Follow one more visit, for another person, in addition to those that this browser already follows."""
     earlier = [one for one in visits_of(session, organisation) if one != visit_id]
     session[earlier_key(organisation)] = earlier[: MOST_VISITS - 1]
     session[visit_key(organisation)] = visit_id
 
 
 def earlier_key(organisation: str) -> str:
-    """Return the session key of the visits that this browser opened before the last, and follows still."""
+    """Return the session key of the visits that this browser opened before its last one and still follows."""
     return f"visits:{organisation}"
 
 
@@ -78,12 +77,14 @@ def booked_key(organisation: str) -> str:
 
 
 def guest_key(organisation: str) -> str:
-    """Return the session key of the visit and party that a guest's link gave access to."""
+    """Return the session key of the visit and the party to which a guest's link gave access."""
     return f"guest:{organisation}"
 
 
 def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
-    """Return the visit's id and the party's key for which this browser last redeemed a guest link, or None."""
+    """Return the id of the visit and the key of the party for which this browser last redeemed a guest
+    link, or None.
+    """
     match session.get(guest_key(organisation)):
         case {"visit": str(visit), "guest": str(guest)}:
             return visit, guest
@@ -105,7 +106,9 @@ async def was_signed_in(request: web.Request, organisation: str) -> bool:
 
 
 async def account_of(session: Session, organisation: str, accounts: Accounts) -> Account | None:
-    """Return the account that is signed in to the organisation, as it is now; None if changed or disabled since."""
+    """Return the account that is signed in to the organisation, as it is now; None if it was changed or
+    disabled since.
+    """
     entry: dict[str, Any] | None = session.get(STAFF)
     return None if entry is None else await _as_begun(entry, organisation, accounts)
 
@@ -120,7 +123,7 @@ async def _as_begun(entry: dict[str, Any], organisation: str, accounts: Accounts
 
 
 async def require(request: web.Request, organisation: str, *roles: Role) -> Account:
-    """Return the account that is signed in to the organisation with one of these roles (none given: any role).
+    """Return the account that is signed in to the organisation with one of these roles (any role if none is given).
 
     Raises HTTP 303 to the sign-in page if no account is signed in, and to the set-up of a second factor if the
     organisation (already in the request) requires one; NotForYou if the account has another role.
@@ -136,7 +139,7 @@ async def require(request: web.Request, organisation: str, *roles: Role) -> Acco
 
 
 def owes_second_factor(organisation: Organisation, account: Account) -> bool:
-    """Return whether the account must set up a second factor before it does anything else."""
+    """Return whether the account must set up a second factor before it may do anything else."""
     return organisation.admins_two_factor and account.role is Role.ADMIN and not account.second_factor
 
 
@@ -156,7 +159,7 @@ async def let_in(request: web.Request, organisation: str, account: Account, now_
 
 
 async def half_in(session: Session, organisation: str, accounts: Accounts, now_ms: int) -> Account | None:
-    """Return the account of the pending sign-in; None if it has changed, or too much time has passed."""
+    """Return the account of the pending sign-in; None if the account has changed, or too much time has passed."""
     entry: dict[str, Any] | None = session.get(HALF)
     if entry is None or entry["until_ms"] <= now_ms:
         return None
@@ -227,7 +230,7 @@ def patient(organisation: str, visit_id: str, name: str) -> Actor:
 
 
 def guest(visit: Visit, key: str) -> Actor | None:
-    """Return the actor for a guest of a visit; None if the visit has no such party (any more)."""
+    """Return the actor for a guest of a visit; None if the visit has no such party, or no longer."""
     party = visit.parties.get(key)
     if party is None or party.relation is None:
         return None
@@ -274,7 +277,7 @@ async def _guest_actor(
 
 
 ACTORS = {"staff": _staff_actor, "patient": _patient_actor, "guest": _guest_actor}
-"""Role -> the function that returns the actor of a browser in that role, as it is now, or None.
+"""Role -> a function that returns the actor of a browser in that role, as it is now, or None.
 
-The last argument is the id of the visit that a patient's page is about, as a browser may follow several.
+The function's last argument is the id of the visit on a patient's page, because a browser may follow several visits.
 """

@@ -1,4 +1,4 @@
-"""Whether Meet Now is available, and how long a patient waits: for calendar, kiosk and API. Knows no page."""
+"""Whether Meet Now is available, and the wait of a patient: for calendar, kiosk and API."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from web.organisations.settings import Organisation
 
 
 class Availability(NamedTuple):
-    """Meet Now at one moment. `why` it is not available: "closed", "nobody_on_call", or None if it is.
+    """The state of Meet Now at one moment. `why`: "closed" or "nobody_on_call" if it is not available, otherwise None.
 
-    `wait_ms`: the expected wait of a patient who comes now (low, high), or None if it cannot be estimated.
+    `wait_ms`: the expected wait (low, high) in ms of a patient who comes now; None if it cannot be estimated.
     """
 
     why: str | None
@@ -25,7 +25,7 @@ class Availability(NamedTuple):
 
 
 async def availability(service: Service, organisation: Organisation, area: str = "") -> Availability:
-    """Return whether a patient may come now, in an area with its settings. Raises `UnavailableError`."""
+    """Return whether a patient may use Meet Now in an area, by its settings. Raises `UnavailableError`."""
     mirror, now_ms = await service.mirrors.get(organisation.id), service.clock_ms()
     on_call, waiting = staff_on_call(mirror, area), mirror.visits.waiting_in(area)
     why = None
@@ -40,10 +40,10 @@ async def availability(service: Service, organisation: Organisation, area: str =
 def wait_at(mirror: Mirror, place: int | None, now_ms: int, area: str = "") -> tuple[int, int] | None:
     """Return the expected wait (low, high) in ms at a place of the queue; None without a place or an estimate."""
     if not place or area:
-        return None  # the claims of the whole organisation say nothing about one area
+        return None  # the claims of the whole organisation do not show the speed of one area
     return expected_wait(place, list(mirror.claims), staff_on_call(mirror), now_ms)
 
 
 def staff_on_call(mirror: Mirror, area: str = "") -> int:
-    """Return how many members of staff are on call and work in an area."""
+    """Return the number of staff who are on call and work in an area."""
     return sum(staff.on_call and serves(staff.areas, area) for staff in mirror.staff.values())

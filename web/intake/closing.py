@@ -38,15 +38,15 @@ def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
 
 
 def is_closing(organisation: Organisation, at: datetime) -> bool:
-    """Return whether visits that wait at `at` (a time with time zone) end."""
+    """Return whether visits that still wait at `at` (a time with time zone) must end."""
     return organisation.policy.closes_line and not (
         is_open(organisation, at) or is_open(organisation, at - GRACE)
     )
 
 
 def ends(visit: Visit) -> bool:
-    """Return whether a waiting visit ends at closing time: not if it was booked, or if a provider is claiming it at
-    this moment.
+    """Return whether a waiting visit ends at closing time: not if it was booked, or if a provider is
+    claiming it now.
     """
     return visit.booked_ms is None and visit.assignee is None
 
@@ -72,7 +72,7 @@ async def close_lines(service: Service, organisations: Organisations) -> int:
 
 
 async def run(service: Service, organisations: Organisations) -> None:
-    """Look for clinics that have closed, until cancelled."""
+    """Check for clinics that have closed, until cancelled."""
     while True:
         with contextlib.suppress(UnavailableError):  # the loop tries again
             await close_lines(service, organisations)
@@ -80,7 +80,7 @@ async def run(service: Service, organisations: Organisations) -> None:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Look for clinics that close as long as the app lives; must come after the clean-up context of signalling."""
+    """Check for clinics that close as long as the app lives; must come after the clean-up context of signalling."""
     app[SERVICE].closes = closes_ms
     app[SUPERVISOR].keep("web.closing", partial(run, app[SERVICE], app[ORGANISATIONS]))
     yield

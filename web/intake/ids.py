@@ -1,13 +1,15 @@
-"""Ids that follow from a secret: a request that is sent again gets the same id, and so makes nothing twice. Pure."""
+"""Ids that are derived from a secret: a request that is sent again gets the same id, and so creates nothing twice.
+Pure.
+"""
 
 import base64
 import hashlib
 
 ENOUGH = 32
-"""The length from which a secret of a form cannot be guessed (24 random bytes in base64)."""
+"""The length in characters from which the secret of a form cannot be guessed (24 random bytes in base64)."""
 
 
 def derived_id(prefix: str, *parts: str) -> str:
-    """Return the id that belongs to these parts (96 bits); it reveals none of them."""
+    """Return the id that is derived from these parts (96 bits); it reveals none of them."""
     digest = hashlib.sha256("/".join(parts).encode()).digest()[:12]
     return f"{prefix}_{base64.urlsafe_b64encode(digest).decode()}"

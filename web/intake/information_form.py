@@ -1,7 +1,7 @@
 """The patient information form: the rules of each field, and the sentence for each error.
 
-Pure: today's date is an argument. Knows the organisation's country and languages, and no page. The result is
-signalling's `PatientInformation`, without control characters and bounded in size.
+Pure: today's date is an argument. It uses the organisation's country and languages. The result is signalling's
+`PatientInformation`, without control characters and with a limited size.
 """
 
 import unicodedata
@@ -20,7 +20,7 @@ OLDEST_YEARS = 130
 
 
 class Field(NamedTuple):
-    """One field: its greatest length, and a function that returns what is wrong with a text, as a sentence, or None."""
+    """One field: its greatest length, and a function that returns what is wrong with a text as a sentence, or None."""
 
     longest: int
     problem: Callable[[str], str | None]
@@ -29,7 +29,9 @@ class Field(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """The form to show again, a sentence for each wrong field, and the information if no field is wrong."""
+    """The result of a check: the form to show again, a sentence for each wrong field, and the information if none is
+    wrong.
+    """
 
     form: dict[str, str]
     errors: dict[str, str]
@@ -37,11 +39,11 @@ class Checked(NamedTuple):
 
 
 def check(posted: Mapping[str, object], organisation: Organisation, today: date) -> Checked:
-    """Return a form that was posted to the organisation, checked; `today` is the patient's date."""
+    """Check a form that was posted to the organisation; return the result. `today` is the patient's date."""
     fields = _fields(organisation, today)
     form = {name: clean(posted.get(name), field.longest + 1) for name, field in fields.items()}
     if not organisation.regions:
-        form["state"] = ""  # a form that was drawn before the change still asks for it
+        form["state"] = ""  # a page that was opened before the settings changed still asks for it
     found = {name: _problem(fields[name], text) for name, text in form.items()}
     errors = {name: sentence for name, sentence in found.items() if sentence is not None}
     if errors:
@@ -60,7 +62,9 @@ def check(posted: Mapping[str, object], organisation: Organisation, today: date)
 
 
 def empty(organisation: Organisation, reads: str = "") -> dict[str, str]:
-    """Return the empty form. Its language is that of the page (`reads`) if the organisation has it, else its first."""
+    """Return the empty form. Its language is that of the page (`reads`) if the organisation has this language,
+    otherwise its first.
+    """
     form = dict.fromkeys(_fields(organisation, date.min), "")
     return form | {"language": reads if reads in organisation.languages else organisation.languages[0]}
 
@@ -145,7 +149,7 @@ def _email(text: str) -> str | None:
 
 
 def today_anywhere() -> date:
-    """Return the latest date in any time zone: it may already be tomorrow for the patient."""
+    """Return the latest date in any time zone, because it may already be tomorrow for the patient."""
     return (datetime.now(UTC) + timedelta(hours=14)).date()
 
 

@@ -1,7 +1,7 @@
 """Opens a visit exactly once, however often its request is sent: for the patient's form, kiosk, API and check-in.
 
-Each of them gives the visit an id that follows from the request (`ids.derived_id`); the second request with an id finds
-the visit of the first. Knows no page and no cookie.
+The caller derives the visit's id from the request (`ids.derived_id`); a second request with the same id finds the visit
+of the first.
 """
 
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -33,9 +33,9 @@ async def open_once(
     area: str = "",
     limit: Limit | None = None,
 ) -> Visit:
-    """Return the visit with this id, which may have ended; open it in a waiting area if it does not exist.
+    """Return the visit with this id, which may have ended; if it does not exist, open it in a waiting area.
 
-    Opening is an attempt within `limit`, and counts only if this call opened the visit. Raises what `limit` raises,
+    Opening is an attempt within `limit`, and counts only if this call opened the visit. Raises the errors of `limit`,
     RuntimeError if the visit is refused, and `UnavailableError`.
     """
     organisation = actor.organisation
@@ -47,7 +47,8 @@ async def open_once(
         if not isinstance(outcome, Refusal):
             log.info("visit.opened", organisation=organisation, visit=visit_id)
             return outcome.visit
-        # Refused if the same request, sent at the same time, has opened the visit; anything else is a bug.
+        # The command is refused if the same request, sent at the same time, has opened the visit. Any other refusal is
+        # a bug.
         visit = await service.visit(organisation, visit_id)
         if visit is None:
             raise RuntimeError(outcome.code)

@@ -33,7 +33,7 @@ class PatientLinks:
         return Made(token, for_ms)
 
     async def peek(self, organisation: str, token: str) -> str | None:
-        """Return the id of the link's visit without using the link up; None if it is not valid (any more)."""
+        """Return the id of the link's visit without using the link up; None if the link is not valid, or no longer."""
         found = await self._links.look(keys.PATIENT_LINK(organisation, keys.hashed(token)))
         return found.decode() if found else None
 
@@ -42,8 +42,8 @@ class PatientLinks:
         return await self._links.was_used(keys.PATIENT_LINK(organisation, keys.hashed(token)))
 
     async def redeem(self, organisation: str, token: str) -> str | None:
-        """Return the id of the link's visit and use the link up, or None. If two calls come at once, only one gets the
-        id.
+        """Return the id of the link's visit and use the link up, or return None. Of two calls at once, only one gets
+        the id.
         """
         found = await self._links.take(keys.PATIENT_LINK(organisation, keys.hashed(token)))
         return found.decode() if found else None

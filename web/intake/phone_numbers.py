@@ -1,6 +1,6 @@
 """Phone numbers as people write them: read by the rules of a country, dialled in one form, shown in another.
 
-Pure. Knows the numbering plans of all countries through phonenumbers, which reads a country's plan when it is needed.
+Pure. The library phonenumbers has the numbering plans of all countries, and loads a plan when it is needed.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,9 @@ from web.requests.unicode import normalized
 
 
 class Number(NamedTuple):
-    """A phone number: E.164 with spaces ("+1 512 555 0142"), its extension ("12" or ""), and how people write it."""
+    """A phone number: E.164 with spaces ("+1 512 555 0142"), its extension ("12" or ""), and the way people
+    write it.
+    """
 
     dialled: str
     extension: str
@@ -34,14 +36,16 @@ def phone_number(text: str, country: str) -> Number | None:
 
 
 def example(country: str) -> str:
-    """Return a number of that country, as it is written there."""
+    """Return an example of a number of that country, as people write it there."""
     found = phonenumbers.example_number(country) or phonenumbers.example_number("US")
     assert found is not None, "every plan has an example"
     return str(phonenumbers.format_number(found, PhoneNumberFormat.NATIONAL))
 
 
 def _readings(text: str, country: str) -> Iterator[PhoneNumber]:
-    """Yield the valid numbers that the text can mean; 00 is read as an international prefix in every country."""
+    """Yield the valid numbers that the text can mean; a leading 00 is read as an international prefix in
+    every country.
+    """
     for written in (text, f"+{text[2:]}" if text.startswith("00") else ""):
         try:
             found = phonenumbers.parse(written, country)

@@ -1,8 +1,7 @@
 """Limits how many visits strangers open, book and move, so that a script cannot fill the queue or send mail to others.
 
-Knows the limits in the settings and where a request comes from. Counts in the store, across all workers; a request that
-opens or books nothing does not count. Knows no page. Facilities and programs are not limited here: they have a link or
-a key.
+The limits are in the settings. Requests are counted in the store, across all workers; a request that opens or books
+nothing does not count. Facilities and programs are not limited here, because they have a link or a key.
 """
 
 from collections.abc import AsyncIterator
@@ -17,7 +16,7 @@ from web.requests.security import Attempt, Rule, Throttle, neighbourhood, remote
 WINDOW_MS = 10 * 60_000
 DAY_MS = 24 * 3600_000
 MOVES = Rule("move", 5, DAY_MS, first_delay_ms=0)
-"""How often a patient may move one booked visit within a day; each move sends a mail."""
+"""The number of times that a patient may move one booked visit within a day; each move sends a mail."""
 
 EVERYBODY = "all"
 
@@ -44,8 +43,8 @@ class Openings:
     async def one(self, request: web.Request, organisation: str) -> AsyncIterator[Attempt]:
         """Open a visit inside this context; it counts unless `succeeded` is called on the attempt.
 
-        Call it if no visit was opened. Raises BlockedError after too many visits from this address, BusyError
-        if that many are being opened now.
+        Call `succeeded` if no visit was opened. Raises BlockedError after too many visits from this address, BusyError
+        if too many are being opened now.
         """
         if self._rule is None:
             yield Attempt()
@@ -55,9 +54,10 @@ class Openings:
 
     @asynccontextmanager
     async def booking(self, request: web.Request, organisation: str, email: str) -> AsyncIterator[None]:
-        """Book inside this context; it counts per day for address, email address and organisation.
+        """Book inside this context. The booking counts for a day, for the address, the email address and the
+        organisation.
 
-        It does not count if the body raises. Raises BlockedError and BusyError like `one`.
+        It does not count if the body raises an error. Raises BlockedError and BusyError like `one`.
         """
         async with AsyncExitStack() as stack:
             for rule, who in (
@@ -71,7 +71,7 @@ class Openings:
 
     @asynccontextmanager
     async def moving(self, organisation: str, appointment: str) -> AsyncIterator[None]:
-        """Move one booked visit inside this context; it counts unless the body raises.
+        """Move one booked visit inside this context; it counts unless the body raises an error.
 
         Raises BlockedError and BusyError like `one`.
         """

@@ -1,6 +1,6 @@
 """An expected wait in words, for calendar and kiosk. Pure.
 
-`waitWords` in `web/static/shared/format.js` has the same rules, for a patient who is in line already.
+`waitWords` in `web/static/shared/format.js` has the same rules, for a patient who is already waiting.
 """
 
 from web.languages.i18n import gettext, ngettext
@@ -9,9 +9,9 @@ MINUTE_MS = 60_000
 
 
 def wait_words(wait_ms: tuple[int, int] | None) -> str | None:
-    """Return an expected wait (low, high) in words; None if there is none.
+    """Return an expected wait (low, high) in ms as words; None if there is no estimate.
 
-    From an hour and a half on it is in hours, and more than two hours are not given as a number.
+    A wait of an hour and a half or more is given in hours, and one of more than two hours without a number.
     """
     if wait_ms is None:
         return None

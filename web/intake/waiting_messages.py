@@ -1,7 +1,7 @@
 """Sends the clinic's messages to patients who have waited for a number of minutes (`Organisation.messages`).
 
-Every worker looks; each message is sent once, as its id is made of the visit and the time. It is a chat message of the
-visit's page; an absent patient reads it there, and gets no mail and no text message.
+Every worker checks; each message is sent once, because its id is made from the visit and the time. It is a chat message
+of the visit's page; an absent patient reads it there later, and gets no mail and no text message.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ CLINIC = "clinic"
 
 
 def due(organisation: Organisation, visit: Visit, now_ms: int) -> WaitingMessage | None:
-    """Return the last message whose time has come for a waiting visit; None for one that came back into the queue."""
+    """Return the newest message that is due for a waiting visit. None for a visit that came back into the queue."""
     waited_ms = now_ms - visit.arrived_ms
     come = [one for one in organisation.messages if one.after_min * MINUTE_MS <= waited_ms]
     return None if visit.returned else max(come, key=lambda one: one.after_min, default=None)
@@ -35,10 +35,11 @@ class Sender:
     def __init__(self, service: Service, organisations: Organisations) -> None:
         self._service = service
         self._organisations = organisations
-        self._sent: set[str] = set()  # ids that need not be tried again, of the visits that wait
+        # the ids of messages to waiting visits that were already sent and need not be tried again
+        self._sent: set[str] = set()
 
     async def send_due(self) -> int:
-        """Send what is due and return the number of messages. Raises `UnavailableError`."""
+        """Send the messages that are due; return their number. Raises `UnavailableError`."""
         count, there = 0, set[str]()
         for name in await self._organisations.list():
             organisation = await self._organisations.get(name)
@@ -67,7 +68,7 @@ class Sender:
                 )
 
     async def run(self) -> None:
-        """Send what is due, until cancelled."""
+        """Send the messages that are due, again and again until cancelled."""
         while True:
             with contextlib.suppress(UnavailableError):  # the loop tries again
                 await self.send_due()

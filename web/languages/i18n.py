@@ -1,9 +1,9 @@
 """Languages: chooses the language of a response, and provides texts, dates and numbers in each.
 
-A language is one file, `locale/<language>/LC_MESSAGES/messages.po`, read at run time; the English text is the key.
-Knows no page and no mail. The current language is a context variable, so that `gettext` needs no argument for it.
-Numbers are written with the digits 0 to 9 in every language: so are the clocks of date fields, phone numbers, codes
-and clinics' own texts on the same page, and two kinds of digits beside each other are misread.
+A language is one file, `locale/<language>/LC_MESSAGES/messages.po`, read at run time; the English text is the key. The
+current language is a context variable, so that `gettext` needs no argument for it. Numbers have the digits 0 to 9 in
+every language, as have the clocks of date fields, phone numbers, codes and clinics' own texts on the same page: two
+kinds of digits beside each other are misread.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ COOKIE_AGE_S = 365 * 24 * 3600
 CHOSEN = web.RequestKey("language chosen", str)
 """The language that this request chooses by `?lang=`."""
 SAID = web.RequestKey("language said", bool)
-"""Whether the visitor or their browser asked for a language that exists here."""
+"""Whether the visitor or their browser has asked for a language that exists here."""
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 PLAIN_NUMBER = re.compile(r"[\d.,:\s]*")
@@ -46,7 +46,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Text(NamedTuple):
-    """A translated text of scripts: the English one, its forms, and the files below web/static that show it."""
+    """A translated text of scripts: the English text, its translated forms, and the files below web/static that show
+    it.
+    """
 
     english: str
     forms: list[str]
@@ -65,7 +67,7 @@ class Language(NamedTuple):
     direction: str
     words: NullTranslations
     plural: str
-    """The rule for plurals, as in C and JavaScript: the place of the form for the number `n`."""
+    """The rule for plurals in the syntax of C and JavaScript: it gives the index of the form for the number `n`."""
     texts: tuple[Text, ...]
     """The texts of scripts; none in the source language."""
 
@@ -120,8 +122,8 @@ def script(code: str, files: frozenset[str] | None = None) -> bytes:
     """
     language = languages()[code]
     wanted = [text for text in language.texts if files is None or text.shown_by & files]
-    said = {text.english: text.forms for text in wanted}
-    words = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    translations = {text.english: text.forms for text in wanted}
+    words = json.dumps(translations, ensure_ascii=False, separators=(",", ":"))
     tag = json.dumps(language.locale.replace("_", "-"))
     return (
         f"globalThis.pageLanguage = [{tag}, (n) => Number({language.plural}), {words}];\n"
@@ -131,8 +133,8 @@ def script(code: str, files: frozenset[str] | None = None) -> bytes:
 
 def forms(message: Message) -> list[str]:
     """Return the forms of a translation: one if it has no plural; empty texts if it is not translated."""
-    said = message.string or ""
-    return [said] if isinstance(said, str) else list(said)
+    strings = message.string or ""
+    return [strings] if isinstance(strings, str) else list(strings)
 
 
 def current() -> str:
@@ -171,9 +173,11 @@ def ngettext(one: str, many: str, n: int) -> str:
 
 
 def isolated(value: object) -> object:
-    """Return a value to put into a sentence; a text that may be written in the other direction between isolates.
+    """Return a value to put into a sentence. A text that may be written in the other direction gets isolating
+    characters.
 
-    They do what `<bdi>` does for elements: the value does not turn the words and numbers around it.
+    These do for text what `<bdi>` does for elements: the value does not change the order of the words and numbers
+    around it.
     """
     if not isinstance(value, str):
         return value
@@ -187,7 +191,9 @@ def filled(text: str, **values: object) -> str:
 
 
 def N_(text: str) -> str:
-    """Return the text unchanged, but mark it for translation: for constants that are passed to `gettext` later."""
+    """Return the text unchanged. The call marks it for translation: for constants that are passed to
+    `gettext` later.
+    """
     return text
 
 
@@ -204,7 +210,7 @@ def install(environment: jinja2.Environment) -> None:
 
 
 def _isolating(translate: Any) -> Callable[..., Any]:
-    """Return a function of templates whose values, such as `name` in `_("Hello %(name)s", name=…)`, are isolated."""
+    """Return a function for templates that isolates the values, such as `name` in `_("Hello %(name)s", name=…)`."""
 
     @jinja2.pass_context
     def filled_in(context: jinja2.runtime.Context, *texts: Any, **values: Any) -> Any:
@@ -214,7 +220,7 @@ def _isolating(translate: Any) -> Callable[..., Any]:
 
 
 def locale() -> str:
-    """Return Babel's name for the current language's form of dates and numbers: "es_US"."""
+    """Return Babel's name for the form of dates and numbers in the current language: "es_US"."""
     return languages()[_current.get()].locale
 
 
@@ -223,7 +229,7 @@ def date_words(value: date | datetime, form: str = "full") -> str:
     return _date_words(value.date() if isinstance(value, datetime) else value, form, locale())
 
 
-@lru_cache(4096)  # a week's calendar has dozens of dates, and Babel needs 0.1 ms for each
+@lru_cache(4096)  # cached, because a week's calendar has dozens of dates, and Babel needs 0.1 ms for each
 def _date_words(day: date, form: str, written: str) -> str:
     if form in ("short", "medium", "long", "full"):
         return dates.format_date(day, form, locale=written)
@@ -246,14 +252,14 @@ def number_words(value: float) -> str:
 
 
 def duration_words(minutes: int) -> str:
-    """Return a length of time in words, in hours from two on: "95 minutes", "24 hours"."""
+    """Return a length of time in words; from two hours on in hours: "95 minutes", "24 hours"."""
     return dates.format_timedelta(
         timedelta(minutes=minutes), "minute" if minutes < 120 else "hour", threshold=1000, locale=locale()
     )
 
 
 def day_names() -> list[str]:
-    """Return the names of the days from Monday, with a capital as at the beginning of a line."""
+    """Return the names of the days from Monday, with a capital letter, as at the beginning of a line."""
     names = dates.get_day_names("wide", "stand-alone", locale=locale())
     return [names[day][0].upper() + names[day][1:] for day in range(7)]
 
@@ -286,7 +292,7 @@ def language_middleware(
 ) -> Middleware:
     """Return a middleware that sets a request's language from `?lang=`, else the cookie, else Accept-Language.
 
-    `read` returns the value of a request's cookie. A choice is kept for a year. If nothing is found,
+    `read` returns the value of a request's cookie. The choice in `?lang=` is kept for a year. If none of them is there,
     `organisation_language` sets it. It must be the outermost middleware, so that error pages have a language too.
     """
 
@@ -325,7 +331,9 @@ def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
 
 
 def choices(request: web.Request) -> list[tuple[str, str, str, bool, str]]:
-    """Return the languages to switch to: code, name, link to this page, whether it is in use, direction."""
+    """Return the languages to which a visitor can switch: code, name, link to this page, whether it is in use,
+    direction.
+    """
     return [
         (
             code,

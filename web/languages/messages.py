@@ -1,7 +1,6 @@
 """`make messages`: collects the texts of Python, templates and scripts, and updates the file of each language.
 
-`python -m web.languages.messages fr` adds a language. Knows how each kind of source marks a text; knows no translation.
-Prints the texts that are left to translate.
+`python -m web.languages.messages fr` adds a language. Prints the texts that are not translated yet.
 """
 
 import re
@@ -44,7 +43,7 @@ IDLE = (
 )
 """Header lines that are not needed, or that would change at every run and so appear in every commit."""
 STRING = r'("(?:[^"\\\n]|\\.)*"(?:\s*\+\s*"(?:[^"\\\n]|\\.)*")*)'
-"""A string in a script, or several that are joined by + because one line would be too long."""
+"""The pattern of a string in a script, or of several that are joined by + because one line would be too long."""
 CALL = re.compile(rf"(?<![\w.$])(tn?)\(\s*{STRING}(?:\s*,\s*{STRING})?")
 HEADER = """\
 # One file is one language; the English text is the key. `make messages` keeps it up to date.
@@ -80,8 +79,8 @@ def template() -> Catalog:
                 continue
             options = {"trimmed": "true", "newstyle_gettext": "true"} if "jinja2" in method else {}
             with path.open("rb") as file:
-                for _, said, comments, _ in extract(method, file, KEYWORDS, ("i18n:",), options):
-                    catalogue.add(said, locations=[(name, 0)], auto_comments=comments)
+                for _, text, comments, _ in extract(method, file, KEYWORDS, ("i18n:",), options):
+                    catalogue.add(text, locations=[(name, 0)], auto_comments=comments)
     return catalogue
 
 
@@ -94,8 +93,8 @@ def left(catalogue: Catalog) -> list[str]:
     ]
 
 
-def update(path: Path, said: Catalog) -> list[str]:
-    """Update the file at `path`, or create it; return the texts that are left to translate."""
+def update(path: Path, texts: Catalog) -> list[str]:
+    """Update the file at `path`, or create it; return the texts that are not translated yet."""
     code = path.parent.parent.name
     head = HEADER
     if path.exists():
@@ -104,7 +103,7 @@ def update(path: Path, said: Catalog) -> list[str]:
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         catalogue = Catalog(locale=Locale.parse(code, sep="-"), project="Greenroom", version="1")
-    catalogue.update(said, no_fuzzy_matching=True)
+    catalogue.update(texts, no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     catalogue.header_comment, catalogue.fuzzy = head.rstrip(), False
     written = BytesIO()
@@ -117,11 +116,11 @@ def update(path: Path, said: Catalog) -> list[str]:
 
 def main(codes: list[str]) -> None:
     """Update the files of all languages, and create those of `codes` that are new."""
-    said = template()
+    texts = template()
     paths = {*i18n.FOLDER.glob(f"*/{i18n.FILE}"), *(i18n.FOLDER / code / i18n.FILE for code in codes)}
     for path in sorted(paths):
-        missing = update(path, said)
-        print(f"{path.relative_to(ROOT)}: {len(said)} texts, {len(missing)} to translate")  # noqa: T201
+        missing = update(path, texts)
+        print(f"{path.relative_to(ROOT)}: {len(texts)} texts, {len(missing)} to translate")  # noqa: T201
 
 
 if __name__ == "__main__":

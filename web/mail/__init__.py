@@ -1,4 +1,4 @@
-"""Mail: texts in each language, made outside of requests and tried until they are sent.
+"""Mail: texts in each language, made outside of requests, and tried again until they are sent.
 
 Use `await app[MAIL_QUEUE].queue(organisation, kind, to, language, context, attachments)`.
 """

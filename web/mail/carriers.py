@@ -1,6 +1,6 @@
 """Sends a mail to an SMTP server, or writes it to a file in the data folder if no server is set.
 
-Knows [mail] of the settings. Knows no text. A server's answer about a recipient is never logged.
+Uses [mail] of the settings. A server's answer about a recipient is never logged.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Smtp:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        _password(settings)  # a file that cannot be read ends the start
+        _password(settings)  # a password file that cannot be read must stop the server at its start
 
     async def carry(self, message: EmailMessage, name: str) -> None:
         client = smtp_client(self._settings)
@@ -92,7 +92,7 @@ def carrier(settings: Settings) -> Carrier:
 
 
 def where(settings: Settings) -> str:
-    """Return the place to which mail is sent, in words for the person who starts the server."""
+    """Return in words where mail is sent to, for the person who starts the server."""
     if settings.mails:
         return f"through {settings.mail.host}"
     return f"files in {Path(settings.data.folder) / OUTBOX} (no SMTP server is set)"

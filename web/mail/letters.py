@@ -1,7 +1,6 @@
 """The content of mails, as text and as HTML, in one language, with an organisation's name and colour.
 
-Pure except for reading templates. Knows the templates and the headers. Knows no server and no queue, and does not
-decide who gets which mail. A line break in a header is refused, so that nobody can add headers.
+Pure except for reading templates. A line break in a header is refused, so that nobody can add headers.
 """
 
 import re
@@ -86,7 +85,7 @@ TEXT, HTML = _environment(html=False), _environment(html=True)
 def written(
     letter: Letter, organisation: Organisation, *, sender: str, origin: str, message_id: str, now: datetime
 ) -> EmailMessage:
-    """Return the mail. `sender` is an address, `origin` the beginning of links. Raises LetterError."""
+    """Return the mail as a message. `sender` is an address, `origin` the beginning of links. Raises LetterError."""
     if letter.name not in NAMES:
         raise LetterError("there is no such letter")
     with i18n.using(letter.language):
@@ -126,7 +125,7 @@ def written(
     message.set_content(_paragraphs(text), cte="quoted-printable")
     message.add_alternative(html.strip() + "\n", subtype="html", cte="quoted-printable")
     for attachment in letter.attachments:
-        # some programs look for the entry here, others look below
+        # some mail programs search for the calendar entry here, others among the attachments
         if attachment.kind.startswith("text/calendar"):
             _also_as(message, attachment)
     for attachment in letter.attachments:
@@ -143,7 +142,7 @@ def _recipient(letter: Letter) -> str:
 
 
 def _also_as(message: EmailMessage, attachment: Attachment) -> None:
-    """Add a text as another form of the whole mail."""
+    """Add a text as an alternative form of the whole mail."""
     _, sub, parameters = _kind(attachment)
     charset = parameters.pop("charset", "utf-8")
     message.add_alternative(

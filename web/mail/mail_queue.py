@@ -1,7 +1,7 @@
 """The mail queue: mails are jobs, and a carrier sends them when they are due.
 
-A mail is queued either complete, or as a promise (`{"mail": name, ...}`) from which a resolver makes the mail when it
-is due, so that it is true then. A mail that is sent twice, after a crash, has the same Message-ID.
+A mail is queued either complete, or as a promise (`{"mail": name, ...}`). A resolver makes the mail of a promise when
+it is due, from the data at that time. If a mail is sent twice after a crash, both have the same Message-ID.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -22,7 +22,7 @@ from web.organisations.settings import Organisation
 
 KIND = "mail"
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
-"""Returns the mail of a promise from current data; None if it is no longer needed."""
+"""Returns the mail of a promise, made from current data; None if it is no longer needed."""
 
 
 class MailQueue:
@@ -49,7 +49,7 @@ class MailQueue:
     ) -> Extra:
         """Return (key, score, member) for a commit: the mail is queued if, and only if, the commit succeeds.
 
-        Its resolver writes it when it is due. It is not tried after `expires_ms`.
+        Its resolver writes the mail when it is due. It is not tried after `expires_ms`.
         """
         job = new_job(KIND, {"mail": kind, **payload}, now_ms, expires_ms=expires_ms)
         return self._jobs.entry(organisation, job, due_ms)
@@ -71,9 +71,9 @@ class MailQueue:
         await self._jobs.add(organisation, _job(letter, now_ms), due_ms)
 
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
-        """Write the mail of a job and send it; the handler of jobs. Return False if it is no longer needed.
+        """Write the mail of a job and send it; the handler of jobs. Return False if the mail is no longer needed.
 
-        Raises PermanentJobError, or another error if the job is to be tried again.
+        Raises PermanentJobError, or another error if the job must be tried again.
         """
         organisation = await self._organisations.get(organisation_id)
         if organisation is None:

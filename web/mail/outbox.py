@@ -1,6 +1,6 @@
 """The folder for mails if no SMTP server is set: the names of its files, and when they are erased.
 
-Knows file names and ages. A file's name contains the organisation, since each sets how long it keeps data.
+A file's name contains the organisation, because each organisation sets how long it keeps data.
 """
 
 import contextlib
@@ -11,15 +11,16 @@ OUTBOX = "outbox"
 
 
 def named(day: str, letter: str, job: str, organisation: str) -> str:
-    """Return the name of a mail's file, without its extension."""
+    """Return the file name for a mail, without its extension."""
     return f"{day}-{letter}-{job}.{organisation}"
 
 
 def erase(data: Path, before_ms: Mapping[str, int]) -> int:
     """Erase the mails that are older than their organisation keeps them; return their number.
 
-    `before_ms`: by organisation, in ms since the epoch. A file of no organisation, such as a draft of a server that was
-    killed, is kept as long as the longest of them. Reads a folder: do not call it in an event loop.
+    `before_ms`: organisation -> the time, in ms since the epoch, before which mails are erased. A file of no
+    organisation, such as a draft of a server that was killed, is kept for the longest of these times. It reads a
+    folder: do not call it in an event loop.
     """
     erased, patient_ms = 0, min(before_ms.values(), default=0)
     for path in _files(data / OUTBOX):

@@ -1,7 +1,7 @@
-"""The mails that follow from a visit: "declined" and "closed" to the patient, "assigned" to staff who chose it.
+"""The mails that a visit's events cause: "declined" and "closed" to the patient, "assigned" to staff who want it.
 
-Knows which event queues which mail, and how the record becomes one when it is due. They are queued in the same commit
-as the event, so that none is lost and none is sent about a change that failed.
+Defines which event queues which mail, and writes the mail from the record when it is due. They are queued in the same
+commit as the event, so that none is lost and none is sent about a change that failed.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ LETTERS = {"closed": "closed", "declined": "declined", "assigned": "assigned", "
 
 
 def promises(mail_queue: MailQueue) -> service.Consequences:
-    """Return the function that returns the mails of a visit's event."""
+    """Return a function that returns the mails that a visit's event queues."""
 
     def of(
         settings: service.Organisation, before: Visit | None, after: Visit, event: Event

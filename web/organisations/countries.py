@@ -1,8 +1,7 @@
-"""Countries, and their regions: where a patient may be, and where a provider may be licensed.
+"""Countries and their regions: where a patient may be, and where a provider may be licensed.
 
-Knows the table `regions.json`, which `make docs` writes from ISO 3166 (tests/docs/regions.py), and the time zones'
-countries of the tzdata package. Codes of regions are those of ISO 3166-2 without the country: "TX", "ON", "BE". Knows
-no organisation.
+The table `regions.json` is written by `make docs` from ISO 3166 (tests/docs/regions.py); the package tzdata has the
+time zones' countries. Codes of regions are those of ISO 3166-2 without the country: "TX", "ON", "BE".
 """
 
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ def _table() -> Mapping[str, Mapping[str, str]]:
 
 
 def countries() -> Mapping[str, str]:
-    """Return all countries, by their names in the current language: code (ISO 3166-1) -> name."""
+    """Return code (ISO 3166-1) -> name of all countries, in the order of their names in the current language."""
     names = Locale.parse(i18n.locale()).territories
     found = {code: names.get(code, code) for code in _table()}
     return dict(sorted(found.items(), key=lambda item: item[1].casefold()))
@@ -36,19 +35,21 @@ def is_country(code: str) -> bool:
 
 
 def regions(country: str) -> Mapping[str, str]:
-    """Return the regions of a country, in the order of their names: code -> name; none if it is not divided."""
+    """Return code -> name of a country's regions, in the order of their names; empty if the country has none."""
     return _table().get(country, {})
 
 
 def country_of(timezone: str, spoken: str = "") -> str:
-    """Return the country of a time zone; otherwise that of a locale such as "de_DE.UTF-8"; otherwise "US"."""
+    """Return the country of a time zone; if it has none, the country of a locale such as "de_DE.UTF-8";
+    otherwise "US".
+    """
     _, _, territory = spoken.partition(".")[0].partition("_")
     return _of_zones().get(timezone) or (territory if is_country(territory) else "US")
 
 
 @cache
 def _of_zones() -> Mapping[str, str]:
-    """Return the country of each time zone: name -> code."""
+    """Return the name of each time zone -> the code of its country."""
     table = resources.files("tzdata").joinpath("zoneinfo", "zone.tab").read_text("utf-8")
     rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
     return {row[2]: row[0] for row in rows}

@@ -1,7 +1,7 @@
 """The demo organisation: Riverside Clinic, with an admin, two providers and a setup guide with a step of every kind.
 
-Knows its content and how to sign in to it. It is added only to a store without organisations, and only if the settings
-ask for it. Its passwords are derived from this installation's data key, and printed only by the start that creates it.
+It is added only to a store without organisations, and only if the settings ask for it. Its passwords are derived from
+this installation's data key, and printed only at the start that creates it.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ FRESH_S = 600
 async def seed(settings: Settings, store: Redis, organisations: Organisations, accounts: Accounts) -> bool:
     """Create the demo organisation if the store has none and the settings ask for it; return whether it was created.
 
-    Several workers may try. Raises ConfigError if other machines could reach an unchanged demo that was not asked for.
+    Several workers may try. Raises ConfigError if other machines could reach a demo that nobody asked for or changed.
     """
     names = await organisations.list()
     if names or not settings.demo:
@@ -112,7 +112,7 @@ async def seed(settings: Settings, store: Redis, organisations: Organisations, a
                 password=password(settings, email),
             )
     await store.set(FRESH, b"1", ex=FRESH_S, nx=True)
-    # Written last, so that the next start continues if this one is interrupted.
+    # The organisation is written last, so that the next start continues if this one is interrupted.
     await organisations.save(ORGANISATION)
     return True
 

@@ -1,7 +1,6 @@
 """The documents in the store that hold the settings of organisations, and their earlier versions.
 
-Knows where the store keeps a document; its content is defined in `settings.py`. Documents are small and read often, so
-a worker caches each for two seconds.
+`settings.py` defines their content. Documents are small and read often, so a worker caches each for two seconds.
 """
 
 import time
@@ -29,7 +28,7 @@ return 1
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
-    """One saved change of a document: the name of the person, the time, and the document after it."""
+    """One saved change of a document: the name of the person, the time, and the document after the change."""
 
     by: str
     at_ms: int
@@ -59,7 +58,7 @@ class Organisations:
         return found
 
     async def read(self, organisation: str) -> Organisation | None:
-        """Return the organisation as it is in the store now, or None; use it before a change."""
+        """Return the organisation as it is in the store now, or None. Use this before a change."""
         if not SLUG.fullmatch(organisation):
             return None
         async with answering():
@@ -81,7 +80,7 @@ class Organisations:
         self._kept.pop(organisation.id, None)
 
     async def replace(self, before: Organisation, after: Organisation, by: str) -> bool:
-        """Store `after` as the next revision of `before`; return False if the document has changed since.
+        """Store `after` as the next revision of `before`; return False if the document has changed meanwhile.
 
         Raises OrganisationError if it is not valid.
         """
@@ -98,8 +97,8 @@ class Organisations:
         return bool(done)
 
     async def edit(self, organisation: str, revision: int) -> Edit | None:
-        """Return the change that made this revision; None if there is none, or it is more than `EDITS_KEPT` changes
-        old.
+        """Return the change that made this revision; None if there is none, or if it is older than the last
+        `EDITS_KEPT` changes.
         """
         async with answering():
             found = cast(bytes | None, await self._redis.hget(keys.EDITS(organisation), str(revision)))

@@ -1,8 +1,7 @@
-"""Facilities (a ward, a pharmacy, a school) whose staff add patients to the queue with a link of the facility.
+"""Facilities (a ward, a pharmacy, a school) whose staff add patients to the queue with the facility's link.
 
-Knows records in the store. A link's token is derived from the data key, so that an administrator can see the link and
-its QR code again, while the store keeps only a hash. All methods of `Facilities` raise `UnavailableError` if the store
-does not answer.
+A link's token is derived from the data key, so that an administrator can see the link and its QR code again, while the
+store keeps only a hash. All methods of `Facilities` raise `UnavailableError` if the store does not answer.
 """
 
 import hashlib
@@ -41,9 +40,9 @@ return 1
 
 
 class Facility(msgspec.Struct, frozen=True, kw_only=True):
-    """A facility; staff see its name in the queue's rows of the patients that it added.
+    """A facility. Staff see its name in the queue, in the rows of the patients that it added.
 
-    `area`: the id of the waiting area to which all its patients go; "" if the device asks for it.
+    `area`: the id of the waiting area to which all its patients go; "" if its page asks for the area.
     """
 
     id: str
@@ -139,7 +138,7 @@ class Facilities:
 
     @staticmethod
     def opens(facility: Facility, token: str) -> bool:
-        """Return whether the token is that of the facility's link."""
+        """Return whether the token belongs to the facility's link."""
         return hmac.compare_digest(facility.hash, _hash(token))
 
     def token(self, organisation: str, facility: Facility) -> str:

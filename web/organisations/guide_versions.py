@@ -1,7 +1,7 @@
-"""The history of an organisation's setup guide: who made each version, and when.
+"""The history of an organisation's setup guide: the author and the time of each version.
 
-Knows the store. Signalling keeps the content of the versions, which visits that began with one need; this module keeps
-only what the administrator sees about them.
+Signalling keeps the content of the versions, which older visits need; this module keeps only what the administrator
+sees about a version.
 """
 
 from typing import cast
@@ -29,7 +29,7 @@ class Versions:
         self._redis = redis
 
     async def note(self, organisation: str, version: Version) -> None:
-        """Record who made a version; a second record of the same version is ignored."""
+        """Record the author of a version; a second record of the same version is ignored."""
         async with answering():
             await self._redis.hsetnx(
                 keys.GUIDE_VERSIONS(organisation), str(version.version), msgspec.json.encode(version).decode()

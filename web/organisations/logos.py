@@ -1,7 +1,7 @@
-"""An organisation's logo: which pictures are accepted, and where they are stored.
+"""An organisation's logo: which files are accepted, and where they are stored.
 
-Knows the first bytes of PNG, JPEG and WebP, and where each holds its size. A picture is served with the type that its
-bytes have, never the one that a browser sent. SVG is refused, since it can contain scripts. Knows no page.
+Reads the first bytes of PNG, JPEG and WebP, and the size in pixels. A logo is served with the type that its bytes have,
+never with the one that a browser sent. SVG is refused, because it can contain scripts.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ Size = tuple[int, int]
 
 
 def _png(data: bytes) -> Size:
-    """Return the size of a PNG (ISO/IEC 15948 §11.2.1): width and height are first in the first chunk."""
+    """Return the size of a PNG (ISO/IEC 15948 §11.2.1): width and height are at the beginning of the first chunk."""
     if data[12:16] != b"IHDR":
         raise ValueError
     width, height = struct.unpack(">II", data[16:24])
@@ -77,7 +77,7 @@ KINDS: Mapping[str, tuple[Callable[[bytes], bool], Callable[[bytes], Size]]] = {
 
 
 def checked(data: bytes) -> Logo:
-    """Return the bytes as a logo. Raises LogoError."""
+    """Return the bytes as a logo, after checking them. Raises LogoError."""
     if not data:
         raise LogoError(N_("Choose a picture first."))
     if len(data) > MOST_BYTES:
@@ -101,7 +101,7 @@ class Logos:
         self._redis = redis
 
     async def keep(self, organisation: str, logo: Logo) -> str:
-        """Store a logo and return its name, a hash of it. Earlier logos are kept for pages that are open."""
+        """Store a logo and return its name, a hash of its bytes. Earlier logos are kept for pages that are open."""
         name = hashlib.sha256(logo.data).hexdigest()[:16]
         async with answering():
             await self._redis.hset(keys.LOGOS(organisation), name, logo.kind.encode() + b"\0" + logo.data)
@@ -117,7 +117,7 @@ class Logos:
         return Logo(kind.decode(), data)
 
     async def keep_only(self, organisation: str, names: set[str]) -> None:
-        """Delete all logos except these names."""
+        """Delete all logos except those with these names."""
         async with answering():
             kept = cast(list[bytes], await self._redis.hkeys(keys.LOGOS(organisation)))
             if gone := [name for name in kept if name.decode() not in names]:

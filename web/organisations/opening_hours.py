@@ -1,4 +1,4 @@
-"""When an organisation is open. The time is an argument."""
+"""The opening hours of an organisation. The time is an argument."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
@@ -10,7 +10,7 @@ from web.organisations.settings import Organisation, Span, is_night
 
 WEEK_DAYS = 7
 FURTHEST_DAYS = 500
-"""More than the days that can be closed in a row."""
+"""The greatest number of days that are searched; longer than any row of closed days."""
 
 
 def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:
@@ -19,12 +19,12 @@ def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:
 
 
 def night_before(organisation: Organisation, day: date) -> tuple[Span, ...]:
-    """Return the hours of the day before that end on this date: one night, or none."""
+    """Return the hours that began the day before and end on this date (a night), or an empty list."""
     return tuple(span for span in spans_on(organisation, day - timedelta(days=1)) if is_night(span))
 
 
 def opens_on(organisation: Organisation, day: date) -> bool:
-    """Return whether a date has opening hours, be they the end of a night."""
+    """Return whether a date has opening hours; the end of a night counts."""
     return bool(spans_on(organisation, day) or night_before(organisation, day))
 
 
@@ -60,9 +60,10 @@ def _ends(organisation: Organisation, day: date, zone: ZoneInfo) -> Iterator[dat
 
 
 def opens_next(organisation: Organisation, at: datetime) -> str | None:
-    """Return the next opening time after `at` in words ("today at 9:00 AM", "Monday at 9:00 AM"); None if none.
+    """Return the next opening time after `at` in words ("today at 9:00 AM", "Monday at 9:00 AM"); None if there is
+    none.
 
-    From a week ahead on it is a date: "Monday, December 14, 2026 at 9:00 AM".
+    If it is a week or more ahead, a date is returned: "Monday, December 14, 2026 at 9:00 AM".
     """
     local = at.astimezone(ZoneInfo(organisation.timezone))
     for ahead in range(FURTHEST_DAYS):
@@ -74,7 +75,7 @@ def opens_next(organisation: Organisation, at: datetime) -> str | None:
 
 
 def _when(day: date, ahead: int) -> str:
-    """Return the words for a time of a day that is `ahead` days away, with the place for the time."""
+    """Return the words for a day that is `ahead` days away, with a placeholder for the time."""
     if ahead < 2:
         return gettext("tomorrow at {time}") if ahead else gettext("today at {time}")
     name = i18n.day_name(day) if ahead < WEEK_DAYS else i18n.date_words(day)

@@ -1,6 +1,6 @@
-"""An organisation's settings: its name, hours, texts, limits, languages and setup guide, and what each may contain.
+"""An organisation's settings: its name, hours, texts, limits, languages and setup guide, and the allowed values.
 
-Pure but for the time zones of the system. Knows no store, no page and no account.
+Pure except for the time zones of the system.
 """
 
 import itertools
@@ -27,7 +27,7 @@ IN_USE = frozenset(
         "visit", "visits", "ws",
     }
 )  # fmt: skip
-"""Parts of paths that follow an organisation's path, so that no area can have them as its id."""
+"""Words that follow an organisation's path in its addresses; no area can have one of them as its id."""
 MOST_AREAS = 20
 RESERVED = frozenset({"static", "healthz", "readyz", "metrics", "api", "favicon.ico", "robots.txt"})
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -62,13 +62,13 @@ A closing time before the opening time is on the next day: ("22:00", "02:00") is
 
 
 def is_night(span: Span) -> bool:
-    """Return whether a span ends on the day after the one on which it begins."""
+    """Return whether a span ends on the day after the day on which it begins."""
     opens, closes = span
     return closes < opens
 
 
 Day = Annotated[tuple[Span, ...], Meta(max_length=8)]
-"""The opening hours of a day; a break lies between two of them, and only the last may be a night."""
+"""The opening hours of a day. There is a break between two spans; only the last span may be a night."""
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,8 +83,8 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     horizon_days: Annotated[int, Meta(ge=1, le=180)] = 28
     # Booked visits at the same time: the number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
-    opens: str = "00:00"  # bookings only for opening hours from this time ...
-    closes: str = "24:00"  # ... to this time can be booked; before `opens`: of the next day
+    opens: str = "00:00"  # the earliest time of the opening hours that can be booked
+    closes: str = "24:00"  # the latest such time; if it is before `opens`, it is on the next day
     feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
 
@@ -92,9 +92,9 @@ SurveyChoice = Annotated[str, Meta(min_length=1, max_length=60)]
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The words of the survey after a visit; whether it is asked is a rule (`Policy.survey`).
+    """The words of the survey after a visit. `Policy.survey` decides whether the survey is shown.
 
-    `choices`: from the best to the worst, or as the clinic likes; answers keep the number, not the words.
+    `choices`: the clinic's choices, in the clinic's order; answers keep the number of a choice, not its words.
     """
 
     question: Annotated[str, Meta(max_length=200)] = ""
@@ -110,11 +110,13 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who gets a message when nobody claims a request, in this order: one after another, at last the administrators."""
+    """The order in which staff get a message when nobody claims a request: one after another, and at last the
+    administrators.
+    """
 
-    # The minutes of waiting after which the first one gets a message; 0: nobody does
+    # The time in minutes that a request waits before the first person gets a message; 0: no messages
     first_min: Annotated[int, Meta(ge=0, le=1440)] = 0
-    # The minutes from one message to the next
+    # The time in minutes between two messages
     next_min: Annotated[int, Meta(ge=1, le=1440)] = 5
     turns: Annotated[tuple[Turn, ...], Meta(max_length=50)] = ()
 
@@ -133,7 +135,9 @@ MailAddress = Annotated[str, Meta(max_length=254)]
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A waiting area (service) with an address of its own. Hours and guide are the organisation's if it has none."""
+    """A waiting area (service) with an address of its own. Without hours or a guide it uses those of the
+    organisation.
+    """
 
     id: str
     name: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -144,16 +148,16 @@ class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one organisation.
 
-    `hours`: seven days from Monday, each with its spans in order. `closed`: dates (ISO 8601).
-    The bounds of a number and the lengths of a text are part of its type, in `Booking`, `Policy` and `Guide` too;
-    `bounds` returns them for forms.
+    `hours`: seven days from Monday, each with its spans in order. `closed`: dates (ISO 8601). The bounds of numbers and
+    the lengths of texts are part of their types, also in `Booking`, `Policy` and `Guide`; `bounds` returns them for
+    forms.
     """
 
     id: str
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     timezone: str = "UTC"
     country: str = "US"  # ISO 3166-1
-    asks_region: bool = True  # whether patients say in which region of the country they are
+    asks_region: bool = True  # whether the form asks patients for their region of the country
     accent: str | None = None
     welcome: Annotated[str, Meta(max_length=4000)] = ""
     hours: tuple[Day, ...] = ((("00:00", "24:00"),),) * 7
@@ -161,8 +165,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     booking: Booking = Booking()
     survey: Survey = Survey()
     rota: Rota = Rota()
-    messages: tuple[WaitingMessage, ...] = ()  # by time
-    translations: Translations = {}  # of the texts above, and of the setup guides
+    messages: tuple[WaitingMessage, ...] = ()  # sorted by time
+    translations: Translations = {}  # translations of the texts above, and of the setup guides
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
     guide: Guide
@@ -171,13 +175,13 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     retention_days: Annotated[int, Meta(ge=1, le=36_525)] = 2555
     checked: tuple[str, ...] = ()
     revision: int = 0
-    mail_sender: MailAddress = ""  # the From address of its mails; "": the server's
+    mail_sender: MailAddress = ""  # the From address of its mails; "": the server's address
     reply_to: MailAddress = ""  # the Reply-To address of its mails
-    admins_two_factor: bool = False  # whether administrators need a second factor to do anything
+    admins_two_factor: bool = False  # whether administrators must use a second factor
     areas: tuple[Area, ...] = ()
     # Origins of the sites that may show the patient's pages in a frame
     frame_origins: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
-    newest_guide: int = 0  # the highest version that a guide of an area has had
+    newest_guide: int = 0  # the highest version that any guide of any area has had
 
     @property
     def area_names(self) -> Mapping[str, str]:
@@ -190,15 +194,17 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return self.languages[0]
 
     def translated(self, text: str, language: str) -> Translated:
-        """Return one of the organisation's own texts in a language of the pages, or as it is."""
+        """Return one of the organisation's own texts in a language of the pages, if it is translated."""
         return translated(text, language, self.main_language, self.translations)
 
     def guide_of(self, area: str) -> Guide:
-        """Return the setup guide of an area ("" for none of them)."""
+        """Return the setup guide of an area; "" for the organisation's own guide."""
         return self.within(area).guide
 
     def within(self, area: str) -> "Organisation":
-        """Return these settings as they are in an area: its name, hours and guide. "" or an unknown id: unchanged."""
+        """Return these settings as they apply in an area: with its name, hours and guide. "" or an unknown id:
+        unchanged.
+        """
         found = next((one for one in self.areas if one.id == area), None)
         if found is None:
             return self
@@ -211,18 +217,18 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def next_guide(self) -> int:
-        """The version for the next guide: no guide of the organisation, nor of an area, has ever had it."""
+        """The version for the next guide: no guide of the organisation or of an area has ever had this version."""
         versions = (area.guide.version for area in self.areas if area.guide is not None)
         return max(self.newest_guide, self.guide.version, *versions) + 1
 
     @property
     def regions(self) -> Mapping[str, str]:
-        """The regions where a patient may be, code -> name; empty if it does not matter."""
+        """Code -> name of the regions where a patient may be; empty if patients are not asked."""
         return countries.regions(self.country) if self.asks_region else {}
 
 
 class Bounds(NamedTuple):
-    """The least and the greatest number, or length of a text or list. Both are allowed."""
+    """The least and the greatest number, or length of a text or list. Both values are allowed."""
 
     least: int
     most: int
@@ -339,7 +345,7 @@ def _consistent(organisation: Organisation) -> Organisation:
 
 
 def _consistent_area(organisation: Organisation, area: Area) -> None:
-    """Check an area like an organisation with its hours and guide. Raises OrganisationError."""
+    """Check an area as an organisation with the area's hours and guide is checked. Raises OrganisationError."""
     if not SLUG.fullmatch(area.id) or area.id in IN_USE:
         raise OrganisationError(
             f"areas: {area.id} cannot be an id: letters a-z, digits, hyphens, and not in use."
@@ -349,7 +355,7 @@ def _consistent_area(organisation: Organisation, area: Area) -> None:
 
 
 def _wrong_hours(hours: Sequence[Day]) -> str:
-    """Return what is wrong with the hours of a week, "" if nothing is."""
+    """Return what is wrong with the hours of a week; "" if they are right."""
     ends = [end for day in hours for span in day for end in span]
     for wrong, sentence in (
         (len(hours) != 7, "must list seven days, from Monday."),
@@ -385,7 +391,7 @@ def _is_in_order(day: tuple[Span, ...]) -> bool:
 
 
 def too_long_nights(hours: Sequence[Sequence[Span]]) -> list[int]:
-    """Return the days (0 to 6) whose hours begin before the night of the day before ends."""
+    """Return the days (0 to 6) whose hours begin before the night that began the day before has ended."""
     return [
         day
         for day, spans in enumerate(hours)

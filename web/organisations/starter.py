@@ -1,6 +1,6 @@
 """The first settings of a new organisation: office hours and a short setup guide, to be changed in the set-up.
 
-Pure. Texts are in English, since they become the organisation's own.
+Pure. Texts are in English, because they become the organisation's own texts.
 """
 
 from signalling.visit.setup_guide import Guide, Kind, Step
@@ -19,7 +19,7 @@ OFFICE = (("09:00", "17:00"),)
 
 
 def basic_steps(consent: str) -> tuple[Step, ...]:
-    """Return the steps that every first setup guide ends with; `consent` is the text to sign."""
+    """Return the steps at the end of every first setup guide; `consent` is the text to sign."""
     return (
         Step(
             id="allergies",

@@ -1,1 +1,3 @@
-"""The pages: responses for browsers. Each module holds the handlers of one group; `rendering` draws pages for all."""
+"""The pages: responses for browsers. Each module holds the handlers of one group of pages; `rendering`
+fills templates.
+"""

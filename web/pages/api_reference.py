@@ -1,6 +1,6 @@
 """The page that shows the API's description, made from the same document that programs receive.
 
-Knows how to put a schema into words; knows no operation.
+It puts schemas into words, whatever the operations are.
 """
 
 from typing import Any, NamedTuple
@@ -106,9 +106,9 @@ def _text(schema: dict[str, Any]) -> str:
         "maxLength": "at most {} characters",
         "pattern": "as {}",
     }
-    said = [schema.get("description", "").rstrip(".")]
-    said += [words.format(schema[key]) for key, words in bounds.items() if key in schema]
-    return "; ".join(part for part in said if part)
+    pieces = [schema.get("description", "").rstrip(".")]
+    pieces += [words.format(schema[key]) for key, words in bounds.items() if key in schema]
+    return "; ".join(part for part in pieces if part)
 
 
 ROUTES = (web.get("/{organisation}/api", read),)

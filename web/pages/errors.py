@@ -1,6 +1,6 @@
-"""Error pages: they say what happened, what was kept and where to go, but no internals.
+"""Error pages: they say what happened, what was saved and where to go, but show no internals.
 
-Knows the kinds of errors and their sentences. Knows no page that fails.
+There is one set of texts per kind of error, for all pages.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ log = structlog.get_logger("web.errors")
 
 
 class Words(NamedTuple):
-    """The texts of the page for a status."""
+    """The texts of the error page for a status."""
 
     heading: str
     text: str
@@ -95,7 +95,9 @@ WORDS: dict[int | type[web.HTTPException], Words] = {
 
 @web.middleware
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into a page. Neither the request nor the text of an exception is logged."""
+    """Return a middleware that turns every error into a page. Neither the request nor the text of an exception is
+    logged.
+    """
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -118,7 +120,9 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
 
 @web.middleware
 async def needs_cookies(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer HTTP 403, with a link to a tab of its own, if the page is framed and the browser keeps no cookies."""
+    """Answer HTTP 403 with a link that opens the page in a new tab, if the page is framed and the browser keeps no
+    cookies.
+    """
     if not frames.keeps_no_cookies(request):
         return await handler(request)
     organisation = await organisation_of(request)
@@ -132,7 +136,7 @@ async def needs_cookies(request: web.Request, handler: Handler) -> web.StreamRes
 async def is_own_form(request: web.Request) -> bool:
     """Return whether a form's token proves that it comes from this site's page. Raises like `read_posted`.
 
-    Without the cookie, nothing of the form is read; without a sign-in, at most the largest form of a stranger.
+    Without the cookie, the form is not read; without a sign-in, at most the size of a stranger's largest form is read.
     """
     if not own_forms.cookie_of(request) or request.content_type not in (URLENCODED, MULTIPART):
         return False
@@ -169,7 +173,7 @@ def _page(
     )
     response.headers.update(kept)
     if status in (408, 413, 415):
-        response.force_close()  # do not wait for the rest of the body
+        response.force_close()  # close the connection, so that the rest of the body need not be awaited
     return response
 
 

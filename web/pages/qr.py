@@ -1,4 +1,4 @@
-"""QR codes of links, as SVG. Pure except for making the answer; knows no link."""
+"""QR codes of links, as SVG. Pure except for making the answer."""
 
 import io
 from functools import lru_cache
@@ -30,7 +30,9 @@ def svg(text: str) -> bytes:
 
 
 def inline(text: str) -> markupsafe.Markup:
-    """Return the QR code as an element of a page, in the same colours; it is not cached, as the text may be secret."""
+    """Return the QR code as an element of a page, in the same colours. It is not cached, because the text may be
+    secret.
+    """
     code = segno.make(text, error="m", micro=False)
     drawn = code.svg_inline(
         border=BORDER, dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None
@@ -39,7 +41,7 @@ def inline(text: str) -> markupsafe.Markup:
 
 
 def answer(request: web.Request, text: str, name: str) -> web.Response:
-    """Return the QR code as an image; with `?download` as a file of that name."""
+    """Return the QR code as an image; with `?download`, as a file with this name."""
     response = web.Response(body=svg(text), content_type="image/svg+xml")
     if "download" in request.query:
         response.headers["Content-Disposition"] = f'attachment; filename="{name}.svg"'

@@ -1,7 +1,4 @@
-"""Draws pages: templates, and values for every template.
-
-Knows Jinja2 and the folder of templates. Knows no visit, no account, no handler.
-"""
+"""Fills templates, and provides values for every template."""
 
 import gzip
 import json
@@ -30,7 +27,7 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),
     "gzip": lambda body: gzip.compress(body, 6, mtime=0),
 }
-"""How a page is compressed, best first: each in less than a millisecond."""
+"""The functions that compress a page, best first; each takes less than a millisecond."""
 
 
 @cache
@@ -60,7 +57,7 @@ def page(
 ) -> web.Response:
     """Return the page made from the template and the context; `title` is the title of the browser's tab.
 
-    `unmixed`: nothing in the context was written by another visitor. See `_may_be_compressed`.
+    `unmixed`: True if no text in the context was written by another visitor. See `_may_be_compressed`.
     """
     prefix, org = request.app[SETTINGS].path_prefix, request.get(ORGANISATION)
     if prefix and org and "boot" in context:
@@ -89,11 +86,11 @@ def page(
 
 
 def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
-    """Return whether the page has either no secret or no text that somebody else may choose.
+    """Return whether the page contains no secret, or no text that another person could choose.
 
-    With both, the length of the compressed page shows how alike they are, and so the secret bit by bit
-    (BREACH). There is no secret if the browser has no cookie of ours but the language and the first one of a
-    frame. Pages repeat the query of the request.
+    If it contained both, the length of the compressed page would show how similar they are, and so reveal the secret
+    bit by bit (BREACH). There is no secret if the browser has no cookie of ours except the language and the first one
+    of a frame. Pages repeat the query of the request, which others can choose.
     """
     ours = request.app[SESSIONS].cookie_name
     harmless = {f"{ours}-lang", f"{ours}-lang{frames.TWIN}", f"{ours}-kept{frames.TWIN}"}
@@ -103,9 +100,9 @@ def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
 
 def live(request: web.Request, organisation: Organisation, script: str) -> dict[str, Any]:
     """Return the data that every live page needs at its start: the organisation, whether mails leave this server, and
-    the languages to switch to.
+    the languages.
 
-    `script` is the page's, for its texts in each language.
+    `script`: the page's script, whose texts are included in each language.
     """
     return {
         "organisation": {"id": organisation.id, "name": organisation.name, "logo": logo_path(organisation)},
@@ -151,7 +148,7 @@ def error_page(
 def _module(path: str, *, first: bool = False) -> markupsafe.Markup:
     """Return the tags that load a script with all its imports, after its texts in the page's language.
 
-    `first`: it runs as soon as it has come.
+    `first`: True to run the script as soon as it has arrived.
     """
     tag = markupsafe.Markup('<script type="module" src="{}"{}></script>')
     script = tag.format(link(path), markupsafe.Markup(" async") if first else "")

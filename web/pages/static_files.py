@@ -1,8 +1,8 @@
-"""Serves `web/static`: each script and style sheet joined with what it imports, compressed once.
+"""Serves `web/static`: each script and style sheet joined with its imports, compressed once.
 
-Knows the folder, the joined files in `web/joined` and the kinds of files; knows no page. A link carries a hash of what
-it leads to: a browser keeps it for a year, and gets after an update only what has changed. A path without a hash leads
-to the file as it is written; so do all links while a source differs from the one that was joined.
+A link contains a hash of its file: a browser keeps the file for a year, and after an update gets only changed files. A
+path without a hash leads to the file as it is written. All links do so while a source differs from the one that was
+joined (`web/joined`).
 """
 
 import asyncio
@@ -45,7 +45,9 @@ TYPES: Mapping[str, str] = {
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
-"""Content types by extension; other files are not served. The machine's own table is not used, as machines differ."""
+"""Content types by extension; other files are not served. The machine's own table is not used, because
+machines differ.
+"""
 TEXTS = frozenset({".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest"})
 CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=10),
@@ -54,11 +56,11 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
 """How texts are compressed, best first. Brotli's last quality takes two and a half times as long for 2 % less."""
 HASHED = re.compile(r"([0-9a-f]{12})/(.+)", re.DOTALL)
 LOCALE = re.compile(r"locale/([A-Za-z-]+)(?:/(.+))?\.js")
-"""A language's texts for scripts: all of them, or those of a joined script, such as locale/es/patient/app.js."""
+"""The texts for scripts in a language: all of them, or those of one joined script, such as locale/es/patient/app.js."""
 
 
 class File:
-    """What a link leads to, and its compressed forms, each made at the first request for it."""
+    """A file to which a link leads, and its compressed forms; each is made at the first request for it."""
 
     def __init__(self, name: str, body: bytes) -> None:
         suffix = Path(name).suffix
@@ -68,7 +70,7 @@ class File:
         self._bodies = {"": body}
 
     async def body(self, coding: str) -> bytes:
-        """Return the content in one of `codings`; "" is the content itself."""
+        """Return the content in one of `codings`; "" means not compressed."""
         if coding not in self._bodies:
             self._bodies[coding] = await asyncio.to_thread(CODINGS[coding], self._bodies[""])
         return self._bodies[coding]
@@ -76,22 +78,22 @@ class File:
 
 @lru_cache(2)
 def is_joined(suffix: str) -> bool:
-    """Return whether the joined files (".js", ".css") were made of the sources as they are. Read once."""
+    """Return whether the joined files (".js", ".css") were made from the present sources. They are read once."""
     sources = json.loads((JOINED / SOURCES).read_text("utf-8")).items()
     return all(digest(STATIC / name).startswith(kept) for name, kept in sources if name.endswith(suffix))
 
 
 @cache
 def modules() -> Mapping[str, frozenset[str]]:
-    """Return the sources of each joined script, by its name. Read once."""
+    """Return name of each joined script -> its sources. The file is read once."""
     found = json.loads((JOINED / MODULES).read_text("utf-8"))
     return {name: frozenset(sources) for name, sources in found.items()}
 
 
 def texts_link(code: str, script: str) -> str | None:
-    """Return the link of the texts that a script shows, in a language; None if it needs none.
+    """Return the link to the texts that a script shows in a language; None if it needs none.
 
-    While a source differs from the one that was joined, these are the texts of all scripts.
+    While a source differs from the one that was joined, the link leads to the texts of all scripts.
     """
     if code == i18n.SOURCE:
         return None
@@ -126,7 +128,7 @@ def best_coding(header: str, offered: Iterable[str]) -> str:
 async def static_file(request: web.Request) -> web.StreamResponse:
     """Answer GET /static/{hash}/…, kept for a year if the hash is current; /static/… is the file as it is written.
 
-    An older hash leads to the current file, so that a page that is open during an update finds its parts.
+    An older hash leads to the current file, so that a page that is open during an update finds its files.
     """
     hashed = HASHED.fullmatch(request.match_info["path"])
     if hashed is None and not LOCALE.fullmatch(request.match_info["path"]):
@@ -161,7 +163,7 @@ def _locale(code: str, script: str | None) -> bytes:
 def _path(name: str) -> Path:
     """Return the path of a static file. Raises HTTPNotFound."""
     path = STATIC / name
-    # A name has one spelling, so that each file is joined and compressed once.
+    # Each name has only one spelling, so that each file is joined and compressed once.
     plain = "\0" not in name and path.resolve().as_posix() == f"{STATIC.resolve().as_posix()}/{name}"
     if not plain or path.suffix not in TYPES or not path.is_file():
         raise web.HTTPNotFound

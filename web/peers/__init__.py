@@ -1,4 +1,4 @@
-"""Synthetic patients and providers: people to script, a driver for many of them, and a report of their measurements.
+"""Synthetic patients and providers: people for scripts, a driver for many of them, and a report of their measurements.
 
-Speaks to a server as browsers do: pages, forms and the WebSocket. Knows nothing of how the server stores a visit.
+They use a server as browsers do: pages, forms and the WebSocket.
 """

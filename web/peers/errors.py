@@ -43,15 +43,15 @@ class ThresholdError(PeersError, ValueError):
 
 
 class HttpError(PeersError):
-    """The answer is not one of a web server, or the connection was lost before the answer."""
+    """The answer is no answer of a web server, or the connection was lost before the answer."""
 
 
 class EntryError(PeersError):
-    """A page does not let the person in."""
+    """A page does not admit the person."""
 
 
 class RefusedError(PeersError):
-    """The server refused a request. `code` is one of PROTOCOL.md (#errors), or one that its raiser names."""
+    """The server refused a request. `code` is one of PROTOCOL.md (#errors), or one defined where it is raised."""
 
     def __init__(self, code: str, text: str = "", details: Any = None) -> None:
         super().__init__(f"{code}: {text}" if text else code)
@@ -76,11 +76,11 @@ class ViolationError(PeersError):
 
 
 class UntestableError(PeersError):
-    """A check cannot be made here; the text says why, and what would help."""
+    """A check cannot be made with this server; the text gives the reason and what would help."""
 
 
 class MissingPersonError(UntestableError):
-    """The credentials name no person who may do it; `needs` says which."""
+    """The credentials include no person who could do the check; `needs` says which person is missing."""
 
     def __init__(self, needs: str) -> None:
         super().__init__(f"needs {needs}")

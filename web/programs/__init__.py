@@ -1,1 +1,1 @@
-"""API keys and webhooks for other programs. Knows no page."""
+"""API keys and webhooks for other programs. Contains no page."""

@@ -1,7 +1,7 @@
-"""Breakers: a receiver that failed several times in a row is left alone for a while, then tried once.
+"""Breakers: after several failures in a row, nothing is sent to a receiver for a while; then it is tried once.
 
-A receiver is somebody else's server, named by the caller. Knows failures in a row and pauses, by the store's clock, for
-all workers together. Knows no kind of receiver.
+A receiver is a server of others, named by the caller. Failures and pauses are kept in the store, by the store's clock,
+for all workers together.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from signalling.store.unavailable import answering
 OPENS_AFTER = 5
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 900_000
 TRIAL_MS = 15_000
-"""For how long others wait for the result of the one attempt after a pause."""
+"""The time in ms for which others wait for the result of the one attempt after a pause."""
 
 _SCRIPT = (Path(__file__).parent / "breaker.lua").read_text()
 
@@ -35,24 +35,26 @@ class Breakers:
         self._step: Any = redis.register_script(_SCRIPT)
 
     async def wait_until_ms(self, organisation: str, receiver: str) -> int:
-        """Return 0 if the receiver may be called now, otherwise when to ask again, in ms.
+        """Return 0 if the receiver may be called now, otherwise the time in ms at which to ask again.
 
-        After a pause only the first caller gets 0; the others wait for what comes of it.
+        After a pause only the first caller gets 0; the others wait for the result of its call.
         """
         return await self._do(organisation, receiver, "ask", OPENS_AFTER, TRIAL_MS, LONGEST_PAUSE_MS)
 
     async def succeeded(self, organisation: str, receiver: str) -> None:
-        """Forget the receiver's failures."""
+        """Forget the failures of a receiver after a success."""
         async with answering():
             await self._redis.delete(keys.BREAKER(organisation, receiver))
 
     async def failed(self, organisation: str, receiver: str, began_ms: int) -> None:
-        """Count a failure. `began_ms`: when the attempt began; one from before the pause counts no more."""
+        """Count a failure. `began_ms`: the time at which the attempt began; an attempt from before the pause no longer
+        counts.
+        """
         pauses = (OPENS_AFTER, FIRST_PAUSE_MS, LONGEST_PAUSE_MS, began_ms)
         await self._do(organisation, receiver, "failed", *pauses)
 
     async def paused(self, organisation: str, receiver: str, now_ms: int) -> Paused | None:
-        """Return the receiver's pause, None if it is called as usual."""
+        """Return the pause of a receiver; None if it may be called."""
         async with answering():
             found = await self._redis.hmget(keys.BREAKER(organisation, receiver), "failures", "until")
         failures, until_ms = (int(value or 0) for value in found)

@@ -1,7 +1,4 @@
-"""Posts to servers of other people: to public addresses only, with a time-out, and without following redirects.
-
-Knows no kind of receiver, and not what its answer means.
-"""
+"""Posts to servers of others: only to public addresses, with a time-out, and without following redirects."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +10,7 @@ from web.programs.public_addresses import Network, connector, url_problem
 
 EACH_S = 10.0
 ANSWER_BYTES = 4096
-"""The number of bytes of an answer that are read, so that the connection ends properly; the content is ignored."""
+"""The number of bytes of an answer that are read, so that the connection ends properly; they are not used."""
 
 NOT_ALLOWED = N_("the address is not public")
 NO_ANSWER = N_("no answer in time")
@@ -24,11 +21,12 @@ BAD_CERTIFICATE = N_("the certificate is not valid")
 async def post(
     url: str, body: bytes, headers: Mapping[str, str], allowed: Sequence[Network]
 ) -> tuple[int, str | None]:
-    """Return the receiver's status and None, or 0 and why there is no answer, in English, to be translated.
+    """Return (the receiver's status, None), or (0, the reason why there is no answer, in English, to be translated).
 
     `allowed`: networks that may be called although they are not public.
     """
-    # Checked at each call, as the settings may have changed; for an IP address in a URL the resolver is not called.
+    # The URL is checked at each call, because the settings may have changed. An IP address in a URL never reaches the
+    # resolver's check.
     if url_problem(url, allowed) is not None:
         return 0, NOT_ALLOWED
     reaches, sockets = connector(allowed)

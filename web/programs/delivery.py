@@ -1,7 +1,7 @@
-"""Delivers events to webhooks: the list of events, the signature of a message, and what counts as delivered.
+"""Delivers events to webhooks: the list of events, the signature of a message, and which answers count as delivered.
 
 For each webhook that receives an event, `consequences` adds a job to the event's own commit; the jobs' runner tries a
-failed delivery again. A message says what happened to which visit, and contains nothing that the patient wrote.
+failed delivery again. A message says what happened to which visit, and contains no text from the patient.
 
 Signature: `Greenroom-Signature: v1=` and the hex of HMAC-SHA256, keyed with the webhook's secret, over the value of
 `Greenroom-Timestamp` (seconds), a full stop, and the body.
@@ -49,7 +49,7 @@ def signature(secret: str, timestamp_s: int, body: bytes) -> str:
 
 
 def consequences(jobs: Jobs, known: Known) -> Callable[..., Iterable[Extra]]:
-    """Return the function that signalling calls at each commit, which returns the jobs of an event."""
+    """Return the function that signalling calls at each commit; it returns the jobs that an event causes."""
 
     def of(_: Organisation, __: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
         if event.kind in QUIET:
@@ -88,8 +88,8 @@ class Courier:
     async def deliver(self, organisation: str, taken: Taken) -> None:
         """Deliver the message of a job.
 
-        Raises DeliveryError if it is to be tried again, PutOffError if the receiver is left alone for now, and
-        PermanentJobError if it is not to be tried again.
+        Raises DeliveryError if the job must be tried again, PutOffError during the pause of the receiver's breaker, and
+        PermanentJobError if the job must not be tried again.
         """
         payload = taken.job.payload
         webhook = await self._webhooks.get(organisation, payload["webhook"])
@@ -117,7 +117,9 @@ class Courier:
         await self._breakers.succeeded(organisation, webhook.id)
 
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
-        """Return the receiver's status (0: no answer) and why it does not count as delivered, or None."""
+        """Return the receiver's status (0: no answer), and why the message does not count as delivered (None if it
+        does).
+        """
         timestamp_s = now_ms // 1000
         headers = {
             "Content-Type": "application/json",

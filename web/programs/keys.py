@@ -1,7 +1,7 @@
 """The API keys of an organisation: what a program may do, and how often.
 
-Knows records in the store. A key has 256 random bits, so its SHA-256 is stored and no slower hash is needed; it is
-shown once. Knows no HTTP. All methods raise `UnavailableError` if the store does not answer.
+A key has 256 random bits, so its SHA-256 is stored and no slower hash is needed; the key is shown once. All methods
+raise `UnavailableError` if the store does not answer.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ MOST_KEYS = 50
 LABEL = range(1, 101)
 WINDOW_MS = 60_000
 PER_WINDOW = 600
-"""The most requests of a key per minute."""
+"""The greatest number of requests of a key per minute."""
 WRONG_PER_WINDOW = 60
-"""The most requests without a valid key from an address per minute."""
+"""The greatest number of requests without a valid key from an address per minute."""
 
 ADD = """
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
@@ -35,7 +35,8 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
 
-# Returns (requests in this window, its rest in ms); the first request of a window also records the key's use.
+# Returns (requests in this window, the rest of the window in ms). The first request of a window also records that the
+# key was used.
 COUNT = """
 local n = redis.call('INCR', KEYS[1])
 if n == 1 then
@@ -54,11 +55,11 @@ SCOPES: dict[Scope, str] = {
     Scope.OPEN: N_("open visits, make patient links, follow and withdraw visits that were opened so"),
     Scope.STAFF: N_("assign, unassign and decline as an administrator, and manage webhooks"),
 }
-"""What each scope allows a program, as a clause."""
+"""What each scope allows a program to do, as a clause."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored key. `label` is the program's name, which staff see as the actor of what it does."""
+    """A stored key. `label` is the program's name; staff see it as the name of the actor."""
 
     id: str
     label: str
@@ -68,12 +69,12 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str
 
     def allows(self, scopes: Collection[Scope]) -> bool:
-        """Return whether the key has one of these scopes; True if there are none."""
+        """Return whether the key has one of these scopes; True if the list is empty."""
         return not scopes or any(scope in self.scopes for scope in scopes)
 
 
 class Count(NamedTuple):
-    """The number of requests in the current window, and its rest in s."""
+    """The number of requests in the current window, and the rest of the window in s."""
 
     requests: int
     ends_s: int
@@ -117,14 +118,16 @@ class ApiKeys:
         return key, f"gr_{key_id}_{secret}"
 
     async def revoke(self, organisation: str, key_id: str) -> bool:
-        """Make the key invalid; return False if there is no such key."""
+        """Make the key invalid; return False if the key does not exist."""
         async with answering():
             gone = await self._redis.hdel(keys.API_KEYS(organisation), key_id)
             await self._redis.hdel(keys.API_USED(organisation), key_id)
         return bool(gone)
 
     async def list(self, organisation: str) -> list[tuple[ApiKey, int | None]]:
-        """Return all keys, the oldest first, each with when it was last used (ms, to the minute; None: never)."""
+        """Return all keys, the oldest first, each with the time of its last use (in ms, to the minute; None: never
+        used).
+        """
         async with answering():
             kept = await self._redis.hvals(keys.API_KEYS(organisation))
             used = await self._redis.hgetall(keys.API_USED(organisation))
@@ -132,7 +135,7 @@ class ApiKeys:
         return [(key, int(used[key.id.encode()]) if key.id.encode() in used else None) for key in found]
 
     async def find(self, organisation: str, token: str) -> ApiKey | None:
-        """Return the key with this token; None if it is unknown, revoked or another organisation's."""
+        """Return the key with this token; None if it is unknown, revoked, or of another organisation."""
         found = TOKEN.fullmatch(token)
         if found is None:
             return None
@@ -142,11 +145,11 @@ class ApiKeys:
         return key if key is not None and hmac.compare_digest(key.hash, _hash(found[2])) else None
 
     async def count(self, organisation: str, key: ApiKey) -> Count:
-        """Count a request of this key and return the count."""
+        """Count a request of this key; return the count so far."""
         return await self._counted(organisation, f"key:{key.id}", key.id)
 
     async def count_wrong(self, organisation: str, address: str) -> Count:
-        """Count a request without a valid key from this address or /64, and return the count."""
+        """Count a request without a valid key from this address or /64; return the count so far."""
         return await self._counted(organisation, f"wrong:{address}", "")
 
     async def _counted(self, organisation: str, who: str, used: str) -> Count:

@@ -1,7 +1,7 @@
-"""Decides which addresses this server may call: public ones only, so that a webhook cannot reach the internal network.
+"""Decides which addresses this server may call: only public ones, so that a webhook cannot reach the internal network.
 
-A URL is parsed by the library that connects, after its normalization (`①②⑦.0.0.1` is 127.0.0.1), and each address is
-checked again when its socket is made (`Sockets`): however a URL is written and whatever a name resolves to, no
+The library that connects also parses the URL, after normalization (`①②⑦.0.0.1` is 127.0.0.1), and each address is
+checked again when its socket is made (`Sockets`). However a URL is written and whatever a name resolves to, no
 connection is opened to an unchecked address. Networks that the settings allow may be called too.
 """
 
@@ -19,7 +19,7 @@ from web.errors import AddressRefusedError
 LOOKUP_S = 5.0
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 INTERNAL = tuple(
-    # Site-local, local-use NAT64 (RFC 8215) and IPv4-compatible addresses, which Python calls global.
+    # Site-local, local-use NAT64 (RFC 8215) and IPv4-compatible addresses: Python treats them as public.
     ipaddress.IPv6Network(network)
     for network in ("fec0::/10", "64:ff9b:1::/48", "::/96")
 )
@@ -47,7 +47,7 @@ def may_call(text: str, allowed: Sequence[Network]) -> bool:
 
 
 def _inner(address: Address) -> Address:
-    """Return the IPv4 address inside an IPv6 address, or the address itself."""
+    """Return the IPv4 address inside an IPv6 address; the address itself if there is none."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -56,9 +56,11 @@ def _inner(address: Address) -> Address:
 
 
 def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
-    """Return what is wrong with the text of a webhook's URL, or None; the addresses of a name are checked at each call.
+    """Return what is wrong with the text of a webhook's URL, or None. The addresses of a name are checked later, at
+    each call.
 
-    The host is the one to which the client connects: after IDNA and NFKC, which turn many characters into ASCII.
+    The checked host is the one to which the client connects: after IDNA and NFKC, which turn many characters into
+    ASCII.
     """
     try:
         parts = URL(url)
@@ -81,7 +83,9 @@ def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
 
 
 def _literal(host: str) -> Address | None:
-    """Return the IP address that a host is, in any notation that a client or the system's resolver accepts, or None."""
+    """Return the IP address that a host is, in any notation that a client or the system's resolver accepts; None for a
+    name.
+    """
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -94,7 +98,7 @@ def _literal(host: str) -> Address | None:
 
 
 class Sockets:
-    """Makes the sockets of a client's connector, only for allowed addresses. `refused`: whether one was refused."""
+    """Makes the sockets of a client's connector, only for allowed addresses. `refused`: True after one was refused."""
 
     def __init__(self, allowed: Sequence[Network]) -> None:
         self._allowed = allowed
@@ -118,11 +122,11 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses of a name. Raises OSError, `AddressRefusedError` among them."""
+        """Return the addresses of a name. Raises OSError, or `AddressRefusedError`, which is an OSError."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(LOOKUP_S):
             found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        # All addresses must be public: a name with an internal address too is suspicious.
+        # All addresses must be public: a name that also has an internal address is suspicious.
         if not found or not all(may_call(str(entry[4][0]), self._allowed) for entry in found):
             raise AddressRefusedError("not a public address")
         return [

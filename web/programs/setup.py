@@ -25,7 +25,7 @@ from web.server.data_key import data_key, key_id
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Create these objects and register their handlers; call it after `web.jobs.setup`."""
+    """Create the keys, the webhooks and their delivery, and register the handlers; call it after `web.jobs.setup`."""
     redis = app[REDIS]
     key = data_key(Path(settings.data.folder))
     app[API_KEYS] = ApiKeys(redis)

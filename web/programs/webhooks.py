@@ -1,8 +1,8 @@
 """The webhooks of an organisation: their addresses, their events, and the results of the last deliveries.
 
-Knows records in the store, encrypted since they hold the secret for signatures. `Known` is this worker's copy of all
-webhooks, so that an event finds its webhooks without a request to the store; it is refreshed every second. All methods
-of `Webhooks` raise `UnavailableError` if the store does not answer.
+The records are encrypted, because they hold the secret for signatures. `Known` is this worker's copy of all webhooks,
+so that an event finds its webhooks without a request to the store; it is refreshed every second. All methods of
+`Webhooks` raise `UnavailableError` if the store does not answer.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ log = structlog.get_logger("web.webhooks")
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An address that receives events. `events`: their names; empty: all. `secret` signs the messages."""
+    """An address that receives events. `events`: the names of its events; empty: all. `secret` signs the messages."""
 
     id: str
     url: str
@@ -90,7 +90,7 @@ class Webhooks:
         async with answering():
             args = [after.id, self._sealed(organisation, after)]
             done = await self._replace(keys=[keys.WEBHOOKS(organisation)], args=args)
-            # the receiver is called again at once
+            # the breaker is reset, so that the receiver is called again at once
             await self._redis.delete(keys.BREAKER(organisation, webhook.id))
         return after if done else None
 

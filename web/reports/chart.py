@@ -1,7 +1,7 @@
 """A bar chart as shapes: the position of each bar, tick and label. The template only draws them.
 
-Pure. Knows numbers, not their meaning. Lengths are in the units of the SVG's view box; bars of one label are stacked,
-and a mark is a short line across the bar at its own value.
+Pure. Lengths are in the units of the SVG's view box. Bars with the same label are stacked. A mark is a short line
+across a bar, at a value of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Figures of past visits: waits, claims and outcomes, by day, hour, provider and tag, and answers to the survey.
 
-Pure. Knows records of visits and an organisation's time zone; the result names no patient. Durations are in ms, None if
-there are no visits to compute them from.
+Pure. It uses records of visits and an organisation's time zone; the result names no patient. Durations are in ms, None
+if there are no visits from which to calculate them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Past(NamedTuple):
-    """The data of one past visit for reports. `wait_ms` is None if it was not claimed."""
+    """The data of one past visit for reports. `wait_ms` is None if the visit was not claimed."""
 
     arrived: datetime
     outcome: Outcome
@@ -47,7 +47,7 @@ class Summary(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The figures of a range of days; every day and hour is included, also without visits."""
+    """The report about a range of days. Every day and hour is included, also those without visits."""
 
     total: Summary
     days: dict[date, Summary]
@@ -122,7 +122,9 @@ def summary(found: Iterable[Past]) -> Summary:
 
 
 def percentile(values: Iterable[int], share: int) -> int | None:
-    """Return the smallest value that at least `share` percent do not exceed (nearest rank); None without values."""
+    """Return the smallest value that at least `share` percent of the values do not exceed; None if there
+    are no values.
+    """
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else None
 

@@ -1,7 +1,4 @@
-"""The scale of a chart: round steps and ticks, for the charts of the product and of the load tester.
-
-Pure. Knows numbers, not their meaning.
-"""
+"""The scale of a chart: round steps and ticks, for the charts of the product and of the load tester. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ class Tick(NamedTuple):
 
 
 def nice_step(highest: float, most: int = 4) -> float:
-    """Return a round step, 1, 2 or 5 times a power of ten, of which at most `most` reach `highest`."""
+    """Return a round step (1, 2 or 5 times a power of ten) such that at most `most` steps reach `highest`."""
     least = highest / most
     if least <= 0:
         return 1.0

@@ -1,4 +1,5 @@
-"""Past visits as CSV (RFC 4180), one per line, for a spreadsheet; it names no patient, unless one wrote a name.
+"""Past visits as CSV (RFC 4180), one per line, for a spreadsheet. It contains no names, except in texts that patients
+wrote.
 
 Pure. The words of the header are the same in every language, so that scripts can read them.
 """
@@ -48,5 +49,5 @@ def lines(found: Iterable[Past]) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Return the text, marked as text if a spreadsheet would read it as a formula."""
+    """Return the text; if a spreadsheet would read it as a formula, with a mark that makes it plain text."""
     return f"'{text}" if text.startswith(FORMULA) else text

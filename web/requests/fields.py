@@ -1,6 +1,6 @@
 """Reads the fields of a posted form, without the token of `own_forms`, and limits its size.
 
-Knows the limits for strangers and for staff. Knows no page.
+The limits differ for strangers and for staff.
 """
 
 from aiohttp import web
@@ -11,18 +11,22 @@ from web.requests import own_forms
 from web.requests.forms import URLENCODED, read_posted
 
 SMALL_BYTES = 8 * 1024
-"""The size of a form without a sign-in: an email address and a password, with every letter escaped."""
+"""The greatest size in bytes of a form without a sign-in: an email address and a password, with every
+letter escaped.
+"""
 PATIENT_BYTES = 24 * 1024
-"""The size of patient information: 1,500 characters, each escaped by browsers in at most twelve bytes."""
+"""The greatest size in bytes of patient information: 1,500 characters, which browsers escape in at most twelve bytes
+each.
+"""
 STAFF_BYTES = 64 * 1024
 LARGEST_BYTES = 1024 * 1024
-"""The size of a form of the set-up."""
+"""The greatest size in bytes of a form of the set-up."""
 
 
 async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDictProxy[str]:
-    """Return the fields of a posted form; names may repeat, files are left out. Raises HTTP 400, 408, 413 or 415.
+    """Return the fields of a posted form; names may repeat, files are omitted. Raises HTTP 400, 408, 413 or 415.
 
-    The form may have `most` bytes; if the request is known to be signed in, at least STAFF_BYTES.
+    The form may have `most` bytes; if the request is known to be signed in, at least STAFF_BYTES are allowed.
     """
     bound = max(most, STAFF_BYTES) if SIGNED_IN in request else most
     fields = (await read_posted(request, bound, URLENCODED)).fields

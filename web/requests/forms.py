@@ -1,7 +1,7 @@
-"""Reads posted forms: in UTF-8, with a limit of bytes for each page; other bodies are refused without being read.
+"""Reads posted forms: in UTF-8, with a limit of bytes for each page; other bodies are refused before they are read.
 
-Knows the two encodings of HTML forms. Knows no page and no account: the caller gives the limit. A codec or compression
-that the client chooses is never used, so that no request can keep a worker busy with one.
+Only the two encodings of HTML forms are read. A codec or compression that the client chooses is never used, because it
+could keep a worker busy.
 """
 
 import asyncio
@@ -21,9 +21,11 @@ from web.requests.security import SAFE_METHODS, Handler
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 MOST_FIELDS = 1000
 MOST_PARTS = 50
-"""The most parts of a multipart form; aiohttp needs 0.2 ms for each."""
+"""The greatest number of parts in a multipart form; aiohttp needs 0.2 ms for each."""
 BODY_S = 12.0
-"""Less than the 15 s after which a half-sent request is closed (SECURITY.md row 16), so that an answer can be sent."""
+"""The time limit in s for a body. It is less than the 15 s after which a half-sent request is closed (SECURITY.md row
+16), so that an answer can be sent.
+"""
 UTF_8 = re.compile(r'"?utf-?8"?', re.ASCII | re.IGNORECASE)
 CHARSET = re.compile(r";\s*charset\*?[0-9]*\*?\s*=\s*([^;]*)", re.IGNORECASE)
 CHARSET_PART = re.compile(rb"name\s*=\s*\"?_charset_", re.IGNORECASE)
@@ -79,12 +81,14 @@ async def read_body(request: web.Request, most: int) -> bytes:
         async with asyncio.timeout(BODY_S):
             return await request.clone(client_max_size=most).read()
     except TimeoutError:
-        request.content.feed_eof()  # otherwise aiohttp waits ten more seconds for the rest
+        request.content.feed_eof()  # otherwise aiohttp waits ten more seconds for the rest of the body
         raise web.HTTPRequestTimeout from None
 
 
 async def read_posted(request: web.Request, most: int, *kinds: str) -> Posted:
-    """Return the posted form of at most `most` bytes; it is read once per request. Raises HTTP 400, 408, 413 or 415."""
+    """Return the posted form, which may have `most` bytes; it is read once per request. Raises HTTP 400, 408, 413 or
+    415.
+    """
     if request.content_type not in kinds:
         raise web.HTTPUnsupportedMediaType
     if POSTED in request:
@@ -110,7 +114,7 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 
 async def _multipart(request: web.Request, most: int) -> Posted:
     body = await read_body(request, most)
-    if CHARSET_PART.search(body):  # aiohttp would use it as the codec of all other fields
+    if CHARSET_PART.search(body):  # otherwise aiohttp would use this field as the codec of all other fields
         raise web.HTTPUnsupportedMediaType
     if not body.startswith((b"--", b"\r\n--")):  # aiohttp would search for the first part line by line
         raise web.HTTPBadRequest

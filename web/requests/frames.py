@@ -1,8 +1,8 @@
 """A patient's pages inside the clinic's own site: which paths may be framed, and the cookies that a frame keeps.
 
 A browser sends `SameSite=Lax` cookies to a frame only if the framing page is of the same site. So each cookie that a
-framed page sets has a twin, `SameSite=None; Secure; Partitioned`, which the browser keeps for frames on that one site;
-it is read if there is no other. Staff's pages are never framed, and never read a twin. Knows no page.
+framed page sets has a twin, `SameSite=None; Secure; Partitioned`, which the browser keeps for frames on that one site.
+The twin is read if the cookie itself is missing. Pages of staff are never framed, and never read a twin.
 """
 
 from aiohttp import web
@@ -10,7 +10,7 @@ from aiohttp import web
 from web.keys import ORGANISATION, SESSIONS
 
 TWIN = "-frame"
-"""What the name of a twin ends with."""
+"""The end of a twin's name."""
 ORG = "/{organisation}"
 OPENED = ORG + "/appointments/{token}"
 FRAMED = frozenset(
@@ -32,7 +32,7 @@ FRAMED = frozenset(
         f"{ORG}/ws",
     }
 )
-"""The paths of the patient's pages, as the router writes them. All others may not be framed."""
+"""The paths of the patient's pages, as the router writes them. No other path may be framed."""
 
 
 def may_be_framed(request: web.Request) -> bool:
@@ -42,32 +42,35 @@ def may_be_framed(request: web.Request) -> bool:
 
 
 def framing_sites(request: web.Request) -> tuple[str, ...]:
-    """Return the origins whose pages may show the response in a frame, by the organisation's settings."""
+    """Return the origins whose pages may show the response in a frame, from the organisation's settings."""
     organisation = request.get(ORGANISATION)
     return organisation.frame_origins if organisation is not None and may_be_framed(request) else ()
 
 
 def is_framed(request: web.Request) -> bool:
-    """Return whether the request is that of a frame for a page of the patient's."""
+    """Return whether the request comes from a frame, for a page of the patient."""
     return request.headers.get("Sec-Fetch-Dest") == "iframe" and may_be_framed(request)
 
 
 def cookie_of(request: web.Request, name: str) -> str:
-    """Return the value of a cookie, or of its twin if it is missing and the path is the patient's; "" for neither."""
+    """Return the value of a cookie, or of its twin if the cookie is missing and the path is the patient's; "" if there
+    is neither.
+    """
     kept = request.cookies.get(name, "")
     return kept or (request.cookies.get(name + TWIN, "") if may_be_framed(request) else "")
 
 
 def keeps_no_cookies(request: web.Request) -> bool:
-    """Return whether a framed page has led to this one, and the browser kept none of the cookies that it set."""
+    """Return whether the browser came from a framed page and kept none of the cookies that this page had set."""
     again = is_framed(request) and request.headers.get("Sec-Fetch-Site") == "same-origin"
     return again and not _knows(request)
 
 
 async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
-    """Give each cookie of a framed page its twin, and a browser without one a first.
+    """Give each cookie of a framed page a twin. A browser without any cookie gets one to begin with.
 
-    With that first one, `keeps_no_cookies` distinguishes a browser that keeps none from one on its first visit.
+    With this first cookie, `keeps_no_cookies` distinguishes a browser that keeps no cookies from one on its first
+    visit.
     """
     if not (is_framed(request) and framing_sites(request)):
         return
@@ -79,7 +82,7 @@ async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def twin(cookie: str) -> str:
-    """Return the value of Set-Cookie for the twin of a cookie."""
+    """Return the value of Set-Cookie that sets the twin of a cookie."""
     name, _, rest = cookie.partition("=")
     attributes = [part for part in rest.split("; ") if part.casefold() not in ("secure", "samesite=lax")]
     return f"{name}{TWIN}=" + "; ".join((*attributes, "Secure", "SameSite=None", "Partitioned"))

@@ -6,9 +6,10 @@ LONGEST = 254
 
 
 def mail_address(text: str, *, public: bool = True) -> str:
-    """Return the address as it is kept, with its domain as people write it; "" if no mail can be sent to it.
+    """Return the address in the form in which it is stored, with its domain as people write it; "" if no mail can be
+    sent to it.
 
-    A domain without a dot is the clinic's own network, and no `public` one.
+    A domain without a dot belongs to the clinic's own network. It is refused if the address must be `public`.
     """
     found = _read(text)
     return "" if found is None or (public and "." not in found.domain) else found.normalized
@@ -21,7 +22,9 @@ def on_the_envelope(text: str) -> str:
 
 
 def _read(text: str) -> ValidatedEmail | None:
-    """Return the address in its parts, or None: beyond ASCII, only domains are delivered by every mail server."""
+    """Return the address in its parts, or None. Only the domain may have characters beyond ASCII: mail servers do not
+    deliver others.
+    """
     if len(text) > LONGEST:
         return None
     try:

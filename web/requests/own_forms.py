@@ -2,7 +2,7 @@
 
 Safari before 16.4, and other browsers on plain http, send a form of a page with `Referrer-Policy: no-referrer` as
 `Origin: null` and without Sec-Fetch-Site; a form of another site looks the same. For these browsers each form has a
-hidden field with a token: a hash of a cookie that no other site can read or send. Knows no page.
+hidden field with a token: a hash of a cookie that no other site can read or send.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ SHAPE = re.compile(r"[\w-]{32}", re.ASCII)
 
 
 def with_tokens(request: web.Request, response: web.Response) -> web.Response:
-    """Return the page with a token in its head and each form; unchanged if the browser needs none."""
+    """Return the page with a token in its head and in each form; unchanged if the browser needs no token."""
     if "Sec-Fetch-Site" in request.headers or response.text is None:
         return response
     kept = cookie_of(request)
@@ -46,7 +46,7 @@ def with_tokens(request: web.Request, response: web.Response) -> web.Response:
 
 
 def token_of(secret: str) -> str:
-    """Return the token for the forms of the browser that has this secret in its cookie."""
+    """Return the token for the forms of the browser whose cookie contains this secret."""
     return hashlib.sha256(f"form/{secret}".encode()).hexdigest()
 
 

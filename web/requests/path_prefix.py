@@ -1,6 +1,7 @@
-"""Adds the path prefix of `[server] public_url` to the addresses that browsers get, and takes it from those they send.
+"""Adds the path prefix of `[server] public_url` to the addresses that browsers get, and removes it from those they
+send.
 
-Everything between works with paths as the routes have them. Pure; knows no page. `prefix` is "" or like "/greenroom".
+All code in between uses paths without the prefix, as the routes do. Pure. `prefix` is "" or like "/greenroom".
 """
 
 import re
@@ -12,11 +13,13 @@ from aiohttp.http import RawRequestMessage
 from yarl import URL
 
 ATTRIBUTE = re.compile(r'(?<=\s)(href|src|action|data-list|data-cleared|data-worker)="/(?!/)')
-"""The attributes of our templates that hold addresses. In texts of others each quotation mark is escaped."""
+"""The attributes in our templates that contain addresses. In texts of others each quotation mark is escaped."""
 
 
 def without(message: RawRequestMessage, prefix: str) -> RawRequestMessage:
-    """Return a request whose target begins after the prefix; unchanged if it has none, as a health check."""
+    """Return a request whose path is the rest after the prefix; unchanged if the path has no prefix, as that of a
+    health check.
+    """
     target = message.path
     if (
         not prefix
@@ -30,7 +33,7 @@ def without(message: RawRequestMessage, prefix: str) -> RawRequestMessage:
 
 
 def in_html(text: str, prefix: str) -> str:
-    """Return a page whose links, forms and files begin with the prefix."""
+    """Return a page in which links, forms and files begin with the prefix."""
     if not prefix:
         return text
     base = f'<html data-base="{prefix}"'
@@ -38,7 +41,7 @@ def in_html(text: str, prefix: str) -> str:
 
 
 def in_boot(value: Any, organisation: str, prefix: str) -> Any:
-    """Return the data for scripts with the prefix before each path of the organisation or of a static file."""
+    """Return the data for scripts, with the prefix before each path of the organisation or of a static file."""
     if isinstance(value, Mapping):
         return {key: in_boot(each, organisation, prefix) for key, each in value.items()}
     if isinstance(value, list):
@@ -48,7 +51,7 @@ def in_boot(value: Any, organisation: str, prefix: str) -> Any:
 
 
 async def add_to_redirect(prefix: str, response: web.StreamResponse) -> None:
-    """Let a redirect lead to a path below the prefix."""
+    """Add the prefix to the target of a redirect."""
     to = response.headers.get("Location", "")
     if to.startswith("/") and not to.startswith("//"):
         response.headers["Location"] = prefix + to

@@ -1,7 +1,7 @@
 """Pictures of strangers: decoded within limits, and encoded again, so that only the picture itself is left.
 
-Knows formats and limits. A new file is made from the pixels: nothing that the sent file says about place, time, camera
-or person gets into it, nor what is hidden behind its end. Knows no page and no store.
+A new file is made from the pixels. Nothing that the sent file says about place, time, camera or person gets into it,
+nor data that is hidden behind its end.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from web.errors import BusyError, PictureError
 from web.languages.i18n import N_
 
 MOST_PIXELS = {"JPEG": 50_000_000, "MPO": 50_000_000, "PNG": 16_000_000, "WEBP": 16_000_000}
-"""By format; others are never tried on what a stranger sends. MPO: a JPEG file with further pictures behind the first.
+"""Format -> the greatest number of pixels. Other formats of strangers are never decoded. MPO: a JPEG file with further
+pictures behind the first.
 
 A JPEG is decoded at half its size or less if that is enough; the others need four bytes of memory for each pixel.
 """
@@ -24,9 +25,9 @@ MOST_BYTES = 8 * 1024 * 1024
 MOST_SIDE = 1600
 MOST_KEPT_BYTES = 640 * 1024
 STEPS = ((MOST_SIDE, 85), (MOST_SIDE, 70), (1200, 60), (800, 50))
-"""Longest side in pixels and JPEG quality: the first that needs at most MOST_KEPT_BYTES is taken, else the last."""
+"""(longest side in pixels, JPEG quality): the first that gives at most MOST_KEPT_BYTES is used, otherwise the last."""
 MOST_WAITING = 8
-"""How many pictures may wait in a worker while another is decoded; each has up to MOST_BYTES."""
+"""The greatest number of pictures that wait in a worker while another is decoded; each has up to MOST_BYTES."""
 
 
 class Picture(NamedTuple):
@@ -86,7 +87,7 @@ class Pictures:
         self._waiting = 0
 
     async def plain(self, data: bytes) -> Picture:
-        """Return the picture in this file, encoded again. Raises `PictureError`, and `BusyError` if many are
+        """Return the picture in this file, encoded again. Raises `PictureError`, and `BusyError` if too many are
         waiting.
         """
         if self._waiting >= MOST_WAITING:

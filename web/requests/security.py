@@ -1,7 +1,7 @@
 """Rules for every response and every request from a browser, on all pages.
 
-Knows response headers, how to recognize requests of this site's own pages, and how wrong guesses are delayed and
-stopped. Knows no page, no account and no visit. The throttle counts in the store, so that all workers count together.
+Adds response headers, recognizes requests of this site's own pages, and delays and stops wrong guesses. The throttle
+counts in the store, so that all workers count together.
 """
 
 import asyncio
@@ -56,9 +56,13 @@ HEADERS: Mapping[str, str] = {
 """Headers of every response but `PARTS` and WebSocket handshakes, errors included."""
 
 PARTS = frozenset({"text/css", "text/javascript"})
-"""Content types that a page loads as its parts, below /static/. The page's policies hold for them, not their own."""
+"""Content types of files below /static/ that a page loads. The policies of the page apply to them, not policies of
+their own.
+"""
 PART_HEADERS = {name: HEADERS[name] for name in ("X-Content-Type-Options", "Cross-Origin-Resource-Policy")}
-"""Headers of such a part: what says who may load it, and as what. The others would be half a kilobyte each time."""
+"""The headers of such a file: they say which sites may load it, and as what. The other headers would add half a
+kilobyte each time.
+"""
 
 HSTS = "max-age=31536000"
 
@@ -66,7 +70,7 @@ HSTS = "max-age=31536000"
 def origin_of(request: web.Request, public: str) -> str:
     """Return the origin (RFC 6454 §6.2) that a page of this server has in this request's browser.
 
-    `public` is the origin in the settings. If it is set it wins, since only the operator of a proxy knows it.
+    `public` is the origin in the settings. If it is set, it is returned, because only the operator of a proxy knows it.
     """
     return public or f"{request.scheme}://{host_of(request)}"
 
@@ -83,10 +87,10 @@ def is_own_origin(request: web.Request, public: str) -> bool:
 
 
 def is_own_request(request: web.Request, public: str) -> bool:
-    """Return whether an unsafe request was made by a page of this server, or typed by the person.
+    """Return whether an unsafe request was made by a page of this server, or typed in by the person.
 
-    Fetch metadata decides if the browser sends it; else the Origin header does. A request with neither comes from no
-    current browser and is refused.
+    Fetch metadata decides if the browser sends it; otherwise the Origin header does. A request with neither does not
+    come from a current browser and is refused.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -123,10 +127,9 @@ def same_site_middleware(
 ) -> Middleware:
     """Return a middleware that answers 403 to an unsafe request from another site (OWASP ASVS 5.0 3.5.1).
 
-    `exempt`: requests that are not identified by a cookie, which another site therefore cannot make in a person's name.
-    `proven`: returns whether a form's token shows that it is our own. It is called for requests of unknown origin, such
-    as those of Safari before 16.4 from a page with `Referrer-Policy: no-referrer`: `Origin: null` and no
-    Sec-Fetch-Site.
+    `exempt`: requests that no cookie identifies, so that another site cannot make them in a person's name. `proven`:
+    returns whether a form's token shows that the form is our own. It is called for requests of unknown origin, such as
+    those of Safari before 16.4 from a page with `Referrer-Policy: no-referrer`: `Origin: null` and no Sec-Fetch-Site.
     """
 
     @web.middleware
@@ -181,7 +184,9 @@ def headers_signal(
 
 
 def _is_plain_host(host: str) -> bool:
-    """Return whether the Host header may be put into a policy: nothing in it can end or add a directive."""
+    """Return whether the Host header may be put into a policy: it contains nothing that could end or add a
+    directive.
+    """
     return bool(host) and all(char.isalnum() or char in ".-:_" for char in host)
 
 
@@ -189,8 +194,8 @@ def remote_of(request: web.Request, proxies: Sequence[str]) -> str:
     """Return the address that a request came from, as far as it can be trusted.
 
     X-Forwarded-For is read from the right, as long as the address to the right is one of the trusted `proxies`
-    (addresses or networks); the rest may be invented and is ignored. The address is returned as `ipaddress` writes it,
-    without port, brackets and zone. A text that is not an address is returned unchanged.
+    (addresses or networks); the rest may be invented and is ignored. The address is returned in the form of
+    `ipaddress`, without port, brackets and zone. A text that is not an address is returned unchanged.
     """
     networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
     address = plain_address(request.remote or "")
@@ -208,8 +213,8 @@ PORT = re.compile(r"(?P<v6>\[[^\[\]]*\])(:[\w.]+)?|(?P<v4>[0-9.]+):[\w.]+", re.A
 def plain_address(text: str) -> str:
     """Return the address that a proxy has written in one of many ways; return a text that is not an address unchanged.
 
-    Some add a port (`203.0.113.5:51123`, `[2001:db8::1]:443`), brackets, quotes or a zone (`fe80::1%eth0`). An IPv4
-    address may come as an IPv6 one (`::ffff:203.0.113.5`), above all from a server that listens on both.
+    Some proxies add a port (`203.0.113.5:51123`, `[2001:db8::1]:443`), brackets, quotes or a zone (`fe80::1%eth0`). An
+    IPv4 address may be written as an IPv6 one (`::ffff:203.0.113.5`), usually by a server that listens on both.
     """
     text = text.strip().strip('"').strip()
     ported = PORT.fullmatch(text)
@@ -231,10 +236,10 @@ def _is_in(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IP
 
 
 def neighbourhood(address: str) -> str:
-    """Return the range from which one person at `address` can send: the address itself, or its /64 if it is IPv6.
+    """Return the range of addresses that one person at `address` can use: the address itself, or its /64 if it is IPv6.
 
-    For a text that is not an address, return a hash of it: a proxy may replace addresses by names of its own
-    (RFC 7239 §6.3), and these must not all count as one person.
+    For a text that is not an address, return a hash of it: a proxy may replace addresses by names of its own (RFC 7239
+    §6.3), and these must not all count as one person.
     """
     try:
         found = ipaddress.ip_address(plain_address(address))
@@ -250,9 +255,9 @@ def neighbourhood(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The delay and the limit for guesses of one kind. With a `limit` of 0 they are delayed only.
+    """The delay and the limit for guesses of one kind. With a `limit` of 0, guesses are only delayed.
 
-    With a `first_delay_ms` of 0 they are stopped only.
+    With a `first_delay_ms` of 0, they are only stopped.
     """
 
     name: str
@@ -262,16 +267,16 @@ class Rule:
     longest_delay_ms: int = 25_000
 
     def delay_ms(self, failed: int) -> int:
-        """Return how many milliseconds the next guess waits after `failed` wrong ones."""
+        """Return the time in ms that the next guess must wait after `failed` wrong ones."""
         return min(self.first_delay_ms << min(failed - 1, 20), self.longest_delay_ms) if failed else 0
 
 
 SIGN_IN = Rule("sign_in")
 ACCOUNT = Rule("account", limit=0, longest_delay_ms=5_000)
-"""Guesses at one account from all addresses: delayed, never stopped; else strangers could lock a doctor out."""
+"""Guesses at one account from all addresses are delayed, never stopped; otherwise strangers could lock a doctor out."""
 
 PENDING_MS = 60_000
-"""A guess without a result (its worker died) is forgotten after this time."""
+"""The time in ms after which a guess without a result is forgotten (its worker died)."""
 
 BEGIN = """
 local t = redis.call('TIME')
@@ -312,10 +317,11 @@ class Attempt:
 
 
 class Throttle:
-    """Delays and stops guessing, by the store's clock, across all workers.
+    """Delays and stops guesses, by the store's clock, across all workers.
 
     A guess is recorded before it is checked, so that many guesses at once cannot pass together: if `limit` guesses are
-    open or wrong, the next waits until one has a result. A guess that fails by a fault of the server does not count.
+    open or wrong, the next waits until one has a result. A guess that fails because of an error of the server does not
+    count.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -326,7 +332,7 @@ class Throttle:
     async def attempt(self, rule: Rule, organisation: str, who: str) -> AsyncIterator[Attempt]:
         """Run the body as a guess by `who` (an address, an account) at a secret of `organisation`, after its delay.
 
-        Raises BlockedError after too many wrong guesses, BusyError if it could not begin within ten seconds.
+        Raises BlockedError after too many wrong guesses, BusyError if the guess could not begin within ten seconds.
         """
         kinds, member = (keys.THROTTLE, keys.THROTTLE_PENDING), secrets.token_hex(8)
         names = [kind(organisation, rule.name, who) for kind in kinds]

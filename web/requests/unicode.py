@@ -7,11 +7,15 @@ import unicodedata
 from typing import Literal
 
 MARKS = 30
-"""No language puts more marks on one character (Unicode Standard Annex 15 §13, Stream-Safe Text Format)."""
+"""The greatest number of combining marks in a row. No language uses more (Unicode Standard Annex 15 §13, Stream-Safe
+Text Format).
+"""
 
 
 def normalized(form: Literal["NFC", "NFKC"], text: str) -> str:
-    """Return the text in this form (Unicode Standard Annex 15), with at most MARKS combining marks in a row."""
+    """Return the text in this normalization form (Unicode Standard Annex 15), with at most MARKS combining marks in a
+    row.
+    """
     if text.isascii():
         return text
     kept, run = [], 0

@@ -1,6 +1,6 @@
 """Follows the files of `[tls]`, so that a renewed certificate is used for new connections without a restart.
 
-Knows two files and a TLS context. Open connections keep the certificate with which they began.
+Open connections keep the certificate with which they began.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
-    """The certificate in two PEM files. Raises ConfigError if they are not usable.
+    """The certificate in two PEM files. Raises ConfigError if they cannot be used.
 
-    The master reads it once, so that a worker that is started again can serve while the files are broken. Each worker
-    follows the files by itself; only one logs.
+    The master reads it once, so that a worker that is started again can serve even if the files are broken by then.
+    Each worker follows the files by itself; only one of them logs.
     """
 
     def __init__(self, certificate: str, key: str) -> None:
@@ -55,9 +55,9 @@ class Certificate:
             await asyncio.sleep(EVERY_S)
 
     def look(self) -> None:
-        """Use changed files as soon as they are the same in two looks: a renewal writes one file after the other.
+        """Use changed files as soon as two checks find them the same: a renewal writes one file after the other.
 
-        Files that are not usable are logged once, and the certificate before them stays.
+        Files that cannot be used are logged once, and the previous certificate stays in use.
         """
         before, self._found = self._found, self._stamp()
         if self._found == self._tried or self._found != before:
@@ -74,7 +74,7 @@ class Certificate:
             log.info("tls.certificate_renewed")
 
     def _stamp(self) -> Stamp | None:
-        """Return what changes with the files' contents; None while one is missing. Links are followed."""
+        """Return a value that changes with the files' contents; None while one is missing. Links are followed."""
         try:
             found = [os.stat(path) for path in self._files]
         except OSError:

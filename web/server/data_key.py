@@ -1,7 +1,8 @@
 """The data key: 32 random bytes in the data folder, which encrypt records about patients.
 
-Knows one file, and how several processes agree on it. Servers that share a store must share the key: copy `secret.key`
-from the first server's data folder to the others' before they start; `check` stops a server that has another key.
+The key is one file, which several processes can create safely. Servers that share a store must share the key: copy
+`secret.key` from the first server's data folder to the others' before they start; `check` stops a server that has
+another key.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ RESTORING = b"restoring "
 def make_data_key(folder: Path) -> None:
     """Create the key if the folder has none. Raises ConfigError if it cannot be written.
 
-    Called only when a worker starts, so that a key that is lost later causes an error instead of being replaced.
+    Called only when a worker starts, so that a key that is lost later causes an error and is not replaced.
     """
     path = folder / FILE
     try:
@@ -72,7 +73,7 @@ def _create(path: Path, key: bytes) -> None:
 
 
 def key_id(key: bytes) -> bytes:
-    """Return a short name of the key, from which the key cannot be derived."""
+    """Return a short name for the key, from which the key cannot be derived."""
     return hashlib.sha256(b"greenroom key id" + key).hexdigest()[:8].encode()
 
 
@@ -84,7 +85,7 @@ def derived(key: bytes, purpose: str) -> bytes:
 
 
 async def check(redis: Redis, key: bytes) -> None:
-    """Raise ConfigError if the store's records were encrypted by a server with another key."""
+    """Raise ConfigError if a server with another key encrypted the store's records."""
     name = keys.DATA_KEY()
     await redis.set(name, key_id(key), nx=True)
     held: Any = await redis.get(name)

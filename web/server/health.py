@@ -1,4 +1,4 @@
-"""Answers whether this worker lives and whether a proxy should send requests to it.
+"""Answers whether this worker is alive and whether a proxy should send requests to it.
 
 GET /healthz answers 200 as long as the event loop runs. GET /readyz asks the store, and answers 503 if the store does
 not answer in time or accepts no writes, if the worker drains, or if a task that must not end keeps failing. Neither
@@ -16,7 +16,7 @@ PING_S = 1.0
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """Answer GET /healthz: answer 200."""
+    """Answer GET /healthz with 200."""
     return web.json_response({"status": "alive"})
 
 

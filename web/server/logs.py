@@ -1,6 +1,6 @@
 """Logs: one line per event on standard error, without patient data, tokens or line breaks from outside.
 
-Knows the keys whose values may be logged (ALLOWED), how records of other libraries are reduced to what is safe, and the
+ALLOWED lists the keys whose values may be logged. Records of other libraries are reduced to their safe parts. There are
 two formats. An event's name is a constant text in the code; everything variable is the value of a key.
 """
 
@@ -35,7 +35,7 @@ ALLOWED = frozenset(
 
 OWN = ("web", "signalling", "media")
 PLAIN = ("gunicorn", "aiohttp", "asyncio")
-"""Libraries whose message templates are harmless; for others only the place in the code is logged."""
+"""Libraries whose message templates are safe to log; for others only the place in the code is logged."""
 
 ACCESS = logging.getLogger("web.access")
 
@@ -62,7 +62,7 @@ def setup(settings: Log) -> None:
         cache_logger_on_first_use=False,
     )
     if not sys.warnoptions:
-        # Python's warnings may quote data from clients, and Python keeps each new text for ever.
+        # Python's warnings may quote data from clients, and Python keeps every different text in memory for ever.
         warnings.simplefilter("ignore")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -82,7 +82,9 @@ def setup(settings: Log) -> None:
 
 
 def _well_formed(record: logging.LogRecord) -> bool:
-    """Return False for aiohttp's report of a malformed request (`AccessLog` logs it) or of a client that has left."""
+    """Return False for aiohttp's report of a malformed request (`AccessLog` logs it) or of a client that
+    disconnected.
+    """
     problem = record.exc_info[1] if record.exc_info else None
     return not isinstance(problem, HttpProcessingError | ConnectionResetError)
 
@@ -96,9 +98,10 @@ def _lost(processors: list[Any], count: int) -> str:
 
 
 def _foreign(_logger: object, _method: str, event: Event) -> Event:
-    """Reduce a standard library record to the template of a known library, else to the place in the code.
+    """Reduce a record of the standard library's logging to the template of a known library, otherwise to the place in
+    the code.
 
-    Arguments are dropped unless they are numbers, since they may contain anything, such as the path of a request.
+    Arguments are dropped unless they are numbers, because they may contain anything, such as the path of a request.
     """
     record: logging.LogRecord = event["_record"]
     args = event.pop("positional_args", ())
@@ -116,7 +119,9 @@ def _foreign(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _exceptions(_logger: object, _method: str, event: Event) -> Event:
-    """Replace an exception by its type and its places in the code; its text may quote a patient and is dropped."""
+    """Replace an exception by its type and its places in the code. Its text is dropped, because it may
+    quote a patient.
+    """
     raised = event.pop("exc_info", None)
     if raised is True:
         raised = sys.exc_info()
@@ -160,8 +165,8 @@ def _quoted(value: str) -> str:
 
 
 class AccessLog(abc.AbstractAccessLogger):
-    """Logs one line per request: its route's template, never its path, which may hold a token; at debug unless it
-    failed.
+    """Logs one line per request, at debug level unless it failed. The line has the route's template, never the path,
+    which may contain a token.
     """
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:

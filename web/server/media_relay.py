@@ -65,11 +65,11 @@ class Party:
             return self._party.restart_ice()
 
     def set_receiving(self, kind: media.Kind, allowed: bool) -> None:
-        """Set whether media of this kind from this party is forwarded."""
+        """Set whether media of this kind from this party may be forwarded."""
         self._party.set_receiving(kind, allowed)
 
     def set_admitted(self, admitted: bool) -> None:
-        """Set whether media is forwarded from and to this party."""
+        """Set whether media may be forwarded from and to this party."""
         self._party.set_admitted(admitted)
 
     def quality(self) -> media.Quality:
@@ -77,7 +77,7 @@ class Party:
         return self._party.quality()
 
     def leave(self) -> None:
-        """Take the party out of its room."""
+        """Remove the party from its room."""
         self._party.leave()
 
 
@@ -141,12 +141,12 @@ class Relay:
         """Return the TURN servers for a browser, with new credentials; an empty list if none is set."""
         if self._turn is None:
             return []
-        # The user name is random, because coturn logs it: it leads to no visit.
+        # The user name is random, because coturn logs it and it must not lead to a visit.
         made = media.ice_server(self._turn.urls, self._turn.secret, secrets.token_hex(8), time.time())
         return [IceServer(urls=list(made.urls), username=made.username, credential=made.credential)]
 
     def probe(self) -> str | None:
-        """Return an SDP offer with which a browser can try its paths, None if too many do."""
+        """Return an SDP offer with which a browser can try its paths; None if too many browsers do so now."""
         return self._relay.probe()
 
     def addresses(self) -> list[tuple[str, int]]:
@@ -154,9 +154,9 @@ class Relay:
         return [(found.host, found.port) for found in self._relay.candidates() if found.transport == "udp"]
 
     def answer_probes(self, name: str, password: str) -> None:
-        """Answer other workers' probes for this name."""
+        """Answer probes of other workers that use this name."""
         self._relay.probed_by = media.Credentials(name, password)
 
     async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool:
-        """Return whether the relay of this name answers at one of its addresses, within half a second."""
+        """Return whether the relay with this name answers at one of its addresses within half a second."""
         return await media.reaches(addresses, media.Credentials(name, password))

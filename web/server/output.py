@@ -1,7 +1,7 @@
 """Standard output and standard error of a server: writing to them never raises and never waits.
 
-A text that cannot be written (disk full, reader gone, reader that does not read) is dropped and counted; as soon as
-writing is possible again, the count is written first. Knows descriptors; does not know what is written.
+A text that cannot be written (disk full, reader gone, or a reader that does not read) is dropped and counted; as soon
+as writing is possible again, the count is written first.
 """
 
 import io
@@ -23,7 +23,7 @@ Put = Callable[[bytes], int]
 class Output(io.TextIOBase):
     """A text stream on a descriptor that never raises and never waits.
 
-    `lost` counts the lines that were dropped. `line_of(count)` returns the line of the log that reports them.
+    `lost` counts the lines that were dropped. `line_of(count)` returns the log line that reports this number.
     """
 
     def __init__(self, descriptor: int, line_of: Callable[[int], str] = lambda count: "") -> None:
@@ -47,19 +47,21 @@ class Output(io.TextIOBase):
         return len(text)
 
     def retry(self) -> None:
-        """Write what is left of the last line, and report lost lines, if that is possible now."""
+        """Write the rest of the last line, and report lost lines, if that is possible now."""
         if self.lost or self._rest:
             with self._lock:
                 self._push(b"")
 
     def _push(self, data: bytes) -> bool:
-        """Send the rest, a report of lost lines, then the data; return False if the data must be dropped."""
+        """Send the rest of the last line, a report of lost lines, then the data; return False if the data must be
+        dropped.
+        """
         if self._rest:
             self._rest = self._rest[self._send(self._rest) :]
             if self._rest:
                 return False
         report = self.line_of(self.lost).encode() if self.lost else b""
-        # Both in one write: a short report alone could fit into a full pipe again and again, without the line.
+        # Both are sent in one write: a short report alone could fit into a full pipe again and again, without the line.
         sent = self._send(data := report + data)
         if data and not sent:
             return False
@@ -69,7 +71,7 @@ class Output(io.TextIOBase):
         return True
 
     def _send(self, data: bytes) -> int:
-        """Return how many of the bytes were written now."""
+        """Write as much as is possible now; return the number of bytes written."""
         sent = 0
         try:
             while sent < len(data) and (count := self._put(data[sent:])):
@@ -83,7 +85,7 @@ class Output(io.TextIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Return whether a person reads at a terminal."""
+        """Return whether a person reads the output at a terminal."""
         return os.isatty(self._descriptor)
 
     def fileno(self) -> int:
@@ -102,8 +104,8 @@ class Output(io.TextIOBase):
 def guard() -> None:
     """Replace `sys.stdout` and `sys.stderr` of this process, and of processes forked from it, by `Output` streams.
 
-    A standard descriptor that is closed is opened on /dev/null first: else the next file or socket would get its number
-    and receive the log. Does nothing if a stream does not write to its standard descriptor, as in tests.
+    A standard descriptor that is closed is opened on /dev/null first: otherwise the next file or socket would get its
+    number and receive the log. Does nothing if a stream does not write to its standard descriptor, as in tests.
     """
     while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(spare, True)
@@ -115,7 +117,7 @@ def guard() -> None:
 
 
 def retry() -> None:
-    """Report lost lines if they can be written by now; called about once a second."""
+    """Report lost lines if that is possible now; called about once a second."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, Output):
             stream.retry()
@@ -131,7 +133,7 @@ def _number(stream: io.TextIOBase | object) -> int:
 def _put(descriptor: int) -> Put:
     """Return a function that writes to this descriptor without waiting, and raises OSError if that is not possible.
 
-    O_NONBLOCK is never set on the descriptor itself, which is shared with other programs, such as a shell.
+    O_NONBLOCK is never set on the descriptor itself, because other programs share it, such as a shell.
     """
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISSOCK(mode):  # systemd's journal

@@ -1,8 +1,7 @@
 """Accepts connections on the pages' port, and recognises ICE over TCP, TLS and HTTP by their first bytes.
 
-A network that blocks UDP and unknown ports often lets port 443 out. The bytes are peeked at, not read, so that aiohttp
-finds its connections untouched, and another worker finds the frames that belong to its call. Knows no request, and of
-the packets only what `media.protocols.ice` says about the first.
+A network that blocks UDP and unknown ports often allows port 443. The bytes are peeked at, not read, so that aiohttp
+finds its connections untouched, and another worker finds the frames that belong to its call.
 """
 
 from __future__ import annotations
@@ -22,24 +21,24 @@ from signalling.repeated import due
 FIRST_BYTES_S = 15.0
 WAITING_MAX = 10_000
 PAUSE_S = 1.0
-"""How long no connection is accepted after the system had no descriptor for one."""
+"""The time in s during which no connection is accepted after the system had no free descriptor."""
 LEAVING_S = 0.5
-"""How long a worker that stops lets TLS handshakes finish that have begun."""
+"""The time in s that a stopping worker gives to TLS handshakes that have begun."""
 
 log = structlog.get_logger("web.serve")
 
 Tls = Callable[[], SSLContext | None]
 """Returns the TLS context for a new connection; None if pages are served by plain http."""
 PassOn = Callable[[int, socket.socket], bool]
-"""Takes the index of a worker and a connection; returns whether the worker has got it."""
+"""Receives the index of a worker and a connection; returns whether that worker has got the connection."""
 
 
 def plain() -> None:
-    """Serve pages by plain http."""
+    """Return None, so that pages are served by plain http."""
 
 
 def to_nobody(index: int, sock: socket.socket) -> bool:
-    """Pass no connection on."""
+    """Pass on no connection; return False."""
     return False
 
 
@@ -70,7 +69,7 @@ class Site(web.BaseSite):
         self._seen: dict[socket.socket, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.passed = 0
-        # the number of connections whose first bytes are neither a page's nor a call's request, or come too late
+        # the number of connections whose first bytes came too late, or were no page's or call's request
         self.refused = 0
 
     @property
@@ -100,11 +99,11 @@ class Site(web.BaseSite):
         self._loop.add_reader(self._listening.fileno(), self._accept)
 
     def _accept(self) -> None:
-        """Accept one connection in a turn of the loop, so that idle workers get the others."""
+        """Accept one connection per turn of the loop, so that idle workers get the others."""
         try:
             sock, _address = self._listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another worker was faster, or the client has left
+            return  # another worker was faster, or the client has disconnected
         except OSError:
             log.warning("server.accept_failed")
             self._loop.remove_reader(self._listening.fileno())
@@ -118,7 +117,7 @@ class Site(web.BaseSite):
         self._loop.add_reader(sock.fileno(), self._look, sock)
 
     def _look(self, sock: socket.socket) -> None:
-        """Peek at the first bytes of a connection, and pass it to the part that serves it."""
+        """Look at the first bytes of a connection, and pass it to the part that serves it."""
         try:
             data = sock.recv(ice.FRAME_LENGTH + ice.REQUEST_MAX, socket.MSG_PEEK)
         except BlockingIOError:
@@ -137,7 +136,7 @@ class Site(web.BaseSite):
     def _look_at_frame(self, sock: socket.socket, data: bytes) -> None:
         size = ice.frame_size(data)
         if len(data) < size <= ice.FRAME_LENGTH + ice.REQUEST_MAX and len(data) > self._seen.get(sock, 0):
-            # The loop is called again when the whole frame is here, or the end, which adds no byte.
+            # The loop calls again when the whole frame is here, or when the connection ends, which adds no byte.
             self._seen[sock] = len(data)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
             return
@@ -174,5 +173,5 @@ class Site(web.BaseSite):
         task.add_done_callback(self._tasks.discard)
 
     async def _hand_over(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # the client has left, or speaks no TLS
+        with contextlib.suppress(OSError):  # the client has disconnected, or does not use TLS
             await self._loop.connect_accepted_socket(self._pages, sock, ssl=self._tls())

@@ -1,8 +1,8 @@
 """Passes connections with ICE over TCP to the worker that serves their call.
 
-All workers accept from the pages' port, so that a browser's connection arrives at any of them. The ufrag of its first
-packet names the worker of the call (`media.protocols.ice.relay_index`), to which the socket is sent as a descriptor
-(SCM_RIGHTS). Nothing of the connection has been read before. Knows no packet and no call.
+All workers accept from the pages' port, so that a browser's connection arrives at any of them. The ufrag in its first
+packet names the worker of the call (`media.protocols.ice.relay_index`). The socket is sent to that worker as a
+descriptor (SCM_RIGHTS). No byte of the connection has been read before.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ BATCH = 32  # the number of connections in one turn of the loop
 class PassedStreams:
     """Two ends of a Unix socket for each index of a worker, made by the master before it forks.
 
-    A descriptor that a worker left there when it died is taken by its successor, which finds no call for it and
-    closes it.
+    If a worker dies, its successor receives the descriptors that are left, finds no call for them and closes them.
     """
 
     def __init__(self, workers: int) -> None:
-        # While a worker stops, its successor already runs.
+        # There are two for each worker, because the successor of a stopping worker already runs.
         self._ends = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2 * workers)]
         for receiving, sending in self._ends:
             receiving.setblocking(False)
             sending.setblocking(False)
 
     def send(self, index: int, sock: socket.socket) -> bool:
-        """Pass a connection to the worker with this index; return whether it is there and has room.
+        """Pass a connection to the worker with this index; return whether that worker exists and has room.
 
         The caller closes its own descriptor in any case.
         """
@@ -44,7 +43,7 @@ class PassedStreams:
     def receive(self, index: int, take: Callable[[socket.socket], None]) -> Callable[[], None]:
         """Call `take` with each connection that is passed to this index; return a function that ends this.
 
-        Without descriptors to spare, the kernel drops them.
+        If this process has no free descriptor, the kernel drops the connection.
         """
         loop, receiving = asyncio.get_running_loop(), self._ends[index][0]
 

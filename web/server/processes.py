@@ -1,8 +1,7 @@
 """The server's processes: a master that keeps the store and the workers running, and the workers that serve requests.
 
-Knows sockets, signals and the order of starting and stopping; gunicorn restarts workers. A worker's app is made by
-`web.app:create_app`. The master binds the port, locks the folder, starts the store and forks; a worker runs an event
-loop and the app, and drains it at the end.
+gunicorn restarts workers. `web.app:create_app` makes a worker's app. The master binds the port, locks the folder,
+starts the store and forks; a worker runs an event loop and the app, and drains it at the end.
 """
 
 import asyncio
@@ -51,12 +50,12 @@ from web.server.systemd import Notify, passed_listener
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 FROZEN_S = 30
-"""A worker whose event loop has not run for this many seconds is replaced."""
+"""A worker whose event loop has not run for this number of seconds is replaced."""
 REBOOT_PAUSE_S = 1.0
 ANNOUNCE_S = 0.25
-"""How long the master waits for the store to announce a worker's end; it does nothing else meanwhile."""
+"""The time in s that the master waits for the store to announce a worker's end; it does nothing else meanwhile."""
 IDLE_S = 15.0
-"""A connection is closed if no complete request arrives on it for this long."""
+"""A connection is closed if no complete request arrives on it for this time in s."""
 STOPPING = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
 GARBAGE = (5_000, 10, 10)
 """Python's garbage collector runs after this many new objects. With its default of 700 it took 4 % of a worker's time
@@ -92,7 +91,8 @@ def serve(
 ) -> NoReturn:
     """Run the server until a signal stops it, then exit 0; print the text of `welcome` when the server answers.
 
-    `application` names the factory of each worker's app. Raises ConfigError if it cannot start with these settings.
+    `application` names the factory of each worker's app. Raises ConfigError if the server cannot start with these
+    settings.
     """
     output.guard()
     logs.setup(settings.log)
@@ -241,7 +241,7 @@ class Processes(BaseApplication):
             app.cleanup_ctx.append(self._certificate.following)
         if self._scraped is not None:
             app.cleanup_ctx.append(partial(port, self._scraped))
-        # Objects made at start-up stay for ever: the garbage collector need not visit them.
+        # Objects made at start-up are never freed: the garbage collector need not visit them.
         gc.freeze()
         return Runner(
             app,
@@ -269,7 +269,7 @@ class Processes(BaseApplication):
         self._listeners, worker.sockets = worker.sockets, []
 
     def _child_exit(self, master: Arbiter, worker: "WorkerProcess") -> None:
-        """Announce to the other workers that this one has ended; else they notice only when its key in the store
+        """Announce to the other workers that this one has ended; otherwise they notice only when its key in the store
         expires.
         """
         try:
@@ -315,7 +315,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
         return Arbiter.WORKER_BOOT_ERROR
 
     def notify(self) -> None:
-        """Show the master that the event loop runs; at the first call, also print the welcome."""
+        """Show the master that the event loop runs; at the first call, also print the welcome text."""
         super().notify()
         self.app.notify.answers()
         output.retry()
@@ -358,7 +358,7 @@ class Master(Arbiter):
         super().__init__(app)
 
     def manage_workers(self) -> None:
-        """Start again what has died, the store first; called at least once a second."""
+        """Restart processes that have died, the store first; called at least once a second."""
         if self._store is not None:
             self._store.keep_running(time.monotonic())
         super().manage_workers()

@@ -1,6 +1,5 @@
-"""Keeps the relay's public address up to date by STUN, and warns if browsers elsewhere are given private ones only.
-
-Knows the settings and the relay, no packet.
+"""Keeps the relay's public address up to date by STUN, and warns if browsers in other networks get only private
+addresses.
 """
 
 from __future__ import annotations
@@ -33,7 +32,9 @@ class PublicAddress:
         self._answered = True
 
     async def run(self) -> None:
-        """Ask at once and every EVERY_S seconds, until cancelled; warn once if only private addresses are known."""
+        """Ask at once and then every EVERY_S seconds, until cancelled; warn once if only private addresses
+        are known.
+        """
         await self.look()
         if self._logs and self._settings.public and only_private(self.hosts()):
             log.warning(
@@ -45,7 +46,7 @@ class PublicAddress:
             await self.look()
 
     async def look(self) -> None:
-        """Ask the STUN server, if there is one. An address that was found is kept while there is no answer."""
+        """Ask the STUN server, if there is one. A known address is kept while the server does not answer."""
         if not self._settings.media.stun:
             return
         found = await public_address(*stun_server(self._settings.media.stun))

@@ -101,7 +101,7 @@ def connect(settings: Settings) -> Redis:
     options: dict[str, Any] = {
         **_options(store, address, parse_url),
         "protocol": 3,
-    }  # the bus receives pushes
+    }  # push messages are needed for pub/sub
     kind = CLASSES[options.pop("connection_class", Connection)]
     if address.kind is Kind.SENTINEL:
         kind = AT_MASTER[kind]
@@ -111,7 +111,7 @@ def connect(settings: Settings) -> Redis:
         max_connections=CONNECTIONS,
         timeout=store.socket_timeout_s,
         connection_class=kind,
-        # A second try is enough if the store closed an idle connection; more tries would only add waiting.
+        # One more try is enough if the store closed an idle connection; more tries would only add waiting.
         retry=Retry(ConstantBackoff(0.05), 1),
         client_name="greenroom",
         **options,

@@ -3,14 +3,13 @@
 Responses made without a handler (to a request that cannot be parsed, or that fails before its route is known) get the
 same headers as all others: every request belongs to the app from its first byte.
 
-A worker that stops answers what it has accepted. aiohttp ignores what arrives after the stop began: a request on a
-connection that was just accepted, the rest of a form, a frame of a WebSocket. Their clients would wait until a time-out
-ends the connection. Here requests are answered until the app has stopped, each with `Connection: close`; then all
-connections without a request are closed.
+A worker that stops answers the requests that it has accepted. aiohttp ignores what arrives after the stop began: a
+request on a connection that was just accepted, the rest of a form, a frame of a WebSocket. The clients would wait for a
+time-out. Here requests are answered until the app has stopped, each with `Connection: close`; then all connections
+without a request are closed.
 
 Three private attributes of aiohttp are needed for that. A worker tests them at its start. If the test fails, responses
-that no handler made have aiohttp's headers only, and connections are closed as aiohttp does it: what arrives after the
-app has stopped is ignored.
+that no handler made have only aiohttp's headers, and connections are closed as aiohttp does it.
 """
 
 import asyncio
@@ -31,7 +30,7 @@ BACKLOG = 2048
 """The number of connections that wait for a busy worker; the system closes further ones without an answer. A
 worker accepts one per turn of the loop: many new connections delay each other, but not the people in a visit."""
 FIRST_S = 0.5
-"""How long after the stop began the first request of a new connection is awaited."""
+"""The time in s after the stop began in which the first request of a new connection is awaited."""
 LOOK_S = 0.02
 LEAST_S = 0.1  # in s; aiohttp reads 0 as no time-out
 TEST_S = 2.0
@@ -40,9 +39,9 @@ log = structlog.get_logger("web.serve")
 
 
 class Runner(web.AppRunner):
-    """`web.AppRunner` whose app prepares every response, and which leaves no accepted request without an answer.
+    """A `web.AppRunner` whose app prepares every response, and which answers every accepted request.
 
-    `pass_on` gets the connections with media. `prefix` is taken from the paths of requests. `private` permits the use
+    `pass_on` gets the connections with media. `prefix` is removed from the paths of requests. `private` permits the use
     of aiohttp's private attributes; pass the result of `works`.
     """
 
@@ -69,7 +68,7 @@ class Runner(web.AppRunner):
         self._stop_s = shutdown_timeout
 
     async def setup(self) -> None:
-        """Start the app, then accept connections of the listeners. Raises what the app's start raises."""
+        """Start the app, then accept connections of the listeners. Raises the errors of the app's start."""
         await super().setup()
         self._change()
         for listener in self._listeners:
@@ -91,12 +90,12 @@ class Runner(web.AppRunner):
             return made
 
         self.server.request_factory = request
-        # aiohttp's own function would make all connections ignore what arrives. `shutdown` is called next.
+        # aiohttp's own function would make all connections ignore new data. `shutdown` is called next.
         self.server.pre_shutdown = self._stop  # type: ignore[method-assign]
         end = self.server.shutdown
 
         async def end_in_time(timeout: float | None = None) -> None:
-            # aiohttp cancels the requests that are left, after this time-out.
+            # aiohttp cancels the remaining requests after this time-out.
             await end(max(LEAST_S, self._stopped_s + self._stop_s - time.monotonic()))
 
         self.server.shutdown = end_in_time  # type: ignore[method-assign]
@@ -118,9 +117,9 @@ class Runner(web.AppRunner):
             log.warning("worker.stop_timed_out")
 
     def _close_idle(self) -> int:
-        """Close the connections that wait for a request; return how many are left that have a client.
+        """Close the connections that wait for a request; return how many connections with a client are left.
 
-        Without private attributes it ends them as aiohttp does, which then waits for the requests that have begun.
+        Without private attributes, aiohttp's own way is used, which then waits for the requests that have begun.
         """
         assert self.server is not None
         first_over = time.monotonic() > self._stopped_s + FIRST_S
@@ -150,7 +149,7 @@ def waits(connection: Any) -> bool:
 
 
 def requests(connection: Any) -> int:
-    """Return how many requests have arrived on a connection."""
+    """Return the number of requests that have arrived on a connection."""
     return int(connection._request_count)
 
 

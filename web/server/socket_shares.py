@@ -3,8 +3,8 @@
 All workers accept from one listener, and the kernel does not share evenly: if workers restart one after another, the
 last one has hardly any sockets. So a worker that holds clearly more than its share closes a few sockets with 1001, as
 when it stops; these clients reconnect at once, to the first worker that is free. This happens for two minutes after a
-worker was missing, and not while one is missing: a socket moved during a restart would soon be moved again. Knows
-numbers in memory that the workers share, and no client. Between machines, the load balancer shares out.
+worker was missing, and not while one is missing: a socket moved during a restart would soon be moved again. The numbers
+are in memory that the workers share. Between machines, the load balancer shares out.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-# One slot for each worker's index: the time of writing (monotonic, s) and the number of sockets.
+# One slot per worker index: the monotonic time in s at which it was written, and the number of sockets.
 _SLOT = struct.Struct("<dq")
 LOOK_S = 1.0
 FRESH_S = 3.0  # the time in s after which a worker that has not written counts as hanging or ended
 NONE = -1  # the value that a stopping worker writes
-# a worker with a fifth more than the fair share, and four sockets more, still counts as even
+# within a fifth and four sockets of the fair share, the number counts as even
 MARGIN, SPARE = 1.2, 4
-MOST = 0.1  # the share of its sockets that a worker asks to move at a time
+MOST = 0.1  # the greatest part (0 to 1) of its sockets that a worker asks to move at a time
 SETTLED_S, WINDOW_S = 3.0, 120.0  # in s after a worker was missing: sockets move only between these times
 
 
@@ -40,7 +40,7 @@ class Shares:
             _SLOT.pack_into(self._memory, index * _SLOT.size, now_s, sockets)
 
     def others(self, index: int, now_s: float) -> list[int]:
-        """Return the number of sockets of each other worker that serves now."""
+        """Return the number of sockets of each other worker that is serving now."""
         found = (
             _SLOT.unpack_from(self._memory, slot * _SLOT.size) for slot in range(self._slots) if slot != index
         )
@@ -48,7 +48,7 @@ class Shares:
 
 
 def surplus(mine: int, others: Sequence[int]) -> int:
-    """Return how many of its `mine` sockets a worker asks to move now. Pure."""
+    """Return how many of its `mine` sockets a worker should ask to move now. Pure."""
     fair = (mine + sum(others)) / (1 + len(others))
     if not others or mine <= fair * MARGIN + SPARE:
         return 0
@@ -56,7 +56,9 @@ def surplus(mine: int, others: Sequence[int]) -> int:
 
 
 class Balance:
-    """Balances one worker. `count` returns its sockets (NONE if it stops); `move` asks that many clients to move."""
+    """Balances one worker. `count` returns its number of sockets (NONE if it stops); `move` asks this number of clients
+    to move.
+    """
 
     def __init__(
         self, shares: Shares, index: int, count: Callable[[], int], move: Callable[[int], None]

@@ -1,8 +1,7 @@
 """Removes erased data from the disk: rewrites the store's append-only file after an erasure, and once a day.
 
-The file holds every command since it was last rewritten, so also data that was deleted, replaced or has expired. Knows
-the store's command for that and how often it may be used; `retention.py` decides what is erased. All workers check; a
-key in the store decides which one rewrites.
+The file holds every command since it was last rewritten, so also data that was deleted, replaced or has expired.
+`retention.py` decides which data is erased. All workers check; a key in the store decides which one rewrites.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from web.keys import REDIS, SUPERVISOR
 
 LOOK_S = 60.0
 PAUSE_S = 300
-"""The least number of seconds between two rewritings: each writes the whole store to the disk."""
+"""The shortest time in s between two rewritings: each writes the whole store to the disk."""
 DAILY_S = 86_400
 REWRITES_S = 600.0
 POLL_S = 0.2
@@ -41,8 +40,9 @@ async def mark(redis: Redis) -> None:
 
 @asynccontextmanager
 async def erasing(redis: Redis) -> AsyncIterator[None]:
-    """Erase data inside this context. It is recorded before, in case this worker dies, and after, in case a rewriting
-    ran.
+    """Erase data inside this context.
+
+    The erasure is recorded before, in case this worker dies, and after, in case a rewriting was running.
     """
     await mark(redis)
     yield

@@ -1,4 +1,4 @@
-"""Ending a process that this one has started. Knows no program."""
+"""Ends a process that this one has started."""
 
 import subprocess
 from typing import Any

@@ -1,7 +1,7 @@
 """Starts a server with an empty store for a trial or a benchmark, and removes all of it afterwards.
 
-Knows how to start `greenroom serve` on a free port with a Valkey and a folder of its own. Knows no organisation. Linux
-only: /proc shows when each worker is ready.
+Starts `greenroom serve` on a free port with its own Valkey and data folder. Linux only: /proc shows when each worker is
+ready.
 """
 
 import json
@@ -21,7 +21,7 @@ from web.server.subprocesses import end
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 GREENROOM = [sys.executable, "-c", "from web.commands.main import main; main()"]
-"""The command `greenroom`, whether or not its script is installed."""
+"""The command line that runs `greenroom`, whether or not its script is installed."""
 READY_S = 30.0
 STOP_S = 30.0
 UNLIMITED = dict.fromkeys(

@@ -1,7 +1,4 @@
-"""Certificates: the server's TLS context, and a self-signed certificate for trying the server from a phone nearby.
-
-Knows PEM files and this machine's addresses. Does not know who connects.
-"""
+"""Certificates: the server's TLS context, and a self-signed certificate for trying the server from a phone nearby."""
 
 import datetime
 import ipaddress
@@ -26,8 +23,8 @@ VALID_FOR = datetime.timedelta(days=397)
 
 
 def server_context(certificate: str, key: str) -> ssl.SSLContext:
-    """Return a context with the certificate of these PEM files, TLS 1.2 or newer. Raises ConfigError if they are not
-    usable.
+    """Return a context with the certificate of these PEM files, TLS 1.2 or newer. Raises ConfigError if they cannot be
+    used.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -46,7 +43,7 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 def local_addresses() -> list[Address]:
-    """Return the addresses of this machine: first those that others on its network can reach, loopback last."""
+    """Return this machine's addresses: those that others on its network can reach come first, loopback last."""
     found = {
         ipaddress.ip_address(entry.ip if isinstance(entry.ip, str) else entry.ip[0])
         for adapter in ifaddr.get_adapters()
@@ -61,8 +58,8 @@ def local_addresses() -> list[Address]:
 def self_signed(folder: Path, now: datetime.datetime) -> tuple[Path, Path]:
     """Return the paths of a certificate and key for this machine's names and addresses, kept in `folder`.
 
-    The pair is created again if it is missing, ends soon, or lacks a new address of the machine. Else it is kept, so
-    that a phone that trusts it continues to trust it.
+    The pair is created again if it is missing, ends soon, or lacks a new address of the machine. Otherwise it is kept,
+    so that a phone that trusts it continues to trust it.
     """
     certificate, key = folder / "self-signed.pem", folder / "self-signed.key"
     addresses = local_addresses()
@@ -114,7 +111,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def lan_links(settings: Settings) -> list[str]:
-    """Return the https links by which other devices nearby reach the server; none if it listens on one address."""
+    """Return the https links by which other devices nearby reach the server; none if it listens on only one address."""
     versions = {"::": (4, 6), "0.0.0.0": (4,)}.get(settings.server.host, ())  # noqa: S104 - compared only
     found = (a for a in local_addresses() if not a.is_loopback and a.version in versions)
     shown = (f"[{a}]" if a.version == 6 else str(a) for a in found)

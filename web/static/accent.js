@@ -1,6 +1,6 @@
-/* Puts the organisation's accent colour in place before the first paint. A classic script in the head,
-   because the Content-Security-Policy forbids inline styles; setting a property from a script is allowed. An
-   accent too light to carry white text is darkened until it does (WCAG 2.2, 1.4.3). */
+/* Sets the organisation's accent colour before the first paint. It is a classic script in the head,
+   because the Content-Security-Policy forbids inline styles; a property may be set by a script. If an
+   accent is too light for white text, it is darkened (WCAG 2.2, 1.4.3). */
 (() => {
   const wanted = /^#([0-9a-f]{6})$/i.exec(document.currentScript?.dataset.accent || "");
   if (!wanted) return;

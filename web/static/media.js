@@ -1,19 +1,19 @@
 /**
- * The browser's half of a call: camera, microphone, one RTCPeerConnection that answers what the server
+ * The browser's half of a call: camera, microphone, and one RTCPeerConnection that answers the server's
  * offers.
  *
- * Knows the connection and SDP; `media/devices.js` handles the person's own devices, `media/figures.js` the
+ * Handles the connection and SDP. `media/devices.js` handles the person's own devices, `media/figures.js` the
  * quality of a call, `media/arrivals.js` parties whose media stopped, `media/answer.js` changes to the
- * browser's answer. Does not know the page (no DOM), nor how an offer arrives: hand it to `accept`. Import
- * this module; the four others are its parts.
+ * browser's answer. It does not use the DOM. The page passes each offer to `accept`. Import this module; the
+ * four others are its parts.
  *
- * Privacy: what is sent are clones of the live tracks, born with `enabled = false`. Until `start()` a clone
- * yields black and silence, so the connection, the encoder and the bandwidth estimate are warm while nothing
- * of the person leaves the device.
+ * Privacy: clones of the live tracks are sent, which begin with `enabled = false`. Until `start()` a clone
+ * gives black and silence. So the connection, the encoder and the bandwidth estimate are ready, while no
+ * picture or sound of the person leaves the device.
  *
  * Events: `state` (detail: new, connecting, connected, reconnecting, failed, closed), `remotetrack` (detail:
- * the track of the one opposite), `remotes` (somebody beside the one opposite came or went), `devicechange`,
- * `trackended`, `trackrestored` and `tracksilent`, see `isSilent` (detail: the kind).
+ * the track of the opposite party), `remotes` (another party came or left), `devicechange`, `trackended`,
+ * `trackrestored` and `tracksilent`, see `isSilent` (detail: the kind).
  */
 
 import { savesWithH264, sendLayers, withH264First, withNackForSound } from "./media/answer.js";
@@ -37,13 +37,15 @@ const STATES = {
   closed: "closed",
 };
 
-/** The session id in an offer's `o=` line: another id belongs to another relay endpoint, which needs a new
- * connection. */
+/**
+ * The session id in an offer's `o=` line. Another id belongs to another endpoint of the relay, which needs a
+ * new connection.
+ */
 const sessionOf = (/** @type {string} */ sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] ?? "";
 
 /**
- * The stream of each m-line of an offer: mid -> the stream's id, which is the key of the party that is
- * heard there.
+ * The stream of each m-line of an offer: mid -> the stream's id, which is the key of the party whose media it
+ * carries.
  *
  * @param {string} sdp
  */
@@ -58,14 +60,14 @@ function streamsOf(sdp) {
 }
 
 /**
- * The m-lines on which this side sends; on the same ones comes the party opposite. Any further ones only
- * bring others. A transceiver without one, null, is not in an offer yet.
+ * The m-lines on which this side sends; it receives the opposite party on the same ones. Further m-lines only
+ * bring other parties. A transceiver whose mid is null is not in an offer yet.
  *
  * @type {Set<string | null>}
  */
 const OWN_MIDS = new Set(["0", "1"]);
 
-/** True if this browser can hold a call at all: an old or a locked-down one cannot. */
+/** True if this browser can hold a call; an old browser, or one with restrictions, cannot. */
 export const canCall = () => "RTCPeerConnection" in globalThis;
 
 const Target = /** @type {new () => Events<MediaEvents>} */ (EventTarget);
@@ -103,13 +105,13 @@ export class MediaSession extends Target {
     return this.#own.preview;
   }
 
-  /** True if the preview is mirrored: unless the camera points away from the person. */
+  /** True if the preview is mirrored: always, unless the camera points away from the person. */
   get mirrored() {
     return this.#own.mirrored;
   }
 
   /**
-   * The streams of all other parties, by party; the opposite one is `remote` if the server has not named it.
+   * The streams of all other parties, by party; if the server has not named the opposite one, it is `remote`.
    */
   get remotes() {
     return this.#remotes;
@@ -126,10 +128,10 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Ask for camera and microphone. Never throws: each kind asked for resolves to "on" or to the reason it is
-   * not: denied, system (the system's settings refuse it), missing, busy, insecure (an http page),
-   * unsupported (no getUserMedia), failed; one that was not asked for is "off". A call works with
-   * either, or with neither.
+   * Ask for camera and microphone. Never throws. The result has a word for each kind: "on", or the reason why
+   * it is not: denied, system (the system's settings refuse it), missing, busy, insecure (an http page),
+   * unsupported (no getUserMedia), failed; "off" for a kind that was not asked for. A call works with one
+   * kind, or with none.
    *
    * @param {Partial<Record<DeviceKind, boolean>>} kinds
    */
@@ -146,8 +148,8 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Switch to another camera or microphone, before or during the call. Resolves like `prepare`, to "on" or a
-   * reason.
+   * Switch to another camera or microphone, before or during the call. Resolves to "on" or a reason, as
+   * `prepare`.
    *
    * @param {DeviceKind} kind
    * @param {string} deviceId
@@ -157,9 +159,9 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Take an offer of the server and answer it. Offers are taken in the order they come. A `fresh` one, or one
-   * of another session, gets a new RTCPeerConnection; any other renegotiates, as for an ICE restart. Rejects
-   * when the browser refuses the offer.
+   * Apply an offer of the server and answer it, in the order in which offers come. A `fresh` offer, or one of
+   * another session, gets a new RTCPeerConnection; any other offer renegotiates, as for an ICE restart.
+   * Rejects if the browser refuses the offer.
    *
    * `iceServers`: TURN servers with credentials that expire.
    *
@@ -171,13 +173,13 @@ export class MediaSession extends Target {
     return turn;
   }
 
-  /** Start to send picture and sound, unless muted; called by the person's own press. */
+  /** Begin to send picture and sound, unless muted; called when the person has pressed Start Session. */
   start() {
     this.#own.start();
   }
 
   /**
-   * Send a screen in place of the camera, or, with null, the camera again.
+   * Send a screen in place of the camera; with null, send the camera again.
    *
    * @param {MediaStreamTrack | null} track
    */
@@ -191,7 +193,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Switch the camera or microphone off or on. It stays so after a change of device or connection.
+   * Switch the camera or microphone off or on. The choice is kept after a change of device or connection.
    *
    * @param {DeviceKind} kind
    * @param {boolean} muted
@@ -210,7 +212,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * True if a device gives neither picture nor sound for now: its own switch is off, or another program
+   * True if a device gives neither picture nor sound now: the switch on the device is off, or another program
    * uses it.
    *
    * @param {DeviceKind} kind
@@ -222,7 +224,7 @@ export class MediaSession extends Target {
   /**
    * The quality of the call: { words: "good" | "fair" | "poor" | "lost", rtt_ms, loss (0-1), bitrate (bit/s
    * received), freezes, framesDecoded, framesPerSecond, audioEnergy, packetsReceived, framesSent }. Rates are
-   * over the time since the last call of this.
+   * for the time since the last call of this function.
    */
   async stats() {
     const at_ms = performance.now();
@@ -241,7 +243,7 @@ export class MediaSession extends Target {
     return this.#arrivals.read(at_ms, reports, (track) => this.#partyOf(track), offOf);
   }
 
-  /** Release camera, microphone and connection. Nothing works afterwards. */
+  /** Release camera, microphone and connection. The object cannot be used afterwards. */
   close() {
     this.#closed = true;
     this.#connection?.close();
@@ -258,7 +260,7 @@ export class MediaSession extends Target {
     return undefined;
   }
 
-  /** Send the clones on the existing transceivers; a track that is added later needs no renegotiation. */
+  /** Send the clones on the existing transceivers. A track that is added later needs no renegotiation. */
   async #attach() {
     for (const transceiver of this.#connection?.getTransceivers() ?? []) {
       if (!OWN_MIDS.has(transceiver.mid)) continue;
@@ -293,8 +295,8 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Answer an offer with NACK for sound and the codec that costs this device less, or without them if the
-   * browser allows no change of its answer.
+   * Answer an offer with NACK for sound and with the codec that costs this device less. If the browser allows
+   * no change of its answer, send its own answer.
    *
    * @param {RTCPeerConnection} connection
    * @param {string} offer
@@ -316,7 +318,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Give each heard party a stream of its own, which stays the same object while the party is here.
+   * Give the media of each other party a stream, which stays the same object while the party is present.
    *
    * @param {RTCPeerConnection} connection
    * @param {Map<string, string>} streams

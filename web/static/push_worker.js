@@ -1,5 +1,6 @@
-/* Shows the notifications that this server sends by a push service, also while none of its pages is open, and
-   opens the page of the one that is pressed. A script of its own, without imports: the browser keeps it. */
+/* Shows the notifications that this server sends through a push service, also while none of its pages is
+   open, and opens the page of a notification that is pressed. It is a separate script without imports,
+   because the browser keeps it. */
 
 const worker = /** @type {PushWorker} */ (/** @type {unknown} */ (globalThis));
 

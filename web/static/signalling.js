@@ -1,8 +1,7 @@
 /* The Greenroom signalling protocol, version 1 (signalling/protocol/PROTOCOL.md), from the browser's side.
 
-   Knows the wire: hello, resume, requests, topics, close codes. Knows no DOM and no page, so that any page or
-   worker can use it. The page calls `wake()` when it has reason to think that the network is back or the
-   device has woken. */
+   Handles hello, resume, requests, topics and close codes. It does not use the DOM, so that any page or
+   worker can use it. The page calls `wake()` when the network may be back or the device may have slept. */
 import { early, SUBPROTOCOL, socketUrl } from "./signalling/address.js";
 import { SignallingError } from "./signalling/errors.js";
 import { Topic } from "./signalling/topic.js";
@@ -13,13 +12,11 @@ const DRAIN_JITTER_MS = 2_000; // close code 1001: reconnect at once, but not al
 const PING_EVERY_MS = 20_000;
 const PONG_WITHIN_MS = 8_000;
 const OPEN_WITHIN_MS = 10_000;
-const MOST_PENDING = 200; // the number of requests that may wait for an answer; further ones are refused
+const MOST_PENDING = 200; // the greatest number of requests that wait for an answer; further ones are refused
 const STAY_AWAY_FROM = 4200;
-const UNOPENED = 2; // the number of failed sockets after which the client asks for the reason
+const UNOPENED = 2; // the number of failed sockets after which the client finds out the reason
 
-/**
- * Requests that may be sent twice without harm: sent again when the socket was lost before their answer came.
- */
+/** Requests that may be sent again if the socket was lost before their answer. */
 const IDEMPOTENT = new Set([
   "subscribe",
   "unsubscribe",
@@ -49,12 +46,12 @@ const IDEMPOTENT = new Set([
 const Target = /** @type {new () => Events<ClientEvents>} */ (EventTarget);
 
 /**
- * A connection that outlives its sockets.
+ * A connection that continues over several sockets.
  *
- * Events: `status` (detail {status: connecting|open|retrying|closed, code, retry_at_ms, blocked}: `blocked`
- * if the server answers and WebSockets do not reach it), `welcome` (the message; `resumed` says whether the
- * server kept this connection), `moved` (see `wake`), and each message without a topic under its type
- * (`media.offer`, ...), its detail the message.
+ * Events: `status` (detail {status: connecting|open|retrying|closed, code, retry_at_ms, blocked}; `blocked`:
+ * true if the server answers, but WebSockets do not reach it), `welcome` (the message; its `resumed` is true
+ * if the server kept this connection), `moved` (see `wake`), and for each message without a topic an event
+ * with its type (`media.offer`, ...), whose detail is the message.
  */
 export class SignallingClient extends Target {
   #url;
@@ -71,7 +68,7 @@ export class SignallingClient extends Target {
   #resume = null;
   #lostAt = 0;
   #attempt = 0;
-  #unopened = 0; // the sockets since the last one that opened
+  #unopened = 0; // the number of failed sockets since the last one that opened
   #blocked = false;
   #timers = { retry: 0, ping: 0, pong: 0, open: 0 };
   #offset = 0;
@@ -99,14 +96,14 @@ export class SignallingClient extends Target {
     return Date.now() + this.#offset;
   }
 
-  /** Connect, or come back after the connection was closed for good. */
+  /** Connect, or connect again after the connection was closed for good. */
   connect() {
     this.#left = false;
     if (!this.#socket) this.#open();
   }
 
   /**
-   * Try at once rather than at the end of the back-off; if a socket stands, see that it still answers.
+   * Try to connect at once; if a socket is open, check that the server still answers.
    *
    * @param {{ moved?: boolean }} how `moved`: the network may be another one; what began on the old one is
    *   given up, and `moved` is fired if the socket stands
@@ -131,7 +128,7 @@ export class SignallingClient extends Target {
 
   /**
    * Send a request. Returns the server's answer (`done`, `subscribed`, `pong`). Throws SignallingError: the
-   * server's refusal, `timeout`, or `offline` when it cannot be sent now and may not be sent later.
+   * server's refusal, `timeout`, or `offline` if it cannot be sent now and may not be sent later.
    *
    * @template {RequestType} Type
    * @param {Asked<Type>} message
@@ -160,8 +157,8 @@ export class SignallingClient extends Target {
 
   /**
    * Subscribe to a topic: `handler(message)` gets the whole state first and then each change, in order and
-   * none twice, also across lost sockets. `refused(error)` is called when the server does not allow it (any
-   * more). Returns a function that ends the subscription.
+   * none twice, also over several sockets. `refused(error)` is called if the server does not allow the topic,
+   * now or later. Returns a function that ends the subscription.
    *
    * @template {keyof Protocol.Topics} Name
    * @param {Name} name
@@ -238,7 +235,7 @@ export class SignallingClient extends Target {
     this.visit = message.visit;
     for (const [id, request] of this.#requests) {
       if (request.message.type === "subscribe" || request.message.type === "unsubscribe") {
-        clearTimeout(request.timer); // requested again below, with the versions held now
+        clearTimeout(request.timer); // the topic is requested again below, with the present versions
         this.#requests.delete(id);
         request.reject(new SignallingError("offline", "Asked again on the new socket."));
       }
@@ -286,8 +283,7 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * The right to a topic has ended, or the store came back without its visit: the same as a refused
-   * `subscribe`.
+   * React to `gone`: the right has ended, or the visit is lost. It is handled as a refused `subscribe`.
    *
    * @param {string} name
    */
@@ -333,7 +329,7 @@ export class SignallingClient extends Target {
    * @param {number} code
    */
   #lost(socket, code) {
-    if (this.#socket !== socket) return; // an older socket, which another one has replaced
+    if (this.#socket !== socket) return; // an older socket, which has been replaced
     const stood = this.status === "open";
     this.#drop();
     if (stood) this.#lostAt = Date.now();
@@ -353,7 +349,7 @@ export class SignallingClient extends Target {
     if (this.#unopened >= UNOPENED && !this.#blocked) this.#findBlock();
   }
 
-  /** Find out whether the server answers 426 by http: then something in between drops WebSockets. */
+  /** Find out whether the server answers 426 to plain HTTP: then something on the way blocks WebSockets. */
   async #findBlock() {
     const signal = AbortSignal.timeout(OPEN_WITHIN_MS);
     const answer = await fetch(this.#url.replace(/^ws/, "http"), { cache: "no-store", signal }).catch(

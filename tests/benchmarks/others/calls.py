@@ -1,7 +1,7 @@
 """Parties of a call for the other servers: they offer or answer as a browser does, and send the same media as ours.
 
-Knows SDP of one audio and one video line, full ICE's checks in both directions, and a clip of real VP8 and Opus for
-servers that decode. Sizes and rates are those of `tests/benchmarks/packets.py`.
+They handle SDP of one audio and one video line, and full ICE's checks in both directions. A clip of real VP8 and Opus
+is for servers that decode. Sizes and rates are those of `tests/benchmarks/packets.py`.
 """
 
 import fractions
@@ -79,13 +79,13 @@ class Party(Speaker):
         return self._description([("0", "audio"), ("1", "video")])
 
     def answer_to(self, offer: str) -> str:
-        """Take an offer; return the answer. The offering side controls ICE."""
+        """Apply an offer; return the answer. The offering side controls ICE."""
         self.controlling = False
         self.accept(offer)
         return self._description(re.findall(r"a=mid:(\S+)", offer), offer)
 
     def accept(self, description: str) -> None:
-        """Take the other side's description. Raises ValueError if it has no candidate."""
+        """Apply the other side's description. Raises ValueError if it has no candidate."""
         remote, candidate = _REMOTE.search(description), _CANDIDATE.search(description)
         if remote is None or candidate is None:
             raise ValueError("no IPv4 candidate")
@@ -180,7 +180,7 @@ class Party(Speaker):
             )
 
     def sound(self, at_s: float) -> None:
-        """20 ms of audio."""
+        """Send 20 ms of audio."""
         if not self.ready:
             return
         if self._clip is None:
@@ -198,7 +198,7 @@ class Party(Speaker):
             super().report()
 
     def await_picture(self) -> None:
-        """Wait for the first keyframe from now on, and send a keyframe if the other side asks for one."""
+        """Wait for the next keyframe, and send a keyframe if the other side requests one."""
         self.first_ns = 0
         self.on_rtp, self.on_rtcp = self._seen, self._asked
 

@@ -1,7 +1,7 @@
 """The clients of one stack: subscribers of the queue, senders of updates, pairs that exchange messages, and claimers.
 
-Every stack is asked for the same things and answers in its own protocol. All clients are raw sockets (`wire.py`) that
-take a message apart no further than they must: what comes is counted by a few bytes that only such a message has.
+Every stack gets the same requests and answers in its own protocol. All clients are raw sockets (`wire.py`) that parse a
+message no more than they must: they recognise it by a few bytes that only such a message has.
 """
 
 import asyncio
@@ -38,7 +38,9 @@ LINE = {
     },
 }
 MUTED = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "muted": True}
-"""The message between two sockets of the other servers: ours without its type, which is their event's name."""
+"""The message between two sockets of the other servers: our message without its type, which is the name of
+their event.
+"""
 
 TRIED = 4
 PAUSE_S = 0.1
@@ -48,7 +50,7 @@ Act = Callable[[], None]
 
 
 class Way(NamedTuple):
-    """How a message reaches its receiver: whether our store keeps it, and whether it crosses two workers."""
+    """How a message reaches its receiver: whether our store keeps it, and whether it passes between two workers."""
 
     kept: bool
     across: bool
@@ -62,8 +64,8 @@ class Pair(NamedTuple):
 
 
 class Racer(NamedTuple):
-    """A client that claims: its futures resolve when it has won or lost, and when it has released the visit.
-    `worker` names its worker.
+    """A client that claims. Its futures resolve when it has won or lost, and when it has released the visit. `worker`:
+    its worker.
     """
 
     claim: Callable[[str], "asyncio.Future[bool]"]
@@ -110,7 +112,7 @@ class Ours:
         return peers
 
     async def makers(self, number: int) -> list[Act]:
-        """Return functions by which patients move back and forth between two steps of the setup guide."""
+        """Return functions by which patients go back and forth between two steps of the setup guide."""
         peers = await enter_all(self.endpoint, self.stack.patients[:number], text=True)
         return [_answering(peer, visit) for peer, visit in zip(peers, self.stack.visits, strict=False)]
 
@@ -119,7 +121,7 @@ class Ours:
         self.told = b'"chat.line"' if way.kept else b'"media.muted"'
         providers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
         made = []
-        mine = slice(self._paired, self._paired + number)  # the visits that are not used by a pair yet
+        mine = slice(self._paired, self._paired + number)  # the visits that no pair uses yet
         self._paired += number
         for provider, login, visit in zip(
             providers, self.stack.patients[mine], self.stack.visits[mine], strict=True
@@ -138,9 +140,11 @@ class Ours:
         return made
 
     async def _beside(self, login: Login, worker: str, across: bool, heard: Heard = no_news) -> Peer:
-        """Return a socket on that worker, or on another one; connect again until the kernel has chosen so."""
+        """Return a socket on that worker, or on another one; connect again until the kernel has chosen the right
+        worker.
+        """
         for _ in range(ROUNDS):
-            # Some at once: of quiet workers, one that has just accepted tends to be given the next as well.
+            # Several at once: of idle workers, the one that has just accepted often gets the next connection as well.
             some = await asyncio.gather(
                 *(enter(self.endpoint, login, heard, text=True) for _ in range(TRIED))
             )
@@ -150,7 +154,7 @@ class Ours:
                     peer.abort()
             if fit is not None:
                 return fit
-            await asyncio.sleep(PAUSE_S)  # on a busy machine one worker may have slept through all of them
+            await asyncio.sleep(PAUSE_S)  # on a busy machine one worker may have accepted no socket
         raise PeerError("all connections come to one worker")
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
@@ -217,7 +221,7 @@ def _racing(peer: Peer) -> Racer:
 
 
 class Other(TimedWire):
-    """A client of another stack: events with a name and data, in socket.io's frames or bare ones."""
+    """A client of another stack: events with a name and data, in socket.io's frames or plain ones."""
 
     def __init__(self, host: str, port: int, heard: Heard, socket_io: bool) -> None:
         super().__init__(host, port, "/socket.io/?EIO=4&transport=websocket" if socket_io else "/")
@@ -262,7 +266,7 @@ class Other(TimedWire):
 
 
 class Others:
-    """The clients of socket.io, python-socketio and ws. `row` is the row that our server sent."""
+    """The clients of socket.io, python-socketio and ws. `row`: the row that our server sent."""
 
     news, told, claimed = b'"queue.row"', b'"told"', b'"claimed"'
 
@@ -271,7 +275,7 @@ class Others:
         self._numbers = itertools.count()
 
     async def _enter(self, number: int, heard: Heard, worker: int | None = None) -> list[Other]:
-        """Return `number` clients, in turn on each worker, or all on one."""
+        """Return `number` clients, on the workers in turn, or all on one worker."""
         endpoints = itertools.cycle(
             self.stack.endpoints if worker is None else [self.stack.endpoints[worker]]
         )
@@ -365,14 +369,14 @@ async def example(ours: Ours) -> dict[str, Any]:
     act()
     async with asyncio.timeout(OPEN_S):
         row = await heard
-    act()  # undo the change, for the client that updates this visit next
+    act()  # undo the change for the next client that updates this visit
     listener.abort()
     row.pop("type")
     return row
 
 
 async def companies(stacks: Sequence[Stack]) -> dict[str, Company]:
-    """Return the clients of each stack by its name; ours must be the first."""
+    """Return name -> clients of each stack; ours must be the first."""
     ours = Ours(stacks[0])
     row = await example(ours)
     return {stacks[0].name: ours} | {stack.name: Others(stack, row) for stack in stacks[1:]}

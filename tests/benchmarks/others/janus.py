@@ -1,7 +1,7 @@
 """Runs a Janus server: writes its configuration, calls its HTTP interface, and makes calls by its videocall plugin.
 
-Knows Janus as its manual describes it. Its ICE library takes no candidate from the loopback, so the machine needs
-another address; the packets stay on the machine all the same.
+Its ICE library accepts no candidate from the loopback, so the machine needs another address; the packets still stay on
+the machine.
 """
 
 import json
@@ -32,7 +32,7 @@ STOP_S = 5.0
 
 
 def address() -> str:
-    """Return an IPv4 address of this machine that is not the loopback's. Raises MissingServerError if it has none."""
+    """Return an IPv4 address of this machine other than loopback. Raises MissingServerError if there is none."""
     for adapter in ifaddr.get_adapters():
         for found in adapter.ips:
             if isinstance(found.ip, str) and not found.ip.startswith("127."):

@@ -1,8 +1,8 @@
 """Measures the cost of a relayed packet and the time to the first picture: our relay, Janus, aiortc's MediaRelay.
 
-Every server is started afresh for its turn and gets calls of two, with real ICE, DTLS and AES-128-GCM, from parties
-that neither encode nor decode. The first picture is measured from the second press (ours: both have been connected
-before; Janus: the callee accepts; aiortc: both offers arrive) to a keyframe at both sides.
+Every server is started anew for its turn and gets calls of two, with real ICE, DTLS and AES-128-GCM, from parties that
+neither encode nor decode. The time to the first picture begins at the second press (ours: both have connected before;
+Janus: the callee accepts; aiortc: both offers arrive) and ends at a keyframe on both sides.
 """
 
 import statistics
@@ -56,20 +56,20 @@ class Spent:
 
 
 class Server(Protocol):
-    """A server that runs: calls are prepared, then pressed for the second time."""
+    """A running server: calls are prepared, then pressed for the second time."""
 
     pid: int
 
     @property
     def clip(self) -> Clip | None:
-        """The clip that its parties must send if it must be real video; None for any."""
+        """The clip of real video that its parties must send; None if any bytes will do."""
 
     @property
     def host(self) -> str:
         """The address that its parties use."""
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Do all that is possible before the second press of Start Session; return a function that is that press."""
+        """Do all that is possible before the second press of Start Session; return a function that makes this press."""
 
 
 class Ours:
@@ -126,7 +126,7 @@ class Aiortc:
         self.pid, self._control, self.clip = pid, control, clip
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Prepare nothing: everything happens at the second press. Return a function that is that press."""
+        """Prepare nothing, because everything happens at the second press. Return a function that makes this press."""
 
         def press() -> None:
             self._control.send(("call", tuple(party.offer() for party in parties)))
@@ -241,7 +241,7 @@ def _column(field: Field[Spent], name: str) -> dict[str, list[float]]:
 
 
 def talk(server: Server, calls: int, seconds: float, *, late: bool) -> Spent:
-    """Measure calls for a time: CPU per packet of the server and, with `late`, its delay. Raises TimeoutError."""
+    """Measure calls for a time: CPU of the server per packet and, with `late`, its delay. Raises TimeoutError."""
     load, identity = Load(), Identity(0.0)
     parties: list[Party] = []
     used = cpu_ns([server.pid])

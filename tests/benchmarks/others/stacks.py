@@ -1,6 +1,6 @@
 """Starts servers side by side, ours and the others', each with the same number of workers and a store of its own.
 
-Knows how each is started and stopped, and which processes are its own. The messages to them are defined in
+Defines how each is started and stopped, and which processes belong to it. The messages to them are defined in
 `companies.py`.
 """
 
@@ -28,7 +28,9 @@ HOST = "127.0.0.1"
 
 
 class Stack(NamedTuple):
-    """A server that runs. `speaks` is how its clients talk; `endpoints` has one for each worker, ours one for all."""
+    """A running server. `speaks`: the protocol of its clients; `endpoints`: one for each worker, or ours
+    one for all.
+    """
 
     name: str
     speaks: str
@@ -72,7 +74,7 @@ RECIPES = {
 
 
 class Company(NamedTuple):
-    """All stacks that run, ours first; the reasons of those that do not; and the others' versions."""
+    """All running stacks, ours first; the reasons why others do not run; and the others' versions."""
 
     stacks: list[Stack]
     skipped: list[Skipped]
@@ -85,7 +87,7 @@ def stacks(
 ) -> Iterator[Company]:
     """Start the others that are available, with as many workers as ours; give ours `people`; yield all of them.
 
-    `people`: how many staff, how many browsers of staff, how many patients who wait.
+    `people`: the numbers of staff, of browsers of staff, and of waiting patients.
     """
     skipped: list[Skipped] = []
     versions: dict[str, str] = {}
@@ -128,7 +130,7 @@ def _other(name: str, recipe: Recipe, command: list[str], workers: int) -> Itera
 
 @contextmanager
 def _worker(name: str, command: list[str]) -> Iterator[tuple[int, int]]:
-    """Return a worker's process and port, once it has printed the port. Raises MissingServerError."""
+    """Return a worker's process and port, when the port was printed. Raises MissingServerError."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True

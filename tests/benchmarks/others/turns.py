@@ -1,7 +1,6 @@
 """Orders the turns of a comparison: each server once per round, and each round begins with another server.
 
-If our server fails, the run fails. If another server fails, it is left out with the reason, and the others
-continue.
+If our server fails, the run fails. If another server fails, it is dropped with the reason, and the others continue.
 """
 
 import asyncio
@@ -49,7 +48,7 @@ class Field(Generic[T]):
     async def play(
         self, rounds: int, turn: Callable[[str], Awaitable[T]], tell: Callable[[float], None]
     ) -> None:
-        """Run all rounds; call `tell` with the progress."""
+        """Play all rounds; call `tell` with the progress."""
         for number, name in alternating(list(self.made), rounds):
             if name in self.made:
                 try:
@@ -59,7 +58,7 @@ class Field(Generic[T]):
                 tell((number + 1) / rounds)
 
     def column(self, pick: Callable[[T], float]) -> dict[str, list[float]]:
-        """Return one figure of every turn, by server."""
+        """Return server -> one figure of each of its turns."""
         return {name: [pick(turn) for turn in turns] for name, turns in self.made.items()}
 
 

@@ -1,4 +1,4 @@
-"""Runs the site of these tests in their own process."""
+"""Runs the site of these tests in the process of the tests."""
 
 from tests.web.conftest import open_site, quick_passwords, site
 

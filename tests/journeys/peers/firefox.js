@@ -1,4 +1,7 @@
-/** A browser as a peer: RTCPeerConnection with a fake camera and microphone. Its messages: see process.py. */
+/**
+ * A browser as a peer: RTCPeerConnection with a fake camera and microphone. Its messages are defined in
+ * process.py.
+ */
 
 const BRIGHT = 40;
 const REPORT_MS = 100;

@@ -80,7 +80,9 @@ class PeerProcess:
 
 
 class ProcessMedia:
-    """A connection of the peer's process, with the interface `web.peers.media.flow.Media`. The process outlives it."""
+    """A connection of the peer's process, with the interface `web.peers.media.flow.Media`. The process continues after
+    it.
+    """
 
     def __init__(self, peer: PeerProcess, changed: Callable[[], None], flow: Flow | None) -> None:
         self.flow = flow or Flow()
@@ -89,11 +91,11 @@ class ProcessMedia:
         peer.media = self
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the peer's answer to an offer; None if it needs a fresh one."""
+        """Return the peer's answer to an offer; None if the peer needs a fresh offer."""
         return await self._peer.answer(offer, fresh=fresh)
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Return once packets can be sent. Raises TimeoutError."""
+        """Return when packets can be sent. Raises TimeoutError."""
         await until(lambda: self._connected, self._changed, timeout_s)
 
     def start(self) -> None:
@@ -105,7 +107,7 @@ class ProcessMedia:
         self._peer.tell({"on": False})
 
     async def close(self) -> None:
-        """Close the connection; the process goes on."""
+        """Close the connection; the process continues."""
         self._peer.media = None
         self._peer.tell({"close": True})
 
@@ -116,7 +118,7 @@ class ProcessMedia:
         self._notify()
 
     def gained(self, gained: dict[str, float]) -> None:
-        """Add what the peer has received since the last report."""
+        """Add the peer's received media since the last report."""
         self.flow.frames += int(gained["frames"])
         self.flow.pictures += int(gained["pictures"])
         self.flow.sound += gained["sound"]
@@ -140,7 +142,7 @@ class ProcessSources(Sources):
 
 @asynccontextmanager
 async def peer_process(command: Sequence[str]) -> AsyncIterator[PeerProcess]:
-    """Run a peer; yield it once it is ready; end it afterwards. Raises TimeoutError."""
+    """Run a peer; yield it when it is ready; end it afterwards. Raises TimeoutError."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=LINE_MAX)
     peer = PeerProcess(process)

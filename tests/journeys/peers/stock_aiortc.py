@@ -1,4 +1,6 @@
-"""aiortc as its documentation uses it: an RTCPeerConnection with its defaults. See process.py for what it speaks."""
+"""aiortc as its documentation uses it: an RTCPeerConnection with its defaults. Its messages are defined in
+process.py.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ def say(message: object) -> None:
 
 
 async def count(track: MediaStreamTrack) -> None:
-    """Count what arrives on a track, until it ends."""
+    """Count the frames that arrive on a track, until it ends."""
     while True:
         try:
             frame = await track.recv()
@@ -53,7 +55,7 @@ class Peer:
         self.on = False
 
     async def answer(self, offer: str, fresh: bool) -> str | None:
-        """Return the answer; None for a restart of ICE, which aiortc does not know."""
+        """Return the answer; None for a restart of ICE, which aiortc does not support."""
         if not fresh:
             return None
         await self.close()

@@ -48,7 +48,7 @@ class Standard:
 
 
 def no_gstreamer() -> str:
-    """Return why GStreamer cannot be a peer here, or ""."""
+    """Return the reason why GStreamer cannot be a peer on this machine, or ""."""
     asked = ["/usr/bin/python3", "-c", "import gi; gi.require_version('GstWebRTC', '1.0')"]
     try:
         fits = subprocess.run(asked, capture_output=True, timeout=30, check=False).returncode == 0
@@ -58,7 +58,7 @@ def no_gstreamer() -> str:
 
 
 def no_werift() -> str:
-    """Return why werift cannot be a peer here, or ""."""
+    """Return the reason why werift cannot be a peer on this machine, or ""."""
     return (
         ""
         if WERIFT.is_dir() and shutil.which("node")
@@ -67,7 +67,7 @@ def no_werift() -> str:
 
 
 def no_firefox() -> str:
-    """Return why Firefox cannot be a peer here, or ""."""
+    """Return the reason why Firefox cannot be a peer on this machine, or ""."""
     if HOST == "127.0.0.1":
         return "Firefox uses no loopback address, and this machine has no other"
     return "" if shutil.which("firefox-esr") else "Firefox ESR is not installed (see .ci/firefox)"

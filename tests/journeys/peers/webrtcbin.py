@@ -1,4 +1,6 @@
-"""GStreamer's webrtcbin, in the system's Python, which has GObject's bindings. See process.py for what it speaks."""
+"""GStreamer's webrtcbin, in the system's Python, which has GObject's bindings. Its messages are defined in
+process.py.
+"""
 
 import json
 import sys
@@ -84,7 +86,7 @@ class Peer:
         self.on = False
 
     def answer(self, offer: str, fresh: bool) -> str | None:
-        """Return the answer; None for a restart of ICE, which this webrtcbin does not know."""
+        """Return the answer; None for a restart of ICE, which this webrtcbin does not support."""
         if not fresh:
             return None
         self.close()

@@ -1,6 +1,7 @@
 /**
- * werift, a WebRTC peer without an encoder: once on it sends back what it receives, so that the other side
- * sees its own picture. Its messages: see process.py. The first argument is the folder of werift's package.
+ * werift, a WebRTC peer without an encoder: when it is on, it sends back the media that it receives, so that
+ * the other side sees its own picture. Its messages are defined in process.py. The first argument is the
+ * folder of werift's package.
  */
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -8,7 +9,7 @@ import { createInterface } from "node:readline";
 const { RTCPeerConnection, RTCRtpCodecParameters, MediaStreamTrack } = createRequire(import.meta.url)(
   process.argv[2],
 );
-const SILENCE = 20; // bytes; a packet of silence has fewer
+const SILENCE = 20; // in bytes; a packet of silence is smaller
 const ENERGY = 0.001; // the energy that each packet of sound adds to the total
 const REPORT_MS = 100;
 const [FEEDBACK, PICTURE_LOSS] = [206, 1]; // RFC 4585: payload-specific feedback, picture loss indication
@@ -70,7 +71,7 @@ function connect() {
 
 async function answer(offer, fresh) {
   if (!fresh) {
-    return null; // it answers an ICE restart, but then sends no checks
+    return null; // werift answers an ICE restart, but then sends no checks
   }
   await connection?.close();
   connection = connect();

@@ -1,4 +1,4 @@
-"""Tests the hot path without encryption: which packets the other side receives, and what is counted."""
+"""Tests the hot path without encryption: which packets the other side receives, and what the counters count."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from tests.media.forwarding.unencrypted import (
 
 
 def three() -> tuple[UnencryptedRoom, Endpoint, dict[Any, Subscription]]:
-    """Return a room in which A sends to B and C, which may both answer; and the subscriptions to A by address."""
+    """Return a room in which A sends to B and C, which may both answer; and address -> subscription to A."""
     room = UnencryptedRoom(A, B, C)
     a = room.endpoints[0]
     a.learn(1, "audio")
@@ -157,14 +157,14 @@ def test_what_is_repeated_of_a_video_that_is_not_known_goes_nowhere() -> None:
 def layered(
     number: int, layer: int, *, syncs: bool = False, key: bool = False, **more: Any
 ) -> tuple[bytes, Any]:
-    """Return a picture of A, of one packet, in a temporal layer; its picture number has 15 bits."""
+    """Return a picture of A in one packet, in a temporal layer; its picture number has 15 bits."""
     picture_id = (0x8000 | number & 0x7FFF).to_bytes(2, "big")
     descriptor = b"\x90\xe0" + picture_id + bytes((7, layer << 6 | syncs << 5))
     return picture(number, descriptor + (b"\x00key" if key else b"\x01delta"), **more)
 
 
 def received(room: UnencryptedRoom, address: Any) -> list[tuple[int, int, int]]:
-    """Return of each video packet sent to an address: its number, picture number and timestamp in pictures."""
+    """Return the video packets sent to an address, each as (number, picture number, timestamp in pictures)."""
     return [
         (
             unpack_from("!H", data, 2)[0],

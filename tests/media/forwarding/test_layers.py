@@ -8,12 +8,12 @@ import pytest
 
 from media.forwarding.layers import SHARES_WHOLE, SPANS_MAX, Layers, LayerShares, Span, choose_level
 
-# The layers of eight pictures as Chromium sends three layers, and which of them need only layer 0.
+# The layers of eight pictures as Chromium sends them in three layers, and whether each needs only layer 0.
 PATTERN = [(0, False), (2, True), (1, True), (2, False), (0, False), (2, False), (1, False), (2, False)]
 
 
 def take(layers: Layers, number: int) -> Span | None:
-    """Take picture `number`, of one packet."""
+    """Give the layers picture `number`, which is one packet."""
     return layers.take(number & 0xFFFF, 3000 * number, *PATTERN[number % 8])
 
 
@@ -69,7 +69,7 @@ def test_a_late_packet_has_the_numbers_of_its_time() -> None:
     layers.target = 0
     layers.restart(0, 0)
     layers.take(0, 0, 0, False)
-    # 1 is lost
+    # picture 1 is lost
     layers.take(2, 6000, 1, False)
     layers.take(3, 9000, 0, False)
     assert layers.take(1, 3000, 0, False) == Span(0, 0, 0, 0)
@@ -155,7 +155,7 @@ def test_shares_are_measured_once_a_second() -> None:
         (2000, 0, 3),
         (1000, 0, 3),
         (900, 0, 1),  # the sum of all layers is above the limit
-        (900, 2, 2),  # level 2 was already sent: it may be a little above the limit
+        (900, 2, 2),  # level 2 was already sent, so it may exceed the limit slightly
         (599, 0, 0),
         (100, 2, 0),
     ],

@@ -1,4 +1,4 @@
-"""Tests when a receiver's picture is paused and when it comes back: the figures, the times, the limit of the sender."""
+"""Tests when a receiver's picture is paused and sent again: the figures, the times, the limit of the sender."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from media.forwarding.picture_pause import (
 
 
 def seen(pause: PicturePause, weak: bool | None, seconds: float, begin_s: float) -> float | None:
-    """Look once a second; return after how many seconds it changed, None if it did not."""
+    """Give one result a second; return the time in s after which `paused` changed, None if it did not."""
     for passed in range(int(seconds) + 1):
         if pause.look(weak, begin_s + passed):
             return passed

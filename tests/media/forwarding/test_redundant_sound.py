@@ -1,4 +1,4 @@
-"""Tests forwarding of RED: to sides that accept it and sides that do not, and nothing from before the gate opened."""
+"""Tests forwarding of RED: to sides that accept it and sides that do not; nothing from before the gate opened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FRAME = 960
 
 
 def redundant(number: int, *ages: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
-    """Return a packet of A's sound with earlier payloads of these ages, in frames; each names its moment."""
+    """Return a packet of A's sound with earlier payloads of these ages in frames; each payload names its time."""
     earlier = [(FRAME * age, b"%d" % (number - age)) for age in ages]
     payload = red.build(b"%d" % number, earlier)
     return build(RED, number if sequence is None else sequence, FRAME * number, ssrc, payload)
@@ -66,7 +66,7 @@ def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, tak
 
 
 def plain(number: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
-    """Return a packet of A's plain sound that names its moment."""
+    """Return a packet of A's plain sound that names its time."""
     return build(AUDIO, number if sequence is None else sequence, FRAME * number, ssrc, b"%d" % number)
 
 

@@ -1,4 +1,4 @@
-"""Tests the translation of RTCP, byte by byte: which packets cross, and with which numbers."""
+"""Tests the translation of RTCP, byte by byte: which packets are forwarded, and with which numbers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def packet(kind: int, count: int, body: bytes) -> bytes:
 
 
 def block(ssrc: int, highest: int = 100, *, lost: int = 0x40000003) -> bytes:
-    """Return a report block: a quarter lost, jitter 7, a report of 0x50006, 9 ticks ago."""
+    """Return a report block: a quarter of the packets lost, jitter 7, last report 0x50006, 9 ticks ago."""
     return pack("!IIIIII", ssrc, lost, highest, 7, 0x50006, 9)
 
 

@@ -148,7 +148,7 @@ LAYERED = (0.4, 0.6, 1.0, 1.0)
     ("weak_kbps", "strong_kbps", "limit"),
     [
         (2500, 2500, 1200),
-        (600, 600, 600),  # nobody gains if all get fewer pictures
+        (600, 600, 600),  # nobody benefits if all get fewer pictures
         (600, 2500, 1000),  # the receiver with the weak network gets every second picture
         (300, 2500, 600),  # every fourth picture: the others' picture is good enough
         (150, 2500, 375),

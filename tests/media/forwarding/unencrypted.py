@@ -1,4 +1,6 @@
-"""A forwarder whose packets are not encrypted, so that a test can read what is sent: endpoints, sockets, packets."""
+"""A forwarder without encryption, so that a test can read the packets that it sends; with endpoints,
+sockets, packets.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,7 @@ def unencrypted() -> Binding:
 
 
 class Inbox:
-    """A socket with datagrams that wait, and errors among them."""
+    """A socket with waiting datagrams, and errors among them."""
 
     def __init__(self, *waiting: tuple[bytes, Address] | Exception) -> None:
         self.waiting = list(waiting)
@@ -109,7 +111,7 @@ class UnencryptedRoom:
         return made
 
     def reads(self, *waiting: tuple[bytes, Address] | Exception) -> Inbox:
-        """Let the forwarder read once; return the socket."""
+        """Let the forwarder read these datagrams; return the socket."""
         inbox = Inbox(*waiting)
         self.forwarder.read(inbox)
         return inbox

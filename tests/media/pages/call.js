@@ -5,7 +5,7 @@ const query = new URLSearchParams(location.search);
 const now = () => performance.timeOrigin + performance.now();
 const remote = document.getElementById("remote");
 
-/** Every decoded remote frame: [when it was decoded, its brightest luma 0-255]. */
+/** Every decoded remote frame: [the time of decoding, its brightest luma 0-255]. */
 const frames = [];
 const states = [];
 const seen = { loaded: now() };

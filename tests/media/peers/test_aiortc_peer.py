@@ -1,4 +1,4 @@
-"""Tests synthetic parties: a call between two aiortc peers, one between such a peer and a black picture, a group."""
+"""Tests synthetic parties: a call of two aiortc peers, a call with a black picture, and a group."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Tests a raw peer's counters, and which packets it counts as media and which as control."""
+"""Tests a raw peer's counters, and which packets it counts as media and which as control packets."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_probe_counts_the_checks_that_know_its_password(probe: RawPeer) -> Non
 
 
 class Broken:
-    """A DTLS association that cannot go on."""
+    """A DTLS association that fails."""
 
     established = None
 

@@ -1,4 +1,6 @@
-"""Tests the table of the codecs that the server offers: each row changes what every browser negotiates."""
+"""Tests the table of the codecs that the server offers. A change of any row would change every browser's
+negotiation.
+"""
 
 from media.protocols.codecs import (
     BY_PAYLOAD_TYPE,

@@ -36,7 +36,7 @@ def request(username: str = "server:browser", password: str = PASSWORD, nominate
 
 
 def attributes(*found: tuple[int, bytes], size: int | None = None) -> bytes:
-    """Return a request with these attributes, as they are."""
+    """Return a request with these attributes, unchanged."""
     body = b"".join(
         kind.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value + bytes(-len(value) % 4)
         for kind, value in found

@@ -43,7 +43,7 @@ def test_the_blocks_of_a_packet_are_found_oldest_first(padding: int) -> None:
         b"",
         b"\xef",
         b"\xef\x1e\x00",
-        b"\xef\x1e\x00\x05",  # only an announcement
+        b"\xef\x1e\x00\x05",  # only an announcement of a payload
         b"\xef\x1e\x00\x05\x6fold",  # the payload is shorter than announced
         build(b"own", [(960, b"")] * (red.BLOCKS_MAX + 1)),
     ],

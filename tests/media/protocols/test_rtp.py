@@ -67,8 +67,8 @@ def test_the_payload_begins_after_sources_and_extension_if_they_fit(packet: byte
         (one_byte(b"\xe0\0\x31\xab\xcd"), 19),
         (one_byte(b"\x22abc\x22abc"), 0),
         (one_byte(b"\x22abc" + b"\0\0\x31\xab"), 0),  # cut off by the extension's end
-        (one_byte(b"\x22abc" + b"\0\x31\xab\xcd"), 22),  # ends with it
-        (EXTENDED + b"\xbe\xdf\0\x01\x31\xab\xcd\0", 0),  # other profiles
+        (one_byte(b"\x22abc" + b"\0\x31\xab\xcd"), 22),  # ends together with the extension
+        (EXTENDED + b"\xbe\xdf\0\x01\x31\xab\xcd\0", 0),  # other extension profiles
         (EXTENDED + b"\xbf\xde\0\x01\x31\xab\xcd\0", 0),
         (PLAIN + b"\xbe\xde\0\x01\x31\xab\xcd\0", 0),  # no extension announced
         (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd", 0),  # cut off by the packet's end
@@ -160,7 +160,7 @@ def test_a_keyframe_begins_where_the_vp8_descriptor_says_so(payload: bytes, star
         (b"\x78\x00\x02\x67\x42", True),  # STAP-A
         (b"\x78\x00\x02\x09\xf0\x00\x02\x67\x42", True),  # after a delimiter
         (b"\x78\x00\x02\x09\xf0\x00\x01\x41", False),
-        (b"\x78\x00\x09\x09\xf0\x00\x01\x67", False),  # a size beyond the end
+        (b"\x78\x00\x09\x09\xf0\x00\x01\x67", False),  # the unit's size points beyond the end of the packet
         (b"\x78\x00\x00", False),
         (b"\x78", False),
     ],

@@ -97,7 +97,8 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
 @pytest.mark.parametrize(
     ("seen", "count", "packet"),
     [
-        # A reference in 64 ms; two vectors of seven, a run to the end; deltas in 250 µs, the last one negative.
+        # The reference time in units of 64 ms; two vectors of seven and a run to the end; deltas in 250 µs, the last
+        # one negative.
         (
             [(0xFFFE, 64_000_000), (0, 64_010_000), (11, 64_010_250), (12, 64_500_000), (13, 64_499_750)],
             7,

@@ -1,5 +1,6 @@
-"""Tests keys and their use: both bindings give the same bytes, a changed one is noticed, a handshake survives lost
-flights."""
+"""Tests keys and their use: both bindings give the same bytes, a changed one is detected, a handshake survives lost
+flights.
+"""
 
 import dataclasses
 import time

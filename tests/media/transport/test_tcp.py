@@ -1,4 +1,6 @@
-"""Tests ICE over TCP: calls cross over streams; a stranger's bytes block neither memory, the loop nor another party."""
+"""Tests ICE over TCP: calls over streams; a stranger's bytes neither fill the memory nor block the loop or another
+party.
+"""
 
 from __future__ import annotations
 
@@ -272,7 +274,7 @@ async def test_a_stream_cannot_take_the_address_of_another_party() -> None:
         party = peers.parties["b"]
         b_speaker = Speaker(transport="udp")
         peers.speakers.append(b_speaker)
-        # b's own credentials over a's stream: the stream belongs to a.
+        # b's own credentials are sent over a's stream: the stream belongs to a.
         a.remote_ufrag, a.remote_password = party.credentials.ufrag, party.credentials.password
         answered = a.answered_checks
         a.check()
@@ -283,7 +285,7 @@ async def test_a_stream_cannot_take_the_address_of_another_party() -> None:
 
 
 class Counted:
-    """A socket that counts what the stream asks of it."""
+    """A socket that counts the calls that the stream makes."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.reads = 0

@@ -1,4 +1,6 @@
-"""Tests one socket of a client against a scripted server: requests and replies, kept messages, and its end."""
+"""Tests one socket of a client against a scripted server: requests and replies, kept messages, and the end of the
+socket.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ Script = Callable[["Server", Received], Awaitable[None]]
 
 
 class Server:
-    """A server that welcomes, answers `ok`, or does what its script says instead."""
+    """A server that sends `welcome` and answers `ok`, unless its script says otherwise."""
 
     def __init__(self, script: Script | None) -> None:
         self.script = script
@@ -62,7 +64,7 @@ Connect = Callable[..., Awaitable[SignallingClient]]
 
 @asynccontextmanager
 async def serving(script: Script | None = None, **how: Any) -> AsyncIterator[tuple[Server, SignallingClient]]:
-    """Yield a server and a client that is connected to it."""
+    """Yield a server, and a client that is connected to it."""
     async with listening(script) as (server, connect):
         client = await connect(**how)
         yield server, client

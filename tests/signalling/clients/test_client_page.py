@@ -1,4 +1,4 @@
-"""Tests that every example of CLIENT-PYTHON.md runs, in its order, against a real server."""
+"""Tests that every example of CLIENT-PYTHON.md runs, in the page's order, against a real server."""
 
 from __future__ import annotations
 

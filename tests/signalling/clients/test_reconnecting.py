@@ -69,7 +69,7 @@ def test_changes_are_shown_where_nothing_had_ever_happened_before() -> None:
 
 
 def held() -> tuple[Subscription, list[int]]:
-    """Return a topic and the versions that it shows."""
+    """Return a topic, and the list of the versions that it has shown."""
     shown: list[int] = []
     return Subscription(lambda message: shown.append(message["version"]), lambda _: None), shown
 
@@ -166,7 +166,7 @@ def returning(*attempts: Attempt, **more: Any) -> tuple[ReturningClient, list[di
 
 @pytest.fixture
 def paused(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """Return the (close code, attempt) of every pause; none takes time."""
+    """Return the (close code, attempt) of every pause; the pauses take no time."""
     found: list[tuple[int, int]] = []
 
     def none_s(code: int, attempt: int, chance: float) -> float:

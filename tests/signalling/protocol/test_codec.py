@@ -1,4 +1,4 @@
-"""Tests arbitrary input: it gives a message or a `BadMessageError`, which names the place and quotes nothing."""
+"""Tests arbitrary input: it gives a message or a `BadMessageError`, which names the place and quotes no input."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BOTH = pytest.mark.parametrize("codec", CODECS.values(), ids=["json", "msgpack"]
 
 
 def read(codec: Codec, data: bytes | str) -> ClientMessage | None:
-    """Return the decoded message, None if the bytes are not valid; let all errors but BadMessageError through."""
+    """Return the decoded message, or None for a `BadMessageError`; every other error is raised."""
     bad: BadMessageError | None = None
     message: ClientMessage | None = None
     try:

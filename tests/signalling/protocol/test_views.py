@@ -1,4 +1,4 @@
-"""Tests the views of a record for those who may see it: every field, and nothing else."""
+"""Tests the views of a record for each reader: every field, and no other."""
 
 from __future__ import annotations
 

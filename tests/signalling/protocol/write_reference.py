@@ -1,6 +1,6 @@
 """Writes the files that are generated from the message types: `make protocol`.
 
-The reference at the end of PROTOCOL.md, and the types that the browser's scripts are checked by.
+These are the reference at the end of PROTOCOL.md, and the types with which the browser's scripts are checked.
 """
 
 from pathlib import Path

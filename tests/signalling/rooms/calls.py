@@ -18,7 +18,9 @@ from tests.signalling.worker_process import Process, worker_process
 async def both(
     open_: Clinic, provider_worker: int | str = 0, patient_worker: int = 0
 ) -> tuple[Actor, SignallingClient, SignallingClient]:
-    """Make a claimed visit with both on its page; return the patient, the patient's client and the provider's."""
+    """Make a claimed visit with both people on its page; return the patient, the patient's client and the
+    provider's.
+    """
     patient = await open_.arrive()
     their = await open_.connect(patient, patient_worker)
     await their.request("visit.enter", visit=patient.visit)

@@ -1,4 +1,4 @@
-"""Tests guests in a visit's media: seen and heard after their own Start, and removed when dismissed."""
+"""Tests guests in a visit's media: forwarded after their own Start, and removed when dismissed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def guest(
 
 
 def room_of(open_: Clinic, patient: Actor) -> Room:
-    """Return the visit's one room."""
+    """Return the only room of the visit."""
     (room,) = [
         w.rooms._rooms[f"{patient.visit}"] for w in open_.workers if f"{patient.visit}" in w.rooms._rooms
     ]
@@ -38,7 +38,7 @@ def room_of(open_: Clinic, patient: Actor) -> Room:
 
 
 def admitted(open_: Clinic, patient: Actor, party: str) -> bool:
-    """Return whether the relay lets a party take part."""
+    """Return whether the relay admits a party."""
     found: Any = room_of(open_, patient).participants[party].media
     return bool(found._party.admitted)
 

@@ -1,4 +1,4 @@
-"""Tests that muting is kept over a reload, a second tab and another worker, and enforced by the relay."""
+"""Tests that muting is kept over a reload, a second tab and a move to another worker, and enforced by the relay."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def forwards(open_: Clinic, patient: Actor, party: str, worker: int = 0) -> set[
 
 
 async def kept_muted(open_: Clinic, patient: Actor) -> bool:
-    """Return True if the store holds something that a party of the visit's room has muted."""
+    """Return True if the store has a muted kind of a party of the visit's room."""
     return bool(await open_.workers[0].rooms._leases.muted(ORG, str(patient.visit)))
 
 
@@ -74,7 +74,7 @@ async def test_a_muted_party_stays_muted_when_another_worker_takes_the_room_over
 ) -> None:
     async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
         await mute(their, patient)
-        await until(partial(kept_muted, one, patient))  # the owner stores it while it answers
+        await until(partial(kept_muted, one, patient))  # the owner stores the kind while it answers
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()
         await their.expect("media.offer", timeout_s=3)

@@ -1,4 +1,4 @@
-"""Tests that muted kinds are stored at once, and that a client that mutes without pause costs the store little."""
+"""Tests that muted kinds are stored at once, and that a client that mutes without pause causes few writes."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ SOON_S = 0.3
 
 
 def soon(open_: Clinic) -> Clinic:
-    """Make the workers wait for a path only for a moment."""
+    """Shorten the time for which the workers wait for a path."""
     for worker in open_.workers:
         worker.rooms.paths.no_path_s = SOON_S
     return open_
@@ -56,7 +56,7 @@ async def answer(client: SignallingClient, patient: Actor, media: LightMedia, of
 
 
 def timers(open_: Clinic) -> int:
-    """Return how many participants of all workers are waited for."""
+    """Return the number of participants, on all workers, whose first path is awaited."""
     rooms = [room for worker in open_.workers for room in worker.rooms._rooms.values()]
     return sum(each.overdue is not None for room in rooms for each in room.participants.values())
 

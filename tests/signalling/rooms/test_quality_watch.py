@@ -1,4 +1,4 @@
-"""Tests the quality of a call: the relay counts it, the history shows it, and two workers' parts are added."""
+"""Tests the quality of a call: the relay counts it, the history shows it, and the counts of two workers are added."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def call(open_: Clinic) -> AsyncIterator[tuple[Actor, SignallingClient, Si
 
 
 async def calls(client: SignallingClient, patient: Actor, parties: int) -> dict[str, dict[str, object]]:
-    """Return the quality of the visit's call by party, from the history, once it contains `parties` parties."""
+    """Return the quality of the visit's call by party, from the history, as soon as it has `parties` parties."""
     async with asyncio.timeout(20):
         while True:
             found = (await client.request("visit.history", visit=patient.visit))["calls"]

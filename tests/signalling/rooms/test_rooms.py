@@ -1,4 +1,4 @@
-"""Tests that rooms follow their people and the record: after workers' deaths, with second tabs, open only
+"""Tests that rooms follow their people and the visit's record: after deaths of workers, with second tabs; open only
 while live.
 """
 
@@ -122,7 +122,7 @@ async def test_a_connection_resumed_on_another_worker_keeps_its_membership_and_g
         assert (await back.expect("media.muted"))["party"] == "provider"
         await back.request("media.restart", visit=patient.visit)
         assert not (await back.expect("media.offer"))["fresh"]
-        # The first worker gives up its wait for the socket; its late report must replace nobody.
+        # The first worker stops waiting for the socket; its late report must replace no one.
         await until(lambda: not two.workers[0].lingering, 6)
         await provider.request("media.mute", visit=patient.visit, kind="video", muted=False)
         assert not (await back.expect("media.muted"))["muted"]
@@ -278,7 +278,7 @@ async def test_after_an_outage_of_the_store_a_worker_without_a_sign_is_not_calle
     async with clinic(valkey, 1) as one:
         liveness = one.workers[0].liveness
         await until(lambda: liveness._written_s > 0)
-        liveness._distrusted_until = 0.0  # the state some time after the start
+        liveness._distrusted_until = 0.0  # set the state that a worker has some time after its start
         assert await liveness.is_dead("w9-silent")
 
         async def fail() -> None:

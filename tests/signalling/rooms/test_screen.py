@@ -21,7 +21,7 @@ from tests.signalling.waits import until
 
 ASKED, BY_PROVIDER, BY_PATIENT = Screen(asked=True), Screen("provider"), Screen("patient")
 GUEST = "guest-rosa"
-# (before, party, act, after); None: the party may not do it.
+# (state before, party, act, state after); None if the party may not do this.
 REVIEWED: tuple[tuple[Screen, str, ScreenAct, Screen | None], ...] = (
     (NO_SCREEN, "provider", "share", BY_PROVIDER),
     (NO_SCREEN, "patient", "share", None),
@@ -55,7 +55,7 @@ def test_s50_who_may_share_when(before: Screen, party: str, act: ScreenAct, expe
 
 
 async def share(client: SignallingClient, patient: Actor, act: str = "share") -> None:
-    """Send an act."""
+    """Send an act of screen sharing."""
     await client.request("media.share", visit=patient.visit, act=act)
 
 

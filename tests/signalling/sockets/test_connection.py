@@ -52,11 +52,11 @@ async def hello(two: Clinic, **fields: Any) -> aiohttp.ClientWebSocketResponse:
 
 async def to_the_end(ws: aiohttp.ClientWebSocketResponse) -> tuple[int | None, list[dict[str, Any]]]:
     """Return the close code, and the messages before it."""
-    said: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
     async with asyncio.timeout(20):
         async for message in ws:
-            said.append(json.loads(message.data))  # noqa: PERF401 (what was said before a time-out counts too)
-    return ws.close_code, said
+            messages.append(json.loads(message.data))  # noqa: PERF401 (messages before a time-out count too)
+    return ws.close_code, messages
 
 
 async def test_a_socket_that_sends_no_hello_is_closed(valkey: Redis) -> None:
@@ -266,9 +266,6 @@ async def test_message_pack_in_a_text_frame_is_malformed(two: Clinic) -> None:
     await ws.send_str("{}")
     assert msgpack.unpackb(await ws.receive_bytes())["code"] == "bad_message"
     await ws.close()
-
-
-# --- resume (PROTOCOL.md#resume)
 
 
 async def refused_resume(two: Clinic, actor: Actor, token: str, worker: int = 1) -> str:

@@ -56,7 +56,7 @@ def test_s30_a_read_that_begins_inside_a_frame_is_not_taken_for_a_whole_one() ->
         frame,
         frame,
         frame,
-    ):  # the second part is 0x82 - 122 bytes long
+    ):  # the second part looks like a whole frame: its second byte, 0x82, fits its size
         reader.feed_data(part)
     assert reader._frames == 5
 
@@ -80,7 +80,7 @@ def test_s30_frames_are_counted_however_their_bytes_are_split(frames: list[bytes
         if data[at : at + cut]:
             assert reader.feed_data(data[at : at + cut]) == FED
         at += cut
-    # A head at the end is awaited no longer than its frame: each frame has begun by now.
+    # The last frame is awaited only up to its head: by then each frame has begun.
     assert (reader._frames, reader._bytes) == (len(frames), len(data))
     assert (b"".join(taken), floods) == (data, [])
 

@@ -1,4 +1,4 @@
-"""Tests that records name the people on the page, whatever happened to sockets, workers and the store before."""
+"""Tests that records name the people on the page, whatever happened before to sockets, workers and the store."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_a_killed_workers_patients_are_shown_offline_soon_and_come_back_el
 
 
 async def absent(open_: Clinic, patient: Actor) -> bool:
-    """Return whether the record has the patient away."""
+    """Return whether the patient is away according to the record."""
     return not await present(open_, patient)
 
 
@@ -74,7 +74,7 @@ async def test_a_resumed_connection_is_on_the_visits_page_without_entering_again
 
 
 async def held_by(open_: Clinic, patient: Actor, worker: int) -> bool:
-    """Return whether the record names this worker as holder of the patient's connection."""
+    """Return whether, according to the record, this worker holds the patient's connection."""
     return list((await present(open_, patient)).values()) == [open_.workers[worker].id]
 
 
@@ -102,7 +102,7 @@ async def test_a_store_that_restarts_makes_nobody_leave(valkey: Redis) -> None:
         patients = [await two.arrive(i % 2) for i in range(4)]
         clients = [await on_page(two, p, i % 2) for i, p in enumerate(patients)]
         versions = [(await record(two, p)).version for p in patients]
-        # A store that was away longer than a sign of life lasts knows of no living worker when it is back.
+        # A store that was away longer than a sign of life lasts has no sign of any worker when it is back.
         await asyncio.sleep(3.2)
         for _ in range(4):
             for worker in two.workers:

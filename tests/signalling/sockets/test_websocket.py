@@ -1,4 +1,4 @@
-"""Tests that requests are handled as they are read and answered in order, even if an answer has to wait."""
+"""Tests that requests are handled as they are read and answered in order, even if one answer has to wait."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from web.peers.people.frames import PONG, TEXT, frame, take
 
 @pytest.fixture(params=[ReaderWebSocket, WebSocket], ids=["reader", "public"])
 async def one(valkey: Redis, request: pytest.FixtureRequest) -> AsyncIterator[Clinic]:
-    """A worker that handles messages inside aiohttp's reader, and one that uses the public interface only."""
+    """Two workers: one handles messages inside aiohttp's reader, the other uses only the public interface."""
     async with clinic(valkey, 1) as opened:
         opened.workers[0].websocket = request.param
         yield opened
@@ -45,7 +45,7 @@ async def test_each_message_that_the_handler_leaves_is_reported_and_waits() -> N
 
 
 class Telnet:
-    """A client that decides itself which bytes go out together."""
+    """A client that decides which bytes are sent together."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -70,7 +70,7 @@ class Telnet:
         self._writer.write(data)
 
     async def upgraded(self) -> None:
-        """Return when the server has upgraded."""
+        """Return as soon as the server has upgraded the connection."""
         async with asyncio.timeout(20):
             head = await self._reader.readuntil(b"\r\n\r\n")
         assert b" 101 " in head
@@ -112,7 +112,7 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
     await telnet.receive(1)
     requests = [
         asks("ping", 2),
-        asks("on_call", 3, on=True),  # waits for the store
+        asks("on_call", 3, on=True),  # this request waits for the store
         asks("ping", 4),
         b"\x81\x80abcd",  # an empty text, which is never a valid message
         asks("visit.claim", 5, visit=patient.visit),

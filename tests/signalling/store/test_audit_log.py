@@ -25,10 +25,10 @@ CANARIES = [part.encode() for part in (ANA.name, "Ruiz", ANA.phone, ANA.email, A
 
 
 class Names:
-    """One organisation."""
+    """A list with one organisation."""
 
     async def list(self) -> list[str]:
-        """Return its name."""
+        """Return the organisation's name."""
         return [ORG]
 
 
@@ -48,7 +48,7 @@ class Memory:
 
 
 def audit_log_of(redis: Redis, seen_entries: Memory | None = None) -> AuditLog:
-    """Return an audit log as a worker has it, but without its task."""
+    """Return an audit log as a worker has it, but without the task that writes."""
     return AuditLog(Store(redis, Seal(KEYS)), key_of(KEYS), Names(), seen_entries)
 
 
@@ -93,7 +93,7 @@ async def test_workers_that_append_at_once_keep_one_chain(valkey: Redis) -> None
     await workers[0].bind_all(ORG)
     found = await entries(workers[0])
     assert [entry.number for entry in found] == list(range(1, 121))
-    for number in range(3):  # no entry is lost, and the entries of each writer keep their order
+    for number in range(3):  # no entry is lost, and each writer's entries keep their order
         assert [e.act.about for e in found if e.act.who == f"u_{number}"] == [
             f"v_{turn}" for turn in range(40)
         ]
@@ -146,7 +146,7 @@ async def test_a_restored_or_emptied_store_is_detected_by_the_last_entry_seen_by
     assert seen_entries.seen[ORG][0] == 5
     for key, dumped in before.items():
         await client.restore(key, 0, dumped, replace=True)
-    assert await problem(valkey) == ""  # the store alone does not show the cut
+    assert await problem(valkey) == ""  # the store alone does not show that entries were cut off
     assert await problem(valkey, seen_entries) == "entries 4 to 5 were cut from the end"
     # New entries do not hide the cut: `seen_entries` keeps the last entry that it has seen.
     again = await written(audit_log_of(valkey, seen_entries), 4)
@@ -236,7 +236,8 @@ async def test_the_log_names_who_read_and_who_acted_but_no_patient(valkey: Redis
         visit_id = ana.visit
         for topic in ("queue", "sessions", "bell"):
             await one.request("subscribe", topic=topic)
-        await one.request("bell.mark", until_ms=1)  # the list is open; its number alone leaves no entry
+        # reading the list leaves an entry; reading the number alone does not
+        await one.request("bell.mark", until_ms=1)
         await admin.request("subscribe", topic=f"case/{visit_id}")
         await admin.request("visit.assign", visit=visit_id, to=osei.id)
         await one.request("visit.claim", visit=visit_id)

@@ -36,7 +36,7 @@ def text_of(node: ast.expr) -> str | None:
 
 
 def names_in(source: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, text) of each key's name that a source writes itself."""
+    """Yield (line, text) of each name of a key that a source writes itself."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.JoinedStr) and re.match("{\x00}:", text := text_of(node) or ""):
             yield node.lineno, text

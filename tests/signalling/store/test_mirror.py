@@ -1,4 +1,6 @@
-"""Tests that every worker's copy equals the store, whatever pub/sub loses: no event lost, repeated or out of order."""
+"""Tests that every worker's copy equals the store, whatever pub/sub loses: no event is lost, repeated or
+out of order.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ class Seen:
 
     @property
     def mirror(self) -> Mirror:
-        """The mirror itself."""
+        """Return the mirror itself."""
         found = self.mirrors.known(ORG)
         assert found is not None
         return found
@@ -53,12 +55,12 @@ async def caught_up(seen: Seen, store: Store) -> bool:
 
 
 def shows(shown: Screen, other: Screen) -> bool:
-    """Return whether a screen shows the same as another by now."""
+    """Return whether a screen by now shows the same as another."""
     return shown.drained().same_as(other)
 
 
 async def live_through(open_: Clinic, rounds: int) -> None:
-    """Let patients arrive, type, be claimed and released, by both workers in turn."""
+    """Let patients arrive, type, be claimed and released; both workers act in turn."""
     provider = open_.provider()
     for i in range(rounds):
         service = open_.workers[i % 2].service

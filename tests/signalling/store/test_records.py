@@ -1,4 +1,4 @@
-"""Tests the store on a real Valkey: a commit takes effect once, whole or not at all, and stored data is sealed."""
+"""Tests the store on a real Valkey: a commit takes effect once, completely or not at all, and stored data is sealed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def members(client: Any, key: str) -> list[str]:
 
 
 def all_of(folder: Path) -> bytes:
-    """Return every byte that is kept in a folder."""
+    """Return all bytes of the files in a folder."""
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 

@@ -1,4 +1,6 @@
-"""Tests the shared connection to the store: order, errors, time-outs and cuts, on a real Valkey, on both transports."""
+"""Tests the shared connection to the store: order, errors, time-outs and lost connections, on a real Valkey, with both
+transports.
+"""
 
 from __future__ import annotations
 

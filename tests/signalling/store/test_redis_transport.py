@@ -67,7 +67,7 @@ def has_a_parser_without_errors(patch: pytest.MonkeyPatch) -> None:
 
 
 def has_other_errors(patch: pytest.MonkeyPatch) -> None:
-    """Imitate a redis-py that makes other errors of the store's replies."""
+    """Imitate a redis-py that makes other errors from the store's replies."""
     patch.setattr(DefaultParser, "parse_error", ValueError)
 
 

@@ -1,4 +1,4 @@
-"""Tests the chat while the patient waits, over two workers; the chat of a session: test_clinic_side.py."""
+"""Tests the chat while the patient waits, over two workers. The chat of a session is tested in test_clinic_side.py."""
 
 from redis.asyncio import Redis
 

@@ -1,6 +1,6 @@
 """Tests who may see which topic in which status, by one reviewed table: SECURITY.md row 31.
 
-`SHOWN` is read by people; the matrix is generated from the topics of the protocol and compared whole, first with the
+People review `SHOWN`. The matrix is generated from the topics of the protocol and compared as a whole, first with the
 rule and then with real workers on real sockets.
 """
 
@@ -40,8 +40,8 @@ from tests.signalling.visits import (
 from tests.signalling.waits import until
 
 TOPICS = {topic.partition("/")[0] for topic in ALL_TOPICS}
-# Reviewed by hand. A person who is not listed sees nothing of the topic. `released`: back in the queue, its
-# guest still a party.
+# Reviewed by people. A person who is not listed sees nothing of the topic. `released`: the visit is back in the queue,
+# and its guest is still a party.
 SHOWN = """
 visit  queued     patient, on call, assignee, admin
 visit  released   patient, guest, on call, admin
@@ -73,7 +73,7 @@ Cell = tuple[str, str, str]
 
 
 def reviewed() -> set[Cell]:
-    """Return the cells of the table above."""
+    """Return the cells of the table `SHOWN`."""
     rows = (line.split(maxsplit=2) for line in SHOWN.strip().splitlines())
     return {(topic, status, who.strip()) for topic, status, everybody in rows for who in everybody.split(",")}
 
@@ -84,7 +84,7 @@ def everybody(organisation: str = ORG) -> dict[str, Actor]:
 
 
 def visits() -> dict[str, Visit]:
-    """Return a visit in each status; `released` and `declined` are as `queued` and `completed`, by another way."""
+    """Return a visit in each status; `released` is also `queued`, and `declined` also `completed`, by another way."""
     return {
         "queued": assigned(),
         "released": does(with_guest(Status.CLAIMED), c.Release(), CLAIMANT),
@@ -125,7 +125,7 @@ def test_s31_another_organisation_sees_no_topic_of_a_visit() -> None:
 
 
 class Scene:
-    """A clinic of two workers with one of each person; visits are made in it one after another."""
+    """A clinic of two workers with one person of each kind; visits are made in it one after another."""
 
     def __init__(self, two: Clinic, stack: AsyncExitStack) -> None:
         self.two, self._stack = two, stack
@@ -143,7 +143,7 @@ class Scene:
         self.clients[who], self.actors[who] = client, actor
 
     async def command(self, who: str, command: c.Command) -> None:
-        """Carry out a command of a person; return when both workers have it, and every socket the resulting
+        """Carry out a command of a person; return when both workers have it, and every socket has the resulting
         messages.
         """
         done = await self.two.workers[0].service.command(self.actors[who], self.visit, command)
@@ -300,7 +300,7 @@ async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_receives_gon
 
 
 def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return what a person still received of the topics that a change took away, besides that change.
+    """Return the messages that a person received of topics that a change took away, except about that change.
 
     Places are counted with a delay, so an older count may still arrive, but none after the topic's `gone`.
     """

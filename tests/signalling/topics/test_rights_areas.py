@@ -14,12 +14,12 @@ AREA = Area("walk-in", "Walk-in")
 
 
 def on_call_in(*areas: str) -> dict[str, Staff]:
-    """Return the staff, with the one on call working in these areas."""
+    """Return the staff; the person on call works in these areas."""
     return {who: replace(one, areas=areas) if one.on_call else one for who, one in STAFF.items()}
 
 
 def test_f39_a_visit_is_shown_to_those_on_call_in_its_area_and_to_others_as_if_off_call() -> None:
-    """Compares, topic by topic and status by status, with the reviewed table."""
+    """Compares with the reviewed table, topic by topic and status by status."""
     rows = reviewed()
     actor = people()["on call"]
     for status, visit in visits().items():

@@ -1,4 +1,4 @@
-"""Tests the audit log's chain, without a store: every later change is detected, with its place."""
+"""Tests the audit log's chain, without a store: every later change is detected, and its place is found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests a branching setup guide during a visit: which steps are counted, asked, and shown again."""
+"""Tests a setup guide with conditions during a visit: which steps are counted, asked, and shown again."""
 
 from __future__ import annotations
 

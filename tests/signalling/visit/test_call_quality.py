@@ -1,4 +1,6 @@
-"""Tests the counts of a call's quality: what is counted, how it is rounded, and how workers' counts are added."""
+"""Tests the counts of a call's quality: which values are counted, how they are rounded, and how workers' counts are
+added.
+"""
 
 from __future__ import annotations
 

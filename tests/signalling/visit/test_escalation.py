@@ -1,4 +1,4 @@
-"""The messages to staff about a request that nobody has claimed, as the visit keeps them."""
+"""Tests the messages to staff about a request that nobody has claimed, as the visit keeps them."""
 
 from signalling.visit import commands as c
 from signalling.visit.escalation import Escalation

@@ -1,6 +1,7 @@
 """Tests which person may do what in which status, by one reviewed table: SECURITY.md rows 10 and 28.
 
-`ALLOWED` is read by people; the matrix is generated from the rules and compared whole, so that a new way in shows.
+People review `ALLOWED`. The matrix is generated from the rules and compared as a whole, so that a new way to do
+something is found.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ COMMANDS: dict[str, c.Command] = {
 NEW = "new"
 STATUSES = (NEW, *Status)
 
-# Reviewed by hand against VISIT.md. All other cells are refused. An entry in brackets changes nothing: a
-# repeated command, whose first reply may have been lost.
+# Reviewed by people against VISIT.md. All other cells are refused. An entry in brackets changes nothing: a repeated
+# command, whose first reply may have been lost.
 ALLOWED = """
 new      open      patient, other patient, facility
 queued   save      patient
@@ -142,7 +143,7 @@ ended    due       (system)
 
 
 def reviewed() -> set[tuple[str, str, str]]:
-    """Return the cells of the table above."""
+    """Return the cells of the table `ALLOWED`."""
     cells = set()
     for line in ALLOWED.strip().splitlines():
         status, rest = line.split(maxsplit=1)
@@ -225,7 +226,7 @@ def test_the_same_id_in_another_organisation_is_another_person(who: str) -> None
 
 
 def test_f39_on_call_in_other_areas_is_no_more_than_off_call() -> None:
-    """Compares all commands in all statuses with what the table says of somebody who is off call."""
+    """Compares all commands in all statuses with what the table says about a person who is off call."""
     ray = people()["on call"]
     staff = {who: replace(one, areas=("mind",)) for who, one in on_call("lin").items()}
     facts = replace(

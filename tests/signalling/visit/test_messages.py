@@ -1,4 +1,4 @@
-"""Tests messages during the wait: staff write, and the patient answers by the clinic's choice (F19)."""
+"""Tests messages during the wait: staff write, and the patient may answer if the clinic allows it (F19)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ON = {"answers_waiting": True}
 
 
 def written() -> Visit:
-    """Return a waiting visit to whose patient an admin wrote."""
+    """Return a waiting visit to whose patient an admin has written."""
     return does(queued(), c.Write(), ADMIN)
 
 

@@ -1,4 +1,4 @@
-"""Tests which event notifies which people: a row for each event, with those who must not be notified."""
+"""Tests which event notifies which people: one row per event, with the people who must not be notified."""
 
 from __future__ import annotations
 

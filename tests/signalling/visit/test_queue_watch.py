@@ -1,4 +1,4 @@
-"""Tests the queue as a whole: its rules are sent when they change, and each alert is given once."""
+"""Tests the queue as a whole: its rules are sent when they change, and each alert is sent once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def line(waiting: int) -> OpenVisits:
 
 
 def watch(waiting: int, minutes: float, before: Watch | None = None, **policy: Any) -> Watch:
-    """Return the watch after this number of minutes."""
+    """Return the state of the queue after this number of minutes."""
     now_ms = T0 + round(minutes * MINUTE_MS)
     return watched(before or Watch(), line(waiting), Policy(**policy), now_ms)
 
@@ -62,7 +62,7 @@ def test_as_6_5_04_an_alert_lasts_while_a_limit_is_passed(
 
 
 def recipients_of(before: Watch, after: Watch, on_call: str = "ray") -> list[tuple[str, Notice]]:
-    """Return who receives which notice of three in line after 31 minutes."""
+    """Return the recipients and kinds of the notices about three waiting patients after 31 minutes."""
     staff = {s.id: Staff(id=s.id, name=s.name, role=s.role, on_call=s.id == on_call) for s in STAFF.values()}
     return notices(before, after, line(3), staff, T0 + 31 * MINUTE_MS, "n_1")
 
@@ -86,7 +86,7 @@ def test_as_6_5_04_those_on_call_and_admins_are_notified_once_of_each_crossing()
 
 
 def lines(**waiting: int) -> OpenVisits:
-    """Return this number of patients in each area (`none`: of no area); all have waited since T0."""
+    """Return this number of waiting patients in each area (`none`: without an area); all have waited since T0."""
     return OpenVisits(
         replace(queued(), id=f"v_{area}_{n}", number=n, area=None if area == "none" else Area(area, area))
         for area, count in waiting.items()

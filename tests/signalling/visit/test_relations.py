@@ -1,4 +1,6 @@
-"""Tests a person's relations to a visit: every role, with an own visit, a visit of others, and none yet."""
+"""Tests a person's relations to a visit, for every role: the person's own visit, a visit of others, and no
+visit yet.
+"""
 
 from __future__ import annotations
 

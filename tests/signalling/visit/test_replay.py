@@ -1,4 +1,4 @@
-"""Tests random concurrent commands through two workers: the store ends in the state that the pure rules compute."""
+"""Tests random concurrent commands through two workers: the store ends in the state that the pure rules give."""
 
 from __future__ import annotations
 

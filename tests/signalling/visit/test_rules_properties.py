@@ -1,5 +1,5 @@
-"""Tests properties that every visit keeps: random commands by random people, hypothesis looking for the
-order that breaks a promise.
+"""Tests properties that every visit keeps: hypothesis tries random commands by random people, to find an order that
+breaks one.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Promises:
         self.state(after)
 
     def presses(self, before: Visit | None, after: Visit, command: c.Command, actor: Actor) -> None:
-        """Check that a press belongs to its own person, and is removed where the table says so."""
+        """Check that a press belongs to its own person, and is removed as the table says."""
         for side, party in after.parties.items():
             had = before.parties.get(side) if before is not None else None
             if party.started_ms is not None and (had is None or had.started_ms is None):

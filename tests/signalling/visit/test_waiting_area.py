@@ -1,4 +1,4 @@
-"""Tests waiting areas: the staff of each, places within one, and what a move keeps."""
+"""Tests waiting areas: the staff of each, places in one, and what stays the same after a move."""
 
 from __future__ import annotations
 

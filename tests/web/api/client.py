@@ -1,4 +1,4 @@
-"""A program that uses an organisation's API, for tests: no cookie, no Origin, only a key. Not a test."""
+"""A program that uses an organisation's API, for tests: it sends a key, but no cookie and no Origin. Not a test."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class Program:
         self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     async def ask(self, method: str, path: str, **how: Any) -> ClientResponse:
-        """Return the answer itself."""
+        """Send a request; return the response object."""
         headers = {**self.headers, **how.pop("headers", {})}
         return await self.person.client.request(
             method, self.base + path, headers=headers, allow_redirects=False, **how
@@ -55,5 +55,5 @@ async def program(
 
 
 def stranger(site: Site, token: str | None = None, organisation: str = "demo") -> Program:
-    """Return a program with this token, or without one."""
+    """Return a program with this token, or without a key."""
     return Program(site.person(), organisation, token)

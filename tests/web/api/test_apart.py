@@ -1,4 +1,4 @@
-"""Tests that keys of one organisation do not work for another, and that all workers know what one worker adds."""
+"""Tests that keys of one organisation do not work for another, and that a key added at one worker works at all."""
 
 import asyncio
 

@@ -61,7 +61,7 @@ async def fill_in(page: Page, name: str) -> None:
 
 
 async def provider(site: Site) -> ClientWebSocketResponse:
-    """Dr Osei on call."""
+    """The page of Dr Osei, a provider on call."""
     osei = site.person()
     assert (await osei.sign_in(OSEI)).status == 303
     ws = await osei.socket("staff")
@@ -91,7 +91,8 @@ async def test_a_ward_places_two_patients_sees_the_call_without_a_reload_and_tak
         await expect(rows.nth(1)).to_contain_text("Place 2")
         visit = (await office.call("GET", "/queue"))[1]["patients"][0]["visit"]
         await page.evaluate(NOTE_TONES)
-        await page.get_by_role("heading", level=1).click()  # browsers allow sound after a press
+        # a press on the page, after which browsers allow sound
+        await page.get_by_role("heading", level=1).click()
         await say(ws, type="visit.claim", id=7, visit=visit)
         await expect(page.locator("html[data-chimed]")).to_be_attached()
         await expect(rows.nth(0)).to_contain_text("Dr Maya Osei is calling")

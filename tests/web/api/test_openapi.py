@@ -1,4 +1,4 @@
-"""Tests the API's description: for all requests that schemathesis makes, the app answers as described."""
+"""Tests the API's description: the app answers as described to all requests that schemathesis makes."""
 
 import asyncio
 import sys

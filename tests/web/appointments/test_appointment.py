@@ -15,7 +15,8 @@ from web.appointments.letters import Promised, stale
 from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, at_ms, wall_time
 
 NOW = at_ms(datetime(2026, 11, 20, 12, tzinfo=UTC))
-RIGHT = at_ms(datetime(2026, 12, 1, 17, tzinfo=UTC))  # seven hours behind UTC, all year from November 2026
+# Phoenix: seven hours behind UTC, all year from November 2026
+RIGHT = at_ms(datetime(2026, 12, 1, 17, tzinfo=UTC))
 OLD_RULES = RIGHT + HOUR_MS
 BOOKED = Appointment(
     id="a_1",
@@ -43,7 +44,7 @@ def test_f25_a_change_of_rules_moves_the_instant_and_not_the_wall_time() -> None
 
 
 class Noted:
-    """Replaces the mail queue: an entry is the mail's name."""
+    """Replaces the mail queue; each entry is the name of a mail."""
 
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
@@ -77,7 +78,7 @@ def test_f25_both_of_two_hours_with_one_wall_time_stay(hour: int) -> None:
 
 
 def entry(appointment: Appointment, link: str, method: str = ics.REQUEST) -> icalendar.Event:
-    """Return the event of the calendar entry."""
+    """Return the event in the calendar file."""
     words = ics.Words("Video visit", "Check in:", "Riverside Clinic")
     data = ics.entry(appointment, words, link=link, sender="visits@example.org", method=method, now_ms=NOW)
     return icalendar.Calendar.from_ical(data).walk("VEVENT")[0]  # type: ignore[return-value]

@@ -190,7 +190,7 @@ def test_every_slot_on_any_day_anywhere_lies_within_the_hours(
         hours = [
             *hours[1:],
             hours[0],
-        ]  # the last span ends on the next day, when the first one begins or before
+        ]  # the last span ends on the next day, when or after the first span of that day begins
     ends = [f"{half // 2:02}:{half % 2 * 30:02}" for half in hours]
     spans = tuple(zip(ends[::2], ends[1::2], strict=False))
     organisation = clinic(

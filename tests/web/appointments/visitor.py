@@ -1,6 +1,6 @@
-"""A patient at a clinic that takes bookings: reads the available times, holds one, and books it.
+"""A patient at a clinic that takes bookings: reads the free times, holds one, and books it.
 
-Knows the pages' addresses and forms; `appointments` returns the clinic's records.
+`appointments` returns the clinic's records.
 """
 
 import re

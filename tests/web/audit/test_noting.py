@@ -107,7 +107,7 @@ async def sets_a_password(site: Site, path: str) -> None:
 
 
 async def press(admin: Desk, section: str, do: str, **fields: str) -> None:
-    """Press a button on a page with several."""
+    """Press one of several buttons on a page."""
     answer = await admin.person.post(f"{admin.home}/{section}", {**fields, "do": do})
     assert answer.status in (200, 303), await answer.text()
 
@@ -187,7 +187,7 @@ async def test_what_a_person_opens_leaves_one_entry_and_the_counters_of_a_page_n
 
 
 async def another(site: Site) -> Person:
-    """Return another person with a browser of their own."""
+    """Return another person, in a browser of their own."""
     return site.person()
 
 

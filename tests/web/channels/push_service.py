@@ -1,4 +1,4 @@
-"""A push service on this machine, and a browser that has subscribed there and reads what it gets. Not a test."""
+"""A push service on this machine, and a browser that has subscribed there and reads its messages. Not a test."""
 
 import base64
 import json
@@ -25,9 +25,9 @@ def base64url(data: bytes) -> str:
 
 
 class PushService:
-    """A push service; `statuses` are its next answers, then 201. `read`: what its browsers have read.
+    """A push service. `statuses`: its next answers, then 201. `read`: the messages that its browsers have read.
 
-    All its subscriptions have one pair of keys. `headers`: of the last message.
+    All its subscriptions have the same pair of keys. `headers`: those of the last message.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class PushService:
         self._auth = secrets.token_bytes(16)
 
     def subscription(self, name: str = "ana") -> dict[str, str]:
-        """Return what a page sends about a browser's subscription."""
+        """Return the form that a page sends about a browser's subscription."""
         point = self._private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return {
             "endpoint": f"{self.url}/{name}",
@@ -49,7 +49,7 @@ class PushService:
         }
 
     async def take(self, request: web.Request) -> web.Response:
-        """POST /push/{name}: refuse a message that is not signed, or that the browser cannot read."""
+        """Answer POST /push/{name}: refuse a message that is not signed, or that the browser cannot read."""
         body = await request.read()
         self.asked += 1
         status = self.statuses.pop(0) if self.statuses else 201
@@ -77,12 +77,14 @@ SUBSCRIBES = """(told) => {
 
 
 def subscribing(there: PushService) -> str:
-    """Return a script with which a page's browser subscribes at this push service; `window.says` is its permission."""
+    """Return a script with which a page's browser subscribes at this push service; `window.says` is the permission that
+    it gives.
+    """
     return f"({SUBSCRIBES})({json.dumps(there.subscription())})"
 
 
 def claims_of(headers: dict[str, str]) -> dict[str, Any]:
-    """Return what the sender signed."""
+    """Return the claims that the sender signed."""
     token = headers["Authorization"].removeprefix("vapid t=").partition(",")[0]
     part = token.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

@@ -36,13 +36,13 @@ SERVICE_OF_NOBODY = Service("json://127.0.0.1:9/{phone}", "Robin Hale", 1)
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the test look for requests at its own moments, and makes a minute of the rota a tenth of a second."""
+    """Lets the test check for requests when it wants, and shortens a minute of the rota to a tenth of a second."""
     monkeypatch.setattr(escalation, "PERIOD_S", 3600)
     monkeypatch.setattr(rota, "MINUTE_MS", 100)
 
 
 def of(*people: str) -> Rota:
-    """Return a rota of these people at all hours, which waits long before the second one."""
+    """Return a rota of these people at all hours, with a long wait before the second one."""
     return Rota(first_min=1, next_min=1440, turns=tuple(Turn(person=one, hours=ALWAYS) for one in people))
 
 
@@ -53,12 +53,12 @@ async def chooses(site: Site, email: str, **fields: Any) -> None:
 
 
 async def waiting(site: Site) -> list[Visit]:
-    """Return the visits that wait."""
+    """Return the visits that are waiting."""
     return (await site.app[SERVICE].mirrors.get("demo")).visits.queue(urgent_first=False)
 
 
 async def sent(count: int, *sites: Site) -> None:
-    """Look for requests on all workers at once until messages about this number of requests were sent."""
+    """Check for requests on all workers at once, until messages about this number of requests were sent."""
     total = 0
     async with asyncio.timeout(60):
         while total < count:
@@ -96,7 +96,7 @@ async def is_here(site: Site, person: str) -> bool:
 
 
 async def unreached(site: Site, person: str) -> bool:
-    """Return whether a message to this person alone was given up."""
+    """Return whether the list of undelivered messages has this person, and no other."""
     return [one.id for one in (await waiting(site))[0].escalations if not one.reached] == [person]
 
 

@@ -1,4 +1,4 @@
-"""Tests the messages to an absent patient whose visit is claimed, and what staff see of them."""
+"""Tests the messages to an absent patient whose visit is claimed, and what staff see about them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,13 +42,13 @@ async def smtp() -> AsyncIterator[MailServer]:
 
 @pytest.fixture
 async def site(smtp: MailServer, valkey_url: str, tmp_path: Path) -> AsyncIterator[Site]:
-    """A site that sends its mails there."""
+    """A site that sends its mails to that server."""
     async with Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as found:
         yield found
 
 
 async def waiting(site: Site) -> tuple[Person, str]:
-    """A patient in line without an open page, and the visit's id."""
+    """A waiting patient without an open page, and the visit's id."""
     person = site.person()
     assert (await person.ask_for_a_visit()).status == 303
     [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits

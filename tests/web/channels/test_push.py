@@ -1,4 +1,6 @@
-"""Push notifications, to a real push service and a browser that decrypts them: taken, gone, refused, never inside."""
+"""Push notifications to a real push service and a browser that decrypts them: accepted, gone, refused; never to
+internal addresses.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -51,7 +53,7 @@ def push(site: Site) -> Push:
 
 
 async def waiting(site: Site, there: PushService) -> tuple[Person, str]:
-    """A patient in line without an open page who wants a notification, and the visit's id."""
+    """A waiting patient without an open page who wants a notification, and the visit's id."""
     person = site.person()
     await person.ask_for_a_visit()
     [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits
@@ -61,7 +63,7 @@ async def waiting(site: Site, there: PushService) -> tuple[Person, str]:
 
 
 async def came_of(site: Site, visit: str, last: str) -> list[str]:
-    """Return what staff read about notifications in the history, once the last note is there."""
+    """Return the notes about notifications that staff read in the history, as soon as the last note is there."""
     async with asyncio.timeout(60):
         while True:
             history = await site.app[SERVICE].store.history("demo", visit)

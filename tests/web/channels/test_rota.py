@@ -1,4 +1,4 @@
-"""Who of the on-call rota gets a message about a request that nobody has claimed, and when."""
+"""Which people of the on-call rota get a message about a request that nobody has claimed, and when."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -46,7 +46,7 @@ def facts(people: dict[str, Account] | None = None, **changes: Any) -> Facts:
 
 
 def written(*names: str, **fields: Any) -> Visit:
-    """Return a waiting visit about which these people got messages, a minute apart from the fifth minute on."""
+    """Return a waiting visit about which these people got messages, one per minute from the fifth minute on."""
     sent = tuple(
         Escalation(id=name, name=name, at_ms=T0 + (5 + n) * MINUTE_MS, channels=("text",))
         for n, name in enumerate(names)
@@ -55,7 +55,7 @@ def written(*names: str, **fields: Any) -> Visit:
 
 
 def next_ids(visit: Visit, known: Facts) -> list[str]:
-    """Return who gets the next messages."""
+    """Return the ids of the people who get the next messages."""
     return [one.id for one in escalations(visit, known, frozenset())]
 
 

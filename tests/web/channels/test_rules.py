@@ -1,4 +1,4 @@
-"""Tests who gets a message about a visit, and when."""
+"""Tests which patient gets a message about a visit, and when."""
 
 from msgspec.structs import replace
 
@@ -11,7 +11,7 @@ CLAIM = Event("claimed", T0)
 
 
 def gone() -> c.Leave:
-    """Return the end of the patient's only connection."""
+    """Return the visit after the patient's only connection has ended."""
     return c.Leave("c_ana", "w1")
 
 

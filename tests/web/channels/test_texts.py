@@ -32,7 +32,7 @@ LOOPBACK = {"allow": ["127.0.0.0/8"]}
 
 
 class Phones:
-    """A service for text messages; `statuses` are its next answers, then 200."""
+    """A service for text messages; `statuses`: its next answers, then 200."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str]] = []
@@ -40,7 +40,7 @@ class Phones:
         self.url = ""
 
     async def take(self, request: web.Request) -> web.Response:
-        """POST /sms/{number}."""
+        """Answer POST /sms/{number}."""
         self.taken.append((request.match_info["number"], json.loads(await request.read())["message"]))
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
 

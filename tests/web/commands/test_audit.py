@@ -19,7 +19,7 @@ LIND = "lind@riverside.example"
 
 
 def store_of(server: RunningServer) -> Any:
-    """Return a client of the server's own store, like that of an intruder."""
+    """Return a client of the server's own store, as an intruder could have."""
     return redis.Redis.from_url(address_file(server.data).read_text("utf-8"), socket_timeout=20)
 
 

@@ -11,7 +11,7 @@ from web.doctor import CHECKS
 
 
 def doctor(config: Path, *options: str) -> tuple[int, str]:
-    """Return the exit code and the output."""
+    """Run `greenroom doctor`; return the exit code and the output."""
     done = CliRunner().invoke(app, ["doctor", "--config", str(config), *options])
     return done.exit_code, done.stdout
 

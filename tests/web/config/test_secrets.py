@@ -1,4 +1,4 @@
-"""Tests that no command, page or log shows a secret, by canaries in every setting that may hold one."""
+"""Tests that no command, page or log shows a secret. Every setting that may hold one contains a marker text."""
 
 import logging
 import re
@@ -48,7 +48,7 @@ COMMANDS: dict[str, list[str]] = {
     "erase": [*LAKESIDE, "--visit", "v_1"],
     "restore": ["none/backup"],
 }
-"""What each command that reads the settings is called with; `serve` has tests of its own below."""
+"""Command that reads the settings -> its arguments; `serve` has tests of its own below."""
 ELSEWHERE = {"serve"}
 
 
@@ -65,10 +65,12 @@ def commands() -> Iterator[str]:
 
 
 def urls(valkey_url: str) -> list[str]:
-    """Return URLs of the store with a canary in every place where redis-py reads a password, or people write one."""
+    """Return URLs of the store with the marker text in every place where redis-py reads a password, or people write
+    one.
+    """
     path = valkey_url.removeprefix("unix://")
     return [
-        f"unix://default@{path}?password={CANARY}",  # the one that works
+        f"unix://default@{path}?password={CANARY}",  # the only one that works
         f"redis://:{CANARY}@127.0.0.1:1/0",
         f"redis://me:{CANARY}@127.0.0.1:port",
         f"redis://:{CANARY}/x@127.0.0.1:1",

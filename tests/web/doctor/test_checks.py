@@ -1,4 +1,4 @@
-"""Tests each check of `greenroom doctor` against the real thing: what is good, and what is said when it is not."""
+"""Tests each check of `greenroom doctor` against real parts: the finding when all is well, and when it is not."""
 
 import asyncio
 import datetime
@@ -29,7 +29,7 @@ def settings(folder: Path, **sections: dict[str, Any]) -> Settings:
 
 
 async def found(site: Site, **server: Any) -> dict[str, Finding]:
-    """Return what all checks find about a site, whose pages browsers open where it serves them."""
+    """Return the findings of all checks about a site, whose pages are open to browsers at its address."""
     reached = replace(site.settings.server, public_url=str(site.server.make_url("")).rstrip("/"), **server)
     return {name: each async for name, each in look(replace(site.settings, server=reached))}
 

@@ -24,7 +24,7 @@ from web.identity.throttle import RULES, TokenKind
 from web.keys import ACCOUNTS, DESK, FEEDS, INVITES, PATIENT_LINKS, SERVICE
 from web.requests.security import Rule
 
-# Every route with a token in its path, and where it is guessed; `resume` is sent on the socket.
+# Every route with a token in its path, and where the token is guessed; `resume` is sent on the socket.
 WAYS: dict[TokenKind, tuple[str, ...]] = {
     TokenKind.INVITATION: ("/{organisation}/staff/invitation/{token}",),
     TokenKind.GUEST: ("/{organisation}/join/{token}",),
@@ -53,7 +53,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wrong_token(kind: TokenKind) -> str:
-    """Return a wrong token with the right form."""
+    """Return a wrong token of the right form."""
     if kind is TokenKind.FACILITY:
         return f"{secrets.token_hex(6)}-{secrets.token_urlsafe(32)}"
     if kind is TokenKind.BOOKING:
@@ -128,7 +128,7 @@ async def test_s41_each_kind_of_token_is_blocked_after_ten_wrong_ones_on_any_of_
             assert await tried(guesser, method, path, wrong_token(kind)) == 404, (kind, number)
         for method, path in routes:
             assert await tried(guesser, method, path, wrong_token(kind)) == 429, (kind, method, path)
-        # the right links of these two kinds stay valid: see below
+        # the valid links of these two kinds stay valid: see below
         if kind not in (TokenKind.FACILITY, TokenKind.FEED):
             assert await tried(guesser, *routes[0], right) == 429, kind
         answer = await guesser.get(
@@ -210,7 +210,7 @@ async def test_s41_wrong_resume_tokens_are_counted_and_one_that_is_too_old_is_no
 
 
 async def kept(valkey: Redis) -> bytes:
-    """Return all content of the store: the names of keys and their values, members and fields included."""
+    """Return all content of the store: the names of keys and their values, with members and fields."""
     redis: Any = valkey
     reads: dict[bytes, Any] = {
         b"string": redis.get,

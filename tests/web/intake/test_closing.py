@@ -1,4 +1,4 @@
-"""Visits that still wait at closing time."""
+"""Tests visits that still wait at closing time."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ NINE_TO_FIVE = replace(demo.ORGANISATION, hours=((("09:00", "17:00"),),) * 7, ti
 
 
 def at(clock: str) -> datetime:
-    """Return that time of a day."""
+    """Return this time of a day."""
     return datetime.fromisoformat(f"2026-11-28T{clock}").replace(tzinfo=UTC)
 
 

@@ -19,7 +19,9 @@ from web.requests.security import Attempt
 
 
 class Counted:
-    """Counts visits as the limit of an address does: each attempt, unless it reports that it opened no visit."""
+    """Counts visits as the limit of an address does: each attempt, unless the caller reports that it opened
+    no visit.
+    """
 
     def __init__(self) -> None:
         self.visits = 0

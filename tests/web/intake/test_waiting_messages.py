@@ -1,4 +1,4 @@
-"""Messages that a clinic sends by itself to patients who have waited for some minutes (F19)."""
+"""Messages that a clinic sends automatically to patients who have waited for some minutes (F19)."""
 
 import asyncio
 from typing import Any
@@ -23,7 +23,7 @@ async def the_visit(site: Site) -> Visit:
 
 
 def later(site: Site, minutes: float, monkeypatch: Any) -> None:
-    """Let that much time pass for the store's clock."""
+    """Let this time pass on the store's clock."""
     store = site.app[SERVICE].store
     clock_ms = store.clock_ms
     monkeypatch.setattr(store, "clock_ms", lambda: clock_ms() + round(minutes * MINUTE_MS))

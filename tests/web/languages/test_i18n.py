@@ -35,8 +35,8 @@ def placeholders(text: str) -> list[str]:
 
 
 def allowed(message: Message, numbers: list[int]) -> list[list[str]]:
-    """Return the placeholders that a plural form for these numbers may have, as alternatives. A form for a
-    single number, such as two in Arabic, may write the number as a word.
+    """Return the allowed sets of placeholders in a plural form for these numbers. A form for a single number, such as
+    two in Arabic, may write the number as a word.
     """
     if isinstance(message.id, str):
         return [placeholders(message.id)]
@@ -142,7 +142,7 @@ async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> No
     found = re.search(texts + tag.format('[^"]+'), page)
     assert found
     assert found[2] == link("patient/app.js")
-    assert f'"code":"es","name":"Español","words":"{found[1]}"' in page  # the page's link to it
+    assert f'"code":"es","name":"Español","words":"{found[1]}"' in page  # the link to it on the page
     response = await person.get(found[1])
     assert response.content_type == "text/javascript"
     script = await response.text()
@@ -215,7 +215,7 @@ def test_f29_a_name_in_a_sentence_does_not_turn_the_words_around_it(
 
 @pytest.mark.parametrize("language", list(i18n.languages()))
 def test_a_buttons_name_contains_its_words_in_every_language(language: str) -> None:
-    """WCAG 2.5.3: who speaks to the page says what is written on the button."""
+    """WCAG 2.5.3: a person who controls the page by voice says the words on the button."""
     say = speaking(language)
     for written, named in (
         ("Case Information", "Case Information of {name}"),

@@ -33,7 +33,7 @@ CONTEXT: dict[str, Any] = {
 
 
 def letter(name: str, language: str = "en", /, **changes: Any) -> Letter:
-    """Return a letter to Ana with all values that any template needs."""
+    """Return a letter to Ana with all values that the templates need."""
     return Letter(name=name, to="ana@example.org", language=language, context={**CONTEXT, **changes})
 
 
@@ -50,12 +50,12 @@ def mail(to_write: Letter, **changes: Any) -> EmailMessage:
 
 
 def text_of(message: EmailMessage) -> str:
-    """Return the plain text."""
+    """Return the plain text of a mail."""
     return cast(str, cast(EmailMessage, message.get_body(("plain",))).get_content())
 
 
 def html_of(message: EmailMessage) -> str:
-    """Return the HTML."""
+    """Return the HTML of a mail."""
     return cast(str, cast(EmailMessage, message.get_body(("html",))).get_content())
 
 

@@ -1,4 +1,4 @@
-"""Tests mail from an event to a real SMTP server: refusals, outages, and a worker that dies."""
+"""Tests mail on its way from an event to a real SMTP server: refusals, outages, and a worker that dies."""
 
 import asyncio
 import time

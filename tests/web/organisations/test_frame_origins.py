@@ -1,4 +1,4 @@
-"""Which addresses name a site that may frame a patient's pages."""
+"""Tests which addresses are accepted as the origin of a site that may frame a patient's pages."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 """Tests an organisation's settings: refused values, and that the set-up's forms have the same bounds.
 
-The bounded fields are taken from the types, so that one without a form is noticed.
+The fields with bounds are read from the types, so that a field without a form is found.
 """
 
 import re
@@ -86,7 +86,7 @@ FORMS: dict[str, Section] = {
     **dict.fromkeys(("tags", *after_form.TEXTS), overview.AFTER),
     **dict.fromkeys(("title", "help", "text", "options"), GUIDE),
 }
-"""The section that asks for a field."""
+"""Field -> the section of the set-up that asks for it."""
 MADE: dict[str, Callable[[int], Any]] = {
     "closed": lambda size: [(date(2030, 1, 1) + timedelta(days=day)).isoformat() for day in range(size)],
     "frame_origins": lambda size: [f"https://site{number}.example" for number in range(size)],
@@ -94,9 +94,9 @@ MADE: dict[str, Callable[[int], Any]] = {
     "tags": lambda size: [f"tag {number}" for number in range(size)],
     **dict.fromkeys(mail.ADDRESSES, lambda size: f"a@{('b' * 49 + '.') * 4}{'c' * (size - 206)}.org"),
 }
-"""Field -> function that makes a value of a size. Other fields are numbers, or texts of that many letters."""
+"""Field -> function that makes a value of a size. Other fields are numbers, or texts of this number of letters."""
 LATER = "Red must come later than amber."
-"""A sentence that is not about bounds."""
+"""An error sentence that is not about bounds."""
 NAMES_NO_BOUND = {"closed", *mail.ADDRESSES}
 
 

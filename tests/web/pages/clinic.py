@@ -1,7 +1,7 @@
 """A small scripted server for page tests: one visit and a queue, over the wire protocol.
 
-Speaks signalling/protocol/PROTOCOL.md as one worker with one visit would, so that a test can put the pages into any
-state, refuse any request, cut any socket. The real server is tested elsewhere; here only the pages are tested.
+It follows signalling/protocol/PROTOCOL.md as one worker with one visit would. A test can put the pages into any state,
+refuse any request and close any socket. The real server is tested elsewhere.
 """
 
 import asyncio
@@ -57,8 +57,8 @@ class Clinic:
         self.refuse: dict[str, Callable[[JSON], None]] = {}
         self.silent: set[str] = set()  # types of requests that get no answer
         self.refuse_resume: str | None = None
-        self.open_to_all = True  # false: new sockets get 503, as behind a worker that is gone
-        self.drops_upgrade = False  # true: they get 426, as behind a proxy that passes no WebSockets
+        self.open_to_all = True  # false: new sockets get 503, as if the worker were gone
+        self.drops_upgrade = False  # true: new sockets get 426, as behind a proxy that passes no WebSockets
         self.contexts: dict[str, JSON] = {}
         self.current: str | None = None
         self.visit: JSON = {
@@ -111,7 +111,9 @@ class Clinic:
         self.calls: list[JSON] = []  # the quality of the call in a visit's history
         self.past: list[JSON] = []
         self.past_left: list[int] = []
-        """For each further answer about past visits: how many are not read yet. The last number is used first."""
+        """For each further answer about past visits, the number of visits that are not read yet. The last number is
+        used first.
+        """
         self.rows: dict[str, JSON] = {}
         self.limits: JSON = {"amber_ms": 600_000, "red_ms": 1_800_000, "urgent_first": False}
         self.staff: dict[str, JSON] = {
@@ -122,7 +124,7 @@ class Clinic:
     # --- called by tests
 
     def row(self, visit: str, name: str, waited_s: int, **changes: Any) -> JSON:
-        """Put a patient into the queue, or change one, without any message; return the row."""
+        """Put a patient into the queue, or change a patient's row, without any message; return the row."""
         row = {
             "visit": visit,
             "name": name,
@@ -157,7 +159,7 @@ class Clinic:
         await self.push("queue", {"type": "queue.row", "fresh": fresh, "row": row})
 
     async def leaves(self, visit: str, why: str = "claimed", by: JSON | None = None) -> None:
-        """Take a row from the queue."""
+        """Remove a row from the queue."""
         self.rows.pop(visit, None)
         await self.push("queue", {"type": "queue.gone", "visit": visit, "why": why, "by": by})
 
@@ -170,7 +172,7 @@ class Clinic:
         await self.tell_visit()
 
     async def party(self, role: str, **changes: Any) -> None:
-        """Change fields of one side; when both have pressed, the visit goes live."""
+        """Change fields of one side; when both have pressed Start Session, the visit goes live."""
         self.visit["parties"][role] |= changes
         if (
             all(party["started"] for party in self.visit["parties"].values())
@@ -218,7 +220,7 @@ class Clinic:
             await socket.close(code=code)
 
     def got(self, kind: str) -> list[JSON]:
-        """Return the received requests of a type, in their order."""
+        """Return the received requests of a type, in order."""
         return [message for message in self.received if message["type"] == kind]
 
     async def until(self, true: Callable[[], Any], within_s: float = 8.0) -> None:
@@ -227,7 +229,7 @@ class Clinic:
             while not true():  # noqa: ASYNC110 - what is awaited is any condition at all
                 await asyncio.sleep(0.01)
 
-    # What the pages see
+    # The content that the pages receive
 
     def whole(self, topic: str) -> JSON:
         """Return a topic's whole state as a message."""

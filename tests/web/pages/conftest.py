@@ -14,7 +14,7 @@ from tests.web.pages.clinic import Clinic
 from tests.web.pages.reception import running
 
 OpenPage = Callable[..., Awaitable[Page]]
-# A deliberately lost socket is no fault of the page, and neither is its request for the reason.
+# A socket that a test closes is no fault of the page; neither is the page's request for the reason.
 EXPECTED = ("WebSocket connection to",)
 SOCKET = "/demo/ws"
 

@@ -1,4 +1,6 @@
-"""Tests a change of language on a live page: the page and what was typed stay, also if a browser translates it."""
+"""Tests a change of language on a live page: the page and typed text are kept, also if a browser translates
+the page.
+"""
 
 import pytest
 from playwright.async_api import Page, expect
@@ -94,7 +96,7 @@ TRANSLATE = """() => {
     text.replaceWith(outer);
   }
 }"""
-"""What Chrome does when it translates: each text is replaced by a <font> in a <font>."""
+"""A script that changes the page as Chrome's translation does: each text is replaced by a <font> in a <font>."""
 
 
 @pytest.mark.parametrize("honoured", [True, False])
@@ -106,7 +108,7 @@ async def test_f05_place_and_wait_go_on_changing_on_a_page_that_the_browser_tran
     place = page.locator(".place [role=status]")
     await expect(place).to_contain_text("You are second in line")
     await page.evaluate(TRANSLATE.replace("HONOURED", str(honoured).lower()))
-    marked = "" if honoured else "*"  # live regions ask not to be translated
+    marked = "" if honoured else "*"  # live regions ask browsers not to translate them
     await expect(place).to_contain_text(f"{marked}You are second in line")
     await expect(page.get_by_role("heading", name="*You are ready")).to_be_visible()
     clinic.place |= {"place": 1, "wait_low_ms": 60_000, "wait_high_ms": 120_000, "on_call": 1}

@@ -1,4 +1,4 @@
-"""Tests desktop notifications: requested by a press, shown only for a hidden tab, without a patient's name."""
+"""Tests desktop notifications: asked for after a press, shown only for a hidden tab, without a patient's name."""
 
 import time
 from typing import Any

@@ -20,7 +20,7 @@ SILENT = """([kind, muted]) => {
     Object.defineProperty(track, "muted", { value: muted, configurable: true });
     track.dispatchEvent(new Event(muted ? "mute" : "unmute"));
 }"""
-# Not by navigator.userActivation: Playwright's own evaluation counts as a press there.
+# navigator.userActivation is not used: there, Playwright's own evaluation counts as a press.
 WANTS_A_PRESS = """
     let pressed = false;
     addEventListener("click", () => { pressed = true; }, true);

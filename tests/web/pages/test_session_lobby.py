@@ -1,4 +1,4 @@
-"""The video session page before Start Session: the same on both sides, compared by the boxes of its parts."""
+"""Tests the video session page before Start Session: both sides have the same parts in the same places."""
 
 import pytest
 from playwright.async_api import expect

@@ -1,4 +1,4 @@
-"""The video session page, the same on both sides; the media themselves are tested with the relay."""
+"""Tests the video session page, which is the same on both sides. The relay's tests cover the media themselves."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ async def patients_page(clinic: Clinic, open_page: OpenPage, **how: object) -> P
 
 
 async def providers_page(clinic: Clinic, open_page: OpenPage, **how: object) -> Page:
-    """Return the page of the provider who has claimed."""
+    """Return the page of the provider who has claimed the visit."""
     clinic.staff["u_osei"]["on_call"] = True
     await clinic.claimed_by()
     page = await open_page("/demo/staff/visits/v_1", **how)
@@ -191,7 +191,8 @@ async def test_a_reloaded_page_shows_what_its_person_has_muted_until_they_choose
     assert not clinic.got("media.mute")
     await page.get_by_role("button", name="Unmute").click()
     await clinic.until(lambda: len(clinic.got("media.mute")) == 1)
-    await clinic.send(muted)  # the server answers a join that was under way: the page repeats the choice
+    # the server answers a join that was already on its way: the page sends the choice again
+    await clinic.send(muted)
     await clinic.send({"type": "media.gone", "visit": "v_1"})
     await clinic.until(lambda: len(clinic.got("media.mute")) == 2)
     assert [message["muted"] for message in clinic.got("media.mute")] == [False, False]

@@ -36,7 +36,7 @@ async def connected(open_page: OpenPage, *topics: str) -> Page:
 
 
 async def heard(page: Page, clinic: Clinic, count: int) -> list[dict[str, Any]]:
-    """Return the messages that the topics' handlers got, once there are `count` of them."""
+    """Return the messages that the topics' handlers received, as soon as there are `count`."""
     found: list[dict[str, Any]] = []
 
     for _ in range(400):

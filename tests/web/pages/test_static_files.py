@@ -1,4 +1,6 @@
-"""Static files: links that change with the content, files kept for good, compressed once, and nothing else served."""
+"""Tests static files: links that change with the content; files that are kept for a year, compressed once; and no other
+files.
+"""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Tests past sessions in pages, and a visit's history with each person's acts and the figures of its call."""
+"""Tests past sessions on several pages, and a visit's history with each person's acts and the figures of its call."""
 
 from playwright.async_api import Page, expect
 

@@ -1,6 +1,6 @@
 """A server that breaks the protocol, one fault at a time: a proxy of the real server that alters messages.
 
-Knows JSON frames only. `fault` is the name of a fault; each is a small function in `FAULTS`.
+It handles JSON frames only. `fault` is the name of a fault; each fault is a small function in `FAULTS`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Message = dict[str, Any]
 
 
 class Broken:
-    """An async context manager; `url` is where it is reached. Without a `fault` it is a reverse proxy like any other,
-    with `files` of its own under /our/.
+    """An async context manager; `url` is its address. Without a `fault` it is a reverse proxy like any other, with
+    `files` of its own below /our/.
     """
 
     def __init__(self, origin: str, files: Mapping[str, str] | None = None) -> None:
@@ -136,7 +136,7 @@ class Broken:
         return self.asked.get(message.get("reply_to"), {})
 
     def rise(self, text: str, asked: dict[int | None, Message]) -> str:
-        """Alter and return a message of the client."""
+        """Alter a message of the client and return it."""
         try:
             message = json.loads(text)
         except ValueError:
@@ -199,7 +199,7 @@ def _other_reply(_: Broken, message: Message) -> list[Any]:
 
 
 def _within(kind: str, part: str, /, **fields: Any) -> Callable[[Broken, Message], list[Any]]:
-    """Return an alteration of other fields in the maps of a message of that type (in a list: each)."""
+    """Return a function that alters fields in a map inside messages of this type (in a list: in each map)."""
 
     def alter(_: Broken, message: Message) -> list[Any]:
         if message["type"] != kind:
@@ -212,7 +212,7 @@ def _within(kind: str, part: str, /, **fields: Any) -> Callable[[Broken, Message
 
 
 def _allows(request: str) -> Callable[[Broken, Message], list[Any]]:
-    """Return an alteration that reports a refused request as done."""
+    """Return a function that reports a refused request as done."""
 
     def alter(broken: Broken, message: Message) -> list[Any]:
         if message["type"] != "error" or broken.answers(message).get("type") != request:
@@ -223,7 +223,7 @@ def _allows(request: str) -> Callable[[Broken, Message], list[Any]]:
 
 
 def _refuses(request: str, code: str) -> Callable[[Broken, Message], list[Any]]:
-    """Return an alteration that reports a done request as refused."""
+    """Return a function that reports a done request as refused."""
 
     def alter(broken: Broken, message: Message) -> list[Any]:
         if message["type"] == "error" or broken.answers(message).get("type") != request:
@@ -275,7 +275,7 @@ def _unread_again(_: Broken, message: Message) -> list[Any]:
 
 
 def _shows_anybody(broken: Broken, message: Message) -> list[Any]:
-    """Return an accepted subscription in place of a refusal, as if a colleague's case were shown."""
+    """Replace a refusal by an accepted subscription, as if a colleague's case were shown."""
     request = broken.answers(message)
     if message["type"] != "error" or request.get("type") != "subscribe":
         return [message]
@@ -297,7 +297,7 @@ def _goes_on_telling(_: Broken, message: Message) -> list[Any]:
 
 
 SOMEBODY = {"id": "u_somebody", "name": "Dr Some Body"}
-# fault -> how messages of the server are altered, at their place in the stream
+# fault -> function that alters messages of the server, in their order
 FAULTS: dict[str, Callable[[Broken, Message], list[Any]]] = {
     "no reply_to": _without("reply_to", "pong"),
     "another’s reply_to": _other_reply,

@@ -1,4 +1,6 @@
-"""Tests that the load tester's errors are in one file with one base, and that no two of its classes share a name."""
+"""Tests that the load tester's errors are in one file with one base, and that no two of its classes have
+the same name.
+"""
 
 from __future__ import annotations
 

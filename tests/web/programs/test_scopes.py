@@ -1,7 +1,8 @@
-"""Tests which visits a program's key reaches: every operation about a visit x the key's scopes x who opened the visit.
+"""Tests which visits a program's key reaches: every operation about a visit x the key's scopes x the person who opened
+the visit.
 
-`REACHED` is read by people; the cells are generated from the API's table of operations, and each is asked of a running
-site: SECURITY.md row 32.
+People review `REACHED`; the cells are generated from the API's table of operations, and each one is requested from a
+running site: SECURITY.md row 32.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from web.keys import API_KEYS, SERVICE
 from web.programs.keys import ApiKey
 from web.programs.scopes import Scope
 
-# operation (scopes that reach): who opened the visit. All other cells are 403 without the scope, 404 with it.
+# operation -> the scopes that reach a visit, by its opener. Every other cell is 403 without the scope, 404 with it.
 REACHED = """
 show_visit      read   itself, its namesake, another key, a kiosk, a patient, a booking
 show_visit      staff  itself, its namesake, another key, a kiosk, a patient, a booking
@@ -84,12 +85,12 @@ def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
 
 
 async def asked(program: Program, operation: str, visit: str) -> str:
-    """Return the outcome of an operation: `reached` (done, or refused for the visit's state), or the refusal's code."""
+    """Request an operation; return `reached` (done, or refused because of the visit's state), or the refusal's code."""
     row = next(row for row in OPERATIONS if row.name == operation)
     answer = await program.ask(row.method, row.path.format(visit=visit), json=BODIES.get(operation))
     if answer.status in (403, 404):
         code = str((await answer.json(content_type=None))["code"])
-        # u_nobody does not exist: the visit was found, the colleague was not.
+        # u_nobody does not exist: the operation found the visit, but not the colleague.
         named = (await answer.json(content_type=None)).get("details", {}).get("staff")
         return "reached" if named else code
     assert answer.status in (200, 201, 409), await answer.text()

@@ -31,7 +31,7 @@ from web.programs.public_addresses import Resolver, connector, may_call, network
 
 
 def outbox_of(site: Site) -> Path:
-    """The folder of the site's mails."""
+    """Return the folder of the site's mails."""
     return Path(site.settings.data.folder) / OUTBOX
 
 
@@ -49,7 +49,7 @@ LOOPBACK = {"allow": ["127.0.0.0/8"]}
 
 
 class Receiver:
-    """A server that receives webhooks; `statuses` are its next answers, then 204."""
+    """A server that receives webhooks; `statuses`: its next answers, then 204."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[dict[str, str], bytes]] = []
@@ -58,14 +58,14 @@ class Receiver:
         self._arrived = asyncio.Event()
 
     async def take(self, request: web.Request) -> web.Response:
-        """POST /hook."""
+        """Answer POST /hook."""
         self.taken.append((dict(request.headers), await request.read()))
         self._arrived.set()
         status = self.statuses.pop(0) if self.statuses else 204
         return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else {})
 
     async def messages(self, count: int) -> list[dict[str, Any]]:
-        """Return the first messages, once there are `count` of them."""
+        """Return the first `count` messages, as soon as they have arrived."""
         async with asyncio.timeout(20):
             while len(self.taken) < count:
                 self._arrived.clear()
@@ -94,7 +94,7 @@ async def made(office: Program, url: str, *events: str) -> Any:
 
 
 async def attempts(office: Program, webhook: str, enough: Callable[[list[Any]], bool]) -> list[Any]:
-    """Return the log of a webhook's deliveries, once it has the expected entries."""
+    """Return the log of a webhook's deliveries, as soon as it has the expected entries."""
     async with asyncio.timeout(20):
         while True:
             found = (await office.call("GET", f"/webhooks/{webhook}/deliveries"))[1]["deliveries"]
@@ -305,7 +305,7 @@ DOTS = (".", "。", "．", "｡", "․")
 SPELLINGS = sorted({
     form.translate(str.maketrans("0123456789.", digits + dot)) for form in FORMS for digits in DIGITS for dot in DOTS
 })  # fmt: skip
-"""This machine's own addresses in every notation of an address, written with every kind of digit and dot."""
+"""This machine's own addresses in every notation, with every kind of digit and dot."""
 
 
 @pytest.mark.parametrize("port", ["", ":443"])

@@ -1,4 +1,6 @@
-"""A patient's pages in a frame of the clinic's site: who may frame which page, and the cookies of a frame."""
+"""Tests a patient's pages in a frame of the clinic's site: which sites may frame which page, and the cookies of a
+frame.
+"""
 
 from typing import Any
 
@@ -13,14 +15,14 @@ OTHER = "http://localhost:9000"
 
 
 class Frame:
-    """A frame in a page of another site: its browser keeps partitioned cookies and no others."""
+    """A frame in a page of another site: its browser keeps partitioned cookies and no other cookies."""
 
     def __init__(self, person: Person) -> None:
         self.person = person
         self.cookies: dict[str, str] = {}
 
     async def open(self, path: str, data: Any = None, site: str = "same-origin") -> ClientResponse:
-        """Open a page, or send a form; `site` says from which site's page."""
+        """Open a page, or send a form; `site` says from which site's page the request comes."""
         kept = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         client = self.person.client
         answer = await client.request(

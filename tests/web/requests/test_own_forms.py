@@ -97,7 +97,7 @@ async def test_s44_a_patient_and_a_doctor_enter_with_an_old_safari(site: Site) -
     assert password == 303
     form = {"email": OSEI, "password": demo.password(site.settings, OSEI), **fields}
     assert (await osei.post(action, form, **OLD_SAFARI)).headers["Location"] == "/demo/staff"
-    # The page of a script's own form, and a request that has no other content.
+    # A form that a script draws, and a request that has no other content.
     token = re.search(rf'<meta name="{FIELD}" content="(\w+)">', await (await osei.get("/demo/staff")).text())
     assert token is not None
     assert await sent(osei, "/demo/staff/session", {}) == 403

@@ -1,4 +1,6 @@
-"""Tests the path prefix of `public_url`: it is taken from requests, and added to all addresses that a browser gets."""
+"""Tests the path prefix of `public_url`: it is removed from requests, and added to all addresses that a
+browser gets.
+"""
 
 import pytest
 from aiohttp.http import HttpVersion11, RawRequestMessage

@@ -1,4 +1,6 @@
-"""Tests a renewed certificate: every worker loads it while connections continue; a broken one changes nothing."""
+"""Tests a renewed certificate: every worker loads it while connections continue; a broken certificate
+changes nothing.
+"""
 
 import datetime
 import http.client

@@ -14,7 +14,7 @@ from tests.web.site import Site
 from web.keys import SUPERVISOR
 
 ROOT = Path(__file__).resolve().parents[3]
-# Other programs than the server: the load tester, the client for tests, synthetic browsers.
+# These are no parts of the server: the load tester, the client for tests, synthetic browsers.
 NOT_THE_SERVER = ("web/peers/", "signalling/clients/client.py", "media/peers/aiortc_peer.py")
 # Functions that start tasks without the supervisor, and what ends these tasks.
 ENDS = {
@@ -89,7 +89,7 @@ async def test_r25_every_endless_task_that_fails_is_started_again(site: Site) ->
     supervisor = site.app[SUPERVISOR]
 
     def fails(name: str) -> bool:
-        """Cancel what the task waits for: for the task, this is an unexpected error."""
+        """Cancel the operation that the task waits for, which is an unexpected error for the task."""
         waits_for = getattr(supervisor._tasks[name], "_fut_waiter", None)
         if waits_for is not None and not supervisor.failures[name]:
             waits_for.cancel()

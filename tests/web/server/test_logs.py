@@ -1,4 +1,4 @@
-"""Tests logs: which values are logged, which never are, and that no input can forge a line."""
+"""Tests logs: which values are logged, which are never logged, and that no input can forge a line."""
 
 import ast
 import json

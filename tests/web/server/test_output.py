@@ -33,7 +33,7 @@ def drained(descriptor: int) -> bytes:
 
 @pytest.fixture(params=["pipe", "pipe that cannot be opened again", "terminal", "socket"])
 def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    """An output of each kind that has a reader, and a function that reads what arrived."""
+    """An output of each kind that has a reader, and a function that reads the data that arrived."""
     if request.param == "terminal":
         reader, writer = pty.openpty()
     elif request.param == "socket":

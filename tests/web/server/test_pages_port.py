@@ -29,7 +29,7 @@ HTTP = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
 def framed(packet: bytes) -> bytes:
-    """Return a packet with its length before it (RFC 4571)."""
+    """Return a packet with its length in front of it (RFC 4571)."""
     return struct.pack("!H", len(packet)) + packet
 
 
@@ -54,7 +54,7 @@ class Port:
         self.passed: list[tuple[int, socket.socket]] = []
 
     def pass_on(self, index: int, sock: socket.socket) -> bool:
-        """Keep a copy of the connection; only the worker 7 is there."""
+        """Keep a copy of the connection; only the worker with index 7 exists."""
         if index == 7:
             self.passed.append((index, sock.dup()))
         return index == 7
@@ -109,7 +109,7 @@ async def test_pages_by_tls_are_served_and_a_failed_handshake_disturbs_nobody(tm
     trusting = ssl.create_default_context(cafile=str(certificate))
     async with a_port(tls.server_context(str(certificate), str(key))) as port:
         reader, writer = await port.connect()
-        writer.write(HTTP)  # no TLS
+        writer.write(HTTP)  # plain HTTP where TLS is expected
         assert await reader.read() == b""
         writer.close()
         reader, writer = await port.connect(trusting)
@@ -117,7 +117,7 @@ async def test_pages_by_tls_are_served_and_a_failed_handshake_disturbs_nobody(tm
         assert b"a page" in await reader.read()
         writer.close()
         reader, writer = await port.connect()
-        writer.write(request_for(7))  # before TLS, as browsers send it
+        writer.write(request_for(7))  # a frame before TLS, as browsers send it
         await until(lambda: port.site.passed == 1)
         writer.close()
 
@@ -230,9 +230,10 @@ async def test_many_silent_connections_are_bounded_and_pages_go_on(monkeypatch: 
 
 
 async def test_a_party_whose_connection_arrives_at_another_worker_reaches_its_own_relay() -> None:
-    """Connects a browser by the pages' port only: one worker accepts, passes the descriptor on, another serves.
+    """Connects a browser only by the pages' port: one worker accepts, passes the descriptor on, another one serves the
+    call.
 
-    Nothing that it sends crosses before the gate is open.
+    Its media is not forwarded before the gate is open.
     """
     streams = PassedStreams(workers=2)
     async with a_port() as port:

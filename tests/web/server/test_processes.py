@@ -28,7 +28,7 @@ Tiny = Callable[..., RunningServer]
 
 @pytest.fixture
 def tiny(start_server: StartServer) -> Tiny:
-    """Starts the processes around the smallest app there is."""
+    """Starts the processes around a minimal app."""
 
     def start(quick: bool = True, **sections: dict[str, Any]) -> RunningServer:
         return start_server(sections, command=TINY, quick=quick)
@@ -47,7 +47,7 @@ def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process runs (not if it has ended and was not reaped yet)."""
+    """Return whether a process runs; False for one that has ended but was not reaped yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -65,13 +65,12 @@ def healthy(server: RunningServer) -> bool:
 
 
 def both(server: RunningServer) -> dict[int, dict[str, Any]]:
-    """Return the answer of each of two workers, by pid, once both answer."""
+    """Return pid -> answer of two workers, as soon as both answer."""
 
     def answering() -> dict[int, dict[str, Any]] | None:
         found: dict[int, dict[str, Any]] = {}
         for _ in range(20):
-            # A worker that stops may accept a connection and close it: a browser tries again, and so does
-            # this test.
+            # A worker that stops may accept a connection and close it. A browser tries again, and so does this test.
             with contextlib.suppress(OSError):
                 answer = server.get("/healthz")
                 found[answer["pid"]] = answer
@@ -83,7 +82,7 @@ def both(server: RunningServer) -> dict[int, dict[str, Any]]:
 
 def test_the_first_answer_comes_within_two_seconds(tiny: Tiny) -> None:
     took = []
-    for _ in range(3):  # a machine that is busy meanwhile is not a fault of the server
+    for _ in range(3):  # one success is enough: a busy machine is no fault of the server
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import aiohttp.web"], check=True)
         bare_s = time.monotonic() - began  # half a second on an idle machine
@@ -139,8 +138,7 @@ def test_r36_a_worker_that_stops_answers_those_whom_it_has_just_accepted(tiny: T
     with contextlib.ExitStack() as crowd:
         os.kill(worker, signal.SIGSTOP)
         try:
-            # When it continues, it accepts the first of them in the same turn of its loop in which it begins
-            # to stop.
+            # When it continues, it accepts the first of them, and begins to stop, in the same turn of its loop.
             people = [crowd.enter_context(connected(server)) for _ in range(5)]
             os.kill(worker, signal.SIGTERM)
         finally:
@@ -316,7 +314,8 @@ def test_nothing_of_a_request_or_an_error_reaches_the_log_but_where_it_happened(
 
 def test_a_request_that_is_not_sent_whole_is_closed_after_a_while(start_server: StartServer) -> None:
     assert IDLE_S == 15.0
-    server = start_server({}, command=TINY, options=("--impatient",)).wait()  # waits 1 s, not IDLE_S
+    # this option makes it wait for 1 s instead of IDLE_S
+    server = start_server({}, command=TINY, options=("--impatient",)).wait()
     host, _, port = server.url.removeprefix("http://").partition(":")
     began = time.monotonic()
     with (

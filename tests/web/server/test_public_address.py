@@ -1,4 +1,4 @@
-"""Tests a worker's public address: asked for repeatedly, kept without an answer, and a warning if there is none."""
+"""Tests a worker's public address: asked for repeatedly, kept while there is no answer; a warning if there is none."""
 
 from __future__ import annotations
 

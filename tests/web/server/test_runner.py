@@ -38,7 +38,7 @@ MALFORMED = [
     TOP + b"\r\nGARBAGE\r\n\r\n",
     FORM + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
 ]
-"""No HTTP, or not to the end."""
+"""Bytes that are not HTTP, or are an incomplete request."""
 
 REFUSED = [
     b"GET //[ HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -54,7 +54,7 @@ REFUSED = [
     FORM + b"Content-Encoding: gzip\r\nContent-Length: 10\r\n\r\n0123456789",
     FORM + b"Content-Type: multipart/form-data\r\nContent-Length: 10\r\n\r\n0123456789",
 ]
-"""HTTP that no handler answers."""
+"""HTTP requests that no handler answers."""
 
 
 def answer(server: RunningServer, sent: bytes) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Tests how workers share sockets: the rule alone, and a real restart."""
+"""Tests how workers share sockets: the rule by itself, and a real restart."""
 
 from __future__ import annotations
 

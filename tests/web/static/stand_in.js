@@ -1,5 +1,5 @@
-/* A client without a socket, for stores that hold topics and send requests: the test pushes the messages, and
-the answers to requests. */
+/* A client without a socket, for stores that subscribe to topics and send requests: the test sends the
+   messages and the answers. */
 
 /** @typedef {(message: any) => void} Handler */
 

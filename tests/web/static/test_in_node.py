@@ -1,7 +1,7 @@
 """Tests the pure parts of the pages' scripts without a browser: `node --test` runs the files beside this one.
 
-Scripts are modules by how pages load them; Node asks a package.json, which the served folder does not have. So the
-tests run in a copy of both folders with one above them.
+Pages load the scripts as modules; Node needs a package.json for that, which the served folder does not have. So the
+tests run in a copy of both folders, with a package.json above them.
 """
 
 import shutil

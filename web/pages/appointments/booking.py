@@ -1,7 +1,7 @@
 """Booking of a time by a patient: the week, the held time, patient information, the booking.
 
-Knows these pages and their order. `web.appointments` defines which times are free and booked. A time is chosen by a
-POST, since holding it takes it from others; a browser holds one time at once, in its session.
+`web.appointments` defines which times are free and booked. A time is chosen by a POST, because to hold a time takes it
+from others. A browser holds only one time, in its session.
 """
 
 from typing import Any
@@ -82,8 +82,8 @@ async def new(request: web.Request) -> web.Response:
 async def book(request: web.Request) -> web.Response:
     """Answer POST /{organisation}/appointments/new: book the time. A form that is sent twice books once.
 
-    If the time is no longer free (the ten minutes were over), the form is shown again with what the patient wrote and
-    with the free times.
+    If the time is no longer free (the ten minutes are over), the form is shown again, with the patient's input and the
+    free times.
     """
     organisation = await organisation_of(request)
     posted = await read_form(request, PATIENT_BYTES)
@@ -146,7 +146,9 @@ def moment_of(text: str) -> int:
 
 
 def _times_path(organisation: Organisation, area: str) -> str:
-    """Return the path of a page with the times of a calendar; that of a waiting area has no page for them alone."""
+    """Return the path of the page with the times of a calendar. The page of a waiting area shows more than
+    the times.
+    """
     return home(organisation, area) if area else f"/{organisation.id}/appointments"
 
 

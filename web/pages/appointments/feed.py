@@ -1,8 +1,7 @@
 """A provider's booked visits as a calendar (iCalendar) that their own calendar program reads by a secret link.
 
-Knows the content of the link; the link is made in *My settings*. A calendar program asks again and again, so that an
-answer that has not changed is 304 (RFC 9110 §13), and one link is read only so often. No entry has a patient's full
-name.
+The link is made in *My settings*. Calendar programs ask again and again. So an unchanged answer is 304 (RFC 9110 §13),
+and the number of requests by one link is limited. No entry has a patient's full name.
 """
 
 import hashlib
@@ -25,7 +24,7 @@ from web.organisations.settings import Organisation
 from web.requests.security import Rule, origin_of
 
 READS = Rule("feed", 60, HOUR_MS, first_delay_ms=0)
-"""How often one link may be read within an hour."""
+"""The number of times that one link may be read within an hour."""
 
 
 async def visits(request: web.Request) -> web.Response:
@@ -58,7 +57,7 @@ async def _opened(request: web.Request, organisation: Organisation) -> tuple[Fee
         raise web.HTTPNotFound
     try:
         async with request.app[THROTTLE].attempt(READS, organisation.id, found.person):
-            return found, account  # the attempt is not marked as succeeded: each reading counts
+            return found, account  # the attempt is not marked as succeeded, so that each request counts
     except BlockedError as blocked:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(blocked.retry_s)}) from None
 
@@ -82,7 +81,7 @@ def _calendar(
 
 
 def _is_known(request: web.Request, etag: str, changed: datetime) -> bool:
-    """Return whether the program has this answer already; its time counts only if it sends no tag (§13.2.2)."""
+    """Return whether the program already has this answer. Its time is compared only if it sends no tag (§13.2.2)."""
     tags = request.if_none_match
     if tags is not None:
         return ETag(value="*") in tags or etag in {tag.value for tag in tags}

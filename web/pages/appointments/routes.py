@@ -1,7 +1,4 @@
-"""The routes of the pages about booked visits, and the objects that a worker creates for them.
-
-Knows paths and how the desk is composed. Does not know what the handlers do.
-"""
+"""The routes of the pages about booked visits, and the objects that a worker creates for them."""
 
 import asyncio
 import contextlib
@@ -70,7 +67,7 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
 
 
 async def follow_rules(found: Desk, organisations: Organisations) -> None:
-    """Bring bookings under the current rules of time zones, at the start and once a day, until cancelled."""
+    """Move bookings according to the current rules of time zones, at the start and once a day, until cancelled."""
     while True:
         wait_s = AGAIN_S
         with contextlib.suppress(UnavailableError):

@@ -1,6 +1,6 @@
-"""The staff's calendar: booked visits and check-ins, and moving or cancelling for a patient.
+"""The staff's calendar: booked visits and check-ins; staff can move or cancel a visit for a patient.
 
-Knows its pages. The rules of booked visits are defined in `web.appointments`. All staff may open it.
+The rules of booked visits are defined in `web.appointments`. All staff may open it.
 """
 
 from datetime import date, timedelta
@@ -34,11 +34,13 @@ LEADS = {
     True: N_("It is booked for {when}. The patient gets a letter about the new time."),
     False: N_("It is booked for {when}. No email is sent: please tell the patient the new time."),
 }
-"""What is said above the times to move to, by whether mails leave this server."""
+"""The text above the times to which a visit can be moved; the key is True if mails leave this server."""
 
 
 async def calendar(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/calendar: booked visits of the day ?day= or, with ?view=week, of its week."""
+    """Answer GET /{organisation}/staff/calendar: the booked visits of the day in ?day= or, with ?view=week, of its
+    week.
+    """
     organisation, account = await _staff(request)
     return await _calendar_page(request, organisation, account)
 

@@ -1,7 +1,6 @@
 """The page of one booked visit, opened by its signed link: show, move, cancel, check in.
 
-Knows the page of the link and its buttons. The rules of booked visits are defined in `web.appointments`; the visit that
-begins by checking in is an ordinary one.
+The rules of booked visits are defined in `web.appointments`; the visit that begins at check-in is an ordinary one.
 """
 
 import functools
@@ -38,7 +37,9 @@ Opened = Callable[[web.Request, Organisation, Appointment], Awaitable[web.Respon
 
 
 def opened(handler: Opened) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler with its appointment found by the link; forged, erased and mistyped links look the same."""
+    """Return a handler that also receives the appointment of the link. Forged, erased and mistyped links get the same
+    answer.
+    """
 
     @functools.wraps(handler)
     async def handle(request: web.Request) -> web.Response:
@@ -188,7 +189,7 @@ async def _week_page(
 ) -> web.Response:
     path = _path(request, organisation, appointment)
     shown = await calendar_week(request, organisation.within(appointment.area), but=appointment.id)
-    if not shown:  # booking was switched off meanwhile: booked visits remain and can be cancelled
+    if not shown:  # booking was turned off meanwhile, but booked visits stay and can be cancelled
         return await _refused(request, organisation)
     context = {
         "week": shown,

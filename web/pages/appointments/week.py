@@ -1,7 +1,4 @@
-"""The week of bookable times, for all pages that show it.
-
-Knows the worker's desk and the week that a request asks for.
-"""
+"""The week of bookable times, for all pages that show it."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,7 +16,7 @@ from web.organisations.settings import Organisation
 
 
 async def booked_here(request: web.Request, organisation: Organisation) -> dict[str, str] | None:
-    """Return the time and page of the last visit that this browser booked; None if none is to come.
+    """Return the time and the page's path of the last visit that this browser booked; None if it is over.
 
     Raises `UnavailableError`.
     """

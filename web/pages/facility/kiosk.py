@@ -1,7 +1,7 @@
 """A facility's kiosk: its staff add patients to the queue, see their state, and take a call on this device.
 
-The link is the only proof of identity. A browser shows only patients that it added itself, and only their initials, as
-others may see the screen; typed texts are cleared after a while (kiosk.js). Knows no rule of a visit.
+The link is the only proof of identity. A browser shows only patients that it added itself, and only their initials,
+because others may see the screen; typed texts are cleared after a while (kiosk.js).
 """
 
 import secrets
@@ -33,11 +33,13 @@ from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
 
 SHOWN_MS = 3_600_000
-"""How long a patient whose visit has ended stays on the list."""
+"""The time in ms for which a patient stays on the list after the end of the visit."""
 KEPT_MS = 24 * 3_600_000
 MOST = 100
 IDLE_S, WARNED_S = 90, 20
-"""An unused screen warns after the first time and is cleared after the second (WCAG 2.2.1: 20 s or more to stop it)."""
+"""An unused screen warns after the first time and is cleared after the second (WCAG 2.2.1: at least 20 s to prevent
+it).
+"""
 BECAME = {
     Outcome.COMPLETED: N_("The visit is over."),
     Outcome.BY_PHONE: N_("The visit is over."),
@@ -49,7 +51,7 @@ BECAME = {
 
 
 async def kiosk(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/facility/{token}: the form, and the list of patients added here."""
+    """Answer GET /{organisation}/facility/{token}: the form, and the list of patients added by this browser."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -59,7 +61,9 @@ async def kiosk(request: web.Request) -> web.Response:
 
 
 async def place(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/facility/{token}: add a patient to the queue. A form that is sent twice adds one."""
+    """Answer POST /{organisation}/facility/{token}: add a patient to the queue. A form that is sent twice adds only
+    one.
+    """
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -67,7 +71,7 @@ async def place(request: web.Request) -> web.Response:
     form, errors, found = patient_form.check(posted, organisation, today_anywhere())
     area = _area(organisation, facility, posted.get("area", ""))
     shut = (await availability(request.app[SERVICE], organisation.within(area), area)).why is not None
-    if found is None or shut:  # the page shows the reason, and keeps what was written
+    if found is None or shut:  # the page shows the reason, and keeps the typed texts
         return await _page(request, organisation, facility, form, errors, area)
     visit_id = id_of_form(organisation.id, posted.get("once", ""), facility.id)
     visit = await open_once(request.app[SERVICE], _actor(organisation, facility), found, visit_id, area=area)
@@ -76,7 +80,7 @@ async def place(request: web.Request) -> web.Response:
 
 
 async def rows(request: web.Request) -> web.Response:
-    """Answer GET …/facility/{token}/list: the list alone, which the page loads again and again."""
+    """Answer GET …/facility/{token}/list: only the list, which the page loads again and again."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -85,7 +89,9 @@ async def rows(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """Answer POST …/facility/{token}/visits/{visit}: take the patient's call on this device, or leave the queue."""
+    """Answer POST …/facility/{token}/visits/{visit}: take the patient's call on this device, or remove the patient from
+    the queue.
+    """
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -116,7 +122,7 @@ async def _facility(request: web.Request) -> tuple[Organisation, Facility | None
 
 
 def _area(organisation: Organisation, facility: Facility, chosen: str = "") -> str:
-    """Return the waiting area of a patient: the facility's own, else the chosen one; "" for none."""
+    """Return the waiting area of a patient: the facility's own, otherwise the chosen one; "" for none."""
     return next((area for area in (facility.area, chosen) if area in organisation.area_names), "")
 
 

@@ -1,4 +1,4 @@
-"""The patient's choice of a message when it is their turn and no page of theirs is open."""
+"""The patient's choice to get a message when it is their turn and no page of theirs is open."""
 
 from aiohttp import web
 
@@ -14,9 +14,10 @@ from web.requests.fields import read_form
 
 
 async def agree(request: web.Request) -> web.Response:
-    """POST …/visits/{visit}/contact with `text` or `push`, "yes" or "no"; of `push` the browser's subscription: 204.
+    """Answer POST …/visits/{visit}/contact with 204. The form has `text` or `push` ("yes", "no"); for `push` also a
+    subscription.
 
-    Raises HTTP 404 if it is no open visit of this browser, 422 if the browser cannot be notified.
+    Raises HTTP 404 if the visit is no open visit of this browser, 422 if the browser cannot be notified.
     """
     organisation, wanted = await organisation_of(request), request.match_info["visit"]
     actor = await ACTORS["patient"](request.app, await sessions.get(request), organisation.id, wanted)
@@ -38,7 +39,7 @@ async def agree(request: web.Request) -> web.Response:
 async def _has_devices(
     request: web.Request, organisation: str, visit: str, posted: dict[str, str], *, adds: bool
 ) -> bool:
-    """Add this browser to the visit's devices, or take it away; return whether the visit has one then."""
+    """Add this browser to the visit's devices, or remove it; return whether the visit has a device afterwards."""
     service, devices = request.app[PUSH], request.app[PUSH].visits
     device = service.device(posted, "", request.app[SERVICE].clock_ms())
     if device is None:

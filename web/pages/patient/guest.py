@@ -1,7 +1,7 @@
-"""The pages of a guest: the one-time link, and the visit that it gives access to.
+"""The pages of a guest: the one-time link, and the visit to which it gives access.
 
-Knows how a link lets this browser take part in a visit. The guest's rights are defined in signalling. Redeeming removes
-the token from the address bar. Links that are not valid get the same answer, whatever the reason.
+After the link is redeemed, this browser takes part in a visit; signalling defines the guest's rights. Redeeming removes
+the token from the address bar. All invalid links get the same answer, whatever the reason.
 """
 
 import structlog
@@ -27,7 +27,7 @@ log = structlog.get_logger("web.guest")
 
 async def join_page(request: web.Request) -> web.Response:
     """Answer GET /{organisation}/join/{token}: the invitation with a button. Opening the page does not use
-    the link up.
+    up the link.
     """
     organisation = await organisation_of(request)
     token = request.match_info["token"]

@@ -1,7 +1,7 @@
-"""A patient goes on with their visit on another device: a one-time link, as a QR code or by mail.
+"""A patient continues their visit on another device: by a one-time link, as a QR code or by mail.
 
-Knows how the link is made and how often; `entry_links.py` redeems it. Links are stored as hashes
-(`web/intake/patient_links.py`), work once, and end after a quarter of an hour.
+`entry_links.py` redeems the link. Links are stored as hashes (`web/intake/patient_links.py`), work once, and end after
+a quarter of an hour.
 """
 
 from http import HTTPStatus
@@ -22,7 +22,7 @@ from web.requests.fields import read_form
 from web.requests.security import RETRY_S, Rule, origin_of
 
 RATE = Rule("phone", limit=6, window_ms=10 * 60_000, first_delay_ms=0)
-"""How many links may be made for one visit."""
+"""The number of links that may be made for one visit in a period."""
 MANY = N_("Many links have been made for this visit. Please wait {minutes} min.")
 OVER = N_("This visit is over.")
 NO_MAIL = N_("No email can be sent from here. Please use the QR code.")
@@ -30,7 +30,9 @@ BUSY = N_("Many people ask for this just now. Please try again in a moment.")
 
 
 async def make_link(request: web.Request) -> web.Response:
-    """Answer POST …/phone: a new link; with `how=mail` by mail (204), otherwise its QR code (JSON)."""
+    """Answer POST …/phone: make a new link; with `how=mail` send it by mail (204), otherwise return its QR
+    code (JSON).
+    """
     organisation = await organisation_of(request)
     visit_id, session = request.match_info["visit"], await sessions.get(request)
     held = visit_id in visits_of(session, organisation.id)

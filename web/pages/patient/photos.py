@@ -1,7 +1,7 @@
-"""Photos of a visit: the patient adds them; those who may see Case Information see them.
+"""Photos of a visit: the patient adds them; everyone who may see Case Information sees them.
 
-Knows forms, headers, and in which order a photo is checked, stored and named in the visit's record. Which commands are
-allowed is defined in `signalling/visit/rules.py`, who may see Case Information in `signalling/topics/rights.py`.
+A photo is checked, then stored, then added to the visit's record. Which commands are allowed is defined in
+`signalling/visit/rules.py`, who may see Case Information in `signalling/topics/rights.py`.
 """
 
 from http import HTTPStatus
@@ -29,7 +29,7 @@ from web.server.store_rewriting import erasing
 MOST_TEXT = 200
 FORM_BYTES = MOST_BYTES + 16 * 1024
 RATE = Rule("photo", limit=30, window_ms=10 * 60_000, first_delay_ms=0)
-"""How many photos may be sent for one visit, also those that are refused or removed again."""
+"""The number of photos that may be sent for one visit in a period. Photos that are refused or removed count too."""
 HEADERS = {"Content-Disposition": 'inline; filename="photo.jpg"'}
 TOO_LARGE = N_("The picture is larger than {most} MB. Please choose a smaller one.")
 FULL = N_("No more photos can be kept in this visit. Remove one first.")
@@ -54,7 +54,7 @@ def _refused(refusal: Refusal) -> web.Response:
 
 
 async def _actors(request: web.Request, *roles: str) -> list[Actor]:
-    """Return the actors that this browser is at the path's organisation, of these roles; it may be several."""
+    """Return the actors with these roles that this browser has at the path's organisation; there may be several."""
     organisation, session = await organisation_of(request), await sessions.get(request)
     wanted = request.match_info["visit"]
     found = [await ACTORS[role](request.app, session, organisation.id, wanted) for role in roles]
@@ -99,7 +99,9 @@ async def add_photo(request: web.Request) -> web.Response:
 
 
 async def _taken(request: web.Request, actor: Actor) -> web.Response:
-    """Read, check and store a photo; return the response. A refused photo is a response too: it counts."""
+    """Read, check and store a photo; return the response. The response to a refused photo is returned too, because it
+    counts.
+    """
     try:
         posted = await read_posted(request, FORM_BYTES, MULTIPART)
         picture = await request.app[PICTURES].plain(posted.files.get("photo", b""))
@@ -111,7 +113,7 @@ async def _taken(request: web.Request, actor: Actor) -> web.Response:
         return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, gettext(str(error)))
     service, visit, name = request.app[SERVICE], request.match_info["visit"], new_id("p")
     text = clean(posted.fields.get("text"), MOST_TEXT)
-    # Stored first, so that the record never names a photo that is not there yet.
+    # The photo is stored first, so that the record never lists a photo that is not in the store yet.
     await service.photos.keep(actor.organisation, visit, name, picture.data)
     outcome = await service.command(actor, visit, c.AddPhoto(name, picture.width, picture.height, text))
     if isinstance(outcome, Refusal):
@@ -122,7 +124,7 @@ async def _taken(request: web.Request, actor: Actor) -> web.Response:
 
 def _unread(status: HTTPStatus, words: str) -> web.Response:
     response = _problem(status, words)
-    response.force_close()  # do not wait for the rest of the body
+    response.force_close()  # close the connection, so that the rest of the body need not be awaited
     return response
 
 

@@ -1,7 +1,7 @@
 """The pages for people without an account: the public-facing calendar, patient information, the visit.
 
-Knows the data and the order of these pages. The rules of a visit are defined in signalling, those of the form's fields
-in `web/intake/information_form.py`. The POST of the patient information enters the setup guide and starts the wait.
+The rules of a visit are defined in signalling, those of the form's fields in `web/intake/information_form.py`. The POST
+of the patient information enters the setup guide and starts the wait.
 """
 
 import secrets
@@ -112,7 +112,7 @@ async def _calendar(request: web.Request, organisation: Organisation, area: str)
 
 
 async def shut_words(service: Service, organisation: Organisation, area: str = "") -> str:
-    """Return why a form that was filled in cannot be sent now, and when it can; "" if it can.
+    """Return why a filled-in form cannot be sent now, and when it can; "" if it can be sent.
 
     Raises `UnavailableError`.
     """
@@ -140,17 +140,17 @@ def _information_path(organisation: Organisation, area: str) -> str:
 
 
 def home(organisation: Organisation, area: str) -> str:
-    """Return the path of the calendar of a waiting area, or of the organisation for ""."""
+    """Return the path of the calendar of a waiting area; for "", that of the organisation."""
     return f"/{organisation.id}" + (f"/{area}" if area else "")
 
 
 def hold_path(organisation: Organisation, area: str) -> str:
-    """Return the path to which a chosen time of a calendar is sent."""
+    """Return the path to which a calendar sends a chosen time."""
     return f"/{organisation.id}/appointments/hold" + (f"?area={area}" if area else "")
 
 
 async def _within(request: web.Request) -> tuple[Organisation, str]:
-    """Return the settings in the area that the request asks for, and its id; "" if there is no such area."""
+    """Return the settings of the area that the request asks for, and its id; the id is "" if there is no such area."""
     organisation = await organisation_of(request)
     area = asked_area(request, organisation)
     within = request[ORGANISATION] = organisation.within(area)
@@ -196,8 +196,8 @@ async def information(request: web.Request) -> web.Response:
 async def open_a_visit(request: web.Request) -> web.Response:
     """Answer POST /{organisation}/information: open the visit; the setup guide and the queue begin.
 
-    If it is sent twice (a double click, a reload), it opens one visit: the form's cookie determines the visit's id. If
-    this browser has an open visit of another person, the page asks first.
+    If the form is sent twice (a double click, a reload), it opens only one visit: the form's cookie determines the
+    visit's id. If this browser has an open visit of another person, the page asks first.
     """
     organisation, area = await _within(request)
     posted = await read_form(request, PATIENT_BYTES)
@@ -232,7 +232,9 @@ async def open_a_visit(request: web.Request) -> web.Response:
 async def _opened(
     request: web.Request, organisation: Organisation, found: PatientInformation, area: str
 ) -> str:
-    """Return the id of the form's visit. If that has ended, the form is used a second time and opens another."""
+    """Return the id of the form's visit. If that visit has ended, the form is used a second time and opens another
+    visit.
+    """
     visit_id = id_of_form(organisation.id, frames.cookie_of(request, _form_cookie(request)))
     for one in (visit_id, new_id("v")):
         limit = request.app[OPENINGS].one(request, organisation.id)
@@ -246,7 +248,7 @@ async def _opened(
 async def visit_page(request: web.Request) -> web.Response:
     """Answer GET /{organisation}/visit: the patient's single page, from the setup guide to the end.
 
-    `?visit=`: which, if this browser follows several; the last one by default.
+    `?visit=`: the visit's id, if this browser follows several; by default the last one.
     """
     organisation = await organisation_of(request)
     session = await sessions.get(request)
@@ -266,7 +268,7 @@ async def visit_page(request: web.Request) -> web.Response:
         },
         "answers": MOST_ANSWERS if organisation.policy.answers_waiting else 0,
         "main": organisation.main_language,
-        # Those of another language come with the page in it, if the patient switches.
+        # If the patient switches the language, the page in that language brings its own texts.
         "texts": {current(): organisation.translations.get(current(), {})},
         "survey": msgspec.to_builtins(organisation.survey) if organisation.policy.survey else None,
     }
@@ -274,7 +276,7 @@ async def visit_page(request: web.Request) -> web.Response:
 
 
 async def no_such_page(request: web.Request) -> web.Response:
-    """Answer all other paths below an organisation with a 404 page that links to existing pages."""
+    """Answer every other path below an organisation with a 404 page that links to existing pages."""
     organisation = await organisation_of(request)
     if request.method not in SAFE_METHODS:
         raise web.HTTPNotFound
@@ -341,7 +343,7 @@ def _form_page(
 def _asked(
     request: web.Request, organisation: Organisation, form: dict[str, str], visits: list[tuple[str, str]]
 ) -> web.Response:
-    """Return the form as it was sent, with the question whether it is for another person than the open visits."""
+    """Return the page with the sent form, and the question whether it is for another person than the open visits."""
     context = {**form_context(organisation, form, {}, asked_area(request, organisation)), "visits": visits}
     title = gettext("A second visit? Your information")
     return page(request, "information.html", context, title=title, status=409)
@@ -350,7 +352,7 @@ def _asked(
 def _later(
     request: web.Request, organisation: Organisation, form: dict[str, str], later: str, *, status: int
 ) -> web.Response:
-    """Return the form as it was sent, with a sentence about when it can be sent again."""
+    """Return the page with the sent form, and a sentence that says when it can be sent again."""
     book = status == 409 and organisation.booking.enabled
     context = {
         **form_context(organisation, form, {}, asked_area(request, organisation)),

@@ -1,1 +1,1 @@
-"""The set-up by an administrator, in the browser: each module is one section; `frame` holds their common parts."""
+"""The set-up by an administrator, in the browser. Each module is one section; `frame` holds the common parts."""

@@ -1,7 +1,7 @@
-"""The form of what follows a visit: the tags that staff may set, and the survey that the patient is asked.
+"""The form "After the visit": the tags that staff may set, and the survey for the patient.
 
-Pure. The survey's fields are filled with words in the administrator's language until some were saved. Answers keep the
-number of a choice, so new words hold for earlier answers too.
+Pure. The survey's fields contain words in the administrator's language until words were saved. Answers keep the number
+of a choice, so new words apply to earlier answers too.
 """
 
 from msgspec.structs import replace
@@ -89,5 +89,7 @@ class After:
 
 
 def _lines(text: str, longest: int) -> list[str]:
-    """Return the lines that are not empty, each cut to `longest` + 1 so that one that is too long is noticed."""
+    """Return the lines that are not empty, each cut to `longest` + 1 characters, so that a line that is too long is
+    still noticed.
+    """
     return [line for found in text[:20_000].splitlines() if (line := plain(found, longest))]

@@ -1,6 +1,6 @@
-"""The set-up's page of waiting areas (services): address, name, and hours and a setup guide of their own if needed.
+"""The set-up's page of waiting areas (services): address, name, and if needed an area's own hours and setup guide.
 
-The guide of an area is built on the page of the setup guide (`guide.py`).
+The guide of an area is edited on the page of the setup guide (`guide.py`).
 """
 
 import re
@@ -34,13 +34,13 @@ class AreasSection:
         keys = [key for key in dict.fromkeys(posted.getall("area", [])) if key in known]
         rows = [_typed(posted, known[key]) for key in keys]
         form: Form = {"areas": rows, "new": plain(posted.get("new", ""), LONGEST_NAME)}
-        errors = {name: said for row in rows for name, said in _wrong(row).items()}
+        errors = {name: sentence for row in rows for name, sentence in _wrong(row).items()}
         kept = [_area(row, known[row["key"]]) for row in rows if not row["remove"]] if not errors else []
         if form["new"]:
             new = _new_id(form["new"], set(known))
             if len(form["new"]) > LONGEST_NAME:
-                said = gettext("This is too long; at most %(most)s characters, please.")
-                errors["new"] = said % {"most": LONGEST_NAME}
+                sentence = gettext("This is too long; at most %(most)s characters, please.")
+                errors["new"] = sentence % {"most": LONGEST_NAME}
             elif not new:
                 errors["new"] = gettext(
                     "Write a name with letters a to z or digits: the address is made of it."
@@ -121,11 +121,11 @@ def _wrong(row: dict[str, Any]) -> dict[str, str]:
         return {}
     key, errors = row["key"], {}
     if not 1 <= len(row["name"]) <= LONGEST_NAME:
-        said = gettext("Write a name of 1 to %(most)s characters.")
-        errors[f"{key}-name"] = said % {"most": LONGEST_NAME}
+        sentence = gettext("Write a name of 1 to %(most)s characters.")
+        errors[f"{key}-name"] = sentence % {"most": LONGEST_NAME}
     if row["own"]:
         wrong = calendar_form.wrong_week(row["hours"])
-        errors |= {f"{key}-hours-{day}": said for day, said in wrong.items()}
+        errors |= {f"{key}-hours-{day}": sentence for day, sentence in wrong.items()}
     return errors
 
 
@@ -139,7 +139,7 @@ def _area(row: dict[str, Any], before: Area) -> Area:
 
 
 def _new_id(name: str, taken: set[str]) -> str:
-    """Return the id of a new area, made of its name; "" if the name has no letter or digit for it."""
+    """Return the id of a new area, made from its name; "" if the name has no usable letter or digit."""
     plain_name = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     base = re.sub(r"[^a-z0-9]+", "-", plain_name).strip("-")[:30].strip("-")
     number, found = 1, base

@@ -1,7 +1,7 @@
 """The set-up's page of the audit log: all actions, newest first, filtered by person and by visit.
 
-Knows the words of entries, and how many one request reads. `greenroom audit verify`, which reads all entries, checks
-whether the log is complete. Patients are not named here: an entry has the visit's id, which links to the visit.
+One request reads a limited number of entries. `greenroom audit verify`, which reads all entries, checks whether the log
+is complete. Patients are not named here: an entry has the visit's id, which links to the visit.
 """
 
 import asyncio
@@ -23,12 +23,14 @@ from web.pages.setup.frame import PAGES, admin, draw, path_of
 NAME = "audit"
 ROWS = 100
 READ = 1000  # the number of entries read and decoded in one turn of the event loop
-# the number of entries that one request reads at most, so that a search does not slow the worker down
+# the greatest number of entries that one request reads, so that a search does not slow the worker down
 AT_MOST = 20_000
 
 
 class Found(NamedTuple):
-    """The entries that a search found, newest first, and the number below which to continue; None at the beginning."""
+    """The entries that a search found, newest first, and the number below which to continue; None if there are no older
+    ones.
+    """
 
     entries: list[Entry]
     further: int | None
@@ -74,7 +76,7 @@ async def _search(
         kept = await audit_log.read(organisation.id, start, end - start)
         for entry in map(audit_entries.entry_of, reversed(kept)):
             if entry is None:
-                continue  # `verify` reports it
+                continue  # the entry cannot be read: `verify` reports it
             if (not who or entry.act.who == who) and (not visit or _concerns(entry.act, visit)):
                 entries.append(entry)
                 if len(entries) == ROWS:

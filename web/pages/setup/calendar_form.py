@@ -1,7 +1,7 @@
 """The form of the public-facing calendar: names, texts, hours with breaks, closed days, bookable times, colours.
 
-Pure. Knows the error sentence of each field, and the words for this part of the document. If a day's hours end at
-midnight, this is "24:00" in the document and 00:00 in the form, as clocks and browsers write it.
+Pure. It has the error sentence of each field, and the words for this part of the document. If a day's hours end at
+midnight, the document has "24:00" and the form 00:00, as clocks and browsers write it.
 """
 
 import itertools
@@ -40,7 +40,7 @@ MIDNIGHT = "24:00"
 
 
 class Text(NamedTuple):
-    """A text of the document, and the sentence if it must not be empty."""
+    """A text of the document, and the error sentence if it must not be empty."""
 
     label: str
     required: str = ""
@@ -107,7 +107,7 @@ class Calendar:
         form = _typed(posted)
         errors = {
             **_wrong_texts(form),
-            **{f"hours-{day}": said for day, said in wrong_week(form["hours"]).items()},
+            **{f"hours-{day}": sentence for day, sentence in wrong_week(form["hours"]).items()},
             **{name: wrong for name in NUMBERS if (wrong := _wrong_number(name, form[name]))},
         }
         bookable = (form["bookable_from"], form["bookable_to"])
@@ -183,7 +183,7 @@ def zones() -> list[str]:
 
 
 def clock_hours(hours: Sequence[Day]) -> list[list[Span]]:
-    """Return the opening hours of a week as the fields of a form have them."""
+    """Return the opening hours of a week in the form of the page's fields."""
     return [[(opens, _as_clock(closes)) for opens, closes in spans] for spans in hours]
 
 
@@ -193,7 +193,7 @@ def hours_words(hours: Sequence[Day]) -> str:
 
 
 def typed_hours(posted: Posted, prefix: str = "") -> list[list[Span]]:
-    """Return the opening hours of a week as they were filled in, unchecked; only empty rows are left out."""
+    """Return the opening hours of a week as they were typed, unchecked, without empty rows."""
     days = []
     for day in range(7):
         opens, closes = (posted.getall(f"{prefix}{end}-{day}", []) for end in ("opens", "closes"))
@@ -203,7 +203,7 @@ def typed_hours(posted: Posted, prefix: str = "") -> list[list[Span]]:
 
 
 def _typed(posted: Posted) -> Form:
-    """Return the form as it was filled in, unchecked; only empty rows are left out."""
+    """Return the form as it was typed, unchecked, without empty rows."""
     return {
         **{
             name: plain(posted.get(name, ""), bounds(Organisation, name).most, lines=name != "name")
@@ -244,16 +244,16 @@ def _wrong_texts(form: Form) -> dict[str, str]:
 
 
 def wrong_week(days: Sequence[Sequence[Span]]) -> dict[int, str]:
-    """Return what is wrong with the opening hours of a week, by day from 0."""
-    wrong = {day: said for day, pairs in enumerate(days) if (said := wrong_day(pairs))}
+    """Return what is wrong with the opening hours of a week: day (from 0) -> sentence."""
+    wrong = {day: sentence for day, pairs in enumerate(days) if (sentence := wrong_day(pairs))}
     if wrong:
         return wrong
-    said = gettext("The hours of the day before end later than these begin.")
-    return dict.fromkeys(too_long_nights([spans_of(pairs) for pairs in days]), said)
+    sentence = gettext("The hours of the day before end later than these begin.")
+    return dict.fromkeys(too_long_nights([spans_of(pairs) for pairs in days]), sentence)
 
 
 def wrong_day(pairs: Sequence[Span]) -> str:
-    """Return what is wrong with the opening hours of a day; "" if nothing is."""
+    """Return what is wrong with the opening hours of a day; "" if they are right."""
     if len(pairs) > MOST_SPANS:
         return gettext("These are too many opening times for one day.")
     if not all(TIME.fullmatch(end) for pair in pairs for end in pair):

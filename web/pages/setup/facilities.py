@@ -57,7 +57,9 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def patient_qr(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/qr.svg: the patients' link, which is not secret; `?area=` that of a waiting area."""
+    """Answer GET /{organisation}/qr.svg: the QR code of the patients' link, which is not secret; with `?area=`, of an
+    area's link.
+    """
     organisation = await organisation_of(request)
     area = request.query.get("area", "")
     path = f"{organisation.id}/{area}" if area in organisation.area_names else organisation.id
@@ -65,7 +67,7 @@ async def patient_qr(request: web.Request) -> web.Response:
 
 
 async def facility_qr(request: web.Request) -> web.Response:
-    """Answer GET …/setup/facilities/{facility}/qr.svg."""
+    """Answer GET …/setup/facilities/{facility}/qr.svg: the QR code of a facility's link."""
     organisation, facility = await _facility(request)
     return qr.answer(request, _url(request, organisation, facility), f"{organisation.id}-{facility.id}")
 

@@ -1,8 +1,7 @@
 """The common parts of the set-up's pages: the check of the role, the frame, and saving without overwriting others.
 
-A form contains the revision of the document that it was made from. If the same section was saved by another person
-since, nothing is written: the page is shown again with the typed values and the other changes (HTTP 409). Knows no
-section's fields.
+A form contains the revision of the document from which it was made. If another person has saved the same section since,
+nothing is written: the page is shown again with the typed values and the other changes (HTTP 409).
 """
 
 import unicodedata
@@ -67,7 +66,7 @@ class Change(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """Another person saved the section meanwhile: their name ("" if it is unknown), the time, and the changes."""
+    """Another person has saved the section meanwhile: their name ("" if it is unknown), the time, and the changes."""
 
     by: str
     at: str
@@ -111,7 +110,7 @@ async def admin(request: web.Request) -> tuple[Organisation, Account]:
 async def posted_to(request: web.Request) -> Posted:
     """Return the fields of a form of the set-up, which may be larger than a patient's. Raises HTTP 408, 413 or 415.
 
-    The larger size needs a sign-in, or one that ended only because its time was over.
+    The larger size is allowed only with a sign-in, or after one that ended only because its time was over.
     """
     known = SIGNED_IN in request or await was_signed_in(request, request.match_info["organisation"])
     return await read_fields(request, LARGEST_BYTES if known else PATIENT_BYTES)
@@ -140,7 +139,8 @@ def keeping(handler: Handler) -> Handler:
 
 
 def plain(text: str, longest: int, *, lines: bool = False) -> str:
-    """Return the text without control characters, cut to `longest` + 1 so that a text that is too long is noticed.
+    """Return the text without control characters, cut to `longest` + 1 characters, so that a long text is still
+    noticed.
 
     Without `lines`, line breaks and runs of spaces become one space.
     """
@@ -246,7 +246,7 @@ def revision_of(posted: Posted) -> int:
 
 
 def _drawn_from(organisation: Organisation, posted: Posted) -> Organisation:
-    """Return the document with the revision of the form, so that a second try finds the same conflict."""
+    """Return the document with the revision of the form, so that a second save finds the same conflict."""
     return replace(organisation, revision=revision_of(posted))
 
 

@@ -1,7 +1,8 @@
 """The page on which an administrator builds the setup guide.
 
-The buttons (add, move, remove) send the form, which is drawn again and not saved; a script makes this faster and adds a
-preview. Saving makes a new version. Visits that have begun keep their version, so their questions do not change.
+The buttons (add, move, remove) send the form; the answer shows it changed, but does not save it. A script makes this
+faster and adds a preview. Saving makes a new version. Visits that have begun keep their version, so their questions do
+not change.
 """
 
 from typing import Any
@@ -39,7 +40,7 @@ async def guide(request: web.Request) -> web.Response:
 
 
 async def save_guide(request: web.Request) -> web.Response:
-    """Answer POST …/setup/guide: carry out the pressed button, given by `do`."""
+    """Answer POST …/setup/guide: carry out the action of the pressed button, which `do` names."""
     organisation, account = await admin(request)
     section = _section(request, organisation)
     posted = await posted_to(request)
@@ -65,7 +66,7 @@ async def save_guide(request: web.Request) -> web.Response:
 
 
 def _section(request: web.Request, organisation: Organisation) -> guide_form.GuideSection:
-    """Return the section of the area that `?area=` names, else that of the organisation. Raises HTTP 404."""
+    """Return the section of the area that `?area=` names, otherwise that of the organisation. Raises HTTP 404."""
     area = request.query.get("area", "")
     if area and area not in organisation.area_names:
         raise web.HTTPNotFound
@@ -73,7 +74,9 @@ def _section(request: web.Request, organisation: Organisation) -> guide_form.Gui
 
 
 async def _keep_versions(request: web.Request, before: Organisation, account: Account) -> None:
-    """Store the guide before and after the change, so that both can be shown even if no visit begins with them."""
+    """Store the guide before and after the change, so that both versions can be shown even if no visit begins with
+    them.
+    """
     after = await request.app[ORGANISATIONS].read(before.id)
     if after is None or after.guide == before.guide:
         return

@@ -1,8 +1,8 @@
 """The form for a setup guide: steps with a key each, in the order in which they are posted.
 
-Pure. Knows the rules of each field, how steps are added, moved and removed in an unsaved form, and how a condition is
-written in one field: the earlier step's key, a colon, and "yes", "no", or "=" and an option. So is the urgency of an
-answer: a level, a colon, and the option.
+Pure. It has the rules of each field, and adds, moves and removes steps in an unsaved form. A condition is written in
+one field: the earlier step's key, a colon, and "yes", "no", or "=" and an option. The urgency of an answer is written
+as a level, a colon, and the option.
 """
 
 import re
@@ -39,7 +39,7 @@ Row = dict[str, Any]
 
 
 class Moved(NamedTuple):
-    """The form after a button was pressed, and the id of the field or button that gets the focus."""
+    """The form after a button was pressed, and the id of the field or button to focus."""
 
     form: Form
     focus: str
@@ -83,7 +83,7 @@ class GuideSection:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the guide in words, a line for each step."""
+        """Return the guide in words, one line per step."""
         return {
             gettext("Step %(number)s") % {"number": number}: _words(row)
             for number, row in enumerate(form_of(organisation.guide)["steps"], 1)
@@ -116,7 +116,7 @@ class AreaGuide(GuideSection):
         return Parsed(parsed.form, parsed.errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the area's guide in words, a line for each step."""
+        """Return the area's guide in words, one line per step."""
         return super().shown(organisation.within(self.area))
 
 
@@ -132,9 +132,9 @@ def typed(posted: Posted) -> Form:
 
 
 def moved(form: Form, do: str) -> Moved | None:
-    """Return the form after `do`: `add:` a kind; `up:`, `down:`, `remove:` or `levels:` a step's key.
+    """Return the form after the action `do`: `add:` a kind; `up:`, `down:`, `remove:` or `levels:` a step's key.
 
-    `levels:` shows the urgency of options that were just written. None for anything else.
+    `levels:` shows the urgency fields of options that were just typed. Return None for any other action.
     """
     rows: list[Row] = list(form["steps"])
     verb, _, what = do.partition(":")
@@ -159,7 +159,7 @@ def moved(form: Form, do: str) -> Moved | None:
 
 
 def conditions(rows: Sequence[Row], index: int) -> list[tuple[str, str]]:
-    """Return a step's possible conditions as (value, words); a chosen one that is no longer possible comes last."""
+    """Return a step's possible conditions as (value, words). A chosen one that is no longer possible is the last."""
     found = []
     for row in rows[:index]:
         title = row["title"] or gettext("(no title yet)")
@@ -220,7 +220,7 @@ def _typed_levels(posted: Posted, key: str) -> dict[str, str]:
 
 
 def _levels(row: Row) -> dict[str, Urgency]:
-    """Return the urgency of a choice's options; choices for removed options are left out."""
+    """Return the urgency of a choice's options, without those of removed options."""
     if row["kind"] != Kind.CHOICE:
         return {}
     levels = row["levels"]
@@ -228,7 +228,7 @@ def _levels(row: Row) -> dict[str, Urgency]:
 
 
 def level_choices(row: Row) -> list[tuple[str, str]]:
-    """Return (option, its chosen level or "") of a choice, for the fields of its levels."""
+    """Return (option, its level or "") for each option of a choice, for the fields of its levels."""
     if row["kind"] != Kind.CHOICE:
         return []
     return [(option, row["levels"].get(option, "")) for option in _options(row)[:MOST_OPTIONS]]
@@ -245,15 +245,15 @@ def _wrong(row: Row, before: Sequence[Row]) -> dict[str, str]:
         errors[f"{key}-title"] = gettext("Write what this step asks.")
     for name, most in LONGEST.items():
         if len(row[name]) > most:
-            said = gettext("This is too long; at most %(most)s characters, please.")
-            errors[f"{key}-{name}"] = said % {"most": most}
+            sentence = gettext("This is too long; at most %(most)s characters, please.")
+            errors[f"{key}-{name}"] = sentence % {"most": most}
     if row["kind"] == Kind.CHOICE:
         options = _options(row)
         if len(options) < 2:
             errors[f"{key}-options"] = gettext("Write two different options at least, each on a line.")
         elif len(options) > MOST_OPTIONS or any(len(option) > LONGEST_OPTION for option in options):
-            said = gettext("At most %(most)s options, of at most %(long)s characters each.")
-            errors[f"{key}-options"] = said % {"most": MOST_OPTIONS, "long": LONGEST_OPTION}
+            sentence = gettext("At most %(most)s options, of at most %(long)s characters each.")
+            errors[f"{key}-options"] = sentence % {"most": MOST_OPTIONS, "long": LONGEST_OPTION}
     if row["kind"] == Kind.CONSENT and not row["text"]:
         errors[f"{key}-text"] = gettext("Write the full text that is agreed to.")
     if row["only_if"] and row["only_if"] not in dict(
@@ -266,7 +266,7 @@ def _wrong(row: Row, before: Sequence[Row]) -> dict[str, str]:
 
 
 def _ids(rows: Sequence[Row]) -> dict[str, str]:
-    """Return the id of each step by its key: an existing step keeps its id, a new one is named after its title."""
+    """Return step key -> id: an existing step keeps its id, the id of a new one is made from its title."""
     taken = {row["key"] for row in rows if not row["key"].startswith("new-")}
     found = {}
     for row in rows:

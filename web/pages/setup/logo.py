@@ -1,6 +1,6 @@
 """The form for the logo on the page of the public-facing calendar, and the path that serves the logo.
 
-Knows multipart forms and caching. `web.organisations.logos` defines which pictures are accepted.
+`web.organisations.logos` defines which files are accepted.
 """
 
 from aiohttp import web
@@ -21,7 +21,9 @@ FORM_BYTES = MOST_BYTES + 64 * 1024
 
 
 async def logo(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/logo/{name}: the picture, cached for a year, as its name is a hash of it."""
+    """Answer GET /{organisation}/logo/{name}: the logo. Browsers keep it for a year, because its name is a
+    hash of it.
+    """
     organisation = await organisation_of(request)
     found = await Logos(request.app[REDIS]).get(organisation.id, request.match_info["name"])
     if found is None:
@@ -30,7 +32,7 @@ async def logo(request: web.Request) -> web.Response:
 
 
 async def save_logo(request: web.Request) -> web.Response:
-    """Answer POST …/setup/logo: `do` is upload or remove; `seen` is the logo that the form was made with."""
+    """Answer POST …/setup/logo. `do`: upload or remove; `seen`: the logo that the form showed."""
     organisation, account = await admin(request)
     try:
         do, seen, data = await _posted(request)
@@ -49,10 +51,10 @@ async def save_logo(request: web.Request) -> web.Response:
             await logos.keep_only(organisation.id, {found for found in (name, organisation.logo) if found})
             raise web.HTTPSeeOther(path_of(organisation, "calendar") + "?saved")
         organisation, _ = await admin(request)
-    said = gettext(
+    sentence = gettext(
         "Somebody else has changed the logo meanwhile. Look at it, and choose yours again if you wish."
     )
-    return _wrong(request, organisation, said, 409)
+    return _wrong(request, organisation, sentence, 409)
 
 
 async def _posted(request: web.Request) -> tuple[str, str, bytes]:
@@ -60,6 +62,8 @@ async def _posted(request: web.Request) -> tuple[str, str, bytes]:
     return posted.fields.get("do", ""), posted.fields.get("seen", ""), posted.files.get("logo", b"")
 
 
-def _wrong(request: web.Request, organisation: Organisation, said: str, status: int = 422) -> web.Response:
-    context = {**calendar_context(), "logo_error": said, "errors": {"logo": said}}
+def _wrong(
+    request: web.Request, organisation: Organisation, sentence: str, status: int = 422
+) -> web.Response:
+    context = {**calendar_context(), "logo_error": sentence, "errors": {"logo": sentence}}
     return show(request, organisation, CALENDAR, status=status, **context)

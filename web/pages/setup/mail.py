@@ -1,6 +1,6 @@
 """The set-up's page about mail: the sender's addresses, how mails are sent, how many wait, and a test mail.
 
-Knows this section's fields and the number of queued mails. `web.mail` defines the texts of mails.
+`web.mail` defines the texts of mails.
 """
 
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ LONGEST = bounds(Organisation, "mail_sender").most
 
 
 class Address(NamedTuple):
-    """An address of the document, and its texts."""
+    """An email address in the document, with its texts on the page."""
 
     label: str
     help: str

@@ -1,4 +1,4 @@
-"""The fields of the messages that a clinic sends by itself to patients who wait: a time and a text each.
+"""The fields of the messages that a clinic sends automatically to waiting patients: each has a time and a text.
 
 Pure. A part of the form "Rules and limits".
 """
@@ -52,8 +52,8 @@ def wrong(form: Form) -> dict[str, str]:
         if not form[say]:
             errors[say] = gettext("Write the message.")
         elif len(form[say]) > LONGEST:
-            said = gettext("This is too long; at most %(most)s characters, please.")
-            errors[say] = said % {"most": LONGEST}
+            sentence = gettext("This is too long; at most %(most)s characters, please.")
+            errors[say] = sentence % {"most": LONGEST}
     return errors
 
 

@@ -74,7 +74,7 @@ STEPS: tuple[Step, ...] = (
 
 
 class Link(NamedTuple):
-    """An entry link: its path below the organisation's own ("": the organisation's path itself)."""
+    """An entry link: its path below the organisation's path ("" for that path itself)."""
 
     path: str
     label: str
@@ -88,7 +88,7 @@ LINKS: tuple[Link, ...] = (
 
 
 FRAME = '<iframe src="{url}" title="{name}" allow="{allow}" style="width: 100%; height: 100vh; border: 0"></iframe>'
-"""The code with which a site shows the public-facing calendar in a frame."""
+"""The HTML code by which another site shows the public-facing calendar in a frame."""
 DELEGATED = (
     "camera",
     "microphone",
@@ -98,7 +98,9 @@ DELEGATED = (
     "screen-wake-lock",
     "speaker-selection",
 )
-"""What the site must let the frame use (Permissions Policy), or a visit has no picture and no sound."""
+"""The permissions that a site must give to the frame (Permissions Policy); otherwise a visit has no picture and no
+sound.
+"""
 
 
 async def overview(request: web.Request) -> web.Response:
@@ -140,13 +142,13 @@ async def save_policy(request: web.Request) -> web.Response:
 
 
 async def after(request: web.Request) -> web.Response:
-    """GET …/setup/after."""
+    """Answer GET …/setup/after."""
     organisation, _ = await admin(request)
     return show(request, organisation, AFTER, **_after_context())
 
 
 async def save_after(request: web.Request) -> web.Response:
-    """POST …/setup/after."""
+    """Answer POST …/setup/after: save the form "After the visit"."""
     return await _save(request, AFTER, **_after_context())
 
 

@@ -1,7 +1,7 @@
 """The set-up's page of people: the accounts that may sign in, with their roles and licensed states.
 
-Only the owner of an account knows its password: a new person, or one whose password is reset, receives a one-time link
-by mail, which is shown to the administrator too. If two administrators change one person at once, the second sees a
+Only the owner of an account knows its password: a new person, or a person whose password is reset, receives a one-time
+link by mail. The administrator sees the link too. If two administrators change one person at once, the second sees a
 message.
 """
 
@@ -34,7 +34,7 @@ NOT_ONESELF = N_("You cannot do this to your own account; ask another administra
 
 
 class Shown(NamedTuple):
-    """Additions to the list: a form with errors ("" is that of a new person), or a new link."""
+    """Additions to the list: a form with errors (the key "" is the form for a new person), or a new link."""
 
     person: str | None = None
     form: Form = {}  # noqa: RUF012 - never changed
@@ -154,10 +154,10 @@ ACTS = {
 
 
 def fingerprint(person: Account) -> str:
-    """Return a hash of the values that a person's form was made from, so that a change in between is noticed."""
+    """Return a hash of the values from which a person's form was made, so that a change in between is detected."""
     access = (person.disabled, bool(person.hash), person.second_factor)
-    said = repr((person.name, person.role, person.states, person.areas, *access))
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    values = repr((person.name, person.role, person.states, person.areas, *access))
+    return hashlib.sha256(values.encode()).hexdigest()[:16]
 
 
 async def _linked(
@@ -182,7 +182,7 @@ async def _linked(
 
 
 def _typed(posted: Posted, organisation: Organisation, states: tuple[str, ...] = ()) -> Form:
-    """Return the form as it was filled in; `states` stay as they are if the organisation has no regions."""
+    """Return the form as it was typed; `states` are unchanged if the organisation has no regions."""
     regions, chosen = organisation.regions, posted.getall("states", [])
     return {
         "name": plain(posted.get("name", ""), 100),

@@ -1,7 +1,7 @@
 """The form of the rules and limits: durations, who may claim, and how long ended visits are kept.
 
-Pure. `DURATIONS` and `CHOICES` are the policy's fields, one row each; a test compares them with the policy itself, so
-that an administrator can change every rule. The bounds of a field are part of its type.
+Pure. `DURATIONS` and `CHOICES` are the policy's fields, one row per field; a test compares them with the policy itself,
+so that an administrator can change every rule. The bounds of a field are part of its type.
 """
 
 from collections.abc import Mapping
@@ -134,11 +134,11 @@ WORDS: Mapping[str, str] = {
     "urgent_word": N_("Urgent"),
     "routine_word": N_("Routine"),
 }
-"""The texts of the policy: the clinic's words for the levels of urgency, with the words of the pages."""
+"""The texts of the policy: the clinic's own words for the levels of urgency -> the words that pages use by default."""
 RETENTION = "retention_days"
 """A field of this form that belongs to the document, not to the policy: a number of days."""
 TWO_FACTOR = "admins_two_factor"
-"""Like `RETENTION`, but a yes-or-no field."""
+"""A yes-or-no field of this form that belongs to the document, not to the policy."""
 
 
 LONGEST: Mapping[str, int] = {name: bounds(Policy, name).most for name in WORDS}
@@ -176,13 +176,13 @@ class PolicySection:
         errors |= messages_form.wrong(form)
         for name, most in LONGEST.items():
             if len(form[name]) > most:
-                said = gettext("This is too long; at most %(most)s characters, please.")
-                errors[name] = said % {"most": most}
+                sentence = gettext("This is too long; at most %(most)s characters, please.")
+                errors[name] = sentence % {"most": most}
         days = int(form[RETENTION]) if form[RETENTION].isascii() and form[RETENTION].isdigit() else 0
         kept = bounds(Organisation, RETENTION)
         if not kept.least <= days <= kept.most:
-            said = gettext("Write a whole number of days from %(least)s to %(most)s.")
-            errors[RETENTION] = said % kept._asdict()
+            sentence = gettext("Write a whole number of days from %(least)s to %(most)s.")
+            errors[RETENTION] = sentence % kept._asdict()
         if not errors and numbers["red_ms"] <= numbers["amber_ms"]:
             errors["red_ms"] = gettext("Red must come later than amber.")
         if form["closes_line"] and form["asks_closing"]:
@@ -224,7 +224,7 @@ def _word_label(name: str) -> str:
 
 
 def _wrong(name: str, number: float) -> str | None:
-    """Return what is wrong with a duration, given in the unit of its row; None if it is within its bounds."""
+    """Return what is wrong with a duration in the unit of its row; None if it is within its bounds."""
     unit_ms, (least_ms, most_ms) = DURATIONS[name].unit_ms, bounds(Policy, name)
     if least_ms <= number * unit_ms <= most_ms:
         return None

@@ -1,4 +1,4 @@
-"""The set-up's page of programs: makes and revokes API keys and webhooks, and shows their last deliveries.
+"""The set-up's page of programs: makes and revokes API keys and webhooks, and shows the last deliveries.
 
 A key and a webhook's secret are shown once, in the answer to the form that made them. Their rules are defined in
 `web/programs/keys.py` and `web/programs/webhooks.py`.
@@ -34,7 +34,7 @@ async def desk(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """Answer POST …/setup/api: make or remove a key or a webhook, as `do` asks."""
+    """Answer POST …/setup/api: make or remove a key or a webhook, as the field `do` says."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     one, _, what = posted.get("do", "").partition(" ")

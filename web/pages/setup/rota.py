@@ -1,6 +1,8 @@
-"""The set-up's page of the on-call rota: who gets a message when nobody claims a request, in which order and hours.
+"""The set-up's page of the on-call rota: the staff who get a message when nobody claims a request, their order and
+hours.
 
-Their channels are chosen in their preferences; `web.channels` sends the messages. Lists those that were given up.
+People choose the channels in their preferences; `web.channels` sends the messages. The page lists messages that could
+not be delivered.
 """
 
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from web.pages.setup.frame import Form, Parsed, Posted, admin, posted_to, save, 
 
 MOST = bounds(Rota, "turns").most
 SHOWN = 20
-"""The most messages that were given up in the list."""
+"""The greatest number of undelivered messages in the list."""
 
 
 class Number(NamedTuple):
@@ -43,7 +45,7 @@ NUMBERS = {
 
 
 class RotaSection:
-    """The section "On-call rota". `accounts`: all of the organisation, disabled ones included."""
+    """The section "On-call rota". `accounts`: all accounts of the organisation, disabled ones included."""
 
     name = "rota"
     template = "setup/rota.html"
@@ -73,7 +75,9 @@ class RotaSection:
         rows = [self._typed(posted, key) for key in keys]
         form: Form = {name: posted.get(name, "").strip()[:8] for name in NUMBERS}
         form |= {"turns": rows, "new": posted.get("new", "")}
-        errors = {name: said for name in NUMBERS if (said := _wrong_number(form[name], *bounds(Rota, name)))}
+        errors = {
+            name: sentence for name in NUMBERS if (sentence := _wrong_number(form[name], *bounds(Rota, name)))
+        }
         for row in rows:
             errors |= _wrong(row)
         kept = [] if errors else [row for row in rows if not row["remove"]]
@@ -158,7 +162,7 @@ async def _context(
 
 
 def _note(account: Account, channels: tuple[str, ...]) -> str:
-    """Return why a person of the rota gets no message, "" if they do."""
+    """Return the reason why a person of the rota gets no messages; "" if they do get them."""
     if account.disabled:
         return gettext("This account is disabled: the person gets no message.")
     if not channels:
@@ -170,9 +174,11 @@ def _wrong(row: dict[str, Any]) -> dict[str, str]:
     if row["remove"]:
         return {}
     key = row["key"]
-    errors = {f"{key}-hours-{day}": said for day, said in calendar_form.wrong_week(row["hours"]).items()}
-    if said := _wrong_number(row["place"], 1, MOST):
-        errors[f"{key}-place"] = said
+    errors = {
+        f"{key}-hours-{day}": sentence for day, sentence in calendar_form.wrong_week(row["hours"]).items()
+    }
+    if sentence := _wrong_number(row["place"], 1, MOST):
+        errors[f"{key}-place"] = sentence
     return errors
 
 

@@ -1,6 +1,6 @@
-"""The set-up's page about text messages: the service that sends them, a test message, and what was not delivered.
+"""The set-up's page about text messages: the service that sends them, a test message, and failed messages.
 
-The service's address holds its secrets: it is never shown again. `web.channels` sends the messages.
+The service's address contains its secrets, so it is never shown again. `web.channels` sends the messages.
 """
 
 from typing import Any
@@ -22,13 +22,13 @@ TOO_LONG = N_("This address is too long.")
 
 
 async def page(request: web.Request) -> web.Response:
-    """GET …/setup/texts."""
+    """Answer GET …/setup/texts."""
     organisation, _ = await admin(request)
     return await _draw(request, organisation)
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST …/setup/texts: keep or remove the service, or send a test message, as `do` says."""
+    """Answer POST …/setup/texts: save or remove the service, or send a test message, as the field `do` says."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     services, do = request.app[TEXT_SERVICES], posted.get("do")
@@ -48,7 +48,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def _problem(request: web.Request, url: str) -> str:
-    """Return what is wrong with the address of a service, "" if nothing is."""
+    """Return what is wrong with the address of a service; "" if it is right."""
     if len(url) > MOST:
         return gettext(TOO_LONG)
     if PHONE not in url:
@@ -61,8 +61,8 @@ async def _try(request: web.Request, organisation: Organisation, phone: str) -> 
     service = await request.app[TEXT_SERVICES].get(organisation.id)
     number = phone_number(phone, organisation.country)
     if service is None or number is None:
-        said = gettext("Write a phone number with area code, for example %(example)s.")
-        wrong = {"phone": said % {"example": example(organisation.country)}}
+        sentence = gettext("Write a phone number with area code, for example %(example)s.")
+        wrong = {"phone": sentence % {"example": example(organisation.country)}}
         return await _draw(request, organisation, form={"phone": phone}, errors=wrong, status=422)
     word = await request.app[TEXTS].try_out(organisation, service, number.dialled)
     return await _draw(request, organisation, form={"phone": phone}, tried=word)

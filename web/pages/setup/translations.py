@@ -13,7 +13,7 @@ NAME = TranslationsSection.name
 
 
 async def page(request: web.Request) -> web.Response:
-    """Answer GET …/setup/translations: the form in the language that `?language=` names, else in the first."""
+    """Answer GET …/setup/translations: the form in the language that `?language=` names, otherwise in the first one."""
     organisation, _ = await admin(request)
     section = TranslationsSection(_language(request, organisation))
     return show(request, organisation, section, **_context(organisation, section))
@@ -31,7 +31,7 @@ async def save_page(request: web.Request) -> web.Response:
 
 
 def _offered(organisation: Organisation) -> list[str]:
-    """Return the languages of the pages besides the clinic's main one."""
+    """Return the languages of the pages except the clinic's main one."""
     return [code for code in languages() if code != organisation.main_language]
 
 

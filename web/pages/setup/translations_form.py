@@ -1,4 +1,4 @@
-"""The form of the clinic's own texts in another language of the pages: all that patients read, in one language.
+"""The form of the clinic's own texts in another language of the pages, with all texts that patients read.
 
 Pure. A field is named after its text, so that a text that was changed meanwhile has no translation.
 """
@@ -21,11 +21,11 @@ GUIDE_TEXTS = {
     "text": N_("Step %(number)s: full text that is agreed to"),
 }
 ROWS_FROM = 120
-"""Texts that are longer than this, or have several lines, get a larger field."""
+"""The length in characters from which a text gets a larger field; a text of several lines gets one too."""
 
 
 class Entry(NamedTuple):
-    """A text of the clinic, what it is, and the most characters of a translation."""
+    """A text of the clinic, a description of it, and the greatest number of characters in a translation."""
 
     label: str
     text: str
@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """The height of that field."""
+        """The height of that field in lines."""
         return 1 + self.text.count("\n") + len(self.text) // ROWS_FROM
 
 
@@ -72,7 +72,7 @@ def entries(organisation: Organisation) -> list[Entry]:
 
 
 def _of_guides(organisation: Organisation) -> Iterator[Entry]:
-    """Yield the texts of the setup guides: the clinic's own, and those of its waiting areas."""
+    """Yield the texts of the setup guides: of the clinic's own guide, and of its waiting areas."""
     guides = [organisation.guide, *(area.guide for area in organisation.areas if area.guide is not None)]
     for number, step in ((number, step) for guide in guides for number, step in enumerate(guide.steps, 1)):
         for name, label in GUIDE_TEXTS.items():
@@ -104,9 +104,9 @@ class TranslationsSection:
             entry.field: plain(posted.get(entry.field, ""), entry.longest, lines="\n" in entry.text)
             for entry in found
         }
-        said = gettext("This is too long; at most %(most)s characters, please.")
+        sentence = gettext("This is too long; at most %(most)s characters, please.")
         errors = {
-            entry.field: said % {"most": entry.longest}
+            entry.field: sentence % {"most": entry.longest}
             for entry in found
             if len(form[entry.field]) > entry.longest
         }

@@ -1,4 +1,6 @@
-"""Whom mails and text messages did not reach, for the set-up's pages about them: patients by name, staff by address."""
+"""The mails and text messages that could not be delivered, for the set-up's pages. Patients are listed by name, staff
+by address.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,7 +15,7 @@ from web.organisations.settings import Organisation
 from web.pages.setup.frame import when
 
 SHOWN = 20
-"""The most messages in the list."""
+"""The greatest number of messages in the list."""
 ABOUT = {
     "assigned": N_("Assignment"),
     "booked": N_("Booked visit"),
@@ -31,7 +33,7 @@ ABOUT = {
     "two_factor": N_("Two-factor sign-in"),
     "waiting": N_("A patient waits"),
 }
-"""Mails and short messages by name, as the lists call them."""
+"""Name of a mail or short message -> its name in the lists."""
 
 
 class Unreached(NamedTuple):
@@ -48,7 +50,7 @@ class Unreached(NamedTuple):
 async def unreached(
     request: web.Request, organisation: Organisation, given_up: Sequence[tuple[int, Job]]
 ) -> list[Unreached]:
-    """Return whom the newest given-up jobs (time in ms, job) did not reach, the newest first."""
+    """Return the messages of the newest given-up jobs, the newest first. `jobs`: pairs of time in ms and job."""
     return [await _unreached(request, organisation, *one) for one in given_up[: -SHOWN - 1 : -1]]
 
 
@@ -58,7 +60,8 @@ async def _unreached(request: web.Request, organisation: Organisation, at_ms: in
     if "visit" in payload:
         visit = await request.app[SERVICE].visit(organisation.id, payload["visit"])
         if visit is not None:
-            who = payload["name"] if "person" in payload else visit.patient.name  # a member of staff
+            # "person" is in messages to staff
+            who = payload["name"] if "person" in payload else visit.patient.name
             path = f"{home}/visits/{visit.id}"
     elif "appointment" in payload:
         booked = await request.app[DESK].book.get(organisation.id, payload["appointment"])

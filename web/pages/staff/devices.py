@@ -1,6 +1,6 @@
-"""The devices on which a member of staff gets notifications: added by their own browser, tried, removed.
+"""The devices on which a member of staff gets notifications: added by their own browser, tested, removed.
 
-Knows a part of the page *My settings*. A browser adds itself; `web/channels/push.py` sends.
+It is a part of the page *My settings*. A browser adds itself; `web/channels/push.py` sends the notifications.
 """
 
 from typing import Any
@@ -30,14 +30,15 @@ TRIED = {
     "late": ENOUGH,
     "gone": N_("No device takes notifications any more. Turn them on again on each device."),
 }
-"""What came of a notification for trial."""
+"""Result of a test notification -> the sentence on the page."""
 TRIAL_KEPT_S = 60
 TRIALS = Rule("push_trial", limit=5, window_ms=3600_000, first_delay_ms=0)
 """How many notifications for trial a person may send within an hour: push services block those who send many."""
 
 
 async def change(request: web.Request) -> web.Response:
-    """Answer POST …/preferences/devices: `remove` a device; "add" this browser or "try" all devices, as `do` says.
+    """Answer POST …/preferences/devices: remove a device ("remove"), "add" this browser or "try" all devices, as `do`
+    says.
 
     Raises HTTP 422 if nothing can be sent to the browser, or if there are too many devices.
     """
@@ -68,7 +69,7 @@ async def _add(
 
 
 async def _tried(request: web.Request, organisation: Organisation, account: Account) -> str:
-    """Return the word of TRIED for what came of a notification to the person's devices."""
+    """Send a test notification to the person's devices; return the key of its result in TRIED."""
     try:
         async with request.app[THROTTLE].attempt(TRIALS, organisation.id, account.id):
             return await _sent(request, organisation, account)
@@ -90,7 +91,7 @@ async def _sent(request: web.Request, organisation: Organisation, account: Accou
 
 
 async def context_of(request: web.Request, organisation: Organisation, account: Account) -> dict[str, Any]:
-    """Return the values of this part of the page."""
+    """Return the values for this part of the page."""
     push, tried = request.app[PUSH], request.query.get("tried", "")
     return {
         "devices": [

@@ -1,7 +1,4 @@
-"""The frame of all pages of the staff: the navigation, and the data for the frame's scripts.
-
-Does not know the content of a page.
-"""
+"""The frame of all pages of the staff: the navigation, and the data for the frame's scripts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +18,7 @@ PAGES: tuple[tuple[str, str, str, bool], ...] = (
     ("setup", N_("Set-up"), "/setup", True),
     ("preferences", N_("My settings"), "/preferences", False),
 )
-"""Name, label, path below /{organisation}/staff, and whether only administrators see it."""
+"""Name, label, path below /{organisation}/staff, and True if only administrators see the page."""
 
 
 def boot_of(request: web.Request, organisation: Organisation, account: Account, here: str) -> dict[str, Any]:

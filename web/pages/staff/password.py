@@ -1,7 +1,7 @@
 """The page on which a member of staff sets a password, opened by a one-time link.
 
-The token leaves the address bar at once: its hash is kept in the browser's session, and the page's address does not
-contain it. Opening the link does not use it up (mail programs open links too); setting the password does.
+The token is removed from the address bar at once: the browser's session keeps its hash, and the page's address does not
+contain it. Opening the link does not use it up, because mail programs open links too; setting the password does.
 """
 
 from aiohttp import web
@@ -24,7 +24,9 @@ INVITATION = "invitation"
 
 
 async def open_link(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/invitation/{token}: redirect to the page; invalid links all look the same."""
+    """Answer GET /{organisation}/staff/invitation/{token}: redirect to the page. All invalid links get the
+    same answer.
+    """
     organisation = await organisation_of(request)
     name = name_of(request.match_info["token"])
     links = _invitations(request)
@@ -56,8 +58,8 @@ async def set_password(request: web.Request) -> web.Response:
     if account is None:
         return _no_link(request, organisation)
     wanted = posted.get("password", "")
-    if said := problem_of(wanted, posted.get("again", ""), organisation, account):
-        return _form(request, account, said)
+    if problem := problem_of(wanted, posted.get("again", ""), organisation, account):
+        return _form(request, account, problem)
     if await invitations.use(organisation.id, name) is None:
         return _no_link(request, organisation)  # the link was used in another window a moment ago
     account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
@@ -69,7 +71,7 @@ async def set_password(request: web.Request) -> web.Response:
 
 
 def problem_of(wanted: str, again: str, organisation: Organisation, account: Account) -> str:
-    """Return what is wrong with a new password, which was typed twice, as a sentence; "" if it is right."""
+    """Return what is wrong with a new password that was typed twice, as a sentence; "" if it is right."""
     if again != wanted:
         return gettext("The two passwords are not the same. Write both once more.")
     try:
@@ -87,7 +89,7 @@ async def _name(request: web.Request, organisation: Organisation) -> str:
     kept = (await sessions.get(request)).get(INVITATION)
     if kept is None or kept["organisation"] != organisation.id:
         return ""
-    # Sessions of an older version hold the token itself, as long as its link is valid.
+    # Sessions of an older version contain the token itself; such a session is valid as long as its link.
     return str(kept["name"]) if "name" in kept else name_of(kept["token"])
 
 

@@ -1,7 +1,7 @@
 """The preferences of a member of staff: mails, messages, language, the password, and the link for a calendar.
 
-Knows one page with several forms. The values are stored in the account; everyone changes only their own. A new password
-needs the old one; wrong guesses count like those at the sign-in. Changing it ends every other sign-in.
+One page with several forms. The values are stored in the account; each person can change only their own. A new password
+requires the old one; wrong guesses count like those at the sign-in. A new password ends every other sign-in.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ NOT_YOURS = N_("This is not your password now. Write it once more.")
 THE_SAME = N_("The new password is the one that you have. Choose another.")
 BUSY = N_("The server is busy right now. Try again in a few seconds.")
 TRIALS = Rule("text_trial", limit=5, window_ms=3600_000, first_delay_ms=0)
-"""How many test messages a person may send within an hour: each one costs."""
+"""The number of test messages that a person may send within an hour; each one costs money."""
 log = structlog.get_logger("web.preferences")
 
 
@@ -62,12 +62,12 @@ async def save(request: web.Request) -> web.Response:
         notify=posted.get("notify") == "yes",
         language=language if language in languages() else "",
         phone=typed if number is None else number.dialled,
-        # While the clinic has no service, the choice is not shown and stays.
+        # While the clinic has no service, the field is not shown, so its value is not changed.
         texts="texts" in posted if offered else account.texts,
     )
     if number is None and (typed or chosen.texts):
-        said = gettext("Write a phone number with area code, for example %(example)s.")
-        wrong = ("phone", said % {"example": example(organisation.country)})
+        problem = gettext("Write a phone number with area code, for example %(example)s.")
+        wrong = ("phone", problem % {"example": example(organisation.country)})
         return await _page(request, organisation, chosen, wrong=wrong, status=422)
     fields = ("mail_assigned", "notify", "language", "phone", "texts")
     await request.app[ACCOUNTS].prefer(
@@ -77,7 +77,7 @@ async def save(request: web.Request) -> web.Response:
 
 
 async def try_text(request: web.Request) -> web.Response:
-    """Answer POST …/preferences/text: send a test message to one's own number; the page says what came of it."""
+    """Answer POST …/preferences/text: send a test message to the person's own number; the page shows the result."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     service = await request.app[TEXT_SERVICES].get(organisation.id)
@@ -99,14 +99,14 @@ async def change_password(request: web.Request) -> web.Response:
     account = await require(request, organisation.id)
     posted = await read_form(request)
     old, wanted = posted.get("old", ""), posted.get("password", "")
-    if said := problem_of(wanted, posted.get("again", ""), organisation, account):
-        return await _page(request, organisation, account, wrong=("password", said), status=422)
+    if problem := problem_of(wanted, posted.get("again", ""), organisation, account):
+        return await _page(request, organisation, account, wrong=("password", problem), status=422)
     try:
         right = await whose_password(request, organisation, account.email, old) is not None
     except BlockedError as blocked:
-        said = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
+        problem = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
         return _later(
-            await _page(request, organisation, account, wrong=("old", said), status=429), blocked.retry_s
+            await _page(request, organisation, account, wrong=("old", problem), status=429), blocked.retry_s
         )
     except BusyError:
         return _later(
@@ -125,7 +125,9 @@ async def change_password(request: web.Request) -> web.Response:
 
 
 async def change_feed(request: web.Request) -> web.Response:
-    """Answer POST …/preferences/feed: make, renew or revoke one's link to booked visits (`do`: "make", "revoke")."""
+    """Answer POST …/preferences/feed: make or renew ("make"), or revoke ("revoke"), the person's calendar link, as `do`
+    says.
+    """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     found, do = request.app[FEEDS], (await read_form(request)).get("do", "")

@@ -1,6 +1,6 @@
 """The reports of an organisation, for its administrators: figures, charts with tables, and CSV.
 
-Knows the requested days and the words for figures. `web.reports` computes the figures.
+`web.reports` calculates the figures.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from web.reports.words import cards, figures
 
 DAYS, LONGEST_DAYS = 30, 366
 COMMENTS = 200
-"""The most texts of the survey on the page; the file has all."""
-# the number of visits read and decrypted in one turn of the event loop; calls are served in between
+"""The greatest number of the survey's texts on the page; the CSV file has all."""
+# the number of visits read and decrypted in one turn of the event loop, so that calls are served in between
 AT_ONCE = 200
 WRITE_S = 60.0
-"""The time in which a browser must receive one part of a file."""
+"""The time in s within which a browser must receive one part of a file."""
 log = structlog.get_logger("web.reports")
 
 
@@ -45,7 +45,9 @@ class Span(NamedTuple):
 
 
 async def reports(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/reports, ?since= to ?until= (dates; by default the last 30 days), of a ?tag=."""
+    """Answer GET /{organisation}/staff/reports for the days from ?since= to ?until= (by default the last 30) and a
+    ?tag=.
+    """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id, Role.ADMIN)
     today, span = _span(request, organisation)
@@ -86,7 +88,7 @@ async def reports(request: web.Request) -> web.Response:
 async def table(request: web.Request) -> web.StreamResponse:
     """Answer GET /{organisation}/staff/reports.csv: the same visits, one per line, without names of patients.
 
-    Contains all visits in the order in which they ended, and is sent while they are read.
+    The file has all visits in the order in which they ended, and is sent while they are read.
     """
     organisation = await organisation_of(request)
     await require(request, organisation.id, Role.ADMIN)
@@ -105,7 +107,7 @@ async def table(request: web.Request) -> web.StreamResponse:
             await _write(response, lines(part))
         await response.write_eof()
     except (UnavailableError, OSError, TimeoutError) as problem:
-        # The end of the body is never sent, so the browser reports a failed download instead of a shorter file.
+        # The end of the body is not sent, so that the browser reports a failed download and not a shorter file.
         log.warning("reports.download_failed", problem=type(problem).__name__)
         if request.transport is not None:
             request.transport.abort()
@@ -122,9 +124,9 @@ async def _parts(
 ) -> AsyncIterator[list[Past]]:
     """Yield the visits that arrived on these days and have ended, in the order in which they ended.
 
-    With a tag, only those that have it.
+    With a tag, only visits that have it.
 
-    Each part is read, decrypted and computed in one turn of the event loop. Raises `UnavailableError`.
+    Each part is read, decrypted and calculated in one turn of the event loop. Raises `UnavailableError`.
     """
     zone = ZoneInfo(organisation.timezone)
     since_ms, until_ms = (
@@ -146,7 +148,7 @@ async def _parts(
 
 
 def _span(request: web.Request, organisation: Organisation) -> tuple[date, Span]:
-    """Return today, and the requested days: in order, none in the future, at most 366."""
+    """Return today's date and the requested days: in order, none in the future, at most 366."""
     today = datetime.now(UTC).astimezone(ZoneInfo(organisation.timezone)).date()
     last = min(_date(request.query.get("until", ""), today), today)
     first = _date(request.query.get("since", ""), last - timedelta(days=DAYS - 1))

@@ -1,7 +1,7 @@
-"""The pages of staff: sign-in, sign-out, and the shell, the page for Sessions List and the video session.
+"""The pages of staff: sign-in, sign-out, and the shell, which is the page for Sessions List and the video session.
 
-Knows the order of checks at the sign-in and the data for the shell. Passwords belong to the accounts; the list and the
-call belong to signalling. `GET …/staff/session` returns the rest of the sign-in's time; `POST` also extends it.
+At the sign-in, checks are made in a fixed order. `GET …/staff/session` returns the time that is left of the sign-in;
+`POST` also extends it.
 """
 
 import contextlib
@@ -39,7 +39,9 @@ async def sign_in_page(request: web.Request) -> web.Response:
 
 
 async def sign_in_form(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/sign-in: an unknown email gets the same answer and delay."""
+    """Answer POST /{organisation}/staff/sign-in: sign in. An unknown email gets the same answer after the
+    same delay.
+    """
     organisation = await organisation_of(request)
     posted = await read_form(request)
     email, password = posted.get("email", "").strip()[:255], posted.get("password", "")
@@ -61,7 +63,7 @@ async def sign_in_form(request: web.Request) -> web.Response:
 async def whose_password(
     request: web.Request, organisation: Organisation, email: str, password: str
 ) -> Account | None:
-    """Return the account with this email and password, or None, which counts as a guess.
+    """Return the account with this email and password. Otherwise return None, and the attempt counts as a guess.
 
     Raises BlockedError and BusyError.
     """
@@ -80,7 +82,7 @@ async def whose_password(
 
 
 async def sign_out_form(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/sign-out: go off call, sign out, and clear the browser's storage."""
+    """Answer POST /{organisation}/staff/sign-out: turn On-Call off, sign out, and clear the browser's storage."""
     organisation = await organisation_of(request)
     account = await _account(request, organisation)
     await sign_out(request)
@@ -92,8 +94,8 @@ async def sign_out_form(request: web.Request) -> web.Response:
 
 
 async def shell(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff and …/staff/visits/{visit}: the shell; its script shows the page for
-    the address.
+    """Answer GET /{organisation}/staff and …/staff/visits/{visit}: the shell, whose script shows the page of the
+    address.
     """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
@@ -127,7 +129,7 @@ async def session_left(request: web.Request) -> web.Response:
 
 
 async def session_prolonged(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/session: restart the idle time; the answer is that of GET."""
+    """Answer POST /{organisation}/staff/session: restart the idle time; return the same answer as GET."""
     return await _left(request, await organisation_of(request), await sessions.get(request))
 
 

@@ -1,7 +1,7 @@
 """The second page of the sign-in: a code from the person's phone, or a recovery code.
 
-Knows the order of checks after a right password, and how guesses at codes are delayed and stopped. Wrong codes
-block the account for a time. Strangers cannot misuse this, because a guess needs the right password first.
+The page appears after the right password. Guesses at codes are delayed and stopped: wrong codes block the account for a
+time. Strangers cannot misuse this, because a guess needs the right password first.
 """
 
 from typing import Any
@@ -72,7 +72,7 @@ async def code_form(request: web.Request) -> web.Response:
 async def right_code(
     request: web.Request, organisation: Organisation, account: Account, written: str
 ) -> bool:
-    """Return whether this is a code or a recovery code of the account, and use it up; a wrong one counts as a guess.
+    """Return whether this is a code or a recovery code of the account, and use it up; a wrong code counts as a guess.
 
     Raises BlockedError and BusyError.
     """
@@ -91,7 +91,7 @@ async def right_code(
 
 
 def blocked_words(blocked: BlockedError) -> str:
-    """Return the sentence for a person whose guesses at codes are stopped."""
+    """Return the sentence for a person who must wait after too many wrong codes."""
     return gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
 
 

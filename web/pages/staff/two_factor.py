@@ -1,8 +1,8 @@
 """The page on which staff set up their own two-factor sign-in: QR code, recovery codes, a new phone, turning it off.
 
-Knows one page and its actions. A secret is kept encrypted in the browser's session until a code proves that the app has
-it. Every change needs the password and a code (wrong ones count like guesses at the sign-in), and sends a mail to the
-person. Administrators whose organisation requires two-factor sign-in can open only this page until it is on.
+A secret is kept encrypted in the browser's session until a code proves that the app has it. Every change needs the
+password and a code (wrong ones count like guesses at the sign-in), and sends a mail to the person. Administrators whose
+organisation requires two-factor sign-in can open only this page until it is on.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -39,7 +39,9 @@ log = structlog.get_logger("web.two_factor")
 
 
 class Wrong(NamedTuple):
-    """The reason of a refusal: the field, a sentence, the status, and the seconds until the next try (0: at once)."""
+    """The reason of a refusal: the field, a sentence, the HTTP status, and the time in s until the next try (0: at
+    once).
+    """
 
     field: str
     sentence: str
@@ -64,7 +66,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/two-factor: carry out `do`, one of DOING, if it is still possible."""
+    """Answer POST /{organisation}/staff/two-factor: carry out `do`, one of DOING, if it is possible now."""
     at = await _at(request)
     posted = await read_form(request)
     doing = DOING.get(posted.get("do", ""))
@@ -80,7 +82,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def notify(request: web.Request, organisation: Organisation, account: Account, what: str) -> None:
-    """Queue a mail to the account's person; `what`: "on", "off", or reset by an administrator."""
+    """Queue a mail to the account's person. `what`: "on" or "off"; or "reset" if an administrator turned it off."""
     await request.app[MAIL_QUEUE].queue(
         organisation.id,
         "two_factor",
@@ -141,7 +143,7 @@ async def _off(at: At, posted: Mapping[str, str]) -> Answer:
 
 
 class Doing(NamedTuple):
-    """An action of the page, and whether it needs two-factor sign-in to be on."""
+    """An action of the page, and whether it is possible only while two-factor sign-in is on."""
 
     handler: Callable[[At, Mapping[str, str]], Awaitable[Answer]]
     needs_on: bool
@@ -160,8 +162,8 @@ async def _wrong_password(at: At, posted: Mapping[str, str]) -> Wrong | None:
         written = posted.get("password", "")
         found = await whose_password(at.request, at.organisation, at.account.email, written)
     except BlockedError as blocked:
-        said = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
-        return Wrong("password", said, 429, blocked.retry_s)
+        text = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
+        return Wrong("password", text, 429, blocked.retry_s)
     return None if found is not None else Wrong("password", gettext(NOT_YOURS))
 
 
@@ -183,7 +185,7 @@ async def _at(request: web.Request) -> At:
 
 
 async def _draft(at: At) -> bytes | None:
-    """Return the secret that this browser was shown, if it was for this person, else None."""
+    """Return the secret that this browser was shown, if it was made for this person; otherwise None."""
     kept: dict[str, str] | None = (await sessions.get(at.request)).get(DRAFT)
     if kept is None or (kept["organisation"], kept["person"]) != (at.organisation.id, at.account.id):
         return None

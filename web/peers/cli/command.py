@@ -1,8 +1,7 @@
 """`greenroom peers`: synthetic patients and providers against any server, from the command line.
 
-Knows the options and how to print errors: one sentence, and exit 2 for an argument that cannot be used, exit 1 for a
-broken threshold or a lost server. `greenroom peers URL …` is short for `greenroom peers run URL …`. Does not know what
-the people do.
+Defines the options and prints errors: one sentence, and exit 2 for an argument that cannot be used, exit 1 for a broken
+threshold or a lost server. `greenroom peers URL …` is short for `greenroom peers run URL …`.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class _Short(TyperGroup):
-    """A command group that adds the command `run` if the first word is no command, but the address of a server."""
+    """A command group that adds the command `run` if the first word is the address of a server."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
@@ -221,7 +220,7 @@ def run(
             if found:
                 staff = {"organisation": found.organisation, "credentials": found.credentials}
                 plan, pids = replace(plan, url=found.url, **staff), found.pids
-            # Checked here, so that an error in the address is reported once and before anything starts.
+            # Checked at this point, so that an error in the address is reported once and before anything starts.
             plan = replace(plan, organisation=asyncio.run(_organisation(plan)))
             crew = Crew(plan, processes, parts, helpers)
             kept = _play(plan, shown, crew, meeting, begins_at, report, thresholds, pids)
@@ -245,7 +244,9 @@ def _play(
     fail_if: list[str],
     server_pids: tuple[int, ...],
 ) -> bool:
-    """Play, show and report the plan; return whether all thresholds hold. `begins_at` is a time of time.monotonic."""
+    """Play the plan, show it and write the report; return whether all thresholds hold. `begins_at` is by
+    time.monotonic, in s.
+    """
     from web.peers.cli.live import Live
     from web.peers.errors import RunError
     from web.peers.people.entry import Clinic
@@ -286,7 +287,7 @@ def _play(
 
 
 def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
-    """Return why a run is not valid, whatever its thresholds say, in a sentence; "" if it is valid."""
+    """Return the reason why a run is not valid, whatever its thresholds say, as a sentence; "" if it is valid."""
     from web.peers.errors import EntryError
 
     done = len(seen.steps["journey"]) if "journey" in seen.steps else 0

@@ -1,8 +1,6 @@
-"""Shows a run while it goes on: bars of patients by state, durations of steps, errors; or a line of text from time to
-time.
+"""Shows a run while it goes on: bars of patients by state, durations of steps, errors; or a line of text now and then.
 
-Knows a terminal and observations, and nothing of how people are driven. It reads the observations in a thread of its
-own; its cost does not depend on the number of people.
+It reads the observations in a thread of its own; its cost does not depend on the number of people.
 """
 
 from __future__ import annotations
@@ -23,9 +21,9 @@ from web.peers.run.observations import STEPS, Observations
 
 REFRESH_PER_SECOND = 2
 PLAIN_EVERY_S = 5.0
-PLAIN_FIRST_S = 1.0  # in s; early, so that the person sees that the run has begun
+PLAIN_FIRST_S = 1.0  # in s; early, so that the reader sees that the run has begun
 RECENT = 1000
-"""How many of a step's last values are used, so that the figures are recent and cheap."""
+"""The number of a step's last values that are used, so that the figures are recent and cost little."""
 RATE_OVER_S = 10.0
 ERRORS_SHOWN = 6
 BARS = ("arrived", "waiting", "in call", "done")
@@ -117,7 +115,7 @@ class Live:
         return Group(*parts)
 
     def line(self) -> str:
-        """Return the same in one line, for an output that is no terminal."""
+        """Return the same figures in one line, for an output that is no terminal."""
         now = people(self._seen)
         parts = [
             f"{self._seen.now_s:.0f} s: {now.arrived} of {self._total} arrived, {now.waiting} waiting, "

@@ -1,6 +1,6 @@
 """Starts a temporary server with an organisation and staff, so that `greenroom peers --local` needs no credentials.
 
-Knows how accounts are made without a form, and nothing of what people do on that server.
+The accounts are written to the store directly, without a form.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Parses the options of `greenroom peers`, with files and the environment; an error says what was expected.
-
-Knows this machine's clock, processes and files. Knows nothing of a run.
-"""
+"""Parses the options of `greenroom peers`, with files and the environment; an error says what was expected."""
 
 from __future__ import annotations
 
@@ -25,14 +22,16 @@ EARLY_S = 24 * 3600
 
 
 def staff(path: Path | None) -> tuple[Credential, ...]:
-    """Return credentials from a file, standard input or the environment; all users could read those of an option."""
+    """Return credentials from a file, standard input or the environment. There is no option, because all users could
+    read it.
+    """
     if path is None:
         return credentials(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
     return credentials(sys.stdin.read() if str(path) == "-" else path.read_text("utf-8"))
 
 
 def watched(pid: int | None) -> tuple[int, ...]:
-    """Return the process whose CPU and memory are reported. Raises PlanError if they cannot be read."""
+    """Return the id of the process whose CPU and memory are reported. Raises PlanError if they cannot be read."""
     if pid is None:
         return ()
     if sample(pid) is None:
@@ -41,13 +40,13 @@ def watched(pid: int | None) -> tuple[int, ...]:
 
 
 def recorded(arrivals: str) -> str:
-    """Return the text of the file in `day:FILE`, or "". Raises OSError."""
+    """Return the text of the file that `day:FILE` names, or "". Raises OSError."""
     kind, _, rest = arrivals.partition(":")
     return Path(rest.partition("@")[0]).read_text("utf-8") if kind == "day" and rest else ""
 
 
 def share(text: str) -> float:
-    """Parse a share: `5%` is 0.05. Raises PlanError."""
+    """Parse a share: `5%` gives 0.05. Raises PlanError."""
     try:
         found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -58,7 +57,9 @@ def share(text: str) -> float:
 
 
 def network(path: Path | None, loss: float, seed: int, media: str) -> Network | None:
-    """Return the network in the file, or one that loses a share, or None. Raises PlanError, OSError."""
+    """Return the network that a file describes, or one that loses a share of packets, or None. Raises PlanError,
+    OSError.
+    """
     if path is None:
         return lossy(loss, seed) if loss else None
     if loss:
@@ -71,7 +72,7 @@ def network(path: Path | None, loss: float, seed: int, media: str) -> Network | 
 
 
 def part(text: str) -> tuple[int, int]:
-    """Parse a part: `2/5` is the second of five. Raises PlanError."""
+    """Parse a part: `2/5` is the second of five parts. Raises PlanError."""
     one, _, of = text.partition("/")
     if not (one.isdecimal() and of.isdecimal() and 1 <= int(one) <= int(of)):
         raise PlanError(f"expected a part like 2/5; found {text!r}")

@@ -1,7 +1,7 @@
 """Checks of a server: what an administrator may do with a waiting request and with a colleague's visit.
 
-Each needs an administrator and a provider among the credentials, some a second provider; without them it is not tried.
-The notifications that follow are checked in `bell.py`.
+Each check needs an administrator and a provider among the credentials, some a second provider; otherwise the check is
+not tried. The notifications that follow are checked in `bell.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NOBODY = "u_nosuchcolleague"
 
 
 async def row_of(line: CheckedSocket, visit: str, what: str) -> Message:
-    """Return the next row of a visit in the queue; `what` names it in a fault."""
+    """Return the next row of a visit in the queue; `what` describes it in the text of a fault."""
     found = await line.expect("queue.row", lambda m: m["row"]["visit"] == visit, what)
     row: Message = found["row"]
     return row

@@ -133,7 +133,7 @@ async def flooded(people: People) -> None:
 
 
 async def flood(line: CheckedSocket, messages: list[dict[str, Any]]) -> None:
-    """Send all of these at once; ignore that the server may close the socket meanwhile."""
+    """Send all of these messages at once; an error is ignored if the server closes the socket meanwhile."""
     with contextlib.suppress(ViolationError):
         for message in messages:
             await line.send(message)

@@ -1,6 +1,6 @@
-"""Checks of a server: who receives notifications, how long they stay, and that reading one marks it in all tabs.
+"""Checks of a server: who receives notifications, how long they are kept, and that reading one marks it in all tabs.
 
-Most need an administrator, who alone assigns and declines; without one they are not tried.
+Most checks need an administrator, because only administrators assign and decline; otherwise they are not tried.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from web.peers.conformance.topics import whole
 
 
 async def listening(*lines: CheckedSocket) -> Message:
-    """Subscribe each of these to its bell; return the first one's snapshot."""
+    """Subscribe each of these sockets to its bell; return the snapshot of the first one."""
     bells = [await whole(line, "bell", "bell.snapshot") for line in lines]
     return bells[0]
 

@@ -29,9 +29,9 @@ KNOWN: Final = server_types()
 
 
 class CheckedSocket:
-    """A socket that checks what it receives. `sent`: the last sent message; `news`: messages that are no
-    answers; `held`: the version of each
-    topic."""
+    """A socket that checks what it receives. `sent`: the last sent message; `news`: the messages that are no answers;
+    `held`: topic -> its version.
+    """
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse, subprotocol: str) -> None:
         self.ws = ws
@@ -51,7 +51,7 @@ class CheckedSocket:
 
     @property
     def me(self) -> Message:
-        """The person of this socket as messages name one: `id` and `name`."""
+        """The person of this socket, as messages name a person: `id` and `name`."""
         return {key: self.welcome["me"][key] for key in ("id", "name")}
 
     # --- sending
@@ -70,7 +70,7 @@ class CheckedSocket:
         await self.send_frame(self.encoded(message), text=self.codec.text, shown=message)
 
     async def send_frame(self, data: bytes, *, text: bool, shown: object = None) -> None:
-        """Send any bytes, in either kind of frame."""
+        """Send any bytes, in a text or a binary frame."""
         self.sent = data if shown is None else shown
         try:
             await (self.ws.send_str(data.decode()) if text else self.ws.send_bytes(data))
@@ -80,7 +80,7 @@ class CheckedSocket:
             ) from None
 
     async def ask(self, kind: str, /, **fields: Any) -> Message:
-        """Send a request; return its answer, an error or not."""
+        """Send a request; return its answer, which may be an error."""
         request = {"type": kind, "id": next(self._ids), **fields}
         await self.send(request)
         return await self.answer(request["id"], kind)
@@ -105,7 +105,7 @@ class CheckedSocket:
         return self.is_error(await self.ask(kind, **fields), code)
 
     def is_error(self, answer: Message, *codes: str) -> Message:
-        """Return the details of an answer that must be an error with one of these codes."""
+        """Return the details of an answer, which must be an error with one of these codes."""
         if answer["type"] != "error" or answer["code"] not in codes:
             raise ViolationError(" or ".join(f"an error `{code}`" for code in codes), answer, self.sent)
         details: Message = answer["details"]
@@ -203,7 +203,7 @@ class CheckedSocket:
         what: str = "",
         within_s: float = WITHIN_S,
     ) -> Message:
-        """Return the first message of a type for which `fits` is true; `what` describes it in a fault."""
+        """Return the first message of a type for which `fits` is true; `what` describes it in the text of a fault."""
         expected = f"`{kind}`" + (f" {what}" if what else "")
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s
@@ -229,19 +229,19 @@ class CheckedSocket:
 
     async def closes(self, *codes: int, within_s: float = WITHIN_S) -> list[Message]:
         """Wait until the server closes with one of these codes; return the messages before that."""
-        wanted, said = " or ".join(map(str, codes)), []
+        wanted, messages = " or ".join(map(str, codes)), []
         expected = f"the socket closed with {wanted}"
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s
         while True:
             frame = await self._frame(expected, max(0.01, until - loop.time()))
             if frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                said.append(self._read(frame))
+                messages.append(self._read(frame))
                 continue
             code = self.ws.close_code or ABNORMAL
             if code not in codes:
                 raise ViolationError(expected, f"closed with {code}", self.sent)
-            return said
+            return messages
 
     def want(self, holds: bool, expected: str, got: object) -> None:
         """Raise ViolationError unless `holds` is true."""

@@ -1,7 +1,7 @@
-"""The media of a client under test: a relay to connect to, and what the client does there.
+"""The media of a client under test: a relay for it to connect to, and a check of what it does there.
 
-Knows one party, which joins again with each offer, and an observer, which receives what the client sends and sends
-nothing.
+The client is one party, which joins again with each offer. Another party, the observer, receives the client's media and
+sends nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from media.protocols.red import blocks
 from web.peers.conformance.judge import Judge
 
 CONNECT_S: Final = 10.0
-CONSENT_S: Final = 30.0  # RFC 7675 §5.1
-REPEATED_S: Final = 1.0  # in s; a check so soon after the connection may only repeat an earlier one
-AGAIN_S: Final = 3.0  # in s, from a request for a packet until it has come again
+CONSENT_S: Final = 30.0  # in s (RFC 7675 §5.1)
+REPEATED_S: Final = 1.0  # in s; a check so soon after the connection may only repeat an earlier check
+AGAIN_S: Final = 3.0  # the time in s from the request for a packet until the packet must have come again
 
 
 class ClientMedia:
@@ -31,7 +31,7 @@ class ClientMedia:
         self._party: Party | None = None
         self._answered_s = 0.0
         self._connected_s: float | None = None
-        self._checks = 0  # the number of checks before the consent time begins
+        self._checks = 0  # the number of checks before the consent time began
         self._consents = False
         self._observer: RawPeer | None = None
         # kind -> (time of the request in s, number of packets that had come again before it)
@@ -93,7 +93,7 @@ class ClientMedia:
         return (self._consents and not waits) or now_s - self._connected_s > CONSENT_S
 
     def decide(self) -> None:
-        """Judge what the client has done since its answer."""
+        """Decide which rules the client has followed since its answer."""
         connected = self._connected_s is not None
         self._judge.holds(
             "connects",
@@ -115,7 +115,7 @@ class ClientMedia:
             self._judge.holds("nack", self._came(kind), wanted, "none", "a generic NACK (RFC 4585)")
 
     def _ask(self, now_s: float) -> None:
-        """Request the newest packet of each kind once more, if the client says that it sends packets again."""
+        """Request the newest packet of each kind once more, if the client's answer says that it sends packets again."""
         if self._party is None:
             return
         endpoint = self._party.endpoint
@@ -132,7 +132,7 @@ class ClientMedia:
         return self._repeated(kind) > self._asked[kind][1]
 
     def _repeated(self, kind: Kind) -> int:
-        """Return how many packets have come again: as retransmissions, or as replays, which SRTP refuses."""
+        """Return the number of packets that have come again: as retransmissions, or as replays, which SRTP refuses."""
         rtx = self._party.endpoint.current.get("rtx") if self._party is not None else None
         return self._relay.stats.replayed + (rtx.packets if rtx is not None and kind == "video" else 0)
 

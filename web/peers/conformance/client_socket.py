@@ -1,6 +1,6 @@
-"""One socket of a client under test, seen from the scripted server: judges each message and sends plausible answers.
+"""One socket of a client under test, seen from the scripted server: checks each message and sends plausible answers.
 
-Answers are the examples of PROTOCOL.md with the right names filled in, so that any client finds what it expects.
+Answers are the examples of PROTOCOL.md with the right names filled in, so that any client finds the expected fields.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ClientSocket:
         self._answering = True
 
     async def opened(self, request: web.Request, ws: web.WebSocketResponse) -> None:
-        """Use this open socket; return when the script is done with it."""
+        """Use this open socket; return when the script has finished with it."""
         self._ws, self._request = ws, request
         self._codec = CODECS.get(ws.ws_protocol or "", CODECS[JSON_SUBPROTOCOL])
         self._opened.set()
@@ -87,7 +87,7 @@ class ClientSocket:
         return message if message.get("type") == "hello" else None
 
     async def refuse_resume(self, hello: Message, code: str) -> Message | None:
-        """Refuse a hello's token; return the next message if it is a hello without a token, else None."""
+        """Refuse a hello's token; return the next message if it is a hello without a token, otherwise None."""
         refusal = error(hello["id"], code)
         await self._send(
             {"type": "error", "reply_to": hello["id"], "code": code, "text": refusal.text, "details": {}}
@@ -100,7 +100,7 @@ class ClientSocket:
         return again if fits else None
 
     async def welcome(self, hello: Message, *, resumed: bool, token: str = "") -> str:
-        """Welcome the client after a moment, in which it must send nothing; return its token."""
+        """Send the client `welcome` after a moment in which it must send nothing; return its token."""
         early = await self._receive(WELCOME_AFTER_S)
         self._judge.holds("waits", early is None, "nothing until `welcome`", early)
         role = hello.get("role", "patient")
@@ -125,12 +125,12 @@ class ClientSocket:
     # --- topics
 
     async def serve_topics(self) -> None:
-        """Answer requests until the client holds a topic, and SETTLE_S longer."""
+        """Answer requests until the client holds a topic, and for SETTLE_S longer."""
         if await self._serve(lambda: bool(self._subscribed), TOPIC_S):
             await self.serve_for(SETTLE_S)
 
     async def strange_news(self) -> None:
-        """Send new, old, repeated and unknown messages: the client must stay connected and hold the newest version."""
+        """Send new, old, repeated and unknown messages. The client must stay connected and keep the newest version."""
         for topic in list(self._subscribed):
             newest = self._held[topic][1] + 5
             kind = self._change(topic)
@@ -154,7 +154,7 @@ class ClientSocket:
             )
 
     async def expect_topics_again(self, epoch: str, version: int) -> None:
-        """Check that the client subscribes again with what it held; send it the state of a new epoch."""
+        """Check that the client subscribes again with the versions that it held; send it the state of a new epoch."""
         wanted = dict(self._held)
         self._epoch, self._count = epoch, version
         await self._serve(lambda: wanted.keys() <= self._subscribed.keys(), AGAIN_S)
@@ -162,13 +162,13 @@ class ClientSocket:
             asked = self._subscribed.get(topic)
             self._judge.holds("again", asked is not None, f"subscribe to {topic} again", "nothing", "welcome")
             if asked is None or asked.get("epoch") is None:
-                # a client need not name the version that it holds: then the server sends the whole state
+                # a client need not send the version that it holds: then the server sends the whole state
                 continue
-            said = f"epoch {asked['epoch']}, version {asked.get('version')}"
+            received = f"epoch {asked['epoch']}, version {asked.get('version')}"
             rule = "stale" if held_epoch == "e_1" else "epoch"
             right = (asked["epoch"], asked.get("version")) == (held_epoch, held_version)
             self._judge.holds(
-                rule, right, f"epoch {held_epoch}, version {held_version} held of {topic}", said
+                rule, right, f"epoch {held_epoch}, version {held_version} held of {topic}", received
             )
         await self.serve_for(SETTLE_S)
 
@@ -192,7 +192,7 @@ class ClientSocket:
     # --- serving
 
     async def serve_for(self, seconds: float) -> bool:
-        """Answer requests for this many seconds; return whether the socket is still open."""
+        """Answer requests for this number of seconds; return whether the socket is still open."""
         await self._serve(lambda: False, seconds)
         return not self._ws.closed
 
@@ -206,7 +206,7 @@ class ClientSocket:
         return until()
 
     async def _receive(self, within_s: float) -> Message | None:
-        """Return the client's next message after judging it, or None if none arrives in time."""
+        """Return the client's next message after checking it, or None if none arrives in time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, within_s)):
                 while not self._ws.closed:
@@ -261,7 +261,7 @@ class ClientSocket:
             self._held.pop(message.get("topic", ""), None)
         if kind in ONCE:
             self._unanswered.append({k: v for k, v in message.items() if k != "id"})
-            # end the script here, to see what the client does with the request after the socket is lost
+            # end the script at this point, to see what the client does with the request after the socket is lost
             return
         if kind == "media.answer":
             self._media.accept(str(message.get("sdp")))
@@ -290,7 +290,7 @@ class ClientSocket:
     # --- the end
 
     async def close(self, code: int) -> None:
-        """Close with this code, after the ping was answered or its time is over."""
+        """Close with this code, after the ping was answered or the time for the answer is over."""
         await self._end()
         await self._ws.close(code=code)
 

@@ -1,6 +1,6 @@
 """`greenroom peers --conformance URL` and `greenroom peers --conformance-client`: check a server or a client.
 
-Knows the options and how to print results: exit 1 for a fault, 2 if there is no such server or sign-in fails.
+Exit 1 means a fault; exit 2, that there is no such server or sign-in failed.
 """
 
 from __future__ import annotations

@@ -52,12 +52,14 @@ async def uncompressed(people: People) -> None:
 )
 async def welcome(people: People) -> None:
     line = await people.staff()
-    said = line.welcome
-    line.want(said["resumed"] is False, "`resumed` false", said)
-    line.want(said["me"]["role"] in ("provider", "admin"), "`me.role` provider or admin", said)
-    line.want(said["connection"] != said["resume"], "a private token that is not the public id", said)
+    welcome = line.welcome
+    line.want(welcome["resumed"] is False, "`resumed` false", welcome)
+    line.want(welcome["me"]["role"] in ("provider", "admin"), "`me.role` provider or admin", welcome)
     line.want(
-        abs(said["server_ms"] / 1000 - time.time()) < 366 * 86_400, "`server_ms` in ms since 1970", said
+        welcome["connection"] != welcome["resume"], "a private token that is not the public id", welcome
+    )
+    line.want(
+        abs(welcome["server_ms"] / 1000 - time.time()) < 366 * 86_400, "`server_ms` in ms since 1970", welcome
     )
     patient, line = await people.in_line()
     line.want(line.welcome["me"]["role"] == "patient", "`me.role` patient", line.welcome)
@@ -80,13 +82,13 @@ async def nobody(people: People) -> None:
 
 @check("hello", "anything before hello is answered, and closed with 4003", "hello-and-welcome", codecs=True)
 async def before_hello(people: People) -> None:
-    said: tuple[tuple[dict[str, Any], str], ...] = (
+    refusals: tuple[tuple[dict[str, Any], str], ...] = (
         ({"type": "ping", "id": 7}, "hello_first"),
         ({"type": "subscribe", "id": 7, "topic": "queue"}, "hello_first"),
         ({"type": "hello", "id": 7, "role": "somebody"}, "bad_message"),
         ({"type": "hello", "id": 7, "role": "staff", "from": "u_boss"}, "bad_message"),
     )
-    for message, code in said:
+    for message, code in refusals:
         line = await people.open(people.staff_browser())
         await line.send(message)
         line.is_error(await line.answer(7), code)
@@ -110,7 +112,7 @@ async def second_hello(people: People) -> None:
 
 
 async def lost(people: People, number: int = 0) -> CheckedSocket:
-    """Return a connection of a member of staff that has lost its socket."""
+    """Return a connection of a member of staff whose socket was lost."""
     line = await people.staff(number)
     await line.vanish()
     return line

@@ -1,8 +1,8 @@
-"""A scripted server for a client under test: it plays a drain, a lost socket, a refused token, a store that does not
+"""A scripted server for a client under test. It plays a drain, a lost socket, a refused token, a store that does not
 answer and a sign-out, and checks how the client reacts to each.
 
-Answers each request with an example of PROTOCOL.md. Serves one client at a time, on `/{organisation}/ws`, without
-sign-in. `run` ends with the last act, or when the client does not come back.
+It answers each request with an example of PROTOCOL.md, and serves one client at a time, on `/{organisation}/ws`,
+without sign-in. `run` ends after the last of these acts, or when the client does not come back.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from web.peers.conformance.client_socket import ClientSocket
 from web.peers.conformance.judge import Judge
 from web.peers.conformance.table import Outcome
 
-FIRST_S: Final = 120.0  # in s; a person may have to start the client
-BACK_S: Final = 20.0  # the longest back-off of 15 s, and 5 s more
+FIRST_S: Final = 120.0  # in s; long, because a person may have to start the client
+BACK_S: Final = 20.0  # in s; the longest back-off of 15 s, and 5 s more
 DRAIN_S: Final = 2.0
 SLACK_S: Final = 1.5
 AWAY_S: Final = 3.0
@@ -40,7 +40,7 @@ class Endpoint:
         self.tokens: list[str] = []  # the tokens that were sent to the client, the newest last
         self.held: dict[
             str, tuple[str, int]
-        ] = {}  # topic -> (epoch, version) that a client holds if it follows the rules
+        ] = {}  # topic -> (epoch, version) that the client holds if it follows the rules
         self.unanswered: list[dict[str, Any]] = []
         self._host, self._port, self._say = host, port, say
         self._arrivals: asyncio.Queue[tuple[float, asyncio.Future[ClientSocket | None]]] = asyncio.Queue(16)
@@ -75,9 +75,9 @@ class Endpoint:
         return web.Response(text="Connect a client to /demo/ws; it is looked at there.\n")
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        """Hold an attempt to connect until the script accepts or refuses it."""
+        """Keep an attempt to connect waiting until the script accepts or refuses it."""
         if "upgrade" not in request.headers.get("Connection", "").lower():
-            # A client may ask by GET if the server is there: that is no attempt to connect.
+            # A client may ask by GET whether the server is there: that is no attempt to connect.
             return web.Response(status=426, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
         loop = asyncio.get_running_loop()
         admitted: asyncio.Future[ClientSocket | None] = loop.create_future()
@@ -110,7 +110,7 @@ class Endpoint:
     # --- the script
 
     async def run(self) -> list[Outcome]:
-        """Play all acts; return the outcome of each rule."""
+        """Play all acts of the script; return the outcome of each rule."""
         acts: tuple[tuple[str, Callable[[ClientSocket], Awaitable[None]]], ...] = (
             (
                 "Connect your client, and let it hold a topic (staff: queue; a patient: their visit)",
@@ -145,7 +145,7 @@ class Endpoint:
     async def _arrives(self, within_s: float, act: int) -> ClientSocket | None:
         """Return the client's next socket, or None if it does not connect.
 
-        Before the last act, refuse it REFUSALS times.
+        Before the last act, refuse REFUSALS attempts.
         """
         left = asyncio.get_running_loop().time()
         rule = {1: "drains", 2: "back", 3: "backoff"}.get(act)
@@ -202,7 +202,7 @@ class Endpoint:
         await socket.lose()
 
     async def _begins_anew(self, socket: ClientSocket) -> None:
-        """Refuse the token of a client that is back too late; it must begin a new connection."""
+        """Refuse the token of a client that returns too late; it must begin a new connection."""
         hello = await self._with_token(socket)
         if hello is None:
             return

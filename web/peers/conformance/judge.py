@@ -1,7 +1,7 @@
-"""The rules for clients, and the first fault of one client against each.
+"""The rules for clients, and the first fault of one client against each rule.
 
-Knows no socket; `endpoint.py` plays the server and reports what it sees. The outcome of a rule that could not be
-observed is "not told", with the reason.
+`endpoint.py` plays the server and reports its observations. A rule that could not be observed has the outcome
+"not told", with the reason.
 """
 
 from __future__ import annotations
@@ -87,15 +87,15 @@ class Judge:
         self.seen: set[str] = set()
 
     def kept(self, rule: str) -> None:
-        """Note that the client followed this rule."""
+        """Record that the client followed this rule."""
         self.seen.add(rule)
 
     def wrong(self, rule: str, expected: str, got: object, sent: object = "") -> None:
-        """Note that the client broke this rule."""
+        """Record that the client broke this rule."""
         self.faults.setdefault(rule, ViolationError(expected, got, sent))
 
     def holds(self, rule: str, holds: bool, expected: str, got: object, sent: object = "") -> None:
-        """Call `kept` if `holds` is true, else `wrong`."""
+        """Call `kept` if `holds` is true, otherwise `wrong`."""
         if holds:
             self.kept(rule)
         else:

@@ -1,4 +1,4 @@
-"""Checks of a server: joining media, the offer, the answers it refuses, and the gate. Speaks ICE, DTLS and SRTP."""
+"""Checks of a server: joining media, the offer, the answers that it refuses, and the gate. Uses ICE, DTLS and SRTP."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def offered(line: CheckedSocket, visit: str) -> dict[str, Any]:
 
 
 async def connected(line: CheckedSocket, visit: str, media: LightMedia) -> None:
-    """Join the visit's media and answer the offer; return once packets can be sent."""
+    """Join the visit's media and answer the offer; return when packets can be sent."""
     offer = await offered(line, visit)
     answer = await media.take_offer(offer["sdp"], fresh=True)
     await line.get("media.answer", visit=visit, offer=offer["offer"], sdp=answer)
@@ -142,7 +142,7 @@ async def paths(people: People) -> None:
         provider.want(message.items() >= wanted.items(), f"{wanted}, and maybe more", message)
         await offered(
             await people.hello(people.patients[-1].browser, "patient"), visit
-        )  # the second connection takes the media over
+        )  # the second connection replaces the first one in the call
         message = await provider.expect("media.path", what="of the connection that was given up")
         wanted["path"] = "lost"
         provider.want(message.items() >= wanted.items(), f"{wanted}, and maybe more", message)
@@ -168,7 +168,7 @@ async def gate(people: People) -> None:
     try:
         await connected(provider, visit, receives)
         await connected(patient, visit, sends)
-        sends.start()  # the media begin although the person has not pressed Start Session
+        sends.start()  # it sends although the person has not pressed Start Session
         receives.start()
         await _nothing_crosses(provider, receives, "before anybody has pressed Start")
         await provider.get("visit.start", visit=visit)

@@ -1,6 +1,6 @@
 """The people of a check: staff who sign in once, patients who come by Meet Now, and the sockets they open.
 
-Knows how each signs in or enters (PROTOCOL.md#entry), and cleans up after each check: no made-up visit stays in the
+They sign in or enter as in PROTOCOL.md#entry. After each check everything is cleaned up: no made-up visit stays in the
 queue.
 """
 
@@ -25,7 +25,7 @@ ROLES: Final = ("patient", "staff", "guest")
 
 @dataclass(slots=True)
 class PatientBrowser:
-    """A patient in the queue: the browser, and the visit's id once a socket was welcomed."""
+    """A patient in the queue: the browser, and the visit's id as soon as a socket was welcomed."""
 
     browser: Browser
     visit: str = ""
@@ -33,7 +33,7 @@ class PatientBrowser:
 
 @contextlib.asynccontextmanager
 async def off_call(line: CheckedSocket) -> AsyncIterator[None]:
-    """Set this member of staff off call inside the context, and on call again afterwards."""
+    """Turn this member of staff's On-Call off inside the context, and on again afterwards."""
     await line.get("on_call", on=False)
     try:
         yield
@@ -45,7 +45,7 @@ async def off_call(line: CheckedSocket) -> AsyncIterator[None]:
 class People:
     """One server and its people. `subprotocol` is used for sockets unless a check asks for another.
 
-    `staff_browsers`: the providers' first, then those of `admins`.
+    `staff_browsers`: the browsers of the providers first, then those of `admins`.
     """
 
     clinic: Clinic
@@ -75,7 +75,7 @@ class People:
             if page.location != f"{self.clinic.path}/staff":
                 raise EntryError(f"{email} is asked for more than a password; name an account that is not")
             self.staff_browsers.append(browser)
-            with contextlib.suppress(ViolationError):  # a wrong reply to hello is the fault of a check
+            with contextlib.suppress(ViolationError):  # a wrong reply to hello is found by a check, not here
                 line = await self.hello(browser, "staff")
                 if line.welcome["me"]["role"] == "admin":
                     self.admins.append(browser)
@@ -138,7 +138,7 @@ class People:
         return self.patients[-1]
 
     async def in_line(self, **how: Any) -> tuple[PatientBrowser, CheckedSocket]:
-        """Return a new patient in the queue, and the patient's socket."""
+        """Return a new patient in the queue, with the patient's socket."""
         patient = await self.patient()
         line = await self.hello(patient.browser, "patient", **how)
         patient.visit = line.visit

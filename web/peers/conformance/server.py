@@ -1,6 +1,6 @@
-"""Runs the checks of a server: those that only wait at the same time, all others one after another.
+"""Runs the checks of a server: checks that only wait run at the same time, all others one after another.
 
-Knows the order of the checks, and how an unexpected exception becomes an outcome; knows no single check.
+Defines the order of the checks, and turns an unexpected exception into an outcome.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from web.peers.people.entry import Clinic
 CHECK_S: Final = 30.0
 SLOW_S: Final = 60.0
 ORDER: Final = [room.__name__ for room in (connecting, asking, topics, visits, admins, bell, media)]
-"""The modules whose checks make the table, in its order."""
+"""The modules whose checks are in the table, in the table's order."""
 CODECS: Final = {JSON_SUBPROTOCOL: "JSON", MSGPACK_SUBPROTOCOL: "MessagePack"}
 
 
@@ -35,9 +35,9 @@ async def run(
 ) -> list[Outcome]:
     """Return the outcome of each check, in the table's order; call `on_outcome` with each as soon as it is known.
 
-    `credentials` are (email, password) of staff: at least one; two providers and an administrator for all checks.
-    `only`: rooms, or patterns of names. `slow`: also the checks that take half a minute. Raises EntryError if there is
-    no such server or sign-in fails.
+    `credentials`: (email, password) of at least one member of staff; all checks need two providers and an
+    administrator. `only`: names of modules, or patterns of names of checks. `slow`: also run the checks that take half
+    a minute. Raises EntryError if there is no such server or sign-in fails.
     """
     await clinic.check()
     people = People(clinic, tuple(credentials))
@@ -63,7 +63,7 @@ async def play(
     subprotocols: Sequence[str] = tuple(CODECS),
     on_outcome: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Do what `run` does, with people whose staff is signed in, in these codecs."""
+    """Run the checks as `run` does, with people whose staff have signed in, in these codecs."""
     wanted = [
         (check, subprotocol)
         for check in sorted(CHECKS, key=lambda check: ORDER.index(check.run.__module__))
@@ -88,7 +88,7 @@ async def play(
 
 
 async def _listen(line: CheckedSocket) -> None:
-    """Read until the socket closes, so that pings are answered."""
+    """Read until the socket closes, so that its pings are answered."""
     while not line.ws.closed:
         await line.ws.receive()
 
@@ -112,7 +112,7 @@ async def _outcome(check: Check, people: People) -> Outcome:
     except TimeoutError:
         fault = ViolationError("an end", f"none within {CHECK_S:g} s")
     except (KeyError, TypeError, AttributeError, IndexError) as problem:
-        # A check read a part of a message that is missing or of another type than in the reference.
+        # A check reads a part of a message that is missing, or has another type than in the reference.
         fault = ViolationError("messages as the reference has them", f"{type(problem).__name__}: {problem}")
     finally:
         await people.tidy()

@@ -1,6 +1,6 @@
 """Defines checks and their outcomes, and prints outcomes.
 
-Knows no socket. A fault has what was sent, what PROTOCOL.md asks for, and what was received; private tokens are cut.
+A fault has the message sent, the rule of PROTOCOL.md, and the message received; private tokens are cut.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from web.peers.errors import ViolationError
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of one check. `fault` is None if it passed or could not be decided (`undecided`: the reason).
+    """The outcome of one check. `fault` is None if it passed or could not be decided; `undecided`: the reason if it
+    could not.
 
-    `tried`: whether the credentials named all the people whom the check needs.
+    `tried`: True if the credentials included all the people whom the check needs.
     """
 
     room: str
@@ -40,7 +41,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of a server: `run` raises ViolationError or UntestableError. `waits`: it may run beside others."""
+    """One check of a server: `run` raises ViolationError or UntestableError. `waits`: True if it may run at the same
+    time as others.
+    """
 
     room: str
     name: str
@@ -57,7 +60,7 @@ CHECKS: list[Check] = []
 def check(
     room: str, name: str, section: str, *, waits: bool = False, slow: bool = False, codecs: bool = False
 ) -> Callable[[Callable[[Any], Awaitable[None]]], Callable[[Any], Awaitable[None]]]:
-    """Add the decorated function to the checks. `codecs`: run in each; `slow`: takes half a minute."""
+    """Add the decorated function to the checks. `codecs`: the check runs in each; `slow`: it takes half a minute."""
 
     def put(run: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
         CHECKS.append(Check(room, name, section, run, waits, slow, codecs))

@@ -1,4 +1,4 @@
-"""Checks of a server: subscriptions, their updates, how they catch up after a loss, and how they end."""
+"""Checks of a server: subscriptions, their updates, how a client catches up after a loss, and how they end."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PATIENT_TOPICS = {
 
 
 async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
-    """Forget earlier messages, subscribe, and return the whole state, of the version in the answer or newer."""
+    """Forget earlier messages, subscribe, and return the whole state with the version in the answer or a newer one."""
     line.news.clear()
     answer = await line.get("subscribe", "subscribed", topic=topic)
     line.want(answer["topic"] == topic, f"`topic` {topic}", answer)
     state = await line.expect(
         kind,
-        # If the topic was held already, an older state may still be on its way.
+        # If the socket was subscribed already, an older state may still be on its way.
         lambda m: m["topic"] == topic and m["version"] >= answer["version"],
         f"of {topic}, with `subscribed`",
     )

@@ -1,7 +1,6 @@
 """The command line of a run on several machines: the options of `run` about helpers, and the command `join`.
 
-Knows the options and how to print errors. The channel between machines is defined in
-`web.peers.distributed.messages`.
+The channel between machines is defined in `web.peers.distributed.messages`.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class HelperOptions(NamedTuple):
         return Coordinator(self.at, self.key, plan, shares, say)
 
     def gather(self, coordinator: Coordinator) -> list[Connection]:
-        """Print the command for the other machines, and wait for them. Returns the pipes. Raises RunError."""
+        """Print the command for the other machines, and wait for them. Return the pipes to them. Raises RunError."""
         say(f"{coordinator.joined}. On the other machines, in Greenroom’s folder:")
         at = f"{_reached(coordinator.at)} --certificate {coordinator.fingerprint}"
         say(f"  greenroom peers join {at}{self.shown}")
@@ -58,7 +57,7 @@ class HelperOptions(NamedTuple):
 
 
 def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> HelperOptions | None:
-    """Check the options of `run`; return None if there are no helpers. Raises PlanError."""
+    """Check the options of `run` about helpers; return None if there are no helpers. Raises PlanError."""
     from web.peers.errors import PlanError
     from web.peers.run.arrivals import seconds
 
@@ -128,7 +127,7 @@ def say(sentence: str) -> None:
 
 
 def _reached(at: Address) -> Address:
-    """Return the address to type elsewhere: one of this machine if it listens on all addresses."""
+    """Return the address to type on other machines: one of this machine's if it listens on all addresses."""
     from web.server.tls import local_addresses
 
     try:

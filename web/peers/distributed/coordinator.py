@@ -1,9 +1,9 @@
 """The coordinator's side of a run with helpers: which machines have joined, and a pipe to each of their processes.
 
-A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` sees processes
-like its own. Its certificate is made for the run; a request without the run's key is refused before the upgrade. If a
-helper leaves before the run begins, another takes its place; if it leaves during the run, its pipes report the loss.
-Knows no credential.
+A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` can use remote
+processes like local ones. Its certificate is made for the run; a request without the run's key is refused before the
+upgrade. If a helper leaves before the run begins, another takes its place; if it leaves during the run, its pipes
+report the loss. No credential is sent.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ from web.peers.run.plan import Plan, Share
 from web.server import tls
 
 CHECK_S = 120.0
-"""How long a helper may take to check the plan and to reach the plan's server."""
+"""The time in s that a helper may take to check the plan and to reach the plan's server."""
 BIND_S = 30.0
 NOTES = 64
-"""The most sentences about connections that were refused."""
+"""The greatest number of sentences about connections that were refused."""
 ORDERS = 1024
 
 
@@ -82,9 +82,9 @@ class _Helper:
 class Coordinator:
     """The helpers of a run. A context manager; `gather` waits for them and returns the pipes for `Crew.open`.
 
-    `say` receives a sentence when a helper joins or leaves. `names` are the names of all helpers, `left` of those that
-    ended early. `fingerprint` is the SHA-256 of the certificate, in hex. Raises RunError if it cannot listen, or if the
-    plan is too long to send.
+    `say` receives a sentence when a helper joins or leaves. `names`: the names of all helpers; `left`: the names of
+    those that ended early. `fingerprint`: the SHA-256 of the certificate, in hex. Raises RunError if it cannot listen,
+    or if the plan is too long to send.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Coordinator:
         return f"{there} of {self._wanted} helpers have joined"
 
     def gather(self, within_s: float) -> list[Connection]:
-        """Wait until all helpers have joined. Returns the pipes, in the order of the shares. Raises RunError."""
+        """Wait until all helpers have joined. Return the pipes, in the order of the shares. Raises RunError."""
         self._deadline = time.monotonic() + within_s
         try:
             return self._complete.result(within_s)
@@ -209,7 +209,9 @@ class Coordinator:
         return socket
 
     def _note(self, sentence: str) -> None:
-        """Print each sentence once, at most NOTES of them, and none after the run has begun, which needs the screen."""
+        """Print each sentence once, at most NOTES sentences, and none after the run has begun, because the display uses
+        the screen then.
+        """
         if not self._begun and sentence not in self._noted and len(self._noted) < NOTES:
             self._noted.add(sentence)
             self._say(sentence)
@@ -271,20 +273,20 @@ class Coordinator:
             await helper.channel.close()  # `_listen` then ends
 
     async def _listen(self, helper: _Helper) -> None:
-        if not isinstance(said := await helper.channel.receive(CHECK_S), Present):
-            raise ChannelLostError(said.why) if isinstance(said, Leaving) else UnknownMessageError
+        if not isinstance(received := await helper.channel.receive(CHECK_S), Present):
+            raise ChannelLostError(received.why) if isinstance(received, Leaving) else UnknownMessageError
         helper.present = True
         self._say(f"{self.joined}: {helper.name} is there.")
         if sum(len(one.shares) for one in self._helpers if one.present) == self._wanted:
             self._begin()
         while True:
-            said = await helper.channel.receive(None)
-            if isinstance(said, Leaving):
+            received = await helper.channel.receive(None)
+            if isinstance(received, Leaving):
                 if not self._begun:
-                    raise ChannelLostError(said.why)
+                    raise ChannelLostError(received.why)
                 self.left.append(helper.name)
             else:
-                await self._pass_on(helper, said)
+                await self._pass_on(helper, received)
             if helper.name in self.left and len(helper.over) == len(helper.pipes):
                 raise ChannelLostError("its user ended it")
 
@@ -312,8 +314,8 @@ class Coordinator:
         ):  # the queue is full of earlier orders, and a second stop changes nothing
             helper.outbox.put_nowait(Go(process, *rest) if kind == "go" else Stop(process))
 
-    async def _pass_on(self, helper: _Helper, said: FromHelper) -> None:
-        match said:
+    async def _pass_on(self, helper: _Helper, received: FromHelper) -> None:
+        match received:
             case Ready(process):
                 found: tuple[str, str | bytes] = "ready", ""
             case News(process, lines):
@@ -332,7 +334,7 @@ class Coordinator:
 
     @staticmethod
     async def _to_pipe(pipe: Connection, message: tuple[str, str | bytes]) -> None:
-        """Write to the pipe; only this helper's messages wait until it is read."""
+        """Write to the pipe; while it is full, only messages of this helper wait."""
         with suppress(OSError):
             await asyncio.to_thread(pipe.send, message)
 

@@ -1,7 +1,7 @@
 """A helper's side of a run that another machine coordinates: starts processes and copies their pipes to the network.
 
-Knows how to join, to check that the plan gives the same people here, and to pass on orders and observations. Ends
-cleanly by an order, by Ctrl-C, and if the coordinator is gone. Its staff's credentials stay on this machine.
+It joins, checks that the plan gives the same people on this machine, and passes on orders and observations. It ends
+cleanly by an order, by Ctrl-C, and if the coordinator is gone. The credentials of its staff stay on this machine.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ from web.peers.run.plan import Credential, Plan, Share
 
 UNAUTHORIZED = 401
 OUTBOX = 1000
-"""How many messages may wait for a slow network: minutes of them. If more have to wait, the helper ends."""
+"""The number of messages that may wait for a slow network, enough for minutes. If more have to wait, the
+helper ends.
+"""
 
 
 class Own(NamedTuple):
@@ -63,7 +65,9 @@ class Own(NamedTuple):
 
 
 class Helper:
-    """This machine's part in the run of another. `run` does all of it; `say` receives sentences about its progress."""
+    """This machine's part in a run of another machine. `run` does all of it; `say` receives sentences about its
+    progress.
+    """
 
     def __init__(
         self, at: Address, fingerprint: bytes, key: str, processes: int, own: Own, say: Callable[[str], None]
@@ -182,10 +186,10 @@ class Helper:
             raise UnknownMessageError
 
     async def _received(self, channel: Channel[FromCoordinator], within_s: float | None) -> FromCoordinator:
-        said = await channel.receive(within_s)
-        if isinstance(said, Over):
-            raise RunError(f"the run at {self._at} does without: {said.why}")
-        return said
+        message = await channel.receive(within_s)
+        if isinstance(message, Over):
+            raise RunError(f"the run at {self._at} does without: {message.why}")
+        return message
 
     # --- the processes
 
@@ -203,7 +207,7 @@ class Helper:
         finally:
             for pipe in self._pipes:
                 loop.remove_reader(pipe.fileno())
-            # When its pipe is closed, a process ends its visits by itself; a second Ctrl-C does not wait for that.
+            # When its pipe is closed, a process ends its visits itself; after a second Ctrl-C that is not awaited.
             patience_s = 0.0 if self._at_once else GOODBYE_S
             try:
                 await asyncio.to_thread(end, self._pipes, self._processes, patience_s)
@@ -234,7 +238,7 @@ class Helper:
         """Receive the coordinator's orders and pass them on to the processes; return when the run is over."""
         unbegun = set(range(len(self._pipes)))
         while True:
-            # Until all processes have begun, the coordinator answers in time; later it may send nothing for hours.
+            # Until all processes have begun, the coordinator must answer in time; later it may send nothing for hours.
             match await channel.receive(READY_S + 2 * ANSWER_S if unbegun else None):
                 case Over(why):
                     if why:
@@ -252,23 +256,23 @@ class Helper:
                     raise UnknownMessageError
 
     async def _send_outbox(self, channel: Channel[FromCoordinator]) -> None:
-        """Send the messages in the outbox; return when a failure here has ended it."""
+        """Send the messages in the outbox; return when an error on this machine has ended it."""
         while (message := await self._outbox.get()) is not None:
             await channel.send(message)
 
     def _read(self, process: int) -> None:
-        """Read a message of a process, or its end."""
+        """Read a process's next message, or detect its end."""
         try:
-            kind, said = self._pipes[process].recv()
+            kind, content = self._pipes[process].recv()
         except (EOFError, OSError):
-            kind, said = "failed", DIED
+            kind, content = "failed", DIED
         if kind == "ready":
             self._put(Ready(process))
         elif kind == "failed":
-            self._problem = self._problem or said
-            self._put(Broken(process, said[:1000]))
+            self._problem = self._problem or content
+            self._put(Broken(process, content[:1000]))
         else:
-            *most, last = pieces(said)
+            *most, last = pieces(content)
             for piece in most:
                 self._put(News(process, piece))
             self._put((Done if kind == "done" else News)(process, last))

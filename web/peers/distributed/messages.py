@@ -2,7 +2,7 @@
 
 A message is MessagePack of one of the types below; all other bytes are refused. The channel is a WebSocket over TLS.
 The helper compares the coordinator's certificate with the fingerprint that the coordinator prints, and only then sends
-the run's key, as a bearer token. No message holds a credential or an absolute time. Knows no process.
+the run's key, as a bearer token. No message contains a credential or an absolute time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LARGEST = 16 * 2**20
 PIECE = 2**19
 HEARTBEAT_S = 15.0
 ANSWER_S = 20.0
-"""How long an answer, or the sending of one message, may take."""
+"""The longest time in s for an answer, or for the sending of one message."""
 CLOSE_S = 5.0
 OTHER_VERSION = 4400
 T = TypeVar("T")
@@ -50,11 +50,11 @@ class Join(Message, frozen=True):
 
 
 class Present(Message, frozen=True):
-    """A helper understands the plan and reaches the plan's server."""
+    """The message of a helper that understands the plan and reaches the plan's server."""
 
 
 class Ready(Message, frozen=True):
-    """All staff that one process of a helper plays are On-Call. `process`: its number in that helper, from 0."""
+    """All staff whom one process of a helper plays are On-Call. `process`: its number in that helper, from 0."""
 
     process: Number
 
@@ -87,7 +87,9 @@ class Leaving(Message, frozen=True):
 
 
 class Welcome(Message, frozen=True):
-    """The plan, and the shares of this helper out of `of`. The run begins, or is given up, within `within_s`."""
+    """The plan, and the numbers of this helper's shares, of `of` shares in all. The run begins, or is given up, within
+    `within_s`.
+    """
 
     plan: SharedPlan
     shares: tuple[Number, ...]
@@ -102,7 +104,7 @@ class Open(Message, frozen=True):
 
 
 class Go(Message, frozen=True):
-    """A process begins in `in_s` seconds, in a run that began `ago_s` seconds ago."""
+    """The order to a process to begin in `in_s` seconds. The run began `ago_s` seconds ago."""
 
     process: Number
     in_s: Seconds
@@ -110,7 +112,7 @@ class Go(Message, frozen=True):
 
 
 class Stop(Message, frozen=True):
-    """A process stops: no further patient arrives, and all people leave."""
+    """The order to a process to stop: no further patient arrives, and all people leave."""
 
     process: Number
 
@@ -128,7 +130,7 @@ COORDINATORS: msgspec.msgpack.Decoder[FromCoordinator] = msgspec.msgpack.Decoder
 
 
 class Channel(Generic[T]):
-    """One end of a channel. `decoder` knows the messages that may arrive."""
+    """One end of a channel. `decoder` decodes the messages that may arrive."""
 
     def __init__(self, socket: Socket, decoder: msgspec.msgpack.Decoder[T]) -> None:
         self._socket, self._decoder = socket, decoder
@@ -142,7 +144,7 @@ class Channel(Generic[T]):
             raise ChannelLostError(f"it takes nothing more ({type(problem).__name__})") from None
 
     async def receive(self, within_s: float | None = ANSWER_S) -> T:
-        """Return the next message; without a time limit, wait as long as heartbeats arrive.
+        """Return the next message. Without a time limit, wait as long as heartbeats arrive.
 
         Raises ChannelLostError, UnknownMessageError.
         """

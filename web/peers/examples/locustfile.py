@@ -1,7 +1,7 @@
 """A locust user: whole visits, with locust's own figures and web page. Run it: `locust -f locustfile.py`.
 
-locust uses gevent and these people asyncio, so each visit runs in a real thread. The loop there is uvloop's, as gevent
-has replaced the system calls on which asyncio's own loop waits.
+locust uses gevent and these people asyncio, so each visit runs in a real thread. The loop there is uvloop's, because
+gevent has replaced the system calls on which asyncio's own loop waits.
 """
 
 import os
@@ -20,7 +20,7 @@ THREADS = ThreadPool(MOST_USERS)
 
 
 async def visit(url: str) -> dict[str, float]:
-    """Play a whole visit; return how long each of its steps took, in s."""
+    """Play a whole visit; return the duration of each of its steps, in s."""
     async with Provider(url, EMAIL, PASSWORD) as provider, Patient(url) as patient:
         await provider.sign_in()
         await provider.on_call()

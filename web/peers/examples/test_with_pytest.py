@@ -1,6 +1,6 @@
 """Plain pytest, without a plugin: each test is one visit at this clinic. Run it: `pytest test_with_pytest.py`.
 
-A fault, such as a lost network, is a method of the person who has it.
+A deliberate fault, such as a lost network, is a method of the synthetic person.
 """
 
 import asyncio

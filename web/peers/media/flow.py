@@ -1,4 +1,4 @@
-"""The counts of received pictures and sound, and the interface of all kinds of media. Knows no kind."""
+"""The counts of received pictures and sound, and the interface of all kinds of media."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 FREEZE_S = 0.5
-"""During a call, this long without a packet or frame is a freeze."""
+"""During a call, a time in s of this length without a packet or frame is a freeze."""
 
 
 @dataclass(slots=True)
@@ -16,7 +16,7 @@ class Flow:
     """Counts of what was received.
 
     Light media counts SRTP `packets`; real media counts decoded `frames`, and `pictures`, the frames that are not
-    black. `first_at`: when the first video packet or frame arrived; `freezes`: the gaps over FREEZE_S since then.
+    black. `first_at`: the time of the first video packet or frame; `freezes`: the gaps over FREEZE_S since then.
     """
 
     packets: int = 0
@@ -29,7 +29,7 @@ class Flow:
     longest_gap_s: float = 0.0
 
     def add(self, now: float) -> bool:
-        """Note that a video packet or frame arrived now; return whether it was the first."""
+        """Record that a video packet or frame arrived now; return True if it was the first."""
         first, self.first_at = self.first_at is None, self.first_at or now
         if not first:
             gap_s = now - self.last_at
@@ -39,7 +39,7 @@ class Flow:
         return first
 
     def over(self, now: float) -> None:
-        """Note the end of the call: a gap before it counts as a freeze too."""
+        """Record the end of the call: a long gap before it counts as a freeze too."""
         if self.first_at is not None and now - self.last_at > FREEZE_S:
             self.add(now)
 
@@ -50,11 +50,11 @@ class Media(Protocol):
     flow: Flow
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the SDP answer to the server's offer, or None if this media must join again for a fresh offer."""
+        """Return the SDP answer to the server's offer, or None if this media must join again to get a fresh offer."""
         ...
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Return once packets can be sent. Raises TimeoutError."""
+        """Return when packets can be sent. Raises TimeoutError."""
         ...
 
     def start(self) -> None:
@@ -62,7 +62,7 @@ class Media(Protocol):
         ...
 
     def stop(self) -> None:
-        """Switch them off: send black and silence again."""
+        """Switch camera and microphone off: send black and silence again."""
         ...
 
     async def close(self) -> None:

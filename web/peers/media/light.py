@@ -1,8 +1,7 @@
 """Light media: real ICE, DTLS and SRTP with packets of the sizes and rate of a call, but without encoding.
 
-Knows the rate of a call (per second 30 frames in 110 video packets, and 50 audio packets) and how to keep it for
-hundreds of people with one timer. Written for the least CPU per packet. Before `start` it sends what a disabled track
-sends: black and silence.
+A call has 30 frames in 110 video packets, and 50 audio packets, per second; one timer sends them for hundreds of
+people. Written for the least CPU per packet. Before `start` it sends what a disabled track sends: black and silence.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ BLACK_EVERY = 6  # every sixth black frame is sent as a packet
 KEYFRAME_PACKETS = 8
 FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
 LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
-LATE_S = 0.1  # in s; a driver that is later than this leaves packets out instead of sending them all at once
+LATE_S = 0.1  # in s; a driver that is later than this omits packets and does not send them all at once
 FEEDBACK, PLI, FIR = 206, 1, 4  # RFC 4585 §6.3.1, RFC 5104 §4.3.1
 _REPORT = Struct("!BBHIIIIII")
 _AUDIO, _VIDEO = (
@@ -41,7 +40,7 @@ _AUDIO, _VIDEO = (
 
 
 class Speaker(RawPeer):
-    """One connection to the relay: sends, answers requests for a keyframe, and counts what arrives."""
+    """One connection to the relay: sends, answers requests for a keyframe, and counts the packets that arrive."""
 
     def __init__(self, identity: Identity, host: str, flow: Flow, changed: Callable[[], None]) -> None:
         super().__init__(best_binding(), identity, host)
@@ -59,12 +58,16 @@ class Speaker(RawPeer):
         self._buffer[:VIDEO_BYTES] = os.urandom(VIDEO_BYTES)
 
     def look(self, now: float) -> float:
-        """Continue ICE and DTLS. Like `frame`, `sound` and `report`, return in how many s to call it again."""
+        """Continue ICE and DTLS; return the time in s after which to call this again, as `frame`, `sound` and `report`
+        do.
+        """
         self.tick(now)
         return KEEP_S if self.ready else LOOK_S
 
     def frame(self, now: float) -> float:
-        """Send a video frame: three or four packets, more for a keyframe; if off, a small one for every sixth frame."""
+        """Send a video frame: three or four packets, more for a keyframe. If the camera is off, send a small one for
+        every sixth frame.
+        """
         if not self.ready:
             return FRAME_S
         key, self._wants_keyframe = self._wants_keyframe, False
@@ -93,7 +96,7 @@ class Speaker(RawPeer):
         return AUDIO_S
 
     def _emit(self, size: int) -> None:
-        """Encrypt and send the buffer: a new header, and the bytes that are left from before as payload."""
+        """Encrypt and send the buffer: a new header, with the bytes that are still in the buffer as payload."""
         self._length[0] = size
         if self.binding.protect(self.tx, self._handle, self._length) == srtp.OK:
             self.sent += 1
@@ -114,7 +117,7 @@ class Speaker(RawPeer):
         self._wants_keyframe = True
 
     def readable(self) -> None:
-        """Do what RawPeer does; call `changed` once when the connection is ready."""
+        """Handle datagrams as RawPeer does; call `changed` once when the connection is ready."""
         super().readable()
         if self.ready and not self._was_ready:
             self._was_ready = True
@@ -153,11 +156,11 @@ class Pacer:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, speaker: Speaker) -> None:
-        """Send for this speaker and read its socket until `remove`."""
+        """Send for this speaker and read its socket until `remove` is called."""
         now = time.monotonic()
         self._loop.add_reader(speaker.sock.fileno(), speaker.readable)
         for work in WORK:
-            # Begin at random times: otherwise all would send at the same moment.
+            # Begin at random times: otherwise all people would send at the same moment.
             at = now if work is Speaker.look else now + random.random() * FRAME_S  # noqa: S311
             heapq.heappush(self._due, (at, next(self._order), speaker, work))
         if self._timer is None:
@@ -182,7 +185,7 @@ PACERS: WeakKeyDictionary[asyncio.AbstractEventLoop, Pacer] = WeakKeyDictionary(
 
 
 def pacer() -> Pacer:
-    """Return the running loop's pacer; make it if there is none."""
+    """Return the running loop's pacer; make a pacer if there is none."""
     loop = asyncio.get_running_loop()
     if loop not in PACERS:
         PACERS[loop] = Pacer(loop)
@@ -200,7 +203,9 @@ class LightMedia:
         self._speaker: Speaker | None = None
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the answer; a fresh offer gets a new socket. Raises ValueError if it has no UDP candidate."""
+        """Return the answer to an offer; a fresh offer gets a new socket. Raises ValueError if it has no
+        UDP candidate.
+        """
         if self._speaker is None or fresh:
             await self.close()
             self._speaker = Speaker(pacer().identity, local_address(offer), self.flow, self._changed)
@@ -212,7 +217,7 @@ class LightMedia:
         return self._speaker.answer(offer)
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Return once packets can be sent. Raises TimeoutError."""
+        """Return when packets can be sent. Raises TimeoutError."""
         await until(lambda: self._speaker is not None and self._speaker.ready, self._ready, timeout_s)
 
     def start(self) -> None:
@@ -241,7 +246,9 @@ class LightMedia:
 
 
 def local_address(offer: str) -> str:
-    """Return the address to bind to reach the offer's first candidate: any of its IP version, or loopback."""
+    """Return the local address to bind, so that the offer's first candidate can be reached: any address of its IP
+    version, or loopback.
+    """
     hosts = [line.split()[4] for line in offer.splitlines() if line.startswith("a=candidate:")]
     if not hosts or hosts[0].startswith("127."):
         return "127.0.0.1"

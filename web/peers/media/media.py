@@ -1,8 +1,8 @@
 """Chooses the media of synthetic people: real, light, or none.
 
-`real` is aiortc with VP8 and Opus, from generated or recorded sources; `light` is real ICE, DTLS and SRTP with packets
-of a call's sizes and rate that are not encoded, so that one core can play hundreds. Knows SDP and sources, and nothing
-of visits or of how an offer arrives. Times are of `time.monotonic`, in s.
+`real` is aiortc with VP8 and Opus, from generated or recorded sources. `light` is real ICE, DTLS and SRTP with packets
+of a call's sizes and rate that are not encoded, so that one core can play hundreds of people. Times are of
+`time.monotonic`, in s.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KINDS = ("none", "light", "real")
 class Sources:
     """The kind of media (`none`, `light` or `real`), the `file` to play in real media, and the `network` to cross.
 
-    `number`: people with other numbers have other luck in the same network.
+    `number`: in the same network, people with different numbers lose different packets.
     """
 
     kind: str = "none"
@@ -32,7 +32,7 @@ class Sources:
     number: int = 0
 
     def prepare(self) -> None:
-        """Import the media's modules now, as that would delay the first claim."""
+        """Import the media's modules now, because the import would delay the first claim."""
         if self.kind == "light":
             import web.peers.media.light
         elif self.kind == "real":
@@ -41,7 +41,7 @@ class Sources:
     def open(self, changed: Callable[[], None], flow: Flow | None = None) -> Media | None:
         """Return media for one call, or None for `none`; it calls `changed` after connecting and at the first frame.
 
-        What it receives is added to `flow`, which continues that of an earlier connection.
+        Received media is counted in `flow`, which continues the counts of an earlier connection.
         """
         if self.kind == "none":
             return None
@@ -58,7 +58,9 @@ class Sources:
 
 
 class Proxied:
-    """Media that reaches the relay through a network, at `host`; its phases count from the first offer."""
+    """Media that reaches the relay through a simulated network, at `host`; the network's phases count from the first
+    offer.
+    """
 
     def __init__(self, media: Media, network: Network, number: int, host: str = "127.0.0.1") -> None:
         self.flow = media.flow

@@ -1,7 +1,6 @@
 """Real media: an aiortc peer that encodes and decodes VP8 and Opus, from a generated picture and tone or from a file.
 
-Knows `media.peers.aiortc_peer` and how a file becomes tracks that are black and silent until `start`. aiortc cannot
-renegotiate a connection that the other side restarts, so this media joins again instead.
+aiortc cannot renegotiate a connection that the other side restarts, so this media joins again instead.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ BLACK = 16
 
 
 class Gated(Switched):
-    """A file's picture or sound in a loop; black or silent until `enabled`, like a disabled track in a browser.
+    """The picture or sound of a file, repeated; black or silent until `enabled`, like a disabled track in a browser.
 
-    The file is opened again for each round: aiortc's own loop restarts at time 0, which encoders refuse, and reads
+    The file is opened again for each repetition: aiortc's own loop restarts at time 0, which encoders refuse, and reads
     ahead without a limit.
     """
 
@@ -35,7 +34,7 @@ class Gated(Switched):
         self.kind = kind
         self._file = file
         self._source = self._opened()
-        self._began = 0  # the time in s at which this round began
+        self._began = 0  # the time in s at which this repetition began
         self._next = 0
         self._last = -1
 
@@ -50,7 +49,7 @@ class Gated(Switched):
         return track
 
     async def recv(self) -> VideoFrame | AudioFrame:
-        """Return the next frame when it is due. Raises MediaStreamError after `stop`."""
+        """Return the next frame at its time. Raises MediaStreamError after `stop`."""
         try:
             frame = await self._source.recv()
         except MediaStreamError:
@@ -76,7 +75,7 @@ class Gated(Switched):
 
 
 def tracks(file: Path) -> tuple[Gated | None, Gated | None]:
-    """Return the file's picture and sound, None if it lacks one. Raises PlanError if it has neither."""
+    """Return the file's picture and sound; None for the one that it lacks. Raises PlanError if it has neither."""
     found: list[Gated | None] = []
     problem: PlanError | None = None
     for kind in ("video", "audio"):

@@ -1,1 +1,1 @@
-"""Bad networks on purpose: what happens to each packet, the file that says so, and the proxy that does it."""
+"""Simulated bad networks: what happens to each packet, the file that defines it, and the proxy that applies it."""

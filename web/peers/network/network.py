@@ -1,7 +1,7 @@
 """A network as data, and what it does to each packet.
 
 Pure. Randomness and times are arguments: the same random numbers and times give the same result. A `Network` holds the
-usual values and those of its phases; a `Direction` decides packet by packet. Knows no socket and no file.
+usual values and those of its phases; a `Direction` decides packet by packet.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import msgspec
 from msgspec import Meta
 
 DRAWS: Final = 5
-"""Random numbers drawn for each packet, whatever its network: packet n has the same luck in every network."""
+"""The number of random numbers drawn for each packet, in every network, so that packet n gets the same ones in all of
+them.
+"""
 RESEND_S: Final = 0.2
 """The shortest time after which TCP sends a lost segment again (the kernel's TCP_RTO_MIN)."""
 RESENDS: Final = 6
 
 Side = Literal["up", "down"]
-"""The direction of a packet: from the peer, or to it."""
+"""The direction of a packet: sent by the peer, or sent to it."""
 
 Share = Annotated[float, Meta(ge=0, le=1, description="a share from 0 to 1")]
 Fewer = Annotated[float, Meta(ge=0, le=0.5, description="a share from 0 to 0.5")]
@@ -37,11 +39,11 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class Way(Table, frozen=True):
     """The treatment of packets in one direction.
 
-    Losses are independent; with `burst_share` and `burst_packets` there are times with losses of their own as well
-    (Gilbert-Elliott): so large a share of all packets falls into bursts, whose mean length is `burst_packets`, and of
-    these `burst_loss` are lost. A packet waits in a queue for the link (`rate_kbit`; 0: no limit), then `delay_ms` and
-    a random time up to `jitter_ms`. What would wait longer than `queue_ms` is dropped. Packets keep their order, but
-    for the share `reorder`, which arrives `reorder_ms` later.
+    Losses are independent; with `burst_share` and `burst_packets` there are also bursts with losses of their own
+    (Gilbert-Elliott). `burst_share` of all packets are in bursts, whose mean length is `burst_packets`, and the share
+    `burst_loss` of these is lost. A packet waits in a queue for the link (`rate_kbit`; 0: no limit), then `delay_ms`
+    and a random time up to `jitter_ms`. A packet that would wait longer than `queue_ms` is dropped. Packets keep their
+    order, except the share `reorder`, which arrives `reorder_ms` later.
     """
 
     loss: Share = 0.0
@@ -62,7 +64,9 @@ class Way(Table, frozen=True):
 
 
 class Phase(Table, frozen=True):
-    """The differences from `from_s` until `to_s` (None: until the end). `rebind`: new addresses at its beginning."""
+    """The differences from the usual values, from `from_s` until `to_s` (None: until the end). `rebind`: True for new
+    addresses at its beginning.
+    """
 
     from_s: Moment
     to_s: Moment | None = None
@@ -77,9 +81,10 @@ Phases = Annotated[tuple[Phase, ...], Meta(max_length=1000, description="at most
 
 
 class Network(Table, frozen=True):
-    """A network between a peer (`up`: what it sends) and a server; `phases` replace parts of it, later ones first.
+    """A network between a peer (`up`: the packets that it sends) and a server. `phases` replace parts of it; later ones
+    have priority.
 
-    `udp`, `tcp`: False lets nothing of that protocol through. Times count from the begin of the call.
+    `udp`, `tcp`: False blocks the whole protocol. Times count from the begin of the call.
     """
 
     seed: Annotated[int, Meta(ge=0, le=1 << 53, description="a whole number from 0")] = 1
@@ -96,9 +101,9 @@ class Network(Table, frozen=True):
         found = msgspec.structs.replace(self, phases=())
         for phase in self.phases:
             if phase.from_s <= now_s < (math.inf if phase.to_s is None else phase.to_s):
-                said = {key: getattr(phase, key) for key in ("udp", "tcp", "up", "down")}
+                changes = {key: getattr(phase, key) for key in ("udp", "tcp", "up", "down")}
                 found = msgspec.structs.replace(
-                    found, **{key: value for key, value in said.items() if value is not None}
+                    found, **{key: value for key, value in changes.items() if value is not None}
                 )
         return found
 
@@ -113,7 +118,7 @@ class Network(Table, frozen=True):
 
 
 def problem(network: Network) -> str:
-    """Return what is wrong with a network whose single values are right, in words; "" if nothing is."""
+    """Return what is wrong with a network whose single values are right, in words; "" if it is valid."""
     for number, phase in enumerate(network.phases):
         if phase.to_s is not None and phase.to_s <= phase.from_s:
             return f"phases[{number}].to_s: expected a time after from_s ({phase.from_s:g}); found {phase.to_s:g}"
@@ -130,7 +135,7 @@ def lossy(share: float, seed: int = 1) -> Network:
 class Direction:
     """Decides on the packets of one direction in their order. `draw` returns random numbers from 0 to below 1.
 
-    `counts`: packets by what became of them: `passed`, `lost`, `queue_full`, `doubled`.
+    `counts`: the number of packets by their fate: `passed`, `lost`, `queue_full`, `doubled`.
     """
 
     def __init__(self, draw: Callable[[], float]) -> None:
@@ -141,7 +146,9 @@ class Direction:
         self._last_s = -math.inf
 
     def packet(self, way: Way, size: int, now_s: float) -> tuple[float, ...]:
-        """Return when a packet of `size` bytes, sent now, arrives: () if it is lost, twice if it is doubled."""
+        """Return the times at which a packet of `size` bytes, sent now, arrives: () if it is lost, two if it is
+        doubled.
+        """
         left_s, jitter, late, double = self._left(way, size, now_s)
         if left_s is None:
             return ()
@@ -155,7 +162,9 @@ class Direction:
         return (arrives_s,) * (1 + twice)
 
     def segment(self, way: Way, size: int, now_s: float) -> float:
-        """Return when bytes of a TCP stream, sent now, arrive; what is lost is sent again after a round trip."""
+        """Return the time at which bytes of a TCP stream, sent now, arrive; lost bytes are sent again after a round
+        trip.
+        """
         waited_s, again_s = 0.0, max(RESEND_S, 2 * way.delay_ms / 1000)
         for _ in range(RESENDS):
             left_s, jitter, _, _ = self._left(way, size, now_s)
@@ -165,7 +174,9 @@ class Direction:
         return now_s + waited_s
 
     def _left(self, way: Way, size: int, now_s: float) -> tuple[float | None, float, float, float]:
-        """Return when a packet has left the queue, or None; and the rest of the random number."""
+        """Return the time at which a packet has left the queue (None if it is dropped), and the rest of the random
+        number.
+        """
         turn, luck, jitter, late, double = (self._draw() for _ in range(DRAWS))
         self._in_burst = turn < (1 - 1 / way.burst_packets if self._in_burst else _begins(way))
         if luck < (way.burst_loss if self._in_burst else way.loss):

@@ -1,6 +1,6 @@
-"""The candidates of an offer: where the server is, and the same offer that leads through a proxy.
+"""The candidates of an offer: reads the address of the server from them, and replaces it by a proxy's.
 
-Pure. Knows the lines `a=candidate` of an SDP, and nothing else of it.
+Pure. Only the lines `a=candidate` of an SDP are read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ CANDIDATE: Final = re.compile(
 
 
 def server_of(offer: str) -> tuple[str, int]:
-    """Return the address and port of the offer's first candidate. Raises ValueError if it has none, or a name."""
+    """Return the address and port of the offer's first candidate. Raises ValueError if there is none, or its address is
+    a name.
+    """
     found = CANDIDATE.search(offer)
     if found is None:
         raise ValueError("the offer has no candidate")
@@ -24,7 +26,7 @@ def server_of(offer: str) -> tuple[str, int]:
 
 
 def led_through(offer: str, host: str, port: int) -> str:
-    """Return the offer with the proxy's address in all candidates, each of them once in a section."""
+    """Return the offer with the proxy's address in all candidates; each candidate is in a section once."""
     sections = re.split(r"(?=^m=)", offer, flags=re.MULTILINE)
     return "".join(_led(section, f"{host} {port}") for section in sections)
 

@@ -1,7 +1,7 @@
-"""A port for UDP and TCP that leads to a server through a bad network.
+"""A port for UDP and TCP that leads to a server through a simulated bad network.
 
-Does the I/O for `network.py`, which decides. For tests, benchmarks and synthetic people. Knows no contents: a client
-that uses the port instead of the server's notices nothing but the network.
+`network.py` decides; this module does the I/O. For tests, benchmarks and synthetic people. Contents are not changed: a
+client that uses this port instead of the server's notices only the network.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from typing import Any, Final, get_args
 from web.peers.network.network import RESEND_S, Direction, Network, Side
 
 MOST_WAITING: Final = 4096
-"""Datagrams on their way at a time; further ones are dropped."""
+"""The greatest number of datagrams on their way; further ones are dropped."""
 MOST_FLOWS: Final = 256
-"""Client addresses, and TCP connections, at a time; the oldest gives way."""
+"""The greatest number of client addresses, and of TCP connections; a new one replaces the oldest."""
 SEGMENT: Final = 1448
 SEGMENTS: Final = 256
-"""Segments on their way in each direction of a TCP connection; then the sender has to wait."""
+"""The greatest number of segments on their way in each direction of a TCP connection; then the sender has to wait."""
 READ_AT_ONCE: Final = 64
 DATAGRAM: Final = 65_536
 LONGEST_PAUSE_S: Final = 120.0
-"""Between two attempts of TCP (the kernel's TCP_RTO_MAX)."""
+"""The longest time in s between two attempts of TCP (the kernel's TCP_RTO_MAX)."""
 PORTS_TRIED: Final = 20
 
 
 class Proxy:
     """A port on loopback in front of `server` (host, port). Make it with `Proxy.open`, end it with `close`.
 
-    The directions are those of the client: `up` is what it sends. Their `counts` are by packets and segments.
-    `blocked` counts datagrams that were sent while UDP was blocked, `crowded` those above MOST_WAITING.
+    Directions are named from the client's side: `up` is what the client sends. `counts` are in packets and segments.
+    `blocked`: the number of datagrams sent while UDP was blocked; `crowded`: the number above MOST_WAITING.
     """
 
     def __init__(self, network: Network, server: tuple[str, int], front: socket.socket, number: int) -> None:
@@ -60,8 +60,8 @@ class Proxy:
     async def open(
         cls, network: Network, server: tuple[str, int], *, host: str = "127.0.0.1", number: int = 0
     ) -> Proxy:
-        """Listen on a free port of `host`. `number`: proxies with the same seed and other numbers draw other random
-        numbers.
+        """Listen on a free port of `host`. `number`: proxies with the same seed and different numbers draw different
+        random numbers.
         """
         udp, tcp = _same_port(host)
         proxy = cls(network, server, udp, number)
@@ -85,7 +85,7 @@ class Proxy:
         return self._count("passed")
 
     def lead_to(self, server: tuple[str, int]) -> None:
-        """Lead to this server from now on; flows to another one end."""
+        """Lead to this server from now on; connections to another server end."""
         if server != self._server:
             self._server = server
             self.rebind()
@@ -99,7 +99,7 @@ class Proxy:
         self._rebinds = [self._loop.call_later(at_s, self.rebind) for at_s in network.rebinds_s]
 
     def rebind(self) -> None:
-        """Give the clients other addresses, as a NAT does that has forgotten them; TCP connections are reset."""
+        """Give the clients other addresses, as a NAT does that has lost its table; TCP connections are reset."""
         for back in self._flows.values():
             self._end(back)
         self._flows.clear()
@@ -202,7 +202,7 @@ class Proxy:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ends: list[asyncio.StreamWriter]
     ) -> None:
-        """Pass on the bytes of both sides until both have ended; `ends` are the writers to abort."""
+        """Pass on the bytes of both sides until both have ended. `ends`: the writers to abort."""
         try:
             await self._until_tcp()
             far_reader, far = await asyncio.open_connection(*self._server)
@@ -222,7 +222,7 @@ class Proxy:
     async def _take(
         self, side: Side, reader: asyncio.StreamReader, waiting: asyncio.Queue[tuple[float, bytes]]
     ) -> None:
-        """Read one side of a connection, up to its end. Raises OSError if it is gone."""
+        """Read one side of a connection up to its end. Raises OSError if the connection is lost."""
         data = b"-"
         while data:
             data = await reader.read(SEGMENT)
@@ -230,7 +230,7 @@ class Proxy:
             await waiting.put((self.directions[side].segment(way, len(data), time.monotonic()), data))
 
     async def _give(self, waiting: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
-        """Write the bytes when they are due. Raises OSError if the receiver is gone."""
+        """Write the bytes when they are due. Raises OSError if the receiver has closed."""
         while True:
             arrives_s, data = await waiting.get()
             if (early_s := arrives_s - time.monotonic()) > 0:
@@ -243,7 +243,7 @@ class Proxy:
             await writer.drain()
 
     async def _until_tcp(self) -> None:
-        """Return at TCP's first attempt that is let through: the pauses between attempts double."""
+        """Return at the first attempt of TCP that is not blocked; the pauses between attempts double."""
         pause_s = RESEND_S
         while not self._now().tcp:
             await asyncio.sleep(pause_s)
@@ -276,7 +276,7 @@ def _same_port(host: str) -> tuple[socket.socket, socket.socket]:
 
 @asynccontextmanager
 async def proxied(network: Network, server: tuple[str, int], **how: Any) -> AsyncIterator[Proxy]:
-    """Open a proxy, and close it at the end; `how` are the arguments of `Proxy.open`."""
+    """Open a proxy, and close it at the end of the context; `how` are the arguments of `Proxy.open`."""
     proxy = await Proxy.open(network, server, **how)
     try:
         yield proxy

@@ -1,6 +1,6 @@
 """Reads a network from a TOML file; an error names the file, the key and what is expected.
 
-Knows files and TOML. The keys, their bounds and their meanings are defined in `network.py`.
+The keys, their bounds and their meanings are defined in `network.py`.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from web.peers.network.network import Network, Phase, Table, Way, problem
 LARGEST: Final = 1 << 16
 """The longest file in bytes."""
 INNER: Final[Mapping[str, type[Table]]] = {"up": Way, "down": Way, "phases": Phase}
-"""The tables below a key."""
+"""Key -> the type of the table or tables below it."""
 _MISSING = re.compile(r"missing required field `(\w+)`")
 
 
 def read(path: Path) -> Network:
-    """Return the network in the file. Raises PlanError if it holds none, OSError if it cannot be read."""
+    """Return the network that a file describes. Raises PlanError if it describes none, OSError if it cannot be read."""
     with path.open("rb") as file:
         text = file.read(LARGEST + 1)
     if len(text) > LARGEST:
         raise PlanError(f"{path}: expected at most {LARGEST} bytes")
     try:
         raw = tomllib.loads(text.decode())
-    # raised also for text that is not UTF-8, and for numbers of thousands of digits
+    # raised also for text that is not UTF-8, and for numbers with thousands of digits
     except (ValueError, RecursionError) as wrong:
         raise PlanError(f"{path}: expected TOML; {str(wrong) or 'too deep'}") from None
     return parse(raw, str(path))
@@ -72,7 +72,7 @@ def _unknown(raw: Any, table: type[Table], place: str = "") -> str:
 
 
 def _tables(key: str, value: Any, place: str) -> Iterator[tuple[Any, str]]:
-    """Yield the tables below a key, and their places."""
+    """Yield the tables below a key, each with its place in the file."""
     if key in INNER:
         many = value if isinstance(value, list) else [value]
         yield from ((one, f"{place}[{at}]" if value is many else place) for at, one in enumerate(many))
@@ -100,7 +100,7 @@ def _value(raw: Any, place: str) -> Any:
 
 
 def _not_a_number(raw: Any, place: str = "") -> str:
-    """Return the place of `nan` or `inf` in the file, which no bound refuses; "" if there is none."""
+    """Return the place of `nan` or `inf` in the file, because no bound refuses these; "" if there is none."""
     if isinstance(raw, dict):
         return next(
             filter(None, (_not_a_number(value, _joined(place, key)) for key, value in raw.items())), ""
@@ -132,4 +132,4 @@ MEANINGS: Final = {
     for name, hint in get_type_hints(table, include_extras=True).items()
     if (meaning := _meaning(hint))
 }
-"""What is expected of each key."""
+"""Key -> what is expected of its value."""

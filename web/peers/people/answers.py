@@ -1,6 +1,6 @@
 """Texts of synthetic people: patient information that is clearly made up, and plausible answers to any setup guide.
 
-Pure. Knows the steps of PROTOCOL.md#case, and which of them are asked after the answers so far.
+Pure. The steps are those of PROTOCOL.md#case.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def information(number: int, language: str = "en", **fields: str) -> dict[str, s
 
 
 def asked(steps: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the steps that are asked of a person with these answers, in order."""
+    """Return the steps that are asked of a person who has given these answers, in order."""
     found: dict[str, Mapping[str, Any]] = {}
     for step in steps:
         on = step.get("only_if")

@@ -1,7 +1,7 @@
-"""HTTP as a browser does it: pages, forms, cookies, Origin, and the upgrade to the WebSocket.
+"""HTTP as a browser uses it: pages, forms, cookies, Origin, and the upgrade to the WebSocket.
 
-`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. Recognises a server that
-is no Greenroom, does not answer or is not trusted, and describes it in a sentence. Knows no message of the WebSocket.
+`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. A server that is no
+Greenroom, does not answer or is not trusted is described in a sentence.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Clinic:
 
     `url` may end in the organisation, or `organisation` names it; if the server has only one, neither is needed. `ca`
     is a PEM file with the authority to trust, `insecure` trusts any certificate; raises EntryError if the file is not
-    valid. `timeout_s` is how long a page may take. An async context manager, which closes `http`.
+    valid. `timeout_s`: the longest time for a page. An async context manager, which closes `http`.
     """
 
     def __init__(
@@ -82,7 +82,8 @@ class Clinic:
         try:
             async with asyncio.timeout(self.timeout_s):
                 if self._addresses is None:
-                    # Resolved once, not for each of thousands of people; several addresses are used in turn.
+                    # The name is resolved once, not for each of thousands of people; several addresses are used in
+                    # turn.
                     found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
                     self._addresses = itertools.cycle(dict.fromkeys(str(entry[4][0]) for entry in found))
                 name = self.host if self.ssl is not True else None
@@ -128,7 +129,7 @@ class Clinic:
         return f"/{self.organisation}"
 
     async def check(self) -> None:
-        """Return if this is a Greenroom with this organisation. Raises EntryError, whose text is the reason."""
+        """Return if the server is a Greenroom with this organisation; otherwise raise EntryError with the reason."""
         browser = Browser(self)
         try:
             await self._check(browser)
@@ -147,7 +148,7 @@ class Clinic:
         page = await browser.get(self.path)
         if page.status == 404:
             raise EntryError(f"there is no organisation {self.organisation} at {self.origin}")
-        # Without an upgrade, the socket's path answers 426 to pages of its own origin, and refuses all others.
+        # Without an upgrade, the path of the socket answers 426 to pages of its own origin, and refuses all others.
         answer = await browser.get(f"{self.path}/ws", {"Origin": self.origin})
         if answer.status == 403:
             raise EntryError(
@@ -208,7 +209,7 @@ class Browser:
                     try:
                         await wire.upgrade(head)
                     except HttpError:
-                        # the server has closed the idle connection; a real refusal is raised again below
+                        # the server has closed the idle connection; a real refusal is raised again by the second try
                         wire.abort()
                     else:
                         return wire
@@ -248,7 +249,8 @@ class Browser:
             try:
                 return await self._wire.request(head, body)
             except HttpError:
-                self.close()  # the server closed the idle connection at this moment: browsers send again, too
+                # the server closed the idle connection at this moment: the request is sent again, as browsers do
+                self.close()
         self._wire = await self.clinic.connect()
         return await self._wire.request(head, body)
 

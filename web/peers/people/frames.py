@@ -1,7 +1,7 @@
 """WebSocket frames of a client (RFC 6455 §5): builds frames to send, and splits received bytes into frames.
 
-Pure. Written for the least CPU, for a thousand people on one core and for benchmarks: each payload is one call of a
-callback. Fragments and control frames are passed to the caller unchanged. A server's frames are not masked.
+Pure. Written for the least CPU, for a thousand people on one core and for benchmarks: a callback is called once per
+payload. Fragments and control frames are passed to the caller unchanged. A server's frames are not masked.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Patients and providers for scripts: `async with Patient(url) as p: await p.meet_now(); …`.
 
-`Patient` and `Provider` do what people do on the pages; `Room` is a visit of one of them. What they observe is in
-`seen`, `at` and `Room.flow`. Knows the pages' forms and the queue. Deliberate faults are methods of `Person` and
-`Room`.
+`Patient` and `Provider` do what people do on the pages; `Room` is a visit of one of them. Their observations are in
+`seen`, `at` and `Room.flow`. Deliberate faults are methods of `Person` and `Room`.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ class Patient(Person):
             raise EntryError(f"the calendar of {self.clinic.organisation} answers with {page.status}")
 
     async def meet_now(self, **fields: str) -> str:
-        """Press Meet Now, send the patient information (made up, but for `fields`) and enter the setup guide.
+        """Press Meet Now, send the patient information (made up, except for `fields`) and enter the setup guide.
 
         The patient is then in the queue; return the visit's id. Raises EntryError, and RefusedError with `closed_here`
         if Meet Now is closed, `form` if the information is refused, `too_many` if the server opens no more visits from
@@ -110,7 +109,8 @@ class Patient(Person):
     async def fill_in(
         self, answers: Mapping[str, Any] | None = None, *, over_s: float = 0.0, drafts: int = 0
     ) -> None:
-        """Answer the setup guide in `over_s` seconds: steps in `answers` (by id) as given there, all others plausibly.
+        """Answer the setup guide in `over_s` seconds. Answers in `answers` (by step id) are used; all others are made
+        up.
 
         Before each text, send `drafts` half-typed answers, as a browser does. Continue after a claim, and stop when the
         visit ends. Raises RefusedError.
@@ -158,7 +158,7 @@ class Patient(Person):
         return self.room
 
     async def answer(self, text: str) -> None:
-        """Answer staff's message while waiting, if the clinic wants that; `room.lines` has what was written.
+        """Answer a message of staff while waiting, if the clinic allows that; `room.lines` has the messages.
 
         Raises RefusedError (`wrong_status`, `limit_reached`).
         """
@@ -170,7 +170,7 @@ class Patient(Person):
         await self.request("visit.withdraw", visit=self.room.visit)
 
     async def leave(self) -> None:
-        """Close the page; withdraw first if still waiting, so that no visit stays in the queue."""
+        """Close the page; if the patient still waits, withdraw first, so that no visit stays in the queue."""
         if (
             not self._leaving
             and self.client is not None
@@ -181,7 +181,7 @@ class Patient(Person):
                 async with asyncio.timeout(WITHDRAW_S):
                     await self.withdraw()
             except (RefusedError, TimeoutError):
-                pass  # a colleague claimed it at this moment, or the server does not answer
+                pass  # a provider claimed the visit at this moment, or the server does not answer
         await super().leave()
 
 
@@ -247,7 +247,7 @@ class Provider(Person):
     async def claim(self, visit: str) -> Room:
         """Claim this visit, open its page and connect the media; return the room.
 
-        Raises RefusedError (`already_claimed`: see `details`).
+        Raises RefusedError (`already_claimed`, with the colleague in `details`).
         """
         room = Room(self, visit)
         room.at["claim"] = time.monotonic()

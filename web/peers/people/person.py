@@ -1,8 +1,9 @@
 """The common part of patients and providers: a browser, a connection that reconnects, and deliberate faults.
 
-`signalling.clients.reconnecting` says when to reconnect. Its `ReturningClient` is not used: these people send lost
-requests again, have deliberate faults, and are a thousand on one core, without a task for each. `room` has what they
-see of a visit, `people` what they do. Every wait ends after `timeout_s`. Times in `at` are of `time.monotonic`.
+`signalling.clients.reconnecting` defines when to reconnect. Its `ReturningClient` is not used: these people send lost
+requests again, have deliberate faults, and a thousand of them run on one core, without a task for each. `room` has a
+visit as they see it, `people` their actions. Every wait ends after `timeout_s`. Times in `at` are of `time.monotonic`,
+in s.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Seen:
     resumed: int = 0
     returned: int = 0
     problems: list[Exception] = field(default_factory=list)
-    """Errors of work in the background, such as joining media."""
+    """Errors of work in the background, such as joining the media."""
 
 
 class Person(ABC):
@@ -68,7 +69,7 @@ class Person(ABC):
         self.rooms: dict[str, Room] = {}
         self.me: dict[str, Any] = {}
         self.gone: int | None = None
-        """The close code after which this person does not come back."""
+        """The close code after which this person does not reconnect."""
         self.random = Random(seed)  # noqa: S311 - reproducible
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.client: SignallingClient | None = None
@@ -81,7 +82,7 @@ class Person(ABC):
     # --- the connection
 
     async def connect(self, resume: str | None = None) -> None:
-        """Open the WebSocket and send hello, again without the token if it is refused.
+        """Open the WebSocket and send hello; if the token is refused, send hello again without it.
 
         Raises RefusedError, EntryError.
         """
@@ -105,7 +106,7 @@ class Person(ABC):
         await self.together(*(("subscribe", {"topic": topic}) for topic in topics))
 
     async def together(self, *requests: tuple[str, dict[str, Any]]) -> None:
-        """Send several requests at once and return when all are answered. Raises RefusedError."""
+        """Send several requests at once and return their answers when all have arrived. Raises RefusedError."""
         client = self.client
         if client is None or not self._standing.is_set():
             for kind, fields in requests:
@@ -163,17 +164,17 @@ class Person(ABC):
             raise self.refused(refused) from None
 
     def refused(self, problem: RequestError) -> RefusedError:
-        """Note a refusal; return the error to raise."""
+        """Record a refusal; return the error to raise."""
         self.seen.refusals.append(problem.code)
         return RefusedError(problem.code, str(problem).partition(": ")[2], problem.details)
 
     async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None = None) -> None:
         """Wait until `condition()` is true; it is checked at each message that this person receives.
 
-        Raises RefusedError if this person does not reconnect, and TimeoutError, whose text has `what`.
+        Raises RefusedError if this person does not reconnect, and TimeoutError with `what` in its text.
         """
         if not condition() and self.gone is None:
-            # Checked when a message arrives: waking a task for each message would cost more than all the rest.
+            # Checked when a message arrives: to wake a task for each message would cost more CPU than all other work.
             waiter = (condition, asyncio.get_running_loop().create_future())
             self._waiters.append(waiter)
             within_s = self.timeout_s if timeout_s is None else timeout_s
@@ -188,7 +189,7 @@ class Person(ABC):
             raise RefusedError("lost", f"closed with {self.gone}")
 
     def wake(self) -> None:
-        """Check all conditions of `until`, and wake those that are true."""
+        """Check the conditions of all waiting calls of `until`, and wake those whose condition is true."""
         for condition, waiter in self._waiters:
             if not waiter.done() and (self.gone is not None or condition()):
                 waiter.set_result(None)
@@ -239,7 +240,7 @@ class Person(ABC):
 
     def _is_gone(self, code: int) -> None:
         self.gone = code
-        self._standing.set()  # wake those who wait for a socket, so that they see that there is none
+        self._standing.set()  # wake the calls that wait for a socket, so that they see that there is none
         self._standing.clear()
         self.wake()
 
@@ -272,7 +273,7 @@ class Person(ABC):
             await room.returned(resumed=resumed)
 
     async def _hold_again(self) -> None:
-        """Subscribe to all topics again; drop those to which the right has ended. Raises RefusedError."""
+        """Subscribe to all topics again; drop topics that this person may no longer see. Raises RefusedError."""
         try:
             await self.together(*(("subscribe", {"topic": topic}) for topic in self.topics))
         except RefusedError as refused:

@@ -1,7 +1,7 @@
 """One visit as one person sees it: its status, the person's actions, the call, and what was received.
 
-Knows `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics and the messages of media. Knows no page and no queue.
-Times in `at` are of `time.monotonic`: when each status was first received, and when this person pressed a button.
+Uses `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics and the messages of media. Times in `at` are of
+`time.monotonic`, in s: when each status was first received, and when this person pressed a button.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OPEN = ("queued", "claimed", "live")
 
 
 class Room:
-    """A visit as one person sees it. `state`, `case` and `place` are from the newest message of each."""
+    """A visit as one person sees it. `state`, `case` and `place`: the content of the newest message of each topic."""
 
     def __init__(self, person: Person, visit: str) -> None:
         self.person = person
@@ -32,7 +32,7 @@ class Room:
         self.at: dict[str, float] = {}
         self.lines: list[dict[str, Any]] = []
         self.muted: dict[tuple[str, str], bool] = {}
-        """What the other side has switched off, by party and kind."""
+        """(party, kind) -> True if the other side has switched this kind of media off."""
         self.paths: dict[str, str] = {}
         """The last `media.path` of each party: open, lost or none."""
         self.media: Media | None = None
@@ -51,7 +51,8 @@ class Room:
     # --- actions
 
     async def connect(self) -> None:
-        """Join the call's media and wait until connected; no media is forwarded before both have pressed Start Session.
+        """Join the call's media and return when connected; no media is forwarded before both have pressed Start
+        Session.
 
         Raises RefusedError, TimeoutError.
         """
@@ -65,7 +66,7 @@ class Room:
         await self.media.wait_connected(MEDIA_S)
 
     async def start(self) -> None:
-        """Press Start Session: switch the camera on; the other side sees it once both have pressed.
+        """Press Start Session: switch the camera on. The other side sees it after both have pressed.
 
         Raises RefusedError.
         """
@@ -75,7 +76,7 @@ class Room:
         await self.person.request("visit.start", visit=self.visit)
 
     async def live(self, timeout_s: float | None = None) -> float:
-        """Wait until both have pressed; return the time since this person's press in s.
+        """Wait until both have pressed Start Session; return the time in s since this person pressed it.
 
         Raises VisitEndedError, TimeoutError.
         """
@@ -85,7 +86,7 @@ class Room:
     async def first_frame(self, timeout_s: float | None = None) -> float:
         """Wait for the other side's first frame (in light media, its first packet).
 
-        Return the time in s since the second press of Start Session, as far as it was known here. Raises TimeoutError,
+        Return the time in s since the second press of Start Session, as this person received it. Raises TimeoutError,
         also if there is no media.
         """
         await self.person.until(lambda: self.flow.first_at is not None, "the first frame", timeout_s)
@@ -97,7 +98,7 @@ class Room:
         return max(0.0, self.flow.first_at - second)
 
     async def talk(self, duration_s: float) -> float:
-        """Stay in the call for `duration_s` or until it ends; return how long it was, in s."""
+        """Stay in the call for `duration_s` or until it ends; return its actual duration in s."""
         began = time.monotonic()
         try:
             await self.person.until(lambda: self.status == "ended", "the end of the visit", duration_s)
@@ -193,7 +194,7 @@ class Room:
         self.state = state
 
     async def _answer(self, message: dict[str, Any]) -> None:
-        async with self._answering:  # an offer may arrive while the one before it is being answered
+        async with self._answering:  # an offer may arrive while the previous one is being answered
             if self.media is None:
                 return
             sdp = await self.media.take_offer(message["sdp"], fresh=message["fresh"])
@@ -209,7 +210,9 @@ class Room:
     # --- reconnection
 
     async def returned(self, *, resumed: bool) -> None:
-        """Restore this room on a new socket: unless it was resumed, enter and connect again. Raises RefusedError."""
+        """Restore this room on a new socket: unless the connection was resumed, enter and connect again. Raises
+        RefusedError.
+        """
         if resumed or self.status == "ended":
             return
         await self.person.request("visit.enter", visit=self.visit)

@@ -1,8 +1,8 @@
 """One connection of a synthetic browser: HTTP/1.1 requests, then the WebSocket on the same connection.
 
 The only WebSocket client on bare sockets, for the load tester and benchmarks: the parts of RFC 9112 and RFC 6455 that a
-thousand people on one core need. A general client would cost more CPU than all else that they do. Knows bytes, but no
-cookie and no message; `signalling.clients.client` knows the messages.
+thousand people on one core need. A general client would cost more CPU than all their other work. It handles bytes, no
+cookies and no messages; `signalling.clients.client` handles messages.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class Answer(NamedTuple):
 
 
 class Wire(asyncio.Protocol):
-    """A connection. After `upgrade`, `on_message` receives each message, and `on_end` the close code, once."""
+    """A connection. After `upgrade`, `on_message` is called with each message, and `on_end` once, with the
+    close code.
+    """
 
     def __init__(self) -> None:
         self.on_message: Callable[[bytes], None] = lambda _: None
@@ -68,7 +70,7 @@ class Wire(asyncio.Protocol):
     # --- HTTP
 
     async def request(self, head: str, body: bytes = b"") -> Answer:
-        """Send a request; return the answer. `head` lacks its last line break. Raises HttpError."""
+        """Send a request; return the answer. `head` must be without its last line break. Raises HttpError."""
         if self._transport is None or self.closed:
             raise HttpError("the connection is closed")
         self._answer = asyncio.get_running_loop().create_future()
@@ -160,7 +162,7 @@ class Wire(asyncio.Protocol):
         )  # uvloop's transport has the methods, but not this base class
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived (called by asyncio)."""
+        """Parse the received bytes (called by asyncio)."""
         self._buffer = data = self._buffer + data if self._buffer else data
         if not self._upgraded:
             self._http()
@@ -169,7 +171,7 @@ class Wire(asyncio.Protocol):
             self._buffer = take(data, self.on_message, self._other)
 
     def eof_received(self) -> None:
-        """End a page without a length (called by asyncio)."""
+        """End an answer that has no length (called by asyncio)."""
         if self._answer is not None and END in self._buffer:
             self._buffer = self._buffer.replace(
                 END, f"\r\nContent-Length: {_rest(self._buffer)}".encode() + END, 1
@@ -240,7 +242,7 @@ class LeanClient(SignallingClient):
         wire.on_message, wire.on_end = self._take, self._ended
 
     def _take(self, data: bytes | str) -> None:
-        # A message to all staff has the same bytes for each of them, so it is decoded once.
+        # A message to all staff has the same bytes for each person, so it is decoded once.
         message = READ.get(data)
         if message is None:
             message = msgpack.unpackb(data)
@@ -255,7 +257,7 @@ class LeanClient(SignallingClient):
         self._listener(message)
 
     async def send(self, message: object) -> None:
-        """Send a message as it is. Raises `ClosedError`."""
+        """Send a message unchanged. Raises `ClosedError`."""
         if self.closed_with is not None:
             raise ClosedError(self.closed_with)
         self._wire.send(msgpack.packb(message))

@@ -1,7 +1,6 @@
 """The report of a run as a page, JSON and CSV; thresholds that a run may break; and the comparison of two runs.
 
-`write`, `judge`, `parse` and `compare` are all that a driver needs. Knows observations and files, and nothing of how
-the people are driven.
+A driver needs only `write`, `judge`, `parse` and `compare`.
 """
 
 from web.peers.errors import ThresholdError

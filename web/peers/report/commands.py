@@ -1,6 +1,6 @@
 """`greenroom peers compare` and `greenroom peers report`: compare two runs, and make a report from files.
 
-Knows the options, the files and how to print errors. The contents of a report are defined in the other modules.
+The contents of a report are defined in the other modules.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from web.peers.run.observations import Observations
 
 BROKEN = 1
-"""The exit code if a threshold is broken, or with --fail-on-worse a figure got worse."""
+"""The exit code if a threshold is broken, or if a figure got worse and --fail-on-worse is given."""
 UNUSABLE = 2
 """The exit code if an argument or a file cannot be used."""
 

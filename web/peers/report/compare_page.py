@@ -1,7 +1,4 @@
-"""A comparison of two runs for people: one page, and the same in plain text.
-
-Knows the comparison and the template beside it; decides nothing.
-"""
+"""A comparison of two runs for people: one page, and the same content in plain text."""
 
 from __future__ import annotations
 

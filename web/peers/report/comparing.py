@@ -1,8 +1,8 @@
 """Compares two runs: figures that improved, figures that got worse, and those for which the runs are too short.
 
-Knows observations and statistics. Each figure is compared as a ratio with an interval from a bootstrap with a fixed
-seed, so that the result is the same each time. Values that are close in time resemble each other (a busy second slows
-all people), so they count as fewer values: see `effective`. Draws random numbers, and reads no clock or file.
+Each figure is compared as a ratio with an interval from a bootstrap with a fixed seed, so that the result is the same
+each time. Values that are close in time are similar (a busy second slows all people), so they count as fewer values:
+see `effective`. It draws random numbers, and reads no clock or file.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ from web.peers.run.observations import STEPS, About, Observations, Series
 
 PERCENTILES = (50.0, 90.0, 99.0)
 CONFIDENCE = 0.99
-"""A comparison has dozens of ratios; at 95%, one of twenty would be called a change although there is none."""
+"""The confidence of the intervals. A comparison has dozens of ratios: at 95 %, one of twenty would be called a change
+although there is none.
+"""
 MARGIN = 0.1
 DRAWS = 2000
 BEYOND = 3
-"""How many values (by their effective number) must lie beyond a percentile before it is compared."""
+"""The number of values (effective number) that must lie beyond a percentile; otherwise it is not compared."""
 AT_LEAST = 30
 LAGS = 200
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "about the same", "cannot be told"
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One figure in both runs. `ratio`: after divided by before, within `low` to `high`; nan if unknown."""
+    """One figure in both runs. `ratio`: the second run's value divided by the first's; it is within `low` to `high`,
+    nan if unknown.
+    """
 
     name: str
     what: str
@@ -55,7 +59,7 @@ class Comparison(msgspec.Struct, frozen=True):
     confidence: float
 
     def count(self, verdict: str) -> int:
-        """Return how many figures have this verdict."""
+        """Return the number of figures that have this verdict."""
         return sum(change.verdict == verdict for change in self.changes)
 
 
@@ -86,7 +90,7 @@ def compare(
 
 
 def differences(before: About, after: About) -> list[tuple[str, str, str]]:
-    """Return what differs in the plans, machines and versions of two runs, as (name, before, after)."""
+    """Return the differences in the plans, machines and versions of two runs, as (name, before, after)."""
     pairs = (before.plan, after.plan), (before.machine, after.machine), (before.versions, after.versions)
     return [
         (name, one.get(name, "not told"), other.get(name, "not told"))
@@ -97,12 +101,12 @@ def differences(before: About, after: About) -> list[tuple[str, str, str]]:
 
 
 def effective(series: Series) -> float:
-    """Return how many independent values would determine a percentile as well as these values do.
+    """Return the number of independent values that would determine a percentile as well as these values do.
 
     The number of values is divided by 1 + 2 Σρ, where ρ are the autocorrelations of "is above the limit" (the variance
     of a mean of correlated values), summed in pairs until the first pair that is not positive (Geyer's initial positive
-    sequence). The limits are the compared percentiles; the smallest result is returned, as the autocorrelations above a
-    high limit come from few values.
+    sequence). The limits are the compared percentiles; the smallest result is returned, because the autocorrelations
+    above a high limit come from few values.
     """
     values = [value for _, value in sorted(series)]
     ordered = sorted(values)
@@ -114,7 +118,7 @@ def effective(series: Series) -> float:
 
 def _inflation(above: Sequence[bool]) -> float:
     count = len(above)
-    # One bit for each value: one AND with the shifted number counts the pairs at a lag for the whole run.
+    # One bit for each value: a single AND with the shifted number counts the pairs at a lag for the whole run.
     bits = int("".join("1" if value else "0" for value in above), 2)
     mean = bits.bit_count() / count
     variance = mean * (1 - mean)

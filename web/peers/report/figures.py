@@ -1,7 +1,6 @@
-"""The figures of a run: the spread of each step and how it changed over time, people, rates, gauges and errors.
+"""The figures of a run: the spread of each step and its course over time, people, rates, gauges and errors.
 
-Pure. Knows observations and arithmetic; percentiles are by nearest rank, so each is a value that was observed. Knows
-nothing of thresholds, pages or files.
+Pure. Percentiles are by nearest rank, so each is a value that was observed.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ BUCKETS = 40
 GAUGES = (
     "waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag machine_cpu"
 ).split()
-"""Gauges that a driver writes: people, busy cores, resident bytes, and how late its event loop is (s)."""
+"""The gauges that a driver writes: people, busy cores, resident bytes, and the delay of its event loop in s."""
 COUNTS = "claims_lost freezes reloads vanished".split()
-"""Counts that a driver writes; `closed_4002` (any close code) counts connections closed with that code."""
+"""The counts that a driver writes; `closed_4002` (or another close code) counts connections closed with that code."""
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -36,7 +35,7 @@ class Bin(msgspec.Struct, frozen=True):
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """An interval of time that begins at `begin_s`: the number of values observed in it, and their spread."""
+    """A period that begins at `begin_s`: the number of values observed in it, and their spread."""
 
     begin_s: float
     count: int
@@ -68,7 +67,7 @@ class GaugeFigures(msgspec.Struct, frozen=True):
 
 
 class ErrorFigures(msgspec.Struct, frozen=True):
-    """One kind of error: how often, when first and last, and some of their texts."""
+    """One kind of error: its number, the times of the first and the last, and some of their texts."""
 
     count: int
     first_s: float
@@ -174,7 +173,7 @@ def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
         return []
     low = max(ordered[0], 1e-6)
     high = max(ordered[-1], low)
-    # A step that always takes the same time gets a wider scale, or its one bar would look like a spread.
+    # A step that always takes the same time gets a wider scale; otherwise its one bar would look like a spread.
     middle = math.sqrt(low * high)
     low, high = min(low, middle / 1.25), max(high, middle * 1.25)
     edges = [low * (high / low) ** (at / bins) for at in range(bins + 1)]
@@ -188,7 +187,7 @@ def bucket_width(duration_s: float, most: int = BUCKETS) -> float:
 
 
 def over_time(series: Series, width_s: float, duration_s: float) -> list[Bucket]:
-    """Return the spread of each interval of time; an empty one has a count of 0 and nan."""
+    """Return the spread in each period; an empty period has a count of 0 and nan."""
     kept: list[list[float]] = [[] for _ in range(_stretches(width_s, duration_s))]
     for at, value in series:
         kept[min(len(kept) - 1, int(at / width_s))].append(value)
@@ -201,7 +200,7 @@ def over_time(series: Series, width_s: float, duration_s: float) -> list[Bucket]
 
 
 def per_bucket(series: Series | None, width_s: float, duration_s: float) -> list[int]:
-    """Return the number of values in each interval of time."""
+    """Return the number of values in each period."""
     found = [0] * _stretches(width_s, duration_s)
     for at in series.at if series else ():
         found[min(len(found) - 1, int(at / width_s))] += 1
@@ -229,7 +228,7 @@ def gauge(
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = 4 * BUCKETS) -> list[tuple[float, float]]:
-    """Return at most `most` + 1 of the points: of each group of neighbours the highest, so that no peak is lost."""
+    """Return at most `most` + 1 of the points: from each group of neighbours the highest, so that no peak is lost."""
     every = max(1, -(-len(points) // most))
     groups = (points[at : at + every] for at in range(0, len(points), every))
     kept = [max(group, key=lambda point: point[1]) for group in groups]
@@ -237,13 +236,13 @@ def thinned(points: Sequence[tuple[float, float]], most: int = 4 * BUCKETS) -> l
 
 
 def integral(series: Series) -> float:
-    """Return the sum of a gauge over time; each value counts for the time since the one before."""
+    """Return the sum of a gauge over time; each value counts for the time since the previous one."""
     pairs = list(series)
     return math.fsum(value * (at - before) for (before, _), (at, value) in pairwise(pairs))
 
 
 def people(seen: Observations) -> PatientCounts:
-    """Return the number of patients by their current place. A driver's gauges are preferred to a guess from
+    """Return the number of patients in each state. The driver's gauges are used if there are any; otherwise
     the steps.
     """
     done = {name: len(series) for name, series in list(seen.steps.items())}
@@ -259,7 +258,9 @@ def people(seen: Observations) -> PatientCounts:
 
 
 def _for_each(name: str, seen: Observations, visits: int) -> float | None:
-    """Return a gauge's integral divided by the visits; None if no series has two values, or there was no visit."""
+    """Return a gauge's integral divided by the number of visits; None if no series has two values, or there was no
+    visit.
+    """
     found = [series for series in seen.gauges.get(name, {}).values() if len(series) > 1]
     return sum(integral(series) for series in found) / visits if found and visits else None
 

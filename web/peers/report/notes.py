@@ -1,6 +1,6 @@
 """Warnings for the reader of a report: too few values, or a machine or driver that was too busy.
 
-Pure. Knows figures. A note is one sentence; there is none if there is nothing to warn of.
+Pure. A note is one sentence.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The report as one page: a run's figures in the form that the template takes.
+"""The report as one page: a run's figures in the form that the template needs.
 
-Knows figures, plots and the template beside it. The page contains its style, fetches nothing and runs no script.
+The page contains its style, loads nothing and runs no script.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
     """Return the plots of the whole run, each as (heading, description, plot)."""
     width_s = found.width_s
     middles = [(number_ + 0.5) * width_s for number_ in range(len(found.arrivals))]
-    # The last interval ends with the run.
+    # The last period ends with the run.
     widths = [max(min(width_s, found.duration_s - at + width_s / 2), width_s / 10) for at in middles]
     arriving = [value / width for value, width in zip(found.arrivals, widths, strict=True)]
     leaving = [value / width for value, width in zip(found.departures, widths, strict=True)]

@@ -1,7 +1,7 @@
-"""Plots as shapes: the place of each line, bar, tick and label of an SVG. The template only draws them.
+"""Plots as shapes: the position of each line, bar, tick and label of an SVG. The template only draws them.
 
-Pure. Knows numbers and their kinds, not their meaning. Lengths are in the units of the SVG's view box. Durations are on
-a logarithmic scale if they are compared, and on a linear one over time.
+Pure. Lengths are in the units of the SVG's view box. Durations are on a logarithmic scale if they are compared, and on
+a linear one over time.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class Curve(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A ratio and its interval on a logarithmic scale, for a row of a table; at the edge if beyond it."""
+    """A ratio and its interval on a logarithmic scale, for a row of a table; a value beyond the scale is drawn at its
+    edge.
+    """
 
     low: float
     high: float
@@ -70,7 +72,9 @@ class Interval(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """The spread of a step, for a row of a table: shortest to longest, p50 to p90, and marks at p50 and p99."""
+    """The spread of a step, for a row of a table: a line from shortest to longest, a box from p50 to p90, marks at p50
+    and p99.
+    """
 
     low: float
     begin: float
@@ -193,7 +197,7 @@ def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -
 def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interval], list[Tick]]:
     """Return ratios with their intervals on a logarithmic scale of width STRIP with 1 in its middle, and its ticks.
 
-    Each ratio is (low, ratio, high). The scale is the narrowest one that shows 90% of them whole.
+    Each ratio is (low, ratio, high). The scale is the narrowest one on which 90 % of them fit.
     """
     reach = sorted(max(high, 1 / max(low, 1e-9)) for low, _, high in ratios)
     wanted = percentile(reach, 90) if reach else 1.0

@@ -1,8 +1,7 @@
 """Thresholds on the command line, such as `pulled_in.p99>5ms`, for use in continuous integration.
 
-Pure. Knows the syntax of expressions and the figures of a run. An expression describes a failure: the threshold
-`pulled_in.p99>5ms` is broken if that is true. It is broken too if its step was never taken: a run that measured nothing
-must not pass.
+Pure. An expression describes a failure: the threshold `pulled_in.p99>5ms` is broken if that is true. It is also broken
+if its step was never taken: a run that measured nothing must not pass.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 
 
 class Threshold(msgspec.Struct, frozen=True):
-    """A parsed expression. `family`: step, gauge, count, errors or throughput; `limit`: in the `kind`'s base unit."""
+    """A parsed expression. `family`: step, gauge, count, errors or throughput; `limit`: in the base unit of `kind`."""
 
     expression: str
     family: str

@@ -1,7 +1,4 @@
-"""Kinds of figures, the units in which people write them, and how a figure is formatted.
-
-Pure. Knows nothing of the source of a figure.
-"""
+"""Kinds of figures, the units in which people write them, and how a figure is formatted. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ def gauge_kind(name: str) -> Kind:
 
 
 def unit_for(value: float, kind: Kind) -> str:
-    """Return the greatest unit of which the figure is at least one (minutes: at least MINUTES_FROM_S)."""
+    """Return the greatest unit that is not greater than the figure (minutes only from MINUTES_FROM_S on)."""
     for unit in kind.shown:
         least = MINUTES_FROM_S if unit == "min" else kind.units[unit]
         if abs(value) >= least:

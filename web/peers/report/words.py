@@ -1,6 +1,6 @@
 """The report's names for steps, gauges and thresholds, and a description of what each measures.
 
-Knows words only. A step or gauge that only a user's scenario has is shown by its own name.
+A step or gauge that exists only in a user's scenario is shown by its own name.
 """
 
 from __future__ import annotations

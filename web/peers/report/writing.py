@@ -1,6 +1,6 @@
 """The files of a run in its folder: report.html, report.json, observations.csv, and observations.jsonl to read again.
 
-Knows files. Their contents are made by `figures`, `page` and `thresholds`.
+`figures`, `page` and `thresholds` make their contents.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> P
 
 
 def _harmless(text: str) -> str:
-    """Return a text for a CSV cell: if a spreadsheet would read it as a formula, with a quote in front."""
+    """Return a text for a CSV cell; if a spreadsheet would read it as a formula, with a quote in front of it."""
     return f"'{text}" if text.startswith(FORMULA) else text
 
 

@@ -1,7 +1,7 @@
 """When synthetic patients arrive and how long people take. The same text and seed give the same plan every time.
 
 Pure: the text of a recorded day is an argument. `Arrivals.parse` reads `steady:2/s`, `poisson:30/min`, `burst:50/10s`,
-`at-once` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and `~8s`. Knows nothing of visits.
+`at-once` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and `~8s`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?")
 RATE = re.compile(r"(\d+(?:\.\d+)?)/(ms|s|min|m|h)")
 BURST = re.compile(r"(\d+)/(\d+(?:\.\d+)?(?:ms|s|min|m|h)?)")
-LONGEST = 12.0  # an exponential span is at most this many times its mean, so that no run waits for one person
+# an exponential span is at most this number of times its mean, so that no run waits for one person
+LONGEST = 12.0
 
 
 def seconds(text: str) -> float:
@@ -34,7 +35,7 @@ def seconds(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A duration: always `low_s`; uniform from `low_s` to `high_s`; or exponential with the mean `mean_s`."""
+    """A duration: always `low_s`; or uniform from `low_s` to `high_s`; or exponential with the mean `mean_s`."""
 
     low_s: float = 0.0
     high_s: float = 0.0
@@ -76,7 +77,9 @@ class Arrivals:
 
     @classmethod
     def parse(cls, text: str, recorded: str = "") -> Arrivals:
-        """Parse a pattern as listed at the top; `recorded`: the text of the file of `day:FILE`. Raises PlanError."""
+        """Parse a pattern as listed in the module's docstring; `recorded`: the text of the file of `day:FILE`. Raises
+        PlanError.
+        """
         kind, _, rest = text.partition(":")
         if kind in ("steady", "poisson") and (rate := RATE.fullmatch(rest)) and float(rate[1]):
             return cls(kind, rate=float(rate[1]) / UNITS_S[rate[2]])
@@ -93,9 +96,9 @@ class Arrivals:
         )
 
     def times(self, patients: int, random: Random) -> list[float]:
-        """Return the times of this many arrivals, in s from the beginning, in order.
+        """Return the times of this number of arrivals, in s from the beginning, in order.
 
-        A recorded day with fewer arrivals is repeated after its last one; one with more is cut.
+        A recorded day with fewer arrivals is repeated after its last one; a day with more is cut.
         """
         return list(itertools.islice(self._endless(random), patients))
 
@@ -117,7 +120,9 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """One planned patient: the arrival, the time to fill in the guide and to talk (s), and the seed for all else."""
+    """One planned patient: the arrival, the times to fill in the guide and to talk (all in s), and a seed for all other
+    choices.
+    """
 
     number: int
     arrives_s: float
@@ -129,7 +134,7 @@ class Visitor:
 def visitors(
     patients: int, arrivals: Arrivals, fill_in: Span, talk: Span, seed: int, part: tuple[int, int] = (1, 1)
 ) -> list[Visitor]:
-    """Return the planned patients of part (k, n), in order of arrival; all n parts make the whole plan."""
+    """Return the planned patients of part (k, n), in order of arrival; all n parts together are the whole plan."""
     random = Random(seed)  # noqa: S311 - the plan must be reproducible
     planned = [
         Visitor(number, at_s, fill_in.draw(random), talk.draw(random), random.getrandbits(32))
@@ -141,8 +146,8 @@ def visitors(
 def recorded_day(text: str) -> tuple[float, ...]:
     """Return the arrivals of a recorded day in s after its first, from a text with one time per line or a CSV.
 
-    A time is `HH:MM`, `HH:MM:SS`, an ISO date and time, or seconds. A CSV, such as that of the Reports page, has them
-    in its column `arrived`. Raises PlanError.
+    A time is `HH:MM`, `HH:MM:SS`, an ISO date and time, or seconds. A CSV, such as that of the Reports page, has the
+    times in its column `arrived`. Raises PlanError.
     """
     rows = [
         row for row in csv.reader(io.StringIO(text)) if row and row[0].strip() and row[0].strip()[0] != "#"

@@ -1,7 +1,7 @@
 """Assigns the waiting synthetic patients of one process to its free synthetic providers.
 
 Providers claim only patients of their own process, so that a run never claims a real patient, and both ends of each
-step are read from one clock. Decides who claims whom and when, and sends nothing. Times are of `time.monotonic`.
+step are measured with one clock. It only decides; the caller sends the claims. Times are of `time.monotonic`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from web.peers.people.people import Patient, Room
 
 
 class Meeting:
-    """One patient's visit, with the data that patient and provider exchange in this process."""
+    """One patient's visit, with the data that patient and provider share in this process."""
 
     __slots__ = ("patient", "patient_live", "provider", "shown_at", "taken", "talk_s")
 
@@ -28,13 +28,15 @@ class Meeting:
 
     @property
     def second_press(self) -> float:
-        """The time at which the second of the two pressed Start Session."""
+        """The time in s at which the second of the two pressed Start Session."""
         assert self.provider is not None
         return max(self.patient.room.at["start"], self.provider.at["start"])
 
 
 class Floor:
-    """Assigns patients to providers. `race`: how many providers press Claim on each patient; one of them gets it."""
+    """Assigns patients to providers. `race`: the number of providers who press Claim on each patient; one of them gets
+    it.
+    """
 
     def __init__(self, race: int = 1) -> None:
         self.meetings: dict[str, Meeting] = {}
@@ -45,7 +47,7 @@ class Floor:
         self._closed = False
 
     def row(self, visit: str) -> None:
-        """Note that a provider's queue shows this visit; only the first time counts."""
+        """Record the time at which a provider's queue showed this visit; only the first time counts."""
         if visit not in self._shown:
             self._shown[visit] = time.monotonic()
             meeting = self.meetings.get(visit)
@@ -63,7 +65,7 @@ class Floor:
         self.meetings.pop(visit, None)
 
     def again(self, visit: str) -> None:
-        """Offer a visit that is back in the queue to the next free provider."""
+        """Offer a visit that has returned to the queue to the next free provider."""
         meeting = self.meetings.get(visit)
         if meeting is not None:
             meeting.provider = None
@@ -83,7 +85,7 @@ class Floor:
         return await free
 
     def close(self) -> None:
-        """Let `next` return None to all free providers: no further patient arrives."""
+        """Let `next` return None to all free providers, because no further patient arrives."""
         self._closed = True
         for free in self._free:
             if not free.done():

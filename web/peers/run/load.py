@@ -1,7 +1,7 @@
 """The driver: plays one process's share of a run, from the first sign-in to the last bye, and observes it.
 
-Knows the course of a visit from both sides and which moments make a step. The plan says when people come and how long
-they take. After `stop`, patients leave and running calls are ended.
+It follows a visit from both sides and measures the steps. The plan defines when people come and how long they take.
+After `stop`, patients leave and running calls are ended.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ class Driver:
         visit = meeting.patient.room.visit
         pressed = time.monotonic()
         try:
-            # A claim that is cancelled before its answer would leave a claimed visit that nobody ends.
+            # If a claim were cancelled before its answer, a claimed visit could be left that nobody ends.
             room = await to_its_end(provider.claim(visit))
         except RefusedError as refused:
             if refused.code not in LOST_CLAIMS:
@@ -257,7 +257,7 @@ class Driver:
     async def _give_back(self, provider: Provider, room: Room | None, meeting: Meeting) -> None:
         if room is None:
             if not meeting.taken.is_set():
-                await asyncio.sleep(AGAIN_S)  # this provider may lack the licence: another one tries
+                await asyncio.sleep(AGAIN_S)  # this provider may lack the licence: another provider tries
                 self.floor.again(meeting.patient.room.visit)
             return
         with suppress(RefusedError, TimeoutError, EntryError):
@@ -280,7 +280,7 @@ class Driver:
             self.seen.step(name, max(0.0, end - begin))
 
     def _seen_of(self, room: Room, ended_at: float) -> None:
-        """Count the picture and sound that were received, after the call has ended."""
+        """Count the received picture and sound after the call has ended."""
         room.flow.over(ended_at)
         self._count("freezes", room.flow.freezes)
         self._count("packets", room.flow.packets)

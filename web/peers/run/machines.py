@@ -1,9 +1,10 @@
-"""One run over several processes and machines: which process does which share, when it begins, what it observed.
+"""One run over several processes and machines: which process drives which share, when it begins, and its observations.
 
 One process coordinates: it shows and collects. Each other process drives its share with an event loop of its own, and
-sends its observations about once a second. Times in messages are relative to now. A process is known by its pipe only:
-the other end may be on another machine (`web.peers.distributed.coordinator`). Machines without a connection each get a
-part of the same plan and the same time to begin, and their files of observations are merged afterwards.
+sends its observations about once a second. Times in messages are relative to the moment of sending. A process is known
+only by its pipe, whose other end may be on another machine (`web.peers.distributed.coordinator`). Machines without a
+connection each get a part of the same plan and the same time to begin; their files of observations are merged
+afterwards.
 """
 
 from __future__ import annotations
@@ -43,13 +44,15 @@ DIED = "a driving process has died"
 class Crew:
     """The processes of a run. Call `open`, `play`, `close` in this order.
 
-    `interrupted`: a signal ended the run early; `gone`: it ended early because the server was gone.
+    `interrupted`: True if a signal ended the run early; `gone`: True if it ended early because the server was gone.
     """
 
     def __init__(
         self, plan: Plan, processes: int = 1, part: tuple[int, int] = (1, 1), helpers: int = 0
     ) -> None:
-        """Divide the plan among `processes` here and `helpers` elsewhere. Raises PlanError if one had no provider."""
+        """Divide the plan among `processes` on this machine and `helpers` on others. Raises PlanError if one had no
+        provider.
+        """
         self.interrupted = self.gone = self._over = False
         first, of = (part[0] - 1) * processes, part[1] * processes + helpers
         self._shares = [plan.share(first + number, of) for number in range(processes)]
@@ -63,7 +66,9 @@ class Crew:
         return sum(len(share.visitors) for share in [*self._shares, *self.remote_shares])
 
     def open(self, others: Sequence[Connection] = ()) -> None:
-        """Start the processes; return when all providers are On-Call, also those of `others`. Raises RunError."""
+        """Start the processes; return when all providers are On-Call, also the providers of `others`.
+        Raises RunError.
+        """
         for share in self._shares:
             pipe, process = begin(share)
             self._pipes.append(pipe)
@@ -83,12 +88,12 @@ class Crew:
     @staticmethod
     def _received(pipe: Connection) -> tuple[str, Any]:
         try:
-            kind, said = pipe.recv()
+            kind, content = pipe.recv()
         except (EOFError, OSError):
             raise RunError(DIED) from None
         if kind == "failed":
-            raise RunError(said)
-        return kind, said
+            raise RunError(content)
+        return kind, content
 
     def play(
         self,
@@ -136,10 +141,10 @@ class Crew:
         while playing:
             for pipe in wait(list(playing), NEWS_S):
                 assert isinstance(pipe, Connection)
-                kind, said = self._received(pipe)
-                # The coordinator's own gauges are source 0.
+                kind, content = self._received(pipe)
+                # The coordinator's own gauges have source 0.
                 try:
-                    seen.absorb(said, source=playing[pipe] + 1)
+                    seen.absorb(content, source=playing[pipe] + 1)
                 except ObservationsError as problem:
                     raise RunError(f"what a driving process saw cannot be read: {problem}") from None
                 if kind == "done":
@@ -190,7 +195,7 @@ def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s:
 
 
 def work(pipe: Connection, share: Share) -> None:
-    """Run in a new process: drive a share by the coordinator's orders."""
+    """Drive a share by the coordinator's orders. Runs in a new process."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # the coordinator handles signals and sends orders
     try:
@@ -227,14 +232,15 @@ async def _work(pipe: Connection, share: Share) -> None:
         if kind == "go":
             in_s, ago_s = order
             seen = Observations(ago_s=ago_s + time.monotonic() - told_at)
-            # Objects made until now stay; checking them again would take time from a busy loop.
+            # Objects made so far stay for ever; checking them again would take time from a busy loop.
             gc.collect()
             gc.freeze()
             news = asyncio.create_task(_news(pipe, seen))
             await driver.play(seen, began=told_at + in_s)
             news.cancel()
         _send(pipe, "done", seen.news())
-        # Another process may use the same account: going Off-Call now would set it Off-Call as well.
+        # Another process may use the same account: if this process went Off-Call now, that one would be Off-Call as
+        # well.
         await over.wait()
     finally:
         await driver.close()
@@ -246,8 +252,8 @@ async def _news(pipe: Connection, seen: Observations) -> None:
         _send(pipe, "news", seen.news())
 
 
-def _send(pipe: Connection, kind: str, said: object) -> None:
+def _send(pipe: Connection, kind: str, content: object) -> None:
     try:
-        pipe.send((kind, said))
+        pipe.send((kind, content))
     except OSError:
-        return  # the coordinator is gone, which the end of its pipe shows as well
+        return  # the coordinator has ended, which the end of its pipe shows as well

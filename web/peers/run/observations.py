@@ -1,8 +1,7 @@
 """The observations of a run, each with its time, and the file in which they are stored.
 
-Holds durations of steps, counts, errors with a few examples, gauges, and facts about the run (plan, command, machine).
-`merge` makes one of several processes' or machines' files. Knows nothing of visits, statistics or pages. Callers must
-not write patients' data.
+They are durations of steps, counts, errors with a few examples, gauges, and facts about the run (plan, command,
+machine). `merge` makes one file from those of several processes or machines. Callers must not write patients' data.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ STEPS = (
 """The steps of a whole visit, in order. A scenario may add its own steps."""
 FORMAT = 1
 EXAMPLES = 5
-"""How many different examples of one error are stored; each has at most EXAMPLE_LENGTH characters."""
+"""The number of different examples that are stored of one error; each has at most EXAMPLE_LENGTH characters."""
 EXAMPLE_LENGTH = 240
 CODES = 200
-"""How many different error codes are counted; all further ones are counted under OTHER."""
+"""The number of different error codes that are counted; all further ones are counted under OTHER."""
 OTHER = "other"
 T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -51,7 +50,7 @@ class About(msgspec.Struct, forbid_unknown_fields=False):
 
 
 class Series:
-    """Values in the order of observation. `at`: seconds since the run began."""
+    """Values in the order of observation. `at`: the time of each in s since the run began."""
 
     __slots__ = ("at", "values")
 
@@ -152,7 +151,8 @@ class Observations:
 
     @classmethod
     def merge(cls, parts: Iterable[Self]) -> Self:
-        """Make one from several, with times relative to the earliest begin; this trusts the machines' wall clocks.
+        """Make one file from several, with times relative to the earliest begin; it relies on the machines' wall
+        clocks.
 
         Raises ObservationsError if there is no part.
         """
@@ -184,7 +184,7 @@ class Observations:
     def absorb(self, lines: bytes, *, source: int | None = None, later_s: float = 0.0) -> None:
         """Add another process's lines, with `later_s` added to their times. Raises ObservationsError for a bad line.
 
-        `source` numbers the process whose gauges they are, if it sends several times; None: a new process.
+        `source`: the number of the process whose gauges they are, if it sends several times; None: a new process.
         """
         offset = self._sources if source is None else source
         highest = 0
@@ -228,7 +228,7 @@ class Observations:
             yield from ((f"gauge {source}", name, series) for source, series in list(sources.items()))
 
     def _lines(self, sent: dict[tuple[str, str], int]) -> Iterator[bytes]:
-        """Yield the lines after those counted in `sent`, and update `sent`."""
+        """Yield the lines that come after those counted in `sent`, and update `sent`."""
         for kind, name, series in self._all():
             begin, end = sent.get((kind, name), 0), len(series)
             sent[kind, name] = end
@@ -241,7 +241,7 @@ class Observations:
                 yield msgspec.json.encode((kind, name, round(at, 6), round(value, 9), more)) + b"\n"
 
     def _unsent_examples(self, sent: dict[tuple[str, str], int], code: str) -> Iterator[str]:
-        """Return the examples of an error that no line has carried yet; never more than there are new errors."""
+        """Return the examples of an error that were not sent yet; never more than there are new errors."""
         kept = self.examples.get(code, ())
         begin, sent["example", code] = sent.get(("example", code), 0), len(kept)
         return iter(kept[begin:])
@@ -265,7 +265,7 @@ _LINE = msgspec.json.Decoder(tuple[str, str, float, float, int | str | None])
 
 
 def _named(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:
-    """Return the value of a name, made by `make` if the name is new. Raises ValueError if the name is not valid."""
+    """Return the value with a name; if the name is new, `make` makes it. Raises ValueError if the name is not valid."""
     found = kept.get(name)
     if found is None:
         if not NAME.fullmatch(name):

@@ -1,7 +1,7 @@
 """The plan of a run: how many people, when they come, how long they take, and which process plays which share.
 
 Pure. The same plan and seed make the same people on every machine. `SharedPlan` is sent between machines; `Plan` adds
-what each machine has for itself and never sends. Knows no network.
+values that each machine has for itself and never sends.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ Media = Annotated[str, msgspec.Meta(pattern="^(none|light|real)$")]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedPlan:
-    """The plan as it is for all machines. Faults are shares (0.0 to 1.0) of the patients.
+    """The part of the plan that is the same for all machines. Faults are shares (0.0 to 1.0) of the patients.
 
-    `race`: how many providers press Claim on each patient. `patience_s`: how long a patient waits before leaving the
-    queue. `timeout_s`: how long any answer may take. `network`: the network of everybody's media.
+    `race`: the number of providers who press Claim on each patient. `patience_s`: the time after which a patient leaves
+    the queue. `timeout_s`: the longest time for any answer. `network`: the network of all people's media.
     """
 
     url: str
@@ -68,7 +68,7 @@ class SharedPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(SharedPlan):
-    """The plan of one machine: with its staff, the certificates that it trusts, and the film that it shows."""
+    """The plan of one machine, with its staff, the certificates that it trusts, and the film that it shows."""
 
     ca: Path | None = None
     insecure: bool = False
@@ -90,12 +90,14 @@ class Plan(SharedPlan):
         credentials: tuple[Credential, ...],
         media_file: Path | None,
     ) -> Self:
-        """Return another machine's plan with the parts of this machine."""
+        """Return another machine's plan with the values of this machine."""
         same = {field.name: getattr(shared, field.name) for field in fields(SharedPlan)}
         return cls(**same, ca=ca, insecure=insecure, credentials=credentials, media_file=media_file)
 
     def share(self, index: int, of: int) -> Share:
-        """Return the share of process `index` (from 0) of `of` processes. Raises PlanError if it had no provider."""
+        """Return the share of process `index` (from 0) of `of` processes. Raises PlanError if the share had no
+        provider.
+        """
         if self.providers and self.providers < of:
             raise PlanError(f"expected at least {of} providers, one for each process; found {self.providers}")
         if self.providers and not self.credentials:
@@ -133,8 +135,8 @@ class Share:
 
     @property
     def digest(self) -> str:
-        """Return a hash by which two machines find out whether they draw the same people from the plan."""
-        # Times are rounded to the millisecond: the last bit of a logarithm is not the same on every system.
+        """Return a hash by which two machines can compare whether they draw the same people from the plan."""
+        # Times are rounded to the millisecond, because the last bit of a logarithm differs between systems.
         people = [
             (one.number, round(one.arrives_s, 3), round(one.fill_in_s, 3), round(one.talk_s, 3), one.seed)
             for one in self.visitors
@@ -151,7 +153,7 @@ def credentials(text: str) -> tuple[Credential, ...]:
             continue
         email, _, password = line.strip().partition("," if "," in line.split()[0] else " ")
         if "@" not in email or not password.strip():
-            # The line itself holds a password, so it is not shown.
+            # The line itself contains a password, so it is not shown.
             raise PlanError(f"expected an email and a password in line {number} of the credentials")
         found.append(Credential(email.strip(), password.strip()))
     if not found:

@@ -1,6 +1,6 @@
 """Checks whether the server of a run is still there: a thread opens a connection to its port every second.
 
-A slow server is there; a server whose port refuses connections is gone. Knows no page and nothing of the run.
+A slow server is there; a server whose port refuses connections is gone.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from typing import Self
 EVERY_S = 1.0
 PATIENCE_S = 5.0  # in s; a slower connection proves nothing: the machine may be busy
 GONE_S = 15.0
-"""A server whose port refuses for this long is not just restarting: the run ends."""
+"""The time in s for which a port must refuse before the run ends; a server that only restarts is back earlier."""
 
 
 class Presence:
-    """A context manager. `gone_since`: when the port began to refuse (time.monotonic); None while it accepts."""
+    """A context manager. `gone_since`: the time of time.monotonic in s at which the port began to refuse; None while it
+    accepts.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self.gone_since: float | None = None

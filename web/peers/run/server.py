@@ -1,7 +1,7 @@
-"""The CPU time and memory that the server uses during a run, if this machine can read them; and facts of the machine.
+"""Measures the server's CPU time and memory during a run, if this machine can read them; and describes the machine.
 
-Reads /proc: a process and all its descendants, with the store counted apart. Returns None if there is no /proc or no
-such process. Knows nothing of what the server does.
+Reads /proc: a process and all its descendants, with the store counted separately. Returns None if there is no /proc or
+no such process.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Sample(NamedTuple):
 
 
 def sample(*pids: int) -> Sample | None:
-    """Return what these processes and all their descendants use now; None if it cannot be read."""
+    """Return the use of these processes and all their descendants until now; None if it cannot be read."""
     server, store = Use(0.0, 0), None
     seen = False
     for each in {each for pid in pids for each in _tree(pid)}:
@@ -54,8 +54,8 @@ def sample(*pids: int) -> Sample | None:
 class Watch:
     """Writes a server's use as gauges at each `tick`: busy cores since the last one, and resident bytes.
 
-    The driver's own CPU is written too, since an overloaded driver measures its own delays. With `machine`, the CPU of
-    the whole machine is written; one process of a run does that.
+    The driver's own CPU is written too, because an overloaded driver measures its own delays. With `machine`, the CPU
+    of the whole machine is written; one process of a run does that.
     """
 
     def __init__(self, observations: Observations, *pids: int, machine: bool = False) -> None:
@@ -66,7 +66,7 @@ class Watch:
         self._last = sample(*pids)
 
     def tick(self) -> None:
-        """Take a sample; leave out processes that are gone or cannot be read."""
+        """Take a sample, without processes that have ended or cannot be read."""
         now, own = self._seen.now_s, _own_cpu_s()
         took_s = now - self._at
         if took_s <= 0:
@@ -89,7 +89,7 @@ class Watch:
 
 
 def machine() -> dict[str, str]:
-    """Return this machine's CPU, cores and system in words."""
+    """Return a description of this machine: CPU, cores and system."""
     return {
         "CPU": cpu_name(),
         "cores": str(os.cpu_count() or 1),

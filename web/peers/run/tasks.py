@@ -1,7 +1,4 @@
-"""Helpers for asyncio's tasks: run several at once, finish one in spite of a cancellation, end several in time.
-
-Knows nothing of what the tasks do.
-"""
+"""Functions for asyncio's tasks: run several at once, finish one in spite of a cancellation, end several in time."""
 
 from __future__ import annotations
 
@@ -21,7 +18,9 @@ async def everything(work: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Return what `work` returns; finish it even if cancelled, as a half-opened visit could not be left."""
+    """Return the result of `work`; finish it even if this call is cancelled, because a half-opened visit could not be
+    left.
+    """
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -31,7 +30,7 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def over(tasks: Iterable[asyncio.Task[None]], within_s: float) -> None:
-    """Wait until all tasks have ended; cancel those that have not within the time."""
+    """Wait until all tasks have ended; cancel those that are still running after the time."""
     waiting = [task for task in tasks if not task.done()]
     if waiting:
         _, late = await asyncio.wait(waiting, timeout=within_s)

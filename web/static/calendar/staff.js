@@ -1,6 +1,6 @@
-/* Keeps the staff's calendar current: returning to the page shows new bookings and check-ins. It asks the
-   server only then, because regular requests would count as activity and prolong a sign-in without a
-   person. */
+/* Keeps the staff's calendar current: when a person returns to the page, new bookings and check-ins are
+   shown. It asks the server only then, because regular requests would count as activity and prolong the
+   sign-in of an absent person. */
 import "../staff/page.js";
 import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
@@ -8,7 +8,7 @@ import { t } from "../shared/text.js";
 const place = one("#bookings", HTMLElement);
 let looking = false;
 
-/** True while the person does something that a new drawing would interrupt. */
+/** True while the person does something that drawing the list again would interrupt. */
 const busy = () => place.querySelector("details[open]") !== null;
 
 async function look() {

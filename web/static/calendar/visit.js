@@ -3,7 +3,7 @@
 import "../pages/form.js";
 import { forgetDrafts } from "../shared/drafts.js";
 
-forgetDrafts(); // the draft of the sent form is not needed any more
+forgetDrafts(); // the draft of the sent form is no longer needed
 /** @type {HTMLElement | null} */
 const early = document.querySelector("#early");
 const LONGEST_MS = 2 ** 31 - 1;

@@ -1,6 +1,6 @@
-/* Shows the week of bookable times by the visitor's own clock. The server draws it by the clinic's clock,
-   which stays if this script does not run. The script moves each time to the visitor's day; choosing a day
-   needs no reload. */
+/* Shows the week of bookable times by the visitor's own clock. The server draws the week by the clinic's
+   clock, which is what is shown if this script does not run. The script moves each time to the visitor's
+   day; choosing a day needs no reload. */
 import { html, nothing, render } from "../shared/lit.js";
 import { ownField } from "../shared/own.js";
 import { one, pageData } from "../shared/page.js";
@@ -15,7 +15,7 @@ const DAY_MS = 86_400_000;
 const format = (/** @type {Intl.DateTimeFormatOptions} */ options) =>
   new Intl.DateTimeFormat(intlLocale(), { timeZone: mine, ...options });
 /**
- * Writes 2026-11-24.
+ * Returns a function that writes a date as 2026-11-24.
  *
  * @param {string} timeZone
  */
@@ -26,7 +26,7 @@ const zoneName = (/** @type {number} */ at) =>
     .formatToParts(at)
     .find(({ type }) => type === "timeZoneName")?.value ?? mine;
 
-/** True if the two clocks show the same at all these times. */
+/** True if the clinic's clock and the visitor's clock agree at all these times. */
 function sameClocks() {
   const wall = (/** @type {string} */ timeZone) =>
     new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short", timeStyle: "short" });
@@ -34,7 +34,7 @@ function sameClocks() {
   return starts.every((at) => theirs.format(at) === ours.format(at));
 }
 
-/** The visitor's dates that the week touches, each with its times. */
+/** The visitor's dates in this week, each with its times. */
 function byDay() {
   /** @type {Map<string, number[]>} */
   const days = new Map();

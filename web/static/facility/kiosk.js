@@ -48,11 +48,12 @@ async function refresh() {
   const news = called().filter((text) => !before.has(text));
   if (!news.length) return;
   said.textContent = news.join(". ");
-  if (navigator.userActivation?.hasBeenActive) playNotes().catch(() => {}); // forbidden before a press
+  // browsers forbid sound before the first press
+  if (navigator.userActivation?.hasBeenActive) playNotes().catch(() => {});
 }
 
 /**
- * Ask before a patient loses their place.
+ * Ask before a patient is removed from the queue.
  *
  * @param {SubmitEvent} event
  */
@@ -67,7 +68,8 @@ async function takeOut(event) {
     no: t("Keep the place"),
     danger: true,
   });
-  const button = document.getElementById(submitter.id); // the list may have been drawn again
+  // look the button up again: the list may have been drawn again
+  const button = document.getElementById(submitter.id);
   if (!sure || !(button instanceof HTMLButtonElement)) return;
   rows.removeEventListener("submit", takeOut);
   button.form?.requestSubmit(button);

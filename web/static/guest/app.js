@@ -1,6 +1,6 @@
-/* A guest's one page: the video session page while the visit is claimed or live, a sentence otherwise. The
-   visit's state on the server decides which of them is shown. A guest who leaves may come back; one who
-   was sent away, or whose visit ended, may not. */
+/* The guest's only page: the video session page while the visit is claimed or live, a sentence otherwise.
+   The visit's state on the server decides which of them is shown. A guest who leaves may return; a guest
+   who was dismissed, or whose visit has ended, may not. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { html, nothing } from "../shared/lit.js";
@@ -35,7 +35,7 @@ const bar = inEach(() => ({
 /** @type {Protocol.VisitPart | null} */
 let visit = null;
 let gone = false; // the guest was dismissed, or never belonged to this visit
-let away = false; // left by the guest's own button
+let away = false; // the guest has left by the page's button
 /** @type {Session | null} */
 let session = null;
 

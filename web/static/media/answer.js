@@ -1,14 +1,11 @@
-/**
- * Changes the browser's own answer before it takes effect, and how video is sent afterwards. Knows SDP and
- * one sender, no connection.
- */
+/** Changes the browser's own answer before it is applied, and sets how video is sent afterwards. */
 
 /** The line that enables retransmission of lost Opus packets (generic NACK, RFC 4585). */
 const NACK = "a=rtcp-fb:111 nack";
 
 /**
- * The answer with NACK for sound, if the offer has it. Chromium sends lost sound again and asks for it if its
- * own description says so, but does not write it by itself.
+ * The answer with NACK for sound, if the offer has it. Chromium sends lost sound again and requests it if its
+ * own description says so, but does not write that line by itself.
  *
  * @param {string} answer
  * @param {string} offer
@@ -20,7 +17,7 @@ export function withNackForSound(answer, offer) {
 
 /**
  * The answer with H.264 before VP8, if it has both. The server then offers H.264 first if the other side
- * takes it.
+ * accepts it.
  *
  * @param {string} answer
  */
@@ -44,11 +41,15 @@ export async function savesWithH264(capabilities) {
   return (await saves("video/H264")) && !(await saves("video/VP8"));
 }
 
-/** Three layers of pictures; the server leaves out the upper ones for a receiver with a weak network. */
+/**
+ * Three temporal layers of pictures; the server does not send the upper ones to a receiver with a weak
+ * network.
+ */
 const LAYERED = "L1T3";
 
 /**
- * Send the video in temporal layers if more than one receives it. A browser that cannot goes on without.
+ * Send the video in temporal layers if several parties receive it. A browser that cannot do so sends it
+ * unchanged.
  *
  * @param {RTCRtpSender} sender
  * @param {boolean} several

@@ -1,13 +1,12 @@
 /**
- * Finds parties whose packets or pictures have stopped arriving, from the counters of getStats. Knows
- * reports (https://www.w3.org/TR/webrtc-stats/) and one limit. Does not know the connection that they come
- * from, or the time.
+ * Finds parties whose packets or pictures have stopped arriving, from the counters of getStats
+ * (https://www.w3.org/TR/webrtc-stats/). The reports and the time are arguments.
  */
 
 export const STOPPED_MS = 2_000;
 
 /**
- * `silent`: nothing arrives; `still`: sound does, but no new picture.
+ * `silent`: nothing arrives; `still`: sound arrives, but no new picture.
  *
  * @typedef {"silent" | "still"} Stopped
  */
@@ -19,13 +18,14 @@ export class Arrivals {
   #came = new Set();
   #read_ms = 0;
 
-  /** Forget the last reports: the next ones are of another connection, whose counters begin at 0. */
+  /** Forget the last reports: the next ones belong to another connection, whose counters begin at 0. */
   restart() {
     this.#changed.clear();
   }
 
   /**
-   * Return the parties of whom nothing arrived for STOPPED_MS, though they have something switched on.
+   * Return the parties from which nothing has arrived for STOPPED_MS, although their camera or microphone is
+   * on.
    *
    * @param {number} at_ms
    * @param {RTCStatsReport | undefined} reports

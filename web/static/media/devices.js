@@ -1,8 +1,8 @@
 /**
  * Handles a person's own camera and microphone: request, choice, switching off and on, loss and return.
  *
- * Knows getUserMedia and tracks. Does not know the connection: `send` is called when there is another clone
- * to send, and `sent` returns it.
+ * It uses getUserMedia and tracks. It does not use the connection: `send` is called when there is another
+ * clone to send, and `sent` returns the clone.
  *
  * Privacy: only clones of the live tracks are sent, disabled until `start()`.
  */
@@ -27,12 +27,15 @@ const REASONS = {
   AbortError: "busy",
 };
 
-/** Waits before each attempt to get back a device that was taken away, for instance by a phone call. */
+/**
+ * The pauses in ms before the attempts to get back a device that was taken away, for instance by a phone
+ * call.
+ */
 const REACQUIRE_MS = [0, 1000, 2000, 4000, 8000, 16000];
 
 /**
- * Whether another site shows this page in a frame and does not let it use a kind of device; false if the
- * browser does not say so.
+ * Return true if another site shows this page in a frame and does not let it use a kind of device; false if
+ * not, or if the browser does not say so.
  *
  * @param {DeviceKind} kind
  */
@@ -43,8 +46,8 @@ function isWithheld(kind) {
 }
 
 /**
- * Return why a device cannot be had. A refusal by the system's settings differs from one by the person in the
- * error's message alone ("Permission denied by system").
+ * Return why a device is not available. If the system's settings refuse it, only the error's message differs
+ * from a refusal by the person ("Permission denied by system").
  *
  * @param {unknown} error
  * @param {DeviceKind} [kind]
@@ -76,8 +79,9 @@ export function reasonOf(error, kind = "video") {
 export const kindOf = ({ kind }) => (kind === "audio" ? "audio" : "video");
 
 /**
- * True if a camera's own picture is mirrored: if it points at the person, or if the browser does not know its
- * direction, as on a desktop. Text in front of a rear camera would be unreadable.
+ * True if a camera's own picture is mirrored: if the camera points at the person, or if the browser does not
+ * know its direction, as on a desktop. Text in front of a rear camera would be unreadable in a mirrored
+ * picture.
  *
  * @param {MediaStreamTrack | null} camera
  */
@@ -104,8 +108,8 @@ export class OwnDevices {
   #onDeviceChange = () => this.#notify("devicechange", null);
 
   /**
-   * `send` puts `sent` on the connection, if there is one; `notify` is called with `devicechange`,
-   * `trackended`, `trackrestored` and `tracksilent` (detail: the kind).
+   * `send` puts the track of `sent` on the connection, if there is one; `notify` is called with
+   * `devicechange`, `trackended`, `trackrestored` and `tracksilent` (detail: the kind).
    *
    * @param {{ send: () => Promise<void>, notify: Notify }} options
    */
@@ -126,8 +130,8 @@ export class OwnDevices {
   }
 
   /**
-   * The track of a kind that may be sent, or null: a clone; after the person's press, the screen in place
-   * of the camera.
+   * The track of a kind that may be sent, or null. It is a clone; after the person has chosen a screen, it is
+   * the screen in place of the camera.
    *
    * @param {DeviceKind} kind
    */
@@ -136,7 +140,7 @@ export class OwnDevices {
   }
 
   /**
-   * Send a screen in place of the camera, or, with null, the camera again.
+   * Send a screen in place of the camera; with null, send the camera again.
    *
    * @param {MediaStreamTrack | null} track
    */
@@ -145,7 +149,7 @@ export class OwnDevices {
     return this.#send();
   }
 
-  /** Does what `MediaSession.prepare` says. */
+  /** Ask for the devices, see `MediaSession.prepare`. */
   async prepare({ audio = true, video = true } = {}) {
     /** @type {Record<DeviceKind, DeviceWord>} */
     const result = { audio: "off", video: "off" };
@@ -179,7 +183,7 @@ export class OwnDevices {
   }
 
   /**
-   * Does what `MediaSession.devices` says.
+   * Return the devices to choose from, see `MediaSession.devices`.
    *
    * @returns {Promise<Device[]>}
    */
@@ -198,7 +202,7 @@ export class OwnDevices {
   }
 
   /**
-   * Does what `MediaSession.useDevice` says.
+   * Switch to another device, see `MediaSession.useDevice`.
    *
    * @param {DeviceKind} kind
    * @param {string | undefined} deviceId
@@ -216,7 +220,7 @@ export class OwnDevices {
         return reasonOf(error, kind);
       }
     }
-    // Some phones open one camera at a time: stop the old one first, and open it again if the new one fails.
+    // Some phones can open only one camera: stop the old one first, and open it again if the new one fails.
     this.#live[kind]?.stop();
     for (const wanted of [deviceId, before]) {
       this.#wanted[kind] = wanted;
@@ -230,7 +234,7 @@ export class OwnDevices {
     return "busy";
   }
 
-  /** Start to send picture and sound, unless muted; called by the person's own press. */
+  /** Begin to send picture and sound, unless muted; called when the person has pressed Start Session. */
   start() {
     this.#started = true;
     this.#apply();
@@ -243,7 +247,7 @@ export class OwnDevices {
   }
 
   /**
-   * Switch the camera or microphone off or on. It stays so after a change of device or connection.
+   * Switch the camera or microphone off or on. The choice is kept after a change of device or connection.
    *
    * @param {DeviceKind} kind
    * @param {boolean} muted
@@ -263,7 +267,7 @@ export class OwnDevices {
   }
 
   /**
-   * True if a device gives neither picture nor sound for now: its own switch is off, or another program
+   * True if a device gives neither picture nor sound now: the switch on the device is off, or another program
    * uses it.
    *
    * @param {DeviceKind} kind
@@ -272,7 +276,7 @@ export class OwnDevices {
     return Boolean(this.#live[kind]?.muted);
   }
 
-  /** Release camera and microphone. Nothing works afterwards. */
+  /** Release camera and microphone. The object cannot be used afterwards. */
   close() {
     this.#closed = true;
     globalThis.navigator.mediaDevices?.removeEventListener("devicechange", this.#onDeviceChange);

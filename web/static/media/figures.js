@@ -1,11 +1,11 @@
 /**
- * The quality of a call: reads the counters of getStats, computes their change since the last reading, and
- * chooses one word for it. Knows reports (https://www.w3.org/TR/webrtc-stats/) and limits. Does not know
- * the connection that they come from, or the time.
+ * The quality of a call: reads the counters of getStats (https://www.w3.org/TR/webrtc-stats/), calculates
+ * their change since the last reading, and chooses one word for the call. The reports and the time are
+ * arguments.
  */
 
 /**
- * From worst to best: the first row whose limits are passed names the call.
+ * From worst to best: the first row of which a limit is exceeded gives the word for the call.
  *
  * @type {{ words: "poor" | "fair", loss: number, rtt_ms: number, freezes: number }[]}
  */
@@ -19,14 +19,14 @@ export class Figures {
    *   framesDecoded: number } | null} */
   #before = null;
 
-  /** Forget the last report: the next one is of another connection, whose counters began at 0. */
+  /** Forget the last report: the next one belongs to another connection, whose counters begin at 0. */
   restart() {
     this.#before = null;
   }
 
   /**
-   * The result of `MediaSession.stats` for an RTCStatsReport read at `at_ms`; without one, for a call
-   * without connection.
+   * The result of `MediaSession.stats` for an RTCStatsReport read at `at_ms`; without a report, the result
+   * for a call without a connection.
    *
    * @param {number} at_ms
    * @param {RTCStatsReport | undefined} reports

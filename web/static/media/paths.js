@@ -1,13 +1,13 @@
-/* Finds the paths that the network allows for a call, by a probe offer of the server, for which no media is
-   sent. Knows RTCPeerConnection, no page and no person's device. */
+/* Finds the paths that the network allows for a call, by a probe offer of the server; no media is sent. It
+   uses RTCPeerConnection and no device. */
 
 const WITHIN_MS = 8_000;
 
 /** @typedef {"udp" | "tcp" | "turn" | "none"} FoundPath */
 
 /**
- * The best path on which the server answers: over UDP, over TCP, through a TURN server; "none" after eight
- * seconds. Rejects when the browser refuses the offer.
+ * The best path on which the server answers: over UDP, over TCP, or through a TURN server; "none" after eight
+ * seconds. Rejects if the browser refuses the offer.
  *
  * @param {string} sdp
  * @param {RTCIceServer[]} iceServers

@@ -14,7 +14,7 @@ let busy = false;
 let own = null;
 
 /**
- * The server's id of a device: the beginning of the address's SHA-256.
+ * The server's id of a device: the first digits of the SHA-256 of its address.
  *
  * @param {string} endpoint
  */

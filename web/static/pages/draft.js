@@ -1,5 +1,5 @@
-/* Restores what was typed into the patient information form after a reload or a change of language. If the
-   server sent the page with its own values, after a mistake, these are kept. */
+/* After a reload or a change of language, restores what was typed into the patient information form. If
+   the server sent the page with values, after a mistake, these are kept. */
 import { draftOf, keepDraft } from "../shared/drafts.js";
 import { here, one } from "../shared/page.js";
 import "./form.js";
@@ -7,7 +7,7 @@ import "./form.js";
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
 
 const form = one("form[data-draft]", HTMLFormElement);
-// One draft for Meet Now and for a booking.
+// One draft serves Meet Now and a booking.
 const organisation = location.pathname.slice(here("").length).split("/")[1];
 const draft = draftOf(organisation, Date.now());
 

@@ -1,5 +1,5 @@
-/* Small improvements of the server-rendered forms: a form is sent once, and a failed form moves the focus to
-   its first error. The forms work without this. */
+/* Small improvements of the server-rendered forms: a form is sent only once, and after an error the focus
+   is on the first wrong field. The forms work without this script. */
 
 /** @type {HTMLElement | null} */
 const errors = document.querySelector("#errors");
@@ -17,7 +17,7 @@ for (const form of document.querySelectorAll("form[data-once]")) {
     if (button) button.textContent = button.dataset.busy ?? label;
   });
   addEventListener("pageshow", () => {
-    // the person came back with the browser's button: the form can be sent again
+    // the person came back with the browser's Back button: the form can be sent again
     sent = false;
     button?.removeAttribute("aria-disabled");
     if (button) button.textContent = label;

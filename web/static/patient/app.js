@@ -1,6 +1,6 @@
-/* The patient's one page: setup guide, waiting room, video session page, and the page after the visit. The
-   visit's state on the server decides which of them is shown, so that a claim needs neither a reload nor a
-   click. */
+/* The patient's only page: setup guide, waiting room, video session page, and the page after the visit.
+   The visit's state on the server decides which of them is shown, so that a claim needs neither a reload
+   nor a click. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { Chat, saidIn } from "../shared/chat.js";
@@ -57,7 +57,7 @@ const chat = new Chat(client, boot.visit, "patient", wrote);
 /** @type {Session | null} */
 let session = null;
 let busy = false;
-let slow = false; // true: show that the opening of the visit takes long
+let slow = false; // true if the page must show that the opening of the visit takes long
 /** @type {string | null} the id of the step open beside the call */
 let beside = null;
 
@@ -77,7 +77,7 @@ function phase() {
   return state.info.guide_done && !hashStep() ? "waiting" : "guide";
 }
 
-/** True if the visit was open on this page, and the server has lost it. */
+/** True if the visit was open on this page, and the server no longer has it. */
 const wasLost = () => state.gone && state.visit && state.visit.status !== "ended";
 
 /**
@@ -182,7 +182,7 @@ function photosBeside() {
 }
 
 function restOfTheGuide() {
-  beside ??= state.firstOpenStep.id; // the step stays until the patient leaves it, also after the answer
+  beside ??= state.firstOpenStep.id; // the step is kept until the patient leaves it, also after the answer
   const step = state.steps.find(({ id }) => id === beside) ?? state.firstOpenStep;
   const move = (/** @type {Protocol.Step | null} */ next) => {
     beside = next?.id ?? null;
@@ -220,7 +220,7 @@ function asideOfCall() {
 }
 
 /**
- * Show a message of staff to a waiting patient, and announce it once.
+ * Show a waiting patient a message of staff, and announce it once.
  *
  * @param {Protocol.ChatMessagePart | null} line
  */
@@ -384,6 +384,6 @@ setTimeout(() => {
   slow = true;
   redraw();
 }, SLOW_MS);
-forgetDrafts(); // the draft of the sent form is not needed any more
+forgetDrafts(); // the draft of the sent form is no longer needed
 chat.start();
 page.begin();

@@ -1,4 +1,5 @@
-/* How the patient learns of their turn while this page is closed: choices, kept with the visit. */
+/* The choices how the patient is called when it is their turn while this page is closed. They are stored
+   with the visit. */
 import { html, live, nothing } from "../shared/lit.js";
 import { canPush, fieldsOf, subscribe, subscribed } from "../shared/push.js";
 import { t } from "../shared/text.js";

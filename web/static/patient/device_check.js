@@ -1,6 +1,6 @@
-/* The setup guide's device check: own picture, microphone level, speaker, network. Nothing of it leaves
-   the device; only a word for each part is kept. It is a custom element, because it must release the
-   camera when it is removed from the page. */
+/* The setup guide's device check: own picture, microphone level, speaker, network. No picture or sound
+   leaves the device; only a word for each part is stored. It is a custom element, because it must release
+   the camera when it is removed from the page. */
 import { canCall, MediaSession } from "../media.js";
 import {
   blockedWords,
@@ -40,7 +40,7 @@ class DeviceCheck extends HTMLElement {
   typed = () => {};
   /** @type {AnswerOf["device_check"]} */
   #answer = {};
-  phone = ""; // the patient's
+  phone = ""; // the patient's number
   /** @type {MediaSession | null} */
   #media = null;
   /** @type {Found} */

@@ -1,5 +1,6 @@
-/* Opens the page's socket while its script is still on the way: half a second earlier on a slow network.
-   `signalling.js` takes it over, or has opened its own already; the server sends nothing before the hello. */
+/* Opens the page's socket while its script is still loading: half a second earlier on a slow network.
+   `signalling.js` uses this socket unless it has opened its own already; the server sends nothing before
+   the hello. */
 import { pageData } from "../shared/page.js";
 import { SUBPROTOCOL, socketUrl } from "../signalling/address.js";
 

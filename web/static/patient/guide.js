@@ -1,5 +1,5 @@
-/* The setup guide, one page per step. Draws the patient's visit at a step and reports where the patient
-   wants to go; keeps no answer. */
+/* The setup guide, one page per step. Draws the patient's visit at a step and reports to which step the
+   patient wants to go. It stores no answer. */
 import { html, keyed, nothing } from "../shared/lit.js";
 import { ownWords } from "../shared/own_texts.js";
 import { inEach, t } from "../shared/text.js";
@@ -24,7 +24,7 @@ const SAVED = inEach(() => ({
 }));
 
 /**
- * The line above the step: its number, and whether the answers are saved.
+ * The line above the step: the number of the step, and whether the answers are saved.
  *
  * @param {GuideState} state
  * @param {number} index
@@ -41,8 +41,9 @@ function progress(state, index) {
 }
 
 /**
- * A step with its Back and Next. `go(step|"done"|"out", {forward})` is called when the patient has left it;
- * `heading` is 1 on a page of its own and 2 beside the call; `busy` while an answer is being checked.
+ * A step with its Back and Next. `go(step|"done"|"out", {forward})` is called when the patient has left the
+ * step; `heading` is 1 on a page of its own and 2 beside the call; `busy` is true while an answer is being
+ * checked.
  *
  * @param {{
  *   state: GuideState,

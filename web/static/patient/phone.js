@@ -1,5 +1,5 @@
-/* "Continue on your phone": a QR code to scan, or a link by mail. The link works once and not for long; the
-   device that opens it goes on with the visit. */
+/* "Continue on your phone": a QR code to scan, or a link by mail. The link works once and for a short
+   time; on the device that opens it, the visit continues. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";

@@ -1,5 +1,5 @@
 /* The patient's photos: chosen or taken, made small in this browser, shown for a check, and sent. The
-   server encodes each photo again; this browser makes it small so that it arrives soon. */
+   server encodes each photo again; a small one only arrives sooner. */
 import { html, nothing } from "../shared/lit.js";
 import { photoList, removePhoto, sendForm } from "../shared/photos.js";
 import { t } from "../shared/text.js";
@@ -8,12 +8,12 @@ import { announce, fillIn } from "../shared/ui.js";
 const MOST = 6;
 const MOST_SIDE = 1600;
 const QUALITY = 0.85;
-/** If these types are named, phones convert their own formats to JPEG, and offer the camera too. */
+/** Because these types are named, phones convert their own formats to JPEG, and offer the camera too. */
 const KINDS = "image/jpeg,image/png,image/webp";
 
 /**
- * The picture as a small JPEG; the file itself if this browser cannot read it: then the server says what is
- * wrong.
+ * The picture as a small JPEG. If this browser cannot read the file, the file itself: then the server answers
+ * with the reason.
  *
  * @param {File} file
  * @returns {Promise<Blob>}

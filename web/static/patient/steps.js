@@ -1,4 +1,4 @@
-/* Draws one step of the setup guide as a field, by its kind, and reports what is typed; keeps nothing. */
+/* Draws one step of the setup guide as a field, by its kind, and reports typed text. It stores nothing. */
 import { html, live, nothing } from "../shared/lit.js";
 import "./device_check.js";
 import { ownText, ownWords } from "../shared/own_texts.js";
@@ -18,7 +18,7 @@ import { t } from "../shared/text.js";
 /** @typedef {On<HTMLInputElement>} InputEvent */
 
 /**
- * The text of a consent, with a paragraph after each empty line.
+ * The text of a consent; an empty line begins a new paragraph.
  *
  * @param {string} text
  */
@@ -69,7 +69,7 @@ function consent(field) {
     agreed: false,
     signature: "",
     .../** @type {Partial<AnswerOf["consent"]>} */ (answer ?? {}),
-    ...(lang ? { language: lang } : {}), // the record keeps in which language it was read
+    ...(lang ? { language: lang } : {}), // the record keeps the language in which the text was read
   };
   return html`<div class="stack">
     <div

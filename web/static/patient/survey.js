@@ -1,5 +1,5 @@
-/* The clinic's question after a visit: five answers in the clinic's words, and a free text. It is asked once,
-   of a visit that took place. */
+/* The clinic's question after a visit: five answers in the clinic's words, and a free text. It is asked
+   once, and only after a visit that took place. */
 import { html, nothing } from "../shared/lit.js";
 import { ownWords } from "../shared/own_texts.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -9,7 +9,7 @@ import { toast } from "../shared/ui.js";
 /** @typedef {{ question: string, choices: string[], comment: string }} Survey the clinic's words */
 
 /**
- * The card below the page that says that the visit is over. `send` resolves when the answer is kept.
+ * The card on the page after a visit. `send` resolves when the answer is stored.
  *
  * @param {Survey | null} survey null: the clinic does not ask
  * @param {Protocol.VisitPart} visit

@@ -1,7 +1,8 @@
-/* Chooses the visit that a tab shows if this browser follows several: after a reload, the same one again. */
+/* Chooses the visit that a tab shows if this browser follows several: after a reload, the same visit
+   again. */
 
 /**
- * Return the id of the visit that this tab has shown before; null if the page's own visit is to be shown.
+ * Return the id of the visit that this tab has shown before; null if the page's own visit must be shown.
  *
  * @param {{ visit: string, visits: string[], home: string }} boot
  * @param {boolean} asked the address says which visit it is

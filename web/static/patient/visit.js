@@ -1,5 +1,5 @@
-/* The patient's visit in this browser: the server's last state, what was typed since, and what is not saved
-   yet. Knows the signalling client, no DOM. */
+/* The patient's visit in this browser: the server's last state, what was typed since, and what is not
+   saved yet. It uses the signalling client, not the DOM. */
 import { visibleSteps } from "../shared/guide.js";
 import { t } from "../shared/text.js";
 import { SignallingError } from "../signalling/errors.js";
@@ -18,7 +18,7 @@ export class PatientVisit extends EventTarget {
   info = null;
   /** @type {Protocol.PlaceState | null} */
   place = null;
-  /** @type {SignallingError | null} the server's refusal, where this browser has no such visit (any more) */
+  /** @type {SignallingError | null} the server's refusal, if this browser has no such visit, or no longer */
   gone = null;
   /** @type {Map<string, string>} a sentence by the step's id */
   problems = new Map();
@@ -71,8 +71,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * The server sends only the end of an ended visit; a page that was open before adds whom the patient saw,
-   * and for how long.
+   * Add to an ended visit whom the patient saw, and for how long. The server then sends only the end; a page
+   * that was open before still has the rest.
    *
    * @param {Protocol.VisitPart} visit
    */
@@ -83,7 +83,7 @@ export class PatientVisit extends EventTarget {
     return { ...visit, claimant: before.claimant, talked_ms: before.talked_ms + last };
   }
 
-  /** The patient's number as it is shown; "" before the page knows it. */
+  /** The patient's phone number in the form to show; "" while the page does not have it. */
   get phone() {
     const { phone_shown = "", phone = "" } = this.info?.patient ?? {};
     return phone_shown || phone;
@@ -94,7 +94,10 @@ export class PatientVisit extends EventTarget {
     return visibleSteps(this.info?.steps ?? [], (id) => this.answer(id));
   }
 
-  /** `saved`, `saving` or `waiting` (not connected: kept here, sent when the connection is back). */
+  /**
+   * `saved`, `saving` or `waiting` (not connected: the answers stay in this page, and are sent when the
+   * connection is back).
+   */
   get saving() {
     if (!this.#unsaved.size) return "saved";
     return this.#client.status === "open" ? "saving" : "waiting";
@@ -117,7 +120,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Something was typed or chosen: kept at once, sent within 400 ms, shown live to the staff.
+   * Store what was typed or chosen. It is kept in this page at once and sent within 400 ms; staff see it
+   * live.
    *
    * @param {string} id
    * @param {Protocol.Answer} value
@@ -134,7 +138,7 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Leave a step. Returns false if the patient goes forward and must correct the answer first; going back is
+   * Leave a step. Returns false if the patient goes forward but must correct the answer first; going back is
    * always allowed.
    *
    * @param {Protocol.Step} step
@@ -191,7 +195,7 @@ export class PatientVisit extends EventTarget {
     return this.#client.request({ type: "visit.survey", visit: this.id, ...answer });
   }
 
-  /** Send all unsaved answers now: the page is being hidden or closed. */
+  /** Send all unsaved answers now, because the page is being hidden or closed. */
   flush() {
     this.#flush();
   }
@@ -250,7 +254,7 @@ export class PatientVisit extends EventTarget {
       this.#unsaved.add(step);
       setTimeout(() => this.#flush(), RETRY_MS);
     }
-    return true; // the visit has ended, or is not this patient's any more: the topics report it
+    return true; // the visit has ended, or no longer belongs to this patient: the topics report that
   }
 
   /**

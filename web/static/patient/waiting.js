@@ -9,7 +9,8 @@ import { inEach, t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
 /**
- * Draws a ring around the place: full for the next patient, emptier for later ones. The text says the same.
+ * Draws a ring around the place: full for the next patient, emptier for later ones. The text beside it says
+ * the same.
  *
  * @param {number | null} place
  * @param {number} waiting
@@ -27,7 +28,7 @@ function ring(place, waiting, within) {
 }
 
 /**
- * The sentence for a patient who is back in the queue.
+ * The sentence for a patient who has returned to the queue.
  *
  * @param {Protocol.VisitPart["taking_over"]} next the colleague to whom they were handed over, if they were
  */
@@ -38,7 +39,7 @@ export function backWords(next) {
 }
 
 /**
- * "You are second in line. Usually 4 to 9 minutes from here." in one line, for the setup guide's head.
+ * "You are second in line. Usually 4 to 9 minutes from here." in one line, for the head of the setup guide.
  *
  * @param {Protocol.PlaceState | null} place
  * @param {Protocol.VisitPart["taking_over"]} next as for `backWords`
@@ -62,7 +63,7 @@ const WORKS = inEach(
 );
 
 /**
- * The list of what is ready, from the device check's answer and the guide.
+ * The list of what is ready, from the answer to the device check and the setup guide.
  *
  * @param {import("./visit.js").PatientVisit} state
  */
@@ -90,7 +91,8 @@ function readiness(state) {
 }
 
 /**
- * Whether a waiting patient may write: staff wrote, and fewer than `most` messages have come since.
+ * True if a waiting patient may write: staff wrote, and the patient has sent fewer than `most` messages
+ * since.
  *
  * @param {Protocol.ChatMessagePart[]} lines
  * @param {number} most

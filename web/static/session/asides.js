@@ -1,4 +1,4 @@
-/* The asides of the video session page: the role's own, and the messages. At most one is open. */
+/* The panels beside the video session page: the one of the role, and the messages. At most one is open. */
 import { Chat, chatView } from "../shared/chat.js";
 import { html, nothing, ref } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -53,11 +53,11 @@ export class Asides {
 
   stop() {
     this.#chat.stop();
-    announce(""); // what was announced of the session is no longer true
+    announce(""); // clear the announcement about the session, which is no longer true
   }
 
   /**
-   * Open one of the asides, or none.
+   * Open one of the panels, or none.
    *
    * @param {AsideId | null} which
    */
@@ -88,13 +88,13 @@ export class Asides {
     return own ? [{ id: "own", ...own }, messages] : [messages];
   }
 
-  /** The open panel, or null. */
+  /** The id of the open panel, or null. */
   get current() {
     return this.all.find(({ id }) => id === this.open) ?? null;
   }
 
   /**
-   * The panels with a button in the bar. Before the call these are the messages alone; `way()` draws the
+   * The panels that have a button in the bar. Before the call only the messages have one; `way()` draws the
    * other button.
    */
   get named() {

@@ -1,5 +1,5 @@
-/* Checks the call twice a second: the quality of the connection, and whose sound or picture has stopped.
-   Knows the media link, and of the DOM only whether the page is hidden: a hidden page need not decode
+/* Checks the call twice a second: the quality of the connection, and parties whose sound or picture has
+   stopped. Of the DOM it uses only whether the page is hidden, because a hidden page need not decode
    pictures. */
 
 export const LOOK_EVERY_MS = 500;
@@ -53,8 +53,8 @@ export class CallWatch {
   }
 
   /**
-   * The media of a party that have stopped; null if the party does not take part, or if one's own
-   * connection is lost.
+   * What has stopped in a party's media; null if the party does not take part, or if the own connection is
+   * lost.
    *
    * @param {string} key
    * @param {Protocol.PartyPart} party
@@ -66,7 +66,7 @@ export class CallWatch {
   }
 
   /**
-   * The first of the others whose media stopped: a silent party comes before one with a still picture.
+   * The first other party whose media stopped: a silent party comes before one with a still picture.
    *
    * @param {import("./tiles.js").Other[]} others
    * @returns {import("./words.js").Standstill | null}

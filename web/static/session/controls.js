@@ -57,8 +57,8 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
 }
 
 /**
- * The menu entries that leave a visit before the call. In a menu, so that the page looks the same for both
- * roles.
+ * The menu entries that leave a visit before the call. They are in a menu, so that the page looks the same
+ * for both roles.
  *
  * @param {Role} role
  * @param {Protocol.PartyPart} me

@@ -106,7 +106,7 @@ export class DeviceChoice {
 }
 
 /**
- * Draws what does not work, what to do, and that joining is possible all the same.
+ * Draws the devices that do not work, what to do, and that the person can still join.
  *
  * @param {{ found: Found, again: () => void }} options
  */

@@ -1,4 +1,4 @@
-/* Shows a sentence if a device of this person stops working, and if it works again. */
+/* Shows a sentence when a device of this person stops working, and when it works again. */
 import { foundNow, troubleWords } from "../shared/devices.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";

@@ -1,4 +1,4 @@
-/* The pictures of the call's buttons; each is beside its word. */
+/* The pictures of the call's buttons. Each is shown beside a word. */
 import { html } from "../shared/lit.js";
 
 /**

@@ -1,10 +1,10 @@
-/* Ties a visit's media to its signalling: joins, answers offers, asks for new paths, notices a take-over.
-   Knows MediaSession and SignallingClient, no DOM. */
+/* Connects a visit's media with its signalling: joins, answers offers, asks for new paths, notices when
+   another tab takes the media over. It uses MediaSession and SignallingClient, not the DOM. */
 import { canCall, MediaSession } from "../media.js";
 import { codeOf } from "../signalling/errors.js";
 import { PathRepair } from "./path_repair.js";
 
-/** After these refusals the visit's topic says what to show instead. */
+/** After these refusals, the visit's topic decides what the page shows. */
 const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]);
 
 /** @type {DeviceKind[]} */
@@ -17,7 +17,7 @@ const NO_SCREEN = { sharing: null, asked: false };
 
 /**
  * Fires `change`. `path` is joining, connected, reconnecting, taken_over, closed, or unable in a browser that
- * cannot hold a call. That one joins too: so the others learn that its media have no path.
+ * cannot hold a call. Such a browser joins too, so that the others see that its media have no path.
  */
 export class MediaLink extends EventTarget {
   /** @type {MediaSession | null} */
@@ -64,7 +64,7 @@ export class MediaLink extends EventTarget {
     this.#party = party;
     const { signal } = this.#stop;
     /**
-     * Handle the messages of this visit alone.
+     * Return a handler that handles only messages of this visit.
      *
      * @template {{ visit: string }} Message
      * @param {(message: Message) => void} handle
@@ -128,9 +128,9 @@ export class MediaLink extends EventTarget {
       "welcome",
       ({ detail }) => {
         if (this.path === "taken_over") return;
-        this.#set({ speaker: null, paused: false }); // sent again, as all messages that were missed meanwhile
+        this.#set({ speaker: null, paused: false }); // the server sends both again
         if (!detail.resumed || !this.#hadPath) return void this.#join();
-        this.#sendMuted(); // the kinds that were muted or unmuted while the connection was lost
+        this.#sendMuted(); // report the kinds that were muted or unmuted while the connection was lost
         this.#repair.now();
       },
       { signal },
@@ -138,7 +138,7 @@ export class MediaLink extends EventTarget {
     client.addEventListener("moved", () => this.#hadPath && this.#repair.now(), { signal });
   }
 
-  /** Take camera and microphone for the preview, and join. Also takes the media back from another tab. */
+  /** Use camera and microphone for the preview, and join; another tab loses the media. */
   async open() {
     this.#begin();
     this.#join();
@@ -170,7 +170,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * The media of a party that may stand still: what is off, and a screen on which nothing happens.
+   * The media of a party that may stop without a fault: kinds that are off, and an unchanged screen.
    *
    * @param {string} party
    */
@@ -180,8 +180,8 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * The media of a party that cannot be seen or heard: a camera that is off does not hide a screen.
-   * `missing`: the kinds for which it has no device; `paused`: only this network keeps the picture away.
+   * The media of a party that cannot be seen or heard. `missing`: the kinds without a device; `paused`: the
+   * picture is missing only because this network is weak.
    *
    * @param {string} party
    */
@@ -193,7 +193,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Share the screen, end that, ask the patient to, or decline. Rejects if the server refuses it.
+   * Share the screen, stop, ask the patient to share, or decline. Rejects if the server refuses it.
    *
    * @param {Protocol.MediaShare["act"]} act
    */
@@ -202,7 +202,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Send a screen in place of the camera, or, with null, the camera again.
+   * Send a screen in place of the camera; with null, send the camera again.
    *
    * @param {MediaStreamTrack | null} track
    */
@@ -211,7 +211,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * What keeps a party's media away, if they find no way; one's own only if this page agrees.
+   * What blocks a party's media without a path; for the own media only if this page sees the same.
    *
    * @param {string} party
    * @returns {"network" | "browser" | null}
@@ -233,7 +233,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Let picture and sound leave this device, or not. True after the person has pressed Start Session.
+   * Allow picture and sound to leave this device, or forbid it; allowed after Start Session.
    *
    * @param {boolean} sending
    */
@@ -245,7 +245,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Switch camera (`video`) or microphone (`audio`) off or on. The server gets a message, and enforces it.
+   * Switch camera (`video`) or microphone (`audio`) off or on. The server enforces the choice.
    *
    * @param {DeviceKind} kind
    * @param {boolean} muted
@@ -257,7 +257,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Take over what this person switched off before this page was loaded, or in another tab.
+   * Switch off what was switched off before this page was loaded, or in another tab.
    *
    * @param {DeviceKind} kind
    * @param {boolean} muted
@@ -288,7 +288,7 @@ export class MediaLink extends EventTarget {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
       const missing = found !== "on";
-      if (found === null || !known || missing === known[kind]) continue; // not known yet, or sent already
+      if (found === null || !known || missing === known[kind]) continue; // not known yet, or already sent
       this.#missingOf[this.#party] = { ...known, [kind]: missing };
       this.#client
         .request({ type: "media.mute", visit: this.#visit, kind, muted: this.muted[kind], missing })
@@ -329,7 +329,7 @@ export class MediaLink extends EventTarget {
     on("remotes", () => {});
     // A missing device may be plugged in now.
     on("devicechange", () => Object.values(this.found).includes("missing") && this.prepare());
-    // A phone call, for instance, has taken the device; MediaSession tries to get it back.
+    // Another program uses the device, such as a phone call; MediaSession tries to get it back.
     on("trackended", (kind) => this.#set({ found: { ...this.found, [kind]: "busy" } }));
     on("tracksilent", () => {});
     on("trackrestored", (kind) => this.#set({ found: { ...this.found, [kind]: "on" } }));
@@ -339,7 +339,7 @@ export class MediaLink extends EventTarget {
 
   async #join() {
     this.#repair.joined();
-    if (this.#joining || !this.media || this.#client.status !== "open") return; // joins later, at "welcome"
+    if (this.#joining || !this.media || this.#client.status !== "open") return; // joins at the next "welcome"
     this.#joining = true;
     try {
       await this.#client.request({ type: "media.join", visit: this.#visit, able: canCall() });
@@ -357,7 +357,7 @@ export class MediaLink extends EventTarget {
     if (!media || this.path === "taken_over" || this.path === "unable") return;
     if (message.fresh) {
       this.#repair.joined();
-      [this.#mutedBy, this.#paths] = [{}, {}]; // the server sends all of this after the offer
+      [this.#mutedBy, this.#paths] = [{}, {}]; // the server sends all of these again after the offer
       this.#missingOf = { [this.#party]: NONE };
       this.#set({ screen: NO_SCREEN, speaker: null, paused: false });
       this.#sendMissing();

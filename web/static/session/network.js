@@ -1,11 +1,11 @@
-/* Draws the notice about a network, or a browser, that blocks the call, and the way to continue by phone. */
+/* Draws the notice that a network or a browser blocks the call, with the way to continue by phone. */
 import { byPhoneWords, noCallWords } from "../shared/devices.js";
 import { telLink } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
 /**
- * The heading and the help for media that find no way through a network.
+ * The heading and the help if media find no way through a network.
  *
  * @param {{ role: Role, own: boolean, unable?: boolean, others: string[], phone?: string | null }} blocked
  *   `own`: one's own network; `others`: the names of the others whose network it is; `unable`: it is their
@@ -39,7 +39,7 @@ export function blockedWords({ role, own, unable = false, others, phone }) {
 }
 
 /**
- * Draws a network that blocks the call, over the pictures. The empty region is always there, so that screen
+ * Draws the notice about a blocked call over the pictures. The empty region is always there, so that screen
  * readers announce its text.
  *
  * @param {{ words: [heading: string, help: string] | null, call: Protocol.PatientPart | null }} notice

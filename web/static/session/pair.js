@@ -1,5 +1,5 @@
-/* Draws the pictures of a call of two: the other side's large tile and one's own; and the page for a call
-   that continues elsewhere. */
+/* Draws the pictures of a call of two: the other side's large tile and the own small one; and the page for
+   a call that continues on another device. */
 import { foundNow } from "../shared/devices.js";
 import { initials } from "../shared/format.js";
 import { html, live as kept, nothing, ref } from "../shared/lit.js";
@@ -12,8 +12,8 @@ import { otherInWords, veilWords } from "./words.js";
 /** @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video on iOS */
 
 /**
- * Draws the notices over the pictures: the press that browsers want before there is sound, and an
- * interruption.
+ * Draws the notices over the pictures: that the browser needs a press before it plays sound, and that the
+ * call is interrupted.
  *
  * @param {{ soundBlocked: boolean, sound: string, listen: () => void, interrupted: boolean }} call
  *   `sound` is what the button says
@@ -111,7 +111,7 @@ export function veil(name, stopped) {
 }
 
 /**
- * The reason why there is no picture of a party that is here.
+ * The reason why there is no picture of a party who is present.
  *
  * @param {Hidden} off
  */
@@ -122,7 +122,8 @@ export function noPictureWords({ video, missing, paused = false }) {
 }
 
 /**
- * The reason why the own microphone is not heard, in a word; null if it is, or is being asked for.
+ * The reason, in a word, why the others do not hear this microphone; null if they do, or while permission is
+ * being asked for.
  *
  * @param {DeviceWord | null} found
  * @param {boolean} muted

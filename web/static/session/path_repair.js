@@ -1,8 +1,7 @@
-/* Repairs a lost path to the media: restarts ICE, and if that does not help, joins the media again. Knows
-   no media and no socket. */
+/* Repairs a lost path to the media: restarts ICE, and if that does not help, joins the media again. */
 import { codeOf } from "../signalling/errors.js";
 
-const RESTART_AFTER_MS = 1_500; // "disconnected" often heals by itself
+const RESTART_AFTER_MS = 1_500; // in ms; a "disconnected" path often recovers within this time
 const REJOIN_AFTER_MS = 6_000;
 const JOIN_AGAIN_MS = { first: 400, most: 8_000 };
 
@@ -19,13 +18,13 @@ export class PathRepair {
     this.#join = join;
   }
 
-  /** The path is lost: repair it unless it heals by itself. */
+  /** Begin to repair a lost path, unless it recovers by itself. */
   lost() {
     this.#timers.restart ||= setTimeout(() => this.now(), RESTART_AFTER_MS);
     this.#timers.rejoin ||= setTimeout(() => this.#join(), REJOIN_AFTER_MS);
   }
 
-  /** Restart ICE at once, because the network may have changed. If the room is gone, join it. */
+  /** Restart ICE at once, because the network may have changed. If the room no longer exists, join again. */
   async now() {
     if (this.#restarting) return;
     this.joined();
@@ -48,7 +47,7 @@ export class PathRepair {
     this.#timers.join = setTimeout(() => this.#join(), wait);
   }
 
-  /** Cancel the planned join: another join is under way, or brought a new offer. */
+  /** Cancel the planned join, because another join is under way or has brought a new offer. */
   joined() {
     clearTimeout(this.#timers.join);
   }

@@ -1,11 +1,11 @@
-/* Shares the screen of one side in place of its camera. It begins only by a press; the button, the browser,
-   the server or the end of the call ends it. Draws the notice of who shares. */
+/* Shares the screen of one side in place of its camera. Sharing begins only by a press; the button, the
+   browser, the server or the end of the call ends it. Draws the notice that says who shares. */
 import { html, nothing } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
-/** A screen rarely changes, and must be readable: few pictures, each sharp. */
+/** A screen rarely changes, and must be readable: few pictures per second, each sharp. */
 const HOW = { video: { frameRate: { ideal: 10, max: 15 } }, audio: false };
 
 /** True if this browser can share its screen: browsers of phones cannot. */
@@ -45,7 +45,7 @@ export class Screen {
     return this.#track !== null;
   }
 
-  /** Let the person choose a screen, and show it. Browsers allow this only in a press. */
+  /** Let the person choose a screen, and send it. Browsers allow this only in a press. */
   async begin() {
     if (this.#choosing || this.#track || !canShare()) return;
     this.#choosing = true;
@@ -62,7 +62,7 @@ export class Screen {
       await this.#link.show(shown);
     } catch (error) {
       track?.stop();
-      // No message if the person has closed the browser's dialog without a choice.
+      // Show no message if the person has closed the browser's dialog without a choice.
       if (track) toast(refusalWords(error), { bad: true });
     } finally {
       this.#choosing = false;
@@ -95,7 +95,7 @@ export class Screen {
   }
 
   /**
-   * Take the visit's newest state: the sharing ends with the call.
+   * Apply the visit's newest state: the sharing ends with the call.
    *
    * @param {Protocol.VisitPart} visit
    * @param {boolean} live

@@ -1,6 +1,6 @@
 /* The video session page: the same on both sides. Before both have pressed Start Session it shows the own
-   preview, the devices and the other side's state; afterwards the call. Owns the visit's media while it
-   stands; what may be sent follows from the visit's state. */
+   preview, the devices and the other side's state; afterwards the call. It owns the visit's media while it
+   is shown; the visit's state decides what may be sent. */
 import { mark } from "../shared/brand.js";
 import { foundNow } from "../shared/devices.js";
 import { html, nothing, ref } from "../shared/lit.js";
@@ -29,9 +29,9 @@ import { otherSpoken, ownWords, qualityWords } from "./words.js";
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
 /**
- * `aside()` gives the role's own part beside the call, or null; `asideOpens`: it opens with the call.
- * `back(mark)` is the role's header link, `more()` draws the menu's rarer entries. A guest's `party` is the
- * key that the link gave them, `left()` is how they leave. `patient()` is the patient's information or null.
+ * `aside()` gives the role's own part beside the call, or null; `asideOpens`: true if it opens with the call.
+ * `back(mark)` is the role's header link, `more()` draws the menu's rarer entries. `party`: a guest's key.
+ * `left()` is called when a guest leaves. `patient()` is the patient's information or null.
  */
 export class Session {
   #client;
@@ -48,7 +48,7 @@ export class Session {
   #devices;
   #watch;
   #pressing = false;
-  #pressed = false; // True after a press on this page that was not taken back
+  #pressed = false; // true after a press on this page
   #sound;
   #screen;
   #wakeLock = new WakeLock();
@@ -61,7 +61,7 @@ export class Session {
   #pictures = null;
   #tiles;
   #left;
-  #seen = false; // True once a frame of the other side has been decoded
+  #seen = false; // true after a frame of the other side has been decoded
   #wasLive = false;
 
   /**
@@ -130,7 +130,7 @@ export class Session {
   }
 
   /**
-   * Take the visit's newest state.
+   * Apply the visit's newest state.
    *
    * @param {Protocol.VisitPart} visit
    */
@@ -190,7 +190,7 @@ export class Session {
     if (this.#pressing) return;
     this.#pressing = true;
     this.#redraw();
-    this.#sound.press(); // browsers allow sound in a press
+    this.#sound.press(); // a press allows the browser to play sound
     this.#link.send(true);
     try {
       await this.#client.request({ type: "visit.start", visit: this.id }, { timeout_ms: 30_000 });
@@ -205,7 +205,7 @@ export class Session {
   }
 
   /**
-   * Leave in one of several ways; asks first if the others notice it.
+   * Leave in one of several ways. Asks first if the others would notice it.
    *
    * @type {Leave}
    */
@@ -224,7 +224,7 @@ export class Session {
     }
   };
 
-  /** Play the others' media as soon as they are drawn: before the call there is nothing to hear. */
+  /** Play the others' media as soon as they are drawn. Before the call there is no sound. */
   #listen() {
     setTimeout(() => this.#live && this.#sound.listen());
   }
@@ -328,7 +328,7 @@ export class Session {
   }
 
   /**
-   * The pictures: two tiles, or a tile for each where there are more than two.
+   * The pictures: two tiles for two parties, or one tile for each party if there are more.
    *
    * @param {Protocol.VisitPart} visit
    */

@@ -1,5 +1,5 @@
-/* Plays the others' pictures and sound on the chosen speaker, and knows whether the browser wants a press
-   first. Knows elements, no visit. */
+/* Plays the others' pictures and sound on the chosen speaker, and detects whether the browser requires a
+   press first. */
 
 /** Chromium lists the system's default speaker a second time under these names. */
 const ALIASES = new Set(["default", "communications"]);
@@ -13,8 +13,8 @@ export const speakersOf = (devices) =>
   devices.filter(({ kind, id }) => kind === "speaker" && !ALIASES.has(id));
 
 /**
- * The speaker in use: the chosen one while it is plugged in, otherwise the system's own, which has the empty
- * id.
+ * The speaker in use: the chosen one while it is plugged in, otherwise the system's default, which has the
+ * empty id.
  *
  * @param {string} chosen
  * @param {Device[]} devices
@@ -41,19 +41,19 @@ export class Sound {
     this.#redraw = redraw;
   }
 
-  /** True if a press is needed before anything is heard. */
+  /** True if a press is needed before the browser plays sound. */
   get blocked() {
     return [...this.#videos()].some((video) => this.#refused.has(video));
   }
 
-  /** The id of the speaker, empty for the system's own; null if this browser has no choice of it. */
+  /** The id of the speaker, "" for the system's default; null if this browser offers no choice. */
   get speaker() {
     const can = "setSinkId" in HTMLMediaElement.prototype;
     return can ? speakerNow(this.#chosen, this.#devices) : null;
   }
 
   /**
-   * Choose another speaker. It is taken again whenever it comes back.
+   * Choose another speaker. It is used again whenever it is plugged in again.
    *
    * @param {string} id
    * @returns {Promise<DeviceWord>}
@@ -72,7 +72,7 @@ export class Sound {
   }
 
   /**
-   * Take the devices that there are now.
+   * Set the list of the devices that there are now.
    *
    * @param {Device[]} devices
    */
@@ -88,8 +88,10 @@ export class Sound {
     await Promise.all(others.map((video) => video.setSinkId(speaker)));
   }
 
-  /** Play the media that are there. Browsers allow it in a press, and on pages that use camera or
-   * microphone. */
+  /**
+   * Play the media that are present. Browsers allow it in a press, and on pages that use camera or
+   * microphone.
+   */
   listen() {
     this.#route().catch(() => {});
     for (const video of this.#videos()) {
@@ -101,7 +103,7 @@ export class Sound {
     }
   }
 
-  /** Play in a press, which also allows media that still wait for their first packet. */
+  /** Play in a press: this also allows media whose first packet has not come yet. */
   press() {
     this.#refused.clear();
     this.#redraw();

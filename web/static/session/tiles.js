@@ -1,5 +1,5 @@
-/* The pictures of a call with more than one other party: a tile each, with a name and what they are here.
-   Knows the visit's parties and the media link; one other party alone keeps the page's own large tile. */
+/* The pictures of a call with more than one other party: a tile for each, with name and role. If there is
+   only one other party, the page's own large tile is used. */
 import { initials } from "../shared/format.js";
 import { html, live as kept, nothing, repeat } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
@@ -56,7 +56,7 @@ function absence(party, { live, off }) {
   return [noPictureWords(off), false];
 }
 
-/** Remembers whose picture has been seen, and draws. */
+/** Draws the tiles; remembers from which parties a picture has been seen. */
 export class Tiles {
   #redraw;
   /** @type {Set<string>} */
@@ -162,7 +162,7 @@ export class Tiles {
 }
 
 /**
- * The sentence over the devices: what a guest's own press is waiting for.
+ * The sentence above the devices: it says for what the guest's press of Start Session is waiting.
  *
  * @param {{ visit: Protocol.VisitPart, me: Protocol.PartyPart }} own
  */

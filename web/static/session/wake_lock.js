@@ -1,5 +1,5 @@
-/* Keeps the screen on while a session is open. The system releases the lock whenever the page is hidden, so
-   it is requested anew when the page is shown again. Knows no visit. */
+/* Keeps the screen on while a session is open. The system releases the lock whenever the page is hidden,
+   so it is requested again when the page is shown again. */
 
 export class WakeLock {
   /** @type {WakeLockSentinel | null} */
@@ -25,7 +25,8 @@ export class WakeLock {
       if (this.#stop.signal.aborted) await lock.release();
       else this.#lock = lock;
     } catch {
-      this.#lock = null; // the battery is low, or it is not allowed: the session works without
+      // the system refuses, for instance because the battery is low: the session works without the lock
+      this.#lock = null;
     }
   }
 }

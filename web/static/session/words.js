@@ -1,5 +1,5 @@
-/* The video session page in words: the other side's state, the own side's, the network's. Pure, but for
-   templates with ticking figures. */
+/* The video session page in words: the state of the other side, of this side, and of the network. Pure,
+   except for templates with figures that tick. */
 import { html } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
@@ -52,7 +52,7 @@ export function otherSpoken(party) {
 }
 
 /**
- * The sentence under the button: what one's own press is waiting for.
+ * The sentence under the button: it says for what the own press of Start Session is waiting.
  *
  * @param {{ me: Protocol.PartyPart, other: Protocol.PartyPart, path: string, cleared: boolean }} sides
  *   `cleared`: this page has pressed, and was away for so long that the press no longer counts

@@ -1,5 +1,6 @@
-/* Improves the form of the public-facing calendar: another opening time or closed day as soon as the last
-   one is used, Monday's hours on all weekdays, and how the colour will look. The form works without this. */
+/* Improves the form of the public-facing calendar: a new row for an opening time or closed day when the
+   last row is used, Monday's hours on all weekdays, and a preview of the colour. The form works without
+   this script. */
 import "../staff/page.js";
 import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
@@ -10,11 +11,11 @@ const form = one("form[data-once]", HTMLFormElement);
 const inputsOf = (/** @type {Element} */ row) =>
   row instanceof HTMLInputElement ? [row] : [...row.querySelectorAll("input")];
 
-/** A copy of an element with all that is in it. */
+/** A copy of an element with all its content. */
 const copyOf = (/** @type {Element} */ original) => /** @type {Element} */ (original.cloneNode(true));
 
 /**
- * A copy of an emptied row is added whenever the last one is filled in.
+ * Add a copy of an emptied row whenever the last row is filled in.
  *
  * @param {Element} list
  */
@@ -66,7 +67,7 @@ const luminance = (/** @type {number[]} */ rgb) => {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
 
-/** Shows white on the colour, darkened as on the pages (accent.js), and a sentence about it. */
+/** Shows white text on the colour, darkened as on the pages (accent.js), and a sentence about it. */
 function show() {
   const wanted = /^#([0-9a-f]{6})$/i.exec(accent.value.trim());
   if (!wanted) return swatch.replaceChildren();

@@ -1,6 +1,6 @@
-/* The setup guide's builder made smooth: the buttons that add, move and remove a step change the form in
-   place, and beside it stands the guide as a patient sees it, drawn by the patient's own code. Without this
-   script the same buttons reload the page. */
+/* Makes the builder of the setup guide faster: the buttons that add, move and remove a step change the
+   form in place. Beside the form it shows the guide as a patient sees it, drawn by the same code. Without
+   this script the buttons reload the page. */
 import "../staff/page.js";
 
 import { problemOf } from "../patient/answers.js";
@@ -20,7 +20,7 @@ let answers = {};
 /** @type {string | null} the id of the step in the preview; null is the first */
 let at = null;
 let ended = false;
-let unsaved = document.querySelector("#errors") !== null; // a refused value is shown again here
+let unsaved = document.querySelector("#errors") !== null; // true if the page shows a refused value again
 
 /**
  * @param {HTMLElement} step
@@ -40,7 +40,7 @@ function condition(text) {
 }
 
 /**
- * The steps as the form has them now.
+ * The steps as the form has them at present.
  *
  * @returns {Protocol.Step[]}
  */
@@ -95,7 +95,7 @@ function go(step, to, forward) {
 }
 
 /**
- * The text in place of a step that has no field, such as a device check.
+ * The text that replaces a step without a field, such as a device check.
  *
  * @param {Protocol.Step} step
  */
@@ -137,7 +137,7 @@ const contentOf = (/** @type {Control} */ field) =>
   field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value;
 
 /**
- * Give a field the content of another.
+ * Give a field the content of another field.
  *
  * @param {Control} field
  * @param {string | boolean} content
@@ -148,8 +148,8 @@ function fill(field, content) {
 }
 
 /**
- * Draw the server's version of the form, and continue at the place that it names. What was typed after
- * `sent` stays.
+ * Draw the server's version of the form, and move the focus to the place that it names. Text typed after
+ * `sent` is kept.
  *
  * @param {string} text
  * @param {Map<string, string | boolean>} sent by the fields' names
@@ -200,7 +200,8 @@ async function press(action) {
   }
 }
 
-let pressing = Promise.resolve(); // one after the other: each begins with the result of the last one
+// the actions run one after another: each begins with the result of the one before
+let pressing = Promise.resolve();
 document.addEventListener("submit", (event) => {
   if (event.target !== form()) return;
   const action = event.submitter instanceof HTMLButtonElement ? event.submitter.value : "save";

@@ -105,7 +105,7 @@ function answer(step, info) {
 
 /**
  * Draws all of Case Information. `info` is the `case` of a case.state; undefined while it loads. `now_ms`
- * gives the age, `remove` removes a photo where one may.
+ * gives the age. `remove` removes a photo; null if the reader may not do so.
  *
  * @param {Protocol.CasePart | undefined} info
  * @param {number} now_ms

@@ -1,4 +1,4 @@
-/* The chat of a visit: the lines of chat/{id}, the number of unread ones, and how they are drawn. */
+/* The chat of a visit: the messages of chat/{id}, the number of unread ones, and how they are drawn. */
 import { draftOf, keepDraft, ofMessage } from "./drafts.js";
 import { clock } from "./format.js";
 import { html, nothing, repeat } from "./lit.js";
@@ -13,7 +13,7 @@ export class Chat {
   /** @type {Protocol.ChatMessagePart[]} */
   lines = [];
   unread = 0;
-  open = false; // True while the reader sees the lines
+  open = false; // true while the reader sees the messages
   #client;
   #visit;
   #me;
@@ -25,7 +25,7 @@ export class Chat {
   #draft;
 
   /**
-   * `me` is the key of one's own party ("patient", "provider", "staff", a guest's); `name` one's own name, if
+   * `me`: the key of one's own party ("patient", "provider", "staff", a guest's). `name`: one's own name, if
    * several people have that key.
    *
    * @param {import("../signalling.js").SignallingClient} client
@@ -43,7 +43,7 @@ export class Chat {
     this.#draft = draftOf(ofMessage(visit), Date.now()).text ?? "";
   }
 
-  /** What is typed and not sent yet; a reload keeps it. */
+  /** The text that is typed and not sent yet; it is kept after a reload. */
   get draft() {
     return this.#draft;
   }
@@ -63,7 +63,7 @@ export class Chat {
   }
 
   /**
-   * Note that the reader has opened or closed the lines.
+   * Set whether the reader has the messages open.
    *
    * @param {boolean} open
    */
@@ -139,8 +139,8 @@ function onKey(event) {
 const ADDRESS = /(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]}’”])/;
 
 /**
- * A text in parts: what comes before, between and after its web addresses, and each of these as a link. Only
- * http and https are links.
+ * A text in parts: its web addresses as links, and the text before, between and after them. Only http and
+ * https are links.
  *
  * @param {string} text
  * @returns {(string | { href: string })[]}
@@ -150,7 +150,7 @@ export function partsOf(text) {
 }
 
 /**
- * A text whose web addresses are links; the opened page does not learn the address of this one.
+ * A text whose web addresses are links. The opened page does not receive the address of this one.
  *
  * @param {string} text
  */
@@ -163,14 +163,14 @@ export function linked(text) {
 }
 
 /**
- * What a line says; an automatic message of the clinic in the language of the page.
+ * The text of a message; an automatic message of the clinic is returned in the language of the page.
  *
  * @param {Protocol.ChatMessagePart} line
  */
 export const saidIn = ({ party, text }) => (party === "clinic" ? ownText(text) : { text, lang: undefined });
 
 /**
- * The words of a line.
+ * Draw the text of a message.
  *
  * @param {Protocol.ChatMessagePart} line
  */
@@ -180,7 +180,7 @@ export function words(line) {
 }
 
 /**
- * Draws the lines, and a box to write in if `may` is true. `failed(error)` shows an error; the typed text
+ * Draws the messages, and a box to write in if `may` is true. `failed(error)` shows an error; the typed text
  * is kept.
  *
  * @param {Chat} chat

@@ -1,5 +1,5 @@
-/* Figures that tick: <wait-clock since amber red> and <since-clock since>. One timer for all of them,
-   counted against the server's clock; they write their own text, so a tick redraws nothing else. */
+/* Figures that tick: <wait-clock since amber red> and <since-clock since>. One timer serves all of them,
+   by the server's clock. Each writes its own text, so that a tick redraws nothing else. */
 import { duration } from "./format.js";
 
 let now = () => Date.now();
@@ -8,7 +8,7 @@ const ticking = new Set();
 let timer = 0;
 
 /**
- * Count from this clock (ms since 1970), the server's.
+ * Use this clock, which returns the server's time in ms since 1970.
  *
  * @param {() => number} clock
  */
@@ -52,7 +52,7 @@ class SinceClock extends HTMLElement {
   }
 }
 
-/** A wait that shows by words and colour that it is over the organisation's limits. */
+/** A wait that shows in words and by its colour that it is over the organisation's limits. */
 class WaitClock extends SinceClock {
   static observedAttributes = ["since", "amber", "red"];
 

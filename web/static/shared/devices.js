@@ -1,5 +1,5 @@
-/* Camera, microphone and speaker in words and figures: why one does not work and what to do, how loud it
-   is, and whether the speaker can be heard. Knows no visit. */
+/* Camera, microphone and speaker in words and figures: why one does not work and what to do, how loud the
+   microphone is, and whether the speaker works. */
 import { tryPaths } from "../media/paths.js";
 import { inEach, t } from "./text.js";
 
@@ -8,7 +8,7 @@ const SOUND_WITHIN_MS = 3_000;
 /** @typedef {"Safari on iOS" | "Safari" | "Firefox" | "Chromium"} Family */
 /** @typedef {"iOS" | "macOS" | "Windows" | "Android" | "other"} System */
 
-/** The browser's own switch. */
+/** Where the switch for camera and microphone is in each browser. */
 const PLACES = inEach(
   /** @returns {Record<Family, string>} */ () => ({
     "Safari on iOS": t(
@@ -29,7 +29,7 @@ const PLACES = inEach(
   }),
 );
 
-/** The switch of the system that the browser runs on. */
+/** Where this switch is in the settings of each system. */
 const SETTINGS = inEach(
   /** @returns {Record<System, string>} */ () => ({
     iOS: t(
@@ -62,15 +62,18 @@ const HTTP = () => t("This page was opened without encryption (http).");
 const NEWER = () =>
   t("For picture and sound use a current Chrome, Edge, Firefox or Safari. All else works here too.");
 
-/** How the clinic reaches a patient without a call; "" without a number. */
+/** How the clinic reaches a patient who cannot have a call; "" without a number. */
 export const byPhoneWords = (phone = "") =>
   phone ? t("The clinic can call you at {phone}.", { phone: phone.replaceAll(" ", "\u00a0") }) : "";
-/** The problem with a browser without RTCPeerConnection, and what to do. `phone`: the patient's, if known. */
+/**
+ * The sentences for a browser without RTCPeerConnection: the problem, and what to do. `phone`: the patient's
+ * number, if known.
+ */
 export const noCallWords = (phone = "") => ({
   what: t("This browser cannot make video calls."),
   todo: `${NEWER()} ${byPhoneWords(phone)}`.trim(),
 });
-/** A network on which no call connects, and what to do before the visit. */
+/** The sentences for a network on which no call connects: the problem, and what to do before the visit. */
 export const blockedWords = () => ({
   what: t("Your network blocks video calls."),
   todo: t("Try mobile data or another Wi-Fi. If you stay, the clinic can call you by phone."),
@@ -152,7 +155,7 @@ const troublesOn = (family, system) => ({
 });
 
 /**
- * The family of systems whose words are used.
+ * The family of browsers whose words are used.
  *
  * @returns {Family}
  */
@@ -164,7 +167,7 @@ export function browserFamily(agent = navigator.userAgent, touches = navigator.m
 }
 
 /**
- * The system whose settings the texts name.
+ * The system whose settings the texts describe.
  *
  * @returns {System}
  */
@@ -176,7 +179,7 @@ export function systemFamily(agent = navigator.userAgent, touches = navigator.ma
 }
 
 /**
- * The found devices, with `silent` for a device that works but gives nothing for now.
+ * The found devices, with `silent` for a device that works but gives no picture or sound now.
  *
  * @param {Found} found
  * @param {Pick<import("../media.js").MediaSession, "isSilent"> | null} media
@@ -212,7 +215,7 @@ export function troubleWords({ video, audio }, family = browserFamily(), system 
 }
 
 /**
- * Loudness of a stream, 0..1, many times a second, until the function that is returned is called.
+ * Report the loudness of a stream, 0 to 1, many times a second, until the returned function is called.
  *
  * @param {MediaStream | null} stream
  * @param {(level: number) => void} onLevel
@@ -251,7 +254,7 @@ const within = (promise, most_ms) =>
   });
 
 /**
- * The output of a context: the speaker with this id, or the system's default for an empty id.
+ * The output node of a context: the speaker with this id, or the system's default for "".
  *
  * @param {AudioContext} context
  * @param {string} speaker
@@ -268,8 +271,8 @@ async function outputOf(context, speaker) {
 }
 
 /**
- * Play two soft notes. Resolves when they are over. Rejects if the browser forbids sound, and if none has
- * started: without a speaker, or during a phone call, some browsers wait for ever.
+ * Play two soft notes. Resolves when they are over. Rejects if the browser forbids sound, or if no note has
+ * started after a time: without a speaker, or during a phone call, some browsers wait for ever.
  *
  * @param {{ notes?: number[], given?: AudioContext | null, speaker?: string }} options `speaker` is an id
  */
@@ -293,7 +296,7 @@ export async function playNotes({ notes = [523.25, 659.25], given = null, speake
     await new Promise((done) => setTimeout(done, 220 * notes.length + 600));
     if (context.currentTime < start) throw new DOMException("No sound came out.", "TimeoutError");
   } finally {
-    if (given === null) context.close().catch(() => {}); // `close` may never answer
+    if (given === null) context.close().catch(() => {}); // not awaited: `close` may never answer
   }
 }
 
@@ -320,7 +323,7 @@ export async function networkWord(client) {
 }
 
 /**
- * The best path to the server's media; null if it cannot be tried now.
+ * The best path to the server's media; null if this cannot be found out now.
  *
  * @param {import("../signalling.js").SignallingClient} client
  */

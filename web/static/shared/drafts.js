@@ -1,5 +1,5 @@
-/* Keeps what was typed into a form or a message and is not sent yet: in this tab alone, for two hours, until
-   it has been sent. Pure, but for the storage. */
+/* Keeps text that was typed into a form or a message and is not sent yet: only in this tab, for two hours,
+   until it has been sent. Pure, except for the storage. */
 
 const BEGINS = "draft:";
 const MESSAGES = "message/";
@@ -32,14 +32,14 @@ export function keepDraft(of, values, now_ms, storage) {
   try {
     (storage ?? sessionStorage).setItem(BEGINS + of, JSON.stringify({ at_ms: now_ms, values }));
   } catch {
-    // The tab may keep nothing: the form works as before.
+    // The browser forbids storage: the form works as before.
   }
 }
 
 export const ofMessage = (/** @type {string} */ visit) => MESSAGES + visit;
 
 /**
- * Forget the drafts of this tab: those of forms, and of `messages` if that is true.
+ * Forget the drafts of forms in this tab; those of messages too if `messages` is true.
  *
  * @param {{ messages?: boolean }} [which]
  */
@@ -49,6 +49,6 @@ export function forgetDrafts({ messages = false } = {}) {
       if (name.startsWith(BEGINS) && (messages || !name.startsWith(BEGINS + MESSAGES)))
         sessionStorage.removeItem(name);
   } catch {
-    // The tab keeps nothing.
+    // The browser forbids storage: there is no draft.
   }
 }

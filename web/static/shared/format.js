@@ -1,5 +1,5 @@
-/* Values as words and figures: durations, places in line, names of regions and languages. Pure: the clock is
-   an argument, and the page names the clinic's regions once. */
+/* Values as words and figures: durations, places in the queue, names of regions and languages. Pure: the
+   clock is an argument, and the page sets the clinic's regions once. */
 import { inEach, intlLocale, t, tn } from "./text.js";
 
 const PLACES = inEach(() => [
@@ -19,7 +19,7 @@ const PLACES = inEach(() => [
 let regions = {};
 
 /**
- * Take the names of the clinic's regions, by code.
+ * Set the names of the clinic's regions, by code.
  *
  * @param {Record<string, string>} names
  */
@@ -28,7 +28,7 @@ export function nameRegions(names) {
 }
 
 /**
- * 31:07, or 1:02:07 from an hour on.
+ * A duration: "31:07", or "1:02:07" from an hour on.
  *
  * @param {number} ms
  */
@@ -40,7 +40,7 @@ export function duration(ms) {
 }
 
 /**
- * "3 minutes", "less than a minute": for a visit that is over.
+ * The length of a visit that is over: "3 minutes", "less than a minute".
  *
  * @param {number} ms
  */
@@ -74,7 +74,7 @@ export function moment(ms) {
 }
 
 /**
- * "You are second in line". `place` counts from 1; null when the organisation does not show it.
+ * "You are second in line". `place` counts from 1; null if the organisation does not show it.
  *
  * @param {number | null | undefined} place
  */
@@ -84,8 +84,8 @@ export function placeWords(place) {
 }
 
 /**
- * "Usually 4 to 9 minutes from here", from an hour and a half on in hours, of which more than two are no
- * number; null if there is no data. `web/intake/wait_words.py` has the same rules.
+ * "Usually 4 to 9 minutes from here". From an hour and a half on it is in hours, and from two hours on
+ * without a number; null if there is no estimate. `web/intake/wait_words.py` has the same rules.
  *
  * @param {number | null | undefined} low_ms
  * @param {number | null | undefined} high_ms
@@ -137,7 +137,7 @@ export function stateName(code) {
 }
 
 const LANGUAGES = inEach(() => new Intl.DisplayNames(intlLocale(), { type: "language" }));
-/** Languages that browsers do not name. */
+/** Languages for which browsers have no name. */
 const SIGNED = inEach(/** @returns {Record<string, string>} */ () => ({ ase: t("American Sign Language") }));
 
 /**

@@ -1,5 +1,5 @@
-/* Chooses the steps of a setup guide that are asked, by the answers so far. The server has the same rule
-   (signalling/visit/setup_guide.py, `visible`). Pure. */
+/* Chooses the steps of a setup guide that are asked, according to the answers so far. The server has the
+   same rule (signalling/visit/setup_guide.py, `visible`). Pure. */
 
 /**
  * The steps that are asked, in order. `answer(id)` gives the answer to a step, undefined if there is none.

@@ -1,5 +1,5 @@
-/* The choice of language on a live page. Nothing is loaded again, so a call continues and what was typed
-   stays. Knows the languages that the server lists; the server keeps the choice for the next page. */
+/* The choice of language on a live page. The page is not loaded again, so a call continues and typed text
+   is kept. The server lists the languages, and keeps the choice for the next page. */
 import { html, nothing } from "./lit.js";
 import { lacksOwnTexts, takeOwnTexts } from "./own_texts.js";
 import { learn, t } from "./text.js";
@@ -41,7 +41,7 @@ export class Language {
     </nav>`;
   }
 
-  /** The languages that are not being read, as entries of a menu: {words, lang, act}. */
+  /** The other languages, as entries of a menu: {words, lang, act}. */
   entries() {
     return this.#all
       .filter(({ code }) => code !== this.#code)

@@ -1,4 +1,4 @@
-/* Exports the vendored lit-html, so that its path and version are named once. */
+/* Exports the vendored lit-html, so that its path and version are written only once. */
 
 export { guard } from "../vendor/lit-html/directives/guard.js";
 export { keyed } from "../vendor/lit-html/directives/keyed.js";
@@ -8,8 +8,8 @@ export { ref } from "../vendor/lit-html/directives/ref.js";
 export { repeat } from "../vendor/lit-html/directives/repeat.js";
 export { html, nothing, render, svg } from "../vendor/lit-html/lit-html.js";
 
-// A browser that translates the page puts <font> elements in the place of text. lit goes on writing to `data`
-// of what it finds there: so it reaches the text, which the browser then translates anew.
+// A browser that translates the page replaces text by <font> elements. lit writes to `data` of the node that
+// it finds there. This accessor passes the text on, and the browser then translates it again.
 if (globalThis.HTMLFontElement)
   Object.defineProperty(HTMLFontElement.prototype, "data", {
     set(/** @type {string} */ text) {

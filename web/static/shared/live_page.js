@@ -1,5 +1,5 @@
-/* The frame of a live page that is drawn into `#app`: its boot data, its connection, its languages, drawing,
-   and where the focus goes. Knows no visit. */
+/* The frame of a live page that is drawn into `#app`: its boot data, its connection, its languages,
+   drawing, and the place of the focus. */
 
 import { SignallingClient } from "../signalling.js";
 import { tickBy } from "./clock.js";
@@ -12,7 +12,7 @@ import { onWaking } from "./waking.js";
 /** @template {Boot} Data the server's data for the scripts of this page */
 export class LivePage {
   root = one("#app", HTMLElement);
-  #shown = ""; // the key of the last drawing, so that the focus moves once when it changes
+  #shown = ""; // the key of the last drawing, so that the focus moves only when the key changes
 
   /**
    * @param {Protocol.Hello["role"]} role
@@ -27,7 +27,7 @@ export class LivePage {
     this.language = new Language(this.boot.languages, this.redraw);
   }
 
-  /** Replace what the server drew, and connect. */
+  /** Replace the content that the server drew, and connect. */
   begin() {
     prepareRegions();
     tendMenus();
@@ -38,8 +38,8 @@ export class LivePage {
   }
 
   /**
-   * Draw the page, and name its tab. `key` is what is shown: when it changes, the top of the page is in sight
-   * and its heading has the focus, but not for the first content. Returns whether it has changed.
+   * Draw the page, and set the title of its tab. `key` names the content: when it changes, the page scrolls
+   * to the top and its heading gets the focus, except for the first content. Returns whether it has changed.
    *
    * @param {Drawn} content
    * @param {{ key: string, title: string }} about
@@ -59,9 +59,9 @@ export class LivePage {
   }
 
   /**
-   * Write the phase of the video session page onto the document, as long as that page is shown: what lies
-   * over it is styled by it. A style sheet that looks for the page itself, with `:has`, is asked again at
-   * each row of a list that is hidden or shown.
+   * Write the phase of the video session page to the document while that page is shown, for the style of what
+   * lies over the page. A selector with `:has` would be evaluated again for each row of a list that is hidden
+   * or shown.
    */
   #namePhase() {
     const parts = [...this.root.children].map((part) =>
@@ -74,7 +74,7 @@ export class LivePage {
   }
 
   /**
-   * Draw; if that removes the focused element, focus the page's heading.
+   * Draw the page; if that removes the focused element, focus the page's heading.
    *
    * @param {() => void} draw
    */

@@ -1,6 +1,6 @@
 /* The token that proves to the server that a form comes from its own page, for browsers that do not send
-   this (Safari before 16.4). The server puts the token into the page for these browsers only; forms of
-   templates have it already. */
+   the origin (Safari before 16.4). The server puts the token into the page only for these browsers; forms
+   of templates already contain it. */
 import { html, nothing } from "./lit.js";
 
 const NAME = "form_token";
@@ -8,8 +8,8 @@ const NAME = "form_token";
 const meta = document.querySelector(`meta[name="${NAME}"]`);
 export const token = meta?.content;
 
-/** The hidden field of a form that a script draws. */
+/** The hidden field with the token, for a form that a script draws. */
 export const ownField = () => (token ? html`<input type="hidden" name=${NAME} value=${token} />` : nothing);
 
-/** The body of a request that needs no other field. */
+/** The body with the token, for a request that needs no other field. */
 export const ownBody = () => (token ? new URLSearchParams({ [NAME]: token }) : undefined);

@@ -1,5 +1,5 @@
-/* The clinic's own texts in the language of the page, as the server sent them to the page; a text without a
-   translation stays in the clinic's main language. */
+/* The clinic's own texts in the language of the page, as the server sent them with the page; a text
+   without a translation is shown in the clinic's main language. */
 import { html, nothing } from "./lit.js";
 import { pageData } from "./page.js";
 
@@ -14,14 +14,14 @@ const held = () => {
 };
 
 /**
- * True if this page shows texts of the clinic, and does not have them in this language.
+ * True if this page shows texts of the clinic, but does not have them in this language.
  *
  * @param {string} lang
  */
 export const lacksOwnTexts = (lang) => held() !== undefined && held()?.[lang] === undefined;
 
 /**
- * Take the clinic's texts of another language out of this page as the server draws it in that language.
+ * Read the clinic's texts in another language from this page as the server draws it in that language.
  *
  * @param {string} drawn the HTML of the page
  */
@@ -31,7 +31,8 @@ export function takeOwnTexts(drawn) {
 }
 
 /**
- * A text as it is shown, and its language; undefined on pages of staff, who read texts as they are.
+ * A text as it is shown, and its language; the language is undefined on pages of staff, who read texts
+ * untranslated.
  *
  * @param {string} text
  * @returns {{ text: string, lang: string | undefined }}

@@ -2,7 +2,7 @@
    scripts. */
 
 /**
- * The element that a selector names. Throws if there is no such element of that kind: then script and page do
+ * The element that a selector finds. Throws if there is no such element of this kind: then script and page do
  * not match.
  *
  * @template {Element} Kind
@@ -21,8 +21,7 @@ export function one(selector, kind, within = document) {
 export const pageData = (selector = "#boot") => JSON.parse(one(selector, HTMLScriptElement).text);
 
 /**
- * The address, on this site, of a path from a message of the server: a proxy may show all pages below a
- * prefix.
+ * The address on this site of a path that the server has sent: a proxy may serve all pages below a prefix.
  *
  * @param {string} path
  */

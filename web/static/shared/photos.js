@@ -1,4 +1,4 @@
-/* Draws the photos of a visit for all who may see them, and removes one. */
+/* Draws the photos of a visit for everyone who may see them, and removes a photo. */
 import { html, nothing, repeat } from "./lit.js";
 import { here } from "./page.js";
 import { t } from "./text.js";
@@ -25,7 +25,7 @@ export async function sendForm(path, body) {
 }
 
 /**
- * Remove a photo, after a question.
+ * Remove a photo, after asking the person.
  *
  * @param {Protocol.PhotoPart} photo
  */
@@ -41,7 +41,7 @@ export async function removePhoto({ path }) {
 }
 
 /**
- * The photos, each with what it shows. `remove` is there for those who may remove them.
+ * The photos, each with its text. `remove` removes one; null for readers who may not do that.
  *
  * @param {Protocol.PhotoPart[]} photos
  * @param {((photo: Protocol.PhotoPart) => void) | null} remove

@@ -1,7 +1,7 @@
-/* Notifications on this device while no page is open: the browser's subscription at its push service, made
-   when the person presses and never on load. Knows no page and no server. */
+/* Notifications on this device while no page is open: the browser's subscription at its push service. It
+   is made when the person presses a button, never on load. */
 
-/** Whether this browser can; one on an iPhone can only in a page of the home screen. */
+/** True if this browser can show push notifications. On an iPhone only a page of the home screen can. */
 export const canPush = () =>
   "Notification" in globalThis && "PushManager" in globalThis && "serviceWorker" in navigator;
 
@@ -25,7 +25,7 @@ async function activated({ active, installing, waiting }) {
 }
 
 /**
- * Ask for permission and subscribe; null if the person or the browser says no.
+ * Ask for permission and subscribe; null if the person or the browser refuses.
  *
  * @param {PushOffer} offer
  */
@@ -40,13 +40,13 @@ export async function subscribe({ worker, key }) {
   } catch (error) {
     const other = await pushManager.getSubscription();
     if (!other) throw error;
-    await other.unsubscribe(); // it was made with the key of an earlier server
+    await other.unsubscribe(); // the other subscription was made with the key of an earlier server
     return pushManager.subscribe(how);
   }
 }
 
 /**
- * What a server needs to send to a subscription, as fields of a form.
+ * The subscription as fields of a form, for a server to send to it.
  *
  * @param {PushSubscription} subscription
  */

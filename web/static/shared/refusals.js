@@ -1,5 +1,5 @@
-/* The sentences for refusals, by their stable code (signalling/protocol/PROTOCOL.md, "Errors"); the
-   server's own text, in English, if this page does not know the code. */
+/* The sentences for refusals, by their stable code (signalling/protocol/PROTOCOL.md, "Errors"). If this
+   page does not know the code, the server's own text in English is used. */
 import { t } from "./text.js";
 
 /** @type {Record<string, (details: Protocol.Details) => string>} */
@@ -28,7 +28,8 @@ const WORDS = {
 };
 
 /**
- * A sentence for an error of a request: a SignallingError, or the server's or browser's own text.
+ * A sentence for an error of a request: of a SignallingError, or the text of the server's or the browser's
+ * error.
  *
  * @param {unknown} thrown
  */

@@ -1,7 +1,7 @@
-/* The words of a page in the reader's language. The English text is the key: what nobody translated stays
-   English. A catalogue is a script of its own (/static/…/locale/es.js), which a page loads before its others
-   and which leaves its language for this one; a live page takes another language while it runs
-   (`language.js`). Pure but for that. */
+/* The words of a page in the reader's language. The English text is the key: a text without a translation
+   stays English. A catalogue is a script of its own (/static/…/locale/es.js). A page loads it before its
+   other scripts, and this script reads it; a live page can change to another language while it runs
+   (`language.js`). Pure except for that. */
 
 /** @typedef {Record<string, string[]>} Words the forms of each text, by the English one */
 /** @typedef {[locale: string, chooseForm: (n: number) => number, words: Words]} Language */
@@ -11,8 +11,8 @@ const ENGLISH = ["en", (n) => (n === 1 ? 0 : 1), {}];
 let [locale, chooseForm, words] = globalThis.pageLanguage ?? ENGLISH;
 
 /**
- * Take a language: its BCP 47 tag, how the form of a plural is chosen, and the forms of each text by the
- * English one. None is English.
+ * Use a language: its BCP 47 tag, the rule that chooses the form of a plural, and the forms of each text by
+ * the English text. Without arguments: English.
  *
  * @param {[] | Language} language
  */
@@ -54,8 +54,8 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 const PLAIN_NUMBER = /^[\d.,:\s]*$/;
 
 /**
- * A value inside a sentence: a value that may be written in the other direction must not change the order of
- * the text around it (like `<bdi>` in HTML). `isolated` of web/languages/i18n.py does the same.
+ * A value inside a sentence. A value that may be written in the other direction must not change the order of
+ * the text around it (like `<bdi>` in HTML). `isolated` in web/languages/i18n.py does the same.
  *
  * @param {string} value
  */
@@ -65,8 +65,8 @@ function apart(value) {
 }
 
 /**
- * The text in the reader's language, its {names} filled in. The key is written out in double quotes, so that
- * it can be collected.
+ * The text in the reader's language, with its {names} filled in. The key must be written in double quotes, so
+ * that it can be collected.
  *
  * @param {string} text
  * @param {object} [values]
@@ -89,8 +89,8 @@ export function tn(one, many, n, values = {}) {
 }
 
 /**
- * The locale for dates, times and numbers: the browser's own variety of the page's language, if it has one,
- * with the digits 0 to 9 and the calendar that the server writes.
+ * The locale for dates, times and numbers: the browser's variant of the page's language, if it has one, with
+ * the digits 0 to 9 and the calendar that the server uses.
  */
 export function intlLocale() {
   const language = locale.split("-")[0];

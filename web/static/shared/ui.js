@@ -1,5 +1,5 @@
 /* Messages of every live page to its reader: toasts, announcements for screen readers, questions before
-   acts that cannot be undone, and the state of the connection. Knows no visit. */
+   acts that cannot be undone, and the state of the connection. */
 import { html, nothing, render } from "./lit.js";
 import { t } from "./text.js";
 
@@ -23,16 +23,15 @@ function region(className, role) {
 }
 
 /**
- * Make the live regions before they are needed: some screen readers miss a region that arrives with its text.
+ * Add the live regions to the page early: some screen readers miss a region that arrives together with its
+ * text.
  */
 export function prepareRegions() {
   region("toasts", "status");
   region("announcer", "status").classList.add("sr");
 }
 
-/**
- * Close menus (`details.more`) by Escape, and if another element is pressed or gets the focus.
- */
+/** Close menus (`details.more`) at Escape, and when another element is pressed or gets the focus. */
 export function tendMenus() {
   /** @returns {HTMLDetailsElement[]} */
   const open = () => [...document.querySelectorAll("details.more[open]")].filter(isMenu);
@@ -69,7 +68,7 @@ export const quoted = (text) =>
   text ? html` <span class="quiet"><q><bdi>${text}</bdi></q></span>` : nothing;
 
 /**
- * The element that has the focus.
+ * The element that has the focus, or null.
  *
  * @returns {HTMLElement | null}
  */
@@ -81,8 +80,8 @@ function focused() {
 let settling = 0;
 
 /**
- * Let the page take no press for a moment, because a dialog has just closed: the second click of a double
- * click would press what lies under the dialog. The focus is not touched.
+ * Ignore presses on the page for a moment after a dialog has closed: the second click of a double click would
+ * press what was under the dialog. The focus is not changed.
  */
 export function settle() {
   const { classList } = document.documentElement;
@@ -92,7 +91,7 @@ export function settle() {
 }
 
 /**
- * Take a closed dialog from the page, and give the focus back to what had it.
+ * Remove a closed dialog from the page, and give the focus back to the element that had it before.
  *
  * @param {HTMLDialogElement} dialog
  * @param {HTMLElement | null} before
@@ -114,7 +113,8 @@ export function announce(text) {
 }
 
 /**
- * Show a sentence for a while; `bad` for what went wrong. It stays while it is pointed at or has the focus.
+ * Show a sentence for a while; `bad` if it reports a failure. It stays while it has the focus or the pointer
+ * is over it.
  *
  * @param {string} text
  */
@@ -134,14 +134,14 @@ export function toast(text, { bad = false } = {}) {
   later();
 }
 
-/** Remove all toasts: the reader now sees what they said. */
+/** Remove all toasts, because the reader now sees their content on the page. */
 export function clearToasts() {
   region("toasts", "status").replaceChildren();
 }
 
 /**
- * Ask before something that others will notice. Resolves to "yes" or "also", by the button; Escape and the
- * other button are no, which is "".
+ * Ask before an act that others will notice. Resolves to "yes" or "also", by the pressed button; to "" after
+ * Escape or the other button.
  *
  * @param {Question} question
  * @returns {Promise<"" | "yes" | "also">}
@@ -176,9 +176,8 @@ export function ask({ title, text, yes, no, also, danger = false }) {
 }
 
 /**
- * Ask for something to be filled in. `fields` is a template; without `yes` there is nothing to send. Resolves
- * to the form's values by name, or to null. What was typed is checked by the browser before the dialog
- * closes.
+ * Ask the person to fill in a form. `fields` is a template; without `yes` there is nothing to send. Resolves
+ * to the form's values by name, or to null. The browser checks the values before the dialog closes.
  *
  * @param {Omit<Question, "yes"> & { yes: string | null, fields: Drawn }} form
  * @returns {Promise<Record<string, string> | null>}
@@ -220,7 +219,8 @@ export function fillIn({ title, text, fields, yes, no, danger = false }) {
 }
 
 /**
- * A dialog whose content is redrawn while it is open. `draw(close)` is a template; `closed` is called once.
+ * A dialog whose content is redrawn while it is open. `draw(close)` returns its template; `closed` is called
+ * once.
  */
 export class Drawer {
   /** @type {HTMLDialogElement | null} */
@@ -233,7 +233,7 @@ export class Drawer {
   }
 
   /**
-   * Open the dialog; the heading with the id `label` is its name.
+   * Open the dialog; its name for screen readers is the heading with the id `label`.
    *
    * @param {string} label
    * @param {(close: () => void) => Drawn} drawing
@@ -269,8 +269,8 @@ export class Drawer {
 
 /**
  * The bar that says that the connection is lost, and what is kept meanwhile. `kept` is a sentence for this
- * page, `blocked` what to do if its network does not pass WebSockets; `closed` maps a close code to
- * {text, label, act} for those that need the person.
+ * page; `blocked` says what to do if its network does not pass WebSockets; `closed` maps close codes after
+ * which the person must act to {text, label, act}.
  *
  * @param {Connection} connection
  * @param {{ kept: string, blocked: string, closed: Record<string, Closed> & { other: Closed } }} words
@@ -293,8 +293,8 @@ export function connectionBar(connection, { kept, blocked, closed }) {
 }
 
 /**
- * Draw at the end of this turn of the loop, once, however often it is asked for. Not by animation frame: a
- * hidden tab has none.
+ * Return a function that draws once at the end of this turn of the loop, however often it is called. It does
+ * not use animation frames, because a hidden tab has none.
  *
  * @param {() => void} draw
  */

@@ -1,10 +1,10 @@
-/* Detects that the device has slept: timers do not run meanwhile, and no browser reports it. */
+/* Detects that the device has slept. No browser reports it, but timers stop meanwhile. */
 
 const TICK_MS = 1_000;
 const SLEPT_MS = 5_000; // in ms; a busy page delays a timer by less
 
 /**
- * Call `woken` each time the device has woken.
+ * Call `woken` each time after the device has slept.
  *
  * @param {() => void} woken
  */

@@ -1,5 +1,5 @@
-/* The address and the subprotocol of the signalling protocol, and the socket that a page opens before its
-   scripts. */
+/* The address and the subprotocol of the signalling protocol, and the socket that a page may open before
+   its scripts. */
 
 export const SUBPROTOCOL = "greenroom.v1.json";
 
@@ -15,8 +15,7 @@ export function socketUrl(url) {
 }
 
 /**
- * The socket that the page opened before this script ran; null if there is none, or if it was returned
- * before.
+ * The socket that the page opened before this script ran; null if there is none, or at a second call.
  *
  * @param {string} url
  */

@@ -1,8 +1,8 @@
-/* The reasons why a request was refused, or got no answer. Knows no socket. */
+/* The reasons why a request was refused, or got no answer. */
 
 /**
- * A request that was refused, or that got no answer. `code` is one of PROTOCOL.md's, or `offline`, `timeout`,
- * `closed`.
+ * The error of a request that was refused, or got no answer. `code`: one of PROTOCOL.md's codes, or
+ * `offline`, `timeout`, `closed`.
  */
 export class SignallingError extends Error {
   /**
@@ -26,7 +26,7 @@ export class SignallingError extends Error {
 export const codeOf = (error) => (error instanceof SignallingError ? error.code : "");
 
 /**
- * The details of a refusal; nothing for any other error.
+ * The details of a refusal; an empty object for any other error.
  *
  * @param {unknown} error
  */

@@ -1,4 +1,4 @@
-/* The state that a client holds of one topic, and which arriving messages change it. Pure. */
+/* The state that a client has of one topic, and the rule which messages change it. Pure. */
 
 const PENDING_BEFORE_SNAPSHOT = 256;
 
@@ -8,7 +8,7 @@ const PENDING_BEFORE_SNAPSHOT = 256;
 
 /** @typedef {Pick<Protocol.Requests["subscribe"], "counted">} Subscribing */
 
-/** One topic: its listeners, and the held version. */
+/** One topic: its listeners, and the newest version received. */
 export class Topic {
   /** @type {Set<Listener>} */
   handlers = new Set();
@@ -24,14 +24,14 @@ export class Topic {
     this.#more = more;
   }
 
-  /** What a request to subscribe says beside the name. */
+  /** The fields of a request to subscribe, besides the topic's name. */
   get asked() {
     const held = this.epoch === null ? {} : { epoch: this.epoch, version: this.version };
     return { ...this.#more, ...held };
   }
 
   /**
-   * Return the messages to pass on, in order, for an arrived one: none if it is stale.
+   * Return the messages to pass on, in order, after a message arrived: none if it is stale.
    *
    * @param {News} message
    * @returns {News[]}

@@ -1,5 +1,5 @@
-/* The acts of staff on visits: assign, decline, return, reopen, and, in their own, hand over and
-   guests. Each asks first, and shows its result. */
+/* The acts of staff on visits: assign, decline, return, reopen, and in their own visits hand over and
+   invite guests. Each one asks first, and shows its result. */
 import { html } from "../shared/lit.js";
 import { here } from "../shared/page.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -26,7 +26,7 @@ export class Acts {
   #claimed;
 
   /**
-   * `guests` says whether guests can be invited here, `mails` whether mails leave this server;
+   * `guests`: true if guests can be invited in this clinic; `mails`: true if mails leave this server;
    * `claimed(visit)` opens a visit that was reopened.
    *
    * @param {{
@@ -86,7 +86,7 @@ export class Acts {
   }
 
   /**
-   * The acts in one's own session; `visit` is its state.
+   * The acts in one's own session; `visit` is the visit's state.
    *
    * @param {Protocol.VisitPart | null | undefined} visit
    * @returns {Entry[]}
@@ -105,7 +105,7 @@ export class Acts {
   }
 
   /**
-   * Ask for the tags of a visit and set them. `done(tags)` is called when they are.
+   * Ask for the tags of a visit and set them. `done(tags)` is called after that.
    *
    * @param {{ visit: string, name: string, tags: string[] }} of
    * @param {(tags: string[]) => void} done

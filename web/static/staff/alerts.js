@@ -1,10 +1,11 @@
-/* Announces a new request, or one that is assigned to this person: a chime, and a desktop notification
-   while the tab is hidden, if the person and the browser allow it. Once per request, never many at a time.
-   A notification contains no patient data: it may show on a locked screen. */
+/* Announces a new request, or a request that was assigned to this person: by a chime, and a desktop
+   notification while the tab is hidden, if the person and the browser allow it. Each request is announced
+   once, and many requests together. A notification contains no patient data, because it may be shown on a
+   locked screen. */
 import { playNotes } from "../shared/devices.js";
 import { t, tn } from "../shared/text.js";
 
-const QUIET_MS = 10_000; // between two chimes
+const QUIET_MS = 10_000; // the least time in ms between two chimes
 const NOTES = [659.25, 523.25, 783.99];
 
 export class Alerts {
@@ -20,8 +21,8 @@ export class Alerts {
   #wanted;
 
   /**
-   * `open()` is called when a notification of new requests was clicked; `wanted` says whether the person
-   * wishes notifications.
+   * `open()` is called when a notification of new requests is clicked; `wanted`: true if the person wants
+   * notifications.
    *
    * @param {Organisation} organisation
    * @param {() => void} open
@@ -35,7 +36,7 @@ export class Alerts {
     for (const event of ["pointerdown", "keydown"]) addEventListener(event, unlock, { once: true });
   }
 
-  /** Prepare the sound: browsers allow it only after a press. */
+  /** Prepare the sound. Browsers allow that only after a press. */
   async unlock() {
     if (!globalThis.AudioContext) return;
     this.#context ??= new AudioContext();
@@ -47,7 +48,7 @@ export class Alerts {
     }
   }
 
-  /** Ask once whether this page may raise desktop notifications; only after a press, as browsers require. */
+  /** Ask once whether this page may show desktop notifications. Browsers require a press before. */
   async askToNotify() {
     if (this.#wanted && globalThis.Notification?.permission === "default")
       await Notification.requestPermission();
@@ -98,14 +99,14 @@ export class Alerts {
     });
   }
 
-  /** Stop announcing (off call, signed out). */
+  /** Stop announcing, because the person is off call or signed out. */
   hush() {
     clearTimeout(this.#later);
     this.#later = 0;
   }
 
   /**
-   * Sound the chime, and do something with it: now, or as soon as the last one is long enough ago.
+   * Play the chime, and call `then` with it: now, or as soon as the last chime is long enough ago.
    *
    * @param {() => void} then
    */
@@ -150,8 +151,8 @@ export class Alerts {
         open();
       };
     } catch {
-      // Android's Chrome shows notifications only from a service worker; on it, the chime and the title are
-      // all.
+      // Chrome on Android shows notifications only from a service worker; there, only the chime and the title
+      // announce.
     }
   }
 }

@@ -1,6 +1,6 @@
 /* The staff's app: the frame with the On-Call switch, the Sessions List, and one's own video session page.
-   It changes pages by pushState, so that a claim needs no reload, and a session continues while the list is
-   shown. */
+   It changes pages with pushState, so that a claim needs no reload, and a session continues while the list
+   is shown. */
 import "./idle.js";
 import { Session } from "../session/session.js";
 import { caseInformation } from "../shared/case.js";
@@ -87,10 +87,10 @@ const parts = new InParts(redraw);
 /** @type {TabName[]} */
 const TABS = ["", "mine", "live", "past"];
 const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : boot.home);
-/** On-Demand Requests is a tab of those who are on call, and of administrators at any time. */
+/** True if this person has the tab On-Demand Requests: when on call, and administrators always. */
 const mayClaim = () => onCall.on || me.role === "admin";
 
-/** The tab that the address names; a person who may not claim gets their own sessions. */
+/** The tab that the address names; for a person who may not claim, the tab of their own sessions. */
 function routeTab() {
   const named = TABS.find((tab) => tab === location.hash.slice(1)) ?? "";
   return named || mayClaim() || !queue.loaded ? named : "mine";
@@ -118,7 +118,7 @@ function followRoute() {
   redraw();
 }
 
-/** Only the cases on the page are followed. */
+/** Follow only the cases that are shown on the page. */
 function keepCases() {
   cases.keepOnly([...queue.rows.map(({ visit }) => visit), own.id]);
 }
@@ -173,7 +173,7 @@ function tagsOf(visit, name, tags, done = () => {}) {
 }
 
 /**
- * Show the target of a notification: the row while the patient waits, else the visit's history.
+ * Show the visit of a notification: its row while the patient waits, otherwise its history.
  *
  * @param {{ visit: string | null }} item
  */
@@ -190,7 +190,7 @@ function followNotice({ visit: id }) {
 }
 
 /**
- * Handle a click on a link inside the app; with a modifier key the browser opens a tab of its own.
+ * Return a handler for clicks on a link inside the app; with a modifier key the browser opens a new tab.
  *
  * @param {string} path
  */

@@ -1,5 +1,5 @@
-/* The bell: one's notifications and the number of unread ones, on every page. State and drawing; each kind
-   has its sentence. */
+/* The bell: the person's notifications and the number of unread ones, on every page. It has the state and
+   draws it; each kind has its sentence. */
 import { clock, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
@@ -38,8 +38,8 @@ export function inWords(item) {
 }
 
 /**
- * Whether a notification is about the reader's own act: its number under the bell confirms the act, and
- * nothing more is shown.
+ * True if a notification reports the reader's own act. Then the number under the bell is enough: no sentence
+ * is shown.
  *
  * @param {Protocol.BellPart} item
  * @param {{ name: string }} me
@@ -61,7 +61,7 @@ export class Bell {
   unread = 0;
 
   /**
-   * Take a message of the topic; returns the item that is new, or null.
+   * Apply a message of the topic; returns the new item, or null.
    *
    * @param {Protocol.Topics["bell"]} message
    */
@@ -73,7 +73,7 @@ export class Bell {
     return message.type === "bell.item" ? message.item : null;
   }
 
-  /** The time up to which all shown notifications are seen; 0 if there are none. */
+  /** The time up to which all shown notifications have been seen; 0 if there are none. */
   get newest_ms() {
     return this.items[0]?.at_ms ?? 0;
   }

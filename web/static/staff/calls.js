@@ -5,7 +5,8 @@ import { html, nothing } from "../shared/lit.js";
 import { intlLocale, t, tn } from "../shared/text.js";
 
 /**
- * From worst to best, as during the call: the first row whose limits are passed names it. Loss in percent.
+ * From worst to best, as during the call: the first row of which a limit is exceeded gives the word. Loss in
+ * percent.
  */
 const VERDICTS = [
   {
@@ -59,7 +60,7 @@ function figures(call) {
 }
 
 /**
- * Draws nothing if nobody was connected.
+ * Draws the quality for each party; nothing if nobody was connected.
  *
  * @param {Protocol.CallPart[] | null} calls
  */

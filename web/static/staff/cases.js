@@ -1,4 +1,5 @@
-/* The Case Information of all visits that this browser has open, each live while it is open. No DOM. */
+/* The Case Information of all visits that are open in this browser. Each is updated while it is open. It
+   does not use the DOM. */
 
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t } from "../shared/text.js";
@@ -76,7 +77,7 @@ export class Cases {
   }
 
   /**
-   * Close those of visits that are on this screen no more.
+   * Close the cases of visits that are no longer on this screen.
    *
    * @param {(string | null)[]} visits
    */

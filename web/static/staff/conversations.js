@@ -1,4 +1,4 @@
-/* What staff and a waiting patient write to each other: a drawer over the list, and which answers this
+/* The messages between staff and a waiting patient: a drawer over the list, and the answers that this
    browser has not shown yet. */
 import { Chat, chatView } from "../shared/chat.js";
 import { html } from "../shared/lit.js";
@@ -7,7 +7,7 @@ import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
 /**
- * The sentence about when a message is read, and whether it can be answered.
+ * The sentence that says when the patient reads a message, and whether they can answer.
  *
  * @param {Pick<Protocol.Row, "name" | "online">} request
  * @param {boolean} answers

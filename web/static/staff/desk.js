@@ -1,5 +1,5 @@
-/* The dialogs before an act on another person's visit: assign, decline, hand over, invite. They
-   return what was chosen, or null. */
+/* The dialogs before an act on another person's visit: assign, decline, hand over, invite. They return the
+   choice, or null. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
@@ -25,8 +25,8 @@ const RELATIONS = {
 };
 
 /**
- * The colleagues on call and what each is doing: first those with a licence for the patient's region, then
- * the free ones.
+ * The colleagues on call and what each is doing: colleagues licensed for the patient's region first, then
+ * those who are free.
  *
  * @param {Desk} desk
  * @param {{ but: string | undefined, state: string | undefined }} options `state` is where the patient is, if
@@ -54,7 +54,7 @@ export function colleagues({ staff, sessions }, { but, state }) {
 const MANY = 8;
 
 /**
- * Show the colleagues whose name contains the typed text. The chosen one stays visible.
+ * Show the colleagues whose name contains the typed text. The chosen colleague stays visible.
  *
  * @param {On<HTMLInputElement>} event
  */
@@ -152,7 +152,7 @@ export function askTransfer(name, me, desk) {
 }
 
 /**
- * Return the sentence about how a declined patient learns it.
+ * Return the sentence that says how a declined patient is informed.
  *
  * @param {boolean} mails whether mails leave this server
  */
@@ -183,7 +183,7 @@ export function askDecline(request, mails) {
   });
 }
 
-/** Asks whom to invite. Resolves to {name, relation}; null if the dialog was closed. */
+/** Asks for the guest to invite. Resolves to {name, relation}; null if the dialog was closed. */
 export function askInvite() {
   return fillIn({
     title: t("Invite a guest"),

@@ -1,12 +1,13 @@
-/* The people to whom the server wrote about a request that nobody had claimed, in words for its row. Pure. */
+/* The people to whom the server sent a message because nobody had claimed a request, in words for its row.
+   Pure. */
 import { clock } from "../shared/format.js";
 import { t, tn } from "../shared/text.js";
 
-/** At most this many people are named; the others are counted. */
+/** The greatest number of people who are named; the others are counted. */
 const NAMED = 2;
 
 /**
- * "Told: Dr Chen, 10:42": the last message, or those that left together; "" if there is none.
+ * "Told: Dr Chen, 10:42": the last message, or all that were sent together; "" if there is none.
  *
  * @param {Protocol.EscalationPart[] | undefined} escalations
  */

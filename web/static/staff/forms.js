@@ -1,6 +1,6 @@
-/* The questions of the staff's forms: before a button that cannot be undone, or is noticed by others
-   (`data-ask` and its texts), and before a page is left with something unsaved. Without this the forms work
-   all the same. */
+/* The questions of the staff's forms: before a button whose act cannot be undone or is noticed by others
+   (`data-ask` and its texts), and before a page is left with unsaved changes. The forms also work without
+   this script. */
 
 import { t } from "../shared/text.js";
 import { ask } from "../shared/ui.js";

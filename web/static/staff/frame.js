@@ -1,5 +1,5 @@
 /* The frame of every page of the staff: the On-Call switch, the bell, links to the other pages and to
-   one's own session; and the page after a session. Keeps no state. On a phone the links are in a menu. */
+   one's own session; and the page after a session. It has no state. On a phone the links are in a menu. */
 import { mark } from "../shared/brand.js";
 import { clock, initials, minutes } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
@@ -38,7 +38,7 @@ const menuButton = () => document.querySelector(".side .menu-button");
 /** @param {boolean} open */
 const showMenu = (open) => menuButton()?.setAttribute("aria-expanded", String(open));
 
-/** Close the phone's menu by Escape, and when an element outside of it is pressed or gets the focus. */
+/** Close the phone's menu at Escape, and when an element outside of it is pressed or gets the focus. */
 export function tendSide() {
   const isOpen = () => menuButton()?.getAttribute("aria-expanded") === "true";
   document.addEventListener("keydown", ({ key }) => {

@@ -1,6 +1,6 @@
-/* Shows how long the sign-in lasts: acts on the page prolong it, and a dialog asks before it ends, in time
-   to answer (WCAG 2.2.1). Knows the address that reports and prolongs it (boot.session), and no content of
-   the page. Heartbeats of the connection are no activity; a live call is, as the server knows. */
+/* Shows how long the sign-in lasts. Acts on the page prolong it, and a dialog asks before it ends, early
+   enough to answer (WCAG 2.2.1). It uses only the address that reports and prolongs the sign-in
+   (boot.session). The connection's heartbeats do not count as activity; a live call does, on the server. */
 import { ownBody } from "../shared/own.js";
 import { one, pageData } from "../shared/page.js";
 import { t } from "../shared/text.js";
@@ -9,8 +9,9 @@ import { settle } from "../shared/ui.js";
 /** @type {StaffBoot} */
 const boot = pageData();
 const WARN_MS = 60_000;
-const REPORT_MS = 30_000; // in ms; activity is reported at most this often
-const ASK_MS = 5_000; // in ms; near its end, another tab may have prolonged the sign-in
+const REPORT_MS = 30_000; // in ms; activity is not reported more often
+// the time in ms between two questions near the end: another tab may have prolonged the sign-in
+const ASK_MS = 5_000;
 
 let endsAt = Infinity;
 let warnMs = WARN_MS;
@@ -57,7 +58,7 @@ async function ask(method) {
     if (endsAt === Infinity) warnMs = Math.min(WARN_MS, ms / 2);
     endsAt = performance.now() + ms;
   } catch {
-    // The page is offline, which is shown elsewhere; the next second asks again.
+    // There is no connection, which the page shows elsewhere; the next second asks again.
   } finally {
     asking = false;
   }
@@ -82,7 +83,7 @@ for (const event of ["pointerdown", "keydown"])
 stay.addEventListener("click", () => ask("POST").then(look));
 dialog.addEventListener("close", settle);
 dialog.addEventListener("cancel", (event) => {
-  // Escape is an answer too: the person is here
+  // Escape is an answer too: it shows that the person is present
   event.preventDefault();
   stay.click();
 });

@@ -1,6 +1,7 @@
-/* Shows many rows that a search lets in again in parts, one part a frame: those in sight come at once. */
+/* When a search shows many rows again, draws them in parts, one part per animation frame, the visible rows
+   first. */
 
-/** More than fill a screen. */
+/** the number of rows in the first part: more than a screen shows */
 const FIRST = 24;
 const MORE = 120;
 
@@ -29,14 +30,14 @@ export class InParts {
     this.#frame = frame;
   }
 
-  /** Draw anew; rows that do not show yet come in parts from now on. */
+  /** Begin a new drawing; rows that are not shown yet are added in parts from now on. */
   begin() {
     this.#most = FIRST;
     this.#redraw();
   }
 
   /**
-   * The rows to show now; asks for another drawing if some are left. A row that shows already stays.
+   * The rows to show now; asks for another drawing if some are missing. A row that is already shown stays.
    *
    * @param {Row[]} rows all that were found, in order
    */

@@ -2,8 +2,8 @@
 import { t } from "../shared/text.js";
 
 /**
- * True if a person may see patients of that region, as far as it is recorded; the server decides whether it
- * blocks.
+ * True if the records allow a person to see patients of that region. The server decides whether a missing
+ * licence blocks the act.
  *
  * @param {{ states?: string[] }} person
  * @param {{ state: string }} request

@@ -1,11 +1,13 @@
-/* Updates that every page of the staff shows: the queue and the bell, with the chime and their sentences.
-   Knows no content of the page. */
+/* Updates that every page of the staff shows: the queue and the bell, with the chime and their sentences. */
 import { t, tn } from "../shared/text.js";
 import { announce, clearToasts, Drawer, toast } from "../shared/ui.js";
 import { Bell, inWords, isOwn } from "./bell.js";
 import { Queue } from "./queue.js";
 
-/** Kinds of notifications: more patients wait than the clinic's limit, or somebody longer. */
+/**
+ * Kinds of notifications: more patients wait than the clinic's limit, or a patient has waited longer than the
+ * limit.
+ */
 const OVER_LIMIT = ["queue_many", "queue_long"];
 
 /** @typedef {ReturnType<Queue["take"]>} QueueNews */
@@ -65,12 +67,12 @@ export class News {
     return this.queue.staff.get(this.#me.id)?.on_call ?? false;
   }
 
-  /** The rows of patients who would wait without staff on call if this person went off call. */
+  /** The rows of the patients for whom no staff would be on call if this person went off call. */
   get left() {
     return this.queue.leftBy(this.#me.id);
   }
 
-  /** True if this person may end the visits that wait. */
+  /** True if this person may end the visits of waiting patients. */
   get mayClose() {
     return this.#me.role === "admin";
   }

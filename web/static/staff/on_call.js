@@ -5,7 +5,7 @@ import { announce, ask, toast } from "../shared/ui.js";
 import { codeOf } from "../signalling/errors.js";
 
 /**
- * The question to the last person on call before they go off call while patients wait.
+ * The question to the last person on call, before they go off call while patients wait.
  *
  * @param {number} waiting
  * @param {boolean} mayClose
@@ -43,7 +43,7 @@ export async function closeLine(client, rows) {
 }
 
 export class OnCall {
-  /** True while the server is asked. */
+  /** true while a request to the server is unanswered */
   switching = false;
   #client;
   #news;

@@ -1,9 +1,9 @@
-/* The alerts above On-Demand Requests: which of the clinic's limits for waits are passed now. Pure. */
+/* The alerts above On-Demand Requests: the clinic's limits for waits that are exceeded now. Pure. */
 import { t } from "../shared/text.js";
 
 /**
- * A sentence for each limit that is passed. Staff of some areas count the line of each, with the rows of no
- * area, and read about the longest.
+ * A sentence for each limit that is exceeded. For staff of some areas, each area is counted with the rows of
+ * no area, and the largest number is shown.
  *
  * @param {Protocol.Row[]} rows all who wait
  * @param {Protocol.QueueLimits} limits

@@ -1,5 +1,4 @@
-/* Follows the current visit of this member of staff, for the link to it and for its session. Knows no
-   list. */
+/* Follows the current visit of this member of staff, for the link to the visit and for its session. */
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -64,7 +63,7 @@ export class OwnVisit {
     );
   }
 
-  /** Open the session if the visit is one's own and it is not open yet. */
+  /** Open the session of this person's visit if it is not open yet. */
   open() {
     if (!this.visit || this.session || this.visit.claimant?.id !== this.#me.id) return;
     this.session = this.#begin(this.visit.id);
@@ -100,7 +99,7 @@ export class OwnVisit {
   }
 
   /**
-   * Take the newest state of the visit.
+   * Apply the newest state of the visit.
    *
    * @param {Protocol.VisitPart} visit
    */

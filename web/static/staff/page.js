@@ -1,6 +1,6 @@
 /* The frame of the staff's pages that the server draws (calendar, reports, set-up, settings): the On-Call
-   switch, the bell, the chime. A person stays on call while they use these pages. Replaces the frame that the
-   server drew; knows nothing about the content of the page. */
+   switch, the bell, the chime. A person stays on call while they use these pages. It replaces the frame
+   that the server drew. */
 import "../pages/form.js";
 import "./forms.js";
 import "./idle.js";
@@ -42,7 +42,7 @@ function draw() {
       waiting: news.queue.rows.length,
       here: boot.here,
       bell: news.button(),
-      languages: nothing, // the server draws them at the foot of these pages
+      languages: nothing, // the server draws the languages at the foot of these pages
       follows: () => () => {},
       signOut: () => alerts.hush(),
     }),
@@ -55,7 +55,7 @@ tendSide();
 place.replaceChildren();
 place.classList.add("live");
 redraw();
-// A form of the set-up holds no patient's data, and what was typed there is kept until it can be sent.
+// A form of the set-up contains no patient data, so typed values are kept until they can be sent.
 if (!document.querySelector("form[data-keep], #guide-form"))
   clearAtSignOut(client, { signIn: `${home}/sign-in`, cleared: () => alerts.hush() });
 client.connect();

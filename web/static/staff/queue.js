@@ -1,9 +1,9 @@
-/* On-Demand Requests as this browser holds them: rows in order, the staff, the limits; and which arrivals are
-   new. A row that came while the list was open is `arriving`. Pure state, no DOM. */
+/* On-Demand Requests in this browser: the rows in order, the staff, the limits, and which arrivals are
+   new. A row that came while the list was open is `arriving`. Pure: it does not use the DOM. */
 
 const SEEN_AT_MOST = 2_000;
 
-/** A patient who returns to the queue is a new arrival, which rings once. */
+/** The key of an arrival. A patient who returns to the queue is a new arrival, so it rings again. */
 const arrival = (/** @type {Protocol.Row} */ row) => `${row.visit}/${row.returned}`;
 
 /**
@@ -32,7 +32,7 @@ export class Queue {
   #seen = new Set();
 
   /**
-   * The rows that nobody could claim if this person went off call: all, if nobody else is on call.
+   * The rows that nobody could claim if this person went off call: all rows if nobody else is on call.
    *
    * @param {string} person
    */
@@ -42,7 +42,7 @@ export class Queue {
   }
 
   /**
-   * Take a message of the topic.
+   * Apply a message of the topic.
    *
    * @param {Protocol.Topics["queue"]} message
    * @returns {Taken}
@@ -69,7 +69,7 @@ export class Queue {
 
   /** @param {Protocol.QueueSnapshot} message */
   #takeAll(message) {
-    // Those that arrived while the connection was lost.
+    // These patients arrived while the connection was lost.
     const fresh = this.loaded ? message.rows.filter((row) => !this.#seen.has(arrival(row))) : [];
     this.limits = message.limits;
     this.#sort(message.rows);
@@ -115,12 +115,12 @@ export class Queue {
 /** Most urgent first. @type {Protocol.UrgencyPart["level"][]} */
 export const LEVELS = ["emergency", "urgent", "routine"];
 
-/** A row whose urgency nobody has set is routine. */
+/** The level of a row; routine if nobody has set one. */
 export const levelOf = (/** @type {Protocol.Row} */ { urgency }) => urgency?.level ?? "routine";
 
 /**
- * The server's order, on every screen: by the organisation's rule the most urgent first, then the longest
- * wait.
+ * Compare two rows in the server's order: if the organisation wants it, the most urgent first; then the
+ * longest wait.
  *
  * @param {Protocol.Row} a
  * @param {Protocol.Row} b

@@ -1,5 +1,5 @@
-/* Draws the tab On-Demand Requests: a row per patient in the queue, longest waiting first, with Case
-   Information in place. A row is compared again only if its data has changed; the clocks tick by
+/* Draws the tab On-Demand Requests: one row per patient in the queue, the longest wait first, with Case
+   Information inside the row. A row is drawn again only if its data has changed; the clocks tick by
    themselves. */
 import { caseInformation } from "../shared/case.js";
 import { clock, languageName, stateName } from "../shared/format.js";
@@ -99,8 +99,8 @@ const LANGUAGE = inEach(() => ({}));
 const DAY_MS = 86_400_000;
 
 /**
- * The values on which a row's content depends: lit draws a row again if one of them has changed. The age in
- * Case Information changes by the day.
+ * The values that determine a row's content: lit draws the row again if one has changed. The age in Case
+ * Information changes by the day.
  *
  * @param {QueuedRow} request
  * @param {ListView} view
@@ -243,7 +243,8 @@ function content(request, view) {
 }
 
 /**
- * A row that the search leaves out stays in the document, hidden: to show hundreds again builds none anew.
+ * Draw a row. A row that does not match the search stays in the document, hidden, because building hundreds
+ * of rows again takes long.
  *
  * @param {QueuedRow} request
  * @param {ListView} view
@@ -259,7 +260,9 @@ function row(request, view, hidden) {
   </li>`;
 }
 
-/** At most this many people on call are named in the head; the others are a number that opens a list. */
+/**
+ * The greatest number of people on call who are named in the head; the others are a number that opens a list.
+ */
 const NAMED = 6;
 
 /** @param {ListView} view */
@@ -289,7 +292,7 @@ function onCallList(view) {
 }
 
 /**
- * The notice of what a person who is off call misses; nothing if they are on call.
+ * The notice that says what a person who is off call misses; nothing if they are on call.
  *
  * @param {ListView} view
  */

@@ -44,7 +44,7 @@ export class Sessions {
 }
 
 /**
- * Ended visits that were asked for: the filters, what was found, whether there is more, and how many the
+ * Ended visits that were searched: the filters, the results, whether there are more, and the number that the
  * server has not read yet.
  */
 export class Past {
@@ -109,7 +109,7 @@ export class Past {
 }
 
 /**
- * A row of any tab: the time, the patient, the acts, and a button for the visit's history.
+ * A row of any of these tabs: the time, the patient, the acts, and a button for the visit's history.
  *
  * @param {Protocol.SessionRow | Protocol.PastRow} row
  * @param {ListView} view

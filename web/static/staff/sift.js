@@ -1,5 +1,5 @@
-/* Chooses which rows of On-Demand Requests are shown, and in which order, by the controls above the list. A
-   choice hides no arrival: the chime and the counts are those of the whole queue. */
+/* Chooses which rows of On-Demand Requests are shown, and in which order, by the controls above the list.
+   New patients are still announced: the chime and the counts are those of the whole queue. */
 import { stateName } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
@@ -34,11 +34,11 @@ const ORDERS = {
   region: (a, b) => stateName(a.state).localeCompare(stateName(b.state)),
   provider: (a, b) => nameOf(a).localeCompare(nameOf(b)),
 };
-/** Unassigned requests come last. */
+/** The name of the assigned person; rows without one come last. */
 const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uffff";
 
 /**
- * All rows in the order that was chosen.
+ * All rows in the chosen order.
  *
  * @param {QueuedRow[]} rows in the queue's order
  * @param {Pick<Sift, "order">} sift
@@ -46,7 +46,7 @@ const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uf
 export const ordered = (rows, { order }) => (order in ORDERS ? [...rows].sort(ORDERS[order]) : rows);
 
 /**
- * The rows that are shown, in the order in which they come.
+ * The rows to show, in the order in which they come.
  *
  * @param {QueuedRow[]} rows
  * @param {Sift} sift
@@ -96,7 +96,7 @@ const choice = (name, label, options, chosen) =>
   </select>`;
 
 /**
- * The orders to choose from: the queue's own first.
+ * The orders that can be chosen: the queue's own order first.
  *
  * @param {Protocol.QueueLimits} limits
  */

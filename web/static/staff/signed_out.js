@@ -4,7 +4,9 @@ import { forgetDrafts } from "../shared/drafts.js";
 import { html, render } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
-/** The codes with which the server closes the socket of those who are signed out, or were never signed in. */
+/**
+ * The codes with which the server closes the socket of a person who was signed out, or who never signed in.
+ */
 const CODES = new Set([4201, 4202]);
 
 /**

@@ -55,7 +55,7 @@ const SENTENCES = {
 };
 
 /**
- * The waiting time, computed from the events.
+ * The waiting time, calculated from the events.
  *
  * @param {Protocol.HistoryPart[]} events
  */

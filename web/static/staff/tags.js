@@ -26,7 +26,7 @@ export function tagLine(tags, change, name) {
 }
 
 /**
- * Resolves to the chosen tags, or to null.
+ * Ask for the tags of a visit in a dialog. Resolves to the chosen tags, or to null.
  *
  * @param {string} name
  * @param {string[]} tags those that the visit has

@@ -1,4 +1,4 @@
-/* How urgent a request is: the levels in words, the reason on the row, and the question that sets it. */
+/* How urgent a request is: the levels in words, the reason in the row, and the dialog that sets the level. */
 import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
@@ -14,7 +14,7 @@ const WORDS = inEach(() => ({
 const COLOURS = { emergency: "red", urgent: "amber", routine: "off" };
 
 /**
- * A level in the clinic's words, else in the page's.
+ * A level in the clinic's words; if the clinic has none, in the page's words.
  *
  * @param {Level} level
  * @param {Pick<Protocol.QueueLimits, "level_words">} limits
@@ -40,7 +40,7 @@ export function urgencyChip({ urgency }, limits) {
 }
 
 /**
- * Resolves to {level} or null.
+ * Ask for a level in a dialog. Resolves to {level} or null.
  *
  * @param {Protocol.Row} request
  * @param {Protocol.QueueLimits} limits

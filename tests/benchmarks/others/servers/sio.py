@@ -1,6 +1,6 @@
 """Runs python-socketio with its Redis manager on uvicorn: a queue for many, rooms for one, a claim by SET NX.
 
-Runs in an environment of its own. Argument: the store's URL. Prints its port on standard output once it listens.
+Runs in an environment of its own. Argument: the store's URL. Prints its port on standard output when it listens.
 """
 
 import asyncio

@@ -1,4 +1,6 @@
-"""Tests booking over HTTP with the whole app on a real Valkey: a time is offered, held and booked, by one person."""
+"""Tests booking over HTTP with the whole app on a real Valkey: a time is offered, held and booked, by one
+person only.
+"""
 
 import asyncio
 from datetime import datetime

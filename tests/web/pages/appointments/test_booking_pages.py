@@ -21,7 +21,7 @@ from web.organisations import demo
 from web.organisations.settings import Booking
 
 SOON_MS = 90_000
-"""A time that begins sooner may be gone before a test has pressed it."""
+"""In ms: a time that begins earlier may be gone before the test has pressed it."""
 
 LOOKS = [(1280, False), (320, True)]
 
@@ -44,7 +44,7 @@ async def site(open_site: OpenSite) -> Site:
 @pytest.fixture
 async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
     """Opens a path in a browser of its own, in the clinic's time zone unless another is given."""
-    # The refusals are pages that explain what is wrong.
+    # Responses that refuse are pages that explain what is wrong.
     async with pages(
         site,
         browser,
@@ -56,7 +56,7 @@ async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
 
 
 async def choose(page: Page, at: int = 0) -> None:
-    """Press a time; index 0 is the first that does not begin at this very moment."""
+    """Press a time; index 0 is the first one that does not begin right now."""
     first = page.locator(".times button").first
     begins_ms = int(await first.get_attribute("value") or 0)
     soon = begins_ms < time.time() * 1000 + SOON_MS
@@ -205,7 +205,8 @@ async def test_staff_see_who_has_booked_and_checked_in_and_cancel_for_a_patient(
     await expect(row).to_contain_text("Booked")
     await ana.get_by_role("button", name="Check In").click()
     await ana.wait_for_url("**/demo/visit**")
-    await osei.evaluate("window.dispatchEvent(new Event('focus'))")  # a visitor who returns to the page
+    # the event of a visitor who returns to the page
+    await osei.evaluate("window.dispatchEvent(new Event('focus'))")
     await expect(row).to_contain_text("Checked in")
     await osei.get_by_text("Cancel Ben Lee").click()
     await osei.get_by_role("button", name="Cancel the visit Ben Lee").click()

@@ -1,4 +1,6 @@
-"""Tests the patient's choice to be notified on a device: asked for by a press, kept, and what a browser refuses."""
+"""Tests the patient's choice of notifications on a device: asked for after a press, stored; and browsers
+that refuse.
+"""
 
 from urllib.parse import parse_qsl
 

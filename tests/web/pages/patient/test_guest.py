@@ -1,4 +1,6 @@
-"""Tests a guest's link over the whole app: who invites, one use only, and the same answer for all invalid links."""
+"""Tests a guest's link over the whole app: who may invite, that it works once, and that all invalid links get the same
+answer.
+"""
 
 import asyncio
 

@@ -71,7 +71,7 @@ async def test_a_call_with_a_guest_is_accessible_and_names_everybody(
         ROSA,
         "patient",
         None,
-    ):  # Rosa has not pressed; the patient is this page's own person
+    ):  # Rosa has not pressed Start Session; the patient is the person of this page
         await clinic.send({"type": "media.speaker", "visit": "v_1", "party": party})
         speaking = page.locator("[data-speaking]")
         if party == "provider":

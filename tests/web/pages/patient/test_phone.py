@@ -15,7 +15,7 @@ from web.pages import qr
 
 
 async def opened(site: Site) -> tuple[Person, str]:
-    """Return a patient in line and the id of their visit."""
+    """Return a waiting patient and the id of the visit."""
     ana = site.person()
     await ana.ask_for_a_visit()
     (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits

@@ -19,7 +19,7 @@ from web.requests.security import Rule
 
 
 def jpeg(size: tuple[int, int] = (40, 30)) -> bytes:
-    """Return a JPEG file with a canary in its metadata."""
+    """Return a JPEG file with a marker text in its metadata."""
     out, exif = io.BytesIO(), Image.Exif()
     exif[0x0110] = "canary of a camera"
     Image.new("RGB", size, "red").save(out, "JPEG", exif=exif)
@@ -27,7 +27,7 @@ def jpeg(size: tuple[int, int] = (40, 30)) -> bytes:
 
 
 async def opened(site: Site) -> tuple[Person, Visit]:
-    """Return a patient who waits, and their visit."""
+    """Return a waiting patient, and the visit."""
     ana = site.person()
     assert (await ana.ask_for_a_visit()).status == 303
     return ana, await now(site)
@@ -56,7 +56,7 @@ async def signed_in(site: Site, email: str) -> tuple[Person, Actor]:
 
 
 async def does(site: Site, actor: Actor, visit: Visit, command: c.Command) -> None:
-    """Carry out a command that is allowed."""
+    """Carry out a command, which must be allowed."""
     assert not isinstance(await site.app[SERVICE].command(actor, visit.id, command), Refusal)
 
 

@@ -1,4 +1,4 @@
-"""An administrator for tests: signed in to the demo; fills in the set-up's forms as their pages draw them.
+"""An administrator for tests: signed in to the demo; fills in the set-up's forms as the pages show them.
 
 `Form` reads a page's form as a browser without JavaScript would send it. Not a test.
 """
@@ -80,7 +80,7 @@ class Desk:
         self.home = f"/{organisation}/staff/setup"
 
     async def fields(self, section: str, html: str | None = None) -> Fields:
-        """Return the fields of a section's form, as its page (or this answer) draws it."""
+        """Return the fields of a section's form, as its page (or the given answer) shows it."""
         path = f"{self.home}/{section}"
         if html is None:
             response = await self.person.get(path)

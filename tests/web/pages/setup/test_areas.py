@@ -1,4 +1,4 @@
-"""Tests waiting areas in the set-up: their address, hours and guide, and what patients find there."""
+"""Tests waiting areas in the set-up: their address, hours and guide, and the pages of their patients."""
 
 from __future__ import annotations
 

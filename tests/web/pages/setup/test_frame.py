@@ -118,7 +118,7 @@ async def test_two_admins_who_save_the_same_page_do_not_overwrite_each_other(sit
     assert (await stored(site)).name == "Lakeside Clinic"
     kept = await other.fields("calendar", text)
     assert ("welcome", "Come in.") in kept
-    # The second administrator has seen the change now, and may replace it.
+    # The second administrator has seen the change by now, and may replace it.
     assert (await other.save("calendar", kept)).status == 303
     found = await stored(site)
     assert (found.name, found.welcome) == ("Riverside Clinic", "Come in.")
@@ -216,7 +216,7 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
     own = {
         "guide.html",
         "signed_out.html",
-    }  # the guide asks by its own script; signed out, nothing can be left
+    }  # the guide asks by its own script; a signed-out person cannot leave a value unsaved
     forms = {
         f"{path.name}: {form[0]}"
         for path in sorted(folder.glob("*.html"))

@@ -1,4 +1,4 @@
-"""Tests the people of an organisation over HTTP: adding, licensing, closing, resetting, and the password link."""
+"""Tests the people of an organisation over HTTP: added, licensed, disabled, reset; and the password link."""
 
 import asyncio
 import re

@@ -17,7 +17,7 @@ async def press(robin: Desk, page: str, do: str, **fields: str) -> ClientRespons
 
 
 async def secret(answer: ClientResponse) -> str:
-    """Return the secret that a page shows only this once."""
+    """Return the secret on a page that shows it only once."""
     found = re.search(r'<code class="secret">(.*?)</code>', await answer.text())
     assert found
     return html.unescape(found[1])

@@ -1,4 +1,4 @@
-"""The on-call rota in the set-up: people in an order, with hours of their own."""
+"""Tests the on-call rota in the set-up: people in an order, with hours of their own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_CHANNEL = "Has not chosen in their settings"
 
 
 async def with_people(site: Site, *people: str) -> Desk:
-    """An administrator who has put these people into the rota."""
+    """An administrator who has added these people to the rota."""
     admin = await desk(site)
     for person in people:
         assert (await admin.change("rota", new=person)).status == 303

@@ -1,4 +1,4 @@
-"""Tests the devices of staff that are notified: added by a press, tried, shown by the service worker, removed."""
+"""Tests the devices on which staff are notified: added by a press, tested, shown by the service worker, removed."""
 
 import json
 from typing import Any
@@ -56,7 +56,9 @@ async def test_f41_staff_add_try_and_remove_their_own_devices_and_nobody_elses(s
 
 
 async def shown(page: Page, data: dict[str, Any]) -> Any:
-    """Let a message reach the page's service worker, and press what it shows; return what that was and what opened."""
+    """Give a message to the page's service worker, and press the notification; return the notification and the opened
+    address.
+    """
     [worker] = page.context.service_workers
     await worker.evaluate(
         """self.shown = new Promise((resolve) => {

@@ -26,7 +26,7 @@ def counted(clinic: Clinic) -> list[bool]:
 async def admins_page(
     clinic: Clinic, open_page: OpenPage, *, areas: dict[str, str] | None = None, **how: object
 ) -> Page:
-    """An administrator off call, in front of the list of a clinic with these waiting areas."""
+    """The page of an administrator off call, with the list of a clinic with these waiting areas."""
     me = {**OSEI, "role": "admin", "states": []}
     boot = {**PAGES["/demo/staff"][2]["boot"], "me": me, "areas": areas or {}}
     clinic.contexts["/demo/staff"] = {"boot": boot}

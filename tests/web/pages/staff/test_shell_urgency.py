@@ -1,4 +1,4 @@
-"""On-Demand Requests by urgency, by waiting area, and over the clinic's limits."""
+"""Tests On-Demand Requests by urgency, by waiting area, and over the clinic's limits."""
 
 from playwright.async_api import expect
 

@@ -23,7 +23,7 @@ def clock(site: Site, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens a page without signing in; no page may log an error except that a form was refused."""
+    """Opens a page without signing in; a page may log only the error that a form was refused."""
     async with pages(site, browser, expected="status of 422") as open_page:
         yield open_page
 

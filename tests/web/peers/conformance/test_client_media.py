@@ -19,7 +19,7 @@ from web.peers.conformance.judge import Judge
 
 @asynccontextmanager
 async def offered(transport: Transport = "udp") -> AsyncIterator[tuple[Judge, ClientMedia, Speaker]]:
-    """Open a relay for a client, which is a raw peer."""
+    """Yield an open relay, and a raw peer as its client."""
     relay = await Relay.open(RelaySettings())
     judge, speaker = Judge(), Speaker(transport=transport)
     media = ClientMedia(judge, relay)
@@ -85,7 +85,7 @@ async def test_an_answer_that_cannot_be_used_is_a_fault_and_none_without_an_offe
 
 
 class Talks(Speaker):
-    """A client that sends sound as RED, and a picture. `keeps`: what it sends again on request."""
+    """A client that sends sound as RED, and a picture. `keeps`: the kinds that it sends again on request."""
 
     def __init__(self, transport: Transport = "udp") -> None:
         super().__init__(transport=transport)
@@ -122,7 +122,7 @@ class Talks(Speaker):
 async def talking(
     monkeypatch: pytest.MonkeyPatch, transport: Transport = "udp"
 ) -> AsyncIterator[tuple[Judge, ClientMedia, Talks]]:
-    """Open a relay for a client that talks."""
+    """Yield an open relay, and a client that sends."""
     monkeypatch.setattr(client_media, "REPEATED_S", 0.05)
     async with offered() as (judge, media, _):
         client = Talks(transport)

@@ -20,7 +20,7 @@ Said = tuple[int, str, str]
 
 
 def typed(*words: str, stdin: str = "") -> Said:
-    """Return the exit code and both outputs of the command line."""
+    """Run a command line; return the exit code and both outputs."""
     done = CliRunner().invoke(peers_app, list(words), input=stdin)
     return done.exit_code, done.stdout, done.stderr
 

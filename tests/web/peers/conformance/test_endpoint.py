@@ -70,8 +70,8 @@ async def test_each_fault_of_a_broken_client_is_found() -> None:
             token, versions = "", 0
             while True:
                 with contextlib.suppress(aiohttp.ClientError, ValueError, TypeError):
-                    # The client's faults: no Origin, the token in the address, no pongs, one id for all
-                    # requests, reconnects at once.
+                    # The client's faults: no Origin, the token in the address, no pongs, one id for all requests, no
+                    # pause before it reconnects.
                     async with http.ws_connect(f"{url}?{token}", protocols=(JSON,), autoping=False) as ws:
                         hello = {
                             "type": "hello",

@@ -124,7 +124,7 @@ OF_COLLEAGUES = (
 
 
 async def missed(site: Site, faults: Sequence[tuple[str, str, str]], *emails: str) -> list[object]:
-    """Return the faults of a broken server that were not reported, with what was reported instead."""
+    """Return the faults of a broken server that were not reported, each with the report."""
     found: list[object] = []
     async with Broken(str(site.server.make_url("")).rstrip("/")) as broken, Clinic(broken.url) as clinic:
         people = People(clinic, tuple(credentials(site, *emails)))

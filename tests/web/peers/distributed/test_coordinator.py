@@ -1,4 +1,4 @@
-"""Tests runs over the network: helpers join a run, are lost, and learn when it ends."""
+"""Tests runs over the network: helpers join a run, are lost, and learn that it has ended."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Machine:
             self._news.notify_all()
 
     def until(self, text: str) -> str:
-        """Return the first line with this text, once it is printed."""
+        """Return the first printed line with this text, as soon as it is printed."""
         with self._news:
             self._news.wait_for(lambda: text in self.said or self._silent, LONG_S)
             assert text in self.said, self.said
@@ -80,7 +80,7 @@ class Machine:
 
     def dies(self) -> None:
         """Kill all processes at once, as when a machine loses its power."""
-        if self.process.poll() is None:  # the id of one that has ended may be another process's by now
+        if self.process.poll() is None:  # if the process has ended, another process may have its id by now
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(LONG_S)
 
@@ -94,7 +94,7 @@ Start = Callable[..., Machine]
 
 @pytest.fixture
 def machine() -> Iterator[Start]:
-    """Starts machines, and ends those that still run."""
+    """Yields a function that starts machines; ends those that still run."""
     started: list[Machine] = []
 
     def start(*words: object, **environment: str) -> Machine:
@@ -108,7 +108,7 @@ def machine() -> Iterator[Start]:
 
 @pytest.fixture
 def coordinator(machine: Start, server: RunningServer, staff: Path) -> Start:
-    """Starts a run that waits for helpers."""
+    """Yields a function that starts a run, which waits for helpers."""
 
     def start(*words: object, **environment: str) -> Machine:
         listen = ("--listen", "127.0.0.1:0", "--credentials", staff)

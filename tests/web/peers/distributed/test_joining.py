@@ -1,4 +1,4 @@
-"""Tests who can join a run over the network: each refusal is a sentence on both sides."""
+"""Tests which machines can join a run over the network: each refusal is a sentence on both sides."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_coordinator_with_another_certificate_never_receives_the_key(tmp_path:
 
 @contextmanager
 def recorded(at: Address) -> Iterator[tuple[Address, bytearray]]:
-    """Yield a port that forwards to another, and all bytes that pass in either direction."""
+    """Yield a port that forwards to another one, and all bytes that pass in both directions."""
     seen, bound, over = bytearray(), Future[int](), threading.Event()
 
     async def copy(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
@@ -172,8 +172,8 @@ def test_neither_the_key_nor_the_plan_travels_in_clear() -> None:
 
 
 async def _strangers(lobby: Lobby) -> list[int | None]:
-    """Connect a browser, a client without a key, and three with the key that send invalid messages; return
-    the codes.
+    """Connect a browser, a client without a key, and three clients with the key that send invalid messages; return the
+    close codes.
     """
     url, bearer = f"https://{lobby.at}/", {"Authorization": f"Bearer {KEY}"}
     codes: list[int | None] = []
@@ -200,7 +200,7 @@ def test_strangers_receive_nothing_and_the_run_continues_to_wait() -> None:
 
 
 async def _half_dead(lobby: Lobby) -> None:
-    """Join, and then neither answer a ping nor close."""
+    """Join, then neither answer a ping nor close the connection."""
     async with aiohttp.ClientSession() as http, asyncio.timeout(LONG_S):
         headers = {"Authorization": f"Bearer {KEY}"}
         socket = await http.ws_connect(f"https://{lobby.at}/", ssl=False, headers=headers, autoping=False)

@@ -1,4 +1,6 @@
-"""Tests the messages between machines of one run: they hold no machine's private data; invalid ones are refused."""
+"""Tests the messages between machines of one run: they contain no private data of a machine; invalid ones
+are refused.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ WAYS = st.builds(
     queue_ms=st.floats(0, 500),
 )
 PACKETS = st.lists(st.tuples(st.floats(0, 0.2), st.integers(1, 1500)), max_size=60)
-"""Pauses in s before each packet, and its bytes."""
+"""For each packet, the pause in s before it, and its size in bytes."""
 
 
 def direction(seed: object = 1) -> Direction:
@@ -34,7 +34,7 @@ def direction(seed: object = 1) -> Direction:
 
 
 def fates(way: Way, packets: list[tuple[float, int]], seed: int = 1) -> list[tuple[float, tuple[float, ...]]]:
-    """Return when each packet is sent, and when it arrives."""
+    """Return the times at which each packet is sent and arrives."""
     goes, moments = direction(seed), itertools.accumulate(pause_s for pause_s, _ in packets)
     return [(at, goes.packet(way, size, at)) for at, (_, size) in zip(moments, packets, strict=True)]
 

@@ -45,7 +45,7 @@ class Udp(asyncio.DatagramProtocol):
 
 @asynccontextmanager
 async def udp(network: Network, **how: Any) -> AsyncIterator[tuple[Proxy, Udp, Udp]]:
-    """Yield a proxy, a server behind it that echoes, and a client of it."""
+    """Yield a proxy, an echo server behind it, and a client."""
     loop = asyncio.get_running_loop()
     _, server = await loop.create_datagram_endpoint(lambda: Udp(echoes=True), local_addr=("127.0.0.1", 0))
     async with proxied(network, server.address, **how) as proxy:
@@ -57,7 +57,7 @@ async def udp(network: Network, **how: Any) -> AsyncIterator[tuple[Proxy, Udp, U
 
 @asynccontextmanager
 async def tcp(network: Network) -> AsyncIterator[tuple[Proxy, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Yield a proxy in front of a server that sends back what it gets, and a connection through it."""
+    """Yield a proxy in front of an echo server, and a connection through it."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
@@ -79,7 +79,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def answered(client: Udp, data: bytes) -> None:
-    """Send a datagram until its echo is there."""
+    """Send a datagram again and again until its echo arrives."""
     async with asyncio.timeout(WAIT_S):
         while data not in client.got:
             client.transport.sendto(data)

@@ -1,4 +1,4 @@
-"""Tests the scripting API: a scripted visit, what its people observe, deliberate faults. On a real site and relay."""
+"""Tests the scripting API on a real site and relay: a scripted visit, people's observations, deliberate faults."""
 
 import asyncio
 import itertools
@@ -249,7 +249,7 @@ async def test_a_network_loses_its_share_of_a_persons_packets_and_the_call_conti
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    """Less than a second of a bright picture."""
+    """A film of less than a second, with a bright picture."""
     path = tmp_path / "film.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=15)

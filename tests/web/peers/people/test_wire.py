@@ -1,4 +1,4 @@
-"""Tests the wire of synthetic people: HTTP and WebSocket however the bytes are cut, and invalid input."""
+"""Tests the connection of synthetic people: HTTP and WebSocket however the bytes are cut, and invalid input."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ UPGRADED = (
 
 
 class Other:
-    """The server's side: the bytes written to it, and whether it was closed."""
+    """The server's side of a connection: the bytes written to it, and whether it was closed."""
 
     def __init__(self) -> None:
         self.written = b""

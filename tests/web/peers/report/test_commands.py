@@ -17,7 +17,7 @@ RUNNER = CliRunner()
 
 @pytest.fixture
 def app() -> typer.Typer:
-    """The commands alone."""
+    """A command line that has only these commands."""
     made = typer.Typer()
     attach(made)
     return made

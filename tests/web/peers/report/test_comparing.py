@@ -1,4 +1,6 @@
-"""Tests the comparison of two runs: it finds changes, reports no false ones, and says if the data is too little."""
+"""Tests the comparison of two runs: it finds changes, reports no false ones, and reports if there is too
+little data.
+"""
 
 from __future__ import annotations
 

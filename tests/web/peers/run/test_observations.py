@@ -1,4 +1,4 @@
-"""Tests that the observations of a run are kept whole: in a file, in parts of several processes, in bounded memory."""
+"""Tests that the observations of a run are complete: in a file, merged from several processes, in limited memory."""
 
 from __future__ import annotations
 

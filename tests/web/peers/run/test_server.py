@@ -40,13 +40,13 @@ def test_a_servers_workers_count_for_it() -> None:
         deadline = time.monotonic() + 30
         while "server_cpu" not in seen.gauges or not any(seen.gauges["server_cpu"][0].values):
             assert time.monotonic() < deadline
-            time.sleep(0.05)  # a sample's own interval
+            time.sleep(0.05)  # the least time between two samples
             watch.tick()
         process.stdin.close()
     assert sample(child) is None
     assert max(seen.gauges["server_rss"][0].values) > 1e6
     assert "store_cpu" not in seen.gauges
-    watch.tick()  # the server is gone, which is not the driver's fault
+    watch.tick()  # a server that is gone must not be reported as a fault of the driver
     assert sample(process.pid) is None
 
 

@@ -5,7 +5,7 @@ import { InParts } from "../../../../web/static/staff/in_parts.js";
 const rows = (/** @type {number} */ count) =>
   Array.from({ length: count }, (_, at) => ({ visit: `v_${at}` }));
 
-/** Draws at once what is asked for, frame by frame; notes how many rows each drawing shows. */
+/** Draws each requested drawing at once, frame by frame; records the number of rows in each. */
 function list() {
   let found = rows(500);
   /** @type {number[]} */

@@ -1,6 +1,6 @@
 """The running story: carries out each step, knows the active faults, and compares the screens with the store.
 
-Knows people (`people.py`), processes (`machine.py`) and the store; judges nothing but screens (`checks.py` does).
+It uses people (`people.py`), processes (`machine.py`) and the store. `checks.py` judges all except the screens.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from signalling.store.encryption import Seal
 from signalling.store.event_stream import decode_entry
 from signalling.store.records import Store
 from signalling.visit.record import Actor, Role, Visit
-from tests.faults.history import NOTICE_S, Commit, History, Outage, Said, Wrong
+from tests.faults.history import NOTICE_S, Commit, History, Outage, Request, Wrong
 from tests.faults.link import Link
 from tests.faults.machine import Machine, WorkerOf
 from tests.faults.people import PATIENCE_S, Somebody
@@ -38,10 +38,10 @@ from web.server.valkey import EmbeddedStore
 
 PACE_S = 0.004
 QUEUED_STEPS = 2
-STEP_S = 30.0  # no step waits longer than this
+STEP_S = 30.0  # in s; no step waits longer than this
 
 
-class Telling:
+class Run:
     """A story that runs."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Telling:
         self._last_fault_s = 0.0
         self._numbers = 0
         self._problems: list[Exception] = []
-        self.settled_s: list[float] = []  # the time that each calm took after its last fault
+        self.settled_s: list[float] = []  # the time in s that each calm took after its last fault
 
     # --- opening
 
@@ -79,7 +79,7 @@ class Telling:
         return task
 
     def worker_url(self) -> str | None:
-        """Return the URL of a living worker, which may be frozen, as from a load balancer; None if all are dead."""
+        """Return the URL of a living worker, which may be frozen; None if all are dead."""
         alive = [
             worker.url for machine in self._machines for worker in machine.workers.values() if worker.alive
         ]
@@ -107,7 +107,7 @@ class Telling:
         return person
 
     async def _read_stream(self) -> None:
-        """Keep all events of the store, read from the store itself."""
+        """Keep all events of the store, which are read from the store itself."""
         client: Any = redis.asyncio.Redis.from_url(self._store_process.url, socket_timeout=30)
         key, last = keys.EVENTS(ORG), b"0"
         try:
@@ -128,7 +128,7 @@ class Telling:
 
     # --- steps
 
-    async def tell(self, steps: Sequence[Step]) -> None:
+    async def carry_out(self, steps: Sequence[Step]) -> None:
         """Carry out the steps."""
         for step in steps:
             if step.who == "calm":
@@ -145,7 +145,7 @@ class Telling:
                 await queue.put(step)
                 await asyncio.sleep(PACE_S)
         await self._calm()
-        # Wait until every worker has had the time to give up what others have taken over.
+        # Wait until every worker has had the time to give up the rooms and connections that others have taken over.
         await asyncio.sleep(max(0.0, self._last_fault_s + NOTICE_S + 1.0 - time.time()))
         await self._calm()
 
@@ -174,7 +174,7 @@ class Telling:
         assert visit is not None
         what = step.what
         if what == "save":
-            # Texts that mostly nobody else writes; else an answer that the guide accepts.
+            # Texts that usually nobody else writes; otherwise an answer that the guide accepts.
             other = {0: ("fever", True), 1: ("consent", True)}.get(step.b % 12)
             guide_step, answer = other or ("allergies", "")
             await person.say("visit.save", visit, step=guide_step, answer=answer, left=step.b % 2 == 0)
@@ -191,8 +191,8 @@ class Telling:
         patient, visit = f"Patient {self._numbers}", new_id("v")
         actor = Actor(organisation=ORG, id=f"patient:{visit}", name=patient, role=Role.PATIENT, visit=visit)
         self.history.people[actor.id] = actor
-        said = Said(len(self.history.said), actor.id, visit, "arrive", {}, 0, time.time())
-        self.history.said.append(said)
+        sent = Request(len(self.history.requests), actor.id, visit, "arrive", {}, 0, time.time())
+        self.history.requests.append(sent)
         url = self.worker_url()
         if url is None:
             return
@@ -203,8 +203,8 @@ class Telling:
                     answer = await response.json()
         except (TimeoutError, aiohttp.ClientError, OSError):
             return
-        said.answered_s, said.answer, said.version = time.time(), answer["answer"], answer["version"]
-        if said.answer != "done":
+        sent.answered_s, sent.answer, sent.version = time.time(), answer["answer"], answer["version"]
+        if sent.answer != "done":
             return
         person = self._somebody(name, actor)
         for topic in ("visit", "case", "place", "chat"):
@@ -261,16 +261,16 @@ class Telling:
             await person.say("visit.start", mine)
         elif what in ("release", "end", "transfer"):
             to = {"to": f"u_{step.b % PROVIDERS}"} if what == "transfer" else {}
-            said = await person.say(f"visit.{what}", mine, **to)
-            if said is not None and said.answer == "done":
+            sent = await person.say(f"visit.{what}", mine, **to)
+            if sent is not None and sent.answer == "done":
                 person.ended = mine if what == "end" else person.ended
                 await self._lose(person)
         else:
             await self._anybody(person, step, mine)
 
     async def _claim(self, person: Somebody, visit: str, request: str = "visit.claim") -> None:
-        said = await person.say(request, visit)
-        if said is None or said.answer != "done" or visit == person.page:
+        sent = await person.say(request, visit)
+        if sent is None or sent.answer != "done" or visit == person.page:
             return
         if person.page is not None:
             await self._lose(person)
@@ -379,7 +379,7 @@ class Telling:
     # --- the end
 
     async def close(self) -> None:
-        """Keep what the store has in the end, and stop everybody."""
+        """Record what the store has at the end, and stop everybody."""
         ids = {commit.record.id for commit in self.history.commits if isinstance(commit.record, Visit)}
         for _ in range(3):  # repeat until no event arrives between the two readings
             known = len(self.history.commits)
