@@ -236,8 +236,13 @@ def _accepted(kind: Kind, line: str) -> list[int]:
         return []
     offered = {codec.payload_type for codec in CODECS if codec.media == kind}
     payload_types = [int(number) for number in match[3].split()]
-    if not offered.issuperset(payload_types) or BY_STREAM[kind].payload_type not in payload_types:
+    if not offered.issuperset(payload_types):
         raise SdpError("codec", f"the {kind} section names payload types that were not offered")
+    required = BY_STREAM[kind]
+    if required.payload_type not in payload_types:
+        raise SdpError(
+            "codec", f"the {kind} section lacks {required.encoding}, payload type {required.payload_type}"
+        )
     return payload_types
 
 

@@ -301,6 +301,14 @@ def test_each_fault_of_an_answer_has_its_code(code: str, old: str, new: str) -> 
     assert "abcdef" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("new", "words"), [("SAVPF 102", "lacks VP8, payload type 96"), ("SAVPF 96 98", "not offered")]
+)
+def test_an_answer_with_h264_alone_names_what_it_lacks(new: str, words: str) -> None:
+    with pytest.raises(SdpError, match=words):
+        sdp.parse_answer(ANSWER.replace("SAVPF 96 97", new))
+
+
 def test_sound_and_picture_with_two_names_are_refused() -> None:
     head, _, tail = ANSWER.rpartition("a=ice-ufrag:abcdef")
     with pytest.raises(SdpError) as refused:
