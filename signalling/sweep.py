@@ -65,7 +65,7 @@ class Sweep:
         self._service = service
         self._liveness = liveness
         self._here = here
-        self._identity = ""  # the store's identity when this worker last swept
+        self._identities: dict[str, str] = {}  # of each organisation's store, when this worker last swept
         self._dead_since_s: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -104,11 +104,11 @@ class Sweep:
 
         Raises `UnavailableError`.
         """
-        store = self._service.store
-        identity = await store.stream.identity()
-        other = self._identity not in ("", identity)
-        for mirror, pulse in looked:
-            head = pulse.head
+        store, looked = self._service.store, list(looked)
+        identities = await store.stream.identities([mirror.organisation for mirror, _ in looked])
+        for (mirror, pulse), identity in zip(looked, identities, strict=True):
+            head, before = pulse.head, self._identities.get(mirror.organisation, "")
+            other = before not in ("", identity)
             if not head.epoch or head.store == identity:
                 continue
             if head.store or other:
@@ -116,7 +116,9 @@ class Sweep:
                 mirror.repair()
             else:
                 await store.stream.adopt(mirror.organisation, identity)
-        self._identity = identity
+        self._identities = {
+            mirror.organisation: identity for (mirror, _), identity in zip(looked, identities, strict=True)
+        }
 
     async def _once(
         self, mirror: Mirror, due: Iterable[tuple[str, int]], present: list[LocalConnection]

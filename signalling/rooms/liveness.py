@@ -102,7 +102,7 @@ class Liveness:
         if worker in self._announced:
             return True
         async with answering():
-            sign, addresses = await self._store.redis.mget(keys.WORKER(worker), keys.WORKER_ADDRESSES(worker))
+            sign, addresses = await self._all([keys.WORKER(worker), keys.WORKER_ADDRESSES(worker)])
         if addresses == ENDED.encode():
             self._remember(worker)
             return True
@@ -149,8 +149,10 @@ class Liveness:
             pipe.exists(keys.WORKER(self._worker))
             if not self._resigned:
                 pipe.set(keys.WORKER(self._worker), b"1", px=SIGN_MS)
-            pipe.mget([keys.WORKER(worker) for worker in watched] or [keys.WORKER(self._worker)])
-            mine, *_, signs = await pipe.execute()
+            for worker in watched:
+                pipe.get(keys.WORKER(worker))
+            mine, *signs = await pipe.execute()
+            signs = signs[len(signs) - len(watched) :]
         if not mine:
             # This worker or the store was away for longer than a sign of life lasts, so missing signs prove nothing
             # yet.
@@ -159,11 +161,11 @@ class Liveness:
             self._returned()
         if not self._resigned and time.monotonic() - self._written_s > ADDRESSES_S / 10:
             await self._write_addresses()
-        silent = [worker for worker, sign in zip(watched, signs, strict=False) if sign is None]
+        silent = [worker for worker, sign in zip(watched, signs, strict=True) if sign is None]
         addresses: list[bytes | None] = []
         if silent:
             async with answering():
-                addresses = await self._store.redis.mget([keys.WORKER_ADDRESSES(worker) for worker in silent])
+                addresses = await self._all([keys.WORKER_ADDRESSES(worker) for worker in silent])
         answers = await asyncio.gather(*map(self._answers, silent, addresses))
         if silent and not self._resigned:
             # The direct requests may have taken half of the time for which a sign of life is valid.
@@ -173,6 +175,13 @@ class Liveness:
         if not self.healthy:
             log.info("store.available")
         self.healthy, self.problem = True, None
+
+    async def _all(self, names: list[str]) -> list[bytes | None]:
+        """Return the values of keys, which may be at several nodes of a cluster."""
+        pipe = self._store.redis.pipeline(transaction=False)
+        for name in names:
+            pipe.get(name)
+        return list(await pipe.execute())
 
     async def _write_addresses(self) -> None:
         data = msgspec.msgpack.encode(self._relay.addresses())

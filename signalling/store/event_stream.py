@@ -147,14 +147,22 @@ class EventStream:
             for head, due in zip(answers, answers, strict=True)
         ]
 
-    async def identity(self) -> str:
-        """Return the identity of the store's process: it changes with a restart, a failover or a restored copy.
+    async def identities(self, organisations: Sequence[str]) -> list[str]:
+        """Return the identity of the process that has each organisation: it changes with a restart, a failover or a
+        restored copy, and in a cluster when the organisation moves to another node.
 
         The id of its replication is no part of it: a backup, which is a replica for a moment, changes that.
         """
+        found: dict[Any, str] = {}
+        pools = []
         async with answering():
-            about = await self._redis.info("server")
-        return str(about.get("run_id", ""))
+            for organisation in organisations:
+                head = keys.HEAD(organisation)
+                pools.append(await self._redis.pool_of(head))
+                if pools[-1] not in found:
+                    about = await self._redis.info_of(head, "server")
+                    found[pools[-1]] = str(about.get("run_id", ""))
+        return [found[pool] for pool in pools]
 
     async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
         """Begin a new epoch, because the store may have lost events; return False if another worker has begun one.

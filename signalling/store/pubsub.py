@@ -1,7 +1,8 @@
 """Messages between workers, over Redis pub/sub. A message may be lost: receivers must be able to detect a missing one.
 
-One connection serves all channels of this worker. If it is lost, it is opened again with all channels subscribed; then
-`on_reconnected` is called, because messages sent during the interruption are lost.
+One connection to each server serves the channels of this worker that are there: there is one server, or in a cluster
+the nodes that have the slots of the channels. If a connection is lost or a slot moves, the channels are subscribed
+again; then `on_reconnected` is called, because messages sent during the interruption are lost.
 """
 
 from __future__ import annotations
@@ -21,27 +22,37 @@ from signalling.store.redis_connection import Arguments, SharedConnection
 from signalling.store.unavailable import answering, log_unavailable, reason_of
 
 LOOK_S = 1.0  # the time in s between two checks that the connection to the store still works
+MESSAGES = frozenset({b"message", b"smessage"})
 Handler = Callable[[bytes], None]
 log = structlog.get_logger()
 
 
 class _Subscriber(SharedConnection):
-    """The connection that receives messages.
+    """The connection that receives messages of one server.
 
     It calls the handlers directly in the callback of the socket. A task in between would cost more than most handlers.
+    `channels`: the channels of `handlers` that are at this server. `woken`: set when the connection is lost, or when a
+    channel has left this server.
     """
 
     pushes = True
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, command: str, handlers: dict[bytes, Handler], woken: asyncio.Event) -> None:
         super().__init__(pool)
-        self.handlers: dict[bytes, Handler] = {}
-        self.lost = asyncio.Event()
+        self._command = command
+        self._handlers = handlers
+        self._woken = woken
+        self.channels: set[bytes] = set()
         self.missed = False  # True if messages may have been lost
 
     def first_commands(self) -> Iterable[Arguments]:
-        """Return the SUBSCRIBE commands of all channels; they are sent first on each new connection."""
-        return [("SUBSCRIBE", *self.handlers)] if self.handlers else []
+        """Return the commands that subscribe to all channels; they are sent first on each new connection."""
+        return [(self._command, channel) for channel in self.channels]
+
+    async def subscribe(self, *channels: bytes) -> None:
+        """Subscribe to channels, return when this is done. Raises redis-py's errors."""
+        self.channels.update(channels)
+        await self.send_and_ping(*((self._command, channel) for channel in channels))
 
     async def send_and_ping(self, *unanswered: Arguments) -> None:
         """Send commands that have no reply, then PING; return when the PING is answered.
@@ -53,10 +64,13 @@ class _Subscriber(SharedConnection):
             raise answer
 
     def on_push(self, parts: list[Any]) -> None:
-        """Call the handler of a message. `parts` is ("message", channel, data), or the confirmation of a channel."""
-        if parts[0] != b"message":
+        """Call the handler of a message. `parts` is ("message", channel, data), or what became of a channel."""
+        if parts[0] == b"sunsubscribe":  # the channel's slot has moved to another node of a cluster
+            self.channels.discard(parts[1])
+            self._lose_messages()
+        if parts[0] not in MESSAGES:
             return
-        handler = self.handlers.get(parts[1])
+        handler = self._handlers.get(parts[1])
         if handler is None:
             return
         try:
@@ -70,8 +84,11 @@ class _Subscriber(SharedConnection):
         if not self.missed:
             counts.BUS_LOST[""] += 1
             log.warning("bus.lost")
+        self._lose_messages()
+
+    def _lose_messages(self) -> None:
         self.missed = True
-        self.lost.set()
+        self._woken.set()
 
 
 class _PublishReply:
@@ -105,10 +122,13 @@ class Bus:
     """Calls the handler of a subscribed channel for each message, in order. Handlers are quick, plain functions."""
 
     def __init__(self, redis: Redis, on_reconnected: Callable[[], None] = lambda: None) -> None:
-        self._redis = redis
-        self._shared: SharedConnection = redis.shared  # type: ignore[attr-defined]  # a SharedRedis
-        self._subscriber = _Subscriber(redis.connection_pool)
+        self._redis: Any = redis  # a SharedRedis
+        self._handlers: dict[bytes, Handler] = {}
+        self._subscribers: dict[Any, _Subscriber] = {}
+        """By the pool of connections to a server: one, or one for each node of a cluster that has a channel."""
         self._wanted = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._missed = False
         self.on_reconnected = on_reconnected
 
     async def subscribe(self, channel: str, handler: Handler) -> None:
@@ -117,15 +137,22 @@ class Bus:
         Raises `UnavailableError`; the channel is then subscribed as soon as the store is back.
         """
         name = channel.encode()
-        self._subscriber.handlers[name] = handler
+        self._handlers[name] = handler
         try:
             async with answering():
-                await self._subscriber.send_and_ping(("SUBSCRIBE", name))
+                await (await self._subscriber_of(name)).subscribe(name)
         except UnavailableError:
-            self._subscriber.missed = True
+            self._missed = True
             raise
         finally:
             self._wanted.set()
+
+    async def _subscriber_of(self, channel: bytes) -> _Subscriber:
+        pool = await self._redis.pool_of(channel)
+        if pool not in self._subscribers:
+            command = self._redis.subscribe_command
+            self._subscribers[pool] = _Subscriber(pool, command, self._handlers, self._woken)
+        return self._subscribers[pool]
 
     async def publish(self, channel: str, data: bytes) -> int:
         """Publish a message; return how many workers received it. Raises `UnavailableError`."""
@@ -139,31 +166,55 @@ class Bus:
         `failed` is called later if the store refused the message, or if no worker is subscribed.
         """
         try:
-            self._shared.send(("PUBLISH", channel, data), _PublishReply(failed))
+            self._redis.send_message(channel, data, _PublishReply(failed))
         except ConnectionError as problem:
             raise UnavailableError(reason_of(problem)) from problem
 
     async def run(self) -> None:
         """Receive until cancelled. A lost connection is opened again after a pause of 50 ms, doubling to 1 s."""
         await self._wanted.wait()
-        subscriber, pause = self._subscriber, 0.05
+        pause = 0.05
         while True:
-            subscriber.lost.clear()
+            self._woken.clear()
             try:
-                await subscriber.send_and_ping()
+                await self._look()
             except (RedisError, OSError, TimeoutError):
+                self._redis.doubt()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
                 continue
-            if subscriber.missed:
-                self.on_reconnected()
-                subscriber.missed = False
             pause = 0.05
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
-                    await subscriber.lost.wait()
+                    await self._woken.wait()
+                    self._redis.doubt()
+
+    async def _look(self) -> None:
+        """Subscribe each channel where it is now, and check each connection. Raises redis-py's errors."""
+        here: dict[_Subscriber, set[bytes]] = {}
+        for channel in list(self._handlers):
+            here.setdefault(await self._subscriber_of(channel), set()).add(channel)
+        for subscriber in list(self._subscribers.values()):
+            if subscriber not in here:
+                await self._end(subscriber)
+        for subscriber, channels in here.items():
+            added = channels - subscriber.channels
+            self._missed |= bool(added)
+            subscriber.channels &= channels
+            await subscriber.subscribe(*added)
+            self._missed |= subscriber.missed
+            subscriber.missed = False
+        if self._missed:
+            self._missed = False
+            self.on_reconnected()
+
+    async def _end(self, subscriber: _Subscriber) -> None:
+        """Close the connection to a server that has no channel any more."""
+        self._subscribers = {pool: each for pool, each in self._subscribers.items() if each is not subscriber}
+        subscriber.missed = True  # the connection was closed on purpose, so no loss is logged
+        await subscriber.close()
 
     async def close(self) -> None:
-        """Close the receiving connection."""
-        self._subscriber.missed = True  # the connection was closed on purpose, so no loss is logged
-        await self._subscriber.close()
+        """Close the receiving connections."""
+        for subscriber in list(self._subscribers.values()):
+            await self._end(subscriber)

@@ -87,8 +87,8 @@ class SharedConnection:
     pushes = False
 
     def __init__(self, pool: Any) -> None:
-        self._pool = pool
-        self._patience_s = float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
+        self.pool = pool
+        self.patience_s = float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
         self._connection: Any = None  # redis-py's connection, which owns the socket
         self._transport: Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -144,7 +144,7 @@ class SharedConnection:
             raise ConnectionError("the store does not keep up")
         self._waiting.append(_Sent(wanted, time.monotonic(), receiver))
         if self._watch is None:
-            self._watch = self._loop.call_later(self._patience_s, self._look)
+            self._watch = self._loop.call_later(self.patience_s, self._look)
         self._unsent += packed
         if not self._holding:
             self._holding = True
@@ -181,7 +181,7 @@ class SharedConnection:
 
     async def _connect(self) -> None:
         kind = await redis_transport.fastest()
-        connection = await connected(self._pool, self._patience_s)
+        connection = await connected(self.pool, self.patience_s)
         self._loop = asyncio.get_running_loop()
         self._connection, self._transport = connection, kind(connection, self)
         self._unsent += [hiredis.pack_command(_words(command)) for command in self.first_commands()]
@@ -196,7 +196,7 @@ class SharedConnection:
         self._watch = None
         if not self._waiting:
             return
-        left_s = self._waiting[0].sent_s + self._patience_s - time.monotonic()
+        left_s = self._waiting[0].sent_s + self.patience_s - time.monotonic()
         if left_s > 0:
             self._watch = self._loop.call_later(left_s, self._look)
         else:
@@ -245,7 +245,9 @@ class SharedConnection:
 
 
 class SharedRedis(Redis):
-    """redis-py's client, with its commands on one shared connection."""
+    """redis-py's client, with its commands on one shared connection. `redis_cluster.py` has the one for a cluster."""
+
+    subscribe_command = "SUBSCRIBE"
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -255,7 +257,22 @@ class SharedRedis(Redis):
         """Send a command and return its reply as redis-py would. Raises redis-py's errors."""
         # A script that may have run must not run again: it would refuse its own change.
         (answer,) = await self.shared.call([args], once=args[0] in SCRIPTS)
-        return await _converted(self, args, options, answer)
+        return await converted(self, args, options, answer)
+
+    def send_message(self, channel: str, data: bytes, receiver: ReplyReceiver) -> None:
+        """Publish without waiting; `receiver` receives how many received it. Raises ConnectionError."""
+        self.shared.send(("PUBLISH", channel, data), receiver)
+
+    async def pool_of(self, key: str) -> Any:
+        """Return the pool of connections to the server that has a key or a channel."""
+        return self.connection_pool
+
+    async def info_of(self, key: str, *sections: str) -> Any:
+        """Return what INFO says at the server that has a key."""
+        return await self.info(*sections)
+
+    def doubt(self) -> None:
+        """Note that a connection was lost, after which a key may be at another server."""
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """Return a pipeline; without a transaction it uses the shared connection, too."""
@@ -285,7 +302,7 @@ class _SharedPipeline(Pipeline):
         found: list[Any] = []
         for (args, options), answer in zip(stack, answers, strict=True):
             try:
-                found.append(await _converted(self, args, options, answer))
+                found.append(await converted(self, args, options, answer))
             except RedisError as problem:
                 if raise_on_error:
                     raise
@@ -293,7 +310,8 @@ class _SharedPipeline(Pipeline):
         return found
 
 
-async def _converted(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
+async def converted(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
+    """Return a reply as redis-py's method for the command returns it. Raises it if it is an error."""
     if isinstance(answer, Exception):
         raise answer
     convert = client.response_callbacks.get(args[0])

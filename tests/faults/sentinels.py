@@ -96,6 +96,14 @@ class Program:
         return None
 
 
+def wait_for(condition: Callable[[], object]) -> None:
+    """Return when the condition holds; raise AssertionError if it does not in time."""
+    deadline = time.monotonic() + READY_S
+    while not condition():
+        assert time.monotonic() < deadline, "the stores are not ready"
+        time.sleep(0.02)
+
+
 class Watched:
     """The stores, of which the first is the master at the beginning, and the Sentinels."""
 
@@ -105,7 +113,7 @@ class Watched:
         ports = free_ports(stores + 3)
         first, *others = ports[:stores]
         self.stores = [self._started(port, STORE.format(port=port, copies=copies)) for port in ports[:stores]]
-        self._until(lambda: all(each.says("server", "run_id") for each in self.stores))
+        wait_for(lambda: all(each.says("server", "run_id") for each in self.stores))
         for each in self.stores[1:]:
             with each.client() as client:
                 client.execute_command("REPLICAOF", "127.0.0.1", first)
@@ -121,8 +129,8 @@ class Watched:
             values = {"port": port, "id": ids[port], "master": MASTER, "down_ms": DOWN_MS, "first": first}
             text = SENTINEL.format(**values, known="\n".join([*replicas, *peers]))
             self.sentinels.append(self._started(port, text, "--sentinel"))
-        self._until(lambda: self.stores[0].says("replication", "connected_slaves") == len(others))
-        self._until(lambda: all(map(self._agreed, self.sentinels)))
+        wait_for(lambda: self.stores[0].says("replication", "connected_slaves") == len(others))
+        wait_for(lambda: all(map(self._agreed, self.sentinels)))
 
     def _started(self, port: int, configuration: str, *options: str) -> Program:
         program = Program(self._folder / str(port), port, configuration, *options)
@@ -153,13 +161,6 @@ class Watched:
         with self.master.client() as client:
             client.acl_setuser(COPYING, enabled=False)
             client.execute_command("CLIENT", "KILL", "TYPE", "replica")
-
-    @staticmethod
-    def _until(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + READY_S
-        while not condition():
-            assert time.monotonic() < deadline, "the stores and Sentinels are not ready"
-            time.sleep(0.02)
 
 
 @contextlib.contextmanager

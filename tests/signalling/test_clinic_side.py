@@ -204,7 +204,7 @@ async def test_a_chat_message_sent_right_after_a_claim_through_another_worker_is
     provider = await staff(two, OSEI, 1)
     visit, patient = await waiting(two)
     # The events no longer reach the patient's worker: its mirror does not have the claim.
-    two.workers[0].service.bus._subscriber.handlers.pop(keys.EVENTS(ORG).encode())
+    two.workers[0].service.bus._handlers.pop(keys.EVENTS(ORG).encode())
     await provider.request("visit.claim", visit=visit)
     await patient.request("chat.send", visit=visit, text="Hello.")
     assert await refused(patient, "chat.send", visit="v_none", text="Hello.") == "not_found"

@@ -73,7 +73,7 @@ async def test_a_stream_gets_the_identity_of_its_store_and_a_new_epoch_in_anothe
     async with clinic(valkey, workers=1) as opened:
         await opened.arrive()
         stream = opened.workers[0].service.store.stream
-        before, identity = await stream.head(ORG), await stream.identity()
+        before, (identity,) = await stream.head(ORG), await stream.identities([ORG])
 
         async def owned() -> bool:
             return (await stream.head(ORG)).store == identity

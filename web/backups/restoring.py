@@ -15,7 +15,7 @@ from typing import Any
 import redis
 
 from signalling.store import keys
-from web.backups import store_content
+from web.backups import snapshot, store_content
 from web.backups.sealed_file import About, read_about, read_parts
 from web.backups.taking import FILE, KEYS, PATIENCE_S, Backup, Progress, check
 from web.config import Settings
@@ -31,6 +31,7 @@ ALLOWED = frozenset({"lock", secret.FILE, RESTORED})
 
 def restore(settings: Settings, path: Path, progress: Progress) -> Backup:
     """Restore a backup; return what it contains. Raises CommandError and ConfigError."""
+    snapshot.refuse_cluster(settings.redis)
     what = read_about(path)
     folder = LockedFolder(Path(settings.data.folder))
     try:

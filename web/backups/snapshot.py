@@ -13,14 +13,25 @@ from typing import Any, BinaryIO
 from redis import SSLConnection
 
 from web.config.keys import Redis as Store
+from web.config.store_address import Kind, store_address
 from web.errors import CommandError
 from web.server.redis_client import connect_now
 
+CLUSTER = (
+    "redis.url: the nodes of a cluster have no moment in common, so this command cannot take or restore it; "
+    "copy the files of each node, and secret.key"
+)
 BEGINS_S = 30.0
 """How long the store may send nothing; while it prepares the snapshot it sends an empty line each second."""
 READ_BYTES = 1 << 20
 ASK = (b"REPLCONF rdb-only 1", b"REPLCONF capa eof")
 """Only the snapshot, without the commands after it; and from memory to the socket, with no file on the store's disk."""
+
+
+def refuse_cluster(store: Store) -> None:
+    """Raise CommandError if the store is a cluster."""
+    if store.url and store_address(store.url).kind is Kind.CLUSTER:
+        raise CommandError(CLUSTER)
 
 
 def receive(store: Store, path: Path, received: Callable[[int], None]) -> None:

@@ -61,6 +61,7 @@ class Backup(NamedTuple):
 
 def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) -> Backup:
     """Take a backup of the store in `redis.url` of these settings. Raises CommandError and ConfigError."""
+    snapshot.refuse_cluster(settings.redis)
     folder = Path(settings.data.folder)
     key = data_key(folder)
     if path.exists():

@@ -1,6 +1,7 @@
 """`greenroom export` and `greenroom erase`: the records of one patient, or all, written to files or erased."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,6 +81,7 @@ def erase(
 
     async def work(office: Office) -> list[str]:
         from web.patients.erasing import Erasure
+        from web.server.redis_client import servers
         from web.server.store_rewriting import Rewriting
 
         slug = await office.slug(organisation)
@@ -89,7 +91,7 @@ def erase(
         store = await office.store()
         await Erasure(store, slug, Path(office.settings.data.folder)).erase(visits, booked)
         await office.note(slug, "record.erased")
-        problem = await Rewriting(office.redis).now()
+        problem = await Rewriting(office.redis, partial(servers, office.settings)).now()
         if as_json:
             record = {"visits": len(visits), "booked": len(booked), "left": problem}
             return [json.dumps(record, indent=2)]

@@ -67,7 +67,7 @@ def _found(settings: Settings) -> tuple[list[str], dict[str, Account], bool]:
     """
     client = connect_now(settings.redis, settings.redis.socket_timeout_s)
     try:
-        names = sorted(name.decode() for name in client.smembers(keys.ORGANISATIONS()))  # type: ignore[union-attr]
+        names = sorted(name.decode() for name in client.smembers(keys.ORGANISATIONS()))
         kept = client.hvals(keys.ACCOUNTS(demo.ID))
         found = [msgspec.json.decode(record, type=Account) for record in kept]
         fresh = demo.ID in names and client.getdel(demo.FRESH) is not None

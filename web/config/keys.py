@@ -78,8 +78,8 @@ class Redis(Section, frozen=True):
     url: Annotated[
         str,
         Meta(
-            description='"redis://", "rediss://", "unix://" or "redis+sentinel://" and an address, or "" for the '
-            "embedded store",
+            description='"redis://", "rediss://", "unix://", "redis+sentinel://" or "redis+cluster://" and an address, '
+            'or "" for the embedded store',
             extra=SECRET_URL,
         ),
     ] = ""

@@ -28,10 +28,15 @@ SCHEMES: Mapping[str, Kind] = {
     "unix": Kind.SERVER,
     "redis+sentinel": Kind.SENTINEL,
     "rediss+sentinel": Kind.SENTINEL,
+    "redis+cluster": Kind.CLUSTER,
+    "rediss+cluster": Kind.CLUSTER,
 }
 PORTS = {Kind.SERVER: 6379, Kind.SENTINEL: 26379, Kind.CLUSTER: 6379}
 NODE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?")
-BEGINNING = 'expected "redis://", "rediss://" (TLS), "unix://" or "redis+sentinel://" at the beginning'
+BEGINNING = (
+    'expected "redis://", "rediss://" (TLS), "unix://", "redis+sentinel://" or "redis+cluster://" '
+    "at the beginning"
+)
 ESCAPED = "expected %2F, %23 and %40 instead of /, # and @ in a user or a password"
 NAMED = (
     "expected the name of the master, once: redis+sentinel://name@host:port,host:port/0, or with a user "
@@ -86,8 +91,12 @@ def store_address(url: str) -> StoreAddress:
     master = ""
     if kind is Kind.SENTINEL:
         user, master, path = _named(user, path)
-    elif len(nodes) > 1:
-        raise ValueError("expected one host; Sentinels have redis+sentinel:// at the beginning")
+    elif kind is Kind.SERVER and len(nodes) > 1:
+        raise ValueError(
+            "expected one host; several have redis+sentinel:// or redis+cluster:// at the beginning"
+        )
+    elif kind is Kind.CLUSTER and path.strip("/0"):
+        raise ValueError("expected no database, or 0: a cluster has no other")
     if not path.strip("/").isdigit() and path.strip("/"):
         raise ValueError("expected the number of a database after the last slash")
     plain = scheme.partition("+")[0]

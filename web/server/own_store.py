@@ -14,7 +14,7 @@ from signalling.store import keys
 from web.config.keys import Redis as Store
 from web.config.store_address import Kind, store_address
 from web.errors import ConfigError
-from web.server.redis_client import connect_now, sentinels
+from web.server.redis_client import servers_now
 from web.server.valkey import OLDEST, parse_version
 
 SETTINGS = ("save", "min-replicas-to-write")
@@ -73,20 +73,11 @@ def weaknesses(store: Store) -> Weaknesses:
     Raises ConfigError if one does not answer, is older than 7.0, would evict visits, takes no writes, or refuses
     commands that are needed.
     """
-    many = store_address(store.url).kind is Kind.SENTINEL
-    found = list(_asked(store, many))
-    for about in found:
-        if problem := problem_of(about, copy=about is not found[0]):
-            raise ConfigError(f"redis.url: {problem}")
-    with connect_now(store, store.socket_timeout_s) as client:
-        if refused := sorted(set(_refused(client))):
-            raise ConfigError(
-                f"redis.url: the store refuses its user {', '.join(refused)}; that user needs all keys and channels"
-            )
+    found = list(_examined(store))
     return Weaknesses(
         _joined(about.said(_evicts(about)) for about in found),
         _joined(about.said(_keeps_nothing(about)) for about in found),
-        _joined(about.said(_loses_tail(about)) for about in found) if many else "",
+        _joined(about.said(_loses_tail(about)) for about in found) if len(found) > 1 else "",
     )
 
 
@@ -123,18 +114,20 @@ def _joined(reasons: Iterable[str]) -> str:
     return ", ".join(filter(None, reasons))
 
 
-def _asked(store: Store, many: bool) -> Iterator[About]:
-    """Yield what each server says, the master first. Raises ConfigError if one does not answer."""
-    patience_s = store.socket_timeout_s
+def _examined(store: Store) -> Iterator[About]:
+    """Yield what each server says. Raises ConfigError."""
+    copies = store_address(store.url).kind is not Kind.SERVER
     try:
-        with connect_now(store, patience_s) as client:
-            yield _about(client, many)
-            for host, port in _copies(store) if many else ():
-                options = {**client.connection_pool.connection_kwargs, "host": host, "port": port}
-                kind = client.connection_pool.connection_class
-                pool = redis.ConnectionPool(connection_class=kind, **options)
-                with redis.Redis.from_pool(pool) as copy:
-                    yield _about(copy, many)
+        for name, client in servers_now(store, store.socket_timeout_s):
+            about = _about(name, client)
+            if problem := problem_of(about, copy=copies):
+                raise ConfigError(f"redis.url: {problem}")
+            if refused := ", ".join(sorted(set(_refused(client)))):
+                may_not = about.said(refused)
+                raise ConfigError(
+                    f"redis.url: the store refuses its user {may_not}; that user needs all keys and channels"
+                )
+            yield about
     except redis.sentinel.MasterNotFoundError:
         name = store_address(store.url).master
         raise ConfigError(f'redis.url: no Sentinel there answers and knows a master "{name}"') from None
@@ -148,21 +141,9 @@ def _asked(store: Store, many: bool) -> Iterator[About]:
         raise ConfigError("redis.url: expected an address as in redis://user:password@host:6379/0") from None
 
 
-def _copies(store: Store) -> list[tuple[str, int]]:
-    """Return the addresses of the replicas that the Sentinels believe to be there."""
-    name = store_address(store.url).master
-    return [
-        (str(host), int(port))
-        for host, port in sentinels(store, store.socket_timeout_s).discover_slaves(name)
-    ]
-
-
-def _about(client: "redis.Redis", named: bool) -> About:
-    options = client.connection_pool.connection_kwargs
-    name = f"{options['host']}:{options['port']}" if named else ""
-    sections = ("server", "memory", "persistence", "replication")
+def _about(name: str, client: "redis.Redis") -> About:
     info: dict[str, Any] = {}
-    for section in sections:
+    for section in ("server", "memory", "persistence", "replication"):
         info |= client.info(section)
     return About(name, info, {setting: _setting(client, setting) for setting in SETTINGS})
 

@@ -1,13 +1,13 @@
 """The client of the store, with limits on the time that a worker waits and on the number of connections.
 
-Knows redis-py and the settings of [redis]: one server, or the master that Sentinels name. Does not know what is stored;
-all other code uses the client without knowing which it is. Raises redis-py's errors, and OSError, if the store does not
-answer in time.
+Knows redis-py and the settings of [redis]: one server, the master that Sentinels name, or the nodes of a cluster. Does
+not know what is stored; all other code uses the client without knowing which it is. Raises redis-py's errors, and
+OSError, if the store does not answer in time.
 """
 
 import asyncio
 import builtins
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import redis
@@ -16,9 +16,11 @@ from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import ConstantBackoff
-from redis.exceptions import TimeoutError
+from redis.cluster import ClusterNode
+from redis.exceptions import RedisClusterException, TimeoutError
 from redis.retry import Retry as SynchronousRetry
 
+from signalling.store.redis_cluster import ClusterRedis
 from signalling.store.redis_connection import SharedRedis
 from web.config import Settings, first_line
 from web.config.keys import Redis as Store
@@ -103,11 +105,18 @@ def connect(settings: Settings) -> Redis:
         "protocol": 3,
     }  # push messages are needed for pub/sub
     kind = CLASSES[options.pop("connection_class", Connection)]
+    if address.kind is Kind.CLUSTER:
+        return ClusterRedis(address.nodes, lambda node: _pool(store, kind, {**options, **_at(node)}))
     if address.kind is Kind.SENTINEL:
         kind = AT_MASTER[kind]
         options["find_master"] = _master_finder(store, address)
         options["redis_connect_func"] = _greet_master
-    pool = BlockingConnectionPool(
+    return SharedRedis.from_pool(_pool(store, kind, options))
+
+
+def _pool(store: Store, kind: type, options: Mapping[str, Any]) -> BlockingConnectionPool:
+    """Return the pool of connections to one server."""
+    return BlockingConnectionPool(
         max_connections=CONNECTIONS,
         timeout=store.socket_timeout_s,
         connection_class=kind,
@@ -116,7 +125,10 @@ def connect(settings: Settings) -> Redis:
         client_name="greenroom",
         **options,
     )
-    return SharedRedis.from_pool(pool)
+
+
+def _at(node: Node) -> dict[str, Any]:
+    return {"host": node[0], "port": node[1]}
 
 
 def _options(
@@ -165,19 +177,78 @@ def _master_finder(store: Store, address: StoreAddress) -> Callable[[], Awaitabl
     return find
 
 
-def connect_now(store: Store, patience_s: float) -> "redis.Redis":
-    """Return a client for code without an event loop. Raises redis-py's errors if no Sentinel names a master."""
+class _ClusterNow(redis.RedisCluster):
+    """Sends messages to the node of their channel's slot alone: workers subscribe there."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Carry out a command. Raises redis-py's errors."""
+        name, *words = args
+        sharded = "SPUBLISH" if name == "PUBLISH" else name
+        return super().execute_command(sharded, *words, **options)  # type: ignore[no-untyped-call]
+
+
+def connect_now(store: Store, patience_s: float) -> Any:
+    """Return redis-py's client for code without an event loop.
+
+    Raises its errors if no Sentinel names a master, or no node of the cluster answers.
+    """
     address = store_address(store.url)
     options = _options(store, address, redis.connection.parse_url, patience_s)
+    if address.kind is Kind.CLUSTER:
+        del options["host"], options["port"]
+        encrypted = options.pop("connection_class", None) is not None
+        options.pop("db", None)
+        node_of: Any = ClusterNode
+        nodes = [node_of(*node) for node in address.nodes]
+        try:
+            return _ClusterNow(startup_nodes=nodes, ssl=encrypted, **options)
+        except RedisClusterException as problem:
+            raise redis.ConnectionError("no node of the cluster answers") from problem
     if address.kind is Kind.SENTINEL:
-        options["host"], options["port"] = sentinels(store, patience_s).discover_master(address.master)
+        options["host"], options["port"] = _sentinels(store, patience_s).discover_master(address.master)
     return redis.Redis.from_pool(redis.ConnectionPool(**options))
 
 
-def sentinels(store: Store, patience_s: float) -> Any:
+def _sentinels(store: Store, patience_s: float) -> Any:
     """Return redis-py's client of the Sentinels for code without an event loop."""
     made: Any = redis.Sentinel
     address = store_address(store.url)
     options = _sentinel_options(store, _options(store, address, redis.connection.parse_url), patience_s)
     once = SynchronousRetry(ConstantBackoff(0), 0)
     return made(address.nodes, sentinel_kwargs={**options, "retry": once})
+
+
+def servers_now(store: Store, patience_s: float) -> Iterator[tuple[str, "redis.Redis"]]:
+    """Yield each server of the store with its name: host and port, or "" if it is the only one.
+
+    Copies are included, as each may become the master. Raises redis-py's errors.
+    """
+    address = store_address(store.url)
+    with connect_now(store, patience_s) as client:
+        if address.kind is Kind.SERVER:
+            yield "", client
+        elif address.kind is Kind.CLUSTER:
+            for node in sorted(client.get_nodes(), key=lambda node: node.name):
+                yield node.name, client.get_redis_connection(node)
+        else:
+            pool = client.connection_pool
+            master = pool.connection_kwargs["host"], pool.connection_kwargs["port"]
+            for host, port in [master, *_sentinels(store, patience_s).discover_slaves(address.master)]:
+                options = {**pool.connection_kwargs, "host": host, "port": port}
+                one = redis.ConnectionPool(connection_class=pool.connection_class, **options)
+                with redis.Redis.from_pool(one) as server:
+                    yield f"{host}:{port}", server
+
+
+async def servers(settings: Settings) -> AsyncIterator[Redis]:
+    """Yield a client of each server of the store, copies included. Raises redis-py's errors, OSError."""
+    store = settings.redis
+    options = _options(store, store_address(store.url), parse_url)
+    kind = CLASSES[options.pop("connection_class", Connection)]
+    found = await asyncio.to_thread(lambda: [name for name, _ in servers_now(store, store.socket_timeout_s)])
+    for name in found:
+        host, _, port = name.rpartition(":")
+        at = _at((host, int(port))) if name else {}
+        pool = _pool(store, kind, {**options, "protocol": 3, **at})
+        async with SharedRedis.from_pool(pool) as server:
+            yield server

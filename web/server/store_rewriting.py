@@ -7,8 +7,9 @@ The file holds every command since it was last rewritten, so also data that was 
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,7 +20,8 @@ from redis.exceptions import ResponseError
 from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.store.unavailable import answering
-from web.keys import REDIS, SUPERVISOR
+from web.keys import REDIS, SETTINGS, SUPERVISOR
+from web.server.redis_client import servers
 
 LOOK_S = 60.0
 PAUSE_S = 300
@@ -50,10 +52,14 @@ async def erasing(redis: Redis) -> AsyncIterator[None]:
 
 
 class Rewriting:
-    """Rewrites the append-only file of the store after an erasure."""
+    """Rewrites the append-only file of each server of the store after an erasure, also of those that are copies.
 
-    def __init__(self, redis: Redis) -> None:
+    `servers`: yields a client of each; None if the store is one server.
+    """
+
+    def __init__(self, redis: Redis, servers: Callable[[], AsyncIterator[Redis]] | None = None) -> None:
         self._redis: Any = redis
+        self._servers = servers
         self._unmark = redis.register_script(UNMARK)
 
     async def run(self) -> None:
@@ -103,13 +109,25 @@ class Rewriting:
             return reason
 
     async def _rewrite(self) -> str:
-        """Return why the file was not rewritten; an empty text if it was."""
+        """Return why the file of a server was not rewritten; an empty text if those of all were."""
+        reasons = [await self._rewrite_at(server) async for server in self._each()]
+        return next((each for each in (FAILED, BUSY) if each in reasons), next(filter(None, reasons), ""))
+
+    async def _each(self) -> AsyncIterator[Any]:
+        if self._servers is None:
+            yield self._redis
+            return
+        async for server in self._servers():
+            yield server
+
+    async def _rewrite_at(self, server: Any) -> str:
+        """Return why the file of a server was not rewritten; an empty text if it was."""
         try:
-            if not (await self._redis.info("persistence")).get("aof_enabled"):
+            if not (await server.info("persistence")).get("aof_enabled"):
                 return "the store keeps no append-only file; its snapshots hold what was erased until they are replaced"
-            await self._redis.execute_command("BGREWRITEAOF")
+            await server.execute_command("BGREWRITEAOF")
             for _ in range(round(REWRITES_S / POLL_S)):
-                now = await self._redis.info("persistence")
+                now = await server.info("persistence")
                 if not (now.get("aof_rewrite_in_progress") or now.get("aof_rewrite_scheduled")):
                     return "" if now.get("aof_last_bgrewrite_status") == "ok" else FAILED
                 await asyncio.sleep(POLL_S)
@@ -122,6 +140,8 @@ class Rewriting:
 
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Rewrite as long as the app lives; a clean-up context that must come after that of signalling."""
-    app[SUPERVISOR].keep("web.server.store_rewriting", Rewriting(app[REDIS]).run)
+    app[SUPERVISOR].keep(
+        "web.server.store_rewriting", Rewriting(app[REDIS], partial(servers, app[SETTINGS])).run
+    )
     yield
     await app[SUPERVISOR].stop("web.server.store_rewriting")

@@ -173,7 +173,7 @@ async def test_a_claim_whose_worker_died_before_it_sent_a_message_pulls_the_pati
         their = await one.connect(patient)
         await their.request("subscribe", topic=f"visit/{patient.visit}")
         worker = one.workers[0]
-        worker.bus._subscriber.handlers.pop(
+        worker.bus._handlers.pop(
             keys.EVENTS(ORG).encode()
         )  # the messages of the dying worker are not received
         visit, now_ms = await worker.service.store.load(ORG, Visit, f"{patient.visit}")

@@ -119,7 +119,7 @@ async def test_the_very_last_message_lost_is_noticed_within_a_second(valkey: Red
         provider = await two.connect(two.provider(), 1)
         shown = await screen(provider)
         deaf = two.workers[1].service.bus
-        deaf._subscriber.handlers.pop(keys.EVENTS(ORG).encode())
+        deaf._handlers.pop(keys.EVENTS(ORG).encode())
         patient = await two.arrive(0)
         took = await until(lambda: patient.visit in shown.drained().rows, 3)
         assert took < 1.5

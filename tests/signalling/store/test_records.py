@@ -106,7 +106,7 @@ async def test_a_commit_queues_its_entry_for_the_audit_log_and_typing_has_none(v
 
 
 async def test_a_stores_identity_names_its_process(valkey: Redis) -> None:
-    assert await store_of(valkey).stream.identity() == (await valkey.info())["run_id"]
+    assert await store_of(valkey).stream.identities([ORG]) == [(await valkey.info())["run_id"]]
 
 
 async def test_ended_visits_are_listed_in_pages_in_both_orders(valkey: Redis) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from tests.benchmarks.visits import open_visits
 from tests.conftest import StartServer
 from tests.server import RunningServer, toml
 from tests.web.commands.test_organisations import greenroom
-from web.backups import snapshot, store_content
+from web.backups import restoring, snapshot, store_content, taking
 from web.commands.organisations import located
 from web.config import Settings, load, parse
-from web.errors import ConfigError
+from web.errors import CommandError, ConfigError
 from web.server.data_key import FILE, RESTORING
 from web.server.valkey import EmbeddedStore, LockedFolder
 
@@ -153,7 +154,7 @@ async def test_a_snapshot_does_not_look_like_another_store(
     valkey_url: str, valkey: Any, tmp_path: Path
 ) -> None:
     await valkey.set(keys.ERASED(), b"1")
-    before = await EventStream(valkey).identity()
+    before = await EventStream(valkey).identities([ORG])
     sizes: list[int] = []
     store = parse({"redis": {"url": valkey_url}}, "test").redis
     await asyncio.to_thread(snapshot.receive, store, tmp_path / "snapshot", sizes.append)
@@ -161,7 +162,7 @@ async def test_a_snapshot_does_not_look_like_another_store(
     assert found.startswith((b"VALKEY", b"REDIS"))
     assert keys.ERASED().encode() in found
     assert sizes[-1] == len(found)
-    assert await EventStream(valkey).identity() == before
+    assert await EventStream(valkey).identities([ORG]) == before
 
 
 def test_a_copied_key_has_the_same_values_and_one_that_expires_is_left_out(valkey_url: str) -> None:
@@ -194,3 +195,13 @@ def test_a_copied_key_has_the_same_values_and_one_that_expires_is_left_out(valke
             store_content.write(store, entries)  # as after a restore that was killed
         assert content() == before
         store.flushall()
+
+
+def test_r38_a_cluster_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    mine = parse({"data": {"folder": str(tmp_path)}, "redis": {"url": "redis+cluster://127.0.0.1:1"}}, "test")
+    for work in (partial(taking.take, with_key=False), restoring.restore):
+        with pytest.raises(
+            CommandError, match=r"^redis.url: the nodes of a cluster have no moment in common"
+        ):
+            work(mine, tmp_path / "backup", lambda *done: None)
+    assert list(tmp_path.iterdir()) == []

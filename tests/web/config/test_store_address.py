@@ -30,6 +30,10 @@ SENTINELS = (("a", 26379), ("b", 26380))
             StoreAddress(Kind.SENTINEL, "redis://me:pw@a:26379/3", SENTINELS, "clinic"),
         ),
         (
+            "rediss+cluster://me:pw@a,b:7",
+            StoreAddress(Kind.CLUSTER, "rediss://me:pw@a:6379/", (("a", 6379), ("b", 7))),
+        ),
+        (
             "rediss+sentinel://:pw@a,b:26380/my%20clinic",
             StoreAddress(Kind.SENTINEL, "rediss://:pw@a:26379/0", SENTINELS, "my clinic"),
         ),
@@ -59,6 +63,7 @@ def test_an_address_is_read(url: str, read: StoreAddress) -> None:
         ("unix://", "expected the path of a socket"),
         ("redis+sentinel://a:1,b:1/0", NAMED),
         ("redis+sentinel://clinic@a:1/clinic/0", NAMED),
+        ("redis+cluster://a:1,b:1/1", "expected no database, or 0"),
         ("redis+sentinel://me:pw@a:1/0", NAMED),
     ],
 )

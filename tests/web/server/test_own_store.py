@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.faults.nodes import cluster
 from tests.faults.sentinels import MASTER, watched
 from web.config.keys import Redis as Store
 from web.errors import ConfigError
@@ -131,6 +132,23 @@ def test_r33_a_user_without_rights_is_refused_with_what_it_may_not_do_and_nothin
         assert client.dbsize() == 0
         with pytest.raises(ConfigError, match="refuses this user or password"):
             check_own_store(at(store.url, username="clinic", password="wrong"))
+
+
+def test_every_node_of_a_cluster_is_checked(tmp_path: Path) -> None:
+    with cluster(tmp_path, copies=False) as nodes:
+        names = [f"127.0.0.1:{each.port}" for each in sorted(nodes.masters, key=lambda each: each.port)]
+        mine = at(nodes.url)
+        assert weaknesses(mine) == Weaknesses(
+            "", "", ", ".join(f"min-replicas-to-write 0 at {name}" for name in names)
+        )
+        with nodes.masters[2].client() as client:
+            client.execute_command("ACL", "SETUSER", "default", "-hset")
+        with pytest.raises(
+            ConfigError, match=f"refuses its user HSET at 127.0.0.1:{nodes.masters[2].port}; "
+        ):
+            check_own_store(mine)
+    with pytest.raises(ConfigError, match=r"^redis.url: no store answers there"):
+        check_own_store(mine)
 
 
 def test_every_server_under_sentinels_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,294 @@
+"""The client of a cluster: each command goes to the node that has the slot of its key, over that node's one connection.
+
+All keys of an organisation are in one slot (`keys.py`), so a script, a transaction and a channel have one node. Slots
+move (MOVED, ASK) and nodes fail over while commands are on their way: they are sent again where the slot is then,
+except a script that may have run. Knows the commands that have no key. Does not know what is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from redis.asyncio.client import Pipeline
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.exceptions import (
+    AskError,
+    ClusterCrossSlotError,
+    ClusterDownError,
+    ConnectionError,
+    MasterDownError,
+    MovedError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
+from redis.exceptions import TimeoutError as LateAnswer
+
+from signalling.store.redis_connection import (
+    MOST_WAITING,
+    SCRIPTS,
+    Arguments,
+    LostError,
+    ReplyReceiver,
+    SharedConnection,
+    SharedRedis,
+    converted,
+)
+
+Node = tuple[str, int]
+"""Host and port."""
+
+KEYLESS = frozenset({"TIME", "INFO", "PING", "ECHO", "BGREWRITEAOF"})
+ELSEWHERE = (MovedError, AskError, TryAgainError, ClusterDownError, MasterDownError, ReadOnlyError)
+"""Replies after which a command is sent again: the slot moves, or its node has just failed over."""
+TOPOLOGY_S = 0.5
+PAUSE_S = 0.05
+
+
+def key_of(command: Arguments) -> Any:
+    """Return the key that decides to which node a command goes; None for a command that any node carries out."""
+    name = command[0]
+    if name in SCRIPTS:
+        return command[3] if int(command[2]) else None
+    if name == "SCAN":  # a pattern begins with the hash tag of an organisation
+        return next(pattern for word, pattern in pairwise(command) if word in ("MATCH", b"MATCH"))
+    if name in KEYLESS or " " in name or len(command) < 2:
+        return None
+    return command[1]
+
+
+def slot_of(key: Any) -> int:
+    """Return the slot of a key or a channel."""
+    return int(key_slot(key if isinstance(key, bytes) else str(key).encode()))
+
+
+class ClusterRedis(SharedRedis):
+    """redis-py's client, with its commands on one shared connection a node. `seeds`: nodes to ask for all others."""
+
+    subscribe_command = "SSUBSCRIBE"
+
+    def __init__(self, seeds: Sequence[Node], pool_to: Callable[[Node], Any]) -> None:
+        self._seeds = list(seeds)
+        self._pool_to = pool_to
+        self._connections: dict[Node, SharedConnection] = {}
+        self._owners: list[Node | None] = []
+        self._doubted = True
+        self._loading: asyncio.Task[None] | None = None
+        self._publishing: set[asyncio.Task[None]] = set()
+        super().__init__(connection_pool=pool_to(self._seeds[0]))
+        self.patience_s = self.shared.patience_s
+
+    # --- nodes
+
+    def doubt(self) -> None:
+        """Note that slots may have moved: the nodes are asked before the next command."""
+        self._doubted = True
+
+    def _to(self, node: Node) -> SharedConnection:
+        if node not in self._connections:
+            self._connections[node] = SharedConnection(self._pool_to(node))
+        return self._connections[node]
+
+    async def node_of(self, key: Any) -> Node:
+        """Return the node that has a key's slot; any node for None. Raises redis-py's ConnectionError."""
+        return await self._node_at(None if key is None else slot_of(key))
+
+    async def _node_at(self, slot: int | None) -> Node:
+        if self._doubted:
+            if self._loading is None:
+                self._loading = asyncio.create_task(self._load())
+                self._loading.add_done_callback(self._has_loaded)
+            await asyncio.shield(self._loading)
+        owner = next(filter(None, self._owners)) if slot is None else self._owners[slot]
+        if owner is None:
+            self.doubt()
+            raise ConnectionError("no node of the cluster has this slot")
+        return owner
+
+    def _has_loaded(self, task: asyncio.Task[None]) -> None:
+        self._loading = None
+        if not task.cancelled():
+            task.exception()  # callers that wait receive the error; perhaps nobody waits
+
+    async def pool_of(self, key: str) -> Any:
+        """Return the pool of connections to the node that has a key's slot."""
+        return self._to(await self.node_of(key)).pool
+
+    async def _load(self) -> None:
+        known = list(dict.fromkeys(filter(None, self._owners)))
+        for node in [*random.sample(known, len(known)), *self._seeds]:
+            try:
+                async with asyncio.timeout(min(TOPOLOGY_S, self.patience_s)):
+                    (found,) = await self._to(node).call([("CLUSTER", "SLOTS")])
+            except (RedisError, OSError, TimeoutError):
+                continue
+            if found and not isinstance(found, Exception):
+                self._owners = owners(found, node)
+                self._doubted = False
+                return
+        raise ConnectionError("no node of the cluster answers")
+
+    # --- commands
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command to its node and return its reply as redis-py would. Raises redis-py's errors."""
+        if args[0] == "SCRIPT LOAD":
+            answer = await self._everywhere(args)
+        else:
+            (answer,) = await self.carried_out([args], once=args[0] in SCRIPTS)
+        return await converted(self, args, options, answer)
+
+    async def _everywhere(self, command: Arguments) -> Any:
+        """Send a command to all masters; return one's reply. Raises redis-py's errors if none has replied."""
+        await self.node_of(None)
+        nodes = dict.fromkeys(filter(None, self._owners))
+        sent = (self._to(node).call([command]) for node in nodes)
+        replies = await asyncio.gather(*sent, return_exceptions=True)
+        for reply in replies:
+            if not isinstance(reply, BaseException):
+                return reply[0]
+        self.doubt()
+        raise next(reply for reply in replies if isinstance(reply, BaseException))
+
+    async def carried_out(self, commands: Sequence[Arguments], *, once: bool = False) -> list[Any]:
+        """Send commands for one slot together, again if it is elsewhere, and return their replies.
+
+        With `once`, they are not sent again if they may have been carried out. Raises redis-py's errors.
+        """
+        commands = [self._sharded(command) for command in commands]
+        key = next((key for key in map(key_of, commands) if key is not None), None)
+        end_s = time.monotonic() + self.patience_s
+        asked: Node | None = None
+        while True:
+            try:
+                node = asked or await self.node_of(key)
+                asking = [("ASKING",)] if asked else []
+                answers = (await self._to(node).call([*asking, *commands], once=once))[len(asking) :]
+            except (ConnectionError, LateAnswer, OSError) as problem:
+                self.doubt()
+                over = time.monotonic() > end_s or isinstance(problem, LateAnswer)
+                if over or (once and isinstance(problem, LostError)):
+                    raise
+                asked = None
+                await asyncio.sleep(PAUSE_S)
+                continue
+            refused = next((answer for answer in answers if isinstance(answer, ELSEWHERE)), None)
+            if refused is None or time.monotonic() > end_s:
+                return answers
+            asked = (refused.host or node[0], refused.port) if type(refused) is AskError else None
+            if asked is None:
+                self.doubt()
+                await asyncio.sleep(0 if type(refused) is MovedError else PAUSE_S)
+
+    async def sent(self, slot: int, commands: Sequence[Arguments]) -> list[Any]:
+        """Send commands once to the node of a slot; return their replies, or for each the error of the connection."""
+        try:
+            node = await self._node_at(slot)
+            return await self._to(node).call([self._sharded(command) for command in commands])
+        except (ConnectionError, LateAnswer) as problem:
+            self.doubt()
+            return [problem] * len(commands)
+
+    def _sharded(self, command: Arguments) -> Arguments:
+        """Return the command; a message goes only to the nodes that have its channel's slot."""
+        return ("SPUBLISH", *command[1:]) if command[0] == "PUBLISH" else command
+
+    def register_script(self, script: Any) -> Any:
+        """Return a script, as redis-py does; its messages are sharded, too."""
+        return super().register_script(script.replace("'PUBLISH'", "'SPUBLISH'"))
+
+    async def info_of(self, key: str, *sections: str) -> Any:
+        """Return what INFO says at the node that has a key's slot."""
+        (answer,) = await self._to(await self.node_of(key)).call([("INFO", *sections)])
+        return await converted(self, ("INFO",), {}, answer)
+
+    def send_message(self, channel: str, data: bytes, receiver: ReplyReceiver) -> None:
+        """Publish without waiting. Raises ConnectionError if too many messages wait."""
+        if len(self._publishing) >= MOST_WAITING:
+            raise ConnectionError("the store does not keep up")
+        task = asyncio.create_task(self._publish(("SPUBLISH", channel, data), receiver))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+
+    async def _publish(self, command: Arguments, receiver: ReplyReceiver) -> None:
+        try:
+            receiver.set_result(await self.carried_out([command]))
+        except (RedisError, OSError) as problem:
+            receiver.set_exception(problem)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        """Return a pipeline; a transaction must be of one slot."""
+        return _ClusterPipeline(self, transaction, shard_hint)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close all connections."""
+        for task in (*self._publishing, *filter(None, [self._loading])):
+            task.cancel()
+        for connection in self._connections.values():
+            await connection.close()
+            await connection.pool.disconnect()
+        await super().aclose(close_connection_pool)
+
+
+class _ClusterPipeline(Pipeline):
+    def __init__(self, cluster: ClusterRedis, transaction: bool, shard_hint: str | None) -> None:
+        super().__init__(cluster.connection_pool, cluster.response_callbacks, transaction, shard_hint)
+        self._cluster = cluster
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        stack, self.command_stack = self.command_stack, []
+        commands: list[Arguments] = [args for args, _ in stack]
+        if not stack:
+            return []
+        answers = await (self._together(commands) if self.is_transaction else self._by_node(commands))
+        found: list[Any] = []
+        for (args, options), answer in zip(stack, answers, strict=True):
+            try:
+                found.append(await converted(self, args, options, answer))
+            except RedisError as problem:
+                if raise_on_error:
+                    raise
+                found.append(problem)
+        return found
+
+    async def _together(self, commands: list[Arguments]) -> list[Any]:
+        if len({slot_of(key) for key in map(key_of, commands) if key is not None}) > 1:
+            raise ClusterCrossSlotError("a transaction has keys of one slot")
+        *queued, answers = await self._cluster.carried_out([("MULTI",), *commands, ("EXEC",)], once=True)
+        if isinstance(answers, Exception):
+            raise next((each for each in queued if isinstance(each, Exception)), answers)
+        return list(answers)
+
+    async def _by_node(self, commands: list[Arguments]) -> list[Any]:
+        """Send the commands in groups, one of each slot; those without a key go with the first group."""
+        groups: dict[int, list[int]] = {}
+        keyed = [key_of(command) for command in commands]
+        first = next((slot_of(key) for key in keyed if key is not None), 0)
+        for number, key in enumerate(keyed):
+            groups.setdefault(first if key is None else slot_of(key), []).append(number)
+        answers: list[Any] = [None] * len(commands)
+
+        async def send(slot: int, numbers: list[int]) -> None:
+            for number, reply in zip(
+                numbers, await self._cluster.sent(slot, [commands[n] for n in numbers]), strict=True
+            ):
+                # A part of the keys may have moved: only the commands that were refused are sent again.
+                again = isinstance(reply, (*ELSEWHERE, ConnectionError))
+                answers[number] = (await self._cluster.carried_out([commands[number]]))[0] if again else reply
+
+        await asyncio.gather(*(send(slot, numbers) for slot, numbers in groups.items()))
+        return answers
+
+
+def owners(found: Iterable[Any], asked: Node) -> list[Node | None]:
+    """Return the master of each slot, by the reply to CLUSTER SLOTS of the node `asked`."""
+    by_slot: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
+    for first, last, (host, port, *_), *_ in found:
+        owner = ((host or b"").decode() or asked[0], int(port))
+        by_slot[first : last + 1] = [owner] * (last + 1 - first)
+    return by_slot

@@ -1,0 +1,118 @@
+"""Visits on a cluster of six nodes (R10): a slot moves and a node dies while visits run, and nothing is lost."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from signalling.store import keys
+from signalling.store.redis_cluster import slot_of
+from tests.conftest import StartServer
+from tests.faults.conftest import Measured
+from tests.faults.nodes import Cluster, cluster
+from tests.faults.sentinels import Program
+from tests.faults.test_sentinel import USABLE_S, clinic_at, in_store, same, writing
+from tests.server import RunningServer
+from tests.signalling.clinic import ORG, Clinic
+from tests.web.site import FORM
+
+SLOT = slot_of(keys.HEAD(ORG))
+
+
+def other(nodes: Cluster) -> Program:
+    """Return a master that does not have the organisation's slot."""
+    owner = nodes.owner(SLOT)
+    return next(node for node in nodes.masters if node is not owner)
+
+
+async def whole_visit(at: Clinic) -> None:
+    """Play a visit from Meet Now to its end: the patient is at one worker, the provider at the other."""
+    patient = await at.arrive(0)
+    waits = await at.connect(patient, 0)
+    await waits.request("subscribe", topic=f"visit/{patient.visit}")
+    await waits.request("visit.enter", visit=patient.visit)
+    await waits.request("visit.save", visit=patient.visit, step="allergies", answer="Penicillin", left=True)
+    provider = await at.on_call(at.provider(), 1)
+    await provider.request("visit.claim", visit=patient.visit)
+    await waits.expect("visit.state", lambda m: m["visit"]["status"] == "claimed")
+    await waits.request("visit.start", visit=patient.visit)
+    await provider.request("visit.start", visit=patient.visit)
+    await waits.expect("visit.state", lambda m: m["visit"]["status"] == "live")
+    await provider.request("visit.end", visit=patient.visit)
+    await waits.expect("visit.state", lambda m: m["visit"]["status"] == "ended")
+
+
+async def opens_a_visit(server: RunningServer) -> None:
+    """Fill in the patient information form of the demo as a browser does."""
+    form = f"{server.url}/demo/information"
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        await (await http.get(form)).read()
+        origin = {"Origin": server.url}
+        async with http.post(form, data=FORM, headers=origin, allow_redirects=False) as answer:
+            assert answer.status == 303
+
+
+async def test_r10_visits_run_on_a_cluster_and_go_on_while_their_slot_moves(
+    tmp_path: Path, measured: Measured, greenroom_server: StartServer
+) -> None:
+    with cluster(tmp_path / "nodes", copies=False) as nodes:
+        server = greenroom_server(redis={"url": nodes.url})
+        await opens_a_visit(server)
+        await asyncio.to_thread(server.stop)
+        async with clinic_at(nodes.url) as at:
+            async with writing(at) as writer:
+                await writer.more()
+                for move in (nodes.move_at_once, nodes.move):
+                    writer.away_s = 0.0
+                    await asyncio.to_thread(move, SLOT, other(nodes))
+                    await writer.more()
+                    measured(
+                        "R10",
+                        f"visits usable while a slot moves ({move.__name__})",
+                        writer.away_s,
+                        "s",
+                        at_most=1,
+                    )
+            await same(at)
+            await whole_visit(at)
+            assert set(writer.kept) <= await in_store(at)
+
+
+@pytest.mark.long
+async def test_r10_a_node_that_dies_while_visits_run_loses_nothing(
+    tmp_path: Path, measured: Measured
+) -> None:
+    with cluster(tmp_path) as nodes:
+        async with clinic_at(nodes.url) as at:
+            async with writing(at) as writer:
+                await writer.more()
+                nodes.owner(SLOT).end()
+                writer.away_s = 0.0
+                await writer.more()
+            measured(
+                "R10", "visits usable after a failover in a cluster", writer.away_s, "s", at_most=USABLE_S
+            )
+            await same(at)
+            await whole_visit(at)
+            lost = set(writer.kept) - await in_store(at)
+            measured("R10", "acknowledged commands lost by a failover in a cluster", len(lost), at_most=0)
+
+
+@pytest.mark.long
+async def test_r10_a_node_that_stands_still_is_left_for_its_copy(tmp_path: Path, measured: Measured) -> None:
+    with cluster(tmp_path) as nodes:
+        async with clinic_at(nodes.url) as at, writing(at) as writer:
+            await writer.more()
+            owner = nodes.owner(SLOT)
+            owner.send(signal.SIGSTOP)
+            writer.away_s = 0.0
+            await writer.more()
+            measured("R10", "visits usable after a node stood still", writer.away_s, "s", at_most=USABLE_S)
+            assert nodes.owner(SLOT) is not owner
+            owner.send(signal.SIGCONT)
+            await writer.more()
+            await same(at)
+            lost = set(writer.kept) - await in_store(at)
+            measured("R10", "acknowledged commands lost by a node that stood still", len(lost), at_most=0)
