@@ -98,6 +98,26 @@ async def test_both_are_asked_for_a_keyframe_when_the_gate_opens() -> None:
         assert about == a.video_ssrc
 
 
+async def test_the_first_picture_of_each_party_after_the_gate_opens_is_reported_once() -> None:
+    async with duo() as peers:
+        a, b = await peers.join("a"), await peers.join("b")
+        seconds: list[float] = []
+        peers.relay.forwarder.on_first_picture = seconds.append
+        began_s = time.monotonic()
+        peers.room.set_gate(True)
+        await peers.settle()
+        for allowed in (False, True):
+            peers.parties["a"].set_receiving("video", allowed)
+        a.video(2, key=True)
+        await until(lambda: len(b.of(VIDEO)) == 2)
+        assert len(seconds) == 2
+        assert all(0 <= each <= time.monotonic() - began_s for each in seconds)
+        peers.room.set_gate(False)
+        peers.room.set_gate(True)
+        a.video(3, key=True)
+        await until(lambda: len(seconds) == 3)
+
+
 async def test_a_picture_begins_with_a_keyframe_which_is_asked_for_until_it_comes() -> None:
     async with duo() as peers:
         a, b = await peers.join("a"), await peers.join("b")

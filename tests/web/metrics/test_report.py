@@ -11,7 +11,7 @@ from web.metrics.report import KEPT_MS, Reporter, reports
 
 async def test_a_worker_reports_itself_and_only_its_newest_report_is_read(site: Site) -> None:
     redis = site.app[REDIS]
-    await until(lambda: redis.exists(keys.REPORTS()))
+    await until(lambda: redis.exists(keys.REPORTS()), within_s=30)
     (first,) = await reports(redis)
     assert first.worker == site.app[SIGNALLING].id
     assert (first.sockets, first.rooms, first.parties, first.draining) == (0, 0, 0, False)

@@ -66,7 +66,7 @@ def test_a_token_that_cannot_be_read_or_is_short_is_said_at_start(tmp_path: Path
 async def test_a_scrape_has_each_worker_s_values_and_what_they_share_once(site: Site) -> None:
     boards = Boards(2)
     site.app._state[WORKER] = Worker(0, "w0", 1, boards=boards)
-    await until(lambda: 0 in boards.read(time.monotonic()))
+    await until(lambda: 0 in boards.read(time.monotonic()), within_s=30)
     other = {**values(site.app), "greenroom_rooms": [((), 7.0)]}
     boards.write(1, msgspec.msgpack.encode(other), time.monotonic() + 60)
     found = await scrape.gathered(site.app)
