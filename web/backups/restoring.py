@@ -79,7 +79,12 @@ def _embedded(folder: LockedFolder) -> "Iterator[tuple[redis.Redis, Path]]":
         try:
             store.start()
             with redis.Redis.from_url(store.url, socket_timeout=PATIENCE_S) as client:
+                client.execute_command("CONFIG SET", "appendfsync", "everysec")  # no part waits for the disk
                 yield client, aside
+                client.execute_command("CONFIG SET", "appendfsync", "always")
+                client.append(
+                    keys.DATA_KEY(), b""
+                )  # a write that changes nothing, and waits until all are on the disk
         finally:
             store.stop()
         if (aside / outbox.OUTBOX).exists():
