@@ -208,7 +208,7 @@ async def test_the_desks_are_accessible(site: Site, browser: Browser, width: int
         await sign_in(page, site)
         for part in ("facilities", "api", "links", "links/poster"):
             await page.goto(str(site.server.make_url(f"/demo/staff/setup/{part}")))
-            for summary in await page.locator("main summary").all():
+            for summary in await page.locator("main .section summary").all():
                 await summary.click()
             await is_accessible(page)
         await page.goto(str(site.server.make_url("/demo/staff/setup/api")))
