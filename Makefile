@@ -14,22 +14,12 @@ run: $(VENV)/.run
 
 # Three at a time on two cores: a third of what the tests do is to wait. With four, slow machines reach limits of time.
 test: $(VENV)/.test check
-	@.ci/chromium
-	@.ci/coturn
-	@.ci/iproute2
-	@.ci/gstreamer
-	@.ci/firefox
-	@.ci/node
-	@.ci/prometheus
-	@.ci/systemd
-	@.ci/proxies
+	@.ci/programs chromium coturn firefox gstreamer iproute2 node prometheus proxies systemd
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 # One test at a time: the figures are times.
 faults: $(VENV)/.test
-	@.ci/chromium
-	@.ci/gstreamer
-	@.ci/firefox
+	@.ci/programs chromium firefox gstreamer
 	@GREENROOM_FAULTS=all $(BIN)/python -m pytest tests/faults tests/journeys/peers $(ARGS)
 
 # Scripts on one core, Python on the other.
@@ -81,7 +71,7 @@ lock:
 
 # The README's pictures, taken anew from a real visit.
 pictures: $(VENV)/.test
-	@.ci/chromium
+	@.ci/programs chromium
 	@$(BIN)/python -m tests.pictures.take
 
 vendor: $(VENV)/.test

@@ -54,7 +54,7 @@ def no_gstreamer() -> str:
         fits = subprocess.run(asked, capture_output=True, timeout=30, check=False).returncode == 0
     except OSError:
         fits = False
-    return "" if fits else "GStreamer's webrtcbin with Python's bindings is not installed (see .ci/gstreamer)"
+    return "" if fits else "GStreamer's webrtcbin with Python's bindings is not installed (see .ci/programs)"
 
 
 def no_werift() -> str:
@@ -70,7 +70,7 @@ def no_firefox() -> str:
     """Return the reason why Firefox cannot be a peer on this machine, or ""."""
     if HOST == "127.0.0.1":
         return "Firefox uses no loopback address, and this machine has no other"
-    return "" if shutil.which("firefox-esr") else "Firefox ESR is not installed (see .ci/firefox)"
+    return "" if shutil.which("firefox-esr") else "Firefox ESR is not installed (see .ci/programs)"
 
 
 PEERS = [
