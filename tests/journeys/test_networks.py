@@ -45,10 +45,16 @@ window.RTCPeerConnection = class extends Made {
 };
 """
 
+# The statistics may lack the pair for a moment after it carries the picture.
 PATH = """async () => {
-  const reports = [...(await window.__connections.at(-1).getStats()).values()];
+  let reports = [];
   const find = (is) => reports.find(is);
-  const pair = find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
+  const chosen = ({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded";
+  for (let tries = 0; tries < 100 && !find(chosen); tries += 1) {
+    await new Promise((done) => setTimeout(done, tries && 100));
+    reports = [...(await window.__connections.at(-1).getStats()).values()];
+  }
+  const pair = find(chosen);
   const local = find(({ id }) => id === pair.localCandidateId);
   const remote = find(({ id }) => id === pair.remoteCandidateId);
   const { protocol, port } = remote;

@@ -58,8 +58,8 @@ function connect() {
         out[track.kind].writeRtp(rtp);
       }
     });
-    // werift passes requests for keyframes to the receiver, not to the sender: it looks for the SSRC that asks
-    // first, and the server asks as the SSRC of the video that it sends.
+    // werift passes requests for keyframes to the receiver, not to the sender: it looks first for the SSRC
+    // that asks, and the server asks as the SSRC of the video that it sends.
     receiver.onRtcp.subscribe(({ type, feedback }) => {
       if (type === FEEDBACK && feedback.count === PICTURE_LOSS) {
         receiver.sendRtcpPLI(track.ssrc);

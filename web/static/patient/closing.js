@@ -21,10 +21,11 @@ const WORDS = inEach(
  * The notice of a closing time; nothing if none is near.
  *
  * @param {Protocol.PlaceState | null} place
- * @param {{ book: string | null, leave: () => void }} ways `book`: where a time can be booked, if that is possible
+ * @param {{ book: string | null, leave: () => void }} ways `book`: the page of bookings, if there is one
  */
 export function closingNotice(place, ways) {
-  return html`<div class="closing" role="status" translate="no">${place?.closing ? drawn(place.closing, ways) : nothing}</div>`;
+  const notice = place?.closing ? drawn(place.closing, ways) : nothing;
+  return html`<div class="closing" role="status" translate="no">${notice}</div>`;
 }
 
 /**
@@ -39,9 +40,12 @@ function drawn({ at_ms, over, rule }, { book, leave }) {
       ? [html`<button type="button" class="btn danger" @click=${leave}>${t("Leave the line")}</button>`]
       : []),
   ];
+  const heading = over
+    ? t("The clinic closed at {time}.", { time })
+    : t("The clinic closes at {time}.", { time });
   return html`<section class="notice amber">
     <p>
-      <b>${over ? t("The clinic closed at {time}.", { time }) : t("The clinic closes at {time}.", { time })}</b>
+      <b>${heading}</b>
       ${WORDS()[rule][Number(over)]}
     </p>
     ${ways.length ? html`<p class="row">${ways}</p>` : nothing}

@@ -28,8 +28,8 @@ function leaving(waiting, mayClose) {
 }
 
 /**
- * End visits that wait; their patients get a message that the clinic has closed. One who was claimed meanwhile
- * stays.
+ * End visits that wait; their patients get a message that the clinic has closed. A visit that was claimed
+ * meanwhile goes on.
  *
  * @param {import("../signalling.js").SignallingClient} client
  * @param {Protocol.Row[]} rows
