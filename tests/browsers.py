@@ -1,6 +1,6 @@
-"""Starts Chromium for tests: finds it, starts it without a screen or sandbox, and shares one among many tests.
+"""Starts Chromium for tests: finds it, starts it without a window or sandbox, and shares one among many tests.
 
-A start takes more than a second of a core; each person in a test has a browser context of their own.
+A start takes more than a second of CPU. Each person in a test has a browser context of their own.
 """
 
 import os
@@ -11,11 +11,13 @@ from contextlib import asynccontextmanager
 from playwright.async_api import Browser, Playwright, async_playwright
 
 SHOWN_MS = 30_000
-"""The time in ms that a loaded machine of two cores may take to show something; real figures are measured elsewhere."""
+"""The time in ms that tests wait for a page to show something, because a busy machine is slow. How fast a page really
+is, the benchmarks measure.
+"""
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""The names of the program. The first is Chromium without the windows around its pages: a new page takes half as much
-work.
+"""The possible names of the program, the best one first: without the windows around its pages, it needs half as much
+work for a new page.
 """
 
 ARGUMENTS = [
@@ -27,24 +29,28 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # the cores that all tests share encode every frame of a camera
+    # Every frame of a fake camera is encoded, on the cores that all tests share: 10 frames a second are enough.
     "--use-fake-device-for-media-stream=fps=10",
     "--use-fake-ui-for-media-stream",
-    # Without this, each page starts a renderer for suggestions of the address bar: two thirds of the page's
-    # cost.
+    # Without this, each page starts a second renderer for the suggestions of the address bar, which doubles the cost
+    # of a page and more.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
 ]
 """Command-line switches for Playwright's `launch(executable_path=..., args=ARGUMENTS)`."""
 
 
 def find_chromium() -> str | None:
-    """Return the path of a Chromium: the one that GREENROOM_CHROMIUM names, else one on PATH; None without one."""
+    """Return the path of a Chromium: that of GREENROOM_CHROMIUM if it is set, otherwise the first one on PATH. Return
+    None if there is none.
+    """
     named = os.environ.get("GREENROOM_CHROMIUM")
     return next(filter(None, map(shutil.which, (named, *NAMES) if named else NAMES)), None)
 
 
 class Shared:
-    """One Chromium for the tests of a process. It is started when it is first needed, and again if it has died."""
+    """One Chromium that all tests of a process share. It is started when it is first needed, and again
+    if it has died.
+    """
 
     def __init__(self, playwright: Playwright, path: str, arguments: Sequence[str]) -> None:
         self._playwright, self._path, self._arguments = playwright, path, list(arguments)
@@ -52,7 +58,9 @@ class Shared:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[Browser]:
-        """Yield the browser for one test, without any context; contexts that are left are closed afterwards."""
+        """Yield the browser to one test, without any open context. Contexts that the test leaves open are closed
+        afterwards.
+        """
         if self._browser is None or not self._browser.is_connected():
             self._browser = await self._playwright.chromium.launch(
                 executable_path=self._path, args=self._arguments
@@ -69,7 +77,7 @@ class Shared:
 
 @asynccontextmanager
 async def shared(path: str, arguments: Sequence[str] = ARGUMENTS) -> AsyncIterator[Shared]:
-    """Yield a Chromium to be lent to one test after the other."""
+    """Yield a Chromium that can be lent to one test after another."""
     async with async_playwright() as playwright:
         browser = Shared(playwright, path, arguments)
         yield browser

@@ -1,6 +1,6 @@
 """Fixtures and hooks of all tests: a real Valkey, the real server, a real Chromium, and a list of skipped tests.
 
-With GREENROOM_NO_SKIP set (as in CI), a test that would be skipped fails.
+If GREENROOM_NO_SKIP is set, as in CI, a test that would be skipped fails instead.
 """
 
 import asyncio
@@ -29,27 +29,29 @@ NO_BROWSER = "no Chromium here: install chromium, or name one with GREENROOM_CHR
 NO_SKIP = "GREENROOM_NO_SKIP"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A background shell ignores SIGINT and passes that on: a command under test would not receive its Ctrl-C.
+    # A background shell ignores SIGINT, and its child processes inherit that. Without this line, a command under test
+    # would not receive its Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Keep compiled files: otherwise each server and command that a test starts would compile all our files again.
+# Keep compiled files. Otherwise, each server and command that a test starts would compile all our files again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 MEMORY = "/dev/shm"
-LEAST_MEMORY = 2 << 30  # in bytes
+LEAST_MEMORY = 2 << 30  # Bytes of free memory that are needed for this.
 
 
 def use_memory_for_files() -> None:
-    """Make the temporary folders of this process and its children in memory, if there is such a folder with space.
+    """Put the temporary folders of this process and its children into memory, if there is such a folder with enough
+    space.
 
-    Stores write each command to their disk before they answer: that takes seconds if the disk is busy.
-    `make faults` publishes times, and uses the disk.
+    Stores write each command to their disk before they answer, which takes seconds if the disk is busy. `make faults`
+    publishes times, and therefore uses the disk.
     """
     if os.environ.get("GREENROOM_FAULTS") == "all" or not os.access(MEMORY, os.W_OK):
         return
     if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC or shutil.disk_usage(MEMORY).free < LEAST_MEMORY:
-        return  # tests also write programs to run, which this folder does not allow
+        return  # Some tests write programs and run them, which this folder does not allow.
     os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 
@@ -59,7 +61,7 @@ hypothesis.settings.register_profile("greenroom", deadline=None, print_blob=True
 hypothesis.settings.load_profile("greenroom")
 
 expect.set_options(timeout=SHOWN_MS)
-# A failed assert of a helper shows its values, as one of a test does.
+# If an assert in one of these helper modules fails, pytest shows its values, as it does for an assert in a test.
 pytest.register_assert_rewrite(
     *(f"tests.{name}" for name in ("faults", "journeys", "media", "signalling", "web"))
 )
@@ -81,7 +83,7 @@ def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedde
 
 @pytest.fixture
 def valkey_url(embedded_store: EmbeddedStore) -> Iterator[str]:
-    """The URL of a real, empty Valkey; after the test, its content must match the table of keys."""
+    """The URL of a real, empty Valkey. After the test, each key in it must be as the table of keys says."""
     with redis.Redis.from_url(embedded_store.url, socket_timeout=5) as client:
         client.flushall()
         yield embedded_store.url
@@ -90,7 +92,7 @@ def valkey_url(embedded_store: EmbeddedStore) -> Iterator[str]:
 
 @pytest.fixture
 async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
-    """A client of a real, empty Valkey; answers are bytes."""
+    """A client of a real, empty Valkey, whose answers are bytes."""
     client = SharedRedis.from_url(valkey_url, socket_timeout=5)
     yield client
     await client.aclose()
@@ -98,10 +100,10 @@ async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Starts servers, `start_server({"server": {...}}, command=..., options=...)`, and stops them after the test.
+    """A function that starts a server: `start_server({"server": {...}}, command=..., options=...)`.
 
-    All servers of one test share a folder, so that a second one finds the first one's data. They start quickly, except
-    in `make faults`, which publishes times, and with `quick=False`.
+    All servers are stopped after the test. They share a folder, so that a second one finds the data of the first. They
+    start from a prepared process, except with `quick=False` and in `make faults`, which publishes times.
     """
     servers: list[RunningServer] = []
 
@@ -118,10 +120,11 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
 @pytest.fixture
 def greenroom_server(start_server: StartServer) -> StartServer:
-    """Starts the real server and returns once it answers: `greenroom_server(workers=2, limits={"hello_s": 1})`.
+    """A function that starts the real server and returns when it answers: `greenroom_server(workers=2,
+    limits={"hello_s": 1})`.
 
-    Keywords are sections of the settings; `workers` is short for that key of [server]. The result has `url`,
-    `process`, `data`, `log`, `stop()`.
+    Each keyword is a section of the settings; `workers` is short for `server={"workers": …}`. The result is a
+    `RunningServer`.
     """
 
     def start(workers: int = 1, **sections: dict[str, Any]) -> RunningServer:
@@ -142,14 +145,16 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 async def shared_chromium(chromium: str) -> AsyncIterator[Shared]:
-    """The process's Chromium with fake devices."""
+    """The Chromium of this process, with a fake camera and microphone."""
     async with shared(chromium) as kept:
         yield kept
 
 
 @pytest.fixture
 async def browser(shared_chromium: Shared) -> AsyncIterator[Browser]:
-    """A Chromium with fake devices, driven by Playwright's async API; each `new_context()` is another person."""
+    """A Chromium with a fake camera and microphone, driven by Playwright's async API. Each `new_context()` is the
+    browser of another person.
+    """
     async with shared_chromium.lent() as lent:
         yield lent
 
@@ -162,7 +167,8 @@ async def nothing_runs_on() -> AsyncIterator[None]:
     left = [
         task
         for task in asyncio.all_tasks() - before - {asyncio.current_task()}
-        # whose file name is checked: the browser is still open after the test
+        # The tasks of Playwright continue, because the browser stays open after the test. They are recognised by their
+        # file name.
         if "playwright" not in repr(task)
     ]
     for task in left:
@@ -171,8 +177,8 @@ async def nothing_runs_on() -> AsyncIterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that need a browser, and skip them if there is none. Leave out long tests except in
-    `make faults`.
+    """Give tests that need a browser the mark `browser`, and skip them if there is none. Leave out tests with the mark
+    `long`, except in `make faults`.
     """
     here = find_chromium() is not None
     if os.environ.get("GREENROOM_FAULTS") != "all":
@@ -192,7 +198,7 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Count a skipped test as failed in a run in which every test must run."""
+    """Report a skipped test as failed if GREENROOM_NO_SKIP is set. pytest calls this hook."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get(NO_SKIP):
         report.outcome = "failed"
@@ -202,13 +208,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Count a file that was skipped whole as a failure in a run in which every test must run."""
+    """Let the run fail if a whole file was skipped although GREENROOM_NO_SKIP is set. pytest calls this hook."""
     if os.environ.get(NO_SKIP) and _not_run(session.config) and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Print the last lines of a run: the tests that did not run, and why."""
+    """Print the tests that did not run, and why, as the last lines of a run. pytest calls this hook."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and (left_out := _not_run(config)):
         reporter.write_line(f"These {len(left_out)} did not run:", yellow=True)

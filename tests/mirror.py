@@ -1,8 +1,9 @@
 """Lists which tests belong to a source file: those at the mirrored path, and those that this list names in addition.
 
-`signalling/visit/rules.py` is tested by `tests/signalling/visit/test_rules.py` and `test_rules_*.py` beside it. A file
-without such a test, or with a part that other tests test better, has a line in `BESIDES`, or its room has one in
-`ROOMS`. tests/test_architecture.py checks the rule; `make mutants` runs a file's own tests, in this order.
+`signalling/visit/rules.py` is tested by `tests/signalling/visit/test_rules.py` and `test_rules_*.py` beside it. Some
+files have no such test, or other tests are better for a part of them: such a file has a line in `BESIDES`, or its room
+has one in `ROOMS`. tests/test_architecture.py checks that each file has a test. `make mutants` runs the tests of a file
+in this order.
 """
 
 from __future__ import annotations
@@ -72,14 +73,14 @@ BESIDES: dict[str, str] = {
     "signalling/worker": "signalling/test_hub signalling/sockets/test_presence signalling/sockets/test_connection "
     "signalling/rooms/test_rooms",
 }
-"""Source file -> the tests with other names that test it."""
+"""Source file -> the tests for it that have other names."""
 
 CONFORMANCE = "web/peers/conformance/"
 PAGES = "web/pages/"
 PEERS = "web/peers/"
 
 BESIDES |= {
-    # Words, tables and types: tested by the tests of the code that draws, sends or reads them
+    # These are words, tables and types. The code that draws, sends or reads them has the tests.
     "web/errors": "web/test_app",
     "web/keys": "web/test_app",
     "web/appointments/week": f"{PAGES}appointments/test_booking",
@@ -97,7 +98,7 @@ BESIDES |= {
     "web/mail/visits": "web/mail/test_mail_queue",
     "web/reports/words": "web/reports/test_reports",
     f"{PEERS}report/words": f"{PEERS}report/test_writing",
-    # Parts that one test covers together: over HTTP, or from the command line
+    # Several of these parts are tested together, over HTTP or from the command line.
     "web/commands/backups": "web/backups/test_backups",
     "web/commands/options": "web/commands/test_main",
     "web/commands/patients": "web/test_retention",
@@ -121,7 +122,7 @@ BESIDES |= {
     "web/reports/chart": "web/reports/test_figures",
     "web/reports/table": "web/reports/test_figures",
     "web/requests/fields": "web/requests/test_forms",
-    # Pages: one person goes through all their states, in one test
+    # These are pages. In one test, a person goes through all states of a page.
     f"{PAGES}api_reference": "web/api/test_in_a_browser",
     f"{PAGES}setup/translations_form": f"{PAGES}setup/test_translations",
     f"{PAGES}appointments/routes": "web/test_routes",
@@ -144,7 +145,7 @@ BESIDES |= {
     f"{PAGES}staff/password": "web/identity/test_passwords",
     f"{PAGES}staff/reports": "web/reports/test_reports",
     f"{PAGES}staff/sign_in_code": f"{PAGES}staff/test_two_factor",
-    # The load tester: a run is tested whole, on a real site and relay
+    # These are parts of the load tester. A run is tested as a whole, on a real site and relay.
     f"{PEERS}cli/options": f"{PEERS}cli/test_command",
     f"{PEERS}people/answers": f"{PEERS}run/test_plan",
     f"{PEERS}people/entry": f"{PEERS}people/test_people {PEERS}people/test_wire",
@@ -176,18 +177,18 @@ ROOMS: dict[str, str] = {
     "web/peers/media": f"{PEERS}people/test_people",
     "web/programs": "web/programs/test_webhooks web/programs/test_scopes web/api/test_visits",
 }
-"""Rooms whose files only work together -> the tests of each of their files that has none of its own."""
+"""Rooms whose files work only together -> the tests of each of their files that has no test at the mirrored path."""
 
 
 def mirrored(source: Path, root: Path = ROOT) -> list[Path]:
-    """Return the test files at the mirrored path of `source`; paths are relative to `root`."""
+    """Return the test files at the mirrored path of `source`; empty if there are none. Paths are relative to `root`."""
     folder, name = "tests" / source.parent, source.stem
     found = [root / folder / f"test_{name}.py", *sorted((root / folder).glob(f"test_{name}_*.py"))]
     return [path.relative_to(root) for path in found if path.exists()]
 
 
 def own_tests(source: Path, root: Path = ROOT) -> list[Path]:
-    """Return the test files of `source`, the mirrored ones first."""
+    """Return all test files of `source`, those at the mirrored path first. Paths are relative to `root`."""
     found = mirrored(source, root)
     besides = BESIDES.get(str(source.with_suffix("")), "" if found else ROOMS.get(str(source.parent), ""))
     return list(dict.fromkeys([*found, *(Path("tests") / f"{name}.py" for name in besides.split())]))

@@ -1,8 +1,8 @@
-"""Starts our programs without loading them: a prepared process has imported their modules and forks for each start.
+"""Starts our programs without loading them: a prepared process has imported their modules, and forks for each start.
 
-Python takes more than a second of a core to import what a server needs, and as much to read the languages, compile the
-templates and compress the scripts. Only these and cheap password hashes are shared: each program has its own process,
-session, environment and files. Tests of the start itself do without. `python -m tests.prepared DESCRIPTOR` is the
+Python needs more than a second of CPU to import what a server uses, and as much to read the languages, compile the
+templates and compress the scripts. Programs share only this work and cheap password hashes; each has its own process,
+session, environment and files. Tests of the start itself do not use this. `python -m tests.prepared DESCRIPTOR` is the
 prepared process.
 """
 
@@ -31,19 +31,23 @@ from argon2 import PasswordHasher
 ROOT = Path(__file__).resolve().parents[1]
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 IMPORTED = ("web.server.processes", "web.commands.main", "web.commands.welcome", "web.app")
-"""What a server imports, in the master and later."""
+"""The modules that a server imports, in its master process and in its workers."""
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-"""Hashes passwords in tests of all other parts; also of sites in the process of the test."""
+"""Hashes passwords quickly, for all tests whose subject is not the strength of hashes. Sites in the test's process use
+it as well.
+"""
 REQUEST_BYTES = 131_072
 STREAMS = 3
-"""Standard input, output and error."""
+"""The number of standard streams: input, output and error."""
 
 
 class Forked:
-    """A running program, with the part of `subprocess.Popen` that tests use."""
+    """A running program, with those methods of `subprocess.Popen` that tests use."""
 
     def __init__(self, pid: int, ended: int) -> None:
-        """`ended`: a pipe in which the exit code arrives; it is closed without one if the prepared process ended."""
+        """Take a started program. `ended`: the pipe in which its exit code arrives; if the prepared process ends, the
+        pipe closes without one.
+        """
         self.pid = pid
         self.returncode: int | None = None
         self._ended = ended
@@ -53,14 +57,14 @@ class Forked:
         return self._read(0)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Return the exit code when the program has ended. Raises `subprocess.TimeoutExpired`."""
+        """Return the exit code when the program has ended. Raises `subprocess.TimeoutExpired` after `timeout` s."""
         code = self._read(timeout)
         if code is None:
             raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send a signal if the program still runs."""
+        """Send a signal to the program if it still runs."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
@@ -80,10 +84,10 @@ class Forked:
 
 
 class Prepared:
-    """A process that has imported the server; `start` forks it."""
+    """A process that has imported everything a server uses, and forks for each call of `start`."""
 
     def __init__(self) -> None:
-        """Start the process; it imports while the caller continues."""
+        """Start the process. It imports while the caller continues."""
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -95,9 +99,10 @@ class Prepared:
             )
 
     def start(self, command: Sequence[str], streams: Sequence[int]) -> Forked:
-        """Run a command in a new session: the console script, or this Python with `-m` and a module.
+        """Run a command in a new session; return the program.
 
-        `streams`: the descriptors of its standard input, output and error.
+        `command`: the console script of Greenroom, or this Python with `-m` and a module. `streams`: the descriptors of
+        its standard input, output and error.
         """
         assert command[0] == GREENROOM or command[:2] == [sys.executable, "-m"], command
         ended, end = os.pipe()
@@ -111,9 +116,9 @@ class Prepared:
 
 @functools.cache
 def prepared() -> Prepared:
-    """Return the prepared process of this process, which ends with it.
+    """Return the prepared process of this process; start it at the first call. It ends with this process.
 
-    It stays in the network namespace of the first start: a server of another namespace starts without it.
+    It stays in the network namespace in which it was started. A server in another namespace must be started without it.
     """
     return Prepared()
 
@@ -124,7 +129,9 @@ def prepared() -> Prepared:
 def _next(
     requests: socket.socket, woken: int, ends: dict[int, int]
 ) -> tuple[dict[str, Any], list[int]] | None:
-    """Return the next request and its descriptors, None after the last; meanwhile report which programs have ended."""
+    """Return (the next request, its descriptors), or None after the last request. While waiting, report programs that
+    have ended. `ends`: process id -> the pipe for its exit code.
+    """
     while True:
         ready, _, _ = select.select([requests.fileno(), woken], [], [])
         if woken in ready:
@@ -136,19 +143,21 @@ def _next(
 
 
 def _report(ends: dict[int, int]) -> None:
-    """Write the exit codes of programs that have ended."""
+    """Write the exit code of each program that has ended to its pipe, and close the pipe."""
     while ends:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
         end = ends.pop(pid)
-        with contextlib.suppress(BrokenPipeError):  # a test may end without waiting for its server
+        with contextlib.suppress(BrokenPipeError):  # The test may have ended without waiting for its server.
             os.write(end, str(os.waitstatus_to_exitcode(status)).encode())
         os.close(end)
 
 
 def _become(requests: socket.socket, descriptors: list[int], environment: dict[str, str]) -> None:
-    """Make the forked process like one that was started: session, signals, streams, environment, random numbers."""
+    """Give the forked process its own session, signals, streams, environment and random numbers, as if it had been
+    started.
+    """
     os.setsid()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -163,7 +172,9 @@ def _become(requests: socket.socket, descriptors: list[int], environment: dict[s
 
 
 def _serve(requests: socket.socket) -> list[str]:
-    """Fork for each request. Return an empty list at the end; in a fork, return the command to run."""
+    """Fork for each request. Return an empty list in the prepared process at its end, and in a fork the
+    command to run.
+    """
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
@@ -186,7 +197,7 @@ def _serve(requests: socket.socket) -> list[str]:
 
 
 async def _load_pages() -> None:
-    """Load what a server keeps of its pages once it has been asked for them."""
+    """Load what a server keeps of its pages after their first use: languages, templates, compressed scripts."""
     from web.languages import i18n
     from web.pages import rendering, static_files
 
@@ -198,20 +209,22 @@ async def _load_pages() -> None:
 
 
 def _import() -> None:
-    """Import what servers need, and make password hashes cheap."""
+    """Import all that servers need, and make password hashes quick."""
     for module in IMPORTED:
         importlib.import_module(module)
     asyncio.run(_load_pages())
     from web.identity import accounts
 
-    # A new data folder has eight accounts: full hashes would take most of the time of a start.
+    # The first start makes eight accounts. Full hashes would need most of the time of a start.
     accounts.HASHER = CHEAP_HASHER
     gc.collect()
-    gc.freeze()  # memory that no fork writes to stays shared
+    gc.freeze()  # Memory that no fork changes is shared by all of them.
 
 
 def main(descriptor: int) -> None:
-    """Import, fork for each request, and run the command in the fork."""
+    """Import, and fork for each request; in a fork, run the command. `descriptor`: the socket on which
+    requests arrive.
+    """
     _import()
     command = _serve(socket.socket(fileno=descriptor))
     if not command:

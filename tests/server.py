@@ -1,7 +1,8 @@
 """Starts the real server for a test: the console script, on a free port, with a data folder of its own.
 
-It writes the settings, waits until the server answers, reads its log and ends it. Used by the `greenroom_server`
-fixture; a test may stop a server early and start another on the same folder. With `quick`, tests.prepared starts it.
+It writes the settings, waits until the server answers, reads its log and ends it. The fixture `greenroom_server` uses
+it. A test may stop a server early and start another one on the same folder. With `quick`, tests.prepared starts the
+server.
 """
 
 import json
@@ -18,12 +19,14 @@ from tests.prepared import GREENROOM, Forked, prepared
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSOLE_SCRIPT = [GREENROOM, "serve", "--config"]
-READY_S = 60.0  # in s, for a machine with ten times the usual load; test_serve tests how fast a start is
+READY_S = 60.0  # Seconds, for a machine with ten times the usual load. How fast a start is, test_serve tests.
 STOP_S = 30.0
 
 
 def toml(settings: dict[str, dict[str, Any]]) -> str:
-    """Return the settings as the text of a config.toml (JSON's scalars and lists are TOML's)."""
+    """Return the settings as the text of a config.toml. Their values are written as JSON, which TOML reads in the same
+    way.
+    """
     lines = []
     for section, values in settings.items():
         lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
@@ -42,9 +45,8 @@ class RunningServer:
         stderr: int | None = None,
         quick: bool = False,
     ) -> None:
-        """Start the server with `folder` for its settings, data and log; `wait` returns when it answers.
-
-        With another `stderr`, a descriptor, there is no log to read. `quick`: by a process that has loaded the modules.
+        """Start the server; `wait` returns when it answers. `folder`: for its settings, data and log. `stderr`: a
+        descriptor for standard error; then there is no log to read. `quick`: start it by tests.prepared.
         """
         self.folder = folder
         self.data = folder / settings.get("data", {}).get("folder", "data")
@@ -77,17 +79,21 @@ class RunningServer:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The log's events, as they were logged in JSON."""
+        """The events in the log, if the server logs in JSON."""
         return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
     @property
     def pids(self) -> list[int]:
-        """The worker processes that the master has now; the store, which is also a child, is not included."""
+        """The process ids of the workers that the master has now. The store, another child of the
+        master, is left out.
+        """
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children if "valkey" not in Path(f"/proc/{pid}/comm").read_text()]
 
     def wait(self) -> "RunningServer":
-        """Return when /healthz answers 200; raise AssertionError with the log if it does not."""
+        """Return this object when /healthz answers 200. Raises AssertionError with the log if it does not within
+        READY_S.
+        """
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline and self.process.poll() is None:
             listening = [event for event in self.events if event["event"] == "server.listening"]
@@ -99,7 +105,9 @@ class RunningServer:
         raise AssertionError(f"the server does not answer:\n{self.log[-4000:]}")
 
     def until_said(self, text: str) -> str:
-        """Return standard output when it contains `text`; raise AssertionError with the log if it never does."""
+        """Return standard output when it contains `text`. Raises AssertionError with the log if it does not within
+        READY_S.
+        """
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline and self.process.poll() is None:
             if text in self.output:
@@ -108,13 +116,15 @@ class RunningServer:
         raise AssertionError(f"the server does not say {text!r}:\n{self.log[-4000:]}")
 
     def get(self, path: str, timeout_s: float = 5.0) -> dict[str, Any]:
-        """Return the JSON of the answer to a GET of `path`."""
+        """Return the JSON of the answer to a GET of `path`. Raises OSError if the server does not answer within
+        `timeout_s`.
+        """
         with urllib.request.urlopen(self.url + path, timeout=timeout_s) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 
     def status(self, path: str) -> int:
-        """Return the status of a GET of `path`; 0 if the server does not answer."""
+        """Return the status of the answer to a GET of `path`; 0 if the server does not answer."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=2) as answer:
                 return int(answer.status)
@@ -124,7 +134,7 @@ class RunningServer:
             return 0
 
     def stop(self) -> int:
-        """Stop the server and return its exit code; kill it if it does not stop."""
+        """Stop the server and return its exit code. Kill it if it does not stop in time."""
         if self.process.poll() is None:
             self.process.terminate()
         try:

@@ -1,4 +1,4 @@
-"""Compares the content of a store with the table of keys."""
+"""Compares the keys in a store with the table of keys in `signalling/store/keys.py`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from signalling.store import keys
 
 
 def kind_of(name: str) -> keys.Key | None:
-    """Return the most specific kind of key that has this name; None if there is none."""
+    """Return the row of the table that fits this name best; None if no row fits."""
     return max((key for key in keys.ALL if key.matches(name)), key=lambda key: len(key.pattern), default=None)
 
 
 def wrong(name: str, type_: str, ttl: int) -> list[str]:
-    """Return the differences of a key from the table. `ttl`: -1 if the key does not expire."""
+    """Return a text for each way in which a key differs from its row. `ttl`: the time in s until it expires, -1 if
+    never.
+    """
     kind = kind_of(name)
     if type_ == "none":
-        return []  # the key expired meanwhile
+        return []  # The key has expired since it was listed.
     if kind is None:
         return [f"{name}: not in the table"]
     found = []
@@ -30,7 +32,7 @@ def wrong(name: str, type_: str, ttl: int) -> list[str]:
 
 
 def faults(client: Redis) -> list[str]:
-    """Return all differences between the store and the table, sorted."""
+    """Return all differences between the keys in the store and the table, sorted; empty if there are none."""
     store: Any = client
     names = store.keys("*")
     pipe = store.pipeline(transaction=False)

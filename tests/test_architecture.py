@@ -1,6 +1,6 @@
 """Tests that imports run one way: media and signalling import neither each other nor pages; pure modules do no I/O.
 
-It reads the sources and runs none of them.
+It reads the sources, and runs none of them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PURE = (
     "web/channels/rules web/errors web/peers/network/network web/peers/network/offers web/peers/people/frames "
     "web/requests/unicode"
 ).split()
-"""Folders and modules that call themselves pure."""
+"""The folders and modules that call themselves pure."""
 PURE_FILES = sorted(
     path.relative_to(ROOT)
     for pattern in PURE
@@ -75,11 +75,14 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "commands",
     ),
 }
-"""The rooms of a package, lowest floor first: each imports only from its own floor and the floors below it."""
+"""The rooms of each package on their floors, the lowest first. A room may import from its own floor and those below it.
+"""
 
 
 def imports(path: Path, *, of_types: bool = True) -> Iterator[tuple[int, str]]:
-    """Yield (line, dotted name) of every import, those inside functions too; `of_types`: those for the type checker."""
+    """Yield (line, dotted name) for every import, also inside functions. `of_types`: whether to include those for the
+    type checker only.
+    """
     tree = ast.parse(path.read_text("utf-8"))
     only_types = {
         id(inner)
@@ -98,7 +101,7 @@ def imports(path: Path, *, of_types: bool = True) -> Iterator[tuple[int, str]]:
 
 
 def sources(package: str) -> list[Path]:
-    """Return a package's files."""
+    """Return the Python files of a package."""
     return sorted((ROOT / package).rglob("*.py"))
 
 
@@ -217,7 +220,7 @@ def test_only_the_examples_import_the_public_names() -> None:
 LINES = 400
 SOURCES = frozenset(".py .js .ts .css .html .jinja .lua .sh".split())
 LONGER = frozenset({"web/static/protocol.d.ts"})
-"""Made from the message types by `make protocol`."""
+"""Files that may be longer than the limit, because `make protocol` makes them from the message types."""
 
 
 def test_no_file_is_longer_than_400_lines() -> None:
@@ -239,7 +242,7 @@ EVENT = re.compile(r"[a-z_]+(\.[a-z_0-9]+)+")
 
 
 def log_events(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, event) of each call of a module's `log` or `logger`."""
+    """Yield (line, event) for each call of a method of a module's `log` or `logger`."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
             case ast.Call(

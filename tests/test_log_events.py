@@ -1,4 +1,6 @@
-"""Tests that each log event has a constant name of the form `area.event`, and that the documented ones exist."""
+"""Tests that each log event has a constant name of the form `area.event`, and that documents name only events that
+exist.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ LEVELS = frozenset("debug info warning error exception critical".split())
 
 
 def loggers(tree: ast.Module) -> set[str]:
-    """Return the names to which a module binds a logger."""
+    """Return the names of the variables in which a module keeps a logger."""
     return {
         target.id
         for node in tree.body
@@ -28,7 +30,9 @@ def loggers(tree: ast.Module) -> set[str]:
 
 
 def events(source: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, event) of every call of a module's logger; if the argument is no constant, its code."""
+    """Yield (line, event) for each call of a module's logger. If the event is no constant, yield the code of the
+    argument.
+    """
     tree = ast.parse(source)
     names = loggers(tree)
     for node in ast.walk(tree):
@@ -46,7 +50,7 @@ def events(source: str) -> Iterator[tuple[int, str]]:
 
 @functools.cache
 def found() -> dict[str, str]:
-    """Return every event that is logged, by its place."""
+    """Return the place of each call of a logger -> its event."""
     return {
         f"{path.relative_to(ROOT)}:{line}": event
         for package in PACKAGES

@@ -1,4 +1,6 @@
-"""Tests the wheel without this folder: what load testers and clients import, and a server with its pages."""
+"""Tests the wheel without this folder: the modules that load testers and clients import, and a server
+with its pages.
+"""
 
 from __future__ import annotations
 
@@ -42,19 +44,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(wheel: Path) -> Path:
-    """Return the Python of a new environment with this wheel; dependencies are those of the tests."""
+    """The path of the Python in a new environment with this wheel, and with the dependencies that the tests have."""
     folder = wheel.parent / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=60)
     packages = next(folder.glob("lib/python*/site-packages"))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(packages)
-    # A path in a .pth file is searched, but its own .pth files are not read: this folder stays unknown.
+    # Python looks for modules in a path that a .pth file names, but reads no .pth files there. So this folder is not
+    # found by way of ours.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin" / "python"
 
 
 def run(python: Path, *words: str, **environment: str) -> str:
-    """Return the output of a program in the new environment, run outside this folder."""
+    """Return the output of this Python with these arguments, run outside of this folder. Raises CalledProcessError if
+    it fails.
+    """
     done = subprocess.run(
         [str(python), *words],
         cwd=python.parent,

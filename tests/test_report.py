@@ -1,4 +1,6 @@
-"""Tests the last lines of a test run: skipped tests with reasons, or failures if every test must run."""
+"""Tests the last lines of a test run: they list skipped tests with the reasons, or these fail if every
+test must run.
+"""
 
 import os
 import subprocess
@@ -23,7 +25,9 @@ def test_something_else():
 
 
 def run(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Return the run of three tests, two of which need a Chromium, without any program on PATH."""
+    """Run three tests, two of which need a Chromium, while no program is on PATH; return the result. `environment`:
+    further variables.
+    """
     (tmp_path / "test_sample.py").write_text(TESTS, "utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
     command += [

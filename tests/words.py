@@ -1,4 +1,4 @@
-"""The words of pages in a language, for tests of what people read and press."""
+"""The texts of pages in a language, for tests of what people read and press."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ Say = Callable[..., str]
 
 
 def speaking(language: str) -> Say:
-    """Return a function that returns a text of the pages in this language: `say("Claim {name}", name="Ana")`."""
+    """Return a function that translates a text of the pages into this language: `say("Claim {name}", name="Ana")`."""
 
     def say(text: str, **values: object) -> str:
         with i18n.using(language):

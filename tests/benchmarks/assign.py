@@ -1,7 +1,8 @@
 """Measures the time from an administrator's Assign to the assignee's bell, which the other worker serves.
 
-The time begins when the request is sent and ends when the notification is read; it includes the store, the decision and
-both workers. Each round takes the assignment back, and causes no other notification.
+The time begins when the request is sent and ends when the assignee's socket has read the notification. It includes the
+store, the decision and both workers. The assignment is taken back at the end of each round, which causes no further
+notification.
 """
 
 import asyncio
@@ -23,21 +24,23 @@ from web.peers.cli.local import WORDS
 
 ROUNDS = 300
 WARM_UP = 20
-PAUSE_S = 0.04  # an administrator may send fifty messages a second, and a round has two
+PAUSE_S = 0.04  # An administrator may send fifty messages a second, and a round sends two.
 LATE_S = 2.0
 LIMIT_S = 120.0
 Tell = Callable[[float], None]
 
 
 class Heard(NamedTuple):
-    """Records the assignee's bell: the delay in each round, and the number of rounds without a notification."""
+    """The results of the assignee's bell: the delay of each notification in ms, and the number of
+    rounds without one.
+    """
 
     late_ms: list[float]
     unheard: int
 
 
 def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
-    """Measure all rounds. Raises ChildError."""
+    """Assign `rounds` times; return the figures. Raises ChildError if the process that plays both people fails."""
     (assignee,) = server.staff(1, 1)
     admin = asyncio.run(_admin(server))
     _, visit = server.patient()
@@ -52,7 +55,7 @@ def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
 
 
 async def _admin(server: BenchServer) -> Login:
-    """Return an administrator's browser."""
+    """Add an administrator to the organisation; return a browser in which this account is signed in."""
     client = redis.asyncio.Redis.from_url(server.settings.redis.url, socket_timeout=5)
     hasher = Hasher()
     try:
@@ -66,7 +69,9 @@ async def _admin(server: BenchServer) -> Login:
 
 
 def assign(tell: Tell, endpoint: Endpoint, admin: Login, assignee: Login, visit: str, rounds: int) -> Heard:
-    """Run the administrator and the assignee in a process of their own."""
+    """Play the administrator and the assignee for `rounds` rounds, in this child process; return what the bell
+    received.
+    """
     return uvloop.run(_assign(tell, endpoint, admin, assignee, visit, rounds))
 
 

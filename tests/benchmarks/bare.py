@@ -1,7 +1,7 @@
 """Measures the cost of sending one message to many sockets on this machine: a single process that only writes.
 
-This is the part of fan-out that no server can avoid: the kernel's. If a target was set on another machine, the ratio to
-this figure shows how much the server adds.
+This is the part of a fan-out that no server can avoid, because the kernel does it. A target may have been set on
+another machine; the ratio to this figure then shows how much the server adds.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import uvloop
 
 from tests.benchmarks.process import Child, ChildError
 
-MESSAGE = bytes(450)  # the same length as a row of On-Demand Requests
+MESSAGE = bytes(450)  # a message as long as a row of On-Demand Requests
 HOST = "127.0.0.1"
 PER_TURN = 64
 READY_S = 20.0
@@ -21,8 +21,8 @@ Tell = Callable[[float], None]
 
 
 def write_us(sockets: int, rate: float, seconds: float) -> float:
-    """Return the CPU time of one write in µs, if `sockets` sockets are written to `rate` times a second.
-    Raises ChildError.
+    """Return the CPU time of one write in µs, if `sockets` sockets are written to `rate` times a second. Raises
+    ChildError if a process of the measurement fails.
     """
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
@@ -39,7 +39,7 @@ def write_us(sockets: int, rate: float, seconds: float) -> float:
 
 
 def write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: float) -> float:
-    """Run in the writer's process."""
+    """Write to all sockets in this child process; return the CPU time of one write in µs."""
     return uvloop.run(_write_all(tell, port, sockets, rate, seconds))
 
 
@@ -68,7 +68,7 @@ async def _write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: 
 
 
 def read_all(tell: Tell, port: int, sockets: int) -> None:
-    """Run in the readers' process until it is ended from outside."""
+    """Connect and read all sockets in this child process, until the parent ends it."""
     uvloop.run(_read_all(port, sockets))
 
 

@@ -1,9 +1,9 @@
 """Measures a message from one socket to another one through the server, on the same worker and between two workers.
 
-We have two kinds of message: a chat message, which the store keeps and numbers before it is sent, and a muted
-microphone, which is only passed on. The other servers pass on the same number of bytes, and store nothing. All confirm
-to the sender. The results are the time from sending to reading, with one message at a time, and the CPU of all workers
-with all pairs busy.
+We have two kinds of message. The store keeps and numbers a chat message before it is sent; a muted microphone is only
+passed on. The other servers pass on the same number of bytes, and store nothing. Every server confirms each message to
+its sender. The results are the time from sending to reading, with one message at a time, and the CPU of all workers
+per message while all pairs are busy.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tests.benchmarks.server import BenchServer
 
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
-# this ratio compares the same work: the other servers store nothing
+# The targets are ratios of messages that are only passed on, because the other servers store nothing.
 TARGETS = {"socket.io": 2.5, "python-socketio": 5.0}
 WAYS = {
     Way(False, False): ("muted_one", "passed on, one worker"),
@@ -31,12 +31,14 @@ WAYS = {
     Way(True, False): ("line_one", "kept and passed on, one worker"),
     Way(True, True): ("line_across", "kept and passed on, across workers"),
 }
-"""Way -> the id and the name of its figure."""
+"""Way -> (the id, the name) of its figure."""
 Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The number of pairs, of rounds, of single messages per round, and of messages of each pair when all are busy."""
+    """The size of a run. `alone`: single messages per round; `each`: messages of each pair per round while all are
+    busy.
+    """
 
     pairs: int
     rounds: int
@@ -44,12 +46,14 @@ class Size(NamedTuple):
     each: int
 
 
-WHOLE = Size(40, 5, 80, 40)  # no client exceeds its limit with these numbers
+WHOLE = Size(40, 5, 80, 40)  # With these numbers no client exceeds the rate that the server allows.
 QUICK = Size(10, 1, 20, 20)
 
 
 class Spent(NamedTuple):
-    """CPU of the workers and of the store per message, and the times at which messages were read."""
+    """CPU of the workers and of the store per message in µs, and the times in ms from sending to reading a single
+    message.
+    """
 
     us: float
     store_us: float
@@ -61,7 +65,7 @@ Played = Field[dict[Way, Spent]]
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Measure all ways on all stacks. Raises ChildError."""
+    """Measure all ways on all stacks; return the comparisons. Raises ChildError if the process of the clients fails."""
     with stacks(ours, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
         played: Played = Child(talk, company.stacks, size).result(LIMIT_S, progress)
     made = Made([], [], [], [*company.skipped, *played.out], company.versions)
@@ -95,7 +99,7 @@ def _ours(compared: Comparison, note: str) -> Figure:
 
 
 def talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
-    """Run in the people's process."""
+    """Play all clients in this child process; return the results of each stack's turns."""
     return uvloop.run(_talk(tell, found, size))
 
 
@@ -112,7 +116,9 @@ async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
             exchange.marker = clients[name].told
             await exchange.busy(
                 10
-            )  # from here on, all objects that are created or compiled at first use exist
+                # This first exchange creates and compiles everything that is made at first use, before anything is
+                # measured.
+            )
 
     async def turn(name: str) -> dict[Way, Spent]:
         return {way: await exchange.spend(size) for way, exchange in exchanges[name].items()}
@@ -132,14 +138,16 @@ class Exchange:
         self._waits: dict[Any, asyncio.Future[int]] = {}
 
     def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Record the time at which an awaited message was read."""
+        """Record when `wire` read a message, if a message is awaited there. `now_ns`: the time of
+        reading (monotonic).
+        """
         if self.marker in payload:
             waiting = self._waits.pop(wire, None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(now_ns)
 
     async def _one(self, pair: Pair) -> int:
-        """Send a message; return the time until it was read, in ns. Raises TimeoutError."""
+        """Send a message; return the time until it was read, in ns. Raises TimeoutError after `ARRIVE_S`."""
         waiting = self._waits[pair.hears] = asyncio.get_running_loop().create_future()
         sent = time.monotonic_ns()
         pair.tell()
@@ -152,11 +160,13 @@ class Exchange:
             await self._one(pair)
 
     async def busy(self, each: int) -> None:
-        """Keep all pairs busy: each sends its next message as soon as its last one was received."""
+        """Let each pair send `each` messages, all pairs at the same time; a pair sends its next message when its last
+        one was received.
+        """
         await asyncio.gather(*(self._several(pair, each) for pair in self.pairs))
 
     async def spend(self, size: Size) -> Spent:
-        """Measure one round of busy pairs."""
+        """Measure one round: first single messages, then all pairs at the same time; return the figures."""
         late_ns = []
         for number in range(size.alone):
             late_ns.append(await self._one(self.pairs[number % len(self.pairs)]))

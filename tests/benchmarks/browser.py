@@ -1,7 +1,7 @@
 """Reads the figures that only a browser can measure from the report of the tests that run a call in Chromium.
 
-A test reports a figure by `record_property`; the report contains its value as Python writes it. A list or map of
-numbers is one figure: its median, or the worst of its parts.
+A test reports a figure by `record_property`, and the report contains its value as Python writes it. A list or map of
+numbers gives one figure: its median, or the worst of its values.
 """
 
 import ast
@@ -38,17 +38,19 @@ PROPERTIES: dict[str, tuple[str, str, float | None]] = {
     "requests_frames_per_s": ("frames a second meanwhile", "/s", None),
     "frames_per_s_at_5_percent_loss": ("pictures a second with 5 % of packets lost", "/s", None),
 }
-"""Recorded property -> name, unit and target of its figure."""
+"""Recorded property -> (name, unit, target) of its figure; the target is None if there is none."""
 
 SKIPPED = "browser figures"
 TEST = re.compile(
     r"^(?:async )?def (test_\w+)\(.*?(?=^\S|\Z)(?:\) -> None:.*?(?=^\S|\Z))?", re.MULTILINE | re.DOTALL
 )
-"""A test function with its body."""
+"""Matches a test function with its body."""
 
 
 def measure() -> list[Figure] | Skipped:
-    """Run the tests that measure. Return a `Skipped` if there are no tests, no Chromium, or if they fail."""
+    """Run the tests that measure; return their figures. Return a `Skipped` with the reason if there are no tests or no
+    Chromium, or if a test fails.
+    """
     if not TESTS.is_dir():
         return Skipped(SKIPPED, "the tests are not installed; run it in a checkout")
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
@@ -84,7 +86,7 @@ def _tests() -> list[str]:
 
 
 def read(report: Path) -> list[Figure]:
-    """Return the figures in a JUnit report of ours."""
+    """Return the figures in a JUnit report that these tests have written."""
     said = {
         element.attrib["name"]: ast.literal_eval(element.attrib["value"])
         for element in ElementTree.parse(report).iter("property")

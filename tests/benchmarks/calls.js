@@ -1,6 +1,6 @@
-// Runs in the pages of a measured call, after tests/journeys/measure.js. It records 20 times a second what
-// has arrived.
-window.__arrived = []; // [when in ms, frames decoded so far, lines of the picture]
+// Runs in the pages of a measured call, after tests/journeys/measure.js. 20 times a second, it records how
+// much of the other side's picture has arrived.
+window.__arrived = []; // [time in ms, frames decoded so far, lines of the picture]
 window.__peer = () => window.__peers.findLast((peer) => peer.connectionState !== "closed");
 
 setInterval(async () => {
@@ -31,7 +31,7 @@ window.__counts = async () => {
   return counts;
 };
 
-// A call without a server: the script passes each description and candidate to the other page.
+// For a call without a server, the test passes each description and candidate on to the other page.
 window.__direct = async () => {
   const peer = new RTCPeerConnection();
   const video = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } };

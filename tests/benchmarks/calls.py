@@ -1,5 +1,4 @@
-"""Calls of two in Chromium whose patient is behind a bad network: over our relay, and directly between the two
-browsers.
+"""Calls of two people in Chromium, over our relay and directly between the browsers; the patient's network is bad.
 
 This module begins a call and changes its network. The measurements are defined in `networks.py`.
 """
@@ -33,15 +32,15 @@ RTCPeerConnection.prototype.setRemoteDescription = async function ({ type, sdp }
   return set.call(this, { type, sdp: type === "offer" ? await window.__led(sdp) : sdp });
 };
 """
-"""A script by which the patient's page reaches the relay through the proxy."""
+"""A script for the patient's page: it changes each offer, so that the page reaches the relay through the proxy."""
 
 
 @dataclass
 class Call:
-    """The pages of the patient and of the provider, and the proxies between the patient and all others.
+    """A call: the pages of the patient and of the provider, and the proxies between the patient and everything else.
 
-    `signalling`: the proxy between the patient's page and the server, if there is one. `began_s`: the time
-    (`time.time`) at which the second person pressed Start Session.
+    `media`: the proxy for the media; `signalling`: the one between the patient's page and the server, if there is one.
+    `began_s`: the time (`time.time`) at which the second person pressed Start Session.
     """
 
     patient: Page
@@ -51,18 +50,20 @@ class Call:
     began_s: float = field(default_factory=time.time)
 
     async def counts(self) -> list[dict[str, float]]:
-        """Return the counters of getStats on both pages."""
+        """Return the counters of getStats: a map for the patient's page, and one for the provider's."""
         return [await page.evaluate("__counts()") for page in (self.patient, self.provider)]
 
     async def looks(self, since_ms: float = 0.0) -> list[list[tuple[float, int, int]]]:
-        """Return for both screens (time in ms, frames decoded so far, lines of the picture), 20 times a second."""
+        """Return the samples of the patient's and of the provider's screen since `since_ms`, 20 a second. Each sample
+        is (time in ms, frames decoded so far, lines of the picture).
+        """
         ask = f"__arrived.filter(([at]) => at >= {since_ms})"
         return [[tuple(one) for one in await page.evaluate(ask)] for page in (self.patient, self.provider)]
 
 
 @asynccontextmanager
 async def relayed(browser: Browser, network: Network) -> AsyncIterator[Call]:
-    """Yield a visit on a server of its own, in which both people have pressed Start Session."""
+    """Yield a visit over our relay, on a server that is started for it; both people have pressed Start Session."""
     with tempfile.TemporaryDirectory() as folder:
         server = RunningServer(Path(folder), {"server": {"port": 0, "workers": 1}})
         try:
@@ -105,7 +106,7 @@ async def _visit(browser: Browser, server: RunningServer, signalling: Proxy, med
 
 @asynccontextmanager
 async def direct(browser: Browser, network: Network) -> AsyncIterator[Call]:
-    """Yield a call without a server: the patient's Chromium reaches the provider's only through the proxy."""
+    """Yield a call without a server. The patient's Chromium reaches the provider's only through the proxy."""
 
     async def blank(request: Any) -> None:
         await request.fulfill(body="<!doctype html><body>", content_type="text/html")

@@ -1,7 +1,7 @@
 """Measures the claim race: fifty providers claim one patient at the same time, many times, over two workers.
 
-The result is the time from the winner's claim to its arrival at the patient's page, which the other worker serves. Each
-round must have one winner, and all others must receive the winner's name.
+The result is the time from the winner's claim to its arrival at the patient's page, which the other worker serves.
+Each round must have one winner, and each of the others must receive the winner's name.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ Tell = Callable[[float], None]
 
 
 class Round(NamedTuple):
-    """One race. `version`: the version of the patient's topic that shows the claim; `sent_ns`: the time at which the
-    winner sent it.
+    """One race. `refused`: how many of the others received the winner's name; `version`: the version of the patient's
+    topic that shows the claim; `worker`: the winner's; `sent_ns`: the time (monotonic) of the winner's request.
     """
 
     winners: int
@@ -41,7 +41,9 @@ Seen = dict[int, dict[str, int]]
 
 
 def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
-    """Measure all races. Raises ChildError."""
+    """Run `rounds` races; return the figures. Raises ChildError if the process of the providers or of the patient
+    fails.
+    """
     staff = server.staff(PROVIDERS, PROVIDERS)
     patient, visit = server.patient()
     page = Child(watch, server.endpoint, patient, visit, rounds + WARM_UP)
@@ -57,7 +59,7 @@ def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
 
 
 def judge(races: list[Round], seen: Seen) -> list[Figure]:
-    """Return the figures from what the providers and the patient's pages received."""
+    """Return the figures of these races. `seen`: the times at which the patient's pages received the claims."""
     late_ms = [
         (at - played.sent_ns) / 1e6
         for played in races
@@ -78,7 +80,7 @@ def judge(races: list[Round], seen: Seen) -> list[Figure]:
 
 
 def race(tell: Tell, endpoint: Endpoint, logins: list[Login], visit: str, rounds: int) -> list[Round]:
-    """Run in the providers' process."""
+    """Play the providers for `rounds` races in this child process; return the races."""
     return uvloop.run(_race(tell, endpoint, logins, visit, rounds))
 
 
@@ -124,7 +126,9 @@ def _alternating(providers: list[Peer]) -> list[Peer]:
 
 
 def watch(tell: Tell, endpoint: Endpoint, login: Login, visit: str, rounds: int) -> Seen:
-    """Run in the patient's process: one page on each worker. Send 0.0 when both have received the visit."""
+    """Keep one page of the patient open on each worker, in this child process; return when the pages received each
+    claim. Report the progress 0.0 by `tell` when both pages have received the visit.
+    """
     return uvloop.run(_watch(tell, endpoint, login, visit, rounds))
 
 

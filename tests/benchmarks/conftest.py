@@ -1,4 +1,4 @@
-"""One real server with two workers for all tests of the benchmark; each test has an organisation of its own on it."""
+"""Starts one real server with two workers for all tests of the benchmark; each test has its own organisation there."""
 
 from __future__ import annotations
 

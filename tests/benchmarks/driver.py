@@ -1,7 +1,8 @@
 """Measures the load tester itself: one process of `greenroom peers` against a server of its own.
 
-There are three runs: whole visits without media, a hundred per second; a hundred calls of light media at once; four of
-real media. The result is the driver's CPU, which shows how many people it can play on a core.
+There are three runs: whole visits without media, a hundred per second; a hundred calls of light media at once; four
+calls of real media at once. The result is the CPU of the load tester, which shows how many people it can play on a
+core.
 """
 
 import json
@@ -19,13 +20,13 @@ from web.server.throwaway import GREENROOM
 
 PEERS = [*GREENROOM, "peers", "--local"]
 LIMIT_S = 300.0
-# the time in s that is left out after the last patient's arrival and before the first one leaves
+# The driver's CPU is not counted for this time in s after the last arrival and before the first departure.
 EDGE_S = 1.0
 Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The number of visits without media, the number of simultaneous calls of each kind, and their length."""
+    """The number of visits without media, the numbers of simultaneous light and real calls, and their length in s."""
 
     visits: int
     light: int
@@ -38,7 +39,7 @@ QUICK = Size(100, 10, 1, 5)
 
 
 def measure(size: Size, tell: Tell) -> Made:
-    """Measure all three runs. Raises ChildError."""
+    """Make all three runs; return the figures."""
     visits = run(size.visits, size.visits // 20 + 1, "none", "steady:100/s", fill_in="2s", talk="1s")
     tell(0.4)
     light = run(size.light, size.light, "light", "steady:10/s", talk=f"{size.talk_s}s")
@@ -86,7 +87,7 @@ def measure(size: Size, tell: Tell) -> Made:
 
 
 def run(patients: int, providers: int, media: str, arrivals: str, **options: str) -> dict[str, Any]:
-    """Return the figures of a run's report.json."""
+    """Run the load tester; return the content of its report.json. `options`: further options of `greenroom peers`."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
         words = {
             "patients": patients,
@@ -114,7 +115,7 @@ def run(patients: int, providers: int, media: str, arrivals: str, **options: str
 
 
 def share(run: dict[str, Any]) -> float:
-    """Return the share of a core that the driver used while all people were in their calls."""
+    """Return the share of a core (1.0: a whole core) that the load tester used while all people were in their calls."""
     calls, driver = (run["gauges"][name]["over_time"] for name in ("in_call", "driver_cpu"))
     full = [at_s for at_s, people in calls if people == run["people"]["arrived"]]
     first_s, last_s = min(full) + EDGE_S, max(full) - EDGE_S

@@ -1,8 +1,8 @@
 """Measures fan-out: a thousand sockets on two workers subscribe to the queue, on our server and the others in turn.
 
-The updates are rows of On-Demand Requests: a patient leaves a step of the setup guide. There are five per second, then
-twenty at once, then as many as possible. The results are the workers' CPU time per received message, with all other
-work, and the time at which each socket read it.
+Each update is a changed row of On-Demand Requests, because a patient leaves a step of the setup guide. First five
+updates are sent per second, then twenty at once, then as many as possible. The results are the workers' CPU time per
+received message, which includes all their other work, and the time until each socket read it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.benchmarks.wire import PeerError
 
 SOCKETS = 1000
 PEOPLE = 50
-MAKERS = 40  # enough makers that none of them exceeds the rate allowed to one client
+MAKERS = 40  # So that no client exceeds the rate allowed to one, this number of clients send the updates.
 RATE = 5.0
 BURST = 20
 IN_FLIGHT = 20
@@ -38,7 +38,9 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The size of a run: sockets and rounds; per round: seconds of steady updates, bursts, and updates in a flood."""
+    """The size of a run. Per round: `steady_s` seconds of steady updates, `bursts` bursts, and `flood` updates in a
+    flood.
+    """
 
     sockets: int
     rounds: int
@@ -52,7 +54,9 @@ QUICK = Size(200, 1, 1.6, 3, 60)
 
 
 class Spent(NamedTuple):
-    """The figures of one phase: CPU of the workers per delivery, of the store per event, and the times of reading."""
+    """The figures of one phase. `us`: CPU of the workers per received message; `store_us`: CPU of the store per
+    update; `p50_ms` and `p99_ms`: the time until a socket read an update; `last_p50_ms`: until the last one did.
+    """
 
     us: float
     store_us: float
@@ -70,14 +74,16 @@ PHASES = {
     "burst": (f"fan-out in bursts of {BURST}", {"socket.io": 4.5, "python-socketio": 18.0}),
     "flood": ("fan-out as fast as it goes", {}),
 }
-"""Phase -> its name, and the lowest ratio of each other server's CPU to ours."""
+"""Phase -> (its name, other server -> the lowest ratio allowed of its CPU to ours)."""
 
 Played = Field[dict[str, Spent]]
-"""The results of each stack's turns, by phase."""
+"""The results of each stack's turns; each turn is a map from the phase to its figures."""
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Measure all phases on all stacks. Raises ChildError."""
+    """Measure all phases on all stacks; return the comparisons. Raises ChildError if the process of the
+    clients fails.
+    """
     with stacks(ours, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
         played: Played = Child(listen, company.stacks, size).result(LIMIT_S, progress)
         skipped = [*company.skipped, *played.out]
@@ -150,7 +156,7 @@ def _comparisons(played: Played, size: Size) -> list[Comparison]:
 
 
 def listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
-    """Run in the process of the clients; return the figures of each phase, by stack."""
+    """Play all clients in this child process; return the results of each stack's turns."""
     return uvloop.run(_listen(tell, found, size))
 
 
@@ -176,13 +182,13 @@ async def _listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     await asyncio.sleep(SETTLE_S)
     await field.each(
         lambda name: audiences[name].spend(3, 1, RATE)
-    )  # from here on, all objects that are created at first use exist
+    )  # The first updates create everything that is made at first use, before anything is measured.
     await field.play(size.rounds, turn, lambda part: tell(0.3 + 0.7 * part))
     return field
 
 
 class Audience:
-    """The sockets of one stack that subscribe to the queue, with counters of what each received."""
+    """The sockets of one stack that subscribe to the queue, with the number of updates that each has received."""
 
     def __init__(self, stack: Stack, marker: bytes) -> None:
         self._stack = stack
@@ -199,14 +205,16 @@ class Audience:
 
     @classmethod
     async def enter(cls, stack: Stack, company: Company, sockets: int) -> "Audience":
-        """Connect and subscribe all sockets. Raises PeerError, OSError, TimeoutError."""
+        """Connect and subscribe all sockets. Raises PeerError if the server refuses one, OSError or TimeoutError if it
+        does not answer.
+        """
         audience = cls(stack, company.news)
         audience._count = dict.fromkeys(await company.audience(sockets, audience.news), 0)
         audience._makers = await company.makers(MAKERS)
         return audience
 
     def news(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Count one message. The n-th message of a socket belongs to the n-th event: none is lost on the way."""
+        """Count one message. The n-th update that a socket receives is the n-th that was made, because none is lost."""
         if self._marker not in payload or wire not in self._count:
             return
         number = self._count[wire]
@@ -218,7 +226,9 @@ class Audience:
             self._wake.set()
 
     async def spend(self, times: int, at_once: int, rate: float) -> Spent:
-        """Make `at_once` events, `times` times, at most `rate` times per second; wait each time for all receivers."""
+        """Make `at_once` updates `times` times, at most `rate` times a second, and wait each time until all sockets
+        have read them; return the figures.
+        """
         loop = asyncio.get_running_loop()
         began, last_ns = loop.time(), []
 
@@ -234,7 +244,7 @@ class Audience:
         return await self._spent(play, last_ns)
 
     async def flood(self, events: int) -> Spent:
-        """Keep `IN_FLIGHT` events on their way until the given number were made."""
+        """Make `events` updates, with at most `IN_FLIGHT` of them not yet read by all sockets; return the figures."""
 
         async def play() -> None:
             for number in range(events):

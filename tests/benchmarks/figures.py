@@ -32,9 +32,8 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Value(msgspec.Struct, frozen=True):
-    """The value of one server. `ratio`: the value divided by ours, the median over the rounds; None for our own server.
-
-    `target` is the lowest ratio allowed; None if there is no target.
+    """The value of one server. `ratio`: the value divided by that of our server, as the median over the rounds; None
+    for our server. `target`: the lowest ratio allowed; None if there is no target.
     """
 
     name: str
@@ -49,7 +48,9 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """One figure of several servers, measured in turn in one run; ours is the first. Less is better in every figure."""
+    """One figure of several servers, measured in turn in one run. Our server is the first. Less is better in every
+    figure.
+    """
 
     id: str
     name: str
@@ -64,9 +65,10 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class Point(msgspec.Struct, frozen=True):
-    """The figures for a number of waiting patients: time to open the queue, time of a claim, and the worker's CPU.
+    """The figures for a number of waiting patients: the time to open the queue, the time of a claim, and the worker's
+    CPU.
 
-    `pages`: the number of patients who have their page open and subscribe to their visit and place.
+    `pages`: the number of patients who have their page open, subscribed to their visit and their place in the queue.
     """
 
     waiting: int
@@ -78,19 +80,21 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """The goal of a figure of a call: `most` or `least` a value, or the `same` as in a direct call."""
+    """The goal of a figure of a call: at "most" or at "least" `value`, or the "same" as in a direct call."""
 
     kind: Literal["most", "least", "same"]
     value: float = 0.0
 
 
 SAME_FROM = 0.95
-"""From this ratio on, a figure counts as the same as in a direct call, because no two calls have the same pictures."""
+"""From this ratio on, our figure counts as the same as that of a direct call, because two calls never have the same
+pictures.
+"""
 
 
 class CallFigure(msgspec.Struct, frozen=True):
-    """One figure of calls on a bad network: over our relay and, if `compared`, in a direct call (`direct`). None:
-    never.
+    """One figure of calls on a bad network: over our relay (`ours`) and, if `compared`, in a direct call (`direct`). A
+    value of None means that the picture never came back.
     """
 
     network: str
@@ -114,7 +118,7 @@ class CallFigure(msgspec.Struct, frozen=True):
 
 
 class Calls(msgspec.Struct, frozen=True):
-    """The calls on bad networks of one run. `load`: the one-minute load average before and after."""
+    """All calls on bad networks of one run. `load`: the machine's one-minute load averages before and after."""
 
     started: str
     browser: str
@@ -123,7 +127,7 @@ class Calls(msgspec.Struct, frozen=True):
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A measurement that was not made, and the reason."""
+    """A measurement that was not made, with the reason."""
 
     name: str
     why: str
@@ -141,7 +145,7 @@ class Made(msgspec.Struct):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """The machine that was measured. `load`: the one-minute load average before and after."""
+    """The machine that was measured. `load`: its one-minute load averages before and after."""
 
     cpu: str
     cores: int
@@ -151,7 +155,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A whole run. `runs`: how often each figure was measured; values are medians."""
+    """The report of a whole run. `runs`: how often each figure was measured. The values are the medians."""
 
     command: str
     started: str
@@ -177,7 +181,9 @@ def percentile(values: Iterable[float], percent: float) -> float:
 
 
 def medians(runs: Sequence[Sequence[Figure]]) -> list[Figure]:
-    """Return the medians of the figures of several runs, with each range in its note. Counts of faults are added."""
+    """Return each figure's median over several runs, with the range of its values in its note. Numbers of faults are
+    added up.
+    """
     by_id: dict[str, list[Figure]] = {}
     for run in runs:
         for figure in run:
@@ -190,7 +196,8 @@ def _median(figures: list[Figure]) -> Figure:
     if len(values) == 1:
         return first
     if first.target == 0:
-        return msgspec.structs.replace(first, value=sum(values))  # one fault in any run counts as a fault
+        # This is a number of faults: one fault in any run is too much.
+        return msgspec.structs.replace(first, value=sum(values))
     spread = f"{written(min(values))} to {written(max(values))}"
     return msgspec.structs.replace(
         first,
@@ -207,8 +214,8 @@ def compared(
     targets: Mapping[str, float] | None = None,
     note: str = "",
 ) -> Comparison:
-    """Return the comparison of several rounds: the medians of each server, and of its ratios to our own,
-    listed first.
+    """Return a comparison from the values of each server in several rounds: the medians of the values, and those of
+    their ratios to our server's values. Our server is the first. `targets`: server -> the lowest ratio allowed.
     """
     ours, *others = rounds
     values = [Value(ours, statistics.median(rounds[ours]))]

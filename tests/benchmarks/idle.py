@@ -1,7 +1,7 @@
 """Measures the memory of an idle socket: a thousand people on one worker send hello, and then nothing.
 
-Half of them are staff, half are pages of patients. The result is the growth of the worker's resident memory, right
-after hello and again after each has subscribed to a topic (staff to the queue, the patient to the visit).
+Half of them are staff, half are pages of patients. The result is the growth of the worker's resident memory per
+socket: once after hello, and once after each has subscribed to a topic (staff to the queue, the patient to the visit).
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from tests.benchmarks.process import Child, cpu_ns, resident_bytes
 from tests.benchmarks.server import BenchServer
 
 SOCKETS = 1000
-WARM_UP = 10  # a few sockets first: the measured ones reuse the memory that these free
+# These sockets are opened and closed first, so that the measured ones use the memory that these free.
+WARM_UP = 10
 PEOPLE = 20
 SETTLE_S = 1.0
 QUIET_S = 5.0
@@ -24,7 +25,7 @@ Tell = Callable[[float], None]
 
 
 def measure(server: BenchServer, sockets: int, progress: Tell) -> Made:
-    """Connect all clients; return the worker's figures. Raises ChildError."""
+    """Connect all clients; return the worker's figures. Raises ChildError if the process of the clients fails."""
     staff = server.staff(PEOPLE, sockets // 2 + WARM_UP)
     patient, visit = server.patient()
     silent, subscribed, busy = Child(
@@ -51,7 +52,9 @@ def wait_about(
     sockets: int,
     workers: list[int],
 ) -> tuple[float, float, float]:
-    """Run in the people's process; return the bytes per socket after hello and after subscribing, and the idle CPU."""
+    """Keep all sockets open in this child process; return the bytes per socket after hello, the bytes per socket after
+    subscribing, and the share of a core that the worker uses then.
+    """
     return uvloop.run(_wait_about(tell, endpoint, staff, patient, visit, sockets, workers))
 
 
@@ -64,7 +67,7 @@ async def _wait_about(
     sockets: int,
     workers: list[int],
 ) -> tuple[float, float, float]:
-    # What a worker allocates once belongs to no socket: some sockets connect, subscribe and close before the
+    # Memory that a worker allocates only once must not count: some sockets connect, subscribe and close before the
     # measurement.
     early = await enter_all(endpoint, [*staff[:WARM_UP], patient])
     await _subscribe(early, visit)

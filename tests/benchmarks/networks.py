@@ -1,8 +1,8 @@
-"""Measures calls on bad networks: over our relay and, in the same run, directly between the browsers, through one
-proxy.
+"""Measures calls on bad networks, over our relay and, in the same run, directly between the browsers.
 
-Defines the networks, how long each is measured, and the goals. One call of each kind runs through the networks one
-after another; each figure is that of the worse page. The patient's connection is the bad one, in both directions.
+Both kinds of call go through one proxy. This module defines the networks, how long each is measured, and the goals.
+One call of each kind gets the networks one after another; each figure is that of the page with the worse result. The
+patient's connection is the bad one, in both directions.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from web.peers.network.network import Network, Way, lossy
 Look = tuple[float, int, int]
 Begin = Callable[[Browser, Network], AbstractAsyncContextManager[Call]]
 Seen = dict[tuple[str, str], float | None]
-"""(network, figure) -> the value; None if the picture never came back."""
+"""(network, figure) -> the value. None means that the picture never came back."""
 
 LIMIT_S = 14 * 60.0
 FPS, LINES = 15, 480
-LOOKS = 40  # more than a page processes in a second
+LOOKS = 40  # A second has fewer samples than this.
 FLOWS_S = 3.0
 RESTORED_S, BACK_S, SETTLED_S = 45.0, 20.0, 30.0
 CAMERA_FPS = 20
@@ -39,7 +39,8 @@ CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
     *(f"{CAMERA}=fps={CAMERA_FPS}" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
     "--autoplay-policy=no-user-gesture-required",
-    # The last one of two counts. Without it the candidates have names that no proxy can resolve.
+    # Chromium uses only the last switch of this name. This one is needed, because no proxy can resolve the names that
+    # candidates would have otherwise.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
 
@@ -53,7 +54,7 @@ SAME = Goal("same")
 
 
 def most(value: float) -> Goal:
-    """Return the goal that a figure must be at most this value."""
+    """Return the goal of a figure that must be at most this value."""
     return Goal("most", value)
 
 
@@ -64,7 +65,9 @@ def both(way: Way) -> Network:
 
 @dataclass(frozen=True)
 class Trial:
-    """A network that a call gets. It is watched for `seconds`, after `before_s` in which browsers adapt to it."""
+    """A network that a call gets for `before_s` + `seconds`; it is measured only after `before_s`, when browsers have
+    adapted. `restored`: also measure how long the picture needs afterwards until it is whole again.
+    """
 
     name: str
     network: Network
@@ -85,12 +88,12 @@ BLOCKED, REBOUND = "UDP blocked from the start", "new address (NAT rebinding), C
 
 
 def blocked(seconds: float) -> str:
-    """Return the name of this outage."""
+    """Return the table's name of an outage in which UDP is blocked for `seconds`."""
     return f"UDP blocked for {seconds:g} s"
 
 
 def down(seconds: float) -> str:
-    """Return the name of this outage."""
+    """Return the table's name of an outage in which the link is down for `seconds`."""
     return f"link down for {seconds:g} s"
 
 
@@ -119,7 +122,7 @@ GOALS: Mapping[tuple[str, str], Goal] = {
 
 
 def back_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
-    """Return the time in s after `end_ms` at which the first new picture was seen; None if there was none."""
+    """Return the time in s from `end_ms` until a sample has a new picture; None if no sample has one."""
     before = max((frames for at, frames, _ in looks if at <= end_ms), default=0)
     found = next(
         (at for at, frames, _ in looks if at > end_ms and (frames > before or frames < before)), None
@@ -128,8 +131,8 @@ def back_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
 
 
 def restored_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
-    """Return the time in s after `end_ms` at which the first second with FPS pictures of LINES lines began; None if
-    none did.
+    """Return the time in s from `end_ms` until the beginning of the first second in which FPS pictures of LINES lines
+    arrived; None if there was no such second.
     """
     later = [look for look in looks if look[0] >= end_ms]
     for place, (begin_ms, frames, lines) in enumerate(later):
@@ -141,7 +144,9 @@ def restored_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
 
 
 def gap_s(looks: Sequence[Look], since_ms: float) -> float | None:
-    """Return the longest time in s without a new picture around `since_ms`; None if there are no pictures yet."""
+    """Return the longest time in s between two new pictures. Return None as long as the result is not certain: within
+    FLOWS_S after `since_ms`, or if the last 0.5 s brought no new picture.
+    """
     fresh = [
         at for (at, frames, _), (_, before, _) in zip(looks[1:], looks, strict=False) if frames != before
     ]
@@ -151,12 +156,12 @@ def gap_s(looks: Sequence[Look], since_ms: float) -> float | None:
 
 
 def worse(values: Sequence[float | None]) -> float | None:
-    """Return the longer of the times on both screens; None, which means never, is the longest."""
+    """Return the longest of these times. None means never, and is longer than each of them."""
     return None if None in values else max(value for value in values if value is not None)
 
 
 def figures(before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the figures of the worse page from the counters of both pages before and after."""
+    """Return the figures of the page with the worse result, from the counters of both pages before and after."""
     pairs = list(zip(before, after, strict=True))
     return {
         RATE: min((b["frames"] - a["frames"]) / ((b["at_ms"] - a["at_ms"]) / 1000) for a, b in pairs),
@@ -174,7 +179,9 @@ def figures(before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, 
 async def _until(
     call: Call, judge: Callable[[Sequence[Look], float], float | None], end_ms: float, most_s: float
 ) -> float | None:
-    """Return the result of `judge` for both pages, after at most `most_s` seconds; None if it never succeeds."""
+    """Call `judge` until it returns a time for both pages; return the longer time in s. Return None if it has returned
+    None for one of them until `most_s` after `end_ms`.
+    """
     while True:
         found = worse([judge(looks, end_ms) for looks in await call.looks(end_ms - 1000)])
         if found is not None or time.time() * 1000 > end_ms + most_s * 1000:
@@ -183,7 +190,7 @@ async def _until(
 
 
 async def _settled(call: Call) -> None:
-    """Wait until the picture is whole again, but only for a limited time."""
+    """Wait until the picture is whole again, for SETTLED_S at most."""
     await _until(call, restored_after_s, time.time() * 1000, SETTLED_S)
 
 
@@ -203,8 +210,8 @@ async def _lossy(call: Call, trial: Trial) -> dict[str, float | None]:
 async def _out(
     call: Call, network: Network, seconds: float, *, page: bool = False, most_s: float = BACK_S
 ) -> float | None:
-    """Put the media (`page`: also the page) on this network for some seconds; return the time at which the picture was
-    back.
+    """Put the media on this network for some seconds (if `page`, also the page's own connection); return the time in s
+    until the picture was back, None if it was not back within `most_s`.
     """
     proxies = [call.media, call.signalling] if page and call.signalling else [call.media]
     for proxy in proxies:
@@ -217,7 +224,7 @@ async def _out(
 
 
 class Watch:
-    """Applies the networks to the calls; keeps the results, so that an interrupted run still has them."""
+    """Puts the calls on the networks, and keeps the results, so that they are not lost if a run is interrupted."""
 
     def __init__(self, browser: Browser, quick: bool, tell: Callable[[float], None]) -> None:
         self.relayed: Seen = {}
@@ -230,7 +237,7 @@ class Watch:
         self._tell(min(1.0, self._steps / (4 if self._quick else 25)))
 
     async def all(self) -> list[str]:
-        """Watch all parts one after another; return the errors. Raises TimeoutError after LIMIT_S."""
+        """Measure all networks, one after another; return the texts of errors. Raises TimeoutError after LIMIT_S."""
         kinds = ((relayed, self.relayed), (direct, self.direct))
         parts: list[Callable[[], Awaitable[None]]] = [partial(self._trials, *kind) for kind in kinds]
         if not self._quick:
@@ -275,7 +282,7 @@ class Watch:
                 found = await _out(call, nothing, seconds, page=True)
                 self.relayed[down(seconds), BACK] = found
                 self._step()
-            # the server has closed the call, and the patient's page asks the patient to start again
+            # The server has closed the call, and the page shows Start Session to the patient again.
             if found is None:
                 pressed_ms = time.time() * 1000
                 await call.patient.get_by_role("button", name="Start Session").click(timeout=BACK_S * 1000)
@@ -295,7 +302,7 @@ async def _chromium(path: str) -> AsyncIterator[Browser]:
 
 
 def table(ours: Seen, others: Seen) -> list[CallFigure]:
-    """Return the rows of the table: the results over the relay beside those peer to peer."""
+    """Return the rows of the table: the results over the relay beside those of direct calls."""
     return [
         CallFigure(
             network=network,
@@ -311,7 +318,7 @@ def table(ours: Seen, others: Seen) -> list[CallFigure]:
 
 
 def measure(quick: bool, tell: Callable[[float], None]) -> Made:
-    """Make the calls one after the other until LIMIT_S is over; return a table of those made."""
+    """Measure the networks one after the other until LIMIT_S is over; return a table of those that were measured."""
     return asyncio.run(_measure(quick, tell))
 
 

@@ -1,4 +1,4 @@
-"""The options of a run. The command line imports this module before all that takes long."""
+"""The options of a run, in a module that loads quickly, because the command line needs them before all else."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +21,7 @@ class Name(StrEnum):
 
 
 class Other(StrEnum):
-    """The servers that ours is compared with."""
+    """The servers with which ours is compared."""
 
     SOCKET_IO = "socket.io"
     PYTHON_SOCKETIO = "python-socketio"
@@ -34,7 +34,9 @@ NAMES, OTHERS = tuple(Name), tuple(Other)
 
 
 class Options(NamedTuple):
-    """`only` and `others` are names of measurements and servers; `runs`: how often our own figures are measured."""
+    """The options of a run. `only` and `others`: the chosen measurements and servers; `runs`: how often our own
+    figures are measured.
+    """
 
     only: tuple[Name, ...] = NAMES
     others: tuple[Other, ...] = OTHERS

@@ -1,7 +1,7 @@
 """Measures a relayed packet: CPU of the relay process, added latency, and packets forwarded before the gate opens.
 
 The relay runs in a child process. This process plays the browsers, with real ICE, DTLS and AES-128-GCM SRTP over
-loopback: 320 packets a second per call, as in a video call of two.
+loopback: it sends 320 packets a second per call, as in a video call of two.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _REPORT = Struct("!BBHIIIIII")
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of one run. CPU: user and system time of the relay process."""
+    """The figures of one run. CPU is the user and system time of the relay process."""
 
     calls: int
     packets: int
@@ -69,7 +69,7 @@ class Figures:
 
 
 class FramedSocket(socket.socket):
-    """A TCP connection with the frames of RFC 4571 and the methods of a UDP socket, without a loop."""
+    """A TCP connection with the frames of RFC 4571 and the methods of a UDP socket; it needs no event loop."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         super().__init__(socket.AF_INET, socket.SOCK_STREAM)
@@ -78,12 +78,14 @@ class FramedSocket(socket.socket):
         self._input = bytearray()
 
     def sendto(self, packet: bytes | memoryview, _address: object) -> int:  # type: ignore[override]
-        """Send a packet in its frame; wait until the kernel has accepted it."""
+        """Send a packet in its frame; return when the kernel has accepted it."""
         self.sendall(len(packet).to_bytes(2, "big") + packet)
         return len(packet)
 
     def recvfrom_into(self, buffer: bytearray) -> tuple[int, None]:  # type: ignore[override]
-        """Copy the next packet; return its length. Raises BlockingIOError if there is no whole packet."""
+        """Copy the next packet into `buffer`; return (its length, None). Raises BlockingIOError if no whole packet has
+        arrived.
+        """
         while len(self._input) < 2 + (size := int.from_bytes(self._input[:2], "big")):
             received = self.recv(65_536, socket.MSG_DONTWAIT)
             if not received:
@@ -95,7 +97,9 @@ class FramedSocket(socket.socket):
 
 
 class Speaker(RawPeer):
-    """A peer that sends packets of a call's sizes. Each video packet contains the time at which it was sent."""
+    """A peer that sends packets of the sizes in a real call. Each video packet contains the time at
+    which it was sent.
+    """
 
     def __init__(self, identity: Identity, host: str = "127.0.0.1", transport: Transport = "udp") -> None:
         super().__init__(best_binding(), identity, host, transport)
@@ -107,12 +111,14 @@ class Speaker(RawPeer):
         self._frames = 0
 
     def connect_tcp(self) -> None:
-        """Connect over TCP; the socket is then polled like a UDP socket."""
+        """Connect over TCP instead of UDP; `Load` polls the new socket in the same way."""
         self.sock.close()
         self.sock = FramedSocket(self.remote)
 
     def frame(self, at_s: float) -> None:
-        """Send one video frame: three or four packets. The first frame of each second is a keyframe."""
+        """Send one video frame: three or four packets. The first frame of each second is a keyframe. `at_s`: the time
+        that its timestamp gets.
+        """
         self._owed += VIDEO_PER_S / FRAMES_PER_S
         count, self._owed = int(self._owed), self._owed % 1
         key = self._frames % FRAMES_PER_S == 0
@@ -128,7 +134,7 @@ class Speaker(RawPeer):
             self.send_rtp(packet)
 
     def sound(self, at_s: float) -> None:
-        """Send 20 ms of audio."""
+        """Send 20 ms of audio. `at_s`: the time that its timestamp gets."""
         timestamp = int(at_s * OPUS.clock_rate)
         payload = self._noise[:AUDIO_BYTES]
         self.send_rtp(
@@ -142,37 +148,37 @@ class Speaker(RawPeer):
         )
 
     def heard(self, packet: ReceivedPacket) -> None:
-        """Record the latency of a video packet."""
+        """Record the latency of a received video packet."""
         if packet.payload_type == VP8.payload_type:
             sent_ns = _STAMP.unpack_from(packet.payload, _STAMP_AT)[0]
             self.latencies_ns.append(packet.received_ns - sent_ns)
 
 
 class Load:
-    """All speakers of a run, on one poll."""
+    """All speakers of a run, whose sockets are read by one epoll object."""
 
     def __init__(self) -> None:
         self.poll = select.epoll()
         self.speakers: dict[int, Speaker] = {}
 
     def add(self, speaker: Speaker) -> None:
-        """Watch a speaker's socket."""
+        """Add a speaker, and read its socket from now on."""
         self.poll.register(speaker.sock.fileno(), select.EPOLLIN)
         self.speakers[speaker.sock.fileno()] = speaker
 
     def close(self) -> None:
-        """Close the poll and all sockets."""
+        """Close the epoll object and all sockets."""
         self.poll.close()
         for speaker in self.speakers.values():
             speaker.close()
 
     def wait(self, timeout_s: float) -> None:
-        """Read the packets that arrive within the time, 50 ms at most."""
+        """Read the packets that arrive within `timeout_s`, or within 50 ms if that is less."""
         for descriptor, _ in self.poll.poll(max(0.0, min(timeout_s, 0.05))):
             self.speakers[descriptor].readable()
 
     def connect(self, speakers: Sequence[Speaker], limit_s: float = 10.0) -> None:
-        """Wait until all speakers are connected. Raises TimeoutError."""
+        """Send ICE checks until all speakers are connected. Raises TimeoutError after `limit_s`."""
         end_s = time.monotonic() + limit_s
         while not all(speaker.ready for speaker in speakers):
             if time.monotonic() > end_s:
@@ -182,7 +188,7 @@ class Load:
             self.wait(0.01)
 
     def talk(self, duration_s: float, until: Callable[[], bool] | None = None) -> None:
-        """Send from all speakers for this time, or until `until()` is true."""
+        """Let all speakers send for `duration_s`, or until `until()` is true."""
         now_s = time.monotonic()
         end_s = now_s + duration_s
         due: list[tuple[float, int, int]] = []
@@ -209,7 +215,7 @@ class Load:
 
 
 async def _serve(control: Connection) -> None:
-    """Run the relay process: carry out commands from `control` until "stop"."""
+    """Run the relay in this process, and carry out the commands that `control` receives, until "stop"."""
     relay = await Relay.open(RelaySettings())
     loop = asyncio.get_running_loop()
     stopped = loop.create_future()
@@ -245,7 +251,9 @@ def _serve_in_child(serve: Serve, control: Connection) -> None:
 
 @contextmanager
 def in_child(serve: Serve, stop: tuple[object, ...]) -> Iterator[tuple[int, Connection]]:
-    """Run a server in a process of its own; yield its process id and the pipe for commands. Sends `stop` at the end."""
+    """Run `serve` in a process of its own; yield (process id, pipe for commands). At the end send `stop` to it, and
+    kill it if it does not end.
+    """
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
         target=_serve_in_child, args=(serve, there), daemon=True
@@ -262,17 +270,18 @@ def in_child(serve: Serve, stop: tuple[object, ...]) -> Iterator[tuple[int, Conn
 
 
 def served() -> AbstractContextManager[tuple[int, Connection]]:
-    """Run a relay in a process of its own; yield its process id and the pipe for commands (see `_serve`)."""
+    """Run a relay in a process of its own; yield (process id, pipe for commands). `_serve` defines the commands."""
     return in_child(_serve, ("stop", "", None))
 
 
 def run(
     calls: int = 20, duration_s: float = 5.0, *, latency: bool = True, transport: Transport = "udp"
 ) -> Figures:
-    """Measure and return the figures.
+    """Measure `calls` calls for `duration_s`; return the figures.
 
-    CPU is measured first, with the cheapest possible load. Then, if `latency`, every packet is decrypted and timed for
-    two more seconds. `transport`: of all parties.
+    CPU is measured first, while packets are not decrypted, so that the load costs little. Then, if `latency`, all
+    packets are decrypted and timed for two more seconds. `transport`: used by all parties. Raises TimeoutError if the
+    relay does not answer.
     """
     load = Load()
     identity = Identity(0.0)
@@ -333,7 +342,9 @@ def run(
 
 
 def measure(calls: int, seconds: float, progress: Callable[[float], None]) -> Made:
-    """Run calls through a relay for a time; return the figures. Raises TimeoutError if the relay does not answer."""
+    """Measure `calls` calls through a relay for `seconds`; return the figures. Raises TimeoutError if the relay does
+    not answer.
+    """
     progress(0.1)
     found = run(calls, seconds)
     progress(0.6)

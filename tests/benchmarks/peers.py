@@ -1,6 +1,7 @@
-"""Clients of our server that cost little CPU, many in one process: they use a part of PROTOCOL.md.
+"""Clients of our server that cost little CPU, many in one process; they use a part of PROTOCOL.md.
 
-They send hello and requests, and receive answers and updates, in both codecs. The WebSocket itself is in `wire.py`.
+They send hello and requests, and receive answers and updates, as JSON or MessagePack. The WebSocket itself is in
+`wire.py`.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ decode_text = msgspec.json.Decoder().decode
 
 
 class Endpoint(NamedTuple):
-    """The address of the server, and the organisation whose socket is used."""
+    """The address of the server, and the organisation to whose WebSocket clients connect."""
 
     host: str
     port: int
@@ -41,11 +42,13 @@ class Login(NamedTuple):
 
 
 News = Callable[["Peer", bytes, int], None]
-"""Receives a message that answers no request: the peer, the message, and the time of reading (monotonic, ns)."""
+"""A function that gets each message that answers no request: (peer, message, time of reading in monotonic ns)."""
 
 
 class Peer(TimedWire):
-    """One socket. `worker` and `me` are from the welcome. With `text` it sends JSON, as a browser does."""
+    """One socket. `worker` and `me`: the ids of the worker and of the person, from the welcome. With `text` it sends
+    JSON, as a browser does, otherwise MessagePack.
+    """
 
     def __init__(self, endpoint: Endpoint, login: Login, news: News, text: bool = False) -> None:
         codec = "json" if text else "msgpack"
@@ -65,7 +68,9 @@ class Peer(TimedWire):
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
     async def hello(self) -> None:
-        """Send hello and keep the worker and the person of the welcome. Raises PeerError, TimeoutError."""
+        """Send hello; keep the ids of the worker and of the person in the welcome. Raises PeerError if the server
+        refuses, TimeoutError if it does not answer.
+        """
         async with asyncio.timeout(OPEN_S):
             welcome = await self.ask("hello", role=self.login.role)
         self.worker, self.me = refuse_errors(welcome)["worker"], welcome["me"]["id"]
@@ -78,14 +83,14 @@ class Peer(TimedWire):
         return answer
 
     async def bye(self) -> None:
-        """Send bye, and return when the server has closed. Raises PeerError, TimeoutError."""
+        """Send bye, and return when the server has closed. Raises TimeoutError if it does not."""
         async with asyncio.timeout(ANSWER_S):
             with suppress(PeerError):
                 await self.ask("bye")
         self.abort()
 
     def heard(self, payload: bytes) -> None:
-        """Give an answer to its request, and every other message to `news`."""
+        """Give an answer to the request that waits for it, and every other message to `news`."""
         if b"reply_to" in payload:
             message = self._decode(payload)
             answer = self._answers.pop(message.get("reply_to"), None)
@@ -95,7 +100,7 @@ class Peer(TimedWire):
             self.news(self, payload, self.read_ns)
 
     def lost(self, problem: PeerError) -> None:
-        """Fail the requests that wait for an answer."""
+        """Let all requests that wait for an answer fail with `problem`."""
         settle(list(self._answers.values()), problem)
         self._answers.clear()
 
@@ -108,11 +113,13 @@ def refuse_errors(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def no_news(peer: Peer, payload: bytes, now: int) -> None:
-    """Ignore a message; for clients that need no updates."""
+    """Ignore a message. This is the `news` of clients that need no updates."""
 
 
 async def enter(endpoint: Endpoint, login: Login, news: News = no_news, text: bool = False) -> Peer:
-    """Return a peer that was welcomed. Raises PeerError, OSError, TimeoutError."""
+    """Return a peer that has received its welcome. Raises PeerError if the server refuses, OSError or TimeoutError if
+    it does not answer.
+    """
     peer = Peer(endpoint, login, news, text)
     await peer.open()
     await peer.hello()
@@ -126,7 +133,9 @@ async def enter_all(
     tell: Callable[[float], None] = lambda _: None,
     text: bool = False,
 ) -> list[Peer]:
-    """Return a peer for each login, connected some at a time; the kernel chooses their workers."""
+    """Return a peer for each login; several connect at the same time, and the kernel chooses the worker of each.
+    `tell`: called with the progress (0.0 to 1.0). Errors are those of `enter`.
+    """
     peers: list[Peer] = []
     for start in range(0, len(logins), AT_ONCE):
         batch = [enter(endpoint, login, news, text) for login in logins[start : start + AT_ONCE]]
@@ -136,7 +145,9 @@ async def enter_all(
 
 
 async def enter_evenly(endpoint: Endpoint, logins: Sequence[Login], news: News = no_news) -> list[Peer]:
-    """Return a peer for each login, half on each of two workers. Raises PeerError if one worker accepts them all."""
+    """Return a peer for each login, half of them on each of two workers. Raises PeerError if the kernel does not
+    spread the connections so.
+    """
     kept: list[Peer] = []
     share: Counter[str] = Counter()
     missing = list(logins)
@@ -155,6 +166,8 @@ async def enter_evenly(endpoint: Endpoint, logins: Sequence[Login], news: News =
 
 
 async def answers(asked: Sequence[asyncio.Future[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the answers to several requests, in their order. Raises PeerError, TimeoutError."""
+    """Return the answers to several requests, in their order. Raises PeerError if a connection is lost, TimeoutError
+    if an answer is missing after ANSWER_S.
+    """
     async with asyncio.timeout(ANSWER_S):
         return list(await asyncio.gather(*asked))

@@ -33,21 +33,25 @@ def resident_bytes(pids: Iterable[int]) -> int:
 
 
 def versions() -> dict[str, str]:
-    """Return the machine, and the versions that belong to a measurement."""
+    """Return the name -> the value of the machine's properties and of the versions that belong to a measurement."""
     return {"Python": platform.python_version(), **versions_of(*PACKAGES)}
 
 
 def versions_of(*packages: str) -> dict[str, str]:
-    """Return the versions of installed packages."""
+    """Return package -> its installed version."""
     return {name: version(name) for name in packages}
 
 
 class ChildError(Exception):
-    """A child process failed; the text is the last line of its own error."""
+    """A child process failed. The error's text is the last line of the child's own error, or says what
+    else happened.
+    """
 
 
 class Child:
-    """A function in a child process. It is called with `tell`, by which it reports its progress (0.0 to 1.0)."""
+    """A function that runs in a child process. Its first argument is `tell`, by which it reports its progress (0.0 to
+    1.0).
+    """
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
         context = multiprocessing.get_context("spawn")
@@ -57,7 +61,9 @@ class Child:
         theirs.close()
 
     def result(self, timeout_s: float, progress: Callable[[float], None] = lambda _: None) -> Any:
-        """Return what the function returned. Raises ChildError if it raised, died, or took too long."""
+        """Return what the function returned. Raises ChildError if it raised, if the process died, or after
+        `timeout_s`. `progress`: called with the reported progress.
+        """
         deadline = time.monotonic() + timeout_s
         try:
             while (left := deadline - time.monotonic()) > 0:
@@ -75,7 +81,9 @@ class Child:
         raise ChildError(f"no result after {timeout_s:.0f} s")
 
     def wait_for(self, fraction: float, timeout_s: float) -> None:
-        """Wait until the function has reported that it is ready. Raises ChildError."""
+        """Wait until the child's function has reported a progress of at least `fraction` (0.0 to 1.0). Raises
+        ChildError if the child fails or dies, or after `timeout_s`.
+        """
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
             try:

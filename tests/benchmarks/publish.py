@@ -31,7 +31,7 @@ def publish(report: Report, whole: bool = True) -> None:
 
 
 def joined(before: Report, newer: Report) -> Report:
-    """Return a published run with some measurements replaced by those of a later run; `command` names both."""
+    """Return the published run with the measurements of a later run in place of its own. `command` names both runs."""
     return msgspec.structs.replace(
         before,
         command=f"{before.command}; {newer.command}",
@@ -55,7 +55,7 @@ def encoded(report: Report) -> bytes:
 
 
 def published() -> Report:
-    """Return the published run. Raises ConfigError if there is none."""
+    """Return the published run. Raises ConfigError if there is none that can be read."""
     try:
         return msgspec.json.decode(RESULTS.read_bytes(), type=Report)
     except (OSError, msgspec.DecodeError):
@@ -70,7 +70,9 @@ def table() -> str:
 
 
 def write_tables() -> None:
-    """Write the page, the picture and the README's table from the results. Raises ConfigError if that is impossible."""
+    """Write the page of results, its picture and the README's table from the published results. Raises ConfigError if
+    there are none.
+    """
     refuse_outside()
     report = published()
     if report.curve:

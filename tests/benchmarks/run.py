@@ -1,7 +1,7 @@
-"""A run of the benchmark: the measurements in turn, on a terminal, with a table and files at the end.
+"""A run of the benchmark: makes the measurements in turn, and shows a table and writes files at the end.
 
 Defines which measurements there are, how large each is in a quick and in a whole run, and what is shown. Each
-measurement is defined in its own module.
+measurement is defined in a module of its own.
 """
 
 import os
@@ -60,7 +60,9 @@ Against = Callable[[Options, tuple[str, ...], Say, Tell], Made]
 
 
 class Measurement(NamedTuple):
-    """One measurement: its name, the function that measures ours (quick or not), and the function that compares."""
+    """One measurement. `own` measures our server alone, `against` compares it with others; None if there is no such
+    part.
+    """
 
     name: str
     own: Own | None
@@ -152,13 +154,15 @@ PROBLEMS = (process.ChildError, ServerNotReadyError, PeerError, TimeoutError)
 
 
 def run(options: Options) -> Report:
-    """Measure, show the tables, write the files, and return the report. Raises ConfigError for impossible options."""
+    """Make the measurements, show the tables, write the files, and return the report. Raises ConfigError if the options
+    cannot be carried out.
+    """
     if sys.platform != "linux":
         raise ConfigError("bench: expected Linux, whose /proc tells what a process has used")
     if options.publish:
         publish.refuse_outside()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # the servers that this process starts inherit this value
+    # The processes that this one starts inherit the limit.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     console = Console()
     began, before = time.monotonic(), os.getloadavg()[0]
@@ -199,7 +203,7 @@ def _play(console: Console, options: Options) -> Made:
     with Progress(*columns, console=console, transient=True) as progress:
 
         def play(name: str, times: int, make: Callable[[Tell], Made]) -> None:
-            """Run one measurement several times."""
+            """Make one measurement `times` times; keep the reason of each that fails."""
             task = progress.add_task(name, total=times)
             found = []
             for number in range(times):
@@ -211,7 +215,7 @@ def _play(console: Console, options: Options) -> Made:
             _add(whole, found)
 
         def say(words: str) -> None:
-            """Print a line above the bars."""
+            """Print a line above the progress bars."""
             progress.console.print(words, markup=False)
 
         for name in options.only:
@@ -286,7 +290,7 @@ def _figures(report: Report) -> Table:
 
 
 def _compared(names: tuple[str, ...], group: list[Comparison]) -> Table:
-    """Return a line for each kind of work, followed by the lines of its figures."""
+    """Return a table with a line for each kind of work, followed by the lines of its figures."""
     table = Table("", *names, box=None, pad_edge=False)
     shown = ""
     for comparison in group:

@@ -1,6 +1,6 @@
 """A running server with an organisation, and the cookies of the people who connect to it in a measurement.
 
-Accounts, visits and sessions are made as the product itself makes them.
+Accounts, visits and sessions are made by the product's own code.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ class BenchServer:
         self.endpoint = Endpoint(address.hostname, address.port, organisation)
 
     def staff(self, people: int, logins: int) -> list[Login]:
-        """Make the organisation with this number of providers; return browsers that are signed in as these
+        """Make the organisation with `people` providers. Return `logins` browsers, which are signed in as these
         providers in turn.
         """
         return asyncio.run(self.signed_in(people, logins))
 
     async def signed_in(self, people: int, logins: int) -> list[Login]:
-        """Return browsers as `staff` does, in a running event loop."""
+        """Do what `staff` does, in a running event loop."""
         staff = await make_staff(self.settings, people, organisation=self.organisation)
         client = connect(self.settings)
         try:
@@ -51,8 +51,8 @@ class BenchServer:
         return await visits.browser(storage, STAFF, entry, "staff")
 
     def waiting(self, number: int) -> tuple[list[Login], list[str]]:
-        """Open this number of visits; return the browser of each patient, and the visits. The staff must
-        exist already.
+        """Open `number` visits; return (the browser of each patient, the ids of the visits). Call `staff` first, which
+        makes the organisation.
         """
 
         async def enter() -> tuple[list[Login], list[str]]:
@@ -62,16 +62,17 @@ class BenchServer:
         return asyncio.run(enter())
 
     def patient(self) -> tuple[Login, str]:
-        """Open one visit; return the patient's browser and the visit. The staff must exist already."""
+        """Open one visit; return (the patient's browser, the id of the visit). Call `staff` first, which makes the
+        organisation.
+        """
         logins, opened = self.waiting(1)
         return logins[0], opened[0]
 
 
 @contextmanager
 def running_server(workers: int) -> Iterator[BenchServer]:
-    """Start a server with `workers` processes and an empty store; yield it, then stop it and remove all of it.
-
-    Raises ServerNotReadyError.
+    """Start a server with `workers` processes and an empty store; yield it, then stop and remove it. Raises
+    ServerNotReadyError if it does not start.
     """
     with throwaway(workers) as server:
         yield BenchServer(server)

@@ -1,9 +1,9 @@
 """Measures the CPU that store commands cost the sending process: our connection and other clients, in turn.
 
-There are three patterns: fifty queries in one turn of the loop, as in a claim race; a PUBLISH to a subscribed
-connection; the commit script with a real record. Each turn is a process of its own on the same Valkey, over a Unix
-socket, on uvloop. The results are the CPU of that process (all its threads) and the time until each reply. Clients that
-are not installed are skipped: `pip install coredis valkey-glide` adds them, 45 MB.
+There are three patterns: fifty queries in one turn of the event loop, as in a claim race; a PUBLISH to a subscribed
+connection; and the commit script with a real record. Each turn is a process of its own on the same Valkey, over a Unix
+socket, on uvloop. The results are the CPU of all threads of that process, and the time until each reply. Clients that
+are not installed are skipped. `pip install coredis valkey-glide` adds two of them (45 MB).
 """
 
 import asyncio
@@ -45,7 +45,9 @@ Call = Callable[..., Any]
 
 
 class Size(NamedTuple):
-    """The size of a run: its rounds, and for each round the numbers of query batches (of 50), messages, commits."""
+    """The size of a run: `rounds`, and per round `questions` batches of fifty queries, `messages` published messages,
+    and `commits`.
+    """
 
     rounds: int
     questions: int
@@ -58,15 +60,17 @@ QUICK = Size(1, 10, 50, 50)
 
 
 class Client(NamedTuple):
-    """The functions of a client that are measured: coroutine functions."""
+    """The coroutine functions of a client that are measured."""
 
-    get: Call  # key
-    publish: Call  # channel, message
-    commit: Call  # keys, arguments
+    get: Call  # arguments: key
+    publish: Call  # arguments: channel, message
+    commit: Call  # arguments: list of keys, list of arguments
 
 
 class Spent(NamedTuple):
-    """CPU per operation, and the time until its reply (for a PUBLISH: until the message is received)."""
+    """The CPU per operation in µs, and the time until its reply in ms. For a PUBLISH, this is the time until the
+    message is received.
+    """
 
     us: float
     p50_ms: float
@@ -75,7 +79,7 @@ class Spent(NamedTuple):
 
 @asynccontextmanager
 async def ours(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield our connection and our bus."""
+    """Yield our connection and our bus. `path`: the store's socket; `received`: called with each published message."""
     client: Any = SharedRedis(unix_socket_path=path, socket_timeout=5, protocol=3)
     bus = Bus(client)
     await bus.subscribe(CHANNEL, received)
@@ -87,15 +91,18 @@ async def ours(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def ours_public(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield our connection on the public transport, which is used if redis-py has changed."""
-    redis_transport.chosen = redis_transport.PublicTransport  # a process runs only one turn
+    """Yield our connection, but on the public methods of redis-py, which the product uses if redis-py has changed
+    inside.
+    """
+    # The choice need not be undone, because a process plays only one turn.
+    redis_transport.chosen = redis_transport.PublicTransport
     async with ours(path, received) as client:
         yield client
 
 
 @asynccontextmanager
 async def redis_py(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield redis-py as its documentation uses it: a pool, and a task that receives."""
+    """Yield redis-py as its documentation uses it: a pool of connections, and a task that receives messages."""
     client: Any = redis.asyncio.Redis(unix_socket_path=path, socket_timeout=5, protocol=3)
     script = client.register_script(COMMIT)
     async with client.pubsub(ignore_subscribe_messages=True) as listener:
@@ -114,7 +121,7 @@ async def redis_py(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def coredis(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield coredis, with a handler of the channel."""
+    """Yield coredis, with a handler for the channel's messages."""
     import coredis
 
     async with coredis.Redis(unix_socket_path=path, stream_timeout=5) as client:
@@ -125,7 +132,7 @@ async def coredis(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def valkey_glide(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield valkey-glide with a callback; one client both sends and receives."""
+    """Yield valkey-glide with a callback for messages; one client both sends and receives."""
     import glide
 
     config = glide.GlideClientConfiguration
@@ -148,7 +155,9 @@ async def valkey_glide(path: str, received: Call) -> AsyncIterator[Client]:
 
 
 class Rival(NamedTuple):
-    """A client: its package, the module that shows whether it is installed, and the function that opens it."""
+    """A client to compare: its package, the module that shows whether it is installed, and the function
+    that opens it.
+    """
 
     package: str
     module: str
@@ -165,7 +174,9 @@ CLIENTS = {
 
 
 def measure(size: Size, progress: Tell) -> Made:
-    """Play all patterns with all clients that are installed. Raises ChildError."""
+    """Play all patterns with all clients that are installed; return the comparisons. Raises ChildError if a turn
+    fails.
+    """
     present = [name for name, rival in CLIENTS.items() if find_spec(rival.module) is not None]
     made: dict[str, list[dict[str, Spent]]] = {name: [] for name in present}
     with TemporaryDirectory() as folder:
@@ -196,7 +207,7 @@ def measure(size: Size, progress: Tell) -> Made:
 def _compared(
     made: dict[str, list[dict[str, Spent]]], pattern: str, field: str, unit: str, size: Size
 ) -> Comparison:
-    """Return one figure of all clients, with the range of each over the rounds in its note."""
+    """Return the comparison of all clients in one figure. Its note has the range of each client over the rounds."""
     rounds = {name: [getattr(turn[pattern], field) for turn in turns] for name, turns in made.items()}
     what = {"us": "CPU each", "p50_ms": "reply after, p50", "p99_ms": "reply after, p99"}[field]
     ranges = ", ".join(f"{name} {written(min(v))} to {written(max(v))}" for name, v in rounds.items())
@@ -205,7 +216,7 @@ def _compared(
 
 
 def play(tell: Tell, name: str, path: str, size: Size) -> dict[str, Spent]:
-    """Run one turn in this process."""
+    """Play one client's turn in this child process; return pattern -> its figures."""
     return uvloop.run(_play(name, path, size))
 
 
@@ -214,7 +225,7 @@ async def _play(name: str, path: str, size: Size) -> dict[str, Spent]:
     arrived, took = asyncio.Event(), list[float]()
 
     def received(_: object) -> None:
-        arrived.set()  # all clients call it in the thread of the event loop
+        arrived.set()  # All clients call this function in the thread of the event loop.
 
     async with CLIENTS[name].open(path, received) as client:
 
@@ -257,7 +268,7 @@ async def _play(name: str, path: str, size: Size) -> dict[str, Spent]:
 
 
 class _Recorder:
-    """Records the arguments of scripts, and runs none."""
+    """Takes the place of a client of the store: it records the arguments of scripts, and runs none."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[list[bytes], list[bytes]]] = []
@@ -271,7 +282,7 @@ class _Recorder:
 
 
 async def arguments(number: int) -> list[tuple[list[bytes], list[bytes]]]:
-    """Return keys and arguments of `count` commits, each of a new visit."""
+    """Return (keys, arguments) of `number` commits, each of a new visit."""
     recorder = _Recorder()
     store = records.Store(recorder, Seal({b"1": b"k" * 32}))  # type: ignore[arg-type]
     for at in range(number):

@@ -1,6 +1,6 @@
 """Formats a report for people: Markdown tables, and a plot of the figures by number of waiting patients.
 
-Pure. The same report makes the file of results and the README's table, so that both agree.
+Pure. The page of results and the README's table are made from the same report, so that they agree.
 """
 
 import math
@@ -21,7 +21,7 @@ HEADLINES = (
     "relay_us",
     "second_press_to_first_frame_ms",
 )
-"""The figures that the README shows, by id."""
+"""The ids of the figures that the README shows."""
 
 DIFFERENCES = """\
 What is alike: two worker processes each behind a store of its own (the same Valkey, on a unix socket), the same
@@ -83,7 +83,9 @@ def document(report: Report, curve: str | None = None) -> str:
 
 
 def readme(report: Report, results: str) -> str:
-    """Return the README's text between the markers: the figures of `HEADLINES`, and a link to all others."""
+    """Return the README's part about the benchmark: the figures of `HEADLINES`, and a link to all others. `results`:
+    the path of the page of results.
+    """
     by_id = {figure.id: figure for figure in report.figures}
     machine = report.machine
     lines = [BEGIN, "", *_figures([by_id[name] for name in HEADLINES if name in by_id]), ""]
@@ -97,7 +99,7 @@ def readme(report: Report, results: str) -> str:
 
 
 def placed(text: str, table: str) -> str:
-    """Return the README with this table between its markers. Raises ValueError if it has none."""
+    """Return the README with this table between its two markers. Raises ValueError if there are no markers."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -106,7 +108,9 @@ def placed(text: str, table: str) -> str:
 
 
 def _groups(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Comparison]]]:
-    """Return the comparisons grouped by their servers, in their first order: each group makes one table."""
+    """Return (title, its comparisons) for each set of servers, in the order in which they first come. Each makes one
+    table.
+    """
     groups: dict[tuple[str, ...], list[Comparison]] = {}
     for comparison in comparisons:
         groups.setdefault(tuple(value.name for value in comparison.values), []).append(comparison)
@@ -132,7 +136,9 @@ def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def cell(value: Value, unit: str) -> str:
-    """Return the text of a cell: a server's value, its ratio to our server's, and a target that is not reached."""
+    """Return the text of a cell: a server's value, its ratio to our server's value, and "MISS" with the target if that
+    is not reached. Bold: the target is reached.
+    """
     said = f"{written(value.value)} {unit}".rstrip()
     if value.ratio is not None and math.isfinite(value.ratio):
         said += f" (×{written(value.ratio)})"
@@ -181,12 +187,12 @@ def _calls(calls: Calls) -> list[str]:
 
 
 def call_value(value: float | None, unit: str) -> str:
-    """Return a figure of a call as the table shows it."""
+    """Return a value of a call as the table shows it, with its unit; "never" for None."""
     return "never" if value is None else f"{written(value)} {unit}".rstrip()
 
 
 def call_goal(figure: CallFigure) -> str:
-    """Return the goal of a figure of a call as the table shows it, or ""."""
+    """Return the goal of a figure of a call as the table shows it; "" if there is none."""
     goal = figure.goal
     if goal is None or goal.kind == "same":
         return "" if goal is None else "the same"
@@ -200,11 +206,13 @@ LINES = (
     ("claim_us", "CPU of a claim", "#3d5a99", 1e-3),
     ("open_ms", "the queue opens", "#7a7a7a", 1.0),
 )
-"""Field, name, colour, and the factor that makes its values milliseconds."""
+"""A line of the plot: (field of `Point`, name, colour, factor that makes its values milliseconds)."""
 
 
 def picture(curve: Sequence[Point]) -> str:
-    """Return the curve as SVG with logarithmic axes. Its patients have no page open: claims are the only load."""
+    """Return the curve as an SVG picture with logarithmic axes. Points with open pages are left out, so that claims
+    are the only load.
+    """
     curve = [point for point in curve if not point.pages]
     values = [getattr(point, field) * scale for point in curve for field, _, _, scale in LINES]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))

@@ -1,4 +1,4 @@
-"""Tests that figures are read from the report of the browser tests."""
+"""Tests how figures are read from the report of the tests in browsers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the measurement of fan-out: updates reach every socket; a server that is not available is listed."""
+"""Tests the measurement of fan-out: updates reach every socket, and a server that is not available is listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the benchmark's socket: the time at which each message was read, and what it refuses."""
+"""Tests the WebSocket of the benchmark: the time at which each message was read, and which answers it refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: " + ACCEP
 
 
 class Written:
-    """A transport that records what is written."""
+    """A transport that records the written bytes."""
 
     def __init__(self) -> None:
         self.data = b""

@@ -1,4 +1,4 @@
-"""Writes many visits for a benchmark, by the product's own rules and store, without a form for each.
+"""Opens many visits for a benchmark, by the product's own rules and store, but without a form for each of them.
 
 The workers receive the usual events of each visit.
 """
@@ -41,7 +41,7 @@ INFORMATION = PatientInformation(
 
 @asynccontextmanager
 async def client(settings: Settings) -> AsyncIterator[Any]:
-    """Return a client of the server's store."""
+    """Yield a client of the server's store."""
     found = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=10)
     try:
         yield found
@@ -50,7 +50,7 @@ async def client(settings: Settings) -> AsyncIterator[Any]:
 
 
 async def browser(storage: sessions.Storage, key: str, value: object, role: str) -> Login:
-    """Return a browser whose session holds `value` under `key`."""
+    """Return a browser with a new session that holds `value` under `key`. `role`: "staff" or "patient"."""
     session, response = await storage.new_session(), web.Response()
     session[key] = value
     await storage.save_session(make_mocked_request("GET", "/"), response, session)
@@ -58,7 +58,7 @@ async def browser(storage: sessions.Storage, key: str, value: object, role: str)
 
 
 async def open_visits(settings: Settings, organisation: str, number: int) -> list[str]:
-    """Return the ids of `count` new waiting visits, in the order of their arrival."""
+    """Open `number` visits; return their ids in the order of their arrival."""
     key = data_key(Path(settings.data.folder))
     async with client(settings) as found:
         store = Store(found, Seal({key_id(key): key}))
@@ -89,7 +89,7 @@ async def _open(store: Store, organisation: str) -> str:
 
 
 async def patients(settings: Settings, organisation: str, visits: Sequence[str]) -> list[Login]:
-    """Return the browser of each visit's patient."""
+    """Return a browser for the patient of each visit."""
     async with client(settings) as found:
         storage = sessions.storage(found, settings)
         return [await browser(storage, visit_key(organisation), visit, "patient") for visit in visits]

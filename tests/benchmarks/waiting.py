@@ -1,9 +1,9 @@
 """Measures ten thousand waiting patients on one worker: the time to open the queue, and the cost of a claim.
 
-The same worker has 10, 100, 1,000 and 10,000 visits in one queue. Ten members of staff subscribe to the queue, and one
-patient's page, or every patient's, to the visit and its place. The results are the time from the subscription until the
-whole queue is read, from a claim to its arrival at the patient's page, and the worker's CPU for a claim with its
-release.
+The worker has 10, 100, 1,000 and then 10,000 visits in one queue. Ten members of staff subscribe to the queue. One
+patient's page, or every patient's, subscribes to its visit and its place in the queue. The results are the time from
+the subscription until the whole queue is read, the time from a claim to its arrival at the patient's page, and the
+worker's CPU for a claim with its release.
 """
 
 import asyncio
@@ -36,12 +36,14 @@ PAUSE_S = 0.01
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
 OPEN_TARGET_MS = 1000.0
-GROWTH_TARGET = 1.5  # the growth allowed; two measurements of the same thing differ by this share
+GROWTH_TARGET = 1.5  # Even two measurements of the same thing may differ by half, so this factor is allowed.
 Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The number of waiting patients at each step; how often the queue is opened and a patient claimed per step."""
+    """The size of a run. `waiting`: the number of waiting patients at each step; per step, the queue is opened `opens`
+    times, and a patient is claimed `claims` times.
+    """
 
     waiting: tuple[int, ...]
     opens: int
@@ -53,8 +55,8 @@ QUICK = Size((10, 100, 1000), 3, 30)
 
 
 def measure(server: BenchServer, size: Size, progress: Tell, *, pages: bool = False) -> Made:
-    """Fill the queue step by step and measure each step; with `pages`, each patient has a page open. Raises
-    ChildError.
+    """Fill the queue step by step and measure each step; return the figures. If `pages`, each patient has a page open.
+    Raises ChildError if the process of the clients fails.
     """
     staff = server.staff(LISTENING, LISTENING)
     curve: list[Point] = Child(
@@ -90,7 +92,7 @@ def _with_pages(last: Point) -> list[Figure]:
 
 
 class Place(NamedTuple):
-    """The server, its organisation, and the people who are connected."""
+    """The server's settings and address, the browsers of its staff, and the process ids of its workers."""
 
     settings: Settings
     endpoint: Endpoint
@@ -107,7 +109,7 @@ def fill(
     size: Size,
     pages: bool,
 ) -> list[Point]:
-    """Run in the people's process; return a point for each number of patients."""
+    """Play all clients in this child process; return the figures for each number of waiting patients."""
     return uvloop.run(_fill(tell, Place(settings, endpoint, staff, workers), size, pages))
 
 
@@ -120,7 +122,7 @@ async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point
         tell(0.5 * number / size.waiting[-1] + 0.5 * len(points) / len(size.waiting))
         if pages:
             present += await _pages(place, opened[len(present) :])
-        await asyncio.sleep(SETTLE_S)  # meanwhile the worker receives an event of each visit
+        await asyncio.sleep(SETTLE_S)  # In this time the worker processes an event of each new visit.
         claimed = opened[len(opened) // 2]
         points.append(await _point(place, claimed, size, number, len(present)))
     for peer in present:
@@ -129,7 +131,7 @@ async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point
 
 
 async def _pages(place: Place, opened: Sequence[str]) -> list[Peer]:
-    """Return the pages of these visits' patients, each subscribed to its visit and its place."""
+    """Return a page for the patient of each visit, subscribed to the visit and to its place in the queue."""
     logins = await visits.patients(place.settings, place.endpoint.organisation, opened)
     peers = await enter_all(place.endpoint, logins, text=True)
     for start in range(0, len(peers), AT_ONCE):
@@ -149,7 +151,8 @@ async def _point(place: Place, visit: str, size: Size, number: int, pages: int) 
         peer = await enter(endpoint, staff[at % len(staff)], no_news, text=True)
         sent = time.monotonic_ns()
         async with asyncio.timeout(ARRIVE_S):
-            # The snapshot comes before the answer, or right behind it.
+            # The queue's content may come just after the answer to this request; the answer to the ping comes after
+            # both.
             refuse_errors(await peer.ask("subscribe", topic="queue"))
             refuse_errors(await peer.ask("ping"))
         open_ms.append((time.monotonic_ns() - sent) / 1e6)

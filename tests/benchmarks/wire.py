@@ -1,4 +1,4 @@
-"""The load tester's WebSocket, with the time at which each message was read.
+"""The WebSocket of the benchmark's clients; it keeps the time at which each message was read.
 
 It does not parse messages: each one is given to `heard`.
 """
@@ -15,11 +15,11 @@ OPEN_S = 20.0
 
 
 class PeerError(Exception):
-    """The server did not answer as its protocol says."""
+    """The server did not answer as its protocol requires."""
 
 
 class TimedWire(Wire):
-    """A socket to `path` of a server. Subclasses define what `heard` and `lost` do."""
+    """A WebSocket to `path` of a server. Subclasses define `heard` and `lost`."""
 
     def __init__(self, host: str, port: int, path: str, subprotocol: str = "", headers: str = "") -> None:
         super().__init__()
@@ -32,7 +32,9 @@ class TimedWire(Wire):
         """The time (monotonic, ns) at which the message that `heard` receives was read."""
 
     async def open(self) -> None:
-        """Connect and upgrade. Raises PeerError, OSError, TimeoutError."""
+        """Connect and upgrade to a WebSocket. Raises PeerError if the server refuses, OSError or TimeoutError if it
+        does not answer.
+        """
         async with asyncio.timeout(OPEN_S):
             await asyncio.get_running_loop().create_connection(lambda: self, *self._address)
             try:
@@ -41,10 +43,10 @@ class TimedWire(Wire):
                 raise PeerError(str(problem)) from None
 
     def heard(self, payload: bytes) -> None:
-        """Receive a message, which was read at `read_ns`."""
+        """Process a received message; `read_ns` is the time at which it was read."""
 
     def lost(self, problem: PeerError) -> None:
-        """Handle that the server has closed, or that the connection broke."""
+        """React to the end of the connection: the server has closed it, or it broke."""
 
     def say(self, payload: bytes, opcode: int = TEXT) -> None:
         """Send a message without delay. Raises PeerError if the socket is not open."""
@@ -53,7 +55,7 @@ class TimedWire(Wire):
         self.send(payload, opcode)
 
     def data_received(self, data: bytes) -> None:
-        """Keep the time, then split the bytes into frames (called by asyncio)."""
+        """Keep the time, and split the bytes into frames. asyncio calls this method."""
         self.read_ns = time.monotonic_ns()
         super().data_received(data)
 
@@ -62,7 +64,7 @@ class TimedWire(Wire):
 
 
 def settle(futures: "list[asyncio.Future[Any]]", problem: Exception) -> None:
-    """Let the futures fail that are not done yet."""
+    """Let the futures that are not done yet fail with `problem`."""
     for future in futures:
         if not future.done():
             future.set_exception(problem)

@@ -1,8 +1,8 @@
-"""Draws the imports between rooms, from the imports of the code: docs/imports.svg.
+"""Draws the imports between rooms, from the imports of the code, into docs/imports.svg.
 
-A room is a folder; a file that lies beside rooms is a box of its own, unless there are many of them. Arrows point
-downward, from the importing room to the imported one; an upward arrow belongs to a cycle and is red. An arrow is left
-out if a path of other arrows implies it.
+A room is a folder. A file that lies beside rooms is a box of its own, unless there are many of them. Arrows point
+downward, from the importing room to the imported one. A red arrow points upward and belongs to a cycle. An arrow is
+left out if a path of other arrows leads to the same room.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.test_architecture import PACKAGES, ROOT, imports, sources
 
 PATH = ROOT / "docs" / "imports.svg"
 LOOSE = 10
-"""The greatest number of files beside rooms that are boxes of their own; more files are one box."""
+"""If a package has more files than this beside its rooms, they are drawn as one box."""
 WIDTH, BOX, ROW, GAP, HEAD = 1180, 28, 62, 16, 26
 
 Link = tuple[str, str]
@@ -24,7 +24,7 @@ Links = dict[Link, int]
 
 
 class Box(NamedTuple):
-    """The place of a room in the drawing."""
+    """The place of a room in the drawing: its upper left corner and its width, in pixels."""
 
     x: float
     y: float
@@ -32,7 +32,7 @@ class Box(NamedTuple):
 
 
 def rooms() -> dict[str, str]:
-    """Return the room of each module, by its dotted name."""
+    """Return the dotted name of each module -> its room."""
     found = {}
     for package in PACKAGES:
         folder = ROOT / package
@@ -63,7 +63,7 @@ def links() -> Links:
 
 
 def circles(known: Links) -> list[set[str]]:
-    """Return the groups of rooms that import each other, directly or not."""
+    """Return the groups of rooms that import each other, directly or through other rooms."""
     reach: dict[str, set[str]] = {}
     for room in {room for link in known for room in link}:
         seen: set[str] = set()
@@ -83,7 +83,9 @@ def circles(known: Links) -> list[set[str]]:
 
 
 def upward(known: Links) -> set[Link]:
-    """Return links without which there is no cycle, preferring links of few imports (Eades, Lin, Smyth 1993)."""
+    """Return a set of links without which there is no cycle. Links of few imports are preferred (Eades, Lin, Smyth
+    1993).
+    """
     return {link for circle in circles(known) for link in _against(known, circle)}
 
 
@@ -114,7 +116,7 @@ def _against(known: Links, circle: set[str]) -> set[Link]:
 
 
 def needed(down: set[Link]) -> set[Link]:
-    """Return the links of a graph without cycles that no path of other links implies."""
+    """Return the links to draw, of a graph without cycles: those that no path of other links replaces."""
     below: dict[str, set[str]] = {}
 
     def under(room: str) -> set[str]:
@@ -131,7 +133,9 @@ def needed(down: set[Link]) -> set[Link]:
 
 
 def floors(down: set[Link], members: list[str]) -> dict[str, int]:
-    """Return each room's floor: one above the highest floor of the rooms that it imports."""
+    """Return room -> its floor: 0 if it imports no other member, otherwise one above the highest floor that it imports
+    from.
+    """
     found: dict[str, int] = {}
 
     def floor(room: str) -> int:
@@ -146,7 +150,9 @@ def floors(down: set[Link], members: list[str]) -> dict[str, int]:
 def _package(
     package: str, members: list[str], of: dict[str, int], at: tuple[float, float, float], out: list[str]
 ) -> dict[str, Box]:
-    """Draw a package's frame at (x, y, width) and return the positions of its rooms."""
+    """Draw a package's frame at (x, y, width): append it to `out` as SVG. Return room -> its place. `of`: room -> its
+    floor.
+    """
     x0, y0, width = at
     height = (1 + max(of.values(), default=0)) * ROW + HEAD - 6
     out.append(

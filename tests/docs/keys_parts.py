@@ -11,6 +11,6 @@ def _row(key: keys.Key) -> str:
 
 
 def parts() -> dict[str, str]:
-    """Return the part of docs/OPERATIONS.md that is made from the code."""
+    """Return the name of each part of docs/OPERATIONS.md that is made here -> its text."""
     head = ["| key | type | holds | patient data | erased |", "|---|---|---|---|---|"]
     return {"keys": "\n".join([*head, *map(_row, keys.ALL)])}

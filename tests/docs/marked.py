@@ -1,6 +1,6 @@
-"""Replaces the parts of documents that are generated from the code, each between two comments with its name.
+"""Replaces the parts of documents that are generated from the code, each of which is between two comments.
 
-`<!-- made: NAME -->` begins a part and `<!-- end: NAME -->` ends it; `make docs` makes all of them anew.
+`<!-- made: NAME -->` is before a part and `<!-- end: NAME -->` after it. `make docs` makes all of them anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ _PART = re.compile(r"(<!-- made: (?P<name>[\w-]+) -->\n).*?(<!-- end: (?P=name) 
 
 
 def renewed(text: str, parts: dict[str, str]) -> str:
-    """Return the document with each marked part generated again. Raises `KeyError` for a part without a generator."""
+    """Return the document with each marked part replaced by its text in `parts`. Raises KeyError for a part that is not
+    there.
+    """
     return _PART.sub(lambda found: f"{found[1]}\n{parts[found['name']].strip()}\n\n{found[3]}", text)
 
 

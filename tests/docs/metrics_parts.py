@@ -10,6 +10,6 @@ def _row(metric: Metric) -> str:
 
 
 def parts() -> dict[str, str]:
-    """Return the part of docs/OPERATIONS.md that is made from the code."""
+    """Return the name of each part of docs/OPERATIONS.md that is made here -> its text."""
     head = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
     return {"metrics": "\n".join([*head, *map(_row, METRICS)])}

@@ -11,11 +11,11 @@ from web.peers.people.people import Patient, Person, Provider, Room
 
 PEOPLE = (Patient, Provider, Person, Room)
 OF_EACH_OTHER = frozenset({"drop_media", "refused", "returned", "spawn"})
-"""Methods that people and rooms call among themselves; no script calls them, so the page does not show them."""
+"""Methods that only the people and rooms of the load tester call. No script calls them, so the page leaves them out."""
 
 
 def parts() -> dict[str, str]:
-    """Return every part of docs/LOAD-TESTER.md that is made from the code, by name."""
+    """Return the name of each part of docs/LOAD-TESTER.md that is made here -> its text."""
     return {"people": "\n\n".join(map(_methods, PEOPLE)), "options": _options()}
 
 

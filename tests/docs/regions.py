@@ -20,13 +20,13 @@ MAIL = {
     "MH": "Marshall Islands",
     "PW": "Palau",
 }
-"""Further destinations of United States mail (USPS Publication 28, appendix B)."""
+"""Destinations of United States mail that ISO 3166-2 does not have (USPS Publication 28, appendix B)."""
 EMPTY = {"US-UM"}
 """Regions in which nobody lives."""
 
 
 def made() -> str:
-    """Return the file's text."""
+    """Return the new text of `regions.json`."""
     table = {country.alpha_2: _regions(country.alpha_2) for country in pycountry.countries}
     table["US"] = _ordered(table["US"] | MAIL)
     return json.dumps(dict(sorted(table.items())), ensure_ascii=False, indent=1) + "\n"
@@ -43,7 +43,9 @@ def _ordered(names: dict[str, str]) -> dict[str, str]:
 
 
 def plain(name: str) -> str:
-    """Return a name as it is written in a sentence: "Wales", not "Wales [Cymru GB-CYM]"; "U.S. Virgin Islands"."""
+    """Return a name as it is written in a sentence: "Wales" for "Wales [Cymru GB-CYM]", "U.S. Virgin Islands" for
+    "Virgin Islands, U.S.".
+    """
     name = re.sub(r" *\[.*\]", "", name)
     main, comma, first = name.partition(", ")
     return f"{first} {main}" if comma else name

@@ -15,12 +15,12 @@ def sentence_of(folder: Path) -> str:
 
 
 def folders(package: str) -> list[Path]:
-    """Return a package's folder and the rooms in it."""
+    """Return the folder of a package, and the folders of the rooms in it."""
     return [ROOT / package, *sorted(path.parent for path in (ROOT / package).glob("*/__init__.py"))]
 
 
 def parts() -> dict[str, str]:
-    """Return every part of docs/ARCHITECTURE.md that is made from the code, by name."""
+    """Return the name of each part of docs/ARCHITECTURE.md that is made here -> its text."""
     rows = [
         f"| `{folder.relative_to(ROOT).as_posix()}/` | {sentence_of(folder)} |"
         for package in PACKAGES

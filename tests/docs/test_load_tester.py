@@ -15,7 +15,7 @@ PAGE = (DOCS / "LOAD-TESTER.md").read_text("utf-8")
 
 
 def examples() -> dict[str, Any]:
-    """Return the names that the page's examples define."""
+    """Return the names that the examples of the page define, with their values."""
     names: dict[str, Any] = {}
     exec(
         compile("\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)), "LOAD-TESTER.md", "exec"),

@@ -1,4 +1,4 @@
-"""Tests that the generated parts of documents match the code."""
+"""Tests that the parts of documents that are made from the code match the code."""
 
 from __future__ import annotations
 

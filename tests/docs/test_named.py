@@ -1,4 +1,6 @@
-"""Tests that all tests named in documents exist, and that each row number in a test's name has its row."""
+"""Tests that each test that a document names exists, and that there is a row for each row number in the
+name of a test.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 from tests.docs.marked import DOCS, ROOT
 
 NUMBERED = {"SECURITY.md": "s", "RELIABILITY.md": "r"}
-"""Document with numbered rows -> the letter before its numbers in the names of tests."""
+"""Document with numbered rows -> the letter that stands before a row's number in the name of a test."""
 DOCUMENTS = sorted(DOCS.glob("*.md"))
 _DEFINED = re.compile(r"^\s*(?:async )?def (test_\w+)\(", re.MULTILINE)
 _NAMED = re.compile(r"`(?:[\w/.]+::)?(test_[a-z0-9_]+)(…?)(?:\[[^\]`]*\])?`")
@@ -30,7 +32,7 @@ TESTS = all_tests()
 
 
 def rows(document: Path) -> list[int]:
-    """Return the numbers of a document's rows."""
+    """Return the numbers of the rows in a document's tables."""
     return [
         int(row.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")) for row in _ROW.findall(document.read_text("utf-8"))
     ]

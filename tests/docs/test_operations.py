@@ -24,7 +24,7 @@ ids = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
 def code(document: Path) -> Iterator[str]:
-    """Yield every piece of code in a document."""
+    """Yield every text in backticks or a code block of a document."""
     text = document.read_text("utf-8")
     yield from _BLOCK.findall(text)
     yield from _SPAN.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))

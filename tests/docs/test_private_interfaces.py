@@ -20,7 +20,7 @@ import pytest
 from tests.docs.marked import DOCS, ROOT
 
 PACKAGES = ("media", "signalling", "web")
-# private names of named tuples and of `os`
+# These names begin with an underscore, but the documents of `os` and of named tuples describe them.
 DOCUMENTED = frozenset({"_asdict", "_exit", "_fields", "_replace"})
 NOT_FOREIGN = (*PACKAGES, "greenroom", "builtins", *sys.stdlib_module_names)
 OF_ITSELF = frozenset({"self", "cls", "super()"})
@@ -28,7 +28,9 @@ _ROW = re.compile(r"^\| `(?P<bound>[^`]+)` \| `(?P<file>[\w/.]+)` \| (?P<names>[
 
 
 class Row:
-    """A row of the table."""
+    """A row of the table: the version bound, the file, the private names, and the columns for the test and the
+    fallback.
+    """
 
     def __init__(self, found: re.Match[str]) -> None:
         self.bound, self.file = found["bound"], found["file"]
@@ -38,19 +40,21 @@ class Row:
 
 
 def table() -> list[Row]:
-    """Return the rows."""
+    """Return the rows of the table."""
     text = (DOCS / "ARCHITECTURE.md").read_text("utf-8")
     part = text.partition("## Private interfaces of dependencies")[2].partition("\n## ")[0]
     return [Row(found) for line in part.splitlines() if (found := _ROW.match(line))]
 
 
 def is_private(name: str) -> bool:
-    """Return True for `_name`, not for `__name__`."""
+    """Return True for names such as `_name`, False for `name`, `__name__` and `_`."""
     return name.startswith("_") and not name.startswith("__") and name != "_"
 
 
 def defined(tree: ast.Module) -> set[str]:
-    """Return the private names that a file gives to its own functions, classes and attributes."""
+    """Return the private names that a file itself defines, as functions, classes, variables and
+    attributes of `self`.
+    """
     found = set()
     for node in ast.walk(tree):
         match node:
@@ -62,7 +66,9 @@ def defined(tree: ast.Module) -> set[str]:
 
 
 def of_imports(tree: ast.Module) -> Iterator[str]:
-    """Yield the private modules and names that a file imports from others' packages; also those in a string."""
+    """Yield the private modules and names that a file imports from packages of others, by a statement or by
+    `import_module`.
+    """
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=aliases):
@@ -80,8 +86,8 @@ def of_imports(tree: ast.Module) -> Iterator[str]:
 
 
 def of_objects(tree: ast.Module) -> Iterator[str]:
-    """Yield the private attributes of objects other than `self`, except those that the file itself sets on
-    a variable.
+    """Yield the private attributes that a file uses of objects other than `self`. Attributes of variables are left out
+    if the file defines the same name.
     """
     own = defined(tree)
     for node in ast.walk(tree):
@@ -92,7 +98,7 @@ def of_objects(tree: ast.Module) -> Iterator[str]:
 
 
 def of_bases(path: Path, tree: ast.Module) -> Iterator[str]:
-    """Yield the private names of foreign base classes that a class uses or overrides."""
+    """Yield the private names of base classes from other packages that a class of this file uses or overrides."""
     for node in tree.body:
         if not (isinstance(node, ast.ClassDef) and node.bases) or path.parent.name == "examples":
             continue
@@ -114,14 +120,14 @@ def of_bases(path: Path, tree: ast.Module) -> Iterator[str]:
 
 
 def words(base: type) -> set[str]:
-    """Return the attributes in the source of a class, if it has one."""
+    """Return the attributes that occur in the source of a class; empty if there is no Python source."""
     path = getattr(sys.modules[base.__module__], "__file__", None) or ""
     return classes(path).get(base.__name__, set()) if path.endswith(".py") else set()
 
 
 @cache
 def classes(path: str) -> dict[str, set[str]]:
-    """Return the attributes that each class of a file uses."""
+    """Return class -> the attributes that it uses, for the classes of a file."""
     return {
         node.name: {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
         for node in ast.walk(ast.parse(Path(path).read_text("utf-8")))
@@ -130,7 +136,7 @@ def classes(path: str) -> dict[str, set[str]]:
 
 
 def used() -> dict[str, set[str]]:
-    """Return file -> the private names of dependencies that it uses."""
+    """Return file -> the private names of packages of others that it uses."""
     found = {}
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("[!_]*.py")):

@@ -1,4 +1,6 @@
-"""Tests the dashboard and the alert rules of docs/operations by their names, and by Prometheus beside a server."""
+"""Tests the dashboard and the alert rules of docs/operations: their names, and how Prometheus reads them beside a
+server.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from web.metrics.table import METRICS
 RULES, DASHBOARD = DOCS / "operations/alerts.yml", DOCS / "operations/dashboard.json"
 TOKEN = "a token for Prometheus"
 NOT_YET = {metric.name for metric in METRICS if metric.kind == "counter" and metric.labels}
-"""The metrics that have no series before something was counted."""
+"""The metrics that have no series until something is counted for the first time."""
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 CONFIG = """
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
@@ -36,13 +38,13 @@ scrape_configs:
 
 
 def panels() -> list[dict[str, Any]]:
-    """Return the panels of the dashboard that show something."""
+    """Return the panels of the dashboard, without the headings between them."""
     found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
     return [panel for panel in found if panel["type"] != "row"]
 
 
 def expressions() -> list[str]:
-    """Return each expression of the rules and the dashboard, as Prometheus reads it."""
+    """Return each expression of the rules and the dashboard, with a value in place of Grafana's variable."""
     shown = [target["expr"] for panel in panels() for target in panel["targets"]]
     return [
         *re.findall(r"^ +expr: (.+)$", RULES.read_text("utf-8"), re.MULTILINE),
@@ -92,7 +94,7 @@ class Running:
         self.url = url
 
     def get(self, path: str, **query: str) -> Any:
-        """Return the data of an answer of its API."""
+        """Return the data of the answer to a GET of its API."""
         with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}") as answer:
             found = json.load(answer)
         assert found["status"] == "success", (query, found)
@@ -101,7 +103,9 @@ class Running:
 
 @contextmanager
 def started(program: str, folder: Path, target: str) -> Iterator[Running]:
-    """Run Prometheus with the rules, scraping `target` each second."""
+    """Run Prometheus with our rules, which reads the metrics of `target` (host:port) each second; yield it when it is
+    ready.
+    """
     config = folder / "prometheus.yml"
     config.write_text(CONFIG.format(rules=RULES, token=TOKEN, target=target))
     options = (
@@ -120,7 +124,7 @@ def started(program: str, folder: Path, target: str) -> Iterator[Running]:
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Return the address that Prometheus listens on, as soon as it is ready."""
+    """Return the address (host:port) on which Prometheus listens, as soon as it is ready."""
     deadline_s = time.monotonic() + 60
     while "ready to receive web requests" not in log.read_text():
         assert process.poll() is None, log.read_text()
@@ -131,7 +135,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def _judged(running: Running) -> list[dict[str, Any]]:
-    """Return the alert rules that Prometheus has evaluated."""
+    """Return the alert rules that Prometheus has evaluated by now."""
     groups = running.get("rules")["groups"]
     return [rule for group in groups for rule in group["rules"] if rule["health"] != "unknown"]
 

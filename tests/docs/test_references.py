@@ -1,4 +1,4 @@
-"""Tests that every document, section and row exists to which code, tests or documents refer."""
+"""Tests that each reference in code, tests or documents leads to a document, section and row that exist."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([\w-]+))?\)")
 
 
 def written() -> Iterator[Path]:
-    """Yield every file that people write, except this one."""
+    """Yield every file that is written by hand, except this one."""
     for folder, inside, names in os.walk(ROOT):
         inside[:] = sorted(name for name in inside if not name.startswith(".") and name not in FOREIGN)
         for path in (Path(folder, name) for name in sorted(names)):
@@ -38,14 +38,16 @@ DOCUMENTS = [path for path in FILES if path.suffix == ".md"]
 
 @cache
 def anchors(document: Path) -> frozenset[str]:
-    """Return the anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub makes them for links."""
     text = re.sub(r"```.*?```", "", document.read_text("utf-8"), flags=re.DOTALL)
     heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return frozenset(re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads)
 
 
 def found(name: str, beside: Path) -> Path | None:
-    """Return the document that a reference means: by its path, else the only document with this name."""
+    """Return the document that a reference names: by its path from `beside`, otherwise the only document with this file
+    name. Return None if there is none.
+    """
     for start in (beside.parent, ROOT):
         if (start / name).is_file():
             return (start / name).resolve()
@@ -54,7 +56,7 @@ def found(name: str, beside: Path) -> Path | None:
 
 
 def named(path: Path) -> Iterator[tuple[int, str, str, str]]:
-    """Yield (line, document, anchor, rows) of each reference in a file."""
+    """Yield (line, document, anchor, rows) for each reference in a file; anchor and rows are "" if it has none."""
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         for match in _NAMED.finditer(line):
             yield number, match["path"], match["anchor"] or "", match["rows"] or ""

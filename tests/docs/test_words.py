@@ -1,7 +1,7 @@
-"""Tests that docstrings, comments, names of tests and log events use no word at which a reader must guess.
+"""Tests that docstrings, comments, names of tests and log events contain none of the words that readers had to guess.
 
-Only prose is read: a word in `backticks` or "quotation marks" is code, or a text of a page. The reasons are in the
-section Words of CONTRIBUTING.md.
+Only prose is read: a word in `backticks` or "quotation marks" is code, or a text of a page. The section Words of
+CONTRIBUTING.md gives the reasons.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ PLAIN: Mapping[str, str] = {
     r"but\sfor": "except",
     r"any\smore(?=\))": "or no longer",
 }
-"""Refused words -> what to write instead."""
+"""Refused words, as a pattern -> the words to write instead."""
 REFUSED = {re.compile(rf"\b(?:{words})\b", re.IGNORECASE): plain for words, plain in PLAIN.items()}
 ANY = re.compile("|".join(pattern.pattern for pattern in REFUSED), re.IGNORECASE)
 
 FOLDERS = ("signalling", "media", "web", "greenroom", "tests")
 OTHERS = frozenset({"vendor", "node_modules", "joined", Path(__file__).name})
-"""Sources that are made or written elsewhere, and this file."""
+"""Folders and files that are not checked: made by programs, written elsewhere, or this file."""
 QUOTED = re.compile(r"`[^`]*`|\"[^\"\n]*\"|\{[^}]*\}")
-"""Code, texts of pages, and JSDoc's types."""
+"""The parts of a line that are no prose: code, texts of pages, and JSDoc's types."""
 COMMENT = re.compile(r"(?:^|\s)# (.*)$", re.MULTILINE)
 SCRIPT_COMMENT = re.compile(r"/\*([\s\S]*?)\*/|(?:^|\s)// (.*)$", re.MULTILINE)
 SCRIPT_TEST = re.compile(r"^\s*test\(\s*\"([^\"]*)\"", re.MULTILINE)
 
 
 def prose(name: str, source: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, text) of each comment, docstring and test's name of a source."""
+    """Yield (line, text) for each comment, docstring and name of a test in a source file."""
     patterns = (COMMENT,) if name.endswith(".py") else (SCRIPT_COMMENT, SCRIPT_TEST)
     for pattern in patterns:
         for match in pattern.finditer(source):
@@ -65,7 +65,7 @@ def prose(name: str, source: str) -> Iterator[tuple[int, str]]:
 
 
 def faults(name: str, source: str) -> list[str]:
-    """Return a sentence for each refused word in the prose of a source."""
+    """Return one sentence for each refused word in the prose of a source file."""
     if not ANY.search(source.replace("_", " ")):
         return []
     return [
@@ -77,7 +77,7 @@ def faults(name: str, source: str) -> list[str]:
 
 
 def sources() -> Iterator[Path]:
-    """Yield every Python file and script that people write here."""
+    """Yield every Python file and script that is written by hand here."""
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in (".py", ".js") and not OTHERS & {*path.parts}:

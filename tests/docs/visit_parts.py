@@ -15,7 +15,7 @@ _REFUSED = re.compile(r'Refusal\("(\w+)"')
 
 
 def parts() -> dict[str, str]:
-    """Return every part of docs/VISIT.md that is made from the code, by name."""
+    """Return the name of each part of docs/VISIT.md that is made here -> its text."""
     return {
         "states": _states(),
         "commands": _commands(),
@@ -56,7 +56,7 @@ def _states() -> str:
 
 
 def _asked(rule: Rule) -> str:
-    """Return the codes of a row's further conditions, as its guards name them."""
+    """Return the further conditions of a row as text, each by the code that its guard refuses with."""
     codes = [code for guard in rule.guards for code in _REFUSED.findall(inspect.getsource(guard))]
     return ", ".join(f"`{code}`" for code in dict.fromkeys(codes))
 

@@ -1,4 +1,4 @@
-"""Writes the parts of the documents that are generated from the code: `make docs`."""
+"""Writes the parts of the documents that are generated from the code. `make docs` runs it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PARTS: dict[str, Callable[[], dict[str, str]]] = {
     "OPERATIONS.md": lambda: {**keys_parts(), **metrics_parts()},
     "LOAD-TESTER.md": peers_parts,
 }
-"""Document with generated parts -> the function that makes them."""
+"""Document with generated parts -> the function that returns them, by name."""
 
 MADE = [*(DOCS / name for name in PARTS), imports.PATH, regions.FILE]
 
 
 def made(path: Path) -> str:
-    """Return the text that one of these documents must have."""
+    """Return the text that this document must have, with its generated parts made anew."""
     if path == imports.PATH:
         return imports.drawing()
     if path == regions.FILE:

@@ -1,6 +1,6 @@
-"""A person in a call that a test disturbs: reconnects as the pages do, and records when media arrives.
+"""A person in a call that a test disturbs. The person reconnects as the pages do, and records when media arrives.
 
-Signalling is real, over a real socket; media is light: real ICE, DTLS and SRTP, with packets that nobody encodes.
+Signalling uses a real socket. Media is light: real ICE, DTLS and SRTP, with packets that nobody encodes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from signalling.errors import ClosedError, RequestError
 
 FRAME_S = 0.02
 BACK_S = 0.25, 0.5
-"""The first pause in s of the pages after a lost socket (signalling/clients/reconnecting.py)."""
+"""The shortest and the longest first pause in s before a page reconnects (signalling/clients/reconnecting.py)."""
 IDENTITY = Identity(0.0)
 
 
 class _Peer(RawPeer):
-    """Records when each RTP packet of the other party arrives."""
+    """A peer that records when each RTP packet of the other party arrives."""
 
     def __init__(self, arrivals: list[float]) -> None:
         super().__init__(best_binding(), IDENTITY)
@@ -51,11 +51,11 @@ class _Peer(RawPeer):
 
 
 class Caller:
-    """A person. `headers` identify the person; `urls` are WebSockets: the first is used, after a loss the others in
-    turn.
+    """A person in a call. `headers` identify the person. `urls`: WebSockets, of which the first is used at the
+    beginning, and after each loss the next.
 
-    `arrivals`: the times (monotonic, s) at which the other party's packets arrived; `rooms`: the number of fresh
-    offers.
+    `arrivals`: the times (monotonic, s) at which packets of the other party arrived; `rooms`: the number of fresh
+    offers, which is one for each room that the person joined.
     """
 
     def __init__(
@@ -80,12 +80,14 @@ class Caller:
 
     @property
     def client(self) -> SignallingClient:
-        """The present connection."""
+        """The person's present connection."""
         assert self._client is not None
         return self._client
 
     async def open(self) -> None:
-        """Connect and enter the visit's page."""
+        """Connect; staff also turn On-Call on. From then on, reconnect after each loss, and send sound while the media
+        is connected.
+        """
         await self._connect(self._urls[0], None)
         if self.role == "staff":
             await self.client.request("on_call", on=True)
@@ -107,13 +109,15 @@ class Caller:
         self._take(None)
 
     def receives(self, since_s: float) -> bool:
-        """Return whether packets have arrived steadily in the last 200 ms, all of them after `since_s`."""
+        """Return whether packets arrive steadily: several in the last 200 ms, and none of those was
+        before `since_s`.
+        """
         now_s = time.monotonic()
         recent = [at for at in self.arrivals[-20:] if at > max(since_s, now_s - 0.2)]
         return len(recent) >= 5
 
     def longest_gap_s(self, since_s: float) -> float:
-        """Return the longest time without a packet from `since_s` until now."""
+        """Return the longest time in s without a packet, from `since_s` until now."""
         times = [since_s, *(at for at in self.arrivals if at > since_s), time.monotonic()]
         return max(later - earlier for earlier, later in pairwise(times))
 
@@ -190,12 +194,14 @@ class Caller:
 
 
 def p95(values: Sequence[float]) -> float:
-    """Return the 95th percentile (nearest rank)."""
+    """Return the value that 95 percent of all values do not exceed."""
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
 async def until_received(callers: Sequence[Caller], since_s: float, timeout_s: float) -> float:
-    """Return the time in s after `since_s` until all of them receive each other's media. Raises TimeoutError."""
+    """Return the time in s from `since_s` until all callers receive the other's media. Raises TimeoutError after
+    `timeout_s`.
+    """
     async with asyncio.timeout(timeout_s):
         while not all(caller.receives(since_s) for caller in callers):  # noqa: ASYNC110 (packets are no event)
             await asyncio.sleep(0.02)
@@ -204,7 +210,9 @@ async def until_received(callers: Sequence[Caller], since_s: float, timeout_s: f
 
 @asynccontextmanager
 async def call(patient: Caller, provider: Caller) -> AsyncIterator[None]:
-    """Yield a live call between two: claimed, joined and started by both; the provider joins first."""
+    """Join both people to their claimed visit, the provider first, and let both press Start Session; close both at the
+    end.
+    """
     try:
         await patient.open()
         await provider.open()

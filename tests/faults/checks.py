@@ -1,6 +1,6 @@
-"""Checks a history: finds what must never happen, whatever people do and whatever fails.
+"""Checks the history of a story: finds what must never happen, whatever people do and whatever fails.
 
-Pure: reads no clock and no store. Each check yields its violations as `Finding`s.
+Pure: it reads no clock and no store. Each check yields a `Finding` for each violation.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from signalling.visit.setup_guide import Guide
 from signalling.visit.urgency import Urgency
 from tests.faults.history import CHAIN, NOTICE_S, Commit, Held, History, Request
 
-LAG_S = 0.5  # the delay of samples and events on a busy machine
-OVERLAP_S = 0.2  # in s; two rooms of one visit for a shorter time are a hand-over
-GATE_S = 1.0  # the time in s within which a gate must close after the record has changed
+LAG_S = 0.5  # the time in s by which samples and events may be late on a busy machine
+OVERLAP_S = 0.2  # Two workers may both have the room of a visit for this time in s, while one takes it over.
+GATE_S = 1.0  # A gate must close within this time in s after the record has changed.
 KINDS: Mapping[str, frozenset[str]] = {
     "arrive": frozenset({"opened"}),
     "visit.save": frozenset({"saved"}),
@@ -41,13 +41,13 @@ KINDS: Mapping[str, frozenset[str]] = {
     "visit.enter": frozenset({"entered"}),
     "on_call": frozenset({"on_call", "off_call"}),
 }
-"""Request -> the kinds of events that it may cause. Events of other requests (chat, bell, leave) are not compared."""
+"""Request -> the kinds of events that it may cause. The other requests (chat, bell, leave) are not checked."""
 WRITTEN = frozenset({"staff_wrote", "answered"})  # the events that a chat message causes in a waiting visit
 BY_THEMSELVES = frozenset({"expired", "closed", "assignment_lapsed", "returned", "paused"})
 
 
 class Finding(NamedTuple):
-    """A violation of a rule. `kind` is one of KIND_*."""
+    """A violation of a rule. `kind`: one of the names below."""
 
     kind: str
     at_s: float
@@ -67,7 +67,7 @@ OWNERS, ROOMS, LOST, UNCAUSED, SUPERSEDED, SCREEN, GATE, ANSWERS = (
 
 
 class Rules(NamedTuple):
-    """The settings of the organisation that the pure model needs."""
+    """The limits and the setup guide of the organisation, which the pure rules of visits need."""
 
     policy: Policy
     guide: Guide
@@ -99,7 +99,7 @@ def _of_visits(history: History) -> dict[str, list[tuple[Commit, Visit]]]:
 
 
 def two_owners(history: History) -> Iterator[Finding]:
-    """Yield each visit that has two owners at a time: in the store, in answers to claims, or on a screen."""
+    """Yield a finding for each visit with two owners at a time: in the store, in answers to claims, or on a screen."""
     visits = _of_visits(history)
     for visit_id, changes in visits.items():
         versions = [record.version for _, record in changes]
@@ -141,7 +141,7 @@ def _owners_on_screens(
 
 
 def _troubled(history: History) -> dict[str, list[tuple[float, float]]]:
-    """Return worker -> the times in which it could not have newer data: its outages, and long gaps in its samples."""
+    """Return worker -> the times in which it could not get new data: outages, and long gaps between its samples."""
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for outage in history.outages:
         found[outage.worker].append((outage.from_s, outage.until_s + NOTICE_S))
@@ -155,7 +155,7 @@ def _troubled(history: History) -> dict[str, list[tuple[float, float]]]:
 
 
 def _spans(history: History) -> dict[str, list[tuple[str, float, float]]]:
-    """Return visit -> the workers that carried its room, each with the time of its start and end."""
+    """Return visit -> (worker, begin, end) of each span of time in which a worker carried its room."""
     spans: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
     before: dict[str, Held] = {}
     for sample in history.held:
@@ -173,7 +173,7 @@ def _spans(history: History) -> dict[str, list[tuple[str, float, float]]]:
 
 
 def two_rooms(history: History) -> Iterator[Finding]:
-    """Yield each room that has two owners for longer than a moment after a worker resumed or its link was restored."""
+    """Yield a finding for each room that two workers carry for longer than OVERLAP_S, while both can get new data."""
     troubled = _troubled(history)
     for visit, spans in _spans(history).items():
         for number, (worker, begin_s, end_s) in enumerate(spans):
@@ -201,7 +201,7 @@ def _without(
 
 
 def gates(history: History) -> Iterator[Finding]:
-    """Yield each gate that is open although the visit is not live, and was not live just before."""
+    """Yield a finding for each gate that is open although the visit has not been live for longer than GATE_S."""
     live: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for visit, changes in _of_visits(history).items():
         since: float | None = None
@@ -227,7 +227,7 @@ def gates(history: History) -> Iterator[Finding]:
 
 
 def lost(history: History) -> Iterator[Finding]:
-    """Yield each acknowledged command that is not in the store's stream at the version in its answer, or was undone."""
+    """Yield a finding for each acknowledged command that was undone, or whose event is not in the store's stream."""
     by_seq = {commit.seq: commit for commit in history.commits}
     lines = {commit.record.text for commit in history.commits if isinstance(commit.record, ChatMessage)}
     for sent in history.requests:
@@ -256,9 +256,9 @@ def _words(sent: Request) -> str:
 
 
 def replayed(history: History, rules: Rules) -> Iterator[Finding]:
-    """Yield each change that, by the pure model, neither time nor a command that was not refused has caused.
+    """Yield a finding for each change of a visit that neither time nor a possible command explains by the pure rules.
 
-    A superseded connection causes none after an acknowledged command on a later socket of that person.
+    After a command on a person's newer socket was acknowledged, an older socket's command explains no change.
     """
     waiting: dict[str, list[Request]] = defaultdict(list)
     acknowledged: dict[int, Request] = {}
@@ -280,7 +280,7 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
         if not isinstance(after, Visit):
             continue
         held = before.get(after.id)
-        # The number of events when the visit began: at most the number before this one.
+        # A new visit's number is at most the number of events before it.
         number = min(after.number, commit.seq - 1) if held is None else 0
         context = Context(
             now_ms=commit.at_ms, policy=rules.policy, guide=rules.guide, staff=staff, number=number
@@ -294,7 +294,8 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
             continue
         if _by_itself(held, after, commit.kind, history, context):
             continue
-        # The newest socket comes first: if a living connection may have had a socket, no older one is suspected.
+        # Begin with the newest socket: if a command of a socket in use explains the change, no older socket is
+        # suspected.
         fitting = [
             sent
             for sent in sorted(waiting[after.id], key=lambda sent: -sent.generation)
@@ -376,7 +377,7 @@ def _entered(
 
 
 def _by_itself(before: Visit | None, after: Visit, kind: str, history: History, context: Context) -> bool:
-    """Return whether the change has another cause than a request: a deadline, a connection, a chat message."""
+    """Return whether the change has another cause than a request: a deadline, a lost connection, or a chat message."""
     if before is None:
         return False
     if kind in WRITTEN:
@@ -395,6 +396,3 @@ def _by_itself(before: Visit | None, after: Visit, kind: str, history: History, 
         if isinstance(decided, Decided) and decided.visit == after:
             return True
     return False
-
-
-# --- the shortest story

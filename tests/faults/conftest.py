@@ -1,7 +1,8 @@
 """Fixtures of the fault tests: the number of rounds, figures with their bounds, and the table of the results.
 
-`make test` runs the quick part. `make faults` sets GREENROOM_FAULTS=all: every test runs, as often as the published
-figures ask, and the table is printed and written to `results.md`. `make faults ARGS="-k r30"` renews a part of it.
+`make test` runs the quick part. `make faults` sets GREENROOM_FAULTS=all: then every test runs, as often as the
+published figures need, and the table is printed and written into `results.md`. `make faults ARGS="-k r30"` renews a
+part of the table.
 """
 
 import json
@@ -19,7 +20,9 @@ ALL = os.environ.get("GREENROOM_FAULTS") == "all"
 README = Path(__file__).resolve().parents[2] / "README.md"
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores"
 QUICK_SLACK = 8.0
-"""The factor by which bounds are wider in the quick part, because it runs beside other tests on the same cores."""
+"""The bounds of figures are this many times wider in the quick part, because it runs beside other tests on the same
+cores.
+"""
 
 Rounds = Callable[[int, int], int]
 Measured = Callable[..., None]
@@ -27,16 +30,17 @@ Measured = Callable[..., None]
 
 @pytest.fixture
 def rounds() -> Rounds:
-    """`rounds(quick, full)` returns the number of tries: `full` in `make faults`, otherwise `quick`."""
+    """A function: `rounds(quick, full)` returns how often to try, `full` in `make faults`, otherwise `quick`."""
     return lambda quick, full: full if ALL else quick
 
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Measured:
-    """`measured(row, what, value, unit, at_most=bound)` records a figure for the table and asserts its bound.
+    """A function: `measured(row, what, value, unit, at_most=bound)` records a figure for the table, and asserts its
+    bound.
 
-    `row`: "R22" for row 22 of docs/RELIABILITY.md, "S30" for row 30 of docs/SECURITY.md, "F" for the whole suite.
-    A bound of 0 is exact; other bounds are QUICK_SLACK times wider in the quick part.
+    `row`: "R22" for row 22 of docs/RELIABILITY.md, "S30" for row 30 of docs/SECURITY.md, "F" for a figure of all rows.
+    In the quick part, bounds are QUICK_SLACK times wider, so that 0 stays 0.
     """
 
     def record(row: str, what: str, value: float, unit: str = "", *, at_most: float) -> None:
@@ -50,7 +54,7 @@ def measured(request: pytest.FixtureRequest, record_property: Callable[[str, obj
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table; in `make faults` also write it beside this file."""
+    """Print the table of figures; in `make faults` also write it into results.md. pytest calls this hook."""
     reports = [
         report
         for outcome in ("passed", "failed")
@@ -71,7 +75,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in reports
     }
     terminalreporter.write_line(markdown(ran, MACHINE))
-    # A run of some tests replaces the results of these tests, and keeps the others.
+    # A run of some tests replaces the results of these tests, and keeps those of the others.
     results = Path(__file__).with_name("results.json")
     found = {**read(results), **ran}
     results.write_text(written(found), "utf-8")
@@ -80,7 +84,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test half an hour in `make faults`."""
+    """Allow each test half an hour in `make faults`. pytest calls this hook."""
     if ALL:
         for item in items:
             if "/faults/" in item.nodeid:

@@ -1,6 +1,7 @@
 """Runs the server with workers that write their number of tasks: `python -m tests.faults.counted CONFIG`.
 
-A worker with a file `.collect` collects garbage, so that objects in reference cycles do not count as growth.
+If a test makes a file that ends in `.collect`, the worker of that file collects garbage, so that objects in reference
+cycles do not count as growth.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ EVERY_S = 0.5
 
 
 def create_app(settings: Settings) -> web.Application:
-    """Return the product's app, with a task that writes the numbers."""
+    """Return the product's app, with a further task that writes the number of tasks to a file."""
     app = create(settings)
     file = Path(settings.data.folder) / f"counted-{os.getpid()}.json"
 

@@ -1,4 +1,4 @@
-"""Writes many ended visits to the store, as `Store.commit` leaves them."""
+"""Writes many ended visits to the store, in the form in which `Store.commit` writes them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,12 +18,14 @@ NAMES = ("Ana Ruiz", "José Pérez", "Mary O’Neill", "Chidi Okafor", "Noor Had
 
 
 def name_of(number: int) -> str:
-    """Return the patient's name: 7 first names, 100 family names."""
+    """Return the name of the patient with this number, made of 7 first names and 100 family names."""
     return f"{NAMES[number % 7]} {number % 100:02}"
 
 
 def ended_visit(organisation: str, number: int, begun_ms: int = FIRST_MS, **changes: Any) -> Visit:
-    """Return the visit; every seven of them ended in the same millisecond."""
+    """Return the ended visit with this number. `begun_ms`: when the first of all visits begins; `changes`: other
+    fields. Seven visits each end in the same millisecond.
+    """
     arrived_ms = begun_ms + number // 7 * 1000
     outcome = OUTCOMES[number % 4]
     visit = Visit(
@@ -46,7 +48,7 @@ def ended_visit(organisation: str, number: int, begun_ms: int = FIRST_MS, **chan
 
 
 async def write_ended(redis: "Redis", seal: Seal, visits: Iterable[Visit]) -> None:
-    """Write the visits."""
+    """Write these visits to the store, encrypted by `seal`."""
     client: Any = redis
     pipe = client.pipeline(transaction=False)
     for number, visit in enumerate(visits, 1):

@@ -1,6 +1,6 @@
-"""Records a history: the commands of people, their answers, the store's events and the workers' rooms.
+"""The records of a story: the commands of people, their answers, the store's events and the workers' rooms.
 
-Pure: reads no clock and no store. Times are `time.time()` in s; `seen_s` is the time at which the test received the
+Pure: it reads no clock and no store. Times are `time.time()` in s; `seen_s` is the time at which the test received the
 store's event. `checks.py` judges the history.
 """
 
@@ -13,19 +13,20 @@ from typing import Any, NamedTuple
 from signalling.visit.record import Actor, Record, Visit
 from signalling.visit.relations import Event
 
-# the time in s within which a worker, after its own fault, must give up what others have taken over
+# A worker that was frozen or cut off must give up, within this time in s, what others have taken over.
 NOTICE_S = 3.0
 CHAIN = (
-    # sockets of one connection are counted within a thousand; a new connection continues at the next thousand
+    # Sockets of a connection are numbered on from a multiple of this number, which grows with each new connection.
     1000
 )
 
 
 @dataclass(slots=True)
 class Request:
-    """A command of a person, sent on socket number `generation` of their connection, and its answer.
+    """A command that a person sent, and its answer. `generation`: the number of the socket, which grows with each new
+    one.
 
-    `answer` is "done", an error's code, or "unknown" if there was none; `version` belongs to "done".
+    `answer` is "done", an error's code, or "unknown" if no answer came. `version`: that of the answer "done".
     """
 
     number: int
@@ -41,12 +42,14 @@ class Request:
 
     @property
     def refused(self) -> bool:
-        """True if the server answered that it changed nothing."""
+        """True if the answer is an error by which the server reports that it has changed nothing."""
         return self.answer not in ("done", "unknown", "unavailable")
 
 
 class Commit(NamedTuple):
-    """An event of the organisation's stream, with its record."""
+    """An event of the organisation's stream, with the record that it changed. `seq`: its number in the stream; `at_ms`:
+    the store's time of it.
+    """
 
     seq: int
     seen_s: float
@@ -56,7 +59,7 @@ class Commit(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A sample: the rooms that a worker carries at a time, and whether their gates are open."""
+    """A sample of a worker: the visits whose rooms it carries at `at_s`, each with True if the gate is open."""
 
     worker: str
     at_s: float
@@ -64,7 +67,7 @@ class Held(NamedTuple):
 
 
 class Outage(NamedTuple):
-    """A time in which a worker was stopped or could not reach the store."""
+    """A span of time in which a worker was stopped, or could not reach the store."""
 
     worker: str
     from_s: float
@@ -72,7 +75,7 @@ class Outage(NamedTuple):
 
 
 class Saw(NamedTuple):
-    """The owner of a visit on a person's screen at a version."""
+    """The owner of a visit (`claimant`, None if there is none) as a person's screen showed it at a version."""
 
     person: str
     visit: str
@@ -82,7 +85,9 @@ class Saw(NamedTuple):
 
 
 class Wrong(NamedTuple):
-    """A screen that still differs from the store this time in s after the last fault."""
+    """A screen that still differed from the store `SHOWN_S` after the last fault, with what it showed and what the
+    store had.
+    """
 
     person: str
     topic: str
@@ -93,7 +98,9 @@ class Wrong(NamedTuple):
 
 @dataclass
 class History:
-    """All records of one story."""
+    """All records of one story. `twice`: requests that were answered twice; `finals` and `stories`: each visit's record
+    and events at the end.
+    """
 
     people: dict[str, Actor] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)

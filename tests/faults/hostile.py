@@ -1,7 +1,7 @@
 """The inputs that strangers can send and the code that parses them: valid examples, and the parsers.
 
-Each `Target` is the product's own function for bytes of one kind, with the errors that it may raise. A relay's inputs
-arrive on its real socket, protected with SRTP by a peer that has connected as a browser does.
+Each `Target` is the product's own function for bytes of one kind, with the errors that it may raise. Inputs of a relay
+arrive on its real socket, protected with SRTP, from a peer that has connected as a browser does.
 """
 
 import asyncio
@@ -64,8 +64,8 @@ MSGPACK_TOKENS = (
 
 
 class Target(NamedTuple):
-    """A parser under test. `share`: its part (0 to 1) of all inputs. `feed` may be a coroutine function; it may raise
-    only `typed`.
+    """A parser under test. `feed`: the function or coroutine function that gets an input; it may raise only the errors
+    in `typed`. `share`: the part (0 to 1) of all inputs that this target gets.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Target(NamedTuple):
 
 
 def targets(seed: str) -> list[Target]:
-    """Return all targets that need no peer."""
+    """Return all targets that work without a connected peer. `seed`: the same seed makes the same inputs."""
     return [
         Target("sdp", 8, Mutator(f"{seed} sdp", *sdp_answers(), 70_000), _parse_sdp, (SdpError,)),
         Target("json", 15, _messages(seed, JSON_SUBPROTOCOL), _decode(JSON_SUBPROTOCOL), (BadMessageError,)),
@@ -142,14 +142,16 @@ def _frames() -> tuple[list[bytes], list[bytes]]:
 
 
 def _masked(first: int, payload: bytes, mask: bytes = b"\0\0\0\0") -> bytes:
-    """Return a client's frame; its mask of zeros leaves the payload unchanged, so that mutations reach the parser."""
+    """Return a client's WebSocket frame. A mask of zeros leaves the payload unchanged, so that changes of bytes reach
+    the parser.
+    """
     size = len(payload)
     head = bytes((first, 0x80 | size)) if size < 126 else bytes((first, 0xFE)) + struct.pack("!H", size)
     return head + mask + payload
 
 
 class _Taken(WebSocketDataQueue):
-    """Decodes each message when it is read, as `Connection` does."""
+    """Takes the place of aiohttp's queue: decodes each message when it is read, as `Connection` does."""
 
     def feed_data(self, data: Any, size: int) -> None:
         """Decode a message that was read."""
@@ -308,7 +310,7 @@ def _bodies() -> tuple[list[bytes], list[bytes]]:
 
 
 def _take_body(data: bytes) -> None:
-    """Read a request body as the API does, for each kind of body."""
+    """Read these bytes as a request of the API, with each kind of body that the API has."""
     problems: list[Exception] = []
     for kind in _BODIES:
         try:
@@ -345,7 +347,7 @@ def _parse_sdp(data: bytes) -> None:
 
 
 def hellos() -> tuple[list[bytes], list[bytes]]:
-    """Return all messages of a client in a handshake."""
+    """Return (all messages that a client sends in a DTLS handshake, [parts of them to insert])."""
     said: list[bytes] = []
     answered: list[bytes] = []
     client = Association(Identity(0.0), said.append, client=True)
@@ -368,7 +370,7 @@ def hellos() -> tuple[list[bytes], list[bytes]]:
 
 
 class _Handshakes:
-    """The server's side of handshakes, one after the other."""
+    """The server's side of DTLS handshakes, one after the other."""
 
     def __init__(self) -> None:
         self._fed = 0
@@ -379,7 +381,7 @@ class _Handshakes:
         return Association(IDENTITY, lambda _: None)
 
     def feed(self, data: bytes) -> None:
-        """Handle a datagram from an address that has proven the password."""
+        """Process a datagram as if its sender had proven that it knows the password."""
         self._fed += 1
         try:
             self._association.feed(data)

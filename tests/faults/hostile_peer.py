@@ -1,4 +1,6 @@
-"""Sends all kinds of input of a call's party over the relay's real socket: SRTP packets, signed STUN, any bytes."""
+"""Sends inputs of every kind that a party of a call can send over the relay's real socket: SRTP, signed STUN, any
+bytes.
+"""
 
 import asyncio
 import hmac
@@ -23,12 +25,12 @@ from tests.media.duo import Duo, Speaker, call
 
 
 class RefusedError(Exception):
-    """The relay has closed the connection."""
+    """The relay has closed the connection over TCP."""
 
 
 class Peer:
-    """A party of a call. The relay reads each input at once, in the same turn of the loop in which the
-    caller sends it.
+    """A party of a call. Each method sends an input and lets the relay read it at once, before the
+    event loop runs on.
     """
 
     def __init__(self, peers: Duo, speaker: Speaker, party: Party) -> None:
@@ -37,39 +39,42 @@ class Peer:
         self._stream: socket.socket | None = None
 
     def _read(self) -> None:
-        # a full budget, so that the relay checks each packet
+        # The budget of packets is filled up, so that the relay checks each of them.
         self.party.endpoint.budget = BUDGET_MAX
         self.peers.relay.forwarder.read(self._sock)
 
     def datagram(self, data: bytes) -> None:
-        """Send any bytes from an address that the relay knows."""
+        """Send any bytes from an address that belongs to a party."""
         self.speaker.send(data)
         self._read()
 
     def binding(self, data: bytes) -> None:
-        """Send a STUN message with the right password; the rest may be wrong."""
+        """Send a STUN message that is signed with the right password; its other content may be invalid."""
         self.speaker.send(_signed(data, self.speaker.remote_password))
         self._read()
 
     def rtp(self, data: bytes) -> None:
-        """Send a packet with a valid SRTP authentication."""
+        """Send a packet that is encrypted and signed for SRTP; its content may be invalid."""
         self.speaker.send_rtp(data)
         self._read()
 
     def rtcp(self, data: bytes) -> None:
-        """Send a compound packet with a valid SRTCP authentication."""
+        """Send a compound packet that is encrypted and signed for SRTCP; its content may be invalid."""
         self.speaker.send_rtcp(data)
         self._read()
 
     async def framing(self, data: bytes) -> None:
-        """Send any bytes over TCP, on a new connection if the relay has closed the last one."""
+        """Send any bytes over TCP, on a new connection if the relay has closed the last one. Raises RefusedError if it
+        closes this one.
+        """
         if self._stream is None:
             port = next(found.port for found in self.peers.relay.candidates() if found.transport == "tcp")
             self._stream = socket.create_connection(("127.0.0.1", port), timeout=5)
             self._stream.setblocking(False)
         try:
             self._stream.send(data)
-            for _ in range(3):  # the relay accepts, reads a batch, and reads the rest
+            # The relay needs three turns of the loop: to accept, to read a batch, and to read the rest.
+            for _ in range(3):
                 await asyncio.sleep(0)
             ended = not self._stream.recv(4096)
         except BlockingIOError:
@@ -81,13 +86,13 @@ class Peer:
             raise RefusedError
 
     def close(self) -> None:
-        """Close the connection over TCP."""
+        """Close the connection over TCP, if there is one."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
 
     def answers(self, data: bytes) -> None:
-        """Give an SDP answer to an endpoint that is connected."""
+        """Let an endpoint that is connected parse these bytes as an SDP answer."""
         try:
             self.party.accept(data.decode("utf-8", "replace"))
         finally:
@@ -131,7 +136,7 @@ class Peer:
 
 @asynccontextmanager
 async def peer(others: int = 1) -> AsyncIterator[Peer]:
-    """Yield a party in a call of two, or of more."""
+    """Yield a connected party in a call with `others` other parties."""
     async with call() as (peers, a, _):
         for number in range(1, others):
             await peers.join(f"guest-{number}")
@@ -161,7 +166,9 @@ _ATTRIBUTES = [
 
 
 def _frames(packets: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Return packets with their length in front, several together too, and false lengths (RFC 4571)."""
+    """Return (packets framed for TCP, framed packets to insert), with several in one and with false
+    lengths (RFC 4571).
+    """
     framed = [struct.pack("!H", len(packet)) + packet for packet in packets]
     lengths = [struct.pack("!H", length) for length in (0, 1, 2, 20, 1600, 1601, 0x7FFF, 0xFFFF)]
     return [*framed, b"".join(framed[:6]), *lengths], [*lengths, *framed[:4]]
@@ -180,7 +187,7 @@ def _bindings(speaker: Speaker) -> list[bytes]:
 
 
 def _signed(data: bytes, password: str) -> bytes:
-    """Return the message with a valid length, MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 §14.5, §14.7)."""
+    """Return the STUN message with a valid length, MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 §14.5, §14.7)."""
     body = data[20:]
     head = data[:2].ljust(2, b"\0")
     rest = data[4:20].ljust(16, b"\0")
@@ -221,8 +228,8 @@ def _packets(speaker: Speaker) -> tuple[list[bytes], list[bytes]]:
 
 
 def _retransmissions(speaker: Speaker, tokens: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Return retransmissions (RFC 4588) of packets that the relay has, lacks and has forgotten, and a packet of padding
-    only.
+    """Return (samples, tokens): retransmissions (RFC 4588) of packets that the relay still has, never had, or has
+    forgotten, and a packet that is only padding.
     """
     samples = []
     for number, original in enumerate((600, 601, 590, 610, 0x7000, 0xFFFF, 0)):

@@ -1,6 +1,6 @@
 """A TCP link between a server and its store that a test can slow down, pause, cut and restore.
 
-Runs in the test's own loop. At the other end is a Unix socket or a TCP address.
+It runs in the test's own event loop. The store is at a Unix socket or a TCP address.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ CHUNK = 65_536
 
 
 class Link:
-    """A listening port on loopback; each connection to it is passed on to the store.
+    """A port on loopback whose connections are passed on to the store.
 
-    `delay_s`: the time in s before each chunk, in both directions. `passed`: the number of connections. `answered` may
-    change the store's replies.
+    `delay_s`: the time in s before each piece of data, in both directions. `passed`: the number of connections.
+    `answered`: a function that may change the store's replies, or None.
     """
 
     def __init__(self, dial: Dial) -> None:
@@ -37,7 +37,7 @@ class Link:
 
     @property
     def url(self) -> str:
-        """The address as a Redis URL."""
+        """The address of the link as a Redis URL."""
         return f"redis://127.0.0.1:{self.port}"
 
     async def open(self) -> None:
@@ -46,25 +46,27 @@ class Link:
         self.port = self._server.sockets[0].getsockname()[1]
 
     def stall(self) -> None:
-        """Stop passing bytes in both directions; connections stay open and new ones are accepted, but silent."""
+        """Pass no bytes from now on, in either direction. Connections stay open, and new ones are accepted."""
         self._flows.clear()
 
     def cut(self) -> None:
-        """Reset all connections; new ones are reset too, until `heal`."""
+        """Reset all connections, and reset each new one too, until `heal` is called."""
         self._refuses = True
         self.reset()
 
     def reset(self) -> None:
-        """Reset the present connections; new ones are passed on."""
+        """Reset all present connections; pass new ones on as before."""
         for writer in list(self._writers):
             writer.transport.abort()
 
     def lose_an_answer(self, after: int) -> None:
-        """Pass on `after` more replies of the store, then reset all connections in place of the next reply."""
+        """Pass on `after` more replies of the store, then reset all connections instead of passing on
+        the next reply.
+        """
         self._answers_left = after
 
     def heal(self) -> None:
-        """Pass bytes and connections on again."""
+        """Pass bytes and new connections on again, after `stall` or `cut`."""
         self._refuses = False
         self._flows.set()
 

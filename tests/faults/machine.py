@@ -1,8 +1,8 @@
 """Two machines of worker processes on one store, each with its own link to the store that a test can break.
 
 `python -m tests.faults.machine NAME URL` is a machine: it forks workers on command, and ends with its parent. A worker
-is the product's, with the tests' sign-in; it writes its rooms to standard output at each change, and five times a
-second, for the checker of histories.
+is the product's, but people are signed in by a header. It writes its rooms to standard output at each change and five
+times a second, so that the history can be checked.
 """
 
 from __future__ import annotations
@@ -25,27 +25,29 @@ ROOT = Path(__file__).resolve().parents[2]
 START_S = 30.0
 SAMPLE_S, BEAT_S = 0.02, 0.2
 POLICY = {"grace_ms": 4_000, "return_grace_ms": 8_000, "away_expiry_ms": 12_000, "assignment_ms": 6_000}
-"""Short enough that stories see deadlines pass, but longer than any single fault."""
+"""Limits that are short enough for deadlines to pass in a story, but longer than any single fault."""
 
 
 class Process:
-    """A process of this machine, identified by a descriptor, because another process may get the id of one that has
-    ended.
+    """A process of this machine. A descriptor identifies it, because the id of a process that has ended may be used
+    again.
     """
 
     def __init__(self, pid: int) -> None:
-        """Open the process. Raises `ProcessLookupError`."""
+        """Take the process with this id. Raises ProcessLookupError if there is none."""
         self._descriptor = os.pidfd_open(pid)
         weakref.finalize(self, os.close, self._descriptor)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process; does nothing if it has ended."""
+        """Send a signal to the process; do nothing if it has ended."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._descriptor, number)
 
 
 class WorkerOf:
-    """A worker's process. `name`: the machine's name, the worker's index, a dot and a number, such as a0.1."""
+    """A worker's process. Its `name`, such as a0.1, is the machine's name, the worker's index, a dot and the number of
+    its start.
+    """
 
     def __init__(self, name: str, process: Process, url: str, worker_id: str) -> None:
         self.name, self.url, self.id = name, url, worker_id
@@ -53,7 +55,7 @@ class WorkerOf:
         self._process = process
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process; does nothing if it has ended."""
+        """Send a signal to the process; do nothing if it has ended."""
         self._process.send(number)
 
     def kill(self) -> None:
@@ -63,7 +65,9 @@ class WorkerOf:
 
 
 class Machine:
-    """A machine and its workers, by index. `sampled(worker, at_s, rooms)` is called with each sample."""
+    """A machine and its workers by index. `sampled(worker, at_s, rooms)` is called with each sample; `rooms`: visit ->
+    True if the gate of its room is open.
+    """
 
     def __init__(
         self,
@@ -92,7 +96,7 @@ class Machine:
                     starting.set_result(WorkerOf(name, Process(said["pid"]), said["url"], said["id"]))
 
     async def start(self, index: int) -> WorkerOf:
-        """Start a worker; return when it serves. Raises `TimeoutError`."""
+        """Start the worker with this index; return it when it serves. Raises TimeoutError if it does not."""
         number = self._numbers[index] = self._numbers.get(index, 0) + 1
         name = f"{self.name}{index}.{number}"
         started: asyncio.Future[WorkerOf] = asyncio.get_running_loop().create_future()
@@ -109,7 +113,9 @@ class Machine:
 async def machine(
     name: str, url: str, workers: int, log: Path, sampled: Callable[[str, float, dict[str, bool]], None]
 ) -> AsyncIterator[Machine]:
-    """Open a machine of `workers` workers that logs to a file; all its processes are gone at the end."""
+    """Run a machine with this number of workers, which log to the file `log`; yield it. All its processes have ended
+    afterwards. `sampled`: see `Machine`.
+    """
     async with AsyncExitStack() as stack:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -142,13 +148,14 @@ async def machine(
             await asyncio.gather(reading, return_exceptions=True)
 
 
-# --- the machine's own process
+# --- the process of the machine
 
 
 def main(url: str) -> None:
-    """Fork a worker for each line `INDEX NAME`, until standard input ends."""
+    """Fork a worker for each line `INDEX NAME` of standard input, until it ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    import tests.faults.worker as worker  # loaded once for all workers; the test itself does not need it
+    # The worker's module is loaded once here, before the forks. The test itself does not need it.
+    import tests.faults.worker as worker
 
     children: list[Process] = []
     for line in sys.stdin:
@@ -162,12 +169,12 @@ def main(url: str) -> None:
 
 
 def say(**what: Any) -> None:
-    """Print one whole line on standard output: several processes write there."""
+    """Print one message as a line of JSON, in one write, because several processes write to this standard output."""
     os.write(1, (json.dumps(what) + "\n").encode())
 
 
 def now_s() -> float:
-    """Return the time in s of the clock that all processes of a story share."""
+    """Return the time in s, by the clock that all processes of a story share."""
     return time.time()
 
 

@@ -1,6 +1,6 @@
-"""Makes hostile inputs from valid ones, by a seed, so that each input can be made again.
+"""Makes hostile inputs from valid ones, in an order that a seed decides, so that each input can be made again.
 
-It changes bytes; the caller chooses the samples and the tokens.
+It changes bytes without knowing their meaning; the caller gives valid samples, and tokens to insert.
 """
 
 import random
@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 BYTES = (0x00, 0x01, 0x0A, 0x0D, 0x20, 0x22, 0x25, 0x26, 0x3A, 0x3D, 0x7F, 0x80, 0xFE, 0xFF)
 WORDS = (0, 1, 2, 4, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
-GROWS = 40  # one of this number of inputs repeats a part of itself until it has the greatest length
+GROWS = 40  # One of this number of inputs repeats a part of itself until it has the greatest length allowed.
 
 
 class Mutator:
-    """Makes inputs of at most `longest` bytes from `samples`, with `tokens` inserted at random places."""
+    """Makes hostile inputs of at most `longest` bytes from the valid `samples`; inserts `tokens` at random places."""
 
     def __init__(
         self, seed: str, samples: Sequence[bytes], tokens: Sequence[bytes] = (), longest: int = 1500

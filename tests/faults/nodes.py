@@ -1,4 +1,4 @@
-"""A cluster of stores: three masters, each with a copy or without, whose slots a test can move: real processes."""
+"""A cluster of stores whose slots a test can move: three masters, each with a copy or without, as real processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ repl-diskless-sync-delay 0
 
 
 class Cluster:
-    """The nodes. `masters` are those that have slots at the beginning; `copies[n]` copies `masters[n]`."""
+    """The nodes of a cluster. `masters`: the nodes that have slots at the beginning; `copies[n]`: the copy of
+    `masters[n]`.
+    """
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack, copies: bool) -> None:
         folder.mkdir(exist_ok=True)
@@ -62,7 +64,7 @@ class Cluster:
 
     @staticmethod
     def id(node: Program) -> str:
-        """Return the name that the cluster has for a node."""
+        """Return the id that the cluster has given to a node."""
         return str(ask(node, "CLUSTER", "MYID").decode())
 
     @property
@@ -71,7 +73,9 @@ class Cluster:
         return f"redis+cluster://{','.join(f'127.0.0.1:{each.port}' for each in self.masters)}"
 
     def owner(self, slot: int, asked: Program | None = None) -> Program:
-        """Return the node that has a slot now, by what the last node or another one knows."""
+        """Return the node that has a slot now, according to `asked` (by default the last node). Raises LookupError if
+        that node knows none.
+        """
         for first, last, (_, port, *_), *_ in ask(asked or self.nodes[-1], "CLUSTER", "SLOTS"):
             if first <= slot <= last:
                 return next(each for each in self.nodes if each.port == port)
@@ -81,12 +85,12 @@ class Cluster:
         wait_for(lambda: all(self.owner(slot, each) is to for each in self.nodes))
 
     def move_at_once(self, slot: int, to: Program) -> None:
-        """Move a slot with its keys to another master in one step, as Valkey 9 can."""
+        """Move a slot with its keys to another master in one step; only Valkey 9 or newer can do this."""
         ask(self.owner(slot), "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", self.id(to))
         self._known_by_all(slot, to)
 
     def move(self, slot: int, to: Program) -> None:
-        """Move a slot with its keys to another master, a few keys at a time, as any version can."""
+        """Move a slot with its keys to another master, a few keys at a time; every version can do this."""
         source = self.owner(slot)
         ask(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.id(source))
         ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.id(to))
@@ -98,7 +102,7 @@ class Cluster:
 
 
 def ask(node: Program, *words: Any) -> Any:
-    """Return a node's reply to a command, as it came."""
+    """Return a node's reply to a command, without any conversion."""
     with node.client() as client:
         client.response_callbacks.clear()
         return client.execute_command(*words)
@@ -106,6 +110,6 @@ def ask(node: Program, *words: Any) -> Any:
 
 @contextlib.contextmanager
 def cluster(folder: Path, *, copies: bool = True) -> Iterator[Cluster]:
-    """Yield a cluster for this test only, each master with a copy or none; kill all nodes at the end."""
+    """Yield a cluster for this test only; kill all nodes at the end. `copies`: whether each master has a copy."""
     with contextlib.ExitStack() as stack:
         yield Cluster(folder, stack, copies)

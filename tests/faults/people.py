@@ -1,6 +1,6 @@
 """The people of a story: a connection that resumes on any worker, the person's screens, and a record of all messages.
 
-It follows the protocol, as `SignallingClient` and `ReturningClient` do; the story decides what is sent when.
+They follow the protocol as `SignallingClient` and `ReturningClient` do. The story decides when they send which message.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from signalling.visit.record import Actor
 from tests.faults.history import CHAIN, History, Request, Saw
 from tests.signalling.clinic import headers
 
-PATIENCE_S = 1.2  # after this time without an answer, the person reconnects to another worker
+PATIENCE_S = 1.2  # If a request has no answer after this time in s, the person reconnects to another worker.
 AGAIN_S = 0.1
 
 
 class Screen:
-    """One topic as a page shows it."""
+    """What one topic shows on a person's page, kept by the messages that the page receives."""
 
     def __init__(self, person: Somebody, topic: str) -> None:
         self.topic = topic
         self.kind = topic.partition("/")[0]
         self.shown: Any = None
         self.refused = False
-        self.over = False  # the server answered that this person may no longer see the visit
+        self.over = False  # True after the server has answered that this person may no longer see the visit.
         self._person = person
         self.held = Subscription(self._take, self._refuse)
 
@@ -55,7 +55,7 @@ class Screen:
                 self.shown["staff"][message["staff"]["id"]] = message["staff"]
         elif kind == "visit":
             self.shown = message["visit"]
-            # after the end, the patient does not receive who had the visit
+            # After the end, the patient's page does not receive the owner of the visit.
             if self.shown["status"] != "ended":
                 self._person.saw(message)
         elif kind == "case":
@@ -78,7 +78,7 @@ class Screen:
 
 
 class Somebody:
-    """One person with one page. `worker_url()` returns the URL of a worker to try, or None if there is none."""
+    """One person with one page. `worker_url()` returns the URL of a worker to connect to, or None if there is none."""
 
     def __init__(
         self,
@@ -90,8 +90,8 @@ class Somebody:
     ) -> None:
         self.actor = actor
         self.screens: dict[str, Screen] = {}
-        self.page: str | None = None  # the visit that this page shows
-        self.ended: str | None = None  # the visit that this person ended last
+        self.page: str | None = None  # the visit that this page shows; None if it shows none
+        self.ended: str | None = None  # the visit that this person ended last; None if there is none
         self._http, self._history, self._worker_url, self._subprotocol = (
             http,
             history,
@@ -108,11 +108,11 @@ class Somebody:
 
     @property
     def here(self) -> bool:
-        """True if there is a socket, and all topics are requested."""
+        """True if the person has a socket, and has requested all topics on it."""
         return self._open.is_set()
 
     def saw(self, message: Received) -> None:
-        """Record the owner of the visit."""
+        """Record which owner of the visit this message shows."""
         visit = message["visit"]
         claimant = visit["claimant"]["id"] if visit["claimant"] is not None else None
         self._history.saw.append(Saw(self.actor.id, visit["id"], message["version"], claimant, time.time()))
@@ -120,7 +120,7 @@ class Somebody:
     # --- the connection
 
     async def run(self) -> None:
-        """Stay connected until `leave`."""
+        """Connect, and reconnect after each loss, until `leave` is called."""
         while not self._gone:
             url = self._worker_url()
             client = None if url is None else await self._connect(url)
@@ -198,12 +198,12 @@ class Somebody:
         task.add_done_callback(self._again.discard)
 
     def vanish(self) -> None:
-        """Lose the socket without a close frame."""
+        """Drop the socket without a close frame."""
         if self._client is not None:
             self._client.vanish()
 
     async def leave(self) -> None:
-        """Leave for ever."""
+        """End the connection and never reconnect."""
         self._gone = True
         for task in list(self._again):
             task.cancel()
@@ -212,7 +212,7 @@ class Somebody:
             self._client.vanish()
 
     async def reload(self) -> None:
-        """Close the page and open a new one: another connection."""
+        """Close the page and open a new one, which has another connection."""
         client, self._token = self._client, None
         if client is not None and self.here:
             with contextlib.suppress(ClosedError, TimeoutError):
@@ -221,7 +221,9 @@ class Somebody:
     # --- requests
 
     async def say(self, request: str, visit: str | None = None, **fields: Any) -> Request | None:
-        """Send a request and keep it with its answer; return None if there was no socket on which to send it."""
+        """Send a request; return its record, which gets the answer. Return None if there was no socket
+        for PATIENCE_S.
+        """
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._open.wait()
@@ -250,7 +252,7 @@ class Somebody:
         return sent
 
     async def hold(self, topic: str) -> None:
-        """Show a topic from now on."""
+        """Show a topic on the page from now on."""
         if topic not in self.screens:
             self.screens[topic] = screen = Screen(self, topic)
             if self.here:
@@ -258,17 +260,17 @@ class Somebody:
                     await self._ask(screen)
 
     async def let_go(self, topic: str) -> None:
-        """End showing a topic."""
+        """Stop showing a topic on the page."""
         if self.screens.pop(topic, None) is not None and self.here and self._client is not None:
             with contextlib.suppress(RequestError, ClosedError, TimeoutError):
                 await self._client.request("unsubscribe", topic=topic)
 
     async def enter(self, visit: str) -> None:
-        """Enter a visit's page, and its room if it has one."""
+        """Open a visit's page, and join its media if the page shows that visit."""
         await self.say("visit.enter", visit)
         await self.join(visit)
 
     async def join(self, visit: str) -> None:
-        """Take part in the visit's media."""
+        """Join the visit's media, if the page shows this visit."""
         if self.page == visit:
             await self.say("media.join", visit)

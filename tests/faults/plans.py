@@ -1,4 +1,4 @@
-"""Draws the steps of a story from a seed: the commands of a clinic's people, and faults between them. Pure."""
+"""Draws the steps of a story from a seed: the commands of a clinic's people, with faults at random places. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ FAULTS = {
 
 
 class Step(NamedTuple):
-    """One step: a person and a command, or a fault; and two numbers that choose the visit and the duration."""
+    """A step of a story. `who` and `what`: a person and a command, or "fault" and its kind. `a` and `b`: numbers that
+    choose the details, such as the visit, the machine or the duration in ms.
+    """
 
     who: str
     what: str
@@ -47,7 +49,9 @@ def _drawn(chance: random.Random, weights: dict[str, int]) -> str:
 
 
 def plan(seed: int, operations: int, chapters: int, faults: int) -> list[Step]:
-    """Return a story: chapters with a number of operations and faults each, each with a calm at its end."""
+    """Return the steps of a story: `operations` commands, divided among `chapters`; each chapter has this number of
+    faults, and ends with a step that waits until all screens are right.
+    """
     chance = random.Random(seed)
     steps: list[Step] = []
     for _ in range(chapters):

@@ -1,6 +1,6 @@
 """The running story: carries out each step, knows the active faults, and compares the screens with the store.
 
-It uses people (`people.py`), processes (`machine.py`) and the store. `checks.py` judges all except the screens.
+It uses `people.py`, `machine.py` and the store. `checks.py` judges everything except the screens.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from web.server.valkey import EmbeddedStore
 
 PACE_S = 0.004
 QUEUED_STEPS = 2
-STEP_S = 30.0  # in s; no step waits longer than this
+STEP_S = 30.0  # the limit in s for one step
 
 
 class Run:
-    """A story that runs."""
+    """A story that runs on real processes. `history` gets all its records."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Run:
         self._last_fault_s = 0.0
         self._numbers = 0
         self._problems: list[Exception] = []
-        self.settled_s: list[float] = []  # the time in s that each calm took after its last fault
+        self.settled_s: list[float] = []  # the time in s that each calm took until all screens were right
 
     # --- opening
 
@@ -79,14 +79,14 @@ class Run:
         return task
 
     def worker_url(self) -> str | None:
-        """Return the URL of a living worker, which may be frozen; None if all are dead."""
+        """Return the URL of a worker that has not been killed, but may be frozen; None if there is none."""
         alive = [
             worker.url for machine in self._machines for worker in machine.workers.values() if worker.alive
         ]
         return self._chance.choice(alive) if alive else None
 
     async def open(self) -> None:
-        """Open the pages of the staff."""
+        """Open the pages of the staff, and put the providers on call."""
         self._spawn(self._read_stream())
         for number in range(PROVIDERS + 1):
             admin = number == PROVIDERS
@@ -107,7 +107,7 @@ class Run:
         return person
 
     async def _read_stream(self) -> None:
-        """Keep all events of the store, which are read from the store itself."""
+        """Copy all events of the store into the history. They are read from the store, and not from a worker."""
         client: Any = redis.asyncio.Redis.from_url(self._store_process.url, socket_timeout=30)
         key, last = keys.EVENTS(ORG), b"0"
         try:
@@ -115,7 +115,7 @@ class Run:
                 try:
                     streams = await client.xread({key: last}, block=100, count=500)
                 except redis.exceptions.RedisError:
-                    continue  # a time-out on a busy machine: read again
+                    continue  # This is a time-out on a busy machine, so read again.
                 for _, entries in streams:
                     for number, fields in entries:
                         last = number
@@ -129,7 +129,7 @@ class Run:
     # --- steps
 
     async def carry_out(self, steps: Sequence[Step]) -> None:
-        """Carry out the steps."""
+        """Carry out the steps. The people work at the same time, each on their own steps in order."""
         for step in steps:
             if step.who == "calm":
                 await self._calm()
@@ -174,7 +174,7 @@ class Run:
         assert visit is not None
         what = step.what
         if what == "save":
-            # Texts that usually nobody else writes; otherwise an answer that the guide accepts.
+            # Mostly a text that nobody else writes, which can be recognised; otherwise any answer that is accepted.
             other = {0: ("fever", True), 1: ("consent", True)}.get(step.b % 12)
             guide_step, answer = other or ("allergies", "")
             await person.say("visit.save", visit, step=guide_step, answer=answer, left=step.b % 2 == 0)
@@ -341,7 +341,7 @@ class Run:
     # --- screens
 
     async def _calm(self) -> None:
-        """Wait until no fault is active and every screen matches the store; keep the screens that differ at the end."""
+        """Wait until no fault is active and every screen is right; record the screens that stay wrong."""
         for queue in self._queues.values():
             await queue.join()
         while self._faults:
@@ -379,9 +379,9 @@ class Run:
     # --- the end
 
     async def close(self) -> None:
-        """Record what the store has at the end, and stop everybody."""
+        """Record the visits in the store, and end all people and tasks. Raises the first error of a task."""
         ids = {commit.record.id for commit in self.history.commits if isinstance(commit.record, Visit)}
-        for _ in range(3):  # repeat until no event arrives between the two readings
+        for _ in range(3):  # Read again if an event has arrived meanwhile.
             known = len(self.history.commits)
             for visit in ids:
                 self.history.finals[visit] = (await self._store.load(ORG, Visit, visit))[0]

@@ -1,4 +1,4 @@
-"""Derives from the store what each screen must show, and compares it with what the screen shows."""
+"""Derives from the store what each screen must show, and compares it with what the screen does show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.signalling.clinic import GUIDE, ORG
 
 
 async def stored_of(screen: Screen, actor: Actor, store: Store, snapshot: Snapshot) -> Any:
-    """Return what a screen must show; None if its person may not see it, or no longer."""
+    """Return what a screen must show; None if its person must not see it."""
     visits = OpenVisits(snapshot.visits.values())
     if screen.kind == "queue":
         busy = visits.in_session
@@ -42,7 +42,7 @@ async def stored_of(screen: Screen, actor: Actor, store: Store, snapshot: Snapsh
     if screen.kind == "chat":
         return {line.id: _line(line) for line in await store.lines(ORG, visit_id)}
     if visits.place(visit_id, urgent_first=False) is None:
-        return None  # a page shows no place then, and receives none
+        return None  # A page shows no place then, and gets none from the server.
     on_call = sum(staff.on_call for staff in snapshot.staff.values())
     return {
         "place": visits.place(visit_id, urgent_first=False),
@@ -60,7 +60,9 @@ def _plain(shown: Any) -> Any:
 
 
 def difference(shown: Any, stored: Any) -> tuple[str, str] | None:
-    """Return a text for people that says what differs, and where; None if nothing differs."""
+    """Return the part that differs, as two texts for people: (what the screen shows, what the store has). Return None
+    if nothing differs.
+    """
     shown, stored, path = _plain(shown), _plain(stored), ""
     if shown == stored:
         return None

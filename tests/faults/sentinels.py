@@ -1,6 +1,7 @@
-"""Stores, one the master of the others, and three Sentinels that watch them: real processes, which a test may kill.
+"""Several stores, of which one is the master of the others, and three Sentinels that watch them.
 
-The Sentinels know each other from the start, so that they are ready at once. `MASTER` is the name of the master there.
+All are real processes, which a test may kill. The Sentinels know each other from the start, so that they are ready at
+once. `MASTER` is the name by which they know the master.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ MASTER = "clinic"
 DOWN_MS = 1000
 READY_S = 30.0
 COPYING = "copying"
-"""The user by which one store copies the other; a test turns it off to cut that link alone."""
+"""The user name with which a store copies the master. A test disables this user in order to cut these links and no
+others.
+"""
 STORE = f"""port {{port}}
 bind 127.0.0.1
 appendonly yes
@@ -46,14 +49,14 @@ sentinel failover-timeout {master} 2000
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports of loopback that nobody uses now."""
+    """Return `number` ports of loopback that no program uses now."""
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
         return [each.getsockname()[1] for each in held]
 
 
 class Program:
-    """A server of the bundled binary on a port of its own."""
+    """A store or a Sentinel: the bundled program on a port of its own."""
 
     def __init__(self, folder: Path, port: int, configuration: str, *options: str) -> None:
         folder.mkdir()
@@ -76,7 +79,7 @@ class Program:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def send(self, number: int) -> None:
-        """Send a signal."""
+        """Send this signal to the program."""
         self._process.send_signal(number)
 
     def end(self) -> None:
@@ -86,18 +89,18 @@ class Program:
         self._process.wait()
 
     def client(self) -> Any:
-        """Return a client of this server, whatever its role is."""
+        """Return a client of this server, whether it is a master or a copy."""
         return redis.Redis(port=self.port, socket_timeout=5)
 
     def says(self, section: str, name: str) -> Any:
-        """Return a value of INFO; None if the server does not answer."""
+        """Return the value `name` in a section of the reply to INFO; None if the server does not answer."""
         with contextlib.suppress(redis.RedisError, OSError), self.client() as client:
             return client.info(section).get(name)
         return None
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Return when the condition holds; raise AssertionError if it does not in time."""
+    """Return when the condition holds. Raises AssertionError after READY_S."""
     deadline = time.monotonic() + READY_S
     while not condition():
         assert time.monotonic() < deadline, "the stores are not ready"
@@ -105,10 +108,10 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 class Watched:
-    """The stores, of which the first is the master at the beginning, and the Sentinels."""
+    """The stores and the Sentinels. The first store is the master at the beginning."""
 
     def __init__(self, folder: Path, stores: int, copies: int, stack: contextlib.ExitStack) -> None:
-        """`copies`: how many copies must have been there lately, so that a command is accepted."""
+        """Start all programs. `copies`: a command is refused if fewer copies than this are connected to the master."""
         self._folder, self._stack = folder, stack
         ports = free_ports(stores + 3)
         first, *others = ports[:stores]
@@ -139,25 +142,25 @@ class Watched:
 
     @property
     def url(self) -> str:
-        """The setting `redis.url` by which a server finds the master."""
+        """The setting `redis.url` with which a server finds the master."""
         return f"redis+sentinel://{MASTER}@{','.join(f'127.0.0.1:{each.port}' for each in self.sentinels)}/0"
 
     @property
     def master(self) -> Program:
-        """The store that the Sentinels name as master now."""
+        """The store that the Sentinels currently name as the master."""
         with self.sentinels[0].client() as client:
             _, port = client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)
         return next(each for each in self.stores if each.port == int(port))
 
     @staticmethod
     def _agreed(sentinel: Program) -> bool:
-        """Return whether a Sentinel sees enough others to decide."""
+        """Return whether a Sentinel is in contact with enough others to decide."""
         with contextlib.suppress(redis.RedisError, OSError), sentinel.client() as client:
             return bool(client.execute_command("SENTINEL", "CKQUORUM", MASTER))
         return False
 
     def cut(self) -> None:
-        """Cut the links between the stores alone, so that no copy gets anything more."""
+        """Cut the links between the stores, so that no copy receives any further command. All other links stay."""
         with self.master.client() as client:
             client.acl_setuser(COPYING, enabled=False)
             client.execute_command("CLIENT", "KILL", "TYPE", "replica")
@@ -165,6 +168,6 @@ class Watched:
 
 @contextlib.contextmanager
 def watched(folder: Path, stores: int = 2, copies: int = 0) -> Iterator[Watched]:
-    """Yield stores under three Sentinels for this test only; kill all of them at the end."""
+    """Yield stores under three Sentinels for this test only; kill all of them at the end. `copies`: see `Watched`."""
     with contextlib.ExitStack() as stack:
         yield Watched(folder, stores, copies, stack)

@@ -1,7 +1,7 @@
 """Runs a story on real processes: random commands of a clinic's people over two machines, with faults between them.
 
-`run_story` carries out the steps of `plans.py` and returns the violations; `shortest` repeats a failing story with
-fewer and fewer steps.
+`run_story` carries out the steps of `plans.py`, and returns what broke the rules. `shortest` repeats a story that
+failed with fewer and fewer steps.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.signalling.clinic import GUIDE
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 STORY_S = 240.0
-SHOWN_S = 2.0  # in s; within this time after the last fault, every screen must match the store
+SHOWN_S = 2.0  # The time in s after the last fault within which every screen must show what the store has.
 S = TypeVar("S")
 RULES = Rules(Policy(**POLICY), GUIDE)  # type: ignore[arg-type]  # its limits are numbers
 
@@ -58,8 +58,8 @@ async def _processes(folder: Path, history: History) -> AsyncIterator[tuple[Any,
 
 
 class Result(NamedTuple):
-    """A story that was run: its history, its violations, and the time in s after the last fault until all screens were
-    right.
+    """The result of a story: its history, the violations that were found, and for each calm the time in s until all
+    screens were right.
     """
 
     history: History
@@ -68,7 +68,9 @@ class Result(NamedTuple):
 
 
 async def run_story(steps: Sequence[Step], seed: int, shown_s: float, folder: Path | None = None) -> Result:
-    """Run a story on two machines of its own. Each wait has a limit."""
+    """Run a story on two machines of its own; return the result. Each wait has a limit. Raises TimeoutError after
+    STORY_S. `shown_s`: the time after a fault within which all screens must be right.
+    """
     history = History()
     with contextlib.ExitStack() as kept:
         if folder is None:
@@ -89,20 +91,20 @@ async def run_story(steps: Sequence[Step], seed: int, shown_s: float, folder: Pa
 async def shortest(
     steps: Sequence[Step], seed: int, kind: str, shown_s: float, within_s: float
 ) -> list[Step]:
-    """Return the fewest steps, found within that time, after which there is still a finding of that kind."""
+    """Return the fewest steps, found within `within_s`, with which a story still has a violation of this kind."""
 
     async def fails(fewer: Sequence[Step]) -> bool:
         try:
             result = await run_story(fewer, seed, shown_s)
         except (OSError, TimeoutError):
-            return False  # a result that came too late because the machine is too busy does not count
+            return False  # The machine was too busy to finish this story, so it does not count as failed.
         return any(finding.kind == kind for finding in result.findings)
 
     return await shrink(steps, fails, within_s)
 
 
 def in_words(steps: Sequence[Step], findings: Sequence[Finding], seed: int) -> str:
-    """Return a failing story as text for people."""
+    """Return a failed story as text for people: its steps and its violations."""
     lines = [
         f"seed {seed}: {len(steps)} steps",
         *(f"  {number}. {step}" for number, step in enumerate(steps, 1)),
@@ -113,9 +115,10 @@ def in_words(steps: Sequence[Step], findings: Sequence[Finding], seed: int) -> s
 async def shrink(
     steps: Sequence[S], fails: Callable[[Sequence[S]], Awaitable[bool]], within_s: float
 ) -> list[S]:
-    """Return the fewest steps, found within the time, that still fail: first halves are tried, then smaller parts.
+    """Return the fewest steps, found within `within_s`, that still fail. First halves are left out, then smaller parts.
 
-    The given steps are known to fail. One try decides, so a story that fails only sometimes stays longer than needed.
+    The given steps are known to fail. Each try is made only once, so a story that does not always fail may stay longer
+    than needed.
     """
     end_s = time.monotonic() + within_s
     kept, parts = list(steps), 2

@@ -1,4 +1,4 @@
-"""The table of `make faults` as Markdown: each figure against its bound, then each test with its result."""
+"""The table of `make faults` as Markdown: first each figure with its bound, then each test with its result."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Figure(NamedTuple):
-    """One measured figure. `row` is its number in the documents; `at_most` is the bound, in `unit`."""
+    """One measured figure. `row`: the row of the documents that it belongs to; `at_most`: the bound, in `unit`."""
 
     row: str
     what: str
@@ -19,7 +19,7 @@ class Figure(NamedTuple):
 
 
 class Ran(msgspec.Struct, frozen=True):
-    """The last run of one test: whether it passed, its duration, its figures, and its date."""
+    """The last run of a test: whether it passed, its duration in s, its figures, and its date."""
 
     passed: bool
     seconds: float
@@ -28,12 +28,12 @@ class Ran(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> dict[str, Ran]:
-    """Return the results of earlier runs, by test; empty if there is no such file."""
+    """Return test -> its last run, from a file of results; empty if there is no such file."""
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Ran]) if path.exists() else {}
 
 
 def written(ran: Mapping[str, Ran]) -> str:
-    """Return the text of the file that `read` reads."""
+    """Return the results as the text of a file that `read` can read."""
     return msgspec.json.format(msgspec.json.encode(dict(sorted(ran.items())))).decode() + "\n"
 
 
@@ -69,12 +69,12 @@ HEADLINES = {
     "S30": ("others' slowest",),
     "F": ("histories: owners", "histories: acknowledged", "histories: screens"),
 }
-"""The figures that the README shows: row -> beginnings of figures."""
+"""The figures that the README shows: row -> how the names of these figures begin."""
 BEGIN, END = "<!-- table of faults: made by `make faults` -->\n", "<!-- end of the table of faults -->\n"
 
 
 def readme(ran: Mapping[str, Ran]) -> str:
-    """Return the few lines of the table that the README shows."""
+    """Return the lines of the table that the README shows."""
     shown = [
         figure
         for test in ran.values()
@@ -90,7 +90,7 @@ def readme(ran: Mapping[str, Ran]) -> str:
 
 
 def placed(document: str, ran: Mapping[str, Ran]) -> str:
-    """Return a document with the lines of the table replaced."""
+    """Return a document with the README's lines of the table in place of its earlier ones."""
     before, _, rest = document.partition(BEGIN)
     return before + BEGIN + readme(ran) + END + rest.partition(END)[2]
 

@@ -1,4 +1,7 @@
-"""Tests requests that a room's owner answers on another worker: each gets one reply, however the reply is lost."""
+"""Tests requests that are sent to one worker and answered by another, which owns the room.
+
+Each request gets one reply, in whichever way the reply is lost.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from web.server.valkey import EmbeddedStore
 
 @pytest.fixture
 async def two(embedded_store: EmbeddedStore, valkey_url: str) -> AsyncIterator[tuple[Clinic, list[Link]]]:
-    """Two workers, each with a link of its own to the store."""
+    """A clinic of two workers, and the link by which each of them reaches the store."""
     async with AsyncExitStack() as stack:
         links, opened = [], []
         for index in range(2):
@@ -39,8 +42,8 @@ async def two(embedded_store: EmbeddedStore, valkey_url: str) -> AsyncIterator[t
 
 
 async def in_a_room_of_the_first(clinic: Clinic) -> tuple[str, SignallingClient, list[dict[str, Any]]]:
-    """Return the visit, a provider on the second worker whose room the first worker owns, and the list of unexpected
-    replies.
+    """Make a claimed visit whose room the first worker owns. Return (the visit, the client of its provider at the
+    second worker, a list that gets unexpected replies).
     """
     ana = await clinic.arrive(0)
     assert ana.visit is not None
@@ -67,10 +70,11 @@ async def test_a_command_whose_answer_from_the_store_was_lost_is_not_refused(
     visit, _, _ = await in_a_room_of_the_first(clinic)
     service, actor = clinic.workers[0].service, clinic.provider()
     for worker in clinic.workers:
-        # The sweep changes the visit as well: it puts the provider back on its page.
+        # The sweep is stopped, because it changes the visit as well: it records that the provider is on the page.
         await worker.supervisor.stop("sweep")
     told: list[str] = []
-    for _ in range(6):  # in most of the six tries the lost reply is that of the commit, not of another query
+    # The lost reply is that of the commit in most of these tries, and that of another query in the others.
+    for _ in range(6):
         before, _ = await service.store.load(ORG, Visit, visit)
         assert before is not None
         command = Release() if before.status is Status.CLAIMED else Claim()
@@ -196,7 +200,8 @@ async def test_a_join_whose_membership_is_given_up_while_the_store_is_silent_is_
     links[1].cut()
     await (
         asked
-        # if the membership were not checked again, this would raise `UnavailableError` and cause a second reply
+        # The worker checks the membership once more after the wait. Otherwise this would raise UnavailableError and
+        # cause a second reply.
     )
     links[1].delay_s = 0.0
     links[1].heal()

@@ -1,4 +1,4 @@
-"""Visits on a cluster of six nodes (R10): a slot moves and a node dies while visits run, and nothing is lost."""
+"""R10: visits on a cluster of six nodes. A slot moves and a node dies while visits run, and nothing is lost."""
 
 import asyncio
 import signal
@@ -22,13 +22,13 @@ SLOT = slot_of(keys.HEAD(ORG))
 
 
 def other(nodes: Cluster) -> Program:
-    """Return a master that does not have the organisation's slot."""
+    """Return a master of the cluster that does not have the slot of the organisation."""
     owner = nodes.owner(SLOT)
     return next(node for node in nodes.masters if node is not owner)
 
 
 async def whole_visit(at: Clinic) -> None:
-    """Play a visit from Meet Now to its end: the patient is at one worker, the provider at the other."""
+    """Play a visit from Meet Now to its end: the patient is connected to one worker, the provider to the other."""
     patient = await at.arrive(0)
     waits = await at.connect(patient, 0)
     await waits.request("subscribe", topic=f"visit/{patient.visit}")
@@ -45,7 +45,7 @@ async def whole_visit(at: Clinic) -> None:
 
 
 async def opens_a_visit(server: RunningServer) -> None:
-    """Fill in the patient information form of the demo as a browser does."""
+    """Open a visit of the demo by sending the patient information form, as a browser does."""
     form = f"{server.url}/demo/information"
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         await (await http.get(form)).read()

@@ -1,6 +1,6 @@
 """Tests the death of a worker or machine that carries a live call: picture and sound come back without any action.
 
-The real server is killed with SIGKILL. Pages run in real browsers; light media is used if the page does not matter.
+The real server is killed with SIGKILL. Pages run in real browsers; tests for which no page matters use light media.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from web.peers.people.answers import information
 from web.peers.people.entry import Clinic
 from web.server.valkey import address_file
 
-# Runs in a page: resolves with how many ms after `killed` a peer connection made since then has pictures and sound.
+# This function runs in a page. It returns the time in ms from `killed` until a peer connection that is newer than the
+# first `known` ones has pictures and sound; 15000 if none has by then.
 BACK = """async ([known, killed]) => {
   for (;;) {
     for (const peer of window.__peers.slice(known)) {
@@ -48,7 +49,7 @@ BACK = """async ([known, killed]) => {
 
 
 def owner_of(server: RunningServer, visit: str) -> str:
-    """Return the worker that carries a visit's media."""
+    """Return the id of the worker that carries a visit's media."""
     url = address_file(server.data).read_text("utf-8")
     with redis.Redis.from_url(url, socket_timeout=5) as store:
         owner = store.hget(f"{{demo}}:lease:{visit}", "owner")
@@ -57,7 +58,7 @@ def owner_of(server: RunningServer, visit: str) -> str:
 
 
 def pid_of(server: RunningServer, worker: str) -> int:
-    """Return the process of a worker."""
+    """Return the process id of a worker."""
     return next(
         int(e["pid"]) for e in server.events if e["event"] == "worker.started" and e["worker"] == worker
     )
@@ -78,7 +79,7 @@ async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_media
     back_s = []
     for number in range(rounds(1, 20)):
         if number:
-            await asyncio.sleep(2)  # the successor of the last worker must run before the next one is killed
+            await asyncio.sleep(2)  # The process that replaces the killed worker needs this time to start.
         for side in (patient, provider):
             await side.sees_and_hears()
         victim = pid_of(server, owner_of(server, visit))
@@ -97,7 +98,7 @@ async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_media
 
 
 async def signed_in(clinic: Clinic, server: RunningServer) -> dict[str, str]:
-    """Sign a provider in; return the headers that identify them to a WebSocket."""
+    """Sign a provider in; return the headers with which a WebSocket is opened for that person."""
     email, password = await credentials(server, "osei")
     browser = entry.Browser(clinic)
     answer = await browser.post(f"{clinic.path}/staff/sign-in", {"email": email, "password": password})
@@ -107,7 +108,9 @@ async def signed_in(clinic: Clinic, server: RunningServer) -> dict[str, str]:
 
 
 async def in_line(clinic: Clinic, number: int) -> tuple[dict[str, str], str]:
-    """Bring a patient into the queue; return the headers that identify them to a WebSocket, and the visit."""
+    """Bring a patient into the queue; return (the headers with which a WebSocket is opened for that
+    person, the visit).
+    """
     browser = entry.Browser(clinic)
     form = information(number, await clinic.language(browser))
     answer = await browser.post(f"{clinic.path}/information", form)
@@ -147,7 +150,9 @@ async def test_r30_light_media_flows_again_soon_after_its_worker_was_killed(
 
 @pytest.fixture
 def machines(valkey_url: str, tmp_path: Path) -> Iterator[Callable[[], RunningServer]]:
-    """Starts servers on one store, each as if on a machine of its own: with its own folder and the same key."""
+    """A function that starts servers on one store, each as if on a machine of its own: with its own folder, and the
+    same key.
+    """
     started: list[RunningServer] = []
 
     def start() -> RunningServer:
@@ -183,7 +188,8 @@ async def test_r30_a_call_moves_to_the_other_machine_when_a_whole_machine_dies(
             headers, visit = await in_line(clinic, number + 1)
             patient = Caller(clinic.http, "patient", headers, visit, [here])
             provider = Caller(clinic.http, "staff", staff, visit, [there, here])
-            await asyncio.sleep(3)  # the time for which the signs of life in a returned store are not trusted
+            # After the store is back, workers do not trust the signs of life in it for this time.
+            await asyncio.sleep(3)
             async with call(patient, provider):
                 killed_s = time.monotonic()
                 os.killpg(dies.process.pid, signal.SIGKILL)

@@ -1,6 +1,6 @@
 """Tests that other clients are not disturbed if one client's socket breaks, or if a client becomes silent.
 
-The server's loop is uvloop: its transports raise when they are written to after they have closed.
+The server runs on uvloop, whose transports raise an error when they are written to after they have closed.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from tests.signalling.clinic import ORG, Clinic, clinic, headers
 from tests.signalling.waits import until
 
 DYING = 50
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s: a close sends RST
+RESET = struct.pack("ii", 1, 0)  # the option SO_LINGER with 0 s, by which a close sends RST
 
 
 def frame(message: dict[str, Any]) -> bytes:
-    """Return a client's frame: masked, with a mask of zeros."""
+    """Return a message in a client's WebSocket frame, whose mask has only zeros."""
     data: bytes = msgpack.packb(message)
     size = bytes((0x80 | len(data),)) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2)
     return b"\x82" + size + bytes(4) + data
 
 
 async def on_pages(one: Clinic, url: str, count: int) -> list[str]:
-    """Return the visits of patients who are on their pages, with their sockets at `url`."""
+    """Connect `count` patients at `url`, each on the page of a new visit; return the ids of the visits."""
     visits = []
     for _ in range(count):
         patient = await one.arrive()
@@ -50,7 +50,9 @@ async def on_pages(one: Clinic, url: str, count: int) -> list[str]:
 
 
 async def dying(one: Clinic, number: int) -> socket.socket:
-    """Return the plain TCP socket of a provider who has sent hello and subscribed to the queue."""
+    """Open the socket of a new provider, send hello and subscribe to the queue; return the socket, which a test can
+    break.
+    """
     where = urlsplit(one.url(0))
     made = socket.socket()
     made.setblocking(False)
@@ -75,7 +77,7 @@ async def dying(one: Clinic, number: int) -> socket.socket:
 
 
 def rows_of(client: SignallingClient, heard: Counter[str]) -> None:
-    """Return visit -> the number of updates that a client has received so far."""
+    """Count the updates that a client has received by now: `heard` maps a visit to its number of updates."""
     while client.backlog:
         message = client.backlog.popleft()
         if message["type"] == "queue.row":
@@ -83,7 +85,9 @@ def rows_of(client: SignallingClient, heard: Counter[str]) -> None:
 
 
 def on_uvloop(url: str, story: Callable[[Clinic, Any], Coroutine[Any, Any, None]]) -> None:
-    """Run a story on a worker that runs on uvloop and reaches the store by a link."""
+    """Run a test's story on a worker that runs on uvloop and reaches the store by a link. `story` gets the clinic and
+    the link.
+    """
 
     async def run() -> None:
         async with link_to(url) as link:
@@ -104,7 +108,8 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
         raised: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(f"{context}"))
         await one.arrive()
-        # In the order of the fan-out, some sockets come before those that break, and some after.
+        # Updates are sent to sockets in the order of their subscriptions. Some of these clients come before those that
+        # break, the others after.
         clients = [await one.connect(one.provider(f"Dr {n}"), 0) for n in range(healthy)]
         first, rest = clients[: healthy // 4], clients[healthy // 4 :]
         for client in first:
@@ -123,10 +128,11 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
                 await asyncio.sleep(2.0 / visits)
 
         arrivals = asyncio.create_task(arrive())
-        await until(lambda: any(task.done() for task in arriving))  # now updates are sent all the time
+        # From now on, updates are sent all the time.
+        await until(lambda: any(task.done() for task in arriving))
         for made in sockets:
             await loop.sock_sendall(made, frame({"type": "subscribe", "id": 3, "topic": "bell"}))
-        await asyncio.sleep(0.1)  # the requests wait for the store
+        await asyncio.sleep(0.1)  # In this time the requests begin to wait for the store.
         for made in sockets:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             made.close()
@@ -141,7 +147,8 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
             return sum(not had[visit] for had in heard for visit in opened)
 
         with contextlib.suppress(AssertionError):
-            await until(lambda: not missing(), 3)  # the messages that are missing then are measured
+            # The messages that are still missing after 3 s are measured.
+            await until(lambda: not missing(), 3)
         what = f"deliveries lost of {healthy * visits} beside {DYING} sockets that die"
         measured("R24", what, missing(), at_most=0)
         assert max(count for had in heard for count in had.values()) == 1
@@ -153,7 +160,9 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
 
 
 def seen_offline(visits: list[str], watcher: SignallingClient, offline: set[str]) -> bool:
-    """Return whether a subscriber of these visits has received that all their patients are offline."""
+    """Return whether `watcher` has received by now that the patients of all these visits are offline. `offline` keeps
+    those known so far.
+    """
     while watcher.backlog:
         message = watcher.backlog.popleft()
         if message["type"] == "visit.state" and not message["visit"]["parties"]["patient"]["present"]:
@@ -187,10 +196,10 @@ def test_r25_dead_peers_are_seen_offline_after_a_round_and_a_half(
                 await watcher.request("subscribe", topic=f"visit/{visit}")
             patients = [s for s in one.workers[0].hub.sockets.values() if not s.actor.is_staff]
             began_s = max(s.received_s for s in patients)
-            # The worst moment is just after the last has answered its ping.
+            # The worst moment for a loss is just after the last client has answered its ping.
             await until(lambda: min(s.received_s for s in patients) > began_s, 40)
             await asyncio.sleep(0.1)
-            network.stall()  # nothing arrives, not even a FIN
+            network.stall()  # From now on nothing arrives, not even the end of a connection.
             link.delay_s = 0.8
             await asyncio.sleep(1.6)
             link.delay_s = 0.0

@@ -1,4 +1,6 @@
-"""Tests floods: every frame of a socket counts, and others hardly notice until the socket is closed (S30)."""
+"""Tests floods of frames: every frame of a socket counts, and other clients hardly notice until the socket is closed
+(S30).
+"""
 
 import asyncio
 import contextlib
@@ -39,8 +41,8 @@ FLOODS = {
 
 
 def flood(url: str, hello: bool, first: bytes, more: bytes) -> tuple[float, int]:
-    """Send without end, as fast as the server reads; return the time in s and the number of bytes until the server
-    ended it.
+    """Send `first`, then `more` without end, as fast as the server reads. Return (the time in s, the number of bytes)
+    until the server closes the socket, or until FOR_S is over. `hello`: whether to send a hello before.
     """
     at = urlsplit(url)
     with socket.create_connection((at.hostname, at.port), timeout=5) as peer:

@@ -1,7 +1,7 @@
 """F: no input of a stranger blocks a worker's loop for long, ends it, or raises an unexpected error.
 
-Seeded changes of valid inputs are given to the product's own parsers and to a real relay in this process, where the CPU
-time of each is measured; and to a real server's socket. GREENROOM_FUZZ_SEED sets another seed.
+Valid inputs are changed at random, by a seed. They are given to the product's own parsers, and to a real relay in this
+process, where the CPU time of each is measured. GREENROOM_FUZZ_SEED sets another seed.
 """
 
 import gc
@@ -21,11 +21,11 @@ from tests.faults.mutation import Mutator
 
 SEED = os.environ.get("GREENROOM_FUZZ_SEED", "1")
 AT_MOST_MS = 50
-TURN = 50  # the number of inputs to one target in a row
+TURN = 50  # this number of inputs is given to one target, then to the next one
 
 
 class Fuzzer:
-    """Feeds inputs and keeps the slowest of each target."""
+    """Gives inputs to targets, and keeps the slowest input and the errors of each."""
 
     def __init__(self) -> None:
         self.fed: Counter[str] = Counter()
@@ -36,11 +36,11 @@ class Fuzzer:
         """The first input for each place at which an error that is not typed was raised."""
 
     async def run(self, found: Sequence[Target], count: int) -> None:
-        """Feed `count` inputs, divided among the targets."""
+        """Give `count` inputs to the targets, divided by their shares."""
         whole = sum(target.share for target in found)
         left = {target.name: round(count * target.share / whole) for target in found}
         for target in found:
-            # Modules that are loaded at first use must not count as time of an input.
+            # The valid samples go first, so that the time to load modules at first use is not measured.
             for data in target.mutator.samples:
                 await self._try(target, data)
         gc.collect()
@@ -78,13 +78,15 @@ class Fuzzer:
             self.errors.setdefault(name, data)
 
     def failures(self) -> str:
-        """Return the inputs that failed, to try them again."""
+        """Return a text with the inputs that raised unexpected errors, so that they can be tried again."""
         return "\n".join(f"{name}: {data[:400]!r} ({len(data)} bytes)" for name, data in self.errors.items())
 
 
 @pytest.mark.filterwarnings(
     "ignore"
-)  # aiohttp's errors quote the input; a text that is not UTF-8 ends a worker of xdist
+    # Errors of aiohttp quote the input. In pytest's list of warnings, a text that is not UTF-8 would end a process of
+    # xdist.
+)
 async def test_f_any_input_of_a_stranger_is_handled_fast_and_with_typed_errors_only(
     rounds: Rounds, measured: Measured
 ) -> None:

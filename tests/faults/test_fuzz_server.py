@@ -1,6 +1,6 @@
 """F: a real server survives hostile requests and frames, from strangers and from patients.
 
-Each input has a connection of its own. Its cost is the CPU time of the worker's loop, as the kernel counts it.
+Each input has a connection of its own. Its cost is the CPU time of the worker's event loop, as the kernel counts it.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ from tests.web.site import FORM, OSEI
 
 SEED = os.environ.get("GREENROOM_FUZZ_SEED", "1")
 AT_ONCE = 6
-ANSWER_S = 0.012  # an answer is awaited for this long: half of the inputs get none
+ANSWER_S = 0.012  # The test waits for an answer for this long; half of the inputs get none.
 AT_MOST_MS = 50
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 class Stranger:
-    """Connections to a server, and the CPU time in ms that its worker's loop spent on them."""
+    """A client that sends inputs to a server, and reads how much CPU time the worker's event loop spends."""
 
     def __init__(self, server: RunningServer) -> None:
         where = urllib.parse.urlsplit(server.url)
@@ -69,7 +69,7 @@ class Stranger:
         return (self._spent_ns() - before) / 1e6
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
-        """Return a request as a page of this site makes it."""
+        """Return the bytes of a request as a page of this site sends it. `headers`: `_` in a name stands for `-`."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}", f"Origin: http://{self.host}"]
         if body:
             lines.append(f"Content-Length: {len(body)}")
@@ -77,7 +77,7 @@ class Stranger:
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
     def cookie_of_a_patient(self) -> str:
-        """Open a visit, as anybody may; return the cookie."""
+        """Open a visit, as anybody may; return the cookie that the patient's browser gets."""
         form = urllib.parse.urlencode(FORM).encode()
         kind = "application/x-www-form-urlencoded"
         with socket.create_connection(self._at, 10) as sock:
@@ -89,7 +89,7 @@ class Stranger:
 
 
 def requests(stranger: Stranger, cookie: str) -> tuple[list[bytes], list[bytes]]:
-    """Return the requests that strangers may send, and the parts to insert into them."""
+    """Return (the requests that strangers may send, the parts to insert into them)."""
     ask, form_kind = stranger.request, "application/x-www-form-urlencoded"
     paths = [
         *(
@@ -172,7 +172,7 @@ def requests(stranger: Stranger, cookie: str) -> tuple[list[bytes], list[bytes]]
 
 
 def frames(stranger: Stranger, cookie: str) -> tuple[list[bytes], list[bytes]]:
-    """Return the messages on a patient's socket: the upgrade, hello, and requests."""
+    """Return (the messages on a patient's socket: upgrade, hello and requests; the parts to insert into them)."""
     upgrade = stranger.request(
         "GET", "/demo/ws", Cookie=cookie, Connection="Upgrade", Upgrade="websocket", Sec_WebSocket_Version="13",
         Sec_WebSocket_Key=KEY, Sec_WebSocket_Protocol="greenroom.v1.json",
@@ -212,13 +212,15 @@ def test_f_a_server_lives_through_hostile_requests_and_frames(
     for make in (requests, frames):
         samples, tokens = make(stranger, cookie)
         mutator = Mutator(f"{SEED} {make.__name__}", samples, tokens, FRAME_BYTES)
-        for sample in samples:  # modules that are loaded at first use must not count as time of an input
+        # The valid samples go first, so that the time to load modules at first use is not measured.
+        for sample in samples:
             stranger.send([sample], wait_s=10)
         assert stranger.answered >= len(samples), "what is valid is answered"
         for _ in range(inputs // 2 // AT_ONCE):
             together = [mutator.next() for _ in range(AT_ONCE)]
             took_ms = stranger.send(together)
-            if took_ms > AT_MOST_MS / 2:  # measure each input alone
+            # One of this batch of inputs may be too slow, so measure each alone.
+            if took_ms > AT_MOST_MS / 2:
                 took_ms = max(min(stranger.send([data]) for _ in range(2)) for data in together)
             worst_ms = max(worst_ms, took_ms)
     assert server.pids == pids, "a worker ended"

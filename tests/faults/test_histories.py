@@ -1,6 +1,6 @@
-"""Random commands of many people over two machines, with faults in between: no promise is broken in any history.
+"""Random commands of many people over two machines, with faults in between: no rule is broken in any history.
 
-Rows 22 to 28 of docs/RELIABILITY.md are combined by chance, from a seed. If a story fails, its fewest steps are
+Rows 22 to 28 of docs/RELIABILITY.md are combined by chance, from a seed. If a story fails, its fewest failing steps are
 printed.
 """
 
@@ -55,7 +55,9 @@ async def _result(seed: int) -> Result:
 
 
 async def _both(seeds: Sequence[int | None]) -> list[Result]:
-    """Run two stories at the same time, because a story waits most of the time."""
+    """Run a story for each of these seeds, all at the same time, because a story waits most of the time; return the
+    results.
+    """
     return list(await asyncio.gather(*(_result(seed) for seed in seeds if seed is not None)))
 
 
@@ -98,7 +100,9 @@ OSEI, LIN = (
 
 
 class Book:
-    """A history without violations, written by the pure rules; one second passes with each command."""
+    """A history without violations, which a test can damage. It is made by the pure rules; one second passes with each
+    command.
+    """
 
     def __init__(self) -> None:
         self.history = History(people={actor.id: actor for actor in (PATIENT, OSEI, LIN)})
@@ -107,7 +111,9 @@ class Book:
         self.does(PATIENT, "arrive", c.Open(VISIT, ANA))
 
     def does(self, actor: Actor, request: str, command: c.Command, **details: Any) -> None:
-        """Record a command that is allowed, and its answer."""
+        """Carry out a command by the pure rules, and record it with its answer. `details`: other fields of the
+        `Request`.
+        """
         self.now_s += 1
         staff = {actor.id: on_call(actor) for actor in (OSEI, LIN)}
         now_ms = round(self.now_s * 1000)
@@ -122,7 +128,7 @@ class Book:
         self.says(actor, request, fields, answer="done", version=2 * seq, **details)
 
     def commit(self, visit: Visit, kind: str) -> None:
-        """Record a change in the store."""
+        """Record a change of the visit as an event of the store."""
         seq = len(self.history.commits) + 1
         self.history.commits.append(Commit(seq, self.now_s, kind, round(self.now_s * 1000), visit))
         self.history.finals[visit.id] = visit
@@ -130,7 +136,7 @@ class Book:
             self.history.stories.setdefault(visit.id, []).append(Event(kind, 0))
 
     def says(self, actor: Actor, request: str, fields: dict[str, Any], **details: Any) -> None:
-        """Record a request."""
+        """Record a request. `details`: other fields of the `Request`."""
         details = {"generation": 1, "sent_s": self.now_s, "answered_s": self.now_s, **details}
         number = len(self.history.requests)
         self.history.requests.append(Request(number, actor.id, VISIT, request, fields, **details))
@@ -148,7 +154,7 @@ def save(text: str) -> c.Save:
 
 
 def live() -> Book:
-    """Return the history of a visit that is live, without any violation."""
+    """Return a correct history of one visit, up to the moment at which it is live."""
     book = Book()
     book.does(PATIENT, "visit.save", save("1"))
     book.does(OSEI, "visit.claim", c.Claim())
@@ -158,7 +164,9 @@ def live() -> Book:
 
 
 def carried(worker: str, from_s: float, until_s: float, gate: bool = False) -> list[Held]:
-    """Return the samples of a worker that carries the visit's room."""
+    """Return samples of a worker, five per second, that carries the visit's room in this time. `gate`: whether the gate
+    is open.
+    """
     count = round((until_s - from_s) / 0.2)
     return [Held(worker, from_s + 0.2 * number, {VISIT: gate}) for number in range(count + 1)]
 

@@ -1,4 +1,4 @@
-"""Tests the link between a server and its store that fault tests cut, so that these tests can rely on it."""
+"""Tests the link with which fault tests cut a server off from its store, so that those tests can rely on it."""
 
 import asyncio
 

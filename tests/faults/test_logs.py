@@ -1,6 +1,6 @@
 """Tests that a log that cannot be written disturbs nobody: standard error of the real server is full or not read.
 
-Each time a visit is opened, a guest is invited and joins, the store is killed, and the server continues.
+In each test a visit is opened, a guest is invited and joins, the store is killed, and the server continues.
 """
 
 import asyncio
@@ -27,12 +27,14 @@ from web.organisations import demo
 from web.server.processes import bind
 
 F_SETPIPE_SZ = 1031
-"""fcntl(2), on Linux only."""
+"""A command of fcntl(2), on Linux only: it sets the size of a pipe."""
 
 
 @pytest.fixture
 def descriptors() -> Iterator[Callable[[str], tuple[int | None, int | None]]]:
-    """Yields a standard error that accepts no text, as a descriptor, and its reading end if it has one."""
+    """A function that opens a standard error which accepts no text, by its kind. It returns (its descriptor, the
+    descriptor to read from it or None).
+    """
     opened: list[int] = []
 
     def make(kind: str) -> tuple[int | None, int | None]:
@@ -78,7 +80,7 @@ async def somebody(server: RunningServer) -> AsyncIterator[ClientSession]:
 
 
 async def reply_to(ws: Any, **message: Any) -> dict[str, Any]:
-    """Return the reply to a request."""
+    """Send a message; return the reply to it."""
     await ws.send_json({"id": 9, **message})
     while True:
         answer: dict[str, Any] = await ws.receive_json(timeout=20)
@@ -93,7 +95,7 @@ async def meet_now(server: RunningServer) -> int:
 
 
 async def guest_joins(server: RunningServer) -> int:
-    """Claim the waiting visit and invite a guest; return the status of the guest's link."""
+    """Claim the waiting visit and invite a guest; return the status of the answer when the guest opens the link."""
     async with somebody(server) as osei, somebody(server) as rosa:
         signs_in = {"email": OSEI, "password": demo.password(load(server.config), OSEI)}
         assert (await osei.post("/demo/staff/sign-in", data=signs_in)).status == 200
@@ -133,7 +135,7 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
     server.url = f"http://127.0.0.1:{port}"
     await until(lambda: server.status("/readyz") == 200)
     if kind == "unread":
-        for _ in range(40):  # fills the buffer of the pipe
+        for _ in range(40):  # Each of these requests logs a line, which together fill the buffer of the pipe.
             server.status("/healthz")
     workers = server.pids
     assert await meet_now(server) == 303
@@ -159,9 +161,7 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
 
 
 def told_lost(reader: int) -> int:
-    """Return the number of lines that the processes report as lost. Wait until it is more than ten, for 10
-    s at most.
-    """
+    """Return the number of lines that the processes report as lost, as soon as it is above ten, or after 10 s."""
     os.set_blocking(reader, False)
     found, deadline = b"", time.monotonic() + 10
     while time.monotonic() < deadline and lost_in(found) <= 10:

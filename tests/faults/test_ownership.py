@@ -1,4 +1,4 @@
-"""Tests that a connection, a room and a visit have one owner each at any time, while processes freeze and links break.
+"""Tests that a connection, a room and a visit have at most one owner each, while processes freeze and links break.
 
 Workers run in processes of their own, with a real store and real sockets.
 """
@@ -31,19 +31,19 @@ from web.server.valkey import EmbeddedStore
 
 @pytest.fixture
 async def one(valkey: Redis) -> AsyncIterator[Clinic]:
-    """A clinic of one worker in this process; a test may start others on the same store."""
+    """A clinic with one worker in this process. A test may start others on the same store."""
     async with clinic(valkey, workers=1) as opened:
         yield opened
 
 
 async def owner_of(one: Clinic, visit_id: str) -> str | None:
-    """Return the worker that has the lease of a visit's room."""
+    """Return the id of the worker that has the lease of a visit's room; None if none has it."""
     lease = await one.workers[0].rooms._leases.holder(ORG, visit_id)
     return None if lease is None else lease.owner
 
 
 async def rooms_of(process: Process) -> list[str]:
-    """Return the visits whose rooms a worker's process carries now."""
+    """Return the visits whose rooms a worker's process currently carries."""
     return list((await process.ask())["rooms"])
 
 
@@ -75,7 +75,9 @@ async def test_r27_a_late_message_of_a_superseded_connection_does_not_undo_later
 
 
 class Case(NamedTuple):
-    """A case: the person who asks, the earlier commands on the visit, and the message's fields besides the visit."""
+    """How to send one kind of message: the person who sends it, the earlier steps on the visit, and the message's
+    fields besides the visit.
+    """
 
     who: str
     before: tuple[str, ...] = ()
@@ -116,10 +118,10 @@ WRITES = {
     "on_call": Case("provider", (), {"on": False}),
     "bell.mark": Case("provider", ("assign",), {"until_ms": 2**52}),
 }
-"""Every message that changes something in the store."""
+"""Each message that changes something in the store -> how to send it."""
 READS = {"ping", "media.probe", "media.probed", "subscribe", "unsubscribe", "visit.history", "sessions.past"}
 OF_A_MEMBERSHIP = {"media.answer", "media.restart", "media.mute", "media.share"}
-"""Messages that the room's owner refuses, because another worker has the membership (test_rooms.py)."""
+"""Messages that the room's owner refuses if another worker has the membership; tested in test_rooms.py."""
 
 
 def test_r27_every_message_that_changes_something_is_in_the_test() -> None:
@@ -128,7 +130,9 @@ def test_r27_every_message_that_changes_something_is_in_the_test() -> None:
 
 
 class Asked(NamedTuple):
-    """A case with its people: `older` is the connection at the frozen worker, `newer` the resumed one."""
+    """A case with its people. `older`: the person's connection at the frozen worker; `newer`: the one that resumed at
+    another worker.
+    """
 
     message: dict[str, Any]
     visit: str
@@ -140,7 +144,9 @@ class Asked(NamedTuple):
 async def prepared(
     one: Clinic, kind: str, case: Case, url: str
 ) -> tuple[dict[str, Any], Actor, SignallingClient, str]:
-    """Bring a new visit into the state that the case needs; return (message, asker, connection, visit)."""
+    """Bring a new visit into the state that the case needs; return (message, sender, the sender's client at `url`,
+    visit).
+    """
     service = one.workers[0].service
     patient = await one.arrive()
     assert patient.visit is not None
@@ -176,7 +182,7 @@ def accepted(outcome: object) -> None:
 
 
 async def written(one: Clinic, asked: Asked) -> list[Any]:
-    """Return the parts of the store that the message of a case could change."""
+    """Return those parts of the store that the message of this case can change."""
     redis = one.workers[0].service.store.redis
     return [
         await redis.hget(keys.VISIT(ORG, asked.visit), "version"),
@@ -200,7 +206,7 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
             Asked(message, visit, person, older, await one.connect(person, 0, resume=older.welcome["resume"]))
             for message, person, older, visit in made
         ]
-        await asyncio.sleep(0.3)  # the people on a visit's page enter it again by themselves
+        await asyncio.sleep(0.3)  # In this time, clients on a visit's page enter it again by themselves.
         before = [await written(one, case) for case in asked]
         other.thaw()
         for case, were in zip(asked, before, strict=True):
@@ -208,7 +214,8 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
             assert await case.older.wait_closed() == 4203, kind
             assert [m for m in case.older.backlog if m.get("reply_to") == 50] == [], kind
             assert await written(one, case) == were, kind
-        # if a person who may send the same message does so, it is carried out: so each case could have failed
+        # Now each message is sent by the person who may send it, and is carried out. This shows that each case could
+        # have failed.
         for case in asked:
             message = dict(case.message)
             await case.newer.request(message.pop("type"), **message)

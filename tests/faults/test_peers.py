@@ -1,4 +1,4 @@
-"""R35: a load run reports in one sentence that its server was killed, and fails."""
+"""R35: if the server of a load run is killed, the run reports that in one sentence and exits with an error."""
 
 import os
 import signal

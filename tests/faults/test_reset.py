@@ -1,4 +1,4 @@
-"""Tests what open pages show after their worker has missed more events than the stream holds."""
+"""Tests which content open pages show after their worker has missed more events than the store's stream keeps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from tests.signalling.waits import until
 
 AGREED = {"agreed": True, "signature": "Ana Ruiz"}
 Message = dict[str, Any]
-# Each kind of topic, the message with its whole state, and how that shows what was missed (`story` below).
+# Kind of topic -> (the message with its whole state, a function that returns whether this message shows what was
+# missed).
 SHOWN: dict[str, tuple[str, Callable[[Message, str], bool]]] = {
     "queue": ("queue.snapshot", lambda m, me: [row["name"] for row in m["rows"]] == ["Ana Ruiz", "Bo Late"]),
     "sessions": ("sessions.snapshot", lambda m, me: [row["name"] for row in m["rows"]] == ["Zoe First"]),
@@ -42,7 +43,7 @@ SHOWN: dict[str, tuple[str, Callable[[Message, str], bool]]] = {
 
 @asynccontextmanager
 async def two_workers(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
-    """Yield two workers; the second reaches the store by a link."""
+    """Yield a clinic of two workers, and the link by which the second one reaches the store."""
     async with AsyncExitStack() as stack:
         link = await stack.enter_async_context(link_to(url))
         workers, servers = [], []
@@ -57,7 +58,7 @@ async def two_workers(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
 
 
 def newest(clients: list[SignallingClient], kept: dict[str, Message]) -> dict[str, Message]:
-    """Return the newest message of each type, including those in `kept`."""
+    """Add the newest message of each type that these clients have received to `kept`; return `kept`."""
     for client in clients:
         while client.backlog:
             message = client.backlog.popleft()

@@ -1,4 +1,4 @@
-"""Row 36: workers restart one after another. All clients reconnect soon, and the sockets stay evenly spread."""
+"""R36: the workers restart one after another; all clients reconnect soon, and the sockets stay evenly spread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ START_S = 60.0
 
 
 class Member:
-    """A member of staff with an open page: the worker to which it is connected, and the times without a connection."""
+    """A member of staff with an open page. `away_s`: the time in s of each loss of the connection until
+    the next one.
+    """
 
     def __init__(self, http: aiohttp.ClientSession, url: str, login: Login) -> None:
         headers = {"Cookie": login.cookie, "Origin": url}
@@ -46,7 +48,7 @@ class Member:
         await self._client.run()
 
     async def _look(self) -> None:
-        """Record the time that each reconnection took."""
+        """Record the time that each reconnection took, until cancelled."""
         client = self._client
         await client.connected.wait()
         while True:
@@ -62,7 +64,7 @@ class Member:
         return str(self._client.welcome["worker"]) if self._client.connected.is_set() else None
 
     def back_since(self, time_s: float) -> bool:
-        """Return whether the page was connected at a time (monotonic, s), or at any later time."""
+        """Return whether the page was connected at `time_s` (monotonic, s) or at any later time."""
         return self.worker is not None or self._seen_s >= time_s
 
     async def close(self) -> None:
@@ -74,7 +76,7 @@ class Member:
 
 @asynccontextmanager
 async def members(server: RunningServer, valkey_url: str, number: int) -> AsyncIterator[list[Member]]:
-    """Yield `count` members of staff, each with an open page."""
+    """Yield `number` members of staff, each with an open page."""
     settings = parse({"redis": {"url": valkey_url}, "data": {"folder": str(server.data)}}, "test")
     logins = await BenchServer(Throwaway(settings, server.url, [], 0)).signed_in(20, number)
     connector = aiohttp.TCPConnector(limit=0)
@@ -92,7 +94,7 @@ def shares(everybody: Sequence[Member]) -> Counter[str]:
 
 
 async def roll(server: RunningServer, pids: Sequence[int]) -> None:
-    """End each worker, and wait until another serves in its place."""
+    """Stop each of these worker processes in turn, and wait each time until another one serves in its place."""
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
         started = _started(server)

@@ -1,4 +1,4 @@
-"""The master of the stores dies and Sentinels promote its copy (R10): visits go on, and a lost tail is noticed."""
+"""R10: the master of the stores dies and Sentinels promote its copy. Visits continue, and lost events are noticed."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ NOTHING = wire.Supersede("c_nobody")
 
 @contextlib.asynccontextmanager
 async def clinic_at(url: str) -> AsyncIterator[Clinic]:
-    """Open two workers, each with a client of its own to the store at `url`, as in two processes."""
+    """Yield a clinic of two workers, each with its own client of the store at `url`, as in two processes."""
     settings = parse({"redis": {"url": url}}, "test")
     async with contextlib.AsyncExitStack() as stack:
         opened = []
@@ -42,9 +42,9 @@ async def clinic_at(url: str) -> AsyncIterator[Clinic]:
 
 
 class Writer:
-    """Opens a visit at one worker again and again.
+    """Opens visits at one worker without a pause.
 
-    `kept`: the acknowledged ones; `away_s`: the longest time between two of them.
+    `kept`: the acknowledged visits; `away_s`: the longest time in s between two acknowledgements.
     """
 
     def __init__(self, at: Clinic) -> None:
@@ -54,7 +54,7 @@ class Writer:
         self._last_s = time.monotonic()
 
     async def run(self) -> None:
-        """Write until cancelled."""
+        """Open visits until cancelled."""
         while True:
             try:
                 patient = await self.at.arrive(0)
@@ -67,7 +67,7 @@ class Writer:
             await asyncio.sleep(0.005)
 
     async def more(self, number: int = 20) -> None:
-        """Return when this number of further commands was acknowledged."""
+        """Return when this number of further visits was acknowledged."""
         wanted = len(self.kept) + number
         await until(lambda: len(self.kept) >= wanted, SHORT_S)
 
@@ -86,12 +86,12 @@ async def writing(at: Clinic) -> AsyncIterator[Writer]:
 
 
 async def in_store(at: Clinic) -> set[str]:
-    """Return the open visits that the store has."""
+    """Return the ids of the open visits in the store."""
     return set((await at.workers[1].service.store.snapshot(ORG)).visits)
 
 
 async def same(at: Clinic) -> None:
-    """Return when both workers receive messages of each other and show what the store has."""
+    """Return when both workers receive each other's messages, and both show what the store has."""
 
     async def reached() -> bool:
         sender, receiver = at.workers

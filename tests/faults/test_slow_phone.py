@@ -1,4 +1,4 @@
-"""A patient's pages on a slow phone: 400 kbit/s and a delay of 400 ms, as Chromium's developer tools emulate it."""
+"""Tests a patient's pages on a slow phone: 400 kbit/s and a delay of 400 ms, emulated by Chromium's developer tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row 20 for ten minutes: people come and go, and the workers need no more memory at the end than before."""
+"""R20: during ten minutes people come and go, and the workers need no more memory at the end than before."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 WORKERS = 2
 FOR_S = 600.0
 ROUND_PATIENTS, ROUND_LIMIT_S = 200, 150.0
-WARM_ROUNDS = 4  # after these rounds a worker has requested all the memory that a round needs
-EMPTY_S = 8.0  # in s; after this time the connections of all people who left have expired
+WARM_ROUNDS = 4  # After these rounds, a worker has allocated all the memory that a round needs.
+EMPTY_S = 8.0  # the time in s after which the connections of all people who left have expired
 LOOKS = 5
 
 
 class Size(NamedTuple):
-    """The sums over all workers while nobody is connected: memory in MB, open descriptors, tasks."""
+    """The sums over all workers while nobody is connected: memory in MB, number of open descriptors,
+    number of tasks.
+    """
 
     memory: float
     descriptors: float
@@ -38,7 +40,7 @@ class Size(NamedTuple):
 
 
 def look(server: RunningServer) -> Size:
-    """Return the size at this moment."""
+    """Return the present size."""
     memory = descriptors = tasks = 0.0
     for pid in server.pids:
         status = Path(f"/proc/{pid}/status").read_text()
@@ -49,7 +51,7 @@ def look(server: RunningServer) -> Size:
 
 
 async def size(server: RunningServer) -> Size:
-    """Let the workers collect garbage, take a few samples, and return the medians."""
+    """Let the workers collect garbage, take LOOKS samples, and return the medians."""
     looks = []
     for pid in server.pids:
         (server.data / f"counted-{pid}.collect").touch()
@@ -60,7 +62,7 @@ async def size(server: RunningServer) -> Size:
 
 
 async def visits(server: RunningServer, credentials: Path, seed: int) -> None:
-    """Let patients come, wait, talk and leave, some of them by a reload or a lost socket, with light media."""
+    """Let synthetic patients come, wait, talk with light media and leave, some of them by a reload or a lost socket."""
     process = await asyncio.create_subprocess_exec(
         *(GREENROOM, "peers", "run", f"{server.url}/demo", "--credentials", str(credentials)),
         *("--patients", str(ROUND_PATIENTS), "--arrivals", "steady:6/s", "--providers", "8"),

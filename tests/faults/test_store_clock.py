@@ -1,4 +1,4 @@
-"""The store's clock is set back by an hour (R34): every ordered list keeps its order, first come first.
+"""R34: the store's clock is set back by an hour, and every ordered list keeps its order of arrival.
 
 The replies to TIME are changed on their way from a real store to real workers.
 """
@@ -30,13 +30,13 @@ TIME = re.compile(rb"\*2\r\n\$10\r\n(\d{10})\r\n(?=\$\d\r\n\d{1,6}\r\n)")
 
 
 def an_hour_back(data: bytes) -> bytes:
-    """Return a reply of the store with an earlier time."""
+    """Return the store's reply, with the time of an hour ago if it is a reply to TIME."""
     return TIME.sub(lambda found: b"*2\r\n$10\r\n%d\r\n" % (int(found[1]) - 3600), data)
 
 
 @asynccontextmanager
 async def with_a_clock(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
-    """Yield two workers whose store's clock can be set back."""
+    """Yield a clinic of two workers, and the link by which a test can set back the clock of their store."""
     async with link_to(url) as link:
         redis = SharedRedis.from_url(link.url, socket_timeout=5)
         try:
@@ -67,7 +67,7 @@ async def test_r34_newcomers_stand_behind_those_who_came_before_the_clock_went_b
                 await client.request("subscribe", topic=f"place/{patient.visit}")
                 places.append((await client.expect("place.state"))["place"])
         assert places == [1, 2, 3, 4, 5, 6]
-        # A released visit keeps its place, and a worker that loads the queue again has the same order.
+        # A released visit keeps its place, also on another worker that loads the queue from the store.
         service = at.workers[0].service
         await service.set_on_call(at.provider(), on=True)
         for command in (c.Claim(), c.Release()):
@@ -85,7 +85,8 @@ async def test_r34_records_from_before_numbers_stand_first_in_the_order_of_their
             patient = await one.arrive()
             visit, _ = await store.load(ORG, Visit, f"{patient.visit}")
             assert visit is not None
-            # Written as by a version without numbers, in which the newest may have the smallest id.
+            # These records are written as by an earlier version, which had no numbers: the newest may have the smallest
+            # id.
             at_ms = visit.arrived_ms + 1000 * len(old)
             kept = visit.__class__(
                 **{
@@ -115,7 +116,8 @@ async def test_r34_lines_and_notifications_stay_in_the_order_in_which_they_came(
         for number, text in enumerate(("one", "two", "three", "four")):
             if number == 2:
                 link.answered = an_hour_back
-                await service.store.load(ORG, Staff, osei.id)  # by this the worker reads the clock
+                # This call lets the worker read the store's clock.
+                await service.store.load(ORG, Staff, osei.id)
             await provider.request("chat.send", visit=patient.visit, text=text)
             held, now_ms = await service.store.load(ORG, Staff, osei.id)
             assert held is not None
@@ -164,7 +166,7 @@ async def test_r34_a_mark_from_before_places_still_holds(valkey: Redis) -> None:
 async def test_r34_jobs_do_not_wait_an_hour_longer_and_later_ones_keep_their_time(valkey: Redis) -> None:
     jobs = Jobs(valkey, Seal({b"1": b"k" * 32}))
     now_ms = Store(valkey, Seal({b"1": b"k" * 32})).clock_ms()
-    # Written as in a store whose clock was an hour ahead until now.
+    # The job was added while the store's clock was an hour ahead.
     await jobs.add(ORG, new_job("due", {}, now_ms + HOUR_MS), now_ms + HOUR_MS - 1000)
     await jobs.add(ORG, new_job("leased", {}, now_ms), now_ms + HOUR_MS + 60_000)
     await jobs.add(ORG, new_job("later", {}, now_ms), now_ms + 2 * HOUR_MS)

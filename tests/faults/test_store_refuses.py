@@ -1,4 +1,4 @@
-"""The store answers but accepts no writes (R33): the reason is logged, commands are refused, calls continue."""
+"""R33: the store answers but accepts no writes. The reason is logged, commands are refused, and calls continue."""
 
 import asyncio
 import contextlib

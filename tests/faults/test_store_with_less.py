@@ -1,4 +1,4 @@
-"""The store returns with fewer events (R26): every screen matches the store again, and lost visits are reported.
+"""R26: the store returns with fewer events; every screen matches the store again, and lost visits are reported.
 
 A second store continues from the earlier state, so that its count of events is smaller than, equal to or larger than
 the count that the workers and the screens have. Then its data replaces the data of the first store.
@@ -36,7 +36,7 @@ WITHIN_S = 2.0
 
 
 class Page:
-    """The topics that one client holds, by the rules of PROTOCOL.md#topics, and the topics that have ended."""
+    """What one client shows of its topics, by the rules of PROTOCOL.md#topics. `gone`: the topics that have ended."""
 
     def __init__(self) -> None:
         self.held: dict[str, Subscription] = {}
@@ -66,7 +66,7 @@ class Page:
 
 
 async def page_of(at: Clinic, actor: Actor, worker: int, *topics: str) -> tuple[Page, SignallingClient]:
-    """Connect a person and subscribe to topics."""
+    """Connect a person to a worker, and subscribe to these topics; return (the person's page, the client)."""
     page = Page()
     client = await at.connect(actor, worker, listener=page.take)
     for topic in topics:
@@ -89,7 +89,7 @@ def valkey_in(folder: Path) -> Iterator[EmbeddedStore]:
 
 @contextlib.asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Redis]:
-    """Yield a client of the store with a worker's settings."""
+    """Yield a client of the store with short time-outs, as a worker has."""
     redis = SharedRedis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
     try:
         yield redis
@@ -104,7 +104,7 @@ def data_of(folder: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def another_history(folder: Path, data: Path) -> AsyncIterator[tuple[EmbeddedStore, Redis, Service]]:
-    """Yield a store that continues from a copy of `data`, with its client and the service of a worker."""
+    """Yield (a store that continues from a copy of `data`, its client, the service of a worker on it)."""
     data_of(folder).parent.mkdir(parents=True)
     shutil.copytree(data, data_of(folder))
     with valkey_in(folder) as store:
@@ -119,7 +119,7 @@ async def another_history(folder: Path, data: Path) -> AsyncIterator[tuple[Embed
 
 
 async def replaced(own: EmbeddedStore, folder: Path, earlier: Path) -> None:
-    """Kill the store, and start it again on other data."""
+    """Kill the store, and start it again with the data in `earlier`."""
     assert own.pid is not None
     os.kill(own.pid, signal.SIGKILL)
     await asyncio.sleep(0.05)
@@ -129,7 +129,7 @@ async def replaced(own: EmbeddedStore, folder: Path, earlier: Path) -> None:
 
 
 async def restored(redis: Redis, other: Redis) -> None:
-    """Replace this store's data by another store's while it runs, in one step."""
+    """Replace this store's data by those of another store, in one step, while it runs."""
     names = await other.keys("*")
     dumps = [(name, await other.dump(name) or b"", max(0, await other.pttl(name))) for name in names]
     pipe = redis.pipeline(transaction=True)
@@ -140,19 +140,21 @@ async def restored(redis: Redis, other: Redis) -> None:
 
 
 def plain(part: Any) -> dict[str, Any]:
-    """Return a part of a message as a client receives it."""
+    """Return a part of a message as a client decodes it."""
     found: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(part))
     return found
 
 
 class Four:
-    """The four screens: a patient's page, a provider's sessions list and session page, an administrator's list."""
+    """The pages of four people, spread over both workers: a patient, a provider, an administrator, and a patient whose
+    visit gets lost.
+    """
 
     def __init__(self, at: Clinic, store: Store, patient: Actor, lost: Actor) -> None:
         self.at, self.store, self.patient, self.lost = at, store, patient, lost
 
     async def open(self) -> None:
-        """Open the page of every person, spread over both workers."""
+        """Open the page of every person."""
         osei, admin = self.at.provider(), self.at.provider("Dr A. Admin")
         visit = self.patient.visit
         self.patients, _ = await page_of(self.at, self.patient, 0, f"visit/{visit}", f"place/{visit}")
@@ -188,7 +190,7 @@ class Four:
         return [name for name, right in found.items() if not right]
 
     async def right(self) -> bool:
-        """Return whether all screens match the store."""
+        """Return whether all screens show what the store has; False while the store is away."""
         try:
             return not await self.wrong()
         except Exception:  # noqa: BLE001 - the store is not back yet
@@ -196,7 +198,7 @@ class Four:
 
 
 async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int) -> None:
-    """Continue from the earlier state: another provider claims the patient; there are `events` events in all."""
+    """Continue from the earlier state: another provider claims the patient. Go on until there are `events` events."""
     lin = at.provider("Dr B. Lin")
     await service.set_on_call(lin, on=True)
     claimed = await service.command(lin, f"{patient.visit}", c.Claim())
@@ -261,7 +263,7 @@ async def test_r26_every_screen_equals_a_store_that_lost_events_and_shows_lost_v
                 raise AssertionError(f"wrong: {await screens.wrong()}") from None
             measured("R26", f"all screens right, {how}, {count} count", took_s, "s", at_most=WITHIN_S)
             assert (await service.store.stream.head(ORG)).epoch != before.epoch
-            # Later events are shown as usual.
+            # From here on, new events are shown as usual.
             later = await at.arrive(1)
             await until(lambda: later.visit in screens.admins.rows["queue"])
 

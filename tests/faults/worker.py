@@ -1,6 +1,6 @@
-"""A worker of a test's machine: the product's worker, with a relay that records rooms and gates.
+"""A worker on a test's machine: the product's worker, with a relay that records rooms and gates.
 
-The machine imports it once, then forks; `run` never returns.
+The machine loads this module once and forks; `run` never returns.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from web.server.redis_client import connect
 
 
 class RecordedRoom:
-    """A room that stores its gate's state for the sampler."""
+    """A room of the relay that also stores whether its gate is open, for the samples."""
 
     def __init__(self, room: Any, name: str, open_rooms: dict[str, list[RecordedRoom]]) -> None:
         self._room, self._name, self._open_rooms = room, name, open_rooms
@@ -68,12 +68,12 @@ class RecordedRelay:
         return RecordedRoom(self._relay.room(room_id), room_id, self.open_rooms)
 
     def state(self) -> dict[str, bool]:
-        """Return the rooms, each with True if its gate is open."""
+        """Return the visit of each room -> True if the gate is open."""
         return {name: any(room.gate_open for room in rooms) for name, rooms in self.open_rooms.items()}
 
 
 def run(url: str, index: int, name: str) -> NoReturn:
-    """Serve until killed, or until the machine is gone."""
+    """Serve until the process is killed, or until the machine has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.close(0)
     structlog.configure(

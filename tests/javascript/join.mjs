@@ -10,7 +10,7 @@ const WEB = join(dirname(fileURLToPath(import.meta.url)), "../../web");
 const [STATIC, TEMPLATES, JOINED] = ["static", "templates", "joined"].map((name) => join(WEB, name));
 const NAMED = /\b(?:module\(|static\(|script = |default\()'([^']+\.(?:js|css))'/g;
 
-/** Every file below a folder, as a path below it. */
+/** Returns the path of every file in a folder, relative to the folder. */
 const filesOf = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -44,7 +44,7 @@ const sources = Object.fromEntries(
 const made = new Map(
   outputFiles.map(({ path, contents }) => [path.slice(JOINED.length + 1), Buffer.from(contents)]),
 );
-// The texts of a page's language are those of these files (web/pages/static_files.py).
+// A page gets the translated texts of the files in this list (web/pages/static_files.py).
 const modules = Object.fromEntries(
   Object.entries(metafile.outputs)
     .filter(([name]) => name.endsWith(".js"))

@@ -33,8 +33,8 @@ globalThis.crowd = {
   },
 
   /**
-   * Resolves to the time in ms from an act to the second frame after it, and the number of rows that are
-   * shown at the end.
+   * Carries out `act`. Resolves to [the time in ms from the act to the second frame after it, the number of
+   * rows that are shown at the end].
    */
   async painted(act) {
     const shown = () => document.querySelectorAll("[data-visit]:not([hidden])").length;
@@ -49,21 +49,21 @@ globalThis.crowd = {
     return [ms, shown()];
   },
 
-  /** Write into a field of the search. */
+  /** Writes into a field of the search. Resolves as `painted` does. */
   write(name, value) {
     const field = document.querySelector(`.sift [name=${name}]`);
     field.value = value;
     return this.painted(() => field.dispatchEvent(new Event("input", { bubbles: true })));
   },
 
-  /** Leave the tab and come back, which builds every row. */
+  /** Leaves the tab and comes back, which builds every row. Resolves as `painted` does. */
   async build() {
     const [requests, other] = document.querySelectorAll(".tabs a");
     await this.painted(() => other.click());
     return this.painted(() => requests.click());
   },
 
-  /** Resolves after this number of row changes. */
+  /** Resolves when this number of rows have changed. */
   async until(count) {
     while (this.seeing.changed.size < count) await new Promise((later) => setTimeout(later, 20));
   },

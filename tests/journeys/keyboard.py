@@ -1,6 +1,8 @@
-"""Uses pages only by keyboard: Tab, Enter, Space, Escape and letters; checks at each stop that the focus is visible.
+"""Uses pages by keyboard only, with Tab, Enter, Space, Escape and letters, and checks at each stop that the focus is
+visible.
 
-A stop is visible if it has a ring around it and is not completely behind something else (WCAG 2.2, 2.4.7 and 2.4.11).
+A stop is an element that gets the focus. Its focus is visible if it has a ring around it and is not completely behind
+something else (WCAG 2.2, 2.4.7 and 2.4.11).
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ from typing import Any
 from playwright.async_api import ElementHandle, Locator, Page, expect
 
 MOST_STOPS = 150
-SCROLLED_MS = 300  # the time in ms for which the page may still scroll to the focused element
+SCROLLED_MS = 300  # The page may still scroll to the focused element for this time in ms.
 
-# The focused element, what is wrong with the way it shows the focus, and whether it is the target.
+# This function runs in a page. It returns the name of the focused element, what is wrong with the visibility of its
+# focus ("" if nothing is), whether it is `target`, and whether `target` has left the page.
 LOOK = """(target) => {
   const at = document.activeElement;
   const there = at === target, gone = target !== null && !target.isConnected;
@@ -35,14 +38,14 @@ LOOK = """(target) => {
 
 
 class Keyboard:
-    """One page, used by keyboard. `unseen` collects the stops whose focus is not visible."""
+    """One page that is used by keyboard. `unseen`: a text for each stop at which the focus was not visible."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.unseen: list[str] = []
 
     async def look(self) -> str:
-        """Return the name of the focused element; record what is wrong with its visibility."""
+        """Return the name of the focused element; add it to `unseen` if its focus is not visible."""
         return str((await self._looked(None))["name"])
 
     async def _looked(self, target: ElementHandle | None) -> dict[str, Any]:
@@ -55,7 +58,7 @@ class Keyboard:
         return found
 
     async def to(self, target: Locator) -> None:
-        """Press Tab until the target has the focus. Fails with the list of stops if it never has."""
+        """Press Tab until the target has the focus. Raises AssertionError, with the list of stops, if it never has."""
         await expect(target).to_be_visible(timeout=10_000)
         if await target.evaluate("(element) => element === document.activeElement"):
             return
@@ -69,23 +72,24 @@ class Keyboard:
                 return
             if found[
                 "gone"
-                # the page was drawn again meanwhile; a search at each stop would take as long as all other steps
+                # The page has drawn the target again meanwhile, so search it again. A search at each stop would double
+                # the time.
             ]:
                 element = await target.element_handle()
         raise AssertionError(f"no way to {target} by Tab: {way}")
 
     async def press(self, target: Locator, key: str = "Enter") -> None:
-        """Move to the target and press it."""
+        """Move the focus to the target and press the key."""
         await self.to(target)
         await self.page.keyboard.press(key)
 
     async def write(self, target: Locator, text: str) -> None:
-        """Move to a field and replace its text."""
+        """Move the focus to a field and replace its text."""
         await self.to(target)
         await self.page.keyboard.type(text)
 
     async def stays_inside(self, dialog: Locator, stops: int = 8) -> None:
-        """Check that the focus begins in the dialog and stays in it."""
+        """Press Tab `stops` times; check that the focus is in the dialog at the beginning and stays in it."""
         await expect(dialog).to_be_visible()
         for _ in range(stops):
             behind = await dialog.evaluate(
@@ -96,7 +100,7 @@ class Keyboard:
             await self.look()
 
     async def walk(self) -> list[str]:
-        """Tab through the whole page once; return the stops."""
+        """Press Tab through the whole page once; return the names of the stops."""
         stops: list[str] = []
         for _ in range(MOST_STOPS):
             await self.page.keyboard.press("Tab")

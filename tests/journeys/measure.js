@@ -1,5 +1,5 @@
-// Runs in the pages before their own scripts: keeps every peer connection, for the numbers that only getStats
-// has, and measures what a person would see and hear.
+// Runs in the pages before their own scripts. It keeps every peer connection, for the figures that only its
+// getStats has, and measures the picture and sound that a person would see and hear.
 window.__peers = [];
 window.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(...args) {
@@ -27,7 +27,7 @@ window.__received = async () => {
   return seen;
 };
 
-// Mean brightness (0 to 255) of the other side's picture, and the share of it that changes within 400 ms.
+// Returns the mean brightness (0 to 255) of the other side's picture, and how much of it changes in 400 ms.
 window.__picture = async () => {
   const video = [...document.querySelectorAll("video")].find((v) => !v.muted && v.videoWidth);
   if (!video) return null;

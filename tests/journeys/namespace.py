@@ -1,4 +1,4 @@
-"""A network namespace in which every datagram is lost without an answer, as behind a firewall that blocks UDP."""
+"""Moves the test into a network namespace in which every datagram is lost, as behind a firewall that blocks UDP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ CLONE_NEWNET = 0x40000000
 TUNSETIFF = 0x400454CA
 TAP_WITHOUT_HEADER = 0x1002
 LOST_AFTER_S = 0.3
-POLICY = Path("/proc/sys/net/ipv4/conf/lo/disable_policy")  # 1: the kernel's policies leave loopback out
+# With the content 1, the kernel does not apply its policies to loopback.
+POLICY = Path("/proc/sys/net/ipv4/conf/lo/disable_policy")
 INTERFACE = "elsewhere"
 SETUP = (
     "ip link set lo up",
@@ -31,10 +32,11 @@ SETUP = (
 
 @contextmanager
 def without_udp() -> Iterator[bool]:
-    """Move this thread, and the processes that it starts, into a namespace without UDP, and back at the end.
+    """Move this thread, and the processes that it starts, into a network namespace without UDP; move it back at the
+    end.
 
-    Yield whether that is allowed on this machine: it needs root with CAP_SYS_ADMIN, /dev/net/tun, and iproute2. Sockets
-    that this process already has stay on their network.
+    Yield True if that is possible on this machine. It needs root with CAP_SYS_ADMIN, /dev/net/tun, and iproute2.
+    Sockets that this process already has stay on their network.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     with ExitStack() as stack:
@@ -50,9 +52,9 @@ def without_udp() -> Iterator[bool]:
 
 
 def _block(stack: ExitStack) -> bool:
-    """Block UDP in this thread's namespace; return whether datagrams are lost from now on."""
+    """Block UDP in this thread's namespace; return whether datagrams are really lost now."""
     try:
-        # Another address is added: Chromium uses no loopback address, and would find no path.
+        # The namespace needs another address than loopback, because Chromium uses no loopback address.
         tap = os.open("/dev/net/tun", os.O_RDWR)
         stack.callback(os.close, tap)
         fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", INTERFACE.encode(), TAP_WITHOUT_HEADER))

@@ -1,5 +1,5 @@
-"""The people of a journey, each in a real browser: their actions, their pages, and the picture and sound that they
-receive.
+"""The people of a journey, each with a real browser: what they do, what their pages show, and which
+media they receive.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ MEASURE = Path(__file__).with_name("measure.js").read_text("utf-8")
 
 @dataclass
 class Person:
-    """One browser window. `problems`: the errors in the console and uncaught exceptions; a journey must end
-    with none.
+    """A person with a browser window. `problems`: errors in the console and uncaught exceptions; there must be none at
+    the end of a journey.
     """
 
     page: Page
@@ -47,32 +47,32 @@ class Person:
                 self.worker = message["worker"]
 
     async def go(self, path: str) -> None:
-        """Open a page of the server."""
+        """Open the page at this path of the server."""
         await self.page.goto(self.server.url + path)
 
     async def sees(self, text: str | re.Pattern[str], timeout_ms: float = SHOWN_MS) -> None:
-        """Fail unless the page shows a text within some time."""
+        """Fail unless the page shows a text within `timeout_ms`."""
         await expect(self.page.get_by_text(text).locator("visible=true").first).to_be_visible(
             timeout=timeout_ms
         )
 
     async def press(self, name: str | re.Pattern[str]) -> None:
-        """Press the button with that name."""
+        """Press the first visible button with this name."""
         await self.page.get_by_role("button", name=name).locator("visible=true").first.click(timeout=SHOWN_MS)
 
     async def confirm(self) -> None:
-        """Press the confirming button of the open dialog."""
+        """Press the last button of the open dialog, which confirms it."""
         await self.page.locator("dialog[open] button").last.click(timeout=SHOWN_MS)
 
     async def sees_photo(self, text: str) -> None:
-        """Fail unless a photo with these words appears."""
+        """Fail unless a photo with this description appears and is loaded."""
         photo = self.page.get_by_alt_text(text)
         await expect(photo).to_be_visible(timeout=SHOWN_MS)
         await expect(photo).to_have_js_property("complete", True, timeout=SHOWN_MS)
         assert await photo.evaluate("image => image.naturalWidth") > 16, "the picture has come"
 
     async def other_worker(self, than: str) -> None:
-        """Reload until another worker answers."""
+        """Reload until the page is connected to another worker than `than`. Raises AssertionError if it never is."""
         for _ in range(40):
             if self.worker and self.worker != than:
                 return
@@ -86,18 +86,18 @@ class Person:
         raise AssertionError("only one worker ever answered")
 
     async def received(self) -> dict[str, Any]:
-        """Return the counters of getStats for the other side's picture and sound."""
+        """Return the counters of getStats for the picture and sound that this page receives."""
         found: dict[str, Any] = await self.page.evaluate("__received()")
         return found
 
     async def sees_picture(self) -> None:
-        """Return once a picture of the other side has been decoded. Raises TimeoutError."""
+        """Return when a picture of the other side has been decoded. Raises TimeoutError after SHOWN_MS."""
         async with asyncio.timeout(SHOWN_MS / 1000):
             while not (await self.received())["frames"]:
                 await self.page.wait_for_timeout(20)
 
     async def sees_and_hears(self) -> None:
-        """Fail unless a moving, bright picture and sound with energy in it arrive from now on."""
+        """Fail unless, from now on, a moving and bright picture arrives, and sound that is not silence."""
         before = await self.received()
         for _ in range(40):
             await self.page.wait_for_timeout(250)
@@ -115,14 +115,14 @@ class Person:
 
 
 def _photo() -> FilePayload:
-    """Return a photo of the size that a phone makes, larger than the stored one."""
+    """Return a photo as large as a phone makes it, so that the server must store it smaller."""
     out = io.BytesIO()
     Image.radial_gradient("L").resize((2400, 1800)).save(out, "JPEG")
     return {"name": "IMG_0001.jpg", "mimeType": "image/jpeg", "buffer": out.getvalue()}
 
 
 async def credentials(server: RunningServer, who: str) -> tuple[str, str]:
-    """Return a demo account's email and password, as the server prints them when it answers."""
+    """Return (email, password) of a demo account, as the server has printed them. `who`: the name before the @."""
     for _ in range(200):
         found = re.search(rf"({who}@\S+)\s+(\S+)", server.output)
         if found is not None:
@@ -132,15 +132,19 @@ async def credentials(server: RunningServer, who: str) -> tuple[str, str]:
 
 
 class Patient(Person):
-    """A patient who has the link to the clinic."""
+    """A patient, who knows the address of the clinic's calendar."""
 
     async def meet_now(self, **changes: str) -> None:
-        """Go from the public-facing calendar to the first page of the setup guide."""
+        """Go from the public-facing calendar to the first page of the setup guide. `changes`: other
+        values of the form.
+        """
         await self.go("/demo")
         await self.gets_in_line(**changes)
 
     async def gets_in_line(self, **changes: str) -> None:
-        """Go from the public-facing calendar, which is open, to the first page of the setup guide."""
+        """Press Meet Now on the open calendar, fill in the patient information, and go to the first page of the setup
+        guide. `changes`: other values of the form.
+        """
         await self.page.get_by_role("link", name="Meet Now").first.click()
         answers = {
             "name": "Ana Ruiz",
@@ -159,7 +163,7 @@ class Patient(Person):
         await self.sees(re.compile(r"Step 1 of \d"))
 
     async def adds_photo(self, text: str) -> None:
-        """Choose a photo, describe it, and send it; return when it is on the patient's page."""
+        """Choose a photo, describe it with `text`, and send it; return when the patient's page shows it."""
         await self.page.get_by_label("Add a photo").set_input_files(_photo())
         await self.page.get_by_label("What does it show?").fill(text)
         await self.press("Send photo")
@@ -167,10 +171,10 @@ class Patient(Person):
 
 
 class Staff(Person):
-    """A provider or an admin of the demo."""
+    """A provider or administrator of the demo organisation."""
 
     async def sign_in(self, who: str) -> None:
-        """Sign in with the password that the server printed."""
+        """Sign in to the account `who` with the password that the server has printed."""
         email, password = await credentials(self.server, who)
         await self.go("/demo/staff")
         await self.page.locator("[name=email]").fill(email)
@@ -179,13 +183,13 @@ class Staff(Person):
         await self.sees("Sessions List")
 
     async def go_on_call(self) -> None:
-        """Turn the On-Call switch on."""
+        """Turn the On-Call switch on, on the open page."""
         switch = self.page.get_by_role("switch", name=re.compile("On-Call"))
         await switch.click()
         await expect(switch).to_be_checked(timeout=SHOWN_MS)
 
     async def claim(self, name: str = "Ana Ruiz") -> None:
-        """Claim a patient's request."""
+        """Press Claim for the patient with this name."""
         row = (
             self.page.get_by_role("listitem")
             .filter(has_text=name)
@@ -195,7 +199,9 @@ class Staff(Person):
 
 
 async def one_press_before(browser: Browser, server: RunningServer, *scripts: str) -> tuple[Patient, Staff]:
-    """Return a patient who has pressed Start Session and a provider who has not. `scripts`: see `in_call`."""
+    """Return (a patient who has pressed Start Session, a provider who has not). `scripts`: run in the patient's pages
+    before the pages' own scripts.
+    """
     provider = await on_call(browser, server)
     patient: Patient = await person(browser, server, Patient)
     for script in scripts:
@@ -207,7 +213,9 @@ async def one_press_before(browser: Browser, server: RunningServer, *scripts: st
 
 
 async def in_call(browser: Browser, server: RunningServer, *scripts: str) -> tuple[Patient, Staff]:
-    """Return a patient and a provider who see and hear each other. `scripts`: run in the patient's pages first."""
+    """Return (a patient, a provider) who see and hear each other. `scripts`: run in the patient's pages before the
+    pages' own scripts.
+    """
     patient, provider = await one_press_before(browser, server, *scripts)
     await provider.press("Start Session")
     await patient.sees_and_hears()
@@ -216,14 +224,16 @@ async def in_call(browser: Browser, server: RunningServer, *scripts: str) -> tup
 
 
 async def person(browser: Browser, server: RunningServer, kind: type[Any], **how: Any) -> Any:
-    """Return a new person with a browser profile of their own."""
+    """Return a new person of this kind, in a browser context of their own. `how`: options of the context."""
     context = await browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **how})
     await context.add_init_script(MEASURE)
     return kind(await context.new_page(), server)
 
 
 async def on_call(browser: Browser, server: RunningServer, who: str = "osei", **how: Any) -> Staff:
-    """Return a provider of the demo, signed in and on call, with a browser profile of their own."""
+    """Return a provider of the demo who is signed in and on call, in a browser context of their own. `how`: options of
+    the context.
+    """
     provider: Staff = await person(browser, server, Staff, **how)
     await provider.sign_in(who)
     await provider.go_on_call()

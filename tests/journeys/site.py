@@ -1,6 +1,4 @@
-"""A clinic's own web site: a small reverse proxy that serves the server below a path, and nothing of it at
-other paths.
-"""
+"""The web site of a clinic: a small reverse proxy that serves our server below a path, and nothing of it elsewhere."""
 
 from __future__ import annotations
 
@@ -17,19 +15,17 @@ HANDSHAKE = ("Cookie", "Origin", "User-Agent", "Accept-Language")
 
 
 class Proxy:
-    """A running web site. `url`: its address; `server`: the server that gets requests below `prefix`, with their whole
-    path.
-
-    `pages`: the pages of another site of the clinic, with the address `other`: path -> HTML.
+    """A running web site at `url`. `server`: the server that gets the requests below `prefix`, with their whole path.
+    `pages`: path -> HTML of another site of the clinic, which has the address `other`.
     """
 
     def __init__(self, prefix: str) -> None:
         self.prefix, self.url, self.server, self.other = prefix, "", "", ""
         self.pages: dict[str, str] = {}
-        self.elsewhere: list[str] = []  # the requested paths outside of the prefix
+        self.elsewhere: list[str] = []  # the requested paths that are not below the prefix
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Pass a request on, or answer 404."""
+        """Pass a request on to the server, or answer 404 if its path is not below the prefix."""
         if request.path in self.pages:
             text = f'<!doctype html><link rel="icon" href="data:,">{self.pages[request.path]}'
             return web.Response(text=text, content_type="text/html")
@@ -85,7 +81,7 @@ async def _pipe(source: Socket, sink: Socket) -> None:
 
 @asynccontextmanager
 async def below(prefix: str) -> AsyncIterator[Proxy]:
-    """Yield a proxy for pages below the prefix; set its `server` before the first request."""
+    """Yield a proxy for the paths below `prefix`. Its `server` must be set before the first request."""
     proxy, app = Proxy(prefix), web.Application(client_max_size=1 << 20)
     app.router.add_route("*", "/{rest:.*}", proxy.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.2, access_log=None)

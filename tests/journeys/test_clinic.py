@@ -14,7 +14,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}}
 
 
 async def more(who: Staff, entry: str) -> None:
-    """Open the menu of the first row, or of the session, and press an entry."""
+    """Open the menu of the list's first row, or of the session if that is open, and press `entry` in it."""
     await who.page.locator("details.more summary").locator("visible=true").first.click(timeout=SHOWN_MS)
     await who.press(entry)
 

@@ -1,4 +1,6 @@
-"""Tests On-Demand Requests with five hundred waiting patients: it opens at once, and a change redraws only its row."""
+"""Tests On-Demand Requests with five hundred waiting patients: the list opens at once, and a change redraws only its
+row.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,11 @@ SEARCHES = (
     ("order", "newest", WAITING),
     ("order", "", WAITING),
 )
-"""Searches: the field, the value to type, and the number of rows that are shown then."""
+"""Searches in the list: (the field, the value to type or choose, the number of rows that are shown then)."""
 
 
 class Crowd:
-    """Patients without browsers: the product's rules decide their visits, and its store writes them."""
+    """Patients without browsers. Their visits are decided by the product's rules and written by its store."""
 
     def __init__(self, redis: Redis, folder: Path) -> None:
         key = data_key(folder)
@@ -50,7 +52,7 @@ class Crowd:
         self._visits: dict[str, Visit] = {}
 
     async def arrive(self, number: int) -> None:
-        """Add this number of patients to the queue."""
+        """Add `number` patients to the queue."""
         await self._store.keep_guide(demo.ID, self._guide)
         for start in range(0, number, 50):
             some = range(start, min(start + 50, number))
@@ -69,7 +71,9 @@ class Crowd:
         await self._do(visit_id, name, Open(visit_id, who))
 
     async def answer(self, turn: int) -> str:
-        """Let the next patient in turn answer a step, so that the row shows the next one; return the visit."""
+        """Let another patient answer a step of the setup guide, chosen by `turn`, so that their row changes; return the
+        visit's id.
+        """
         visit = self._visits[f"v_crowd{turn * 7 % len(self._visits):04}"]
         await self._do(visit.id, visit.patient.name, Save(self._step, f"Penicillin {turn}", left=True))
         return visit.id
@@ -95,10 +99,9 @@ class Crowd:
 
 
 async def searched(page: Page) -> tuple[dict[str, float], float]:
-    """Search, filter and order the list.
+    """Search, filter and order the list several times.
 
-    Return the median time in ms until the list was painted, for each typed text; and the median time in ms to build all
-    rows.
+    Return (search -> the median time in ms until the list was painted, the median time in ms to build all rows).
     """
     times: dict[str, list[float]] = {}
     for _ in range(5):

@@ -1,7 +1,6 @@
-"""Tests that no media is forwarded before both have pressed Start Session, nor after End, with peers that ignore the
-rules.
+"""Tests that media is forwarded only between the second Start Session and End, with peers that ignore the rules.
 
-No pages are used: these peers follow the protocol for signalling and send packets as they like.
+No pages are used. These peers follow the protocol in their signalling, and send packets at any time.
 """
 
 from __future__ import annotations
@@ -39,9 +38,7 @@ FORM = {
 
 
 class Cheat:
-    """A peer that sends picture and sound as soon as it is connected, whether or not anybody has pressed
-    Start Session.
-    """
+    """A peer that sends picture and sound as soon as it is connected, even if nobody has pressed Start Session."""
 
     def __init__(self, client: SignallingClient, visit: str) -> None:
         self.client = client
@@ -51,7 +48,7 @@ class Cheat:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def join(self) -> None:
-        """Join the media and send."""
+        """Join the visit's media and begin to send."""
         await self.client.request("media.join", visit=self.visit)
         offer = await self.client.expect("media.offer")
         answer = self.probe.answer(offer["sdp"])
@@ -79,7 +76,7 @@ class Cheat:
             await asyncio.sleep(0.02)
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop sending, and close the connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -89,14 +86,14 @@ class Cheat:
 
 @asynccontextmanager
 async def browser(server: RunningServer) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield an HTTP session with cookies and an Origin, like a browser without pages."""
+    """Yield an HTTP session that has cookies and sends an Origin, as a browser does."""
     jar = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(server.url, cookie_jar=jar, headers={"Origin": server.url}) as http:
         yield http
 
 
 async def connected(http: aiohttp.ClientSession, server: RunningServer, role: str) -> SignallingClient:
-    """Open a socket with that browser's cookies and send hello."""
+    """Return a client that has sent hello, with the cookies of `http`."""
     return await SignallingClient.connect(http, f"{server.url}/demo/ws", role)
 
 
@@ -123,7 +120,7 @@ async def test_nothing_crosses_before_both_have_pressed_nor_after_the_end(
             await provider.close()
             provider = await connected(providers, server, "staff")
 
-        # A waiting patient has no media (SECURITY.md row 9).
+        # A patient who is still waiting has no media (SECURITY.md row 9).
         for request, fields in (("media.join", {}), ("media.answer", {"offer": 1, "sdp": "v=0\r\n"})):
             with pytest.raises(RequestError) as refused:
                 await patient.request(request, visit=visit, **fields)
@@ -144,7 +141,7 @@ async def test_nothing_crosses_before_both_have_pressed_nor_after_the_end(
         assert await crossing(0.7) == [0, 0]
         await provider.request("visit.start", visit=visit)
         assert await crossing(0.7) == [0, 0], "one press is not two"
-        # a shared screen takes the same path as the camera, through the same gate
+        # A shared screen passes through the same gate as the camera.
         for act in ("share", "ask"):
             with pytest.raises(RequestError) as refused:
                 await provider.request("media.share", visit=visit, act=act)

@@ -1,4 +1,6 @@
-"""Tests a session of three: a provider invites a guest, all see each other, a dismissed guest receives nothing."""
+"""Tests a session of three: a provider invites a guest, all see each other, and a dismissed guest receives nothing
+more.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
 from tests.journeys.people import Patient, Person, Staff, in_call, on_call, person
 
-pytestmark = pytest.mark.timeout(300)  # three browsers, each with a camera to encode, on two busy cores
+# The time is long, because three browsers encode a camera each, on two busy cores.
+pytestmark = pytest.mark.timeout(300)
 
 TILES = """async () => {
   const found = {};
@@ -42,11 +45,11 @@ HEARD = """async () => {
 
 
 async def sees_and_hears_all(who: Person, others: int) -> None:
-    """Fail unless this number of bright, moving pictures and audible sounds arrive from now on."""
+    """Fail unless `others` bright, moving pictures and sounds that are not silence arrive from now on."""
     seen: list[tuple[dict[str, Any], dict[str, float]]] = []
     for _ in range(120):
         seen = [*seen[-8:], (await who.page.evaluate(TILES), await who.page.evaluate(HEARD))]
-        # counters from two seconds ago and before no longer count
+        # Compare with the counters of two seconds ago; anything that was counted earlier has no effect.
         (old, quiet), (tiles, heard) = seen[0], seen[-1]
         moving = [
             k for k, t in tiles.items() if t["light"] > 20 and k in old and t["frames"] > old[k]["frames"] + 5
@@ -59,7 +62,7 @@ async def sees_and_hears_all(who: Person, others: int) -> None:
 
 
 async def receives_nothing(who: Person) -> None:
-    """Fail if a packet of picture or sound reaches the page within a second."""
+    """Fail if a packet of picture or sound reaches this person's page within a second."""
     before = await who.received()
     await asyncio.sleep(1)
     assert await who.received() == before
@@ -74,7 +77,9 @@ navigator.mediaDevices.getDisplayMedia = async (how) => {
   return stream;
 };
 """
-"""Keeps the tracks of shared screens, so that the test can end them: a headless browser has no button for this."""
+"""A script that keeps the tracks of shared screens, so that the test can end them. A headless browser has no button to
+do so.
+"""
 
 
 SPEAKS = """
@@ -93,7 +98,7 @@ navigator.mediaDevices.getUserMedia = async (how) => {
   return stream;
 };
 """
-"""A steady tone instead of the fake microphone's short beeps."""
+"""A script that replaces the short beeps of the fake microphone by a steady tone."""
 LAYERS = """async () => {
   for (const peer of window.__peers) {
     if (peer.connectionState === "closed") continue;
@@ -104,20 +109,20 @@ LAYERS = """async () => {
 
 
 async def sees_screen(who: Person, of: str) -> None:
-    """Fail unless a shared screen, which is wider than any camera here, appears and moves."""
+    """Fail unless the shared screen of `of` appears. It is recognised by its width, which no camera has here."""
     tile = who.page.locator(".tile.other", has_text=f"Screen of {of}")
     await expect(tile).to_be_visible(timeout=SHOWN_MS)
     await expect(tile.locator("video")).to_have_js_property("videoWidth", 1280, timeout=SHOWN_MS)
 
 
 async def sees_no_screen(who: Person) -> None:
-    """Fail unless the page shows no screen, and asks nobody to share one."""
+    """Fail unless the page shows no shared screen, and no question to share one."""
     await expect(who.page.locator("[data-screen-notice][data-empty]")).to_have_count(1, timeout=SHOWN_MS)
     await expect(who.page.locator(".tag", has_text="Screen of")).to_have_count(0, timeout=SHOWN_MS)
 
 
 async def invite(provider: Staff, name: str) -> str:
-    """Invite a guest from the session; return the link."""
+    """Invite a guest with this name on the session page; return the link."""
     await provider.page.locator("details.more summary").click()
     await provider.press("Invite a guest…")
     dialog = provider.page.locator("dialog[open]")
@@ -136,7 +141,8 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     server = greenroom_server(workers=2)
     patient, provider = await in_call(browser, server, SCREENS)
 
-    # The patient shares a screen after the provider's question and a press of their own; the browser's button ends it.
+    # The provider asks the patient to share a screen, and the patient presses the button. The sharing ends by the
+    # button of the browser.
     await provider.page.locator("details.more summary").click()
     await provider.press("Ask Ana Ruiz to share the screen")
     await patient.sees("Maya Osei asks to see your screen")
@@ -163,11 +169,11 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     await expect(rosa.page.get_by_text(re.compile("Connection good|Connected")).first).to_be_visible(
         timeout=SHOWN_MS
     )
-    # The link is used up: neither another person nor a reload can use it.
+    # The link works only once: neither another person nor a reload can use it again.
     stranger: Person = await person(browser, server, Person)
     await stranger.page.goto(link)
     await stranger.sees("This link does not open a session")
-    # Before the guest presses Start Session, no media reaches the guest, and the other two continue.
+    # Before the guest presses Start Session, the guest receives no media, and the call of the other two goes on.
     await receives_nothing(rosa)
     await sees_and_hears_all(patient, 1)
 
@@ -179,19 +185,20 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     )
     await expect(rosa.page.locator(".tag", has_text="Ana Ruiz")).to_be_visible()
     await expect(rosa.page.locator(".tag", has_text="Maya Osei")).to_be_visible()
-    # Rosa's tone is the loudest; everybody sends temporal layers, so that one weak network does not make the picture
-    # worse for all.
+    # The tone of Rosa, the guest, is the loudest sound. All pages send temporal layers, so that one weak network does
+    # not make the picture worse for everyone.
     for who in (patient, provider):
         speaking = who.page.locator(".tile.other[data-speaking]")
         await expect(speaking).to_have_accessible_name("Rosa Diaz, speaking", timeout=SHOWN_MS)
     for who in (rosa, patient, provider):
         assert await who.page.evaluate(LAYERS) == ["L1T3"]
-    # A reload does not end the guest's session either.
+    # A reload does not end the session of the guest either.
     await rosa.page.reload()
     await sees_and_hears_all(rosa, 2)
     await sees_and_hears_all(patient, 2)
 
-    # Everybody sees the provider's screen; a reload of that page ends the sharing, and all pages show that.
+    # All parties see the provider's shared screen. A reload of the provider's page ends the sharing, and it disappears
+    # from all pages.
     await provider.press("Share screen")
     for who in (patient, rosa):
         await sees_screen(who, "Dr Maya Osei")
@@ -227,7 +234,7 @@ async def test_a_guest_who_leaves_may_come_back_while_the_session_lasts(
     rosa: Person = await person(browser, server, Person, viewport={"width": 390, "height": 844})
     await rosa.page.goto(await invite(provider, "Rosa Diaz"))
     await rosa.press("Join the session")
-    # The guest may press first: the call begins for all when the other two have pressed.
+    # The guest may be the first to press. The call begins for all when the other two have pressed too.
     await rosa.press("Start Session")
     await rosa.sees(re.compile("It begins when"))
     await receives_nothing(rosa)

@@ -16,7 +16,9 @@ from tests.server import RunningServer
 from tests.signalling.waits import until
 
 FIRST_VISIT_BYTES, SECOND_VISIT_BYTES = 80 * 1024, 10 * 1024
-"""The bytes that a patient receives from the calendar to the waiting room: headers, pages, files and frames."""
+"""The greatest number of bytes, of headers, pages, files and frames, that a patient receives from the calendar to the
+waiting room: on the first visit, and on a later one.
+"""
 SCRAPER = "a token for Prometheus"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
@@ -27,7 +29,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await provider.sees("Nobody is waiting")
     patient: Patient = await person(browser, server, Patient, **PHONE)
     await patient.meet_now()
-    # From the first page of the setup guide the patient is in the queue, and staff see each keystroke.
+    # The patient is in the queue from the first page of the setup guide on, and staff see each letter that is typed.
     await provider.sees("Ana Ruiz")
     await provider.sees("Rash, three days")
     await patient.other_worker(than=provider.worker)
@@ -38,7 +40,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await patient.press("Next")
     await patient.sees(re.compile(r"Step 2 of \d"))
     await provider.sees(re.compile(r"Step 2 of \d"))
-    # The claim shows the session to the patient without a reload or a click.
+    # After the claim, the patient's page shows the session without a reload or a click.
     await patient.page.evaluate("window.__same = true")
     await provider.claim()
     await patient.sees("Start Session", timeout_ms=SHOWN_MS)
@@ -46,7 +48,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     assert "/staff/visits/" in provider.page.url
     await patient.sees(re.compile("Maya Osei is here"))
     await provider.sees(re.compile("Ana Ruiz is here"))
-    # After one press, no media is forwarded.
+    # After only one side has pressed, no media is forwarded.
     await provider.press("Start Session")
     await patient.sees(re.compile("Has pressed Start Session", re.IGNORECASE))
     await asyncio.sleep(1)
@@ -56,16 +58,16 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await patient.press("Start Session")
     await patient.sees_and_hears()
     await provider.sees_and_hears()
-    # A photo of the patient appears beside Case Information at once.
+    # The provider sees a photo of the patient beside Case Information at once.
     await patient.press("Setup guide")
     await patient.adds_photo("My left arm")
     await provider.sees(re.compile("added a photo"))
     await provider.sees_photo("My left arm")
-    # A reload ends nothing, and nobody has to press again.
+    # A reload ends nothing, and neither person has to press Start Session again.
     await patient.page.reload()
     await patient.sees_and_hears()
     await provider.sees_and_hears()
-    # The patient leaves the call and returns to it.
+    # The patient leaves the call and joins it again.
     await patient.press(re.compile("Leave"))
     await provider.sees("Ana Ruiz has left the call")
     before = await provider.received()
@@ -74,7 +76,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await patient.press("Rejoin")
     await provider.sees_and_hears()
     await patient.sees_and_hears()
-    # The visit ends for both.
+    # The provider ends the visit for both.
     await provider.press(re.compile("^End"))
     await provider.confirm()
     await patient.sees(re.compile("Maya Osei"))
@@ -100,7 +102,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
 
 
 async def _scraped_after(server: RunningServer, *counted: str) -> str:
-    """Return the metrics as soon as these have been counted, by any worker."""
+    """Return the server's metrics as soon as they contain all these texts. `counted`: the texts."""
     request = urllib.request.Request(f"{server.url}/metrics", headers={"Authorization": f"Bearer {SCRAPER}"})
     found = ""
 
@@ -159,7 +161,7 @@ async def test_a_lost_claim_says_who_has_it(browser: Browser, greenroom_server: 
     await patient.meet_now()
     for staff in (first, second):
         await staff.sees("Ana Ruiz")
-    # Both press at the same moment; the store decides.
+    # Both providers press Claim at the same moment. The store decides who gets the patient.
     buttons = [staff.page.get_by_role("button", name=re.compile("Claim")).first for staff in (first, second)]
     await asyncio.gather(*(button.evaluate("button => button.click()") for button in buttons))
     await patient.sees("Start Session")

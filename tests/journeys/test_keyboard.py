@@ -14,7 +14,9 @@ from tests.words import Say, speaking
 
 
 async def signs_in(who: Staff, account: str) -> Keyboard:
-    """Sign in, from the sign-in page to the list; the email field has the focus at the beginning."""
+    """Sign in to `account`, from the sign-in page to the list; return the keyboard of the page. The email field has the
+    focus at the beginning.
+    """
     keys = Keyboard(who.page)
     email, password = await credentials(who.server, account)
     await who.go("/demo/staff")
@@ -27,7 +29,7 @@ async def signs_in(who: Staff, account: str) -> Keyboard:
 
 
 async def fills_in(ana: Person, keys: Keyboard, say: Say) -> None:
-    """Go through the public-facing calendar, the information form, and the setup guide to its end."""
+    """Fill in the public-facing calendar's form, the patient information and the whole setup guide."""
     page = ana.page
     await ana.go("/demo?lang=ar")
     await page.keyboard.press("Tab")
@@ -118,7 +120,7 @@ async def test_a_whole_visit_works_without_a_mouse_the_patients_side_in_arabic(
 
 
 async def decides(robin: Staff, keys: Keyboard, say: Say, osei: Staff, name: str) -> None:
-    """Assign a request to Osei, decline it, look at the bell's list, and go to the set-up."""
+    """Assign the request of `name` to Osei, decline it, look at the list of the bell, and go to the set-up."""
     page = robin.page
     assign = page.get_by_role("button", name=say("Assign {name}", name=name))
     await keys.press(assign)
@@ -149,7 +151,7 @@ async def decides(robin: Staff, keys: Keyboard, say: Say, osei: Staff, name: str
 
 
 async def sets_up(robin: Staff, keys: Keyboard, say: Say, amber_min: int) -> None:
-    """Look at the sections of the set-up and save a rule."""
+    """Look at the sections of the set-up, and save the limit `amber_min` in one of them."""
     page = robin.page
     sections = page.get_by_role("navigation", name=say("Set-up"))
     for name in ("Public-facing calendar", "Setup guide", "Rules and limits"):

@@ -1,4 +1,4 @@
-"""Tests visits on networks that block: over TCP if UDP is blocked, and through a real TURN server."""
+"""Tests visits on networks that block something: over TCP if UDP is blocked, and through a real TURN server."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tests.journeys.turn import SECRET, coturn
 from tests.server import RunningServer
 
 LOGGED_S = 60.0
-PICTURE_S = 3.0  # the promised time in s between the second press and a picture on both pages
-SLOWER = 5  # the factor by which a busy machine may be slower than promised
+PICTURE_S = 3.0  # The product promises this time in s from the second press to a picture on both pages.
+SLOWER = 5  # A busy machine may be slower than promised by this factor.
 ONLY_TCP = """
 const set = RTCPeerConnection.prototype.setRemoteDescription;
 RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
   return set.call(this, { type, sdp: sdp.replace(/a=candidate:\\S+ 1 udp .*\\r\\n/g, "") });
 };
 """
-"""A script by which the browser sees no UDP candidate, as if no UDP packet were ever answered."""
+"""A script that removes the UDP candidates from each offer, so that the browser uses TCP, as if UDP were blocked."""
 
 ONLY_THE_PAGES_PORT = """
 const set = RTCPeerConnection.prototype.setRemoteDescription;
@@ -36,7 +36,8 @@ RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
   return set.call(this, { type, sdp: sdp.replace(others, "") });
 };
 """
-"""A script that acts like a firewall that allows only what pages need: the browser reaches no other port."""
+"""A script that removes all candidates except those at the port of the pages, as if a firewall allowed no other port.
+"""
 
 ONLY_TURN = """
 const Made = RTCPeerConnection;
@@ -82,21 +83,26 @@ CREDENTIALS = "() => /^a=ice-ufrag:.*/m.exec(window.__connections.at(-1).current
 async def test_f01_a_visit_where_the_network_blocks_udp(
     shared_chromium: Shared, chromium: str, start_server: StartServer
 ) -> None:
-    """Loses every datagram in a namespace with server and browsers; if that is not allowed, a page ignores UDP."""
+    """Puts the server and the browsers into a network namespace in which every datagram is lost. If that is not allowed
+    on this machine, the patient's page ignores UDP candidates instead.
+    """
     async with AsyncExitStack() as inside:
         blocked = inside.enter_context(without_udp())
         if not blocked:
             warnings.warn("no namespace without UDP here: the patient's browser ignores UDP", stacklevel=1)
         kept = await inside.enter_async_context(shared(chromium)) if blocked else shared_chromium
         browser = await inside.enter_async_context(kept.lent())
-        # Not by the prepared process, which is outside and would stay inside for all later servers.
+        # The prepared process must not start this server: it is outside of the namespace, and its later servers must
+        # stay outside.
         server = start_server(quick=False).wait()
         inside.callback(server.stop)
         await _without_udp(browser, server, *([] if blocked else [ONLY_TCP]))
 
 
 async def _without_udp(browser: Browser, server: RunningServer, *scripts: str) -> None:
-    """Run the visit: its beginning, a device check, a reload."""
+    """Play the visit: its beginning, a restart of ICE, a device check, and a reload. `scripts`: run in the patients'
+    pages.
+    """
     patient, provider = await one_press_before(browser, server, *scripts, CONNECTIONS)
     pressed_s = time.monotonic()
     await provider.press("Start Session")
@@ -116,7 +122,9 @@ async def _without_udp(browser: Browser, server: RunningServer, *scripts: str) -
 
 
 async def _restarts_ice(patient: Patient) -> None:
-    """Check that the same connection gets new ICE credentials when the network is back, without "reconnecting"."""
+    """Check that the same connection gets new ICE credentials when the browser reports that it is online again, and
+    that its state does not change.
+    """
     before = await patient.page.evaluate(CREDENTIALS)
     await patient.page.evaluate("dispatchEvent(new Event('online'))")
     await patient.page.wait_for_function(f"before => ({CREDENTIALS})() !== before", arg=before)
@@ -125,7 +133,9 @@ async def _restarts_ice(patient: Patient) -> None:
 
 
 async def _checks_devices(browser: Browser, provider: Staff, *scripts: str) -> None:
-    """Check that a second patient's device check finds a path over TCP, and that the log counts it."""
+    """Check that the device check of a second patient finds a path over TCP, and that the server logs that. `scripts`:
+    run in the patient's page.
+    """
     other: Patient = await person(browser, provider.server, Patient)
     for script in scripts:
         await other.page.add_init_script(script)

@@ -1,5 +1,5 @@
-"""A visit on a clinic's own site, which serves the server below a path; and in a frame on another site of
-the clinic.
+"""Tests a visit on a clinic's own site that serves our server below a path, and in a frame on another site of the
+clinic.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ async def test_f47_a_visit_below_a_path_of_the_clinics_site_and_in_a_frame_of_an
             assert server.process.poll() is None, server.log
             await asyncio.sleep(0.02)
         site.server = f"http://127.0.0.1:{told[0]['port']}"
-        await asyncio.to_thread(server.wait)  # wait through the proxy, which runs in this loop
+        # The server's address is that of the proxy, which runs in this loop; so the loop must not be blocked.
+        await asyncio.to_thread(server.wait)
         provider = await on_call(browser, server)
         patient: Patient = await person(browser, server, Patient, **PHONE)
         await patient.meet_now()
@@ -46,7 +47,9 @@ async def test_f47_a_visit_below_a_path_of_the_clinics_site_and_in_a_frame_of_an
 
 
 async def has_a_visit_in_a_frame(browser: Browser, server: RunningServer, site: Proxy) -> None:
-    """Carry out a whole visit whose patient is on a page of another origin, made with the code from the set-up."""
+    """Play a whole visit whose patient is in a frame on a page of another site. The frame is made with the code that
+    the set-up shows.
+    """
     other: Patient = await person(browser, server, Patient, **PHONE)
     site.pages["/before"] = f'<iframe src="{server.url}/demo"></iframe>'
     await other.page.goto(f"{site.other}/before")

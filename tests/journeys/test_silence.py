@@ -1,4 +1,6 @@
-"""Tests a connected call in which no media arrives: the page names the right person, and never shows "good"."""
+"""Tests a connected call in which no media arrives: the page names the right person, and never calls the connection
+good.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ CUT = """async (kinds) => {
       await sender.replaceTrack(null);
     }
 }"""
-"""A script that stops sending these kinds without a message to the server, as if a device or the network lost them."""
+"""A script that stops sending media of these kinds and informs nobody, as if a device or the network lost it."""
 MEND = (
     "async () => { for (const [sender, track] of window.__kept.splice(0)) await sender.replaceTrack(track); }"
 )

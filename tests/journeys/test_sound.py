@@ -1,5 +1,5 @@
-"""Tests that a person without camera and microphone hears the others, even if the browser requires a press before
-sound.
+"""Tests that a person without camera and microphone hears the others, even if the browser allows sound only after a
+press.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ async def test_a_patient_without_devices_hears_again_after_a_reload_by_one_press
         await patient.sees_and_hears()
         button = patient.page.get_by_role("button", name="Press to hear")
         await expect(button).to_have_count(0)
-        # Playwright's evaluation counts as a press: the test evaluates nothing until the page has settled.
+        # For the browser, each evaluation by Playwright counts as a press. So the test evaluates nothing until the page
+        # has failed to play.
         refused = patient.page.expect_console_message(lambda said: said.text == "NotAllowedError")
         async with refused:
             await patient.page.reload()

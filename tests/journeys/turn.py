@@ -1,4 +1,4 @@
-"""A real coturn on this machine, for tests: a TURN server that relays to this machine only."""
+"""Runs a real coturn for tests: a TURN server that relays only to this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START_S = 20.0
 
 @asynccontextmanager
 async def coturn(folder: Path) -> AsyncIterator[int]:
-    """Run coturn; return its port, of UDP and TCP. Skips the test if it is not installed."""
+    """Run coturn; yield its port, which is used for UDP and TCP. Skips the test if coturn is not installed."""
     program = shutil.which("turnserver")
     if program is None:
         pytest.skip("coturn is not installed (Debian: apt install coturn)")

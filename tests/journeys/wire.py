@@ -1,4 +1,4 @@
-"""A connection between browsers and the server's port on which every byte of both directions is counted."""
+"""A proxy between browsers and the server that counts every byte in both directions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ PIECE = 1 << 16
 
 @dataclass
 class Wire:
-    """`url` leads to the server; `down` and `up`: the bytes of headers, bodies and frames since they were set to 0."""
+    """A running proxy at `url`. `down` and `up`: the number of bytes to and from the browsers (headers, bodies and
+    frames), which a test may set to 0.
+    """
 
     url: str = ""
     down: int = 0
@@ -31,7 +33,7 @@ class Wire:
 
 @asynccontextmanager
 async def counted(url: str) -> AsyncIterator[Wire]:
-    """Yield a wire to the server at `url`."""
+    """Yield a counting proxy for the server at `url`."""
     there, wire = urlsplit(url), Wire()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,6 +1,6 @@
 """A small server around a real relay: the test page, its signalling over one WebSocket, and an optional bad network.
 
-It has rooms of two, and records who has pressed Start. The product's own signalling is tested elsewhere.
+It has rooms for two people, and records who has pressed Start. The product's own signalling has other tests.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Caller:
 
 
 class CallServer:
-    """The relay, the test page and its signalling. `callers`: (room, party) -> the caller."""
+    """The relay, the test page and its signalling. `callers`: (room, name of the party) -> the caller."""
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
@@ -46,22 +46,24 @@ class CallServer:
         self._offers = itertools.count(1)
 
     def room(self, name: str) -> Room:
-        """Return the relay's room with this name."""
+        """Return the room with this name on its present relay."""
         return self.relay.room(name)
 
     async def behind(self, network: Network) -> Proxy:
-        """Let pages that enter from now on reach the relay through a network; return the proxy to it."""
+        """Let pages that join from now on reach the relay only through this network; return the proxy that plays it."""
         self.link = await Proxy.open(network, ("127.0.0.1", self.relay.ports[0]))
         return self.link
 
     async def offer(self, caller: Caller, sdp: str, fresh: bool) -> None:
-        """Send an offer to a page."""
+        """Send an offer to a page. `fresh`: it begins a new connection."""
         if self.link is not None:
             sdp = led_through(sdp, "127.0.0.1", self.link.port)
         await caller.ws.send_json({"id": next(self._offers), "sdp": sdp, "fresh": fresh})
 
     async def join(self, key: tuple[str, str], ws: web.WebSocketResponse) -> Caller:
-        """Let a page join that was opened or reloaded: give it an endpoint and an offer."""
+        """Add a page that was opened or reloaded: give it an endpoint and an offer; return its caller. `key`: (room,
+        name of the party).
+        """
         events: list[PartyEvent] = []
         caller = Caller(ws, self.room(key[0]).join(key[1], events.append))
         caller.events = events
@@ -72,7 +74,9 @@ class CallServer:
         return caller
 
     async def move(self, room: str, relay: Relay) -> None:
-        """Move a room to another worker's relay: fresh offers, and the gate as before."""
+        """Move a room to another worker's relay: send each of its pages a fresh offer, and keep the gate open or closed
+        as it was.
+        """
         was_open, self.relay = self.room(room).gate, relay
         for key, caller in list(self.callers.items()):
             if key[0] == room:

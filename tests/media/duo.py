@@ -17,18 +17,18 @@ from media.transport.dtls import Identity
 from media.transport.srtp import Binding, native_binding
 
 IDENTITY = Identity(0.0)
-QUIET_S = 0.15  # the time in s without a packet after which a test assumes that no packet comes
+QUIET_S = 0.15  # If no packet comes within this time in s, a test assumes that none will come.
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Return once the condition holds. Raises TimeoutError."""
+    """Return when the condition holds. Raises TimeoutError after `timeout_s`."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - a test asks about plain counters
             await asyncio.sleep(0.002)
 
 
 class Speaker(RawPeer):
-    """A peer on the test's loop that records the packets it receives."""
+    """A peer on the test's event loop that records the packets it receives."""
 
     def __init__(
         self, host: str = "127.0.0.1", identity: Identity = IDENTITY, transport: Transport = "udp"
@@ -49,7 +49,7 @@ class Speaker(RawPeer):
         super().close()
 
     def rebind(self) -> None:
-        """Send and receive at another port from now on, as if a NAT had forgotten the old one."""
+        """Send and receive at another port from now on, as after a NAT has forgotten the connection."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(self.sock.fileno())
         self.sock.close()
@@ -59,12 +59,14 @@ class Speaker(RawPeer):
         loop.add_reader(self.udp.fileno(), self.readable)
 
     def connect_tcp(self) -> None:
-        """Connect over TCP, and stop reading from the present socket."""
+        """Connect over TCP, and read no more from the present socket."""
         asyncio.get_running_loop().remove_reader(self.sock.fileno())
         super().connect_tcp()
 
     async def connect(self, timeout_s: float = 20.0) -> None:
-        """Send ICE checks and do DTLS until SRTP packets can be sent."""
+        """Send ICE checks and do the DTLS handshake until SRTP packets can be sent. Raises TimeoutError after
+        `timeout_s`.
+        """
         async with asyncio.timeout(timeout_s):
             while not self.ready:
                 self.tick(time.monotonic())
@@ -80,7 +82,9 @@ class Speaker(RawPeer):
         cc: int | None = None,
         marker: bool = False,
     ) -> None:
-        """Send one video packet, whose payload ends with `text`."""
+        """Send one video packet: of a keyframe if `key`, with a payload that ends with `text`. `cc`: its transport-wide
+        number; `marker`: it ends its picture.
+        """
         payload = (VP8_KEYFRAME if key else VP8_DELTA) + text
         self.send_rtp(
             rtp.build(
@@ -95,27 +99,27 @@ class Speaker(RawPeer):
         )
 
     def rtx(self, sequence: int, original: int, text: bytes = b"", timestamp: int = 0) -> None:
-        """Send a retransmission of the video packet `original`."""
+        """Send a retransmission of the video packet with the number `original`."""
         payload = original.to_bytes(2, "big") + VP8_DELTA + text
         self.send_rtp(rtp.build(VP8_RTX.payload_type, sequence, timestamp, self.rtx_ssrc, payload))
 
     def audio(self, sequence: int, timestamp: int = 0, text: bytes = b"", cc: int | None = None) -> None:
-        """Send one audio packet."""
+        """Send one audio packet with the payload `text`. `cc`: its transport-wide number."""
         self.send_rtp(
             rtp.build(OPUS.payload_type, sequence, timestamp, self.audio_ssrc, text, transport_cc=cc)
         )
 
     def of(self, payload_type: int) -> list[ReceivedPacket]:
-        """Return the received packets of one payload type."""
+        """Return the received packets of this payload type."""
         return [packet for packet in self.heard if packet.payload_type == payload_type]
 
     def rtcp(self, packet_type: int, count: int) -> list[bytes]:
-        """Return the received RTCP packets of one kind."""
+        """Return the received RTCP packets of this type, with this value in the count or format field."""
         return [packet for got, kind, packet in self.control if kind == packet_type and got == count]
 
 
 class Duo:
-    """A relay, a room, and two speakers: a and b."""
+    """A relay with one room, and the peers that a test lets join. `parties` and `people`: by name."""
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
@@ -133,7 +137,9 @@ class Duo:
         transport: Transport = "udp",
         video_types: tuple[int, ...] = (VP8.payload_type, VP8_RTX.payload_type),
     ) -> Speaker:
-        """Return a new, connected speaker with an endpoint of its own."""
+        """Return a new peer that has joined the room and is connected. `sources`: whether it sends media; `host`: its
+        address; `video_types`: the payload types that it accepts.
+        """
         speaker = Speaker(host, transport=transport)
         speaker.video_types = video_types
         self.speakers.append(speaker)
@@ -144,7 +150,7 @@ class Duo:
         return speaker
 
     async def settle(self) -> None:
-        """Wait until a keyframe and a sound packet of each speaker have reached the other."""
+        """Wait until each speaker has received a keyframe and a sound packet of the other."""
         for speaker in self.speakers:
             speaker.video(1, key=True)
             speaker.audio(1)
@@ -159,7 +165,7 @@ class Duo:
         await until(lambda: self.relay.stats.received >= count)
 
     async def quiet(self) -> None:
-        """Wait long enough for a packet that crosses by mistake to arrive."""
+        """Wait QUIET_S, in which a packet that is forwarded by mistake would arrive."""
         await asyncio.sleep(QUIET_S)
 
 
@@ -178,7 +184,9 @@ async def duo(settings: RelaySettings | None = None, binding: Binding | None = N
 
 @asynccontextmanager
 async def call(binding: Binding | None = None) -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
-    """Yield two connected speakers; the gate is open, and picture and sound flow."""
+    """Yield (the relay with its room, speaker a, speaker b): both are connected, the gate is open, and media has
+    crossed.
+    """
     async with duo(binding=binding) as peers:
         a, b = await peers.join("a"), await peers.join("b")
         peers.room.set_gate(True)

@@ -1,6 +1,7 @@
-"""Measures what people see in Chromium pages around media.js: press to picture, gap at a reload, frames under loss.
+"""Measures what people see in Chromium pages around media.js: from press to picture, the gap at a reload, frames under
+loss.
 
-`python -m tests.media.people` measures on a machine that should have no other load, and prints one line of JSON.
+`python -m tests.media.people` measures on a machine that should have no other load. It prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from web.peers.network.network import Network, lossy
 CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
     *(f"{CAMERA}=fps=30" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
-    "--autoplay-policy=no-user-gesture-required",  # play the remote sound without a click
+    "--autoplay-policy=no-user-gesture-required",  # The pages play sound without a click.
 ]
-PICTURE = 60  # luma: the green of the fake camera is far above it, black far below
+# This luma is the limit between the green of the fake camera, which is far above, and black, which is far below.
+PICTURE = 60
 
 
 @asynccontextmanager
@@ -39,13 +41,13 @@ async def chromium_with_camera(path: str | None = None) -> AsyncIterator[Browser
 
 @dataclass(slots=True)
 class Person:
-    """One page of a room."""
+    """A person with one page of a room on the test server."""
 
     page: Page
     name: str
 
     async def ask(self, expression: str) -> Any:
-        """Evaluate an expression in the page."""
+        """Return the value of an expression in the page."""
         return await self.page.evaluate(expression)
 
     async def until(self, expression: str) -> None:
@@ -58,17 +60,19 @@ class Person:
         return pressed
 
     async def frames(self) -> list[tuple[float, int]]:
-        """Return every decoded remote frame as (time, brightest luma)."""
+        """Return (time in ms, brightest luma) of every remote frame that the page has decoded."""
         return [(at, brightest) for at, brightest in await self.ask("call.frames")]
 
     async def stats(self) -> dict[str, Any]:
-        """Return the figures of media.js."""
+        """Return the figures about the call that media.js reports."""
         figures: dict[str, Any] = await self.ask("call.media.stats()")
         return figures
 
 
 async def enter(browser: Browser, server: CallServer, room: str, name: str, extra: str = "") -> Person:
-    """Open the page in a context of its own, and wait until it is connected and its devices are there."""
+    """Open the page in a browser context of its own; return the person when the page is connected and has its devices.
+    `extra`: further text for the page's query.
+    """
     context = await browser.new_context()
     page = await context.new_page()
     person = Person(page, name)
@@ -77,7 +81,9 @@ async def enter(browser: Browser, server: CallServer, room: str, name: str, extr
 
 
 async def load(person: Person, server: CallServer, room: str, extra: str = "") -> None:
-    """Load or reload the page. Does not wait for its load event, which a video element with a silent stream delays."""
+    """Load or reload the page. Do not wait for its load event, which comes late if a video element has a stream without
+    data. `extra`: further text for the page's query.
+    """
     url = f"{server.url}?room={room}&party={person.name}{extra}"
     await person.page.goto(url, wait_until="domcontentloaded")
     await person.ask("call.prepared")
@@ -96,7 +102,7 @@ async def pair(
 
 
 async def talking(a: Person, b: Person) -> None:
-    """Press on both pages, and wait until both have a picture."""
+    """Press Start Session on both pages, and wait until both have a picture."""
     await a.press()
     await b.press()
     for person in (a, b):
@@ -104,15 +110,15 @@ async def talking(a: Person, b: Person) -> None:
 
 
 async def decoded(person: Person, frames: int) -> None:
-    """Wait until this number of further frames was decoded."""
+    """Wait until the page has decoded `frames` further frames."""
     seen = await person.ask("call.frames.length")
     await person.until(f"call.frames.length >= {seen + frames}")
 
 
 async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> list[dict[str, float]]:
-    """Return figures for each run, on the screens of the first and of the second person to press: the time in ms from
-    the second press to the first decoded frame, the brightest luma of that frame, and the number of packets forwarded
-    before.
+    """Return for each run: the number of packets forwarded before the second press ("early"); and for the first and the
+    second person to press, the time in ms from the second press to the first decoded frame, and the brightest luma of
+    that frame.
     """
     rows = []
     for run in range(runs):
@@ -121,7 +127,8 @@ async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> l
             await a.press()
             await asyncio.sleep(
                 0.8
-            )  # a person also waits about this long; meanwhile the picture of `a` arrives at the closed gate
+                # A person also waits about this long. Meanwhile the picture of `a` already arrives at the closed gate.
+            )
             early = server.relay.stats.forwarded - forwarded
             early += sum([(await person.stats())["packetsReceived"] for person in (a, b)])
             pressed_ms = await b.press()
@@ -135,7 +142,9 @@ async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> l
 
 
 async def reload_gaps(server: CallServer, a: Person, b: Person, room: str, times: int) -> list[int]:
-    """Return the gaps in ms without a frame on the screen of `b` while `a` reloads, `times` times."""
+    """Let `a` reload `times` times; return for each reload the longest time in ms without a new frame on the screen of
+    `b`.
+    """
     gaps = []
     for _ in range(times):
         seen = len(await b.frames())
@@ -148,11 +157,12 @@ async def reload_gaps(server: CallServer, a: Person, b: Person, room: str, times
 
 
 async def frames_under_loss(server: CallServer, b: Person, loss: float, seconds: float) -> tuple[float, int]:
-    """Return (frames per second, freezes) on the screen of `b` while a share of the packets is lost in both
-    directions.
+    """Return (frames per second, number of freezes) on the screen of `b`, while this share of the packets gets lost on
+    the way from sender to receiver.
     """
     assert server.link is not None
-    server.link.change(lossy(loss / 2))  # each packet passes the link twice: up and down
+    # Each packet passes the bad network twice: to the relay, and from the relay.
+    server.link.change(lossy(loss / 2))
     before, freezes = await b.ask("call.frames.length"), (await b.stats())["freezes"]
     await asyncio.sleep(seconds)
     frames = await b.ask("call.frames.length") - before
@@ -160,8 +170,8 @@ async def frames_under_loss(server: CallServer, b: Person, loss: float, seconds:
 
 
 async def sound_under_loss(server: CallServer, b: Person, loss: float, packets: int) -> dict[str, float]:
-    """Return the counters of the sound that `b` receives after `packets` packets, with this share of losses
-    each way.
+    """Return how much the counters of the sound that `b` receives grow during `packets` packets. `loss`: the share lost
+    on each of the two ways.
     """
     assert server.link is not None
     server.link.change(lossy(loss))
@@ -175,7 +185,7 @@ async def sound_under_loss(server: CallServer, b: Person, loss: float, packets: 
 
 
 async def measure() -> dict[str, Any]:
-    """Return all measurements."""
+    """Return all measurements, by name."""
     async with chromium_with_camera() as browser:
         async with call_server() as server:
             rows = await press_to_picture(browser, server, 8)

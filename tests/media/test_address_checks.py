@@ -1,4 +1,6 @@
-"""Tests a browser whose network changes its address unnoticed: media follows the browser, and no stranger."""
+"""Tests a browser whose address changes without its notice: media is sent to the browser's new address, and to no
+stranger.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ def at(peers: Duo, name: str) -> Address | None:
 
 
 async def speaks_until(speaker: Speaker, condition: Callable[[], bool]) -> float:
-    """Send a sound packet every 20 ms until a condition holds; return the time in s until then."""
+    """Send a sound packet every 20 ms until the condition holds; return the time in s that this took."""
     began = time.monotonic()
     number = 100
 
@@ -53,7 +55,7 @@ async def test_a_call_follows_a_browser_that_sends_media_from_another_port_and_n
 
 
 async def test_a_call_follows_a_peer_that_sends_only_reports_from_another_port() -> None:
-    """A peer without a camera, whose microphone is off, sends no media, and its next request may take 10 s."""
+    """A peer without a camera whose microphone is off sends only reports. Its next ICE request may come after 10 s."""
     async with call() as (peers, a, b):
         report = struct.pack("!BBHI", 0x80, 201, 1, a.audio_ssrc)
         a.send_rtcp(report)

@@ -1,5 +1,6 @@
-"""Tests that numbers continue over a reload, a pause and a move to another worker: sequence, timestamp, retransmission,
-transport-wide.
+"""Tests that numbers continue after a reload, a pause and a move to another worker.
+
+These are the sequence numbers, timestamps, numbers of retransmissions and transport-wide numbers.
 """
 
 import asyncio
@@ -95,7 +96,8 @@ async def test_transport_wide_numbers_go_on_after_a_reload_and_their_feedback_co
         shown = int.from_bytes(packet[17:19], "big")
         assert 4_010 < shown < 4_200
         sender = peers.parties["a"].endpoint
-        await until(lambda: not sender.answering)  # some ticks after the last packet that was not forwarded
+        # The relay needs some ticks after the last packet that it did not forward.
+        await until(lambda: not sender.answering)
         b.send_rtcp(struct.pack("!BBHIIHH", 0x8F, 205, 5, 1, b.of(AUDIO)[-1].ssrc, shown, 1) + bytes(8))
         await until(lambda: any(feedback[12:14] == bytes((0, 77)) for feedback in again.rtcp(205, 15)))
 
@@ -156,12 +158,12 @@ async def test_another_worker_takes_the_room_over_with_fresh_offers() -> None:
 
 
 def first_video_type(offer: str) -> int:
-    """Return the payload type that an offer lists first for video, which browsers send."""
+    """Return the payload type that an offer lists first for video; browsers send this one."""
     return int(offer.partition("m=video 9 UDP/TLS/RTP/SAVPF ")[2].split()[0])
 
 
 def negotiate(peers: Duo, name: str, speaker: Speaker) -> int:
-    """Take the only new offer that a party needs, and answer it; return the video type that it lists first."""
+    """Answer the one new offer that a party needs; return the payload type that the offer lists first for video."""
     assert [event for event in speaker.events if event == OfferNeeded()] == [OfferNeeded()]
     speaker.events.remove(OfferNeeded())
     offer = peers.parties[name].offer()
@@ -170,7 +172,7 @@ def negotiate(peers: Duo, name: str, speaker: Speaker) -> int:
 
 
 def h264(speaker: Speaker, sequence: int, payload: bytes) -> None:
-    """Send a packet of H.264."""
+    """Send a packet of H.264 video."""
     speaker.send_rtp(rtp.build(H264.payload_type, sequence, 5000, speaker.video_ssrc, payload))
 
 
@@ -243,7 +245,7 @@ async def test_a_party_that_does_not_take_h264_is_never_sent_it() -> None:
 
 async def test_a_receivers_reports_reach_the_sender_in_its_own_numbers_and_show_the_server_the_path() -> None:
     async with call() as (stage, _a, b):
-        again = await stage.join("a")  # join again, so that the numbers of both sides differ
+        again = await stage.join("a")  # This party joins again, so that the numbers of the two sides differ.
         again.video(500, key=True)
         await until(lambda: len(b.of(VIDEO)) == 2)
         shown = b.of(VIDEO)[-1]

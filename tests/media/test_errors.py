@@ -1,4 +1,4 @@
-"""Tests that the errors of media are one hierarchy, defined in one module."""
+"""Tests that all errors of media have one base class and are defined in one module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that every parser accepts any bytes: it raises a typed error or ignores them."""
+"""Tests that every parser can get any bytes: it ignores them, or raises one of its own errors."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_any_rtcp_crosses_whole_or_not(packets: list[tuple[int, int, bytes]], ta
     compound = b""
     for count, kind, body in packets:
         body += bytes(-len(body) % 4)
-        # Some bodies get the SSRC of a real source.
+        # Some of the bodies get the SSRC of a source that exists.
         body = body.replace(b"\x00\x00\x00\x01", struct.pack("!I", a.sinks["video"].ssrc))
         compound += struct.pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
     for data in (compound, compound + tail, tail):

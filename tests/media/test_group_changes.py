@@ -18,7 +18,7 @@ _numbers = itertools.count(1000)
 
 
 def speak(speaker: Speaker) -> None:
-    """Send a packet of loud sound with the level that a browser writes."""
+    """Send a packet of loud sound, with the level in the header extension that a browser writes."""
     sequence = next(_numbers)
     level = b"\xbe\xde\0\x01" + bytes((AUDIO_LEVEL_ID << 4, 0x80 | 25, 0, 0))
     packet = bytearray(rtp.build(AUDIO, sequence, 960 * sequence, speaker.audio_ssrc, level + b"speech"))
@@ -27,7 +27,7 @@ def speak(speaker: Speaker) -> None:
 
 
 async def spoken(speaker: Speaker, *listeners: Speaker, wanted: str) -> None:
-    """Let a person speak until the newest event of each listener names `wanted` as the speaker."""
+    """Let a person speak until, for each listener, the newest event about the active speaker names `wanted`."""
     while not all(Speaking(wanted) in listener.events[-1:] for listener in listeners):
         speak(speaker)
         await asyncio.sleep(0.02)
@@ -47,7 +47,7 @@ async def test_everybody_who_takes_part_learns_who_speaks_also_after_a_reload() 
         await spoken(patient, again, wanted="patient")
         peers.parties["patient"].set_receiving("audio", False)
         while patient.events[-1] != Speaking(None):
-            speak(patient)  # the microphone is off
+            speak(patient)  # The microphone is muted, so these packets do not count.
             await asyncio.sleep(0.02)
 
 
@@ -108,7 +108,8 @@ async def test_a_newcomer_with_a_bad_network_does_not_set_the_picture_of_the_oth
         await until(lambda: bool(guest.of(VIDEO)))
         ssrc = guest.of(VIDEO)[0].ssrc
         report = bytes([0x81, 201, 0, 7]) + guest.video_ssrc.to_bytes(4, "big")
-        report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)  # half of the video lost
+        # The report says that half of the video was lost.
+        report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)
         subscription = peers.parties["patient"].endpoint.subscribers[peers.parties["guest-a"].endpoint]
         layers = subscription.current["video"].layers
         assert layers is not None
@@ -127,6 +128,6 @@ async def test_a_newcomer_with_a_bad_network_does_not_set_the_picture_of_the_oth
         assert [picture for picture in taken if picture > 0] == [1, 5]
         numbers = [packet.sequence for packet in guest.of(VIDEO)]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-        # the guest can get only 150,000 bit/s
+        # The guest can get only 150,000 bit/s, but the limit for the sender is higher.
         await until(lambda: 300_000 < limit(patient.rtcp(206, 15)[-1]) < 1_000_000)
         assert peers.relay.stats.faults == 0

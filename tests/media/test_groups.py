@@ -1,5 +1,6 @@
-"""Tests rooms of three to six: everybody receives everybody, each in a stream of its own; a guest only
-while admitted.
+"""Tests rooms of three to six parties.
+
+Everyone receives everyone else, each in a stream of its own. Guests take part only while they are admitted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ OPPOSITES = {"patient": "provider", "provider": "patient"}
 
 
 async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
-    """Join a person as in a visit: each party that needs a new offer gets and answers one. Return the speaker."""
+    """Let a person join as in a visit: each party that needs a new offer gets one and answers it.
+    Return the speaker.
+    """
     speaker = Speaker()
     peers.speakers.append(speaker)
     party = peers.room.join(
@@ -40,7 +43,7 @@ async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
 
 @asynccontextmanager
 async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, dict[str, Speaker]]]:
-    """Yield a room of these people with an open gate; `admitted`: the guests who take part."""
+    """Yield (the relay with the room, name -> speaker) with an open gate. `admitted`: whether guests take part."""
     async with duo() as peers:
         for name in names:
             await come(peers, name, admitted=admitted or not name.startswith("guest-"))
@@ -49,7 +52,7 @@ async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, 
 
 
 def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
-    """Return the received packets of one payload type, by the id of their stream."""
+    """Return the id of each stream -> the last byte of each packet of this payload type that was received in it."""
     found: dict[str, list[bytes]] = {}
     for packet in speaker.of(payload_type):
         found.setdefault(speaker.streams[packet.ssrc], []).append(packet.payload[-1:])
@@ -57,7 +60,9 @@ def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
 
 
 def send_all(people: dict[str, Speaker], sequence: int = 1) -> None:
-    """Send one sound and the start of a picture from everybody, each with the first letter of the sender's name."""
+    """Let everyone send one packet of sound and the first one of a keyframe, each with the sender's number as the last
+    byte.
+    """
     for number, speaker in enumerate(people.values()):
         speaker.audio(sequence, text=bytes([number]))
         speaker.video(sequence, key=True, text=bytes([number]))
@@ -80,7 +85,7 @@ async def test_a_call_of_two_goes_on_without_a_gap_when_a_third_comes() -> None:
         await until(lambda: bool(provider.of(VIDEO)) and bool(provider.of(AUDIO)))
         before = provider.of(VIDEO)[-1]
         await come(peers, "guest-a")
-        patient.video(2, timestamp=3000)  # this picture is no keyframe
+        patient.video(2, timestamp=3000)  # This picture is not a keyframe.
         await until(lambda: len(provider.of(VIDEO)) == 2)
         after = provider.of(VIDEO)[-1]
         assert (after.ssrc, after.sequence, after.timestamp) == (
@@ -139,7 +144,7 @@ async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
         send_all(people)
         await until(
             lambda: bool(people["patient"].of(VIDEO)) and bool(people["provider"].of(AUDIO))
-        )  # the patient and the provider receive each other
+        )  # The patient and the provider do receive each other.
         for sequence in range(2, 20):
             people["guest-a"].video(sequence, key=True)
             people["guest-a"].audio(sequence)
@@ -321,7 +326,8 @@ async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
             p.ssrc for p in people["guest-a"].of(VIDEO) if people["guest-a"].streams[p.ssrc] == "patient"
         )
         report = bytes([0x81, 201, 0, 7]) + people["guest-a"].video_ssrc.to_bytes(4, "big")
-        report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)  # half of the video lost
+        # The report says that half of the video was lost.
+        report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)
         for _ in range(6):
             people["guest-a"].send_rtcp(report)
         await until(lambda: limit(people["patient"].rtcp(206, 15)[-1]) < before / 2)

@@ -1,4 +1,6 @@
-"""Tests a hostile peer: early, late, forged or unrequested packets do not cross, and the relay survives."""
+"""Tests a hostile peer: packets that are early, late, forged or not requested are not forwarded, and the relay
+survives.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,9 @@ def everything(speaker: Speaker, start: int = 100) -> None:
     for about in (speaker.audio_ssrc, speaker.video_ssrc, 1):
         speaker.send_rtcp(rtcp.picture_loss(speaker.video_ssrc, about))
         speaker.send_rtcp(struct.pack("!BBHIIHH", 0x81, 205, 3, 1, about, 1, 0xFFFF))
-    speaker.send_rtcp(struct.pack("!BBHI", 0x81, 203, 1, speaker.audio_ssrc))  # BYE
-    speaker.send_rtcp(struct.pack("!BBHI4s", 0x80, 204, 2, speaker.audio_ssrc, b"HACK"))  # APP
+    speaker.send_rtcp(struct.pack("!BBHI", 0x81, 203, 1, speaker.audio_ssrc))  # This is a BYE packet.
+    # This is an APP packet.
+    speaker.send_rtcp(struct.pack("!BBHI4s", 0x80, 204, 2, speaker.audio_ssrc, b"HACK"))
 
 
 async def crosses_nothing(peers: Duo, to: Speaker) -> None:
@@ -75,7 +78,9 @@ async def test_nothing_sent_early_crosses(transport: Transport) -> None:
 
 
 class Relayed(asyncio.DatagramProtocol):
-    """The part of a socket that a speaker needs, over a TURN allocation. `readable` is called for each packet."""
+    """A socket through a TURN server, with the methods that a speaker needs. `readable`: called for each received
+    packet.
+    """
 
     def __init__(self) -> None:
         self.packets: deque[bytes] = deque()
@@ -83,12 +88,12 @@ class Relayed(asyncio.DatagramProtocol):
         self.readable: Callable[[], None] = lambda: None
 
     def datagram_received(self, data: bytes, _address: object) -> None:
-        """Keep a packet."""
+        """Keep a received packet, and call `readable`."""
         self.packets.append(data)
         self.readable()
 
     def recvfrom_into(self, buffer: bytearray) -> tuple[int, None]:
-        """Take the oldest packet. Raises BlockingIOError."""
+        """Copy the oldest packet into `buffer`; return (its length, None). Raises BlockingIOError if there is none."""
         if not self.packets:
             raise BlockingIOError
         data = self.packets.popleft()
@@ -101,7 +106,7 @@ class Relayed(asyncio.DatagramProtocol):
         self.transport.sendto(bytes(data), address)
 
     def close(self) -> None:
-        """Release the allocation."""
+        """Give up the allocation at the TURN server."""
         assert self.transport is not None
         self.transport.close()
 
@@ -384,4 +389,4 @@ async def test_f_answers_with_ever_new_streams_are_refused_at_a_bound() -> None:
         with pytest.raises(SdpError) as refused:
             party.accept(changed)
         assert refused.value.code == "ssrc"
-        party.accept(answer)  # an answer may repeat what the server already knows
+        party.accept(answer)  # An answer may contain again what the server already knows.

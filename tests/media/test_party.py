@@ -1,4 +1,4 @@
-"""Tests one party's offers, and which state is left after it has left."""
+"""Tests the offers of one party, and which state remains after a party has left."""
 
 from __future__ import annotations
 

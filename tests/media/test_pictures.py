@@ -1,4 +1,4 @@
-"""Tests that on a network too weak for a picture the sound continues, and the picture is sent again later."""
+"""Tests that sound continues on a network that is too weak for a picture, and that the picture comes back later."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ from web.peers.network.offers import led_through
 from web.peers.network.proxy import Proxy, proxied
 
 AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
-WINDOW = 20  # packets of sound between two reports
+WINDOW = 20  # B sends a report each time this number of sound packets has arrived.
 LIMITED = b"REMB"
 
 
 def report(speaker: Speaker, since: int) -> int:
-    """Send a report on the sound that a speaker has received from index `since` on; return the next index."""
+    """Send a report on the sound that a speaker has received since packet number `since`; return the number for the
+    next call.
+    """
     heard = speaker.of(AUDIO)
     new = [packet.sequence for packet in heard[since:]]
     expected = ((new[-1] - heard[since - 1].sequence) & 0xFFFF) if since else new[-1] - new[0] + 1
@@ -40,7 +42,7 @@ def report(speaker: Speaker, since: int) -> int:
 
 
 async def talk(a: Speaker, b: Speaker, done: Callable[[], bool]) -> None:
-    """Let A send sound and small pictures, and B report on the sound, until `done` is true."""
+    """Let A send sound and small pictures, and let B report on the sound, until `done()` is true."""
     told = len(b.of(AUDIO))
     async with asyncio.timeout(60):
         while not done():
@@ -96,7 +98,7 @@ async def test_a_weak_network_loses_the_picture_and_keeps_the_sound_until_it_is_
 
 
 def limited(packet: bytes) -> bool:
-    """Return True if a packet limits the sender to the lowest rate."""
+    """Return True if an RTCP packet limits its receiver to the lowest bit rate."""
     scale = int.from_bytes(packet[16:20])
     return packet[12:16] == LIMITED and (scale & 0x3FFFF) << (scale >> 18 & 0x3F) <= FLOOR_KBPS * 1000
 
@@ -105,7 +107,7 @@ def limited(packet: bytes) -> bool:
 
 
 class Looks:
-    """Checks an endpoint once a second. `events`: the events that its listener received."""
+    """Checks an endpoint as the relay does once a second. `events`: the events for its party."""
 
     def __init__(self, endpoint: Endpoint, sent: list[bytes] | None = None) -> None:
         self.endpoint, self.rerouted = endpoint, 0
@@ -122,14 +124,14 @@ class Looks:
         self.rerouted += 1
 
     def tick(self, now_s: float, loss: float | None = None) -> None:
-        """Report this loss of sound, and check."""
+        """Report this loss of sound (0 to 1; None: no report), and check the endpoint."""
         if loss is not None:
             self.endpoint.meter._reported["audio"].loss = loss
             self.endpoint.meter._reported["audio"].at_s = now_s
         self._pictures.tick(self._party, now_s)
 
     def passes(self, begin_s: float, seconds: float, loss: float | None) -> None:
-        """Check repeatedly for this time."""
+        """Check the endpoint once a second for this time, from `begin_s` on."""
         for passed in range(int(seconds) + 2):
             self.tick(begin_s + passed, loss)
 

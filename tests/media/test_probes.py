@@ -1,4 +1,4 @@
-"""Tests probes: a browser tries its paths before a visit, and gets answers only to its checks."""
+"""Tests probes: before a visit, a browser tries its paths to the relay, which answers only its checks."""
 
 from __future__ import annotations
 

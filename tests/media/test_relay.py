@@ -1,4 +1,4 @@
-"""Tests the relay over real UDP: which packets are forwarded, with which numbers, and which events are sent."""
+"""Tests the relay over real UDP: which packets it forwards, with which numbers, and which events it sends."""
 
 import asyncio
 import contextlib
@@ -128,7 +128,8 @@ async def test_a_picture_begins_with_a_keyframe_which_is_asked_for_until_it_come
             a.video(number)
             await asyncio.sleep(0.02)
         assert not b.of(VIDEO)
-        assert 2 <= len(a.rtcp(206, 1)) <= 5  # once on opening, then every 150 ms
+        # The first request is sent when the gate opens, the next ones every 150 ms.
+        assert 2 <= len(a.rtcp(206, 1)) <= 5
         a.video(number + 1, key=True, text=b"key")
         a.video(number + 2, text=b"delta")
         await until(lambda: len(b.of(VIDEO)) == 2)
@@ -328,7 +329,7 @@ async def test_the_first_free_port_of_a_range_is_taken() -> None:
 async def test_a_port_that_the_settings_name_is_not_replaced_by_another_one_for_tcp() -> None:
     with contextlib.ExitStack() as stack:
         ports = []
-        for _ in range(3):  # one of them is free for UDP
+        for _ in range(3):  # At least one of these ports is free for UDP.
             taken = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
             taken.bind(("127.0.0.1", 0))
             taken.listen()

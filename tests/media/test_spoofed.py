@@ -1,4 +1,7 @@
-"""Tests packets sent in another party's name, over the pages' port and a TURN server: refused, limited, counted."""
+"""Tests packets that a stranger sends in the name of a party, over the pages' port and a TURN server.
+
+They are refused, limited and counted.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ FLOOD = 300
 
 
 class Thief:
-    """Sends any packets to the relay from an address of its own. `got`: the bytes that came back."""
+    """A stranger who can send any packets to the relay from another address. `got`: the bytes that were sent back."""
 
     def __init__(self, send: Callable[[bytes], object]) -> None:
         self.send = send
@@ -57,7 +60,7 @@ async def over_the_pages_port(stage: Duo, _folder: Path) -> AsyncIterator[Thief]
 
 @asynccontextmanager
 async def through_turn(stage: Duo, folder: Path) -> AsyncIterator[Thief]:
-    """Yield a stranger with an allocation of a TURN server."""
+    """Yield a stranger who sends through a TURN server."""
     async with coturn(folder) as port:
         made = ice_server((), SECRET, "thief", time.time())
         transport, relayed = await turn.create_turn_endpoint(
@@ -76,7 +79,7 @@ WAYS = {"pages": over_the_pages_port, "turn": through_turn}
 
 
 def overheard(a: Speaker) -> tuple[bytes, bytes]:
-    """Return two encrypted packets of A: one that the relay has already received, and one that it has not."""
+    """Return (an encrypted packet of A that the relay has received, another one that it has not)."""
     sent: list[bytes] = []
     send = a.send
     a.send = lambda datagram: sent.append(bytes(datagram))  # type: ignore[method-assign]

@@ -1,8 +1,8 @@
-"""Finds the small faults that can be put into a source file, each as one changed piece of its text.
+"""Finds the small faults that can be put into a source file, each as a change of one piece of its text.
 
-Pure: it reads a text. It omits all that no test can be expected to notice: prose (docstrings, and texts with a space,
-as in logs, errors and descriptions), types, assertions for the type checker, `if TYPE_CHECKING`, the part for the
-command line, and the options of decorators and classes (`slots`).
+Pure: it reads a text. It leaves out everything that no test can be expected to notice: prose (docstrings, and texts
+with a space, as in logs, errors and descriptions), types, assertions for the type checker, `if TYPE_CHECKING`, the part
+that runs a module as a command, and the options of decorators and classes, such as `slots`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ SWAPPED: dict[type[ast.AST], str] = {
     ast.BitOr: "&",
     ast.BitXor: "&",
 }
-"""Operator -> its replacement."""
+"""Operator -> the operator that replaces it."""
 LOGS = frozenset({"log", "logger", "_log"})
 
 
 class Change(NamedTuple):
-    """A change: the bytes `start` to `end` of a file are replaced by `after`; `line` is the line of its start."""
+    """A change of a file: `after` replaces the bytes from `start` to `end`, which begin on line `line`."""
 
     line: int
     start: int
@@ -53,7 +53,7 @@ class Change(NamedTuple):
         return f"`{_short(self.before)}` → `{_short(self.after)}`"
 
     def applied(self, source: bytes) -> bytes:
-        """Return the file with this change."""
+        """Return the content of the file with this change."""
         return source[: self.start] + self.after.encode() + source[self.end :]
 
 
@@ -63,9 +63,12 @@ def changes(source: bytes) -> list[Change]:
 
 
 def statement_lines(source: bytes, line: int) -> range:
-    """Return the lines of the smallest statement that contains `line`; if it has a body, the lines before the body."""
+    """Return the numbers of the lines of the smallest statement that contains `line`. Of a statement with a body, only
+    the lines before the body count.
+    """
     found = range(line, line + 1)
-    for node in ast.walk(ast.parse(source)):  # outer nodes come first
+    # `ast.walk` gives outer statements before those inside them, so the last one that fits is the smallest.
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
             body = getattr(node, "body", None)
             end = body[0].lineno if body else (node.end_lineno or node.lineno) + 1
@@ -79,7 +82,7 @@ def _short(text: str) -> str:
 
 
 class _Finder:
-    """Walks the tree of one file."""
+    """Walks through the syntax tree of one file, and collects its changes."""
 
     def __init__(self, source: bytes) -> None:
         self._source = source
@@ -149,7 +152,7 @@ class _Finder:
         return Change(node.lineno, start, end, self._source[start:end].decode(), after)  # type: ignore[attr-defined]
 
     def _between(self, left: ast.AST, right: ast.AST, after: str) -> Change:
-        """Return the change of the operator between two operands; brackets and comments beside it are not changed."""
+        """Return the change of the operator between two operands. Brackets and comments around it stay as they are."""
         start, end = self._span(left)[1], self._span(right)[0]
         between = self._source[start:end].decode()
         operator = between.split("#")[0].strip("() \\\n") or between.strip("() \\\n")
@@ -159,7 +162,7 @@ class _Finder:
 
 
 def _left_out(node: ast.AST) -> bool:
-    """Return True for code that does not affect what the file does."""
+    """Return True for code that has no effect on what the file does."""
     match node:
         case ast.Assert() | ast.JoinedStr() | ast.Import() | ast.ImportFrom() | ast.MatchValue():
             return True
@@ -181,7 +184,7 @@ def _left_out(node: ast.AST) -> bool:
 
 
 def _parts(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the children of a node, without its types, decorators and class options."""
+    """Yield those children of a node that may be changed: no types, decorators or options of classes."""
     for name, value in ast.iter_fields(node):
         if name in {"annotation", "returns", "decorator_list", "bases", "type_params"}:
             continue
@@ -201,7 +204,7 @@ def _is_none_or_bool(node: ast.AST) -> bool:
 
 
 def _of_types(node: ast.BinOp) -> bool:
-    """Return True for a union of types, `int | str`."""
+    """Return True if this operator makes a union of types, such as `int | str`."""
     if not isinstance(node.op, ast.BitOr):
         return False
     sides = [node.left, node.right]

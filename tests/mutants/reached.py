@@ -1,4 +1,4 @@
-"""Plugins of pytest for `make mutants`: record which tests run which lines, and run only chosen tests."""
+"""Plugins of pytest for `make mutants`: one records which tests run which lines, the other runs only chosen tests."""
 
 from __future__ import annotations
 
@@ -15,30 +15,33 @@ from typing import Any
 import pytest
 
 AT_IMPORT = ""
-"""The key of all tests of a file, for lines that run while the file is loaded."""
+"""The name that takes the place of a test for lines that run while a file is imported; all tests of the file run them.
+"""
 LONGEST_S = 120
-"""The limit in s if no duration is known: for imports, and for a test that a change renames."""
+"""The limit in s where no duration is known: for imports, and for tests that have another name since the change."""
 _Line = tuple[str, int]
 
 
 @dataclass
 class Reached:
-    """The result of one run of a test file; paths are relative to the folder of the run."""
+    """The result of one run of test files: test -> its duration, the tests that failed, and (file, line) -> the tests
+    that run it. Paths are relative to the folder of the run.
+    """
 
     took_s: dict[str, float] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     tests: dict[_Line, set[str]] = field(default_factory=dict)
 
     def add(self, other: Reached) -> None:
-        """Add the result of another test file's run."""
+        """Add the result of the run of another test file."""
         self.took_s |= other.took_s
         self.failed |= other.failed
         for line, tests in other.tests.items():
             self.tests.setdefault(line, set()).update(tests)
 
     def by(self, file: str, lines: Iterable[int]) -> list[str]:
-        """Return the tests that passed and run one of the lines, the quickest first; all tests if none is known to do
-        so.
+        """Return the tests that passed and run one of these lines of `file`, the quickest first. Return all tests that
+        passed if none is known to run them.
         """
         passed = self.took_s.keys() - self.failed
         found = set[str]().union(*(self.tests.get((file, line), set()) for line in lines))
@@ -47,7 +50,7 @@ class Reached:
 
 
 class Recorder:
-    """Records in `reached` which tests run which of the `wanted` lines of the sources in `folder`."""
+    """Records in `reached` which tests run which of the `wanted` lines: file in `folder` -> numbers of lines."""
 
     options: tuple[str, ...] = ()
 
@@ -58,7 +61,7 @@ class Recorder:
         self._test = AT_IMPORT
 
     def start(self) -> None:
-        """Trace this thread and those that it starts."""
+        """Trace this thread, and all threads that it starts."""
         threading.settrace(self._calls)
         sys.settrace(self._calls)
 
@@ -90,9 +93,10 @@ class Recorder:
 
 
 class Chosen:
-    """Runs the tests that `longest_s` names, in its order; a test that takes longer ends the process by SIGALRM.
+    """Runs only the tests in `longest_s`, in its order. If a test takes longer than its limit in s, SIGALRM ends the
+    process.
 
-    Tests that are neither in it nor in `left_out` run last: a change may rename them.
+    Tests that are neither in `longest_s` nor in `left_out` run last: a change may have given them another name.
     """
 
     options: tuple[str, ...] = ("-x",)
@@ -102,7 +106,7 @@ class Chosen:
         self._places = {test: place for place, test in enumerate(longest_s)}
 
     def start(self) -> None:
-        """Limit the time until the first test."""
+        """Limit the time until the first test begins."""
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(LONGEST_S)
 

@@ -1,10 +1,12 @@
-"""`make mutants`: put small faults into the sources, one at a time, and count which ones a file's own tests notice.
+"""`make mutants`: put small faults into the sources, one at a time, and count which of them the tests of the file
+notice.
 
-Draws `--number` changes (`changes.py`) of the sources with a seed. For each: a copy of this folder gets the change,
-those of the file's own tests (`tests/mirror.py`) that run the changed statement run in it, the quickest first
-(`reached.py`), and the change is killed if one fails, or if one takes much longer than without, twice. Prints each
-judgement. A survivor gets a test, or a reason in equivalents.toml if nobody can notice it; `--again` then judges the
-survivors of a sample that `--write` kept in results.json, from which results.md is made.
+Draws `--number` changes (`changes.py`) of the sources, with a seed. A copy of this folder gets one change after
+another. Those of the file's own tests (`tests/mirror.py`) that run the changed statement are run in it, the quickest
+first (`reached.py`). A change is killed if a test fails, or if a test takes much longer than without the change, two
+times. Each judgement is printed. If no test notices a change, it survives: it then needs a test, or a reason in
+equivalents.toml if nobody can notice it. `--write` keeps a sample in results.json, from which results.md is made.
+`--again` judges the survivors of a kept sample once more.
 """
 
 from __future__ import annotations
@@ -44,14 +46,14 @@ HERE = Path(__file__).parent
 EQUIVALENTS = HERE / "equivalents.toml"
 SAMPLES, RESULTS = HERE / "results.json", HERE / "results.md"
 SOURCES = ("signalling", "media")
-# a test that takes this number of times longer than without a change counts as hanging
+# A test hangs if it takes longer than GRACE_S plus LONGER times its duration without a change.
 LONGER, GRACE_S = 4, 15.0
-PATIENCE = 3  # the second run of a test that took too long waits this number of times as long
+PATIENCE = 3  # If a test took too long, it runs again and may take this number of times as long.
 PYTEST = ("-q", "-m", "not browser", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
 class Mutant(NamedTuple):
-    """A change of a source file; `code` is the line where it begins."""
+    """A change of a source file. `code`: the text of the line where it begins."""
 
     source: Path
     change: Change
@@ -61,16 +63,16 @@ class Mutant(NamedTuple):
         return f"{self.source}:{self.change.line}"
 
     def as_survivor(self) -> Survivor:
-        """Return the entry that is stored for this change if no test notices it."""
+        """Return the entry that a sample keeps for this change if no test notices it."""
         return Survivor(str(self.source), self.change.line, str(self.change), self.code)
 
     def lines(self) -> range:
-        """Return the lines of the changed statement."""
+        """Return the numbers of the lines of the changed statement."""
         return statement_lines((ROOT / self.source).read_bytes(), self.change.line)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command."""
+    """Run the command with these arguments, or with those of the command line."""
     options = _options(arguments)
     os.nice(15)
     kept = read_samples()
@@ -80,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     outcome = dict[Mutant, str]()
     with tempfile.TemporaryDirectory(prefix="greenroom-mutants-") as folder:
         bench, reasons = Bench(Path(folder), mutants), _reasons()
-        # after Ctrl-C, the changes judged so far are a smaller sample
+        # After Ctrl-C, the changes that were judged so far are a smaller sample.
         with contextlib.suppress(KeyboardInterrupt):
             for mutant in mutants:
                 outcome[mutant] = _judged(bench, mutant, reasons)
@@ -96,15 +98,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read_samples() -> dict[str, Sample]:
-    """Return the samples of results.json, by the arguments that drew them."""
+    """Return the arguments with which a sample was drawn -> the sample, from results.json."""
     return msgspec.json.decode(SAMPLES.read_bytes(), type=dict[str, Sample])
 
 
 def survivors(kept: Sample, paths: Iterable[str]) -> dict[Mutant, Survivor]:
-    """Return the survivors of a sample as changes of the present sources; if a line moved or is there twice, the
-    nearest.
+    """Return the survivors of a kept sample, each as a change of the present sources -> its entry.
 
-    Changes that were killed since, and changes of code that no longer exists, are omitted.
+    If the code of a survivor has moved or is there several times, take the nearest place. Survivors that were killed
+    since, or whose code no longer exists, are left out.
     """
     found = dict[Mutant, Survivor]()
     sources = every(paths)
@@ -139,13 +141,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def draw(paths: Iterable[str], number: int, seed: int) -> list[Mutant]:
-    """Return `number` random changes of the sources, in random order. A path is a folder, a file, or `file:line`."""
+    """Return `number` random changes of the sources, in random order. A path is a folder, a file, or `file:line`. The
+    same seed gives the same changes.
+    """
     found = every(paths)
     return random.Random(seed).sample(found, min(number, len(found)))
 
 
 def every(paths: Iterable[str]) -> list[Mutant]:
-    """Return all changes of the sources, in their order."""
+    """Return all changes of the sources at these paths, in their order."""
     found = dict[Mutant, None]()
     for path in sorted(paths):
         name, _, line = path.partition(":")
@@ -163,13 +167,15 @@ def _mutants(file: Path) -> Iterator[Mutant]:
 
 
 def _reasons() -> dict[tuple[str, str, str], str]:
-    """Return the reasons why a change cannot be noticed: (file, line of code, change) -> reason."""
+    """Return (file, line of code, change) -> the reason why nobody can notice this change."""
     rows = tomllib.loads(EQUIVALENTS.read_text("utf-8")).get("equivalent", [])
     return {(row["file"], row["code"], row["change"]): row["why"] for row in rows}
 
 
 def _judged(bench: Bench, mutant: Mutant, reasons: dict[tuple[str, str, str], str]) -> str:
-    """Return "killed", "late" (killed by time), "equivalent" or "survived"; print the last two kinds at once."""
+    """Return the judgement of a change: "killed", "late" (a test took too long), "equivalent" or "survived". Print it,
+    unless it is "equivalent".
+    """
     if (str(mutant.source), mutant.code, str(mutant.change)) in reasons:
         return "equivalent"
     began_s = time.monotonic()
@@ -180,7 +186,7 @@ def _judged(bench: Bench, mutant: Mutant, reasons: dict[tuple[str, str, str], st
 
 
 class Bench:
-    """A copy of this folder in which sources are changed and their tests run."""
+    """A copy of this folder, in which sources are changed and tests are run."""
 
     def __init__(self, folder: Path, mutants: Iterable[Mutant]) -> None:
         self._root = folder / "copy"
@@ -203,7 +209,7 @@ class Bench:
                 shutil.copy2(ROOT / name, self._root / name)
 
     def judge(self, mutant: Mutant) -> str:
-        """Return "killed", "late" or "survived"."""
+        """Run the tests for one change; return "killed", "late" (a test took too long two times) or "survived"."""
         reached = Reached()
         for test in own_tests(mutant.source):
             reached.add(self._without_change(test))
@@ -220,7 +226,7 @@ class Bench:
         return "late"
 
     def _without_change(self, test: Path) -> Reached:
-        """Return the result of a test file's run without a change. The run happens at the first use."""
+        """Return the result of a test file without any change. The file is run at the first call only."""
         if test not in self._reached:
             self._shown.unlink(missing_ok=True)
             code = self._run([str(test)], Recorder(self._root, self._wanted))
@@ -237,11 +243,12 @@ class Bench:
 
     @contextlib.contextmanager
     def _changed(self, mutant: Mutant) -> Iterator[None]:
-        """Change the copy's file, and put it back at the end."""
+        """Change the file in the copy; restore it at the end."""
         file = self._root / mutant.source
         kept, times = file.read_bytes(), file.stat()
         file.write_bytes(mutant.change.applied(kept))
-        os.utime(file, (times.st_atime, times.st_mtime + 3600))  # so that no compiled file is mistaken for it
+        # With this time, Python does not use a compiled file that belongs to the unchanged source.
+        os.utime(file, (times.st_atime, times.st_mtime + 3600))
         try:
             yield
         finally:
@@ -249,16 +256,16 @@ class Bench:
             os.utime(file, (times.st_atime, times.st_mtime))
 
     def _run(self, tests: Iterable[str], plugin: Recorder | Chosen) -> int:
-        """Run test files in a process of their own; return its exit code, or less than 0 if a signal ended it.
+        """Run test files in a process of their own; return its exit code, or a negative number if a signal ended it.
 
-        The process is a fork of this one, which has already loaded all foreign modules, so that it begins at once.
+        The process is a fork of this one, which has already imported all packages of others, so that it begins at once.
         """
         pid = os.fork()
         if pid == 0:
             self._in_child(sorted(tests), plugin)
         _, status = os.waitpid(pid, 0)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)  # the processes that it started and left
+            os.killpg(pid, signal.SIGKILL)  # End the processes that the tests have started and left.
         return os.waitstatus_to_exitcode(status)
 
     def _in_child(self, tests: Sequence[str], plugin: Recorder | Chosen) -> NoReturn:

@@ -1,5 +1,6 @@
-"""Samples of changes: how many were killed at first, which survived, and their later judgements. Makes results.md.
-Pure.
+"""Samples of changes: how many were killed at first, which survived, and how these were judged later.
+
+Makes results.md. Pure.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import msgspec
 
 SURVIVED, EQUIVALENT = "survived", "equivalent"
 SAYS = {"killed": "killed", "late": "killed", SURVIVED: "survives", EQUIVALENT: "nobody can notice it"}
-"""Judgement -> its word in results.md; `late` is a change that makes a test too slow."""
-BAR = "\\|"  # a bar in a table of Markdown
+"""Judgement -> its words in results.md. `late`: a test took too long with the change."""
+BAR = "\\|"  # a vertical bar inside a table of Markdown
 
 
 class Survivor(msgspec.Struct, frozen=True, order=True):
-    """A change that no test noticed at first; `now` is its last judgement."""
+    """A change that no test noticed at first. `now`: its last judgement."""
 
     file: str
     line: int
@@ -24,12 +25,12 @@ class Survivor(msgspec.Struct, frozen=True, order=True):
     now: str = SURVIVED
 
     def names(self, other: Survivor) -> bool:
-        """Return True if both are the same change of the same code, wherever it is in its file."""
+        """Return True if `other` is the same change of the same code in the same file, on whichever line."""
         return (self.file, self.change, self.code) == (other.file, other.change, other.code)
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """The first judgement of changes drawn at `commit`: numbers of changes, and the survivors."""
+    """The first judgements of changes drawn at `commit`: how many changes have each, and which survived."""
 
     commit: str
     drawn: int
@@ -48,13 +49,13 @@ class Sample(msgspec.Struct, frozen=True):
         return sum(survivor.now in judgements for survivor in self.survivors)
 
     def again(self, judgements: Mapping[Survivor, str]) -> Sample:
-        """Return the sample with new judgements of survivors."""
+        """Return the sample in which these survivors have new judgements."""
         judged = [msgspec.structs.replace(one, now=judgements.get(one, one.now)) for one in self.survivors]
         return msgspec.structs.replace(self, survivors=judged)
 
 
 def report(samples: Mapping[str, Sample]) -> str:
-    """Return the text of results.md. `samples`: by the arguments that drew them."""
+    """Return the text of results.md. `samples`: the arguments with which a sample was drawn -> the sample."""
     lines = [
         "# Mutants: small faults put into the sources, and how many a file's own tests notice",
         "",
@@ -92,7 +93,9 @@ def _cells(*cells: object) -> str:
 
 
 def sample(commit: str, drawn: int, judgements: Iterable[tuple[Survivor, str]]) -> Sample:
-    """Return the sample that the first judgements of changes make."""
+    """Return the sample that these first judgements make. `drawn`: the number of changes that were
+    drawn at `commit`.
+    """
     judged = list(judgements)
     counted = {kind: sum(found == kind for _, found in judged) for kind in ("killed", "late", EQUIVALENT)}
     survivors = sorted(one for one, found in judged if found == SURVIVED)

@@ -1,4 +1,4 @@
-"""Tests which small faults are put into a source, and which parts stay unchanged."""
+"""Tests which small faults are found in a source file, and which parts of it stay unchanged."""
 
 from __future__ import annotations
 

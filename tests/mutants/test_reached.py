@@ -1,4 +1,4 @@
-"""Tests which tests are recorded as running a line, which are chosen, and in which order."""
+"""Tests which lines a test is recorded to run, and which tests are chosen for a line, in which order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINES = {"source.py": {1, 4, 5, 6}}
 
 
 def item(name: str) -> Any:
-    """Return a test, as pytest passes it to a plugin."""
+    """Return an object with a test's name, in the place of the item that pytest passes to a plugin."""
     return SimpleNamespace(nodeid=name)
 
 
@@ -52,7 +52,7 @@ def test_the_lines_that_a_test_runs_are_noted_with_its_name_and_those_of_imports
 
 
 def reached() -> Reached:
-    """Return the results of the runs of two files."""
+    """Return the joined results of the runs of two test files."""
     first = Reached({"slow": 2.0, "quick": 1.0, "other": 0.5}, set(), {("a.py", 1): {"slow", "quick"}})
     first.add(Reached({"quickest": 0.1, "failed": 0.2}, {"failed"}, {("a.py", 1): {"quickest", "failed"}}))
     first.add(Reached({}, set(), {("a.py", 2): {"quick", AT_IMPORT}, ("a.py", 3): {"failed"}}))

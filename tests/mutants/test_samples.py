@@ -1,4 +1,4 @@
-"""Tests what a sample of changes keeps, and its figures in results.md."""
+"""Tests what a sample of changes contains, and its figures in results.md."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The pictures of the clinic's side: set-up, reports, a visit's history, the bell, a facility's kiosk.
+"""Takes the pictures of the clinic's side: set-up, reports, a visit's history, the bell, a facility's kiosk.
 
-They show a clinic that has been open for a month: its hours and its past visits. The visits are written into the store
-as the product would have written them, because the script cannot wait for a month.
+They show a clinic that has been open for a month, with its hours and its past visits. The script writes the visits into
+the store in the form that the product writes, because it cannot wait for a month.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ Shoot = Callable[[Any, str], Awaitable[None]]
 
 
 def month(now_ms: int) -> list[Visit]:
-    """Return a month of ended visits: fewer at week-ends, most of them late in the morning."""
+    """Return the ended visits of a month: fewer at week-ends, most of them late in the morning. `now_ms`: the end of
+    the month.
+    """
     drawn = random.Random(7)
     visits: list[Visit] = []
     for day in range(DAYS, 0, -1):
@@ -60,12 +62,12 @@ def month(now_ms: int) -> list[Visit]:
 
 
 def socket_of(server: RunningServer) -> str:
-    """Return the path of the socket of the server's own store."""
+    """Return the path of the Unix socket of the server's own store."""
     return str(next(Path(server.data).rglob("valkey.sock")))
 
 
 async def remember(server: RunningServer) -> None:
-    """Write the month's visits into the server's store."""
+    """Write the visits of a month into the server's store."""
     key = data_key(server.data)
     async with Redis(unix_socket_path=socket_of(server)) as redis:
         store = Store(redis, Seal({key_id(key): key}))
@@ -75,7 +77,7 @@ async def remember(server: RunningServer) -> None:
 
 
 async def clinic_side(desk: Browser, phone: Browser, provider: Staff, shoot: Shoot) -> None:
-    """Take all pictures of the clinic's side, while a provider's call is live and two more patients wait."""
+    """Take all pictures of the clinic's side. Meanwhile a call of a provider is live, and two more patients wait."""
     server = provider.server
     admin: Staff = await person(desk, server, Staff, **DESK)
     await admin.sign_in("admin")
@@ -88,7 +90,9 @@ async def clinic_side(desk: Browser, phone: Browser, provider: Staff, shoot: Sho
 
 
 async def set_up(admin: Staff, shoot: Shoot) -> None:
-    """Take the hours of the public-facing calendar, and the setup guide's builder with its preview."""
+    """Take a picture of the hours of the public-facing calendar, and one of the setup guide's builder
+    with its preview.
+    """
     page = admin.page
     await admin.go("/demo/staff/setup/calendar")
     for at, hour in (("opens", "08:30"), ("closes", "12:00")):
@@ -112,13 +116,13 @@ async def set_up(admin: Staff, shoot: Shoot) -> None:
 
 
 async def under(page: Page, place: Any) -> None:
-    """Scroll until an element is near the top of the window."""
+    """Scroll until an element (`place`) is near the top of the window."""
     await place.evaluate("(element) => scrollTo(0, element.getBoundingClientRect().top + scrollY - 20)")
     await page.mouse.click(2, 400)
 
 
 async def reports(admin: Staff, shoot: Shoot) -> None:
-    """Take the reports of a month."""
+    """Take a picture of the reports of a month."""
     await remember(admin.server)
     await admin.go("/demo/staff/reports")
     await admin.sees("Waits by day")
@@ -126,7 +130,7 @@ async def reports(admin: Staff, shoot: Shoot) -> None:
 
 
 async def history(provider: Staff, shoot: Shoot) -> None:
-    """Take the history of the visit that has just ended, in dark colours."""
+    """Take a picture of the history of the visit that has just ended, in dark colours."""
     page = provider.page
     await page.emulate_media(color_scheme="dark")
     await provider.press(re.compile("^End"))
@@ -142,7 +146,7 @@ async def history(provider: Staff, shoot: Shoot) -> None:
 
 
 async def bell(browser: Browser, server: RunningServer, admin: Staff, shoot: Shoot) -> None:
-    """Take an assignment under the bell, on a phone in dark colours."""
+    """Take a picture of an assignment in the list of the bell, on a phone in dark colours."""
     lind = await on_call(browser, server, "lind", color_scheme="dark", **PHONE)
     await admin.go("/demo/staff")
     for name in ("Jon Bell", "Mei Lin"):
@@ -156,7 +160,7 @@ async def bell(browser: Browser, server: RunningServer, admin: Staff, shoot: Sho
 
 
 async def kiosk(browser: Browser, admin: Staff, shoot: Shoot) -> None:
-    """Take a facility's kiosk, with two patients in the queue."""
+    """Take a picture of a facility's kiosk with two patients in the queue."""
     page = admin.page
     await admin.go("/demo/staff/setup/facilities")
     await page.get_by_label("Name of the facility").fill("Ward 3")
@@ -183,7 +187,7 @@ async def kiosk(browser: Browser, admin: Staff, shoot: Shoot) -> None:
 
 
 async def waiting_room(patient: Patient, shoot: Shoot) -> None:
-    """Take the rest of the setup guide to its end, and the waiting room in dark colours."""
+    """Let the patient finish the setup guide; take a picture of the waiting room, in dark colours."""
     page = patient.page
     await page.emulate_media(color_scheme="dark")
     await patient.meet_now(name="Lea Novak")

@@ -1,6 +1,6 @@
-"""Takes the README's pictures: a real server, a real visit in real browsers, with two drawn people before the cameras.
+"""Takes the README's pictures: a real server, and a real visit in real browsers whose cameras show drawn people.
 
-`make pictures` writes the PNG files beside this one.
+`make pictures` writes the PNG files beside this file.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ HERE = Path(__file__).parent
 WIDTH, HEIGHT, FRAMES = 640, 480, 10
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
 DESK = {"viewport": {"width": 1280, "height": 800}}
-Colour = tuple[int, int, int]  # Y, Cb, Cr
+Colour = tuple[int, int, int]  # brightness, blue and red difference (Y, Cb, Cr)
 
-# Chromium names a film's camera after its file, and no real device has such a name.
+# Chromium gives a camera that plays a film the name of the file, which no real device has. This script changes the
+# names.
 LABELS = """Object.defineProperty(MediaDeviceInfo.prototype, "label", { get() {
   return this.kind === "videoinput" ? "Front camera" : "Built-in microphone";
 } });"""
 
 
 def camera(path: Path, wall: Colour, shirt: Colour, skin: Colour, hair: Colour) -> None:
-    """Write a short Y4M film (YUV4MPEG2, 4:2:0) of a drawn person who sits in front of a wall and moves a little."""
+    """Write a short film of a drawn person who sits in front of a wall and moves a little (YUV4MPEG2, 4:2:0)."""
     with path.open("wb") as film:
         film.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F10:1 Ip A1:1 C420jpeg\n".encode())
         for frame in range(FRAMES):
@@ -66,28 +67,29 @@ def _colour(x: int, y: int, wall: Colour, shirt: Colour, skin: Colour, hair: Col
 
 
 async def window(browser: Browser, server: RunningServer, kind: type[Person], **how: Any) -> Any:
-    """Return a person whose devices have the names of real devices."""
+    """Return a person of this kind in a browser context of its own, whose devices have the names of real devices."""
     made = await person(browser, server, kind, **how)
     await made.page.context.add_init_script(LABELS)
     return made
 
 
 async def browser_with(playwright: Playwright, film: Path) -> Browser:
-    """Return a Chromium whose camera shows a film."""
+    """Return a Chromium whose camera plays a film."""
     arguments = [*ARGUMENTS, f"--use-file-for-fake-video-capture={film}"]
     return await playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
 
 
 async def shoot(who: Person, name: str) -> None:
-    """Save a picture of a person's page."""
+    """Save a picture of a person's page, with this name."""
     await who.page.wait_for_timeout(600)
     await who.page.screenshot(path=HERE / f"{name}.png")
     sys.stdout.write(f"  {name}.png\n")
 
 
 async def report(browser: Browser, folder: Path) -> None:
-    """Save a picture of the first screen of a load test's report."""
-    # Enough providers that nobody waits for one: the picture must show the server, not a queue.
+    """Run a load test, and save a picture of the first screen of its report. `folder`: for the report's files."""
+    # There are enough providers for all patients, because the picture must show the speed of the server, not a lack of
+    # providers.
     told = "--local --patients 120 --arrivals poisson:3/s --providers 20 --talk 3s..6s --media light --report"
     program = Path(sys.executable).with_name("greenroom")
     process = await asyncio.create_subprocess_exec(program, "peers", *told.split(), str(folder), cwd=folder)
@@ -100,7 +102,7 @@ async def report(browser: Browser, folder: Path) -> None:
 
 
 async def main() -> None:
-    """Go through a visit and save its pictures."""
+    """Play a visit, and save its pictures."""
     folder = Path(tempfile.mkdtemp())
     camera(folder / "patient.y4m", (150, 118, 140), (110, 150, 110), (170, 112, 150), (60, 122, 138))
     camera(folder / "provider.y4m", (185, 132, 122), (225, 128, 126), (118, 116, 150), (38, 126, 130))

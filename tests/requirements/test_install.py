@@ -1,4 +1,4 @@
-"""Tests the sentences of the installation: they follow what pip prints and what it has written to the disk."""
+"""Tests the sentences that the installation prints, which follow pip's output and what pip has written to the disk."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A clinic of several workers on real sockets and a real store, with the people who use it.
 
-A header that names the person replaces the sign-in of the pages; all other parts are the product's own.
+Instead of the sign-in of the pages, a header names the person. All other parts are the product's own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ AREAS = {"walk-in": "Walk-in", "mind": "Behavioural health"}
 
 
 class Settings:
-    """An organisation with short limits, so that no test has to wait."""
+    """The settings of an organisation, with a setup guide and tags. `policy`: its limits."""
 
     def __init__(self, **policy: Any) -> None:
         chosen: dict[str, Any] = {"tags": ("Follow-up",), "survey": True, **policy}
@@ -61,7 +61,7 @@ class Settings:
 
 
 class Organisations:
-    """Two organisations that share nothing."""
+    """The settings of two organisations that share nothing. `policy`: the limits of the first one."""
 
     def __init__(self, **policy: Any) -> None:
         self._known = {ORG: Settings(**policy), "hillside": Settings()}
@@ -72,7 +72,7 @@ class Organisations:
     read = get
 
     def change(self, **policy: Any) -> None:
-        """Save other limits of the first organisation, as its set-up does."""
+        """Change the limits of the first organisation."""
         self._known[ORG] = Settings(**policy)
 
     async def list(self) -> list[str]:
@@ -80,7 +80,7 @@ class Organisations:
 
 
 async def authenticate(request: web.Request, role: str) -> Actor | None:
-    """Return the actor that the header names."""
+    """Return the person whom the header names; None if there is no header, or if the person does not have this role."""
     said = json.loads(request.headers.get("X-Person", "null"))
     if said is None or {"patient": "patient", "guest": "guest"}.get(said["role"], "staff") != role:
         return None
@@ -88,7 +88,7 @@ async def authenticate(request: web.Request, role: str) -> Actor | None:
 
 
 def headers(actor: Actor) -> dict[str, str]:
-    """Return the headers that identify a person."""
+    """Return the header that names this person."""
     person = {"organisation": actor.organisation, "id": actor.id, "name": actor.name, "role": str(actor.role)}
     if actor.visit is not None:
         person["visit"] = actor.visit
@@ -96,8 +96,8 @@ def headers(actor: Actor) -> dict[str, str]:
 
 
 class Server(TestServer):
-    """A server whose handlers continue after their sockets close, as the product's do; aiohttp's test server cancels
-    them.
+    """A test server whose handlers continue after their sockets close, as those of the product do. The test server of
+    aiohttp cancels them.
     """
 
     async def _make_runner(self, **options: Any) -> web.BaseRunner:
@@ -105,7 +105,9 @@ class Server(TestServer):
 
 
 class Clinic:
-    """Workers and people. A `worker` argument is an index."""
+    """Several workers, and the connections of people to them. `worker` is the index of a worker, or the URL of one in
+    another process.
+    """
 
     def __init__(self, workers: list[Worker], servers: list[TestServer], http: aiohttp.ClientSession) -> None:
         self.workers = workers
@@ -113,7 +115,7 @@ class Clinic:
         self.http = http
 
     def url(self, worker: int | str) -> str:
-        """Return a worker's WebSocket URL; for a worker in a process of its own, this URL is the argument itself."""
+        """Return the WebSocket URL of a worker. A URL is returned as it is."""
         if isinstance(worker, str):
             return worker
         return str(self.servers[worker].make_url("/ws"))
@@ -121,7 +123,7 @@ class Clinic:
     async def arrive(
         self, worker: int = 0, information: PatientInformation = ANA, organisation: str = ORG
     ) -> Actor:
-        """Let a patient enter the setup guide; return the actor."""
+        """Let a patient send the patient information and enter the setup guide; return the patient."""
         visit_id = new_id("v")
         patient = Actor(
             organisation=organisation,
@@ -136,11 +138,13 @@ class Clinic:
 
     @staticmethod
     def provider(name: str = "Dr M. Osei", role: Role = Role.PROVIDER, organisation: str = ORG) -> Actor:
-        """Return a member of staff."""
+        """Return a member of staff, whose id comes from the last word of the name."""
         return Actor(organisation=organisation, id=f"u_{name.split()[-1].lower()}", name=name, role=role)
 
     async def connect(self, actor: Actor, worker: int | str = 0, **how: Any) -> SignallingClient:
-        """Connect a person to a worker."""
+        """Connect a person to a worker; return the client after its welcome. `how`: arguments of
+        `SignallingClient.connect`.
+        """
         role = "staff" if actor.is_staff else str(actor.role)
         how = {"subprotocol": MSGPACK, **how}
         return await SignallingClient.connect(
@@ -148,7 +152,7 @@ class Clinic:
         )
 
     async def on_call(self, actor: Actor, worker: int | str = 0) -> SignallingClient:
-        """Connect a provider and turn On-Call on."""
+        """Connect a provider and turn On-Call on; return the client."""
         client = await self.connect(actor, worker)
         await client.request("on_call", on=True)
         return client
@@ -158,7 +162,9 @@ class Clinic:
 async def open_worker(
     redis: Redis, index: int, limits: Limits | None = None, **policy: Any
 ) -> AsyncIterator[tuple[Worker, TestServer]]:
-    """Open one worker with its relay and its WebSocket route; close all at the end."""
+    """Yield a worker with its relay, and the server that has its WebSocket route; close both at the end. `policy`:
+    limits of the organisation.
+    """
     async with AsyncExitStack() as stack:
         relay = await Relay.open(RelaySettings(host="127.0.0.1"))
         stack.push_async_callback(relay.close)
@@ -177,7 +183,7 @@ async def open_worker(
         await server.start_server()
         stack.push_async_callback(server.close)
         yield worker, server
-        # Without this, a socket that a failed test has left open would be noticed only by the heartbeat, after 37 s.
+        # If a failed test has left a socket open, this closes it. Otherwise the end would wait 37 s for the heartbeat.
         for connection in list(worker.connections.values()):
             connection.socket.abort()
 
@@ -186,7 +192,7 @@ async def open_worker(
 async def clinic(
     redis: Redis, workers: int = 2, limits: Limits | None = None, **policy: Any
 ) -> AsyncIterator[Clinic]:
-    """Open a clinic; everything is closed at the end."""
+    """Yield a clinic with this number of workers; close it at the end. `policy`: limits of the organisation."""
     async with AsyncExitStack() as stack:
         opened = [
             await stack.enter_async_context(open_worker(redis, index, limits, **policy))

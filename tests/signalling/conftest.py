@@ -1,5 +1,7 @@
-"""Fixtures of the tests of signalling. Logs are plain lines, because a traceback drawn with all its locals takes
-seconds. A test can have a store of its own, and both transports to the store.
+"""Fixtures of the tests of signalling.
+
+Logs are plain lines, because a traceback with the values of all variables takes seconds. A test can get a store of its
+own, and each of the two transports to a store.
 """
 
 import os
@@ -24,7 +26,7 @@ structlog.configure(
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    """A Valkey that a test may stop, freeze and kill."""
+    """A Valkey for one test, which may stop, freeze and kill it."""
     folder = LockedFolder(tmp_path)
     store = EmbeddedStore(folder)
     store.start()
@@ -39,5 +41,5 @@ def own(tmp_path: Path) -> Iterator[EmbeddedStore]:
     params=[redis_transport.DirectTransport, redis_transport.PublicTransport], ids=["direct", "public"]
 )
 def both_transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs a test twice: with connections that use redis-py's socket, and with its public methods only."""
+    """Runs the test once with each transport: on redis-py's socket directly, and by redis-py's public methods only."""
     monkeypatch.setattr(redis_transport, "chosen", request.param)

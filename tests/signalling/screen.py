@@ -1,4 +1,7 @@
-"""A provider's screen, kept by the rules of PROTOCOL.md for clients: it shows exactly the rows that the server sent."""
+"""On-Demand Requests as a provider's screen shows them, kept by the rules that PROTOCOL.md gives for clients.
+
+It shows exactly the rows that the server has sent.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from tests.signalling.waits import until
 
 
 class Screen:
-    """On-Demand Requests on one client. `drained` applies the messages that have arrived."""
+    """The rows and staff of On-Demand Requests on one client. `drained` applies the messages that have arrived."""
 
     def __init__(self, client: SignallingClient) -> None:
         self.client = client
@@ -22,7 +25,7 @@ class Screen:
         self.shown: list[int] = []
 
     def take(self, message: dict[str, Any]) -> None:
-        """Apply one message; drop it if its version is not above the held one."""
+        """Apply a message; ignore it if its version is not above the one that is shown."""
         if message["type"] == "queue.snapshot":
             self.snapshots += 1
             self.epoch, self.version = message["epoch"], message["version"]
@@ -44,7 +47,7 @@ class Screen:
             self.staff[message["staff"]["id"]] = message["staff"]
 
     def drained(self) -> Screen:
-        """Apply all messages that have arrived by now."""
+        """Apply all messages that have arrived by now; return this screen."""
         while self.client.backlog:
             message = self.client.backlog.popleft()
             if message.get("topic") == "queue":
@@ -52,7 +55,7 @@ class Screen:
         return self
 
     async def reaches(self, version: int, within_s: float = 5.0) -> float:
-        """Return the time in s after which the screen has reached a version."""
+        """Return the time in s until the screen has reached a version. Raises AssertionError after `within_s`."""
         return await until(lambda: self.drained().version == version, within_s)
 
     def same_as(self, other: Screen) -> bool:
@@ -61,7 +64,7 @@ class Screen:
 
 
 async def screen(client: SignallingClient, **held: Any) -> Screen:
-    """Subscribe to the queue and return the screen."""
+    """Subscribe to the queue; return the screen. `held`: the epoch and version from which a client resumes."""
     shown = Screen(client)
     await client.request("subscribe", topic="queue", **held)
     return shown.drained()

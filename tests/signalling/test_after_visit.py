@@ -1,4 +1,6 @@
-"""Tests tags and the survey over two workers: who sees them, who finds a visit by them; only one answer counts."""
+"""Tests tags and the survey over two workers: who sees them, who finds a visit by its tags, and that
+one answer counts.
+"""
 
 from typing import Any
 

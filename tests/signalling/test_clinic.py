@@ -24,7 +24,7 @@ async def two(valkey: Redis) -> AsyncIterator[Clinic]:
 
 
 def change(two: Clinic, **policy: Any) -> None:
-    """Change the organisation's limits on all workers."""
+    """Change the organisation's limits on both workers."""
     for worker in two.workers:
         settings = worker.service.organisations
         assert isinstance(settings, Organisations)
@@ -182,7 +182,7 @@ async def test_a_lost_socket_that_resumes_on_another_worker_is_never_shown_offli
     assert back.welcome["connection"] == patient.welcome["connection"]
     await back.request("visit.enter", visit=visit)
     await until(lambda: not two.workers[0].lingering)
-    await asyncio.sleep(0.3)  # if the provider had left the page, this would be stored and shown by now
+    await asyncio.sleep(0.3)  # In this time, a message that the patient has left the page would arrive.
     assert all(m["visit"]["parties"]["patient"]["present"] for m in provider.backlog)
 
 
@@ -289,7 +289,8 @@ async def test_a_topic_is_not_sent_for_a_change_that_it_does_not_show(two: Clini
 async def test_f38_as_6_5_02_urgency_moves_a_patient_up_on_every_screen_by_the_clinics_rule(
     two: Clinic,
 ) -> None:
-    provider = await two.connect(two.provider(), 1)  # off call: any member of staff may set the urgency
+    # This provider is off call, and may set the urgency all the same.
+    provider = await two.connect(two.provider(), 1)
     await provider.request("subscribe", topic="queue")
     first, waiting = await in_line(two)
     second, urgent = await in_line(two)

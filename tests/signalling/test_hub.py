@@ -1,4 +1,6 @@
-"""Tests fan-out: valid frames, in order, without waiting for slow clients; and the updates that resumed clients get."""
+"""Tests fan-out: frames are valid and in order, slow clients delay nobody, and resumed clients get the updates they
+missed.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,8 @@ def test_r24_no_method_of_a_socket_raises_because_its_transport_has_closed(act: 
         transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=near)
         transport.abort()
         await asyncio.sleep(0.01)
-        with pytest.raises(RuntimeError):  # uvloop's transport, as in the product
+        # The transport of uvloop raises this error, and the product runs on uvloop.
+        with pytest.raises(RuntimeError):
             transport.write(b"x")
         far.close()
         actor = Actor(organisation=ORG, id="u_x", name="", role=Role.PROVIDER)
@@ -89,7 +92,7 @@ async def test_r24_an_update_that_cannot_be_encoded_does_not_stop_other_updates(
 
 
 def news(version: int, size: int = 10) -> QueueStaff:
-    """Return an update of the queue with about this size in bytes."""
+    """Return an update of the queue with this version. `size`: its approximate number of bytes."""
     part = StaffPart(id=f"u_{version}", name="x" * size, role="provider", on_call=True, in_session=False)
     return QueueStaff(topic="queue", version=version, staff=part)
 
@@ -128,7 +131,7 @@ async def test_a_client_that_stops_reading_is_cut_off_and_the_others_lose_nothin
 
 
 def small_socket(address: Any) -> socket.socket:
-    """Return a socket whose receive buffer is soon full."""
+    """Return a connected socket whose receive buffer is small, so that it is soon full."""
     made = socket.socket(address[0], address[1], address[2])
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     made.setblocking(False)
@@ -155,7 +158,7 @@ async def test_a_burst_is_joined_and_keeps_its_order_in_both_codecs(valkey: Redi
 
 
 async def missed(one: Clinic, held: Screen) -> Screen:
-    """Return the screen of a client that resumes with its last version."""
+    """Let a client subscribe with the epoch and version that `held` has reached; return its screen afterwards."""
     back = await one.connect(one.provider("Dr Back"), 0)
     again = Screen(back)
     again.version, again.epoch = held.version, held.epoch
@@ -198,7 +201,7 @@ async def test_a_client_whose_missed_updates_are_gone_gets_a_snapshot(valkey: Re
 
 
 class Slow(asyncio.Transport):
-    """A client that reads nothing."""
+    """The transport of a client that reads nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -206,7 +209,7 @@ class Slow(asyncio.Transport):
         self.written = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep the bytes."""
+        """Record the bytes as unsent."""
         self.unsent += len(data)
         self.written += data
 
@@ -244,6 +247,6 @@ async def test_a_subscriber_that_joins_while_updates_wait_receives_only_those_af
     await until(lambda: b"u_6" in transports[0].written)
     assert [b"u_5" in t.written for t in transports] == [True, False]
     assert [b"u_6" in t.written for t in transports] == [True, True]
-    hub.forget("news", 1)  # another epoch, with small numbers
+    hub.forget("news", 1)  # The topic begins a new epoch, with small version numbers.
     hub.publish("news", 2, news(2))
     await until(lambda: all(b"u_2" in t.written for t in transports))

@@ -1,4 +1,6 @@
-"""Tests sockets and topics of one worker, without a network: subscriptions, kept updates, and written messages."""
+"""Tests the sockets and topics of one worker, without a network: subscriptions, updates that are kept, and written
+messages.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ JSON_CODEC, MSGPACK_CODEC = CODECS.values()
 
 
 class Written(asyncio.WriteTransport):
-    """A transport that records the written bytes, or fails."""
+    """A transport that records the written bytes, or raises an error."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,20 +43,20 @@ class Written(asyncio.WriteTransport):
 def person(
     connection: str = "c_1", who: str = "u_1", org: str = "riverside", codec: Codec = JSON_CODEC
 ) -> tuple[Socket, Written, list[int]]:
-    """Return a person's socket, the bytes written to it, and the codes with which it was closed."""
+    """Return (a person's socket, its transport, a list that gets the code with which it is closed)."""
     transport, codes = Written(), list[int]()
     actor = Actor(organisation=org, id=who, name="", role=Role.PROVIDER)
     return Socket(transport, codec, actor, connection, 1000, codes.append), transport, codes
 
 
 def news(number: int) -> QueueStaff:
-    """Return an update that contains its number."""
+    """Return an update of the queue whose version is `number`."""
     part = StaffPart(id=f"u_{number}", name="", role=Role.PROVIDER, on_call=True, in_session=False)
     return QueueStaff(topic="queue", version=number, staff=part)
 
 
 def numbers(transport: Written) -> list[int]:
-    """Return the numbers of the updates that were written, in order."""
+    """Return the version numbers of the updates that were written to a transport, in order."""
     return [int(part.split(b'"')[0]) for part in b"".join(transport.data).split(b'"u_')[1:]]
 
 

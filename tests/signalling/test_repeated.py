@@ -1,4 +1,4 @@
-"""Tests that an event that clients can cause at will is logged once a minute, with its count."""
+"""Tests that events which clients can cause at will are logged once a minute, with their number."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_another_event_is_logged_at_once() -> None:
 
 
 async def upgrade(one: Clinic) -> ClientWebSocketResponse:
-    """Open a socket of one provider, without its hello."""
+    """Open a socket of a provider, and send no hello on it; return the socket."""
     return await one.http.ws_connect(one.url(0), protocols=(JSON,), headers=headers(one.provider()))
 
 
 async def flood(one: Clinic) -> None:
-    """Send frames until the socket is cut off."""
+    """Send frames on a new socket until the server closes it."""
     ws = await upgrade(one)
     with contextlib.suppress(ConnectionError):
         for _ in range(1000):
@@ -47,7 +47,7 @@ async def flood(one: Clinic) -> None:
 
 
 async def crowd(one: Clinic) -> None:
-    """Send hello on one more socket than a person may have."""
+    """Send hello on one socket more than a person may have."""
     ws = await upgrade(one)
     await ws.send_json({"type": "hello", "id": 1, "role": "staff"})
     assert (await ws.receive_json(timeout=5))["code"] == "too_many_sockets"

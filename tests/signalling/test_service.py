@@ -1,4 +1,6 @@
-"""Tests that commands of one worker on one visit run one after another, and that none waits longer than its limit."""
+"""Tests that a worker carries out the commands on one visit one after another, and that none waits longer than its
+limit.
+"""
 
 from __future__ import annotations
 

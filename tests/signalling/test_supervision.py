@@ -1,4 +1,6 @@
-"""Tests that a task that must never end is restarted, and that a task that keeps failing is reported."""
+"""Tests that a task that must never end is started again when it ends, and that one that fails again and again is
+reported.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,14 @@ from tests.signalling.waits import until
 
 
 class Work:
-    """Runs until a test ends it, in one of the ways in which a task ends."""
+    """A function for a task. A test makes it end, in one of the ways in which a task can end."""
 
     def __init__(self, *ways: str) -> None:
         self.ways = list(ways)
         self.runs = 0
 
     async def run(self) -> None:
-        """Fail in the next way; after the last one, run for ever."""
+        """End in the next of the ways; after the last one, run for ever."""
         self.runs += 1
         if not self.ways:
             await asyncio.Event().wait()
@@ -38,7 +40,7 @@ class Work:
 
 @asynccontextmanager
 async def supervised(*ways: str) -> AsyncIterator[tuple[Supervisor, Work]]:
-    """Run supervised work that ends in these ways, one after another."""
+    """Yield (a supervisor, the work that it supervises). The work ends in these ways, one after another."""
     supervisor, work = Supervisor(pause_s=0.001), Work(*ways)
     supervisor.keep("work", work.run)
     yield supervisor, work

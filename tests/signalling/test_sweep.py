@@ -1,4 +1,4 @@
-"""Tests the sweep with deadlines that need no command: no visit, an unreadable visit, a visit that is not due."""
+"""Tests the sweep with deadlines that lead to nothing: there is no visit, it cannot be read, or nothing is due yet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ AWAY_MS = 3_600_000
 
 
 async def left_over(opened: Clinic, redis: Redis, kind: str) -> list[str]:
-    """Make visits whose deadline has passed although nothing is due; return their ids."""
+    """Make MANY visits that the list of deadlines will name although nothing can be done; return their ids. `kind`:
+    "gone", "unreadable" or "not due".
+    """
     if kind == "gone":
         return [f"v_gone{number}" for number in range(MANY)]
     patients = await asyncio.gather(*(opened.arrive() for _ in range(MANY)))
@@ -36,7 +38,7 @@ async def left_over(opened: Clinic, redis: Redis, kind: str) -> list[str]:
 
 
 async def go_away(store: Store, visit_id: str, now_ms: int) -> None:
-    """Set a patient's absence to exactly the time that a waiting patient may be away."""
+    """Change the record so that the patient has been away for exactly as long as a waiting patient may be."""
     visit, _ = await store.load(ORG, Visit, visit_id)
     assert visit is not None
     away = replace(visit.parties["patient"], away_since_ms=now_ms - AWAY_MS)

@@ -1,4 +1,4 @@
-"""Visits without a store or a loop: people, organisations, and a visit in any status, made by its own commands.
+"""Visits without a store or an event loop: people, organisations, and a visit in any status, made by commands.
 
 The tests of `rules.py` share these functions, which use only the pure rules.
 """
@@ -42,12 +42,12 @@ ANA = PatientInformation(
 
 
 def person(name: str, role: Role, organisation: str = ORG, visit: str | None = None) -> Actor:
-    """Return a person whose id is their name."""
+    """Return a person whose id is the same as the name."""
     return Actor(organisation=organisation, id=name, name=name.title(), role=role, visit=visit)
 
 
 def people(organisation: str = ORG) -> dict[str, Actor]:
-    """Return one person of each kind that may be related to the visit `VISIT`."""
+    """Return name -> a person of each kind that can be related to the visit `VISIT`."""
     return {
         "patient": person("ana", Role.PATIENT, organisation, VISIT),
         "other patient": person("ben", Role.PATIENT, organisation, "v_2"),
@@ -73,35 +73,37 @@ STAFF = {
 
 
 def context(now_ms: int = T0, **facts: Any) -> Context:
-    """Return the facts of a decision; fields of `policy` and the `staff` can be given."""
+    """Return the facts of a decision at `now_ms`. `facts`: fields of the policy and of the context, such as `staff`."""
     staff = facts.pop("staff", STAFF)
     in_session = frozenset(facts.pop("in_session", ()))
     return Context(now_ms=now_ms, policy=Policy(**facts), guide=GUIDE, staff=staff, in_session=in_session)
 
 
 def on_call(*ids: str) -> dict[str, Staff]:
-    """Return the staff, of whom these people are on call."""
+    """Return id -> member of staff. Those with these ids are on call."""
     return {
         i: Staff(id=s.id, name=s.name, role=s.role, on_call=s.on_call or i in ids) for i, s in STAFF.items()
     }
 
 
 def does(visit: Visit | None, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> Visit:
-    """Return the visit after a command, which must be allowed."""
+    """Return the visit after a command, which must be allowed. `facts`: see `context`."""
     decided = decide(visit, command, actor, context(now_ms, **facts))
     assert isinstance(decided, Decided), f"{command}: {decided}"
     return decided.visit
 
 
 def refused(visit: Visit | None, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> Refusal:
-    """Return the reason why a command is refused."""
+    """Return the refusal of a command, which must not be allowed. `facts`: see `context`."""
     decided = decide(visit, command, actor, context(now_ms, **facts))
     assert isinstance(decided, Refusal), f"{command} was allowed: {decided}"
     return decided
 
 
 def event_of(visit: Visit, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> str | None:
-    """Return the kind of the event of a command, which must be allowed; None if it changes nothing."""
+    """Return the kind of the event that a command causes; None if the command changes nothing. It must be allowed.
+    `facts`: see `context`.
+    """
     decided = decide(visit, command, actor, context(now_ms, **facts))
     assert isinstance(decided, Decided), f"{command}: {decided}"
     return decided.event.kind if decided.event is not None else None
@@ -114,7 +116,7 @@ def queued() -> Visit:
 
 
 def assigned() -> Visit:
-    """Return a visit assigned to the assignee."""
+    """Return a waiting visit that is assigned to the person named assignee."""
     return does(queued(), c.Assign("lin"), ADMIN, staff=on_call("lin"))
 
 
@@ -143,7 +145,7 @@ IN_STATUS = {
 
 
 def away(visit: Visit, side: str, now_ms: int = T0) -> Visit:
-    """Return the visit after the only connection of one side has ended."""
+    """Return the visit after the only connection of this side ("patient" or "provider") has ended."""
     held = visit.parties[side].connections
     for connection, worker in held.items():
         visit = does(visit, c.Leave(connection, worker), SYSTEM, now_ms)

@@ -1,4 +1,4 @@
-"""Waits for a condition: checks it again and again until it holds or the time is over."""
+"""Waits for a condition: checks it again and again, until it holds or the time is over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def until(condition: Callable[[], object | Awaitable[object]], within_s: float = 5.0) -> float:
-    """Return the time in s after which the condition held; raise AssertionError if it does not hold in time."""
+    """Return the time in s until the condition held. Raises AssertionError if it does not hold after `within_s`."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     name = getattr(condition, "func", condition).__name__

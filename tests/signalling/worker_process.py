@@ -1,6 +1,6 @@
 """A worker in a process of its own, for tests that kill one: `python -m tests.signalling.worker_process URL INDEX`.
 
-Prints its WebSocket's URL and its id, and serves until it is killed.
+It prints the URL of its WebSocket and its id, and serves until it is killed.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from tests.signalling.clinic import open_worker
 
 
 class Process:
-    """A worker that can be killed by SIGKILL. `url` is the URL of its WebSocket, `id` the worker's id."""
+    """A worker in another process. `url`: of its WebSocket; `id`: the worker's id. Both are set when `wait` returns."""
 
     def __init__(self, process: Forked, asks: int, answers: asyncio.StreamReader) -> None:
-        """`asks`: its standard input; `answers`: its standard output."""
+        """Take a started process. `asks`: the descriptor of its standard input; `answers`: its standard output."""
         self._process, self._asks, self._answers = process, asks, answers
         self.url = self.id = ""
 
     async def wait(self) -> None:
-        """Return as soon as the worker serves."""
+        """Return as soon as the worker serves. Raises TimeoutError after 20 s."""
         async with asyncio.timeout(20):
             said = json.loads(await self._answers.readline())
         self.url, self.id = said["url"], said["id"]
@@ -41,7 +41,7 @@ class Process:
         self._process.kill()
 
     def freeze(self) -> None:
-        """Stop the process with SIGSTOP, like a machine that is out of memory or asleep."""
+        """Stop the process with SIGSTOP, as if its machine were out of memory or asleep."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -49,7 +49,9 @@ class Process:
         self._process.send_signal(signal.SIGCONT)
 
     async def ask(self) -> dict[str, Any]:
-        """Return the worker's state now: `rooms` (visit -> fence), `gates` (visit -> open or not), `tasks`."""
+        """Return the worker's present state: `rooms` (visit -> fence), `gates` (visit -> True if open), `tasks` (their
+        number).
+        """
         os.write(self._asks, b"?\n")
         async with asyncio.timeout(20):
             answer: dict[str, Any] = json.loads(await self._answers.readline())
@@ -58,7 +60,7 @@ class Process:
 
 @asynccontextmanager
 async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Process]:
-    """Start a worker's process; end it at the end of the context."""
+    """Start a worker in another process; yield it when it serves, and end it afterwards."""
     command = [sys.executable, "-m", "tests.signalling.worker_process", redis_url, str(index)]
     (asked, asks), (answers, answered) = os.pipe(), os.pipe()
     nothing = os.open(os.devnull, os.O_WRONLY)
@@ -81,7 +83,7 @@ async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Proces
 
 
 def _answer(worker: Worker) -> None:
-    """Write the worker's rooms, gates and tasks; called for each line of standard input."""
+    """Write the rooms, gates and number of tasks as a line of JSON. Called for each line of standard input."""
     for _ in range(os.read(0, 4096).count(b"\n")):
         rooms = worker.rooms._rooms
         held = {
@@ -93,7 +95,7 @@ def _answer(worker: Worker) -> None:
 
 
 async def main(redis_url: str, index: int) -> None:
-    """Serve until killed."""
+    """Run the worker and write what tests ask for, until the process is killed."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     redis = SharedRedis.from_url(redis_url, socket_timeout=5)
     async with open_worker(redis, index) as (worker, server):

@@ -1,7 +1,7 @@
-"""Takes the browser libraries of each `vendor.json` from npm again; with NAME VERSION, moves one to that version.
+"""Fetches the browser libraries of each `vendor.json` from npm again; with NAME VERSION, changes one to that version.
 
-Knows how to fetch a package, check it against the recorded integrity and copy the recorded files unchanged.
-`make vendor` runs it; the tests only compare what is committed with what `vendor.json` records.
+Fetches a package, compares it with the recorded integrity, and copies the recorded files unchanged. `make vendor` runs
+it; the tests only compare the committed files with `vendor.json`.
 """
 
 import base64
@@ -22,13 +22,15 @@ MANIFESTS = (
 
 
 def fetch(package: str, version: str, folder: Path) -> Path:
-    """The path of the package's archive, as npm delivers it into `folder`."""
+    """Fetch a package by npm into `folder`; return the path of its archive."""
     subprocess.run(["npm", "pack", "--silent", f"{package}@{version}"], cwd=folder, check=True, timeout=120)
     return next(folder.glob("*.tgz"))
 
 
 def refresh(manifest: Path, move_to: str | None) -> None:
-    """Writes the files that `manifest` names; raises SystemExit when npm has another package than recorded."""
+    """Write the files that `manifest` names. Raises SystemExit if npm has another package than recorded. `move_to`: the
+    new version; None keeps the recorded one.
+    """
     record: dict[str, Any] = json.loads(manifest.read_text("utf-8"))
     version = move_to or record["version"]
     with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +55,7 @@ def refresh(manifest: Path, move_to: str | None) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Refreshes every manifest, or the one that `arguments` (name, version) moves to another version."""
+    """Refresh every manifest; with the arguments NAME and VERSION, only change that library to that version."""
     for manifest in MANIFESTS:
         if not arguments:
             refresh(manifest, None)

@@ -1,7 +1,4 @@
-"""Opens pages of a site in Chromium, each in a browser of its own, and checks their consoles.
-
-A page may log only the kinds of messages that a test expects.
-"""
+"""Opens pages of a site in Chromium, each in a browser context of its own, and checks their consoles."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,16 +11,17 @@ from tests.browsers import SHOWN_MS
 from tests.web.site import Site
 
 OpenPage = Callable[..., Awaitable[Page]]
-"""Opens a path: `open_page("/demo", width=320, dark=True)`; further keywords go to the browser's context."""
+"""A function that opens a path: `open_page("/demo", width=320, dark=True)`. Further keywords are options of the browser
+context.
+"""
 
 
 @asynccontextmanager
 async def pages(
     site: Site, browser: Browser, *, expected: str, kinds: tuple[str, ...] = ("error",), **usual: Any
 ) -> AsyncIterator[OpenPage]:
-    """Yield a function that opens pages; at the end, fail if a page logged a kind in `kinds` that is not in `expected`.
-
-    `usual`: keywords for each browser's context.
+    """Yield a function that opens pages. At the end, fail if a page has logged a message of these `kinds` that
+    `expected` (a pattern) does not allow. `usual`: options of each browser context.
     """
     contexts = []
     wrong: list[str] = []

@@ -1,6 +1,6 @@
-"""Fixtures of the web's tests: a site in this process, with a cheap password hash.
+"""Fixtures of the web's tests: a site in this process, with quick password hashes.
 
-Each site begins with three accounts; hashes of full strength would take a third of the time of these tests.
+Each site begins with three accounts. Hashes of full strength would take a third of the time of these tests.
 """
 
 import logging
@@ -22,7 +22,7 @@ OpenSite = Callable[..., Awaitable[Site]]
 
 @pytest.fixture(autouse=True, scope="session")
 def quick_passwords() -> Iterator[None]:
-    """Makes password hashes cheap in this process. `full_passwords` is for tests of the production strength."""
+    """Makes password hashes quick in this process; `full_passwords` undoes that for tests of their strength."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "HASHER", CHEAP_HASHER)
         yield
@@ -30,7 +30,7 @@ def quick_passwords() -> Iterator[None]:
 
 @contextmanager
 def kept_log() -> Iterator[None]:
-    """Give this process its log back at the end: commands such as `doctor` send it to their own standard error."""
+    """Restore the settings of this process's log at the end. Commands such as `doctor` change them."""
     kept, root = structlog.get_config(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -41,7 +41,7 @@ def kept_log() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
-    """Gives this process its log back after each test."""
+    """Restores the settings of this process's log after each test."""
     with kept_log():
         yield
 
@@ -54,8 +54,8 @@ def full_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def open_site(valkey_url: str, tmp_path: Path) -> AsyncIterator[OpenSite]:
-    """Opens sites on the same store: `await open_site(sessions={"idle_s": 1})`; keywords are sections of
-    the settings.
+    """A function that opens a site: `await open_site(sessions={"idle_s": 1})`. Keywords are sections of the settings.
+    All sites use the same store.
     """
     async with AsyncExitStack() as stack:
 

@@ -1,6 +1,6 @@
 """A phone with an authenticator app, for tests: it reads the key on the page, and makes codes by a clock of its own.
 
-`Clock` moves only when a test moves it, and the site uses it too, so that no time step ends during a test.
+`Clock` moves only when a test moves it. The site uses it too, so that no step of time ends during a test.
 """
 
 import base64
@@ -18,7 +18,7 @@ CODE = "/demo/staff/sign-in/code"
 
 
 class Clock:
-    """The store's clock as a site sees it, stopped in the middle of a step."""
+    """The store's clock as the site sees it. It stays at one moment, in the middle of a step of 30 s."""
 
     def __init__(self, site: Site, patch: pytest.MonkeyPatch) -> None:
         store = site.app[SERVICE].store
@@ -26,24 +26,24 @@ class Clock:
         patch.setattr(store, "clock_ms", lambda: self.now_ms)
 
     def next_step(self, steps: int = 1) -> None:
-        """Move the clock by this number of half minutes."""
+        """Move the clock ahead by this number of steps of 30 s."""
         self.now_ms += steps * totp.STEP_MS
 
 
 class Phone:
-    """The authenticator app of a phone, with one key. `spelled`: the key's letters as the page shows them."""
+    """The authenticator app of a phone, with one key. `spelled`: the letters of the key as the page shows them."""
 
     def __init__(self, clock: Clock, spelled: str) -> None:
         self.clock = clock
         self.secret = base64.b32decode(spelled.replace(" ", ""))
 
     def code(self, off: int = 0) -> str:
-        """Return the current code, or the code `off` steps from now."""
+        """Return the code of the present step, or of the step that is `off` steps later."""
         return totp.code(self.secret, totp.step_at(self.clock.now_ms) + off)
 
 
 def key_in(html: str) -> str:
-    """Return the key that a page shows beside the QR code."""
+    """Return the key that a page shows in letters, beside the QR code."""
     found = re.search(r'<code class="secret"[^>]*>([A-Z2-7 ]{39})</code>', html)
     assert found, html[-4000:]
     return found[1]
@@ -55,7 +55,9 @@ def recovery_codes_in(html: str) -> list[str]:
 
 
 async def set_up(person: Person, clock: Clock, email: str) -> tuple[Phone, list[str]]:
-    """Set up two-factor sign-in for a signed-in person, and move the clock past the code that was used."""
+    """Set up two-factor sign-in for a person who is signed in; return (the phone, the recovery codes). The clock moves
+    on, because each code can be used only once.
+    """
     begun = await person.post(HOME, {"do": "begin"})
     assert (begun.status, begun.headers["Location"]) == (303, HOME)
     phone = Phone(clock, key_in(await (await person.get(HOME)).text()))

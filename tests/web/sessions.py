@@ -1,4 +1,4 @@
-"""Moves the time of sessions in the store, without waiting."""
+"""Changes the times of sessions in the store, so that no test has to wait."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ TIMES = ("at", "seen", "hold")
 
 
 async def passes(redis: Redis, cookie: str, seconds: float) -> None:
-    """Let time pass for the session of a cookie: set its times in the store back."""
+    """Set the times of the session of this cookie back in the store, as if `seconds` had passed."""
     store: Any = redis
     key = Session(cookie, {}).key
     for field, value in zip(TIMES, await store.hmget(key, TIMES), strict=True):

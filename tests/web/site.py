@@ -1,6 +1,6 @@
 """A site in this process for tests of pages and sockets: the whole app on a real Valkey, and people who use it.
 
-A `Person` is a browser: its cookies, its Origin, the forms it sends. Not a test.
+A `Person` is a browser, with its cookies, its Origin and the forms it sends.
 """
 
 import re
@@ -31,13 +31,15 @@ OSEI, LIND, ADMIN = "osei@riverside.example", "lind@riverside.example", "admin@r
 
 
 def settings_for(valkey_url: str, folder: Path, **sections: dict[str, Any]) -> Settings:
-    """Return settings on this store with the demo and a data folder of its own; keywords are sections."""
+    """Return settings with this store, the demo organisation, and a data folder in `folder`. Keywords are sections with
+    other values.
+    """
     sections["server"] = {"demo": "yes", **sections.get("server", {})}
     return parse({"redis": {"url": valkey_url}, "data": {"folder": str(folder)}, **sections}, "test")
 
 
 class Site:
-    """A started app; `people` are closed with it."""
+    """A running app. Its people are closed together with it. Use it by `async with`."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -55,12 +57,12 @@ class Site:
         await self.server.close()
 
     def person(self, **headers: str) -> "Person":
-        """Return a person with a browser of their own."""
+        """Return a new person with a browser of their own. `headers`: sent with each request."""
         self.people.append(Person(self, headers))
         return self.people[-1]
 
     async def change(self, **fields: Any) -> None:
-        """Change the settings of the demo organisation; with another `id`, add an organisation with these settings."""
+        """Change settings of the demo organisation. With another `id`, add an organisation that has these settings."""
         kept = await self.app[ORGANISATIONS].get("demo") or demo.ORGANISATION
         changed = msgspec.structs.replace(kept, **fields)
         if changed.id != kept.id:
@@ -69,7 +71,7 @@ class Site:
 
 
 class Answer(ClientResponse):
-    """A response that a failed assert shows with its status and text."""
+    """A response. If an assert about it fails, pytest shows its status and text."""
 
     def __repr__(self) -> str:
         text = re.sub(
@@ -79,11 +81,12 @@ class Answer(ClientResponse):
 
 
 class Person:
-    """A browser: keeps cookies, and sends the origin of its requests."""
+    """A browser, which keeps cookies and sends its origin with each request."""
 
     def __init__(self, site: Site, headers: dict[str, str]) -> None:
         self.site = site
-        # Each person has a connection, as browsers do, so that no request waits for another person's delayed answer.
+        # Each person has a connection of their own, as browsers do. So no request waits for a delayed answer to another
+        # person.
         self.client: TestClient[Request, Application] = TestClient(
             site.server,
             cookie_jar=CookieJar(unsafe=True),
@@ -99,36 +102,38 @@ class Person:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's value, or an empty text."""
+        """The value of the session cookie; "" if there is none."""
         return next((c.value for c in self.client.session.cookie_jar if c.key == "greenroom"), "")
 
     def take_cookie(self, value: str) -> None:
-        """Copy another person's cookies into this browser."""
+        """Put the session cookie of another person into this browser."""
         self.client.session.cookie_jar.update_cookies({"greenroom": value}, self.site.server.make_url("/"))
 
     async def get(self, path: str) -> ClientResponse:
-        """Send a GET, without following redirects."""
+        """Send a GET, and follow no redirect; return the response."""
         return await self.client.get(path, allow_redirects=False)
 
     async def post(self, path: str, data: Any = None, **headers: str) -> ClientResponse:
-        """Send a POST from a page of this site, without following redirects."""
+        """Send a POST from a page of this site, and follow no redirect; return the response. `headers`: further
+        headers.
+        """
         headers = {"Origin": self.origin, **headers}
         answer = await self.client.post(path, data=data, headers=headers, allow_redirects=False)
         await answer.read()
         return answer
 
     async def ask_for_a_visit(self, **fields: str) -> ClientResponse:
-        """Fill in the patient information and send it."""
+        """Fill in the patient information and send it; return the response. `fields`: other values of the form."""
         await self.get("/demo/information")
         return await self.post("/demo/information", {**FORM, **fields})
 
     async def sign_in(self, email: str, password: str | None = None) -> ClientResponse:
-        """Sign in to the demo, with its password unless another is given."""
+        """Sign in to the demo, by default with its password; return the response."""
         password = demo.password(self.site.settings, email) if password is None else password
         return await self.post("/demo/staff/sign-in", {"email": email, "password": password})
 
     async def socket(self, role: str, visit: str = "") -> ClientWebSocketResponse:
-        """Return a WebSocket after hello; its first message is the answer to the hello."""
+        """Open a WebSocket and send hello; return the socket, whose first message will be the answer to hello."""
         ws = await self.client.ws_connect(
             f"/demo/ws?visit={visit}" if visit else "/demo/ws",
             protocols=("greenroom.v1.json",),

@@ -1,4 +1,4 @@
-"""Tests the app as a whole: files, failures, readiness, and what is never logged."""
+"""Tests the app as a whole: files, failures, readiness, and which values are never logged."""
 
 import asyncio
 import json
@@ -157,7 +157,7 @@ async def test_a_frozen_store_fails_closed_and_heals_alone(greenroom_server: Sta
     os.kill(store, signal.SIGSTOP)
     try:
         async with asyncio.timeout(20):
-            # A worker keeps the organisation's document for two seconds, and can answer until then.
+            # A worker keeps the organisation's settings for two seconds, and can answer for so long.
             while (answer := await ask(None, page, server.url + "/demo"))[0] == 200:  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(0.1)
         assert (answer[0], "Unavailable, retrying" in answer[1]) == (503, True)
@@ -228,7 +228,7 @@ async def test_a_server_that_stops_sends_people_on_and_exits_0(greenroom_server:
 
 
 def test_a_worker_loads_neither_aiortc_nor_ffmpeg() -> None:
-    """Each of them would cost the process 11 MB; only peers of the load tester need them."""
+    """Each of these modules would cost a process 11 MB, and only synthetic people of the load tester need them."""
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys, web.app; print({'av', 'aiortc'} & set(sys.modules))"],
         check=True,

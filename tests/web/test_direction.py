@@ -1,6 +1,6 @@
-"""Tests that style sheets name no physical side, and that every name and free text is isolated from its sentence.
+"""Tests that style sheets name no left or right, and that every name and free text is isolated from its sentence.
 
-A name is written in its own direction, whatever the direction of the page: with `<bdi>` or `dir="auto"` it does not
+A name is written in its own direction, whatever the direction of the page. With `<bdi>` or `dir="auto"`, it does not
 change the order of the words and numbers around it. Values in sentences are isolated by `web/languages/i18n.py` and
 `shared/text.js`.
 """
@@ -28,11 +28,11 @@ PHYSICAL = {
     "select.input {": "the arrow of a list, and its mirror",
     '[dir="rtl"] select.input {': "the arrow of a list, and its mirror",
 }
-"""Pattern of rules that name a side -> why they are refused."""
+"""Rules that may name a side, as a pattern -> the reason."""
 
 
 def parts(value: str) -> list[str]:
-    """Return the values of a property; text in brackets is one value."""
+    """Return the parts of a property's value. Text in brackets belongs to one part."""
     return re.findall(r"(?:[^\s()]|\((?:[^()]|\([^()]*\))*\))+", value)
 
 
@@ -77,7 +77,7 @@ def test_a_side_is_found_in_a_rule(rule: str, has: bool) -> None:
 
 EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 OURS = re.compile(
-    # Words of our own, which are in the page's language, or are isolated by gettext
+    # These are texts of ours, which are in the page's language, or which gettext isolates.
     r"_\(|ngettext\(|module\(|parts\.|part\.|fields\(|field\(|input\(|choice\(|password\(|secret\(|wrong\(|hint\(|super|self"
 )
 PLAIN: dict[str, str] = {
@@ -117,13 +117,13 @@ PLAIN: dict[str, str] = {
     "sign_in_code.html": "label, help, wrong[1]",
     "two_factor.html": "label, help, wrong.sentence, qr",
 }
-"""Expressions that pages may show without isolation -> the reason: our own words, numbers, times. `name` is the name of
-a field.
+"""Expressions that pages may show without isolation -> the reason, such as words of ours, numbers or times. `name` is
+the name of a field.
 """
 
 
 class Drawn(HTMLParser):
-    """Collects the expressions in the text of a template that are outside of `<bdi>` and `dir="auto"`."""
+    """Collects the expressions in a template's text that are not inside `<bdi>` or `dir="auto"`."""
 
     VOID = frozenset({"br", "img", "input", "link", "meta", "line", "rect"})
     PLAIN_TEXT = frozenset({"title", "script", "style", "textarea", "code", "pre"})

@@ -1,4 +1,4 @@
-"""Tests the runner of jobs: it runs due jobs, a few at a time, and neither hangs nor stops if one fails."""
+"""Tests the runner of jobs: it runs due jobs, a few at a time, and neither hangs nor stops if one of them fails."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ NOW = 1
 
 @asynccontextmanager
 async def running(valkey: Redis, queue: Jobs, handlers: dict[str, Handler]) -> AsyncIterator[Runner]:
-    """Yield a runner over the organisations "one" and "two"."""
+    """Yield a runner of jobs for the organisations "one" and "two". `handlers`: kind of job -> its function."""
     await valkey.sadd("organisations", "one", "two")
     runner = Runner(queue, Organisations(valkey), handlers)
     task = asyncio.create_task(runner.run())
@@ -37,7 +37,7 @@ async def running(valkey: Redis, queue: Jobs, handlers: dict[str, Handler]) -> A
 
 @pytest.fixture
 def queue(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> Jobs:
-    """The queues of an empty store, polled often."""
+    """The job queues of an empty store, which the runner checks often."""
     monkeypatch.setattr(jobs, "PERIOD_S", 0.02)
     monkeypatch.setattr(jobs, "FINISH_S", 0.05)
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 10)
@@ -45,7 +45,7 @@ def queue(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> Jobs:
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until the condition holds. Raises TimeoutError."""
+    """Wait until the condition holds. Raises TimeoutError if it does not in time."""
     async with asyncio.timeout(20):
         while not await true():  # noqa: ASYNC110 - any condition at all
             await asyncio.sleep(0.01)

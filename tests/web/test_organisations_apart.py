@@ -1,4 +1,4 @@
-"""Tests that organisations on one server are separate: every staff route, page and socket."""
+"""Tests that organisations on one server are separate, on every route of staff, page and socket."""
 
 import re
 
@@ -15,11 +15,11 @@ from web.organisations.documents import KEEP_S
 
 PASSWORD = "correct horse battery"
 OPEN_TO_ALL = {"/sign-in", "/sign-out", "/password", "/session"}
-"""Routes below …/staff that anybody may request: without a sign-in they show and change nothing."""
+"""Routes below …/staff that anybody may request, because without a sign-in they show and change nothing."""
 
 
 async def lakeside(site: Site) -> Account:
-    """Add a second clinic, open at all hours; return its administrator."""
+    """Add a second clinic, which is open at all hours; return the account of its administrator."""
     clinic = msgspec.structs.replace(
         starter.organisation("lakeside", "Lakeside Clinic", "UTC"), hours=((("00:00", "24:00"),),) * 7
     )
@@ -36,7 +36,7 @@ async def admin_of_the_demo(site: Site) -> Person:
 
 
 def staff_routes(site: Site) -> list[tuple[str, str]]:
-    """Return method and path of every route below /{organisation}/staff."""
+    """Return (method, path) of every route below /{organisation}/staff."""
     found = []
     for route in site.app.router.routes():
         path = "" if route.resource is None else route.resource.canonical
@@ -108,4 +108,5 @@ async def test_settings_saved_on_one_worker_apply_on_the_others_within_two_secon
     assert await one.app[ORGANISATIONS].replace(settings, named, "Robin Hale")
     loop = one.app[SERVICE].store.clock_ms()
     while "Hillside Clinic" not in await (await other.person().get("/demo")).text():
-        assert one.app[SERVICE].store.clock_ms() - loop < (KEEP_S + 3) * 1000  # three tests share two cores
+        # This limit allows for a machine on which three tests share two cores.
+        assert one.app[SERVICE].store.clock_ms() - loop < (KEEP_S + 3) * 1000

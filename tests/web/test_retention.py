@@ -34,13 +34,13 @@ from web.server.valkey import EmbeddedStore
 
 
 def retention_of(site: Site, valkey: Redis) -> Retention:
-    """Return the object by which the site's own runner erases."""
+    """Return the site's own object that erases data."""
     folder = Path(site.app[SETTINGS].data.folder)
     return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder, site.app[AUDIT_LOG], 2190)
 
 
 async def withdrawn(site: Site, **fields: str) -> str:
-    """Make a visit that has ended; return its id."""
+    """Open a visit and let its patient withdraw it; return its id."""
     ana = site.person()
     await ana.ask_for_a_visit(**fields)
     service = site.app[SERVICE]
@@ -81,7 +81,7 @@ async def test_a_visit_that_cannot_be_read_is_erased_and_does_not_keep_later_one
 
 
 async def kinds_in(valkey: Redis) -> set[str]:
-    """Return the patterns of the keys in use that the table assigns to the retention."""
+    """Return the patterns of the keys in use that, by the table of keys, the retention erases."""
     found = set()
     client: Any = valkey
     for name in (name.decode() for name in await client.keys("*")):
@@ -191,13 +191,13 @@ CANARIES = (b"quetzal", b"555-0142", b"5550142", b"5125550142")
 
 @pytest.fixture
 def unsealed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes sealing a no-op, so that a search of the store finds every text."""
+    """Makes encryption do nothing, so that a search of the store finds every text."""
     monkeypatch.setattr(Seal, "close", lambda _, data, place: os.urandom(32) + data)
     monkeypatch.setattr(Seal, "open", lambda _, sealed, place: sealed[32:])
 
 
 async def naming(client: Any) -> dict[str, bool]:
-    """Return the patterns of the keys that name the patient -> True if such a key never expires."""
+    """Return the pattern of each key that names the patient -> True if such a key never expires."""
     found: dict[str, bool] = {}
     for name in await client.keys("*"):
         dump = repr([name, await content(client, name)]).lower().encode()
@@ -209,7 +209,7 @@ async def naming(client: Any) -> dict[str, bool]:
 
 
 async def content(client: Any, name: bytes) -> Any:
-    """Return everything that a key holds."""
+    """Return everything that is stored under a key."""
     kind = (await client.type(name)).decode()
     if kind == "string":
         return await client.get(name)
@@ -223,7 +223,7 @@ async def content(client: Any, name: bytes) -> Any:
 
 
 async def ask(ws: ClientWebSocketResponse, kind: str, **fields: Any) -> None:
-    """Send a request; return when it was carried out."""
+    """Send a request on a socket; return when it was carried out."""
     await ws.send_json({"type": kind, "id": 99, **fields})
     while (answer := await ws.receive_json(timeout=20)).get("reply_to") != 99:
         pass
@@ -231,7 +231,9 @@ async def ask(ws: ClientWebSocketResponse, kind: str, **fields: Any) -> None:
 
 
 async def leave_traces(site: Site) -> list[str]:
-    """Let a patient book, ask for visits, and be named in everything that the store keeps; return the ended visits."""
+    """Let a patient book, open visits, and be named in everything that the store keeps; return the ids of the ended
+    visits.
+    """
     await site.change(booking=BOOKING)
     patient_, osei, admin = site.person(), site.person(), site.person()
     who = {"name": NAME, "email": MAIL, "phone": PHONE}
@@ -295,7 +297,7 @@ async def test_s34_an_exported_and_erased_patient_is_in_no_file_and_the_audit_lo
     site: Site, valkey: Redis, embedded_store: EmbeddedStore, tmp_path: Path
 ) -> None:
     visits, other = await leave_traces(site), await withdrawn(site, phone="(512) 555-0199")
-    for queue in site.app[JOB_QUEUES]:  # no mail is written while they are erased
+    for queue in site.app[JOB_QUEUES]:  # No job runs, so no mail is written during the erasure.
         await site.app[SUPERVISOR].stop(f"web.jobs.{queue}")
     config, data = tmp_path / "config.toml", Path(site.app[SETTINGS].data.folder)
     config.write_text(toml({"redis": {"url": embedded_store.url}, "data": {"folder": str(data)}}))
@@ -330,7 +332,8 @@ async def test_s34_an_exported_and_erased_patient_is_in_no_file_and_the_audit_lo
         "erase", "--patient", NAME, "--born", "1900-01-01", "--yes", code=1
     )
     await command("erase", "--born", "1900-01-01", code=2)
-    await command("erase", "--patient", NAME, code=1)  # the question has no answer
+    # The command asks a question, which gets no answer here.
+    await command("erase", "--patient", NAME, code=1)
     assert "nothing of it" in await command("erase", "--patient", NAME.upper(), "--yes")
     assert await naming(valkey) == {}
     assert on_disk() == set()

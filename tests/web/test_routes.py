@@ -1,7 +1,7 @@
 """Tests who may use which route, by one reviewed table: SECURITY.md row 46.
 
-People review `MAY`. The cells are generated from the router and requested from a running site: the test fails if a
-route has no row, or admits a person whom its row does not name.
+People review `MAY`. The cells are made from the router and requested from a running site. The test fails if a route has
+no row, or admits a person whom its row does not name.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from web.programs.scopes import Scope
 from web.requests.security import Rule
 
 KEYS_OF = {f"key:{scope}": scope for scope in Scope}
-# `over`: a patient whose visit has ended; `half`: a person who gave the right password, but no second factor yet;
-# `invited`: a person who opened an invitation; `other admin`: an admin of another organisation; `holder`: a person
-# without a session, with the right token in the path.
+# The people who send requests. `over`: a patient whose visit has ended; `half`: a person who has given the right
+# password, but no second factor yet; `invited`: a person who has opened an invitation; `other admin`: an admin of
+# another organisation; `holder`: a person without a session, but with the right token in the path.
 PEOPLE = (
     "anonymous",
     "patient",
@@ -54,8 +54,9 @@ CANARY = "Canary Quillfeather"
 ROBIN = Actor(organisation="demo", id="u_robin", name="Robin Hale", role=Role.ADMIN)
 
 
-# Reviewed by people; O is the organisation's path, S …/staff, A the API's. A person who is not named is refused, finds
-# nothing, or is redirected to the sign-in. `everybody` includes keys, which are tested only with the API.
+# Reviewed by people. O is the path of the organisation, S the one of its staff, A the one of its API. A person whom a
+# row does not name is refused, finds nothing, or is redirected to the sign-in. `everybody` includes keys, but keys are
+# tested only with the API.
 MAY = """
 GET    /static/{path}            everybody
 GET    /                         everybody
@@ -182,13 +183,13 @@ GET    A/{rest}                  nobody
 POST   A/{rest}                  nobody
 """
 SEES_PATIENTS = {"patient", "provider", "admin", "key:read", "key:staff"}
-"""The people to whom a route may show the name of the patient in these tests; `holder` sees only patients of its own
-links.
+"""The people to whom a route may show the name of the patient. `holder` is missing here, who sees only patients of the
+own link.
 """
 
 
 def reviewed() -> dict[tuple[str, str], set[str]]:
-    """Return the people who may use a route, by method and path."""
+    """Return (method, path) of each route -> the people who may use it."""
     found: dict[tuple[str, str], set[str]] = {}
     for line in MAY.strip().splitlines():
         method, path, who = line.split(maxsplit=2)
@@ -202,7 +203,9 @@ def reviewed() -> dict[tuple[str, str], set[str]]:
 
 
 def routes(app: web.Application) -> list[tuple[str, str]]:
-    """Return (method, path) of every route. A route for any method counts once for each method that it answers."""
+    """Return (method, path) of every route. A route for all methods is returned once for each method
+    that it answers.
+    """
     methods: dict[str, list[str]] = {}
     for row in OPERATIONS:
         methods.setdefault(API + row.path, []).append(row.method)
@@ -223,12 +226,12 @@ LAST = (
     "POST /{organisation}/staff/sign-in",
     "POST /{organisation}/staff/sign-out",
 )
-"""Routes that change which person a browser belongs to: each is requested from new browsers."""
+"""Routes after which a browser may belong to another person. So each person gets a new browser afterwards."""
 
 
 @dataclass
 class Cast:
-    """All people who send requests, and the values for the paths of the routes."""
+    """All people who send requests, and the values that the paths of the routes need."""
 
     site: Site
     people: dict[str, Person] = field(default_factory=dict)
@@ -237,7 +240,7 @@ class Cast:
     _number: int = 0
 
     async def bring(self) -> None:
-        """Make a clinic with one object of each kind, and all people to whom a route could matter."""
+        """Make a clinic that has one object of each kind, and all people."""
         site, app = self.site, self.site.app
         await site.change(booking=BOOKING)
         await lakeside(site)
@@ -275,7 +278,7 @@ class Cast:
         (self.parts["placed"],) = set((await app[SERVICE].mirrors.get("demo")).visits) - before
 
     async def come(self, who: str) -> Person:
-        """Return a person in a new browser, with their role."""
+        """Return a person of this kind, in a new browser."""
         self._number += 1
         site, person = (
             self.site,
@@ -312,7 +315,7 @@ class Cast:
         return person
 
     async def ask(self, who: str, method: str, path: str) -> ClientResponse:
-        """Return the answer to a person's request."""
+        """Send a request as this person; return the answer."""
         parts = {**self.parts, "token": WRONG_TOKEN}
         person, headers = self.people[who], {"Origin": self.people[who].origin}
         if who in KEYS_OF:
@@ -334,14 +337,14 @@ class Cast:
         }
 
     async def right(self, path: str) -> str:
-        """Return a valid token for the path."""
+        """Return a valid token for this path; an invalid one if the path needs none."""
         kind = next((kind for kind, ways in WAYS.items() if path in ways), None)
         if kind is None:
             return WRONG_TOKEN
         return self.tokens.get(path.split("/")[2]) or await right_token(self.site, kind)
 
     async def everybodys(self, method: str, path: str) -> dict[str, ClientResponse]:
-        """Return the answers to all people to whom the route could matter."""
+        """Send a request as each person to whom the route could matter; return person -> answer."""
         asking = [
             who
             for who in WHO
@@ -355,7 +358,9 @@ class Cast:
 
 
 def let_in(answer: ClientResponse) -> bool:
-    """Return whether a person was admitted; others were refused, found nothing, or were redirected to the sign-in."""
+    """Return whether the answer admits the person. It does not if it refuses, finds nothing, or redirects to the
+    sign-in.
+    """
     if answer.status == 303:
         where = answer.headers["Location"]
         return where not in ("/", "/demo") and not where.endswith("/staff/sign-in")

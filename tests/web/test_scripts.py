@@ -1,4 +1,4 @@
-"""Tests the scripts and style sheets of the pages: their checks, and the length of their lines."""
+"""Tests the scripts and style sheets of the pages: the results of their checkers, and the length of their lines."""
 
 import json
 import os
@@ -14,7 +14,7 @@ LONGEST = 110
 
 
 def sources() -> list[Path]:
-    """Return every script and style sheet of our own."""
+    """Return every script and style sheet that is written by hand here."""
     found = (path for folder in ("web", "tests") for path in (ROOT / folder).rglob("*"))
     return [
         path

@@ -1,4 +1,4 @@
-"""Tests who may open a WebSocket over the whole app, in which role, and when the server closes it."""
+"""Tests who may open a WebSocket, in which role, and when the server closes it; over the whole app."""
 
 import asyncio
 from typing import Any
@@ -32,7 +32,7 @@ async def closes(ws: ClientWebSocketResponse, within_s: float = WITHIN_S) -> int
     async with asyncio.timeout(within_s):
         while (message := await ws.receive()).type not in (WSMsgType.CLOSE, WSMsgType.CLOSED):
             pass
-    # The close code that was sent; how the TCP connection ended does not matter here.
+    # This is the close code that was sent. How the TCP connection ended does not matter here.
     code: int | None = message.data
     return code
 
@@ -157,7 +157,7 @@ async def test_signing_out_closes_this_browsers_sockets_and_goes_off_call(open_s
     await osei.sign_in(OSEI)
     await elsewhere.sign_in(OSEI)
     here = await osei.socket("staff")
-    # A socket of the same browser on another worker: cookies are valid for all ports.
+    # This socket belongs to the same browser but to another worker, because cookies are valid for all ports.
     there_browser = other.person()
     there_browser.take_cookie(osei.cookie)
     there, another_device = await there_browser.socket("staff"), await elsewhere.socket("staff")
@@ -190,7 +190,7 @@ async def test_a_closed_or_changed_account_closes_its_sockets_on_every_worker(op
     assert await asyncio.gather(*map(closes, open_ones)) == [4201, 4201]
     await goes_off_call(one)
     assert (await browsers[0].get("/demo/staff")).status == 303
-    # After the account is enabled again, its earlier sign-in stays invalid.
+    # When the account is enabled again, its earlier sign-in does not become valid again.
     await change(one.app[ACCOUNTS], 1)
     assert (await browsers[0].get("/demo/staff")).status == 303
 

@@ -1,6 +1,6 @@
-"""A minimal app for the processes: it answers with its worker's id, and fails if a file says so.
+"""A minimal app for tests of the processes: it answers with its worker's id, and fails if a file requires that.
 
-It replaces `web.app` in tests of the processes, so that these test nothing else.
+It takes the place of `web.app`, so that these tests test nothing else.
 """
 
 import asyncio
@@ -18,7 +18,9 @@ from web.server.processes import serve
 
 
 def create_app(settings: Settings) -> web.Application:
-    """Return an app: /healthz answers with the worker's id, /slow after a given time, /form after the whole body."""
+    """Return an app: /healthz answers with the worker's id, /slow answers after a given time, and /form after it has
+    read the whole body.
+    """
 
     async def healthz(request: web.Request) -> web.Response:
         worker = request.app[WORKER]

@@ -1,7 +1,7 @@
-"""Parties of a call for the other servers: they offer or answer as a browser does, and send the same media as ours.
+"""Parties of a call for other servers: they offer or answer as a browser does, and send the same media as for ours.
 
-They handle SDP of one audio and one video line, and full ICE's checks in both directions. A clip of real VP8 and Opus
-is for servers that decode. Sizes and rates are those of `tests/benchmarks/packets.py`.
+They handle the SDP of one audio and one video line, and the checks of full ICE in both directions. Servers that decode
+get a clip of real VP8 and Opus instead of random bytes. Sizes and rates are those of `tests/benchmarks/packets.py`.
 """
 
 import fractions
@@ -22,7 +22,8 @@ from media.protocols.codecs import OPUS, VP8
 from media.transport.dtls import Identity
 from tests.benchmarks.packets import FRAMES_PER_S, Speaker
 
-PLI = (206, 1)  # RFC 4585 §6.3.1
+# (packet type, format) of a Picture Loss Indication, the request for a keyframe (RFC 4585 §6.3.1)
+PLI = (206, 1)
 ASK_AGAIN_NS = 100_000_000
 _PLI = Struct("!BBHII")
 KEYFRAME_BIT = 0x01
@@ -34,7 +35,9 @@ _CANDIDATE = re.compile(r"a=candidate:\S+ 1 udp \d+ ([\d.]+) (\d+) typ host", re
 
 
 class Clip:
-    """One second of moving picture and sound as packets' payloads, sent in a loop; its first frame is a keyframe."""
+    """One second of a moving picture and of sound, as the payloads of packets, which are sent again and again. The
+    first frame is a keyframe.
+    """
 
     def __init__(self) -> None:
         chance = random.Random(1)
@@ -63,7 +66,7 @@ class Clip:
 
 
 class Party(Speaker):
-    """One side of a call. It sends nothing before it is connected; then its first frame is a keyframe."""
+    """One side of a call. It sends nothing before it is connected; then its first video frame is a keyframe."""
 
     def __init__(self, identity: Identity, clip: Clip | None = None, host: str = "127.0.0.1") -> None:
         super().__init__(identity, host)
@@ -75,17 +78,17 @@ class Party(Speaker):
         self._sounded = itertools.count()
 
     def offer(self) -> str:
-        """Return an SDP offer with the streams that this party sends and receives; it is the DTLS client."""
+        """Return an SDP offer with the streams that this party sends and receives; this party is the DTLS client."""
         return self._description([("0", "audio"), ("1", "video")])
 
     def answer_to(self, offer: str) -> str:
-        """Apply an offer; return the answer. The offering side controls ICE."""
+        """Apply an offer; return the SDP answer. The offering side is the controlling one of ICE."""
         self.controlling = False
         self.accept(offer)
         return self._description(re.findall(r"a=mid:(\S+)", offer), offer)
 
     def accept(self, description: str) -> None:
-        """Apply the other side's description. Raises ValueError if it has no candidate."""
+        """Apply the other side's SDP. Raises ValueError if it has no candidate."""
         remote, candidate = _REMOTE.search(description), _CANDIDATE.search(description)
         if remote is None or candidate is None:
             raise ValueError("no IPv4 candidate")
@@ -130,7 +133,7 @@ class Party(Speaker):
         return "\r\n".join(lines) + "\r\n"
 
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
-        """Return an ICE binding request, in this side's role."""
+        """Send an ICE check in this party's role; do nothing if the other side's address is not known yet."""
         if self.remote is None:
             return
         if self.controlling:
@@ -150,7 +153,8 @@ class Party(Speaker):
             return
         if message.message_class is not stun.Class.REQUEST:
             super()._stun(datagram)
-        elif self.remote is not None:  # the full ICE agent of the other side sends checks too (RFC 8445 §7.3)
+        # The other side may be a full ICE agent, which sends checks too and needs answers (RFC 8445 §7.3).
+        elif self.remote is not None:
             answer = stun.Message(
                 stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=message.transaction_id
             )
@@ -159,7 +163,7 @@ class Party(Speaker):
             self.send(bytes(answer))
 
     def frame(self, at_s: float) -> None:
-        """Send one video frame."""
+        """Send one video frame, if connected. `at_s`: the time that its timestamp gets."""
         if not self.ready:
             return
         if self._clip is None:
@@ -180,7 +184,7 @@ class Party(Speaker):
             )
 
     def sound(self, at_s: float) -> None:
-        """Send 20 ms of audio."""
+        """Send 20 ms of audio, if connected. `at_s`: the time that its timestamp gets."""
         if not self.ready:
             return
         if self._clip is None:
@@ -193,12 +197,14 @@ class Party(Speaker):
         )
 
     def report(self) -> None:
-        """Return a sender report."""
+        """Send a sender report, if connected."""
         if self.ready:
             super().report()
 
     def await_picture(self) -> None:
-        """Wait for the next keyframe, and send a keyframe if the other side requests one."""
+        """From now on, store when the next keyframe arrives as `first_ns`, and send a keyframe if the other side
+        requests one.
+        """
         self.first_ns = 0
         self.on_rtp, self.on_rtcp = self._seen, self._asked
 
@@ -209,7 +215,7 @@ class Party(Speaker):
             self.first_ns = packet.received_ns
         elif (
             packet.received_ns - self._asked_ns > ASK_AGAIN_NS
-        ):  # request a keyframe, as a browser does that cannot decode a frame
+        ):  # Request a keyframe, as a browser does if it cannot decode a frame.
             self._asked_ns = packet.received_ns
             self.send_rtcp(_PLI.pack(0x80 | PLI[1], PLI[0], 2, self.video_ssrc, packet.ssrc))
 
@@ -220,7 +226,7 @@ class Party(Speaker):
 
 
 def is_keyframe(payload: bytes) -> bool:
-    """Return whether a VP8 payload begins a keyframe (RFC 7741 §4.2, §4.3)."""
+    """Return whether a VP8 payload is the beginning of a keyframe (RFC 7741 §4.2, §4.3)."""
     if not payload or not payload[0] & 0x10 or payload[0] & 0x07:
         return False
     at = 1

@@ -1,7 +1,8 @@
 """The clients of one stack: subscribers of the queue, senders of updates, pairs that exchange messages, and claimers.
 
-Every stack gets the same requests and answers in its own protocol. All clients are raw sockets (`wire.py`) that parse a
-message no more than they must: they recognise it by a few bytes that only such a message has.
+A stack is a server with its workers and its store. Each one gets the same requests, in its own protocol. All clients
+are raw sockets (`wire.py`) that parse as little as possible: they recognise a message by a few bytes that no other
+message has.
 """
 
 import asyncio
@@ -38,13 +39,14 @@ LINE = {
     },
 }
 MUTED = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "muted": True}
-"""The message between two sockets of the other servers: our message without its type, which is the name of
-their event.
+"""The content of the message that two clients of the other servers exchange: ours without its type, which is the name
+of their event.
 """
 
 TRIED = 4
 PAUSE_S = 0.1
-JOIN_S = 1.0  # joining a room has no reply on the other servers
+# The other servers do not confirm that a client has joined a room, so clients wait this time in s.
+JOIN_S = 1.0
 Heard = Callable[[Any, bytes, int], None]
 Act = Callable[[], None]
 
@@ -57,15 +59,15 @@ class Way(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A sender, with `tell` to send a message, and the socket that receives it."""
+    """Two clients that exchange a message: the function `tell` sends it, and the socket `hears` receives it."""
 
     tell: Act
     hears: TimedWire
 
 
 class Racer(NamedTuple):
-    """A client that claims. Its futures resolve when it has won or lost, and when it has released the visit. `worker`:
-    its worker.
+    """A client that claims. `claim(visit)` returns a future that is True if the client has won, False if it has lost;
+    `release(visit)` can be awaited until the visit is released. `worker`: the worker that serves the client.
     """
 
     claim: Callable[[str], "asyncio.Future[bool]"]
@@ -74,29 +76,31 @@ class Racer(NamedTuple):
 
 
 class Company(Protocol):
-    """The interface through which a measurement uses the clients of a stack."""
+    """The clients of a stack, as a measurement uses them. `news`, `told` and `claimed`: bytes that only an update of
+    the queue, a message of a pair, or the claim on the patient's page contains. `heard`: called with each message.
+    """
 
     news: bytes
     told: bytes
     claimed: bytes
 
     async def audience(self, number: int, heard: Heard) -> Sequence[TimedWire]:
-        """Return `number` sockets that subscribe to the queue, over all workers."""
+        """Return `number` sockets, spread over all workers, that subscribe to the queue."""
 
     async def makers(self, number: int) -> list[Act]:
         """Return `number` functions, each of which causes one update of the queue."""
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Return `number` pairs, each on two workers or both on one."""
+        """Return `number` pairs. The two sockets of a pair are on different workers if `way.across`, otherwise on the
+        same one. `heard`: called with each message that a receiver gets.
+        """
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
-        """Return the claimers, the visit that they claim, and the patient's page on each worker."""
+        """Return (claimers, the visit that they claim, a page of the patient on each worker -> that worker)."""
 
 
 class Ours:
-    """The clients of Greenroom: answers of patients update the queue; chat messages and muting are sent to
-    one other.
-    """
+    """The clients of Greenroom: patients who answer a step update the queue; a patient and a provider are a pair."""
 
     news, told, claimed = b'"queue.row"', b'"told"', b'"claimed"'
 
@@ -106,22 +110,24 @@ class Ours:
         self._paired = 0
 
     async def audience(self, number: int, heard: Heard) -> list[Peer]:
-        """Return staff who subscribe to the queue."""
+        """Return the sockets of `number` staff who subscribe to the queue."""
         peers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
         await _subscribe(peers, "queue")
         return peers
 
     async def makers(self, number: int) -> list[Act]:
-        """Return functions by which patients go back and forth between two steps of the setup guide."""
+        """Return `number` functions; each lets another patient go back or forth between two steps of
+        the setup guide.
+        """
         peers = await enter_all(self.endpoint, self.stack.patients[:number], text=True)
         return [_answering(peer, visit) for peer, visit in zip(peers, self.stack.visits, strict=False)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Let a patient and their provider send a line of the chat, or switch the microphone off and on."""
+        """Return pairs: a patient, and the provider who gets a line of the chat if `way.kept`, otherwise a muting."""
         self.told = b'"chat.line"' if way.kept else b'"media.muted"'
         providers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
         made = []
-        mine = slice(self._paired, self._paired + number)  # the visits that no pair uses yet
+        mine = slice(self._paired, self._paired + number)  # These visits are not used by another pair yet.
         self._paired += number
         for provider, login, visit in zip(
             providers, self.stack.patients[mine], self.stack.visits[mine], strict=True
@@ -133,18 +139,20 @@ class Ours:
                 refuse_errors(await provider.ask("subscribe", topic=f"chat/{visit}"))
                 made.append(Pair(_writing(patient, visit), provider))
             else:
-                # In production, the worker that owns a room is chosen by chance: the first one that joins it.
+                # In production, the worker that serves the first party to join owns the room, and that is a matter of
+                # chance. So in half of the pairs the patient joins first.
                 for peer in (provider, patient) if len(made) % 2 else (patient, provider):
                     refuse_errors(await peer.ask("media.join", visit=visit))
                 made.append(Pair(_muting(patient, visit), provider))
         return made
 
     async def _beside(self, login: Login, worker: str, across: bool, heard: Heard = no_news) -> Peer:
-        """Return a socket on that worker, or on another one; connect again until the kernel has chosen the right
-        worker.
+        """Return a socket of `login` on another worker than `worker` if `across`, otherwise on that one. The kernel
+        chooses the worker of a connection, so connect again until it fits. Raises PeerError if it never does.
         """
         for _ in range(ROUNDS):
-            # Several at once: of idle workers, the one that has just accepted often gets the next connection as well.
+            # Open TRIED connections at the same time: one after another, they would often all come to the worker that
+            # accepted last.
             some = await asyncio.gather(
                 *(enter(self.endpoint, login, heard, text=True) for _ in range(TRIED))
             )
@@ -154,11 +162,14 @@ class Ours:
                     peer.abort()
             if fit is not None:
                 return fit
-            await asyncio.sleep(PAUSE_S)  # on a busy machine one worker may have accepted no socket
+            # On a busy machine, one of the workers may not have accepted any connection; it gets some time.
+            await asyncio.sleep(PAUSE_S)
         raise PeerError("all connections come to one worker")
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
-        """Put providers on call, and subscribe the patient's page on both workers to the visit."""
+        """Put `number` providers on call, and subscribe a page of the patient on each worker to the visit. Return (the
+        providers as claimers, the visit, page -> its worker).
+        """
         peers = await enter_all(self.endpoint, self.stack.staff[:number], text=True)
         for answer in await answers([peer.ask("on_call", on=True) for peer in peers]):
             refuse_errors(answer)
@@ -198,7 +209,7 @@ def _muting(peer: Peer, visit: str) -> Act:
 
 
 def _watched(answer: "asyncio.Future[dict[str, Any]]") -> None:
-    """Raise the error of an act that was refused, so that the run ends."""
+    """Raise the error that the server sends as an answer, so that the run ends."""
 
     def look(done: "asyncio.Future[dict[str, Any]]") -> None:
         if not done.cancelled() and done.exception() is None and done.result()["type"] == "error":
@@ -221,7 +232,9 @@ def _racing(peer: Peer) -> Racer:
 
 
 class Other(TimedWire):
-    """A client of another stack: events with a name and data, in socket.io's frames or plain ones."""
+    """A client of another stack. It exchanges events with a name and data, in the frames of socket.io or as plain
+    JSON.
+    """
 
     def __init__(self, host: str, port: int, heard: Heard, socket_io: bool) -> None:
         super().__init__(host, port, "/socket.io/?EIO=4&transport=websocket" if socket_io else "/")
@@ -231,7 +244,9 @@ class Other(TimedWire):
         self.waits: dict[str, asyncio.Future[bool]] = {}
 
     async def enter(self) -> None:
-        """Connect and wait for the greeting. Raises PeerError, OSError, TimeoutError."""
+        """Connect and wait for the server's greeting. Raises PeerError if the server refuses or closes, OSError or
+        TimeoutError if it does not answer.
+        """
         await self.open()
         if self._socket_io:
             async with asyncio.timeout(OPEN_S):
@@ -248,7 +263,7 @@ class Other(TimedWire):
             self.say(json.dumps(event, separators=(",", ":")).encode())
 
     def heard(self, payload: bytes) -> None:
-        """Handle greetings and pings; count all other messages as events."""
+        """Answer greetings and pings; pass every other message on to `heard`."""
         if self._socket_io and not payload.startswith(b"42"):
             if payload.startswith(b"0"):
                 self.say(b"40")
@@ -260,13 +275,15 @@ class Other(TimedWire):
         self._heard(self, payload, self.read_ns)
 
     def lost(self, problem: PeerError) -> None:
-        """Fail the requests that wait for an answer."""
+        """Let all requests that wait for an answer fail with `problem`."""
         settle([self.entered, *self.waits.values()], problem)
         self.entered.exception() if self.entered.done() and not self.entered.cancelled() else None
 
 
 class Others:
-    """The clients of socket.io, python-socketio and ws. `row`: the row that our server sent."""
+    """The clients of socket.io, python-socketio and ws. `row`: a row of the queue from our server,
+    which they send too.
+    """
 
     news, told, claimed = b'"queue.row"', b'"told"', b'"claimed"'
 
@@ -275,7 +292,7 @@ class Others:
         self._numbers = itertools.count()
 
     async def _enter(self, number: int, heard: Heard, worker: int | None = None) -> list[Other]:
-        """Return `number` clients, on the workers in turn, or all on one worker."""
+        """Return `number` clients: spread over all workers, or all on `worker` if it is given."""
         endpoints = itertools.cycle(
             self.stack.endpoints if worker is None else [self.stack.endpoints[worker]]
         )
@@ -288,7 +305,7 @@ class Others:
         return found
 
     async def audience(self, number: int, heard: Heard) -> list[Other]:
-        """Return clients in the room of the queue."""
+        """Return `number` clients in the room that gets the queue's updates."""
         found = await self._enter(number, heard)
         for other in found:
             other.emit("listen", None)
@@ -296,13 +313,11 @@ class Others:
         return found
 
     async def makers(self, number: int) -> list[Act]:
-        """Return functions by which clients send the row."""
+        """Return `number` functions; each lets another client send the row."""
         return [_emitting(other, "news", self.row) for other in await self._enter(number, no_news)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Return pairs whose receiver is in a room of its own, as the documentation says for a message to one
-        person.
-        """
+        """Return pairs. Each receiver is alone in a room, as the documentation advises for a message to one person."""
         made = []
         for at in range(number):
             hears = (await self._enter(1, heard, at % 2))[0]
@@ -315,8 +330,8 @@ class Others:
         return made
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
-        """Return clients that set a key if it does not exist; the patient's page on both workers is in the
-        visit's room.
+        """Return (clients that claim by setting a key that must not exist, the visit, a page of the patient on each
+        worker -> that worker). The pages are in the visit's room.
         """
         visit = "v_1"
         racing = await self._enter(number, _settled)
@@ -357,7 +372,7 @@ def _other_racing(other: Other, worker: int) -> Racer:
 
 
 async def example(ours: Ours) -> dict[str, Any]:
-    """Return a row as our server sends it, without the type, which is the event's name for the others."""
+    """Return a row as our server sends it, without its type: the other servers have the type as the event's name."""
     heard: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     def news(peer: Peer, payload: bytes, now_ns: int) -> None:
@@ -369,14 +384,14 @@ async def example(ours: Ours) -> dict[str, Any]:
     act()
     async with asyncio.timeout(OPEN_S):
         row = await heard
-    act()  # undo the change for the next client that updates this visit
+    act()  # Undo the change, for the next client that updates this visit.
     listener.abort()
     row.pop("type")
     return row
 
 
 async def companies(stacks: Sequence[Stack]) -> dict[str, Company]:
-    """Return name -> clients of each stack; ours must be the first."""
+    """Return the name of each stack -> its clients. Our stack must be the first."""
     ours = Ours(stacks[0])
     row = await example(ours)
     return {stacks[0].name: ours} | {stack.name: Others(stack, row) for stack in stacks[1:]}

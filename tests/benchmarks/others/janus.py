@@ -1,7 +1,7 @@
 """Runs a Janus server: writes its configuration, calls its HTTP interface, and makes calls by its videocall plugin.
 
-Its ICE library accepts no candidate from the loopback, so the machine needs another address; the packets still stay on
-the machine.
+The ICE library of Janus accepts no candidate with a loopback address, so the machine needs another address. The
+packets do not leave the machine.
 """
 
 import json
@@ -44,7 +44,9 @@ def address() -> str:
 
 @contextmanager
 def running(program: str) -> Iterator[tuple[int, str]]:
-    """Yield a Janus: its process and the URL of its HTTP interface. Raises MissingServerError if it does not start."""
+    """Yield (process id, URL of the HTTP interface) of a running Janus. Raises MissingServerError if it does not
+    start.
+    """
     folder = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -109,7 +111,7 @@ def _post(url: str, **message: Any) -> Any:
 
 
 class Handle:
-    """One person's session with the videocall plugin."""
+    """One person's session with the videocall plugin, in which the person is registered by name."""
 
     def __init__(self, url: str, name: str) -> None:
         self._session = f"{url}/{_post(url, janus='create')['data']['id']}"
@@ -120,19 +122,21 @@ class Handle:
         self._event("registered")
 
     def call(self, other: str, offer: str) -> None:
-        """Call the other party."""
+        """Call the person `other` with an SDP offer."""
         self._say({"request": "call", "username": other}, {"type": "offer", "sdp": offer})
 
     def incoming(self) -> str:
-        """Return the offer of the incoming call."""
+        """Wait for an incoming call; return its SDP offer. Raises TimeoutError if none comes."""
         return str(self._event("incomingcall")["jsep"]["sdp"])
 
     def pick_up(self, answer: str) -> None:
-        """Accept the call."""
+        """Accept the incoming call with an SDP answer."""
         self._say({"request": "accept"}, {"type": "answer", "sdp": answer})
 
     def accepted(self) -> str:
-        """Return the SDP answer of the other side, as Janus changes it."""
+        """Wait until the other side accepts; return its SDP answer, as Janus has changed it. Raises TimeoutError if it
+        does not.
+        """
         return str(self._event("accepted", lambda event: "jsep" in event)["jsep"]["sdp"])
 
     def _say(self, body: dict[str, Any], jsep: dict[str, str] | None = None) -> None:

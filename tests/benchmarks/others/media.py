@@ -1,8 +1,9 @@
 """Measures the cost of a relayed packet and the time to the first picture: our relay, Janus, aiortc's MediaRelay.
 
-Every server is started anew for its turn and gets calls of two, with real ICE, DTLS and AES-128-GCM, from parties that
-neither encode nor decode. The time to the first picture begins at the second press (ours: both have connected before;
-Janus: the callee accepts; aiortc: both offers arrive) and ends at a keyframe on both sides.
+Every server is started anew for its turn. It gets calls of two with real ICE, DTLS and AES-128-GCM, from parties that
+neither encode nor decode. The time to the first picture begins when the second person presses Start Session, and ends
+when a keyframe has reached both sides. On our relay, both parties have connected before that press. On Janus, the
+callee accepts at that press; on aiortc's, both parties send their offers then.
 """
 
 import statistics
@@ -30,7 +31,9 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The number of calls (with aiortc: `few`), rounds, seconds of media per round, and first pictures per round."""
+    """The size of a run: calls (`few` of them with aiortc), rounds, and per round seconds of media and
+    first pictures.
+    """
 
     calls: int
     few: int
@@ -45,7 +48,9 @@ QUICK = Size(20, 1, 1, 1.0, 2)
 
 @dataclass
 class Spent:
-    """The figures of one turn; CPU is that of the server process."""
+    """The figures of one turn: CPU of the server process per packet (`us`), per second of a call (`call_ms`) and per
+    party that connects (`setup_ms`); the delay of a packet; and the times to the first picture.
+    """
 
     us: float = 0.0
     call_ms: float = 0.0
@@ -56,24 +61,28 @@ class Spent:
 
 
 class Server(Protocol):
-    """A running server: calls are prepared, then pressed for the second time."""
+    """A running server that can be measured. A call is first prepared, and begins with the press of Start Session by
+    the second person.
+    """
 
     pid: int
 
     @property
     def clip(self) -> Clip | None:
-        """The clip of real video that its parties must send; None if any bytes will do."""
+        """The clip of real video and audio that the parties must send; None if any bytes will do."""
 
     @property
     def host(self) -> str:
-        """The address that its parties use."""
+        """The IP address of this machine that the parties use."""
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Do all that is possible before the second press of Start Session; return a function that makes this press."""
+        """Prepare the call `name` as far as the server can before the second press of Start Session. Return a function
+        that makes this press.
+        """
 
 
 class Ours:
-    """Our relay: both parties connect before; the gate opens at the second press."""
+    """Our relay. Both parties connect before the second press, which opens the gate."""
 
     clip, host = None, LOOPBACK
 
@@ -87,7 +96,7 @@ class Ours:
         return self._control.recv()
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Exchange offers and answers, do ICE and DTLS, and keep the gate closed; return a function that opens it."""
+        """Connect both parties, with the gate closed. Return a function that opens the gate."""
         for key, party in zip("ab", parties, strict=True):
             self._ask("accept", name, (key, party.answer(str(self._ask("join", name, key)))))
         load.connect(parties)
@@ -95,7 +104,7 @@ class Ours:
 
 
 class Janus:
-    """Janus: the caller calls before; the callee accepts at the second press."""
+    """Janus. One party calls before the second press, at which the other party accepts."""
 
     clip = None
 
@@ -104,7 +113,7 @@ class Janus:
         self._kept: list[janus.Handle] = []
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Call the other side."""
+        """Let the first party call. Return a function by which the second party accepts."""
         caller, callee = (janus.Handle(self._url, f"{name}-{key}") for key in "ab")
         self._kept += [caller, callee]
         caller.call(callee.name, parties[0].offer())
@@ -118,7 +127,7 @@ class Janus:
 
 
 class Aiortc:
-    """aiortc: both parties send their offers at the second press."""
+    """aiortc's MediaRelay. Both parties send their offers at the second press."""
 
     host = LOOPBACK
 
@@ -126,7 +135,9 @@ class Aiortc:
         self.pid, self._control, self.clip = pid, control, clip
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Prepare nothing, because everything happens at the second press. Return a function that makes this press."""
+        """Do nothing yet, because aiortc does everything at the second press. Return a function that
+        makes this press.
+        """
 
         def press() -> None:
             self._control.send(("call", tuple(party.offer() for party in parties)))
@@ -143,9 +154,9 @@ Start = Callable[[], Any]
 
 @contextmanager
 def ours() -> Iterator[Server]:
-    """Yield our relay in a process of its own."""
+    """Yield our relay, which runs in a process of its own."""
     with served() as (pid, control):
-        control.send(("stats", "", None))  # the server answers as soon as it runs
+        control.send(("stats", "", None))  # The relay answers this request as soon as it runs.
         control.poll(ANSWER_S)
         control.recv()
         yield Ours(pid, control)
@@ -154,7 +165,7 @@ def ours() -> Iterator[Server]:
 def measure(
     size: Size, others: Sequence[str], say: setup.Say, progress: Tell, *, install_janus: bool
 ) -> Made:
-    """Measure all rounds. Raises TimeoutError if a server does not answer."""
+    """Measure all rounds; return the comparisons. Raises TimeoutError if our own server does not answer."""
     starts: dict[str, Start] = {OURS: ours}
     made = Made(skipped=[])
     if "janus" in others:
@@ -241,7 +252,9 @@ def _column(field: Field[Spent], name: str) -> dict[str, list[float]]:
 
 
 def talk(server: Server, calls: int, seconds: float, *, late: bool) -> Spent:
-    """Measure calls for a time: CPU of the server per packet and, with `late`, its delay. Raises TimeoutError."""
+    """Let `calls` calls send media for `seconds`; return the CPU of the server and, if `late`, the delay of packets.
+    Raises TimeoutError if the server does not answer or forwards nothing.
+    """
     load, identity = Load(), Identity(0.0)
     parties: list[Party] = []
     used = cpu_ns([server.pid])
@@ -279,7 +292,9 @@ def _pair(server: Server, identity: Identity) -> tuple[Party, Party]:
 
 
 def first(server: Server, name: str) -> float:
-    """Return the time from the second press to a keyframe at both sides, in ms. Raises TimeoutError."""
+    """Return the time in ms from the second press until a keyframe has reached both sides. Raises TimeoutError if it
+    does not.
+    """
     load, identity = Load(), Identity(0.0)
     try:
         pair = _pair(server, identity)

@@ -1,7 +1,7 @@
-"""Measures the memory of an idle socket on one worker, on our server and on the others: growth of resident memory.
+"""Measures the memory of an idle socket on one worker, on our server and on the others, as growth of resident memory.
 
-All sockets are accepted and silent; ours have sent hello, the others' are in no room. Each stack has a new process; one
-stack is measured after another.
+All sockets are accepted and then silent. Ours have sent hello; the others' are in no room. Each stack has a new
+process, and the stacks are measured one after another.
 """
 
 import asyncio
@@ -28,7 +28,9 @@ Tell = Callable[[float], None]
 
 
 def measure(ours: BenchServer, sockets: int, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Connect all clients to each stack. Raises ChildError."""
+    """Connect all clients to each stack; return the comparison. Raises ChildError if the process of the
+    clients fails.
+    """
     with stacks(ours, others, (20, round(sockets * (1 + EARLY)), 1), say) as company:
         found: dict[str, float] = Child(wait, company.stacks, sockets).result(LIMIT_S, progress)
     one = {name: [value / 1024] for name, value in found.items()}
@@ -38,15 +40,15 @@ def measure(ours: BenchServer, sockets: int, others: Sequence[str], say: Say, pr
 
 
 def wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
-    """Run in the people's process; return stack -> bytes per socket."""
+    """Connect and hold all clients in this child process, one stack after another; return stack -> bytes per socket."""
     return uvloop.run(_wait(tell, found, sockets))
 
 
 async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
     grown = {}
     for number, stack in enumerate(found):
-        # Some sockets connect before and stay: memory that a worker allocates at first belongs to no socket, and a
-        # young heap shrinks.
+        # The first sockets stay open and are not measured: they cause what a worker allocates only once, and a heap
+        # that is still small may shrink.
         early = await _enter(stack, round(sockets * EARLY))
         before = await _resident(stack)
         here = await _enter(stack, sockets)
@@ -58,7 +60,9 @@ async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, f
 
 
 async def _resident(stack: Stack) -> int:
-    """Return the worker's memory when it is idle; the other stacks collect garbage first."""
+    """Return the resident memory in bytes of the stack's workers when they are idle. The other stacks collect garbage
+    first.
+    """
     await asyncio.sleep(SETTLE_S)
     if stack.name != OURS:
         for pid in stack.workers:

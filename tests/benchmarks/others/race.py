@@ -1,8 +1,8 @@
 """Measures the claim race of all stacks in turn: fifty people claim one patient at the same time.
 
-Our server decides by its rules, stores the record and its history on disk, and updates all subscribers of the queue;
-the others set a key if it does not exist, and inform the patient. The results are the time from the winner's claim to
-its arrival at the patient's page on the other worker, and the CPU of all workers per race.
+Our server decides by its rules, stores the record and its history on disk, and updates all subscribers of the queue.
+The others set a key that must not exist yet, and inform the patient. The results are the time from the winner's claim
+to its arrival at the patient's page on the other worker, and the CPU of all workers per race.
 """
 
 import asyncio
@@ -39,7 +39,9 @@ QUICK = Size(1, 20)
 
 
 class Spent(NamedTuple):
-    """The figures of a round: the times to the patient's page, and the CPU of workers and store per race."""
+    """The figures of a round: the time in ms until the patient's page shows the claim, and the CPU in µs of the
+    workers and of the store per race.
+    """
 
     p50_ms: float
     p99_ms: float
@@ -48,7 +50,9 @@ class Spent(NamedTuple):
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Measure the races on all stacks. Raises ChildError."""
+    """Measure the races on all stacks; return the comparisons. Raises ChildError if the process of the
+    clients fails.
+    """
     with stacks(ours, others, (PROVIDERS, PROVIDERS, 1), say) as company:
         played: Field[Spent] = Child(race, company.stacks, size).result(LIMIT_S, progress)
     columns = {field: _column(played, field) for field in Spent._fields}
@@ -77,7 +81,7 @@ def _column(played: Field[Spent], field: str) -> dict[str, list[float]]:
 
 
 def race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
-    """Run in the people's process."""
+    """Play all clients in this child process; return the results of each stack's turns."""
     return uvloop.run(_race(tell, found, size))
 
 
@@ -97,7 +101,7 @@ async def _race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
 
 
 class Track:
-    """The people of one stack."""
+    """The claimers and the patient's pages of one stack, which play its races."""
 
     def __init__(self, stack: Stack, marker: bytes) -> None:
         self._stack, self._marker = stack, marker
@@ -108,14 +112,16 @@ class Track:
         self._started = 0
 
     def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Handle a message of a patient's page."""
+        """Record when a patient's page received a claim. `wire`: the page's socket; `now_ns`: the time of reading
+        (monotonic).
+        """
         if self._marker in payload:
             knew = self._knew.get(self.pages[wire])
             if knew is not None and not knew.done():
                 knew.set_result(now_ns)
 
     async def spend(self, races: int) -> Spent:
-        """Measure one round. Raises PeerError if a race does not have exactly one winner."""
+        """Play `races` races; return their figures. Raises PeerError if a race does not have exactly one winner."""
         late_ns = []
         used, used_store = cpu_ns(self._stack.workers), cpu_ns([self._stack.store])
         for _ in range(races):

@@ -1,6 +1,7 @@
-"""Runs aiortc's MediaRelay as its documentation does: two peer connections per call; each sends the other's tracks.
+"""Runs aiortc's MediaRelay as its documentation does: of the two connections of a call, each sends the other's tracks.
 
-A server in a process of its own, controlled by a pipe: it replies to ("call", (offer, offer)) with the two answers.
+The server runs in a process of its own and is controlled by a pipe: it replies to ("call", (offer, offer)) with the two
+answers.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ async def _call(relay: MediaRelay, offers: tuple[str, str]) -> tuple[list[RTCPee
 
 
 async def _serve(control: Connection) -> None:
-    # aioice never gathers loopback addresses; here both sides are on this machine.
+    # aioice offers no loopback addresses by itself, but here both sides are on this machine.
     aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
     relay, calls = MediaRelay(), []
     loop = asyncio.get_running_loop()
@@ -51,5 +52,5 @@ async def _serve(control: Connection) -> None:
 
 
 def running() -> AbstractContextManager[tuple[int, Connection]]:
-    """Yield the server: its process, and the pipe for commands."""
+    """Yield (process id, pipe for commands) of the running server."""
     return in_child(_serve, ("stop", None))

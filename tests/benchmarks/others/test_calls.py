@@ -1,4 +1,4 @@
-"""Tests that keyframes are recognised among other frames."""
+"""Tests that frames of keyframes are distinguished from frames of other pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from tests.benchmarks.others.calls import is_keyframe
 @pytest.mark.parametrize(
     ("payload", "keyframe"),
     [
-        (b"\x10\x00", True),  # the header: no extensions, first partition, inverse key bit 0
+        # This is the header of a keyframe: no extensions, first partition, bit 0 not set.
+        (b"\x10\x00", True),
         (b"\x10\x01", False),
         (b"\x00\x00", False),  # a packet in which no frame begins
         (b"\x90\x80\x81\x23\x00", True),  # the header has a picture id of two bytes

@@ -1,4 +1,4 @@
-"""Tests that a server that is not available is listed with the reason."""
+"""Tests that the list of a comparison names a server that is not available, with the reason."""
 
 from __future__ import annotations
 

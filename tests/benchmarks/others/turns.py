@@ -1,6 +1,7 @@
-"""Orders the turns of a comparison: each server once per round, and each round begins with another server.
+"""Orders the turns of a comparison: each server has one turn per round, and each round begins with another server.
 
-If our server fails, the run fails. If another server fails, it is dropped with the reason, and the others continue.
+If our server fails, the run fails. If another server fails, it is dropped, the reason is kept, and the others
+continue.
 """
 
 import asyncio
@@ -23,7 +24,9 @@ def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
 
 
 class Field(Generic[T]):
-    """The servers that take part, ours first; their results; and the servers that were dropped, with the reason."""
+    """The servers that take part, ours first. `made`: the results of each server's turns; `out`: the servers that were
+    dropped, with the reason.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.made: dict[str, list[T]] = {name: [] for name in names}
@@ -31,14 +34,14 @@ class Field(Generic[T]):
         self._ours = next(iter(self.made))
 
     def drop(self, name: str, problem: Exception) -> None:
-        """Drop a server that failed. Raises its error if the server is ours."""
+        """Drop a server that failed with `problem`. Raises `problem` if the server is ours."""
         if name == self._ours:
             raise problem
         del self.made[name]
         self.out.append(Skipped(name, f"it failed on the way: {str(problem) or type(problem).__name__}"))
 
     async def each(self, act: Callable[[str], Awaitable[object]]) -> None:
-        """Run a function for each server that takes part."""
+        """Call a coroutine function with the name of each server that takes part; drop a server for which it fails."""
         for name in list(self.made):
             try:
                 await act(name)
@@ -48,7 +51,9 @@ class Field(Generic[T]):
     async def play(
         self, rounds: int, turn: Callable[[str], Awaitable[T]], tell: Callable[[float], None]
     ) -> None:
-        """Play all rounds; call `tell` with the progress."""
+        """Give all servers their turns in all rounds, and keep the results. `tell`: called with the progress (0.0 to
+        1.0).
+        """
         for number, name in alternating(list(self.made), rounds):
             if name in self.made:
                 try:
@@ -58,11 +63,11 @@ class Field(Generic[T]):
                 tell((number + 1) / rounds)
 
     def column(self, pick: Callable[[T], float]) -> dict[str, list[float]]:
-        """Return server -> one figure of each of its turns."""
+        """Return server -> the values that `pick` takes from the results of its turns."""
         return {name: [pick(turn) for turn in turns] for name, turns in self.made.items()}
 
 
 async def all_done(waiting: Sequence["asyncio.Future[Any]"], limit_s: float) -> list[Any]:
-    """Return the results of several coroutines. Raises TimeoutError."""
+    """Return the results of these futures, in their order. Raises TimeoutError after `limit_s`."""
     async with asyncio.timeout(limit_s):
         return list(await asyncio.gather(*waiting))

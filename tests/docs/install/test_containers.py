@@ -1,7 +1,7 @@
 """Tests the Dockerfile, the compose file and the manifests without a container engine: schemas, settings, ports, paths.
 
-`schemas` holds the Compose Specification's schema and Kubernetes 1.37's of the kinds that are used, both Apache-2.0,
-without their descriptions.
+`schemas` holds the schema of the Compose Specification, and Kubernetes 1.37's schemas of the kinds of object that are
+used. Both are licensed under Apache-2.0; their descriptions are left out.
 """
 
 from __future__ import annotations
@@ -44,19 +44,21 @@ def compose() -> dict[str, Any]:
 
 @cache
 def manifests() -> dict[str, Any]:
-    """Return the objects of the manifests by kind; of two of a kind, the last."""
+    """Return kind -> an object of the manifests (of several of a kind, the last one)."""
     found = yaml.safe_load_all((INSTALL / "kubernetes/greenroom.yaml").read_text("utf-8"))
     return {each["kind"]: each for each in found}
 
 
 def image() -> dict[str, str]:
-    """Return the variables of the image."""
+    """Return the environment variables that the image sets."""
     text = (INSTALL / "Dockerfile").read_text("utf-8").rpartition("\nFROM ")[2]
     return dict(re.findall(r'(GREENROOM_\w+)="([^"]*)"', text))
 
 
 def settings_of(environment: dict[str, str]) -> Settings:
-    """Return the settings of a container of the image; files of secrets are not read."""
+    """Return the settings of a container of this image with these environment variables. Files of
+    secrets are not read.
+    """
     given = {name: value for name, value in environment.items() if not name.endswith("_FILE")}
     settings = load(None, {}, image() | given)
     refuse_plain_http(settings)
@@ -68,7 +70,7 @@ def ports_of(settings: Settings) -> set[int]:
 
 
 def servers() -> dict[str, Any]:
-    """Return the services of the compose file that run Greenroom."""
+    """Return the services of the compose file that run Greenroom, by name."""
     return {name: found for name, found in compose()["services"].items() if found["image"] == "greenroom"}
 
 

@@ -1,7 +1,8 @@
-"""Tests the recipes for proxies: each file of the documents, with other ports, before a real server.
+"""Tests the recipes for proxies: each configuration in the documents runs, with other ports, before a real server.
 
-A page, a sign-in, a WebSocket up to its welcome, and the limit of sockets that counts the addresses of people, not that
-of the proxy. Each proxy listens on a loopback address of its own, so that its ports are free.
+Through each proxy, a page opens, a person signs in, a WebSocket gets its welcome, and the limit of sockets counts the
+address of the person, not that of the proxy. Each proxy listens on a loopback address of its own, so that no other
+proxy uses its ports.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ PATIENCE_S = 60.0
 
 
 class Place(NamedTuple):
-    """Where a proxy runs: its folder, its address, and the server's address with its port."""
+    """The place of a running proxy: its folder, its address, and the address with port of the server behind it."""
 
     folder: Path
     address: str
@@ -51,7 +52,9 @@ class Place(NamedTuple):
 
 
 class Proxy(NamedTuple):
-    """A proxy: the recipe's name, what is replaced in it, and the command that runs it."""
+    """A proxy to test: the name of its recipe, the texts to replace in the recipe, and the command that
+    runs the proxy.
+    """
 
     recipe: str
     replaced: Callable[[Place], Mapping[str, str]]
@@ -117,17 +120,17 @@ PROXIES = {
 
 
 class Resolver(AbstractResolver):
-    """Leads every name to one address."""
+    """A resolver of names that gives the same address for each."""
 
     def __init__(self, address: str) -> None:
         self._address = address
 
     async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        """Return the address."""
+        """Return the one address, with this port."""
         return [{"hostname": host, "host": self._address, "port": port, "family": 2, "proto": 0, "flags": 0}]
 
     async def close(self) -> None:
-        """Close nothing."""
+        """Do nothing, because nothing is open."""
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +157,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @contextlib.contextmanager
 def running(name: str, server: RunningServer, folder: Path) -> Iterator[Place]:
-    """Run a proxy with its recipe."""
+    """Run a proxy by its recipe; yield its place."""
     if shutil.which(name) is None or sys.platform != "linux":
         pytest.skip(f"no {name} here, or only one loopback address")
     proxy = PROXIES[name]
@@ -188,7 +191,7 @@ def listens(at: Place) -> bool:
 
 
 def make_certificate(folder: Path) -> None:
-    """Write a certificate of the site, its key, and both in one file."""
+    """Write three files: a certificate of the site, its key, and both together."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
     name, day = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SITE)]), datetime.timedelta(days=1)
     certificate = (
@@ -207,7 +210,7 @@ def make_certificate(folder: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def person(at: Place, number: int) -> AsyncIterator[aiohttp.ClientSession]:
-    """A person's browser, with an address of its own beside that of the proxy."""
+    """Yield the browser of a person. `number` makes its address, which is one beside that of the proxy."""
     connector = aiohttp.TCPConnector(
         resolver=Resolver(at.address), ssl=False, local_addr=(f"{at.address.rpartition('.')[0]}.{number}", 0)
     )

@@ -1,6 +1,6 @@
-"""Tests the units of systemd: they are valid, they deny what a server does not need, and their settings can be used.
+"""Tests the units of systemd: they are valid, deny what a server does not need, and contain settings that can be used.
 
-Needs `systemd-analyze`, which reads files and needs no running systemd.
+The tests run `systemd-analyze`, which only reads files, so systemd need not run.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from web.config import Settings, load
 
 UNITS = DOCS / "install/systemd"
 MOST_EXPOSED = 20
-"""Tenths of systemd's measure, in which 0 is a service that may do nothing and 100 one that may do everything."""
+"""The limit for systemd's measure of exposure, in tenths: from 0 for a service that may do nothing to 100 for one that
+may do everything.
+"""
 
 
 def analyzed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `systemd-analyze` on copies of the units whose program is that of the tests."""
+    """Run `systemd-analyze` with these words on copies of the units, which start the program of this environment;
+    return the result.
+    """
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze here: install systemd")
     for unit in UNITS.glob("greenroom.*"):
@@ -35,7 +39,7 @@ def analyzed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_units_are_valid(tmp_path: Path) -> None:
-    # Other units of this machine may have faults of their own.
+    # Only errors in our units count, because other units of this machine may have errors of their own.
     verify = ("verify", "--man=no", "--recursive-errors=no")
     found = analyzed(tmp_path, *verify, "./greenroom.socket", "./greenroom.service")
     ours = [line for line in found.stderr.splitlines() if "greenroom" in line]
@@ -49,7 +53,7 @@ def test_the_service_is_denied_what_it_does_not_need(tmp_path: Path) -> None:
 
 
 def service() -> dict[str, str]:
-    """Return the last value of each key of the service."""
+    """Return the keys of the service's unit with their values; of a key that is there twice, the last value."""
     units = configparser.RawConfigParser(strict=False)
     units.optionxform = str  # type: ignore[assignment, method-assign]
     units.read(UNITS / "greenroom.service")

@@ -1,4 +1,4 @@
-"""Runs the site of these tests in the process of the tests."""
+"""Makes the fixtures of sites, which run in the process of the tests, available to these tests."""
 
 from tests.web.conftest import open_site, quick_passwords, site
 

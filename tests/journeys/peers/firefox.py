@@ -1,4 +1,8 @@
-"""A Firefox without a screen: its page exchanges the messages of process.py over a WebSocket, this process by pipes."""
+"""A Firefox without a window, as a peer of process.py.
+
+Its page sends and receives the messages of process.py over a WebSocket; this process passes them on to standard input
+and output.
+"""
 
 from __future__ import annotations
 
@@ -37,18 +41,18 @@ PREFERENCES = {
 
 
 def say(text: str) -> None:
-    """Send a line to the test."""
+    """Write a line to standard output, which the test reads."""
     print(text, flush=True)
 
 
 class Bridge:
-    """The page's WebSocket; lines that come before it wait."""
+    """The WebSocket of the page. Lines for the page wait until it has connected."""
 
     def __init__(self) -> None:
         self.page: asyncio.Future[web.WebSocketResponse] = asyncio.get_running_loop().create_future()
 
     async def lines(self, request: web.Request) -> web.WebSocketResponse:
-        """Pass on the messages of the page."""
+        """Pass the messages of the page on to the test."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.page.set_result(socket)
@@ -58,7 +62,7 @@ class Bridge:
         return socket
 
     async def file(self, request: web.Request) -> web.FileResponse:
-        """Return the page or its script."""
+        """Return the page, or its script."""
         return web.FileResponse(HERE / (request.match_info["name"] or "firefox.html"))
 
 

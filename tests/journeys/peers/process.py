@@ -1,10 +1,10 @@
-"""A standard peer in a process of its own, as the media of a synthetic person.
+"""A standard WebRTC peer in a process of its own, which makes the media of a synthetic person.
 
-The peer reads one JSON object a line and answers in the same way:
-`{"offer": sdp, "fresh": bool}` -> `{"answer": sdp}`, or `{"answer": null}` if it needs a fresh offer instead;
-`{"on": bool}`: picture and sound, or black and silence; `{"close": true}`: close the connection.
-It sends by itself `{"ready": true}` once, `{"connected": true}`, `{"problem": text}`, and as totals of the process
-`{"frames": n, "pictures": n, "sound": energy}` (`pictures`: frames that are not black). It ends with its input.
+The peer reads one JSON object a line, and writes its own in the same way. To `{"offer": sdp, "fresh": bool}` it replies
+with `{"answer": sdp}`, or with `{"answer": null}` if it needs a fresh offer instead. `{"on": bool}` lets it send
+picture and sound, or black and silence. `{"close": true}` closes its connection. It writes `{"ready": true}` once,
+`{"connected": true}`, `{"problem": text}`, and as totals of the process `{"frames": n, "pictures": n, "sound":
+energy}`, where `pictures` are frames that are not black. It ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from web.peers.media.flow import Flow, Media, until
 from web.peers.media.media import Proxied, Sources
 from web.peers.network.network import Network
 
-START_S = 120.0  # a browser on a machine that is too busy
+START_S = 120.0  # Starting a browser takes so long on a machine that is too busy.
 ANSWER_S = 60.0
 END_S = 5.0
 LINE_MAX = 1 << 20
 
 
 class PeerProcess:
-    """The process, its newest answer and totals. `media`: the part of a call that receives the changes."""
+    """The process of a peer, with its newest answer and totals. `media`: the connection that is informed about them, if
+    there is one.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.media: ProcessMedia | None = None
@@ -39,12 +41,14 @@ class PeerProcess:
         self._process = process
 
     def tell(self, message: dict[str, Any]) -> None:
-        """Send a line to the peer."""
+        """Write a message to the peer, as a line of JSON."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def answer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the peer's answer to an offer. Raises TimeoutError, and RuntimeError if the peer has failed."""
+        """Return the peer's answer to an offer; None if the peer needs a fresh offer. Raises TimeoutError if it does
+        not reply, RuntimeError if it has failed.
+        """
         self._answer = asyncio.get_running_loop().create_future()
         self.tell({"offer": offer, "fresh": fresh})
         async with asyncio.timeout(ANSWER_S):
@@ -80,8 +84,8 @@ class PeerProcess:
 
 
 class ProcessMedia:
-    """A connection of the peer's process, with the interface `web.peers.media.flow.Media`. The process continues after
-    it.
+    """A connection of the peer's process, with the interface of `web.peers.media.flow.Media`. The
+    process outlives it.
     """
 
     def __init__(self, peer: PeerProcess, changed: Callable[[], None], flow: Flow | None) -> None:
@@ -95,7 +99,7 @@ class ProcessMedia:
         return await self._peer.answer(offer, fresh=fresh)
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Return when packets can be sent. Raises TimeoutError."""
+        """Return when packets can be sent. Raises TimeoutError after `timeout_s`."""
         await until(lambda: self._connected, self._changed, timeout_s)
 
     def start(self) -> None:
@@ -112,13 +116,13 @@ class ProcessMedia:
         self._peer.tell({"close": True})
 
     def is_connected(self) -> None:
-        """Return whether packets can be sent."""
+        """Record that the connection is established, so that packets can be sent."""
         self._connected = True
         self._changed.set()
         self._notify()
 
     def gained(self, gained: dict[str, float]) -> None:
-        """Add the peer's received media since the last report."""
+        """Add the media that the peer has received since its last report."""
         self.flow.frames += int(gained["frames"])
         self.flow.pictures += int(gained["pictures"])
         self.flow.sound += gained["sound"]
@@ -129,20 +133,22 @@ class ProcessMedia:
 
 @dataclass(frozen=True)
 class ProcessSources(Sources):
-    """Sources of one person whose media is the peer's, behind a proxy at `host`."""
+    """Makes connections of the peer for one person, each behind a proxy at `host`."""
 
     peer: PeerProcess | None = None
     host: str = "127.0.0.1"
 
     def open(self, changed: Callable[[], None], flow: Flow | None = None) -> Media:
-        """Return the media of one person."""
+        """Return a new connection of the peer. `changed` is called when its state or its received media change."""
         assert self.peer is not None
         return Proxied(ProcessMedia(self.peer, changed, flow), Network(), self.number, self.host)
 
 
 @asynccontextmanager
 async def peer_process(command: Sequence[str]) -> AsyncIterator[PeerProcess]:
-    """Run a peer; yield it when it is ready; end it afterwards. Raises TimeoutError."""
+    """Run a peer by this command; yield it when it is ready, and end it afterwards. Raises TimeoutError if it is not
+    ready within START_S.
+    """
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=LINE_MAX)
     peer = PeerProcess(process)

@@ -1,6 +1,4 @@
-"""aiortc as its documentation uses it: an RTCPeerConnection with its defaults. Its messages are defined in
-process.py.
-"""
+"""A peer of process.py that uses aiortc as its documentation does: an RTCPeerConnection with its default settings."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ totals = {"frames": 0, "pictures": 0, "sound": 0.0}
 
 
 def say(message: object) -> None:
-    """Send a line to the test."""
+    """Write a message as a line to standard output, which the test reads."""
     print(json.dumps(message), flush=True)
 
 
@@ -46,7 +44,7 @@ async def count(track: MediaStreamTrack) -> None:
 
 
 class Peer:
-    """One connection at a time, with the tracks of the newest one."""
+    """A peer with one connection at a time, and the tracks that this connection sends."""
 
     def __init__(self) -> None:
         self.connection: RTCPeerConnection | None = None
@@ -55,7 +53,7 @@ class Peer:
         self.on = False
 
     async def answer(self, offer: str, fresh: bool) -> str | None:
-        """Return the answer; None for a restart of ICE, which aiortc does not support."""
+        """Return the SDP answer to an offer; None if the offer restarts ICE, which aiortc does not support."""
         if not fresh:
             return None
         await self.close()
@@ -74,7 +72,7 @@ class Peer:
         return str(connection.localDescription.sdp)
 
     def switch(self, on: bool) -> None:
-        """Send picture and sound, or black and silence."""
+        """Send picture and sound if `on`, otherwise black and silence."""
         self.on = on
         for track in self.tracks:
             track.enabled = on
@@ -86,7 +84,7 @@ class Peer:
 
 
 async def main() -> None:
-    """Carry out each line of standard input."""
+    """Carry out the message in each line of standard input, until it ends."""
     peer, loop = Peer(), asyncio.get_running_loop()
     say({"ready": True})
     while line := await loop.run_in_executor(None, sys.stdin.readline):

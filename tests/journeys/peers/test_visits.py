@@ -1,4 +1,4 @@
-"""Tests whole visits with standard WebRTC peers: a talk, a new address, an ICE restart, a reload."""
+"""Tests whole visits with standard WebRTC peers: a talk, a new network address, an ICE restart, a reload."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ from web.peers.people.people import Patient, Provider
 
 HERE = Path(__file__).parent
 WERIFT = HERE.parents[1] / "javascript" / "node_modules" / "werift"
-SOUND = 0.01  # the energy of a third of a second of tone; a minute of silence has a thousandth of it
+SOUND = 0.01  # This is the energy of a third of a second of tone. A minute of silence has a thousandth of it.
 WAIT_S = 60.0
 
 
 def address() -> str:
-    """Return this machine's own IPv4 address, or loopback, on which no standard peer has a candidate."""
+    """Return an IPv4 address of this machine: one that is not loopback, if there is one, because standard peers offer
+    no candidate on loopback.
+    """
     found = (ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4)
     return next((str(ip) for ip in found if not ip_address(str(ip)).is_loopback), "127.0.0.1")
 
@@ -40,7 +42,9 @@ HOST = address()
 
 @dataclass(frozen=True)
 class Standard:
-    """A peer. `command` runs it; `missing` returns the reason why it cannot run here, or ""."""
+    """A kind of peer. `command` runs it; `missing` returns the reason why it cannot run on this machine, or "" if it
+    can.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -48,7 +52,7 @@ class Standard:
 
 
 def no_gstreamer() -> str:
-    """Return the reason why GStreamer cannot be a peer on this machine, or ""."""
+    """Return the reason why GStreamer cannot be a peer on this machine; "" if it can."""
     asked = ["/usr/bin/python3", "-c", "import gi; gi.require_version('GstWebRTC', '1.0')"]
     try:
         fits = subprocess.run(asked, capture_output=True, timeout=30, check=False).returncode == 0
@@ -58,7 +62,7 @@ def no_gstreamer() -> str:
 
 
 def no_werift() -> str:
-    """Return the reason why werift cannot be a peer on this machine, or ""."""
+    """Return the reason why werift cannot be a peer on this machine; "" if it can."""
     return (
         ""
         if WERIFT.is_dir() and shutil.which("node")
@@ -67,7 +71,7 @@ def no_werift() -> str:
 
 
 def no_firefox() -> str:
-    """Return the reason why Firefox cannot be a peer on this machine, or ""."""
+    """Return the reason why Firefox cannot be a peer on this machine; "" if it can."""
     if HOST == "127.0.0.1":
         return "Firefox uses no loopback address, and this machine has no other"
     return "" if shutil.which("firefox-esr") else "Firefox ESR is not installed (see .ci/programs)"
@@ -82,7 +86,9 @@ PEERS = [
 
 
 async def arrives(flow: Flow, pictures: int, what: str) -> None:
-    """Wait until this number of further pictures, and sound, have arrived."""
+    """Wait until `pictures` further pictures and some sound have arrived. Raises AssertionError with `what` if they do
+    not.
+    """
     wanted, energy = flow.pictures + pictures, flow.sound + SOUND
     try:
         await until(lambda: flow.pictures >= wanted and flow.sound >= energy, WAIT_S + pictures / 5)
@@ -93,7 +99,9 @@ async def arrives(flow: Flow, pictures: int, what: str) -> None:
 
 
 async def visit(open_site: OpenSite, standard: Standard, pictures: int) -> None:
-    """Hold a visit between the peer, as the patient, and aiortc; talk until this number of pictures has arrived."""
+    """Hold a visit whose patient is the peer and whose provider is aiortc. `pictures`: how many must arrive in the
+    talk.
+    """
     reason = standard.missing()
     if reason:
         pytest.skip(reason)
@@ -113,7 +121,9 @@ async def visit(open_site: OpenSite, standard: Standard, pictures: int) -> None:
 
 
 async def story(patient: Patient, provider: Provider, standard: Standard, pictures: int) -> None:
-    """Play the visit."""
+    """Play the visit: Start Session, the talk, a new network address, an ICE restart, a reload, and the end.
+    `pictures`: how many must arrive in the talk.
+    """
     number = await patient.meet_now()
     ours, theirs = await asyncio.gather(provider.claim(number), patient.pulled_in())
 
@@ -131,7 +141,7 @@ async def story(patient: Patient, provider: Provider, standard: Standard, pictur
     assert theirs.media.proxy is not None
     theirs.media.proxy.rebind()
     await both(10, "a new address")
-    # Firefox restarts ICE; the others cannot, and join again.
+    # Firefox restarts ICE. The other peers cannot, and join again instead.
     await patient.request("media.restart", visit=number)
     await both(10, "a restart of ICE")
     await patient.reload()

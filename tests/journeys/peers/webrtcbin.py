@@ -1,5 +1,5 @@
-"""GStreamer's webrtcbin, in the system's Python, which has GObject's bindings. Its messages are defined in
-process.py.
+"""A peer of process.py that uses GStreamer's webrtcbin. It runs in the system's Python, which has the bindings of
+GObject.
 """
 
 import json
@@ -49,13 +49,13 @@ lock = threading.Lock()
 
 
 def say(message: object) -> None:
-    """Send a line to the test."""
+    """Write a message as a line to standard output, which the test reads."""
     with lock:
         print(json.dumps(message), flush=True)
 
 
 def on_frame(sink: Any) -> Any:
-    """Count a decoded picture."""
+    """Count a decoded picture. `sink`: the GStreamer element that has it."""
     buffer = sink.emit("pull-sample").get_buffer()
     taken, data = buffer.map(Gst.MapFlags.READ)
     if taken:
@@ -67,7 +67,7 @@ def on_frame(sink: Any) -> Any:
 
 
 def on_sound(sink: Any) -> Any:
-    """Add a decoded sound's energy: its mean square times its length."""
+    """Add the energy of a piece of decoded sound: its mean square times its length in s."""
     buffer = sink.emit("pull-sample").get_buffer()
     taken, data = buffer.map(Gst.MapFlags.READ)
     if taken:
@@ -78,7 +78,7 @@ def on_sound(sink: Any) -> Any:
 
 
 class Peer:
-    """One pipeline at a time."""
+    """A peer with one pipeline, which is one connection, at a time."""
 
     def __init__(self, codec: str) -> None:
         self.codec = codec
@@ -86,7 +86,7 @@ class Peer:
         self.on = False
 
     def answer(self, offer: str, fresh: bool) -> str | None:
-        """Return the answer; None for a restart of ICE, which this webrtcbin does not support."""
+        """Return the SDP answer to an offer; None if the offer restarts ICE, which this webrtcbin does not support."""
         if not fresh:
             return None
         self.close()
@@ -108,14 +108,14 @@ class Peer:
         reply = self.ask(rtc, "create-answer", None)
         self.ask(
             rtc, "set-local-description", reply.get_value("answer")
-        )  # the description lives as long as the reply
+        )  # The description in the reply exists only as long as the reply.
         while rtc.get_property("ice-gathering-state") != GstWebRTC.WebRTCICEGatheringState.COMPLETE:
             time.sleep(0.02)
         return str(rtc.get_property("local-description").sdp.as_text())
 
     @staticmethod
     def ask(rtc: Any, what: str, argument: Any) -> Any:
-        """Do one step of the negotiation and return its reply."""
+        """Send webrtcbin the signal `what` with an argument, as one step of the negotiation; return its reply."""
         promise = Gst.Promise.new()
         rtc.emit(what, argument, promise)
         promise.wait()
@@ -144,7 +144,7 @@ class Peer:
         pad.link(branch.get_static_pad("sink"))
 
     def switch(self, on: bool) -> None:
-        """Send picture and sound, or black and silence."""
+        """Send picture and sound if `on`, otherwise black and silence."""
         self.on = on
         if self.pipeline is not None:
             self.pipeline.get_by_name("picture").set_property("pattern", "smpte" if on else "black")
@@ -158,7 +158,7 @@ class Peer:
 
 
 def main() -> None:
-    """Carry out each line of standard input."""
+    """Carry out the message in each line of standard input, until it ends."""
     Gst.init(None)
     peer = Peer(sys.argv[1])
     say({"ready": True})

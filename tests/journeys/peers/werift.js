@@ -1,6 +1,6 @@
 /**
- * werift, a WebRTC peer without an encoder: when it is on, it sends back the media that it receives, so that
- * the other side sees its own picture. Its messages are defined in process.py. The first argument is the
+ * Runs werift, a WebRTC peer without an encoder. When it is on, it sends the media that it receives back, so
+ * that the other side sees its own picture. Its messages are defined in process.py. The first argument is the
  * folder of werift's package.
  */
 import { createRequire } from "node:module";
@@ -9,8 +9,8 @@ import { createInterface } from "node:readline";
 const { RTCPeerConnection, RTCRtpCodecParameters, MediaStreamTrack } = createRequire(import.meta.url)(
   process.argv[2],
 );
-const SILENCE = 20; // in bytes; a packet of silence is smaller
-const ENERGY = 0.001; // the energy that each packet of sound adds to the total
+const SILENCE = 20; // A packet of silence has fewer bytes than this.
+const ENERGY = 0.001; // Each packet of sound adds this energy to the total.
 const REPORT_MS = 100;
 const [FEEDBACK, PICTURE_LOSS] = [206, 1]; // RFC 4585: payload-specific feedback, picture loss indication
 const totals = { frames: 0, pictures: 0, sound: 0 };
@@ -58,8 +58,8 @@ function connect() {
         out[track.kind].writeRtp(rtp);
       }
     });
-    // werift passes requests for keyframes to the receiver, not to the sender: it looks first for the SSRC
-    // that asks, and the server asks as the SSRC of the video that it sends.
+    // werift passes a request for a keyframe to its receiver instead of its sender, because the request comes
+    // from an SSRC of the server from which the receiver also gets video.
     receiver.onRtcp.subscribe(({ type, feedback }) => {
       if (type === FEEDBACK && feedback.count === PICTURE_LOSS) {
         receiver.sendRtcpPLI(track.ssrc);
@@ -71,7 +71,7 @@ function connect() {
 
 async function answer(offer, fresh) {
   if (!fresh) {
-    return null; // werift answers an ICE restart, but then sends no checks
+    return null; // werift would answer an ICE restart, but send no checks afterwards.
   }
   await connection?.close();
   connection = connect();

@@ -1,4 +1,4 @@
-"""Tests an endpoint: its streams, their receivers, and how much it may send."""
+"""Tests an endpoint: its streams, who receives them, and how many packets it may send."""
 
 from __future__ import annotations
 

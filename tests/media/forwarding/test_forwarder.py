@@ -1,4 +1,4 @@
-"""Tests the hot path without encryption: which packets the other side receives, and what the counters count."""
+"""Tests the forwarding of packets without encryption: which packets the other side receives, and what is counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from tests.media.forwarding.unencrypted import (
     sound,
 )
 
-LOSS = pack("!BBHII", 0x81, 206, 2, 11, 2)  # a request of the server, as SSRC 11, for a keyframe of A's video
+# the request of the server, with its SSRC 11, for a keyframe of A's video
+LOSS = pack("!BBHII", 0x81, 206, 2, 11, 2)
 SIZE = len(sound(1)[0])
 
 
@@ -242,7 +243,7 @@ def test_a_black_first_picture_is_shown_only_if_no_better_one_comes() -> None:
 
 
 def retransmission(number: int, original: int, **more: Any) -> tuple[bytes, Any]:
-    """Return a packet of A's retransmissions."""
+    """Return a packet with which A sends picture `original` again."""
     return build(RTX, number, 3000 * original, 3, pack("!H", original) + KEY, **more), A
 
 

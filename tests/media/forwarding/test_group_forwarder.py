@@ -1,4 +1,6 @@
-"""Tests the copies in a room of three, without encryption: which party receives which packet, with which numbers."""
+"""Tests copies of packets in a room of three, without encryption: which party receives which packet, and with which
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from tests.media.forwarding.unencrypted import (
 
 
 def three() -> tuple[UnencryptedRoom, Endpoint, dict[Any, Subscription]]:
-    """Return a room in which A sends to B and C, which may both answer; and address -> subscription to A."""
+    """Return (the room, the endpoint of A, address -> its subscription to A). A sends to B and C, who may also send."""
     room = UnencryptedRoom(A, B, C)
     a = room.endpoints[0]
     a.learn(1, "audio")
@@ -116,7 +118,7 @@ def test_a_receiver_that_cannot_be_reached_leaves_the_others_alone() -> None:
 
 
 def repeated(number: int, original: int, payload: bytes = DELTA) -> tuple[bytes, Any]:
-    """Return A's retransmission of a packet of its video."""
+    """Return a packet with which A sends packet `original` of its video again."""
     return build(RTX, number, 3000 * original, 3, pack("!H", original) + payload), A
 
 
@@ -157,14 +159,18 @@ def test_what_is_repeated_of_a_video_that_is_not_known_goes_nowhere() -> None:
 def layered(
     number: int, layer: int, *, syncs: bool = False, key: bool = False, **more: Any
 ) -> tuple[bytes, Any]:
-    """Return a picture of A in one packet, in a temporal layer; its picture number has 15 bits."""
+    """Return a picture of A in one packet, in this temporal layer. `syncs`: it needs only layer 0; `key`: it is a
+    keyframe. Its picture number has 15 bits.
+    """
     picture_id = (0x8000 | number & 0x7FFF).to_bytes(2, "big")
     descriptor = b"\x90\xe0" + picture_id + bytes((7, layer << 6 | syncs << 5))
     return picture(number, descriptor + (b"\x00key" if key else b"\x01delta"), **more)
 
 
 def received(room: UnencryptedRoom, address: Any) -> list[tuple[int, int, int]]:
-    """Return the video packets sent to an address, each as (number, picture number, timestamp in pictures)."""
+    """Return (sequence number, picture number, timestamp in pictures) of each video packet that was
+    sent to an address.
+    """
     return [
         (
             unpack_from("!H", data, 2)[0],
@@ -224,7 +230,7 @@ def test_only_sound_that_is_forwarded_counts_for_the_active_speaker() -> None:
     room, a, to = three()
     packet = bytearray(build(AUDIO, 1, 960, 1, bytes(8) + b"sound"))
     packet[0] |= 0x10
-    packet[12:20] = b"\xbe\xde\0\x01\x10\x9e\0\0"  # a level of -30 dBov
+    packet[12:20] = b"\xbe\xde\0\x01\x10\x9e\0\0"  # The extension has the sound's level, -30 dBov.
     room.reads((bytes(packet), A), sound(2))
     assert a.voice.take() == 25 / 4
     for subscription in to.values():
@@ -258,7 +264,8 @@ def test_reports_go_to_each_other_party_about_its_own_streams() -> None:
     room.reads(picture(1, KEY))
     block = pack("!IIIIII", 21, 0x40000000, 1, 0, 0, 0)
     room.reads((pack("!BBHI", 0x81, 201, 7, 99) + block, B))
-    block = pack("!IIIIII", 2, 0, 1, 0, 0, 0)  # a loss of one receiver is not reported to the sender
+    # B alone has lost packets, which is not reported to the sender.
+    block = pack("!IIIIII", 2, 0, 1, 0, 0, 0)
     assert room.sent[A] == [pack("!BBHI", 0x81, 201, 7, 11) + block]
     assert len(room.sent[C]) == 1
     assert to[B].estimate.kbps == 400 * 0.875

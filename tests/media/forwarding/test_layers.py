@@ -1,4 +1,4 @@
-"""Tests temporal layers: which pictures a receiver gets, and that only losses leave gaps in its numbers."""
+"""Tests temporal layers: which pictures a receiver gets, and that its numbers have gaps only for lost packets."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import pytest
 
 from media.forwarding.layers import SHARES_WHOLE, SPANS_MAX, Layers, LayerShares, Span, choose_level
 
-# The layers of eight pictures as Chromium sends them in three layers, and whether each needs only layer 0.
+# Chromium sends three layers in this order of eight pictures: (the layer of the picture, whether it needs only layer
+# 0).
 PATTERN = [(0, False), (2, True), (1, True), (2, False), (0, False), (2, False), (1, False), (2, False)]
 
 
 def take(layers: Layers, number: int) -> Span | None:
-    """Give the layers picture `number`, which is one packet."""
+    """Pass picture `number` to the layers, as one packet; return the span of numbers to send it with, None if it is
+    left out.
+    """
     return layers.take(number & 0xFFFF, 3000 * number, *PATTERN[number % 8])
 
 
 def taken(layers: Layers, numbers: range) -> list[tuple[int, int]]:
-    """Return the pictures that are sent, each with its number for the receiver."""
+    """Return (picture, its number for the receiver) for each of these pictures that is sent."""
     return [(n, n + span.sequence_shift) for n in numbers if (span := take(layers, n)) is not None]
 
 
@@ -69,7 +72,7 @@ def test_a_late_packet_has_the_numbers_of_its_time() -> None:
     layers.target = 0
     layers.restart(0, 0)
     layers.take(0, 0, 0, False)
-    # picture 1 is lost
+    # Picture 1 is lost, so it never comes.
     layers.take(2, 6000, 1, False)
     layers.take(3, 9000, 0, False)
     assert layers.take(1, 3000, 0, False) == Span(0, 0, 0, 0)
@@ -109,7 +112,7 @@ def test_no_number_is_given_twice_whatever_is_lost_late_and_left_out(seed: int) 
         if span is not None:
             shown = (packet[0] + span.sequence_shift) & 0xFFFF
             assert used.setdefault(shown, packet) == packet
-            used.pop((shown - 5000) & 0xFFFF, None)  # sequence numbers are used again at that distance
+            used.pop((shown - 5000) & 0xFFFF, None)  # At this distance, sequence numbers are used again.
 
     for picture in range(12_000):
         layer, syncs = PATTERN[picture % 8]
@@ -154,8 +157,8 @@ def test_shares_are_measured_once_a_second() -> None:
     [
         (2000, 0, 3),
         (1000, 0, 3),
-        (900, 0, 1),  # the sum of all layers is above the limit
-        (900, 2, 2),  # level 2 was already sent, so it may exceed the limit slightly
+        (900, 0, 1),  # All layers together need more than the limit.
+        (900, 2, 2),  # Level 2 is already sent, so it may exceed the limit a little.
         (599, 0, 0),
         (100, 2, 0),
     ],

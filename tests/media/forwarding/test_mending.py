@@ -27,12 +27,14 @@ from tests.media.forwarding.unencrypted import (
     sound,
 )
 
-SOUND, PICTURE, AGAIN = 20, 21, 22  # A's streams as B receives them
-SHIFT = 1000  # the difference from A's sequence numbers to B's
+SOUND, PICTURE, AGAIN = 20, 21, 22  # the SSRCs of A's sound, video and retransmissions, as B receives them
+SHIFT = 1000  # B receives A's packets with sequence numbers that are higher by this.
 
 
 def mended(mends: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
-    """Return two endpoints with an open gate; A retransmits. B's sequence numbers are A's + SHIFT."""
+    """Return (the room, the endpoint of A, that of B). The gate is open, B's numbers are A's plus SHIFT, and A sends
+    lost packets again if `mends`.
+    """
     room, a, b = pair()
     a.mends = frozenset({"audio", "video"} if mends else set())
     for kind in ("audio", "video"):
@@ -44,18 +46,18 @@ def mended(mends: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
 
 
 def request(ssrc: int, *numbers: int, sender: Any = B) -> tuple[bytes, Any]:
-    """Return a receiver's request for packets of a stream, in its own numbers."""
+    """Return the packet with which a receiver requests packets of a stream again, by its own numbers."""
     return rtcp.nack(7, ssrc, numbers), sender
 
 
 def asked(room: UnencryptedRoom) -> list[tuple[int, list[int]]]:
-    """Return what the server has requested from A since the last call, as (stream, numbers)."""
+    """Return (stream, numbers) for each request to A that the server has sent since the last call."""
     sent, room.sent[A] = room.sent[A], []
     return [(unpack_from("!I", data, 8)[0], rtcp.requested(data)) for data in sent if data[1] == 205]
 
 
 def repeated(number: int, original: int, **more: Any) -> tuple[bytes, Any]:
-    """Return A's retransmission of a picture."""
+    """Return a packet with which A sends picture `original` again."""
     return build(RTX, number, 3000 * original, 3, pack("!H", original) + DELTA, **more), A
 
 
@@ -282,7 +284,7 @@ def test_after_an_outage_the_first_packet_of_a_browser_brings_a_keyframe_of_it_a
     a_pictures = rtcp.picture_loss(10 + 1, 2)
 
     def requested(now_s: float) -> tuple[bool, bool]:
-        a.last_from = None  # each tick of the relay does so
+        a.last_from = None  # The relay clears this field at each of its ticks.
         room.now_s = now_s
         for packets in room.sent.values():
             packets.clear()
@@ -318,7 +320,7 @@ def test_nothing_from_before_the_gate_opened_is_kept_asked_for_or_sent_again() -
     room.reads(*(sound(number) for number in (11, 12, 14)), *(picture(number) for number in (11, 12, 14)))
     a.route(b, True)
     assert asked(room) == []
-    # The next packets continue the receiver's numbers: SHIFT + 11 is now the first one.
+    # The next packets continue the receiver's numbers, so SHIFT + 11 is the first one after the pause.
     room.reads(sound(16), picture(16, KEY))
     assert asked(room) == []
     del room.sent[B][:]

@@ -19,7 +19,8 @@ def test_sound_of_an_outage_is_not_sent_again_and_that_of_a_gap_is() -> None:
     room.sent[B].clear()
     room.reads(request(SOUND, *outage, *gap))
     assert room.sent[B] == [first[number] for number in gap]
-    room.reads(request(SOUND, *outage[-LONGEST:]))  # the rest, when the receiver has given up the oldest
+    # The receiver has given up the oldest packets, and requests the others.
+    room.reads(request(SOUND, *outage[-LONGEST:]))
     assert len(room.sent[B]) == len(gap)
     room.reads(request(SOUND, gap[0]))
     assert room.sent[B][len(gap) :] == [first[gap[0]]]

@@ -1,4 +1,6 @@
-"""Tests when a receiver's picture is paused and sent again: the figures, the times, the limit of the sender."""
+"""Tests when a receiver's picture is paused and sent again: by which figures, after which times, and with which limit
+for the sender.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from media.forwarding.picture_pause import (
 
 
 def seen(pause: PicturePause, weak: bool | None, seconds: float, begin_s: float) -> float | None:
-    """Give one result a second; return the time in s after which `paused` changed, None if it did not."""
+    """Give `pause` the same result once a second for `seconds`. Return the time in s after which `paused` changed, None
+    if it did not. `weak`: None means that nothing was measured.
+    """
     for passed in range(int(seconds) + 1):
         if pause.look(weak, begin_s + passed):
             return passed

@@ -17,7 +17,9 @@ UNKNOWN: Any = {"audio": KindQuality(0.0, None, None), "video": KindQuality(0.0,
 def reported(
     source: Source, *, last: int = 0, delay: int = 0, loss: float = 0.25, jitter: int = 900
 ) -> Translation:
-    """Return a compound with one report block."""
+    """Return the translation of a compound that has one report block with these values. `last` and `delay`: the fields
+    for the round trip.
+    """
     return Translation(blocks=[ReportBlock(source, loss, jitter, last, delay)])
 
 

@@ -1,4 +1,6 @@
-"""Tests forwarding of RED: to sides that accept it and sides that do not; nothing from before the gate opened."""
+"""Tests forwarding of sound as RED: to sides that accept RED and sides that do not, and nothing from before the gate
+opened.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,16 @@ FRAME = 960
 
 
 def redundant(number: int, *ages: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
-    """Return a packet of A's sound with earlier payloads of these ages in frames; each payload names its time."""
+    """Return a RED packet of A's sound that repeats earlier payloads of these ages in frames. Each payload contains its
+    time.
+    """
     earlier = [(FRAME * age, b"%d" % (number - age)) for age in ages]
     payload = red.build(b"%d" % number, earlier)
     return build(RED, number if sequence is None else sequence, FRAME * number, ssrc, payload)
 
 
 def listening(takes_red: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
-    """Return two endpoints with an open gate; B accepts RED or not."""
+    """Return (the room, the endpoint of A, that of B) with an open gate. `takes_red`: whether B accepts RED."""
     room, a, b = pair()
     b.takes_red = takes_red
     return room, a, b
@@ -66,7 +70,7 @@ def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, tak
 
 
 def plain(number: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
-    """Return a packet of A's plain sound that names its time."""
+    """Return a packet of A's sound that is not RED. Its payload contains its time."""
     return build(AUDIO, number if sequence is None else sequence, FRAME * number, ssrc, b"%d" % number)
 
 

@@ -15,14 +15,17 @@ from media.protocols import rtcp
 from media.protocols.codecs import StreamKind
 from media.protocols.transport_cc import Arrivals, build_feedback, read_feedback
 
-# the sender's stream, its SSRC at the other side, and the server's own SSRC
+# the SSRC of the sender's stream, its SSRC at the other side, and the SSRC of the server
 OWN, SHOWN_AS, SERVER = 0x0A, 0x1A, 0x99
-OTHER, SEEN_AS = 0x0B, 0x1B  # the other side's stream, and the SSRC under which the sender receives it
+# the SSRC of the other side's stream, and the SSRC with which the sender receives it
+OTHER, SEEN_AS = 0x0B, 0x1B
 NO_LEG: Any = None
 
 
 def stream(kind: StreamKind, ssrc: int, seen_as: int, *, forward: bool = True) -> Source:
-    """Return a source whose numbers are moved by 10 (sequence) and 1000 (timestamps)."""
+    """Return a source whose sequence numbers are raised by 10 and timestamps by 1000 for the receiver, as SSRC
+    `seen_as`.
+    """
     source = Source(kind, ssrc)
     source.sink = Sink(kind, seen_as, NO_LEG)
     source.forward = source.settled = forward
@@ -33,7 +36,7 @@ def stream(kind: StreamKind, ssrc: int, seen_as: int, *, forward: bool = True) -
 def cross(
     data: bytes, *, forward: bool = True, shift: int = 5, here: bool = False
 ) -> tuple[Translation, Source, Source]:
-    """Return the translated packet, the sender's source and the other side's."""
+    """Translate a compound. Return (the translation, the sender's source, the other side's source)."""
     own, other = (
         stream("video", OWN, SHOWN_AS, forward=forward),
         stream("video", OTHER, SEEN_AS, forward=forward),
@@ -51,12 +54,16 @@ def cross(
 
 
 def packet(kind: int, count: int, body: bytes) -> bytes:
-    """Return an RTCP packet; `body` follows its first four bytes."""
+    """Return an RTCP packet of this type. `count`: the count or format field; `body`: the bytes after
+    the first four.
+    """
     return pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
 
 
 def block(ssrc: int, highest: int = 100, *, lost: int = 0x40000003) -> bytes:
-    """Return a report block: a quarter of the packets lost, jitter 7, last report 0x50006, 9 ticks ago."""
+    """Return a report block about a stream: a quarter of the packets lost, jitter 7, last report 0x50006, 9 ticks ago.
+    `highest`: the highest sequence number.
+    """
     return pack("!IIIIII", ssrc, lost, highest, 7, 0x50006, 9)
 
 
@@ -136,10 +143,11 @@ def test_a_request_for_a_keyframe_crosses_in_either_form() -> None:
         packet(205, 4, pack("!III", OWN, SEEN_AS, 0)),
         packet(205, 3, pack("!IIII", OWN, SEEN_AS, 0, 0)),
         packet(206, 2, pack("!IIII", OWN, SEEN_AS, 0, 0)),
-        packet(205, 1, pack("!II", OWN, SEEN_AS)),  # a negative acknowledgement without any number
-        packet(203, 1, pack("!I", OWN)),  # a goodbye
-        packet(202, 1, pack("!I", OWN) + b"\x01\x04name\x00\x00"),  # a name
-        packet(207, 0, pack("!III", OWN, 0, 0)),  # extended reports
+        # a request to send packets again (NACK) that names no packet
+        packet(205, 1, pack("!II", OWN, SEEN_AS)),
+        packet(203, 1, pack("!I", OWN)),  # a BYE packet
+        packet(202, 1, pack("!I", OWN) + b"\x01\x04name\x00\x00"),  # the name of a source (SDES)
+        packet(207, 0, pack("!III", OWN, 0, 0)),  # extended reports (XR)
     ],
 )
 def test_what_a_call_does_not_need_does_not_cross(data: bytes) -> None:

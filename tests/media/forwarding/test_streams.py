@@ -1,4 +1,4 @@
-"""Tests how the numbers of a stream continue, without any packet."""
+"""Tests how the numbers of a stream continue, on the numbers alone, without packets."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ sequences, timestamps = st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
 
 
 def fed(sequence: int, timestamp: int, at_s: float) -> tuple[Endpoint, Source]:
-    """Return an endpoint whose video sink one source has fed one packet."""
+    """Return (an endpoint, one of its sources). One packet of the source has been forwarded to the endpoint's video."""
     endpoint = Endpoint(SSRCS)  # type: ignore[arg-type]
     source = Source("video", 10)
     source.sink = endpoint.sinks["video"]
@@ -23,7 +23,7 @@ def fed(sequence: int, timestamp: int, at_s: float) -> tuple[Endpoint, Source]:
 
 
 def sent(source: Source, sequence: int, timestamp: int, at_s: float) -> tuple[int, int]:
-    """Return the sequence number and the timestamp with which the hot path forwards a packet."""
+    """Return (sequence number, timestamp) with which the forwarder sends this packet of the source."""
     sink = source.sink
     assert sink is not None
     sink.sequence = (sequence + source.sequence_shift) & 0xFFFF

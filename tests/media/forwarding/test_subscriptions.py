@@ -1,4 +1,4 @@
-"""Tests subscriptions in rooms of three and more: what each forwards, and its limit."""
+"""Tests subscriptions in rooms of three and more: which packets each forwards, and the limit of bits per second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ NO_LEG: Any = None
 
 
 def endpoint(*sources: Source, ready: bool = True, allowed: tuple[str, ...] = ("audio", "video")) -> Any:
-    """Return an object with the fields of an endpoint that a subscription reads."""
+    """Return an object with the fields of an endpoint that a subscription reads. `ready`: the endpoint is connected;
+    `allowed`: the kinds of media that it may send.
+    """
     return SimpleNamespace(
         meter=SimpleNamespace(kbps=lambda kind: 1000.0 if kind == "video" else 0.0),
         current={source.kind: source for source in sources},
@@ -28,7 +30,7 @@ def endpoint(*sources: Source, ready: bool = True, allowed: tuple[str, ...] = ("
 
 
 def subscription(sender: Any, to: Any = None) -> Subscription:
-    """Return an open subscription to another endpoint."""
+    """Return an open subscription of `to` to the media of `sender`."""
     kinds: tuple[StreamKind, ...] = ("audio", "video", "rtx")
     sinks = {kind: Sink(kind, 100 + number, NO_LEG) for number, kind in enumerate(kinds)}
     made = Subscription(sender, endpoint() if to is None else to, sinks)
@@ -148,9 +150,13 @@ LAYERED = (0.4, 0.6, 1.0, 1.0)
     ("weak_kbps", "strong_kbps", "limit"),
     [
         (2500, 2500, 1200),
-        (600, 600, 600),  # nobody benefits if all get fewer pictures
-        (600, 2500, 1000),  # the receiver with the weak network gets every second picture
-        (300, 2500, 600),  # every fourth picture: the others' picture is good enough
+        # Both receivers have the same weak network, so nobody would profit if they got fewer pictures.
+        (600, 600, 600),
+        # The receiver with the weak network gets every second picture, so that the others keep a good one.
+        (600, 2500, 1000),
+        # The receiver with the weak network gets every fourth picture. The limit for the sender is enough for the
+        # others.
+        (300, 2500, 600),
         (150, 2500, 375),
         (150, 200, 200),
     ],

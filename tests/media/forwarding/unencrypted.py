@@ -1,6 +1,4 @@
-"""A forwarder without encryption, so that a test can read the packets that it sends; with endpoints,
-sockets, packets.
-"""
+"""A forwarder without encryption, with its endpoints, sockets and packets, so that a test can read what it sends."""
 
 from __future__ import annotations
 
@@ -18,18 +16,21 @@ AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
 A: Address = ("192.0.2.1", 1000)
 B: Address = ("192.0.2.2", 2000)
 C: Address = ("192.0.2.3", 3000)
-KEY, DELTA = b"\x10\x00key", b"\x10\x01delta"  # the first packet of a keyframe, and of another picture
+# the payloads of a keyframe's first packet, and of another picture's
+KEY, DELTA = b"\x10\x00key", b"\x10\x01delta"
 
 
 class Keys:
-    """SRTP contexts of an endpoint; they return 0, or the error that a test sets."""
+    """Takes the place of an endpoint's SRTP contexts. Each field is the result of that operation: 0, or an error that a
+    test sets.
+    """
 
     def __init__(self) -> None:
         self.unprotect = self.protect = self.unprotect_rtcp = self.protect_rtcp = 0
 
 
 def unencrypted() -> Binding:
-    """Return a binding that changes no byte."""
+    """Return an SRTP binding that leaves all bytes unchanged."""
 
     def answer(name: str) -> Callable[[Any, Any, Any], int]:
         return lambda keys, _handle, _length: int(getattr(keys, name))
@@ -47,7 +48,7 @@ def unencrypted() -> Binding:
 
 
 class Inbox:
-    """A socket with waiting datagrams, and errors among them."""
+    """A socket with datagrams that wait to be read; instead of a datagram there may be an error to raise."""
 
     def __init__(self, *waiting: tuple[bytes, Address] | Exception) -> None:
         self.waiting = list(waiting)
@@ -66,7 +67,9 @@ class Inbox:
 
 
 class Others:
-    """Records what the forwarder passes on: packets that are not media, and new addresses."""
+    """Records what the forwarder does not process itself: packets that are not media, and packets from
+    new addresses.
+    """
 
     def __init__(self) -> None:
         self.stun: list[tuple[bytes, Address]] = []
@@ -88,7 +91,9 @@ class Others:
 
 
 class UnencryptedRoom:
-    """A forwarder and the endpoints of one room. `now_s` is its clock, `sent[address]` the packets sent there."""
+    """A forwarder and the endpoints of one room. `now_s`: its clock; `sent`: address -> the packets that were sent
+    there.
+    """
 
     def __init__(self, *addresses: Address) -> None:
         self.now_s = 100.0
@@ -111,7 +116,7 @@ class UnencryptedRoom:
         return made
 
     def reads(self, *waiting: tuple[bytes, Address] | Exception) -> Inbox:
-        """Let the forwarder read these datagrams; return the socket."""
+        """Let the forwarder read these datagrams, or raise these errors; return the socket."""
         inbox = Inbox(*waiting)
         self.forwarder.read(inbox)
         return inbox
@@ -123,7 +128,9 @@ class UnencryptedRoom:
 
 
 def pair() -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
-    """Return two endpoints with an open gate; A sends sound with SSRC 1, video with 2 and retransmissions with 3."""
+    """Return (the room, the endpoint of A, that of B) with an open gate. A sends sound with SSRC 1, video with 2 and
+    retransmissions with 3.
+    """
     line = UnencryptedRoom(A, B)
     a, b = line.endpoints
     a.learn(1, "audio")
@@ -135,10 +142,10 @@ def pair() -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
 
 
 def sound(number: int, **more: Any) -> tuple[bytes, Address]:
-    """Return a packet of A's sound."""
+    """Return (a packet of A's sound with this number, A's address)."""
     return build(AUDIO, number, 960 * number, 1, b"sound", **more), A
 
 
 def picture(number: int, payload: bytes = DELTA, **more: Any) -> tuple[bytes, Address]:
-    """Return a packet of A's video."""
+    """Return (a packet of A's video with this number, A's address)."""
     return build(VIDEO, number, 3000 * number, 2, payload, **more), A

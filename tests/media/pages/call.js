@@ -10,7 +10,7 @@ const frames = [];
 const states = [];
 const seen = { loaded: now() };
 
-/** Inspects each frame of a track after decoding, before anything is drawn. */
+/** Records the brightness of each frame of a track when it was decoded, before it is drawn. */
 async function watch(track) {
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
   for (;;) {
@@ -30,7 +30,7 @@ async function watch(track) {
   }
 }
 
-/** The counters of a connection for the sound or picture that it receives. */
+/** All connections that media.js has made, the newest one last. */
 const connections = [];
 globalThis.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(...options) {

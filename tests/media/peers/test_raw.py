@@ -23,7 +23,7 @@ async def test_a_probe_counts_what_it_sends_and_receives() -> None:
 
 @pytest.fixture
 def probe() -> Iterator[RawPeer]:
-    """A peer that receives its own packets, because no other side answers."""
+    """A peer that receives its own packets, because it is connected to itself."""
     made = RawPeer(native_binding(), Identity(0.0))
     made.remote = made.udp.getsockname()
     yield made

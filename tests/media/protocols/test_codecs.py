@@ -1,5 +1,6 @@
-"""Tests the table of the codecs that the server offers. A change of any row would change every browser's
-negotiation.
+"""Tests the table of the codecs that the server offers.
+
+A change of any row would change the negotiation with every browser.
 """
 
 from media.protocols.codecs import (

@@ -25,7 +25,9 @@ C: Address = ("192.0.2.3", 3000)
 
 
 def request(username: str = "server:browser", password: str = PASSWORD, nominates: bool = False) -> bytes:
-    """Return a browser's binding request."""
+    """Return a browser's binding request. `username`: the relay's name and the browser's, with a colon between them;
+    `nominates`: the request chooses this path.
+    """
     message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
     message.attributes["USERNAME"] = username
     if nominates:
@@ -36,7 +38,7 @@ def request(username: str = "server:browser", password: str = PASSWORD, nominate
 
 
 def attributes(*found: tuple[int, bytes], size: int | None = None) -> bytes:
-    """Return a request with these attributes, unchanged."""
+    """Return a request with these attributes (type, value) as they are. `size`: another value for its length field."""
     body = b"".join(
         kind.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value + bytes(-len(value) % 4)
         for kind, value in found

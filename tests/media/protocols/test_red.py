@@ -1,4 +1,4 @@
-"""Tests RED, byte by byte: the payloads of a packet, and the packet after some are removed."""
+"""Tests RED, byte by byte: the payloads of a packet, and a packet from which some of them were removed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TWO = build(b"own", [(1920, b"older"), (960, b"old")])
 
 
 def packet(payload: bytes, padding: int = 0, transport_cc: int | None = None) -> bytearray:
-    """Return a RED packet with bytes of padding."""
+    """Return a RED packet with this payload, `padding` bytes of padding, and this transport-wide number."""
     made = bytearray(rtp(63, 7, 48_000, 5, payload, transport_cc=transport_cc))
     if padding:
         made[0] |= 0x20
@@ -43,8 +43,8 @@ def test_the_blocks_of_a_packet_are_found_oldest_first(padding: int) -> None:
         b"",
         b"\xef",
         b"\xef\x1e\x00",
-        b"\xef\x1e\x00\x05",  # only an announcement of a payload
-        b"\xef\x1e\x00\x05\x6fold",  # the payload is shorter than announced
+        b"\xef\x1e\x00\x05",  # The header announces a payload, but nothing follows.
+        b"\xef\x1e\x00\x05\x6fold",  # The payload is shorter than the header announces.
         build(b"own", [(960, b"")] * (red.BLOCKS_MAX + 1)),
     ],
 )

@@ -1,4 +1,6 @@
-"""Tests RTCP compounds, byte by byte: how they are split, what is refused, and what the server itself sends."""
+"""Tests RTCP compounds, byte by byte: how they are split, what is refused, and which packets the server
+itself sends.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ import pytest
 from media.errors import RtcpError
 from media.protocols.rtcp import bitrate_limit, nack, picture_loss, requested, split
 
-REPORT = bytes.fromhex("81c90001 0a0b0c0d")  # a receiver report without its block, eight bytes
-EMPTY = bytes.fromhex("80cb0000")  # a BYE without any source, four bytes
+REPORT = bytes.fromhex("81c90001 0a0b0c0d")  # a receiver report whose report block is missing, eight bytes
+EMPTY = bytes.fromhex("80cb0000")  # a BYE that names no source, four bytes
 
 
 def test_a_compound_is_split_into_its_packets() -> None:
@@ -53,7 +55,7 @@ def test_what_is_no_compound_is_refused(data: bytes, why: str) -> None:
     ("kbps", "limit"),
     [
         (0, "01000000"),
-        (262.1435, "0103ffff"),  # the largest number of eighteen bits
+        (262.1435, "0103ffff"),  # This is the largest number that has eighteen bits.
         (262.144, "01060000"),
         (1000, "010bd090"),
         (100_000, "0126faf0"),

@@ -1,4 +1,4 @@
-"""Tests the fields of RTP packets, byte by byte: their places, and that no length reaches beyond the packet."""
+"""Tests the fields of RTP packets, byte by byte: where they are, and that no length reaches beyond the packet."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from media.protocols.rtp import (
     vp8_layer,
 )
 
-FIXED = bytes(range(1, 12))  # the bytes of a header after the first; they have no meaning here
+FIXED = bytes(range(1, 12))  # The bytes of a header after the first one. Their values do not matter here.
 PLAIN = b"\x80" + FIXED
-SOURCES = b"\x82" + FIXED + bytes(8)  # with two contributing sources
-EXTENDED = b"\x90" + FIXED  # an extension follows
+SOURCES = b"\x82" + FIXED + bytes(8)  # a header with two contributing sources
+EXTENDED = b"\x90" + FIXED  # a header that an extension follows
 
 
 def one_byte(elements: bytes) -> bytes:
-    """Return a packet with a one-byte header extension of these elements, padded to words, and the payload "p"."""
+    """Return a packet whose payload is "p". Its header extension has these elements, each with a header of one byte."""
     padded = elements + bytes(-len(elements) % 4)
     return EXTENDED + b"\xbe\xde" + (len(padded) // 4).to_bytes(2, "big") + padded + b"p"
 
@@ -61,17 +61,17 @@ def test_the_payload_begins_after_sources_and_extension_if_they_fit(packet: byte
         (one_byte(b"\x22abc\x31\xab\xcd"), 21),
         (one_byte(b"\0\x31\xab\xcd"), 18),
         (one_byte(b"\0\0\x10a\x31\xab\xcd"), 21),
-        (one_byte(b"\x30\xab"), 0),  # one byte long
-        (one_byte(b"\x32abc"), 0),  # three bytes long
-        (one_byte(b"\xf0\0\x31\xab\xcd"), 0),  # 15 ends the list
+        (one_byte(b"\x30\xab"), 0),  # an element of one byte, which is too short
+        (one_byte(b"\x32abc"), 0),  # an element of three bytes, which is too long
+        (one_byte(b"\xf0\0\x31\xab\xcd"), 0),  # The id 15 ends the list.
         (one_byte(b"\xe0\0\x31\xab\xcd"), 19),
         (one_byte(b"\x22abc\x22abc"), 0),
-        (one_byte(b"\x22abc" + b"\0\0\x31\xab"), 0),  # cut off by the extension's end
-        (one_byte(b"\x22abc" + b"\0\x31\xab\xcd"), 22),  # ends together with the extension
-        (EXTENDED + b"\xbe\xdf\0\x01\x31\xab\xcd\0", 0),  # other extension profiles
+        (one_byte(b"\x22abc" + b"\0\0\x31\xab"), 0),  # an element that is cut off by the end of the extension
+        (one_byte(b"\x22abc" + b"\0\x31\xab\xcd"), 22),  # an element that ends together with the extension
+        (EXTENDED + b"\xbe\xdf\0\x01\x31\xab\xcd\0", 0),  # an extension of another profile
         (EXTENDED + b"\xbf\xde\0\x01\x31\xab\xcd\0", 0),
-        (PLAIN + b"\xbe\xde\0\x01\x31\xab\xcd\0", 0),  # no extension announced
-        (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd", 0),  # cut off by the packet's end
+        (PLAIN + b"\xbe\xde\0\x01\x31\xab\xcd\0", 0),  # The header does not announce the extension.
+        (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd", 0),  # The packet ends within the extension.
         (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd\0", 17),
         (EXTENDED + b"\xbe\xde\0\0", 0),
         (EXTENDED + b"\xbe\xde\0", 0),
@@ -93,7 +93,7 @@ def test_the_transport_wide_number_is_found_only_in_a_whole_one_byte_extension(
         (PLAIN + b"\x01", 0),
         (b"\xa0" + FIXED + b"\x01\x02\x01", 12),
         (b"\xa0" + FIXED + b"\x01\x02\x00\x02", 12),
-        (b"\xa0" + FIXED + b"\x01\x02\x03", 0),  # padding only
+        (b"\xa0" + FIXED + b"\x01\x02\x03", 0),  # The packet has padding and nothing else.
         (b"\xa0" + FIXED + b"\x01\xff", 0),
         (SOURCES + b"\x01\x02", 20),
         (b"\x81" + FIXED + b"\0\0\0\0" + b"\x01\x02\x03", 16),
@@ -108,10 +108,10 @@ def test_a_retransmission_has_its_number_before_the_padding_or_none(packet: byte
     ("payload", "starts"),
     [
         (b"\x10\x00", True),
-        (b"\x10\x01", False),  # an interframe
+        (b"\x10\x01", False),  # an interframe, not a keyframe
         (b"\x10\xfe", True),
-        (b"\x00\x00", False),  # not the start of a partition
-        (b"\x11\x00", False),  # the start of another partition
+        (b"\x00\x00", False),  # not the start of a partition of the picture
+        (b"\x11\x00", False),  # the start of a partition that is not the first
         (b"\x14\x00", False),
         (b"\x18\x00", True),
         (b"\x10", False),
@@ -125,11 +125,11 @@ def test_a_retransmission_has_its_number_before_the_padding_or_none(packet: byte
         (b"\x90\x80\xff\x01\x00", True),  # a picture id of fifteen bits
         (b"\x90\x80\xff\x00\x01", False),
         (b"\x90\x80", False),
-        (b"\x90\x40\x01\x00", True),  # TL0PICIDX
+        (b"\x90\x40\x01\x00", True),  # The descriptor has a TL0PICIDX.
         (b"\x90\x40\x00\x01", False),
-        (b"\x90\x20\x01\x00", True),  # TID
-        (b"\x90\x10\x01\x00", True),  # KEYIDX
-        (b"\x90\x30\x01\x00", True),  # TID and KEYIDX share a byte
+        (b"\x90\x20\x01\x00", True),  # The descriptor has a TID.
+        (b"\x90\x10\x01\x00", True),  # The descriptor has a KEYIDX.
+        (b"\x90\x30\x01\x00", True),  # TID and KEYIDX are in the same byte.
         (b"\x90\x0f\x00", True),
         (b"\x90\xf0\xff\x01\x01\x01\x00", True),
         (b"\x90\xf0\xff\x00\x00\x00\x01", False),
@@ -147,18 +147,18 @@ def test_a_keyframe_begins_where_the_vp8_descriptor_says_so(payload: bytes, star
 @pytest.mark.parametrize(
     ("payload", "starts"),
     [
-        (b"\x67\x42", True),  # the sequence's parameters
+        (b"\x67\x42", True),  # the parameters of the sequence (SPS)
         (b"\x65\x88", True),  # a slice of a keyframe
         (b"\x41\x9a", False),  # a slice of another picture
-        (b"\x68\xce", False),  # the picture's parameters
+        (b"\x68\xce", False),  # the parameters of the picture (PPS)
         (b"", False),
         (b"\x7c\x85\x88", True),  # FU-A: the first part of a keyframe's slice
         (b"\x7c\x87\x42", True),
-        (b"\x7c\x05\x88", False),  # a later part
+        (b"\x7c\x05\x88", False),  # a later part of the slice, not the first
         (b"\x7c\x81\x9a", False),
         (b"\x7c", False),
-        (b"\x78\x00\x02\x67\x42", True),  # STAP-A
-        (b"\x78\x00\x02\x09\xf0\x00\x02\x67\x42", True),  # after a delimiter
+        (b"\x78\x00\x02\x67\x42", True),  # STAP-A: several units in one packet
+        (b"\x78\x00\x02\x09\xf0\x00\x02\x67\x42", True),  # The parameters come after a delimiter.
         (b"\x78\x00\x02\x09\xf0\x00\x01\x41", False),
         (b"\x78\x00\x09\x09\xf0\x00\x01\x67", False),  # the unit's size points beyond the end of the packet
         (b"\x78\x00\x00", False),
@@ -179,12 +179,12 @@ def test_a_keyframe_of_h264_begins_with_parameters_or_its_first_slice(payload: b
         (b"\x90\x60\x07\xe0\x01", (3, True, 0)),  # without a picture number
         (b"\x90\x30\x40\x01", (1, False, 0)),
         (b"\x90\x80\x81\x02\x01", (0, False, 14)),  # no layers
-        (b"\x90\x10\xff\x01", (0, False, 0)),  # KEYIDX alone
+        (b"\x90\x10\xff\x01", (0, False, 0)),  # The descriptor has only a KEYIDX.
         (b"\x10\x01", (0, False, 0)),
         (b"\x90", (0, False, 0)),
         (b"\x90\xe0", (0, False, 0)),
-        (b"\x90\x80\x81", (0, False, 0)),  # cut off in the number
-        (b"\x90\xa0\x81\x02", (0, False, 14)),  # cut off before the layer
+        (b"\x90\x80\x81", (0, False, 0)),  # The packet ends within the picture number.
+        (b"\x90\xa0\x81\x02", (0, False, 14)),  # The packet ends before the layer.
     ],
 )
 def test_the_temporal_layer_is_read_where_the_vp8_descriptor_has_it(
@@ -229,12 +229,12 @@ def test_the_original_of_a_retransmission_is_the_packet_that_it_repeats() -> Non
 @pytest.mark.parametrize(
     ("packet", "level"),
     [
-        (one_byte(b"\x10\x9e"), 30),  # the first bit: the sender detected speech
+        (one_byte(b"\x10\x9e"), 30),  # The first bit is set, because the sender has detected speech.
         (one_byte(b"\x10\x7f\0\0"), 127),
         (one_byte(b"\x31\xab\xcd\x10\x00"), 0),
         (one_byte(b"\x31\xab\xcd"), None),
-        (one_byte(b"\x11\x9e\x9e"), None),  # two bytes
-        (one_byte(b"\x31\xab\xcd\x10"), None),  # cut off
+        (one_byte(b"\x11\x9e\x9e"), None),  # An element of two bytes is not a level.
+        (one_byte(b"\x31\xab\xcd\x10"), None),  # The element is cut off by the packet's end.
         (PLAIN + b"sound", None),
     ],
 )

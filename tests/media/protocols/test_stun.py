@@ -83,7 +83,8 @@ def test_another_implementation_reads_what_is_built(attributes: list[stun.Attrib
 
 
 def test_a_changed_bit_is_noticed() -> None:
-    head_of_checksum = range(len(REQUEST) - 8, len(REQUEST) - 4)  # without it the message is still signed
+    # A change of these bytes removes the FINGERPRINT. Without it the message is still signed.
+    head_of_checksum = range(len(REQUEST) - 8, len(REQUEST) - 4)
     for at in set(range(len(REQUEST))) - set(head_of_checksum):
         wrong = bytearray(REQUEST)
         wrong[at] ^= 0x10
@@ -101,7 +102,7 @@ def test_a_checksum_that_is_wrong_damages_the_message() -> None:
 
 def test_what_comes_after_the_signature_is_not_read() -> None:
     signed = build(Kind.REQUEST, ID, [(stun.USERNAME, USERNAME)], PASSWORD)[:-8]
-    late = b"\x00\x25\x00\x00"  # USE-CANDIDATE
+    late = b"\x00\x25\x00\x00"  # This is the attribute USE-CANDIDATE, added after the signature.
     length = (len(signed) + len(late) - 20).to_bytes(2, "big")
     message = parse(signed[:2] + length + signed[4:] + late)
     assert message is not None

@@ -1,4 +1,4 @@
-"""Tests the server's transport-cc feedback, read as the draft requires of a sender."""
+"""Tests the server's transport-cc feedback, by reading it as the draft requires of a sender."""
 
 import struct
 
@@ -20,7 +20,7 @@ from media.transport.srtp import PACKET_MAX
 
 
 def read(packet: bytes) -> tuple[int, dict[int, int]]:
-    """Return (feedback count, sequence number -> arrival in units of 250 µs) of a feedback packet."""
+    """Return (feedback count, sequence number -> arrival time in units of 250 µs) of a feedback packet."""
     base, statuses = struct.unpack_from("!HH", packet, 12)
     clock, count = int.from_bytes(packet[16:19], "big") * 256, packet[19]
     symbols: list[int] = []
@@ -97,20 +97,20 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
 @pytest.mark.parametrize(
     ("seen", "count", "packet"),
     [
-        # The reference time in units of 64 ms; two vectors of seven and a run to the end; deltas in 250 µs, the last
-        # one negative.
+        # The packet has the reference time in units of 64 ms, two vectors of seven and a run to the end, and deltas of
+        # 250 µs, of which the last is negative.
         (
             [(0xFFFE, 64_000_000), (0, 64_010_000), (11, 64_010_250), (12, 64_500_000), (13, 64_499_750)],
             7,
             "8fcd0008 01020304 05060708 fffe0010 0003e807 d100c001 40020028 0107a7ff ff000000",
         ),
-        # The largest delta of one byte, and the smallest of two.
+        # These are the largest delta of one byte, and the smallest of two.
         (
             [(0, 0), (1, 0), (7, 63_750), (8, 127_750), (9, 191_875)],
             255,
             "8fcd0007 01020304 05060708 0000000a 000000ff d400da00 0000ff01 00010000",
         ),
-        # A run of seven, not of six.
+        # Seven equal states are written as a run, six are not.
         (
             [(n, 0) for n in range(9) if n != 7],
             0,
@@ -121,7 +121,7 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
             0,
             "8fcd0007 01020304 05060708 00000008 00000000 d5542001" + "0" * 16,
         ),
-        # Arrivals too far apart for a delta of two bytes, in both directions.
+        # The arrivals are too far apart for a delta of two bytes, in both directions.
         (
             [(0, 10_000_000), (1, 0), (2, 20_000_000)],
             1,
@@ -174,7 +174,9 @@ def test_feedback_is_read_as_it_was_built(first: int, steps: list[tuple[int, int
 
 
 def feedback(statuses: int, rest: str) -> bytes:
-    """Return a feedback packet for `statuses` packets from 9 on."""
+    """Return a feedback packet about `statuses` packets, of which the first has the number 9. `rest`: the bytes after
+    its header, as hex.
+    """
     return bytes(12) + struct.pack("!HH", 9, statuses) + bytes(4) + bytes.fromhex(rest)
 
 
@@ -182,12 +184,13 @@ def feedback(statuses: int, rest: str) -> bytes:
     ("statuses", "rest", "read"),
     [
         (2, "2002 04 08", ([(9, 1_000), (10, 3_000)], 0)),
-        (3, "a800 04 08", ([(9, 1_000), (11, 3_000)], 1)),  # a vector of fourteen
-        (3, "d200 04 fffc", ([(9, 1_000), (11, 0)], 1)),  # a vector of seven, the last with a large delta
+        (3, "a800 04 08", ([(9, 1_000), (11, 3_000)], 1)),  # a vector with the states of fourteen packets
+        # a vector with the states of seven packets; the last one has a delta of two bytes
+        (3, "d200 04 fffc", ([(9, 1_000), (11, 0)], 1)),
         (9000, "1fff 0329 ", ([], 9000)),
         (2, "2002 04", ([], 0)),
         (2, "4001 04", ([], 0)),
-        (2, "6002 0404", ([], 0)),  # the reserved symbol
+        (2, "6002 0404", ([], 0)),  # The symbol 3 is reserved, so this packet is refused.
         (2, "2000 0404", ([], 0)),
         (2, "0000 0404", ([], 0)),
         (2, "20", ([], 0)),
@@ -215,7 +218,7 @@ def test_arrivals_are_split_where_a_number_is_missing() -> None:
 
 
 def counted(arrivals: Arrivals, seen: list[tuple[int, int]]) -> list[int]:
-    """Return the number of packets that each piece of feedback covers."""
+    """Return how many packets each piece of feedback covers. `seen`: the (sequence number, arrival) of packets."""
     return [
         struct.unpack_from("!H", piece, 14)[0] for _, _, piece in rtcp.split(arrivals.describe(seen, 1, 2))
     ]

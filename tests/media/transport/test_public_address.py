@@ -1,4 +1,4 @@
-"""Tests how the public address is found: from a real STUN server, and despite strangers who answer in its place."""
+"""Tests how the public address is found: by a real STUN server, and even if strangers answer in its name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from tests.journeys.turn import coturn
 
 @contextmanager
 def a_server(*answers: bytes | None, host: str = "203.0.113.9") -> Iterator[tuple[int, list[bytes]]]:
-    """Yield a STUN server on the test's loop that answers requests with these addresses; None answers with `host`."""
+    """Yield (port, received requests) of a STUN server on the test's loop. To each request it sends all these answers;
+    None is a correct answer with the address `host`.
+    """
     loop, got = asyncio.get_running_loop(), list[bytes]()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)

@@ -1,4 +1,4 @@
-"""Tests whether another worker's relay answers: to those who know its password, and to nobody else."""
+"""Tests the check whether another worker's relay can be reached: the relay answers only those who know its password."""
 
 import contextlib
 import socket

@@ -1,5 +1,6 @@
-"""Tests keys and their use: both bindings give the same bytes, a changed one is detected, a handshake survives lost
-flights.
+"""Tests keys and their use.
+
+Both bindings give the same bytes, a changed byte is detected, and a handshake succeeds although packets get lost.
 """
 
 import dataclasses
@@ -37,7 +38,7 @@ def test_a_binding_that_encrypts_nothing_is_not_used(monkeypatch: pytest.MonkeyP
 
 
 def handshake(drop: int = 0) -> tuple[Association, Association]:
-    """Return a client and a server after their handshake, in which the first `drop` datagrams were lost."""
+    """Return (client, server) after a DTLS handshake in which the first `drop` datagrams got lost."""
     to_server: list[bytes] = []
     to_client: list[bytes] = []
     server = Association(Identity(0.0), to_client.append)
@@ -56,7 +57,7 @@ def handshake(drop: int = 0) -> tuple[Association, Association]:
         if server.established and client.established:
             break
         if drop:
-            time.sleep(0.01)  # OpenSSL reads the clock itself
+            time.sleep(0.01)  # OpenSSL reads the clock itself, so the test must really wait.
     return server, client
 
 

@@ -1,5 +1,6 @@
-"""Tests ICE over TCP: calls over streams; a stranger's bytes neither fill the memory nor block the loop or another
-party.
+"""Tests ICE over TCP: calls over streams, and strangers' bytes.
+
+These bytes must not fill the memory, and must not block the event loop or another party.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
 
 @asynccontextmanager
 async def pair(first: str = "tcp", second: str = "udp") -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
-    """Yield a room and its two parties, connected by these transports; the gate is open for picture and sound."""
+    """Yield (the relay with its room, party a, party b). They are connected by these transports, and
+    the gate is open.
+    """
     async with duo() as peers:
         a = await peers.join("a", transport="tcp" if first == "tcp" else "udp")
         b = await peers.join("b", transport="tcp" if second == "tcp" else "udp")
@@ -35,7 +38,7 @@ async def pair(first: str = "tcp", second: str = "udp") -> AsyncIterator[tuple[D
 
 
 def port_of(relay: Relay) -> int:
-    """Return the TCP port of a relay's first TCP candidate."""
+    """Return the port of the first TCP candidate of a relay."""
     return next(found.port for found in relay.candidates() if found.transport == "tcp")
 
 
@@ -68,11 +71,11 @@ async def test_any_port_is_one_that_no_other_program_has_for_tcp(monkeypatch: py
     bind_all, taken = udp._bind_all, ExitStack()
 
     def bind_and_take(*where: Any) -> list[socket.socket]:
-        """Bind for UDP; another program takes the first three ports for TCP."""
+        """Bind UDP ports. Then let another program take the TCP port of the same number, three times."""
         bound = bind_all(*where)
         if len(refused) < 3:
             refused.extend(bound)
-            with suppress(OSError):  # it is taken already
+            with suppress(OSError):  # Another program may have this port already.
                 taken.enter_context(socket.create_server(bound[0].getsockname()))
         return bound
 
@@ -166,7 +169,7 @@ async def test_a_call_moves_from_udp_to_tcp_when_its_party_nominates_it() -> Non
 
 
 async def _closed_by(relay: Relay, *sent: bytes) -> bool:
-    """Return whether the relay closes a stranger's connection after these bytes, within a second."""
+    """Return whether the relay closes a stranger's connection within a second after it has sent these bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(relay))
     try:
         for piece in sent:
@@ -184,7 +187,7 @@ async def _closed_by(relay: Relay, *sent: bytes) -> bool:
 
 
 def framed(packet: bytes) -> bytes:
-    """Return a packet with its length before it (RFC 4571)."""
+    """Return a packet with its length in front of it (RFC 4571)."""
     return struct.pack("!H", len(packet)) + packet
 
 
@@ -216,7 +219,7 @@ async def test_a_frame_in_single_bytes_is_read_whole() -> None:
         speaker.check()
         speaker.close()
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(peers.relay))
-        for byte in b"\0\0" + pieces[0]:  # an empty frame first
+        for byte in b"\0\0" + pieces[0]:  # The first frame has no content.
             writer.write(bytes([byte]))
             await writer.drain()
         async with asyncio.timeout(5):
@@ -274,7 +277,7 @@ async def test_a_stream_cannot_take_the_address_of_another_party() -> None:
         party = peers.parties["b"]
         b_speaker = Speaker(transport="udp")
         peers.speakers.append(b_speaker)
-        # b's own credentials are sent over a's stream: the stream belongs to a.
+        # Party a sends the credentials of b over its own stream. The stream still belongs to a.
         a.remote_ufrag, a.remote_password = party.credentials.ufrag, party.credentials.password
         answered = a.answered_checks
         a.check()
@@ -285,7 +288,7 @@ async def test_a_stream_cannot_take_the_address_of_another_party() -> None:
 
 
 class Counted:
-    """A socket that counts the calls that the stream makes."""
+    """A socket that counts how often the stream reads from it."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.reads = 0

@@ -1,5 +1,5 @@
-"""Tests one socket of a client against a scripted server: requests and replies, kept messages, and the end of the
-socket.
+"""Tests one socket of a client against a scripted server: requests and replies, messages that are kept, and how it
+ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ Script = Callable[["Server", Received], Awaitable[None]]
 
 
 class Server:
-    """A server that sends `welcome` and answers `ok`, unless its script says otherwise."""
+    """A server that replies to hello with `welcome` and to all other messages with `ok`, or calls its
+    script for them.
+    """
 
     def __init__(self, script: Script | None) -> None:
         self.script = script
@@ -64,7 +66,7 @@ Connect = Callable[..., Awaitable[SignallingClient]]
 
 @asynccontextmanager
 async def serving(script: Script | None = None, **how: Any) -> AsyncIterator[tuple[Server, SignallingClient]]:
-    """Yield a server, and a client that is connected to it."""
+    """Yield a server, and a client that is connected to it. `how`: arguments of `SignallingClient.connect`."""
     async with listening(script) as (server, connect):
         client = await connect(**how)
         yield server, client
@@ -73,7 +75,7 @@ async def serving(script: Script | None = None, **how: Any) -> AsyncIterator[tup
 
 @asynccontextmanager
 async def listening(script: Script | None = None) -> AsyncIterator[tuple[Server, Connect]]:
-    """Yield a server, and a function that connects to it."""
+    """Yield a server, and a function that connects a client to it."""
     server = Server(script)
     app = web.Application()
     app.router.add_get("/ws", server.handle)
@@ -247,7 +249,7 @@ async def test_a_client_may_be_used_as_a_context_and_is_closed_behind_it() -> No
 
 
 class Refusing(Server):
-    """A server that refuses a `hello` with a token."""
+    """A server that refuses each `hello` that has a token."""
 
     code = "resume_expired"
 

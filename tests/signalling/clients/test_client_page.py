@@ -23,7 +23,7 @@ PAGE = Path(signalling.__file__).with_name("protocol").joinpath("CLIENT-PYTHON.m
 
 
 def examples() -> dict[str, Any]:
-    """Return the names that the page's examples define."""
+    """Return the names that the examples of the page define, with their values."""
     names: dict[str, Any] = {}
     exec(
         compile("\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)), "CLIENT-PYTHON.md", "exec"),

@@ -69,13 +69,13 @@ def test_changes_are_shown_where_nothing_had_ever_happened_before() -> None:
 
 
 def held() -> tuple[Subscription, list[int]]:
-    """Return a topic, and the list of the versions that it has shown."""
+    """Return (a topic that a client holds, a list that gets the version of each message it shows)."""
     shown: list[int] = []
     return Subscription(lambda message: shown.append(message["version"]), lambda _: None), shown
 
 
 def change(version: int, epoch: str | None = None, kind: str = "queue.row") -> Received:
-    """Return a message of a topic; only a snapshot names its epoch."""
+    """Return a message of a topic. `epoch`: only a message with the whole state contains it."""
     return {"type": kind, "topic": "queue", "version": version} | ({} if epoch is None else {"epoch": epoch})
 
 
@@ -115,7 +115,9 @@ def test_a_whole_state_is_shown_whatever_its_version_and_a_new_epoch_resets_vers
 
 
 class Socket:
-    """A scripted connection: it records requests, gives the script's answers, and ends with the script's close code."""
+    """A scripted connection: it records requests, gives the answers of its script, and ends with the close code of its
+    script.
+    """
 
     def __init__(
         self, code: int = 1000, answers: list[Exception | None] | None = None, quiet: int = 0
@@ -151,7 +153,9 @@ Attempt = Socket | Exception
 
 
 def returning(*attempts: Attempt, **more: Any) -> tuple[ReturningClient, list[dict[str, Any]]]:
-    """Return a client whose attempts to connect end in these ways, and the arguments of each attempt."""
+    """Return (a client whose attempts to connect have these results, a list that gets the arguments of
+    each attempt).
+    """
     left, made = list(attempts), list[dict[str, Any]]()
 
     async def connect(**how: Any) -> SignallingClient:
@@ -166,7 +170,7 @@ def returning(*attempts: Attempt, **more: Any) -> tuple[ReturningClient, list[di
 
 @pytest.fixture
 def paused(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """Return the (close code, attempt) of every pause; the pauses take no time."""
+    """The list of pauses, each as (close code, number of the attempt). The pauses take no time."""
     found: list[tuple[int, int]] = []
 
     def none_s(code: int, attempt: int, chance: float) -> float:

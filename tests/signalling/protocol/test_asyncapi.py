@@ -22,7 +22,7 @@ ERROR, WARNING = 0, 1
 
 @pytest.fixture(scope="session")
 def parser(pytestconfig: pytest.Config) -> Path:
-    """A folder with the parser of the lock file, in the tests' cache."""
+    """The path of a folder with the parser of the lock file, which npm installs into the tests' cache."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip(NO_NODE)
     if not pytestconfig.pluginmanager.hasplugin("cacheprovider"):
@@ -45,7 +45,7 @@ def parser(pytestconfig: pytest.Config) -> Path:
 
 
 def parsed(parser: Path, *documents: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the results of the parser for documents."""
+    """Return the parser's result for each of these documents."""
     said = subprocess.run(
         ["node", str(FOLDER / "check.mjs")],
         input=json.dumps([json.dumps(document) for document in documents]),
@@ -115,7 +115,7 @@ SOCKET = {"$ref": "#/channels/socket"}
 
 
 def refs(*keys: str) -> list[dict[str, str]]:
-    """Return references to messages."""
+    """Return references to the messages with these keys, as AsyncAPI writes them."""
     return [{"$ref": f"#/channels/socket/messages/{key}"} for key in keys]
 
 

@@ -1,4 +1,6 @@
-"""Tests arbitrary input: it gives a message or a `BadMessageError`, which names the place and quotes no input."""
+"""Tests arbitrary input: it gives a message, or a `BadMessageError` that names the place and quotes
+none of the input.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ BOTH = pytest.mark.parametrize("codec", CODECS.values(), ids=["json", "msgpack"]
 
 
 def read(codec: Codec, data: bytes | str) -> ClientMessage | None:
-    """Return the decoded message, or None for a `BadMessageError`; every other error is raised."""
+    """Return the decoded message, or None if the codec raises BadMessageError; every other error is raised."""
     bad: BadMessageError | None = None
     message: ClientMessage | None = None
     try:
@@ -85,7 +87,7 @@ def test_both_codecs_accept_the_same_messages(fields: dict[str, Any]) -> None:
 
 
 def finite(value: Any) -> bool:
-    """Return whether JSON can represent a value."""
+    """Return whether JSON can represent a value, which must contain no infinite number and no NaN."""
     if isinstance(value, float):
         return value - value == 0
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Tests errors as clients receive them: a text for each code, and a more exact one if the details allow it."""
+"""Tests errors as clients receive them: each code has a text, and a more exact one if the error has details."""
 
 import pytest
 

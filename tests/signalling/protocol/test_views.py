@@ -1,4 +1,4 @@
-"""Tests the views of a record for each reader: every field, and no other."""
+"""Tests the views of a record for each reader: each contains the fields that this reader may see, and no others."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.signalling.visits import (
 
 
 def shown(part: object) -> object:
-    """Return a message's part in the form in which it is sent."""
+    """Return a part of a message as plain maps and lists, in which it is sent."""
     return msgspec.to_builtins(part)
 
 

@@ -1,4 +1,4 @@
-"""Writes the files that are generated from the message types: `make protocol`.
+"""Writes the files that are generated from the message types. `make protocol` runs it.
 
 These are the reference at the end of PROTOCOL.md, and the types with which the browser's scripts are checked.
 """

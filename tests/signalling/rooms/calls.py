@@ -1,4 +1,4 @@
-"""Makes live calls for the tests of rooms: claimed, joined, started, and owned by this process or another."""
+"""Makes live calls for the tests of rooms: claimed, joined and started, with a room of this process or of another."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.signalling.worker_process import Process, worker_process
 async def both(
     open_: Clinic, provider_worker: int | str = 0, patient_worker: int = 0
 ) -> tuple[Actor, SignallingClient, SignallingClient]:
-    """Make a claimed visit with both people on its page; return the patient, the patient's client and the
-    provider's.
+    """Make a claimed visit with both people on its page; return (the patient, the patient's client, the provider's
+    client).
     """
     patient = await open_.arrive()
     their = await open_.connect(patient, patient_worker)
@@ -31,26 +31,26 @@ async def both(
 
 
 async def join(client: SignallingClient, patient: Actor) -> dict[str, Any]:
-    """Join the media; return the offer."""
+    """Join the media of the patient's visit; return the message with the offer."""
     await client.request("media.join", visit=patient.visit)
     return await client.expect("media.offer")
 
 
 def gates(open_: Clinic, patient: Actor) -> list[bool]:
-    """Return whether the gates of the visit's rooms are open, on all workers that have such a room."""
+    """Return one value for each worker that has a room of the visit: True if the gate is open."""
     found = [worker.rooms._rooms.get(f"{patient.visit}") for worker in open_.workers]
     return [room.media.gate for room in found if room is not None]
 
 
 async def owner_of(valkey: Redis, patient: Actor) -> str | None:
-    """Return the worker whose lease of the visit's room is in the store."""
+    """Return the id of the worker that has the lease of the visit's room, by the store; None if none has it."""
     store: Any = valkey
     owner = await store.hget(keys.LEASE(ORG, f"{patient.visit}"), "owner")
     return None if owner is None else str(owner.decode())
 
 
 async def start(patient: Actor, *clients: SignallingClient) -> None:
-    """Press Start Session."""
+    """Press Start Session for each of these clients."""
     for client in clients:
         await client.request("visit.start", visit=patient.visit)
 
@@ -59,9 +59,10 @@ async def start(patient: Actor, *clients: SignallingClient) -> None:
 async def call_owned_elsewhere(
     valkey: Redis, valkey_url: str
 ) -> AsyncIterator[tuple[Clinic, Process, Actor, SignallingClient, SignallingClient]]:
-    """Run a live visit whose room another process owns; the patient's client is connected to the clinic's one worker.
+    """Make a live visit whose room another process owns. The patient is connected to the clinic's only worker, the
+    provider to the other one.
 
-    Yields the clinic, the other worker, the patient, their client and the provider's, which is on the other worker.
+    Yield (the clinic, the other worker, the patient, the patient's client, the provider's client).
     """
     async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
         patient, their, provider = await both(one, other.url, 0)

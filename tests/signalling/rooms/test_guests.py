@@ -1,4 +1,6 @@
-"""Tests guests in a visit's media: forwarded after their own Start, and removed when dismissed."""
+"""Tests guests in a visit's media: a guest is forwarded after the guest's own Start Session, and removed when
+dismissed.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from tests.signalling.waits import until
 async def guest(
     open_: Clinic, provider: SignallingClient, patient: Actor, name: str = "Rosa Diaz"
 ) -> tuple[str, SignallingClient]:
-    """Invite a guest who enters the visit's page; return the guest's key and client."""
+    """Invite a guest and let the guest enter the visit's page; return (the guest's key, the guest's client)."""
     invited = await provider.request("visit.invite", visit=patient.visit, name=name, relation="interpreter")
     actor = Actor(organisation=ORG, id=invited["guest"], name=name, role=Role.GUEST, visit=patient.visit)
     client = await open_.connect(actor, 1)
@@ -30,7 +32,7 @@ async def guest(
 
 
 def room_of(open_: Clinic, patient: Actor) -> Room:
-    """Return the only room of the visit."""
+    """Return the visit's room. Raises ValueError if there is none, or more than one."""
     (room,) = [
         w.rooms._rooms[f"{patient.visit}"] for w in open_.workers if f"{patient.visit}" in w.rooms._rooms
     ]
@@ -38,7 +40,7 @@ def room_of(open_: Clinic, patient: Actor) -> Room:
 
 
 def admitted(open_: Clinic, patient: Actor, party: str) -> bool:
-    """Return whether the relay admits a party."""
+    """Return whether the relay forwards the media of this party."""
     found: Any = room_of(open_, patient).participants[party].media
     return bool(found._party.admitted)
 

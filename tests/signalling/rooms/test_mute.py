@@ -1,4 +1,6 @@
-"""Tests that muting is kept over a reload, a second tab and a move to another worker, and enforced by the relay."""
+"""Tests that muting is kept after a reload, in a second tab and after a move to another worker, and that the relay
+enforces it.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +19,24 @@ from tests.signalling.waits import until
 
 
 async def mute(client: SignallingClient, patient: Actor, kind: str = "audio", muted: bool = True) -> None:
-    """Turn the client's microphone or camera off or on."""
+    """Turn the microphone ("audio") or camera ("video") of the client off, or on if not `muted`."""
     await client.request("media.mute", visit=patient.visit, kind=kind, muted=muted)
 
 
 async def muted(client: SignallingClient) -> tuple[str, str, bool]:
-    """Return the party, kind and state of the next `media.muted` that a client receives."""
+    """Return (party, kind, whether muted) of the next `media.muted` that a client receives."""
     message = await client.expect("media.muted")
     return message["party"], message["kind"], message["muted"]
 
 
 def forwards(open_: Clinic, patient: Actor, party: str, worker: int = 0) -> set[str]:
-    """Return the kinds of a party's media that the relay of the room's owner would forward."""
+    """Return the kinds of media of a party that the relay of this worker would forward."""
     participant: Any = open_.workers[worker].rooms._rooms[str(patient.visit)].participants[party]
     return set(participant.media._party.endpoint.allowed)
 
 
 async def kept_muted(open_: Clinic, patient: Actor) -> bool:
-    """Return True if the store has a muted kind of a party of the visit's room."""
+    """Return whether the store has any muted kind for the visit's room."""
     return bool(await open_.workers[0].rooms._leases.muted(ORG, str(patient.visit)))
 
 
@@ -45,7 +47,7 @@ async def test_a_party_that_reloads_stays_muted_and_is_sent_its_own_state(valkey
         await join(their, patient)
         await mute(their, patient)
         assert await muted(provider) == ("patient", "audio", True)
-        await their.close()  # a reload: the connection ends, and another one begins
+        await their.close()  # This is a reload: the connection ends, and another one begins.
         await until(lambda: "patient" not in one.workers[0].rooms._rooms[str(patient.visit)].participants)
         back = await one.connect(patient)
         await join(back, patient)
@@ -74,7 +76,8 @@ async def test_a_muted_party_stays_muted_when_another_worker_takes_the_room_over
 ) -> None:
     async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
         await mute(their, patient)
-        await until(partial(kept_muted, one, patient))  # the owner stores the kind while it answers
+        # The owner of the room stores the muted kind at about the time of its answer.
+        await until(partial(kept_muted, one, patient))
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()
         await their.expect("media.offer", timeout_s=3)

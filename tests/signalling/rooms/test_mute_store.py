@@ -1,4 +1,4 @@
-"""Tests that muted kinds are stored at once, and that a client that mutes without pause causes few writes."""
+"""Tests that muted kinds are stored at once, and that a client that mutes again and again causes few writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANA = Member("clinic", "v_1", "patient", "patient:v_1", "c1", "w1", "json")
 
 
 class Leases:
-    """The store of muted kinds, in memory; with `away` it raises UnavailableError."""
+    """A store of muted kinds in memory. While `away`, it raises UnavailableError."""
 
     def __init__(self) -> None:
         self.written: list[tuple[int, frozenset[str]]] = []

@@ -1,4 +1,6 @@
-"""Tests that all parties of a room learn each party's path: found, lost, or not found within 15 s of joining."""
+"""Tests that all parties of a room are informed of each party's path: found, lost, or not found within
+15 s of joining.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +27,23 @@ SOON_S = 0.3
 
 
 def soon(open_: Clinic) -> Clinic:
-    """Shorten the time for which the workers wait for a path."""
+    """Shorten the time after which the workers report that a party has no path; return the clinic."""
     for worker in open_.workers:
         worker.rooms.paths.no_path_s = SOON_S
     return open_
 
 
 async def path(client: SignallingClient, timeout_s: float = 5) -> tuple[str, str]:
-    """Return the party and the path of the next `media.path` that a client receives."""
+    """Return (party, state of its path) of the next `media.path` that a client receives. Raises TimeoutError after
+    `timeout_s`.
+    """
     message = await client.expect("media.path", timeout_s=timeout_s)
     return message["party"], message["path"]
 
 
 @asynccontextmanager
 async def connected(client: SignallingClient, patient: Actor) -> AsyncIterator[LightMedia]:
-    """Join the media with real sockets until SRTP flows; close them at the end."""
+    """Join the media with real sockets; yield it when SRTP flows, and close it at the end."""
     media = LightMedia(lambda: None)
     try:
         await answer(client, patient, media, await join(client, patient))
@@ -49,14 +53,14 @@ async def connected(client: SignallingClient, patient: Actor) -> AsyncIterator[L
 
 
 async def answer(client: SignallingClient, patient: Actor, media: LightMedia, offer: dict[str, Any]) -> None:
-    """Answer an offer, and connect."""
+    """Answer an offer, and return when the media is connected. Raises TimeoutError after 10 s."""
     sdp = await media.take_offer(offer["sdp"], fresh=offer["fresh"])
     await client.request("media.answer", visit=patient.visit, offer=offer["offer"], sdp=sdp)
     await media.wait_connected(10)
 
 
 def timers(open_: Clinic) -> int:
-    """Return the number of participants, on all workers, whose first path is awaited."""
+    """Return the number of participants, on all workers, for whom the first path is still missing."""
     rooms = [room for worker in open_.workers for room in worker.rooms._rooms.values()]
     return sum(each.overdue is not None for room in rooms for each in room.participants.values())
 
@@ -90,7 +94,7 @@ async def test_over_real_sockets_others_receive_open_and_lost_and_the_party_itse
             assert await path(their) == ("provider", "none")
             assert await path(provider) == ("provider", "none"), "its own"
             second = await two.connect(patient, 1)
-            await join(second, patient)  # the first tab's connection ends
+            await join(second, patient)  # The connection of the first tab ends, because the second tab joins.
             assert await path(provider) == ("patient", "lost")
             assert await path(second) == ("provider", "none"), "a joiner is told what is not open"
             assert await path(second) == ("patient", "none")

@@ -32,7 +32,7 @@ from tests.signalling.waits import until
 
 
 async def sit(client: SignallingClient, patient: Actor, peer: SyntheticParty) -> None:
-    """Join the media and answer the offer."""
+    """Join the media, answer the offer, and return when `peer` is connected."""
     offer = await join(client, patient)
     sdp = await peer.answer(offer["sdp"])
     await client.request("media.answer", visit=patient.visit, offer=offer["offer"], sdp=sdp)
@@ -41,7 +41,7 @@ async def sit(client: SignallingClient, patient: Actor, peer: SyntheticParty) ->
 
 @asynccontextmanager
 async def call(open_: Clinic) -> AsyncIterator[tuple[Actor, SignallingClient, SignallingClient]]:
-    """Yield a live call of two: the patient, the patient's client and the provider's."""
+    """Yield a live call of two in which media flows: (the patient, the patient's client, the provider's client)."""
     for worker in open_.workers:
         worker.rooms.calls.look_s = 0.05
     patient, their, provider = await both(open_, 1, 0)
@@ -58,7 +58,9 @@ async def call(open_: Clinic) -> AsyncIterator[tuple[Actor, SignallingClient, Si
 
 
 async def calls(client: SignallingClient, patient: Actor, parties: int) -> dict[str, dict[str, object]]:
-    """Return the quality of the visit's call by party, from the history, as soon as it has `parties` parties."""
+    """Return party -> the quality of its call, from the visit's history, as soon as the history has this number of
+    parties.
+    """
     async with asyncio.timeout(20):
         while True:
             found = (await client.request("visit.history", visit=patient.visit))["calls"]
@@ -105,7 +107,7 @@ async def test_a_call_taken_over_by_another_worker_is_one_call_with_an_interrupt
         owner = next(w for w in two.workers if w.rooms._rooms)
         room = owner.rooms._rooms[f"{patient.visit}"]
         peer = SyntheticParty()
-        await sit(their, patient, peer)  # a reload: the first connection ends
+        await sit(their, patient, peer)  # This is a reload: the first connection ends.
         await until(lambda: room.tallies["patient", "Ana Ruiz"].interruptions == 1)
         before = room.tallies["provider", "Dr M. Osei"].connected_ms
         await two.workers[0].drain()
@@ -119,7 +121,7 @@ async def test_a_call_taken_over_by_another_worker_is_one_call_with_an_interrupt
 
 
 def quality(loss: float | None, rtt_ms: float | None, kbps: float) -> Quality:
-    """Return the quality of a party with this loss in both directions."""
+    """Return the quality of a party, with the same loss in both directions. `loss`: from 0 to 1; None: not measured."""
     silent = KindQuality(0.0, None, None)
     picture = KindQuality(kbps, loss, None)
     return Quality(rtt_ms, {"audio": silent, "video": picture}, {"audio": silent, "video": picture})

@@ -1,5 +1,5 @@
-"""Tests that rooms follow their people and the visit's record: after deaths of workers, with second tabs; open only
-while live.
+"""Tests that rooms follow their people and the visit's record: when workers die, with second tabs, and only live visits
+are open.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def test_the_gate_is_open_while_the_visit_is_live_and_at_no_other_time(val
 
 
 def holders(open_: Clinic, patient: Actor) -> list[str]:
-    """Return the worker of each member of the visit's room."""
+    """Return the worker to which each member of the visit's room is connected."""
     found = [worker.rooms._rooms.get(f"{patient.visit}") for worker in open_.workers]
     return [held.member.worker for room in found if room is not None for held in room.participants.values()]
 
@@ -93,7 +93,7 @@ async def test_a_killed_workers_calls_get_fresh_offers_from_another_without_aski
     valkey: Redis, valkey_url: str
 ) -> None:
     async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
-        # A worker that has just started declares no worker dead yet.
+        # A worker that has just started does not declare other workers dead yet.
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()
         offer = await their.expect("media.offer", timeout_s=3)
@@ -122,7 +122,8 @@ async def test_a_connection_resumed_on_another_worker_keeps_its_membership_and_g
         assert (await back.expect("media.muted"))["party"] == "provider"
         await back.request("media.restart", visit=patient.visit)
         assert not (await back.expect("media.offer"))["fresh"]
-        # The first worker stops waiting for the socket; its late report must replace no one.
+        # The first worker stops waiting for the old socket. Its report of that is late, and must remove nobody from the
+        # room.
         await until(lambda: not two.workers[0].lingering, 6)
         await provider.request("media.mute", visit=patient.visit, kind="video", muted=False)
         assert not (await back.expect("media.muted"))["muted"]
@@ -175,7 +176,7 @@ async def test_a_claim_whose_worker_died_before_it_sent_a_message_pulls_the_pati
         worker = one.workers[0]
         worker.bus._handlers.pop(
             keys.EVENTS(ORG).encode()
-        )  # the messages of the dying worker are not received
+        )  # This worker must not receive the messages of the dying worker.
         visit, now_ms = await worker.service.store.load(ORG, Visit, f"{patient.visit}")
         provider = one.provider(role=Role.ADMIN)
         decided = decide(visit, c.Claim(), provider, context(now_ms))
@@ -278,7 +279,7 @@ async def test_after_an_outage_of_the_store_a_worker_without_a_sign_is_not_calle
     async with clinic(valkey, 1) as one:
         liveness = one.workers[0].liveness
         await until(lambda: liveness._written_s > 0)
-        liveness._distrusted_until = 0.0  # set the state that a worker has some time after its start
+        liveness._distrusted_until = 0.0  # This is the state that a worker has some time after its start.
         assert await liveness.is_dead("w9-silent")
 
         async def fail() -> None:

@@ -21,7 +21,7 @@ from tests.signalling.waits import until
 
 ASKED, BY_PROVIDER, BY_PATIENT = Screen(asked=True), Screen("provider"), Screen("patient")
 GUEST = "guest-rosa"
-# (state before, party, act, state after); None if the party may not do this.
+# Reviewed by people: (state before, party, act, state after). The state after is None if the party may not do this.
 REVIEWED: tuple[tuple[Screen, str, ScreenAct, Screen | None], ...] = (
     (NO_SCREEN, "provider", "share", BY_PROVIDER),
     (NO_SCREEN, "patient", "share", None),
@@ -55,19 +55,19 @@ def test_s50_who_may_share_when(before: Screen, party: str, act: ScreenAct, expe
 
 
 async def share(client: SignallingClient, patient: Actor, act: str = "share") -> None:
-    """Send an act of screen sharing."""
+    """Send an act of screen sharing for the patient's visit."""
     await client.request("media.share", visit=patient.visit, act=act)
 
 
 async def shared(client: SignallingClient) -> tuple[str | None, bool]:
-    """Return the party that shares and whether the patient is asked, from the next `media.shared`."""
+    """Return (the party that shares or None, whether the patient is asked to share) of the next `media.shared`."""
     message = await client.expect("media.shared", timeout_s=20)
     return message["sharing"], message["asked"]
 
 
 async def live(open_: Clinic) -> tuple[Actor, SignallingClient, SignallingClient]:
-    """Make a live visit whose parties have joined the media; return the patient, the patient's client and the
-    provider's.
+    """Make a live visit whose people have joined the media; return (the patient, the patient's client, the provider's
+    client).
     """
     patient, their, provider = await both(open_)
     for client in (their, provider):

@@ -1,4 +1,4 @@
-"""Tests one WebSocket and its limits: each fault has its own code, and other clients do not notice."""
+"""Tests one WebSocket and its limits: each fault has its own code, and other clients are not affected."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ async def two(valkey: Redis) -> AsyncIterator[Clinic]:
 async def raw(
     two: Clinic, actor: Actor | None = None, subprotocol: str = JSON
 ) -> aiohttp.ClientWebSocketResponse:
-    """Open a socket without sending anything."""
+    """Open a socket, and send nothing on it. Without an actor, a provider opens it."""
     said = headers(actor) if actor is not None else {}
     return await two.http.ws_connect(two.url(0), protocols=(subprotocol,), headers=said)
 
 
 async def hello(two: Clinic, **fields: Any) -> aiohttp.ClientWebSocketResponse:
-    """Open a provider's socket and send hello."""
+    """Open a provider's socket, and send a hello with these fields."""
     ws = await raw(two, two.provider())
     await ws.send_json({"type": "hello", "id": 1, "role": "staff", **fields})
     assert (await ws.receive_json(timeout=20))["type"] == "welcome"
@@ -51,7 +51,7 @@ async def hello(two: Clinic, **fields: Any) -> aiohttp.ClientWebSocketResponse:
 
 
 async def to_the_end(ws: aiohttp.ClientWebSocketResponse) -> tuple[int | None, list[dict[str, Any]]]:
-    """Return the close code, and the messages before it."""
+    """Return (close code, all messages before the close)."""
     messages: list[dict[str, Any]] = []
     async with asyncio.timeout(20):
         async for message in ws:
@@ -234,7 +234,7 @@ async def test_a_worker_that_drains_closes_all_sockets_with_1001(two: Clinic) ->
 
 async def test_r36_a_new_socket_on_a_draining_worker_is_closed_with_1001_at_once(two: Clinic) -> None:
     silent = await raw(two, two.provider("Dr Silent"), JSON)
-    # the worker drains as long as the client is connected
+    # The worker can only stop when this client has disconnected.
     stays = await two.connect(two.provider("Dr Stays"), 0)
     worker = two.workers[0]
     tokens, asked, asking = worker.tokens.issue, asyncio.Event(), asyncio.Event()
@@ -269,7 +269,9 @@ async def test_message_pack_in_a_text_frame_is_malformed(two: Clinic) -> None:
 
 
 async def refused_resume(two: Clinic, actor: Actor, token: str, worker: int = 1) -> str:
-    """Return the code with which a resume is refused; the same socket may then send hello without a token."""
+    """Return the code of the error with which the server refuses to resume. Check that the same socket may then send
+    hello without a token.
+    """
     ws = await two.http.ws_connect(two.url(worker), protocols=(JSON,), headers=headers(actor))
     await ws.send_json({"type": "hello", "id": 1, "role": "staff", "resume": token})
     answer = await ws.receive_json(timeout=20)
@@ -331,7 +333,7 @@ async def test_who_is_no_longer_in_a_visit_does_not_return_to_it_by_a_resume(two
     patient, colleague = await two.arrive(), await two.on_call(two.provider("Dr B. Lin"), 0)
     await colleague.request("visit.claim", visit=patient.visit)
     await colleague.request("visit.enter", visit=patient.visit)
-    await colleague.request("media.join", visit=patient.visit)  # makes a room
+    await colleague.request("media.join", visit=patient.visit)  # This creates the visit's room.
     provider, worker = await two.connect(two.provider(), 0), two.workers[0]
     connection = worker.connections[provider.welcome["connection"]]
     connection.entered |= {f"{patient.visit}", "v_gone"}

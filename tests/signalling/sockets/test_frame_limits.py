@@ -1,4 +1,4 @@
-"""Tests that frames are counted, whatever their kind and however they are cut into reads (S30)."""
+"""Tests that each frame is counted, whatever its kind, and wherever the reads from the network cut it (S30)."""
 
 import time
 
@@ -23,7 +23,9 @@ def counted(bound: Bound) -> tuple[Counted, list[bytes], list[str]]:
 
 
 def raw(first: int, payload: bytes, mask: bytes, wide: int) -> bytes:
-    """Return a frame with its length in 1, 3 or 9 bytes."""
+    """Return a frame. `first`: its first byte; `wide`: the number of further bytes (0, 2 or 8) for its length, if the
+    payload allows it.
+    """
     flag = 0x80 if mask else 0
     size = len(payload)
     least = 0 if size < 126 else 2
@@ -39,7 +41,8 @@ def raw(first: int, payload: bytes, mask: bytes, wide: int) -> bytes:
 def test_s30_a_read_that_ends_inside_a_frame_is_not_taken_for_a_whole_one() -> None:
     frame = raw(0x82, bytes(256 + 5), b"mask", 2)
     reader, _, _ = counted(MANY)
-    for part in (frame[:13], frame[13:], frame):  # the first part is as long as a frame of 5 bytes
+    # The first part is as long as a frame whose length field says 5 would be.
+    for part in (frame[:13], frame[13:], frame):
         reader.feed_data(part)
     assert reader._frames == 2
     for part in (frame[:-16], frame[-16:], frame):
@@ -56,7 +59,7 @@ def test_s30_a_read_that_begins_inside_a_frame_is_not_taken_for_a_whole_one() ->
         frame,
         frame,
         frame,
-    ):  # the second part looks like a whole frame: its second byte, 0x82, fits its size
+    ):  # The second part looks like a whole frame: its second byte, 0x82, is a length that fits.
         reader.feed_data(part)
     assert reader._frames == 5
 
@@ -80,7 +83,7 @@ def test_s30_frames_are_counted_however_their_bytes_are_split(frames: list[bytes
         if data[at : at + cut]:
             assert reader.feed_data(data[at : at + cut]) == FED
         at += cut
-    # The last frame is awaited only up to its head: by then each frame has begun.
+    # The last frame counts as soon as its head has arrived, so all frames are counted by now.
     assert (reader._frames, reader._bytes) == (len(frames), len(data))
     assert (b"".join(taken), floods) == (data, [])
 

@@ -1,4 +1,4 @@
-"""Tests that every socket is pinged once per round, and that only silent ones are closed."""
+"""Tests that every socket gets one ping per round, and that only silent sockets are closed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from signalling.sockets.heartbeat import ANSWERED_BY, ROUND_S, SLOTS, TICK_S, He
 
 
 class Peer:
-    """A socket that counts its pings."""
+    """A socket that counts the pings it gets, and whether the heartbeat gave it up."""
 
     def __init__(self) -> None:
         self.received_s = 0.0
@@ -18,7 +18,7 @@ class Peer:
         self.pings.append(data)
 
     def give_up(self) -> None:
-        """Record that the heartbeat gave the socket up."""
+        """Record that the heartbeat has given this socket up."""
         self.open = False
 
 
@@ -62,7 +62,7 @@ def test_a_worker_that_was_suspended_closes_no_socket_whose_answer_it_has_not_re
 
 
 class Broken(Peer):
-    """A socket whose methods raise an error."""
+    """A socket that raises an error when it is written to."""
 
     def write(self, data: bytes, /) -> None:
         """Raise an error."""

@@ -1,4 +1,6 @@
-"""Tests that records name the people on the page, whatever happened before to sockets, workers and the store."""
+"""Tests that a visit's record names the people on its page, after all that may happen to sockets, workers and the
+store.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,12 @@ async def record(open_: Clinic, patient: Actor) -> Visit:
 
 
 async def present(open_: Clinic, patient: Actor) -> dict[str, str]:
-    """Return the patient's connections, as the record has them."""
+    """Return connection -> worker, for the patient's connections in the record."""
     return (await record(open_, patient)).parties["patient"].connections
 
 
 async def on_page(open_: Clinic, patient: Actor, worker: int | str, **how: Any) -> Any:
-    """Connect a patient who enters the visit's page."""
+    """Connect a patient and enter the visit's page; return the client."""
     client = await open_.connect(patient, worker, **how)
     await client.request("visit.enter", visit=patient.visit)
     return client
@@ -54,7 +56,7 @@ async def test_a_killed_workers_patients_are_shown_offline_soon_and_come_back_el
 
 
 async def absent(open_: Clinic, patient: Actor) -> bool:
-    """Return whether the patient is away according to the record."""
+    """Return whether the record has no connection of the patient."""
     return not await present(open_, patient)
 
 
@@ -74,7 +76,7 @@ async def test_a_resumed_connection_is_on_the_visits_page_without_entering_again
 
 
 async def held_by(open_: Clinic, patient: Actor, worker: int) -> bool:
-    """Return whether, according to the record, this worker holds the patient's connection."""
+    """Return whether the record has exactly one connection of the patient, at this worker."""
     return list((await present(open_, patient)).values()) == [open_.workers[worker].id]
 
 
@@ -102,7 +104,7 @@ async def test_a_store_that_restarts_makes_nobody_leave(valkey: Redis) -> None:
         patients = [await two.arrive(i % 2) for i in range(4)]
         clients = [await on_page(two, p, i % 2) for i, p in enumerate(patients)]
         versions = [(await record(two, p)).version for p in patients]
-        # A store that was away longer than a sign of life lasts has no sign of any worker when it is back.
+        # After an outage that is longer than a sign of life is valid, the store has no sign of any worker.
         await asyncio.sleep(3.2)
         for _ in range(4):
             for worker in two.workers:

@@ -1,4 +1,4 @@
-"""Tests how many sockets an address and a person may have, before hello and after it (S38)."""
+"""Tests how many sockets one address and one person may have, before hello and after it (S38)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ async def upgrade(one: Clinic) -> ClientWebSocketResponse:
 
 
 async def refused(one: Clinic) -> int:
-    """Return the close code of a socket of "Dr Many" whose hello is refused."""
+    """Send a hello of "Dr Many" that is refused; return the close code of the socket."""
     ws = await upgrade(one)
     await ws.send_json({"type": "hello", "id": 1, "role": "staff"})
     assert (await ws.receive_json(timeout=5))["code"] == "too_many_sockets"
@@ -55,7 +55,7 @@ async def test_s38_an_address_has_a_limit_of_sockets_before_hello_and_the_next_g
     await waiting[0].close()
     await until(lambda: one.workers[0].socket_counts.before_hello.total() == 4)
     waiting[0] = await upgrade(one)
-    # A socket that has sent hello no longer waits.
+    # A socket that has sent hello no longer counts as waiting.
     await waiting[1].send_json({"type": "hello", "id": 1, "role": "staff"})
     assert (await waiting[1].receive_json(timeout=5))["type"] == "welcome"
     await upgrade(one)
@@ -85,7 +85,7 @@ async def test_s38_an_address_has_a_limit_of_sockets_after_hello(one: Clinic) ->
 
 
 async def test_s38_a_resume_is_accepted_although_the_old_socket_still_counts(one: Clinic) -> None:
-    """Lets all sockets resume together after a network failure, while the old sockets still count."""
+    """After a network failure, all sockets resume at the same time, while the server still counts the old ones."""
     clients = [await one.connect(one.provider(f"Dr P{number}")) for number in range(8)]
     for number, client in enumerate(list(clients)):
         clients.append(await one.connect(one.provider(f"Dr P{number}"), resume=client.welcome["resume"]))

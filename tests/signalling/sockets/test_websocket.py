@@ -1,4 +1,4 @@
-"""Tests that requests are handled as they are read and answered in order, even if one answer has to wait."""
+"""Tests that requests are processed as they are read, and answered in order, even if one answer has to wait."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from web.peers.people.frames import PONG, TEXT, frame, take
 
 @pytest.fixture(params=[ReaderWebSocket, WebSocket], ids=["reader", "public"])
 async def one(valkey: Redis, request: pytest.FixtureRequest) -> AsyncIterator[Clinic]:
-    """Two workers: one handles messages inside aiohttp's reader, the other uses only the public interface."""
+    """A clinic of one worker: once its messages are processed inside aiohttp's reader, and once by aiohttp's public
+    methods only.
+    """
     async with clinic(valkey, 1) as opened:
         opened.workers[0].websocket = request.param
         yield opened
@@ -45,7 +47,7 @@ async def test_each_message_that_the_handler_leaves_is_reported_and_waits() -> N
 
 
 class Telnet:
-    """A client that decides which bytes are sent together."""
+    """A client that decides which of its bytes are sent together."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -53,7 +55,7 @@ class Telnet:
         self._received: list[dict[str, Any]] = []
 
     def upgrade(self, one: Clinic) -> bytes:
-        """Return the request for an upgrade."""
+        """Return the HTTP request with which a provider opens a WebSocket."""
         lines = {
             "Host": "x",
             "Connection": "Upgrade",
@@ -70,13 +72,13 @@ class Telnet:
         self._writer.write(data)
 
     async def upgraded(self) -> None:
-        """Return as soon as the server has upgraded the connection."""
+        """Return as soon as the server has accepted the WebSocket."""
         async with asyncio.timeout(20):
             head = await self._reader.readuntil(b"\r\n\r\n")
         assert b" 101 " in head
 
     async def receive(self, number: int) -> list[dict[str, Any]]:
-        """Return the next messages of the server."""
+        """Return the next `number` messages of the server."""
         while len(self._received) < number:
             async with asyncio.timeout(20):
                 self._rest += await self._reader.read(65536)
@@ -94,7 +96,7 @@ async def telnet(one: Clinic) -> AsyncIterator[Telnet]:
 
 
 def asks(kind: str, number: int, /, **fields: Any) -> bytes:
-    """Return a request in its frame."""
+    """Return a request as a WebSocket frame. `number`: its id."""
     return frame(TEXT, json.dumps({"type": kind, "id": number, **fields}).encode())
 
 
@@ -112,9 +114,9 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
     await telnet.receive(1)
     requests = [
         asks("ping", 2),
-        asks("on_call", 3, on=True),  # this request waits for the store
+        asks("on_call", 3, on=True),  # The answer to this request waits for the store.
         asks("ping", 4),
-        b"\x81\x80abcd",  # an empty text, which is never a valid message
+        b"\x81\x80abcd",  # This is a text frame without content, which is never a valid message.
         asks("visit.claim", 5, visit=patient.visit),
         asks("media.mute", 6, visit=patient.visit, kind="audio", muted=True),
         asks("unsubscribe", 7, topic="queue"),
@@ -132,7 +134,7 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
         ("pong", 4),
         ("error", None),
         ("done", 5),
-        ("error", 6),  # claimed, but nobody has joined the media yet
+        ("error", 6),  # The visit is claimed, but this provider has not joined the media yet.
         ("done", 7),
     ]
 
@@ -178,7 +180,7 @@ async def test_the_class_that_handles_messages_in_the_reader_is_used_if_it_works
 
 
 def loses_early_messages(patch: pytest.MonkeyPatch) -> None:
-    """Imitate an aiohttp that keeps the bytes after the upgrade under another name."""
+    """Make aiohttp look like a version that keeps the bytes after the upgrade under another name."""
     start = ReaderWebSocket._post_start
 
     def renamed(self: ReaderWebSocket, request: Any, protocol: Any, writer: Any) -> None:
@@ -189,17 +191,17 @@ def loses_early_messages(patch: pytest.MonkeyPatch) -> None:
 
 
 def has_no_reader(patch: pytest.MonkeyPatch) -> None:
-    """Imitate an aiohttp without this reader class."""
+    """Make aiohttp look like a version without this reader class."""
     patch.setitem(sys.modules, "signalling.sockets.reader_websocket", None)
 
 
 def has_another_reader(patch: pytest.MonkeyPatch) -> None:
-    """Imitate an aiohttp whose reader takes other arguments."""
+    """Make aiohttp look like a version whose reader takes other arguments."""
     patch.setattr(reader_websocket, "WebSocketReader", lambda: None)
 
 
 def never_asks_the_handler(patch: pytest.MonkeyPatch) -> None:
-    """Imitate an aiohttp that fills its queue by another method."""
+    """Make aiohttp look like a version that fills its queue by another method."""
     patch.delattr(reader_websocket._Queue, "feed_data")
 
 

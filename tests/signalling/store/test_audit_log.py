@@ -1,4 +1,4 @@
-"""Tests the audit log on a real Valkey: many writers make one chain, and cut or restored parts are detected."""
+"""Tests the audit log on a real Valkey: many writers make one chain, and a log that was cut or restored is detected."""
 
 from __future__ import annotations
 
@@ -25,35 +25,37 @@ CANARIES = [part.encode() for part in (ANA.name, "Ruiz", ANA.phone, ANA.email, A
 
 
 class Names:
-    """A list with one organisation."""
+    """A list of organisations that has only one."""
 
     async def list(self) -> list[str]:
-        """Return the organisation's name."""
+        """Return the names of all organisations."""
         return [ORG]
 
 
 class Memory:
-    """The last known entries, kept in memory."""
+    """The newest entry that was seen of each organisation's log, kept in memory."""
 
     def __init__(self) -> None:
         self.seen: dict[str, tuple[int, bytes]] = {}
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return the newest entry that was seen."""
+        """Return (number, bytes) of the newest entry that was seen; None if none was."""
         return self.seen.get(organisation)
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Keep the newest entry."""
+        """Keep the number and the bytes of the newest entry."""
         self.seen[organisation] = (number, last)
 
 
 def audit_log_of(redis: Redis, seen_entries: Memory | None = None) -> AuditLog:
-    """Return an audit log as a worker has it, but without the task that writes."""
+    """Return an audit log as a worker has it, but without the task that writes. `seen_entries`: the newest entries
+    known before.
+    """
     return AuditLog(Store(redis, Seal(KEYS)), key_of(KEYS), Names(), seen_entries)
 
 
 async def written(audit_log: AuditLog, count: int, what: str = "case.read") -> AuditLog:
-    """Write this number of entries, and bind them."""
+    """Write `count` entries and bind them into the chain; return the audit log."""
     for number in range(count):
         audit_log.note(ORG, "u_osei", what, f"v_{number}")
     await audit_log.flush()
@@ -62,19 +64,19 @@ async def written(audit_log: AuditLog, count: int, what: str = "case.read") -> A
 
 
 async def entries(audit_log: AuditLog) -> list[Entry]:
-    """Return all entries."""
+    """Return all entries of the audit log, the oldest first."""
     return [entry async for entry in audit_log.entries(ORG)]
 
 
 async def problem(redis: Redis, seen_entries: Memory | None = None) -> str:
-    """Return the problem that a new reader finds in the log; empty if there is none."""
+    """Return the problem that a new reader finds in the log; "" if there is none."""
     return (await audit_log_of(redis, seen_entries).verify(ORG)).problem
 
 
 async def test_a_commit_writes_its_audit_entry_in_the_same_step(valkey: Redis) -> None:
     audit_log = audit_log_of(valkey)
     await commit(audit_log._store, visit())
-    # another worker was faster: nothing changed, so nothing is logged
+    # Another worker was faster, so this commit changes nothing and leaves no entry.
     await commit(audit_log._store, visit())
     await audit_log.bind_all(ORG)
     assert [entry.act.what for entry in await entries(audit_log)] == ["visit.opened"]
@@ -93,7 +95,7 @@ async def test_workers_that_append_at_once_keep_one_chain(valkey: Redis) -> None
     await workers[0].bind_all(ORG)
     found = await entries(workers[0])
     assert [entry.number for entry in found] == list(range(1, 121))
-    for number in range(3):  # no entry is lost, and each writer's entries keep their order
+    for number in range(3):  # All entries are in the log, and those of each writer are in their order.
         assert [e.act.about for e in found if e.act.who == f"u_{number}"] == [
             f"v_{turn}" for turn in range(40)
         ]
@@ -146,9 +148,9 @@ async def test_a_restored_or_emptied_store_is_detected_by_the_last_entry_seen_by
     assert seen_entries.seen[ORG][0] == 5
     for key, dumped in before.items():
         await client.restore(key, 0, dumped, replace=True)
-    assert await problem(valkey) == ""  # the store alone does not show that entries were cut off
+    assert await problem(valkey) == ""  # The store alone does not show that the end of the log was cut off.
     assert await problem(valkey, seen_entries) == "entries 4 to 5 were cut from the end"
-    # New entries do not hide the cut: `seen_entries` keeps the last entry that it has seen.
+    # New entries do not hide that the end was cut off, because `seen_entries` keeps the last entry that it has seen.
     again = await written(audit_log_of(valkey, seen_entries), 4)
     await again.close()
     assert seen_entries.seen[ORG][0] == 5
@@ -195,7 +197,8 @@ async def test_old_entries_are_trimmed_and_the_rest_stays_verifiable(
     assert [entry.number for entry in await entries(audit_log)] == [11, 12, 13]
     await client.lpop(keys.AUDIT(ORG))
     assert await problem(valkey) == "entry 11 was cut from the beginning"
-    assert await audit_log.trim(ORG, now_ms + 1) == 0  # a damaged log is not trimmed
+    # A damaged log is never made shorter, so that the damage stays visible.
+    assert await audit_log.trim(ORG, now_ms + 1) == 0
 
 
 async def test_entries_that_the_store_did_not_take_wait_and_a_loss_is_reported(
@@ -205,10 +208,10 @@ async def test_entries_that_the_store_did_not_take_wait_and_a_loss_is_reported(
     away = audit_log._redis
 
     class Away:
-        """A store that does not answer."""
+        """Takes the place of a store that does not answer."""
 
         async def rpush(self, *_: Any) -> None:
-            """Answer nothing."""
+            """Raise ConnectionError."""
             raise ConnectionError
 
         pipeline = rpush
@@ -218,7 +221,8 @@ async def test_entries_that_the_store_did_not_take_wait_and_a_loss_is_reported(
         await written(audit_log, 2)
     monkeypatch.setattr(audit_logs, "MOST", 2)
     with pytest.raises(UnavailableError):
-        audit_log.ready()  # a person who opens patient data now gets the error that the store is unavailable
+        # From now on, a person who opens patient data gets the error that the store is unavailable.
+        audit_log.ready()
     await audit_log.close()
     assert "audit.entries_lost" in capsys.readouterr().out
     audit_log._redis = away
@@ -236,12 +240,13 @@ async def test_the_log_names_who_read_and_who_acted_but_no_patient(valkey: Redis
         visit_id = ana.visit
         for topic in ("queue", "sessions", "bell"):
             await one.request("subscribe", topic=topic)
-        # reading the list leaves an entry; reading the number alone does not
+        # Reading the list of notifications leaves an entry; reading only their number does not.
         await one.request("bell.mark", until_ms=1)
         await admin.request("subscribe", topic=f"case/{visit_id}")
         await admin.request("visit.assign", visit=visit_id, to=osei.id)
         await one.request("visit.claim", visit=visit_id)
-        for _ in range(5):  # a patient's own visit leaves one entry, however often the patient opens it
+        # Only one entry is left when a patient opens the own visit, even if this happens often.
+        for _ in range(5):
             await patient.request("subscribe", topic=f"visit/{visit_id}")
         await patient.request("visit.enter", visit=visit_id)
         await one.request("chat.send", visit=visit_id, text="Hello Ana Ruiz")
@@ -282,7 +287,7 @@ async def test_entries_that_arrive_during_binding_wait_for_the_next_round(
     async def bind(_: str) -> bool:
         nonlocal rounds
         rounds += 1
-        audit_log._touch(ORG)  # another commit adds an entry during the round
+        audit_log._touch(ORG)  # This simulates another commit that adds an entry during the round.
         return False
 
     monkeypatch.setattr(audit_log, "bind", bind)

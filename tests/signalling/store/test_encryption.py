@@ -1,4 +1,7 @@
-"""Tests that stored records can be decrypted only in their own place, with a known key: SECURITY.md row 23."""
+"""Tests that a stored record can be decrypted only under its own name in the store, and only with a known key.
+
+These are the promises of SECURITY.md row 23.
+"""
 
 from __future__ import annotations
 

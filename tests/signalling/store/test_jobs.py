@@ -1,4 +1,6 @@
-"""Tests jobs on a real Valkey: kept until done, leased to one worker, retried at growing intervals, and given up."""
+"""Tests jobs on a real Valkey: kept until done, leased to one worker, repeated at growing intervals, and finally given
+up.
+"""
 
 import asyncio
 import os
@@ -15,7 +17,7 @@ KEY = os.urandom(32)
 
 @pytest.fixture
 def jobs(valkey: Redis) -> Jobs:
-    """The queues of an empty store."""
+    """The job queues of an empty store."""
     return Jobs(valkey, Seal({b"k": KEY}))
 
 
@@ -120,7 +122,7 @@ async def test_f42_a_queue_of_its_own_keeps_its_jobs_apart_from_those_of_others(
     assert sorted(job.kind for _, job in await jobs.dead("demo")) == [
         "mail",
         "webhook",
-    ]  # given up in one millisecond
+    ]  # Both jobs are given up in the same millisecond.
     assert not [key for key in await valkey.keys("*") if b"dead" not in key]
 
 

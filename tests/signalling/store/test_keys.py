@@ -1,4 +1,4 @@
-"""Tests that every key of the store is in one table, and that no other code builds a key's name."""
+"""Tests that every key of the store is in one table, and that no other code makes the name of a key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMANDS = {name for name in dir(Redis) if not name.startswith("_")} - {
 
 
 def text_of(node: ast.expr) -> str | None:
-    """Return a literal text, with \x00 for inserted values; None if the node is no text."""
+    """Return a literal text of the code, with a mark in place of each inserted value; None if the node is no text."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
@@ -36,7 +36,7 @@ def text_of(node: ast.expr) -> str | None:
 
 
 def names_in(source: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, text) of each name of a key that a source writes itself."""
+    """Yield (line, text) of each text in a source that is the name of a key, although only the table may make them."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.JoinedStr) and re.match("{\x00}:", text := text_of(node) or ""):
             yield node.lineno, text

@@ -1,5 +1,5 @@
-"""Tests that every worker's copy equals the store, whatever pub/sub loses: no event is lost, repeated or
-out of order.
+"""Tests that every worker's copy equals the store, even if pub/sub loses messages: no event is lost, repeated or out of
+order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.signalling.waits import until
 
 
 class Seen:
-    """Records all calls of a mirror, in order."""
+    """Records all events that a worker's mirror reports, in order."""
 
     def __init__(self, clinic_: Clinic, worker: int) -> None:
         self.news: list[Change | Reset] = []
@@ -32,35 +32,35 @@ class Seen:
         self.mirrors.observers.append(self.note)
 
     def note(self, news: Change | Reset) -> None:
-        """Note an event of the organisation."""
+        """Record an event of the organisation; ignore other organisations."""
         if news.organisation == ORG:
             self.news.append(news)
 
     @property
     def mirror(self) -> Mirror:
-        """Return the mirror itself."""
+        """The worker's mirror of the organisation."""
         found = self.mirrors.known(ORG)
         assert found is not None
         return found
 
     def sequences(self) -> list[int]:
-        """Return the numbers of the events, in the order of the calls."""
+        """Return the numbers of the recorded events, in order."""
         return [news.seq for news in self.news if isinstance(news, Change)]
 
 
 async def caught_up(seen: Seen, store: Store) -> bool:
-    """Return whether a mirror has the newest event of the store."""
+    """Return whether the mirror has applied the newest event of the store."""
     head = await store.stream.head(ORG)
     return (seen.mirror.epoch, seen.mirror.seq) == (head.epoch, head.seq)
 
 
 def shows(shown: Screen, other: Screen) -> bool:
-    """Return whether a screen by now shows the same as another."""
+    """Return whether a screen shows the same rows as another one, after all messages that have arrived."""
     return shown.drained().same_as(other)
 
 
 async def live_through(open_: Clinic, rounds: int) -> None:
-    """Let patients arrive, type, be claimed and released; both workers act in turn."""
+    """Let patients arrive, type, be claimed and released, `rounds` times; both workers take part."""
     provider = open_.provider()
     for i in range(rounds):
         service = open_.workers[i % 2].service
@@ -126,14 +126,14 @@ async def test_the_very_last_message_lost_is_noticed_within_a_second(valkey: Red
 
 
 async def alone(redis: Redis, news: list[Change | Reset]) -> Mirror:
-    """Return a loaded mirror that receives no pub/sub messages."""
+    """Return a mirror that is loaded but receives no pub/sub messages. `news`: gets the events that it reports."""
     mirror = Mirror(ORG, Store(redis, Seal({b"1": b"k" * 32})), [news.append])
     await mirror.open()
     return mirror
 
 
 async def settled(mirror: Mirror) -> None:
-    """Compare with the stream's end, and wait until no repair runs."""
+    """Let the mirror compare itself with the end of the store's stream, and wait until it has repaired itself."""
     mirror.compare(await mirror._store.stream.head(ORG))
     await until(lambda: mirror._repairing is None)
 

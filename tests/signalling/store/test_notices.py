@@ -1,4 +1,4 @@
-"""Tests a person's notifications: the newest are shown, and a time selects a place among them."""
+"""Tests a person's notifications: the newest ones are shown, and a time divides the list at the right place."""
 
 from __future__ import annotations
 

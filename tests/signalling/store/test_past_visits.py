@@ -1,4 +1,4 @@
-"""Tests the index of ended visits: every worker's events update it, and results come from the records."""
+"""Tests the index of ended visits: the events of every worker update it, and the found visits come from the records."""
 
 import time
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ async def two(valkey: "Redis") -> AsyncIterator[Clinic]:
 
 
 async def found(desk: Clinic, worker: int, text: str) -> list[str]:
-    """Return the ids of the visits that a search on this worker finds."""
+    """Return the ids of the visits that a search for `text` on this worker finds."""
     sessions = desk.workers[worker].topics.sessions
     answer = await sessions.past(desk.provider(), SessionsPast(id=1, text=text))
     assert not answer.unread
@@ -32,7 +32,7 @@ async def found(desk: Clinic, worker: int, text: str) -> list[str]:
 
 
 async def ends(desk: Clinic, provider: SignallingClient, information: PatientInformation = ANA) -> Actor:
-    """Let a patient arrive, be claimed, and the visit end; return the patient."""
+    """Let a patient arrive, be claimed by the provider, and the visit end; return the patient."""
     patient = await desk.arrive(0, information)
     await provider.request("visit.claim", visit=patient.visit)
     await provider.request("visit.end", visit=patient.visit)
@@ -90,7 +90,8 @@ async def test_r32_events_that_are_lost_for_good_rebuild_the_index(two: Clinic, 
     assert await found(two, 0, "ruiz") == []
     visit = ended_visit(ORG, 0)
     await write_ended(valkey, service.store.seal, [visit])
-    assert await found(two, 0, "ruiz") == []  # no event announced the visit
+    # The visit was written without an event, so the index does not have it.
+    assert await found(two, 0, "ruiz") == []
     service.past.news(Reset(ORG))
     assert await found(two, 0, "ruiz") == [visit.id]
 
@@ -103,7 +104,7 @@ async def test_r32_an_index_whose_reading_was_interrupted_continues_there(
     await write_ended(valkey, service.store.seal, (ended_visit(ORG, number) for number in range(100)))
     index = Index(ORG, service.store)
     await index.ready()
-    for _ in range(50):  # a busy machine may need several searches
+    for _ in range(50):  # On a busy machine, the index may need several searches until it is complete.
         if index.unread:
             await index.ready()
     assert (len(index), index.unread) == (100, 0)

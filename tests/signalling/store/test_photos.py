@@ -1,4 +1,4 @@
-"""Tests photos in the store: sealed for their place, and gone after they are erased."""
+"""Tests photos in the store: each is encrypted for its own key only, and gone after it was erased."""
 
 import pytest
 from redis.asyncio import Redis

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("both_transports")
 
 
 def counted(calls: list[int], fewest: int) -> bool:
-    """Return whether the function was called this number of times by now."""
+    """Return whether the function has been called at least `fewest` times by now. `calls`: one number for each call."""
     return len(calls) >= fewest
 
 

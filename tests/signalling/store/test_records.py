@@ -1,4 +1,6 @@
-"""Tests the store on a real Valkey: a commit takes effect once, completely or not at all, and stored data is sealed."""
+"""Tests the store on a real Valkey: a commit takes effect once, and completely or not at all; stored
+data is encrypted.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ TIMEOUT_S = 0.3
 
 @pytest.fixture
 async def client(own: EmbeddedStore) -> AsyncIterator[Redis]:
-    """A client of the embedded store, with the product's short time-outs."""
+    """A client of the test's own store, with the short time-outs of the product."""
     redis = SharedRedis.from_url(
         own.url,
         socket_timeout=TIMEOUT_S,
@@ -45,27 +47,27 @@ async def client(own: EmbeddedStore) -> AsyncIterator[Redis]:
 
 
 def store_of(redis: Redis) -> Store:
-    """Return the store on a client."""
+    """Return the store of records that uses this client."""
     return Store(redis, Seal({b"1": b"k" * 32}))
 
 
 def visit(visit_id: str = "v_1", version: int = 1) -> Visit:
-    """Return a record to commit."""
+    """Return a visit that can be committed with this id and version."""
     return replace(queued(), id=visit_id, version=version)
 
 
 async def commit(store: Store, record: Visit) -> Committed | None:
-    """Commit a record as an event that also enters the history."""
+    """Commit a record, as an event that also enters the visit's history. Return None if another version was faster."""
     return await store.commit(ORG, record, Event("opened", T0), index_score=record.arrived_ms, deadline_ms=T0)
 
 
 async def members(client: Any, key: str) -> list[str]:
-    """Return the members of a sorted set."""
+    """Return the members of a sorted set, in their order."""
     return [member.decode() for member in await client.zrange(key, 0, -1)]
 
 
 def all_of(folder: Path) -> bytes:
-    """Return all bytes of the files in a folder."""
+    """Return the bytes of all files in a folder, joined."""
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 

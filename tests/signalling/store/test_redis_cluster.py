@@ -1,4 +1,4 @@
-"""Tests which node a command goes to, on a real cluster of three nodes, and what happens while a slot moves."""
+"""Tests to which node of a real cluster of three a command is sent, and what happens while a slot moves."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from web.server.redis_client import connect, connect_now
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster of three masters without copies."""
+    """A cluster of three masters that have no copies."""
     with cluster(tmp_path_factory.mktemp("nodes"), copies=False) as started:
         yield started
 
 
 @pytest.fixture
 async def client(nodes: Cluster) -> AsyncIterator[Any]:
-    """A client of the cluster, with nothing in it."""
+    """A client of the cluster, which is empty."""
     for node in nodes.masters:
         ask(node, "FLUSHALL")
     async with connect(parse({"redis": {"url": nodes.url}}, "test")) as opened:
@@ -118,7 +118,8 @@ async def test_commands_and_messages_follow_a_slot_that_moves(client: Any, nodes
 
         await until(received, 60)
         heard.clear()
-    await until(lambda: len(back) >= 3)  # a gap is possible at each move
+    # Messages may get lost each time the subscription moves, so wait for three.
+    await until(lambda: len(back) >= 3)
     for task in (writing, running):
         task.cancel()
     await asyncio.gather(writing, running, return_exceptions=True)

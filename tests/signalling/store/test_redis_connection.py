@@ -1,5 +1,6 @@
-"""Tests the shared connection to the store: order, errors, time-outs and lost connections, on a real Valkey, with both
-transports.
+"""Tests the shared connection to the store: order, errors, time-outs and lost connections, on a real Valkey.
+
+Every test runs with both transports.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tests the choice of a transport: redis-py's socket is used only if that works with the installed redis-py."""
+"""Tests the choice of a transport: redis-py's socket is used only if this works with the installed redis-py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Change = Callable[[pytest.MonkeyPatch], None]
 
 @pytest.fixture(autouse=True)
 def undecided(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resets the choice, as in a process that has just started."""
+    """Forgets which transport was chosen, as in a process that has just started."""
     monkeypatch.setattr(redis_transport, "chosen", None)
     monkeypatch.setattr(redis_transport, "TEST_S", 0.5)
 
@@ -51,7 +51,7 @@ async def test_the_socket_is_taken_over_if_that_works_and_tested_once_in_a_proce
 
 
 def has_another_writer(patch: pytest.MonkeyPatch) -> None:
-    """Imitate a redis-py that keeps its stream under another name."""
+    """Make redis-py look like a version that keeps its stream under another name."""
 
     class Renamed(Connection):
         async def connect(self) -> None:
@@ -62,17 +62,17 @@ def has_another_writer(patch: pytest.MonkeyPatch) -> None:
 
 
 def has_a_parser_without_errors(patch: pytest.MonkeyPatch) -> None:
-    """Imitate a redis-py without this parser."""
+    """Make redis-py look like a version without this parser."""
     patch.setattr(redis_transport, "DefaultParser", object)
 
 
 def has_other_errors(patch: pytest.MonkeyPatch) -> None:
-    """Imitate a redis-py that makes other errors from the store's replies."""
+    """Make redis-py look like a version that raises other errors for the store's replies."""
     patch.setattr(DefaultParser, "parse_error", ValueError)
 
 
 def keeps_its_stream(patch: pytest.MonkeyPatch) -> None:
-    """Imitate a redis-py whose transport keeps its own protocol, so that no bytes arrive here."""
+    """Make redis-py look like a version whose transport keeps its own protocol, so that our protocol gets no bytes."""
 
     class Wrapped:
         def __init__(self, transport: Any) -> None:
@@ -91,7 +91,7 @@ def keeps_its_stream(patch: pytest.MonkeyPatch) -> None:
 
 
 def hands_pushes_over_as_lists(patch: pytest.MonkeyPatch) -> None:
-    """Imitate a hiredis that returns a push message like a reply."""
+    """Make hiredis look like a version that returns a push message in the same way as a reply."""
 
     class Plain(list[Any]):
         pass

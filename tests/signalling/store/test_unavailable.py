@@ -1,6 +1,4 @@
-"""Tests that a store that refuses differs from one that does not answer, and that the reason is logged once a
-minute.
-"""
+"""Tests that a store that refuses is reported differently from one that does not answer, and logged once a minute."""
 
 from __future__ import annotations
 

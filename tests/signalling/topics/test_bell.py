@@ -1,4 +1,4 @@
-"""Tests the number of unread notifications, also after the clock was set back."""
+"""Tests the number of unread notifications, also after the store's clock was set back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that requests for the same work run it once, and that failed work is repeated until it succeeds."""
+"""Tests that several requests for the same work run it once, and that failed work is repeated until it succeeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the queue of staff who work in some waiting areas only, and of pages that count its rows."""
+"""Tests the queue for staff who work in some waiting areas only, and for pages that only count its rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.signalling.waits import until
 
 
 async def narrow(two: Clinic, client: SignallingClient, *areas: str) -> None:
-    """Let a member of staff work in only these areas; return when both workers have this change."""
+    """Let this client's member of staff work in these areas only; return when both workers have the change."""
     store, who = two.workers[0].service.store, me(client)
     held, now_ms = await store.load(ORG, Staff, who)
     assert held is not None

@@ -1,7 +1,7 @@
 """Tests who may see which topic in which status, by one reviewed table: SECURITY.md row 31.
 
-People review `SHOWN`. The matrix is generated from the topics of the protocol and compared as a whole, first with the
-rule and then with real workers on real sockets.
+People review `SHOWN`. The matrix is made from the topics of the protocol. It is compared as a whole with the rule, and
+then with real workers on real sockets.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from tests.signalling.visits import (
 from tests.signalling.waits import until
 
 TOPICS = {topic.partition("/")[0] for topic in ALL_TOPICS}
-# Reviewed by people. A person who is not listed sees nothing of the topic. `released`: the visit is back in the queue,
-# and its guest is still a party.
+# Reviewed by people. A person who is not listed may not see the topic. `released`: the visit is in the queue again, and
+# its guest is still a party.
 SHOWN = """
 visit  queued     patient, on call, assignee, admin
 visit  released   patient, guest, on call, admin
@@ -73,18 +73,22 @@ Cell = tuple[str, str, str]
 
 
 def reviewed() -> set[Cell]:
-    """Return the cells of the table `SHOWN`."""
+    """Return (topic, status, person) for each cell of the table `SHOWN`."""
     rows = (line.split(maxsplit=2) for line in SHOWN.strip().splitlines())
     return {(topic, status, who.strip()) for topic, status, everybody in rows for who in everybody.split(",")}
 
 
 def everybody(organisation: str = ORG) -> dict[str, Actor]:
-    """Return one person of each kind that could subscribe, with a guest who was dismissed."""
+    """Return one person of each kind that can subscribe, by name; `dismissed` is a guest who was removed from the
+    visit.
+    """
     return people(organisation) | {"dismissed": person("guest-ben", Role.GUEST, organisation, VISIT)}
 
 
 def visits() -> dict[str, Visit]:
-    """Return a visit in each status; `released` is also `queued`, and `declined` also `completed`, by another way."""
+    """Return status -> a visit in it. `released` is in the status `queued`, and `declined` in the same status as
+    `completed`, but both came there in another way.
+    """
     return {
         "queued": assigned(),
         "released": does(with_guest(Status.CLAIMED), c.Release(), CLAIMANT),
@@ -96,7 +100,7 @@ def visits() -> dict[str, Visit]:
 
 
 def cells(organisation: str) -> Iterator[Cell]:
-    """Yield every cell that the rule allows."""
+    """Yield (topic, status, person) for each topic that the rule allows the person to see."""
     for who, actor in everybody(organisation).items():
         for topic in TOPICS:
             for status, visit in visits().items():
@@ -125,7 +129,7 @@ def test_s31_another_organisation_sees_no_topic_of_a_visit() -> None:
 
 
 class Scene:
-    """A clinic of two workers with one person of each kind; visits are made in it one after another."""
+    """A clinic of two workers, with one person of each kind. A test makes one visit after another in it."""
 
     def __init__(self, two: Clinic, stack: AsyncExitStack) -> None:
         self.two, self._stack = two, stack
@@ -135,7 +139,7 @@ class Scene:
         self.actors: dict[str, Actor] = {}
 
     async def connect(self, who: str, actor: Actor, worker: int) -> None:
-        """Open a person's socket, which replaces an older one."""
+        """Open a socket of a person at a worker. It replaces the person's earlier socket."""
         if (old := self.clients.pop(who, None)) is not None:
             await old.close()
         client = await self.two.connect(actor, worker)
@@ -143,15 +147,15 @@ class Scene:
         self.clients[who], self.actors[who] = client, actor
 
     async def command(self, who: str, command: c.Command) -> None:
-        """Carry out a command of a person; return when both workers have it, and every socket has the resulting
-        messages.
+        """Carry out a command of a person. Return when both workers have applied it and each socket has received the
+        resulting messages.
         """
         done = await self.two.workers[0].service.command(self.actors[who], self.visit, command)
         assert isinstance(done, Accepted), done
         await self.settled(done.version)
 
     async def settled(self, version: int) -> None:
-        """Wait until both workers have received a version, and their sockets have sent all their messages."""
+        """Wait until both workers have this version, and each socket has received all messages before it."""
         await until(
             lambda: all(w.service.mirrors.known(ORG).version >= version for w in self.two.workers)  # type: ignore[union-attr]
         )
@@ -162,10 +166,10 @@ class Scene:
         await self.settled((await self.clients[who].request("on_call", on=on))["version"])
 
     async def bring(self, status: str) -> None:
-        """Make a new visit in this status, with its patient, its guests and all related staff."""
+        """Make a new visit in this status. Its patient, its guests and all related staff get new sockets."""
         others = {**self.staff, "other patient": person("patient:v_2", Role.PATIENT, ORG, "v_2")}
         for number, (who, actor) in enumerate(others.items()):
-            # a new socket: an older one would be closed for too many requests
+            # Each visit needs new sockets, because an older one would be closed for too many requests.
             await self.connect(who, actor, number % 2)
         patient = await self.two.arrive(0)
         self.visit = str(patient.visit)
@@ -195,7 +199,7 @@ class Scene:
             await self.on_call(who, on=False)
 
     async def ask(self) -> set[tuple[str, str]]:
-        """Subscribe every person to every topic; return (topic, person) of the subscriptions that are accepted."""
+        """Let every person subscribe to every topic; return (topic, person) for each subscription that is accepted."""
         pairs = [(topic, who) for who in self.clients for topic in sorted(TOPICS)]
         answers = await asyncio.gather(*(self._shown(topic, who) for topic, who in pairs))
         return {pair for pair, shown in zip(pairs, answers, strict=True) if shown}
@@ -210,7 +214,7 @@ class Scene:
         return bool(answer["type"] == "subscribed")
 
     def received(self, who: str) -> list[dict[str, Any]]:
-        """Return the messages about the visit since the last call."""
+        """Return the messages about the visit that a person has received since the last call."""
         backlog = self.clients[who].backlog
         found = [m for m in backlog if m.get("topic", "").endswith(self.visit)]
         backlog.clear()
@@ -219,7 +223,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(valkey: Redis) -> AsyncIterator[Scene]:
-    """Open the scene; staff are on alternating workers, one provider of another organisation among them."""
+    """Yield a scene whose staff are connected to both workers in turn. One provider belongs to another organisation."""
     async with AsyncExitStack() as stack:
         two = await stack.enter_async_context(clinic(valkey))
         found = Scene(two, stack)
@@ -244,7 +248,7 @@ async def test_s31_real_workers_show_exactly_what_the_table_says(valkey: Redis) 
             }
             shown -= {
                 (topic, "always", "stranger") for topic in rights.OF_STAFF
-            }  # topics of the stranger's own organisation
+            }  # These are topics of the stranger's own organisation.
             assert shown == {
                 cell for cell in wanted if cell[1] in (status, "always") and cell[2] in here.actors
             }
@@ -300,9 +304,9 @@ async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_receives_gon
 
 
 def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the messages that a person received of topics that a change took away, except about that change.
+    """Return (person, type) of each message that a person has received of a topic which the person may no longer see.
 
-    Places are counted with a delay, so an older count may still arrive, but none after the topic's `gone`.
+    Places are counted with a delay, so an older count may still arrive, but none after the message `gone` of the topic.
     """
     found, over = [], set()
     for message in messages:
@@ -315,7 +319,7 @@ def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]
 
 
 async def seen_now(here: Scene) -> set[tuple[str, str]]:
-    """Return (topic, person) pairs that the rule allows for the visit in the store."""
+    """Return (topic, person) for each topic of the visit in the store that the rule allows the person to see."""
     visit = await here.two.workers[0].service.visit(ORG, here.visit)
     mirror = here.two.workers[1].service.mirrors.known(ORG)
     assert visit is not None
@@ -329,7 +333,9 @@ async def seen_now(here: Scene) -> set[tuple[str, str]]:
 
 
 async def later_news(here: Scene) -> set[tuple[str, str]]:
-    """Cause new messages and answers, if still possible; return (topic, person) of those who receive them."""
+    """Send chat messages and an answer, if still possible; return (topic, person) for each topic of which a person
+    receives something.
+    """
     for writer in ("claimant", "admin", "patient"):
         try:
             await here.clients[writer].request("chat.send", visit=here.visit, text="A word more.")

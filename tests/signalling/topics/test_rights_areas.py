@@ -1,4 +1,4 @@
-"""Tests who may see which topic of a visit in a waiting area: SECURITY.md row 31, compared with its reviewed table."""
+"""Tests who may see which topic of a visit in a waiting area, against the same reviewed table: SECURITY.md row 31."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ AREA = Area("walk-in", "Walk-in")
 
 
 def on_call_in(*areas: str) -> dict[str, Staff]:
-    """Return the staff; the person on call works in these areas."""
+    """Return id -> member of staff. The person on call works in these areas only."""
     return {who: replace(one, areas=areas) if one.on_call else one for who, one in STAFF.items()}
 
 
 def test_f39_a_visit_is_shown_to_those_on_call_in_its_area_and_to_others_as_if_off_call() -> None:
-    """Compares with the reviewed table, topic by topic and status by status."""
+    """Compares each topic in each status with the reviewed table. A person on call in other areas
+    counts as off call.
+    """
     rows = reviewed()
     actor = people()["on call"]
     for status, visit in visits().items():

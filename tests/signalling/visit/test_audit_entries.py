@@ -1,4 +1,4 @@
-"""Tests the audit log's chain, without a store: every later change is detected, and its place is found."""
+"""Tests the chain of the audit log, without a store: every later change is detected, and the place of it is found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHAIN = Chain(b"k" * 32, ORG)
 
 
 def audit_log(count: int = 6) -> tuple[Head, list[bytes]]:
-    """Return an audit log with this number of entries, bound in two steps."""
+    """Return (the head of an audit log, its entries as bytes). The `count` entries were bound in two steps."""
     acts = [audit.act(T0 + number, "u_osei", "case.read", f"v_{number}") for number in range(count)]
     middle, first = CHAIN.bind(CHAIN.begin, acts[: count // 2])
     head, rest = CHAIN.bind(middle, acts[count // 2 :])
@@ -25,7 +25,9 @@ def audit_log(count: int = 6) -> tuple[Head, list[bytes]]:
 
 
 def problem(head: Head, kept: list[bytes], seen_entry: tuple[int, bytes] | None = None) -> str:
-    """Return the problem that a check of the audit log finds."""
+    """Return the problem that a check of the audit log finds; "" if there is none. `seen_entry`: (number, bytes) of an
+    entry seen before.
+    """
     checker = Checker(CHAIN, head, seen_entry)
     for entry in kept:
         checker.read(entry)

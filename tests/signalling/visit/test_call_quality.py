@@ -1,4 +1,4 @@
-"""Tests the counts of a call's quality: which values are counted, how they are rounded, and how workers' counts are
+"""Tests how the quality of a call is counted: which values count, how they are rounded, and how workers' counts are
 added.
 """
 
@@ -23,7 +23,7 @@ from signalling.visit.call_quality import (
 
 
 class Measured(NamedTuple):
-    """One kind of media in one direction."""
+    """A measurement of one kind of media in one direction."""
 
     kbps: float = 0.0
     loss: float | None = None

@@ -1,4 +1,4 @@
-"""Tests each effect: it changes exactly the fields that it names."""
+"""Tests each effect of a rule: it changes the fields that it names, and no others."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ LATER = T0 + 90_000
 
 
 def changed(before: Visit, after: Visit) -> dict[str, Any]:
-    """Return the changed fields with their new values."""
+    """Return the fields that differ, with their new values."""
     old = asdict(before)
     return {name: value for name, value in asdict(after).items() if value != old[name]}
 
 
 def party(visit: Visit, key: str, **changes: Any) -> dict[str, Party]:
-    """Return the visit's parties with one of them changed."""
+    """Return the visit's parties, in which the party `key` has these other values."""
     return {**visit.parties, key: replace(visit.parties[key], **changes)}
 
 

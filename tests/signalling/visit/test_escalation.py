@@ -1,4 +1,4 @@
-"""Tests the messages to staff about a request that nobody has claimed, as the visit keeps them."""
+"""Tests what a visit records of the messages that staff got because nobody had claimed it."""
 
 from signalling.visit import commands as c
 from signalling.visit.escalation import Escalation

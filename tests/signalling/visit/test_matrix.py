@@ -1,7 +1,7 @@
 """Tests which person may do what in which status, by one reviewed table: SECURITY.md rows 10 and 28.
 
-People review `ALLOWED`. The matrix is generated from the rules and compared as a whole, so that a new way to do
-something is found.
+People review `ALLOWED`. The matrix is made from the rules and compared as a whole, so that the test fails if there is a
+new way to do something.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ COMMANDS: dict[str, c.Command] = {
 NEW = "new"
 STATUSES = (NEW, *Status)
 
-# Reviewed by people against VISIT.md. All other cells are refused. An entry in brackets changes nothing: a repeated
-# command, whose first reply may have been lost.
+# Reviewed by people, with VISIT.md. Cells that are not here are refused. A person in brackets may repeat the command,
+# which then changes nothing, because its first reply may have got lost.
 ALLOWED = """
 new      open      patient, other patient, facility
 queued   save      patient
@@ -143,7 +143,7 @@ ended    due       (system)
 
 
 def reviewed() -> set[tuple[str, str, str]]:
-    """Return the cells of the table `ALLOWED`."""
+    """Return (status, command, person) for each cell of the table `ALLOWED`."""
     cells = set()
     for line in ALLOWED.strip().splitlines():
         status, rest = line.split(maxsplit=1)
@@ -160,7 +160,9 @@ def with_guest(status: Status) -> Visit:
 
 
 def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (status, command, person, outcome) for all cells of the matrix."""
+    """Yield (status, command, person, outcome) for each cell. The outcome is "allowed", "again" (a repeated command) or
+    the code of the refusal.
+    """
     facts = replace(
         context(T0 + 70_000, staff=on_call("lin"), tags=("Follow-up",), survey=True, answers_waiting=True),
         areas={"mind": "Mind"},
@@ -214,7 +216,7 @@ def test_a_refusal_shows_a_stranger_nothing_of_the_visit() -> None:
 def test_to_another_organisation_the_visit_does_not_exist() -> None:
     for status, name, who, became in outcomes(people(OTHER)):
         if status == NEW and name == "open":
-            continue  # a person may open a visit for themselves in their own organisation
+            continue  # Each person may open a visit of their own in their own organisation.
         assert became in {"not_found", "not_allowed"}, (status, name, who, became)
 
 
@@ -226,7 +228,7 @@ def test_the_same_id_in_another_organisation_is_another_person(who: str) -> None
 
 
 def test_f39_on_call_in_other_areas_is_no_more_than_off_call() -> None:
-    """Compares all commands in all statuses with what the table says about a person who is off call."""
+    """Compares each command in each status with the table's cells for a person who is off call."""
     ray = people()["on call"]
     staff = {who: replace(one, areas=("mind",)) for who, one in on_call("lin").items()}
     facts = replace(

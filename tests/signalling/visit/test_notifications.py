@@ -1,4 +1,6 @@
-"""Tests which event notifies which people: one row per event, with the people who must not be notified."""
+"""Tests which people an event notifies: the table has one row per event, and the people who are missing in it get
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ LIN, ZOE = Person("lin", "Lin"), Person("zoe", "Zoe")
 
 
 def recipients_of(kind: str, before: Visit | None, after: Visit, by: Person | None = None) -> list[str]:
-    """Return the people who receive a notice of an event."""
+    """Return the ids of the people who get a notification of this event. `by`: the person who caused it."""
     return [person for person, _ in notices(before, after, Event(kind, T0, by), STAFF, "n_1")]
 
 

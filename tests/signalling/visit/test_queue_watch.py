@@ -1,4 +1,4 @@
-"""Tests the queue as a whole: its rules are sent when they change, and each alert is sent once."""
+"""Tests the queue as a whole: changed rules are sent to its pages, and each alert is sent once."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ MINUTE_MS = 60_000
 
 
 def line(waiting: int) -> OpenVisits:
-    """Return this number of waiting patients; the first arrived at T0, each other one a minute later."""
+    """Return the open visits of `waiting` patients. The first patient arrived at T0, the next ones each
+    a minute later.
+    """
     visits = (replace(queued(), id=f"v_{n}", number=n, arrived_ms=T0 + n * MINUTE_MS) for n in range(waiting))
     return OpenVisits(visits)
 
 
 def watch(waiting: int, minutes: float, before: Watch | None = None, **policy: Any) -> Watch:
-    """Return the state of the queue after this number of minutes."""
+    """Return the state of the queue `minutes` after T0, with this number of waiting patients. `before`: the state
+    before.
+    """
     now_ms = T0 + round(minutes * MINUTE_MS)
     return watched(before or Watch(), line(waiting), Policy(**policy), now_ms)
 
@@ -62,7 +66,9 @@ def test_as_6_5_04_an_alert_lasts_while_a_limit_is_passed(
 
 
 def recipients_of(before: Watch, after: Watch, on_call: str = "ray") -> list[tuple[str, Notice]]:
-    """Return the recipients and kinds of the notices about three waiting patients after 31 minutes."""
+    """Return (recipient, notice) for each notice that this change of the queue causes, 31 minutes after T0 with three
+    waiting patients.
+    """
     staff = {s.id: Staff(id=s.id, name=s.name, role=s.role, on_call=s.id == on_call) for s in STAFF.values()}
     return notices(before, after, line(3), staff, T0 + 31 * MINUTE_MS, "n_1")
 
@@ -86,7 +92,9 @@ def test_as_6_5_04_those_on_call_and_admins_are_notified_once_of_each_crossing()
 
 
 def lines(**waiting: int) -> OpenVisits:
-    """Return this number of waiting patients in each area (`none`: without an area); all have waited since T0."""
+    """Return the open visits of this number of patients in each area, who all wait since T0. `none`: patients without
+    an area.
+    """
     return OpenVisits(
         replace(queued(), id=f"v_{area}_{n}", number=n, area=None if area == "none" else Area(area, area))
         for area, count in waiting.items()
@@ -145,7 +153,9 @@ def test_f39_an_alert_of_an_area_is_for_its_staff_and_that_of_all_for_all_others
 
 
 def closing(minutes: float, visits: OpenVisits, **policy: Any) -> Watch:
-    """Return the watch this long before all areas close; after it if the number is negative."""
+    """Return the state of the queue this many minutes before all areas close, or after that if
+    `minutes` is negative.
+    """
     at_ms = T0 + round(minutes * MINUTE_MS)
     return watched(Watch(), visits, Policy(**policy), T0, ("dental", "skin"), lambda _area: at_ms)
 

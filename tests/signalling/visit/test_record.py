@@ -1,4 +1,4 @@
-"""Tests the record of a visit: the stored words, and the default limits of an organisation."""
+"""Tests the record of a visit: which words are stored, and the default limits of an organisation."""
 
 from msgspec.structs import asdict, replace
 

@@ -1,6 +1,4 @@
-"""Tests a person's relations to a visit, for every role: the person's own visit, a visit of others, and no
-visit yet.
-"""
+"""Tests how a person of each role is related to a visit: to the own one, to one of others, and before there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests random concurrent commands through two workers: the store ends in the state that the pure rules give."""
+"""Tests random commands at the same time through two workers: the store ends in the state that the pure rules give."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _numbers = itertools.count(1)
 
 
 class Anywhere:
-    """Any organisation, with the same guide and limits."""
+    """The settings of every organisation, which are always the same."""
 
     policy, guide = POLICY, GUIDE
     area_names: ClassVar[dict[str, str]] = {}
@@ -56,7 +56,9 @@ class Anywhere:
 
 
 async def live_through(url: str, rounds: list[list[tuple[str, c.Command]]]) -> None:
-    """Send every round's commands through two workers at the same time, and compare the results."""
+    """Send the commands of each round through two workers at the same time; check that the store has what the rules
+    give.
+    """
     organisation = f"clinic-{next(_numbers)}"
     everybody = people(organisation)
     redis = SharedRedis.from_url(url, socket_timeout=5)

@@ -1,4 +1,4 @@
-"""Tests the rules of the visit, row by row: each command, each deadline, and repeated commands."""
+"""Tests the rules of the visit, one after another: each command, each deadline, and repeated commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that the visit keeps the results of messages to an absent patient."""
+"""Tests that the visit keeps the results of messages to a patient who is absent."""
 
 from signalling.visit import commands as c
 from signalling.visit.relations import Decided

@@ -1,4 +1,4 @@
-"""Tests the rules that apply without a command: each deadline, to the millisecond."""
+"""Tests the rules that apply at a deadline, without a command: each exactly at its millisecond."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ POLICY = Policy()
 
 
 def due(visit: Visit, now_ms: int) -> tuple[Visit, str | None]:
-    """Return the visit after one check by the sweep, and the event."""
+    """Return (the visit after one check of its deadlines, the kind of the event or None)."""
     decided = decide(visit, c.Due(), SYSTEM, context(now_ms))
     assert isinstance(decided, Decided)
     return decided.visit, decided.event.kind if decided.event is not None else None

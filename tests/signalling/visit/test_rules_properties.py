@@ -1,5 +1,6 @@
-"""Tests properties that every visit keeps: hypothesis tries random commands by random people, to find an order that
-breaks one.
+"""Tests properties that every visit keeps.
+
+Hypothesis sends random commands of random people, and searches an order that breaks a property.
 """
 
 from __future__ import annotations
@@ -40,15 +41,16 @@ STEPS = st.lists(st.tuples(ACTORS, COMMANDS, WAITS), max_size=60)
 
 
 class Promises:
-    """One visit under random commands, and the properties that must hold after each."""
+    """One visit that gets random commands, and the properties that must hold after each of them."""
 
     def __init__(self) -> None:
         self.visit: Visit | None = None
-        self.pressed: set[str] = set()  # the people who have pressed Start since their press was last cleared
+        # the people who have pressed Start Session, and whose press has not been removed since
+        self.pressed: set[str] = set()
         self.now_ms = T0
 
     def take(self, actor: Actor, command: c.Command) -> None:
-        """Do one step and check the properties."""
+        """Send a command of a person, and check the properties."""
         facts: dict[str, Any] = {"staff": on_call("lin", "osei")}
         before = self.visit
         decided = decide(before, command, actor, context(self.now_ms, **facts))
@@ -76,7 +78,7 @@ class Promises:
         self.state(after)
 
     def presses(self, before: Visit | None, after: Visit, command: c.Command, actor: Actor) -> None:
-        """Check that a press belongs to its own person, and is removed as the table says."""
+        """Check that each press of Start Session is the person's own, and is removed only as the table allows."""
         for side, party in after.parties.items():
             had = before.parties.get(side) if before is not None else None
             if party.started_ms is not None and (had is None or had.started_ms is None):
@@ -89,7 +91,7 @@ class Promises:
             assert all(party.started_ms is None for party in after.parties.values())
 
     def state(self, visit: Visit) -> None:
-        """Check the properties of a visit in any state."""
+        """Check the properties that hold in every state of a visit."""
         both = [visit.parties[s].started_ms for s in (PATIENT, PROVIDER) if s in visit.parties]
         pressed = len(both) == 2 and None not in both
         if visit.is_open:

@@ -35,12 +35,12 @@ EMERGENCY = Triage(level=Urgency.EMERGENCY, answer="Chest pain")
 
 
 def facts() -> Context:
-    """Return the facts of a decision, with this guide."""
+    """Return the facts of a decision, with the setup guide of this file."""
     return replace(context(), guide=GUIDE)
 
 
 def answers(visit: Visit, step: str, answer: Any, *, left: bool = True) -> Visit:
-    """Return the visit after an answer."""
+    """Return the visit after its patient has answered a step. `left`: the patient has left the step."""
     decided = decide(visit, Save(step, answer, left), PATIENT, facts())
     assert isinstance(decided, Decided)
     return decided.visit

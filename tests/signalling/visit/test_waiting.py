@@ -1,4 +1,4 @@
-"""Tests the expected wait: it is shown only if there is enough data."""
+"""Tests the expected wait: it is shown only if there are enough data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.signalling.visits import T0, queued
 
 
 def claims(*times_ms: int, on_call: int = 1) -> list[Paced]:
-    """Return claims at these times."""
+    """Return claims at these times. `on_call`: the number of providers on call then."""
     return [Paced(at_ms, on_call) for at_ms in times_ms]
 
 

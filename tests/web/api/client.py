@@ -1,4 +1,4 @@
-"""A program that uses an organisation's API, for tests: it sends a key, but no cookie and no Origin. Not a test."""
+"""A program that uses an organisation's API, for tests: it sends a key, but no cookie and no Origin."""
 
 from typing import Any
 
@@ -13,26 +13,26 @@ ALL = tuple(Scope)
 
 
 class Program:
-    """A program with a key, or without one."""
+    """A program that sends requests with its key, or without one."""
 
     def __init__(self, person: Person, organisation: str, token: str | None) -> None:
         self.person, self.base = person, f"/{organisation}/api/v1"
         self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     async def ask(self, method: str, path: str, **how: Any) -> ClientResponse:
-        """Send a request; return the response object."""
+        """Send a request to a path of the API; return the response."""
         headers = {**self.headers, **how.pop("headers", {})}
         return await self.person.client.request(
             method, self.base + path, headers=headers, allow_redirects=False, **how
         )
 
     async def call(self, method: str, path: str, json: Any = None, **how: Any) -> tuple[int, Any]:
-        """Return the status and the JSON of the answer; None if it has no JSON."""
+        """Send a request; return (status, the JSON of the answer, or None for the status 204)."""
         response = await self.ask(method, path, json=json, **how)
         return response.status, None if response.status == 204 else await response.json(content_type=None)
 
     async def code(self, method: str, path: str, json: Any = None, **how: Any) -> tuple[int, str]:
-        """Return the status and the code of a problem."""
+        """Send a request that must be answered by a problem; return (status, the code of the problem)."""
         response = await self.ask(method, path, json=json, **how)
         assert response.content_type == "application/problem+json", await response.text()
         problem = await response.json(content_type=None)
@@ -40,7 +40,7 @@ class Program:
         return response.status, problem["code"]
 
     async def open(self, **fields: str) -> Any:
-        """Open a visit; return the answer."""
+        """Open a visit; return the JSON of the answer. `fields`: other values of the patient."""
         status, found = await self.call("POST", "/visits", {"patient": {**PATIENT, **fields}})
         assert status == 201, found
         return found
@@ -49,11 +49,11 @@ class Program:
 async def program(
     site: Site, *scopes: Scope, organisation: str = "demo", label: str = "Front office"
 ) -> Program:
-    """Return a program with a new key of these scopes; all scopes if none is given."""
+    """Return a program with a new key. `scopes`: those of the key; all scopes if none is given."""
     _, token = await site.app[API_KEYS].add(organisation, label, scopes or ALL, "Robin Hale")
     return Program(site.person(), organisation, token)
 
 
 def stranger(site: Site, token: str | None = None, organisation: str = "demo") -> Program:
-    """Return a program with this token, or without a key."""
+    """Return a program that sends this token; without a token it sends no key."""
     return Program(site.person(), organisation, token)

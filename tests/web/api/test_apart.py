@@ -1,4 +1,6 @@
-"""Tests that keys of one organisation do not work for another, and that a key added at one worker works at all."""
+"""Tests that a key of one organisation does not work for another one, and that each worker knows a key added at
+another.
+"""
 
 import asyncio
 

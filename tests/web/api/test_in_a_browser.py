@@ -1,4 +1,4 @@
-"""Tests kiosk, patient's link, setup of programs and facilities, and the API's page, in a browser and with axe."""
+"""Tests kiosk, patient's link, set-up of programs and facilities, and the API's page, in a browser and with axe."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,14 +30,16 @@ NOTE_TONES = """() => {
 async def opened(
     site: Site, browser: Browser, path: str, *, width: int = 1280, dark: bool = False
 ) -> AsyncIterator[Page]:
-    """Yield a page of the site, in a browser of its own; no page may log an error or break its own policy."""
+    """Yield a page of the site in a browser context of its own. At the end, fail if the page has logged an error or
+    broken its own policy.
+    """
     expected = "^(Failed to load resource|WebSocket connection to)"
     async with pages(site, browser, expected=expected, kinds=("error", "warning")) as open_page:
         yield await open_page(path, width=width, dark=dark)
 
 
 async def sign_in(page: Page, site: Site, email: str = ADMIN) -> None:
-    """Sign in to the demo."""
+    """Sign in to the demo, on this page."""
     await page.goto(str(site.server.make_url("/demo/staff/sign-in")))
     await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password").fill(demo.password(site.settings, email))
@@ -61,7 +63,7 @@ async def fill_in(page: Page, name: str) -> None:
 
 
 async def provider(site: Site) -> ClientWebSocketResponse:
-    """The page of Dr Osei, a provider on call."""
+    """Return the socket of Dr Osei, a provider who is on call."""
     osei = site.person()
     assert (await osei.sign_in(OSEI)).status == 303
     ws = await osei.socket("staff")
@@ -70,7 +72,7 @@ async def provider(site: Site) -> ClientWebSocketResponse:
 
 
 async def say(ws: ClientWebSocketResponse, **message: Any) -> None:
-    """Send a chat message, and wait until it is shown."""
+    """Send a request, and wait until it is answered with `done`."""
     await ws.send_json(message)
     while (answer := await ws.receive_json(timeout=20)).get("reply_to") != message["id"]:
         pass
@@ -91,7 +93,7 @@ async def test_a_ward_places_two_patients_sees_the_call_without_a_reload_and_tak
         await expect(rows.nth(1)).to_contain_text("Place 2")
         visit = (await office.call("GET", "/queue"))[1]["patients"][0]["visit"]
         await page.evaluate(NOTE_TONES)
-        # a press on the page, after which browsers allow sound
+        # Browsers allow a page to play sound only after a press on it.
         await page.get_by_role("heading", level=1).click()
         await say(ws, type="visit.claim", id=7, visit=visit)
         await expect(page.locator("html[data-chimed]")).to_be_attached()

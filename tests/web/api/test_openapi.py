@@ -1,4 +1,4 @@
-"""Tests the API's description: the app answers as described to all requests that schemathesis makes."""
+"""Tests the API's description: schemathesis makes many requests, and the app answers each as described."""
 
 import asyncio
 import sys
@@ -34,7 +34,9 @@ async def test_every_operation_is_in_the_description(site: Site) -> None:
 async def tried(
     site: Site, program: Program, folder: Path, expected: str, examples: int, *options: str
 ) -> str:
-    """Return the output of schemathesis, run with the program's key. Fails if it reports a fault."""
+    """Run schemathesis with the program's key; return its output. Fails if schemathesis reports a fault. `expected`:
+    which of its checks to run; `examples`: the number of requests.
+    """
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG.format(examples=examples, expected=expected), "utf-8")
     base = str(site.server.make_url(program.base))

@@ -1,4 +1,4 @@
-"""Tests that the WebSocket's protocol is served beside the API, and printed on the command line."""
+"""Tests that the description of the WebSocket's protocol is served beside the API, and printed on the command line."""
 
 import json
 

@@ -17,7 +17,7 @@ from web.programs import keys
 
 
 async def received(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
-    """Return the next message of this type on a socket."""
+    """Return the next message of this type that arrives on a socket."""
     while True:
         message: dict[str, Any] = await ws.receive_json(timeout=20)
         if message["type"] == kind:
@@ -25,7 +25,7 @@ async def received(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
 
 
 async def on_call(site: Site, email: str = OSEI) -> ClientWebSocketResponse:
-    """Return the socket of a member of staff who is on call and subscribed to the queue."""
+    """Sign a member of staff in, put them on call and subscribe to the queue; return the socket."""
     person = site.person()
     assert (await person.sign_in(email)).status == 303
     ws = await person.socket("staff")
@@ -48,7 +48,7 @@ async def test_a_program_opens_a_visit_and_its_patient_enters_it_by_a_link_that_
     assert (visit["status"], visit["place"], visit["facility"]) == ("queued", 1, "Front office")
     path = "/" + url.split("/", 3)[3]
     ana, mallory = site.person(), site.person()
-    for _ in range(2):  # a mail program that previews the link does not use it up
+    for _ in range(2):  # A mail program that opens the link for a preview must not use it up.
         assert "Open my visit" in await (await ana.get(path)).text()
     answer = await ana.post(path)
     assert (answer.status, answer.headers["Location"]) == (303, "/demo/visit")
@@ -91,7 +91,7 @@ async def test_the_same_request_sent_again_opens_no_second_visit(site: Site) -> 
     assert len((await office.call("GET", "/queue"))[1]["patients"]) == 1
     other = {"patient": {**PATIENT, "name": "Ben Ode"}}
     assert await office.code("POST", "/visits", other, **once) == (422, "idempotency_mismatch")
-    # the same idempotency key with another API key opens another visit
+    # With another API key, the same idempotency key opens another visit.
     assert (await (await program(site)).call("POST", "/visits", other, **once))[0] == 201
 
 
@@ -101,7 +101,7 @@ async def test_an_idempotency_key_opens_a_new_visit_when_its_day_is_over(site: S
     _, first = await office.call("POST", "/visits", body, **once)
     (place,) = [key async for key in valkey.scan_iter("*:idempotency:*")]
     assert 23 * 3600 < await valkey.ttl(place) <= 24 * 3600
-    await valkey.delete(place)  # the server deletes it after that time
+    await valkey.delete(place)  # The server deletes this key after some time.
     status, second = await office.call("POST", "/visits", body, **once)
     assert (status, first["visit"]["id"] != second["visit"]["id"]) == (201, True)
     assert (await office.call("POST", "/visits", body, **once))[1]["visit"]["id"] == second["visit"]["id"]
@@ -264,7 +264,7 @@ async def test_the_store_does_not_know_the_key_itself(site: Site, valkey: Redis)
     token = (await program(site)).headers["Authorization"].removeprefix("Bearer ")
     kept = str(await valkey.hgetall("{demo}:api-keys"))
     assert "Front office" in kept
-    _, key_id, secret = token.split("_", 2)  # The secret may hold "_" itself.
+    _, key_id, secret = token.split("_", 2)  # The secret itself may contain "_".
     assert key_id in kept
     assert secret not in kept
 

@@ -1,4 +1,4 @@
-"""The clinic at which booking over HTTP is tested."""
+"""The clinic for the tests of booking over HTTP."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.web.site import Site
 
 @pytest.fixture
 async def site(open_site: OpenSite) -> Site:
-    """A clinic that is open day and night, with one provider for booked visits."""
+    """A clinic that takes bookings day and night, with one provider for booked visits."""
     site = await open_site()
     await site.change(booking=BOOKING)
     return site

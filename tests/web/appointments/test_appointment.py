@@ -1,4 +1,4 @@
-"""Tests a booked visit's own rules: the agreed time is a time on the clinic's clock."""
+"""Tests the rules of one booked visit: the agreed time is a time on the clinic's clock."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from web.appointments.letters import Promised, stale
 from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, at_ms, wall_time
 
 NOW = at_ms(datetime(2026, 11, 20, 12, tzinfo=UTC))
-# Phoenix: seven hours behind UTC, all year from November 2026
+# Phoenix is seven hours behind UTC, all year from November 2026 on.
 RIGHT = at_ms(datetime(2026, 12, 1, 17, tzinfo=UTC))
 OLD_RULES = RIGHT + HOUR_MS
 BOOKED = Appointment(
@@ -44,7 +44,7 @@ def test_f25_a_change_of_rules_moves_the_instant_and_not_the_wall_time() -> None
 
 
 class Noted:
-    """Replaces the mail queue; each entry is the name of a mail."""
+    """Takes the place of the mail queue: an entry is the name of a mail, instead of the mail."""
 
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
@@ -69,7 +69,7 @@ def test_f25_older_records_right_ones_and_past_ones_stay(changes: dict[str, str 
     assert by_current_rules(record, NOW) is record
 
 
-@pytest.mark.parametrize("hour", [6, 7])  # 1:30 AM comes twice in Chicago on that day
+@pytest.mark.parametrize("hour", [6, 7])  # On this day, 1:30 AM comes twice in Chicago.
 def test_f25_both_of_two_hours_with_one_wall_time_stay(hour: int) -> None:
     starts_ms = at_ms(datetime(2027, 11, 7, hour, 30, tzinfo=UTC))
     record = moved(BOOKED, Slot(starts_ms, starts_ms + 1, 1), "America/Chicago", NOW)
@@ -78,7 +78,7 @@ def test_f25_both_of_two_hours_with_one_wall_time_stay(hour: int) -> None:
 
 
 def entry(appointment: Appointment, link: str, method: str = ics.REQUEST) -> icalendar.Event:
-    """Return the event in the calendar file."""
+    """Return the event in the calendar entry that is made for this booked visit."""
     words = ics.Words("Video visit", "Check in:", "Riverside Clinic")
     data = ics.entry(appointment, words, link=link, sender="visits@example.org", method=method, now_ms=NOW)
     return icalendar.Calendar.from_ical(data).walk("VEVENT")[0]  # type: ignore[return-value]

@@ -1,4 +1,6 @@
-"""Tests booking limits by address, mail address and day, and that no mail contains a stranger's text (S36)."""
+"""Tests the limits of booking by address, mail address and day, and that no mail contains the text of a
+stranger (S36).
+"""
 
 import re
 
@@ -25,7 +27,7 @@ async def clinic(open_site: OpenSite, **limits: int) -> Site:
 
 
 async def booked(person: Person, starts_ms: int, email: str) -> int:
-    """Send the booking form; return the status."""
+    """Send the booking form for this time; return the status of the answer."""
     assert (await hold(person, starts_ms)).status == 303
     answer = await person.post("/demo/appointments/new", {**FORM, "email": email})
     if answer.status == 429:

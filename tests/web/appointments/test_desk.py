@@ -19,12 +19,12 @@ from web.organisations.settings import Area
 
 
 async def at(site: Site, monkeypatch: pytest.MonkeyPatch, now_ms: int) -> None:
-    """Set the desk's clock to this time."""
+    """Set the clock of the desk, which checks patients in, to this time."""
     monkeypatch.setattr(site.app[DESK], "now_ms", lambda: now_ms)
 
 
 async def at_their_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Person, str, int]:
-    """Return a patient whose booked visit begins now: the browser, the path of the visit's page, and the time in ms."""
+    """Return (a patient whose booked visit begins now, the path of the visit's page, the time in ms)."""
     ana = site.person()
     first = (await offered(ana))[0]
     path = await book(ana, first)
@@ -42,7 +42,7 @@ async def test_check_in_opens_the_visit_in_the_queue_marked_with_its_time(
     assert "Check In opens here 15 minutes before" in await (await ana.get(path)).text()
     assert (await ana.post(f"{path}/check-in")).status == 409
     await at(site, monkeypatch, first - 15 * MINUTE_MS)
-    phone = site.person()  # the link was opened in another browser
+    phone = site.person()  # The link is opened in another browser than the one of the booking.
     assert ">Check In</button>" in await (await phone.get(path)).text()
     answers = await asyncio.gather(*(phone.post(f"{path}/check-in") for _ in range(4)))
     assert {answer.headers["Location"] for answer in answers} == {"/demo/visit"}

@@ -1,4 +1,4 @@
-"""Tests the mails of a booked visit over HTTP: letters, calendar entries that replace each other, reminders."""
+"""Tests the mails of a booked visit over HTTP: letters, calendar entries that replace earlier ones, and reminders."""
 
 import asyncio
 from datetime import datetime
@@ -23,7 +23,7 @@ from web.organisations.demo import ORGANISATION
 
 
 async def mails(site: Site, count: int) -> list[EmailMessage]:
-    """Return the sent mails as soon as there are `count`."""
+    """Return all sent mails as soon as there are `count`."""
     outbox = Path(site.settings.data.folder) / "outbox"
     async with asyncio.timeout(20):
         while len(found := sorted(outbox.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)) < count:  # noqa: ASYNC110
@@ -32,7 +32,7 @@ async def mails(site: Site, count: int) -> list[EmailMessage]:
 
 
 def event(mail: EmailMessage) -> tuple[str, Any]:
-    """Return the method and the event of a mail's calendar entry."""
+    """Return (method, event) of the calendar entry in a mail."""
     (attached,) = mail.iter_attachments()
     assert attached.get_content_type() == "text/calendar"
     calendar: Any = icalendar.Calendar.from_ical(attached.get_content())

@@ -1,4 +1,4 @@
-"""Tests which times can be booked: hours, closed days, taken times, and the two days on which clocks change."""
+"""Tests which times can be booked: opening hours, closed days, taken times, and the two days on which clocks change."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -26,7 +26,7 @@ from web.organisations.settings import Booking, Organisation
 
 CHICAGO = ZoneInfo("America/Chicago")
 WORKDAYS = ((("09:00", "12:00"), ("13:00", "17:00")),) * 5 + ((),) * 2
-NOW = datetime(2026, 11, 23, 6, 0, tzinfo=CHICAGO)  # a Monday, before opening
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=CHICAGO)  # This is a Monday, before the clinic opens.
 
 
 def clinic(**changes: object) -> Organisation:
@@ -61,7 +61,7 @@ def test_nothing_can_be_booked_on_a_closed_day_or_where_booking_is_off() -> None
     assert on(day)
     assert not on(day, clinic(closed=(day.isoformat(),)))
     assert not on(day, clinic(booking=booking(enabled=False)))
-    assert not on(date(2026, 11, 28))  # a Saturday
+    assert not on(date(2026, 11, 28))  # This day is a Saturday.
 
 
 def test_only_the_bookable_part_of_the_hours_can_be_booked() -> None:
@@ -116,11 +116,11 @@ def test_only_a_time_that_is_on_offer_can_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("day", "clocks"),
     [
-        (date(2027, 3, 14), ["00:00", "01:00", "03:00", "04:00"]),  # two o'clock does not exist on this day
+        (date(2027, 3, 14), ["00:00", "01:00", "03:00", "04:00"]),  # On this day there is no two o'clock.
         (
             date(2026, 11, 1),
             ["00:00", "01:00", "01:00", "02:00", "03:00", "04:00"],
-        ),  # one o'clock comes twice
+        ),  # On this day, one o'clock comes twice.
     ],
 )
 def test_a_day_on_which_the_clocks_change_has_the_slots_that_it_really_holds(
@@ -143,7 +143,8 @@ NIGHTS = ((("22:00", "02:00"),),) * 7
     ("changes", "clocks"),
     [
         ({"slot_min": 60}, ["00:00", "01:00", "22:00", "23:00"]),
-        ({"slot_min": 45}, ["00:15", "01:00", "22:00", "22:45", "23:30"]),  # one slot ends after midnight
+        # One of these slots ends after midnight.
+        ({"slot_min": 45}, ["00:15", "01:00", "22:00", "22:45", "23:30"]),
         ({"slot_min": 30, "opens": "23:00", "closes": "01:00"}, ["00:00", "00:30", "23:00", "23:30"]),
         ({"slot_min": 60, "opens": "00:00", "closes": "12:00"}, ["00:00", "01:00"]),
         ({"slot_min": 60, "opens": "12:00", "closes": "24:00"}, ["22:00", "23:00"]),
@@ -190,7 +191,8 @@ def test_every_slot_on_any_day_anywhere_lies_within_the_hours(
         hours = [
             *hours[1:],
             hours[0],
-        ]  # the last span ends on the next day, when or after the first span of that day begins
+            # The last span of these hours ends on the next day, when or after the first span of that day begins.
+        ]
     ends = [f"{half // 2:02}:{half % 2 * 30:02}" for half in hours]
     spans = tuple(zip(ends[::2], ends[1::2], strict=False))
     organisation = clinic(

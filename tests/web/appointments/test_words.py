@@ -1,4 +1,4 @@
-"""Tests the words for time zones."""
+"""Tests the words with which pages name a time zone."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 """A patient at a clinic that takes bookings: reads the free times, holds one, and books it.
 
-`appointments` returns the clinic's records.
+`appointments` returns the clinic's booked visits.
 """
 
 import re
@@ -21,7 +21,9 @@ BOOKING = Booking(enabled=True, slot_min=30, lead_h=0, horizon_days=14, capacity
 
 
 async def offered(person: Person, path: str = "/demo", *, later_than_min: int = 5) -> list[int]:
-    """Return the times of the whole week that a page offers, without those that may begin before the test ends."""
+    """Return the free times in ms of the whole week that a page offers. `later_than_min`: leave out those that begin
+    within this number of minutes, because they may begin before the test ends.
+    """
     found = re.search(r'id="week-data">(.*?)</script>', await (await person.get(path)).text())
     assert found
     times: list[int] = msgspec.json.decode(found[1])["starts_ms"]
@@ -29,12 +31,12 @@ async def offered(person: Person, path: str = "/demo", *, later_than_min: int = 
 
 
 async def hold(person: Person, starts_ms: int, **fields: str) -> ClientResponse:
-    """Choose a time; return the page's answer."""
+    """Choose a time (in ms); return the answer."""
     return await person.post("/demo/appointments/hold", {"starts": str(starts_ms), **fields})
 
 
 async def book(person: Person, starts_ms: int, **fields: str) -> str:
-    """Book a time; return the path of the visit's page."""
+    """Choose a time and book it; return the path of the visit's page. `fields`: other values of the form."""
     assert (await hold(person, starts_ms, zone=fields.pop("zone", ""))).status == 303
     answer = await person.post("/demo/appointments/new", {**FORM, **fields})
     assert answer.status == 303, await answer.text()

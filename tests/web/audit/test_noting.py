@@ -49,7 +49,7 @@ async def test_signing_in_and_out_and_failing_to_leave_entries(site: Site) -> No
     assert (await person.sign_in(OSEI, "not the password")).status == 422
     assert (await person.sign_in("ana@example.org", "not the password")).status == 422
     assert (await person.sign_in(OSEI)).status == 303
-    for _ in range(2):  # a person who is already signed out changes nothing
+    for _ in range(2):  # The second sign-out changes nothing, so it leaves no entry.
         await person.post("/demo/staff/sign-out")
     assert await entries_of(site) == [
         ("nobody", "signin.failed", f"email:{pseudonym(OSEI)}"),
@@ -72,7 +72,8 @@ async def test_an_administrators_acts_leave_entries(site: Site) -> None:
     admin = await desk(site)
     me = (await account(site, ADMIN)).id
     assert (await admin.change("calendar", welcome="Come in.")).status == 303
-    assert (await admin.change("calendar", name="")).status == 422  # nothing was changed
+    # The form was refused, so nothing changed.
+    assert (await admin.change("calendar", name="")).status == 422
     assert (await admin.change("policy")).status == 303
     assert (await admin.change("mail", reply_to="desk@riverside.example")).status == 303
     assert (await admin.change("rota", new="u_lind")).status == 303
@@ -99,7 +100,7 @@ async def test_an_administrators_acts_leave_entries(site: Site) -> None:
 
 
 async def sets_a_password(site: Site, path: str) -> None:
-    """Let a new member of staff set a password by their link."""
+    """Set the password of a new member of staff, by the link at `path`."""
     person = site.person()
     assert (await person.get(path)).status == 303
     words = {"password": "correct horse battery", "again": "correct horse battery"}
@@ -107,7 +108,7 @@ async def sets_a_password(site: Site, path: str) -> None:
 
 
 async def press(admin: Desk, section: str, do: str, **fields: str) -> None:
-    """Press one of several buttons on a page."""
+    """Press the button `do` on the page of a section of the set-up. `fields`: the other values of its form."""
     answer = await admin.person.post(f"{admin.home}/{section}", {**fields, "do": do})
     assert answer.status in (200, 303), await answer.text()
 
@@ -127,8 +128,9 @@ async def test_keys_webhooks_and_facilities_leave_entries(site: Site) -> None:
         ("facilities", f"revoke {made['facility.added']}"),
     ):
         await press(admin, section, do, area="mind")
-    await press(admin, "facilities", f"move {made['facility.added']}", area="mind")  # it is revoked
-    await press(admin, "api", "revoke-key 000000000000")  # this key does not exist, so nothing was done
+    # The facility is revoked already, so nothing changes.
+    await press(admin, "facilities", f"move {made['facility.added']}", area="mind")
+    await press(admin, "api", "revoke-key 000000000000")  # There is no such key, so nothing changes.
     assert [(act.what, act.about) for act in (await acts(site))[4:]] == [
         ("key.revoked", made["key.added"]),
         ("webhook.changed", made["webhook.added"]),
@@ -192,7 +194,7 @@ async def another(site: Site) -> Person:
 
 
 async def answered(socket: Any, message: dict[str, Any]) -> None:
-    """Send a request, and check that it succeeds."""
+    """Send a request on a socket, and check that it succeeds."""
     await socket.send_json({**message, "id": 7})
     while (answer := await socket.receive_json()).get("reply_to") != 7:
         pass
@@ -206,12 +208,12 @@ async def test_noted_entries_are_written_before_a_worker_stops(site: Site) -> No
 
 
 def declared() -> dict[tuple[str, str], Declared]:
-    """Return the audit entry that each route declares, by method and path."""
+    """Return (method, path) of each route -> the audit entry that it declares."""
     return {**DECLARED, **{(row.method, BASE + row.path): row.audit for row in OPERATIONS}}
 
 
 def routes(site: Site) -> set[tuple[str, str]]:
-    """Return (method, path) of every route; for the API, of every operation."""
+    """Return (method, path) of each route. Of the API, each operation is a route."""
     paths = {BASE + row.path for row in OPERATIONS}
     found = {(row.method, BASE + row.path) for row in OPERATIONS}
     for route in site.app.router.routes():
@@ -255,7 +257,7 @@ async def test_a_handler_may_add_only_what_its_route_declares(site: Site) -> Non
 
 
 async def booked(site: Site) -> tuple[Person, str]:
-    """Return a person who has booked a time tomorrow, and the path of their link."""
+    """Book a time of tomorrow; return (the person, the path of their link)."""
     await site.change(
         booking=Booking(enabled=True, slot_min=60, lead_h=0, horizon_days=9), timezone="Etc/UTC"
     )

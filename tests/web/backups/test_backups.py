@@ -1,4 +1,4 @@
-"""Tests backups of a running server, and their restoring into a data folder and into a store of one's own."""
+"""Tests backups of a running server, and that they can be restored into a data folder or a store of one's own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ MAIL = b"Subject: your visit\n\nAna"
 
 @contextmanager
 def load_on(settings: Settings, opened: list[str]) -> Iterator[None]:
-    """Open visits without a pause; `opened` gets the ids of those that the store has acknowledged."""
+    """Open visits without a pause until the block ends. `opened` gets the ids of those that the store
+    has acknowledged.
+    """
     stop = threading.Event()
 
     async def run() -> None:
@@ -56,7 +58,7 @@ def load_on(settings: Settings, opened: list[str]) -> Iterator[None]:
 
 
 def visits_in(store: redis.Redis) -> set[str]:
-    """Return the ids of all visits that have a record; check that the indexes name no other."""
+    """Return the ids of all visits that have a record. Check that the indexes contain no other ids."""
     client: Any = store
     found = {name.decode().rpartition(":")[2] for name in client.keys(keys.VISIT(ORG, "*"))}
     assert {name.decode() for name in client.zrange(keys.OPEN(ORG), 0, -1)} == found
@@ -66,7 +68,7 @@ def visits_in(store: redis.Redis) -> set[str]:
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, server: RunningServer, *arguments: str) -> None:
-    """Call a restore that ends in the middle, as if it was killed."""
+    """Run a restore that stops in the middle, as if its process were killed."""
 
     def write(store: redis.Redis, entries: object) -> None:
         raise KeyboardInterrupt
@@ -142,7 +144,7 @@ def test_r38_a_backup_under_load_restores_on_an_empty_machine_with_every_acknowl
 
 
 def refused(server: RunningServer, *arguments: str) -> BaseException | None:
-    """Return the error of a command that the settings do not allow."""
+    """Run a command with settings that do not allow it; return the error, None if it succeeds."""
     from typer.testing import CliRunner
 
     from web.commands.main import app
@@ -192,7 +194,8 @@ def test_a_copied_key_has_the_same_values_and_one_that_expires_is_left_out(valke
         store.flushall()
         for entries in copied:
             store_content.write(store, entries)
-            store_content.write(store, entries)  # as after a restore that was killed
+            # This is the state of the store after a restore that was killed.
+            store_content.write(store, entries)
         assert content() == before
         store.flushall()
 

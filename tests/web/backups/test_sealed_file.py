@@ -1,4 +1,4 @@
-"""Tests that a backup's file can only be read whole, with its key, and as it was written."""
+"""Tests that the file of a backup can only be read whole, with its key, and unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PARTS = [["keys", b"Ana Ruiz"], ["file", "a", b"\0" * 5000], ["end", 1]]
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A backup of three parts."""
+    """The path of a backup that has three parts."""
     with Writer(tmp_path / "backup", about("2026-11-28", KEY, "1.0", with_key=False), KEY) as writer:
         for part in PARTS:
             writer.part(part)
@@ -23,7 +23,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def problem(file: Path, key: bytes = KEY) -> str:
-    """Return the sentence with which the file is refused."""
+    """Return the sentence with which the file is refused; "" if it can be read."""
     with pytest.raises(CommandError) as found:
         list(read_parts(file, key))
     return str(found.value)

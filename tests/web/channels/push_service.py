@@ -1,4 +1,4 @@
-"""A push service on this machine, and a browser that has subscribed there and reads its messages. Not a test."""
+"""A push service on this machine, with a browser that has subscribed to it and reads its messages."""
 
 import base64
 import json
@@ -20,14 +20,15 @@ LOOPBACK = networks(["127.0.0.0/8"])
 
 
 def base64url(data: bytes) -> str:
-    """Return the text of bytes in base64url, as a browser writes its keys."""
+    """Return the bytes as text in base64url, in which browsers write their keys."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 class PushService:
-    """A push service. `statuses`: its next answers, then 201. `read`: the messages that its browsers have read.
+    """A push service. `statuses`: the statuses of its next answers; after those, it answers 201.
 
-    All its subscriptions have the same pair of keys. `headers`: those of the last message.
+    `read`: the messages that its browsers have decrypted; all of its subscriptions use the same keys. `headers`: those
+    of the last message.
     """
 
     def __init__(self) -> None:
@@ -40,7 +41,7 @@ class PushService:
         self._auth = secrets.token_bytes(16)
 
     def subscription(self, name: str = "ana") -> dict[str, str]:
-        """Return the form that a page sends about a browser's subscription."""
+        """Return the fields of the form in which a page sends a browser's subscription."""
         point = self._private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return {
             "endpoint": f"{self.url}/{name}",
@@ -49,7 +50,9 @@ class PushService:
         }
 
     async def take(self, request: web.Request) -> web.Response:
-        """Answer POST /push/{name}: refuse a message that is not signed, or that the browser cannot read."""
+        """Answer POST /push/{name}. Raises an error for a message that is not signed, or that the browser cannot
+        decrypt.
+        """
         body = await request.read()
         self.asked += 1
         status = self.statuses.pop(0) if self.statuses else 201
@@ -77,14 +80,14 @@ SUBSCRIBES = """(told) => {
 
 
 def subscribing(there: PushService) -> str:
-    """Return a script with which a page's browser subscribes at this push service; `window.says` is the permission that
-    it gives.
+    """Return a script by which the browser of a page subscribes to this push service. The page's `window.says` is the
+    permission that the browser reports.
     """
     return f"({SUBSCRIBES})({json.dumps(there.subscription())})"
 
 
 def claims_of(headers: dict[str, str]) -> dict[str, Any]:
-    """Return the claims that the sender signed."""
+    """Return the signed claims in the headers of a message."""
     token = headers["Authorization"].removeprefix("vapid t=").partition(",")[0]
     part = token.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

@@ -1,4 +1,4 @@
-"""Messages to staff who have no page open about requests that nobody claims, from the rota to a phone."""
+"""Tests messages to staff who have no page open, about requests that nobody claims: from the rota to a phone."""
 
 import asyncio
 import re
@@ -36,29 +36,31 @@ SERVICE_OF_NOBODY = Service("json://127.0.0.1:9/{phone}", "Robin Hale", 1)
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the test check for requests when it wants, and shortens a minute of the rota to a tenth of a second."""
+    """Stops the regular check for requests, so that the test makes it, and makes a minute of the rota a tenth of a
+    second.
+    """
     monkeypatch.setattr(escalation, "PERIOD_S", 3600)
     monkeypatch.setattr(rota, "MINUTE_MS", 100)
 
 
 def of(*people: str) -> Rota:
-    """Return a rota of these people at all hours, with a long wait before the second one."""
+    """Return a rota with these people at all hours. The second one gets a message only after a long time."""
     return Rota(first_min=1, next_min=1440, turns=tuple(Turn(person=one, hours=ALWAYS) for one in people))
 
 
 async def chooses(site: Site, email: str, **fields: Any) -> None:
-    """Choose text messages for a member of staff."""
+    """Turn text messages on for a member of staff. `fields`: other preferences."""
     chosen = {"language": "en", "phone": "+1 512 555 0150", "texts": True, **fields}
     await site.app[ACCOUNTS].prefer("demo", email, mail_assigned=False, notify=True, **chosen)
 
 
 async def waiting(site: Site) -> list[Visit]:
-    """Return the visits that are waiting."""
+    """Return the visits that wait in the queue."""
     return (await site.app[SERVICE].mirrors.get("demo")).visits.queue(urgent_first=False)
 
 
 async def sent(count: int, *sites: Site) -> None:
-    """Check for requests on all workers at once, until messages about this number of requests were sent."""
+    """Let all workers check for requests at the same time, until messages about exactly `count` requests were sent."""
     total = 0
     async with asyncio.timeout(60):
         while total < count:
@@ -68,7 +70,7 @@ async def sent(count: int, *sites: Site) -> None:
 
 
 async def all_due(site: Site, count: int) -> bool:
-    """Return whether this worker finds messages about this number of requests due."""
+    """Return whether messages about exactly `count` requests are due, according to this worker."""
     clinic, now_ms = await site.app[ORGANISATIONS].get("demo"), site.app[SERVICE].clock_ms()
     return (
         clinic is not None
@@ -77,7 +79,7 @@ async def all_due(site: Site, count: int) -> bool:
 
 
 def decide_before_one_writes(monkeypatch: pytest.MonkeyPatch, *sites: Site) -> None:
-    """Hold each worker's message about a request back until all workers have decided to send it."""
+    """Let each worker decide to send a message before any of them records that; so they decide at the same time."""
     barrier = asyncio.Barrier(len(sites))
 
     async def command(held: Any, actor: Actor, visit: str, wanted: Command) -> Any:
@@ -91,12 +93,12 @@ def decide_before_one_writes(monkeypatch: pytest.MonkeyPatch, *sites: Site) -> N
 
 
 async def is_here(site: Site, person: str) -> bool:
-    """Return whether the store knows that a member of staff has a page open."""
+    """Return whether the store has a sign that this member of staff has a page open."""
     return await site.app[REDIS].zscore(keys.HERE("demo"), person) is not None
 
 
 async def unreached(site: Site, person: str) -> bool:
-    """Return whether the list of undelivered messages has this person, and no other."""
+    """Return whether, of the first waiting visit's messages, exactly those to `person` have not arrived."""
     return [one.id for one in (await waiting(site))[0].escalations if not one.reached] == [person]
 
 
@@ -142,7 +144,7 @@ async def test_f41_a_provider_without_a_page_gets_a_text_message_then_the_next_a
 async def test_f41_of_two_workers_one_sends_each_message_and_a_worker_that_begins_anew_sends_none_again(
     open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "PERIOD_S", 3600)  # the messages stay in their queue
+    monkeypatch.setattr(jobs, "PERIOD_S", 3600)  # No job runs, so the messages stay in their queue.
     one, other = await open_site(), await open_site()
     await one.app[TEXT_SERVICES].put("demo", SERVICE_OF_NOBODY)
     await chooses(one, OSEI)

@@ -1,4 +1,4 @@
-"""Tests the messages to an absent patient whose visit is claimed, and what staff see about them."""
+"""Tests the messages to an absent patient whose visit is claimed, and what staff can see of them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ OSEI = Actor(organisation="demo", id="u_osei", name="Dr M. Osei", role=Role.ADMI
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Polls jobs often, and does not wait before a second attempt or for a patient who seems to be present."""
+    """Makes jobs run at once: no wait for a second attempt, nor for a patient who may still be present."""
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
     monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
     monkeypatch.setattr(rules, "GRACE_MS", 0)
@@ -35,20 +35,20 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def smtp() -> AsyncIterator[MailServer]:
-    """A mail server."""
+    """A mail server for this test."""
     async with mail_server() as server:
         yield server
 
 
 @pytest.fixture
 async def site(smtp: MailServer, valkey_url: str, tmp_path: Path) -> AsyncIterator[Site]:
-    """A site that sends its mails to that server."""
+    """A site that sends its mails through `smtp`."""
     async with Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as found:
         yield found
 
 
 async def waiting(site: Site) -> tuple[Person, str]:
-    """A waiting patient without an open page, and the visit's id."""
+    """Open a visit; return (its patient, who has no page open, the id of the visit)."""
     person = site.person()
     assert (await person.ask_for_a_visit()).status == 303
     [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits
@@ -56,12 +56,12 @@ async def waiting(site: Site) -> tuple[Person, str]:
 
 
 async def claim(site: Site, visit: str) -> None:
-    """Claim the visit for a provider."""
+    """Let a provider claim the visit."""
     await site.app[SERVICE].command(OSEI, visit, Claim())
 
 
 async def contacts(site: Site, visit: str, state: str) -> Visit:
-    """Return the visit as soon as its only contact has this state."""
+    """Return the visit as soon as it has exactly one contact, in this state."""
     async with asyncio.timeout(30):
         while True:
             found = await site.app[SERVICE].visit("demo", visit)
@@ -77,7 +77,8 @@ async def test_f11_an_absent_patient_gets_a_letter_at_the_claim_and_the_visit_sa
     await claim(site, visit)
     [mail] = await smtp.until(1)
     assert mail["To"] == FORM["email"]
-    assert mail["Subject"] == "Es su turno en Riverside Clinic"  # the patient prefers Spanish
+    # The mail is in Spanish, because the patient prefers that.
+    assert mail["Subject"] == "Es su turno en Riverside Clinic"
     text = str(cast(EmailMessage, mail.get_body(("plain",))).get_content())
     assert "/demo/visit" in text
     assert not [value for value in FORM.values() if len(value) > 2 and value in text]

@@ -1,5 +1,6 @@
-"""Push notifications to a real push service and a browser that decrypts them: accepted, gone, refused; never to
-internal addresses.
+"""Tests push notifications to a real push service: accepted, gone, refused, and never sent to internal addresses.
+
+A browser there decrypts them.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ HELLO = Message("A request waits. Open it:", "/demo/staff", person="u_osei")
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Polls jobs often, and does not wait long before a second attempt."""
+    """Makes jobs run at once, with only a short wait for a second attempt."""
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
     monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
 
@@ -47,13 +48,15 @@ async def there() -> AsyncIterator[PushService]:
 
 @pytest.fixture
 def push(site: Site) -> Push:
-    """The site's sender, which may call this machine."""
+    """The site's sender of push messages, which may send to this machine."""
     site.app[PUSH].allowed = LOOPBACK
     return site.app[PUSH]
 
 
 async def waiting(site: Site, there: PushService) -> tuple[Person, str]:
-    """A waiting patient without an open page who wants a notification, and the visit's id."""
+    """Open a visit whose patient wants notifications; return (the patient, who has no page open, the id
+    of the visit).
+    """
     person = site.person()
     await person.ask_for_a_visit()
     [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits
@@ -63,7 +66,7 @@ async def waiting(site: Site, there: PushService) -> tuple[Person, str]:
 
 
 async def came_of(site: Site, visit: str, last: str) -> list[str]:
-    """Return the notes about notifications that staff read in the history, as soon as the last note is there."""
+    """Return the notes on push messages in the visit's history, as soon as the history has the note `last`."""
     async with asyncio.timeout(60):
         while True:
             history = await site.app[SERVICE].store.history("demo", visit)
@@ -84,7 +87,8 @@ async def test_f11_an_absent_patient_who_asked_for_it_gets_a_notification_that_h
     [read] = there.read
     assert read == {
         "title": "Riverside Clinic",
-        "body": "Es su turno. Abra su visita.",  # the patient prefers Spanish
+        # The notification is in Spanish, because the patient prefers that.
+        "body": "Es su turno. Abra su visita.",
         "path": "/demo/visit",
         "lang": "es",
         "dir": "ltr",

@@ -1,4 +1,4 @@
-"""Which people of the on-call rota get a message about a request that nobody has claimed, and when."""
+"""Tests which people of the on-call rota get a message about a request that nobody has claimed, and when."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ ORDER = ("chen", "lin", "ray")
 
 
 def account(name: str, **fields: Any) -> Account:
-    """Return an account."""
+    """Return the account of a member of staff. `fields`: other values of it."""
     role = fields.pop("role", Role.PROVIDER)
     return Account(
         id=name, email=f"{name}@example.org", name=f"Dr {name.title()}", role=role, hash="x", **fields
@@ -39,14 +39,18 @@ CLINIC = replace(
 
 
 def facts(people: dict[str, Account] | None = None, **changes: Any) -> Facts:
-    """Return the facts of a decision at noon: four people by text message, nobody with a page open."""
+    """Return the facts of a decision at noon: each person accepts text messages, and nobody has a page open. `people`:
+    other accounts, by name; `changes`: other facts.
+    """
     accounts = tuple((PEOPLE | (people or {})).values())
     known = Facts(CLINIC, accounts, frozenset(), {one.id: ("text",) for one in accounts}, SATURDAY)
     return known._replace(**changes)
 
 
 def written(*names: str, **fields: Any) -> Visit:
-    """Return a waiting visit about which these people got messages, one per minute from the fifth minute on."""
+    """Return a waiting visit about which these people have got messages: the first five minutes after T0, each other
+    one a minute later.
+    """
     sent = tuple(
         Escalation(id=name, name=name, at_ms=T0 + (5 + n) * MINUTE_MS, channels=("text",))
         for n, name in enumerate(names)
@@ -55,7 +59,7 @@ def written(*names: str, **fields: Any) -> Visit:
 
 
 def next_ids(visit: Visit, known: Facts) -> list[str]:
-    """Return the ids of the people who get the next messages."""
+    """Return the ids of the people who get a message next."""
     return [one.id for one in escalations(visit, known, frozenset())]
 
 
@@ -64,7 +68,7 @@ def next_ids(visit: Visit, known: Facts) -> list[str]:
     [
         (Rota(first_min=5), (), 4.99, False),
         (Rota(first_min=5), (), 5, True),
-        (Rota(first_min=0), (), 500, False),  # 0 minutes: the rota is off
+        (Rota(first_min=0), (), 500, False),  # A rota whose first time is 0 minutes is off.
         (Rota(first_min=5, next_min=3), ("chen",), 7.99, False),
         (Rota(first_min=5, next_min=3), ("chen",), 8, True),
         (Rota(first_min=5, next_min=3), ("chen", "lin"), 8.99, False),

@@ -11,7 +11,7 @@ CLAIM = Event("claimed", T0)
 
 
 def gone() -> c.Leave:
-    """Return the visit after the patient's only connection has ended."""
+    """Return the command that ends the patient's only connection."""
     return c.Leave("c_ana", "w1")
 
 

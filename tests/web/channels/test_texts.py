@@ -1,4 +1,4 @@
-"""Tests text messages through the real program: sent, refused, late, and never to an internal address."""
+"""Tests text messages, which the real program sends: accepted, refused, late, and never sent to an internal address."""
 
 import asyncio
 import json
@@ -32,7 +32,9 @@ LOOPBACK = {"allow": ["127.0.0.0/8"]}
 
 
 class Phones:
-    """A service for text messages; `statuses`: its next answers, then 200."""
+    """A service that takes text messages. `statuses`: the statuses of its next answers; after those, it answers 200.
+    `taken`: (number, text).
+    """
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str]] = []
@@ -40,14 +42,14 @@ class Phones:
         self.url = ""
 
     async def take(self, request: web.Request) -> web.Response:
-        """Answer POST /sms/{number}."""
+        """Answer POST /sms/{number}, and keep the message."""
         self.taken.append((request.match_info["number"], json.loads(await request.read())["message"]))
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
 
 
 @asynccontextmanager
 async def phones() -> AsyncIterator[Phones]:
-    """A service on this machine."""
+    """Yield a service for text messages on this machine."""
     found, app = Phones(), web.Application()
     app.router.add_post("/sms/{number}", found.take)
     server = TestServer(app)

@@ -1,4 +1,6 @@
-"""Tests `greenroom audit` beside the running server: it checks the log, shows where it is broken, and exports it."""
+"""Tests `greenroom audit` beside the running server: it checks the audit log, shows where it is broken,
+and exports it.
+"""
 
 import json
 import re
@@ -19,7 +21,7 @@ LIND = "lind@riverside.example"
 
 
 def store_of(server: RunningServer) -> Any:
-    """Return a client of the server's own store, as an intruder could have."""
+    """Return a client of the server's own store, as an intruder on the machine could have."""
     return redis.Redis.from_url(address_file(server.data).read_text("utf-8"), socket_timeout=20)
 
 
@@ -62,7 +64,8 @@ def test_the_log_is_verified_exported_and_found_broken(greenroom_server: StartSe
     assert "cut from the end" in greenroom(server, "audit", "verify", code=1)
     store.close()
     assert server.stop() == 0
-    seen = SeenEntriesFile(server.data).get("demo")  # the entry that the workers recorded when they stopped
+    # This is the last entry, which the workers recorded when they stopped.
+    seen = SeenEntriesFile(server.data).get("demo")
     assert seen is not None
     assert seen[0] >= 5
 

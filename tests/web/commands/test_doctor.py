@@ -1,4 +1,6 @@
-"""Tests `greenroom doctor` beside a running server and before the first start: lines, JSON, exit codes."""
+"""Tests `greenroom doctor` beside a running server and before its first start: the lines, the JSON and
+the exit codes.
+"""
 
 import json
 from pathlib import Path
@@ -11,7 +13,7 @@ from web.doctor import CHECKS
 
 
 def doctor(config: Path, *options: str) -> tuple[int, str]:
-    """Run `greenroom doctor`; return the exit code and the output."""
+    """Run `greenroom doctor` with this config.toml; return (exit code, output)."""
     done = CliRunner().invoke(app, ["doctor", "--config", str(config), *options])
     return done.exit_code, done.stdout
 

@@ -1,4 +1,4 @@
-"""Tests `greenroom init` before the first start and beside a server, and its refusals."""
+"""Tests `greenroom init` before the first start and beside a server, and what it refuses."""
 
 import json
 import re
@@ -24,7 +24,9 @@ WORDS = ["--timezone", "America/Chicago", "--email", "ida@lakeside.example", "--
 
 
 def init(folder: Path, *arguments: str, said: str = "", code: int = 0) -> str:
-    """Return the output of `greenroom init` with the config.toml of this folder; check the exit code."""
+    """Run `greenroom init` with the config.toml in this folder; return the output. `said`: its standard input; `code`:
+    the exit code that it must have.
+    """
     words = ["init", *arguments, "--config", str(folder / "config.toml")]
     result = CliRunner().invoke(cli.app, words, input=said)
     if isinstance(result.exception, ConfigError):
@@ -35,7 +37,7 @@ def init(folder: Path, *arguments: str, said: str = "", code: int = 0) -> str:
 
 
 def chooses(server: RunningServer, path: str, password: str) -> int:
-    """Open a one-time link and choose the password; return the status of the next page."""
+    """Open a one-time link and set the password; return the status of the next page."""
     browser = Browser(server)
     assert browser.get(path)[0] == 200
     fields = urllib.parse.urlencode({"password": password, "again": password}).encode()

@@ -10,7 +10,7 @@ from tests.web.commands.test_organisations import greenroom
 
 
 def status(server: RunningServer, token: str) -> int:
-    """Return the status with which the server answers to the key."""
+    """Return the status of the API's answer to a request with this key."""
     request = urllib.request.Request(
         f"{server.url}/demo/api/v1/queue", headers={"Authorization": f"Bearer {token}"}
     )

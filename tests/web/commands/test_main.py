@@ -1,4 +1,4 @@
-"""Tests the command line as people use it: the console script, its exit codes and its sentences."""
+"""Tests the command line as people use it: the console script, its exit codes, and the sentences that it prints."""
 
 import importlib.metadata
 import os
@@ -28,7 +28,7 @@ GREENROOM = CONSOLE_SCRIPT[0]
 
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Return the output and the exit code of `greenroom` with these arguments, run in `folder`."""
+    """Run `greenroom` with these arguments in `folder`; return its output and exit code."""
     return subprocess.run(
         [GREENROOM, *arguments], cwd=folder, capture_output=True, text=True, timeout=30, check=False
     )

@@ -15,9 +15,10 @@ from web.commands.main import app
 
 
 def greenroom(server: RunningServer, *arguments: str, said: str = "", code: int = 0) -> str:
-    """Return the command's output, with the server's settings; check the exit code.
+    """Run a command with the server's settings; return its output. `said`: its standard input; `code`: the exit code
+    that it must have.
 
-    It runs in this process: another one would spend a second on imports.
+    The command runs in this process, because another one would need a second for its imports.
     """
     found = CliRunner().invoke(app, [*arguments, "--config", str(server.config)], input=said)
     assert found.exit_code == code, found.output
@@ -25,7 +26,7 @@ def greenroom(server: RunningServer, *arguments: str, said: str = "", code: int 
 
 
 class Browser:
-    """Keeps cookies; returns the status and the final address of each request."""
+    """A browser that keeps cookies. Each request returns (status, final address)."""
 
     def __init__(self, server: RunningServer) -> None:
         self.server = server

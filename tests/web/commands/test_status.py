@@ -1,4 +1,4 @@
-"""Tests `greenroom status`: beside a running server, without one, and what it calls a problem."""
+"""Tests `greenroom status` beside a running server and without one, and what it reports as a problem."""
 
 import io
 import json
@@ -22,7 +22,7 @@ ONE = Report(
 
 
 def status(config: Path, *options: str) -> tuple[int, str]:
-    """Return the exit code and the output."""
+    """Run `greenroom status` with this config.toml; return (exit code, output)."""
     done = CliRunner().invoke(app, ["status", "--config", str(config), *options])
     return done.exit_code, done.stdout
 

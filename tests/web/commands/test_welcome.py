@@ -1,4 +1,4 @@
-"""Tests the text in the terminal when the server answers."""
+"""Tests the text that the terminal shows when the server has started and answers."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Tests settings: each key is documented with its default; an error names file, key and what is expected."""
+"""Tests settings: each key is documented with its default, and an error names the file, the key and
+what is expected.
+"""
 
 import contextlib
 import re
@@ -19,7 +21,7 @@ FILE = ROOT / "config.toml"
 
 
 def refusal(raw: dict[str, Any]) -> str:
-    """Return the error with which the settings `raw` are refused."""
+    """Return the text of the error with which these settings are refused."""
     with pytest.raises(ConfigError) as refused:
         parse(raw, "config.toml")
     return str(refused.value)
@@ -41,7 +43,8 @@ def test_every_key_in_the_file_has_a_comment_that_names_its_default() -> None:
                 explained = " ".join(comment)
                 assert f"Default: {match[2]}" in explained, line
             else:
-                assert line == 'key = ""', line  # the comment of the certificate above describes it too
+                # The comment about the certificate, above this key, describes it too.
+                assert line == 'key = ""', line
             comment = []
         else:
             comment = []

@@ -1,4 +1,4 @@
-"""Tests settings from environment variables: each key, each type, files, order, and what is refused."""
+"""Tests settings from environment variables: each key, each type, files, order, and which are refused."""
 
 import os
 import subprocess

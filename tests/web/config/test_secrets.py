@@ -1,4 +1,4 @@
-"""Tests that no command, page or log shows a secret. Every setting that may hold one contains a marker text."""
+"""Tests that no command, page or log shows a secret: every setting that can contain one gets a marker text."""
 
 import logging
 import re
@@ -48,12 +48,12 @@ COMMANDS: dict[str, list[str]] = {
     "erase": [*LAKESIDE, "--visit", "v_1"],
     "restore": ["none/backup"],
 }
-"""Command that reads the settings -> its arguments; `serve` has tests of its own below."""
+"""Each command that reads the settings, except `serve`, which has tests of its own -> its arguments."""
 ELSEWHERE = {"serve"}
 
 
 def commands() -> Iterator[str]:
-    """Yield every command of `greenroom --help` and of its groups that takes a settings file."""
+    """Yield every command of `greenroom`, and of its groups, that reads a settings file."""
 
     def walk(command: Any, name: str) -> Iterator[str]:
         for word, inner in getattr(command, "commands", {}).items():
@@ -65,12 +65,12 @@ def commands() -> Iterator[str]:
 
 
 def urls(valkey_url: str) -> list[str]:
-    """Return URLs of the store with the marker text in every place where redis-py reads a password, or people write
-    one.
+    """Return URLs of the store, each with the marker text in another place in which redis-py or people
+    put a password.
     """
     path = valkey_url.removeprefix("unix://")
     return [
-        f"unix://default@{path}?password={CANARY}",  # the only one that works
+        f"unix://default@{path}?password={CANARY}",  # Only this one of the URLs works.
         f"redis://:{CANARY}@127.0.0.1:1/0",
         f"redis://me:{CANARY}@127.0.0.1:port",
         f"redis://:{CANARY}/x@127.0.0.1:1",
@@ -113,7 +113,7 @@ def test_s37_settings_that_are_printed_as_a_whole_show_no_secret(dotted: str, ki
 
 
 def refusal(raw: dict[str, Any]) -> str:
-    """Return the error of these settings; "" if there is none."""
+    """Return the text of the error with which these settings are refused; "" if they are accepted."""
     try:
         parse(raw, "config.toml")
     except ConfigError as refused:

@@ -1,4 +1,4 @@
-"""Tests how `redis.url` is read, and that each wrong part has a sentence of its own that repeats nothing."""
+"""Tests how `redis.url` is read. Each wrong part has its own error sentence, which quotes nothing of the URL."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tests each check of `greenroom doctor` against real parts: the finding when all is well, and when it is not."""
+"""Tests each check of `greenroom doctor` on real parts: what it reports if all is well, and if not."""
 
 import asyncio
 import datetime
@@ -24,12 +24,14 @@ from web.server import tls
 
 
 def settings(folder: Path, **sections: dict[str, Any]) -> Settings:
-    """Return settings with a data folder."""
+    """Return settings with a data folder in `folder`. `sections`: other values."""
     return parse({"data": {"folder": str(folder)}, **sections}, "test")
 
 
 async def found(site: Site, **server: Any) -> dict[str, Finding]:
-    """Return the findings of all checks about a site, whose pages are open to browsers at its address."""
+    """Return the name of each check -> its finding about a site, whose public address is that of its server. `server`:
+    other settings of [server].
+    """
     reached = replace(site.settings.server, public_url=str(site.server.make_url("")).rstrip("/"), **server)
     return {name: each async for name, each in look(replace(site.settings, server=reached))}
 
@@ -40,7 +42,7 @@ async def test_a_server_that_runs_well_has_nothing_wrong(site: Site) -> None:
     assert {name: finding for name, finding in each.items() if finding.state == State.WRONG} == {}
     for name in ("data folder", "data key", "store", "clock", "pages", "sockets", "proxy"):
         assert each[name].state == State.GOOD, name
-    # A test's store keeps nothing on disk that would not also be lost with it.
+    # The store of a test keeps its data in a folder that does not outlive it.
     assert each["demo"].state == each["mail"].state == State.DOUBTFUL
     assert all(finding.advice for finding in each.values() if finding.state != State.GOOD)
 

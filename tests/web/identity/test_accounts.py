@@ -1,4 +1,4 @@
-"""Tests accounts on a real Valkey: who may sign in, and what a change of an account ends."""
+"""Tests accounts on a real Valkey: who may sign in, and what ends when an account is changed."""
 
 import asyncio
 import statistics

@@ -1,4 +1,4 @@
-"""Tests that the most common passwords are refused by every form that sets one (S39)."""
+"""Tests that every form that sets a password refuses the most common ones (S39)."""
 
 import time
 

@@ -1,4 +1,6 @@
-"""Tests guesses at tokens: they are delayed and stopped, and the store keeps no token: SECURITY.md row 41."""
+"""Tests that guesses of tokens are delayed and then blocked, and that the store contains no token
+(SECURITY.md row 41).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ from web.identity.throttle import RULES, TokenKind
 from web.keys import ACCOUNTS, DESK, FEEDS, INVITES, PATIENT_LINKS, SERVICE
 from web.requests.security import Rule
 
-# Every route with a token in its path, and where the token is guessed; `resume` is sent on the socket.
+# Kind of token -> the routes that have it in their path. The token `resume` is missing, because it is sent on the
+# socket.
 WAYS: dict[TokenKind, tuple[str, ...]] = {
     TokenKind.INVITATION: ("/{organisation}/staff/invitation/{token}",),
     TokenKind.GUEST: ("/{organisation}/join/{token}",),
@@ -47,13 +50,13 @@ WAYS: dict[TokenKind, tuple[str, ...]] = {
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counts guesses without their delays."""
+    """Removes the delay after each wrong guess; guesses are still counted."""
     for kind in TokenKind:
         monkeypatch.setitem(doors.RULES, kind, Rule(kind, first_delay_ms=0))
 
 
 def wrong_token(kind: TokenKind) -> str:
-    """Return a wrong token of the right form."""
+    """Return a token of this kind that is well-formed but not valid."""
     if kind is TokenKind.FACILITY:
         return f"{secrets.token_hex(6)}-{secrets.token_urlsafe(32)}"
     if kind is TokenKind.BOOKING:
@@ -64,7 +67,7 @@ def wrong_token(kind: TokenKind) -> str:
 
 
 async def right_token(site: Site, kind: TokenKind) -> str:
-    """Return a fresh, valid token."""
+    """Return a new, valid token of this kind."""
     if kind is TokenKind.INVITATION:
         account = await site.app[ACCOUNTS].find("demo", ADMIN)
         assert account is not None
@@ -87,7 +90,7 @@ async def right_token(site: Site, kind: TokenKind) -> str:
 
 
 def token_routes(site: Site) -> Iterator[tuple[str, str]]:
-    """Yield method and path of every route that takes a token."""
+    """Yield (method, path) of every route that has a token in its path."""
     for route in site.app.router.routes():
         path = (
             "" if route.resource is None else re.sub(r"\{token:[^/]*\}", "{token}", route.resource.canonical)
@@ -97,7 +100,7 @@ def token_routes(site: Site) -> Iterator[tuple[str, str]]:
 
 
 async def tried(person: Person, method: str, path: str, token: str) -> int:
-    """Return the status of a request with a token in the path."""
+    """Send a request with the token in the path; return the status of the answer."""
     where = path.format(organisation="demo", token=token, visit="v_1")
     return (await (person.get(where) if method == "GET" else person.post(where, {"do": "take"}))).status
 
@@ -128,7 +131,7 @@ async def test_s41_each_kind_of_token_is_blocked_after_ten_wrong_ones_on_any_of_
             assert await tried(guesser, method, path, wrong_token(kind)) == 404, (kind, number)
         for method, path in routes:
             assert await tried(guesser, method, path, wrong_token(kind)) == 429, (kind, method, path)
-        # the valid links of these two kinds stay valid: see below
+        # Guesses do not block the valid links of these two kinds, which the next tests check.
         if kind not in (TokenKind.FACILITY, TokenKind.FEED):
             assert await tried(guesser, *routes[0], right) == 429, kind
         answer = await guesser.get(
@@ -144,7 +147,8 @@ async def test_s41_guesses_at_facility_links_block_no_kiosk_at_the_same_address(
     for _ in range(12):
         await guesser.get(f"/demo/facility/{wrong_token(TokenKind.FACILITY)}")
     assert (await kiosk.get(path)).status == 200
-    own = path[: path.rindex("/") + 1 + 12]  # the path with the facility's id
+    # This is the path up to the facility's id, without the secret part.
+    own = path[: path.rindex("/") + 1 + 12]
     for _ in range(10):
         assert (await guesser.get(f"{own}-{secrets.token_urlsafe(32)}")).status == 404
     assert (await kiosk.get(path)).status == 429
@@ -174,7 +178,7 @@ async def test_s41_an_invitation_that_was_used_is_no_guess_either(site: Site) ->
 
 
 async def hello(person: Person, resume: str) -> str:
-    """Send hello with a token; return the error's code, with the close code if the server closed."""
+    """Send hello with a token; return the code of the error, followed by the close code if the server closes."""
     ws = await person.client.ws_connect(
         "/demo/ws", protocols=("greenroom.v1.json",), headers={"Origin": person.origin}
     )
@@ -210,7 +214,7 @@ async def test_s41_wrong_resume_tokens_are_counted_and_one_that_is_too_old_is_no
 
 
 async def kept(valkey: Redis) -> bytes:
-    """Return all content of the store: the names of keys and their values, with members and fields."""
+    """Return everything in the store as bytes: the names of keys and their values, with members and fields."""
     redis: Any = valkey
     reads: dict[bytes, Any] = {
         b"string": redis.get,
@@ -223,7 +227,7 @@ async def kept(valkey: Redis) -> bytes:
     found: list[bytes] = []
     async for key in redis.scan_iter("*"):
         kind = await redis.type(key)
-        if kind != b"none":  # it has expired meanwhile
+        if kind != b"none":  # This key has expired since it was listed.
             found += [key, repr(await reads[kind](key)).encode()]
     return b"\n".join(found)
 
@@ -249,7 +253,8 @@ async def test_s41_no_secret_that_opens_something_lies_in_the_store(site: Site, 
             if len(cookie.value) >= 16
         },
     }
-    for kind in (TokenKind.PATIENT, TokenKind.GUEST):  # tokens that were used must not be stored either
+    # Tokens that were used must not be in the store either.
+    for kind in (TokenKind.PATIENT, TokenKind.GUEST):
         await tried(site.person(), "POST", WAYS[kind][0], tokens[kind])
     text = await kept(valkey)
     assert b"session:" in text

@@ -1,4 +1,4 @@
-"""Tests codes of authenticator apps: the vectors of RFC 6238, the time steps around now, and the app's URL."""
+"""Tests codes of authenticator apps: the examples of RFC 6238, the accepted steps of time, and the URL for the app."""
 
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -6,7 +6,7 @@ import pytest
 
 from web.identity import totp
 
-SECRET = b"12345678901234567890"  # RFC 6238, appendix B
+SECRET = b"12345678901234567890"  # the key of the examples in RFC 6238, appendix B
 VECTORS = {
     59: "94287082",
     1111111109: "07081804",

@@ -1,4 +1,4 @@
-"""Tests visits that still wait at closing time."""
+"""Tests what happens at closing time to visits that still wait."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ NINE_TO_FIVE = replace(demo.ORGANISATION, hours=((("09:00", "17:00"),),) * 7, ti
 
 
 def at(clock: str) -> datetime:
-    """Return this time of a day."""
+    """Return this time of day, on the day of the tests."""
     return datetime.fromisoformat(f"2026-11-28T{clock}").replace(tzinfo=UTC)
 
 
@@ -45,7 +45,7 @@ def test_f18_closing_time_is_that_of_the_area() -> None:
 
 
 async def the_visit(site: Site) -> Visit:
-    """Return the only visit."""
+    """Return the only open visit."""
     service = site.app[SERVICE]
     (found,) = (await service.mirrors.get("demo")).visits.values()
     return found
@@ -83,7 +83,8 @@ async def test_f18_staff_are_asked_if_a_patient_still_waits_at_closing_time(site
     service = site.app[SERVICE]
     await site.person().ask_for_a_visit()
     today = datetime.now(UTC).weekday()
-    open_days = {(today - 2) % 7, (today - 3) % 7}  # closed now, also if a new day begins meanwhile
+    # The clinic is closed now, and stays closed if a new day begins during the test.
+    open_days = {(today - 2) % 7, (today - 3) % 7}
     hours = tuple((("00:00", "24:00"),) if day in open_days else () for day in range(7))
     await site.change(hours=hours, timezone="UTC", policy=Policy(asks_closing=True))
     mirror = await service.mirrors.get("demo")

@@ -1,4 +1,4 @@
-"""Tests that a visit is opened once if two workers get the same request, at the same time or one after another."""
+"""Tests that a visit is opened only once if two workers get the same request, at the same time or one after another."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,8 +19,8 @@ from web.requests.security import Attempt
 
 
 class Counted:
-    """Counts visits as the limit of an address does: each attempt, unless the caller reports that it opened
-    no visit.
+    """Takes the place of the limit of visits per address: counts attempts, except those whose caller reports that no
+    visit was opened.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Counted:
 
 
 async def once(service: Service, visit_id: str, counted: Counted) -> Visit:
-    """Open the visit of Ana Ruiz with this id."""
+    """Open the visit of Ana Ruiz with this id; return it."""
     return await open_once(service, patient("demo", visit_id, ANA.name), ANA, visit_id, limit=counted.one())
 
 

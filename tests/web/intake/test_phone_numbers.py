@@ -1,4 +1,6 @@
-"""Tests phone numbers as people write them: one form for dialling, and the country's own form for display."""
+"""Tests phone numbers: however people write one, it is stored in one form for dialling, and shown in its country's
+form.
+"""
 
 import pytest
 

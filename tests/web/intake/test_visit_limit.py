@@ -1,4 +1,4 @@
-"""Tests how many visits one address may open by Meet Now, over HTTP, with the whole app on a real Valkey."""
+"""Tests how many visits one address may open by Meet Now; over HTTP, with the whole app on a real Valkey."""
 
 import asyncio
 import re
@@ -12,7 +12,7 @@ NEARBY, FAR = {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "203.0.113
 
 
 async def clinic(open_site: OpenSite, limit: int) -> Site:
-    """Return a site behind a proxy, with this limit of visits from one address."""
+    """Return a site behind a proxy. `limit`: how many visits one address may open."""
     return await open_site(server={"trusted_proxies": ["127.0.0.1"]}, limits={"visits_per_address": limit})
 
 

@@ -1,4 +1,4 @@
-"""Tests the words for an expected wait."""
+"""Tests the words with which pages show an expected wait."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Messages that a clinic sends automatically to patients who have waited for some minutes (F19)."""
+"""Tests messages that a clinic sends automatically to patients who have waited for some minutes (F19)."""
 
 import asyncio
 from typing import Any
@@ -17,13 +17,13 @@ CLINIC = replace(demo.ORGANISATION, messages=(SOON, LATER))
 
 
 async def the_visit(site: Site) -> Visit:
-    """Return the only visit."""
+    """Return the only open visit."""
     (found,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
     return found
 
 
 def later(site: Site, minutes: float, monkeypatch: Any) -> None:
-    """Let this time pass on the store's clock."""
+    """Move the store's clock ahead by this number of minutes, as the site sees it."""
     store = site.app[SERVICE].store
     clock_ms = store.clock_ms
     monkeypatch.setattr(store, "clock_ms", lambda: clock_ms() + round(minutes * MINUTE_MS))

@@ -1,4 +1,4 @@
-"""Tests languages: every text is in every catalogue, and visitors read pages in their chosen language."""
+"""Tests languages: every text is in every catalogue, and visitors read pages in the language they have chosen."""
 
 import io
 import re
@@ -26,7 +26,7 @@ NUMBERS = ("%(num)s", "%(n)s", "{n}")
 
 @pytest.fixture(scope="module")
 def source_texts() -> Catalog:
-    """Return the catalogue of the texts in the sources."""
+    """The catalogue of all texts in the sources."""
     return messages.template()
 
 
@@ -35,8 +35,9 @@ def placeholders(text: str) -> list[str]:
 
 
 def allowed(message: Message, numbers: list[int]) -> list[list[str]]:
-    """Return the allowed sets of placeholders in a plural form for these numbers. A form for a single number, such as
-    two in Arabic, may write the number as a word.
+    """Return the sets of placeholders that are allowed in a plural form for these numbers.
+
+    A form for one number only, such as that for two in Arabic, may have the number as a word.
     """
     if isinstance(message.id, str):
         return [placeholders(message.id)]
@@ -92,7 +93,7 @@ def test_a_browsers_languages_are_weighted_as_in_http(header: str, language: str
 
 
 async def lang(person: Person, path: str = "/demo", **headers: str) -> str:
-    """Return the language in the `lang` attribute of a page."""
+    """Return the `lang` attribute of the page at this path."""
     response = await person.client.get(path, headers=headers, allow_redirects=False)
     found = re.search(r'<html lang="([^"]+)" dir="ltr">', await response.text())
     assert found
@@ -105,7 +106,7 @@ async def test_a_visitor_reads_the_language_of_the_browser_until_they_choose_ano
     assert await lang(person, "/demo?lang=en") == "en"
     assert await lang(person, "/demo/information") == "en"
     assert await lang(person, "/demo?lang=xx") == "en"
-    assert await lang(person, "/nowhere") == "en"  # error pages too
+    assert await lang(person, "/nowhere") == "en"  # Error pages are in the language of the visitor too.
 
 
 async def test_a_browser_without_a_supported_language_gets_the_organisations(open_site: OpenSite) -> None:
@@ -142,13 +143,15 @@ async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> No
     found = re.search(texts + tag.format('[^"]+'), page)
     assert found
     assert found[2] == link("patient/app.js")
-    assert f'"code":"es","name":"Español","words":"{found[1]}"' in page  # the link to it on the page
+    # The page contains the link to itself in the other language.
+    assert f'"code":"es","name":"Español","words":"{found[1]}"' in page
     response = await person.get(found[1])
     assert response.content_type == "text/javascript"
     script = await response.text()
     assert 'globalThis.pageLanguage = ["es-US", (n) => Number((n != 1)), {' in script
     assert '"Waiting room":["Sala de espera"]' in script
-    assert "Escriba el nombre completo" not in script  # the server sends that text, not the script
+    # The server sends this text, so the script does not need it.
+    assert "Escriba el nombre completo" not in script
     assert (await person.get(found[1].replace("/es/", "/xx/"))).status == 404
 
 
@@ -215,7 +218,9 @@ def test_f29_a_name_in_a_sentence_does_not_turn_the_words_around_it(
 
 @pytest.mark.parametrize("language", list(i18n.languages()))
 def test_a_buttons_name_contains_its_words_in_every_language(language: str) -> None:
-    """WCAG 2.5.3: a person who controls the page by voice says the words on the button."""
+    """WCAG 2.5.3 requires this, because a person who controls the page by voice says the words that the
+    button shows.
+    """
     say = speaking(language)
     for written, named in (
         ("Case Information", "Case Information of {name}"),
@@ -245,7 +250,7 @@ async def test_a_third_language_is_one_catalogue_file(
         page = await (await site.person(**{"Accept-Language": "fr-CA"}).get("/demo/staff/sign-in")).text()
         assert '<html lang="fr" dir="ltr">' in page
         assert "<h1>Personnel</h1>" in page
-        assert ">Password</label>" in page  # a text without translation is English
+        assert ">Password</label>" in page  # A text without translation is shown in English.
         assert ">Français</a>" in page
     finally:
         monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""A real SMTP server for tests, on a port of its own: keeps the mails, and refuses those that a test chooses."""
+"""A real SMTP server for tests, on a port of its own. It keeps the mails, and refuses those that a test chooses."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class MailServer:
-    """A mail server. `mails`: the mails that arrived, whole. `answers`: replies to the next recipients, in place of
+    """A mail server. `mails`: the mails that have arrived. `answers`: the replies to the next recipients, instead of
     success.
     """
 
@@ -43,7 +43,7 @@ class MailServer:
         return "250 OK"
 
     async def start(self) -> None:
-        """Listen; after a `stop`, on the same port as before."""
+        """Listen on a free port; after `stop`, on the same port as before."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: SMTP(self, hostname="mail.example", enable_SMTPUTF8=False), "127.0.0.1", self.port
@@ -57,7 +57,7 @@ class MailServer:
             self._server = None
 
     async def until(self, count: int, within_s: float = 15.0) -> list[EmailMessage]:
-        """Return the mails as soon as there are `count`."""
+        """Return all mails as soon as there are `count`. Raises TimeoutError after `within_s`."""
         async with asyncio.timeout(within_s):
             while len(self.mails) < count:
                 self.arrived.clear()
@@ -66,13 +66,13 @@ class MailServer:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The [mail] settings of a server that sends through this one."""
+        """The section [mail] of the settings of a server that sends through this one."""
         return {"host": "127.0.0.1", "port": self.port, "tls": "none", "sender": "visits@example.org"}
 
 
 @asynccontextmanager
 async def mail_server() -> AsyncIterator[MailServer]:
-    """Yield a running server."""
+    """Yield a mail server that is running; stop it at the end."""
     server = MailServer()
     await server.start()
     yield server

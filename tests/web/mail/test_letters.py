@@ -23,7 +23,7 @@ CONTEXT: dict[str, Any] = {
     "minutes": 2,
     "hours": 24,
     "left_min": 95,
-    "starts_ms": 1795190400000,  # 2026-11-20 10:00 in Chicago
+    "starts_ms": 1795190400000,  # This is 10:00 on 2026-11-20 in Chicago.
     "was_ms": 1795104000000,
     "timezone": "America/Chicago",
     "url": "https://visits.example/demo/appointments/token",
@@ -33,12 +33,12 @@ CONTEXT: dict[str, Any] = {
 
 
 def letter(name: str, language: str = "en", /, **changes: Any) -> Letter:
-    """Return a letter to Ana with all values that the templates need."""
+    """Return the letter `name` to Ana, with all values that its template needs. `changes`: other values."""
     return Letter(name=name, to="ana@example.org", language=language, context={**CONTEXT, **changes})
 
 
 def mail(to_write: Letter, **changes: Any) -> EmailMessage:
-    """Return the letter as the demo organisation sends it."""
+    """Return a letter as the mail that the demo organisation sends."""
     return written(
         to_write,
         replace(ORGANISATION, **changes),

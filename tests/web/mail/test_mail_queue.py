@@ -1,4 +1,4 @@
-"""Tests mail on its way from an event to a real SMTP server: refusals, outages, and a worker that dies."""
+"""Tests mail on its way from an event to a real SMTP server: refusals, outages, and a worker that dies on the way."""
 
 import asyncio
 import time
@@ -28,14 +28,14 @@ ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.AD
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes retries immediate, and time-outs short."""
+    """Repeats jobs at once, and shortens time-outs."""
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
     monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
     monkeypatch.setattr(jobs, "FINISH_S", 0.1)
 
 
 async def queue(site: Site, to: str = "ana@example.org", language: str = "en", **how: Any) -> None:
-    """Queue a letter as pages do."""
+    """Queue a letter in the same way as pages do. `how`: further arguments of the queue."""
     await site.app[MAIL_QUEUE].queue("demo", "declined", to, language, CONTEXT, now_ms=_now_ms(), **how)
 
 
@@ -91,7 +91,7 @@ async def test_a_worker_that_dies_after_sending_sends_the_same_mail_again_under_
     monkeypatch.setattr(queues, "LEASE_MS", 300)
     async with mail_server() as smtp:
         settings = settings_for(valkey_url, tmp_path, mail=smtp.settings)
-        smtp.hold = asyncio.Event()  # the mail has arrived, but the worker gets no answer
+        smtp.hold = asyncio.Event()  # The mail arrives, but the worker gets no answer.
         async with Site(settings) as site:
             await queue(site)
             await smtp.until(1)
@@ -124,7 +124,8 @@ async def test_f18_a_patient_gets_a_mail_with_the_reason_or_that_the_clinic_clos
         visit = await _a_visit(site)
         await site.app[SERVICE].command(ADMIN, visit, Decline("Please come in."))
         [mail] = await smtp.until(1)
-        assert mail["Subject"] == "Su solicitud en Riverside Clinic"  # the patient prefers Spanish
+        # The mail is in Spanish, because the patient prefers that.
+        assert mail["Subject"] == "Su solicitud en Riverside Clinic"
         assert "Please come in." in _text(mail)
         visit = await _a_visit(site)
         await site.app[SERVICE].command(ADMIN, visit, Close())

@@ -1,4 +1,4 @@
-"""Tests the memory in which the workers of a machine show each other their metrics."""
+"""Tests the shared memory by which each worker of a machine can read the metrics of the others."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Tests what a worker reports of itself, and how long it is kept."""
+"""Tests what a worker reports about itself, and how long the store keeps the report."""
 
 import msgspec
 

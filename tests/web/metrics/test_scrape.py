@@ -1,4 +1,4 @@
-"""Tests who gets the metrics, from how many workers, and what is left of them without the store."""
+"""Tests who may read the metrics, that they include all workers, and which ones remain without the store."""
 
 import socket
 import time
@@ -29,7 +29,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    """Yield each (name, labels, value)."""
+    """Yield (name, labels, value) for each sample in the text of the metrics."""
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             yield sample.name, sample.labels, sample.value

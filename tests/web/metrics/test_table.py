@@ -1,4 +1,6 @@
-"""Tests that the table of metrics follows Prometheus's conventions, and that each row reads what it says."""
+"""Tests that the table of metrics follows Prometheus's conventions, and that the function of each row returns what its
+name says.
+"""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Tests countries and their regions: where a patient may be, and where a provider may be licensed."""
+"""Tests countries and their regions: where patients may be, and where providers may be licensed."""
 
 import pytest
 

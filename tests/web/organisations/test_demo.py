@@ -1,4 +1,4 @@
-"""Tests the demo organisation: when it is made, and its passwords."""
+"""Tests the demo organisation: when the server makes it, and its passwords."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tests which addresses are accepted as the origin of a site that may frame a patient's pages."""
+"""Tests which addresses are accepted as the origin of a site that may show a patient's pages in a frame."""
 
 import pytest
 

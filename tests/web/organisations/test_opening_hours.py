@@ -1,4 +1,4 @@
-"""Tests opening hours, in the organisation's own time."""
+"""Tests opening hours, which are times of the organisation's own time zone."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +14,7 @@ from web.organisations.settings import Organisation, parsed
 
 
 def opens_next(clinic: Organisation, at: datetime) -> str | None:
-    """Return the words, with plain spaces instead of non-breaking ones."""
+    """Return the words for the next opening, with plain spaces instead of non-breaking ones; None if it never opens."""
     words = opening_hours.opens_next(clinic, at)
     return words and re.sub(r"\s", " ", words)
 
@@ -26,7 +26,7 @@ def test_opening_hours_are_the_organisations_own_time() -> None:
     def at(text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
-    monday_nine = at("2026-11-23T15:00")  # Chicago is six hours behind in November
+    monday_nine = at("2026-11-23T15:00")  # In November, Chicago is six hours behind UTC.
     assert is_open(clinic, monday_nine)
     assert not is_open(clinic, at("2026-11-23T14:59"))
     assert not is_open(clinic, at("2026-11-23T18:00"))
@@ -63,11 +63,11 @@ NIGHT = [["22:00", "02:00"]]
         ("2026-11-25T00:00", True),
         ("2026-11-25T01:59", True),
         ("2026-11-25T02:00", False),
-        ("2026-11-26T23:00", False),  # a closed day: its night does not begin,
-        ("2026-11-26T01:00", True),  # the night of the day before ends as usual,
+        ("2026-11-26T23:00", False),  # A closed day has no night shift: it would begin on this day.
+        ("2026-11-26T01:00", True),  # The night shift of the day before still ends as usual.
         ("2026-11-27T01:00", False),
-        ("2026-11-28T01:00", True),  # the end of Friday's night
-        ("2026-11-28T23:00", False),  # no hours on Saturdays
+        ("2026-11-28T01:00", True),  # The night shift of Friday ends on this day.
+        ("2026-11-28T23:00", False),  # There are no hours on Saturdays.
         ("2026-11-29T01:00", False),
     ],
 )

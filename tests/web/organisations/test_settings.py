@@ -1,6 +1,6 @@
-"""Tests an organisation's settings: refused values, and that the set-up's forms have the same bounds.
+"""Tests an organisation's settings: refused values, and that the set-up's forms have the same bounds as the types.
 
-The fields with bounds are read from the types, so that a field without a form is found.
+The fields that have bounds are found in the types, so that the test notices a field without a form.
 """
 
 import re
@@ -86,7 +86,7 @@ FORMS: dict[str, Section] = {
     **dict.fromkeys(("tags", *after_form.TEXTS), overview.AFTER),
     **dict.fromkeys(("title", "help", "text", "options"), GUIDE),
 }
-"""Field -> the section of the set-up that asks for it."""
+"""Field -> the section of the set-up whose form has it."""
 MADE: dict[str, Callable[[int], Any]] = {
     "closed": lambda size: [(date(2030, 1, 1) + timedelta(days=day)).isoformat() for day in range(size)],
     "frame_origins": lambda size: [f"https://site{number}.example" for number in range(size)],
@@ -94,14 +94,16 @@ MADE: dict[str, Callable[[int], Any]] = {
     "tags": lambda size: [f"tag {number}" for number in range(size)],
     **dict.fromkeys(mail.ADDRESSES, lambda size: f"a@{('b' * 49 + '.') * 4}{'c' * (size - 206)}.org"),
 }
-"""Field -> function that makes a value of a size. Other fields are numbers, or texts of this number of letters."""
+"""Field -> a function that makes a value of this size. A field that is missing here is a number, or a text of this
+number of letters.
+"""
 LATER = "Red must come later than amber."
-"""An error sentence that is not about bounds."""
+"""An error sentence that has nothing to do with the bounds."""
 NAMES_NO_BOUND = {"closed", *mail.ADDRESSES}
 
 
 def bounded() -> list[tuple[type[msgspec.Struct], str, bool]]:
-    """Return every field of the settings that has bounds in its type, and whether it is a number."""
+    """Return (type, name, whether it is a number) of every field of the settings that has bounds in its type."""
     return [
         (kind, name, found.le is not None)
         for kind in (Organisation, Booking, Survey, Policy, Step)
@@ -112,7 +114,7 @@ def bounded() -> list[tuple[type[msgspec.Struct], str, bool]]:
 
 
 def document_refuses(kind: type[msgspec.Struct], name: str, given: Any) -> bool:
-    """Return whether the settings are refused with this value, with an error that names the field."""
+    """Return whether the settings with this value are refused by an error that names the field."""
     whole = document()
     steps = [step for step in whole["guide"]["steps"] if name != "options" or step["kind"] == "choice"]
     places = {
@@ -131,7 +133,9 @@ def document_refuses(kind: type[msgspec.Struct], name: str, given: Any) -> bool:
 
 
 def form_says(drawn: Fields, name: str, given: Any) -> str | None:
-    """Return the form's error for this value; None if the form accepts it."""
+    """Return the error that the form shows for this value; None if the form accepts it. `drawn`: the fields of the
+    form.
+    """
     field = next((found for found, _ in drawn if found == name or found.endswith(f"-{name}")), None)
     assert field is not None, f"the page of {FORMS[name].name} has no field for {name}"
     if name in policy_form.DURATIONS:

@@ -1,4 +1,4 @@
-"""Tests an organisation's own texts in other languages of the pages."""
+"""Tests the texts that an organisation has written itself, in the other languages of its pages."""
 
 from msgspec.structs import replace
 

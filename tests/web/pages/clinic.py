@@ -1,7 +1,7 @@
-"""A small scripted server for page tests: one visit and a queue, over the wire protocol.
+"""A small scripted server for page tests: it has one visit and a queue, and speaks the protocol of PROTOCOL.md.
 
-It follows signalling/protocol/PROTOCOL.md as one worker with one visit would. A test can put the pages into any state,
-refuse any request and close any socket. The real server is tested elsewhere.
+It behaves as one worker with one visit. A test can put the pages into any state, refuse any request and close any
+socket. The real server has other tests.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ PHOTO = {
 
 
 class RefusedError(Exception):
-    """Raised by an override of a request: the reply is an error with this code, text and details."""
+    """A test's function in `refuse` raises this: the reply is then an error with this code, text and details."""
 
     def __init__(self, code: str, text: str, **details: Any) -> None:
         super().__init__(text)
@@ -43,7 +43,9 @@ class RefusedError(Exception):
 
 
 class Clinic:
-    """The state, the sockets and the received messages. `url` is the origin while it runs."""
+    """The state that the server shows to pages, its sockets, and the messages it has received. `url`: its origin while
+    it runs.
+    """
 
     def __init__(self) -> None:
         now = int(time.time() * 1000)
@@ -57,8 +59,9 @@ class Clinic:
         self.refuse: dict[str, Callable[[JSON], None]] = {}
         self.silent: set[str] = set()  # types of requests that get no answer
         self.refuse_resume: str | None = None
-        self.open_to_all = True  # false: new sockets get 503, as if the worker were gone
-        self.drops_upgrade = False  # true: new sockets get 426, as behind a proxy that passes no WebSockets
+        self.open_to_all = True  # If False, new sockets get the status 503, as if the worker had ended.
+        # If True, new sockets get 426, as behind a proxy that passes no WebSockets on.
+        self.drops_upgrade = False
         self.contexts: dict[str, JSON] = {}
         self.current: str | None = None
         self.visit: JSON = {
@@ -108,7 +111,7 @@ class Clinic:
         self.notices: list[JSON] = []
         self.unread = 0
         self.taken: list[JSON] = []
-        self.calls: list[JSON] = []  # the quality of the call in a visit's history
+        self.calls: list[JSON] = []  # the quality of each party's call, in the visit's history
         self.past: list[JSON] = []
         self.past_left: list[int] = []
         """For each further answer about past visits, the number of visits that are not read yet. The last number is
@@ -124,7 +127,7 @@ class Clinic:
     # --- called by tests
 
     def row(self, visit: str, name: str, waited_s: int, **changes: Any) -> JSON:
-        """Put a patient into the queue, or change a patient's row, without any message; return the row."""
+        """Put a patient into the queue, or change the patient's row; return the row. No message is sent."""
         row = {
             "visit": visit,
             "name": name,
@@ -155,16 +158,16 @@ class Clinic:
         return row
 
     async def arrives(self, row: JSON, *, fresh: bool = True) -> None:
-        """Send a row to the staff."""
+        """Send a row of the queue to the staff. `fresh`: the patient has just arrived."""
         await self.push("queue", {"type": "queue.row", "fresh": fresh, "row": row})
 
     async def leaves(self, visit: str, why: str = "claimed", by: JSON | None = None) -> None:
-        """Remove a row from the queue."""
+        """Remove a visit's row from the queue, and send that to the staff. `by`: the person who caused it, if any."""
         self.rows.pop(visit, None)
         await self.push("queue", {"type": "queue.gone", "visit": visit, "why": why, "by": by})
 
     async def claimed_by(self, person: JSON = OSEI) -> None:
-        """Make the patient's visit claimed."""
+        """Let this person claim the patient's visit, and send its state."""
         now = int(time.time() * 1000)
         provider = {"name": person["name"], "present": True, "away_since_ms": None, "started": False}
         self.visit |= {"status": "claimed", "claimed_ms": now, "claimant": person}
@@ -172,7 +175,9 @@ class Clinic:
         await self.tell_visit()
 
     async def party(self, role: str, **changes: Any) -> None:
-        """Change fields of one side; when both have pressed Start Session, the visit goes live."""
+        """Change fields of one side and send the visit's state. When both sides have pressed Start Session, the visit
+        goes live.
+        """
         self.visit["parties"][role] |= changes
         if (
             all(party["started"] for party in self.visit["parties"].values())
@@ -182,27 +187,27 @@ class Clinic:
         await self.tell_visit()
 
     async def becomes(self, **changes: Any) -> None:
-        """Change fields of the visit."""
+        """Change fields of the visit, and send its state."""
         self.visit |= changes
         await self.tell_visit()
 
     async def tell_visit(self) -> None:
-        """Send the state of the visit."""
+        """Send the state of the visit to its subscribers."""
         await self.push("visit/v_1", self.whole("visit/v_1"))
 
     async def tell_case(self) -> None:
-        """Send the state of the case."""
+        """Send the state of the case to its subscribers."""
         await self.push("case/v_1", self.whole("case/v_1"))
 
     async def writes(self, party: str, text: str, name: str = "Dr Maya Osei") -> None:
-        """Add a chat message to the patient's visit."""
+        """Add a line to the chat of the patient's visit, and send it to the subscribers."""
         number, now = len(self.lines) + 1, int(time.time() * 1000)
         line = {"id": f"m_{number}", "at_ms": now, "party": party, "name": name, "text": text}
         self.lines.append(line)
         await self.push("chat/v_1", {"type": "chat.line", "line": line})
 
     async def push(self, topic: str, message: JSON) -> None:
-        """Send a change to the subscribers of the topic."""
+        """Send a message to the subscribers of a topic, with the next version."""
         self.version += 1
         text = json.dumps({**message, "topic": topic, "version": self.version})
         for socket, topics in list(self.sockets.items()):
@@ -210,21 +215,21 @@ class Clinic:
                 await socket.send_str(text)
 
     async def send(self, message: JSON) -> None:
-        """Send a message without a topic to everyone."""
+        """Send a message without a topic on all sockets."""
         for socket in list(self.sockets):
             await socket.send_str(json.dumps(message))
 
     async def cut(self, code: int = 1012) -> None:
-        """Close every socket with a code."""
+        """Close all sockets with this code."""
         for socket in list(self.sockets):
             await socket.close(code=code)
 
     def got(self, kind: str) -> list[JSON]:
-        """Return the received requests of a type, in order."""
+        """Return the requests of this type that were received, in order."""
         return [message for message in self.received if message["type"] == kind]
 
     async def until(self, true: Callable[[], Any], within_s: float = 8.0) -> None:
-        """Wait until the condition holds. Raises TimeoutError."""
+        """Wait until the condition holds. Raises TimeoutError after `within_s`."""
         async with asyncio.timeout(within_s):
             while not true():  # noqa: ASYNC110 - what is awaited is any condition at all
                 await asyncio.sleep(0.01)
@@ -232,7 +237,7 @@ class Clinic:
     # The content that the pages receive
 
     def whole(self, topic: str) -> JSON:
-        """Return a topic's whole state as a message."""
+        """Return the message with the whole state of a topic."""
         kind = topic.split("/")[0]
         state: dict[str, JSON] = {
             "queue": {
@@ -251,7 +256,7 @@ class Clinic:
         return {**state[kind], "topic": topic, "epoch": self.epoch, "version": self.version}
 
     async def answer(self, socket: web.WebSocketResponse, message: JSON) -> None:
-        """Carry out a request and answer it."""
+        """Carry out a request, and send the reply."""
         self.received.append(message)
         if message["type"] in self.silent:
             return

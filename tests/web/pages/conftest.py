@@ -1,6 +1,6 @@
-"""Fixtures of the page tests: a clinic, and people with its pages open.
+"""Fixtures of the page tests: a clinic, and people who have its pages open.
 
-No page may log an error or break its own policy.
+A test fails if a page logs an error or breaks its own policy.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,23 +14,23 @@ from tests.web.pages.clinic import Clinic
 from tests.web.pages.reception import running
 
 OpenPage = Callable[..., Awaitable[Page]]
-# A socket that a test closes is no fault of the page; neither is the page's request for the reason.
+# These messages are expected: a test closes sockets on purpose, and the page then asks the server for the reason.
 EXPECTED = ("WebSocket connection to",)
 SOCKET = "/demo/ws"
 
 
 @pytest.fixture
 async def clinic() -> AsyncIterator[Clinic]:
-    """A clinic with one visit."""
+    """A scripted server with one visit."""
     async with running() as clinic:
         yield clinic
 
 
 @pytest.fixture
 async def open_page(clinic: Clinic, browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens a path as another person: `open_page("/demo/staff", width=320, dark=True)`.
+    """A function that opens a path as another person: `open_page("/demo/staff", width=320, dark=True)`.
 
-    Further keywords go to the browser's context.
+    Further keywords are options of the browser context.
     """
     wrong: list[str] = []
     contexts = []

@@ -1,4 +1,4 @@
-"""The setup guide of the page tests: a step of every kind."""
+"""The setup guide for the page tests, with a step of every kind."""
 
 from typing import Any
 

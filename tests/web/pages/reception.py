@@ -1,6 +1,6 @@
 """The HTTP server of a test's clinic: the real templates and static files, and the socket, on a free port.
 
-It provides default values for each template. The messages on the socket are defined in `clinic.py`.
+It has default values for each template. The messages on the socket are defined in `clinic.py`.
 """
 
 import json

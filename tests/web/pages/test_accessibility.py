@@ -1,5 +1,6 @@
-"""Tests every page and every state of the live pages with axe (WCAG 2.2 AA): wide and light in Spanish, and at 320 px,
-dark and from right to left in Arabic.
+"""Tests every page, and every state of the live pages, with axe (WCAG 2.2 AA).
+
+Each is tested wide and light in Spanish, and 320 px wide and dark in Arabic, which runs from right to left.
 """
 
 import json
@@ -25,7 +26,8 @@ async def is_accessible(page: Page) -> None:
     """Fail if axe reports a violation, or if the page is wider than its window."""
     wider = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider <= 0, f"{page.url} is {wider} px too wide"
-    cdp = await page.context.new_cdp_session(page)  # the page's own policy allows no foreign script
+    # The script of axe gets into the page by this protocol, because the page's own policy allows no foreign script.
+    cdp = await page.context.new_cdp_session(page)
     there = await cdp.send("Runtime.evaluate", {"expression": "'axe' in globalThis"})
     if not there["result"]["value"]:
         await cdp.send("Runtime.evaluate", {"expression": AXE})

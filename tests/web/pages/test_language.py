@@ -1,5 +1,5 @@
-"""Tests a change of language on a live page: the page and typed text are kept, also if a browser translates
-the page.
+"""Tests a change of language on a live page: the page and typed text stay, also if the browser has
+translated the page.
 """
 
 import pytest
@@ -13,7 +13,7 @@ from tests.words import speaking
 
 
 async def same_page(page: Page) -> None:
-    """Mark the page; `still_the_same` fails if it was loaded again since."""
+    """Put a mark into the page; `still_the_same` fails if the page has been loaded again since."""
     await page.evaluate("window.same = true")
 
 
@@ -96,7 +96,7 @@ TRANSLATE = """() => {
     text.replaceWith(outer);
   }
 }"""
-"""A script that changes the page as Chrome's translation does: each text is replaced by a <font> in a <font>."""
+"""A script that changes the page as Chrome's translation does: each text gets two <font> elements around it."""
 
 
 @pytest.mark.parametrize("honoured", [True, False])
@@ -108,7 +108,7 @@ async def test_f05_place_and_wait_go_on_changing_on_a_page_that_the_browser_tran
     place = page.locator(".place [role=status]")
     await expect(place).to_contain_text("You are second in line")
     await page.evaluate(TRANSLATE.replace("HONOURED", str(honoured).lower()))
-    marked = "" if honoured else "*"  # live regions ask browsers not to translate them
+    marked = "" if honoured else "*"  # Live regions ask browsers not to translate them, so they get no mark.
     await expect(place).to_contain_text(f"{marked}You are second in line")
     await expect(page.get_by_role("heading", name="*You are ready")).to_be_visible()
     clinic.place |= {"place": 1, "wait_low_ms": 60_000, "wait_high_ms": 120_000, "on_call": 1}

@@ -1,4 +1,4 @@
-"""Tests desktop notifications: asked for after a press, shown only for a hidden tab, without a patient's name."""
+"""Tests desktop notifications: allowed only after a press, shown only in a hidden tab, and without a patient's name."""
 
 import time
 from typing import Any
@@ -24,7 +24,9 @@ DESKTOP = """(() => {
 
 
 async def provider(clinic: Clinic, open_page: OpenPage, **boot: Any) -> Page:
-    """Return a provider's page with the list open, in a browser that records its notifications."""
+    """Return a provider's page with the list of requests, in a browser that records notifications. `boot`: other data
+    of the page.
+    """
     page = await open_page("/demo/nowhere")
     await page.context.add_init_script(DESKTOP)
     if boot:

@@ -1,4 +1,6 @@
-"""Tests a person's own devices on the pages: the own picture, the texts about devices, and the chosen speaker."""
+"""Tests a person's own devices on the pages: the person's own picture, the texts about devices, and the
+chosen speaker.
+"""
 
 import pytest
 from playwright.async_api import Page, expect
@@ -20,7 +22,8 @@ SILENT = """([kind, muted]) => {
     Object.defineProperty(track, "muted", { value: muted, configurable: true });
     track.dispatchEvent(new Event(muted ? "mute" : "unmute"));
 }"""
-# navigator.userActivation is not used: there, Playwright's own evaluation counts as a press.
+# This script counts presses itself. navigator.userActivation cannot be used, because each evaluation by Playwright
+# counts as a press.
 WANTS_A_PRESS = """
     let pressed = false;
     addEventListener("click", () => { pressed = true; }, true);
@@ -73,7 +76,7 @@ CHECK = "/demo/visit#devices"
 
 
 async def opened(clinic: Clinic, open_page: OpenPage, path: str, script: str = "") -> Page:
-    """Return a page on which this script has run before its own scripts."""
+    """Return a page in which `script` was run before the scripts of the page."""
     page = await open_page("/demo")
     if script:
         await page.add_init_script(script)

@@ -1,4 +1,4 @@
-"""Tests the pages that the server renders: they work without JavaScript."""
+"""Tests the public pages, which the server renders: they work without JavaScript."""
 
 from types import SimpleNamespace
 
@@ -91,11 +91,11 @@ async def test_f12_what_was_typed_outlasts_a_reload_and_another_language_but_not
     await expect(page.get_by_label("Full name")).to_have_value("Ana Ruiz")
     await expect(page.get_by_label("Where are you now?")).to_have_value("TX")
     await expect(page.get_by_label("Your name, and who you are to the patient")).to_be_visible()
-    # After a mistake the server sends the values that were typed, and they replace the draft.
+    # After a mistake, the server sends the typed values back, and these replace the stored draft.
     clinic.contexts["/demo/information"] = {"form": {**FORM, "name": "Ben"}, "errors": {"email": "No."}}
     await page.reload()
     await expect(page.get_by_label("Full name")).to_have_value("Ben")
-    # The visit is open, so the draft of the form is gone.
+    # The visit is open by now, so the draft of the form has been removed.
     await page.goto(page.url.replace("/information", "/visit"))
     await expect(page.get_by_text("You are second in line")).to_be_visible()
     assert (

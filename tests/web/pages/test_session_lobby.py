@@ -1,4 +1,4 @@
-"""Tests the video session page before Start Session: both sides have the same parts in the same places."""
+"""Tests the video session page before Start Session: both sides have the same parts at the same places."""
 
 import pytest
 from playwright.async_api import expect

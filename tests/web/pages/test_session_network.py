@@ -1,4 +1,4 @@
-"""Tests the video session page on a network that blocks or loses the call: the texts and actions on each side."""
+"""Tests the video session page on a network that blocks or loses the call: the texts and buttons on each side."""
 
 import re
 
@@ -12,7 +12,7 @@ from tests.web.pages.test_session_page import in_the_call, patients_page, provid
 
 
 async def path(clinic: Clinic, party: str, state: str) -> None:
-    """Send a party's path to the pages."""
+    """Send the state of a party's path ("open", "lost" or "none") to the pages."""
     await clinic.send({"type": "media.path", "visit": "v_1", "party": party, "path": state})
 
 

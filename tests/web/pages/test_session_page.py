@@ -1,4 +1,4 @@
-"""Tests the video session page, which is the same on both sides. The relay's tests cover the media themselves."""
+"""Tests the video session page, which is the same on both sides. The tests of the relay cover the media."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ IPHONE = (
 
 
 async def in_the_call(clinic: Clinic) -> None:
-    """Press Start Session on both sides."""
+    """Press Start Session for both sides."""
     for role in clinic.visit["parties"]:
         await clinic.party(role, started=True)
 
@@ -191,7 +191,7 @@ async def test_a_reloaded_page_shows_what_its_person_has_muted_until_they_choose
     assert not clinic.got("media.mute")
     await page.get_by_role("button", name="Unmute").click()
     await clinic.until(lambda: len(clinic.got("media.mute")) == 1)
-    # the server answers a join that was already on its way: the page sends the choice again
+    # The server answers a join that was sent before; the page then sends the choice once more.
     await clinic.send(muted)
     await clinic.send({"type": "media.gone", "visit": "v_1"})
     await clinic.until(lambda: len(clinic.got("media.mute")) == 2)
@@ -353,7 +353,7 @@ async def test_media_that_are_gone_are_joined_again_and_a_lost_socket_joins_only
     await clinic.cut()
     await clinic.until(
         lambda: len(clinic.got("media.join")) == 3
-    )  # no picture had arrived yet, so the page requests one
+    )  # No picture has arrived by now, so the page requests one.
 
 
 async def test_a_join_that_is_refused_for_now_is_tried_again(clinic: Clinic, open_page: OpenPage) -> None:

@@ -1,4 +1,4 @@
-"""Tests signalling.js as another site's page would use it: resume, topics, requests, close codes."""
+"""Tests signalling.js as the page of another site would use it: resume, topics, requests, close codes."""
 
 import time
 from typing import Any
@@ -29,14 +29,14 @@ REQUEST = """(message) => client.request(message).then((answer) => answer.type, 
 
 
 async def connected(open_page: OpenPage, *topics: str) -> Page:
-    """Return a page with a connected client that holds topics."""
+    """Return a page with a connected client that holds these topics."""
     page = await open_page("/demo/nowhere")
     await page.evaluate(CONNECT, list(topics))
     return page
 
 
 async def heard(page: Page, clinic: Clinic, count: int) -> list[dict[str, Any]]:
-    """Return the messages that the topics' handlers received, as soon as there are `count`."""
+    """Return the messages that the handlers of the topics have received, as soon as there are `count`."""
     found: list[dict[str, Any]] = []
 
     for _ in range(400):
@@ -163,7 +163,8 @@ async def test_some_close_codes_mean_stay_away_until_the_person_acts(
 ) -> None:
     page = await connected(open_page)
     await clinic.cut(code)
-    await page.evaluate("new Promise((later) => setTimeout(later, 900))")  # longer than the first back-off
+    # This time is longer than the first pause before a reconnection.
+    await page.evaluate("new Promise((later) => setTimeout(later, 900))")
     assert len(clinic.hellos) == 1
     assert await page.evaluate("statuses.at(-1)") == {"status": "closed", "code": code}
     assert await page.evaluate(REQUEST, {"type": "visit.save", "visit": "v_1"}) == "closed"
@@ -202,7 +203,7 @@ async def test_a_socket_that_no_longer_answers_is_given_up_when_the_device_wakes
 
 async def test_waits_are_counted_against_the_servers_clock(clinic: Clinic, open_page: OpenPage) -> None:
     page = await open_page("/demo/nowhere")
-    await page.clock.install(time=time.time() - 3_600)  # a device whose clock is an hour late
+    await page.clock.install(time=time.time() - 3_600)  # The clock of this device is an hour slow.
     await page.evaluate(CONNECT, [])
     assert abs(await page.evaluate("client.now()") - time.time() * 1000) < 2_000
 

@@ -1,5 +1,5 @@
-"""Tests static files: links that change with the content; files that are kept for a year, compressed once; and no other
-files.
+"""Tests static files: their links change with their content, they are kept for a year, compressed once, and served
+alone.
 """
 
 import gzip
@@ -78,7 +78,7 @@ async def test_a_file_has_one_name(site: Site, name: str) -> None:
 
 
 def test_f49_the_joined_files_are_those_of_the_sources() -> None:
-    """If this fails: `make joined`. `make check` compares the joined files themselves."""
+    """If this test fails, run `make joined`. `make check` compares the joined files themselves."""
     sources = json.loads((JOINED / SOURCES).read_text("utf-8"))
     assert len(sources) > 90
     assert [name for name, kept in sources.items() if not digest(STATIC / name).startswith(kept)] == []
@@ -98,7 +98,7 @@ async def test_f49_pages_load_the_sources_while_one_differs_from_what_was_joined
 
 @pytest.fixture(scope="module")
 def texts_of_files() -> dict[str, set[str]]:
-    """Return the English texts that each script below web/static shows."""
+    """Script in web/static -> the English texts that it shows."""
     texts: dict[str, set[str]] = {}
     for path in STATIC.glob("**/*.js"):
         with path.open("rb") as file:

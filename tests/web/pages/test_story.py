@@ -1,4 +1,4 @@
-"""Tests past sessions on several pages, and a visit's history with each person's acts and the figures of its call."""
+"""Tests past sessions in parts, and a visit's history with each person's acts and the quality of its call."""
 
 from playwright.async_api import Page, expect
 
@@ -26,7 +26,7 @@ LOSSY: JSON = GOOD | {
 
 
 async def story(clinic: Clinic, open_page: OpenPage, *calls: JSON) -> Page:
-    """Return the page with the history of an ended visit."""
+    """Return the page with the history of an ended visit. `calls`: the quality of each party's call."""
     now = clinic.visit["arrived_ms"]
     clinic.calls = list(calls)
     clinic.past = [

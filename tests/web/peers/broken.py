@@ -1,4 +1,4 @@
-"""A server that breaks the protocol, one fault at a time: a proxy of the real server that alters messages.
+"""A proxy of the real server that breaks the protocol, one fault at a time, by altering messages.
 
 It handles JSON frames only. `fault` is the name of a fault; each fault is a small function in `FAULTS`.
 """
@@ -19,15 +19,15 @@ Message = dict[str, Any]
 
 
 class Broken:
-    """An async context manager; `url` is its address. Without a `fault` it is a reverse proxy like any other, with
-    `files` of its own below /our/.
+    """A proxy to use by `async with`. With an empty `fault` it alters nothing. It also serves `files` of its own below
+    /our/.
     """
 
     def __init__(self, origin: str, files: Mapping[str, str] | None = None) -> None:
         self.origin = origin
         self.files = files or {}
         self.fault = ""
-        self.tokens: dict[str, str] = {}  # public id -> token
+        self.tokens: dict[str, str] = {}  # public id -> the real token
         self.ended: set[str] = set()
         self.asked: dict[int | None, Message] = {}
         """The requests of the socket whose message is altered, by id."""
@@ -47,12 +47,12 @@ class Broken:
 
     @property
     def url(self) -> str:
-        """The demo organisation's address."""
+        """The address of the demo organisation, through this proxy."""
         return str(self.server.make_url("/demo"))
 
     @property
     def origin_here(self) -> str:
-        """The origin of the server behind this proxy."""
+        """The origin of this proxy, which takes the place of the server's origin."""
         return str(self.server.make_url("")).rstrip("/")
 
     def _headers(self, request: web.Request) -> dict[str, str]:
@@ -132,11 +132,13 @@ class Broken:
         return here
 
     def answers(self, message: Message) -> Message:
-        """Return the request that a message of the server answers on its socket; {} if it answers none."""
+        """Return the request that a message of the server answers; {} if it answers none."""
         return self.asked.get(message.get("reply_to"), {})
 
     def rise(self, text: str, asked: dict[int | None, Message]) -> str:
-        """Alter a message of the client and return it."""
+        """Return a message of the client, altered if the fault alters it, and record it in `asked`, if
+        it is a request.
+        """
         try:
             message = json.loads(text)
         except ValueError:
@@ -199,7 +201,9 @@ def _other_reply(_: Broken, message: Message) -> list[Any]:
 
 
 def _within(kind: str, part: str, /, **fields: Any) -> Callable[[Broken, Message], list[Any]]:
-    """Return a function that alters fields in a map inside messages of this type (in a list: in each map)."""
+    """Return a function that changes `fields` in the map `part` of messages of this type. If `part` is a list, it
+    changes each map in it.
+    """
 
     def alter(_: Broken, message: Message) -> list[Any]:
         if message["type"] != kind:
@@ -212,7 +216,7 @@ def _within(kind: str, part: str, /, **fields: Any) -> Callable[[Broken, Message
 
 
 def _allows(request: str) -> Callable[[Broken, Message], list[Any]]:
-    """Return a function that reports a refused request as done."""
+    """Return a function that replaces the refusal of such a request by the answer that it is done."""
 
     def alter(broken: Broken, message: Message) -> list[Any]:
         if message["type"] != "error" or broken.answers(message).get("type") != request:
@@ -223,7 +227,7 @@ def _allows(request: str) -> Callable[[Broken, Message], list[Any]]:
 
 
 def _refuses(request: str, code: str) -> Callable[[Broken, Message], list[Any]]:
-    """Return a function that reports a done request as refused."""
+    """Return a function that replaces the answer `done` to such a request by a refusal with this code."""
 
     def alter(broken: Broken, message: Message) -> list[Any]:
         if message["type"] == "error" or broken.answers(message).get("type") != request:
@@ -275,7 +279,7 @@ def _unread_again(_: Broken, message: Message) -> list[Any]:
 
 
 def _shows_anybody(broken: Broken, message: Message) -> list[Any]:
-    """Replace a refusal by an accepted subscription, as if a colleague's case were shown."""
+    """Replace a refused subscription by an accepted one, as if a person could see the case of a colleague."""
     request = broken.answers(message)
     if message["type"] != "error" or request.get("type") != "subscribe":
         return [message]
@@ -297,7 +301,7 @@ def _goes_on_telling(_: Broken, message: Message) -> list[Any]:
 
 
 SOMEBODY = {"id": "u_somebody", "name": "Dr Some Body"}
-# fault -> function that alters messages of the server, in their order
+# Fault -> a function that gets each message of the server in order, and returns the messages to send instead.
 FAULTS: dict[str, Callable[[Broken, Message], list[Any]]] = {
     "no reply_to": _without("reply_to", "pong"),
     "another’s reply_to": _other_reply,

@@ -1,4 +1,4 @@
-"""Makes the observations of an invented run, with a clock of its own: the same for the same seed."""
+"""Makes the observations of an invented run, with a clock of its own. The same seed gives the same observations."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Clock:
 
 
 def run(seed: int = 1, *, patients: int = 400, slower: float = 1.0, lost: int = 3) -> Observations:
-    """Return a run of this number of patients, 8 per second; claims are `slower` by this factor, `lost` of
-    them fail.
+    """Return the observations of a run with `patients` patients, 8 per second. Each claim takes `slower` times as long
+    as usual, and `lost` of them fail.
     """
     draw, clock = random.Random(seed), Clock()
     seen = Observations(clock=clock)

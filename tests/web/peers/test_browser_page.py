@@ -1,4 +1,4 @@
-"""Tests that the files of CLIENT-BROWSER.md hold a whole visit unchanged, and pass the client check."""
+"""Tests that the files in CLIENT-BROWSER.md, unchanged, can play a whole visit, and pass the check of clients."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ CHECK = """async () => {
 
 
 async def opened(browser: Browser, origin: str, person: Person, name: str, wrong: list[str]) -> Page:
-    """Return one of the page's files, opened in a new browser."""
+    """Open one of the page's files in a browser context of the person; return the page. `wrong`: gets the texts of its
+    errors.
+    """
     context = await browser.new_context(permissions=["camera", "microphone"])
     context.set_default_timeout(SHOWN_MS)
     await context.add_cookies([{"name": "greenroom", "value": person.cookie, "url": origin}])
@@ -53,7 +55,7 @@ async def opened(browser: Browser, origin: str, person: Person, name: str, wrong
 
 
 async def sees_a_picture(page: Page) -> None:
-    """Wait until the other side's video shows moving pictures."""
+    """Wait until the video of the other side plays. Raises TimeoutError if it does not."""
     await page.wait_for_function("document.getElementById('other').currentTime > 0.2")
 
 

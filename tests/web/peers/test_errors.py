@@ -1,5 +1,5 @@
-"""Tests that the load tester's errors are in one file with one base, and that no two of its classes have
-the same name.
+"""Tests that the errors of the load tester are in one file with one base class, and that each class has
+its own name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PEERS = Path(errors.__file__).parent
 
 
 def classes() -> dict[str, list[ast.ClassDef]]:
-    """Return all classes that are defined outside of functions, by file."""
+    """Return file -> the classes that are defined in it outside of functions."""
     return {
         path.relative_to(PEERS).as_posix(): [
             node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)

@@ -1,4 +1,4 @@
-"""Tests breakers: a pause after failures in a row, one attempt after it, and longer pauses if that fails too."""
+"""Tests breakers: after several failures there is a pause, then one attempt, and a longer pause if that fails too."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ ORG, HOOK = "demo", "h_1"
 
 
 async def now_ms(valkey: Redis) -> int:
-    """The store's time."""
+    """Return the store's time in ms."""
     seconds, micros = await valkey.time()
     return int(seconds) * 1000 + int(micros) // 1000
 
@@ -25,13 +25,13 @@ def breakers(valkey: Redis) -> Breakers:
 
 
 async def fail(breakers: Breakers, valkey: Redis, times: int) -> None:
-    """Fail this number of attempts, one after another."""
+    """Record this number of failed attempts, one after another."""
     for _ in range(times):
         await breakers.failed(ORG, HOOK, await now_ms(valkey))
 
 
 async def pause_over(valkey: Redis) -> None:
-    """Move the end of the pause into the past."""
+    """Move the end of the pause into the past, so that the pause is over."""
     await valkey.hset(keys.BREAKER(ORG, HOOK), mapping={"until": 1, "opened": 1})
 
 

@@ -1,8 +1,7 @@
-"""Tests which visits a program's key reaches: every operation about a visit x the key's scopes x the person who opened
-the visit.
+"""Tests which visits the key of a program reaches: each operation on a visit, with each set of scopes, for each opener.
 
-People review `REACHED`; the cells are generated from the API's table of operations, and each one is requested from a
-running site: SECURITY.md row 32.
+The opener is the person or program that has opened the visit. People review `REACHED`. The cells are made from the
+API's table of operations, and each one is requested from a running site: SECURITY.md row 32.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ from web.keys import API_KEYS, SERVICE
 from web.programs.keys import ApiKey
 from web.programs.scopes import Scope
 
-# operation -> the scopes that reach a visit, by its opener. Every other cell is 403 without the scope, 404 with it.
+# Each row: operation, scope, the openers whose visits the scope reaches. In all other cells the answer is 403 without
+# the scope, and 404 with it.
 REACHED = """
 show_visit      read   itself, its namesake, another key, a kiosk, a patient, a booking
 show_visit      staff  itself, its namesake, another key, a kiosk, a patient, a booking
@@ -49,7 +49,7 @@ OPENERS = ("itself", "its namesake", "another key", "a kiosk", "a patient", "a b
 
 
 def opener(who: str, key: ApiKey) -> tuple[Actor, int | None]:
-    """Return the person or program that opens the visit, and the booked time."""
+    """Return (the person or program that opens the visit, the booked time in ms or None)."""
     visit = new_id("v")
     ids = {"itself": f"api:{key.id}", "its namesake": "api:0123456789ab", "another key": "api:ba9876543210"}
     if who in ("a patient", "a booking"):
@@ -64,7 +64,7 @@ def opener(who: str, key: ApiKey) -> tuple[Actor, int | None]:
 
 
 async def opened(site: Site, who: str, key: ApiKey) -> str:
-    """Open a visit as this opener; return its id."""
+    """Open a visit as this opener; return its id. `key`: the key of the program under test."""
     actor, booked_ms = opener(who, key)
     visit = actor.visit or new_id("v")
     made = await site.app[SERVICE].open(actor, PatientInformation(**PATIENT), visit, booked_ms)
@@ -73,7 +73,9 @@ async def opened(site: Site, who: str, key: ApiKey) -> str:
 
 
 def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
-    """Return the cells in which a key reaches a visit: a key may do what one of its scopes allows."""
+    """Return (operation, scopes, opener) for each cell in which a key reaches the visit. A key may do what any of its
+    scopes allows.
+    """
     rows = [line.split(maxsplit=2) for line in REACHED.strip().splitlines()]
     return {
         (operation, frozenset(scopes), who.strip())
@@ -85,12 +87,14 @@ def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
 
 
 async def asked(program: Program, operation: str, visit: str) -> str:
-    """Request an operation; return `reached` (done, or refused because of the visit's state), or the refusal's code."""
+    """Request an operation on a visit. Return "reached" if it is done, or refused because of the visit's state;
+    otherwise the code of the refusal.
+    """
     row = next(row for row in OPERATIONS if row.name == operation)
     answer = await program.ask(row.method, row.path.format(visit=visit), json=BODIES.get(operation))
     if answer.status in (403, 404):
         code = str((await answer.json(content_type=None))["code"])
-        # u_nobody does not exist: the operation found the visit, but not the colleague.
+        # There is no person u_nobody. If the answer is about that person, the operation has found the visit.
         named = (await answer.json(content_type=None)).get("details", {}).get("staff")
         return "reached" if named else code
     assert answer.status in (200, 201, 409), await answer.text()

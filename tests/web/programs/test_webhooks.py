@@ -1,4 +1,4 @@
-"""Tests webhooks: signed, repeated until accepted, and never sent to addresses of the internal network."""
+"""Tests webhooks: signed, repeated until accepted, and never sent to addresses in an internal network."""
 
 import asyncio
 import hashlib
@@ -31,12 +31,12 @@ from web.programs.public_addresses import Resolver, connector, may_call, network
 
 
 def outbox_of(site: Site) -> Path:
-    """Return the folder of the site's mails."""
+    """Return the folder into which the site writes its mails."""
     return Path(site.settings.data.folder) / OUTBOX
 
 
 async def until(true: Callable[[], Any]) -> None:
-    """Wait until the condition holds. Raises TimeoutError."""
+    """Wait until the condition holds. Raises TimeoutError if it does not in time."""
     async with asyncio.timeout(60):
         while True:
             found = true()
@@ -49,7 +49,7 @@ LOOPBACK = {"allow": ["127.0.0.0/8"]}
 
 
 class Receiver:
-    """A server that receives webhooks; `statuses`: its next answers, then 204."""
+    """A server that receives webhooks. `statuses`: the statuses of its next answers; after those, it answers 204."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[dict[str, str], bytes]] = []
@@ -58,14 +58,14 @@ class Receiver:
         self._arrived = asyncio.Event()
 
     async def take(self, request: web.Request) -> web.Response:
-        """Answer POST /hook."""
+        """Answer POST /hook, and keep the message."""
         self.taken.append((dict(request.headers), await request.read()))
         self._arrived.set()
         status = self.statuses.pop(0) if self.statuses else 204
         return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else {})
 
     async def messages(self, count: int) -> list[dict[str, Any]]:
-        """Return the first `count` messages, as soon as they have arrived."""
+        """Return the first `count` messages as soon as they have arrived. Raises TimeoutError if they do not."""
         async with asyncio.timeout(20):
             while len(self.taken) < count:
                 self._arrived.clear()
@@ -87,14 +87,14 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 async def made(office: Program, url: str, *events: str) -> Any:
-    """Return a new webhook."""
+    """Add a webhook for these events; return the JSON of the answer."""
     status, answer = await office.call("POST", "/webhooks", {"url": url, "events": events})
     assert status == 201, answer
     return answer
 
 
 async def attempts(office: Program, webhook: str, enough: Callable[[list[Any]], bool]) -> list[Any]:
-    """Return the log of a webhook's deliveries, as soon as it has the expected entries."""
+    """Return the log of a webhook's deliveries, as soon as `enough` is true for it."""
     async with asyncio.timeout(20):
         while True:
             found = (await office.call("GET", f"/webhooks/{webhook}/deliveries"))[1]["deliveries"]
@@ -151,7 +151,7 @@ async def test_a_receiver_that_fails_is_tried_again_until_it_takes_it_and_admins
     async with receiver() as there:
         office = await program(site)
         hook = (await made(office, there.url, "opened"))["webhook"]["id"]
-        there.statuses = [500, 302]  # a redirect is not followed: it could lead to any address
+        there.statuses = [500, 302]  # A redirect is not followed, because it could lead to any address.
         await office.open()
         messages = await there.messages(3)
         assert len({message["id"] for message in messages}) == 1
@@ -241,7 +241,7 @@ async def test_a_delivery_is_written_in_the_commit_of_its_event_even_if_no_worke
         await office.open()
         assert await valkey.zcard("{demo}:queue:webhook") >= 1
         await there.messages(1)
-        assert await valkey.zcard("{demo}:queue:webhook") >= 1  # the job still waits
+        assert await valkey.zcard("{demo}:queue:webhook") >= 1  # The job still waits in the queue.
 
 
 # --- addresses that a webhook may have
@@ -305,7 +305,7 @@ DOTS = (".", "。", "．", "｡", "․")
 SPELLINGS = sorted({
     form.translate(str.maketrans("0123456789.", digits + dot)) for form in FORMS for digits in DIGITS for dot in DOTS
 })  # fmt: skip
-"""This machine's own addresses in every notation, with every kind of digit and dot."""
+"""Addresses of this machine in every notation, with digits and dots of every script."""
 
 
 @pytest.mark.parametrize("port", ["", ":443"])

@@ -1,4 +1,4 @@
-"""Tests the figures of past visits, and how charts are drawn from them."""
+"""Tests the figures of past visits, and the charts that are drawn from them."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Tests the reports over HTTP: who may see them, their days, and that they name no patient."""
+"""Tests the reports over HTTP: who may see them, which days they cover, and that they name no patient."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ REPORTS = "/demo/staff/reports"
 
 
 async def seen(site: Site, name: str, *, claimed: bool) -> str:
-    """Store a visit that has ended: completed by Dr Osei, or left by the patient; return its id."""
+    """Store an ended visit, which Dr Osei completed if `claimed`, or which the patient left; return its id."""
     someone, service = site.person(), site.app[SERVICE]
     await someone.ask_for_a_visit(name=name)
     (visit,) = (await service.mirrors.get("demo")).visits.values()

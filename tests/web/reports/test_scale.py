@@ -1,4 +1,4 @@
-"""Tests that scales have a few round ticks and cover all values."""
+"""Tests that the scale of a chart has a few round ticks and covers all values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests forms: UTF-8 or refused unread, and limited in size, for every route of the router (S29)."""
+"""Tests forms on every route: they must be in UTF-8, otherwise they are refused unread, and their size is limited
+(S29).
+"""
 
 import asyncio
 import re
@@ -39,7 +41,7 @@ HOSTILE = (
 
 
 def routes(site: Site) -> Iterator[tuple[str, str]]:
-    """Yield every route that may take a body: its method, and a path that leads to it."""
+    """Yield (method, path) of every route that may get a body. The path has values that lead to the route."""
     for route in site.app.router.routes():
         if route.resource is None or route.method not in (*UNSAFE, "*"):
             continue
@@ -51,7 +53,9 @@ def routes(site: Site) -> Iterator[tuple[str, str]]:
 
 
 async def answer_to_head(site: Site, method: str, path: str, *lines: str) -> int:
-    """Return the status of the answer to a request whose headers promise a body, but that sends none of it."""
+    """Send only the head of a request, which announces a body; return the status of the answer. `lines`: further
+    headers.
+    """
     host, port = site.server.host, site.server.port
     reader, writer = await asyncio.open_connection(host, port)
     head = [f"{method} {path} HTTP/1.1", f"Host: {host}:{port}", f"Origin: http://{host}:{port}", *lines]
@@ -65,7 +69,7 @@ async def answer_to_head(site: Site, method: str, path: str, *lines: str) -> int
 
 @pytest.fixture
 def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removes the delays of guesses: the links in these tests are wrong, and each guess would wait longer."""
+    """Removes the delays of guesses, because these tests use invalid links, and each of them would wait longer."""
     monkeypatch.setattr("web.requests.security.Rule.delay_ms", lambda *_: 0)
 
 
@@ -88,7 +92,7 @@ async def test_s29_on_every_route_a_form_that_is_not_utf_8_is_refused_before_its
             kind = JSON if programs else (URLENCODED, MULTIPART)[at % 2]
             lines = [f"Content-Type: {kind}; {parameter}", "Content-Length: 1000"]
             status = await answer_to_head(site, method, path, *lines, *([admin] if at % 3 else []))
-            # Programs without a key are refused before the body is read.
+            # A program without a key is refused before its body is read.
             assert status in ((401, 404, 405, 429) if programs else (415,)), (method, path, parameter)
 
 
@@ -149,7 +153,9 @@ async def test_s29_bytes_that_are_no_utf_8_and_a_thousand_fields_are_a_bad_reque
 
 
 async def logo(site: Site, name: str, value: str, *headers: str) -> int:
-    """Return the status for a form of one part with these headers, sent as an administrator."""
+    """Send a form of one part with these headers as an administrator; return the status. `name` and `value`: those of
+    one of the part's parameters.
+    """
     person = site.person()
     await person.sign_in(ADMIN)
     head = [f'Content-Disposition: form-data; name="{name}"', *headers]
@@ -215,7 +221,7 @@ async def test_s29_programs_send_json_in_utf_8_or_are_refused(site: Site) -> Non
 )
 async def test_f_a_multipart_form_of_too_many_parts_or_lines_is_refused_at_once(body: bytes) -> None:
     loop = asyncio.get_running_loop()
-    for _ in range(2):  # the first request loads modules that are needed later
+    for _ in range(2):  # The first request loads modules that the second one needs too.
         payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
         payload.feed_data(body)
         payload.feed_eof()

@@ -1,5 +1,5 @@
-"""Tests a patient's pages in a frame of the clinic's site: which sites may frame which page, and the cookies of a
-frame.
+"""Tests a patient's pages in a frame of the clinic's site: which sites may show which page, and the
+cookies in a frame.
 """
 
 from typing import Any
@@ -15,14 +15,16 @@ OTHER = "http://localhost:9000"
 
 
 class Frame:
-    """A frame in a page of another site: its browser keeps partitioned cookies and no other cookies."""
+    """A frame in a page of another site. Its browser keeps partitioned cookies and no others."""
 
     def __init__(self, person: Person) -> None:
         self.person = person
         self.cookies: dict[str, str] = {}
 
     async def open(self, path: str, data: Any = None, site: str = "same-origin") -> ClientResponse:
-        """Open a page, or send a form; `site` says from which site's page the request comes."""
+        """Open a page, or send a form if there is `data`. `site`: the value of Sec-Fetch-Site, which says from where
+        the request comes.
+        """
         kept = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         client = self.person.client
         answer = await client.request(
@@ -44,7 +46,7 @@ class Frame:
 
 
 async def framed(site: Site, *origins: str) -> Frame:
-    """Return a frame that has just opened the calendar of a clinic which names these sites."""
+    """Let the clinic allow these sites; return a frame that has just opened its calendar."""
     await site.change(frame_origins=origins)
     frame = Frame(site.person())
     assert (await frame.open("/demo", site="cross-site")).status == 200
@@ -52,7 +54,7 @@ async def framed(site: Site, *origins: str) -> Frame:
 
 
 def refuses_frames(answer: ClientResponse) -> bool:
-    """Return whether no page may show this one in a frame."""
+    """Return whether the answer forbids every site to show it in a frame."""
     policy, old = answer.headers["Content-Security-Policy"], answer.headers.get("X-Frame-Options")
     return "frame-ancestors 'none'" in policy and old == "DENY"
 

@@ -1,4 +1,4 @@
-"""Tests email addresses: refused if no mail can be sent to them, and in ASCII on the envelope."""
+"""Tests email addresses: refused if no mail can be sent to them, and written in ASCII for the mail server."""
 
 import pytest
 

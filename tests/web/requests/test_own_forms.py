@@ -1,4 +1,4 @@
-"""Tests forms of browsers that send no origin: Safari before 16.4 (SECURITY.md row 44)."""
+"""Tests forms of browsers that do not send their origin: Safari before 16.4 (SECURITY.md row 44)."""
 
 import re
 from html.parser import HTMLParser
@@ -19,7 +19,7 @@ SETUP = tuple(
 
 
 class Forms(HTMLParser):
-    """Collects the forms of a page that change something: their targets and hidden fields."""
+    """Collects the forms of a page that change something: the target and the hidden fields of each."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Forms(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect a form's target or hidden field (called by HTMLParser)."""
+        """Collect the target of a form, or a hidden field (called by HTMLParser)."""
         at = {name: value or "" for name, value in attrs}
         if tag == "form" and at.get("method", "get").lower() == "post":
             self.found.append((at["action"], "enctype" in at, {}))
@@ -44,7 +44,7 @@ async def own_forms(person: Person, path: str) -> list[tuple[str, bool, dict[str
 async def sent(
     person: Person, path: str, fields: dict[str, str], multipart: bool = False, **headers: str
 ) -> int:
-    """Return the status for a form without Sec-Fetch-Site, and with `Origin: null`."""
+    """Send a form as such a browser does, without Sec-Fetch-Site and with `Origin: null`; return the status."""
     data, kind = (
         "&".join(f"{name}={value}" for name, value in fields.items()),
         "application/x-www-form-urlencoded",
@@ -93,17 +93,18 @@ async def test_s44_a_patient_and_a_doctor_enter_with_an_old_safari(site: Site) -
     assert (answer.status, answer.headers["Location"]) == (303, "/demo/visit")
     osei = site.person()
     ((action, _, fields),) = await own_forms(osei, "/demo/staff/sign-in")
-    password = (await site.person().sign_in(OSEI)).status  # the password of the demo
+    password = (await site.person().sign_in(OSEI)).status  # This person has the password of the demo.
     assert password == 303
     form = {"email": OSEI, "password": demo.password(site.settings, OSEI), **fields}
     assert (await osei.post(action, form, **OLD_SAFARI)).headers["Location"] == "/demo/staff"
-    # A form that a script draws, and a request that has no other content.
+    # The first is a form that a script draws, the second a request without other content.
     token = re.search(rf'<meta name="{FIELD}" content="(\w+)">', await (await osei.get("/demo/staff")).text())
     assert token is not None
     assert await sent(osei, "/demo/staff/session", {}) == 403
     assert await sent(osei, "/demo/staff/session", {FIELD: token[1]}) == 200
     large = {FIELD: token[1], "x": "a" * 200_000}
-    assert await sent(osei, "/demo/staff/setup/guide", large) == 403  # a provider, who may not use the set-up
+    # This is a provider, who may not use the set-up.
+    assert await sent(osei, "/demo/staff/setup/guide", large) == 403
     assert await sent(osei, "/demo/staff/sign-out", {FIELD: token[1]}) == 303
 
 

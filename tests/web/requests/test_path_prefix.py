@@ -1,6 +1,4 @@
-"""Tests the path prefix of `public_url`: it is removed from requests, and added to all addresses that a
-browser gets.
-"""
+"""Tests the path prefix of `public_url`: it is removed from requests, and added to all addresses in pages."""
 
 import pytest
 from aiohttp.http import HttpVersion11, RawRequestMessage

@@ -1,4 +1,4 @@
-"""Tests pictures of strangers: encoded again from their pixels, within limits, one at a time."""
+"""Tests pictures from strangers: each is encoded again from its pixels, within limits, and one at a time."""
 
 import asyncio
 import io
@@ -16,7 +16,9 @@ CANARY = "canary 30.2672 N 97.7431 W"
 
 
 def camera(kind: str = "JPEG", size: tuple[int, int] = (64, 48), turned: int = 1) -> bytes:
-    """Return a file as a camera makes it, with camera name, place and comment; `turned`: the orientation in EXIF."""
+    """Return a file as a camera makes it, with the camera's name, the place and a comment. `turned`: the orientation in
+    EXIF.
+    """
     image, out = Image.new("RGB", size, "white"), io.BytesIO()
     image.paste("red", (0, 0, size[0] // 2, size[1]))
     exif = Image.Exif()
@@ -76,7 +78,7 @@ def test_the_colours_of_a_printer_are_taken() -> None:
 
 
 def bomb(side: int) -> bytes:
-    """Return a PNG of a few bytes that claims to have side times side pixels."""
+    """Return a PNG of a few bytes that claims to be `side` pixels wide and high."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

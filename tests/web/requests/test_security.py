@@ -171,7 +171,7 @@ def test_s43_an_address_with_a_port_or_brackets_is_that_address(written: str, me
     for proxy in ("10.0.0.1", "::ffff:10.0.0.1", "2001:db8:ffff::1"):
         request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": written})
         assert remote_of(request.clone(remote=proxy), PROXIED) == meant
-    # A proxy behind a proxy, which writes addresses in the same way.
+    # This proxy is behind another proxy, which writes addresses in the same way.
     request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": f"{written}, 10.0.0.7:1234"})
     assert remote_of(request.clone(remote="10.0.0.1"), PROXIED) == meant
 

@@ -1,4 +1,4 @@
-"""Tests the normalization of strangers' text: by the Unicode standard, and never slow."""
+"""Tests how strangers' text is normalized: by the Unicode standard, and never slowly."""
 
 import time
 import unicodedata
@@ -21,10 +21,10 @@ def test_f_a_text_of_combining_marks_takes_no_longer_than_any_other() -> None:
     text = "a" + ALTERNATING * 16_000
     began = time.thread_time()
     assert len(normalized("NFC", text)) <= 1 + MARKS
-    assert time.thread_time() - began < 0.05  # it takes 0.7 s if all marks are sorted
+    assert time.thread_time() - began < 0.05  # It would take 0.7 s if all marks were sorted.
 
 
 def test_marks_of_real_languages_stay() -> None:
     vietnamese, zalgo = "Nguye\u0302\u0303n", "Z" + "\u0301" * 40
     assert normalized("NFC", vietnamese) == "Nguyễn"
-    assert len(normalized("NFC", zalgo)) == MARKS  # Ź, and 29 more
+    assert len(normalized("NFC", zalgo)) == MARKS  # These are Ź and 29 further marks.

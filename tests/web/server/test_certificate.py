@@ -37,7 +37,7 @@ def followed(folder: Path) -> Certificate:
 
 
 def put(source: Path, folder: Path, *names: str) -> None:
-    """Replace files in one step each, as a renewal does."""
+    """Replace these files of `folder` by those of `source`, each in one step, as the renewal of a certificate does."""
     for name in names or FILES:
         shutil.copyfile(source / name, folder / "new")
         (folder / "new").rename(folder / name)

@@ -1,4 +1,4 @@
-"""Tests the data key: made once, reported if lost, and compared with the store's."""
+"""Tests the data key: it is made once, a lost one is reported, and it must be the one that the store was used with."""
 
 import stat
 from pathlib import Path

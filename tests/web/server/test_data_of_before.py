@@ -1,7 +1,7 @@
 """Tests that this version opens the data folder of an earlier version, with all its content.
 
-`data/2026-11-27.tar.gz` was written by the version of that day (commit a9ff74a). It contains the demo clinic, twelve
-visits from Meet Now to their end by two providers, one patient in the queue, an API key, and the audit log. All people
+The version of 2026-11-27 (commit a9ff74a) has written `data/2026-11-27.tar.gz`. It contains the demo clinic, twelve
+visits by two providers, from Meet Now to their end, one patient in the queue, an API key, and the audit log. All people
 are invented.
 """
 

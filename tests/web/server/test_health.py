@@ -1,6 +1,6 @@
-"""Tests a worker's readiness, and that each of its tasks that must never end is supervised.
+"""Tests whether a worker is ready, and that each of its tasks that must never end is supervised.
 
-The tables are made from the sources: a new loop or a new task fails here until it is listed in a table.
+The tables are made from the sources: the test fails for a new loop or a new task that is not in a table.
 """
 
 import ast
@@ -14,9 +14,9 @@ from tests.web.site import Site
 from web.keys import SUPERVISOR
 
 ROOT = Path(__file__).resolve().parents[3]
-# These are no parts of the server: the load tester, the client for tests, synthetic browsers.
+# These modules are not parts of the server: the load tester, the client for tests, and synthetic browsers.
 NOT_THE_SERVER = ("web/peers/", "signalling/clients/client.py", "media/peers/aiortc_peer.py")
-# Functions that start tasks without the supervisor, and what ends these tasks.
+# Functions that start tasks without the supervisor -> what ends these tasks.
 ENDS = {
     "signalling/worker.py spawn": "one-off work; ends by itself",
     "signalling/supervision.py keep": "the supervisor's own",
@@ -37,7 +37,7 @@ ENDS = {
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Yield every function of the server with its file."""
+    """Yield (module, function) for every function of the server."""
     for package in ("media", "signalling", "web"):
         for path in sorted((ROOT / package).rglob("*.py")):
             name = str(path.relative_to(ROOT))
@@ -48,7 +48,7 @@ def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
 
 
 def is_endless(loop: ast.AST) -> bool:
-    """Return whether a statement is a `while True` that nothing inside it leaves."""
+    """Return whether a statement is a `while True` without anything in it that ends the loop."""
     return (
         isinstance(loop, ast.While)
         and isinstance(loop.test, ast.Constant)
@@ -58,7 +58,7 @@ def is_endless(loop: ast.AST) -> bool:
 
 
 def endless() -> set[tuple[str, str]]:
-    """Return the coroutines that never end, as (module, name)."""
+    """Return (module, name) of each coroutine that never ends."""
     return {
         (file.removesuffix(".py").replace("/", "."), node.name)
         for file, node in functions()
@@ -83,7 +83,7 @@ async def test_r25_every_endless_task_is_kept_by_the_supervisor(site: Site) -> N
         function = run.func if isinstance(run, partial) else run
         kept.add((function.__module__, function.__name__))
     assert len(kept) >= 9
-    # Processes of a server share its sockets and follow the files of [tls]; this test has neither.
+    # The processes of a server share its sockets and follow the files of [tls]. This test has neither.
     assert kept | {("web.server.socket_shares", "run"), ("web.server.certificate", "run")} == endless()
 
 
@@ -91,7 +91,9 @@ async def test_r25_every_endless_task_that_fails_is_started_again(site: Site) ->
     supervisor = site.app[SUPERVISOR]
 
     def fails(name: str) -> bool:
-        """Cancel the operation that the task waits for, which is an unexpected error for the task."""
+        """Cancel the operation for which the task waits; the task gets an error that it does not expect. Return True
+        when this was done.
+        """
         waits_for = getattr(supervisor._tasks[name], "_fut_waiter", None)
         if waits_for is not None and not supervisor.failures[name]:
             waits_for.cancel()

@@ -1,4 +1,4 @@
-"""Tests logs: which values are logged, which are never logged, and that no input can forge a line."""
+"""Tests logs: which values are logged, which ones never, and that no input can make a line that looks like another."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ METHODS = {"debug", "info", "warning", "error", "exception"}
 
 
 def logged_in(source: Path) -> Iterator[ast.Call]:
-    """Yield the calls that write a log event in a source file: methods of `log` or `_access`."""
+    """Yield each call in a source file that writes a log event: a method of `log` or `_access`."""
     for node in ast.walk(ast.parse(source.read_text("utf-8"))):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_access"), attr=name)) if (
@@ -37,7 +37,7 @@ def test_what_the_code_logs_is_a_constant_text_and_values_under_allowed_keys(pac
     for source in (ROOT / package).rglob("*.py"):
         for call in logged_in(source):
             where = f"{source.relative_to(ROOT)}:{call.lineno}"
-            # The report of an uncaught exception in a task removes asyncio's constant text.
+            # For an uncaught exception in a task, processes.py logs another text in place of asyncio's.
             if source.name != "processes.py":
                 assert isinstance(call.args[0], ast.Constant), where
             assert {keyword.arg for keyword in call.keywords} <= logs.ALLOWED | {"exc_info"}, where
@@ -54,7 +54,7 @@ def _loggers_as_before() -> Iterator[None]:
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Return the logged lines."""
+    """Return the lines that were logged."""
     return capsys.readouterr().err.splitlines()
 
 
@@ -128,7 +128,7 @@ def test_events_below_the_log_level_are_left_out(capsys: pytest.CaptureFixture[s
     logs.setup(Log(format="json", level="warning"))
     structlog.get_logger("web").info("quiet")
     assert lines(capsys) == []
-    assert sys.stderr is not sys.__stderr__  # the capture was active the whole time
+    assert sys.stderr is not sys.__stderr__  # This shows that standard error was captured the whole time.
 
 
 @pytest.mark.parametrize("form", ["json", "text"])

@@ -1,4 +1,4 @@
-"""Tests standard streams that never raise and never wait: lost lines are counted and reported later."""
+"""Tests standard streams that never raise an error and never wait: lost lines are counted, and reported later."""
 
 import fcntl
 import os
@@ -33,7 +33,7 @@ def drained(descriptor: int) -> bytes:
 
 @pytest.fixture(params=["pipe", "pipe that cannot be opened again", "terminal", "socket"])
 def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    """An output of each kind that has a reader, and a function that reads the data that arrived."""
+    """An output, in turn of each kind that can be read, and a function that returns what has arrived."""
     if request.param == "terminal":
         reader, writer = pty.openpty()
     elif request.param == "socket":

@@ -1,4 +1,6 @@
-"""Tests the check of a store of the operator's own: what is refused in one sentence, and what is warned of."""
+"""Tests the check of a store that the operator runs: what is refused in one sentence, and what only
+causes a warning.
+"""
 
 import socket
 import threading
@@ -19,7 +21,7 @@ from web.server.valkey import EmbeddedStore, LockedFolder
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    """A store of the test's own, started."""
+    """A store for this test, which is running."""
     locked = LockedFolder(tmp_path / "data")
     made = EmbeddedStore(locked)
     made.start()
@@ -29,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
 
 
 def at(url: str, **access: Any) -> Store:
-    """Return the settings of a store."""
+    """Return the settings of a store at this URL. `access`: other settings of it."""
     return Store(url=url, **access)
 
 

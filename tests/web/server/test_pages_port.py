@@ -1,4 +1,4 @@
-"""Tests the pages' port: pages over HTTP and TLS, and ICE over TCP that is passed to the worker of the call."""
+"""Tests the port of the pages: pages over HTTP and TLS, and ICE over TCP, which is passed to the worker of the call."""
 
 from __future__ import annotations
 
@@ -34,12 +34,14 @@ def framed(packet: bytes) -> bytes:
 
 
 def request_for(index: int) -> bytes:
-    """Return a STUN request in its frame, for a call of the relay with this index."""
+    """Return a STUN request in its frame, for a call of the relay with this index of a worker."""
     return framed(ice.request(ice.ufrag(index, "aa" * 6), "b" * 8, "c" * 24, b"\0" * 12))
 
 
 async def closed(reader: asyncio.StreamReader) -> bool:
-    """Return whether the server closes a connection without an answer. Bytes that it left unread make it a reset."""
+    """Return whether the server closes a connection without an answer. If it left bytes unread, the
+    close is a reset.
+    """
     try:
         return await reader.read() == b""
     except ConnectionError:
@@ -47,14 +49,16 @@ async def closed(reader: asyncio.StreamReader) -> bool:
 
 
 class Port:
-    """A port of pages on the test's loop, and the connections that it passed on: (index, first bytes)."""
+    """A port of pages on the test's loop. `passed`: (index, first bytes) of each connection that it has passed on."""
 
     def __init__(self, site: Site, port: int) -> None:
         self.site, self.port = site, port
         self.passed: list[tuple[int, socket.socket]] = []
 
     def pass_on(self, index: int, sock: socket.socket) -> bool:
-        """Keep a copy of the connection; only the worker with index 7 exists."""
+        """Record a connection that is passed on; return whether the worker with this index exists (only
+        number 7 does).
+        """
         if index == 7:
             self.passed.append((index, sock.dup()))
         return index == 7
@@ -62,13 +66,15 @@ class Port:
     async def connect(
         self, tls_context: ssl.SSLContext | None = None
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Return a client's connection."""
+        """Connect to the port; return the reader and writer of the connection."""
         return await asyncio.open_connection("127.0.0.1", self.port, ssl=tls_context)
 
 
 @asynccontextmanager
 async def a_port(context: ssl.SSLContext | None = None, first_bytes_s: float = 60.0) -> AsyncIterator[Port]:
-    """Yield the port of a site whose pages answer "a page"."""
+    """Yield a port whose pages all answer "a page". `context`: for TLS; `first_bytes_s`: the limit in s for a client's
+    first bytes.
+    """
 
     async def page(_request: web.Request) -> web.Response:
         return web.Response(text="a page")
@@ -109,7 +115,7 @@ async def test_pages_by_tls_are_served_and_a_failed_handshake_disturbs_nobody(tm
     trusting = ssl.create_default_context(cafile=str(certificate))
     async with a_port(tls.server_context(str(certificate), str(key))) as port:
         reader, writer = await port.connect()
-        writer.write(HTTP)  # plain HTTP where TLS is expected
+        writer.write(HTTP)  # plain HTTP to a port with TLS
         assert await reader.read() == b""
         writer.close()
         reader, writer = await port.connect(trusting)
@@ -117,7 +123,8 @@ async def test_pages_by_tls_are_served_and_a_failed_handshake_disturbs_nobody(tm
         assert b"a page" in await reader.read()
         writer.close()
         reader, writer = await port.connect()
-        writer.write(request_for(7))  # a frame before TLS, as browsers send it
+        # a STUN request without TLS: browsers send ICE over TCP unencrypted, also to a port with TLS
+        writer.write(request_for(7))
         await until(lambda: port.site.passed == 1)
         writer.close()
 
@@ -230,10 +237,8 @@ async def test_many_silent_connections_are_bounded_and_pages_go_on(monkeypatch: 
 
 
 async def test_a_party_whose_connection_arrives_at_another_worker_reaches_its_own_relay() -> None:
-    """Connects a browser only by the pages' port: one worker accepts, passes the descriptor on, another one serves the
-    call.
-
-    Its media is not forwarded before the gate is open.
+    """A browser connects only by the pages' port: one worker accepts and passes the descriptor on, another one serves
+    the call. The media must not be forwarded before the gate is open.
     """
     streams = PassedStreams(workers=2)
     async with a_port() as port:

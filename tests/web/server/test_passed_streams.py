@@ -1,4 +1,6 @@
-"""Tests connections that are passed between workers: to the right one, bounded, and not kept open by the sender."""
+"""Tests connections that one worker passes to another: to the right one, within bounds, and not kept open by the
+sender.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the processes: how the server starts, survives failures, stops, and reports that it cannot start."""
+"""Tests the processes of a server: how they start, survive failures, stop, and report that they cannot start."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ Tiny = Callable[..., RunningServer]
 
 @pytest.fixture
 def tiny(start_server: StartServer) -> Tiny:
-    """Starts the processes around a minimal app."""
+    """A function that starts the processes around a minimal app."""
 
     def start(quick: bool = True, **sections: dict[str, Any]) -> RunningServer:
         return start_server(sections, command=TINY, quick=quick)
@@ -37,7 +37,7 @@ def tiny(start_server: StartServer) -> Tiny:
 
 
 def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
-    """Return the result of `condition` as soon as it is true; fail after `within_s`."""
+    """Return the result of `condition` as soon as it is true. Raises AssertionError after `within_s`."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if found := condition():
@@ -47,7 +47,7 @@ def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process runs; False for one that has ended but was not reaped yet."""
+    """Return whether a process runs; False if it has ended but still has an entry in the table of processes."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -65,12 +65,13 @@ def healthy(server: RunningServer) -> bool:
 
 
 def both(server: RunningServer) -> dict[int, dict[str, Any]]:
-    """Return pid -> answer of two workers, as soon as both answer."""
+    """Return process id -> answer of two workers, as soon as both have answered."""
 
     def answering() -> dict[int, dict[str, Any]] | None:
         found: dict[int, dict[str, Any]] = {}
         for _ in range(20):
-            # A worker that stops may accept a connection and close it. A browser tries again, and so does this test.
+            # A worker that is stopping may accept a connection and close it. A browser would try again, and so does
+            # this test.
             with contextlib.suppress(OSError):
                 answer = server.get("/healthz")
                 found[answer["pid"]] = answer
@@ -82,10 +83,10 @@ def both(server: RunningServer) -> dict[int, dict[str, Any]]:
 
 def test_the_first_answer_comes_within_two_seconds(tiny: Tiny) -> None:
     took = []
-    for _ in range(3):  # one success is enough: a busy machine is no fault of the server
+    for _ in range(3):  # One success of three is enough, because the machine may be busy.
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import aiohttp.web"], check=True)
-        bare_s = time.monotonic() - began  # half a second on an idle machine
+        bare_s = time.monotonic() - began  # This takes half a second on an idle machine.
         began = time.monotonic()
         server = tiny(quick=False, server={"workers": 2}).wait()
         took.append((time.monotonic() - began) * min(1.0, 0.5 / bare_s))
@@ -106,7 +107,7 @@ def test_workers_have_an_index_each_and_a_replacement_takes_it_over(tiny: Tiny) 
 
 
 def connected(server: RunningServer) -> socket.socket:
-    """Return a connection that has sent nothing yet."""
+    """Return a connection to the server on which nothing has been sent yet."""
     address = urlsplit(server.url)
     return socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20)
 
@@ -138,7 +139,8 @@ def test_r36_a_worker_that_stops_answers_those_whom_it_has_just_accepted(tiny: T
     with contextlib.ExitStack() as crowd:
         os.kill(worker, signal.SIGSTOP)
         try:
-            # When it continues, it accepts the first of them, and begins to stop, in the same turn of its loop.
+            # When the worker continues, it accepts the first of these connections and begins to stop, in the same turn
+            # of its loop.
             people = [crowd.enter_context(connected(server)) for _ in range(5)]
             os.kill(worker, signal.SIGTERM)
         finally:
@@ -162,7 +164,7 @@ def test_a_worker_that_stops_reads_a_form_to_its_end_and_closes_what_is_idle(tin
         idle.sendall(HEALTHZ)
         assert idle.recv(1000).startswith(b"HTTP/1.1 200 OK")
         halfway.sendall(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n1234")
-        time.sleep(0.1)  # the request is being read; nothing outside shows it
+        time.sleep(0.1)  # In this time the worker begins to read the request. Nothing outside shows when.
         began = time.monotonic()
         server.process.terminate()
         assert idle.recv(1000) == silent.recv(1000) == b""
@@ -177,7 +179,8 @@ def test_a_stop_lets_a_request_finish_and_leaves_nothing_running(tiny: Tiny) -> 
     children = [*both(server), store_pid(server)]
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(server.status, "/slow?seconds=1")
-        time.sleep(0.3)  # the request is being handled; nothing outside shows it
+        # In this time the worker begins to carry out the request. Nothing outside shows when.
+        time.sleep(0.3)
         server.process.terminate()
         assert answer.result() == 200
     assert server.process.wait(10) == 0
@@ -189,7 +192,8 @@ def test_a_client_that_left_in_the_middle_of_its_form_does_not_delay_a_stop(tiny
     server.until_said(server.url)
     with connected(server) as leaves:
         leaves.sendall(b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n1234")
-        assert leaves.recv(1000).startswith(b"HTTP/1.1 405")  # aiohttp now reads the rest, for 10 s
+        # After this answer, aiohttp reads the rest of the request for 10 s.
+        assert leaves.recv(1000).startswith(b"HTTP/1.1 405")
     began = time.monotonic()
     assert server.stop() == 0
     assert time.monotonic() - began < 5.0
@@ -261,7 +265,7 @@ def test_a_worker_that_refuses_its_settings_ends_the_start_with_exit_code_2(
 
 
 def two_ports_in_a_row() -> tuple[socket.socket, socket.socket]:
-    """Return two UDP sockets on neighbouring ports."""
+    """Return two UDP sockets whose ports follow each other."""
     while True:
         first, second = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
         first.bind(("127.0.0.1", 0))
@@ -314,7 +318,7 @@ def test_nothing_of_a_request_or_an_error_reaches_the_log_but_where_it_happened(
 
 def test_a_request_that_is_not_sent_whole_is_closed_after_a_while(start_server: StartServer) -> None:
     assert IDLE_S == 15.0
-    # this option makes it wait for 1 s instead of IDLE_S
+    # With this option, the server waits for only 1 s instead of IDLE_S.
     server = start_server({}, command=TINY, options=("--impatient",)).wait()
     host, _, port = server.url.removeprefix("http://").partition(":")
     began = time.monotonic()

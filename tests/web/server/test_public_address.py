@@ -1,4 +1,6 @@
-"""Tests a worker's public address: asked for repeatedly, kept while there is no answer; a warning if there is none."""
+"""Tests the public address of a worker: asked for regularly, kept while no answer comes, and a warning if there is
+none.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from web.server.public_address import PublicAddress, only_private
 
 
 def settings(**media: object) -> Settings:
-    """Return settings of a server that is reached from other machines."""
+    """Return the settings of a server that can be reached from other machines. `media`: other settings of [media]."""
     return parse({"server": {"public_url": "https://visits.example.org"}, "media": media}, "")
 
 

@@ -1,4 +1,4 @@
-"""Tests that the client of the store limits the time of a write without a task, and that it signs in and encrypts."""
+"""Tests the client of the store: it limits the time of a write without a task for it, signs in, and encrypts."""
 
 import asyncio
 import contextlib
@@ -21,12 +21,12 @@ from web.server.redis_client import connect
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 PATIENCE_S = 0.3
-MUCH = bytes(32 << 20)  # more than the kernel's buffers take
+MUCH = bytes(32 << 20)  # more bytes than the kernel's buffers can take
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    """A Valkey that the test may freeze."""
+    """A Valkey for this test, which may freeze it."""
     folder = LockedFolder(tmp_path)
     store = EmbeddedStore(folder)
     store.start()

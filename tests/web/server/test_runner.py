@@ -1,5 +1,5 @@
-"""Tests answers without a handler: to bytes that are not HTTP, and to requests that fail before their route
-is known.
+"""Tests answers that no handler gives: to bytes that are not HTTP, and to requests that fail before their route is
+known.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ TOP = b"GET / HTTP/1.1\r\nHost: a\r\n"
 FORM = b"POST /demo/information HTTP/1.1\r\nHost: a\r\nSec-Fetch-Site: none\r\n"
 MALFORMED = [
     b"GARBAGE\r\n\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",  # TLS to a port without it
+    # This is the beginning of TLS, sent to a port without TLS.
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     b"GET / HTTP/9.9\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"FOO[] / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -38,7 +39,7 @@ MALFORMED = [
     TOP + b"\r\nGARBAGE\r\n\r\n",
     FORM + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
 ]
-"""Bytes that are not HTTP, or are an incomplete request."""
+"""Bytes that are not HTTP, or an HTTP request that is not complete."""
 
 REFUSED = [
     b"GET //[ HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -58,7 +59,7 @@ REFUSED = [
 
 
 def answer(server: RunningServer, sent: bytes) -> list[bytes]:
-    """Return the heads of the server's answers to these bytes."""
+    """Send these bytes on a new connection; return the head of each answer."""
     port = int(server.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
         client.sendall(sent)

@@ -1,4 +1,4 @@
-"""Tests how workers share sockets: the rule by itself, and a real restart."""
+"""Tests how workers share sockets evenly: the rule alone, and a real restart."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def test_however_uneven_it_begins_the_shares_are_near_to_each_other_within_a_min
 ) -> None:
     chance = random.Random(seed)
     held = [0] * workers
-    weights = [chance.random() + 0.3 for _ in range(workers)]  # the kernel gives some workers more
+    # The kernel gives more connections to some workers than to others.
+    weights = [chance.random() + 0.3 for _ in range(workers)]
     held[0] = sockets
     for _ in range(55):
         moves = [surplus(mine, held[:at] + held[at + 1 :]) for at, mine in enumerate(held)]

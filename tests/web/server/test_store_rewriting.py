@@ -1,4 +1,4 @@
-"""Tests that erased data leaves the disk: the data folder holds no sealed text that the store does not hold."""
+"""Tests that erased data leaves the disk: the data folder has no encrypted text that the store does not have."""
 
 import asyncio
 import re
@@ -30,7 +30,9 @@ ORGANISATION_DAYS = 30
 
 @pytest.fixture
 async def kept(tmp_path: Path) -> AsyncIterator[tuple[Site, Redis, EmbeddedStore]]:
-    """A site on a store of its own, both in one data folder."""
+    """(a site, a client of its store, the store): the store is the test's own, and its data is in the same folder as
+    the site's.
+    """
     folder = LockedFolder(tmp_path / "data")
     store = EmbeddedStore(folder)
     store.start()
@@ -44,14 +46,16 @@ async def kept(tmp_path: Path) -> AsyncIterator[tuple[Site, Redis, EmbeddedStore
 
 
 def on_disk(folder: Path, key: bytes) -> set[bytes]:
-    """Return the start of each sealed text in any file of the folder: the key's id, the nonce and eight more bytes."""
+    """Return the beginning of each encrypted text in any file of the folder: the id of the key, the nonce and eight
+    more bytes.
+    """
     mark = re.escape(bytes((8,)) + secret.key_id(key))
     texts = b"\0".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     return set(re.findall(mark + b".{20}", texts, re.DOTALL))
 
 
 def in_store(url: str, key: bytes) -> set[bytes]:
-    """Return the start of each sealed text in the store, read through a client."""
+    """Return the beginning of each encrypted text in the store, which a client reads."""
     mark = re.escape(bytes((8,)) + secret.key_id(key))
     found: list[Any] = []
     with redis.Redis.from_url(url) as client:
@@ -72,7 +76,7 @@ def in_store(url: str, key: bytes) -> set[bytes]:
 
 
 async def erased_visit(site: Site, client: Redis) -> tuple[str, list[bytes]]:
-    """Erase a visit while a later one stays; return its id and its sealed records."""
+    """Erase a visit while a later one stays; return (its id, its encrypted records)."""
     ana, service = site.person(), site.app[SERVICE]
     await ana.ask_for_a_visit(name="Ana Canary")
     (visit,) = (await service.mirrors.get("demo")).visits.values()
@@ -90,7 +94,7 @@ async def erased_visit(site: Site, client: Redis) -> tuple[str, list[bytes]]:
 
 
 async def sealed(client: Redis, visit: str) -> bytes:
-    """Return the visit's record as it is stored."""
+    """Return the visit's record as it is stored, which is encrypted."""
     values: list[bytes] = await client.hvals(f"{{demo}}:visit:{visit}")  # type: ignore[assignment]
     return max(values, key=len)
 
@@ -106,7 +110,7 @@ async def test_s34_erased_data_is_in_no_file_of_the_data_folder(
     gone = before - in_store(store.url, key)
     assert {record[:29] for record in records} <= gone, "deleting alone leaves it in the append-only file"
     assert await Rewriting(client).look()
-    for _ in range(100):  # the store removes its old files in the background
+    for _ in range(100):  # The store removes its old files in the background, so try again.
         if not (left := gone & on_disk(tmp_path, key)):
             break
         await asyncio.sleep(0.05)

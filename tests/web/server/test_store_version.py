@@ -1,4 +1,4 @@
-"""Tests the version of the store's contents: a new store is marked, and one of a later version is refused."""
+"""Tests the version of a store's content: a new store is marked with it, and a store of a later version is refused."""
 
 from __future__ import annotations
 

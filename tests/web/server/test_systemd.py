@@ -1,4 +1,4 @@
-"""Tests the server as a service of systemd: a parent that passes a socket, and listens for states, is systemd here."""
+"""Tests the server as a service of systemd, which is imitated by a parent that passes a socket and receives states."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 
 @pytest.fixture
 def states(tmp_path: Path) -> Iterator[socket.socket]:
-    """The socket on which states arrive; its path is `notify` in the test's folder."""
+    """The socket on which the states of the server arrive. Its path is `notify` in the test's folder."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.settimeout(PATIENCE_S)
         receiver.bind(str(tmp_path / "notify"))
@@ -68,7 +68,7 @@ def test_the_passed_socket_is_served_and_each_state_is_sent(states: socket.socke
         finally:
             server.kill()
         with socket.create_connection(listener.getsockname(), timeout=PATIENCE_S):
-            pass  # waits for the next start
+            pass  # This connection waits for the next start of the server.
 
 
 def environment(count: int, pid: int = 0) -> dict[str, str]:
@@ -83,7 +83,9 @@ def environment(count: int, pid: int = 0) -> dict[str, str]:
 def passed(
     given: socket.socket, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> socket.socket | None:
-    """Return what the server takes of a descriptor as its first one."""
+    """Pass this socket to the server as systemd does, with these variables; return the socket that it takes, None if it
+    takes none.
+    """
     monkeypatch.setattr(systemd, "FIRST", given.fileno())
     found = systemd.passed_listener(variables)
     assert variables == {"PATH": "b"}
@@ -109,7 +111,7 @@ def test_anything_but_one_tcp_socket_is_refused(
     given = socket.socket(family, kind)
     with pytest.raises(ConfigError, match="one ListenStream="):
         passed(given, environment(count), monkeypatch)
-    given.detach()  # closed with the refused one
+    given.detach()  # The refusal has closed the descriptor already.
 
 
 def test_states_reach_an_abstract_address_and_are_lost_without_systemd() -> None:

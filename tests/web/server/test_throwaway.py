@@ -15,7 +15,7 @@ from web.server import throwaway
 
 
 def folders(of: Path) -> list[str]:
-    """Return the files of a temporary server in a folder for temporary files."""
+    """Return the names of the files that temporary servers have in this folder."""
     return [path.name for path in of.iterdir() if path.name.startswith("greenroom-")]
 
 

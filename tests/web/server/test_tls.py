@@ -1,4 +1,4 @@
-"""Tests certificates: a self-signed one is kept while it is valid, and covers the addresses that phones nearby use."""
+"""Tests certificates: the server's own is kept while it is valid, and covers the addresses that phones nearby use."""
 
 import datetime
 import ipaddress

@@ -1,4 +1,4 @@
-"""Tests the embedded store: what it keeps, and which clients it answers."""
+"""Tests the embedded store: which data it keeps, and which clients it answers."""
 
 import os
 import subprocess
@@ -125,7 +125,7 @@ def test_a_store_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", script, str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert int(said.stdout) > 0
-    locked = LockedFolder(tmp_path)  # the store holds the lock as long as it runs
+    locked = LockedFolder(tmp_path)  # The store holds the lock of the folder as long as it runs.
     locked.close()
 
 

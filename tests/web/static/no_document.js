@@ -1,4 +1,4 @@
-/* The few parts of a document that modules use while they load; these tests draw nothing. */
+/* Defines the few parts of `document` that modules use while they load. These tests draw nothing. */
 globalThis.document = /** @type {any} */ ({
   createTreeWalker: () => ({}),
   createComment: () => ({}),

@@ -1,5 +1,6 @@
-// socket.io with the Redis adapter: a queue that many hear, rooms of one, and a claim by SET NX.
-// Arguments: the store's socket, the folder of the modules. Says its port on standard output once it listens.
+// Runs socket.io with the Redis adapter: a room for the queue, rooms for single people, claims by SET NX.
+// The arguments are the store's socket and the folder of the modules. When the server listens, it prints its
+// port on standard output.
 "use strict";
 const [socketPath, modules] = process.argv.slice(2);
 const load = (name) => require(`${modules}/node_modules/${name}`);
@@ -47,5 +48,5 @@ async function main() {
   http.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () => console.log(http.address().port));
 }
 
-process.on("SIGUSR2", () => global.gc()); // before memory is looked at
+process.on("SIGUSR2", () => global.gc()); // The benchmark sends this before it measures memory.
 main();

@@ -1,6 +1,7 @@
-"""Runs python-socketio with its Redis manager on uvicorn: a queue for many, rooms for one, a claim by SET NX.
+"""Runs python-socketio with its Redis manager on uvicorn.
 
-Runs in an environment of its own. Argument: the store's URL. Prints its port on standard output when it listens.
+It has a room for the queue and one for each person, and decides claims by SET NX. The script runs in an environment of
+its own. Its argument is the store's URL. It prints its port on standard output when it listens.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ LONG_S = 300
 
 
 def events(server: Any, store: Any) -> dict[str, Any]:
-    """Add the handlers of the events that a client may send."""
+    """Return event -> its handler, for all events that a client may send."""
 
     async def listen(sid: str, _: object = None) -> None:
         await server.enter_room(sid, "queue")
@@ -72,7 +73,7 @@ async def main(url: str) -> None:
         ws_per_message_deflate=False,
         lifespan="off",
     )
-    # collect garbage before the memory is measured
+    # The benchmark sends this signal before it measures the memory.
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, gc.collect)
     endpoint = socket.socket()
     endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

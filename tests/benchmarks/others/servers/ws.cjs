@@ -1,6 +1,6 @@
-// The bare WebSocket library of Node with Redis pub/sub and nothing around it: what is left when all comfort
-// is. Arguments: the store's socket, the folder of the modules. Says its port on standard output once it
-// listens.
+// Runs ws, the bare WebSocket library of Node, with Redis pub/sub and nothing else. It shows the least that
+// such a server can cost. The arguments are the store's socket and the folder of the modules. When the server
+// listens, it prints its port on standard output.
 "use strict";
 const [socketPath, modules] = process.argv.slice(2);
 const load = (name) => require(`${modules}/node_modules/${name}`);
@@ -60,5 +60,5 @@ async function main() {
   server.on("listening", () => console.log(server.address().port));
 }
 
-process.on("SIGUSR2", () => global.gc()); // before memory is looked at
+process.on("SIGUSR2", () => global.gc()); // The benchmark sends this before it measures memory.
 main();

@@ -1,9 +1,9 @@
-// Reads AsyncAPI documents from standard input, a JSON list of texts, and says what the parser makes of each,
-// as JSON.
+// Reads AsyncAPI documents from standard input, as a JSON list of texts. Prints the result of the parser for
+// each of them, as JSON.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-// From the folder that this runs in.
+// The package is installed in the working directory.
 const { Parser } = createRequire(`${process.cwd()}/`)("@asyncapi/parser");
 const parser = new Parser();
 const found = [];

@@ -1,3 +1,3 @@
-"""The clinic of tests/web/appointments, for tests of the pages of booked visits."""
+"""Makes the clinic of tests/web/appointments available to the tests of the pages of booked visits."""
 
 from tests.web.appointments.conftest import site as site

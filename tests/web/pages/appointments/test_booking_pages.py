@@ -21,20 +21,22 @@ from web.organisations import demo
 from web.organisations.settings import Booking
 
 SOON_MS = 90_000
-"""In ms: a time that begins earlier may be gone before the test has pressed it."""
+"""A time that begins within these ms may be gone before the test has pressed it."""
 
 LOOKS = [(1280, False), (320, True)]
 
 
 def morning() -> str:
-    """Return a time zone in which it is now between nine and ten o'clock, so that enough times are left today."""
+    """Return the name of a time zone in which it is now between nine and ten o'clock, so that many times of today are
+    left.
+    """
     ahead = (9 - datetime.now(UTC).hour + 11) % 24 - 11
-    return f"Etc/GMT{-ahead:+d}"  # POSIX counts time zones in the opposite direction
+    return f"Etc/GMT{-ahead:+d}"  # In these names, the sign is the opposite of the usual one.
 
 
 @pytest.fixture
 async def site(open_site: OpenSite) -> Site:
-    """A clinic where it is morning now, which takes bookings of five minutes at any time of the day."""
+    """A clinic where it is morning now, and which takes bookings of five minutes each at any time of day."""
     site = await open_site()
     booking = Booking(enabled=True, slot_min=5, lead_h=0, horizon_days=9, capacity=1)
     await site.change(booking=booking, timezone=morning())
@@ -43,8 +45,8 @@ async def site(open_site: OpenSite) -> Site:
 
 @pytest.fixture
 async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens a path in a browser of its own, in the clinic's time zone unless another is given."""
-    # Responses that refuse are pages that explain what is wrong.
+    """A function that opens a path in a browser of its own, in the clinic's time zone unless another is given."""
+    # Answers with these statuses are pages that explain what is wrong, so they are expected.
     async with pages(
         site,
         browser,
@@ -56,7 +58,7 @@ async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
 
 
 async def choose(page: Page, at: int = 0) -> None:
-    """Press a time; index 0 is the first one that does not begin right now."""
+    """Press one of the free times. Index 0 is the first one that does not begin within SOON_MS."""
     first = page.locator(".times button").first
     begins_ms = int(await first.get_attribute("value") or 0)
     soon = begins_ms < time.time() * 1000 + SOON_MS
@@ -64,7 +66,7 @@ async def choose(page: Page, at: int = 0) -> None:
 
 
 async def book(page: Page, at: int = 0, name: str = "Ana Ruiz") -> None:
-    """Book a time, from the calendar to the booked visit's page."""
+    """Book a time as this person, from the calendar to the page of the booked visit. `at`: see `choose`."""
     await choose(page, at)
     await page.get_by_label("Full name").fill(name)
     await page.get_by_label("Date of birth").fill("1990-04-02")
@@ -205,7 +207,7 @@ async def test_staff_see_who_has_booked_and_checked_in_and_cancel_for_a_patient(
     await expect(row).to_contain_text("Booked")
     await ana.get_by_role("button", name="Check In").click()
     await ana.wait_for_url("**/demo/visit**")
-    # the event of a visitor who returns to the page
+    # Send the event that the browser sends when a visitor returns to the page.
     await osei.evaluate("window.dispatchEvent(new Event('focus'))")
     await expect(row).to_contain_text("Checked in")
     await osei.get_by_text("Cancel Ben Lee").click()

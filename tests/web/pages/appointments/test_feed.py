@@ -1,4 +1,4 @@
-"""Tests a provider's calendar feed over HTTP: a secret link that is made, renewed and revoked."""
+"""Tests a provider's calendar feed over HTTP: its secret link is made, renewed and revoked."""
 
 import re
 from typing import Any
@@ -22,13 +22,13 @@ SETTINGS = "/demo/staff/preferences"
 
 
 async def shown(person: Person) -> str:
-    """Return the path of the link on the page My settings; "" if it shows none."""
+    """Return the path of the feed's link on the page My settings; "" if the page shows none."""
     found = re.search(r'class="secret">https?://[^/]+(/[^<]+)<', await (await person.get(SETTINGS)).text())
     return found[1] if found else ""
 
 
 async def made(site: Site, email: str = OSEI) -> tuple[Person, str]:
-    """Return a member of staff who has made a link, and its path."""
+    """Let a member of staff make a link of the feed; return (the person, the path of the link)."""
     person = site.person()
     await person.sign_in(email)
     assert (await person.post(f"{SETTINGS}/feed", {"do": "make"})).status == 303
@@ -36,12 +36,12 @@ async def made(site: Site, email: str = OSEI) -> tuple[Person, str]:
 
 
 async def read(site: Site, path: str, **headers: str) -> ClientResponse:
-    """Return the answer to a calendar program without cookies."""
+    """Return the answer to a calendar program, which sends no cookies, for this path."""
     return await site.person(**headers).get(path)
 
 
 async def events(answer: ClientResponse) -> list[Any]:
-    """Return the events in an answer."""
+    """Return the events of the calendar in an answer."""
     assert answer.status == 200
     calendar: Any = icalendar.Calendar.from_ical(await answer.read())
     return list(calendar.walk("VEVENT"))

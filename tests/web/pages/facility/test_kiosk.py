@@ -17,13 +17,13 @@ from web.organisations.settings import Area
 
 
 async def link(site: Site, name: str = "Ward 3") -> str:
-    """Return the path of a new facility's link."""
+    """Add a facility with this name; return the path of its link."""
     facilities = site.app[FACILITIES]
     return "/demo/facility/" + facilities.token("demo", await facilities.add("demo", name, "Robin Hale"))
 
 
 async def place(person: Person, path: str, **fields: str) -> int:
-    """Fill in the kiosk's form and send it; return the status."""
+    """Fill in the kiosk's form and send it; return the status. `path`: the facility's link."""
     drawn = Form(await (await person.get(path)).text(), path).fields
     return (await person.post(path, changed(drawn, **{**FORM, **fields}))).status
 
@@ -114,7 +114,7 @@ async def test_errors_are_shown_and_typed_values_are_kept(site: Site) -> None:
     text = await answer.text()
     assert answer.status == 422
     assert 'value="Ana Ruiz"' in text
-    # other people use this device, so the browser must suggest no name
+    # Several people use this device, so the browser must not suggest names.
     assert 'autocomplete="name"' not in text
 
 

@@ -1,5 +1,5 @@
-"""Tests the patient's choice of notifications on a device: asked for after a press, stored; and browsers
-that refuse.
+"""Tests notifications on a patient's device: the browser is asked only after a press, the choice is stored, and it may
+refuse.
 """
 
 from urllib.parse import parse_qsl

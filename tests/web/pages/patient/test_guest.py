@@ -1,5 +1,5 @@
-"""Tests a guest's link over the whole app: who may invite, that it works once, and that all invalid links get the same
-answer.
+"""Tests a guest's link over the whole app: who may invite, that it works once, and that all invalid links look the
+same.
 """
 
 import asyncio
@@ -17,7 +17,9 @@ ROSA = "guest-rosa"
 
 
 async def invited(site: Site, for_ms: int = 60_000) -> tuple[str, str]:
-    """Make a claimed visit with a guest's link; return the visit and the link."""
+    """Make a claimed visit with a guest's link; return (the visit, the token of the link). `for_ms`: how long the link
+    is valid.
+    """
     service = site.app[SERVICE]
     ana = site.person()
     await ana.ask_for_a_visit()

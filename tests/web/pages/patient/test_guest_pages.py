@@ -12,14 +12,14 @@ from tests.web.pages.test_accessibility import LOOKS, is_accessible
 
 
 async def with_rosa(clinic: Clinic, **changes: Any) -> None:
-    """Make a claimed visit to which Rosa Diaz is invited."""
+    """Make the visit claimed, with the guest Rosa Diaz. `changes`: other fields of her party."""
     guest = {"name": "Rosa Diaz", "relation": "interpreter", "present": True, "started": False}
     clinic.visit["parties"][ROSA] = {**guest, "away_since_ms": None, **changes}
     await clinic.claimed_by()
 
 
 async def live(clinic: Clinic) -> None:
-    """Press Start for the patient and the provider."""
+    """Press Start Session for the patient and the provider, but not for the guest."""
     for role in ("patient", "provider"):
         clinic.visit["parties"][role] |= {"started": True, "present": True}
     await clinic.becomes(status="live", live_ms=clinic.visit["claimed_ms"])
@@ -71,7 +71,8 @@ async def test_a_call_with_a_guest_is_accessible_and_names_everybody(
         ROSA,
         "patient",
         None,
-    ):  # Rosa has not pressed Start Session; the patient is the person of this page
+        # Rosa has not pressed Start Session, and this page is the patient's own, so neither of them is listed.
+    ):
         await clinic.send({"type": "media.speaker", "visit": "v_1", "party": party})
         speaking = page.locator("[data-speaking]")
         if party == "provider":
@@ -79,7 +80,7 @@ async def test_a_call_with_a_guest_is_accessible_and_names_everybody(
             await is_accessible(page)
         else:
             await expect(speaking).to_have_count(0)
-    # The guest has left: the page looks as before the guest came.
+    # The guest has left, so the page looks as before the guest came.
     del clinic.visit["parties"][ROSA]
     await clinic.tell_visit()
     await expect(rosa).to_have_count(0)

@@ -1,4 +1,4 @@
-"""Tests a visit that continues on another device."""
+"""Tests that a visit can continue on another device."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ from web.pages import qr
 
 
 async def opened(site: Site) -> tuple[Person, str]:
-    """Return a waiting patient and the id of the visit."""
+    """Open a visit; return (the waiting patient, the id of the visit)."""
     ana = site.person()
     await ana.ask_for_a_visit()
     (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits

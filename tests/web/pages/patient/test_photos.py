@@ -1,4 +1,6 @@
-"""Tests a patient's photo: added by the patient alone, visible with Case Information, and erased when removed."""
+"""Tests a patient's photo: only the patient adds it, staff see it with Case Information, and it is
+erased when removed.
+"""
 
 import io
 
@@ -19,7 +21,7 @@ from web.requests.security import Rule
 
 
 def jpeg(size: tuple[int, int] = (40, 30)) -> bytes:
-    """Return a JPEG file with a marker text in its metadata."""
+    """Return a JPEG file of this size, with a marker text in its metadata."""
     out, exif = io.BytesIO(), Image.Exif()
     exif[0x0110] = "canary of a camera"
     Image.new("RGB", size, "red").save(out, "JPEG", exif=exif)
@@ -27,20 +29,22 @@ def jpeg(size: tuple[int, int] = (40, 30)) -> bytes:
 
 
 async def opened(site: Site) -> tuple[Person, Visit]:
-    """Return a waiting patient, and the visit."""
+    """Open a visit; return (the waiting patient, the visit)."""
     ana = site.person()
     assert (await ana.ask_for_a_visit()).status == 303
     return ana, await now(site)
 
 
 async def now(site: Site) -> Visit:
-    """Return the visit's current record."""
+    """Return the present record of the visit."""
     (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
     return visit
 
 
 async def send(person: Person, visit: Visit, data: bytes | None = None, text: str = "") -> ClientResponse:
-    """Send a photo from the visit's page."""
+    """Send a photo from the page of the visit; return the answer. `data`: its file, by default a JPEG; `text`: its
+    description.
+    """
     form = FormData()
     form.add_field("photo", jpeg() if data is None else data, filename="DCIM canary.jpg")
     form.add_field("text", text)
@@ -48,7 +52,7 @@ async def send(person: Person, visit: Visit, data: bytes | None = None, text: st
 
 
 async def signed_in(site: Site, email: str) -> tuple[Person, Actor]:
-    """Return a member of staff and their browser."""
+    """Sign a member of staff in; return (the browser, the person)."""
     person, account = site.person(), await site.app[ACCOUNTS].find("demo", email)
     assert (await person.sign_in(email)).status == 303
     assert account is not None
@@ -56,7 +60,7 @@ async def signed_in(site: Site, email: str) -> tuple[Person, Actor]:
 
 
 async def does(site: Site, actor: Actor, visit: Visit, command: c.Command) -> None:
-    """Carry out a command, which must be allowed."""
+    """Carry out a command of a person, which must be allowed."""
     assert not isinstance(await site.app[SERVICE].command(actor, visit.id, command), Refusal)
 
 

@@ -1,4 +1,4 @@
-"""Tests what a waiting patient reads of closing time."""
+"""Tests what the page of a waiting patient shows about closing time."""
 
 import time
 

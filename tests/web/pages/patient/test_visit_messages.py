@@ -11,14 +11,15 @@ async def test_f19_an_automatic_message_is_shown_in_the_language_of_the_page(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await open_page("/demo/visit")
-    await page.get_by_role("heading", level=1).click()  # a page makes no sound before it is touched
+    # A page makes no sound before the person has pressed something on it.
+    await page.get_by_role("heading", level=1).click()
     await clinic.until(lambda: clinic.got("visit.enter"))
     await clinic.writes("clinic", "Still with us?", "Riverside Clinic")
     message = page.get_by_role("region", name="Messages").locator("p")
     await expect(message).to_have_text("Still with us?")
     await expect(message).to_have_attribute("lang", "en")
     await expect(page.get_by_role("textbox", name="Your message")).to_have_count(0)
-    # The page in English has no Spanish texts: they come with the page in Spanish.
+    # The English page contains no Spanish texts; they arrive with the Spanish page.
     texts = {"es": {"Still with us?": "¿Sigue ahí?"}}
     clinic.contexts["/demo/visit"] = {"boot": {**PAGES["/demo/visit"][2]["boot"], "texts": texts}}
     await page.get_by_role("link", name="Español").click()
@@ -45,7 +46,8 @@ async def test_a_patient_reads_guide_and_consent_in_the_language_of_the_page_and
     await page.get_by_label("No puedo levantarme").check()
     await clinic.until(lambda: clinic.case["answers"].get("how-bad") == "I cannot get up")
     await page.goto(f"{clinic.url}/demo/visit#allergies")
-    await expect(title.locator("bdi")).to_have_attribute("lang", "en")  # this question has no translation
+    # Nobody has translated this question of the clinic.
+    await expect(title.locator("bdi")).to_have_attribute("lang", "en")
     await page.goto(f"{clinic.url}/demo/visit#consent")
     await page.get_by_role("link", name="Español").click()
     await expect(page.locator(".consent")).to_have_attribute("lang", "es")

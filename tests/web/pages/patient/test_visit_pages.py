@@ -25,7 +25,7 @@ async def test_the_guide_is_walked_to_its_end_and_opens_the_waiting_room(
     await page.get_by_label("Allergies").fill("Penicillin")
     await following.click()
     await expect(title).to_contain_text("When did it begin?")
-    await following.click()  # an optional question: the patient gives no answer
+    await following.click()  # The question is optional, so the patient goes on without an answer.
     await page.get_by_label("I have read this and I agree").check()
     await page.get_by_label("Signature").fill("Ana Ruiz")
     await following.click()
@@ -53,7 +53,7 @@ async def test_what_is_typed_is_seen_by_staff_while_it_is_typed_and_kept_when_th
     await page.get_by_label("Allergies").press_sequentially("Penicillin and latex", delay=40)
     await clinic.until(lambda: clinic.case["answers"].get("allergies") == "Penicillin and latex")
     while_typing = clinic.got("visit.save")
-    # the greatest number of messages, if this machine types very slowly
+    # A slow machine needs longer to type, and the page then sends more messages.
     at_most = (time.monotonic() - began_s) / 0.4 + 2
     assert 2 <= len(while_typing) <= at_most, "often enough to be live, seldom enough not to flood"
     assert not any(save["left"] for save in while_typing)
@@ -164,7 +164,8 @@ async def test_f15_a_patient_who_is_handed_over_reads_to_whom_and_no_place_in_li
     await expect(page.get_by_text("Nobody sees or hears you now.", exact=False).first).to_be_visible()
     await expect(page.get_by_text("in line", exact=False).filter(has_text="second")).to_have_count(0)
     await expect(page).to_have_title("Waiting room · Riverside Clinic")
-    await clinic.becomes(taking_over=None)  # a call that the patient has not joined in time
+    # The provider has given the call up, because the patient has not joined it in time.
+    await clinic.becomes(taking_over=None)
     await expect(page.get_by_role("heading", name="You are second in line")).to_be_visible()
 
 

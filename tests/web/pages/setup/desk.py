@@ -1,6 +1,6 @@
-"""An administrator for tests: signed in to the demo; fills in the set-up's forms as the pages show them.
+"""An administrator for tests, who is signed in to the demo and sends the set-up's forms as the pages show them.
 
-`Form` reads a page's form as a browser without JavaScript would send it. Not a test.
+`Form` reads a form of a page as a browser without JavaScript would send it.
 """
 
 from html.parser import HTMLParser
@@ -13,7 +13,7 @@ Fields = list[tuple[str, str]]
 
 
 class Form(HTMLParser):
-    """The fields of the n-th form of a page that posts to `action`, in order, as a browser would send them."""
+    """The fields of the first form of a page that is sent to `action`, in order, as a browser would send them."""
 
     def __init__(self, html: str, action: str) -> None:
         super().__init__()
@@ -59,7 +59,9 @@ class Form(HTMLParser):
 
 
 def changed(fields: Fields, **changes: str | None) -> Fields:
-    """Return the fields with other values; None removes a field, a new name adds one. `opens_0` means `opens-0`."""
+    """Return the fields with other values. None removes a field; a name that is not there yet adds one. In a keyword,
+    `__` stands for `-`.
+    """
     wanted = {name.replace("__", "-"): value for name, value in changes.items()}
     found, seen = [], set()
     for name, value in fields:
@@ -73,14 +75,16 @@ def changed(fields: Fields, **changes: str | None) -> Fields:
 
 
 class Desk:
-    """An administrator at the set-up."""
+    """A signed-in person at the set-up of an organisation."""
 
     def __init__(self, person: Person, organisation: str = "demo") -> None:
         self.person = person
         self.home = f"/{organisation}/staff/setup"
 
     async def fields(self, section: str, html: str | None = None) -> Fields:
-        """Return the fields of a section's form, as its page (or the given answer) shows it."""
+        """Return the fields of a section's form. `html`: a page that shows it; by default the page of the section is
+        opened.
+        """
         path = f"{self.home}/{section}"
         if html is None:
             response = await self.person.get(path)
@@ -89,16 +93,16 @@ class Desk:
         return Form(html, path).fields
 
     async def save(self, section: str, fields: Fields) -> ClientResponse:
-        """Send the section's form."""
+        """Send the form of a section with these fields and the button Save; return the answer."""
         return await self.person.post(f"{self.home}/{section}", [*fields, ("do", "save")])
 
     async def change(self, section: str, **changes: str | None) -> ClientResponse:
-        """Open the section, change fields and save."""
+        """Open a section, change these fields and save it; return the answer."""
         return await self.save(section, changed(await self.fields(section), **changes))
 
 
 async def desk(site: Site, email: str = ADMIN) -> Desk:
-    """Return a member of the demo's staff who is signed in."""
+    """Sign a member of the demo's staff in; return the person at the set-up."""
     person = site.person()
     assert (await person.sign_in(email)).status == 303
     return Desk(person)

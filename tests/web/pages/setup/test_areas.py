@@ -17,14 +17,14 @@ SHUT = {f"mind-opens-{day}": None for day in range(7)} | {f"mind-closes-{day}": 
 
 
 async def with_area(site: Site, name: str = "Mind") -> Desk:
-    """An administrator who has added an area."""
+    """Sign an administrator in and add a waiting area with this name; return the administrator."""
     admin = await desk(site)
     assert (await admin.change("areas", new=name)).status == 303
     return admin
 
 
 async def arrives(person: Person, path: str = "/demo/information?area=mind") -> int:
-    """Fill in the patient information of an area; return the status."""
+    """Fill in the patient information of a waiting area; return the status."""
     drawn = Form(await (await person.get(path)).text(), path).fields
     return (await person.post(path, changed(drawn, **FORM))).status
 

@@ -1,4 +1,6 @@
-"""Tests the audit log's page: newest first, by person and by visit, in pages, for administrators; accessible."""
+"""Tests the page of the audit log: the newest entries first, by person and by visit, in parts, for
+administrators only.
+"""
 
 import re
 
@@ -17,7 +19,7 @@ PATH = "/demo/staff/setup/audit"
 
 
 async def noted(site: Site, *entries: tuple[str, str, str]) -> None:
-    """Write these entries, and bind them to the log."""
+    """Write these (person, act, subject) as entries, and bind them to the log."""
     for who, what, about in entries:
         site.app[AUDIT_LOG].note("demo", who, what, about)
     await site.app[AUDIT_LOG].flush()
@@ -25,7 +27,7 @@ async def noted(site: Site, *entries: tuple[str, str, str]) -> None:
 
 
 def numbers(html: str) -> list[int]:
-    """Return the numbers of the rows, in the page's order."""
+    """Return the numbers of the rows in the order of the page."""
     return [int(found) for found in re.findall(r'<tr><td class="num">(\d+)</td>', html)]
 
 
@@ -77,7 +79,7 @@ async def test_the_log_is_shown_by_person_by_visit_and_page_by_page(
     monkeypatch.setattr(page_of, "READ", 3)
     admin = (await desk(site)).person
     who = [("u_osei" if number % 2 else "u_lind", "case.read", f"v_{number % 5}") for number in range(20)]
-    await noted(site, *who)  # 1 is the administrator's sign-in
+    await noted(site, *who)  # Entry number 1 is the sign-in of the administrator.
 
     async def shown(query: str) -> tuple[list[int], str]:
         html = await (await admin.get(f"{PATH}{query}")).text()
@@ -94,7 +96,7 @@ async def test_the_log_is_shown_by_person_by_visit_and_page_by_page(
         seen += found
     assert seen == list(range(20, 1, -2))
     monkeypatch.setattr(page_of, "AT_MOST", 6)
-    # reads only the newest entries, and links to the older ones
+    # The page reads only the newest entries, and links to the older ones.
     assert await shown("?visit=v_99") != ([], "")
     assert "Nothing in the newest entries" in await (await admin.get(f"{PATH}?visit=v_99")).text()
     for wrong in ("?before=x", "?before=-1", "?before=99999999999999999999", "?before=0"):

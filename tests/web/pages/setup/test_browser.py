@@ -1,4 +1,6 @@
-"""Tests the set-up in a real browser: built by keyboard, tried in the preview, used by a patient, accessible."""
+"""Tests the set-up in a real browser: used by keyboard, tried in the preview, then used by a patient,
+and accessible.
+"""
 
 import asyncio
 import re
@@ -23,7 +25,7 @@ from web.organisations import demo
 
 @pytest.fixture
 async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens a page without signing in; a page may log only the error that a form was refused."""
+    """A function that opens a page; the person is not signed in. A page may log an error only if a form was refused."""
     async with pages(site, browser, expected="status of (401|409|422)") as open_page:
         yield open_page
 
@@ -42,7 +44,7 @@ async def go(site: Site, page: Page, path: str) -> None:
 
 
 async def save(page: Page, name: str = "Save") -> None:
-    """Press the page's save button, and check that it was saved."""
+    """Press the save button of the page, and check that the page was saved."""
     await page.get_by_role("button", name=name, exact=True).last.click()
     await expect(page.get_by_text("Saved. It holds from now on.")).to_be_visible()
 
@@ -316,7 +318,7 @@ async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, o
     titles = page.get_by_label("What the step asks")
     before = await titles.count()
     await page.get_by_role("button", name="Text", exact=True).click()
-    await expect(titles).to_have_count(before + 1)  # what is typed into the earlier page is lost
+    await expect(titles).to_have_count(before + 1)  # Anything that was typed into the earlier page is lost.
     await titles.last.fill("Which week is it?")
     await page.get_by_label("Asked only if").last.select_option(
         label="Are you pregnant, or could you be?: Yes"

@@ -1,4 +1,4 @@
-"""Tests the set-up's forms over HTTP: who may open them, what is saved or refused, and two admins at once."""
+"""Tests the set-up's forms over HTTP: who may open them, what is saved or refused, and two administrators at a time."""
 
 import asyncio
 import re
@@ -67,7 +67,7 @@ async def test_what_is_saved_in_the_calendar_is_what_visitors_see(site: Site) ->
     assert "Lakeside Clinic" in text
     assert "Times are for Eastern" in text
     assert "9:00\u202fAM – 12:00\u202fPM<br>1:00\u202fPM – midnight" in text
-    assert "All day" in text  # the other days
+    assert "All day" in text  # The other days show this.
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_two_admins_who_save_the_same_page_do_not_overwrite_each_other(sit
     assert (await stored(site)).name == "Lakeside Clinic"
     kept = await other.fields("calendar", text)
     assert ("welcome", "Come in.") in kept
-    # The second administrator has seen the change by now, and may replace it.
+    # The second administrator now sees the first one's change, and may replace it.
     assert (await other.save("calendar", kept)).status == 303
     found = await stored(site)
     assert (found.name, found.welcome) == ("Riverside Clinic", "Come in.")
@@ -216,7 +216,7 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
     own = {
         "guide.html",
         "signed_out.html",
-    }  # the guide asks by its own script; a signed-out person cannot leave a value unsaved
+    }  # The guide's own script asks before it is left. A signed-out person has no unsaved value to lose.
     forms = {
         f"{path.name}: {form[0]}"
         for path in sorted(folder.glob("*.html"))
@@ -230,7 +230,7 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
 def test_f32_every_button_of_the_set_up_and_the_settings_that_takes_something_away_asks_first() -> None:
     pages = [
         path for path in (TEMPLATES / "setup").glob("*.html") if path.name != "guide.html"
-    ]  # the page of the guide changes nothing before Save is pressed
+    ]  # On the page of the guide, such a button changes nothing before Save is pressed.
     found = {
         f"{path.name}: {button[0]}"
         for path in [*pages, TEMPLATES / "preferences.html"]

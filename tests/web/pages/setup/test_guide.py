@@ -1,4 +1,6 @@
-"""Tests the setup guide's builder over HTTP: steps are added, moved, removed and checked; visits keep versions."""
+"""Tests the setup guide's builder over HTTP: steps are added, moved, removed and checked; each visit
+keeps its version.
+"""
 
 import msgspec
 import pytest
@@ -17,7 +19,7 @@ PATH = "/demo/staff/setup/guide"
 
 
 async def press(admin: Desk, fields: Fields, do: str) -> Fields:
-    """Press one of the builder's buttons; return the resulting form."""
+    """Press a button of the builder; return the fields of the form that it answers with."""
     answer = await admin.person.post(PATH, [*fields, ("do", do)])
     assert answer.status == 200
     return await admin.fields("guide", await answer.text())

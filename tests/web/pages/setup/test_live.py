@@ -1,4 +1,4 @@
-"""Tests that a change in the set-up applies to open visits from the next command: rules and licensed states."""
+"""Tests that a change in the set-up applies to open visits from the next command on: limits and licensed states."""
 
 from signalling.service import Accepted
 from signalling.visit import commands as c

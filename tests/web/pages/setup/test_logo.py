@@ -1,4 +1,4 @@
-"""Tests the clinic's logo: accepted pictures, how they are served, and the texts of refusals."""
+"""Tests the clinic's logo: which pictures are accepted, how they are served, and the sentences about refused ones."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Tests the messages that a clinic sends by itself, in the set-up."""
+"""Tests the set-up of the messages that a clinic sends automatically."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tests the set-up's pages of programs and facilities: keys, webhooks, links and QR codes, made and revoked."""
+"""Tests the set-up of programs and facilities: keys, webhooks, links and QR codes are made and revoked."""
 
 import html
 import re
@@ -12,12 +12,12 @@ from tests.web.site import OSEI, Site
 
 
 async def press(robin: Desk, page: str, do: str, **fields: str) -> ClientResponse:
-    """Press a button on a page of the set-up."""
+    """Press the button `do` on a page of the set-up; return the answer. `fields`: the other values of its form."""
     return await robin.person.post(f"{robin.home}/{page}", [*fields.items(), ("do", do)])
 
 
 async def secret(answer: ClientResponse) -> str:
-    """Return the secret on a page that shows it only once."""
+    """Return the secret in an answer that shows it, which happens only once."""
     found = re.search(r'<code class="secret">(.*?)</code>', await answer.text())
     assert found
     return html.unescape(found[1])
@@ -84,7 +84,7 @@ async def test_an_administrator_makes_a_facilitys_link_with_qr_code_and_sheet_an
     ElementTree.fromstring(await image.text())
     assert "attachment" in (await robin.person.get(code[1] + "?download")).headers["Content-Disposition"]
     assert path in await (await robin.person.get(code[1].replace("qr.svg", "poster"))).text()
-    # the code contains the link, so it is for administrators only
+    # The code contains the link, so only administrators may see it.
     assert (await visitor.get(code[1])).status == 303
     await press(robin, "facilities", revoke[1])
     assert (await visitor.get(path)).status == 404

@@ -6,11 +6,13 @@ from tests.web.browsing import OpenPage
 from tests.web.pages.setup.test_browser import go, open_page, save, signed_in
 from tests.web.site import OSEI, Site
 
-__all__ = ["open_page"]  # the imported fixture
+__all__ = ["open_page"]  # pytest needs the imported fixture here.
 
 
 async def asked(page: Page, button: str, title: str, *words: str) -> None:
-    """Press a button, read the question, cancel; press it again and confirm with the button of the same name."""
+    """Press a button and cancel the question, which must have this title and these words. Press it again, and confirm
+    by the button of the same name.
+    """
     for yes in (False, True):
         await page.get_by_role("button", name=button).click()
         dialog = page.get_by_role("dialog", name=title)

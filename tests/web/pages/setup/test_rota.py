@@ -1,4 +1,4 @@
-"""Tests the on-call rota in the set-up: people in an order, with hours of their own."""
+"""Tests the on-call rota in the set-up: people in an order, each with hours of their own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_CHANNEL = "Has not chosen in their settings"
 
 
 async def with_people(site: Site, *people: str) -> Desk:
-    """An administrator who has added these people to the rota."""
+    """Sign an administrator in and add these people to the rota; return the administrator."""
     admin = await desk(site)
     for person in people:
         assert (await admin.change("rota", new=person)).status == 303
@@ -31,7 +31,7 @@ async def with_people(site: Site, *people: str) -> Desk:
 
 
 async def order(site: Site) -> list[str]:
-    """Return the ids of the people in the rota."""
+    """Return the ids of the people in the rota, in its order."""
     return [turn.person for turn in (await stored(site)).rota.turns]
 
 
@@ -87,7 +87,7 @@ async def test_f41_a_wrong_field_says_so_keeps_what_was_typed_and_nothing_is_sav
 
 
 async def on_duty(site: Site) -> list[str]:
-    """Return the ids of those who would get the next message about a request, as the escalation decides."""
+    """Return the ids of the people who would get the next message about a request now."""
     accounts = await site.app[ACCOUNTS].list("demo")
     channels = await channels_of(site.app, "demo", accounts)
     facts = Facts(await stored(site), accounts, frozenset(), channels, datetime.now(UTC))

@@ -17,7 +17,7 @@ WELCOME = demo.ORGANISATION.welcome
 
 
 def field(label: str, organisation: Organisation = demo.ORGANISATION) -> str:
-    """Return the name of the field for a text, in the form that `desk` takes."""
+    """Return the name of the form's field for the text with this label, as a keyword of `Desk.change`."""
     return next(entry.field for entry in entries(organisation) if entry.label == label).replace("-", "__")
 
 

@@ -1,4 +1,6 @@
-"""Tests the devices on which staff are notified: added by a press, tested, shown by the service worker, removed."""
+"""Tests the devices on which staff get notifications: a press adds one, it is tested, shows notifications, and is
+removed.
+"""
 
 import json
 from typing import Any
@@ -56,8 +58,8 @@ async def test_f41_staff_add_try_and_remove_their_own_devices_and_nobody_elses(s
 
 
 async def shown(page: Page, data: dict[str, Any]) -> Any:
-    """Give a message to the page's service worker, and press the notification; return the notification and the opened
-    address.
+    """Give a push message to the service worker of the page, and press the notification; return (the notification, the
+    opened address).
     """
     [worker] = page.context.service_workers
     await worker.evaluate(

@@ -1,4 +1,6 @@
-"""Tests the dialog before the sign-in ends: by the page's own clock and the time that the server reports."""
+"""Tests the dialog that appears before a sign-in ends, by the page's own clock and by the time that the
+server reports.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +36,13 @@ async def test_a_page_asks_before_the_sign_in_ends(open_page: OpenPage) -> None:
     await stay.press("Enter")
     await expect(stay).to_be_hidden()
     assert posts == 1
-    # the pressed key counts as activity, which prolongs the sign-in once more
+    # The pressed key is an activity, so the sign-in lasts longer.
     await page.clock.fast_forward(31_000)
     await until(lambda: posts == 2)
     left_ms = 50_000
     await page.clock.fast_forward(1_750_000)
     await expect(stay).to_be_visible()
-    left_ms = 0  # nobody has answered
-    await page.context.clear_cookies()  # a valid sign-in would lead from the sign-in page back to the desk
+    left_ms = 0  # Nobody has answered the dialog, so no time is left.
+    await page.context.clear_cookies()  # With a valid cookie, the sign-in page would lead back to the desk.
     await page.clock.fast_forward(10_000)
     await page.wait_for_url("**/staff/sign-in")

@@ -27,7 +27,7 @@ async def test_staff_choose_whether_assignments_are_mailed_and_in_which_language
         "/demo/staff/preferences", {"mail_assigned": "yes", "notify": "", "language": "es"}
     )
     assert response.headers["Location"] == "/demo/staff/preferences?saved"
-    after = await (await person.get("/demo/staff/preferences?saved")).text()  # still signed in
+    after = await (await person.get("/demo/staff/preferences?saved")).text()  # The person is still signed in.
     assert 'value="yes" checked>' in after
     assert '<option value="es" lang="es" selected>Español</option>' in after
     account = await site.app[ACCOUNTS].get("demo", "u_osei")
@@ -114,7 +114,7 @@ NEW = "Nine blue herons at noon"
 
 
 async def change(person: Person, old: str, wanted: str = NEW, again: str | None = None) -> ClientResponse:
-    """Send the form for a new password."""
+    """Send the form that changes the password; return the answer. `again`: the repeated new password, if it differs."""
     form = {"old": old, "password": wanted, "again": wanted if again is None else again}
     return await person.post("/demo/staff/preferences/password", form)
 
@@ -167,7 +167,8 @@ async def test_guesses_at_the_old_password_count_like_those_at_the_sign_in(site:
     person = site.person()
     await person.sign_in(OSEI)
     throttle = site.app[THROTTLE]
-    for _ in range(SIGN_IN.limit):  # ten wrong guesses from this address, without their delays
+    # This is the limit of wrong guesses from one address; they have no delay here.
+    for _ in range(SIGN_IN.limit):
         async with throttle.attempt(replace(SIGN_IN, first_delay_ms=0), "demo", "127.0.0.1"):
             pass
     answer = await change(person, demo.password(site.settings, OSEI))

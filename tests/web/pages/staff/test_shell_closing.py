@@ -1,4 +1,4 @@
-"""Tests how staff close the line: at closing time, and as the last one on call."""
+"""Tests how staff close the queue: at closing time, and when the last provider goes off call."""
 
 import time
 

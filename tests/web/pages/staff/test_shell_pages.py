@@ -1,4 +1,4 @@
-"""Tests the staff's pages: On-Call, On-Demand Requests, Case Information, claims."""
+"""Tests the pages of staff: On-Call, On-Demand Requests, Case Information, and claims."""
 
 import time
 
@@ -11,7 +11,9 @@ from tests.web.pages.test_accessibility import is_accessible
 
 
 async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff", **how: object) -> Page:
-    """Return the page of a provider on call, with the list open."""
+    """Return the page of a provider who is on call, with the list of requests. `how`: options of the
+    browser context.
+    """
     clinic.staff["u_osei"]["on_call"] = True
     page = await open_page(path, **how)
     await expect(page.get_by_role("switch", name="On-Call")).to_be_checked()
@@ -19,14 +21,16 @@ async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff"
 
 
 def counted(clinic: Clinic) -> list[bool]:
-    """Return, for each subscription to the queue, whether it was for the number of rows alone."""
+    """Return for each subscription to the queue whether it asked only for the number of rows."""
     return [message["counted"] for message in clinic.got("subscribe") if message["topic"] == "queue"]
 
 
 async def admins_page(
     clinic: Clinic, open_page: OpenPage, *, areas: dict[str, str] | None = None, **how: object
 ) -> Page:
-    """The page of an administrator off call, with the list of a clinic with these waiting areas."""
+    """Return the page of an administrator off call, with the list of a clinic that has these waiting areas (id ->
+    name).
+    """
     me = {**OSEI, "role": "admin", "states": []}
     boot = {**PAGES["/demo/staff"][2]["boot"], "me": me, "areas": areas or {}}
     clinic.contexts["/demo/staff"] = {"boot": boot}
@@ -141,7 +145,7 @@ async def test_each_new_request_rings_once_also_when_it_came_while_the_connectio
     await clinic.arrives(jon)
     await expect(document).to_have_attribute("data-rung", "1")
     await expect(page.locator(".announcer")).to_have_text("New request: Jon Bell.")
-    await clinic.arrives(jon)  # the same arrival again
+    await clinic.arrives(jon)  # The same visit is sent once more.
     await page.evaluate(
         "const now = performance.now(); performance.now = () => now + 60_000 + Date.now() % 1000"
     )
@@ -295,7 +299,8 @@ async def test_f30_the_second_click_on_a_dialogs_button_reaches_nothing_under_it
     )
     assert hit is None
     await expect(page.get_by_role("button", name="Claim Ana Ruiz")).to_be_focused()
-    await page.get_by_role("button", name="Claim Jon Bell").click()  # waits until presses count again
+    # The click waits until the button reacts to presses again.
+    await page.get_by_role("button", name="Claim Jon Bell").click()
     await clinic.until(lambda: clinic.got("visit.claim"))
 
 

@@ -1,4 +1,4 @@
-"""Tests On-Demand Requests by urgency, by waiting area, and over the clinic's limits."""
+"""Tests On-Demand Requests by urgency, by waiting area, and when the clinic's limits are exceeded."""
 
 from playwright.async_api import expect
 

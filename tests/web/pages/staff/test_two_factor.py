@@ -1,4 +1,6 @@
-"""Tests two-factor sign-in: set-up, the code page, used and wrong codes, recovery, reset, and the duty of admins."""
+"""Tests two-factor sign-in: set-up, the code page, used and wrong codes, recovery, reset, and that admins may have to
+use it.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -147,7 +149,7 @@ async def test_the_secret_and_the_recovery_codes_lie_sealed_in_the_store(
     osei = await signed_in(site)
     phone, codes = await set_up(osei, clock, OSEI)
     key = totp.spelled(phone.secret).replace(" ", "")
-    await osei.post(HOME, {"do": "begin"})  # does nothing while two-factor sign-in is on
+    await osei.post(HOME, {"do": "begin"})  # While two-factor sign-in is on, this does nothing.
     found: list[Any] = []
     for name in await valkey.keys("*"):
         found.append(name)
@@ -228,7 +230,8 @@ async def test_guesses_at_codes_are_stopped_at_the_account_wherever_they_come_fr
     wrong = await (await half_in(site)).post(CODE, {"code": "000000" if phone.code() != "000000" else "1"})
     assert wrong.status == 422
     at_once = replace(CODE_RULE, first_delay_ms=0)
-    for _ in range(CODE_RULE.limit - 1):  # nine further guesses from other addresses, without their delays
+    # These are the guesses that are left, from other addresses and without their delays.
+    for _ in range(CODE_RULE.limit - 1):
         async with site.app[THROTTLE].attempt(at_once, "demo", "u_osei"):
             pass
     half = await half_in(site)

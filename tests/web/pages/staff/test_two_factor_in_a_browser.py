@@ -1,4 +1,4 @@
-"""Tests two-factor sign-in in a real browser: the QR code's key signs in, and every page is accessible."""
+"""Tests two-factor sign-in in a real browser: the key of the QR code works, and every page is accessible."""
 
 import re
 from collections.abc import AsyncIterator
@@ -17,19 +17,19 @@ from web.pages.qr import inline
 
 @pytest.fixture
 def clock(site: Site, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The site's clock."""
+    """The clock that the site uses; it moves only when the test moves it."""
     return Clock(site, monkeypatch)
 
 
 @pytest.fixture
 async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens a page without signing in; a page may log only the error that a form was refused."""
+    """A function that opens a page; the person is not signed in. A page may log an error only if a form was refused."""
     async with pages(site, browser, expected="status of 422") as open_page:
         yield open_page
 
 
 async def password(site: Site, page: Page, email: str) -> None:
-    """Fill in the first page of the sign-in."""
+    """Send email and password, on the first page of the sign-in."""
     await page.goto(str(site.server.make_url("/demo/staff/sign-in")))
     await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password").fill(demo.password(site.settings, email))

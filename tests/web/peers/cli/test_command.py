@@ -1,4 +1,6 @@
-"""Tests `greenroom peers` on the command line: runs and reports, invalid options, lost servers, Ctrl-C, machines."""
+"""Tests `greenroom peers` on the command line: runs and reports, invalid options, lost servers, Ctrl-C, several
+machines.
+"""
 
 import asyncio
 import contextlib
@@ -51,7 +53,7 @@ def password(server: RunningServer, email: str) -> str:
 
 @pytest.fixture
 def staff(server: RunningServer, tmp_path: Path) -> Path:
-    """A file of credentials."""
+    """The path of a file with credentials of staff."""
     path = tmp_path / "staff"
     path.write_text("".join(f"{email} {password(server, email)}\n" for email in (OSEI, LIND)))
     return path
@@ -62,7 +64,7 @@ def run(*words: object) -> Result:
 
 
 def refused(result: Result) -> str:
-    """Return the one-sentence error of a command that cannot be carried out."""
+    """Return the error sentence of a command that cannot be carried out."""
     assert result.exit_code == 2, result.output
     lines = [line for line in result.stderr.splitlines() if line]
     assert len(lines) == 1, result.output
@@ -218,7 +220,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def listening(context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Yield the URL of a web server that is no Greenroom."""
+    """Yield the URL of a web server that is not Greenroom. `context`: for TLS."""
     found = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     if context is not None:
         found.socket = context.wrap_socket(found.socket, server_side=True)
@@ -326,7 +328,7 @@ def test_staff_can_be_named_in_the_environment(
 
 @pytest.fixture
 def example(server: RunningServer) -> Callable[..., str]:
-    """Runs an example's command, and returns its output."""
+    """A function that runs an example's command, and returns its output."""
     given = {
         "GREENROOM_URL": f"{server.url}/demo",
         "GREENROOM_EMAIL": OSEI,

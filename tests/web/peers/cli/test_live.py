@@ -1,4 +1,4 @@
-"""Tests the terminal's display during a run, and the lines of text if there is no terminal."""
+"""Tests the display on the terminal during a run, and the lines of text that replace it if there is no terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from web.peers.run.observations import Observations
 
 
 def console(terminal: bool) -> tuple[Console, io.StringIO]:
-    """Return a console, and the text that is written to it."""
+    """Return (a console, the text that is written to it). `terminal`: whether the console is a terminal."""
     written = io.StringIO()
     return Console(file=written, force_terminal=terminal, width=100, height=40), written
 

@@ -1,4 +1,4 @@
-"""Tests the staff of a temporary server: the requested number of accounts, with valid passwords."""
+"""Tests the staff of a temporary server: there are as many accounts as requested, and their passwords work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the media rules for a client under test: a valid answer, a connection, consent (NETWORKS.md)."""
+"""Tests the rules of media for a client that is checked: a valid answer, a connection, and consent (NETWORKS.md)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from web.peers.conformance.judge import Judge
 
 @asynccontextmanager
 async def offered(transport: Transport = "udp") -> AsyncIterator[tuple[Judge, ClientMedia, Speaker]]:
-    """Yield an open relay, and a raw peer as its client."""
+    """Yield (the judge, the relay's side of the check, a raw peer as the client). The client has not answered yet."""
     relay = await Relay.open(RelaySettings())
     judge, speaker = Judge(), Speaker(transport=transport)
     media = ClientMedia(judge, relay)
@@ -85,7 +85,7 @@ async def test_an_answer_that_cannot_be_used_is_a_fault_and_none_without_an_offe
 
 
 class Talks(Speaker):
-    """A client that sends sound as RED, and a picture. `keeps`: the kinds that it sends again on request."""
+    """A client that sends sound as RED, and a picture. `keeps`: whether it sends requested packets again."""
 
     def __init__(self, transport: Transport = "udp") -> None:
         super().__init__(transport=transport)
@@ -95,7 +95,7 @@ class Talks(Speaker):
         self.on_rtcp = self._control
 
     def talk(self, malformed: bool = False) -> None:
-        """Send 20 ms of sound, and a picture."""
+        """Send 20 ms of sound and one picture. `malformed`: the sound is no valid RED."""
         self._number += 1
         payload = b"\x80" if malformed else red.build(b"own", [(960, b"earlier")])
         self._keep(rtp.build(RED.payload_type, self._number, 960 * self._number, self.audio_ssrc, payload))
@@ -105,7 +105,7 @@ class Talks(Speaker):
         self.send_rtp(packet)
 
     def send(self, datagram: bytes | memoryview) -> None:
-        """Send a packet, and keep its bytes."""
+        """Send a packet, and keep it if it may be requested again."""
         if 127 < datagram[0] < 192 and not 191 < datagram[1] < 224:
             number = int.from_bytes(datagram[2:4]), int.from_bytes(datagram[8:12])
             self._packets[number] = bytes(datagram)
@@ -122,7 +122,7 @@ class Talks(Speaker):
 async def talking(
     monkeypatch: pytest.MonkeyPatch, transport: Transport = "udp"
 ) -> AsyncIterator[tuple[Judge, ClientMedia, Talks]]:
-    """Yield an open relay, and a client that sends."""
+    """Yield (the judge, the relay's side of the check, a client that is connected)."""
     monkeypatch.setattr(client_media, "REPEATED_S", 0.05)
     async with offered() as (judge, media, _):
         client = Talks(transport)
@@ -136,7 +136,7 @@ async def talking(
 
 
 async def is_judged(media: ClientMedia, client: Talks, *, malformed: bool = False) -> None:
-    """Talk until the client can be judged, and judge."""
+    """Let the client send until it can be judged, and judge it. `malformed`: its sound is no valid RED."""
     red_seen = 0
 
     def settled() -> bool:

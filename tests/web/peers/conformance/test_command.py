@@ -20,7 +20,7 @@ Said = tuple[int, str, str]
 
 
 def typed(*words: str, stdin: str = "") -> Said:
-    """Run a command line; return the exit code and both outputs."""
+    """Run a command line; return (exit code, standard output, standard error)."""
     done = CliRunner().invoke(peers_app, list(words), input=stdin)
     return done.exit_code, done.stdout, done.stderr
 
@@ -68,7 +68,8 @@ async def test_the_command_prints_where_a_client_connects_and_its_faults(
         aiohttp.ClientSession() as http,
         http.ws_connect(url, protocols=("greenroom.v1.json",), headers=headers) as ws,
     ):
-        await ws.send_json({"type": "ping", "id": 1})  # without hello the check cannot continue
+        # The client sends no hello, so the check cannot continue.
+        await ws.send_json({"type": "ping", "id": 1})
         async with asyncio.timeout(30):
             code, said, _ = await running
     assert code == 1

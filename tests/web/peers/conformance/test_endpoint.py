@@ -1,4 +1,6 @@
-"""Tests the scripted server of a conformance run: correct clients pass, and faults of others are reported."""
+"""Tests the scripted server of a conformance run: correct clients pass, and the faults of other clients
+are reported.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ NOT_SEEN = {"repeats", "media", "connects", "consent", "framing", "red", "nack"}
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes waits for a client shorter than in a real run."""
+    """Shortens the times for which the server waits for a client."""
     monkeypatch.setattr(scripted, "AWAY_S", 1.2)
     monkeypatch.setattr(scripted, "BACK_S", 3.0)
     monkeypatch.setattr(client_socket, "TOPIC_S", 1.0)
@@ -33,7 +35,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def judged(client: Callable[[str], Awaitable[Any]]) -> dict[str, Outcome]:
-    """Return the outcome of each rule, by its key."""
+    """Let a client connect to the scripted server; return the key of each rule -> its outcome."""
     async with Endpoint() as endpoint:
         running = asyncio.ensure_future(client(endpoint.url))
         try:
@@ -45,7 +47,7 @@ async def judged(client: Callable[[str], Awaitable[Any]]) -> dict[str, Outcome]:
 
 
 def faults(outcomes: dict[str, Outcome]) -> dict[str, tuple[str, str]]:
-    """Return (expected, received) of the broken rules."""
+    """Return the key of each broken rule -> (what was expected, what was received)."""
     return {key: (o.fault.expected, o.fault.got) for key, o in outcomes.items() if o.fault is not None}
 
 
@@ -70,8 +72,8 @@ async def test_each_fault_of_a_broken_client_is_found() -> None:
             token, versions = "", 0
             while True:
                 with contextlib.suppress(aiohttp.ClientError, ValueError, TypeError):
-                    # The client's faults: no Origin, the token in the address, no pongs, one id for all requests, no
-                    # pause before it reconnects.
+                    # This client has these faults: no Origin, the token in the address, no pongs, one id for all
+                    # requests, and no pause before it reconnects.
                     async with http.ws_connect(f"{url}?{token}", protocols=(JSON,), autoping=False) as ws:
                         hello = {
                             "type": "hello",

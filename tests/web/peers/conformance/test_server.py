@@ -27,12 +27,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def credentials(site: Site, *emails: str) -> list[tuple[str, str]]:
-    """Return emails and passwords of the demo's staff."""
+    """Return (email, password) of each of these members of the demo's staff."""
     return [(email, demo.password(site.settings, email)) for email in emails]
 
 
 async def checked(site: Site, url: str, *only: str, slow: bool = False) -> list[Outcome]:
-    """Return the outcomes of the checks."""
+    """Return the outcomes of the checks of the server at `url`. `only`: the keys of the checks to make,
+    by default all.
+    """
     async with Clinic(url) as clinic:
         return await server.run(clinic, credentials(site, OSEI, LIND, ADMIN), only=only, slow=slow)
 
@@ -124,7 +126,7 @@ OF_COLLEAGUES = (
 
 
 async def missed(site: Site, faults: Sequence[tuple[str, str, str]], *emails: str) -> list[object]:
-    """Return the faults of a broken server that were not reported, each with the report."""
+    """Return those faults of a broken server that the checks do not report, each with what they report instead."""
     found: list[object] = []
     async with Broken(str(site.server.make_url("")).rstrip("/")) as broken, Clinic(broken.url) as clinic:
         people = People(clinic, tuple(credentials(site, *emails)))

@@ -1,4 +1,4 @@
-"""One real server and its staff, for the tests of runs over several machines."""
+"""One real server and the credentials of its staff, for the tests of runs over several machines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from web.organisations import demo
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One real server for all of these tests."""
+    """One real server for all tests in this folder."""
     running = RunningServer(
         tmp_path_factory.mktemp("afar"),
         {"server": {"port": 0}, "limits": {"visits_per_address": 0}},
@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def staff(server: RunningServer) -> Path:
-    """A file of credentials."""
+    """The path of a file with credentials of staff."""
     settings = parse({"data": {"folder": str(server.data)}}, "test")
     path = server.folder / "staff"
     path.write_text("".join(f"{email} {demo.password(settings, email)}\n" for email in (OSEI, LIND)))

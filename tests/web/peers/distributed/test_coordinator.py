@@ -1,4 +1,4 @@
-"""Tests runs over the network: helpers join a run, are lost, and learn that it has ended."""
+"""Tests runs over the network: helpers join a run, get lost, and are informed of its end."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from web.peers.people.people import Provider
 from web.peers.run.observations import Observations
 
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
-LONG_S = 60.0  # the limit in s for anything that must happen, on a busy machine
+LONG_S = 60.0  # In this time in s, even a busy machine must have done anything that a test waits for.
 KEY = "a key of more than sixteen letters"
 
 
 class Machine:
-    """A `greenroom peers` process that plays a machine of its own, with its output so far."""
+    """A process of `greenroom peers` that takes the place of a machine. `said`: its output so far."""
 
     def __init__(self, *words: object, **environment: str) -> None:
         self.said, self._silent = "", False
@@ -52,14 +52,18 @@ class Machine:
             self._news.notify_all()
 
     def until(self, text: str) -> str:
-        """Return the first printed line with this text, as soon as it is printed."""
+        """Return the first line of output that contains this text, as soon as it is printed. Raises AssertionError
+        after LONG_S.
+        """
         with self._news:
             self._news.wait_for(lambda: text in self.said or self._silent, LONG_S)
             assert text in self.said, self.said
             return next(line for line in self.said.splitlines() if text in line)
 
     def until_arrived(self, number: int) -> None:
-        """Return when it has printed that this number of patients have arrived."""
+        """Return when the process has printed that this number of patients have arrived. Raises AssertionError after
+        LONG_S.
+        """
 
         def come() -> bool:
             return any(int(told) >= number for told in re.findall(r"(\d+) of \d+ arrived", self.said))
@@ -69,7 +73,7 @@ class Machine:
             assert come(), self.said
 
     def ended(self) -> int:
-        """Return the exit code."""
+        """Wait for the end of the process; return its exit code. Raises AssertionError after LONG_S."""
         try:
             code = self.process.wait(LONG_S)
         except subprocess.TimeoutExpired:
@@ -79,13 +83,13 @@ class Machine:
         return code
 
     def dies(self) -> None:
-        """Kill all processes at once, as when a machine loses its power."""
-        if self.process.poll() is None:  # if the process has ended, another process may have its id by now
+        """Kill all processes of the machine at once, as if it lost its power."""
+        if self.process.poll() is None:  # If the process has ended, another one may have its id by now.
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(LONG_S)
 
     def helpers_command(self) -> list[str]:
-        """Return the command that it prints for helpers, with this machine's own address."""
+        """Return the command that the process prints for helpers, as a list of words."""
         return self.until("greenroom peers join ").split()[2:]
 
 
@@ -94,7 +98,7 @@ Start = Callable[..., Machine]
 
 @pytest.fixture
 def machine() -> Iterator[Start]:
-    """Yields a function that starts machines; ends those that still run."""
+    """A function that starts a machine. Machines that still run after the test are killed."""
     started: list[Machine] = []
 
     def start(*words: object, **environment: str) -> Machine:
@@ -108,7 +112,7 @@ def machine() -> Iterator[Start]:
 
 @pytest.fixture
 def coordinator(machine: Start, server: RunningServer, staff: Path) -> Start:
-    """Yields a function that starts a run, which waits for helpers."""
+    """A function that starts a run which waits for helpers."""
 
     def start(*words: object, **environment: str) -> Machine:
         listen = ("--listen", "127.0.0.1:0", "--credentials", staff)
@@ -133,7 +137,7 @@ def test_helpers_drive_their_shares_and_one_report_holds_what_all_of_them_saw(
     assert "2 of 2 helpers have joined" in first.said
     seen = Observations.load(tmp_path / "r" / "observations.jsonl")
     assert len(seen.steps["journey"]) == 9
-    assert len(seen.gauges["waiting"]) == 3  # one gauge from each process
+    assert len(seen.gauges["waiting"]) == 3  # Each of the three processes has one gauge.
     assert seen.duration_s < LONG_S
     assert seen.about.plan["helpers"] == "2"
     report = "".join(file.read_text() for file in (tmp_path / "r").iterdir())

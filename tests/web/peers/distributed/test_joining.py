@@ -1,4 +1,4 @@
-"""Tests which machines can join a run over the network: each refusal is a sentence on both sides."""
+"""Tests which machines can join a run over the network; each refusal is a sentence at both ends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from web.peers.run.plan import Credential, Plan
 from web.server import tls
 
 KEY = "a key of more than sixteen letters"
-LONG_S = 60.0  # the limit in s for anything that must happen, on a busy machine
+LONG_S = 60.0  # In this time in s, even a busy machine must have done anything that a test waits for.
 
 
 def join(at: object, *words: object, certificate: str = "00" * 32) -> Result:
@@ -35,13 +35,13 @@ def join(at: object, *words: object, certificate: str = "00" * 32) -> Result:
 
 
 def refused(result: Result) -> str:
-    """Return the last sentence of a command that cannot be carried out."""
+    """Return the last sentence that a command prints if it cannot be carried out."""
     assert result.exit_code == 2, result.output
     return [line for line in result.stderr.splitlines() if line][-1]
 
 
 class Lobby(Coordinator):
-    """A run that waits for two helpers and never begins; `said` holds the texts for its user."""
+    """A run that waits for two helpers and never begins. `said`: the texts that its user would see."""
 
     def __init__(self, plan: Plan, meant: Plan | None = None) -> None:
         self.said: list[str] = []
@@ -49,7 +49,9 @@ class Lobby(Coordinator):
         super().__init__(Address("127.0.0.1", 0), KEY, plan, shares, self.said.append)
 
     def join(self, *words: object, at: object = None) -> Result:
-        """Run the printed command of this run, with its key unless `words` contain another."""
+        """Join this run with the command that it prints; return the result. `words`: other options; `at`: another
+        address.
+        """
         key = () if "--key" in words else ("--key", KEY)
         return join(at or self.at, *words, *key, certificate=self.fingerprint)
 
@@ -135,7 +137,7 @@ def test_a_coordinator_with_another_certificate_never_receives_the_key(tmp_path:
 
 @contextmanager
 def recorded(at: Address) -> Iterator[tuple[Address, bytearray]]:
-    """Yield a port that forwards to another one, and all bytes that pass in both directions."""
+    """Yield (the address of a port that forwards to `at`, all bytes that pass in both directions)."""
     seen, bound, over = bytearray(), Future[int](), threading.Event()
 
     async def copy(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
@@ -172,8 +174,8 @@ def test_neither_the_key_nor_the_plan_travels_in_clear() -> None:
 
 
 async def _strangers(lobby: Lobby) -> list[int | None]:
-    """Connect a browser, a client without a key, and three clients with the key that send invalid messages; return the
-    close codes.
+    """Connect a browser, a client without a key, and three clients that send invalid messages with the key; return the
+    status or close code of each.
     """
     url, bearer = f"https://{lobby.at}/", {"Authorization": f"Bearer {KEY}"}
     codes: list[int | None] = []
@@ -200,7 +202,7 @@ def test_strangers_receive_nothing_and_the_run_continues_to_wait() -> None:
 
 
 async def _half_dead(lobby: Lobby) -> None:
-    """Join, then neither answer a ping nor close the connection."""
+    """Join the run, then neither answer a ping nor close the connection."""
     async with aiohttp.ClientSession() as http, asyncio.timeout(LONG_S):
         headers = {"Authorization": f"Bearer {KEY}"}
         socket = await http.ws_connect(f"https://{lobby.at}/", ssl=False, headers=headers, autoping=False)

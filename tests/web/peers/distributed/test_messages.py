@@ -1,5 +1,5 @@
-"""Tests the messages between machines of one run: they contain no private data of a machine; invalid ones
-are refused.
+"""Tests the messages between the machines of one run: they contain no private data of a machine, and invalid ones are
+refused.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def test_an_address_is_a_host_and_a_port() -> None:
 
 @asynccontextmanager
 async def channels() -> AsyncIterator[tuple[Channel[FromHelper], Channel[FromCoordinator], Socket]]:
-    """Yield both ends of a channel, and the helper's WebSocket."""
+    """Yield (the helper's end of a channel, the coordinator's end, the helper's WebSocket)."""
     opened: asyncio.Queue[web.WebSocketResponse] = asyncio.Queue()
     over = asyncio.Event()
 

@@ -1,4 +1,6 @@
-"""Tests what a network does to each packet: the same for the same seed, at the given rates, within its bounds."""
+"""Tests what a network does to each packet: the same for the same seed, at the rates that were set,
+within its bounds.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def direction(seed: object = 1) -> Direction:
 
 
 def fates(way: Way, packets: list[tuple[float, int]], seed: int = 1) -> list[tuple[float, tuple[float, ...]]]:
-    """Return the times at which each packet is sent and arrives."""
+    """Return (the time at which it is sent, the times at which it arrives) for each packet; no time means lost, two
+    mean duplicated. `packets`: (pause in s before it, size in bytes).
+    """
     goes, moments = direction(seed), itertools.accumulate(pause_s for pause_s, _ in packets)
     return [(at, goes.packet(way, size, at)) for at, (_, size) in zip(moments, packets, strict=True)]
 
@@ -119,9 +123,10 @@ def test_reordered_and_doubled_packets_are_as_many_as_the_network_says() -> None
 
 def test_a_slow_link_carries_its_rate_and_drops_what_would_wait_longer_than_its_queue() -> None:
     way, goes = Way(rate_kbit=300, queue_ms=200), direction()
-    found = [(n / 100, goes.packet(way, 1000, n / 100)) for n in range(1000)]  # 800 kbit/s for 10 s
+    # These are 800 kbit/s for 10 s.
+    found = [(n / 100, goes.packet(way, 1000, n / 100)) for n in range(1000)]
     carried = [(at, arrives[0]) for at, arrives in found if arrives]
-    # kbit: 10 s of packets that wait in the queue
+    # In kbit: 10 s at the rate, and the packets that still wait in the queue.
     assert len(carried) * 8 == pytest.approx(300 * 10.2, rel=0.02)
     assert max(moment - at for at, moment in carried) <= 0.2 + 0.03
     assert goes.counts["queue_full"] == 1000 - len(carried)

@@ -1,4 +1,4 @@
-"""Tests that an offer through a proxy has only the proxy's address."""
+"""Tests that an offer that is changed for a proxy contains only the address of the proxy."""
 
 from __future__ import annotations
 

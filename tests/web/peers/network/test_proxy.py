@@ -1,4 +1,6 @@
-"""Tests the proxy on real sockets: datagrams and streams follow the network's rules, and its memory has bounds."""
+"""Tests the proxy on real sockets: datagrams and streams get what the network does to them, and its
+memory has bounds.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ WAIT_S = 20
 
 
 class Udp(asyncio.DatagramProtocol):
-    """A UDP socket that records what it receives, and sends it back if it `echoes`."""
+    """A UDP socket that records each datagram; if `echoes`, it sends it back."""
 
     def __init__(self, *, echoes: bool = False) -> None:
         self.got: list[bytes] = []
@@ -26,11 +28,11 @@ class Udp(asyncio.DatagramProtocol):
         self._echoes = echoes
 
     def connection_made(self, transport: Any) -> None:
-        """Keep the transport."""
+        """Keep the transport (called by asyncio)."""
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Keep the datagram."""
+        """Record the datagram, and send it back if this is an echo server (called by asyncio)."""
         self.got.append(data)
         self.sources.append(addr)
         if self._echoes:
@@ -38,14 +40,14 @@ class Udp(asyncio.DatagramProtocol):
 
     @property
     def address(self) -> tuple[str, int]:
-        """The address of the socket."""
+        """The (host, port) of the socket."""
         host, port = self.transport.get_extra_info("sockname")[:2]
         return host, port
 
 
 @asynccontextmanager
 async def udp(network: Network, **how: Any) -> AsyncIterator[tuple[Proxy, Udp, Udp]]:
-    """Yield a proxy, an echo server behind it, and a client."""
+    """Yield (a proxy, an echo server behind it, a client). `how`: further arguments of the proxy."""
     loop = asyncio.get_running_loop()
     _, server = await loop.create_datagram_endpoint(lambda: Udp(echoes=True), local_addr=("127.0.0.1", 0))
     async with proxied(network, server.address, **how) as proxy:
@@ -57,7 +59,7 @@ async def udp(network: Network, **how: Any) -> AsyncIterator[tuple[Proxy, Udp, U
 
 @asynccontextmanager
 async def tcp(network: Network) -> AsyncIterator[tuple[Proxy, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Yield a proxy in front of an echo server, and a connection through it."""
+    """Yield (a proxy in front of an echo server, both ends of a connection through it: reader and writer)."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
@@ -79,7 +81,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def answered(client: Udp, data: bytes) -> None:
-    """Send a datagram again and again until its echo arrives."""
+    """Send a datagram repeatedly until its echo arrives."""
     async with asyncio.timeout(WAIT_S):
         while data not in client.got:
             client.transport.sendto(data)

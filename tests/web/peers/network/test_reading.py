@@ -1,4 +1,4 @@
-"""Tests the file of a network: its valid content, and the one-sentence errors."""
+"""Tests the file that describes a network: its valid content, and the error sentences for invalid content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that WebSocket frames are parsed however their bytes are cut."""
+"""Tests that WebSocket frames are parsed correctly, wherever their bytes are cut into pieces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIZES = (0, 1, 125, 126, 65_535, 65_536)
 
 
 def served(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
-    """Return a frame of the server: the client's frame without its mask."""
+    """Return a frame as the server sends it, which has no mask."""
     masked = frame(opcode, payload)
     head = masked[: len(masked) - len(payload) - len(NO_MASK)]
     return bytes((head[0] if final else opcode, head[1] & 0x7F)) + head[2:] + payload

@@ -1,4 +1,4 @@
-"""Tests the scripting API on a real site and relay: a scripted visit, people's observations, deliberate faults."""
+"""Tests the scripting API on a real site and relay: a scripted visit, what people observe, and faults on purpose."""
 
 import asyncio
 import itertools
@@ -33,7 +33,7 @@ def url(site: Site) -> str:
 
 @pytest.fixture
 async def on_call(site: Site, url: str) -> AsyncIterator[OnCall]:
-    """Providers who are On-Call: `await on_call(email, media="light")`."""
+    """A function that signs a provider in and turns On-Call on: `await on_call(email, media="light")`."""
     async with AsyncExitStack() as stack:
 
         async def enter(email: str = OSEI, **how: Any) -> Provider:
@@ -47,7 +47,9 @@ async def on_call(site: Site, url: str) -> AsyncIterator[OnCall]:
 
 
 async def call(patient: Patient, provider: Provider) -> tuple[Room, Room]:
-    """Yield a claimed visit with connected media; neither side has pressed Start Session."""
+    """Let the provider claim the patient's visit; return (the patient's room, the provider's room). Neither side has
+    pressed Start Session.
+    """
     theirs, ours = await asyncio.gather(provider.claim(patient.room.visit), patient.pulled_in())
     return ours, theirs
 
@@ -195,7 +197,7 @@ async def test_light_media_crosses_once_both_have_pressed_and_not_before(url: st
     async with Patient(url, media="light") as patient:
         await patient.meet_now()
         ours, theirs = await call(patient, provider)
-        ours.early_media()  # a deliberate fault: the relay forwards nothing
+        ours.early_media()  # This fault is on purpose. The relay must not forward the media.
         await ours.start()
         await asyncio.sleep(0.15)
         assert (ours.flow.packets, theirs.flow.packets) == (0, 0)
@@ -249,7 +251,7 @@ async def test_a_network_loses_its_share_of_a_persons_packets_and_the_call_conti
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    """A film of less than a second, with a bright picture."""
+    """The path of a film of less than a second, with a bright picture."""
     path = tmp_path / "film.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=15)
@@ -287,7 +289,8 @@ async def test_r31_media_goes_on_after_a_fresh_offer_and_the_gap_is_counted(
         await live(ours, theirs)
         await asyncio.gather(ours.first_frame(), theirs.first_frame())
         for person in (patient, provider):
-            await person.request("media.join", visit=ours.visit)  # a fresh offer follows the answer
+            # After the answer, the server sends a fresh offer.
+            await person.request("media.join", visit=ours.visit)
             seen = [room.flow.packets + 20 * room.flow.pictures for room in (ours, theirs)]
             heard = [room.flow.sound for room in (ours, theirs)]
             for room, before in zip((ours, theirs), seen, strict=True):
@@ -308,7 +311,7 @@ async def test_r31_a_film_goes_on_after_its_end_at_its_own_pace(film: Path) -> N
     assert picture is not None
     assert sound is None
     began, times = time.monotonic(), list[int]()
-    for _ in range(15):  # the film has 12 frames, 15 per second
+    for _ in range(15):  # The film has 12 frames, at 15 per second.
         frame = await picture.recv()
         times.append(frame.pts or 0)
     assert time.monotonic() - began > 0.8
@@ -321,7 +324,7 @@ async def test_r31_a_film_goes_on_after_its_end_at_its_own_pace(film: Path) -> N
 def test_r31_silence_until_the_end_of_a_call_is_a_freeze() -> None:
     flow = Flow()
     flow.over(100.0)
-    assert flow.freezes == 0  # no frame was received: that is an error of its own
+    assert flow.freezes == 0  # If no frame was received at all, that is another error.
     flow.add(100.0)
     flow.over(100.4)
     assert flow.freezes == 0

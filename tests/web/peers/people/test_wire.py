@@ -1,4 +1,6 @@
-"""Tests the connection of synthetic people: HTTP and WebSocket however the bytes are cut, and invalid input."""
+"""Tests the connection of synthetic people: HTTP and WebSocket, wherever the bytes are cut into pieces, and invalid
+input.
+"""
 
 import asyncio
 import contextlib
@@ -21,7 +23,7 @@ UPGRADED = (
 
 
 class Other:
-    """The server's side of a connection: the bytes written to it, and whether it was closed."""
+    """The server's end of a connection: it records the bytes that are written to it, and whether it was closed."""
 
     def __init__(self) -> None:
         self.written = b""

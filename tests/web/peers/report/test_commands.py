@@ -17,7 +17,7 @@ RUNNER = CliRunner()
 
 @pytest.fixture
 def app() -> typer.Typer:
-    """A command line that has only these commands."""
+    """A command line that has only these two commands."""
     made = typer.Typer()
     attach(made)
     return made
@@ -25,7 +25,7 @@ def app() -> typer.Typer:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> tuple[str, str]:
-    """The folders of two reports; the second one's claims are slower."""
+    """The paths of two reports; the claims of the second one are slower."""
     write(run(1, patients=100), tmp_path / "before")
     write(run(2, patients=100, slower=2), tmp_path / "after")
     return str(tmp_path / "before"), str(tmp_path / "after")

@@ -1,5 +1,5 @@
-"""Tests the comparison of two runs: it finds changes, reports no false ones, and reports if there is too
-little data.
+"""Tests the comparison of two runs: it finds changes, reports none that are false, and reports if the data is not
+enough.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from web.peers.run.observations import Observations, Series
 
 
 def verdict(comparison: Comparison, name: str, what: str) -> str:
-    """Return the verdict on one figure."""
+    """Return the verdict on one figure. `name`: its subject; `what`: such as p50."""
     (found,) = [change.verdict for change in comparison.changes if (change.name, change.what) == (name, what)]
     return found
 
@@ -51,7 +51,8 @@ def test_two_runs_of_the_same_kind_are_hardly_ever_called_a_change() -> None:
         for change in compare(run(seed), run(seed + 100)).changes
         if change.verdict in (WORSE, BETTER)
     ]
-    assert len(changes) <= 2, changes  # the number of false changes among 63 figures, at 99% certainty
+    # Of 63 figures, this number of false changes is possible, at a certainty of 99%.
+    assert len(changes) <= 2, changes
 
 
 def test_too_few_patients_for_a_99th_percentile_are_reported_with_the_number_needed() -> None:
@@ -65,7 +66,7 @@ def test_too_few_patients_for_a_99th_percentile_are_reported_with_the_number_nee
 def test_values_that_follow_each_other_count_for_fewer() -> None:
     draw = random.Random(1)
     apart = Series(range(1000), [draw.random() for _ in range(1000)])
-    # Ten in a row are slow together, as in a server's bad moments.
+    # Each value is repeated ten times in a row, as if a slow moment of the server delayed ten requests.
     together = Series(range(1000), [draw.random() for _ in range(100) for _ in [0]] * 10)
     together.values = type(together.values)(
         "d", [value for value in together.values[:100] for _ in range(10)]

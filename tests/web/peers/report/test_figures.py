@@ -1,4 +1,6 @@
-"""Tests the arithmetic of a report: percentiles that were really observed, sums of gauges, rates."""
+"""Tests how the figures of a report are calculated: percentiles that were really observed, sums of
+gauges, and rates.
+"""
 
 from __future__ import annotations
 

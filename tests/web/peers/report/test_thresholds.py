@@ -1,4 +1,4 @@
-"""Tests thresholds on the command line, and the errors for invalid ones."""
+"""Tests thresholds that are given on the command line, and the errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web.peers.run.observations import Observations
 
 
 def small() -> Observations:
-    """Return ten visits, one per second, claimed in 1 to 10 ms; two errors."""
+    """Return the observations of ten visits, one per second, claimed after 1 to 10 ms, and of two errors."""
     clock = Clock()
     seen = Observations(clock=clock)
     for number in range(1, 11):

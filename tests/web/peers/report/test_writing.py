@@ -1,4 +1,4 @@
-"""Tests the files of a run: a page that loads nothing else, and figures and a table for other programs."""
+"""Tests the files of a run: a page that loads no other file, and figures and a table for other programs."""
 
 from __future__ import annotations
 

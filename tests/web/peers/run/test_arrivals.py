@@ -1,4 +1,4 @@
-"""Tests arrival times and durations of synthetic people: their syntax, and that the seed determines them."""
+"""Tests the arrival times and durations of synthetic people: their notation, and that the seed decides them."""
 
 from itertools import pairwise
 from random import Random
@@ -30,7 +30,7 @@ def test_patients_who_come_by_chance_come_as_often_on_average() -> None:
     assert at == sorted(at)
     assert 480 < at[-1] < 520
     gaps = [later - sooner for sooner, later in pairwise(at)]
-    # Of exponential gaps, 1/e are longer than the mean.
+    # Of the pauses of a random process, a share of 1/e is longer than the mean.
     assert 0.34 < sum(gap > 0.1 for gap in gaps) / len(gaps) < 0.40
 
 

@@ -1,4 +1,6 @@
-"""Tests that the observations of a run are complete: in a file, merged from several processes, in limited memory."""
+"""Tests that no observation of a run gets lost: in a file, when several processes' are joined, and in
+limited memory.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ class Clock:
 
 
 def seen() -> tuple[Observations, Clock]:
-    """Return the observations of a small run, and its clock."""
+    """Return (the observations of a small run, their clock)."""
     clock = Clock()
     observations = Observations(clock=clock)
     clock.now += 1.5

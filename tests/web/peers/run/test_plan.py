@@ -1,4 +1,4 @@
-"""Tests the plan of a run: the shares of the processes, and that credentials are read and never shown."""
+"""Tests the plan of a run: which share each process gets, and that credentials are read but never shown."""
 
 from typing import Any
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { MediaLink } from "../../../../web/static/session/media_link.js";
 import { noPictureWords } from "../../../../web/static/session/pair.js";
 
-/** A patient's link, and a function that gives it messages of the server. */
+/** Returns a patient's link for media, and a function that gives it a message of the server. */
 function linked() {
   const client = /** @type {any} */ (new EventTarget());
   const link = new MediaLink(client, "v_1", "patient");

@@ -3,7 +3,7 @@ import { beforeEach, mock, test } from "node:test";
 import { PathRepair } from "../../../../web/static/session/path_repair.js";
 import { SignallingError } from "../../../../web/static/signalling/errors.js";
 
-/** The recorded actions, and the outcome of the next restart. */
+/** The actions of the repair, and the code with which a restart is refused ("": it succeeds). */
 let done = /** @type {string[]} */ ([]);
 let refused = "";
 
@@ -16,7 +16,7 @@ const repair = () =>
     join: () => done.push("join"),
   });
 
-/** Let pending promises settle. */
+/** Lets all promises settle that can do so now. */
 const turn = async () => {
   for (let n = 0; n < 5; n++) await null;
 };

@@ -5,7 +5,7 @@ import { InParts } from "../../../../web/static/staff/in_parts.js";
 const rows = (/** @type {number} */ count) =>
   Array.from({ length: count }, (_, at) => ({ visit: `v_${at}` }));
 
-/** Draws each requested drawing at once, frame by frame; records the number of rows in each. */
+/** Returns a list whose `drawn` has the number of rows of each drawing; `frames` wait for the test. */
 function list() {
   let found = rows(500);
   /** @type {number[]} */
