@@ -1,7 +1,8 @@
-"""Media: forwards packets between the parties of a room.
+"""Forwards media packets between the parties of a room.
 
-Uses ICE, DTLS, SRTP, SDP and a gate. It does not use visits, persons, pages or Redis: a room is a name, and its owner
-decides when its gate opens. The names below are the package's public interface.
+Uses ICE, DTLS, SRTP and SDP. A room is only a name to this package: it imports no visits, persons, pages or Redis. Each
+room has a gate; media is forwarded while the owner of the room keeps the gate open. The names below are the package's
+public interface.
 """
 
 from media.errors import MediaError, PartyGoneError, PortsTakenError, RoomClosedError, RoomFullError, SdpError

@@ -1,7 +1,8 @@
-"""Sends a check to a new address, to learn whether the browser is there: its network may have changed its address.
+"""Sends a check to a new address, to learn whether the browser receives there.
 
-Sends the server's own STUN checks and reads the answers. An authentic SRTP packet shows that the browser sends from an
-address; only an answer shows that it receives there (RFC 8445 §7.3). Media is sent to no other address.
+A browser's address changes when its network does. An authentic SRTP packet shows that the browser sends from an
+address; only an answer to a check, a STUN request of the server, shows that it receives there (RFC 8445 §7.3). Media is
+sent to no other address.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class _Check:
 
 
 class AddressChecks:
-    """The checks of a relay that have no answer yet, the oldest first."""
+    """Holds the checks of a relay that have no answer yet, the oldest first."""
 
     def __init__(self) -> None:
         self._pending: dict[bytes, _Check] = {}
@@ -44,7 +45,12 @@ class AddressChecks:
         on_answer: Callable[[Address, PacketSocket], None],
         now_s: float,
     ) -> None:
-        """Send a check to `address`, unless one was sent in the last AGAIN_S. `remote`: the browser's credentials."""
+        """Send a check to `address`, unless one was sent there in the last AGAIN_S or PENDING_MAX checks wait for an
+        answer.
+
+        `remote`: the browser's credentials. `own_ufrag`: the server's. `on_answer` is called with the address and the
+        socket if the browser answers within LASTS_S.
+        """
         self._expire(now_s)
         if now_s - self._sent_s.get(address, -AGAIN_S) < AGAIN_S or len(self._pending) >= PENDING_MAX:
             return
@@ -57,7 +63,7 @@ class AddressChecks:
             return  # the datagram is lost
 
     def on_response(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
-        """Handle an answer. Call `on_answer` if it came from the checked address, with the right password."""
+        """Call a check's `on_answer` if the datagram answers it, from the checked address with the right password."""
         transaction_id = ice.answered(datagram)
         check = self._pending.get(transaction_id) if transaction_id is not None else None
         if check is None or transaction_id is None or check.address != address:

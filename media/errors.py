@@ -1,4 +1,4 @@
-"""All errors that media raises to its callers. Pure. Errors of the network itself are raised as OSError."""
+"""All errors that media raises to its callers. Errors of the network itself are raised as OSError. Does no I/O."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ class PortsTakenError(MediaError, OSError):
 
 
 class SdpError(MediaError):
-    """The answer cannot be used. `code` is stable, `detail` is for people; neither contains text of the answer."""
+    """The browser's answer cannot be used.
+
+    `code` names the reason for programs and does not change between versions; `detail` is a text for people. Neither
+    contains text of the answer.
+    """
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -33,7 +37,7 @@ class SdpError(MediaError):
 
 
 class RtcpError(MediaError):
-    """The bytes are no RTCP compound packet."""
+    """The bytes are not a valid RTCP compound packet."""
 
 
 class DtlsError(MediaError):

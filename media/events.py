@@ -1,4 +1,4 @@
-"""The events that a party's listener receives, and the reasons of a `Disconnected`. Pure."""
+"""The events that a party's listener receives, and the reasons of `Disconnected`. Does no I/O."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The party's browser is connected, and has the certificate that its answer promised."""
+    """The party's browser is connected, and has shown the certificate whose fingerprint is in its answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The party is no longer connected. `reason` is one of the constants below.
+    """The party is no longer connected. `reason`: one of the constants below.
 
-    After CONSENT_EXPIRED the party may connect again without a new offer.
+    After CONSENT_EXPIRED the party may connect again without a new offer; after another reason it must join again.
     """
 
     reason: str
@@ -24,15 +24,18 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class OfferNeeded:
-    """The party needs a new `offer`: another party joined for which its browser has no m-lines, or the room's codec
-    changed.
+    """The party needs a new `offer`.
+
+    Either another party has joined, for which the browser has no m-lines (sections of the SDP), or the room's video
+    codec has changed.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Speaking:
-    """The speaker in a room of more than two has changed. `party_id`: the speaker, perhaps the listener itself; None if
-    nobody speaks.
+    """The current speaker in a room of more than two parties has changed.
+
+    `party_id`: the party that speaks now, which may be the one that receives this event; None if nobody speaks.
     """
 
     party_id: str | None
@@ -40,8 +43,8 @@ class Speaking:
 
 @dataclass(frozen=True, slots=True)
 class PicturePaused:
-    """The party receives no pictures from now on, because its network is too weak (`paused`), or it receives them
-    again.
+    """The party receives no pictures from now on (`paused` is True), because its network is too weak, or it receives
+    them again (False).
     """
 
     paused: bool

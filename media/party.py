@@ -1,7 +1,7 @@
 """One party of a room, with the interface for signalling: offer, answer, events, mute, quality.
 
-A party has one endpoint from join to leave: ICE credentials, the DTLS association, and the certificate promised in the
-answer. Signalling sends the offers to the browser.
+A party keeps one endpoint and one DTLS association from join to leave. Signalling carries its offers to the browser,
+and the browser's answers back.
 """
 
 from __future__ import annotations
@@ -44,7 +44,11 @@ HANDSHAKE_S: Final = 30.0
 
 @dataclass(slots=True)
 class Slot:
-    """The place of one other party in a browser's m-lines: the id of its stream, and the sinks that receive it."""
+    """The place of one other party in a browser's m-lines (sections of the SDP).
+
+    `label`: the id of the party's stream. `holder`: the id of the party, None if the place is free. `sinks`: the sinks
+    that receive the party's media.
+    """
 
     label: str
     holder: str | None
@@ -52,13 +56,14 @@ class Slot:
 
     @property
     def ssrcs(self) -> dict[StreamKind, int]:
-        """Return the SSRCs of the sinks."""
+        """Return the SSRCs of the sinks, by kind."""
         return {kind: sink.ssrc for kind, sink in self.sinks.items()}
 
 
 class Party:
-    """One party, made by `Room.join`. `slots`: the other parties whose media its browser receives. The first slot is on
-    the m-lines on which the browser also sends.
+    """One party, made by `Room.join`. `slots`: the places of the other parties whose media its browser receives.
+
+    The first slot is on the m-lines on which the browser also sends.
     """
 
     def __init__(
@@ -73,7 +78,7 @@ class Party:
         self.credentials = room.relay.new_credentials()
         self.previous_credentials: Credentials | None = None
         self.gone = False
-        self._speaker: str | None = None  # the speaker that was last sent to the listener
+        self._speaker: str | None = None  # the speaker that was last sent to the listener; None: nobody
         self._failed = False
         self._listener = listener
         self._identity = room.relay.identity()
@@ -83,9 +88,9 @@ class Party:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False
-        self._sendto: dict[Address, SendTo] = {}  # proven address -> function that sends there
+        self._sendto: dict[Address, SendTo] = {}  # proven address -> the function that sends there
 
-    # -- called by signalling
+    # -- the methods that signalling calls
 
     @property
     def connected(self) -> bool:
@@ -93,7 +98,7 @@ class Party:
         return self._connected
 
     def offer(self) -> str:
-        """Return an SDP offer for this party's browser. Raises PartyGoneError."""
+        """Return an SDP offer for this party's browser. Raises PartyGoneError if the party has left or has failed."""
         self._check_usable()
         self._version += 1
         self._offered = len(self.slots)
@@ -112,7 +117,10 @@ class Party:
         )
 
     def accept(self, answer: str) -> None:
-        """Apply the browser's answer. Raises SdpError, after which another answer may follow, or PartyGoneError."""
+        """Apply the browser's SDP answer.
+
+        Raises SdpError if it cannot be used (another may follow), PartyGoneError if the party has left or failed.
+        """
         self._check_usable()
         parsed = sdp.parse_answer(answer, self._offered)
         established = self._association.established if self._association is not None else None
@@ -134,9 +142,10 @@ class Party:
         self.room.choose_video()
 
     def restart_ice(self) -> str:
-        """Return an offer with new ICE credentials for the same DTLS association (RFC 8445 §2.4).
+        """Return an SDP offer with new ICE credentials for the same DTLS association (RFC 8445 §2.4).
 
-        Raises PartyGoneError. The old credentials are valid until a request uses the new ones.
+        The old credentials are valid until a request uses the new ones. Raises PartyGoneError if the party has left or
+        has failed.
         """
         self._check_usable()
         if self.previous_credentials is not None:
@@ -146,7 +155,10 @@ class Party:
         return self.offer()
 
     def set_receiving(self, kind: Kind, allowed: bool) -> None:
-        """Set whether media of a kind that this party sends may be forwarded. Idempotent; initially allowed."""
+        """Set whether media of a kind that this party sends may be forwarded, which is allowed initially.
+
+        A repeated call changes nothing.
+        """
         if allowed == (kind in self.endpoint.allowed):
             return
         if allowed:
@@ -156,41 +168,44 @@ class Party:
         self.room.reroute_from(self)
 
     def set_admitted(self, admitted: bool) -> None:
-        """Set whether this party takes part. Media is forwarded to and from it only if it does. Idempotent."""
+        """Set whether this party takes part: media is forwarded to and from it only then.
+
+        A repeated call changes nothing.
+        """
         if admitted != self.admitted:
             self.admitted = admitted
             self.room.reroute()
 
     def quality(self) -> Quality:
-        """Return loss, jitter, round trip and bit rate, as far as RTCP and the counters show them."""
+        """Return loss, jitter, round trip and bit rate. A figure that is not known yet is None."""
         peer = self.endpoint.peer or next(iter(self.endpoint.subscribers), None)
         return self.endpoint.meter.quality(peer.meter if peer is not None else None)
 
     def leave(self) -> None:
         """Remove the party from its room, and close its DTLS association.
 
-        Idempotent; sends no event to the listener.
+        The listener receives no event. A repeated call changes nothing.
         """
         if not self.gone:
             self.room.remove(self)
 
-    # -- called by the room
+    # -- the methods that the room calls
 
     def renew_offer(self, *, always: bool = False) -> None:
-        """Send `OfferNeeded` to the listener if the room's video codec is not the first of the newest offer."""
+        """Send the listener `OfferNeeded` if the first video codec is not that of the last offer, or if `always`."""
         if self._version and not self._failed and (always or self._offered_h264 != self.room.h264_first):
             self._offered_h264 = self.room.h264_first
             self.notify(OfferNeeded())
 
     def slot_of(self, party_id: str) -> Slot | None:
-        """Return the slot in which this party receives another, or None."""
+        """Return the slot in which this party receives another party; None if there is no such slot."""
         for slot in self.slots:
             if slot.holder == party_id:
                 return slot
         return None
 
     def add_slot(self, party_id: str) -> None:
-        """Add a slot for another party, the same one as before if it had one.
+        """Add a slot for another party, unless the other party still has its slot from before.
 
         Sends `OfferNeeded` to the listener if the browser was not offered the slot yet.
         """
@@ -211,15 +226,17 @@ class Party:
         self.renew_offer(always=True)
 
     def send_speaker(self, speaker: str | None) -> None:
-        """Send the listener the current speaker, if this party takes part and the listener was sent another one."""
+        """Send the listener the current speaker, if it differs from the one sent last and the party is connected and
+        admitted.
+        """
         if speaker != self._speaker and self._connected and self.admitted:
             self._speaker = speaker
             self.notify(Speaking(speaker))
 
-    # -- called by the relay
+    # -- the methods that the relay calls
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket, now_s: float) -> None:
-        """Answer a binding request for one of this party's ufrags."""
+        """Answer an ICE binding request that is signed with this party's password; its address is then proven."""
         request, used = None, self.credentials
         for credentials in (self.credentials, self.previous_credentials):
             if credentials is not None and credentials.ufrag == ice.local_ufrag(datagram):
@@ -236,12 +253,12 @@ class Party:
         self._add_address(address, sock, request.nominates, now_s)
 
     def on_check_answered(self, address: Address, sock: PacketSocket) -> None:
-        """Move to a new address: media came from it, and the browser has answered a check there."""
+        """Use a new address from now on: media came from it, and the browser has answered a check there."""
         if not (self.gone or self._failed) and self.room.relay.is_free(address, self.endpoint):
             self._add_address(address, sock, True, time.monotonic())
 
     def on_dtls(self, datagram: bytes, now_s: float) -> None:
-        """Handle a DTLS record from an address that has proven the password."""
+        """Handle a DTLS record from an address that has proven the ICE password."""
         if self._association is None:
             self._association = Association(self._identity, self._send)
             self._association_born_s = now_s
@@ -256,7 +273,7 @@ class Party:
             self._connect_if_ready()
 
     def tick(self, now_s: float) -> None:
-        """Do the work that is due: send a DTLS handshake again, detect expired consent."""
+        """Do the work that is due: send DTLS records again, end a late handshake, notice that consent has expired."""
         association = self._association
         if association is not None and association.established is None:
             try:
@@ -276,14 +293,17 @@ class Party:
                 self.notify(Disconnected(CONSENT_EXPIRED))
 
     def lose_address(self, address: Address) -> None:
-        """Remove the address of a TCP connection that has ended. Without another address, consent expires."""
+        """Remove the address of a TCP connection that has ended. If no other address is left, consent expires."""
         self._sendto.pop(address, None)
         if self.endpoint.path.lose(address):
             self.endpoint.address = self.endpoint.sendto = None
             self.room.reroute()
 
     def end(self, reason: str | None) -> None:
-        """Close the endpoint after the room has removed the party. With a `reason`, send the listener Disconnected."""
+        """Close the endpoint after the room has removed the party.
+
+        If `reason` is given, send the listener `Disconnected`.
+        """
         self.gone = True
         if self._association is not None:
             self._association.close()
@@ -303,7 +323,7 @@ class Party:
     # -- private
 
     def _add_address(self, address: Address, sock: PacketSocket, nominated: bool, now_s: float) -> None:
-        """Add an address that has proven a password, and use it for sending if the path moves there."""
+        """Add an address that has proven a password, and send to it if the path now prefers it."""
         moved, forgotten = self.endpoint.path.on_check(address, nominated, now_s)
         self.room.relay.add_address(self.endpoint, address, forgotten)
         for gone in forgotten:
@@ -314,7 +334,7 @@ class Party:
             self._connect_if_ready()
 
     def _follow_media(self, now_s: float) -> None:
-        """Send to the address from which the browser's media comes, if the path moves there."""
+        """Send to the address from which the browser's media comes, if the path now prefers it."""
         last_from, self.endpoint.last_from = self.endpoint.last_from, None
         if last_from is not None and self.endpoint.path.on_media(last_from, now_s):
             self._move(last_from)
@@ -328,8 +348,9 @@ class Party:
             raise PartyGoneError(self.party_id)
 
     def _connect_if_ready(self) -> None:
-        """Connect the endpoint if the handshake is done, the answer has arrived, and the certificate is the promised
-        one.
+        """Connect the endpoint if the handshake is done, the answer has arrived and an address is proven.
+
+        Fail if the certificate is not the one in the answer.
         """
         established = self._association.established if self._association is not None else None
         if self._connected or established is None or self.answer is None or self.endpoint.address is None:
@@ -375,4 +396,4 @@ class Party:
             try:
                 self.endpoint.sendto(datagram, self.endpoint.address)
             except OSError:
-                return  # the datagram is lost; DTLS sends it again
+                return  # The datagram is lost; DTLS sends it again.

@@ -1,6 +1,7 @@
-"""Pauses the picture to a receiver whose network is too weak, and limits the video that senders send.
+"""Pauses the pictures to a receiver whose network is too weak, and limits the bit rate of video that senders send.
 
-Reads the reports of receivers, and sends senders their limits (REMB). `picture_pause.py` and `subscriptions.py` decide.
+Reads the RTCP reports of receivers, and sends senders their limits (REMB). The decisions are in `picture_pause.py` and
+`subscriptions.py`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ LIMIT_S: Final = 0.5  # the time in s between two limits sent to a sender
 
 
 class Pictures:
-    """Controls the pictures of a relay's rooms. `send_rtcp`: the method of the forwarder."""
+    """Controls the pictures in a relay's rooms. `send_rtcp` is the method of `Forwarder`."""
 
     def __init__(self, send_rtcp: Callable[[Endpoint, bytes], None]) -> None:
         self._send_rtcp = send_rtcp
 
     def tick(self, party: Party, now_s: float) -> None:
-        """Check a party as a receiver, and limit it as a sender, if that is due. Call every 50 ms."""
+        """Pause or resume the pictures to a party, and send it the limit of its own video, if these are due.
+
+        Call every 50 ms.
+        """
         endpoint = party.endpoint
         if now_s - endpoint.looked_s >= LOOK_S:
             endpoint.looked_s = now_s
@@ -38,7 +42,9 @@ class Pictures:
             self._limit(endpoint, len(party.room.parties), now_s)
 
     def _limit(self, endpoint: Endpoint, parties: int, now_s: float) -> None:
-        """Send a sender its limit; in a room of more than two, choose the layers of its video for each receiver."""
+        """Send a sender the limit of its video; in a room of more than two parties, choose the layers for each
+        receiver.
+        """
         video = endpoint.current.get("video")
         if video is None:
             return
@@ -58,9 +64,9 @@ class Pictures:
 
 
 def _weak(endpoint: Endpoint, now_s: float) -> bool | None:
-    """Return True if a receiver's network is too weak for a picture, False if not; None if that is not known.
+    """Return True if a receiver's network is too weak for pictures, False if not; None if that is not known.
 
-    False without sound, because a picture cannot harm it then.
+    Without sound the result is False, because pictures cannot harm the sound then.
     """
     received = [
         (subscription.current, subscription.estimate.kbps)

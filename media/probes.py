@@ -1,7 +1,7 @@
-"""Answers browsers that try their paths before a visit: STUN requests with the password of a probe, and nothing else.
+"""Answers browsers that test their network before a visit. Such a test (probe) has its own ICE credentials.
 
-A probe has no endpoint, so none of its packets are forwarded. A probe does not prove an address: a TCP connection used
-only for a probe is closed like an unknown one.
+A probe's STUN requests are answered, and nothing else: it has no endpoint, so none of its packets are forwarded. A
+probe does not prove an address: a TCP connection that is used only for a probe is closed like an unknown one.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ PROBES_MAX: Final = 512
 
 
 class Probes:
-    """The probes of a relay, the oldest first."""
+    """Holds the probes of a relay, the oldest first."""
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[Credentials, float]] = {}
 
     def add(self, credentials: Credentials, now_s: float) -> bool:
-        """Answer requests with these credentials for LASTS_S; return False if there are too many probes already."""
+        """Answer requests with these credentials for LASTS_S. Return False if there are PROBES_MAX probes already."""
         self._expire(now_s)
         if len(self._open) >= PROBES_MAX:
             return False
@@ -34,7 +34,7 @@ class Probes:
     def on_stun(
         self, ufrag: str, datagram: bytes, address: Address, sock: PacketSocket, now_s: float
     ) -> None:
-        """Answer a request if it is signed with the password of a probe."""
+        """Answer a STUN request for `ufrag` if it is signed with the password of a probe."""
         self._expire(now_s)
         credentials, _ = self._open.get(ufrag, (None, 0.0))
         request = ice.check(datagram, credentials.password) if credentials is not None else None

@@ -1,7 +1,7 @@
 """The relay of one worker: its sockets, its rooms, and one timer for all of them.
 
-It finds the party to which a datagram belongs. A room is a name. It owns no task: only the loop's reader, and one timer
-that runs while there are parties.
+It finds the party to which a datagram belongs. It has no task: only the event loop's reader, and one timer that runs
+while there are parties.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from media.transport.udp import RelaySettings
 
 logger = logging.getLogger(__name__)
 
-# The time in s between two feedbacks of the server while it does not forward packets, the same as in browsers.
+# While the server does not forward packets, it sends feedback at this interval in s, as browsers do.
 TICK_S: Final = 0.050
 
 
@@ -59,7 +59,7 @@ class Relay:
         self._by_ufrag: dict[str, Party] = {}
         self._by_endpoint: dict[Endpoint, Party] = {}
         self._identity = Identity(time.monotonic())
-        # The credentials with which other workers check whether this relay answers.
+        # the credentials with which other workers check whether this relay answers; None: they cannot
         self.probed_by: ice.Credentials | None = None
         self._pictures = Pictures(self.forwarder.send_rtcp)
         self._checks = AddressChecks()
@@ -67,14 +67,15 @@ class Relay:
         self._timer: asyncio.TimerHandle | None = None
         self._mending: asyncio.TimerHandle | None = None  # the timer that runs while packets are missing
         self._ticked_s = 0.0
-        self.public_host: str | None = None  # found by STUN (`media.transport.public_address`)
+        # the public address, found by STUN (`media.transport.public_address`); None: not found
+        self.public_host: str | None = None
         self._closed = False
 
     @classmethod
     async def open(cls, settings: RelaySettings, binding: srtp.Binding | None = None) -> Relay:
-        """Bind the sockets and start reading.
+        """Bind the sockets, start reading, and return the relay.
 
-        Raises PortsTakenError (an OSError) if no port is free, OSError if the address is not this machine's.
+        Raises PortsTakenError if no port is free, OSError if the address is not this machine's.
         """
         relay = cls(settings, *sockets.bind(settings), binding or srtp.best_binding())
         for sock in relay._sockets:
@@ -88,28 +89,28 @@ class Relay:
 
     @property
     def stats(self) -> Counters:
-        """Return a copy of the counters."""
+        """Return a copy of the packet counters."""
         return dataclasses.replace(self.forwarder.counters)
 
     @property
     def rooms(self) -> int:
-        """The number of rooms."""
+        """Return the number of open rooms."""
         return len(self._rooms)
 
     @property
     def parties(self) -> int:
-        """The number of parties in all rooms."""
+        """Return the number of parties in all rooms."""
         return len(self._by_endpoint)
 
     def room(self, room_id: str) -> Room:
-        """Return the room with this name; make a new one if there is none."""
+        """Return the room with this name. Make a new one if there is none."""
         room = self._rooms.get(room_id)
         if room is None:
             room = self._rooms[room_id] = Room(self, room_id)
         return room
 
     async def close(self) -> None:
-        """Close every room and every browser's connection, and release the ports. Idempotent."""
+        """Close every room and every browser's connection, and release the ports. A repeated call changes nothing."""
         if self._closed:
             return
         self._closed = True
@@ -123,10 +124,10 @@ class Relay:
             sock.close()
         self.streams.close()
 
-    # -- called by rooms and parties
+    # -- the methods that rooms and parties call
 
     def candidates(self) -> list[Candidate]:
-        """Return the candidates at which this relay is reached."""
+        """Return the ICE candidates at which browsers can reach this relay."""
         found = sockets.candidates(self.settings, self._sockets, self.public_host)
         shared = self.settings.pages_port if self.settings.tcp else 0
         return [
@@ -136,8 +137,9 @@ class Relay:
         ]
 
     def probe(self) -> str | None:
-        """Return an SDP offer with which a browser can try its paths; None if too many browsers do so now
-        (`media.probes`).
+        """Return an SDP offer with which a browser can test its network (`media.probes`).
+
+        Returns None if too many browsers do so now.
         """
         credentials = self.new_credentials()
         if not self._probes.add(credentials, time.monotonic()):
@@ -152,19 +154,23 @@ class Relay:
         )
 
     def new_credentials(self) -> Credentials:
-        """Return new ICE credentials; the ufrag names this relay (RFC 8445 §5.3: at least 24 and 128 bits)."""
+        """Return new ICE credentials.
+
+        The ufrag names this relay. Both are long enough for RFC 8445 §5.3 (24 and 128 bits).
+        """
         return Credentials(ice.ufrag(self.settings.index, secrets.token_hex(6)), secrets.token_hex(16))
 
     def identity(self) -> Identity:
-        """Return the certificate for a new endpoint."""
+        """Return the certificate for a new endpoint; make a new one if the present one is a week old."""
         now_s = time.monotonic()
         if not self._identity.fresh(now_s):
             self._identity = Identity(now_s)
         return self._identity
 
     def new_ssrcs(self, taken: Iterable[int] = ()) -> dict[StreamKind, int]:
-        """Return new SSRCs for the media that an endpoint receives from one party. All differ, also from those in
-        `taken`.
+        """Return new SSRCs, by kind, for the media that an endpoint receives from one party.
+
+        They differ from each other and from those in `taken`.
         """
         chosen: set[int] = set()
         while len(chosen) < len(STREAM_KINDS):
@@ -173,7 +179,7 @@ class Relay:
         return dict(zip(STREAM_KINDS, chosen, strict=True))
 
     def add_party(self, party: Party) -> None:
-        """Register a new party. The first one starts the timer."""
+        """Register a new party. If it is the only party, start the timer."""
         self._by_endpoint[party.endpoint] = party
         self.add_ufrag(party.credentials.ufrag, party)
         if self._timer is None and not self._closed:
@@ -181,7 +187,7 @@ class Relay:
             self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def remove_party(self, party: Party, reason: str | None) -> None:
-        """Remove a party and close its endpoint."""
+        """Remove a party and close its endpoint. `reason`: that of its `Disconnected` event; None: no event is sent."""
         self._by_endpoint.pop(party.endpoint, None)
         self.remove_ufrag(party.credentials.ufrag)
         if party.previous_credentials is not None:
@@ -202,35 +208,39 @@ class Relay:
         self._by_ufrag.pop(ufrag, None)
 
     def is_free(self, address: Address, endpoint: Endpoint) -> bool:
-        """Return True if an address is free for an endpoint.
+        """Return True if an address is unused, or used by this endpoint.
 
-        A request with a forged sender must not take another endpoint's address.
+        Otherwise a request with a forged sender could take another endpoint's address.
         """
         return self.forwarder.endpoints.get(address, endpoint) is endpoint
 
     def add_address(self, endpoint: Endpoint, address: Address, forgotten: list[Address]) -> None:
-        """Register an address that has proven the endpoint's password, and remove the `forgotten` ones."""
+        """Register an address that has proven the endpoint's ICE password, and remove the `forgotten` ones."""
         self.remove_addresses(forgotten)
         self.forwarder.endpoints[address] = endpoint
         self.streams.proven(address)
 
     def remove_addresses(self, addresses: list[Address]) -> None:
-        """Remove addresses, so that datagrams from them are ignored."""
+        """Remove addresses, so that their datagrams are ignored, and close their TCP connections."""
         for address in addresses:
             self.forwarder.endpoints.pop(address, None)
             self.streams.close_stream(address)
 
     def _stream_ended(self, address: Address) -> None:
-        """Remove the address of an ended TCP connection from its party, which may still be reached on another path."""
+        """Remove the address of an ended TCP connection from its party. The party may still have another address."""
         endpoint = self.forwarder.endpoints.pop(address, None)
         party = self._by_endpoint.get(endpoint) if endpoint is not None else None
         if party is not None:
             party.lose_address(address)
 
-    # -- called by the forwarder
+    # -- the methods that the forwarder calls
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
-        """Pass a STUN datagram to the party of its ufrag. The party answers only if the password is right."""
+        """Pass a STUN request to the party, check or probe that its ufrag names, which answers if the password is
+        right.
+
+        A STUN response is passed to the check that it answers.
+        """
         ufrag = ice.local_ufrag(datagram)
         party = self._by_ufrag.get(ufrag) if ufrag is not None else None
         if party is not None:
@@ -246,7 +256,7 @@ class Relay:
             self._probes.on_stun(ufrag, datagram, address, sock, time.monotonic())
 
     def on_moved(self, endpoint: Endpoint, address: Address, sock: PacketSocket) -> None:
-        """Check whether an endpoint's browser is at a new address."""
+        """Send a check to the address from which media came, to learn whether the endpoint's browser is there."""
         party = self._by_endpoint.get(endpoint)
         answer = party.answer if party is not None else None
         if party is None or answer is None:
@@ -257,11 +267,11 @@ class Relay:
         )
 
     def on_missing(self) -> None:
-        """Request missing packets again, until none is missing."""
+        """Request missing packets again every MEND_S, until none is missing."""
         self._mending = self._loop.call_later(MEND_S, self._mend)
 
     def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None:
-        """Pass a DTLS datagram from a proven address to its party."""
+        """Pass a DTLS datagram from a proven address to the party of its endpoint."""
         party = self._by_endpoint.get(endpoint)
         if party is not None:
             party.on_dtls(datagram, time.monotonic())

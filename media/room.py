@@ -1,6 +1,6 @@
 """A room: its parties, and the gate between them.
 
-Nothing is forwarded while the gate is closed. The caller decides when it opens.
+Nothing is forwarded while the gate is closed. The caller opens and closes it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ PARTIES_MAX: Final = 6
 
 
 class Room:
-    """A room, made by `Relay.room`."""
+    """A room, made by `Relay.room`. `parties`: those present, by their ids."""
 
     def __init__(self, relay: Relay, room_id: str) -> None:
         self.relay = relay
         self.room_id = room_id
         self.parties: dict[str, Party] = {}
-        self.h264_first = False  # True if browsers are offered H.264 first, and therefore send it
+        self.h264_first = False  # True if H.264 is listed first in offers, so that browsers send it
         self._gate = False
         self._closed = False
         self._speaker = ActiveSpeaker()
         self._speaker_due_s = 0.0
-        self._subscribing = False  # a room that once had more than two parties keeps using subscriptions
+        # True once the room has had more than two parties: it then keeps using subscriptions
+        self._subscribing = False
 
     @property
     def gate(self) -> bool:
@@ -43,9 +44,9 @@ class Room:
         return self._gate
 
     def set_gate(self, open: bool) -> None:
-        """Open or close the gate. Idempotent.
+        """Open or close the gate. A repeated call changes nothing.
 
-        When it opens, every party is asked for a keyframe; its video is forwarded from that keyframe on.
+        When the gate opens, every party is asked for a keyframe. Its video is forwarded from that keyframe on.
         """
         if self._closed:
             open = False
@@ -59,13 +60,14 @@ class Room:
     def join(
         self, party_id: str, listener: Listener, *, opposite: str | None = None, admitted: bool = True
     ) -> Party:
-        """Return a new party with an endpoint of its own. Raises RoomFullError and RoomClosedError.
+        """Return a new party with its own endpoint.
 
         If `party_id` is already present (a page was reloaded), the older party receives Disconnected("replaced"), and
-        the numbers of the streams to the other parties continue. `listener` is called on the loop and must not raise.
-        `opposite`: the party whose media this one receives on the m-lines on which it sends; it need not be present
-        (not needed in a room of two). Nothing is forwarded to or from a party that is not `admitted`, until
-        `set_admitted`.
+        the numbers of the streams to the other parties continue. `listener` is called on the event loop and must not
+        raise. `opposite`: the id of the party whose media this one receives on the m-lines on which it sends; it need
+        not be present, and is not needed in a room of two. Nothing is forwarded to or from a party while `admitted` is
+        False (`set_admitted`). Raises RoomFullError if PARTIES_MAX parties are present, RoomClosedError if the room is
+        closed.
         """
         if self._closed:
             raise RoomClosedError(self.room_id)
@@ -88,14 +90,17 @@ class Room:
         return party
 
     def remove(self, party: Party) -> None:
-        """Remove a party and close its endpoint; called by `Party.leave`."""
+        """Remove a party and close its endpoint. Called by `Party.leave`."""
         if self.parties.get(party.party_id) is party:
             del self.parties[party.party_id]
             self.reroute()
         self.relay.remove_party(party, None)
 
     def close(self) -> None:
-        """Close the room: nothing is forwarded from now on. Idempotent."""
+        """Close the room: all parties are removed, and nothing is forwarded from now on.
+
+        A repeated call changes nothing.
+        """
         self._gate = False
         self._closed = True
         for party in list(self.parties.values()):
@@ -103,7 +108,7 @@ class Room:
         self.relay.remove_room(self)
 
     def tick(self, now_s: float) -> None:
-        """Find the speaker in a room of more than two, and send it to the parties. Call every 50 ms."""
+        """Find the active speaker in a room of more than two parties, and send it to the parties. Call every 50 ms."""
         if not self._subscribing or now_s < self._speaker_due_s:
             return
         self._speaker_due_s = now_s + STEP_S
@@ -113,10 +118,10 @@ class Room:
             party.send_speaker(self._speaker.current)
 
     def choose_video(self) -> None:
-        """Choose the video codec: H.264 in a room of two if both accept it and one prefers it, otherwise VP8.
+        """Choose the video codec: H.264 in a room of two if both browsers accept it and one prefers it, otherwise VP8.
 
-        Called after each answer. While one of the two has not answered, the choice does not change: a page that is
-        reloaded must not change it.
+        Called after each answer. The choice stays while one of the two has not answered, so that reloading a page does
+        not change it.
         """
         answers = [party.answer for party in self.parties.values() if party.answer is not None]
         if self._subscribing or len(answers) != 2:
@@ -127,7 +132,7 @@ class Room:
             party.renew_offer()
 
     def reroute(self) -> None:
-        """Compute again which media each party receives, after a change."""
+        """Compute again which media each party receives, after a party, the gate or a source has changed."""
         parties = list(self.parties.values())
         if not self._subscribing and not _is_pair(parties):
             self._begin_subscriptions(parties)
@@ -144,9 +149,9 @@ class Room:
                 self.relay.forwarder.ask_for_keyframe(party.endpoint, source, now_s)
 
     def reroute_from(self, party: Party) -> None:
-        """Compute again which media of one party is forwarded, after it turned a kind off or on.
+        """Compute again which media of one party is forwarded, after sound or pictures were turned off or on for it.
 
-        Its receivers and the gate are unchanged.
+        Its receivers and the gate stay the same.
         """
         if self._subscribing:
             self.reroute()
@@ -155,7 +160,7 @@ class Room:
             self.relay.forwarder.ask_for_keyframe(party.endpoint, source, time.monotonic())
 
     def _begin_subscriptions(self, parties: list[Party]) -> None:
-        """Start using subscriptions, because a third party has joined. Forwarded media continues without a gap."""
+        """Use subscriptions from now on, because a third party has joined. Forwarded media continues without a gap."""
         self._subscribing = True
         for party in parties:
             peer = party.endpoint.peer
@@ -189,7 +194,9 @@ class Room:
 
 
 def _is_pair(parties: list[Party]) -> bool:
-    """Return True if two parties receive each other, and no other party, on the m-lines on which they send."""
+    """Return True if there are fewer than two parties, or two that receive only each other on the m-lines on which they
+    send.
+    """
     if len(parties) != 2:
         return len(parties) < 2
     one, other = parties

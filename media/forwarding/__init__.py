@@ -1,3 +1,1 @@
-"""Forwarding of packets between parties: the code that runs for every packet (hot path), and the state that
-it reads.
-"""
+"""Forwards packets between parties: has the code that runs for every packet (hot path), and the state that it reads."""

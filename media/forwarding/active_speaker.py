@@ -1,7 +1,7 @@
-"""Chooses the speaker in a room of more than two, from the audio levels that browsers send with their sound (RFC 6464).
+"""Chooses the current speaker in a room of more than two parties, from the audio levels that browsers send (RFC 6464).
 
-Pure: no packet, party or clock. A level is in -dBov: 0 is the loudest, 127 silence. No sound is decoded. A browser can
-send false levels, so the speaker only moves a frame on pages, and gets no permission.
+A level is in -dBov: 0 is the loudest, 127 is silence. Sound is not decoded. A browser can send false levels; therefore
+the speaker gets no permission, and pages only move a frame to its picture. Does no I/O and reads no clock.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Final
 
 STEP_S: Final = 0.2  # the time in s between two calls of `ActiveSpeaker.observe`
 QUIET_LEVEL: Final = 55  # in -dBov; a quieter sound counts as noise
-# the greatest loudness that counts, so that a loud microphone does not stay the speaker for long
+# the greatest loudness that is counted for a packet, so that a loud microphone does not stay the speaker for long
 LOUDEST: Final = 40.0
-# with fewer packets in a step, the party was silent and its browser sent nothing (DTX)
+# A party that sent fewer packets than this in a step was silent: a browser sends no packets during silence (DTX).
 PACKETS_MIN: Final = 4
 SMOOTHING: Final = 0.3  # the weight of one step in the score: the score follows within about 0.6 s
-BEGINS: Final = 10.0  # the lowest score with which a party becomes the speaker
+BEGINS: Final = 10.0  # the lowest score at which a party becomes the speaker
 ENDS: Final = 2.0
 LOUDER: Final = 1.5  # another party becomes the speaker if its score is higher by this factor
 
 
 class Voice:
-    """The loudness of one party in the current step. The hot path calls `add`."""
+    """Collects the loudness of one party in the current step. The hot path calls `add`."""
 
     __slots__ = ("_packets", "_total")
 
@@ -31,7 +31,7 @@ class Voice:
         self._total = 0.0
 
     def add(self, level: int) -> None:
-        """Add the level of one audio packet."""
+        """Add the level of one audio packet, in -dBov (0 to 127)."""
         self._packets += 1
         self._total += min(LOUDEST, max(0, QUIET_LEVEL - level))
 
@@ -43,17 +43,17 @@ class Voice:
 
 
 class ActiveSpeaker:
-    """Chooses the party that speaks. `current` is the key of that party, or None if nobody speaks."""
+    """Chooses the party that speaks. `current`: the key of that party in `observe`, or None if nobody speaks."""
 
     def __init__(self) -> None:
         self.current: str | None = None
         self._scores: dict[str, float] = {}
 
     def observe(self, loudness: Mapping[str, float]) -> None:
-        """Update the scores with the loudness of each party in a step, and choose again.
+        """Update the scores at the end of a step, and choose the speaker again.
 
-        The speaker changes only to a party that is clearly louder for a while; a cough or a single word changes
-        nothing.
+        `loudness`: for each party, by its key, the result of `Voice.take`. The speaker changes only to a party that is
+        clearly louder for a while; a cough or a single word changes nothing.
         """
         before = self._scores
         self._scores = scores = {

@@ -1,6 +1,5 @@
-"""Forwards RTCP: translates a browser's reports and requests into the numbers of the other party; answers some itself.
-
-Uses the endpoints of a room and their subscriptions.
+"""Handles the RTCP packets of the endpoints of a room: translates reports and requests into the numbers of the other
+party's connection, and answers some of them itself.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from media.forwarding.streams import Source
 
 
 class ControlForwarder:
-    """Handles decrypted compound packets. `send_rtcp`, `ask_for_keyframe`: methods of the forwarder."""
+    """Handles decrypted RTCP compound packets. `send_rtcp` and `ask_for_keyframe` are the methods of `Forwarder`."""
 
     def __init__(
         self,
@@ -27,7 +26,10 @@ class ControlForwarder:
         self._ask_for_keyframe = ask_for_keyframe
 
     def take(self, endpoint: Endpoint, data: bytes, now_s: float) -> None:
-        """Handle a compound packet of an endpoint. Raises RtcpError."""
+        """Handle a decrypted compound packet of an endpoint.
+
+        Raises RtcpError if the packet is malformed. `now_s`: the monotonic time.
+        """
         if endpoint.subscribers:
             self._group(endpoint, data, now_s)
         elif endpoint.peer is not None:
@@ -57,7 +59,7 @@ class ControlForwarder:
             self._mender.answer(peer, source, endpoint.sinks, numbers, now_s)
 
     def _group(self, endpoint: Endpoint, data: bytes, now_s: float) -> None:
-        """Send each other party the reports on the streams it sends, and the requests for them."""
+        """Send each other party the reports and requests of this endpoint that concern the streams between the two."""
         for subscription in endpoint.subscribers.values():
             back = subscription.to.subscribers.get(endpoint)
             translation = translate(

@@ -1,8 +1,8 @@
-"""An endpoint: the transport to one browser, the streams it sends (sources) and the streams it receives (sinks).
+"""An endpoint is the server's side of the connection to one browser.
 
-Holds its keys, its address, and which of its sources are forwarded now. The code that runs for every packet (hot path)
-reads the fields directly. State that changes rarely is computed in `route`, so that the hot path checks one flag per
-source.
+It has the streams that the browser sends (sources) and receives (sinks), its keys and its address. The code that runs
+for every packet (hot path) reads the fields directly. State that changes rarely is computed in `route`, so that the hot
+path checks one flag per source.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from media.protocols.ice import Address, Path
 from media.protocols.rtp import transport_cc_at
 from media.protocols.transport_cc import Arrivals
 
-SOURCES_MAX: Final = 16  # the number of SSRCs that one browser may use; libsrtp keeps state for each
+# the number of SSRCs that one browser may use; it is limited because libsrtp keeps state for each
+SOURCES_MAX: Final = 16
 REPORTERS_MAX: Final = 32
-# The transport-wide numbers skipped after a pause: packets sent before the pause may still arrive, with the numbers
-# before.
+# This number of transport-wide numbers is skipped after a pause, because packets that were sent before the pause may
+# still arrive.
 CC_MARGIN: Final = 64
 BITS_PER_S_MAX: Final = 12_000_000
 SILENT_S: Final = 0.4  # the time in s without feedback after which a receiver counts as silent
@@ -43,7 +44,10 @@ SendTo = Callable[[Any, Any], int]
 
 
 class Endpoint:
-    """The connection to one browser. `tx`, `rx`: SRTP contexts, None until the browser's certificate was checked."""
+    """Holds the connection to one browser.
+
+    `tx` and `rx` are SRTP contexts, None until the browser's certificate was checked.
+    """
 
     __slots__ = (
         "address",
@@ -96,14 +100,15 @@ class Endpoint:
         self.sinks: dict[StreamKind, Sink] = {kind: Sink(kind, ssrcs[kind], self) for kind in STREAM_KINDS}
         self.sources: dict[int, Source] = {}
         self.current: dict[StreamKind, Source] = {}
-        self.received: dict[int, Source] = {}  # SSRC that this endpoint receives -> its source
+        # the SSRC under which this endpoint receives a stream -> the source of that stream
+        self.received: dict[int, Source] = {}
         self.reporters: set[int] = set()
         self.peer: Endpoint | None = None
-        # In a room of more than two: receiver -> its subscription to this endpoint.
+        # In a room of more than two parties, this maps each receiver to its subscription to this endpoint.
         self.subscribers: dict[Endpoint, Subscription] = {}
         self.gate = False
         self.allowed: set[Kind] = {"audio", "video"}
-        # the payload types that this endpoint accepts as a receiver
+        # the RTP payload types that this endpoint accepts as a receiver
         self.takes: frozenset[int] = frozenset({VP8.payload_type})
         self.takes_red = self.takes_rtx = False
         # the kinds of media whose lost packets this endpoint can send again
@@ -114,19 +119,23 @@ class Endpoint:
         self.answering = False
         # the number added to the transport-wide numbers of this endpoint's packets when they are forwarded
         self.cc_shift = 0
-        self.cc_want: int | None = None  # the transport-wide number that the next packet to the peer must get
-        self.cc_last: int | None = None  # the last number that this endpoint has reported as a receiver
+        # the transport-wide number that the next packet to the peer must get; None: `cc_shift` is added
+        self.cc_want: int | None = None
+        # the last transport-wide number that this endpoint has reported as a receiver
+        self.cc_last: int | None = None
         self.feedback_s = 0.0  # the time in s at which it last sent transport-cc feedback as a receiver
-        # in a room of more than two: the next transport-wide number for a packet to this endpoint
+        # in a room of more than two parties: the next transport-wide number for a packet to this endpoint
         self.cc_next = 0
-        self.voice = Voice()  # used only in a room of more than two
+        self.voice = Voice()  # used only in a room of more than two parties
         self.pause = PicturePause()  # decides whether this endpoint receives pictures
         self.looked_s = 0.0  # the time in s at which its network was last checked for pictures
-        # the limit in kbit/s that the server last sent for its video, None without a limit; and when that was, in s
+        # the limit in kbit/s that the server last sent for this endpoint's video (None: no limit), and the time in s of
+        # sending
         self.limit_kbps: float | None = None
         self.limited_s = 0.0
         self.budget = BUDGET_MAX
-        self.opened_s = 0.0  # the time in s at which the gate opened, until its first picture crosses
+        # the time in s at which the gate opened; 0 after the endpoint's first picture was forwarded
+        self.opened_s = 0.0
         self.meter = Meter()
 
     @property
@@ -135,9 +144,10 @@ class Endpoint:
         return self.tx is not None and self.address is not None
 
     def learn(self, ssrc: int, kind: StreamKind) -> Source:
-        """Return the source of this SSRC; register it if it is new.
+        """Return the source with this SSRC; register it if it is new.
 
-        A second SSRC of a kind replaces the first. Registering the same SSRC again changes nothing.
+        If the endpoint already has a source of this kind with another SSRC, the new one replaces it. Registering the
+        same SSRC and kind again changes nothing.
         """
         known = self.sources.get(ssrc)
         if known is not None and known.kind == kind:
@@ -151,19 +161,22 @@ class Endpoint:
         return source
 
     def learn_from_packet(self, ssrc: int, payload_type: int) -> Source | None:
-        """Return the source of an authentic packet whose SSRC was not announced; register the source.
+        """Register the SSRC of an authentic packet that was not announced, and return its source.
 
         Returns None if the payload type of the packet was not offered.
         """
         codec = BY_PAYLOAD_TYPE.get(payload_type)
         if codec is None:
-            # Stored even so, because SOURCES_MAX must limit libsrtp's state.
+            # The source is stored although it is not used, because SOURCES_MAX must limit libsrtp's state.
             self.sources[ssrc] = Source("audio", ssrc)
             return None
         return self.learn(ssrc, codec.stream)
 
     def route(self, peer: Endpoint | None, gate: bool) -> list[Source]:
-        """Set which sources are forwarded to `peer`; return the video sources that must now start with a keyframe."""
+        """Set which sources are forwarded to `peer`; return the video sources that must now start with a keyframe.
+
+        `peer`: the other endpoint, None if there is none. `gate`: True if media may be forwarded at all.
+        """
         waiting: list[Source] = []
         opened = peer is not self.peer
         self.peer, self.gate = peer, gate
@@ -190,8 +203,9 @@ class Endpoint:
         return waiting
 
     def unpair(self) -> None:
-        """Stop forwarding to a single peer. Called when a third party joins a room of two, which then uses
-        subscriptions.
+        """Stop forwarding to a single peer.
+
+        Called when a third party joins a room of two: from then on the room uses subscriptions.
         """
         self.route(None, False)
         for source in self.current.values():
@@ -201,7 +215,7 @@ class Endpoint:
             self.cc_next = (self.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def _continue_transport_cc(self) -> None:
-        """Continue the receiver's transport-wide numbers, after a pause or for a new receiver."""
+        """Continue the transport-wide numbers that the receiver reported last, after a pause or for a new receiver."""
         if self.peer is None:
             return
         if self.peer.cc_last is None:
@@ -210,16 +224,18 @@ class Endpoint:
             self.cc_want = (self.peer.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def mark(self) -> None:
-        """Mark the sources whose packets need changes after the fixed RTP header, for the hot path."""
+        """Set the flag `special` of the sources whose packets need changes after the fixed RTP header, for the hot
+        path.
+        """
         special = self.answering or self.cc_want is not None or self.cc_shift != 0
         for source in self.current.values():
             source.special = special or source.kind == "rtx" or source.shapes_red or source.adds_red
 
     def follow(self, source: Source, payload_type: int) -> bool:
-        """Handle a change of a stream's payload type; return True if this packet of the source is forwarded.
+        """Handle a change of the payload type in a source's packets; return True if this packet is forwarded.
 
-        Sound changes between RED and plain Opus. Video in a room of two changes to another codec that the receiver
-        accepts; it is forwarded from the next keyframe on.
+        Sound may change between RED and plain Opus. In a room of two, video may change to another codec that the
+        receiver accepts; it is forwarded from the next keyframe on.
         """
         changes = payload_type != source.payload_type and payload_type in TYPES[source.kind]
         if changes and self._may_change(source, payload_type):
@@ -237,25 +253,28 @@ class Endpoint:
         return True
 
     def withhold(self, packet: bytearray, length: int) -> None:
-        """Count a packet that is not forwarded. It counts as arrived for the sender's bandwidth estimate."""
+        """Count a packet that is not forwarded, and record its arrival for the sender's bandwidth estimate."""
         self.withheld += 1
         self.answer()
         self.note_arrival(packet, length)
 
     def answer(self) -> None:
-        """Make the server send transport-cc feedback itself, at least until the next time that feedback is due."""
+        """Send transport-cc feedback to this endpoint from the server, at least until the next feedback is due."""
         if not self.answering:
             self.answering = True
             self.mark()
 
     def note_arrival(self, packet: bytearray, length: int) -> None:
-        """Record the arrival of a packet for the feedback that the server sends itself."""
+        """Record the arrival of a packet of `length` bytes, for the feedback that the server sends itself."""
         at = transport_cc_at(packet, length)
         if at:
             self.arrivals.add(packet[at] << 8 | packet[at + 1], time.monotonic_ns() // 1000)
 
     def renumber(self, packet: bytearray, length: int) -> None:
-        """Write the peer's transport-wide number into a packet, if the packet has such a number."""
+        """Replace the transport-wide number in a packet by the number for the peer.
+
+        Do nothing if the packet has no such number.
+        """
         at = transport_cc_at(packet, length)
         if not at:
             return
@@ -269,14 +288,14 @@ class Endpoint:
         packet[at], packet[at + 1] = number >> 8, number & 0xFF
 
     def refill(self, passed_s: float) -> None:
-        """Add the bytes allowed in `passed_s` seconds to the budget. Packets beyond the budget are dropped."""
+        """Add the bytes that are allowed in `passed_s` seconds to the budget. Packets beyond the budget are dropped."""
         self.budget = min(BUDGET_MAX, self.budget + int(BITS_PER_S_MAX / 8 * passed_s))
 
     def feedback(self, now_s: float) -> bytes | None:
-        """Return the server's own transport-cc packets if feedback is due, otherwise None. Call every 50 ms.
+        """Return the server's own transport-cc feedback as RTCP, or None if none is due. Call every 50 ms.
 
-        It is due while packets are not forwarded, and while the receiver is silent: the receiver's bad path must not
-        lower the sender's bit rate.
+        Feedback is due while packets are not forwarded, and while the receiver sends none. It replaces the receiver's,
+        so that the receiver's bad path does not lower the sender's bit rate.
         """
         peer = self.peer
         unheard = peer is not None and self.gate and 0 < peer.feedback_s < now_s - SILENT_S
@@ -284,7 +303,7 @@ class Endpoint:
             self.answer()
         if not self.answering:
             return None
-        # If all packets were forwarded for a whole interval, the receiver's own feedback is forwarded again.
+        # After a whole interval in which all packets were forwarded, the receiver's own feedback is forwarded again.
         if not self.withheld and not unheard:
             self.answering = False
             self.mark()

@@ -1,8 +1,8 @@
-"""The hot path, which runs for every packet: decrypt, renumber, encrypt and send each datagram, in one buffer.
+"""Decrypts, renumbers, encrypts and sends each datagram, in one buffer. This code runs for every packet (hot path).
 
-In a room of two there is at most one receiver; in larger rooms `GroupForwarder` sends the copies. It changes at most
-ten header bytes, and forwards a source if its `forward` flag is set. STUN and DTLS are passed to the relay. No method
-raises into the event loop: a hostile packet is counted and dropped.
+In a room of two, a packet has at most one receiver; in larger rooms `GroupForwarder` sends the copies. At most ten
+header bytes are changed, and a source is forwarded only if its `forward` flag is set. STUN and DTLS are passed to the
+relay. No method raises into the event loop: a hostile packet is counted and dropped.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from media.transport.tcp import PacketSocket
 
 logger = logging.getLogger(__name__)
 
-STRAY_LOOKS: Final = 20  # the number of packets per tick from unknown addresses whose sender is searched for
-BATCH: Final = 64  # the number of datagrams per turn of the loop, so that other work does not wait for long
+# the number of packets from unknown addresses per tick for which the sending endpoint is searched
+STRAY_LOOKS: Final = 20
+# the number of datagrams that are handled in one turn of the event loop, so that other work does not wait for long
+BATCH: Final = 64
 REPORTER_AT: Final = 4  # the offset of the sender's SSRC in RTCP
 _U32 = Struct("!I")
 _OWN_NUMBERS = Struct("!HI")  # sequence number, timestamp
@@ -39,17 +41,20 @@ _NUMBERS_AT: Final = 2
 
 @dataclass(slots=True)
 class Counters:
-    """The counters of a relay since it opened. Octets are those of forwarded packets, as received."""
+    """Counts the packets of a relay since it opened.
+
+    `forwarded_octets`: the bytes of forwarded packets, as received.
+    """
 
     received: int = 0
     forwarded: int = 0
     forwarded_octets: int = 0
-    # packets not forwarded: the gate was closed, the kind was off, or no keyframe had come yet
+    # the packets not forwarded because the gate was closed, the kind was not allowed, or no keyframe had come yet
     withheld: int = 0
-    # packets that exceeded the budget, were unknown or malformed, or were refused by the kernel
+    # the packets that exceeded the budget, were unknown or malformed, or were refused by the kernel
     dropped: int = 0
-    strays: int = 0  # packets from an address that has not proven the ICE password
-    unauthentic: int = 0  # packets that SRTP refused
+    strays: int = 0  # the packets from an address that has not proven the ICE password
+    unauthentic: int = 0  # the packets that failed SRTP's authentication
     replayed: int = 0
     rtcp: int = 0
     stun: int = 0
@@ -58,9 +63,10 @@ class Counters:
 
 
 class NonMediaHandler(Protocol):
-    """Receives the datagrams that are neither RTP nor RTCP, and the news of authentic packets from a new address.
+    """Receives the datagrams that are neither RTP nor RTCP.
 
-    `on_missing` is called when packets are missing; then `Mender.mend` must be called until it returns False.
+    `on_moved` is called when an authentic packet comes from a new address. `on_missing` is called when packets are
+    missing; then `Mender.mend` must be called every MEND_S until it returns False.
     """
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None: ...
@@ -70,14 +76,17 @@ class NonMediaHandler(Protocol):
 
 
 class Forwarder:
-    """Forwards the packets of a relay. Owns the buffers and the table of the addresses that have proven a password."""
+    """Forwards the packets of a relay.
+
+    Owns the buffers, and `endpoints`, the table of the addresses from which a browser has proven the ICE password.
+    """
 
     def __init__(
         self, binding: Binding, handler: NonMediaHandler, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.counters = Counters()
         self.endpoints: dict[Address, Endpoint] = {}
-        # receives the s from the opening of the gate to a party's first picture that crosses, in a room of two
+        # called in a room of two with the seconds between the opening of the gate and a party's first forwarded picture
         self.on_first_picture: Callable[[float], None] = lambda seconds: None
         self.stray_looks = STRAY_LOOKS  # the number of searches left until the next tick of the relay
         self._binding = binding
@@ -87,7 +96,7 @@ class Forwarder:
         self._view = memoryview(self._buffer)
         self._handle = binding.handle(self._buffer)
         self._length = binding.length()
-        # The server's own packets are built in a buffer of their own.
+        # The server's own packets have a separate buffer.
         self._own_buffer = bytearray(BUFFER_BYTES)
         self._own_view = memoryview(self._own_buffer)
         self._own_handle = binding.handle(self._own_buffer)
@@ -112,7 +121,7 @@ class Forwarder:
                 if size < FIXED_HEADER or size > PACKET_MAX:
                     dropped += 1
                     continue
-                if not 127 < first < 192:  # RFC 7983 §7
+                if not 127 < first < 192:  # RTP and RTCP begin with these values (RFC 7983 §7)
                     self._demultiplex(first, size, address, sock)
                     continue
                 endpoint = endpoints.get(address)
@@ -129,7 +138,8 @@ class Forwarder:
                     dropped += 1
                     continue
                 length[0] = size
-                # Decrypt also while the gate is closed: libsrtp must see every roll-over of the sequence number.
+                # Packets are decrypted also while the gate is closed, because libsrtp must see each roll-over of the
+                # sequence number.
                 status = unprotect(endpoint.rx, handle, length)
                 if status:
                     self._refused(status)
@@ -192,7 +202,7 @@ class Forwarder:
                     continue
                 try:
                     to.sendto(view[: length[0]], to.address)  # type: ignore[misc]
-                except OSError:  # a full send buffer or a lost network: the packet is lost
+                except OSError:  # the send buffer is full or the network is lost, and so is the packet
                     dropped += 1
                     continue
                 forwarded += 1
@@ -211,8 +221,9 @@ class Forwarder:
         counters.dropped += dropped
 
     def send_rtcp(self, endpoint: Endpoint, packet: bytes) -> None:
-        """Encrypt an RTCP packet of the server and send it to an endpoint. Does nothing if the endpoint cannot be
-        reached.
+        """Encrypt an RTCP packet of the server and send it to an endpoint.
+
+        Do nothing if the endpoint cannot be reached.
         """
         if (
             endpoint.tx is None
@@ -232,7 +243,7 @@ class Forwarder:
             self.counters.dropped += 1
 
     def ask_for_keyframe(self, endpoint: Endpoint, source: Source, now_s: float) -> None:
-        """Send a picture loss indication for an endpoint's video."""
+        """Request a keyframe of a video `source` from the endpoint that sends it (picture loss indication)."""
         source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
         self.send_rtcp(endpoint, rtcp.picture_loss(endpoint.sinks["video"].ssrc, source.ssrc))
 
@@ -251,7 +262,11 @@ class Forwarder:
             self.counters.dropped += 1
 
     def _stray(self, size: int, address: Address, sock: PacketSocket) -> None:
-        """Count a packet from an unknown address. If it is authentic, the address of its browser has changed."""
+        """Handle a packet from an unknown address: count it, and search its endpoint if searches are left in this tick.
+
+        If the packet is authentic, the address of the endpoint's browser has changed, and the handler's `on_moved` is
+        called.
+        """
         self.counters.strays += 1
         if self.stray_looks <= 0:
             return
@@ -265,12 +280,12 @@ class Forwarder:
                 if not unprotect(endpoint.rx, self._handle, self._length):
                     self._handler.on_moved(endpoint, address, sock)
                     return
-                # A refused packet may be changed in the buffer: it is not tried with another key.
+                # Decryption may have changed the packet in the buffer, so no other endpoint's key is tried.
                 self.counters.unauthentic += 1
                 return
 
     def _heard(self, endpoint: Endpoint, now_s: float) -> None:
-        """Handle the first authentic packet of an endpoint since the last tick of the relay."""
+        """Handle the first authentic packet of an endpoint since the last tick of the relay. It may end an outage."""
         silent_s, endpoint.received_s = now_s - endpoint.received_s, now_s
         if OUTAGE_S < silent_s < now_s:
             self.mender.back(endpoint, now_s)
@@ -290,15 +305,19 @@ class Forwarder:
         return source
 
     def reroute(self, endpoint: Endpoint) -> None:
-        """Route an endpoint again after a new source appeared. No keyframe is requested, because its first one is on
-        its way.
+        """Compute again which packets of an endpoint are forwarded, after a new source appeared.
+
+        No keyframe is requested: a new video source begins with one.
         """
         endpoint.route(endpoint.peer, endpoint.gate)
         for subscription in endpoint.subscribers.values():
             subscription.refresh()
 
     def _settle(self, endpoint: Endpoint, source: Source, sequence: int, timestamp: int, now: float) -> bool:
-        """Adapt a source's first packet to its sink. Return False if it is video that has not reached a keyframe."""
+        """Continue its sink's numbers with a source's first packet.
+
+        Return False if it is video and no keyframe begins here.
+        """
         buffer, length = self._buffer, self._length[0]
         starts = KEYFRAME_START.get(source.payload_type)
         if starts is not None and not (
@@ -316,10 +335,10 @@ class Forwarder:
         return True
 
     def _special(self, endpoint: Endpoint, source: Source) -> bool:
-        """Rewrite the fields after the fixed header.
+        """Rewrite the fields after the fixed header. Return False if the packet must be dropped.
 
-        Returns False if the packet must be dropped: a retransmission of a packet that was not forwarded, or malformed
-        RED.
+        The packet is dropped if it is malformed RED, or a retransmission that the receiver must not get. A
+        retransmission for a receiver without RTX is dropped too, after the original packet was sent in its place.
         """
         buffer, length = self._buffer, self._length[0]
         if source.shapes_red:
@@ -348,13 +367,13 @@ class Forwarder:
             if mended is not None:
                 self.mender.send(sink.endpoint, mended)
             return False
-        # The server's own retransmissions are in the same stream.
+        # The retransmissions that the server makes itself are in the same stream, so this one continues their numbers.
         source.sequence_shift = (sink.sequence + 1 - (buffer[2] << 8 | buffer[3])) & 0xFFFF
         source.timestamp_shift = video.timestamp_shift
         return True
 
     def _control(self, endpoint: Endpoint, size: int, now: float, address: Address) -> None:
-        """Decrypt an RTCP packet, translate it, and forward the parts that the receivers may get."""
+        """Decrypt an RTCP packet in the buffer, of `size` bytes, and pass it to the `ControlForwarder`."""
         reporter = _U32.unpack_from(self._buffer, REPORTER_AT)[0]
         if reporter not in endpoint.reporters and len(endpoint.reporters) >= REPORTERS_MAX:
             self.counters.dropped += 1

@@ -1,7 +1,7 @@
-"""Forwards packets in rooms of more than two: decrypts once, and sends one renumbered, encrypted copy per receiver.
+"""Forwards packets in rooms of more than two parties: sends each receiver its own renumbered, encrypted copy.
 
-Uses an endpoint's subscriptions and the numbers in an RTP packet. The server itself answers the sender's transport-cc,
-and gives the packets to each receiver new numbers.
+A packet is decrypted once. The server itself sends transport-cc feedback to the sender, and gives the packets to each
+receiver new transport-wide numbers.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from media.transport.srtp import BUFFER_BYTES, Binding
 _NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 _U16 = Struct("!H")
-_SOUND: Final = (0, False, 0)  # the layer of a packet without layers
+_SOUND: Final = (0, False, 0)  # a packet without layers, in the form that `vp8_layer` returns
 
 
 class GroupForwarder:
-    """Makes and sends the copies, in its own buffer. `ask_for_keyframe` is the method of the forwarder."""
+    """Makes and sends the copies, in its own buffer. `ask_for_keyframe` is the method of `Forwarder`."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class GroupForwarder:
         self._length = binding.length()
 
     def send(self, endpoint: Endpoint, source: Source, packet: bytearray, length: int, now_s: float) -> int:
-        """Send a decrypted packet of an endpoint to all its receivers; return their number."""
+        """Send a decrypted packet of an endpoint to all its receivers; return the number of copies sent."""
         endpoint.withhold(packet, length)
         repeated = source.kind == "rtx"
         if repeated:
@@ -80,7 +80,7 @@ class GroupForwarder:
             copy.payload_type = source.payload_type
             if not copy.forward:
                 continue
-            # A retransmission may repeat a packet from the time before the gate opened.
+            # A retransmission cannot begin a stream: it may repeat a packet from the time before the gate opened.
             if not copy.settled and (repeated or not self._settle(source, copy, packet, length, now_s)):
                 if now_s >= source.keyframe_due_s:
                     source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
@@ -136,7 +136,8 @@ class GroupForwarder:
             return 0
         buffer[:length] = packet[:length]
         if span is not None and layer[0] > span.level:
-            # The receiver waits for this number. Its layer was unknown while it was missing.
+            # The receiver waits for this number, but must not get the layer, which was unknown while the packet was
+            # missing.
             length, number_at = empty(buffer), 0
         elif span is not None and span.picture_shift and layer[2]:
             shift_picture(buffer, layer[2], span.picture_shift)
@@ -165,8 +166,9 @@ class GroupForwarder:
 
 
 def _restore(video: Source | None, packet: bytearray, length: int) -> int:
-    """Turn a retransmission (RFC 4588 §4) into the packet that it repeats; return its length, 0 if it is only
-    padding.
+    """Turn a retransmission (RFC 4588 §4) of `video` in place into the packet that it repeats.
+
+    Returns the new length; 0 if the retransmission is only padding or `video` is None.
     """
     at = original_sequence_at(packet, length)
     if video is None or not at:

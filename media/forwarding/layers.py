@@ -1,7 +1,7 @@
-"""Temporal layers of a video (VP8, RFC 7741 §4.2): chooses which layers a receiver gets, in numbers without gaps.
+"""Chooses which temporal layers of a VP8 video (RFC 7741 §4.2) a receiver gets, and numbers its packets without gaps.
 
-A layer adds pictures between those of the lower layers, which do not need it. Pure: packets, keys and sockets are not
-used. If not stated otherwise, numbers are the sender's, modulo 2^16.
+A layer adds pictures between those of the lower layers, which can be decoded without it. Sequence numbers are the
+sender's, modulo 2^16, unless a name says otherwise. Does no I/O and reads no clock.
 """
 
 from __future__ import annotations
@@ -9,18 +9,24 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple
 
-LAYERS: Final = 4  # the number of layers that the two bits in the descriptor can name; browsers send three
+LAYERS: Final = 4  # the number of layers that two bits can name in the VP8 descriptor; browsers send three
 TOP: Final = LAYERS - 1
 SPANS_MAX: Final = 64
-SPAN_MAX: Final = 0x4000  # a longer span is shortened, because sequence numbers start again after 2^16
-KEEP: Final = 1.25  # a layer that is already sent may exceed the estimate by this factor
+# the length from which a span is shortened, because sequence numbers start again after 2^16
+SPAN_MAX: Final = 0x4000
+# a layer that the receiver already gets may exceed the receiver's estimated bandwidth by this factor
+KEEP: Final = 1.25
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0
 _MASK: Final = 0xFFFF
 
 
 class Span(NamedTuple):
-    """A range of sequence numbers from `first` on: the difference added to each, and the highest layer sent."""
+    """A range of packets, from the sequence number `first` to the next span.
+
+    `sequence_shift` and `picture_shift`: the numbers added to each sequence number and picture number. `level`: the
+    highest layer that is sent.
+    """
 
     first: int
     sequence_shift: int
@@ -29,7 +35,7 @@ class Span(NamedTuple):
 
 
 class Layers:
-    """The layers of one video that one receiver gets. `target`: the highest layer to send from the next picture on."""
+    """Holds the layers of one video for one receiver. `target`: the highest layer to send from the next picture on."""
 
     __slots__ = ("_newest", "_spans", "_timestamp", "target")
 
@@ -51,7 +57,10 @@ class Layers:
         return self._spans[-1].sequence_shift
 
     def restart(self, first: int, sequence_shift: int) -> None:
-        """Forget all earlier packets, and start again at `first`, the number of the first packet of a keyframe."""
+        """Forget all earlier packets, and start again at `first`, the number of a keyframe's first packet.
+
+        `sequence_shift`: the number that is added to each sequence number from there on.
+        """
         self._newest, self._timestamp = (first - 1) & _MASK, -1
         self._spans.clear()
         self._spans.append(Span(first, sequence_shift, 0, self.target))
@@ -59,9 +68,9 @@ class Layers:
     def take(self, number: int, timestamp: int, layer: int, syncs: bool) -> Span | None:
         """Return the span of a packet; None if the packet is not sent to the receiver.
 
-        A layer can be left out from any picture on. A layer can only be added, one at a time, at a picture that needs
-        only the lowest layer (`syncs`). The span of a late packet may have a lower level than its layer: then the
-        receiver has a gap in its numbers that is never filled.
+        `syncs`: True if the packet's picture needs only the lowest layer. A layer can be left out from any picture on,
+        but can be added only at a picture that `syncs`, one layer at a time. The span of a late packet may have a lower
+        level than the packet's layer; then the receiver has a gap in its numbers that is never filled.
         """
         ahead = (number - self._newest) & _MASK
         if not 0 < ahead < 0x8000:
@@ -84,7 +93,7 @@ class Layers:
         return self._spans[-1]
 
     def own_number(self, number: int) -> int:
-        """Return the sender's sequence number of a packet, given the receiver's sequence number."""
+        """Return the sender's sequence number of the packet that has `number` at the receiver."""
         for span in reversed(self._spans):
             if (number - span.first - span.sequence_shift) & _MASK < 0x8000:
                 return (number - span.sequence_shift) & _MASK
@@ -103,19 +112,25 @@ class Layers:
 
 
 class LayerShares:
-    """The share of each layer in a video's bit rate. `octets`: the bytes by layer, counted in the hot path."""
+    """Measures the share of each layer in a video's bit rate.
+
+    `octets`: the bytes per layer, counted in the hot path.
+    """
 
     __slots__ = ("_at_s", "_counted", "octets", "shares")
 
     def __init__(self) -> None:
         self.octets = [0] * LAYERS
-        # layer -> the share (0 to 1) of that layer and all lower ones in the bit rate
+        # The item at the index of a layer is the share (0 to 1) of that layer and all lower layers in the bit rate.
         self.shares: tuple[float, ...] = SHARES_WHOLE
         self._counted = [0] * LAYERS
         self._at_s = 0.0
 
     def sample(self, now_s: float) -> None:
-        """Update `shares`, at most once in MEASURE_S. A measurement with a keyframe and few pictures counts half."""
+        """Update `shares`, at most once in MEASURE_S.
+
+        The result is the mean of the old shares and the new measurement, so that one keyframe does not change it much.
+        """
         if now_s - self._at_s < MEASURE_S:
             return
         grown = [after - before for after, before in zip(self.octets, self._counted, strict=True)]
@@ -127,7 +142,11 @@ class LayerShares:
 
 
 def choose_level(kbps: float, shares: tuple[float, ...], estimate_kbps: float, level: int) -> int:
-    """Return the highest layer that fits a receiver's estimate, 0 if none does. `level`: the layer that it gets now."""
+    """Return the highest layer that fits into a receiver's estimated bandwidth, 0 if none does.
+
+    `kbps`: the video's whole bit rate. `shares`: as in `LayerShares`. `level`: the highest layer that the receiver gets
+    now.
+    """
     fitting = [
         layer
         for layer, share in enumerate(shares)

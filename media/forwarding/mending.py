@@ -1,7 +1,7 @@
 """Repairs packet loss on each path separately: from a sender to the server, and from the server to a receiver.
 
-Packets lost on the way to a receiver are sent again, from the newest packets that its sink keeps. Packets lost on the
-way to the server are requested at once, and again until they are given up.
+Packets that are lost on the way to a receiver are sent again: each sink keeps its newest packets. Packets that are lost
+on the way to the server are requested at once, and again until they arrive or are given up.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ from media.protocols.codecs import StreamKind
 from media.protocols.rtp import Packet, retransmission
 from media.transport.srtp import BUFFER_BYTES, Binding
 
-# the time in s without a packet from a browser, or without feedback from a receiver, that counts as an outage
+# An outage is this time in s without a packet from a browser, or without feedback from a receiver.
 OUTAGE_S: Final = 0.8
 MEND_S: Final = 0.010  # the time in s between two searches for missing packets
 # the time in s between two keyframe requests for receivers in a room of more than two
 KEYFRAME_PAUSE_S: Final = 0.5
-# the greatest distance in sequence numbers at which the sender is still asked for a requested packet
+# A packet that a receiver requests and the server has not kept is requested from the sender only if its number is less
+# than this behind the newest.
 FORWARDED_MAX: Final = 500
 
 
 class Mender:
-    """Sends lost packets again and requests missing ones, in a buffer of its own."""
+    """Sends lost packets again and requests missing ones, in its own buffer.
+
+    `send_rtcp` and `ask_for_keyframe` are the methods of `Forwarder`. `on_missing` is called when `mend` must be
+    called.
+    """
 
     def __init__(
         self,
@@ -36,7 +41,7 @@ class Mender:
         on_missing: Callable[[], None],
     ) -> None:
         self._on_missing = on_missing
-        self._lacking: set[Endpoint] = set()  # the senders whose packets are missing
+        self._lacking: set[Endpoint] = set()  # the senders from which packets are missing
         self._returned: set[Endpoint] = set()  # endpoints whose outage ended since the last check
         self._protect = binding.protect
         self._send_rtcp = send_rtcp
@@ -47,9 +52,9 @@ class Mender:
         self._length = binding.length()
 
     def miss(self, endpoint: Endpoint, source: Source, sequence: int, count: int, now_s: float) -> None:
-        """Request the `count` packets before `sequence` from a sender, in the sender's numbers.
+        """Request the `count` missing packets before `sequence`, a number of the sender, from that sender.
 
-        If they are too many, a keyframe is requested instead.
+        If too many are missing, a keyframe is requested instead.
         """
         if source.kind in endpoint.mends:
             numbers = source.missing.add(source.kind, sequence, count, now_s)
@@ -60,10 +65,10 @@ class Mender:
                 self._ask_for_keyframe(endpoint, source, now_s)
 
     def mend(self, now_s: float) -> bool:
-        """Request the missing packets that are due again. Return True if it must be called again after MEND_S.
+        """Request the missing packets that are due again. Return True if `mend` must be called again after MEND_S.
 
-        An endpoint that has returned after an outage gets feedback at once: without feedback a browser sends less and
-        less.
+        An endpoint whose outage has ended gets feedback at once, because a browser lowers its bit rate while it gets
+        none.
         """
         for endpoint in self._returned:
             feedback = endpoint.feedback(now_s)
@@ -81,16 +86,19 @@ class Mender:
         return bool(self._lacking)
 
     def retry(self, endpoint: Endpoint, now_s: float) -> None:
-        """Send the keyframe request that is due for a sender, if there is one. Call every 50 ms."""
+        """Request the keyframe that a receiver wants from a sender, if the pause between requests is over.
+
+        Call every 50 ms.
+        """
         video = endpoint.current.get("video")
         if video is not None and video.keyframe_wanted:
             self.want_keyframe(endpoint, now_s)
 
     def want_keyframe(self, sender: Endpoint, now_s: float) -> None:
-        """Handle a receiver's request for a keyframe in a room of more than two: one request for all, then a pause.
+        """Handle a receiver's request for a keyframe in a room of more than two parties.
 
-        A keyframe takes the bits of many pictures from every receiver. A request during the pause is sent at its end,
-        if no keyframe has come since.
+        A keyframe takes the bits of many pictures from every receiver, so one request is sent for all, and then a pause
+        begins. A request during the pause is sent at its end, if no keyframe has come since.
         """
         video = sender.current.get("video")
         if video is None:
@@ -107,12 +115,11 @@ class Mender:
         numbers: Sequence[int],
         now_s: float,
     ) -> None:
-        """Send a receiver the packets that it requests of a source, with its own numbers; request those that
-        are not kept.
+        """Send a receiver the packets of a source that it requests; request those that are not kept from the sender.
 
-        If too much of a picture is missing, a keyframe is asked for instead; the sound of an outage is not sent again.
-
-        `sinks`: the receiver's, for this sender. Costs the receiver's budget.
+        `numbers`: sequence numbers as the receiver counts them. `sinks`: the receiver's sinks for this sender. If too
+        much of a picture is missing, a keyframe is requested instead. The sound of an outage is not sent again. The
+        bytes sent are taken from the receiver's budget.
         """
         sink = sinks[source.kind]
         own = sender.sources.get(source.ssrc)
@@ -151,15 +158,18 @@ class Mender:
                 self._ask(sender, own, again)
 
     def take_feedback(self, receiver: Endpoint, sender: Endpoint, now_s: float) -> None:
-        """Handle a receiver's feedback. If it was silent before, request a keyframe, sooner than the receiver itself
-        would.
+        """Record that a receiver has sent feedback.
+
+        If it ends an outage, request a keyframe, before the receiver does.
         """
         silent_s, receiver.feedback_s = now_s - receiver.feedback_s, now_s
         if OUTAGE_S < silent_s < now_s:
             self._renew(sender, receiver.received.get(receiver.sinks["video"].ssrc), now_s)
 
     def back(self, endpoint: Endpoint, now_s: float) -> None:
-        """Handle the first packet of a browser after an outage: request a keyframe from it, and a keyframe for it."""
+        """Handle the first packet of a browser after an outage: request a keyframe from it, and one from each sender to
+        it.
+        """
         endpoint.answer()
         self._look_again(self._returned, endpoint)
         if endpoint.peer is not None:
@@ -183,7 +193,7 @@ class Mender:
         self._send_rtcp(endpoint, rtcp.nack(endpoint.sinks[source.kind].ssrc, source.ssrc, numbers))
 
     def send(self, to: Endpoint, packet: Packet) -> None:
-        """Encrypt a packet and send it.
+        """Encrypt an RTP packet and send it to an endpoint.
 
         A packet that was sent before must have the same bytes: AES-GCM must not encrypt two texts under one number.
         """

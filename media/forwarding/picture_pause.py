@@ -1,30 +1,33 @@
-"""Decides when a receiver's network is too weak for a picture beside the sound, and when to send pictures again.
+"""Decides when a receiver's network is too weak for pictures beside the sound, and when to send pictures again.
 
-Pure: times are arguments. It uses figures of one receiver only.
+Uses the figures of one receiver only. Times are arguments. Does no I/O.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-# in kbit/s; at this rate the sender's browser cannot make the picture smaller, and the picture is poor
+# In kbit/s. At this rate the sender's browser cannot make the picture smaller, and the picture is poor.
 FLOOR_KBPS: Final = 150.0
-WHOLE_KBPS: Final = 2500.0  # in kbit/s; the most that a picture takes
+WHOLE_KBPS: Final = 2500.0  # the highest bit rate of a video, in kbit/s
 GROWTH: Final = 1.15
 SOUND_LOSS: Final = 0.08  # the share (0 to 1) of sound that may be lost, even after retransmission
-RTT_MS: Final = 1000.0  # in ms; with a longer round trip people cannot talk
-WEAK_S: Final = 6.0  # in s; longer than the five seconds between two of Chromium's reports on sound
+RTT_MS: Final = 1000.0  # in ms; people cannot talk with a longer round trip
+# The time in s of a weak network after which a pause begins. It is longer than the 5 s between Chromium's reports on
+# sound.
+WEAK_S: Final = 6.0
 WAIT_S: Final = 10.0
 WAIT_MAX_S: Final = 80.0
-PROVEN_S: Final = 30.0  # the time in s after which a picture that was sent again counts as stable
+PROVEN_S: Final = 30.0  # a picture that is sent again counts as stable after this time in s
 
 
 def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float) -> bool | None:
     """Return True if the sound suffers beside a picture that cannot become smaller; None if that is not known.
 
-    `sound_loss`: the share in the receiver's newest report, None if there is none. `picture_kbps`: the rate that
-    reaches the receiver, 0 while paused. Loss of packets alone does not count: on a path that loses a fifth of all
-    packets at any rate, lost sound and pictures are sent again.
+    `sound_loss`: the share (0 to 1) of lost sound in the receiver's newest report, None without a report.
+    `picture_kbps`: the bit rate of pictures that reaches the receiver, 0 while they are paused. Lost packets alone are
+    no sign of a weak network: some paths lose a fifth of all packets at any rate, and lost sound and pictures are sent
+    again.
     """
     if sound_loss is None:
         return None
@@ -32,9 +35,9 @@ def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float)
 
 
 class PicturePause:
-    """Holds whether one receiver's picture is paused.
+    """Holds whether the pictures to one receiver are paused.
 
-    A pause begins after WEAK_S of a weak network, and ends after a time in which sound arrives well. That time is
+    A pause begins after WEAK_S of a weak network, and ends after sound has arrived well for some time. That time is
     WAIT_S, and doubles each time that the network is weak again soon after the pause.
     """
 
@@ -42,13 +45,17 @@ class PicturePause:
 
     def __init__(self) -> None:
         self.paused = False
-        # the time in s since which the figures ask for a change; None if they do not
+        # the time in s from which on the network was weak without a pause, or good during one; None if neither is so
+        # now
         self._since_s: float | None = None
         self._resumed_s: float | None = None
         self._wait_s = WAIT_S
 
     def look(self, weak: bool | None, now_s: float) -> bool:
-        """Apply a result of `is_weak`, once a second; return True if `paused` has changed."""
+        """Apply a result of `is_weak`; return True if `paused` has changed.
+
+        Call once a second. `now_s`: the monotonic time.
+        """
         if weak is None or weak == self.paused:
             self._since_s = None
             return False
@@ -67,10 +74,10 @@ class PicturePause:
 
 
 def next_limit(kbps: float | None, paused: bool) -> float | None:
-    """Return the next limit of a sender in a room of two, in kbit/s; None if no limit is needed. Call every LIMIT_S.
+    """Return the next limit of a sender's video in a room of two, in kbit/s; None if no limit is needed.
 
-    While the receiver's picture is paused, the limit is the floor, so that the picture begins small; afterwards the
-    limit grows. `kbps`: the limit before, None if there was none.
+    `kbps`: the limit before, None if there was none. `paused`: True while the receiver gets no pictures; then the limit
+    is FLOOR_KBPS, so that the picture begins small, and afterwards the limit grows. Call every LIMIT_S.
     """
     if paused:
         return FLOOR_KBPS

@@ -1,6 +1,6 @@
-"""Call quality in figures: loss, jitter, round trip and bit rate of one party, in both directions.
+"""Calculates the call quality of one party, in both directions: loss, jitter, round trip and bit rate.
 
-Calculates them (RFC 3550 §6.4.1, A.8) from counters and report blocks. `now_s` is monotonic.
+The figures come from packet counters and from RTCP report blocks (RFC 3550 §6.4.1, A.8). `now_s`: the monotonic time.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from media.protocols.codecs import BY_STREAM, KINDS, Kind, StreamKind
 
 SAMPLE_S: Final = 1.0
 REMEMBERED_REPORTS: Final = 8
-FRESH_S: Final = 8.0  # in s, the age up to which a report counts; browsers report on sound every five seconds
+FRESH_S: Final = 8.0  # the age in s up to which a report is used; browsers report on sound every five seconds
 
 
 @dataclass(frozen=True, slots=True)
 class KindQuality:
-    """One kind of media in one direction. `loss`: a share, 0-1; None if not known yet."""
+    """The quality of one kind of media in one direction.
+
+    `loss`: the share (0 to 1) of lost packets. None: not known yet.
+    """
 
     kbps: float
     loss: float | None
@@ -29,9 +32,9 @@ class KindQuality:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The figures of one party. `sent`: from the party to the server; `received`: from the server to the party.
+    """The call quality of one party. `sent`: from the party to the server. `received`: from the server to the party.
 
-    `rtt_ms`: the round trip between the party and the server.
+    `rtt_ms`: the round trip between the party and the server, None if not known yet.
     """
 
     rtt_ms: float | None
@@ -48,7 +51,7 @@ class _Reported:
 
 @dataclass(slots=True)
 class Meter:
-    """The figures of one endpoint, updated by its RTCP and by samples of its counters every second."""
+    """Measures one endpoint, from its RTCP packets and from its packet counters, which are read once a second."""
 
     rtt_ms: float | None = None
     _sampled_s: float = 0.0
@@ -56,9 +59,7 @@ class Meter:
     _reported: dict[Kind, _Reported] = field(default_factory=lambda: {kind: _Reported() for kind in KINDS})
 
     def observe(self, translation: Translation, now_s: float) -> None:
-        """Record the report blocks that this endpoint sent, and the time at which its own sender reports were
-        forwarded.
-        """
+        """Record the report blocks of this endpoint's RTCP, and when its own sender reports were forwarded."""
         for source, middle in translation.sender_reports:
             source.reports[middle] = now_s
             if len(source.reports) > REMEMBERED_REPORTS:
@@ -74,7 +75,7 @@ class Meter:
                 self.rtt_ms = max(0.0, (now_s - forwarded_s - block.delay / 65_536) * 1000)
 
     def sample(self, sources: Mapping[StreamKind, Source], now_s: float) -> None:
-        """Read the counters, at most once a second."""
+        """Calculate bit rate and loss of the sources from their counters, at most once a second."""
         if now_s - self._sampled_s < SAMPLE_S:
             return
         self._sampled_s = now_s
@@ -84,18 +85,19 @@ class Meter:
                 self._flows[kind].sample(source, now_s)
 
     def kbps(self, kind: Kind) -> float:
-        """Return the bit rate that this endpoint sends of a kind, in kbit/s."""
+        """Return the bit rate in kbit/s of the media of a kind that this endpoint sends."""
         return self._flows[kind].kbps
 
     def loss(self, kind: Kind, now_s: float) -> float | None:
-        """Return the share (0 to 1) of a kind that did not reach this endpoint; None without a report in the last
-        FRESH_S.
+        """Return the share (0 to 1) of the packets of a kind that did not reach this endpoint.
+
+        None without a report in the last FRESH_S.
         """
         reported = self._reported[kind]
         return reported.loss if now_s - reported.at_s < FRESH_S else None
 
     def quality(self, peer: Meter | None) -> Quality:
-        """Return the current figures.
+        """Return the current figures. `peer`: the meter of the other endpoint, None if there is none.
 
         The jitter of the media that this endpoint sends is measured by its receiver, `peer`, over the whole path.
         """

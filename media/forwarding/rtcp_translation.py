@@ -1,7 +1,7 @@
 """Translates RTCP (RFC 3550 §6, RFC 4585) from one connection to another.
 
-Replaces SSRCs, sequence numbers and timestamps of one connection by those of another. Forwards only the blocks in an
-allow-list that a call needs: a BYE, a CNAME or an unknown block of one side never reaches the other.
+The SSRCs, sequence numbers and timestamps of one connection are replaced by those of the other. Only the blocks that a
+call needs are forwarded: a BYE, a CNAME or an unknown block of one side never reaches the other.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from media.protocols.transport_cc import Arrivals, is_whole, read_feedback
 class ReportBlock:
     """A receiver's report on one stream (RFC 3550 §6.4.1).
 
-    `loss`: a share, 0-1. `jitter`: in RTP clock ticks. `last_report`: the middle 32 bits of the NTP time of the last
-    sender report received. `delay`: the time since that report, in 1/65536 s.
+    `loss`: the share (0 to 1) of lost packets. `jitter`: in ticks of the RTP clock. `last_report`: the middle 32 bits
+    of the NTP time in the sender report that was received last. `delay`: the time since that report, in 1/65536 s.
     """
 
     source: Source
@@ -53,13 +53,16 @@ class Translation:
 
     payload: bytes = b""  # the packet for the other connection; empty if nothing is forwarded
     blocks: list[ReportBlock] = field(default_factory=list)
-    # the middle 32 bits of the NTP time of a forwarded sender report, None if there is none
+    # for each forwarded sender report: its source, and the middle 32 bits of its NTP time
     sender_reports: list[tuple[Source, int]] = field(default_factory=list)
     requested: list[tuple[Source, list[int]]] = field(
         default_factory=list
-    )  # the lost packets that are requested, in the receiver's numbers
-    keyframes: list[Source] = field(default_factory=list)  # the videos of which a keyframe is requested
-    transport_cc_last: int | None = None  # the last transport-wide number that the receiver has reported
+        # for each source, the sequence numbers that the receiver requests again (NACK), as the receiver counts them
+    )
+    # the video sources of which the receiver requests a keyframe
+    keyframes: list[Source] = field(default_factory=list)
+    # the last transport-wide number that the receiver has reported; None: it reported none
+    transport_cc_last: int | None = None
 
 
 def translate(
@@ -72,13 +75,14 @@ def translate(
     answered_here: bool,
     arrivals: Arrivals,
 ) -> Translation:
-    """Return the parts of one connection's decrypted compound packet, in the numbers of the other connection.
+    """Translate a decrypted compound packet of one connection for another, and return what it contains.
 
-    `sent`: the sender's own sources by SSRC. `received`: the other side's sources, by the SSRC under which the sender
-    receives them. `sender_ssrc` replaces reporters that the other side does not know. `transport_cc_shift`: the number
-    that was added to the other side's transport-wide numbers. `answered_here`: True if the server sends that feedback
-    itself; then reports show no loss either. `arrivals`: the arrivals from the other side, for feedback with losses.
-    Reports on sources that are not forwarded are dropped. Raises RtcpError.
+    `sent`: the sources of the packet's sender, by SSRC. `received`: the other side's sources, by the SSRC under which
+    the packet's sender receives them. `sender_ssrc` replaces the SSRC of a reporter that the other side does not know.
+    `transport_cc_shift`: the number that was added to the other side's transport-wide numbers. `answered_here`: True if
+    the server sends transport-cc feedback itself; then the translated reports show no loss. `arrivals` makes the
+    feedback if packets were lost. Reports on sources that are not forwarded are dropped. Raises RtcpError if the packet
+    is malformed.
     """
     translation = Translation()
     out: list[bytes] = []
@@ -99,7 +103,8 @@ def translate(
                     )
                 continue
             if packet_type == PAYLOAD_FEEDBACK and count == FULL_INTRA_REQUEST and len(packet) >= 20:
-                (about,) = U32.unpack_from(packet, 12)  # RFC 5104 §4.3.1: the SSRC is in the entry
+                # In this message the SSRC is in its entry (RFC 5104 §4.3.1).
+                (about,) = U32.unpack_from(packet, 12)
                 count = PICTURE_LOSS
             source = received.get(about)
             if source is None or not source.forward:
@@ -142,7 +147,7 @@ def _report(
         if source is None or not source.forward:
             continue
         highest = (highest - source.sequence_shift) & TIMESTAMP_MASK
-        # A loss between server and receiver must not lower the bit rate for other receivers.
+        # A loss between the server and this receiver must not lower the bit rate for the other receivers.
         shown_lost = 0 if answered_here else lost
         blocks.append(REPORT_BLOCK.pack(source.ssrc, shown_lost, highest, jitter, last_report, delay))
         translation.blocks.append(ReportBlock(source, (lost >> 24) / 256, jitter, last_report, delay))

@@ -1,7 +1,7 @@
 """One stream through a room: the source that a party sends, the sink that another party receives, and their numbers.
 
-When a source is replaced, its sequence numbers and timestamps are continued, so that the receiver is not disturbed.
-`now_s`: any monotonic clock, in seconds.
+If another source takes over a sink, it continues the sink's sequence numbers and timestamps, so that the receiver is
+not disturbed. `now_s`: any monotonic clock, in seconds.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
     from media.forwarding.endpoint import Endpoint
 
-# The number of packets that a sink keeps to send them again: 0.9 s of sound, 0.2-0.4 s of video; 140 KB a call.
+# A sink keeps this number of packets to send them again: 0.9 s of sound, 0.2 to 0.4 s of video; 140 KB per call.
 KEPT: Final = 46
-# At most this number of missing packets in a row is asked for, and sent again: more sound would come too late, and for
-# more video a keyframe is quicker. A browser plays late sound nevertheless, and delays all that follows, pictures too.
+# At most this number of missing packets in a row is requested and sent again. More sound would come too late, and a
+# browser plays late sound and then delays all that follows, pictures too. For more video, a keyframe is quicker.
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
-ASKED_MAX: Final = 12  # the greatest number of requests for one packet
-ASK_AGAIN_S: Final = 0.015  # in s: the pause between two requests, unless the round trip is longer
-# The number of requests after which each pause is twice the one before. A request and its answer may both be lost: on a
-# path that loses a fifth, one packet in a thousand needs seven requests, and a picture that is 150 ms late is a freeze.
+ASKED_MAX: Final = 12  # the greatest number of requests for one missing packet
+ASK_AGAIN_S: Final = 0.015  # the pause in s between two requests, at least; a longer round trip extends it
+# After this number of requests, each pause is twice the one before. The first pauses are short, because requests and
+# answers are lost too: on a path that loses a fifth, one packet in a thousand needs seven requests.
 ASKED_STEADILY: Final = 8
 KEYFRAME_RETRY_S: Final = 0.150
 BLANK_PATIENCE_S: Final = 0.600
@@ -37,14 +37,14 @@ TIMESTAMP_MASK: Final = 0xFFFFFFFF
 
 
 class _KeepsNothing(list[Packet | None]):
-    """Used as `kept` for retransmissions: it keeps nothing, because retransmissions are not sent again."""
+    """A list for `Sink.kept` that stores nothing. Sinks of retransmissions have it, as those are not sent again."""
 
     def __setitem__(self, *_: Any) -> None:
         pass
 
 
 class Sink:
-    """One kind of media that an endpoint receives. The server chooses its SSRC, which stays with a new source."""
+    """One kind of media that an endpoint receives. Its SSRC, chosen by the server, stays when the source changes."""
 
     __slots__ = ("at_s", "endpoint", "feeder", "kept", "kind", "sequence", "ssrc", "timestamp", "used")
 
@@ -54,10 +54,10 @@ class Sink:
         self.endpoint = endpoint
         self.feeder: Source | None = None
         self.used = False
-        self.sequence = 0  # the highest sequence number sent, in the receiver's numbers
+        self.sequence = 0  # the highest sequence number sent, as the receiver counts
         self.timestamp = 0
         self.at_s = 0.0
-        # The newest packets sent, not encrypted, each at the index of its sequence number modulo KEPT.
+        # The newest packets sent, not encrypted. Each is at the index of its sequence number modulo KEPT.
         self.kept: list[Packet | None] = []
         self.forget()
 
@@ -66,7 +66,7 @@ class Sink:
         self.kept = _KeepsNothing() if self.kind == "rtx" else [None] * KEPT
 
     def forget_rows(self, missing: Iterable[int]) -> None:
-        """Forget the packets of each row among those `missing` at the receiver that is longer than GAP_MAX."""
+        """Forget the kept packets of each unbroken row of the `missing` numbers that is longer than GAP_MAX."""
         for _, row in groupby(enumerate(missing), lambda found: (found[1] - found[0]) & SEQUENCE_MASK):
             numbers = [number for _, number in row]
             for number in numbers if len(numbers) > GAP_MAX[self.kind] else ():
@@ -74,20 +74,17 @@ class Sink:
                     self.kept[number % KEPT] = None
 
     def find(self, sequence: int) -> Packet | None:
-        """Return the kept packet with this number, None if it is not kept."""
+        """Return the kept packet with this sequence number, as the receiver counts; None if it is not kept."""
         kept = self.kept[sequence % KEPT]
         return kept if kept is not None and kept[2] << 8 | kept[3] == sequence else None
 
     def takes_late(self, sequence: int) -> bool:
-        """Return True if an older packet may still be sent: it is not too old, and was not sent before.
-
-        The number is in the receiver's numbers.
-        """
+        """Return True if an older packet, `sequence` as the receiver counts, is not too old and was not sent before."""
         return (self.sequence - sequence) & SEQUENCE_MASK < KEPT and self.find(sequence) is None
 
 
 class Missing:
-    """The packets of a source that the server did not receive, in the source's numbers. At most MISSING_MAX."""
+    """The packets that the server did not receive from a source, at most MISSING_MAX, by the source's numbers."""
 
     __slots__ = ("_asked",)
 
@@ -102,7 +99,7 @@ class Missing:
         return number in self._asked
 
     def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
-        """Add the `count` packets before `sequence`; return their numbers; [], and clear all, if too many."""
+        """Add the `count` packets before `sequence`, and return their numbers. If too many, clear all and return []."""
         if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
             self._asked.clear()
             return []
@@ -112,9 +109,9 @@ class Missing:
         return numbers
 
     def due(self, now_s: float, rtt_ms: float | None, wanted: Iterable[int] | None = None) -> list[int]:
-        """Return the sequence numbers to request again; with `wanted`, only numbers in it.
+        """Return the sequence numbers to request again now. If `wanted` is given, only numbers in it are returned.
 
-        A number that was requested ASKED_MAX times is given up.
+        A number that was requested ASKED_MAX times is given up. `rtt_ms`: the round trip, None if not known.
         """
         pause_s = max(ASK_AGAIN_S, (rtt_ms or 0.0) / 1000)
         found = []
@@ -139,7 +136,7 @@ class Missing:
 
 
 class Source:
-    """One SSRC that an endpoint sends. `forward`: True if the hot path forwards it; initially False."""
+    """One SSRC that an endpoint sends. `forward`: True if its packets are forwarded; initially False."""
 
     __slots__ = (
         "earlier",
@@ -176,29 +173,29 @@ class Source:
         self.forward = False
         self.settled = False  # True if its numbers continue the sink's, and its video began with a keyframe
         self.settled_at = 0  # the timestamp of the packet at which `settled` became True
-        self.guarding = False  # True if its RED may still carry payloads from before it settled
-        self.special = False  # True if its packets need changes after the fixed header
+        self.guarding = False  # True if its RED packets may hold sound from before `settled` became True
+        self.special = False  # True if its packets need changes after the fixed RTP header
         self.sequence_shift = 0
         self.timestamp_shift = 0
         self.packets = 0
         self.octets = 0
         self.first_forwarded = 0  # the value of `packets` when `settled` last became True
         self.first_sequence = 0  # the sequence number of the packet at which `settled` became True
-        # For plain sound whose receiver accepts RED: timestamp and payload of the newest packet.
+        # The timestamp and payload of the newest packet, if the source sends plain Opus and its receiver accepts RED.
         self.earlier: tuple[int, bytes] | None = None
         self.missing = Missing()
-        self.newest: int | None = None  # in a room of more than two: the highest sequence number received
-        # In a room of more than two: the layers of a subscription's video, and the layers' shares in the sender's own.
+        self.newest: int | None = None  # the highest sequence number received, in a room of more than two
+        # Used in a room of more than two: `layers` of a subscription's video, `shares` of the sender's own video.
         self.layers: Layers | None = None
         self.shares: LayerShares | None = None
         self.keyframe_due_s = 0.0
-        self.keyframe_wanted = False  # True if a receiver in a room of more than two has requested one
-        self.waiting_s = 0.0  # the time in s of its first packet after `unsettle`
-        # The middle 32 bits of a sender report's NTP time -> when the report was forwarded.
+        self.keyframe_wanted = False  # True if a receiver in a room of more than two has requested a keyframe
+        self.waiting_s = 0.0  # the time in s of the first packet after `unsettle`
+        # the middle 32 bits of the NTP time in a sender report -> the time in s at which the report was forwarded
         self.reports: dict[int, float] = {}
 
     def copy(self) -> Source:
-        """Return a copy with the same numbers; the sink continues with the copy."""
+        """Return a copy with the same numbers. The copy takes the source's place at the sink."""
         copy = Source(self.kind, self.ssrc)
         copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
         copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
@@ -213,15 +210,15 @@ class Source:
         """Return True if a keyframe may be the first picture shown. `single`: True if the keyframe is one packet.
 
         A busy browser may still have a black frame in its encoder when its user presses Start Session. A black keyframe
-        fits into a single packet, that of a real scene needs more. So a single packet is refused for BLANK_PATIENCE_S;
-        after that the picture really is that plain.
+        fits into a single packet, that of a real scene does not. So a single packet is refused for BLANK_PATIENCE_S;
+        after that time the picture really is that plain.
         """
         if not self.waiting_s:
             self.waiting_s = now_s
         return not single or now_s - self.waiting_s > BLANK_PATIENCE_S
 
     def unsettle(self) -> None:
-        """Require that the next packet is adapted to the sink again; if it is video, it must begin a keyframe."""
+        """Require that the next packet continues the sink's numbers anew and, if it is video, begins a keyframe."""
         self.settled = False
         self.waiting_s = 0.0
         self.earlier = None
@@ -230,10 +227,10 @@ class Source:
             self.sink.forget()
 
     def settle(self, sequence: int, timestamp: int, now_s: float) -> None:
-        """Continue the sink's numbers with this packet; `sequence` and `timestamp` are the source's own.
+        """Set the shifts so that this packet continues the sink's numbers. `sequence`, `timestamp`: the packet's own.
 
-        A source that is forwarded again keeps its timestamps; otherwise audio and video would lose their
-        synchronisation. The timestamps of a new source continue the sink's by the time that has passed.
+        A source that is forwarded again keeps its timestamps, as audio and video would lose their synchronisation
+        otherwise. The timestamps of a new source continue the sink's by the time that has passed.
         """
         sink = self.sink
         assert sink is not None
@@ -265,7 +262,7 @@ class Source:
         return self.guarding or not self.sink.endpoint.takes_red
 
     def advance(self, sequence: int) -> int:
-        """Record a packet's own number in a room of more than two; return the number of packets missing before it."""
+        """Record a packet's own number, in a room of more than two; return how many are missing just before it."""
         newest, ahead = self.newest, 1
         if newest is not None:
             ahead = (sequence - newest) & SEQUENCE_MASK
@@ -276,22 +273,21 @@ class Source:
         return 0
 
     def own_number(self, number: int) -> int:
-        """Return the source's own sequence number of a packet, given the receiver's sequence number."""
+        """Return the source's own sequence number of the packet that has `number` at the receiver."""
         if self.layers is not None:
             return self.layers.own_number(number)
         return (number - self.sequence_shift) & SEQUENCE_MASK
 
     def takes_late(self, sequence: int) -> bool:
-        """Return True if a packet that is older than the newest one, in the receiver's numbers, may still be sent."""
+        """Return True if a packet older than the newest may be sent. `sequence`: its number as the receiver counts."""
         own = self.own_number(sequence)
         self.missing.arrived(own)
         return self.sink is not None and self.sink.takes_late(sequence) and not self.predates_settling(own)
 
     def repeat(self, packet: bytearray, length: int) -> int:
-        """Write the original's sequence number, as the receiver knows it, into a retransmission of this video.
+        """Replace the original's sequence number in a retransmission of this video by the receiver's number.
 
-        Returns the offset of the number, 0 if the packet is only padding, and -1 if the receiver must not get the
-        packet.
+        Returns the offset of the number; 0 if the packet is only padding; -1 if the receiver must not get the packet.
         """
         at = original_sequence_at(packet, length)
         if not self.settled:
@@ -306,7 +302,11 @@ class Source:
         return at
 
     def keep_repeated(self, packet: bytearray, length: int, at: int) -> bytes | None:
-        """Keep the original of a retransmission that `repeat` has changed; return it if it was not sent before."""
+        """Rebuild the original packet from a retransmission, after `repeat` has rewritten its number at offset `at`.
+
+        Keep and return the packet. Return None, and keep nothing, if `at` is 0, there is no receiver, or the packet is
+        too old or was sent before.
+        """
         sink, number = self.sink, packet[at] << 8 | packet[at + 1]
         if not at or sink is None or not sink.takes_late(number):
             return None
@@ -315,9 +315,9 @@ class Source:
         return kept
 
     def shape_red(self, packet: bytearray, length: int) -> int:
-        """Reduce a RED packet in place to the payloads that the receiver may get and accepts.
+        """Reduce a RED packet in place to the payloads that the receiver may get and accepts; return the new length.
 
-        Returns the new length, 0 if nothing is left. Payloads from before the gate opened or a mute ended are removed.
+        The length is 0 if nothing is left. Payloads from before the gate opened or a mute ended are removed.
         """
         assert self.sink is not None
         age_max = (int.from_bytes(packet[4:8]) - self.settled_at) & TIMESTAMP_MASK
@@ -334,7 +334,7 @@ class Source:
         )
 
     def add_red(self, packet: bytearray, length: int) -> int:
-        """Add the previous payload to a plain Opus packet, as RED, in place; return the new length.
+        """Turn a plain Opus packet in place into RED with the previous payload as well; return the new length.
 
         A packet stays plain if it came late, or is the first one after the gate opened or a mute ended.
         """
@@ -347,24 +347,24 @@ class Source:
         return wrap(packet, length, (timestamp - earlier[0]) & TIMESTAMP_MASK, earlier[1])
 
     def predates_settling(self, sequence: int) -> bool:
-        """Return True if a late or repeated packet is older than the first packet that was forwarded.
+        """Return True if a packet must be dropped because it is older than the first packet that was forwarded.
 
-        Its number is the source's own. Such a packet must be dropped.
+        `sequence`: the source's own number of the packet, which came late or again.
         """
         if self.sink is None or not self.settled:
             return True
-        # after this number of packets, sequence numbers are used again
+        # After more packets, sequence numbers are used again.
         recent = self.packets - self.first_forwarded < 0x4000
         return recent and sequence_older(sequence, self.first_sequence, SEQUENCE_MASK)
 
 
 def sequence_older(number: int, than: int, mask: int) -> bool:
-    """Return True if `number` comes before `than`, in numbers modulo `mask` + 1 (RFC 1982)."""
+    """Return True if `number` comes before `than`; both are numbers modulo `mask` + 1 (RFC 1982)."""
     return ((number - than) & mask) > mask >> 1
 
 
 class Flow:
-    """The packets, loss and bit rate of one source, sampled from the counters of the hot path."""
+    """The loss and bit rate of one source, calculated from the packet counters of the hot path."""
 
     __slots__ = ("_at_s", "_octets", "_packets", "_sequence", "kbps", "loss")
 

@@ -1,7 +1,7 @@
-"""Rooms of more than two: each party subscribes to the media of each other party.
+"""Rooms of more than two parties: each party subscribes to the media of each other party.
 
-There is one subscription per ordered pair of endpoints, with its own numbers, first keyframe and `open` flag. A room of
-two has no subscriptions: the endpoint's own sources are used.
+There is one subscription per ordered pair of endpoints; each has its own numbers, first keyframe and `open` flag. A
+room of two parties has no subscriptions, and forwards the endpoint's own sources.
 """
 
 from __future__ import annotations
@@ -18,24 +18,27 @@ if TYPE_CHECKING:
     from media.forwarding.endpoint import Endpoint
 
 LOSS_HIGH: Final = (
-    # above this share of loss the estimate falls, below LOSS_LOW it grows, as in Google's congestion control
+    # The estimate falls above this share (0 to 1) of lost packets, and grows below LOSS_LOW, as in Google's congestion
+    # control.
     0.10
 )
 LOSS_LOW: Final = 0.02
 KBPS_MIN: Final = FLOOR_KBPS
-# in kbit/s; a sender with a black or still picture sends less than this, which does not measure the path
+# In kbit/s. A sender with a black or still picture sends less than this, and the path may well carry more.
 KBPS_BASE: Final = 400.0
 
-# The most kbit/s of one sender's video, by the number of parties: all videos that a party receives together take about
-# as much as in a call of two.
+# The most kbit/s of one sender's video, by the number of parties in the room. All videos that a party receives together
+# take about as much as the one in a room of two.
 KBPS_MAX: Final[Mapping[int, float]] = {3: 1200.0, 4: 900.0, 5: 700.0, 6: 500.0}
 KBPS_MAX_OF_TWO: Final = WHOLE_KBPS
-# in kbit/s; above this rate, more pictures help a receiver more than sharper ones
+# In kbit/s. Above this rate, more pictures per second help a receiver more than sharper ones.
 KBPS_GOOD: Final = 600.0
 
 
 class BandwidthEstimate:
-    """The video in kbit/s that one receiver can get from one sender, estimated from the receiver's loss reports."""
+    """Estimates the bit rate of video, `kbps`, that one receiver can get from one sender, from the receiver's loss
+    reports.
+    """
 
     __slots__ = ("kbps",)
 
@@ -43,8 +46,9 @@ class BandwidthEstimate:
         self.kbps = KBPS_MAX_OF_TWO
 
     def observe(self, loss: float, sent_kbps: float) -> None:
-        """Update the estimate with a report: the share (0 to 1) of packets lost, and the sender's current bit rate in
-        kbit/s.
+        """Update the estimate with a report.
+
+        `loss`: the share (0 to 1) of packets lost. `sent_kbps`: the sender's bit rate now.
         """
         if loss > LOSS_HIGH:
             base = min(self.kbps, max(sent_kbps, KBPS_BASE))
@@ -56,8 +60,8 @@ class BandwidthEstimate:
 class Subscription:
     """The media that one endpoint, `to`, receives from another endpoint, `sender`.
 
-    `sources`: copies of the sender's sources, by the sender's SSRC, adapted to the receiver's sinks. `received`: the
-    same copies, by the SSRC that the receiver sees.
+    `sources`: copies of the sender's sources, by the sender's SSRC, with numbers for the receiver's sinks. `received`:
+    the same copies, by the SSRC under which the receiver gets them.
     """
 
     __slots__ = ("current", "estimate", "open", "received", "sender", "sinks", "sources", "to")
@@ -73,7 +77,10 @@ class Subscription:
         self.estimate = BandwidthEstimate()
 
     def observe_loss(self, loss: float) -> None:
-        """Handle a report of the receiver on the video: the share (0 to 1) of packets lost since the last report."""
+        """Handle the receiver's report on the video.
+
+        `loss`: the share (0 to 1) of packets lost since the last report.
+        """
         video = self.current.get("video")
         share = 1.0
         if video is not None and video.layers is not None:
@@ -81,23 +88,23 @@ class Subscription:
         self.estimate.observe(loss, self.sender.meter.kbps("video") * share)
 
     def choose_layers(self) -> None:
-        """Set which temporal layers of the video the receiver gets, according to its estimate."""
+        """Set which temporal layers of the video the receiver gets, according to its estimated bandwidth."""
         video = self.current.get("video")
         if video is not None and video.layers is not None:
             kbps, shares = self.sender.meter.kbps("video"), _shares(self.sender)
             video.layers.target = choose_level(kbps, shares, self.estimate.kbps, video.layers.target)
 
     def inherit(self) -> None:
-        """Continue the numbers of a room of two without a new keyframe, when a third party joins.
+        """Continue the numbers of a room of two, without a new keyframe, when a third party joins.
 
-        A video in H.264 is not continued, because a room of more than two uses VP8, for its layers.
+        A video in H.264 is not continued, because a room of more than two parties uses VP8, which has temporal layers.
         """
         for kind, source in self.sender.current.items():
             if source.sink is self.sinks[kind] and source.payload_type not in H264_TYPES:
                 self._take(kind, source.copy())
 
     def refresh(self) -> list[Source]:
-        """Set which sources are forwarded to the receiver.
+        """Set which of the sender's sources are forwarded to the receiver.
 
         Returns the sender's own video sources that must now start with a keyframe.
         """
@@ -131,7 +138,7 @@ class Subscription:
 
 
 def limit_kbps(endpoint: Endpoint, parties: int) -> float:
-    """Return the most kbit/s of video that an endpoint may send, by its receivers and the number of parties.
+    """Return the most kbit/s of video that an endpoint may send. `parties`: the number of parties in the room.
 
     The limit is at most what the strongest receiver can get, and so low that the lowest layer fits the weakest one.
     """
@@ -149,6 +156,6 @@ def limit_kbps(endpoint: Endpoint, parties: int) -> float:
 
 
 def _shares(endpoint: Endpoint) -> tuple[float, ...]:
-    """Return the shares of the temporal layers in an endpoint's video; whole if it has none."""
+    """Return the shares of the temporal layers in an endpoint's video, as in `LayerShares`; all 1 without layers."""
     video = endpoint.current.get("video")
     return video.shares.shares if video is not None and video.shares is not None else SHARES_WHOLE

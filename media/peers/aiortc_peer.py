@@ -1,7 +1,7 @@
-"""An aiortc peer as a party: answers the server's offer, sends generated media, counts received media.
+"""A party made with aiortc: answers the server's offer, sends generated media, counts received media.
 
-For tests and load testers. Uses aiortc and PyAV. The offer is an argument, the answer is returned as text; the caller
-does the signalling. Like a browser it sends black and silence until `start()`.
+For tests and load testers. Uses aiortc and PyAV. The caller does the signalling: it passes the offer, and sends the
+returned answer. Like a browser, the party sends black and silence until `start()`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ from aiortc import (
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE
 from av import AudioFrame, VideoFrame
 
-# aioice ignores a response that comes after 0.5 s, and closes after six missing responses. A busy machine would end a
-# call that a browser keeps (30 s, RFC 7675). The relay checks consent as well.
+# aioice ignores a response that comes after 0.5 s, and closes the connection after six missing responses. On a busy
+# machine this would end a call that a browser keeps (30 s, RFC 7675). The relay checks consent too, so this limit is
+# high.
 aioice.ice.CONSENT_FAILURES = 1_000
 
 WIDTH: Final = 320
@@ -42,17 +43,17 @@ FRAME_S: Final = 1 / 15
 SAMPLE_RATE: Final = 48_000
 AUDIO_FRAME_S: Final = 0.020
 TONE_HZ: Final = 440
-BLACK: Final = 16  # the luma of black in limited range
+BLACK: Final = 16  # the luma (brightness) of black in limited range
 WHITE: Final = 235
 BAR: Final = 32
 TILE: Final = 8
-PICTURE_LUMA: Final = 40  # a luma above any black, also after coding
-SAMPLING: Final = 61  # the step in pixels and samples: only every 61st is read
+PICTURE_LUMA: Final = 40  # the luma above which a pixel is not black, even after coding
+SAMPLING: Final = 61  # the step in pixels and in samples of sound: only every 61st is read
 
 _CANDIDATE = re.compile(r"^a=candidate:[^\r\n]*", re.MULTILINE)
 _CANDIDATE_HOST = re.compile(r"^a=candidate:\S+ 1 udp \d+ (\S+) ", re.MULTILINE)
-# Without this policy aiortc uses a separate transport for the second video of a group; the server has no such
-# transport.
+# Without this policy, aiortc uses a separate transport for the second video in a room of more than two parties; the
+# server has no such transport.
 _CONFIGURATION: Final = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
 _UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 _TONE: Final = struct.pack(
@@ -65,13 +66,13 @@ _TONE: Final = struct.pack(
 
 
 class Switched(MediaStreamTrack):
-    """A track that is black or silent while it is not `enabled`, like a track of a browser."""
+    """A track that is black or silent while `enabled` is False, like a muted track in a browser."""
 
     enabled = False
 
 
 class _Paced(Switched):
-    """A track that waits until the time of each frame."""
+    """A track whose frames are due at regular times, `interval_s` apart."""
 
     def __init__(self, interval_s: float) -> None:
         super().__init__()
@@ -81,7 +82,10 @@ class _Paced(Switched):
         self._count = 0
 
     async def next_count(self) -> int:
-        """Wait until the next frame is due; return its number. Raises MediaStreamError once the track has ended."""
+        """Wait until the next frame is due; return its number, from 1.
+
+        Raises MediaStreamError if the track has ended.
+        """
         if self.readyState != "live":
             raise MediaStreamError
         if self._began_s is None:
@@ -94,9 +98,9 @@ class _Paced(Switched):
 
 
 class _Relayed(MediaStreamTrack):
-    """A track for one connection, with the frames of another track.
+    """A track for one connection that passes on the frames of another track, the source.
 
-    aiortc stops a connection's tracks when it closes, but the next connection needs the source track.
+    aiortc stops a connection's tracks when it closes the connection, but the next connection still needs the source.
     """
 
     def __init__(self, source: MediaStreamTrack) -> None:
@@ -105,17 +109,17 @@ class _Relayed(MediaStreamTrack):
         self._source = source
 
     async def recv(self) -> Any:
-        """Return the next frame of the source. Raises MediaStreamError once this track or the source has ended."""
+        """Return the next frame of the source. Raises MediaStreamError if this track or the source has ended."""
         if self.readyState != "live":
             raise MediaStreamError
         return await self._source.recv()
 
 
 class PictureTrack(_Paced):
-    """A bright bar that moves over grey tiles, or black while not `enabled`.
+    """A bright bar that moves over grey tiles, or black while `enabled` is False.
 
-    The tiles make a keyframe larger than one packet, like the keyframe of a camera: a keyframe of one packet is taken
-    for a blank picture.
+    The tiles make a keyframe larger than one packet, like the keyframe of a camera, because the server takes a keyframe
+    of one packet for a blank picture.
     """
 
     kind = "video"
@@ -124,7 +128,7 @@ class PictureTrack(_Paced):
         super().__init__(FRAME_S)
 
     async def recv(self) -> VideoFrame:
-        """Return the next frame at its time."""
+        """Return the next frame when it is due. Raises MediaStreamError if the track has ended."""
         count = await self.next_count()
         frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
         line = frame.planes[0].line_size
@@ -144,7 +148,7 @@ class PictureTrack(_Paced):
 
 @functools.cache
 def _tiles(line: int) -> bytes:
-    """Return the luma of a picture of grey tiles that an encoder cannot predict. `line`: the bytes in a row."""
+    """Return the luma bytes of a picture of grey tiles that an encoder cannot predict. `line`: the bytes in a row."""
     greys = random.Random(1)  # noqa: S311 - the same picture every time
     return b"".join(
         bytes(grey for grey in greys.choices(range(60, 170), k=-(-line // TILE)) for _ in range(TILE))[:line]
@@ -154,7 +158,7 @@ def _tiles(line: int) -> bytes:
 
 
 class ToneTrack(_Paced):
-    """A steady tone, or silence while not `enabled`."""
+    """A steady tone, or silence while `enabled` is False."""
 
     kind = "audio"
 
@@ -162,7 +166,7 @@ class ToneTrack(_Paced):
         super().__init__(AUDIO_FRAME_S)
 
     async def recv(self) -> AudioFrame:
-        """Return the next 20 ms of sound at their time."""
+        """Return the next 20 ms of sound when they are due. Raises MediaStreamError if the track has ended."""
         count = await self.next_count()
         samples = int(SAMPLE_RATE * AUDIO_FRAME_S)
         frame = AudioFrame(format="s16", layout="mono", samples=samples)
@@ -174,11 +178,11 @@ class ToneTrack(_Paced):
 
 
 class SyntheticParty:
-    """A party of a call, made with aiortc. `picture`, `sound`: tracks to send instead of the default ones.
+    """A party of a call, made with aiortc. `picture`, `sound`: tracks to send instead of the generated ones.
 
-    Counters: `frames_decoded`, `pictures_decoded` (frames that are not black), `pictures_from` (the same, by the label
-    of their sender), `audio_energy` (the sum of squares of samples from -1 to 1; only one sample in SAMPLING is read),
-    `audio_frames`.
+    It counts the media received in `frames_decoded` and `audio_frames`; in `pictures_decoded`, the frames that are not
+    black; in `pictures_from`, these by the label of their sender. `audio_energy` is the sum of the squares of samples
+    from -1 to 1; only one sample in SAMPLING is read.
     """
 
     def __init__(self, picture: Switched | None = None, sound: Switched | None = None) -> None:
@@ -196,9 +200,9 @@ class SyntheticParty:
         self._changed = asyncio.Event()
 
     async def answer(self, offer: str) -> str:
-        """Return the SDP answer to an offer.
+        """Return the SDP answer to an SDP offer.
 
-        An offer with the same ufrag as the previous one, and more m-lines, continues the connection. Any other offer
+        An offer with the same ufrag as the previous one continues the connection, also with more m-lines. Another offer
         begins a new connection, as a `fresh` offer does in the browser.
         """
         ufrag = "".join(_UFRAG.findall(offer)[:1])
@@ -212,7 +216,8 @@ class SyntheticParty:
         await connection.setRemoteDescription(RTCSessionDescription(_in_each_section(offer), "offer"))
         sending: set[str] = set()
         for transceiver in connection.getTransceivers():
-            if transceiver.kind in sending:  # in a group, all videos but the first are only received
+            # in a room of more than two parties, all videos except the first are only received
+            if transceiver.kind in sending:
                 transceiver.direction = "recvonly"
                 continue
             sending.add(transceiver.kind)
@@ -239,11 +244,11 @@ class SyntheticParty:
         return self._connection is not None and self._connection.connectionState == "connected"
 
     async def wait_connected(self, timeout_s: float = 10.0) -> None:
-        """Return when the party is connected. Raises TimeoutError."""
+        """Wait until the party is connected. Raises TimeoutError if it is not after `timeout_s`."""
         await self.wait_for(lambda: self.connected, timeout_s)
 
     async def wait_for(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-        """Return when `condition()` is true. Raises TimeoutError.
+        """Wait until `condition()` is true. Raises TimeoutError if it is not after `timeout_s`.
 
         The condition is evaluated after each received frame and each change of the connection.
         """
@@ -271,7 +276,7 @@ class SyntheticParty:
         """Add 127.0.0.1 to the candidates.
 
         aioice omits this address, but a relay on this machine may announce no other. This uses private names of aioice,
-        so its versions are limited; if the names are missing, the machine's other addresses are used.
+        so its versions are limited. If the names are missing, the machine's other addresses are used.
         """
         with contextlib.suppress(AttributeError):
             for transceiver in connection.getTransceivers():
@@ -316,7 +321,10 @@ class SyntheticParty:
 
 
 def _in_each_section(offer: str) -> str:
-    """Return the offer with its candidates in every m-section: aiortc uses those of the last section for the bundle."""
+    """Return the SDP offer with its candidates in every m-section.
+
+    aiortc uses the candidates of the last section for the whole bundle, but the server writes them only in the first.
+    """
     candidates = "".join(f"{line}\r\n" for line in dict.fromkeys(_CANDIDATE.findall(offer)))
     session, *sections = re.split(r"^(?=m=)", offer, flags=re.MULTILINE)
     return session + "".join(

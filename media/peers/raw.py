@@ -1,7 +1,8 @@
-"""A party made of one socket: real ICE checks, real DTLS, and SRTP packets chosen by the caller; no encoder or decoder.
+"""A party made of one socket: real ICE checks, real DTLS, and SRTP packets that the caller chooses; no encoder or
+decoder.
 
 For benchmarks, whose load must cost little CPU, and for tests that send packets that no browser sends. It has no timer
-or reader: the caller calls `readable` if the socket is readable, and `tick` regularly.
+or reader: the caller calls `readable` when the socket is readable, and `tick` regularly.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from media.transport.tcp import Stream
 
 CHECK_S: Final = 0.1
 KEEPALIVE_S: Final = 2.5
-VP8_KEYFRAME: Final = b"\x10\x00"  # the start of partition 0; the inverse key bit in its frame header is 0
+# The start of partition 0. In its frame header the bit for "no keyframe" is 0.
+VP8_KEYFRAME: Final = b"\x10\x00"
 VP8_DELTA: Final = b"\x10\x01"
 _U32 = Struct("!I")
 
@@ -52,7 +54,10 @@ def _streams(offer: str) -> Iterator[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedPacket:
-    """A decrypted RTP packet as received from the relay. `received_ns`: the time in ns of time.monotonic_ns."""
+    """A decrypted RTP packet, as received from the relay.
+
+    `packet`: all its bytes. `received_ns`: from time.monotonic_ns().
+    """
 
     payload_type: int
     sequence: int
@@ -66,8 +71,8 @@ class ReceivedPacket:
 class RawPeer:
     """A party with one socket, for tests and load testers.
 
-    `on_rtp`, `on_rtcp`: receive decrypted packets; without them packets are only counted. With `transport` "tcp" it
-    connects in `answer`, on the running loop, and calls its `readable` itself.
+    `on_rtp` and `on_rtcp` are called with decrypted packets; if they are None, packets are only counted. If `transport`
+    is "tcp", `answer` connects, and the running loop calls `readable`.
     """
 
     def __init__(
@@ -81,7 +86,7 @@ class RawPeer:
         self.binding = binding
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.transport = transport
-        self.ended = False  # the relay has closed the TCP connection
+        self.ended = False  # True if the relay has closed the TCP connection
         self.udp = socket.socket(family, socket.SOCK_DGRAM)
         self.udp.setblocking(False)
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 << 20)
@@ -99,9 +104,10 @@ class RawPeer:
         self.video_types: tuple[int, ...] = (
             VP8.payload_type,
             VP8_RTX.payload_type,
-        )  # the codecs that it accepts, best first
+        )  # the payload types of video that it accepts, the best first
         self.received_octets = 0
-        self.streams: dict[int, str] = {}  # the SSRCs of the newest offer -> the stream's id (RFC 8830)
+        # the SSRCs of the newest offer -> the id of each one's stream (RFC 8830)
+        self.streams: dict[int, str] = {}
         self.association: Association | None = None
         self.failed = False
         self.remote: Any = None
@@ -119,9 +125,10 @@ class RawPeer:
         return self.tx is not None
 
     def answer(self, offer: str, *, fingerprint: str | None = None, sources: bool = True) -> str:
-        """Apply the server's offer; return an SDP answer. Raises ValueError if no candidate fits.
+        """Apply the server's SDP offer; return an SDP answer. Raises ValueError if the offer has no candidate for
+        `transport`.
 
-        `fingerprint`: a false fingerprint to send instead of the certificate's. `sources`: False omits the SSRCs.
+        `fingerprint`: a false fingerprint to send instead of the certificate's. `sources`: False leaves out the SSRCs.
         """
         offered = _OFFERED[self.transport].search(offer)
         if offered is None:
@@ -172,7 +179,7 @@ class RawPeer:
         return "\r\n".join([*head, *audio, *video, *further]) + "\r\n"
 
     def connect_tcp(self) -> None:
-        """Connect over TCP to the relay's address, in place of the present socket. Raises OSError."""
+        """Connect over TCP to the relay, and replace the present socket. Raises OSError if the connection fails."""
         self.sock.close()
         self.sock = Stream(socket.create_connection(self.remote, timeout=5), self._stream_ended)
         self.sock.start(lambda _stream: self.readable())
@@ -182,7 +189,10 @@ class RawPeer:
         stream.close()
 
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
-        """Send an ICE binding request, with a wrong `password` or `ufrag` if one is given."""
+        """Send an ICE binding request.
+
+        `password`, `ufrag`: wrong values for tests. `nominate`: True adds USE-CANDIDATE.
+        """
         attributes = [
             (stun.USERNAME, f"{ufrag or self.remote_ufrag}:{self.ufrag}".encode()),
             (stun.PRIORITY, (1845501695).to_bytes(4, "big")),
@@ -194,7 +204,9 @@ class RawPeer:
         self.send(stun.build(stun.Kind.REQUEST, transaction_id, attributes, password or self.remote_password))
 
     def tick(self, now_s: float) -> None:
-        """Send ICE checks: often until connected, then to keep consent. Send a DTLS flight again if it is due."""
+        """Do the work that is due: send an ICE check (often until connected, later to keep consent), send DTLS records
+        again.
+        """
         if now_s - self._checked_s >= (KEEPALIVE_S if self.ready else CHECK_S):
             self._checked_s = now_s
             self.check()
@@ -209,7 +221,7 @@ class RawPeer:
         try:
             self.sock.sendto(datagram, self.remote)
         except OSError:
-            return  # the datagram is lost
+            return  # The datagram is lost.
 
     def send_rtp(self, packet: bytes) -> None:
         """Encrypt a whole RTP packet and send it."""

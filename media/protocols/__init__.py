@@ -1,1 +1,1 @@
-"""Parsers and builders for the RFCs' bytes and text: ICE, RTP, RTCP, SDP, transport-cc. Pure: no I/O, no clock."""
+"""Parses and builds the bytes and texts that RFCs define: ICE, RTP, RTCP, SDP, transport-cc. Does no I/O."""

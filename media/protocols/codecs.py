@@ -1,6 +1,6 @@
 """The payload types, header extensions and codecs that the server offers on every connection.
 
-SDP, RTP and RTCP share this one table. Because the server makes all offers, a payload type means the same on every
+SDP, RTP and RTCP share this one table. The server makes all offers, so a payload type has the same meaning on every
 connection, and need not be translated between two connections.
 """
 
@@ -18,7 +18,11 @@ STREAM_KINDS: Final[tuple[StreamKind, ...]] = ("audio", "video", "rtx")
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """One payload type: its RTP name, its clock (Hz), and the values of its `a=fmtp` and `a=rtcp-fb` lines."""
+    """One RTP payload type.
+
+    `encoding`: the codec's name. `clock_rate`: in Hz. `parameters`, `feedback`: the values of its `a=fmtp` and
+    `a=rtcp-fb` lines in SDP. `stream`: the kind of media, where "rtx" is retransmitted video.
+    """
 
     payload_type: int
     stream: StreamKind
@@ -30,7 +34,10 @@ class Codec:
 
     @property
     def media(self) -> Kind:
-        """Return the kind of the m-line to which it belongs; a retransmission (RFC 4588) belongs to video."""
+        """Return the kind of the m-line to which the payload type belongs.
+
+        Retransmissions (RFC 4588) belong to video.
+        """
         return "audio" if self.stream == "audio" else "video"
 
     @property
@@ -39,14 +46,15 @@ class Codec:
         return f"{self.encoding}/{self.clock_rate}" + (f"/{self.channels}" if self.channels > 1 else "")
 
 
-# RED (RFC 2198) is listed first, so that a peer that supports it uses it: each packet repeats the previous sound.
+# In RED (RFC 2198), each packet repeats the previous sound. It is listed first, so that a browser that supports it uses
+# it.
 RED: Final = Codec(63, "audio", "red", 48_000, 2, "111/111")
 OPUS: Final = Codec(
     111, "audio", "opus", 48_000, 2, "minptime=10;useinbandfec=1;usedtx=1", feedback=("nack", "transport-cc")
 )
 # Chromium starts its bandwidth estimate at 300 kbit/s, and would then need 100 ms for the first keyframe. The estimate
-# does not grow while only black frames are sent, so a higher start is offered. If the network cannot carry that rate,
-# the estimate falls within a second.
+# does not grow while only black frames are sent, so the offer names a higher start. If the network cannot carry that
+# rate, the estimate falls within a second.
 START_KBPS: Final = 1000
 
 VP8: Final = Codec(
@@ -58,7 +66,7 @@ VP8: Final = Codec(
     feedback=("nack", "nack pli", "ccm fir", "transport-cc"),
 )
 VP8_RTX: Final = Codec(97, "rtx", "rtx", 90_000, parameters="apt=96")
-# Constrained baseline, level 3.1: every phone can encode it in hardware.
+# The profile is constrained baseline, level 3.1, because every phone can encode it in hardware.
 H264: Final = Codec(
     102,
     "video",
@@ -73,7 +81,7 @@ H264_RTX: Final = Codec(103, "rtx", "rtx", 90_000, parameters="apt=102")
 CODECS: Final[tuple[Codec, ...]] = (RED, OPUS, VP8, VP8_RTX, H264, H264_RTX)
 BY_PAYLOAD_TYPE: Final[dict[int, Codec]] = {codec.payload_type: codec for codec in CODECS}
 BY_STREAM: Final[dict[StreamKind, Codec]] = {codec.stream: codec for codec in (OPUS, VP8, VP8_RTX)}
-# The sets of payload types between which a stream may change.
+# A stream may change between the payload types of its set.
 TYPES: Final[dict[StreamKind, frozenset[int]]] = {
     stream: frozenset(codec.payload_type for codec in CODECS if codec.stream == stream)
     for stream in STREAM_KINDS
@@ -89,5 +97,5 @@ EXTENSIONS: Final[dict[int, str]] = {
     ABS_SEND_TIME_ID: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     TRANSPORT_CC_ID: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 }
-# The audio level (RFC 6464), by which rooms of more than two find the active speaker.
+# Rooms of more than two parties find the active speaker by the audio level (RFC 6464).
 GROUP_EXTENSIONS: Final[dict[int, str]] = {AUDIO_LEVEL_ID: "urn:ietf:params:rtp-hdrext:ssrc-audio-level"}

@@ -1,7 +1,7 @@
 """ICE-lite (RFC 8445 §2.5): checks which addresses may use a connection, and until when.
 
-Handles STUN binding requests, passwords, nomination and consent (RFC 7675). Pure: `now_s` and secrets are arguments. A
-lite agent sends no checks, so the other side's candidates are not read.
+Handles STUN binding requests, passwords, nomination and consent (RFC 7675). An ICE-lite server does not search paths,
+so the browser's candidates are not read. Times (`now_s`) and secrets are arguments. Does no I/O.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from typing import Final, Literal
 
 from media.protocols import stun
 
-CONSENT_S: Final = 30.0  # in s (RFC 7675 §5.1)
-SILENT_S: Final = 3.0  # the time in s without a packet after which a path is replaced by a checked one
-# the number of calls of `on_media` in a row, with media from another proven address, after which the path moves
+CONSENT_S: Final = 30.0  # the time in s without a valid packet after which consent expires (RFC 7675 §5.1)
+SILENT_S: Final = 3.0  # the time in s without a packet after which another address replaces that of the path
+# The path moves after this number of calls of `on_media` in a row with media from the same other proven address.
 FOLLOWS: Final = 2
-UDP_PREFERENCE: Final = 126  # type preference of a host candidate (RFC 8445 §5.1.2.2)
+UDP_PREFERENCE: Final = 126  # the type preference of a UDP host candidate (RFC 8445 §5.1.2.2)
 TCP_PREFERENCE: Final = 90
-PASSIVE: Final = 4  # direction preference (RFC 6544 §4.2)
+PASSIVE: Final = 4  # the direction preference of a passive TCP candidate (RFC 6544 §4.2)
 UFRAG_INDEXES: Final = 0xFFF + 1  # each ufrag begins with three digits that name its relay
-REQUEST_MAX: Final = 548  # in bytes; RFC 8489 §6.1: a request fits into the smallest IPv4 path
-FRAME_LENGTH: Final = 2  # RFC 4571: two bytes of length before each packet over TCP
-ADDRESSES_MAX: Final = 8  # the number of proven addresses kept per connection; the oldest is dropped first
+REQUEST_MAX: Final = 548  # in bytes; a request fits into the smallest IPv4 path (RFC 8489 §6.1)
+FRAME_LENGTH: Final = 2  # in bytes; the length field before each packet over TCP (RFC 4571)
+# the number of proven addresses that are kept per connection; the oldest is removed first
+ADDRESSES_MAX: Final = 8
 
 Address = tuple[str, int] | tuple[str, int, int, int] | tuple[str, int, str]
-"""Host and port; for UDP over IPv6 also flow and scope; for TCP also the word "tcp", because both may use the same port
-number.
+"""An address is (host, port) for UDP over IPv4, (host, port, flow, scope) for UDP over IPv6, and (host, port, "tcp")
+for TCP, because UDP and TCP may use the same port number.
 """
 
 Transport = Literal["udp", "tcp"]
@@ -36,16 +37,16 @@ Transport = Literal["udp", "tcp"]
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The server's ICE credentials of one connection (RFC 8839 §5.4)."""
+    """The ICE credentials of one side of a connection (RFC 8839 §5.4)."""
 
     ufrag: str
     password: str
 
 
 def local_ufrag(datagram: bytes) -> str | None:
-    """Return the server's ufrag in a binding request, or None if the datagram is no request.
+    """Return the server's ufrag in a STUN binding request; None if the datagram is no request.
 
-    It verifies nothing, so that a flood of requests for unknown ufrags costs little.
+    The password is not checked, so that a flood of requests for unknown ufrags costs little.
     """
     if (
         len(datagram) < 28
@@ -66,21 +67,23 @@ def local_ufrag(datagram: bytes) -> str | None:
 
 
 def ufrag(index: int, rest: str) -> str:
-    """Return a ufrag of the relay with this index, which is below UFRAG_INDEXES. `rest`: random hexadecimal digits."""
+    """Return a ufrag of the relay with this `index` (below UFRAG_INDEXES). `rest`: random hexadecimal digits."""
     return f"{index:03x}{rest}"
 
 
 def is_framed(data: bytes) -> bool:
     """Return True if a TCP connection begins with a STUN request in a frame, False for HTTP or TLS.
 
-    HTTP begins with a letter, TLS with the byte 0x16, and a frame with a length of at most REQUEST_MAX.
+    `data`: its first bytes, not empty. HTTP begins with a letter, TLS with the byte 0x16, and a frame with a length of
+    at most REQUEST_MAX.
     """
     return data[0] <= REQUEST_MAX >> 8
 
 
 def frame_size(data: bytes) -> int:
-    """Return the number of bytes of the first frame, with its length field; FRAME_LENGTH while that field is not
-    complete.
+    """Return the length in bytes of the first frame, with its length field.
+
+    Returns FRAME_LENGTH while `data` does not contain the whole length field.
     """
     return (
         FRAME_LENGTH + int.from_bytes(data[:FRAME_LENGTH], "big")
@@ -90,7 +93,7 @@ def frame_size(data: bytes) -> int:
 
 
 def relay_index(frame: bytes) -> int | None:
-    """Return the index of the relay to which the request in a frame belongs; None if it is a request for no relay."""
+    """Return the index of the relay to which the request in a frame belongs; None if its ufrag names no relay."""
     name = local_ufrag(frame[FRAME_LENGTH:])
     try:
         return int((name or "")[:3], 16)
@@ -99,9 +102,9 @@ def relay_index(frame: bytes) -> int | None:
 
 
 def check(datagram: bytes, password: str) -> stun.Message | None:
-    """Return the request if its MESSAGE-INTEGRITY was made with `password` (RFC 8445 §7.3), otherwise None.
+    """Return the STUN request if its MESSAGE-INTEGRITY was made with `password` (RFC 8445 §7.3), otherwise None.
 
-    The caller sends no reply to a wrong request.
+    The caller does not answer a wrong request.
     """
     message = stun.parse(datagram)
     if message is None or message.kind != stun.Kind.REQUEST or not message.is_signed_with(password):
@@ -110,7 +113,10 @@ def check(datagram: bytes, password: str) -> stun.Message | None:
 
 
 def response(request: stun.Message, address: Address, password: str) -> bytes:
-    """Return the success response, with the address that the request came from (RFC 8489 §6.3.1)."""
+    """Return the success response to a request.
+
+    It contains the address from which the request came (RFC 8489 §6.3.1).
+    """
     mapped = stun.xor_address(address[0], address[1], request.transaction_id)
     return stun.build(
         stun.Kind.RESPONSE, request.transaction_id, [(stun.XOR_MAPPED_ADDRESS, mapped)], password
@@ -118,9 +124,9 @@ def response(request: stun.Message, address: Address, password: str) -> bytes:
 
 
 def request(to_ufrag: str, own_ufrag: str, to_password: str, transaction_id: bytes) -> bytes:
-    """Return a check that the server sends (RFC 8445 §7.2.2), in the controlled role.
+    """Return a STUN binding request that the server sends to a browser (RFC 8445 §7.2.2).
 
-    A lite agent need not send checks. The relay does, to learn whether the browser is at a new address.
+    ICE-lite needs no such requests. The relay sends them to learn whether the browser receives at a new address.
     """
     attributes = [
         (stun.USERNAME, f"{to_ufrag}:{own_ufrag}".encode()),
@@ -131,7 +137,7 @@ def request(to_ufrag: str, own_ufrag: str, to_password: str, transaction_id: byt
 
 
 def answered(datagram: bytes) -> bytes | None:
-    """Return the transaction id of a success response, None if the datagram is none. Verifies nothing."""
+    """Return the transaction id of a STUN success response, without checking its password; None for other data."""
     if (
         len(datagram) < stun.HEADER_BYTES
         or not datagram.startswith(stun.Kind.RESPONSE.value)
@@ -142,30 +148,34 @@ def answered(datagram: bytes) -> bytes | None:
 
 
 def is_answer(datagram: bytes, password: str) -> bool:
-    """Return True if a success response was made with `password`."""
+    """Return True if a STUN response was made with `password`."""
     message = stun.parse(datagram)
     return message is not None and message.is_signed_with(password)
 
 
 class Path:
-    """The network path to one browser: the nominated address, and all addresses that have proven the password."""
+    """The network path to one browser.
+
+    `address`: where packets are sent, None if nowhere. `proven`: the addresses that have proven the password.
+    """
 
     __slots__ = ("_elsewhere", "_used_s", "address", "alive_s", "checks", "proven")
 
     def __init__(self) -> None:
         self.address: Address | None = None
         self.proven: list[Address] = []
-        self.checks = 0  # the number of requests with the right password
+        self.checks = 0  # the number of requests that came with the right password
         # the time in s of the last checked request or authenticated packet, from any address
         self.alive_s = 0.0
         self._used_s = 0.0  # the time in s of the last request or packet from `address`
         self._elsewhere = 0
 
     def on_check(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:
-        """Handle a checked request from `address`; return whether the path moved there, and the addresses to forget.
+        """Handle a request that has proven the password. Return (True if the path moved to `address`, addresses to
+        forget).
 
-        Before a nomination any proven address is used. After one, the path moves at another nomination (RFC 8445
-        §8.1.1), or at a request from another address if nothing came on the path for SILENT_S: a browser does not
+        Until an address is nominated, the first proven one is used. Then the path moves if another is nominated (RFC
+        8445 §8.1.1), or if a request comes from another after SILENT_S without packets on the path: a browser does not
         notice that its network has changed its address, and does not nominate again.
         """
         self.alive_s = now_s
@@ -188,8 +198,8 @@ class Path:
     def on_media(self, address: Address, now_s: float) -> bool:
         """Handle the address of the newest authentic packet; return True if the path moved there. Call every 50 ms.
 
-        The path moves after media came from another proven address at FOLLOWS calls in a row: a single late packet of
-        the old path does not move it.
+        The path moves after media came from another proven address at FOLLOWS calls in a row. A single late packet from
+        an old address does not move it.
         """
         self.alive_s = now_s
         if address == self.address:
@@ -206,16 +216,16 @@ class Path:
         return True
 
     def consented(self, now_s: float) -> bool:
-        """Return True if the other side has shown itself within the consent time (RFC 7675 §5.1).
+        """Return True if the browser has sent a valid packet within the consent time (RFC 7675 §5.1).
 
-        Authenticated media counts too: some peers send no requests after the first.
+        Authentic media counts too, because some peers send no requests after the first.
         """
         return now_s - self.alive_s < CONSENT_S
 
     def lose(self, address: Address) -> bool:
         """Remove an address whose TCP connection has ended; return True if it was the address of the path.
 
-        The next request, from any address, sets the new path.
+        If it was, the next request from any address sets the new path.
         """
         if address in self.proven:
             self.proven.remove(address)
@@ -225,14 +235,14 @@ class Path:
         return lost
 
     def expire(self) -> list[Address]:
-        """Forget every address; return them."""
+        """Forget all proven addresses, and return them."""
         gone, self.proven, self.address = self.proven, [], None
         return gone
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A host candidate of the server: one address and port, of UDP or of TCP (passive: the browser connects)."""
+    """A host candidate of the server: one address and port. A TCP candidate is passive: the browser connects to it."""
 
     host: str
     port: int
@@ -240,9 +250,9 @@ class Candidate:
 
 
 def candidate_lines(candidates: Iterable[Candidate]) -> list[str]:
-    """Return `a=candidate` values in the given order, the best first (RFC 8839 §5.1, priority by RFC 8445 §5.1.2.1).
+    """Return the values of `a=candidate` lines in the given order, the best first (RFC 8839 §5.1).
 
-    Each TCP candidate has a lower priority than every UDP candidate (RFC 6544 §4.2), whatever the order.
+    The priority follows RFC 8445 §5.1.2.1. A TCP candidate always has a lower one than a UDP candidate (RFC 6544 §4.2).
     """
     lines = []
     for place, candidate in enumerate(candidates):
@@ -261,7 +271,7 @@ def candidate_lines(candidates: Iterable[Candidate]) -> list[str]:
 
 
 def usable(host: str) -> bool:
-    """Return True if an interface's address may be announced; False for link-local, multicast and unspecified ones."""
+    """Return True if an interface's address may be announced: it is not link-local, multicast or unspecified."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Redundant sound (RED, RFC 2198): a packet carries earlier payloads again, so that a lost packet does no harm.
+"""Redundant sound (RED, RFC 2198): a packet repeats the sound of earlier packets, so that a lost packet does no harm.
 
-Pure. It handles the blocks of one packet. Packets come from untrusted senders: every function accepts any bytes.
+Packets come from untrusted senders: the functions that read packets accept any bytes. Does no I/O and reads no clock.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from media.protocols.codecs import OPUS, RED
 from media.protocols.rtp import payload_start
 
 BLOCKS_MAX: Final = 8  # the greatest number of earlier payloads in one packet; browsers send one or two
-AGE_MAX: Final = 0x3FFF  # the greatest age of an earlier payload, in RTP clock ticks: 14 bits
-SIZE_MAX: Final = 0x3FF  # the greatest size of an earlier payload, in bytes: 10 bits
-WRAPPED_MAX: Final = 1200  # in bytes: a longer packet would not fit into every path
+AGE_MAX: Final = 0x3FFF  # the greatest age of an earlier payload, in RTP clock ticks; the field has 14 bits
+SIZE_MAX: Final = 0x3FF  # the greatest size of an earlier payload, in bytes; the field has 10 bits
+WRAPPED_MAX: Final = 1200  # in bytes; a longer packet would not fit into every path
 _FOLLOWS: Final = 0x80
 _PADDED: Final = 0x20
 
 
 class Block(NamedTuple):
-    """One payload: its type, its age in RTP clock ticks (0 for the packet's own), its first byte and its length."""
+    """The position of one payload in a RED packet.
+
+    `age`: in RTP clock ticks, 0 for the packet's own payload. `at`: the index of its first byte. `size`: in bytes.
+    """
 
     payload_type: int
     age: int
@@ -28,7 +31,7 @@ class Block(NamedTuple):
 
 
 def blocks(packet: bytes | bytearray, length: int) -> list[Block]:
-    """Return the payloads of a RED packet, the oldest first, its own last; an empty list if it is malformed."""
+    """Return the payloads of a RED packet, the oldest first and its own last; [] if the packet is malformed."""
     at = payload_start(packet, length)
     padding = packet[length - 1] if at and packet[0] & _PADDED else 0
     end = length - padding
@@ -57,9 +60,10 @@ def _place(announced: list[tuple[int, int, int]], own: int, at: int, end: int) -
 
 
 def build(own: bytes | bytearray, earlier: list[tuple[int, bytes]]) -> bytes:
-    """Return the payload of a RED packet of Opus.
+    """Return the payload of a RED packet with Opus. `own`: the newest payload.
 
-    `earlier`: (age, payload), oldest first; an age is at most AGE_MAX, a payload has at most SIZE_MAX bytes.
+    `earlier`: (age in ticks, payload) pairs, the oldest first. An age is at most AGE_MAX, a payload has at most
+    SIZE_MAX bytes.
     """
     head = bytearray()
     for age, payload in earlier:
@@ -70,7 +74,7 @@ def build(own: bytes | bytearray, earlier: list[tuple[int, bytes]]) -> bytes:
 
 
 def keep_newer(packet: bytearray, length: int, age_max: int) -> int:
-    """Remove the payloads older than `age_max` ticks, in place.
+    """Remove the payloads that are older than `age_max` RTP clock ticks from a RED packet, in place.
 
     Returns the packet's new length, 0 if it is malformed.
     """
@@ -86,7 +90,7 @@ def keep_newer(packet: bytearray, length: int, age_max: int) -> int:
 
 
 def unwrap(packet: bytearray, length: int) -> int:
-    """Make a plain Opus packet of a RED packet, in place; return its new length, 0 if it is malformed."""
+    """Replace a RED packet by a plain Opus packet, in place; return the new length, 0 if the packet is malformed."""
     found = blocks(packet, length)
     return _replace(packet, length, OPUS.payload_type, _own(packet, found)) if _opus(found) else 0
 
@@ -98,9 +102,10 @@ def payload(packet: bytearray, length: int) -> bytes:
 
 
 def wrap(packet: bytearray, length: int, age: int, earlier: bytes) -> int:
-    """Make a RED packet of a plain Opus packet, in place; return its new length.
+    """Replace a plain Opus packet by a RED packet that also contains `earlier`, in place; return the new length.
 
-    The packet is unchanged if it would become too long, or if `earlier` is too old or too long.
+    `age`: the age of `earlier` in RTP clock ticks. The packet is unchanged if it would become too long, or if `earlier`
+    is too old or too long.
     """
     start = payload_start(packet, length)
     fits = 0 < age <= AGE_MAX and len(earlier) <= SIZE_MAX
@@ -119,7 +124,7 @@ def _own(packet: bytearray, found: list[Block]) -> bytes:
 
 
 def _replace(packet: bytearray, length: int, payload_type: int, payload: bytes) -> int:
-    """Write another payload into a packet, in whose buffer there is room; return the packet's new length."""
+    """Replace the payload of a packet, whose buffer has room for it; return the packet's new length."""
     start = payload_start(packet, length)
     packet[0] &= ~_PADDED & 0xFF
     packet[1] = packet[1] & 0x80 | payload_type

@@ -1,6 +1,6 @@
-"""RTCP compound packets as bytes (RFC 3550 §6, RFC 4585), and the packets that the server itself sends.
+"""Splits and builds RTCP packets as bytes (RFC 3550 §6, RFC 4585), among them those that the server itself sends.
 
-Knows no connection, key, socket or clock. Packets are translated between connections by `rtcp_translation.py`.
+Knows no connection, key, socket or clock. `rtcp_translation.py` translates packets between connections.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ SENDER_REPORT, RECEIVER_REPORT, TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK = 200, 201,
 GENERIC_NACK, TRANSPORT_CC = 1, 15
 PICTURE_LOSS, FULL_INTRA_REQUEST, APPLICATION_LAYER = 1, 4, 15
 BLOCK: Final = 24
-# the greatest number of packets in one request: more entries do not fit into a datagram
+# the greatest number of packets in one request; a longer request does not fit into a datagram
 REQUESTED_MAX: Final = 256
 
 U32 = Struct("!I")
 HEADER = Struct("!BBHI")
-SENDER_INFO = Struct("!IIIII")  # NTP seconds, NTP fraction, RTP timestamp, packets, octets
+# NTP seconds, NTP fraction, RTP timestamp, number of packets, number of octets
+SENDER_INFO = Struct("!IIIII")
 REPORT_BLOCK = Struct("!IIIIII")
 PAIR = Struct("!HH")
 
 
 def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield each packet of a compound as (count or format, packet type, the whole packet without padding).
+    """Yield (count or format, packet type, the whole packet without padding) for each packet of a compound packet.
 
     Raises RtcpError if a length does not fit or the version is not 2.
     """
@@ -51,7 +52,7 @@ def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def bitrate_limit(sender_ssrc: int, media_ssrc: int, kbps: float) -> bytes:
-    """Return a REMB packet: the most kbit/s that the sender may send (draft-alvestrand-rmcat-remb-03 §2.2)."""
+    """Return a REMB packet: the most kbit/s of video that a browser may send (draft-alvestrand-rmcat-remb-03 §2.2)."""
     exponent, mantissa = 0, int(kbps * 1000)
     while mantissa >= 1 << 18:
         exponent, mantissa = exponent + 1, mantissa >> 1
@@ -62,7 +63,7 @@ def bitrate_limit(sender_ssrc: int, media_ssrc: int, kbps: float) -> bytes:
 
 
 def nack(sender_ssrc: int, media_ssrc: int, numbers: Iterable[int]) -> bytes:
-    """Return a request for at most REQUESTED_MAX lost packets (generic NACK, RFC 4585 §6.2.1)."""
+    """Return an RTCP packet that requests lost packets by their sequence numbers (generic NACK, RFC 4585 §6.2.1)."""
     entries: list[tuple[int, int]] = []
     for number in numbers:
         after = (number - entries[-1][0] - 1) & 0xFFFF if entries else 16
@@ -75,7 +76,7 @@ def nack(sender_ssrc: int, media_ssrc: int, numbers: Iterable[int]) -> bytes:
 
 
 def requested(packet: bytes) -> list[int]:
-    """Return the numbers that a generic NACK asks for, each once, at most REQUESTED_MAX."""
+    """Return the sequence numbers that a generic NACK requests, each once, at most REQUESTED_MAX."""
     numbers: dict[int, None] = {}
     for at in range(12, len(packet) - 3, 4):
         first, mask = PAIR.unpack_from(packet, at)

@@ -1,6 +1,7 @@
 """Finds fields of RTP packets (RFC 3550 §5.1, RFC 8285) and the start of keyframes (RFC 7741 §4, RFC 6184).
 
-Packets come from untrusted senders: every function accepts any bytes and returns 0, None or False instead of raising.
+Packets come from untrusted senders. The functions that only read accept any bytes, and return 0, None or False if a
+field is missing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from media.protocols.codecs import AUDIO_LEVEL_ID, H264, REPEATED_BY, RTX_OF, TR
 
 SSRC_AT: Final = 8
 FIXED_HEADER: Final = 12
-# Types of NAL units (RFC 6184 §5.4): a slice of a keyframe, the sequence's parameters, several units, a part of a unit.
+# These are types of NAL units (RFC 6184 §5.4): a slice of a keyframe, the parameters of the video, several units in one
+# packet, and a part of a unit.
 _IDR, _SPS, _STAP_A, _FU_A = 5, 7, 24, 28
 Packet = bytes | bytearray | memoryview
 
@@ -22,7 +24,7 @@ _HEADER = Struct("!BBHII")
 
 
 def payload_start(packet: Packet, length: int) -> int:
-    """Return the index of the first payload byte, or 0 if the packet is shorter than its header says."""
+    """Return the index of the first payload byte, or 0 if the packet is shorter than its header announces."""
     if length < FIXED_HEADER:
         return 0
     start = FIXED_HEADER + 4 * (packet[0] & 0x0F)
@@ -39,14 +41,15 @@ def transport_cc_at(packet: Packet, length: int) -> int:
 
 
 def audio_level(packet: Packet, length: int) -> int | None:
-    """Return the audio level of a packet in -dBov, 0 to 127 (silence); None if the packet has no level (RFC 6464)."""
+    """Return a packet's audio level in -dBov, from 0 (loudest) to 127 (silence); None if it has none (RFC 6464)."""
     at = _element_at(packet, length, AUDIO_LEVEL_ID, 1)
     return packet[at] & 0x7F if at else None
 
 
 def _element_at(packet: Packet, length: int, wanted: int, size: int) -> int:
-    """Return the index of an element of `size` bytes in a one-byte header extension (RFC 8285 §4.2), 0 if there is
-    none.
+    """Return the index of an element of `size` bytes in a one-byte header extension (RFC 8285 §4.2).
+
+    `wanted`: the element's identifier. Returns 0 if the packet has no such element.
     """
     if length < FIXED_HEADER + 4 or not packet[0] & 0x10:
         return 0
@@ -63,7 +66,7 @@ def _element_at(packet: Packet, length: int, wanted: int, size: int) -> int:
             at += 1
             continue
         identifier = element >> 4
-        if identifier == 15:  # RFC 8285 §4.2: this identifier ends the list
+        if identifier == 15:  # This identifier ends the list (RFC 8285 §4.2).
             return 0
         if identifier == wanted:
             return at + 1 if element & 0x0F == size - 1 and at + size < end else 0
@@ -72,9 +75,9 @@ def _element_at(packet: Packet, length: int, wanted: int, size: int) -> int:
 
 
 def original_sequence_at(packet: Packet, length: int) -> int:
-    """Return the index of a retransmission's original sequence number (RFC 4588 §4).
+    """Return the index at which a retransmission has its original's sequence number (RFC 4588 §4).
 
-    Returns 0 if the packet is only padding.
+    Returns 0 if the packet is only padding or malformed.
     """
     start = payload_start(packet, length)
     if not start:
@@ -84,7 +87,10 @@ def original_sequence_at(packet: Packet, length: int) -> int:
 
 
 def retransmission(packet: Packet, sequence: int, ssrc: int) -> bytes:
-    """Return the retransmission of a well-formed video packet, in a stream of its own (RFC 4588 §4)."""
+    """Return the retransmission of a well-formed video packet.
+
+    `sequence`, `ssrc`: its own, in a separate stream (RFC 4588 §4).
+    """
     start = payload_start(packet, len(packet))
     second = packet[1] & 0x80 | RTX_OF[packet[1] & 0x7F]
     head = _HEADER.pack(packet[0], second, sequence, int.from_bytes(packet[4:8]), ssrc)
@@ -92,8 +98,9 @@ def retransmission(packet: Packet, sequence: int, ssrc: int) -> bytes:
 
 
 def original(packet: Packet, length: int, at: int, timestamp: int, ssrc: int) -> bytes:
-    """Return the video packet that a retransmission repeats. `at`: the offset of its number
-    (`original_sequence_at`).
+    """Return the video packet that a retransmission repeats, with this `timestamp` and `ssrc`.
+
+    `at`: the index of the original's sequence number, as `original_sequence_at` returns it.
     """
     second = packet[1] & 0x80 | REPEATED_BY[packet[1] & 0x7F]
     head = _HEADER.pack(packet[0], second, packet[at] << 8 | packet[at + 1], timestamp, ssrc)
@@ -101,7 +108,7 @@ def original(packet: Packet, length: int, at: int, timestamp: int, ssrc: int) ->
 
 
 def is_vp8_keyframe_start(packet: Packet, length: int) -> bool:
-    """Return True if this packet is the first of a VP8 keyframe (RFC 7741 §4.2-4.3)."""
+    """Return True if this packet is the first one of a VP8 keyframe (RFC 7741 §4.2-4.3)."""
     at = payload_start(packet, length)
     if not at or at + 1 >= length:
         return False
@@ -124,10 +131,9 @@ def is_vp8_keyframe_start(packet: Packet, length: int) -> bool:
 
 
 def vp8_layer(packet: Packet, length: int) -> tuple[int, bool, int]:
-    """Return a VP8 packet's temporal layer, whether its picture needs only layer 0, and the offset of its picture
-    number.
+    """Return (temporal layer, True if the picture needs only layer 0, index of the picture number) of a VP8 packet.
 
-    The index is 0 if there is no number. A packet that names no layer belongs to layer 0 (RFC 7741 §4.2).
+    The index is 0 if there is no picture number. A packet that names no layer belongs to layer 0 (RFC 7741 §4.2).
     """
     at = payload_start(packet, length)
     if not at or at + 1 >= length or not packet[at] & 0x80:
@@ -146,7 +152,10 @@ def vp8_layer(packet: Packet, length: int) -> tuple[int, bool, int]:
 
 
 def shift_picture(packet: bytearray, at: int, shift: int) -> None:
-    """Add to the picture number of a VP8 packet, which has 7 or 15 bits. `at`: its offset (`vp8_layer`)."""
+    """Add `shift` to the picture number of a VP8 packet, modulo 7 or 15 bits.
+
+    `at`: its index, as `vp8_layer` returns it.
+    """
     if packet[at] & 0x80:
         number = ((packet[at] & 0x7F) << 8 | packet[at + 1]) + shift
         packet[at], packet[at + 1] = 0x80 | number >> 8 & 0x7F, number & 0xFF
@@ -155,14 +164,14 @@ def shift_picture(packet: bytearray, at: int, shift: int) -> None:
 
 
 def empty(packet: bytearray) -> int:
-    """Turn a packet into a packet of padding only, without extensions; return its length (RFC 3550 §5.1)."""
+    """Turn a packet in place into one with only padding and no extensions; return its length (RFC 3550 §5.1)."""
     packet[0] = 0xA0
     packet[FIXED_HEADER] = 1
     return FIXED_HEADER + 1
 
 
 def is_h264_keyframe_start(packet: Packet, length: int) -> bool:
-    """Return True if this packet begins an H.264 keyframe: with the sequence's parameters, or with the first slice."""
+    """Return True if this packet begins an H.264 keyframe, with the video's parameters or with the first slice."""
     at = payload_start(packet, length)
     if not at or at >= length:
         return False
@@ -171,7 +180,7 @@ def is_h264_keyframe_start(packet: Packet, length: int) -> bool:
         return at + 1 < length and bool(packet[at + 1] & 0x80) and packet[at + 1] & 0x1F in (_IDR, _SPS)
     if kind != _STAP_A:
         return kind in (_IDR, _SPS)
-    at += 3  # each unit follows its size of two bytes
+    at += 3  # Each unit comes after two bytes with its size.
     while at < length:
         if packet[at] & 0x1F in (_IDR, _SPS):
             return True
@@ -195,8 +204,9 @@ def build(
     marker: bool = False,
     transport_cc: int | None = None,
 ) -> bytes:
-    """Return an RTP packet, with a transport-wide sequence number if `transport_cc` is given. For load testers and
-    tests.
+    """Return an RTP packet, for load testers and tests.
+
+    `transport_cc`: its transport-wide sequence number; None: the packet has none.
     """
     first, extension = 0x80, b""
     if transport_cc is not None:

@@ -1,7 +1,6 @@
 """Builds the server's SDP offer and parses the browser's answer (JSEP RFC 8829, SDP RFC 8866, BUNDLE RFC 8843).
 
-The offer is built from arguments, the answer is returned as one frozen `Answer`. An answer is untrusted text: its size
-is limited, and every fault has a code.
+An answer is untrusted text: its size is limited, and each fault in it has a code. Does no I/O.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from media.protocols.codecs import (
 )
 from media.protocols.ice import Candidate, Credentials, candidate_lines
 
-UNNAMED: Final = "remote"  # the label of the other party in a room of two, if its id is not given
+UNNAMED: Final = "remote"  # the label of the other party in a room of two whose id is not given
 LINES_MAX: Final = 1_000
 BYTES_MAX: Final = 64 * 1024
 SOURCES_MAX: Final = 8
@@ -34,16 +33,19 @@ DIGEST_BYTES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _FINGERPRINT = re.compile(r"(?a)(\S{1,16}) ((?:[0-9A-Fa-f]{2}:){31,63}[0-9A-Fa-f]{2})")
 _MEDIA = re.compile(r"(?a)(audio|video) (\d{1,5}) UDP/TLS/RTP/SAVPF((?: \d{1,3}){1,64})")
 _SSRC = re.compile(r"(?a)(\d{1,10})(?: .*)?")
-# RFC 8839 §5.4 allows ice-char; some browsers also use the base64url characters.
+# RFC 8839 §5.4 allows only letters, digits, + and /; some browsers also use the base64url characters.
 _ICE = re.compile(r"(?a)[A-Za-z0-9+/=_-]{4,256}")
-# Without this mode a client accepts no keyframe of more than one packet (RFC 6184 §6.2).
+# Without this mode, a client does not accept a keyframe of more than one packet (RFC 6184 §6.2).
 _WHOLE_H264 = re.compile(rf"(?a)a=fmtp:{H264.payload_type} .*\bpacketization-mode=1\b")
 _SENDING: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The other side's certificate: hash function, and upper-case hex bytes with colons (RFC 8122 §5)."""
+    """The hash of a certificate.
+
+    `algorithm`: the hash function. `value`: upper-case hex bytes with colons (RFC 8122 §5).
+    """
 
     algorithm: str
     value: str
@@ -51,7 +53,11 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A browser's answer: its certificates, its ICE credentials, and the SSRC of each stream that it may send."""
+    """A browser's answer: the hashes of its certificate, its ICE credentials, and the SSRC of each stream that it may
+    send.
+
+    `sending`, `rejected`: the kinds of media that the browser sends, and those that it refuses.
+    """
 
     fingerprints: tuple[Fingerprint, ...]
     ufrag: str
@@ -63,7 +69,7 @@ class Answer:
     prefers_h264: bool  # True if the browser accepts H.264, and lists it before VP8
     mends: frozenset[
         StreamKind
-    ]  # the kinds whose lost packets it retransmits and requests (generic NACK, RFC 4585)
+    ]  # the kinds of media whose lost packets the browser requests and sends again (generic NACK, RFC 4585)
 
 
 def offer(
@@ -78,13 +84,12 @@ def offer(
     further: Sequence[tuple[str, Mapping[StreamKind, int]]] = (),
     h264_first: bool = False,
 ) -> str:
-    """Return the server's offer: one bundled transport, `ice-lite`, the codecs of CODECS, the server's SSRCs.
+    """Return the server's SDP offer: one bundled transport, `ice-lite`, the codecs of CODECS, the server's SSRCs.
 
-    The offer is the same for every connection except for the arguments, so that payload types need no translation. The
-    video's SSRC comes before that of its retransmissions (RTX): in the other order Chromium shows no video. `label`:
-    the id of the stream (RFC 8830) that the party receives on the m-lines on which it sends. `further`: label and SSRCs
-    of each other party whose media it receives, each on a pair of send-only m-lines. `h264_first`: list H.264 first,
-    because browsers send the codec that is listed first.
+    `label`: the id of the stream (RFC 8830) that the party receives on the m-lines on which it also sends. `further`:
+    label and SSRCs of each other party whose media it receives; each has a pair of send-only m-lines. `h264_first`:
+    list H.264 first, because browsers send the codec that is listed first. The video's SSRC comes before that of its
+    retransmissions (RTX), because Chromium shows no video otherwise.
     """
     host = candidates[0].host if candidates else "127.0.0.1"
     family = "IP6" if ":" in host else "IP4"
@@ -127,23 +132,22 @@ def offer(
         if "rtx" in streams:
             lines.append(f"a=ssrc-group:FID {ssrcs['video']} {ssrcs['rtx']}")
         lines += [f"a=ssrc:{ssrcs[stream]} cname:{stream_id}" for stream in streams]
-        if place < len(KINDS):  # RFC 8843 §10.1: needed only in the first section of the bundle
+        # candidates are needed only in the first section of the bundle (RFC 8843 §10.1)
+        if place < len(KINDS):
             lines += [f"a=candidate:{line}" for line in candidate_lines(candidates)]
             lines.append("a=end-of-candidates")
     return "\r\n".join(lines) + "\r\n"
 
 
 def enumerate_mids(others: int = 1) -> Iterable[tuple[str, Kind]]:
-    """Return the m-lines in order, as (mid, kind), for a party that receives media of `others` other parties."""
+    """Return (mid, kind) of each m-line, in order, for a party that receives the media of `others` other parties."""
     return tuple((str(place), kind) for place, kind in enumerate(KINDS * others))
 
 
 def parse_answer(text: str, others: int = 1) -> Answer:
-    """Return the parsed answer to an `offer` with `others` other parties.
+    """Return the parsed answer to an `offer` for a party that receives the media of `others` other parties.
 
-    The party may send only on the first two m-lines.
-
-    Raises SdpError, and no other error, for any text.
+    The party may send only on the first two m-lines. Raises SdpError if the answer cannot be used, and no other error.
     """
     if len(text) > BYTES_MAX:
         raise SdpError("too-large", f"an answer has at most {BYTES_MAX} characters")
@@ -225,7 +229,7 @@ def parse_answer(text: str, others: int = 1) -> Answer:
 
 
 def _accepted(kind: Kind, line: str) -> list[int]:
-    """Return the payload types that an m-line accepts, in its order; none if it is rejected (RFC 3264 §6).
+    """Return the payload types that an m-line accepts, in its order; [] if it is rejected (RFC 3264 §6).
 
     Raises SdpError if the m-line does not match the offer.
     """
@@ -262,10 +266,9 @@ def _fingerprints(attributes: list[str]) -> list[Fingerprint]:
 
 
 def _one(attributes: list[str], prefix: str, code: str) -> str:
-    """Return the value of the last line with this prefix; a line of the media section has priority over one of the
-    session.
+    """Return the value of the last line with this prefix. A line of the media section comes after those of the session.
 
-    Raises SdpError with this code if there is no such line, or it is malformed.
+    Raises SdpError with this code if there is no such line, or its value is malformed.
     """
     values = [line[len(prefix) :] for line in attributes if line.startswith(prefix)]
     if not values or not _ICE.fullmatch(values[-1]):
@@ -274,9 +277,10 @@ def _one(attributes: list[str], prefix: str, code: str) -> str:
 
 
 def _sources(kind: Kind, section: list[str]) -> dict[StreamKind, int]:
-    """Return the SSRCs that a section declares (RFC 5576).
+    """Return the SSRCs that a media section declares, by the kind of their stream (RFC 5576).
 
-    The first is the SSRC of the stream; the second one of a FID group is that of its retransmissions.
+    The first is that of the media. The second one of a FID group is that of its retransmissions. Raises SdpError if an
+    SSRC or a group is malformed, or there are more than SOURCES_MAX.
     """
     declared: list[int] = []
     sources: dict[StreamKind, int] = {}

@@ -1,6 +1,6 @@
-"""STUN (RFC 8489): binding requests and success responses, signed with a password of ICE.
+"""Parses and builds STUN messages (RFC 8489): binding requests and success responses, signed with an ICE password.
 
-Pure. Reads the attributes that ICE needs (RFC 8445 §7.1) and skips all others.
+Reads the attributes that ICE needs (RFC 8445 §7.1) and skips all others. Does no I/O.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MESSAGE_INTEGRITY: Final = 0x0008
 FINGERPRINT: Final = 0x8028
 _SHA1_BYTES: Final = 20
 _CRC_XOR: Final = 0x5354554E
-_CRC_BYTES: Final = 8  # the length in bytes of the attribute with its head
+_CRC_BYTES: Final = 8  # the length in bytes of the FINGERPRINT attribute, with its type and length
 
 Attribute = tuple[int, bytes]
 """The type and the value of an attribute."""
 
 
 class Kind(enum.Enum):
-    """The first two bytes of a message: method and class. Messages of other kinds are not read."""
+    """The first two bytes of a STUN message, which name its kind. Messages of other kinds are not read."""
 
     REQUEST = b"\x00\x01"
     RESPONSE = b"\x01\x01"
@@ -41,7 +41,7 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message whose signature is not checked yet. It contains no attribute that comes after the signature."""
+    """A STUN message whose signature is not checked yet. Attributes that come after the signature are left out."""
 
     kind: Kind
     transaction_id: bytes
@@ -51,18 +51,20 @@ class Message:
 
     @property
     def nominates(self) -> bool:
-        """Return True if the sender chooses this path."""
+        """Return True if the sender nominates this path for the connection."""
         return USE_CANDIDATE in self.attributes
 
     def is_signed_with(self, password: str) -> bool:
-        """Return True if MESSAGE-INTEGRITY was made with `password`."""
+        """Return True if the message has a MESSAGE-INTEGRITY that was made with `password`."""
         if not self.signed:
             return False
         return hmac.compare_digest(self.attributes[MESSAGE_INTEGRITY], _signature(self.signed, password))
 
 
 def build(kind: Kind, transaction_id: bytes, attributes: Iterable[Attribute], password: str) -> bytes:
-    """Return a message with these attributes, MESSAGE-INTEGRITY and FINGERPRINT."""
+    """Return a STUN message with these attributes, signed with `password` (MESSAGE-INTEGRITY), and its checksum
+    (FINGERPRINT).
+    """
     body = b"".join(_encoded(*attribute) for attribute in attributes)
     signed = _headed(kind, transaction_id, body, 4 + _SHA1_BYTES)
     body += _encoded(MESSAGE_INTEGRITY, _signature(signed, password))
@@ -71,12 +73,12 @@ def build(kind: Kind, transaction_id: bytes, attributes: Iterable[Attribute], pa
 
 
 def plain_request(transaction_id: bytes) -> bytes:
-    """Return a binding request without attributes; any STUN server answers it."""
+    """Return a binding request without attributes. Any STUN server answers it."""
     return _headed(Kind.REQUEST, transaction_id, b"", 0)
 
 
 def parse(datagram: bytes) -> Message | None:
-    """Return the message in a datagram; None if it is damaged, or is no binding request or response."""
+    """Return the STUN message in a datagram; None if it is damaged, or is no binding request or success response."""
     if (
         len(datagram) < HEADER_BYTES
         or datagram[4:8] != COOKIE
@@ -92,7 +94,7 @@ def parse(datagram: bytes) -> Message | None:
         if name == FINGERPRINT:
             if value != _checksum(_of_length(datagram[:at], _CRC_BYTES)):
                 return None
-        elif not signed:  # RFC 8489 §9: attributes after the signature are not covered by it
+        elif not signed:  # the signature does not cover the attributes after it (RFC 8489 §9)
             attributes[name] = value
             if name == MESSAGE_INTEGRITY:
                 signed = _of_length(datagram[:at], 4 + _SHA1_BYTES)
@@ -100,7 +102,7 @@ def parse(datagram: bytes) -> Message | None:
 
 
 def xor_address(host: str, port: int, transaction_id: bytes) -> bytes:
-    """Return the value of XOR-MAPPED-ADDRESS (RFC 8489 §14.2)."""
+    """Return the value of XOR-MAPPED-ADDRESS for an address (RFC 8489 §14.2)."""
     address = ipaddress.ip_address(host)
     plain = port.to_bytes(2, "big") + address.packed
     mask = COOKIE[:2] + COOKIE + transaction_id
@@ -109,7 +111,7 @@ def xor_address(host: str, port: int, transaction_id: bytes) -> bytes:
 
 
 def mapped_host(message: Message) -> str | None:
-    """Return the IP address from which a STUN server received the request, None if there is none (§14.2)."""
+    """Return the IP address from which the STUN server received the request (§14.2); None if the response has none."""
     value = message.attributes.get(XOR_MAPPED_ADDRESS, b"")
     if len(value) not in (8, 20):
         return None
@@ -118,7 +120,7 @@ def mapped_host(message: Message) -> str | None:
 
 
 def _attributes(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (offset, type, value) of each attribute that is complete."""
+    """Yield (offset, type, value) of each complete attribute of a STUN message."""
     at = HEADER_BYTES
     while at + 4 <= len(datagram):
         name, length = struct.unpack_from("!HH", datagram, at)

@@ -1,11 +1,12 @@
 """Builds and reads transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-01).
 
-The server builds it if it does not forward packets, or if their receiver is silent, so that the sender's bandwidth
+The server builds it while it does not forward packets or their receiver is silent, so that the sender's bandwidth
 estimate stays current. Arrival times are arguments.
 
-A lost packet is normally not reported: feedback is made in several pieces without gaps. A browser lowers its bit rate
-for losses, which does not help if lost packets are sent again; it still lowers the rate for growing delay, the sign of
-a full link. If very many packets are lost, the link may be full without a queue: then the losses are reported.
+A lost packet is normally not reported: the feedback is made in several pieces, each without a gap. A browser lowers its
+bit rate for losses, which does not help if lost packets are sent again. It still lowers the rate if the delay grows,
+which shows that a link is full. If very many packets are lost, a link may be full without growing delay, so the losses
+are reported.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ _ONE_BIT: Final = range(13, -1, -1)
 _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
 _RUN_MAX: Final = 8191
-# The number of packets that one feedback may cover, with lost ones: at most 4 KiB of deltas, far more than arrive in 50
-# ms.
+# One feedback may cover this number of packets, lost ones included. Its deltas then have at most 4 KiB; far fewer
+# packets arrive in 50 ms.
 _SPAN_MAX: Final = 2_000
 _FIT_MAX: Final = 400  # the number of packets that one feedback may describe, so that it fits into a datagram
 
-_PIECES_MAX: Final = 40  # the greatest number of pieces of one feedback; that number fits into a datagram
+_PIECES_MAX: Final = 40  # the greatest number of pieces of one feedback, so that they fit into a datagram
 LOSS_SHOWN: Final = 0.35  # losses are reported if this share of packets (0 to 1) or more is lost
 _LOSS_MEMORY: Final = 0.01  # the weight of one packet in that share
-# with more lost packets in one feedback the path was interrupted, which says nothing about its rate
+# If more packets are lost in one feedback, the path was interrupted, and the loss says nothing about its bit rate.
 OUTAGE: Final = 100
 
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2
 
 
-Seen = list[tuple[int, int]]  # (sequence number, arrival in µs)
+Seen = list[tuple[int, int]]  # (sequence number, time of arrival in µs) of each packet
 
 
 class Losses:
-    """The share of a sender's packets that were lost lately, calculated from feedback."""
+    """Calculates which share of a sender's packets was lost lately, from feedback."""
 
     __slots__ = ("share",)
 
@@ -51,14 +52,14 @@ class Losses:
         return self.share > LOSS_SHOWN
 
     def observe(self, received: int, lost: int) -> None:
-        """Update the share with the counts of one feedback."""
+        """Update the share with the numbers of packets received and lost that one feedback reports."""
         counted = lost if lost < OUTAGE else 0
         memory = (1 - _LOSS_MEMORY) ** (received + counted)
         self.share = self.share * memory + (1 - memory) * counted / max(1, received + counted)
 
 
 class Arrivals:
-    """The transport-wide sequence numbers that arrived since the last feedback. At most _FIT_MAX are kept."""
+    """Collects the transport-wide sequence numbers that arrived since the last feedback, at most _FIT_MAX."""
 
     __slots__ = ("_count", "_seen", "losses")
 
@@ -76,14 +77,17 @@ class Arrivals:
             self._seen.append((sequence, now_us))
 
     def feedback(self, sender_ssrc: int, media_ssrc: int) -> bytes | None:
-        """Return RTCP packets (RTPFB, FMT 15) for the arrivals since the last call, or None if there are none."""
+        """Return the RTCP packets with the feedback for all arrivals since the last call; None if nothing arrived."""
         seen, self._seen = self._seen, []
         if not seen:
             return None
         return self.describe(seen, sender_ssrc, media_ssrc)
 
     def describe(self, seen: Seen, sender_ssrc: int, media_ssrc: int) -> bytes:
-        """Return RTCP packets for arrivals, with one piece for each sequence of packets without a gap."""
+        """Return the RTCP packets with the feedback for arrivals, normally one for each row of packets without a gap.
+
+        If very many packets were lost, one packet with the gaps is returned.
+        """
         pieces = split_at_gaps(seen)
         self.losses.observe(len(seen), ((pieces[-1][-1][0] - pieces[0][0][0]) & 0xFFFF) + 1 - len(seen))
         if self.losses.shown or len(pieces) > _PIECES_MAX:
@@ -97,7 +101,7 @@ class Arrivals:
 
 
 def split_at_gaps(seen: Seen) -> list[Seen]:
-    """Return arrivals by their number, in pieces in which no number is missing."""
+    """Return the arrivals in the order of their sequence numbers, in pieces in which no number is missing."""
     anchor = seen[0][0]
     ordered = sorted(seen, key=lambda found: ((found[0] - anchor + 0x8000) & 0xFFFF, found[1]))
     pieces = [ordered[:1]]
@@ -109,15 +113,15 @@ def split_at_gaps(seen: Seen) -> list[Seen]:
 
 
 def is_whole(packet: bytes) -> bool:
-    """Return True if a feedback packet reports no lost packet: all packets are in one run."""
+    """Return True if a feedback packet reports no lost packet, because all packets are in one run."""
     chunk = packet[20] << 8 | packet[21] if len(packet) > 21 else 0
     return 0 < chunk >> 13 < 3 and chunk & _RUN_MAX >= (packet[14] << 8 | packet[15])
 
 
 def read_feedback(packet: bytes) -> tuple[Seen, int]:
-    """Return the arrivals that a feedback packet reports, and the number of packets that it reports as lost.
+    """Return (arrivals that a feedback packet reports, number of packets that it reports as lost).
 
-    Arrivals are by the receiver's clock. Returns none, and 0, if the packet is malformed.
+    The times of arrival are those of the receiver's clock. Returns ([], 0) if the packet is malformed.
     """
     base, statuses = _NUMBERS.unpack_from(packet, 12)
     received: list[tuple[int, int]] = []  # (index, symbol) of each received packet
@@ -158,7 +162,7 @@ def build_feedback(seen: Seen, count: int, sender_ssrc: int, media_ssrc: int) ->
     `seen` must not be empty.
     """
     anchor = seen[0][0]
-    # Reordered packets may have numbers slightly below the first one: count from the lowest number.
+    # Reordered packets may have numbers slightly below the first one, so the count begins at the lowest number.
     relative = [((number - anchor + 0x8000) & 0xFFFF) - 0x8000 for number, _ in seen]
     lowest = max(min(relative), -_SPAN_MAX // 2)
     arrived: dict[int, int] = {}
@@ -190,7 +194,7 @@ def build_feedback(seen: Seen, count: int, sender_ssrc: int, media_ssrc: int) ->
 def _chunks(symbols: list[int]) -> bytes:
     """Return packet status chunks: run lengths for seven or more equal symbols, otherwise two-bit vectors.
 
-    Draft §3.1.3, §3.1.4.
+    They are defined in §3.1.3 and §3.1.4 of the draft.
     """
     out = bytearray()
     at = 0

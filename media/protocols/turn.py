@@ -1,7 +1,7 @@
-"""Credentials for a TURN server that expire (draft-uberti-behave-turn-rest-00; coturn's `use-auth-secret`). Pure.
+"""Makes credentials for a TURN server that expire (draft-uberti-behave-turn-rest-00; coturn's `use-auth-secret`).
 
 The user name and the password are made from a secret that is shared with the TURN server. This server never connects to
-it: browsers do, and the TURN server relays their packets to the media ports.
+the TURN server: browsers do, and it relays their packets to the media ports. Does no I/O.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
 
-LASTS_S: Final = 300  # in s; needed only to begin an allocation, which may then continue
+LASTS_S: Final = 300  # in s; the credentials are needed only when a browser begins to use the TURN server
 
 
 @dataclass(frozen=True, slots=True)
 class IceServer:
-    """A TURN server for an RTCPeerConnection, with the fields of W3C WebRTC's RTCIceServer."""
+    """A TURN server and its credentials, with the fields of RTCIceServer in W3C WebRTC."""
 
     urls: tuple[str, ...]
     username: str
@@ -25,7 +25,7 @@ class IceServer:
 
 
 def ice_server(urls: tuple[str, ...], secret: str, name: str, now_s: float) -> IceServer:
-    """Return a TURN server with credentials for `name` that are valid for LASTS_S. `now_s`: Unix time in s."""
+    """Return a TURN server with credentials for `name` that are valid for LASTS_S. `now_s`: the Unix time in s."""
     username = f"{int(now_s) + LASTS_S}:{name}"
     digest = hmac.new(secret.encode(), username.encode(), sha1).digest()
     return IceServer(urls, username, base64.b64encode(digest).decode("ascii"))

@@ -1,7 +1,7 @@
-"""One DTLS association (RFC 5764): a handshake over datagrams that the caller transports; its result is SRTP keys.
+"""One DTLS association (RFC 5764): a handshake over datagrams whose result is SRTP keys.
 
-Uses pyOpenSSL's memory buffers, and repeats lost flights. It accepts any certificate: the caller must call
-`Established.shows` before it uses the keys.
+The caller sends and receives the datagrams. Uses pyOpenSSL's memory buffers, and sends lost records again. It accepts
+any certificate: the caller must call `Established.shows` before it uses the keys.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from media.protocols.sdp import Fingerprint
 from media.transport import srtp
 
 MTU: Final = 1200
-EXPORTER: Final = b"EXTRACTOR-dtls_srtp"  # RFC 5764 §4.2
+EXPORTER: Final = b"EXTRACTOR-dtls_srtp"  # the label of the key export that RFC 5764 §4.2 defines
 RECORD_HEADER: Final = 13
 IDENTITY_S: Final = 7 * 24 * 3600.0
-# the certificate is valid from a day before now, because a browser's clock may be late
+# The certificate is valid from a day before now, because a browser's clock may be late.
 VALID_BEFORE: Final = timedelta(days=1)
 VALID_AFTER: Final = timedelta(days=30)
 NAME: Final = x509.Name(
     [x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")]
-)  # the common name in browsers' certificates
-# RFC 8827 §6.5 demands the first cipher; the last two are for libraries older than this RFC.
+)  # the common name in the certificates of browsers
+# RFC 8827 §6.5 demands the first cipher. The last two are for DTLS libraries older than this RFC.
 CIPHERS: Final = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
     b":ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
@@ -43,7 +43,7 @@ HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {
 
 
 class Identity:
-    """A certificate of the server and its DTLS context. Used for a week at most, see `Identity.fresh`."""
+    """A certificate of the server and its DTLS context. It is used for a week at most (`Identity.fresh`)."""
 
     def __init__(self, now_s: float) -> None:
         self.born_s = now_s
@@ -53,29 +53,33 @@ class Identity:
         self.context = _context(key, certificate)
 
     def fresh(self, now_s: float) -> bool:
-        """Return True if this certificate may be offered to new connections. `now_s`: by the clock given to the
-        constructor.
+        """Return True if this certificate may be used for new connections.
+
+        `now_s`: the time of the constructor's clock.
         """
         return now_s - self.born_s < IDENTITY_S
 
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """The result of a finished handshake."""
+    """The result of a finished handshake. `profile`: the name of the SRTP profile that both sides chose."""
 
     keys: srtp.Keys
     certificate: x509.Certificate
     profile: str
 
     def shows(self, fingerprints: tuple[Fingerprint, ...]) -> bool:
-        """Return True if the other side's certificate has one of the fingerprints in its answer (RFC 8122 §5)."""
+        """Return True if the other side's certificate has one of the `fingerprints`, which come from its answer (RFC
+        8122 §5).
+        """
         return any(fingerprint(self.certificate, known.algorithm) == known for known in fingerprints)
 
 
 class Association:
     """A DTLS association.
 
-    It receives datagrams by `feed`, sends them by `send`, and sets `established` when the keys are available.
+    It receives datagrams by `feed`, sends them by the function `send`, and sets `established` when the keys are
+    available. `client`: True for the side that begins the handshake.
     """
 
     def __init__(self, identity: Identity, send: Callable[[bytes], None], *, client: bool = False) -> None:
@@ -91,9 +95,10 @@ class Association:
         self.closed = False
 
     def feed(self, datagram: bytes) -> None:
-        """Handle a datagram; ignore it if it is no DTLS record. Raises DtlsError if the handshake fails.
+        """Handle a datagram; ignore it if it is no DTLS record.
 
-        Sets `established` when the handshake ends, and `closed` when the other side closes.
+        Sets `established` when the handshake ends, and `closed` when the other side closes. Raises DtlsError if the
+        handshake fails.
         """
         if self.closed or not is_record(datagram):
             return
@@ -110,20 +115,20 @@ class Association:
         except (SSL.Error, ValueError) as error:
             if self.established is None:
                 raise DtlsError("handshake failed") from error
-            self.closed = True  # a fatal alert over the encrypted association
+            self.closed = True  # the other side has sent a fatal alert over the encrypted association
         self._flush()
 
     def begin(self) -> None:
-        """Send the first flight of a client. Raises DtlsError."""
+        """Send the first records of a client. Raises DtlsError if the handshake fails."""
         try:
             self._handshake()
         except SSL.WantReadError:
             self._flush()
 
     def retransmit(self) -> None:
-        """Send the last flight again if its timer has expired (RFC 6347 §4.2.4). Raises DtlsError.
+        """Send the last records again if their timer has expired (RFC 6347 §4.2.4).
 
-        Must be called regularly until `established` is set.
+        Must be called regularly until `established` is set. Raises DtlsError if the handshake has timed out.
         """
         if self.established is not None or self.closed:
             return
@@ -136,7 +141,10 @@ class Association:
             self._flush()
 
     def close(self) -> None:
-        """Send a close_notify, so that the browser learns at once that the connection has ended."""
+        """Send a close_notify, so that the browser learns at once that the connection has ended.
+
+        A repeated call changes nothing.
+        """
         if self.closed:
             return
         self.closed = True
@@ -175,7 +183,7 @@ def fingerprint(certificate: x509.Certificate, algorithm: str) -> Fingerprint:
 
 
 def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """Return a self-signed certificate; the other side checks only its fingerprint."""
+    """Return a self-signed certificate, of which the other side checks only the fingerprint."""
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
@@ -190,7 +198,9 @@ def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 def _context(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> SSL.Context:
-    """Return a context for both roles that demands a certificate and accepts any: `Established.shows` checks it."""
+    """Return a context for clients and servers that demands a certificate and accepts any; `Established.shows` checks
+    it.
+    """
     context = SSL.Context(SSL.DTLS_METHOD)
     context.set_options(SSL.OP_NO_TICKET)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
@@ -202,7 +212,9 @@ def _context(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> 
 
 
 def is_record(datagram: bytes) -> bool:
-    """Return True if a datagram starts like a DTLS record (RFC 6347 §4.1): known type, version 1.x, fitting length."""
+    """Return True if a datagram starts like a DTLS record (RFC 6347 §4.1): a known type, version 1.x, a length that
+    fits.
+    """
     return (
         len(datagram) >= RECORD_HEADER
         and 20 <= datagram[0] <= 25
@@ -212,7 +224,7 @@ def is_record(datagram: bytes) -> bool:
 
 
 def datagrams(flight: bytes, mtu: int = MTU) -> list[bytes]:
-    """Return the records of a flight in datagrams of at most `mtu` bytes; a larger record is alone in its datagram."""
+    """Return DTLS records packed into datagrams of at most `mtu` bytes. A larger record has its own datagram."""
     packed: list[bytes] = []
     at = 0
     while at < len(flight):

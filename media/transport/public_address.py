@@ -1,6 +1,6 @@
-"""Asks a STUN server for the public address of this machine; browsers need it if address translation is in between.
+"""Asks a STUN server for the public address of this machine, which browsers need if a router translates addresses.
 
-Sends one request and reads the answer (RFC 8489). The port is that of the relay: the router must forward it unchanged.
+Sends one request until it is answered (RFC 8489). The port is that of the relay: the router must forward it unchanged.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ TRIES: Final = 4
 
 
 class _Question(asyncio.DatagramProtocol):
-    """One request and its transaction id. `answer` becomes the address."""
+    """One request to a STUN server. `answer`: a future of the address in the response."""
 
     def __init__(self, transaction_id: bytes) -> None:
         self._transaction_id = transaction_id
         self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
-        """Handle a response (called by asyncio). A response with another transaction id is ignored."""
+        """Handle a response. Called by asyncio. A response with another transaction id is ignored."""
         message = stun.parse(data)
         if message is None or message.kind != stun.Kind.RESPONSE or self.answer.done():
             return
@@ -33,7 +33,9 @@ class _Question(asyncio.DatagramProtocol):
 
 
 async def public_address(host: str, port: int) -> str | None:
-    """Return the address from which the STUN server at `host` sees this machine; None if it does not answer in 2 s."""
+    """Return the address from which the STUN server at `host` receives this machine's packets; None without an answer
+    in 2 s.
+    """
     transaction_id = secrets.token_bytes(12)
     loop = asyncio.get_running_loop()
     try:
@@ -41,7 +43,7 @@ async def public_address(host: str, port: int) -> str | None:
             transport, question = await loop.create_datagram_endpoint(
                 lambda: _Question(transaction_id), remote_addr=(host, port)
             )
-    except OSError:  # also TimeoutError, if the name is not found in time
+    except OSError:  # this is also a TimeoutError, if the name is not found in time
         return None
     try:
         for _ in range(TRIES):

@@ -1,7 +1,7 @@
-"""Checks whether another worker's relay answers on the path of media: sends STUN binding requests to its UDP port.
+"""Checks whether another worker's relay still answers: sends STUN binding requests to its UDP port.
 
-A worker that has lost its store still forwards packets; a worker that is stopped or dead does not. Only workers have
-the password, so a relay answers only workers (`ice.check`).
+A worker that has lost its store still forwards packets; a worker that is stopped or dead does not. The request is
+signed with a password that only workers have, so a relay answers only them (`ice.check`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from media.protocols import stun
 from media.protocols.ice import Credentials
 
 RETRY_S: Final = 0.1
-TRIES: Final = 5  # the number of requests: a datagram may be lost, and a busy loop may be late
+# the number of requests; there are several because a datagram may be lost, and a busy event loop may be late
+TRIES: Final = 5
 
 
 class _ReachCheck(asyncio.DatagramProtocol):
-    """A check of one address. `refused` is set if the port is closed, `answered` if the right response came."""
+    """A check of one address. `refused`: True if the port is closed. `answered`: True if the right response came."""
 
     def __init__(self, transaction_id: bytes, password: str, changed: asyncio.Event) -> None:
         self._transaction_id = transaction_id
@@ -28,7 +29,7 @@ class _ReachCheck(asyncio.DatagramProtocol):
         self.answered = self.refused = False
 
     def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
-        """Handle a response (called by asyncio)."""
+        """Handle a response. Called by asyncio."""
         answer = stun.parse(data)
         if answer is None:
             return
@@ -40,13 +41,13 @@ class _ReachCheck(asyncio.DatagramProtocol):
         self._changed.set()
 
     def error_received(self, problem: Exception) -> None:
-        """Record that the port is closed (ICMP) or the address cannot be reached (called by asyncio)."""
+        """Record that the port is closed (ICMP) or the address cannot be reached. Called by asyncio."""
         self.refused = True
         self._changed.set()
 
 
 async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials) -> bool:
-    """Return True if a relay with these credentials answers at one of its addresses; False after half a second."""
+    """Return True if a relay with these credentials answers at one of its addresses, False if not within 0.5 s."""
     loop = asyncio.get_running_loop()
     transaction_id, password = secrets.token_bytes(12), credentials.password
     username = (stun.USERNAME, f"{credentials.ufrag}:".encode())
@@ -62,7 +63,8 @@ async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials
                     )
                 )
             except OSError:
-                continue  # the address cannot be reached from this machine (an IPv6 address without IPv6)
+                # the address cannot be reached from this machine, for example IPv6 without an IPv6 network
+                continue
         for _ in range(TRIES):
             if all(each.refused for _, each in checks):
                 return False

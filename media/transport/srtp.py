@@ -1,6 +1,6 @@
 """SRTP (RFC 3711, RFC 7714) in place: packets are decrypted and encrypted in the buffer in which they were received.
 
-Uses libsrtp through pylibsrtp's cffi binding. That is private, so it is tested when a relay opens. If the test fails,
+Uses libsrtp through pylibsrtp's private cffi binding, which is tested when a relay opens. If the test fails,
 pylibsrtp's public API is used behind the same four functions; it is slower, because it copies.
 """
 
@@ -20,7 +20,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """An SRTP protection profile (RFC 5764 §4.1.2, RFC 7714 §14.2): its name in OpenSSL and its number in libsrtp."""
+    """An SRTP protection profile (RFC 5764 §4.1.2, RFC 7714 §14.2).
+
+    `name`: its name in OpenSSL. `number`: its number in libsrtp.
+    """
 
     name: bytes
     number: int
@@ -29,11 +32,14 @@ class Profile:
 
     @property
     def material_bytes(self) -> int:
-        """Return the length of the keying material for both directions."""
+        """Return the length in bytes of the keying material for both directions."""
         return 2 * (self.key_bytes + self.salt_bytes)
 
     def key_and_salt(self, material: bytes, side: int) -> bytes:
-        """Return the key and the salt of one side. `material`: both keys, then both salts; `side`: 0 for the client."""
+        """Return the key and then the salt of one side.
+
+        `material`: both keys, then both salts. `side`: 0 for the DTLS client, 1 for the server.
+        """
         salts = 2 * self.key_bytes
         key = material[side * self.key_bytes :][: self.key_bytes]
         return key + material[salts + side * self.salt_bytes :][: self.salt_bytes]
@@ -42,25 +48,26 @@ class Profile:
 AES_128_GCM: Final = Profile(b"SRTP_AEAD_AES_128_GCM", Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 16, 12)
 AES_256_GCM: Final = Profile(b"SRTP_AEAD_AES_256_GCM", Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 32, 12)
 AES_128_SHA1: Final = Profile(b"SRTP_AES128_CM_SHA1_80", Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14)
-# RFC 8827 §6.5: AEAD or HMAC-SHA1-80, nothing weaker. AES-128-GCM first, because it is the fastest.
+# RFC 8827 §6.5 allows AEAD and HMAC-SHA1-80, nothing weaker. AES-128-GCM is first because it is the fastest.
 PROFILES: Final = (AES_128_GCM, AES_256_GCM, AES_128_SHA1)
-# The replay window in packets: half a second of the fastest video. Not more, because libsrtp shifts the whole window
-# for each packet.
+# The replay window in packets is half a second of the fastest video. It is not longer, because libsrtp shifts the whole
+# window for each packet.
 REPLAY_WINDOW: Final = 256
 BUFFER_BYTES: Final = 2048
-# In bytes. The rest of a buffer is for the bytes that encryption adds; libsrtp's public API allows 1500 minus these.
+# In bytes. Encryption adds bytes in the rest of the buffer; libsrtp's public API allows 1500 minus these.
 PACKET_MAX: Final = 1600
 PROBE: Final = bytes.fromhex("80600001000000010000002a") + b"greenroom"
 
 OK: Final = 0
-REPLAYED: Final = frozenset((9, 10))  # libsrtp's "bad index" and "index too old": a duplicate, not an attack
+# libsrtp's errors "bad index" and "index too old", which mean a repeated packet and not an attack
+REPLAYED: Final = frozenset((9, 10))
 
 Context = Any
 InPlace = Callable[[Context, Any, Any], int]
 
 
 class Length(Protocol):
-    """An integer by reference: the packet's length before and after a call."""
+    """An integer that a called function can change: the length of a packet in bytes."""
 
     def __getitem__(self, index: int, /) -> int: ...
     def __setitem__(self, index: int, value: int, /) -> None: ...
@@ -68,7 +75,10 @@ class Length(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Four functions `(context, handle, length) -> status` (0 for success), and functions that make their arguments."""
+    """Four functions `(context, handle, length) -> status` (0 for success), and functions that make their arguments.
+
+    `handle` makes the argument for a buffer, `length` the one for its length, `context` the one for a session.
+    """
 
     name: str
     unprotect: InPlace
@@ -82,14 +92,14 @@ class Binding:
 
 @dataclass(slots=True)
 class Keys:
-    """Both directions of one connection. The sessions own the memory that the contexts point to."""
+    """The SRTP sessions of one connection, one per direction. They own the memory to which the contexts point."""
 
     inbound: Session
     outbound: Session
 
 
 def derive(profile: Profile, material: bytes, client: bool = False) -> Keys:
-    """Return the SRTP sessions of a DTLS server, or of its client, from keying material (RFC 5764 §4.2)."""
+    """Return the SRTP sessions of a DTLS server, or of its client if `client`, from keying material (RFC 5764 §4.2)."""
     inbound = Policy(
         key=profile.key_and_salt(material, int(client)),
         ssrc_type=Policy.SSRC_ANY_INBOUND,
@@ -106,7 +116,7 @@ def derive(profile: Profile, material: bytes, client: bool = False) -> Keys:
 
 
 def public_binding() -> Binding:
-    """Return functions that call pylibsrtp's documented API, with the signatures of the private binding."""
+    """Return functions of pylibsrtp's documented API, with the signatures of the private binding."""
 
     def in_place(method: Callable[[Session, bytes], bytes]) -> InPlace:
         def call(session: Session, buffer: bytearray, length: list[int]) -> int:
@@ -137,7 +147,7 @@ def public_binding() -> Binding:
 def native_binding() -> Binding:
     """Return libsrtp's functions from pylibsrtp's private binding.
 
-    Raises AttributeError or ImportError if that binding has changed.
+    Raises AttributeError or ImportError if a newer pylibsrtp has no such binding.
     """
     module = importlib.import_module("pylibsrtp._binding")
     ffi, lib = module.ffi, module.lib

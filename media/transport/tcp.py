@@ -19,15 +19,15 @@ from media.protocols.ice import Address, Candidate
 from media.transport.srtp import PACKET_MAX
 
 INPUT_BYTES: Final = 16_384
-# the size of a send buffer in bytes: a keyframe fits; a slower stream loses packets
+# The size of a send buffer in bytes. A keyframe fits; a slower connection loses packets.
 OUTPUT_BYTES: Final = 65_536
-UNSENT_BYTES: Final = 16_384  # TCP_NOTSENT_LOWAT in bytes: data that the kernel accepts before it is sent
-PROOF_S: Final = 10.0  # the time in s after which a stream that has proven no ICE password is closed
+UNSENT_BYTES: Final = 16_384  # TCP_NOTSENT_LOWAT in bytes: the unsent data that the kernel accepts
+PROOF_S: Final = 10.0  # the time in s after which a stream is closed if it has proven no ICE password
 STREAMS_MAX: Final = 1_024
-# the limit for one address; a whole clinic may use one. Streams without a password end after PROOF_S.
+# The limit for one address, which a whole clinic may share. Streams without a proven password end after PROOF_S.
 STREAMS_PER_HOST: Final = 64
 BACKLOG: Final = 256
-ACCEPTS: Final = 32  # the number of connections accepted in one turn of the loop
+ACCEPTS: Final = 32  # the number of connections that are accepted in one turn of the event loop
 _SIZE = Struct("!H")
 
 
@@ -39,7 +39,7 @@ class PacketSocket(Protocol):
 
 
 class Stream:
-    """Frames over one TCP connection, with the methods of a UDP socket.
+    """Packets over one TCP connection, with the methods of a UDP socket.
 
     `on_end` is called at most once, when the other side has closed the connection or broken the framing.
     """
@@ -52,11 +52,11 @@ class Stream:
         self._view = memoryview(self._input)
         self._start = self._stop = 0
         self._output = bytearray()
-        # `_flushing`: data waits to be sent; `_writing`: the data waits until the kernel has room
+        # `_flushing` is True while data waits to be sent, `_writing` while it waits until the kernel has room.
         self._flushing = self._writing = False
         self._drained = False
         self._ended = self._closed = False
-        self.broken = False  # True once the other side has announced a packet that is too long
+        self.broken = False  # True if the other side has announced a packet that is too long
         self._on_readable: Callable[[Stream], None] | None = None
         peer = sock.getpeername()
         self.address: Address = (peer[0], peer[1], "tcp")
@@ -66,14 +66,14 @@ class Stream:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
     def start(self, on_readable: Callable[[Stream], None]) -> None:
-        """Call `on_readable` whenever packets may be there; it must read them with `recvfrom_into`."""
+        """Call `on_readable` when packets may have arrived. It must read them with `recvfrom_into`."""
         self._on_readable = on_readable
         self._loop.add_reader(self._sock.fileno(), self._readable)
 
     def recvfrom_into(self, buffer: bytearray, /) -> tuple[int, Address]:
         """Copy the next packet into `buffer`; return its length in bytes and the other side's address.
 
-        Raises BlockingIOError if no whole packet is there, also after the end.
+        Raises BlockingIOError if no whole packet has arrived, and after the end of the stream.
         """
         while not self._ended:
             held = self._stop - self._start
@@ -85,14 +85,14 @@ class Stream:
                 if held >= 2 + size:
                     at = self._start + 2
                     self._start = at + size
-                    if size == 0:  # RFC 4571 §2 allows it: a null packet
+                    if size == 0:  # a packet of length 0, which RFC 4571 §2 allows
                         continue
                     buffer[:size] = self._view[at : self._start]
                     return size, self.address
             if self._start:
                 self._input[:held] = self._view[self._start : self._stop]
                 self._start, self._stop = 0, held
-            if self._drained:  # the event loop calls again if there is more data
+            if self._drained:  # the event loop calls again if more data has arrived
                 self._drained = False
                 raise BlockingIOError
             room = self._view[self._stop :]
@@ -110,9 +110,9 @@ class Stream:
         raise BlockingIOError
 
     def sendto(self, packet: bytes | memoryview, _address: object, /) -> int:
-        """Send a packet at the end of this turn of the loop, together with others; return its length.
+        """Send a packet at the end of this turn of the event loop, together with others; return its length in bytes.
 
-        Raises BlockingIOError if too much is waiting: the packet is lost. Raises OSError if the stream is closed.
+        Raises BlockingIOError, and drops the packet, if too much data is waiting; OSError if the stream is closed.
         """
         if self._closed:
             raise OSError(errno.EBADF, "the stream is closed")
@@ -127,11 +127,11 @@ class Stream:
 
     @property
     def unsent_bytes(self) -> int:
-        """Return how many bytes wait for the kernel, at most OUTPUT_BYTES."""
+        """Return the number of bytes that the kernel has not accepted yet, at most OUTPUT_BYTES."""
         return len(self._output)
 
     def fileno(self) -> int:
-        """Return the descriptor of the connection."""
+        """Return the file descriptor of the connection."""
         return self._sock.fileno()
 
     def getsockname(self) -> Any:
@@ -139,7 +139,10 @@ class Stream:
         return self._sock.getsockname()
 
     def close(self) -> None:
-        """Send what is waiting, if the kernel takes it at once, and close the connection. Idempotent."""
+        """Send the waiting data that the kernel accepts at once, and close the connection.
+
+        A repeated call changes nothing.
+        """
         if self._closed:
             return
         if self._output:
@@ -157,7 +160,7 @@ class Stream:
         if self._ended and not self._closed:
             self._on_end(self)
         elif self._has_packet():
-            # The reader stopped after its batch; the socket may stay silent, so that the rest is read in the next turn.
+            # The reader stops after a batch. The socket may receive nothing more, so the rest is read in the next turn.
             self._loop.call_soon(self._readable)
 
     def _has_packet(self) -> bool:
@@ -172,7 +175,7 @@ class Stream:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._output.clear()  # the next read will detect the end of the connection
+            self._output.clear()  # the next read will notice the end of the connection
             sent = 0
         del self._output[:sent]
         self._flushing = waits = bool(self._output)
@@ -184,10 +187,10 @@ class Stream:
 
 
 class Listener:
-    """The TCP sockets of a relay, and the streams that were accepted.
+    """The listening TCP sockets of a relay, and the streams that were accepted.
 
-    `on_readable`: see `Stream.start`. `on_end` is called if a stream that had proven its password was ended by the
-    other side.
+    `on_readable` is called as in `Stream.start`. `on_end` is called with the address of a stream that the other side
+    ended.
     """
 
     def __init__(
@@ -204,9 +207,9 @@ class Listener:
         self._deadlines: dict[Address, asyncio.TimerHandle] = {}
         self._hosts: Counter[str] = Counter()
         self.accepted = 0
-        # connections closed because there were too many, or because they proved no password in time
+        # the number of connections closed because there were too many, or because they proved no password in time
         self.refused = 0
-        self.broken = 0  # connections closed because of their framing
+        self.broken = 0  # the number of connections closed because of wrong framing
         for sock in sockets:
             self._loop.add_reader(sock.fileno(), self._accept, sock)
 
@@ -229,7 +232,7 @@ class Listener:
         return found
 
     def proven(self, address: Address) -> None:
-        """Keep a stream after its other side has proven an ICE password."""
+        """Keep a stream open, because its other side has proven an ICE password."""
         deadline = self._deadlines.pop(address, None)
         if deadline is not None:
             deadline.cancel()
@@ -258,8 +261,7 @@ class Listener:
             try:
                 sock, _address = listening.accept()
             except OSError:
-                # No connection waits, the client has left, or no file descriptor is free: the next turn tries
-                # again.
+                # No connection waits, the client has left, or no file descriptor is free. The next turn tries again.
                 return
             try:
                 self.take(sock)
@@ -267,8 +269,9 @@ class Listener:
                 sock.close()
 
     def take(self, sock: socket.socket) -> None:
-        """Use a connected socket as a stream. Closes it if there are too many. Raises OSError if it is no longer
-        connected.
+        """Use a connected socket as a stream, or close it if there are too many.
+
+        Raises OSError if it is no longer connected.
         """
         stream = Stream(sock, self._ended)
         host = stream.address[0]
@@ -293,7 +296,10 @@ class Listener:
 
 
 def listen(addresses: list[tuple[socket.AddressFamily, str, int]]) -> list[socket.socket]:
-    """Return listening sockets for those (family, host, port) whose port no other program has for TCP."""
+    """Return listening sockets for the (family, host, port) whose port no other program uses for TCP.
+
+    Raises OSError if a socket cannot be bound for another reason.
+    """
     found = []
     for family, host, port in addresses:
         try:
@@ -308,7 +314,7 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        # Allow a port whose old connections are in TIME_WAIT, so that the next worker can use it.
+        # Old connections in TIME_WAIT must not block the port, so that the next worker can use it.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -1,7 +1,7 @@
-"""The relay's sockets: binds them, and lists the addresses that reach them.
+"""The relay's sockets: binds them, and lists the addresses at which browsers reach them.
 
-Knows address families, port ranges and local interfaces, not the packets. Takes the first free port, so that several
-workers share one range. IPv4 and IPv6 use the same port if possible, TCP always that of UDP.
+It takes the first free port, so that several workers can share a range of ports. IPv4 and IPv6 use the same port number
+if possible, TCP always that of UDP. It handles address families and local interfaces, not packets.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ logger = logging.getLogger(__name__)
 
 BUFFER_BYTES: Final = 4 << 20
 WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - chosen in the settings
-# a port that the kernel chose for UDP over IPv4 may be taken for IPv6 or TCP; on a busy machine one in ten is
+# A port that the kernel chose for UDP over IPv4 may be taken for IPv6 or TCP: on a busy machine, one in ten is.
 ANY_PORT_TRIES: Final = 16
 LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """The address and ports of a relay. `ports` are tried in order; 0 means any.
+    """The address and ports of a relay. `ports` are tried in order; 0 means any free port.
 
-    `announce`: the addresses for candidates. If it is empty: the bind address, or for a wildcard all local addresses
-    and 127.0.0.1. `tcp`: True to accept ICE over TCP as well, on the same port numbers. `pages_port`: a port of another
-    server, which passes on its ICE-over-TCP connections (`Listener.take`); 0 for none. `index`: the number of the relay
-    on its machine, a part of each ufrag.
+    `announce`: the addresses for candidates; if it is empty, the bind address, or all local addresses and 127.0.0.1 if
+    that is a wildcard. `tcp`: True to accept ICE over TCP as well, on the same port numbers. `pages_port`: the port of
+    another server that passes on its ICE-over-TCP connections (`Listener.take`); 0 if there is none. `index`: the
+    number of the relay on its machine, which is a part of each ufrag.
     """
 
     host: str = LOOPBACK
@@ -47,10 +47,10 @@ class RelaySettings:
 
 
 def bind(settings: RelaySettings) -> tuple[list[socket.socket], list[socket.socket]]:
-    """Return bound, non-blocking sockets of UDP, one per address family, and listening ones of TCP on the same ports.
+    """Return (UDP sockets, listening TCP sockets), bound and non-blocking; the lists have one per address family.
 
-    If another program has a port of the settings for TCP, calls use UDP alone, and a log line says so. Raises
-    PortsTakenError, or OSError if the address is not this machine's.
+    Both use the same port. If another program uses a port of the settings for TCP, calls use only UDP, and this is
+    logged. Raises PortsTakenError if no port is free, OSError if the address is not this machine's.
     """
     families = _families(settings.host)
     for port in (number for number in settings.ports for _ in range(1 if number else ANY_PORT_TRIES)):
@@ -77,8 +77,9 @@ def candidates(
 ) -> list[Candidate]:
     """Return the candidates that a browser may try, the best first.
 
-    They are looked up at each call, because a laptop changes its network. `public`: an address that was found by STUN.
-    It is listed after this machine's own addresses, which are a shorter way for a browser in the same network.
+    They are looked up at each call, because a laptop changes its network. `public`: this machine's public address,
+    found by STUN. It comes after the machine's own addresses, which are a shorter way for a browser in the same
+    network.
     """
     ports = {sock.family: sock.getsockname()[1] for sock in sockets}
     if settings.announce:
@@ -98,7 +99,7 @@ def candidates(
 
 
 def local_addresses() -> list[str]:
-    """Return this machine's addresses, IPv4 first; 127.0.0.1 is last, for a browser on the same machine."""
+    """Return this machine's addresses, IPv4 first. 127.0.0.1 is last, for a browser on the same machine."""
     found: list[str] = []
     for adapter in ifaddr.get_adapters():
         for ip in adapter.ips:
@@ -122,7 +123,7 @@ def _bind_all(families: list[tuple[socket.AddressFamily, str]], port: int) -> li
             try:
                 bound.append(_bind_one(family, host, bound[0].getsockname()[1] if bound else port))
             except OSError as error:
-                # A host without IPv6 uses IPv4 alone; if a port is taken, the caller tries the next one.
+                # A host without IPv6 uses only IPv4. If a port is taken, the caller tries the next one.
                 if not bound or error.errno == errno.EADDRINUSE:
                     raise
     except OSError:
@@ -138,8 +139,8 @@ def _bind_one(family: socket.AddressFamily, host: str, port: int) -> socket.sock
         sock.setblocking(False)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # The kernel limits these sizes without an error (net.core.rmem_max). A burst of keyframes must not overflow the
-        # buffers.
+        # The kernel limits these sizes without an error (net.core.rmem_max). The buffers must have room for a burst of
+        # keyframes.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
         sock.bind((host, port))
