@@ -1,7 +1,7 @@
-"""What this worker has counted since it started; `web/metrics` shows it. One process is one worker.
+"""Counts what this worker has done since it started; `web/metrics` shows the counts. One process is one worker.
 
-A count is an addition to a number: a claim, and an event at every worker, can afford it. No key names a patient, a
-visit, a person or an organisation, and each count has a bounded number of keys.
+To count is to add to a number, which is cheap enough for each claim, and for each event at each worker. No key names a
+patient, a visit, a person or an organisation, and each count has a bounded number of keys.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _SHARE = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 
 class Histogram:
-    """How many values were at most each bound, and how many above the last one; and the sum of the values."""
+    """Counts values by size.
+
+    `numbers`: how many were at most each bound, and last, how many exceeded all. `total`: their sum.
+    """
 
     __slots__ = ("bounds", "numbers", "total")
 
@@ -40,47 +43,50 @@ class Histogram:
 
 
 COMMANDS: Counter[tuple[str, str]] = Counter()
-"""Commands on visits, by the name of their type and their result: "done", or the code of the refusal."""
+"""The commands on visits, by (name of their type, result): the result is "done", or the code of the refusal."""
 ENDED: Counter[str] = Counter()
-"""Visits that ended, by outcome."""
+"""The visits that ended, by outcome."""
 WAIT_S = Histogram(_WAIT_S)
-"""From a patient's arrival to the first claim."""
+"""The time in s from a patient's arrival to the first claim."""
 CLAIM_TO_PAGE_S = Histogram(_FAST_S)
-"""From a claim to the message about it to the patient's page."""
+"""The time in s from a claim to the message about it to the patient's page."""
 SOCKETS_OPENED: Counter[str] = Counter()
-"""Hellos, by result: "new", "resumed", or the code of the error."""
+"""The received `hello` messages, by result: "new", "resumed", or the code of the error."""
 SOCKETS_CLOSED: Counter[str] = Counter()
-"""Sockets that this worker closed, by close code; "silent" for clients that the heartbeat gave up."""
+"""The sockets that this worker closed, by close code; "silent" for clients that did not answer the heartbeat."""
 EVENT_LAG_S = Histogram(_FAST_S)
-"""From the decision of a change to its arrival by pub/sub."""
+"""The time in s from the decision of a change to its arrival by pub/sub."""
 REPAIRS: Counter[str] = Counter()
-"""Repairs of copies of open visits: "filled", "reloaded", or "epoch" if the store had lost events."""
+"""The repairs of copies of open visits: "filled", "reloaded", or "epoch" if the store had lost events."""
 BUS_LOST: Counter[str] = Counter()
-"""Lost connections for pub/sub, under the key ""."""
+"""The lost pub/sub connections, all under the key ""."""
 STORE_S = Histogram(_STORE_S)
-"""From commands sent to the store to their replies."""
+"""The time in s from sending commands to the store to their replies."""
 STORE_ERRORS: Counter[str] = Counter()
-"""Errors of the store, by reason."""
+"""The errors of the store, by reason."""
 TAKEOVERS: Counter[str] = Counter()
-"""Rooms that this worker took over from dead workers, under the key ""."""
+"""The rooms that this worker took over from dead workers, all under the key ""."""
 FIRST_PICTURE_S = Histogram(_PICTURE_S)
-"""From the opening of the gate, at the second Start Session, until a party's first picture crosses."""
+"""The time in s from the opening of the gate, at the second Start Session, to a party's first forwarded picture."""
 ROUND_TRIP_S = Histogram(_FAST_S)
-"""Round trips between the server and the parties of live calls, measured every two seconds."""
+"""The round trips in s between the server and the parties of live calls, measured every two seconds."""
 SENT_LOST, RECEIVED_LOST = Histogram(_SHARE), Histogram(_SHARE)
-"""Shares of lost packets: of those that the parties of live calls sent, and of those sent to them; as above."""
+"""The shares (0 to 1) of lost packets among those that parties of live calls sent, and among those sent to them."""
 LOOP_LAG_S = Histogram(_FAST_S)
-"""How late the event loop was, measured four times a second."""
+"""The delay in s of the event loop, measured four times a second."""
 
 
 def decided(command: Command, outcome: Outcome) -> Outcome:
-    """Count a command with its outcome, which is returned."""
+    """Count a command with its outcome, and return the outcome."""
     COMMANDS[type(command).__name__, outcome.code if isinstance(outcome, Refusal) else "done"] += 1
     return outcome
 
 
 def committed(before: Visit | None, after: Visit, event: Event) -> None:
-    """Count a change of a visit that this worker has committed."""
+    """Count a change of a visit that this worker has committed.
+
+    `before`: the visit before, None if the change opened it.
+    """
     if after.status is Status.ENDED and (before is None or before.is_open):
         ENDED[after.outcome or "none"] += 1
     elif event.kind == "claimed" and not after.returned:
@@ -88,14 +94,17 @@ def committed(before: Visit | None, after: Visit, event: Event) -> None:
 
 
 def shown(role: Role, before: Visit | None, after: Visit, now_ms: int) -> None:
-    """Count the time from a claim to the patient's page, if a change that a person in `role` receives is a claim."""
+    """Count the time from a claim to the patient's page. Call for each change that is sent to a person in `role`.
+
+    Nothing is counted if the change is no claim, or the person is not the patient.
+    """
     claimed_ms = after.claimed_ms
     if role is Role.PATIENT and claimed_ms and before is not None and before.claimed_ms != claimed_ms:
         CLAIM_TO_PAGE_S.observe(max(0, now_ms - claimed_ms) / 1000)
 
 
 def measured(quality: PartyQuality) -> None:
-    """Count the quality of a party's connection at one moment."""
+    """Count the measured quality of a party's connection."""
     if quality.rtt_ms is not None:
         ROUND_TRIP_S.observe(quality.rtt_ms / 1000)
     for kinds, lost in ((quality.sent, SENT_LOST), (quality.received, RECEIVED_LOST)):

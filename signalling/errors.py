@@ -1,4 +1,4 @@
-"""The errors of this package. Pure. `UnavailableError` and others carry a code of the protocol."""
+"""All errors of this package. Some carry a code of the protocol. Does no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class SignallingError(Exception):
 
 
 class UnavailableError(SignallingError):
-    """The store did not answer in time, or refused. Unless it refused, a write may or may not have taken effect.
+    """The store did not answer in time, or refused a command. Unless it refused, a write may or may not have taken
+    effect.
 
     `reason`: the code of the store's reply ("OOM", "READONLY", "MISCONF", "NOPERM", …), "ENOSPC" if its disk is full,
     otherwise the class name of the error. `refused`: True if the store replied with an error.
@@ -27,15 +28,15 @@ class UnavailableError(SignallingError):
 
 
 class SupersededError(SignallingError):
-    """The connection of a request has been resumed on another socket: the request is not carried out."""
+    """The connection of a request has been resumed on another socket, so the request is not carried out."""
 
 
 class SealError(SignallingError, ValueError):
-    """The bytes were not sealed for this place with a known key, or were changed later."""
+    """The bytes were not encrypted for this place in the store with a known key, or were changed later."""
 
 
 class BrokenHeadError(SignallingError, ValueError):
-    """The head of an audit log was not sealed by this server, or was changed later."""
+    """The head of an audit log was not written by this server, or was changed later."""
 
 
 # --- connections
@@ -44,7 +45,8 @@ class BrokenHeadError(SignallingError, ValueError):
 class BadMessageError(SignallingError, ValueError):
     """The data is no message of this protocol.
 
-    `path`: the place of the wrong value in the message, if known; `reply_to`: the id of the message, if it has one.
+    `path`: the place of the wrong value in the message, "" if not known. `reply_to`: the id of the message, None
+    without one.
     """
 
     def __init__(self, path: str, reply_to: int | None) -> None:
@@ -72,7 +74,7 @@ class TooManyGuessesError(ResumeError):
 
 
 class MediaError(SignallingError):
-    """The relay cannot carry out a call. It is always one of the three subclasses below."""
+    """The relay cannot carry out a call. Only the three subclasses below are raised."""
 
 
 class RoomFullError(MediaError):
@@ -95,7 +97,10 @@ class BadSdpError(MediaError):
 
 
 class RequestError(SignallingError):
-    """The server refused a request. `code` is stable (PROTOCOL.md#errors); `details` come from the server."""
+    """The server refused a request.
+
+    `code` is stable (PROTOCOL.md#errors); `details`: more about the refusal, for programs.
+    """
 
     def __init__(self, code: str, text: str, details: Mapping[str, Any]) -> None:
         super().__init__(f"{code}: {text}")
@@ -104,7 +109,10 @@ class RequestError(SignallingError):
 
 
 class ClosedError(SignallingError):
-    """The socket is closed. `code`: the close code (PROTOCOL.md#close-codes), 1006 if there is none."""
+    """The socket is closed.
+
+    `code`: the close code (PROTOCOL.md#close-codes), 1006 if the socket was closed without one.
+    """
 
     def __init__(self, code: int) -> None:
         super().__init__(str(code))

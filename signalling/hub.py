@@ -1,9 +1,9 @@
-"""This worker's sockets and their topics. A message is encoded once per codec, and every socket receives the same
-bytes.
+"""The sockets of this worker and their topics.
 
-Sending never waits for a client. A socket with too much unsent data is closed. At most 64 sockets are written per turn
-of the loop. The queue updates of 10 ms are sent in one write; the first is sent at once. Reasons:
-docs/ARCHITECTURE.md#decisions; figures: tests/benchmarks/results.md.
+A message is encoded once per codec, and every socket receives the same bytes. Sending never waits for a client: a
+socket with too much unsent data is closed. At most 64 sockets are written in one turn of the event loop. The queue
+updates of 10 ms are sent in one write; the first is sent at once. The reasons are in docs/ARCHITECTURE.md#decisions,
+the figures in tests/benchmarks/results.md.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from signalling.visit.record import Actor
 
 TICK_S = 0.010
 SOCKETS_PER_TURN = 64
-RING = 512  # the number of queue updates kept for clients that resume
+RING = 512  # the number of queue updates that are kept for clients that resume
 
 log = structlog.get_logger()
 
 
 PING, PONG = 0x9, 0xA
-"""Opcodes of control frames (RFC 6455 §5.5)."""
+"""The opcodes of two control frames (RFC 6455 §5.5)."""
 
 
 def frame(payload: bytes, opcode: int) -> bytes:
@@ -53,7 +53,10 @@ class Encoded:
         self._frames: dict[str, bytes] = {}
 
     def frame(self, codec: Codec) -> bytes:
-        """Return the frame for a codec. If the message cannot be encoded, log that and return empty bytes."""
+        """Return the WebSocket frame of the message in this codec.
+
+        If the message cannot be encoded, log that and return b"".
+        """
         found = self._frames.get(codec.subprotocol)
         if found is None:
             try:
@@ -67,9 +70,10 @@ class Encoded:
 
 
 class Socket:
-    """The sending side of one client. Calls `cut` once, with a close code, if the client reads too slowly.
+    """The sending side of one client's socket. `cut` is called once, with a close code, if the client reads too slowly.
 
-    No method raises because of the client's transport, whatever its state: callers write to many sockets in a loop.
+    `limit`: the greatest number of unsent bytes. No method raises because of the client's transport, because callers
+    write to many sockets in a loop.
     """
 
     __slots__ = (
@@ -103,16 +107,17 @@ class Socket:
         self.limit = limit
         self.topics: frozenset[str] = frozenset()  # all sockets without topics share one empty set
         self.open = True
-        self.silent = False  # True if the heartbeat has closed this client because it sent nothing
+        # True if the heartbeat has aborted the connection because the client sent nothing
+        self.silent = False
         self.received_s = time.monotonic()  # the time in s at which the client last sent anything
         self._spare = 0
 
     def write(self, data: bytes) -> None:
-        """Queue bytes for sending, or close the client if it has too much unsent data already.
+        """Send bytes soon; close the socket instead if it has too much unsent data already.
 
         Does nothing if the transport is closed: uvloop's would raise, and the socket's owner may be waiting for the
-        store. A single message larger than the limit (a very long queue) does not count against the client while it is
-        sent.
+        store. A single message that is larger than the limit (a very long queue) does not count as unsent data while it
+        is sent.
         """
         if not self.open:
             return
@@ -127,7 +132,7 @@ class Socket:
             if len(data) > self.limit:
                 self._spare = len(data)
             self._transport.write(data)
-        except Exception as problem:  # noqa: BLE001 - concerns this client alone
+        except Exception as problem:  # noqa: BLE001 - the problem concerns only this client
             self._died(problem)
 
     def _died(self, problem: Exception) -> None:
@@ -135,11 +140,11 @@ class Socket:
         log.debug("hub.socket_died", connection=self.connection, problem=type(problem).__name__)
 
     def send(self, message: Message) -> None:
-        """Send a message to this client alone."""
+        """Send a message to this client only."""
         self.write(frame(self.codec.encode(message), self.codec.opcode))
 
     def abort(self) -> None:
-        """Abort the connection of a client that does not read: a close frame would wait behind the unsent data."""
+        """Abort the connection of a client that does not read. A close frame would wait behind the unsent data."""
         self.open = False
         try:
             self._transport.abort()
@@ -147,13 +152,15 @@ class Socket:
             self._died(problem)
 
     def give_up(self) -> None:
-        """Abort the connection of a client that sent nothing for so long that it can no longer resume."""
+        """Abort the connection of a client that has sent nothing for so long that its connection can no longer be
+        resumed.
+        """
         self.silent = True
         counts.SOCKETS_CLOSED["silent"] += 1
         self.abort()
 
     def close(self, code: int) -> None:
-        """Close the socket with a code; only the first call has an effect."""
+        """Close the socket with a close code. Only the first call has an effect."""
         if self.open:
             self.open = False
             try:
@@ -177,7 +184,7 @@ class Topic:
 
 
 class Hub:
-    """The sockets of a worker, by connection, person and topic."""
+    """Holds the sockets of a worker, by connection, and the topics to which they are subscribed."""
 
     def __init__(self, failed: Failed = unsupervised) -> None:
         self.sockets: dict[str, Socket] = {}
@@ -186,7 +193,7 @@ class Hub:
         self._last_tick: dict[str, float] = {}
 
     def add(self, socket: Socket) -> None:
-        """Add a socket. An older socket of the same connection is closed with 4203."""
+        """Add a socket. If the connection has an older socket, close that one with code 4203."""
         older = self.sockets.get(socket.connection)
         self.sockets[socket.connection] = socket
         if older is not None:
@@ -201,7 +208,10 @@ class Hub:
             del self.sockets[socket.connection]
 
     def of_person(self, organisation: str, person: str) -> list[Socket]:
-        """Return a person's sockets. It reads all sockets, because an index would cost memory for each idle socket."""
+        """Return a person's sockets.
+
+        This reads all sockets, because an index would cost memory for each idle socket.
+        """
         return [
             socket
             for socket in self.sockets.values()
@@ -209,25 +219,28 @@ class Hub:
         ]
 
     def has(self, topic: str) -> bool:
-        """Return True if the topic has a subscriber on this worker, or queued updates that are not sent yet."""
+        """Return True if the topic has a subscriber on this worker, or updates that are not sent yet."""
         return topic in self._topics
 
     def names(self, organisation: str) -> list[str]:
-        """Return the names of an organisation's topics that have a subscriber or queued updates on this worker."""
+        """Return the names of an organisation's topics that have a subscriber or unsent updates on this worker."""
         return [name for name in self._topics if name.startswith(f"{organisation}/")]
 
     def sent(self, topic: str) -> int:
-        """Return how many messages `send` has sent, so that a caller can detect updates sent while it waited."""
+        """Return the number of messages that `send` has sent to a topic.
+
+        A caller compares it before and after it waits.
+        """
         found = self._topics.get(topic)
         return 0 if found is None else found.sent
 
     def subscribers(self, topic: str) -> Iterable[Socket]:
-        """Return the sockets subscribed to a topic."""
+        """Return the sockets that are subscribed to a topic."""
         found = self._topics.get(topic)
         return () if found is None else tuple(found.sockets)
 
     def subscribe(self, socket: Socket, topic: str, version: int) -> None:
-        """Subscribe a socket to a topic whose current version is `version`."""
+        """Subscribe a socket to a topic. `version`: the version of the topic that the socket's client knows."""
         self._topics.setdefault(topic, Topic(version)).sockets[socket] = version
         socket.topics |= {topic}
 
@@ -237,20 +250,20 @@ class Hub:
         found = self._topics.get(topic)
         if found is not None:
             found.sockets.pop(socket, None)
-            # The kept updates of the queue stay without subscribers, for clients that resume; other topics are removed.
+            # The kept updates of the queue stay without subscribers, for clients that resume. Other topics are removed.
             if not found.sockets and not found.ring and not found.pending:
                 del self._topics[topic]
                 self._last_tick.pop(topic, None)
 
     def since(self, topic: str, version: int) -> list[Encoded] | None:
-        """Return the updates above a version, or None if some are no longer kept."""
+        """Return the updates of a topic above a version, the oldest first; None if some of them are no longer kept."""
         found = self._topics.get(topic)
         if found is None or version < found.floor:
             return None
         return [encoded for at, encoded in found.ring if at > version]
 
     def send(self, topic: str, message: Message) -> None:
-        """Send a message at once, to a topic with few subscribers (a visit's parties)."""
+        """Send a message to all subscribers of a topic at once. For topics with few subscribers (a visit's parties)."""
         found = self._topics.get(topic)
         if found is not None:
             encoded = Encoded(message)
@@ -259,9 +272,10 @@ class Hub:
                 socket.write(encoded.frame(socket.codec))
 
     def publish(self, topic: str, version: int, message: Message) -> None:
-        """Send a message to a topic with many subscribers (the queue).
+        """Send a message to all subscribers of a topic soon. For topics with many subscribers (the queue).
 
-        Messages stay in order and are merged per tick; SOCKETS_PER_TURN sockets are written per turn of the loop.
+        `version`: the version of the topic after it. Messages stay in order. Those of TICK_S are sent in one write, to
+        SOCKETS_PER_TURN sockets per turn of the event loop.
         """
         found = self._topics.get(topic)
         if found is None:
@@ -276,13 +290,13 @@ class Hub:
             found.sending.add_done_callback(self._sent)
 
     def forget(self, topic: str, version: int) -> None:
-        """Drop the kept updates of a topic; clients that resume then receive a snapshot."""
+        """Drop the kept and unsent updates of a topic. Clients that resume then receive a snapshot."""
         found = self._topics.get(topic)
         if found is not None:
             found.ring.clear()
             found.floor = version
             found.sockets = dict.fromkeys(found.sockets, version)
-            # Unsent updates are older than the snapshot, and may belong to another epoch.
+            # Unsent updates are older than the snapshot of `version`, and may belong to another epoch.
             found.pending.clear()
             if found.sending is not None:
                 found.sending.cancel()

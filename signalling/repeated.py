@@ -1,4 +1,4 @@
-"""Counts the events that a client can cause at will, so that each is logged once a minute and not at each request."""
+"""Counts the events that a client can cause at will, so that a worker logs each at most once a minute."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ EVERY_S = 60.0
 
 
 class Repeated:
-    """The time in s at which each event was last logged, and its count since then. `now_s` is monotonic."""
+    """For each event, holds the time in s from which it may be logged again, and its count since the last log.
+
+    `now_s`: the monotonic time in s.
+    """
 
     def __init__(self) -> None:
         self._until_s: dict[str, float] = {}
         self._count: dict[str, int] = {}
 
     def count(self, event: str, now_s: float) -> int:
-        """Count an event; return the number to log now: all since the last log, or 0 if it is too early to log again.
+        """Count an event; return the number to log now. It is the count since the last log, or 0 while EVERY_S has not
+        passed.
 
         `event` must be one of a fixed set of names, because each name is kept in memory.
         """
@@ -31,5 +35,5 @@ _repeated = Repeated()
 
 
 def due(event: str) -> int:
-    """Count an event of this process; return the number to log now, 0 if it was logged within the last minute."""
+    """Count an event of this process; return the number to log now, 0 if it was logged in the last minute."""
     return _repeated.count(event, time.monotonic())

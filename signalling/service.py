@@ -1,6 +1,6 @@
-"""Carries out commands on visits: load the record, decide, commit; repeat if another commit came first.
+"""Carries out commands on visits: loads the record, decides, and commits; repeats this if another commit came first.
 
-Connects the pure rules with the store and this worker's mirrors. A `Refusal` is returned, not raised. Raises
+Connects the pure rules with the store and this worker's mirrors. A refusal is returned as `Refusal`, not raised. Raises
 `UnavailableError` if the store does not answer.
 """
 
@@ -42,10 +42,10 @@ from signalling.visit.relations import Context, Decided, Event, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
 
-# the time in s for which a command waits for other commands of this worker on the same visit; then it is tried anyway
+# A command waits this time in s for other commands of this worker on the same visit. Then it is tried without its turn.
 TURN_S = 0.25
 OF_THE_MIRROR = "not_on_call"  # the only refusal that depends on a mirror, which may be older than the store
-# the greatest number of attempts at a commit; each failed one means that another command succeeded
+# the greatest number of attempts at a commit; after each failed attempt, another command has succeeded
 ATTEMPTS = 100
 
 
@@ -58,26 +58,26 @@ class Organisation(Protocol):
     def guide(self) -> Guide: ...
     @property
     def area_names(self) -> Mapping[str, str]:
-        """The waiting areas, id -> name; none if the organisation has one queue."""
+        """Return the waiting areas, id -> name; {} if the organisation has only one queue."""
 
     def guide_of(self, area: str, /) -> Guide:
-        """Return the setup guide of a waiting area ("" if the visit has none)."""
+        """Return the setup guide of a waiting area. `area`: its id, "" if the visit has none."""
 
 
 class Organisations(Protocol):
-    """The source of organisations' settings."""
+    """Returns the settings of organisations, and their names."""
 
     async def get(self, organisation: str, /) -> Organisation | None: ...
     async def read(self, organisation: str, /) -> Organisation | None:
-        """Return the settings as the store has them now, even if `get` has a copy."""
+        """Return the settings as the store has them now, even if `get` has a copy; None without an organisation."""
 
     async def list(self) -> list[str]: ...
 
 
 Consequences = Callable[[Organisation, Visit | None, Visit, Event], Iterable[Extra]]
-"""Returns further entries that an event causes (mail, webhooks) for queues; the same commit writes them."""
+"""Returns the further entries of queues that an event causes (mail, webhooks); the same commit writes them."""
 Closes = Callable[[Organisation, int, str], int | None]
-"""Returns, at a time, when an area ("" for none) closes next, or closed last if it is closed; in ms, or None."""
+"""Returns the time in ms of the next closing of an area ("" for none), or of the last if it is closed; or None."""
 
 
 class Accepted(Decided, frozen=True):
@@ -87,15 +87,15 @@ class Accepted(Decided, frozen=True):
 
 
 def new_id(prefix: str) -> str:
-    """Return a new id that cannot be guessed (96 random bits)."""
+    """Return a new id that begins with `prefix` and cannot be guessed (96 random bits)."""
     return f"{prefix}_{secrets.token_urlsafe(12)}"
 
 
 class _Turn:
-    """Makes this worker's commands on one visit take turns: fifty claims at once would disturb each other fifty times.
+    """Makes this worker's commands on one visit take turns, because fifty claims at once would each fail fifty times.
 
-    Only the commit decides, so a command that has waited for TURN_S continues without its turn. The record that one
-    command loaded is used by all commands that arrived before the load: of fifty, one reads the store.
+    Only the commit decides, so a command that has waited for TURN_S continues without its turn. A loaded record is used
+    by all commands that arrived before the load: of fifty commands, one reads the store.
     """
 
     __slots__ = ("__weakref__", "_taken", "_timer", "_waiting", "seen", "seen_s")
@@ -108,12 +108,12 @@ class _Turn:
         self.seen_s = 0.0
 
     def take(self) -> bool:
-        """Return True if the caller has the turn now; `release` ends it."""
+        """Take the turn if it is free; return True if the caller has it now. `release` ends it."""
         free, self._taken = not self._taken, True
         return free
 
     async def wait(self) -> bool:
-        """Return True when the turn was released, False after TURN_S."""
+        """Wait until the turn is released and return True; return False after TURN_S."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
         self._waiting.append(done)
@@ -136,15 +136,15 @@ class _Turn:
                 future.set_result(done)
 
     def saw(self, visit: Visit | None, asked_s: float) -> None:
-        """Keep a record loaded from, or written to, the store.
+        """Keep a record that was loaded from the store, or written to it.
 
-        `asked_s`: the time in s at which the call began; the record is at least that new.
+        `asked_s`: the time in s at which the request to the store began; the record is at least that new.
         """
         if asked_s >= self.seen_s:
             self.seen, self.seen_s = visit, asked_s
 
     def forget(self) -> None:
-        """Drop the kept record after a write."""
+        """Forget the kept record, because a command may have changed it."""
         self.seen, self.seen_s = None, 0.0
 
 
@@ -165,7 +165,7 @@ class Service:
         bus.on_reconnected = self._bus_is_back
 
     def clock_ms(self) -> int:
-        """Return the store's time in ms."""
+        """Return the time of the store's clock in ms since 1970."""
         return self.store.clock_ms()
 
     async def _subscribe(self, mirror: Mirror) -> None:
@@ -176,14 +176,14 @@ class Service:
             mirror.repair()
 
     async def organisation(self, organisation: str) -> Organisation:
-        """Return an organisation's settings. Raises LookupError if it does not exist."""
+        """Return an organisation's settings. Raises LookupError if the organisation does not exist."""
         found = await self.organisations.get(organisation)
         if found is None:
             raise LookupError(organisation)
         return found
 
     async def guide(self, organisation: str, version: int) -> Guide:
-        """Return this version of the setup guide. Raises LookupError if it was never used."""
+        """Return this version of the setup guide. Raises LookupError if no visit has used this version."""
         guide = self._guides.get((organisation, version)) or await self.store.guide(organisation, version)
         if guide is None:
             raise LookupError(f"guide {version}")
@@ -191,7 +191,7 @@ class Service:
         return guide
 
     def known_guide(self, organisation: str, version: int) -> Guide | None:
-        """Return a setup guide if this worker has loaded it, otherwise None."""
+        """Return this version of the setup guide if this worker has loaded it, otherwise None."""
         return self._guides.get((organisation, version))
 
     async def visit(self, organisation: str, visit_id: str) -> Visit | None:
@@ -200,7 +200,7 @@ class Service:
         return mirror.visits.get(visit_id) or (await self.store.load(organisation, Visit, visit_id))[0]
 
     async def visit_now(self, organisation: str, visit_id: str) -> Visit | None:
-        """Return a visit as the store has it now. Used before a refusal that an old copy might have caused."""
+        """Return a visit as the store has it now, or None. Used before a refusal, because an old copy may cause it."""
         await (await self.mirrors.get(organisation)).catch_up()
         return await self.visit(organisation, visit_id)
 
@@ -212,9 +212,9 @@ class Service:
         booked_ms: int | None = None,
         area: str = "",
     ) -> Accepted | Refusal:
-        """Open a visit: the patient enters the setup guide and the queue.
+        """Open a visit, so that the patient enters the setup guide and the queue; return the result or a refusal.
 
-        `booked_ms`: the booked time, if any. `area`: the waiting area, "" for none.
+        `booked_ms`: the booked time, None if not booked. `area`: the waiting area, "" for none.
         """
         settings = await self.organisation(actor.organisation)
         await self.store.keep_guide(actor.organisation, settings.guide_of(area))
@@ -225,7 +225,7 @@ class Service:
     ) -> Accepted | Refusal:
         """Carry out a command; return its result or a refusal. `origin`: the connection that asks, or None.
 
-        Raises `SupersededError` if that connection has been resumed elsewhere.
+        Raises `SupersededError` if that connection has been resumed on another socket.
         """
         organisation = actor.organisation
         settings = await self.organisation(organisation)
@@ -290,14 +290,14 @@ class Service:
                 guide = settings.guide_of(command.area if isinstance(command, Open) else "")
             else:
                 guide = await self.guide(organisation, visit.guide_version)
-            # A later visit gets a higher number, so the order does not depend on a clock.
+            # A later visit gets a higher number, so that the order of visits does not depend on a clock.
             number = (await self.store.stream.head(organisation)).seq if visit is None else 0
             context = self._context(settings, guide, mirror, now_ms, number)
             decided = decide(visit, command, actor, context)
             if isinstance(decided, Refusal):
                 if decided.code != OF_THE_MIRROR or caught_up:
                     return decided
-                # The provider may have gone On-Call a moment ago, before this mirror received it.
+                # The provider may be On-Call already, but not yet in this mirror: catch up, then decide once more.
                 await mirror.catch_up()
                 caught_up = True
                 continue
@@ -325,9 +325,9 @@ class Service:
     async def write(
         self, organisation: str, message: ChatMessage, by: Person | None, origin: Origin | None = None
     ) -> int | None:
-        """Keep a chat message; return the topics' version that shows it, None if one with its id is already kept.
+        """Keep a chat message; return the topics' version that shows it, None if a message with its id is kept already.
 
-        Raises `SupersededError`.
+        Raises `SupersededError` if the connection `origin` was resumed on another socket.
         """
         mirror = await self.mirrors.get(organisation)
         committed = await self.store.commit(
@@ -345,9 +345,9 @@ class Service:
     async def set_on_call(
         self, actor: Actor, on: bool, *, notice: bool = False, origin: Origin | None = None
     ) -> int:
-        """Turn a person's On-Call switch; return the version that shows it, 0 if nothing changed.
+        """Turn a person's On-Call switch; return the topics' version that shows it, 0 if nothing changed.
 
-        With `notice` the person receives a notification, because the server made the change.
+        `notice`: True sends the person a notification, because the server made the change.
         """
         organisation = actor.organisation
         mirror = await self.mirrors.get(organisation)
@@ -370,21 +370,21 @@ class Service:
         raise UnavailableError("overtaken too often")
 
     async def watch_queue(self, mirror: Mirror) -> None:
-        """Make a change of the queue as a whole one event for all: its rules, closing times, and alerts.
+        """Commit an event if the state of the whole queue has changed: its rules, closing times or alerts.
 
-        Called periodically by every worker.
+        Every worker calls this periodically.
         """
         organisation = mirror.organisation
         known = await self.organisation(organisation)
         if self._watched(mirror.watch, mirror, known, self.clock_ms()) == mirror.watch:
             return
-        # Write it again from the newest settings: a worker with an older copy must not undo the change of
-        # another.
+        # The change is decided again with the newest settings, so that an old copy here does not undo another worker's
+        # change.
         settings = await self.organisations.read(organisation)
         held, now_ms = await self.store.load(organisation, Watch, mirror.watch.id)
         before = held or Watch()
         if settings is None or before.version != mirror.watch.version:
-            return  # this worker's mirror is behind the store: the next sweep follows soon
+            return  # this worker's mirror is older than the store; the next sweep follows soon
         after = self._watched(before, mirror, settings, now_ms)
         if after == before:
             return

@@ -1,6 +1,7 @@
-"""Tasks that must never end: each is started again if it ends, failures are counted, and failing tasks are reported.
+"""Supervises tasks that must never end: restarts each task that ends, counts failures, and reports tasks that keep
+failing.
 
-A task that hangs is not detected: every wait needs its own time-out.
+A task that hangs is not detected, so every wait needs a time-out.
 """
 
 from __future__ import annotations
@@ -12,19 +13,22 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-MOST = 5  # from this number of failures within WINDOW_S on, a task counts as failing
+MOST = 5  # a task counts as failing from this number of failures within WINDOW_S on
 WINDOW_S = 60.0
-# the pause in s before a restart; doubled after each failure, until a run has lasted WINDOW_S
+# The pause in s before a restart. It is doubled after each failure, until a run has lasted WINDOW_S.
 PAUSE_S, LONGEST_S = 0.1, 5.0
 log = structlog.get_logger()
 
 Run = Callable[[], Awaitable[None]]
 Failed = Callable[[str, BaseException | None], None]
-"""Receives the name of a failed task, and its error (None if it ended without an error)."""
+"""Called with the name of a failed task, and its error (None if it ended without an error)."""
 
 
 class Supervisor:
-    """The tasks of one worker. `failures`: the number of failures by name; names without a failure are missing."""
+    """Supervises the tasks of one worker.
+
+    `failures`: name -> the number of failures, without names that never failed.
+    """
 
     def __init__(self, pause_s: float = PAUSE_S) -> None:
         self.failures: Counter[str] = Counter()
@@ -51,7 +55,7 @@ class Supervisor:
             except asyncio.CancelledError as cancelled:
                 if task.cancelling():
                     raise
-                # the task that this task waited for was cancelled, not this task itself
+                # This task was not cancelled itself, but a task for which it waited.
                 problem = cancelled
             except Exception as error:  # noqa: BLE001 - logged and counted by `failed`
                 problem = error
@@ -71,24 +75,25 @@ class Supervisor:
 
     @property
     def failing(self) -> list[str]:
-        """Return the names that failed MOST times within the last WINDOW_S."""
+        """Return the names of the tasks that failed MOST times within the last WINDOW_S."""
         since_s = time.monotonic() - WINDOW_S
         return [name for name, at_s in self._recent.items() if len(at_s) == MOST and at_s[0] >= since_s]
 
     async def stop(self, name: str) -> None:
-        """End one task. Does nothing if there is none."""
+        """End one task, if there is one with this name, and wait until it has ended."""
         self.kept.pop(name, None)
         task = self._tasks.pop(name, None)
         while task is not None and not task.done():
-            # Repeat until it is done: on Python 3.11 an `asyncio.wait_for` in a library may lose a cancellation.
+            # The task is cancelled until it ends, because on Python 3.11 an `asyncio.wait_for` in a library may lose a
+            # cancellation.
             task.cancel()
             await asyncio.wait({task}, timeout=0.5)
 
     async def close(self) -> None:
-        """End all tasks."""
+        """End all tasks, and wait until they have ended."""
         await asyncio.gather(*map(self.stop, list(self._tasks)))
 
 
 def unsupervised(name: str, problem: BaseException | None) -> None:
-    """Log the failure of a task in a worker that runs without a supervisor."""
+    """Log the failure of a task, in a worker that runs without a supervisor."""
     log.error("task.failed", task=name, exc_info=problem)

@@ -1,8 +1,8 @@
 """The sweep: periodic work on every organisation.
 
-Applies deadlines that passed, watches the queue as a whole, removes connections of dead workers, repairs mirrors that
-missed the last event, and detects a replaced store. Every worker sweeps; a commit happens once, however many workers
-try. Work that a crash interrupted is found again from the records.
+It applies deadlines that passed, watches the whole queue, removes connections of dead workers, repairs mirrors that
+missed the last event, and detects a replaced store. Every worker sweeps, and a commit happens once, however many
+workers try. Work that a crash interrupted is found again from the records.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from signalling.visit.relations import party_key
 from signalling.visit.rules import next_deadline_ms
 
 PERIOD_S = 0.5
-BACK_S = 2.5  # the time in s after a worker's death within which its connections may resume on another worker
-RETRY_MS = 60_000  # the time in ms after which an unreadable visit is tried again
+# A connection may resume on another worker within this time in s after the death of its own worker.
+BACK_S = 2.5
+RETRY_MS = 60_000  # an unreadable visit is tried again after this time in ms
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ def system(organisation: str) -> Actor:
 
 
 class LocalConnection(Protocol):
-    """A connection of this worker, and the visits whose page it is on."""
+    """A connection of this worker. `entered`: the visits whose page it has open."""
 
     @property
     def id(self) -> str: ...
@@ -50,7 +51,10 @@ class LocalConnection(Protocol):
 
 
 class LocalWorker(Protocol):
-    """This worker's connections at this moment, independent of the records."""
+    """This worker, with the connections that it has at this moment, whatever the records say.
+
+    `present` returns those that have a client. `holds` returns True for the id of a connection that this worker has.
+    """
 
     @property
     def id(self) -> str: ...
@@ -59,13 +63,14 @@ class LocalWorker(Protocol):
 
 
 class Sweep:
-    """Sweeps all organisations repeatedly."""
+    """Sweeps all organisations, again and again."""
 
     def __init__(self, service: Service, liveness: Liveness, here: LocalWorker) -> None:
         self._service = service
         self._liveness = liveness
         self._here = here
-        self._identities: dict[str, str] = {}  # of each organisation's store, when this worker last swept
+        # organisation -> the identity of its store when this worker last swept
+        self._identities: dict[str, str] = {}
         self._dead_since_s: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -81,7 +86,7 @@ class Sweep:
         organisations = await self._service.organisations.list()
         known = [await _alone(self._service.mirrors.get(organisation)) for organisation in organisations]
         mirrors = [mirror for mirror in known if mirror is not None]
-        # A store that has lost everything lists no organisation: the loaded mirrors are checked as well.
+        # A store that has lost everything lists no organisation, so the loaded mirrors are checked as well.
         mirrors += [mirror for mirror in self._service.mirrors if mirror not in mirrors]
         pulses = await self._service.store.stream.pulses(
             [mirror.organisation for mirror in mirrors], self._service.store.clock_ms()
@@ -100,9 +105,8 @@ class Sweep:
     async def _recognise(self, looked: Iterable[tuple[Mirror, Pulse]]) -> None:
         """Begin a new epoch for organisations whose epoch belongs to another store.
 
-        The current store may have lost events, even if the counts are equal.
-
-        Raises `UnavailableError`.
+        The present store may have lost events, even if the counts are equal. Raises `UnavailableError` if it does not
+        answer.
         """
         store, looked = self._service.store, list(looked)
         identities = await store.stream.identities([mirror.organisation for mirror, _ in looked])
@@ -123,7 +127,11 @@ class Sweep:
     async def _once(
         self, mirror: Mirror, due: Iterable[tuple[str, int]], present: list[LocalConnection]
     ) -> None:
-        """Sweep one organisation. `present`: its connections on this worker. Raises `UnavailableError`."""
+        """Sweep one organisation.
+
+        `due`: (visit, deadline in ms) for the deadlines that passed. `present`: the organisation's connections on this
+        worker. Raises `UnavailableError` if the store does not answer.
+        """
         organisation = mirror.organisation
         for visit_id, due_ms in due:
             await _alone(self._apply(organisation, visit_id, due_ms))
@@ -140,15 +148,16 @@ class Sweep:
             await _alone(self._service.command(actor, visit_id, enter))
 
     async def _apply(self, organisation: str, visit_id: str, due_ms: int) -> None:
-        """Apply a visit's deadline; move it if nothing is due, so that the next sweep finds others.
+        """Apply a visit's deadline that has passed. If nothing changes, move the deadline, so that the next sweep finds
+        others.
 
-        Raises `UnavailableError`.
+        Raises `UnavailableError` if the store does not answer.
         """
         done = await _alone(self._service.command(system(organisation), visit_id, Due()))
         if isinstance(done, Accepted) and done.event is not None:
             return
         next_ms = None  # the visit does not exist
-        if isinstance(done, Accepted):  # the deadline was calculated by a policy that has changed since
+        if isinstance(done, Accepted):  # the deadline was calculated with settings that have changed since
             policy = (await self._service.organisation(organisation)).policy
             next_ms = next_deadline_ms(done.visit, policy)
         elif done is None:  # the visit cannot be read
@@ -161,7 +170,7 @@ class Sweep:
         return {worker for worker, since_s in self._dead_since_s.items() if now_s - since_s >= BACK_S}
 
     def _forgotten(self, mirror: Mirror, present: list[LocalConnection]) -> Iterator[tuple[str, Actor, str]]:
-        """Yield (connection, actor, visit) of connections that have a visit's page open but are not in its record.
+        """Yield (connection, actor, visit) of connections that have a visit's page open but are missing in its record.
 
         That happens if other workers took this worker for dead, or if the visit was reopened.
         """
@@ -180,7 +189,7 @@ class Sweep:
         """Store which staff have a page open. Turn off On-Call for staff who had none for the organisation's time
         limit.
 
-        Raises `UnavailableError`.
+        Raises `UnavailableError` if the store does not answer.
         """
         service, organisation = self._service, mirror.organisation
         key, now_ms = keys.HERE(organisation), service.clock_ms()
@@ -197,13 +206,20 @@ class Sweep:
                     await service.set_on_call(actor, on=False, notice=True)
 
     def holders(self) -> Iterator[str]:
-        """Yield each worker that holds the connection of a party. The sweep must detect the death of such a worker."""
+        """Yield the workers that have connections of visits' parties.
+
+        The sweep must detect the death of such a worker.
+        """
         for mirror in self._service.mirrors:
             yield from mirror.visits.holders
 
 
 async def _alone(work: Awaitable[T]) -> T | None:
-    """Await one step of the sweep and return its result; log an error, so that the other steps are still done."""
+    """Await one step of the sweep and return its result. Log an error, so that the other steps are still done; return
+    None.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
     try:
         return await work
     except UnavailableError:

@@ -1,6 +1,6 @@
 """One worker's signalling: creates store, bus, mirrors, hub, topics, rooms and sweep; starts, drains and stops them.
 
-The composition root of this package. `web` passes the Redis client, the keys, the organisations and the relay.
+All parts of this package are connected here. `web` passes the Redis client, the keys, the organisations and the relay.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ DRAIN_JITTER_S = 2.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits that apply to one client or one IP address."""
+    """The limits that apply to one client or one IP address; those for sockets are 0 if there is none."""
 
     message_bytes: int = 65_536
     unsent_bytes: int = 1 << 20
@@ -66,8 +66,8 @@ class Worker:
     """The signalling of one worker.
 
     `id` is new at every start, so that a dead worker's connections and leases can be distinguished from a living one's.
-
-    `worker_id`: given by a process that will announce this worker's death (`liveness.death_of`).
+    `worker_id`: the id given by a process that will announce this worker's death (`liveness.death_of`); None: a new
+    one.
     """
 
     def __init__(
@@ -85,9 +85,9 @@ class Worker:
         self.limits = limits
         self.socket_counts = SocketCounts(limits)
         self.connections: dict[str, Connection] = {}
-        self.lingering: set[str] = set()  # the connections that may resume soon
+        self.lingering: set[str] = set()  # the connections that were lost a moment ago and may resume soon
         self.hellos: set[asyncio.Timeout] = set()  # the time-outs of sockets whose `hello` is awaited
-        self.websocket: type[WebSocket] = WebSocket  # `start` chooses a faster class
+        self.websocket: type[WebSocket] = WebSocket  # `start` chooses a faster class if it works
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()
@@ -129,7 +129,7 @@ class Worker:
         return {*self.memberships.owners(), *self.sweep.holders()}
 
     def present(self) -> Iterable[Connection]:
-        """Return the connections with a socket on this worker."""
+        """Return the connections that have a socket on this worker."""
         return self.connections.values()
 
     def holds(self, connection: str) -> bool:
@@ -137,7 +137,7 @@ class Worker:
         return connection in self.connections or connection in self.lingering
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a coroutine that ends by itself, as a task of this worker; a failure is logged.
+        """Run a coroutine that ends by itself, as a task of this worker; return the task. A failure is logged.
 
         Tasks that must never end belong to the supervisor.
         """
@@ -152,8 +152,9 @@ class Worker:
             log.error("worker.task_failed", exc_info=task.exception())
 
     async def start(self) -> None:
-        """Start receiving messages of other workers, and all tasks. If the store does not answer, wait for it in the
-        background.
+        """Start all tasks and the reception of other workers' messages.
+
+        If the store does not answer, the tasks wait for it in the background.
         """
         self.websocket = await fastest()
         for channel, handler in (
@@ -174,11 +175,11 @@ class Worker:
 
     @property
     def draining(self) -> bool:
-        """True while this worker stops and sends its clients to other workers."""
+        """Return True while this worker stops and sends its clients to other workers."""
         return self._stopping.is_set()
 
     async def lingered(self, seconds: float) -> None:
-        """Return after a time in seconds, or at once if this worker stops."""
+        """Wait for this number of seconds, or until this worker stops."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -195,7 +196,7 @@ class Worker:
             self.rooms.receive_from_worker(message)
 
     async def superseded(self, connection: str) -> None:
-        """Close a connection that was resumed on another worker, unless it was resumed here again since then."""
+        """Close a connection that was resumed on another worker, unless it was resumed on this one again since."""
         held = self.connections.get(connection)
         if held is None:
             self.memberships.superseded(connection)
@@ -204,7 +205,8 @@ class Worker:
             if await self.tokens.holder(held.origin) == self.id:
                 return
         except UnavailableError:
-            # Commands of an older connection are refused at their commit; closing the newer one would be final.
+            # Nothing is closed, because closing the newest socket would be final; commands of an older one are refused
+            # at commit.
             log.info("connection.holder_unknown")
             return
         if self.connections.get(connection) is held:
@@ -214,7 +216,7 @@ class Worker:
             self.spawn(left_behind(self, held))
 
     async def until_store_is_back(self, seconds: float) -> None:
-        """Return when the store answers, when this worker stops, or after a time."""
+        """Wait until the store answers or this worker stops, at most this number of seconds."""
         end_s = time.monotonic() + seconds
         while not self.liveness.healthy and time.monotonic() < end_s:
             with contextlib.suppress(TimeoutError):
@@ -223,7 +225,10 @@ class Worker:
                     return
 
     async def supersede(self, worker: str, connection: str) -> None:
-        """Report a connection that was resumed here to the worker that held it. Raises `UnavailableError`."""
+        """Send the worker that had a connection the message that it was resumed on this worker.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         await self.bus.publish(keys.worker_channel(worker), wire.encode(wire.Supersede(connection)))
 
     async def drain(self) -> None:
@@ -251,13 +256,14 @@ class Worker:
             connection.socket.close(1001)
 
     async def close(self) -> None:
-        """Stop everything. Call `drain` first if clients are connected."""
+        """Stop all tasks and close everything. Call `drain` first if clients are connected."""
         self._stopping.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
         await self.supervisor.close()
         while self._tasks:
-            # Repeat until they are done: on Python 3.11 an `asyncio.wait_for` in a library may lose a cancellation.
+            # The tasks are cancelled until they end, because on Python 3.11 an `asyncio.wait_for` in a library may lose
+            # a cancellation.
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=0.5)

@@ -1,1 +1,1 @@
-"""Clients of the protocol, for scripts, load testers and tests."""
+"""Clients of the WebSocket protocol, for scripts, load testers and tests."""

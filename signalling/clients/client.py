@@ -1,8 +1,8 @@
-"""A client of the protocol: one connection to a server, for scripts, load testers and tests.
+"""A client of the WebSocket protocol: one connection to a server, for scripts, load testers and tests.
 
-Knows PROTOCOL.md and no type of this package: messages are plain maps, as in a client written by others. Needs aiohttp
-and msgpack; this file can be copied as it is. Does not reconnect by itself: the caller decides to `resume`. PROTOCOL.md
-also describes how to get the cookie that identifies a person.
+It follows PROTOCOL.md and uses no type of this package: messages are plain maps, as in a client written by others. It
+needs aiohttp and msgpack, and this file can be copied as it is. It does not reconnect by itself: the caller decides to
+`resume`. PROTOCOL.md also describes how to get the cookie that identifies a person.
 
     async with aiohttp.ClientSession() as http:
         headers = {"Cookie": cookie, "Origin": "https://visits.example.org"}
@@ -30,27 +30,27 @@ import msgpack
 from signalling.errors import ClosedError, RequestError
 
 JSON, MSGPACK = "greenroom.v1.json", "greenroom.v1.msgpack"
-# the greatest number of received messages kept for `expect`; if there are more, the oldest are dropped
+# the greatest number of received messages that are kept for `expect`; the oldest are dropped first
 BACKLOG = 10_000
-NO_CODE = 1006  # the close code of a socket that was closed without a code (RFC 6455 §7.4.1)
-CLOSE_S = 2.0  # the time in s after which a server that does not answer a close frame is disconnected
+NO_CODE = 1006  # used if a socket was closed without a close code (RFC 6455 §7.4.1)
+CLOSE_S = 2.0  # if the server does not answer `bye` in this time in s, the socket is aborted
 Received = dict[str, Any]
 Listener = Callable[[Received], None]
 
 
 def accepted(answer: Received) -> Received:
-    """Return a reply that is not an `error`. Raises `RequestError` for an `error`."""
+    """Return the reply to a request. Raises `RequestError` if the reply is an `error`."""
     if answer["type"] == "error":
         raise RequestError(answer["code"], answer["text"], answer["details"])
     return answer
 
 
 class SignallingClient:
-    """One connection. `connect` opens it and sends `hello`; use it as an async context manager, or call `close`.
+    """One connection. `connect` opens it; use it as an async context manager, or call `close`.
 
-    `welcome` is the reply to `hello` (`welcome["resume"]` is the token for a later `connect(resume=…)`). Messages that
-    are no reply go to `listener` if one is given, otherwise to `backlog`, which `expect` reads. `closed_with` is the
-    close code, once closed.
+    `welcome`: the reply to `hello`; `welcome["resume"]` is the token for a later `connect(resume=…)`. Messages that are
+    no reply go to `listener` if one is given, otherwise to `backlog`, which `expect` reads. `closed_with`: the close
+    code, None while the socket is open.
     """
 
     def __init__(
@@ -88,12 +88,13 @@ class SignallingClient:
         listener: Listener | None = None,
         ssl: SSLContext | bool = True,
     ) -> SignallingClient:
-        """Return a connection whose `hello` as `role` (`patient`, `staff` or `guest`) was accepted.
+        """Open a socket, send `hello` as `role` (`patient`, `staff` or `guest`), and return the connection.
 
-        `or_anew`: if the token `resume` is refused, begin a new connection on the same socket. `timeout_s` applies to
-        the opening and to the reply of each request. `listener` is called with every message that is no reply, as it
-        arrives; an exception in it ends the connection. Raises `RequestError`, `ClosedError`, `aiohttp.ClientError`,
-        `TimeoutError`.
+        `or_anew`: True begins a new connection on the same socket if the token `resume` is refused. `timeout_s` limits
+        the opening and the reply of each request. `listener` is called with each message that is no reply when it
+        arrives; an exception in it ends the connection. Raises `RequestError` if the server refuses `hello`,
+        `ClosedError` if it closes the socket, `aiohttp.ClientError` if no socket can be opened, `TimeoutError` if it
+        does not answer.
         """
         async with asyncio.timeout(timeout_s):
             ws = await http.ws_connect(
@@ -104,8 +105,9 @@ class SignallingClient:
         return client
 
     async def hello(self, role: str, resume: str | None = None, *, or_anew: bool = False) -> None:
-        """Send `hello` with these values, and keep the `welcome`; close the socket if that fails. Raises as
-        `connect`.
+        """Send `hello` with these values, and keep the reply as `welcome`; close the socket if that fails.
+
+        Raises the errors of `connect`, except `aiohttp.ClientError`.
         """
         try:
             hello = {"role": role} if resume is None else {"role": role, "resume": resume}
@@ -120,7 +122,11 @@ class SignallingClient:
             raise
 
     async def request(self, message_type: str, /, **fields: Any) -> Received:
-        """Send a request and return its reply. Raises `RequestError`, `ClosedError`, `TimeoutError`."""
+        """Send a request and return its reply.
+
+        Raises `RequestError` if the reply is an `error`, `ClosedError` if the socket is closed, `TimeoutError` without
+        a reply.
+        """
         async with asyncio.timeout(self._timeout_s):
             answer = await (await self.ask(message_type, **fields))
         return accepted(answer)
@@ -128,7 +134,8 @@ class SignallingClient:
     async def ask(self, message_type: str, /, **fields: Any) -> asyncio.Future[Received]:
         """Send a request; return a future of its reply, which may be an `error` (see `accepted`).
 
-        A caller can send several requests before the first reply arrives. Raises `ClosedError`, as the future does.
+        So a caller can send several requests before the first reply arrives. This method and the future raise
+        `ClosedError` if the socket is closed.
         """
         request_id = next(self._ids)
         reply = self._replies[request_id] = asyncio.get_running_loop().create_future()
@@ -140,7 +147,7 @@ class SignallingClient:
         return reply
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message unchanged. Raises `ClosedError`."""
+        """Send a message unchanged. Raises `ClosedError` if the socket is closed."""
         if self.closed_with is not None:
             raise ClosedError(self.closed_with)
         try:
@@ -157,9 +164,10 @@ class SignallingClient:
         condition: Callable[[Received], bool] = lambda _: True,
         timeout_s: float | None = None,
     ) -> Received:
-        """Return the first received message of a type that matches, and drop the messages before it.
+        """Return the first received message of a type for which `condition` is true, and drop the messages before it.
 
-        It reads the backlog, which stays empty if there is a `listener`. Raises `ClosedError`, `TimeoutError`.
+        It reads the backlog, which stays empty if there is a `listener`. Raises `ClosedError` if the socket is closed,
+        `TimeoutError` if no such message arrives in time.
         """
         async with asyncio.timeout(timeout_s or self._timeout_s):
             while True:
@@ -193,7 +201,7 @@ class SignallingClient:
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(ClosedError(code))
-                reply.exception()  # read the exception: asyncio warns of exceptions that are never read
+                reply.exception()  # asyncio would warn of an exception that nobody has read
         self._arrived.set()
         self._over.set()
         for tell in self._tell:
@@ -204,17 +212,20 @@ class SignallingClient:
         self._arrived.set()
 
     def on_close(self, tell: Callable[[], None]) -> None:
-        """Call the function once when the socket is closed, by either side."""
+        """Call the function once when the server or this client has closed the socket."""
         self._tell.append(tell)
 
     async def wait_closed(self, timeout_s: float | None = None) -> int:
-        """Wait until the server closes the socket; return the close code. Raises `TimeoutError`."""
+        """Wait until the server closes the socket; return the close code.
+
+        Raises `TimeoutError` if it does not in time.
+        """
         async with asyncio.timeout(timeout_s or self._timeout_s):
             await self._over.wait()
         return self.closed_with or NO_CODE
 
     def stop_reading(self) -> None:
-        """Stop reading, like an overloaded device: unsent data accumulates at the server."""
+        """Stop reading, as an overloaded device does, so that unsent data accumulates at the server."""
         transport = self._transport()
         if transport is not None:
             transport.pause_reading()
@@ -230,7 +241,7 @@ class SignallingClient:
         return connection.transport if connection is not None else None
 
     async def bye(self) -> None:
-        """Send `bye` and close: the server ends the connection's presence at once. It cannot be resumed."""
+        """Send `bye` and close the socket. The server ends the connection at once, so that it cannot be resumed."""
         try:
             await self.send({"type": "bye", "id": next(self._ids)})
             await self.wait_closed(CLOSE_S)
@@ -239,7 +250,7 @@ class SignallingClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the socket without `bye`, like a page that is left: the connection may be resumed."""
+        """Close the socket without `bye`, like a page that is left. The connection may be resumed."""
         await self._ws.close()
         if not self._reader.done():
             await asyncio.wait([self._reader], timeout=self._timeout_s)

@@ -1,7 +1,7 @@
-"""A client that reconnects: a person's connection and its topics, continued over several sockets.
+"""A client that reconnects: a person's connection and its topics continue over several sockets.
 
-`SignallingClient` is one socket. This class adds what a long-running program needs: resume, back-off, versions, and the
-close codes after which it must not reconnect (PROTOCOL.md#resume, #topics, #close-codes).
+`SignallingClient` is one socket. This class adds what a long-running program needs: resuming, pauses between attempts,
+versions of topics, and the close codes after which it must not reconnect (PROTOCOL.md#resume, #topics, #close-codes).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from signalling.protocol.errors import TEXTS
 FIRST_S, MOST_S, DRAIN_S = 0.5, 15.0, 2.0
 STAY_AWAY_FROM, BYE, DRAINS, LOST, NOT_SIGNED_IN = 4200, 1000, 1001, 1006, 4202
 PING_EVERY_S = 20.0
-MOST_EARLY = 256  # the greatest number of changes kept until the first whole state arrives
+MOST_EARLY = 256  # the greatest number of changes that are kept until the first whole state arrives
 ASK_AGAIN_S = 1.0
 Connect = Callable[..., Awaitable[SignallingClient]]
 Handler = Callable[[Received], None]
@@ -28,15 +28,15 @@ Refused = Callable[[RequestError], None]
 
 
 def stays_away(code: int) -> bool:
-    """Return True if, after this close code, a client must not reconnect before its user acts."""
+    """Return True if a client must not reconnect after this close code before its user acts."""
     return code == BYE or code >= STAY_AWAY_FROM
 
 
 def pause_s(code: int, attempt: int, chance: float) -> float:
     """Return the time in s that a client must wait after this close code before it connects again.
 
-    `attempt`: the number of attempts before this one. `chance`: a random number from 0 to 1, so that clients do not
-    reconnect all at once.
+    `attempt`: the number of attempts before this one. `chance`: a random number from 0 to 1, so that clients do not all
+    reconnect at once.
     """
     if code == DRAINS:
         return chance * DRAIN_S
@@ -44,7 +44,7 @@ def pause_s(code: int, attempt: int, chance: float) -> float:
 
 
 class Subscription:
-    """A subscribed topic: its handlers, and the newest state that the client has received of it."""
+    """A subscribed topic: its handlers, and the version of the newest state that the client has received."""
 
     def __init__(self, handler: Handler, refused: Refused) -> None:
         self.refused = refused
@@ -54,7 +54,7 @@ class Subscription:
         self.version = -1
 
     def take(self, message: Received) -> None:
-        """Give a message to the handlers if it is new (PROTOCOL.md#topics)."""
+        """Call the handler with a message of the topic if the message is new (PROTOCOL.md#topics)."""
         version, epoch = message["version"], message.get("epoch")
         if epoch is None and self.epoch is None:
             self._early = [*self._early, message][-MOST_EARLY:]
@@ -62,7 +62,7 @@ class Subscription:
         known = self.epoch is not None and epoch in (None, self.epoch) and version <= self.version
         if known and not message["type"].endswith(".snapshot"):
             return
-        # An organisation without any event has the epoch "".
+        # The epoch of an organisation without any event is "", which is not None.
         self.epoch, self.version = self.epoch if epoch is None else epoch, version
         self._handler(message)
         early, self._early = self._early, []
@@ -71,10 +71,11 @@ class Subscription:
 
 
 class ReturningClient:
-    """A connection that continues over several sockets. `hold` topics, `run` it in a task, and send requests meanwhile.
+    """A connection that continues over several sockets.
 
-    `connect` opens a socket; it takes `resume`, `or_anew` and `listener`, as `SignallingClient.connect` does. `heard`
-    is called with every message that belongs to no topic (`media.offer`, …). `connected` is set while a socket is open.
+    Run `run` in a task; meanwhile `hold` topics and send requests. `connect` opens a socket; it takes `resume`,
+    `or_anew` and `listener`, as `SignallingClient.connect` does. `heard` is called with every message that belongs to
+    no topic (`media.offer`, …). `connected` is set while a socket is open.
     """
 
     def __init__(self, connect: Connect, heard: Handler = lambda _: None) -> None:
@@ -98,7 +99,7 @@ class ReturningClient:
         heard: Handler = lambda _: None,
         **how: Any,
     ) -> ReturningClient:
-        """Return a client for a server's WebSocket; `how` holds arguments for `SignallingClient.connect`."""
+        """Return a client for a server's WebSocket. `how`: more arguments for `SignallingClient.connect`."""
 
         def connect(**more: Any) -> Awaitable[SignallingClient]:
             return SignallingClient.connect(http, url, role, headers=headers, **how, **more)
@@ -106,33 +107,41 @@ class ReturningClient:
         return cls(connect, heard)
 
     async def hold(self, topic: str, handler: Handler, refused: Refused = lambda _: None) -> None:
-        """Subscribe; call `handler` with the topic's whole state, then with each change, in order and once.
+        """Subscribe to a topic; call `handler` with its whole state and then with each change, in order and once.
 
         The subscription continues after a lost socket. `refused` is called if the server does not allow the topic, now
-        or later. Raises `ClosedError`, `TimeoutError`.
+        or later. Raises `ClosedError` if the socket is closed meanwhile, `TimeoutError` without a reply.
         """
         self._held[topic] = held = Subscription(handler, refused)
         if self._client is not None and self.connected.is_set():
             await self._ask(self._client, topic, held)
 
     async def let_go(self, topic: str) -> None:
-        """End the subscription to a topic. Raises `RequestError`, `ClosedError`, `TimeoutError`."""
+        """End the subscription to a topic.
+
+        Raises `RequestError` if the server refuses, `ClosedError` if the socket is closed, `TimeoutError` without a
+        reply.
+        """
         self._held.pop(topic, None)
         if self._client is not None and self.connected.is_set():
             await self._client.request("unsubscribe", topic=topic)
 
     async def request(self, message_type: str, **fields: Any) -> Received:
-        """Send a request once a socket is open; return its reply.
+        """Wait until a socket is open, send a request and return its reply.
 
         If the socket is lost before the reply, the request is not repeated: the topics show whether it was carried out.
-        Raises `RequestError`, `ClosedError`, `TimeoutError`.
+        Raises `RequestError` if the server refuses it, `ClosedError` if the socket is lost, `TimeoutError` without a
+        reply.
         """
         await self.connected.wait()
         assert self._client is not None
         return await self._client.request(message_type, **fields)
 
     async def run(self) -> int:
-        """Stay connected until a close code forbids the client to reconnect; return that code. Cancel it to leave."""
+        """Stay connected until a close code forbids the client to reconnect; return that code.
+
+        Cancel the task to leave.
+        """
         while True:
             code = await self._one_socket()
             if stays_away(code):
@@ -141,7 +150,7 @@ class ReturningClient:
             self._attempt += code != DRAINS
 
     async def _one_socket(self) -> int:
-        """Connect, subscribe to the topics and wait for the end; return the close code."""
+        """Connect, subscribe to the topics and wait until the socket is closed; return the close code."""
         try:
             client = await self._connect(resume=self._resume, or_anew=True, listener=self._listen)
         except ClosedError as closed:
@@ -160,7 +169,7 @@ class ReturningClient:
                 try:
                     return await client.wait_closed(PING_EVERY_S)
                 except TimeoutError:
-                    # find out whether the network was lost: a socket reports no error then
+                    # A socket reports no error if the network is lost, so a ping finds out.
                     await client.request("ping")
             return client.closed_with
         except ClosedError as closed:

@@ -1,1 +1,1 @@
-"""The WebSocket's messages, their codecs, and the views of the state. Pure; PROTOCOL.md is its document."""
+"""The WebSocket's messages, their codecs, and the views of the state. PROTOCOL.md describes them. Does no I/O."""

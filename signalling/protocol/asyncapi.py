@@ -1,6 +1,6 @@
-"""The protocol as an AsyncAPI 3.1 document, built from the message types and PROTOCOL.md's examples.
+"""Describes the protocol as an AsyncAPI 3.1 document, from the message types and the examples in PROTOCOL.md.
 
-Pure. The document describes the server: it receives the client's messages and sends the server's.
+The document describes the server, which receives the client's messages and sends its own. Does no I/O.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def document(
     organisation: str = "",
     prefix: str = "",
 ) -> dict[str, Any]:
-    """Return the document, ready for JSON. `protocol_md`: the text of PROTOCOL.md, from which the examples are read.
+    """Return the document, ready for JSON. `protocol_md`: the text of PROTOCOL.md, which has the examples.
 
-    `host` (with a port if needed) and `scheme` ("ws" or "wss") are the server's. Without an `organisation` the
-    document's address has a parameter for it. `prefix`: the path below which the server is found, or "".
+    `host` (with a port if needed) and `scheme` ("ws" or "wss") are the server's. If `organisation` is "", the address
+    in the document has a parameter for it. `prefix`: the path below which the server is found, or "".
     """
     client, server = client_types(), server_types()
     channel: dict[str, Any] = {
@@ -105,7 +105,7 @@ def document(
 
 
 def _key(name: str) -> str:
-    """Return a message's key in the document's maps, without dots: a dot would separate the steps of a path."""
+    """Return the key of a message in the document's maps, without dots, because dots separate the steps of a path."""
     return name.replace(".", "_")
 
 
@@ -183,7 +183,7 @@ def _messages(
 
 
 def _schemas(kinds: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:
-    """Return the JSON schemas of the message types and of all types inside them."""
+    """Return the JSON schemas of the message types, and of all types inside them, by class name."""
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_SCHEMAS + "{name}")
     for schema in schemas.values():
         del schema["title"]

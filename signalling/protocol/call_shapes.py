@@ -1,4 +1,7 @@
-"""The maps inside the server's messages that hold the figures of a call's quality. Pure, as `shapes.py`."""
+"""Types for the quality figures of a call, which are maps inside the server's messages.
+
+Does no I/O; the other maps are defined in `shapes.py`.
+"""
 
 from __future__ import annotations
 

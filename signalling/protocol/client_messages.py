@@ -1,8 +1,8 @@
-"""The messages that a client sends: one frozen type per message of PROTOCOL.md. Pure.
+"""The messages that a client sends, with one frozen type per message of PROTOCOL.md. Does no I/O.
 
-PROTOCOL.md's reference, the AsyncAPI file and the browser's types are made from these types: a class's docstring is the
-message's meaning and names its section of PROTOCOL.md, `Meta(description=…)` is a field's meaning, `reply` the type of
-the reply.
+PROTOCOL.md's reference, the AsyncAPI file and the browser's types are made from these types. The docstring of a class
+is the message's meaning and names its section of PROTOCOL.md. `Meta(description=…)` is a field's meaning, `reply` the
+type of the reply.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ ScreenAct = Literal["share", "end", "ask", "decline"]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all messages of a client. The reply carries `id` as `reply_to`.
+    """Base of all messages of a client. The reply contains `id` as `reply_to`.
 
-    `reply`: the reply's type on the wire, None if there is none. Every request may be answered by `error` instead.
+    `reply`: the type of the reply, as named on the wire; None if there is none. The reply may also be an `error`.
     """
 
     reply: ClassVar[str | None] = "done"
@@ -315,7 +315,7 @@ ProbedPath = Literal["udp", "tcp", "turn", "none"]
 
 
 class MediaProbe(Request, frozen=True, tag="media.probe"):
-    """Ask for an offer that tries the network's paths, without media: PROTOCOL.md#probes."""
+    """Ask for an SDP offer with which the client tests its network, without media: PROTOCOL.md#probes."""
 
     reply: ClassVar[str | None] = "probe"
 

@@ -1,6 +1,6 @@
-"""The two codecs, JSON and MessagePack: they turn messages into bytes, and bytes into messages.
+"""The two codecs, JSON and MessagePack: they turn messages into bytes, and bytes into messages. Does no I/O.
 
-Pure. `decode` raises `BadMessageError` for data that is no message of this protocol.
+`decode` raises `BadMessageError` for data that is no message of this protocol.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ class _Head(msgspec.Struct):
 
 
 class Codec:
-    """One of the two encodings of messages. `text` and `opcode` (RFC 6455 §5.2): the kind of frame that carries it."""
+    """One of the two encodings of messages, chosen by the WebSocket subprotocol.
+
+    `text`: True if messages are sent in text frames. `opcode`: that of the frames (RFC 6455 §5.2).
+    """
 
     def __init__(self, subprotocol: str) -> None:
         self.subprotocol = subprotocol
@@ -40,11 +43,11 @@ class Codec:
         return encoded
 
     def decode(self, data: bytes | str) -> ClientMessage:
-        """Return a client's message; raise `BadMessageError` for anything else."""
+        """Return the message in a client's data. Raises `BadMessageError` if the data is no message of a client."""
         try:
             decoded: ClientMessage = self._client(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
-            # Decode the id alone, so that the client learns which of its requests was wrong.
+            # Only the id is decoded, so that the client learns which of its requests was wrong.
             try:
                 reply_to = self._head(data).id
             except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -53,16 +56,22 @@ class Codec:
         return decoded
 
     def decode_server(self, data: bytes | str) -> ServerMessage:
-        """Return a server's message, for clients; raise `msgspec.DecodeError` for anything else."""
+        """Return the message in a server's data, for clients.
+
+        Raises `msgspec.DecodeError` if it is no message of a server.
+        """
         decoded: ServerMessage = self._server(data)
         return decoded
 
 
 def _path(problem: Exception) -> str:
-    """Return the place of the wrong value in a message, as a path. It contains nothing of the message's content."""
+    """Return the place of the wrong value in a message, as a path such as `$.sdp`.
+
+    It shows no content of the message.
+    """
     text = str(problem)
     if text.startswith("Object contains unknown field"):
-        return "$"  # a field's name in a client's message may be any text, so the path does not repeat it
+        return "$"  # the field's name may be any text that a client sends, so the path does not repeat it
     where = text.rsplit(" - at `", 1)[1].rstrip("`") if " - at `" in text else "$"
     return where[:80]
 

@@ -1,4 +1,4 @@
-"""The error codes and close codes of PROTOCOL.md, each with its text. Pure."""
+"""The error codes and close codes of PROTOCOL.md, each with its text. Does no I/O."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEXTS: Final = {
     "resume_ended": "This connection was closed.",
     "resume_invalid": "There is no such connection.",
 }
-"""Code -> sentence. The codes are stable."""
+"""Error code -> the sentence for people. The codes do not change."""
 
 CLOSE_CODES: Final[dict[int, str]] = {
     1000: "the client sent `bye`",
@@ -48,11 +48,14 @@ CLOSE_CODES: Final[dict[int, str]] = {
     4202: "the person is not signed in for that role",
     4203: "a newer socket has resumed this connection",
 }
-"""Close code -> the reason, as in PROTOCOL.md."""
+"""Close code -> the reason for closing, as in PROTOCOL.md."""
 
 
 def error(reply_to: int | None, code: str, details: dict[str, Any] | None = None) -> Error:
-    """Return the error message of a stable code, with its text for people. Raises KeyError for an unknown code."""
+    """Return the error message with a code and its text for people. Raises KeyError if the code is not in TEXTS.
+
+    `reply_to`: the id of the request, None if it is not known. `details`: more about the error, for programs.
+    """
     details = details or {}
     text = TEXTS[code]
     if code == "already_claimed" and "by" in details:

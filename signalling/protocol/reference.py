@@ -1,6 +1,7 @@
 """Makes the reference at the end of PROTOCOL.md from the message types, and reads the examples in its text.
 
-Pure. `make protocol` rewrites the reference. `asyncapi.py` and `typescript.py` describe the same types in other forms.
+`make protocol` rewrites the reference. `asyncapi.py` and `typescript.py` describe the same types in other forms. Does
+no I/O.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ _EXAMPLE = re.compile(r"```json (client|server)\n(.*?)```", re.DOTALL)
 
 
 class Field(NamedTuple):
-    """A field of a message or of a map inside one. `optional`: True if it may be left out.
+    """A field of a message, or of a map inside one. `optional`: True if it may be left out.
 
-    `values`: the closed set of its values, if its type is plain text.
+    `values`: all values that it may have, if its type is plain text; otherwise empty.
     """
 
     name: str
@@ -36,17 +37,17 @@ class Field(NamedTuple):
 
 
 def client_types() -> dict[str, type[Request]]:
-    """Return the types of a client's messages by their name on the wire, in the document's order."""
+    """Return the types of a client's messages by their name on the wire, in the order of the reference."""
     return {str(_struct(kind).tag): kind for kind in get_args(ClientMessage)}
 
 
 def server_types() -> dict[str, type[Message]]:
-    """Return the types of the server's messages by their name on the wire, in the document's order."""
+    """Return the types of the server's messages by their name on the wire, in the order of the reference."""
     return {str(_struct(kind).tag): kind for kind in get_args(ServerMessage)}
 
 
 def topic_messages(topic: str) -> list[str]:
-    """Return the names of the messages that a topic of TOPICS sends."""
+    """Return the names of the messages that are sent to the subscribers of a topic. `topic`: one of TOPICS."""
     room, _, about = topic.partition("/")
     found = [
         name
@@ -81,13 +82,13 @@ def maps() -> dict[str, type[msgspec.Struct]]:
 
 
 def about(kind: type[msgspec.Struct]) -> tuple[str, str]:
-    """Return a sentence that says what a message means, and its section of PROTOCOL.md; both are in its docstring."""
+    """Return (a sentence with the meaning of a message, the name of its section of PROTOCOL.md), from its docstring."""
     text, _, section = " ".join((kind.__doc__ or "").split()).partition(": PROTOCOL.md#")
     return text + ".", section.rstrip(".")
 
 
 def fields(kind: type[msgspec.Struct]) -> Iterator[Field]:
-    """Yield the fields of a message or of a map inside one."""
+    """Yield the fields of a message, or of a map inside one, in order."""
     for field in _struct(kind).fields:
         shape, schema = field.type, dict[str, Any]()
         while isinstance(shape, inspect.Metadata):
@@ -119,7 +120,7 @@ def reference() -> str:
 
 
 def examples(document: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the examples of PROTOCOL.md's text, by message type."""
+    """Return the examples in the text of PROTOCOL.md, by message type."""
     found: dict[str, list[dict[str, Any]]] = {}
     for _, text in _EXAMPLE.findall(document):
         example = json.loads(text)
@@ -128,7 +129,7 @@ def examples(document: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def renewed(document: str) -> str:
-    """Return PROTOCOL.md's text with a reference that is newly made from the types."""
+    """Return the text of PROTOCOL.md, with the reference made again from the types."""
     return document.partition(BEGIN)[0] + reference()
 
 
@@ -176,7 +177,7 @@ _PLAIN: Final[dict[type[inspect.Type], str]] = {
 
 
 def _words(shape: inspect.Type) -> str:
-    """Return a description of a type in a few words."""
+    """Return a description of a field's type in a few words, as Markdown."""
     match shape:
         case inspect.Metadata():
             return _words(shape.type)

@@ -1,7 +1,7 @@
-"""The messages that the server sends: one frozen type per message of PROTOCOL.md, and the union of them all.
+"""The messages that the server sends, with one frozen type per message of PROTOCOL.md, and the union of them all.
 
-Pure. A class's docstring is the message's meaning and names its section of PROTOCOL.md, `Meta(description=…)` is a
-field's meaning (see `client_messages.py`). The maps inside messages are defined in `shapes.py`.
+The docstring of a class is the message's meaning and names its section of PROTOCOL.md. `Meta(description=…)` is a
+field's meaning (see `client_messages.py`). The maps inside messages are defined in `shapes.py`. Does no I/O.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
 
 
 class Probe(Reply, frozen=True, kw_only=True, tag="probe"):
-    """An offer with which the client tries its network: PROTOCOL.md#probes."""
+    """An SDP offer with which the client tests its network: PROTOCOL.md#probes."""
 
     sdp: Annotated[str, Meta(description="an SDP offer; the client's answer is not sent")]
     ice_servers: Annotated[
@@ -138,7 +138,7 @@ class WholeMessage(TopicMessage, frozen=True, kw_only=True):
 
 
 class QueueSnapshot(WholeMessage, frozen=True, kw_only=True, tag="queue.snapshot"):
-    """All of On-Demand Requests: PROTOCOL.md#queue."""
+    """The whole list of On-Demand Requests: PROTOCOL.md#queue."""
 
     rows: Annotated[tuple[Row, ...], Rows]
     staff: Annotated[tuple[StaffPart, ...], Meta(description="all staff who can be on call")]
@@ -338,7 +338,9 @@ class MediaPath(MediaMessage, frozen=True, kw_only=True, tag="media.path"):
 
 
 class MediaPaused(MediaMessage, frozen=True, kw_only=True, tag="media.paused"):
-    """The receiver gets no pictures, because its network is too weak for them; or it gets them: PROTOCOL.md#paths."""
+    """The receiver gets no pictures from now on, because its network is too weak, or gets them again:
+    PROTOCOL.md#paths.
+    """
 
     paused: Annotated[bool, Meta(description="true while only sound is sent to the receiver")]
 

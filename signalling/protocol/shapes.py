@@ -1,7 +1,7 @@
 """The maps inside the server's messages: a person, a row of each list, a visit as its parties see it, a case.
 
-Pure. Each map is one frozen type with the name that PROTOCOL.md uses. The messages are defined in `server_messages.py`;
-`views.py` makes the maps.
+Each map is one frozen type with the name that PROTOCOL.md uses. `views.py` makes the maps, and `server_messages.py`
+defines the messages. Does no I/O.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Writes the messages as TypeScript types, from the message types; the browser's scripts are checked with them.
+"""Writes the message types as TypeScript types, with which the browser's scripts are checked. Does no I/O.
 
-Pure. `make protocol` writes them to `web/static/protocol.d.ts`. The message types leave some fields open; only these
-types are given here.
+`make protocol` writes them to `web/static/protocol.d.ts`. Some fields may hold any value in the message types; only
+their TypeScript types are given here.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _table(name: str, text: str, rows: dict[str, str]) -> Iterator[str]:
 def _interface(kind: type[msgspec.Struct]) -> Iterator[str]:
     struct = inspect.type_info(kind)
     assert isinstance(struct, inspect.StructType)
-    # the server sends every field, so only fields of requests are optional
+    # The server sends every field, so only the fields of requests are optional.
     may_leave_out = issubclass(kind, Request)
     yield f"  interface {kind.__name__} {{"
     if struct.tag is not None:
@@ -96,7 +96,7 @@ _PLAIN: Final[dict[type[inspect.Type], str]] = {
 
 
 def _type(shape: inspect.Type) -> str:
-    """Return a type in TypeScript's syntax."""
+    """Return a type in the syntax of TypeScript."""
     match shape:
         case inspect.Metadata():
             return _type(shape.type)

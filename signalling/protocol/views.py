@@ -1,7 +1,7 @@
 """Turns a visit's record into what each reader may see: a row of a list, the parties' page, Case Information.
 
-Pure. Data that is in no view never leaves the server: the patient's page receives no phone number, the lists no
-answers.
+Data that is in no view never leaves the server: the patient's page receives no phone number, the lists receive no
+answers. Does no I/O.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from signalling.visit.waiting_area import Area
 
 
 def person(of: Person | None) -> shapes.PersonPart | None:
-    """Return a person as a message's part."""
+    """Return a person as a map of a message; None for None."""
     return None if of is None else shapes.PersonPart(id=of.id, name=of.name)
 
 
 def row(visit: Visit) -> shapes.Row:
-    """Return the visit as a row of On-Demand Requests."""
+    """Return a visit as a row of On-Demand Requests."""
     patient = visit.parties[PATIENT]
     return shapes.Row(
         visit=visit.id,
@@ -61,7 +61,7 @@ def row(visit: Visit) -> shapes.Row:
 
 
 def counted_row(visit: Visit) -> shapes.Row:
-    """Return the visit as a row for pages that only count the rows: it says nothing about the patient."""
+    """Return a visit as a row without data about the patient, for pages that only count the rows."""
     return shapes.Row(
         visit=visit.id,
         name="",
@@ -91,19 +91,19 @@ def counted_row(visit: Visit) -> shapes.Row:
 
 
 def area(of: Area | None) -> shapes.AreaPart | None:
-    """Return a waiting area as a message's part."""
+    """Return a waiting area as a map of a message; None for None."""
     return None if of is None else shapes.AreaPart(id=of.id, name=of.name)
 
 
 def urgency(of: Triage | None) -> shapes.UrgencyPart | None:
-    """Return a level of urgency and its reason as a message's part."""
+    """Return a level of urgency and its reason as a map of a message; None for None."""
     if of is None:
         return None
     return shapes.UrgencyPart(level=of.level, by=person(of.by), answer=of.answer)
 
 
 def limits(rules: QueueRules) -> shapes.QueueLimits:
-    """Return an organisation's rules for the queue."""
+    """Return an organisation's rules for the queue as a map of a message."""
     return shapes.QueueLimits(
         amber_ms=rules.amber_ms,
         red_ms=rules.red_ms,
@@ -116,7 +116,10 @@ def limits(rules: QueueRules) -> shapes.QueueLimits:
 
 
 def closing(of: Closing | None, *, booked: bool) -> shapes.ClosingPart | None:
-    """Return a closing time for the patient of a visit: one who had `booked` keeps the place in any case."""
+    """Return a closing time as a map of a message to a patient; None for None.
+
+    `booked`: True if the patient had booked the visit; such a patient always keeps the place in the queue.
+    """
     return None if of is None else _closing(of, AtClosing.KEEP if booked else of.rule)
 
 
@@ -140,7 +143,7 @@ def session_row(visit: Visit) -> shapes.SessionRow:
 
 
 def contacts(visit: Visit) -> tuple[shapes.ContactPart, ...]:
-    """Return the results of the messages that called back the absent patient, as parts of a message."""
+    """Return the results of the messages that called back the absent patient, as maps of a message."""
     return tuple(
         shapes.ContactPart(channel=contact.channel, state=contact.state, at_ms=contact.at_ms)
         for contact in visit.contacts
@@ -148,7 +151,10 @@ def contacts(visit: Visit) -> tuple[shapes.ContactPart, ...]:
 
 
 def past_row(visit: Visit, policy: Policy, *, with_texts: bool = True) -> shapes.PastRow:
-    """Return an ended visit as a row of the Sessions List; `with_texts`: also its tags and the reason of its end."""
+    """Return an ended visit as a row of the Sessions List.
+
+    `with_texts`: True to add its tags and the reason of its end.
+    """
     reopens = visit.outcome in HELD and visit.ended_ms is not None
     return shapes.PastRow(
         visit=visit.id,
@@ -166,7 +172,7 @@ def past_row(visit: Visit, policy: Policy, *, with_texts: bool = True) -> shapes
 
 
 def visit_part(visit: Visit) -> shapes.VisitPart:
-    """Return the visit as a part of a message for its parties."""
+    """Return a visit as a map of a message for its parties."""
     return shapes.VisitPart(
         id=visit.id,
         status=visit.status,
@@ -197,12 +203,12 @@ def visit_part(visit: Visit) -> shapes.VisitPart:
 
 
 def visit_of_staff(visit: Visit) -> shapes.VisitPart:
-    """Return the visit as its staff see it: also its tags."""
+    """Return a visit as a map of a message for its staff, which also contains the tags."""
     return replace(visit_part(visit), tags=visit.tags)
 
 
 def visit_over(visit: Visit) -> shapes.VisitPart:
-    """Return an ended visit as its patient and guests see it: only that it ended, its outcome and the reason."""
+    """Return an ended visit as a map of a message for its patient and guests: only its end, outcome and reason."""
     return shapes.VisitPart(
         id=visit.id,
         status=visit.status,
@@ -221,7 +227,7 @@ def visit_over(visit: Visit) -> shapes.VisitPart:
 
 
 def case(visit: Visit, guide: Guide) -> shapes.CasePart:
-    """Return the Case Information of a visit: everything collected so far."""
+    """Return the Case Information of a visit: the patient information, the steps of `guide` and all answers so far."""
     patient = visit.patient
     return shapes.CasePart(
         visit=visit.id,
@@ -258,7 +264,7 @@ def case(visit: Visit, guide: Guide) -> shapes.CasePart:
 
 
 def staff(of: Staff, in_session: bool) -> shapes.StaffPart:
-    """Return the state of a provider or admin, as their colleagues see it."""
+    """Return the state of a provider or admin, for their colleagues. `in_session`: True if they are in a live visit."""
     return shapes.StaffPart(
         id=of.id,
         name=of.name,
@@ -271,14 +277,16 @@ def staff(of: Staff, in_session: bool) -> shapes.StaffPart:
 
 
 def is_fresh(before: Visit | None, after: Visit) -> bool:
-    """Return True if the change brings the row into the queue: the patient arrived or came back. Pages play a sound
-    then.
+    """Return True if the change brings a visit into the queue: the patient has arrived or came back. Pages then play a
+    sound.
+
+    `before`: the visit before the change, None if the change opened it.
     """
     return after.status is Status.QUEUED and (before is None or before.status is not Status.QUEUED)
 
 
 def why_gone(visit: Visit) -> str:
-    """Return the reason why a row has left a queue, a word of PROTOCOL.md#queue."""
+    """Return the reason why a row has left the queue, as a word of PROTOCOL.md#queue."""
     if visit.status is Status.QUEUED:
         return "moved"
     return str(visit.outcome) if visit.status is Status.ENDED and visit.claimant is None else "claimed"

@@ -1,1 +1,1 @@
-"""Which worker carries the media of which visit: leases, memberships, offers and answers, and when media may flow."""
+"""Media of visits: which worker carries it, in which rooms the connections are, and when it may flow."""

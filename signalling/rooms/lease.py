@@ -1,9 +1,9 @@
-"""Leases: which worker carries a visit's media. A worker takes a lease, or takes it over from a dead one, and gives it
+"""Leases: which worker carries a visit's media. A worker takes the lease, from a dead worker if need be, and gives it
 back.
 
-The lease's fencing number grows each time it passes to another worker. If two workers both act as the owner of a room,
-the one with the lower number is wrong. The muted kinds of media are stored beside the lease, for the next owner. This
-module uses one key per visit and three small scripts.
+The fencing number of a lease grows each time that it passes to another worker. If two workers both act as the owner of
+a room, the one with the lower number is wrong. The muted kinds of media are stored in the lease's key, for the next
+owner. The store has one key per visit, which three small scripts change.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from signalling.store.unavailable import answering
 from signalling.visit.call_quality import MediaKind
 
 _LEASE_S = 86_400
-# KEYS: lease, resume token of the requesting connection (any key if there is none).
-# ARGV: the owner it is taken from ('' = none), the new owner, seconds, generation of the requesting connection or '',
-#       and the number that the new fence must exceed.
+# KEYS: the lease, the resume token of the requesting connection (any key if there is none).
+# ARGV: the owner from which it is taken ('' if none), the new owner, the seconds until it expires, the generation of
+# the requesting connection or '', and the number that the new fence must exceed.
 # Returns {owner, fence}, or {} if the connection is superseded. The fence stays when the lease is given back.
 _TAKE = """if ARGV[4] ~= '' then
   local generation = redis.call('HGET', KEYS[2], 'generation')
@@ -40,23 +40,27 @@ if held == ARGV[1] and held ~= ARGV[2] then
 end
 if held == ARGV[2] then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
 return {held, redis.call('HGET', KEYS[1], 'fence') or '0'}"""
-# KEYS: lease; ARGV: the owner that gives it back, its fence.
+# KEYS: the lease. ARGV: the owner that gives it back, the fence of that owner.
 _GIVE_BACK = """local owner, fence = unpack(redis.call('HMGET', KEYS[1], 'owner', 'fence'))
 if owner ~= ARGV[1] or fence ~= ARGV[2] then return 0 end
 return redis.call('HDEL', KEYS[1], 'owner')"""
-# KEYS: lease; ARGV: the owner's fence, a field, its value ('' = none).
+# KEYS: the lease. ARGV: the fence of the owner, a field, the value of the field ('' removes it).
 _SET = """if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return 0 end
 if ARGV[3] == '' then return redis.call('HDEL', KEYS[1], ARGV[2]) end
 return redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])"""
 _MUTED = "muted"
 
 Muted = dict[tuple[str, str], frozenset[MediaKind]]
-"""The kinds of media that are muted, by party and person: another provider of the same visit begins unmuted."""
+"""(party, person) -> the kinds of media that they have muted.
+
+The person is part of the key because another provider of the same visit begins unmuted.
+"""
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """The worker that owns a visit's media, and its fencing number. `taken_from`: the owner before, if that worker was
-    dead.
+    """The worker that owns a visit's media, and the fencing number of its lease (`fence`).
+
+    `taken_from`: the owner before, if that worker was dead; otherwise None.
     """
 
     owner: str
@@ -65,7 +69,10 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Leases:
-    """Takes and gives back the leases of one worker. All methods raise `UnavailableError`."""
+    """Takes and gives back the leases of one worker.
+
+    All methods raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, store: Store, liveness: Liveness, worker: str) -> None:
         self._redis = store.redis
@@ -78,10 +85,10 @@ class Leases:
     async def take(
         self, organisation: str, visit: str, origin: Origin | None = None, known: int = 0
     ) -> Lease:
-        """Take the lease of the visit's media unless a living worker has it; return the lease, which names its owner.
+        """Take the lease of the visit's media, unless a living worker has it; return the lease, with its owner.
 
-        `known`: the highest fence that this worker has seen, in case the store has lost it. Raises `SupersededError` if
-        the requesting connection (`origin`) has been resumed elsewhere.
+        `known`: the highest fence that this worker has seen, in case the store has lost it. `origin`: the connection
+        that requests the media, None without one. Raises `SupersededError` if it has been resumed on another socket.
         """
         lease = await self._ask(organisation, visit, None, origin, known)
         if lease.owner != self._worker and await self._liveness.is_dead(lease.owner):
@@ -106,12 +113,15 @@ class Leases:
         return Lease(owner, int(answer[1]), taken_from if owner == self._worker else None)
 
     async def holder(self, organisation: str, visit: str) -> Lease | None:
-        """Return the lease of the visit's media, of a living or a dead worker; None if there is no lease."""
+        """Return the lease of the visit's media, of a living or a dead worker; None if no worker has it."""
         (lease,) = await self.holders([(organisation, visit)])
         return lease
 
     async def holders(self, rooms: Iterable[tuple[str, str]]) -> list[Lease | None]:
-        """Return the leases of many rooms, each given as (organisation, visit), in one round trip."""
+        """Return the leases of many rooms, in order, in one round trip; None where no worker has the lease.
+
+        `rooms`: (organisation, visit) of each room.
+        """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
             for organisation, visit in rooms:
@@ -120,7 +130,7 @@ class Leases:
         return [None if owner is None else Lease(owner.decode(), int(fence)) for owner, fence in answers]
 
     async def muted(self, organisation: str, visit: str) -> Muted:
-        """Return the kinds that the parties had muted when the previous owner stored them."""
+        """Return the kinds of media that the parties had muted when the previous owner stored them."""
         async with answering():
             fields = await self._redis.hgetall(keys.LEASE(organisation, visit))
         muted: Muted = {}
@@ -132,7 +142,10 @@ class Leases:
         return muted
 
     async def keep_muted(self, member: Member, fence: int, kinds: frozenset[MediaKind]) -> None:
-        """Store what a party has muted, for the next owner. Does nothing if this worker's lease is not the newest."""
+        """Store the kinds that a party has muted, for the next owner.
+
+        Do nothing if this worker's lease is not the newest.
+        """
         async with answering():
             await self._set(
                 keys=[keys.LEASE(member.organisation, member.visit)],
@@ -140,6 +153,6 @@ class Leases:
             )
 
     async def give_back(self, organisation: str, visit: str, fence: int) -> None:
-        """Give back this worker's lease with this fence. Does nothing if the worker does not have it."""
+        """Give back this worker's lease with this fence. Do nothing if the worker does not have it."""
         async with answering():
             await self._give_back(keys=[keys.LEASE(organisation, visit)], args=[self._worker, fence])

@@ -1,9 +1,9 @@
-"""Which workers are alive. Each worker writes its key in the store again and again, and checks the keys of others.
+"""Finds out which workers are alive. Each worker writes its key in the store regularly, and checks the keys of others.
 
 A worker whose key has expired counts as dead only if its relay does not answer either, on the path that media takes: a
-worker that is only disconnected from the store still carries its calls. A store that restarted has lost all keys, so no
-worker is declared dead until the store has been back for a while. The death of a worker whose process ended, or that
-left, is announced, and others accept it at once.
+worker that is only disconnected from the store still carries its calls. A store that has restarted has lost all keys,
+so no worker is declared dead until the store has been back for a while. If a worker's process ends, or the worker
+leaves, its death is announced, and the others accept it at once.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from signalling.store.records import Store
 from signalling.store.unavailable import answering
 
 PERIOD_S = 0.25
-# the time in ms without a sign of life after which a worker is asked directly; without an answer it is dead
+# After this time in ms without a sign of life, a worker is asked directly. If it does not answer, it is dead.
 SIGN_MS = 1000
-DISTRUST_S = 3.0  # the time in s after the store's return during which no worker is declared dead
-# the time in s for which a worker's addresses are kept; the worker writes them every tenth of it
+DISTRUST_S = 3.0  # the time in s after the store's return in which no worker is declared dead
+# The store keeps a worker's addresses for this time in s. The worker writes them every tenth of it.
 ADDRESSES_S = 86_400
-ENDED = ""  # the value in place of the addresses, for a worker whose death was announced
-ANNOUNCED = 256  # the number of announced deaths that are remembered
+ENDED = ""  # the value in place of the addresses of a worker whose death was announced
+ANNOUNCED = 256  # the number of announced deaths that a worker remembers
 log = structlog.get_logger()
 _ADDRESSES = msgspec.msgpack.Decoder(list[tuple[str, int]])
 
 
 def death_of(worker: str) -> list[tuple[str, ...]]:
-    """Return the commands that announce a worker's death to running workers, and to workers that start later.
+    """Return the commands of the store that announce a worker's death to all workers, also to those that start later.
 
-    A worker that ended has no address: its value is empty, and kept for a day.
+    A dead worker has no address: its value is empty, and is kept for a day.
     """
     return [
         ("DEL", keys.WORKER(worker)),
@@ -48,7 +48,10 @@ def death_of(worker: str) -> list[tuple[str, ...]]:
 
 
 class Liveness:
-    """Writes one worker's signs of life, and checks those of other workers. `secret` is the same for all workers."""
+    """Writes the signs of life of one worker, and checks those of other workers.
+
+    `watched` returns the workers to check. `secret` is the same for all workers.
+    """
 
     def __init__(
         self,
@@ -63,13 +66,13 @@ class Liveness:
         self._watched = watched
         self._relay = relay
         self._secret = secret
-        # The watched workers that have no sign of life in the store and did not answer.
+        # the watched workers that have no sign of life in the store and did not answer
         self._unanswering: frozenset[str] = frozenset()
         self._announced: OrderedDict[str, None] = OrderedDict()
         self._distrusted_until = time.monotonic() + DISTRUST_S
         self._written_s = -float(ADDRESSES_S)
         self.healthy = False
-        # the reason why this worker's last sign could not be written
+        # the reason why this worker's last sign of life could not be written; None if it was written
         self.problem: UnavailableError | None = None
         self._resigned = False
         self._changed: Callable[[frozenset[str]], None] = lambda dead: None
@@ -83,7 +86,7 @@ class Liveness:
     def dead(self) -> frozenset[str]:
         """Return the watched workers that are dead.
 
-        Only announced deaths count for DISTRUST_S after the store's return.
+        For DISTRUST_S after the store's return, only those whose death was announced are returned.
         """
         announced = self._announced.keys() & self._watched() if self._announced else ()
         if time.monotonic() < self._distrusted_until:
@@ -91,14 +94,14 @@ class Liveness:
         return self._unanswering.union(announced)
 
     def announced(self, data: bytes) -> None:
-        """Take the announcement of a worker's death from pub/sub."""
+        """Handle the announcement of a worker's death. `data`: the message from pub/sub, the worker's name."""
         worker = data.decode()
         self._remember(worker)
         if worker in self._watched():
             self._changed(frozenset((worker,)))
 
     async def is_dead(self, worker: str) -> bool:
-        """Return True if a worker is dead at this moment. Raises `UnavailableError`."""
+        """Return True if a worker is dead now. Raises `UnavailableError` if the store does not answer."""
         if worker in self._announced:
             return True
         async with answering():
@@ -111,13 +114,13 @@ class Liveness:
         return not await self._answers(worker, addresses)
 
     def _remember(self, worker: str) -> None:
-        """Remember an announced death, received while this worker was subscribed or read from the store later."""
+        """Remember a worker whose death was announced."""
         self._announced[worker] = None
         if len(self._announced) > ANNOUNCED:
             self._announced.popitem(last=False)
 
     async def _answers(self, worker: str, addresses: bytes | None) -> bool:
-        """Return True if a worker without a sign of life answers at its addresses, on the path of media."""
+        """Return True if a worker without a sign of life answers at its addresses, on the path that media takes."""
         if not addresses:
             return False
         return await self._relay.reaches(_ADDRESSES.decode(addresses), worker, self._password(worker))
@@ -127,9 +130,11 @@ class Liveness:
         changed: Callable[[frozenset[str]], None],
         returned: Callable[[], None] = lambda: None,
     ) -> None:
-        """Write signs of life until cancelled; call `changed` with the dead workers, each PERIOD_S while there are any.
+        """Write signs of life until cancelled. Call `changed` with the dead workers, every PERIOD_S while there are
+        any.
 
-        `returned` is called if this worker's own sign of life had expired: others may have declared it dead.
+        `returned` is called if this worker's own sign of life had expired, because other workers may have declared it
+        dead.
         """
         self._changed, self._returned = changed, returned
         while True:
@@ -168,7 +173,8 @@ class Liveness:
                 addresses = await self._all([keys.WORKER_ADDRESSES(worker) for worker in silent])
         answers = await asyncio.gather(*map(self._answers, silent, addresses))
         if silent and not self._resigned:
-            # The direct requests may have taken half of the time for which a sign of life is valid.
+            # The direct requests may have taken half of the time for which a sign of life is valid, so a new one is
+            # written.
             async with answering():
                 await self._store.redis.set(keys.WORKER(self._worker), b"1", px=SIGN_MS)
         self._unanswering = frozenset(w for w, answers in zip(silent, answers, strict=True) if not answers)
@@ -177,7 +183,7 @@ class Liveness:
         self.healthy, self.problem = True, None
 
     async def _all(self, names: list[str]) -> list[bytes | None]:
-        """Return the values of keys, which may be at several nodes of a cluster."""
+        """Return the values of keys in order, None for a missing key. The keys may be at several nodes of a cluster."""
         pipe = self._store.redis.pipeline(transaction=False)
         for name in names:
             pipe.get(name)
@@ -190,9 +196,9 @@ class Liveness:
         self._written_s = time.monotonic()
 
     async def resign(self) -> None:
-        """Announce that this worker leaves, so that others need not wait until its sign of life expires.
+        """Announce that this worker leaves, so that the others need not wait until its sign of life expires.
 
-        Raises `UnavailableError`.
+        Raises `UnavailableError` if the store does not answer.
         """
         self._resigned = True
         async with answering():

@@ -1,8 +1,8 @@
-"""The connections of this worker in visits' rooms, whichever worker owns the room.
+"""Holds which connections of this worker are in visits' rooms, also in rooms that another worker owns.
 
-Passes requests on to the owner, and the owner's replies and offers back. Each request receives one reply, also if the
-owner dies. A membership keeps the lease by which its room is owned; messages of an owner with an older lease are
-dropped.
+Requests are passed on to the room's owner, and the owner's replies and offers back. Each request receives one reply,
+even if the owner dies. A membership keeps the lease by which its room is owned; messages of an owner with an older
+lease are dropped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from signalling.visit.record import Visit
 
 log = structlog.get_logger()
 Ask = Callable[[Member, int], wire.Request]
-"""Makes a request from a membership and the number of its lease."""
+"""Makes a request to a room from a member and the fence of the room's lease."""
 
 
 class OwnRooms(Protocol):
@@ -40,7 +40,11 @@ class OwnRooms(Protocol):
 
 
 class Membership:
-    """One connection in a room: the room's lease, and the unanswered requests with the sockets that sent them."""
+    """The membership of one connection in a room, with the room's lease.
+
+    `unanswered`: the number of each unanswered request -> the socket that sent it. `moving`: True while it joins the
+    room of a new owner.
+    """
 
     __slots__ = ("lease", "member", "moving", "origin", "unanswered")
 
@@ -53,7 +57,7 @@ class Membership:
 
 
 class Memberships:
-    """The memberships of one worker. `rooms` is set once, before the first request."""
+    """Holds the memberships of one worker. `rooms` is set once, before the first request."""
 
     rooms: OwnRooms
 
@@ -76,7 +80,7 @@ class Memberships:
         self.draining = False
         service.mirrors.observers.append(self.news)
 
-    # --- requests of connections
+    # --- the requests of connections
 
     async def join(
         self,
@@ -85,15 +89,15 @@ class Memberships:
         origin: Origin | None = None,
         moving: Membership | None = None,
     ) -> None:
-        """Join a connection of this worker to its room; an offer follows.
+        """Join a connection of this worker to the room of its visit; an offer follows.
 
-        `moving`: the membership that moves to a new owner, or None. Nothing happens if it was given up while the lease
-        was taken.
-
-        Raises `UnavailableError`, and `SupersededError` if the connection has been resumed elsewhere.
+        `request_id`: the request that is answered, None without one. `moving`: the membership that moves to a new
+        owner, None for a new one; nothing happens if it was removed while the lease was taken. Raises
+        `UnavailableError` if the store or the room's worker cannot be reached, `SupersededError` if the connection has
+        been resumed on another socket.
         """
         if self.draining:
-            raise UnavailableError("draining")  # the client soon reconnects to another worker
+            raise UnavailableError("draining")  # the client reconnects to another worker soon
         lease = await self._leases.take(member.organisation, member.visit, origin)
         if moving is not None and self._memberships.get(member.connection) is not moving:
             return
@@ -113,14 +117,15 @@ class Memberships:
             except UnavailableError:
                 if request_id is not None:
                     if request_id not in membership.unanswered:
-                        return  # the membership was given up meanwhile, and its request was answered
-                    del membership.unanswered[request_id]  # the caller sends the error as the reply
+                        return  # the membership was removed meanwhile, and its request was answered
+                    del membership.unanswered[request_id]  # the caller answers the request with the error
                 raise
 
     def ask(self, connection: str, visit: str, make: Ask) -> bool:
-        """Pass a request on to the room's owner, which replies; return False if this connection has not joined.
+        """Pass a request on to the room's owner, which replies; return False if this connection has not joined the
+        visit.
 
-        Raises `UnavailableError`.
+        `make` makes the request. Raises `UnavailableError` if it cannot be sent.
         """
         membership = self._memberships.get(connection)
         if membership is None or membership.member.visit != visit:
@@ -133,20 +138,25 @@ class Memberships:
             try:
                 self._post(membership.lease.owner, request, lambda: self._refuse(membership, request.id))
             except UnavailableError:
-                membership.unanswered.pop(request.id, None)  # the caller sends the error as the reply
+                membership.unanswered.pop(request.id, None)  # the caller answers the request with the error
                 raise
         return True
 
     async def leave(self, connection: str) -> None:
-        """Give up the membership of a closed connection. Raises `UnavailableError`."""
+        """Remove the membership of a closed connection.
+
+        Raises `UnavailableError` if the room's owner cannot be reached.
+        """
         membership = self._forget(connection)
         if membership is not None:
             await self._pass_on(membership.lease, wire.Left(membership.member, membership.lease.fence))
 
     async def rejoin(self, member: Member, origin: Origin) -> None:
-        """Put a connection that was resumed here back into its membership.
+        """Restore the membership of a connection that was resumed on this worker. Do nothing if no worker has the
+        lease.
 
-        Raises `UnavailableError` and `SupersededError`.
+        Raises `UnavailableError` if the store or the room's owner cannot be reached, `SupersededError` if the
+        connection has been resumed on another socket.
         """
         lease = await self._leases.holder(member.organisation, member.visit)
         if lease is None:
@@ -162,10 +172,9 @@ class Memberships:
         return connection in self._memberships
 
     def superseded(self, connection: str) -> None:
-        """Remove the membership of a connection that was resumed on another worker, or that another connection has
-        replaced.
+        """Remove the membership of a connection that was resumed on another worker or replaced by another connection.
 
-        It must not take the membership back without a request of its client.
+        It does not get the membership back unless its client sends a request.
         """
         self._forget(connection)
 
@@ -182,11 +191,10 @@ class Memberships:
         return membership
 
     def _refuse(self, membership: Membership, request_id: int) -> None:
-        """Send the error reply to a request that its room will not answer.
+        """Answer a request with an error, because its room will not answer it.
 
-        Does nothing if it was answered, or if its socket is gone.
-
-        A resumed connection has a new socket, with new request numbers.
+        Do nothing if the request was answered, or if its socket is closed: a resumed connection has a new socket, with
+        new request numbers.
         """
         if request_id in membership.unanswered:
             socket = membership.unanswered.pop(request_id)
@@ -204,23 +212,23 @@ class Memberships:
     def _post(self, worker: str, message: wire.AnyMessage, failed: Callable[[], None] | None = None) -> None:
         self._service.bus.publish_nowait(keys.worker_channel(worker), wire.encode(message), failed)
 
-    # --- rooms move
+    # --- moving to another owner
 
     def owners(self) -> Iterator[str]:
-        """Yield the workers whose death matters to this worker's connections."""
+        """Yield the owners of the rooms in which this worker's connections are: their death must be noticed."""
         yield from (membership.lease.owner for membership in self._memberships.values())
 
     def move_from(self, dead: frozenset[str]) -> None:
         """Move the memberships of rooms whose owner is dead to a new owner.
 
-        The first membership that joins decides which worker owns the room.
+        The first one that joins decides which worker it is.
         """
         for membership in list(self._memberships.values()):
             if membership.lease.owner in dead:
                 self._move(membership)
 
     def lost(self, visit: str, fence: int) -> None:
-        """Move the memberships of a visit whose room has a newer lease than the one they know."""
+        """Move the memberships of a visit whose lease is older than the one with this fence."""
         for membership in list(self._memberships.values()):
             if membership.member.visit == visit and membership.lease.fence < fence:
                 self._move(membership)
@@ -239,17 +247,18 @@ class Memberships:
             await self.join(member, None, membership.origin, moving=membership)
         except SupersededError:
             if self._memberships.get(member.connection) is membership:
-                self._forget(member.connection)  # the connection is on another worker, with its membership
+                # the connection is on another worker now, with its membership
+                self._forget(member.connection)
         except UnavailableError:
             if self._memberships.get(member.connection) is membership:
                 self._forget(member.connection)
-            # the client joins again, after pauses of its own
+            # The client joins again, after pauses that it chooses.
             self._deliver(member.connection, server.MediaGone(visit=member.visit))
         finally:
             membership.moving = False
 
     def news(self, news: Change | Reset) -> None:
-        """Remove memberships whose person no longer is that party of the visit. Called by the mirrors, in order."""
+        """Remove the memberships of persons who are no longer a party of the visit. The mirrors call this, in order."""
         if isinstance(news, Reset):
             mirror = self._service.mirrors.known(news.organisation)
             if mirror is not None:
@@ -264,15 +273,15 @@ class Memberships:
                 self._forget(connection)
 
     def close_room(self, visit: str) -> None:
-        """Remove all memberships of a visit whose room this worker closed at the end of the call."""
+        """Remove all memberships of a visit whose room this worker has closed at the end of the call."""
         for connection, membership in list(self._memberships.items()):
             if membership.member.visit == visit:
                 self._forget(connection)
 
-    # --- messages of rooms' owners
+    # --- the messages of rooms' owners
 
     def send(self, member: Member, fence: int, message: server.Message) -> None:
-        """Send a message to the connection that has the membership, from a room that this worker owns by this lease."""
+        """Send a message to the connection of a member, from a room that this worker owns with this fence."""
         if member.worker == self._worker:
             self._deliver(member.connection, message)
             return
@@ -286,14 +295,17 @@ class Memberships:
             log.warning("room.not_delivered", visit=member.visit)
 
     def send_lost(self, worker: str, visit: str, fence: int) -> None:
-        """Report to another worker that a room has a newer lease."""
+        """Send another worker the message that a room has a newer lease, with this fence."""
         try:
             self._post(worker, wire.Lost(visit, fence))
         except UnavailableError:
             log.warning("room.not_delivered", visit=visit)
 
     def delivered(self, delivery: wire.Deliver) -> None:
-        """Send a message from a room's owner to the connection on this worker. Raises `msgspec.DecodeError`."""
+        """Send a message of a room's owner to the connection on this worker.
+
+        Raises `msgspec.DecodeError` if it is malformed.
+        """
         membership = self._memberships.get(delivery.connection)
         if delivery.reply_to is not None:
             if membership is None or delivery.reply_to not in membership.unanswered:
@@ -322,5 +334,5 @@ class Memberships:
 
 
 def _people(record: object) -> dict[str, str]:
-    """Return which person each party of a visit is."""
+    """Return the id of the person of each party, by the party's key; {} if `record` is no visit."""
     return {key: party.id for key, party in record.parties.items()} if isinstance(record, Visit) else {}

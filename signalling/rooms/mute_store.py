@@ -1,7 +1,7 @@
-"""Stores what the parties of a room have muted, for the room's next owner.
+"""Stores which kinds of media the parties of a room have muted, for the room's next owner.
 
-The first change of a room is stored at once; while changes continue, only the newest state is stored, every EVERY_S. So
-a client that mutes and unmutes all the time causes no more writes than other clients.
+The first change of a room is stored at once. While changes continue, only the newest state is stored, every EVERY_S, so
+that a client that mutes and unmutes all the time causes no more writes than others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class MuteStore:
-    """Writes the muted kinds of one worker's rooms beside their leases. `spawn` starts a supervised task."""
+    """Writes the muted kinds of one worker's rooms into their leases. `spawn` starts a supervised task."""
 
     def __init__(self, leases: Leases, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         self._leases = leases
@@ -30,7 +30,7 @@ class MuteStore:
         self._changed: dict[Room, dict[tuple[str, str], Member]] = {}
 
     def keep(self, room: Room, member: Member) -> None:
-        """Store soon what a party has muted now. The writes of a room are made in order."""
+        """Store soon which kinds a party has muted now. The writes of a room are made in order."""
         changed = self._changed.get(room)
         if changed is None:
             changed = self._changed[room] = {}
@@ -50,5 +50,5 @@ class MuteStore:
         try:
             await self._leases.keep_muted(member, room.fence, room.muted_by(member))
         except UnavailableError:
-            # The party is muted in this room, but that is not stored: the next owner of the room will not know.
+            # The party is muted in this room, but that is not stored, so the next owner of the room will not know it.
             log.info("room.mute_not_kept", visit=member.visit)

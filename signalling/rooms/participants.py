@@ -1,6 +1,6 @@
 """The state of a room that this worker carries: its participants, and its media in the relay.
 
-The behaviour of a room is defined in `rooms.py`.
+`rooms.py` defines the behaviour of rooms.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from signalling.visit.call_quality import MediaKind, Tally
 
 
 class Screen(msgspec.Struct, frozen=True):
-    """The screen that is shared in a room: the party that shares it, and whether the patient is asked to share."""
+    """The screen that is shared in a room. `sharing`: the key of the party that shares it, None without one.
+
+    `asked`: True while the patient is asked to share.
+    """
 
     sharing: str | None = None
     asked: bool = False
@@ -29,7 +32,7 @@ NO_SCREEN: Final = Screen()
 
 
 class Participant:
-    """One party of a room: its party in the relay, and the number of its newest offer.
+    """One party that is in a room. `media`: its party in the relay. `offer`: the number of its newest offer.
 
     `path`: whether media can flow, None while that is not known. `overdue`: the timer that ends the wait for a first
     path. `speaker`: the speaker that was last sent to its client. `paused`: True while the party receives no pictures.
@@ -49,14 +52,16 @@ class Participant:
     def sent(self, message: RoomMessage) -> bool:
         """Return True if this participant sent a message.
 
-        After its connection moved, a late `Left` of the old worker does not match and does not remove it.
+        After its connection has moved to another worker, a late `Left` of the old worker does not match.
         """
         if isinstance(message, Moved):
             return self.member.connection == message.member.connection
         return self.member == message.member
 
     def switch(self, room: Room, message: Mute) -> None:
-        """Store and apply a party's report about one kind of media: it is off, on, or the party has no such device."""
+        """Store and apply a party's report about one kind of media: it is off, it is on, or the party has no such
+        device.
+        """
         is_choice = message.missing is None
         states, is_so = (room.muted, message.muted) if is_choice else (room.missing, message.missing)
         key, kind = (self.member.party, self.member.person), message.kind
@@ -64,8 +69,9 @@ class Participant:
         self.let_through(room)
 
     def let_through(self, room: Room) -> None:
-        """Let the relay forward what the party has not muted. A shared screen is forwarded even if the
-        camera is off.
+        """Set which media of the party the relay forwards: all that it has not muted.
+
+        A shared screen is forwarded even if the camera is off.
         """
         muted = room.muted_by(self.member)
         if room.screen.sharing == self.member.party:
@@ -75,11 +81,11 @@ class Participant:
 
 
 class Room:
-    """A room whose media this worker carries, by the lease with the number `fence`.
+    """A room whose media this worker carries. `fence`: the fencing number of the room's lease.
 
-    `talking`: party -> name, of those who take part in the call now. `since_s`: party -> the monotonic time in s from
-    which its call is not counted yet. `muted` includes parties that are away, because a page that is reloaded stays
-    muted. `missing`: the kinds for which a party has no device, by party and person.
+    `talking`: party -> name, for those who take part in the call now. `since_s`: party -> the monotonic time in s from
+    which its call is not counted yet. `muted` includes parties that are away, because a party stays muted when it
+    reloads its page. `missing`: (party, person) -> the kinds for which the party has no device.
     """
 
     __slots__ = (
@@ -103,7 +109,7 @@ class Room:
         self.fence = fence
         self.muted = muted
         self.missing: Muted = {}
-        # differs from the name that another worker gives its room of the same visit
+        # The name differs from that of another worker's room of the same visit.
         self.name = secrets.token_hex(4)
         self.participants: dict[str, Participant] = {}
         self.screen = NO_SCREEN
@@ -113,7 +119,7 @@ class Room:
         self.kept_s = 0.0
 
     def switches(self, besides: str) -> list[tuple[str, MediaKind, bool]]:
-        """Return (party, kind, off) for audio and video of every party except one."""
+        """Return (party, kind, True if it is off) for audio and video of every party except `besides`."""
         return [
             (party, kind, kind in self.muted_by(other.member))
             for party, other in self.participants.items()
@@ -130,6 +136,6 @@ class Room:
         return self.missing.get((member.party, member.person), frozenset())
 
     def lacks(self, party: str, kind: MediaKind) -> bool:
-        """Return True if a party that is here has no device of this kind."""
+        """Return True if a party that is in the room has no device of this kind."""
         participant = self.participants.get(party)
         return participant is not None and kind in self.missing_by(participant.member)

@@ -1,6 +1,6 @@
 """Follows whether media and pictures can flow to each party of a room, and who speaks: PROTOCOL.md#media.
 
-When a participant leaves or a room closes, its path is forgotten and its timer cancelled.
+When a participant leaves or a room closes, its path is forgotten and its timer is cancelled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class _Overdue:
-    """The event that a party that joined has no path after NO_PATH_S."""
+    """The event that a party has joined, but has no path for its media after NO_PATH_S."""
 
 
 class _Unable:
@@ -35,20 +35,20 @@ _AFTER: Final[Mapping[type, Mapping[PathState | None, PathState]]] = {
     _Overdue: {None: "none", "lost": "none"},
     _Unable: {None: "none", "lost": "none"},
 }
-"""Event -> the path before it -> the path after it. Any other pair changes nothing."""
+"""Event -> the path before it -> the path after it. Any other pair of event and path changes nothing."""
 
 
 class PathWatch:
-    """The paths of the parties of one worker's rooms."""
+    """Follows the paths of the parties in one worker's rooms. `send` sends a message to a member of a room."""
 
     def __init__(self, send: Callable[[Room, Member, server.Message], None]) -> None:
         self._send = send
         self.no_path_s = NO_PATH_S
 
     def joined(self, room: Room, participant: Participant, before: Participant | None) -> None:
-        """Begin to follow a party that has joined; `before` is the participant that it replaces, or None.
+        """Begin to follow a party that has joined. `before`: the participant that it replaces, or None.
 
-        A page that joins again keeps its path and the time of its first join. In another tab both begin anew.
+        If the same page joins again, its path and the time of its first join stay. In another tab both begin anew.
         """
         member = participant.member
         if before is not None and before.member.connection == member.connection:
@@ -62,8 +62,8 @@ class PathWatch:
             participant.overdue = loop.call_later(self.no_path_s, self.follow, room, member.party, _Overdue())
 
     def follow(self, room: Room, party: str, event: object) -> None:
-        """Handle an event about a party's path, its pictures or the speaker; send the parties the change, if there is
-        one.
+        """Handle an event about a party's path, its pictures or the speaker, and send the change to the parties
+        concerned.
         """
         participant = room.participants.get(party)
         if isinstance(event, PicturePaused) and participant is not None:
@@ -106,7 +106,7 @@ class PathWatch:
                 self._report(room, member, other)
 
     def left(self, room: Room, participant: Participant) -> None:
-        """Send the others that the path of a participant that left is lost."""
+        """Send the other parties that the path of a participant that has left is lost."""
         _cancel(participant)
         if participant.path == "open":
             participant.path = "lost"
@@ -115,7 +115,7 @@ class PathWatch:
 
     @staticmethod
     def close(room: Room) -> None:
-        """Send nothing more about a room."""
+        """Cancel the timers of a room, so that nothing more is sent about it."""
         for participant in room.participants.values():
             _cancel(participant)
 
@@ -139,7 +139,7 @@ class PathWatch:
 
 
 def _cancel(participant: Participant) -> None:
-    """Cancel the timer that waits for a participant's first path."""
+    """Cancel the timer that ends the wait for a participant's first path."""
     if participant.overdue is not None:
         participant.overdue.cancel()
         participant.overdue = None

@@ -1,4 +1,4 @@
-"""The interfaces of a media relay that signalling needs, the errors they raise and the events they send.
+"""The interfaces of a media relay that signalling needs, the errors that they raise and the events that they send.
 
 The adapter for our own relay is `web/server/media_relay.py`.
 """
@@ -25,17 +25,19 @@ class Disconnected(msgspec.Struct, frozen=True):
 
 
 class OfferNeeded(msgspec.Struct, frozen=True):
-    """The party must be sent a new offer."""
+    """The party must receive a new offer."""
 
 
 class Speaking(msgspec.Struct, frozen=True):
-    """The active speaker of the room has changed. `party`: the speaker, None if nobody speaks."""
+    """The current speaker of the room has changed. `party`: the key of the party that speaks, None if nobody speaks."""
 
     party: str | None
 
 
 class PicturePaused(msgspec.Struct, frozen=True):
-    """The party receives no pictures from now on, because its network is too weak; or it receives them again."""
+    """The party receives no pictures from now on (`paused` is True), because its network is too weak, or it receives
+    them again (False).
+    """
 
     paused: bool
 
@@ -46,7 +48,8 @@ MediaEvent = Connected | Disconnected | OfferNeeded | Speaking | PicturePaused
 class MediaParty(Protocol):
     """The connection of one party to the relay.
 
-    `offer` and `restart_ice` return SDP and raise `PartyGoneError`; `accept` raises `BadSdpError` as well.
+    `offer` and `restart_ice` return SDP. They and `accept` raise `PartyGoneError` if the connection has ended; `accept`
+    raises `BadSdpError` if the answer cannot be used.
     """
 
     @property
@@ -61,7 +64,7 @@ class MediaParty(Protocol):
 
 
 class MediaRoom(Protocol):
-    """The media of one visit. `join` raises `RoomFullError`."""
+    """The media of one visit. `join` raises `RoomFullError` if no place is free, or the room is closing."""
 
     @property
     def gate(self) -> bool: ...
@@ -78,12 +81,12 @@ class MediaRoom(Protocol):
 
 
 class MediaRelay(Protocol):
-    """The worker's relay.
+    """The relay of this worker.
 
     `ice_servers` returns the TURN servers for one browser, with credentials that expire. `probe` returns an SDP offer
-    with which a browser can try its paths, or None if too many browsers do so now. `reaches` returns True if another
-    worker's relay answers on the path of media. `answer_probes` sets the name and the password of the requests that
-    this relay answers.
+    with which a browser can test its network, or None if too many browsers do so now. `reaches` returns True if another
+    worker's relay answers on the path that media takes. `answer_probes` sets the name and the password of the requests
+    that this relay answers.
     """
 
     def room(self, room_id: str) -> MediaRoom: ...

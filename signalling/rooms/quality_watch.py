@@ -1,8 +1,8 @@
 """Measures the quality of calls and stores it with their visits.
 
-The connections of live rooms are measured every LOOK_S. The counts are written to the store every KEEP_S, when a party
-leaves, and at the end. Each visit has one hash for them, to which several workers may write. The counts are defined in
-`call_quality.py`. If the store does not accept a write, only the counts of this write are lost.
+The connections of live rooms are measured every LOOK_S. The counts, defined in `call_quality.py`, are written to the
+store every KEEP_S, when a party leaves, and at the end. Each visit has one hash for them, to which several workers may
+write. If a write fails, its counts are lost unless a later write contains them.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 async def calls_of(store: Store, organisation: str, visit: str) -> list[Tally]:
-    """Return the quality of a visit's calls, one tally per party; empty if there was no call.
+    """Return the quality of a visit's calls, one tally per party; [] if there was no call.
 
-    Raises `UnavailableError`.
+    Raises `UnavailableError` if the store does not answer.
     """
     async with answering():
         parts = await store.redis.hvals(keys.CALLS(organisation, visit))
@@ -67,7 +67,7 @@ class CallWatch:
         self.look_s = LOOK_S
 
     def talking(self, room: Room, names: Mapping[str, str]) -> None:
-        """Set the names of the parties who take part in the call from now on; empty if the visit is not live."""
+        """Set the parties who take part in the call from now on, as party -> name; {} if the visit is not live."""
         if room.talking == names:
             return
         self.look(room)
@@ -79,7 +79,7 @@ class CallWatch:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)
 
     def follow(self, room: Room, party: str, event: MediaEvent) -> None:
-        """Handle an event of the relay: a party was connected or disconnected."""
+        """Handle an event of the relay about a party. It counts only if the party was connected or disconnected."""
         if isinstance(event, Speaking):
             return
         if isinstance(event, Disconnected) and party in room.since_s:
@@ -87,7 +87,7 @@ class CallWatch:
         self.look(room)
 
     def look(self, room: Room) -> None:
-        """Count the time since the last measurement, and measure again."""
+        """Count the time and quality since the last measurement for each connected party of a room."""
         now_s = time.monotonic()
         for party, participant in room.participants.items():
             since_s = room.since_s.pop(party, None)
@@ -110,20 +110,23 @@ class CallWatch:
         return room.tallies.setdefault((party, name), Tally(party=party, name=name))
 
     def keep(self, visit: str, room: Room) -> None:
-        """Write the counts in the background."""
+        """Write the counts of a room to the store in the background."""
         parts = self._parts(visit, room)
         if parts:
             self._spawn(self._write(room.organisation, visit, parts))
 
     async def finish(self, visit: str, room: Room) -> None:
-        """Count and write everything before this worker gives up a room."""
+        """Count and write everything, before this worker gives up a room."""
         self.talking(room, {})
         parts = self._parts(visit, room)
         if parts:
             await self._write(room.organisation, visit, parts)
 
     def _parts(self, visit: str, room: Room) -> dict[str, bytes]:
-        """Return a copy of the counts to write, because counting continues during the write."""
+        """Return a copy of the counts to write, encrypted, by field of the hash.
+
+        Counting continues during the write.
+        """
         room.kept_s = time.monotonic()
         place = _place(room.organisation, visit)
         return {

@@ -1,8 +1,8 @@
 """The rooms whose media this worker carries: their participants, offers and answers, and the gate.
 
 The gate decides whether media is forwarded; it depends only on the visit's record. One worker owns a room, by a lease
-with a fencing number (`lease.py`). The workers of other parties pass requests on to it (`memberships.py`). An owner
-that receives a higher number than its own has lost the room, and closes it. `ports.py` is the interface of a relay.
+with a fencing number (`lease.py`). Requests from other workers are passed on to it (`memberships.py`). An owner that
+receives a higher number than its own has lost the room, and closes it. `ports.py` is the interface of a relay.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from signalling.visit.record import Status, Visit
 from signalling.visit.relations import GUEST_PREFIX, PATIENT, PROVIDER
 
 log = structlog.get_logger()
-CHECK_S = 2.0  # the time in s between two checks of all leases; after `doubt` they are checked at once
-# Party -> the other party whose media it receives first. Parties that are not listed receive the patient's first.
+CHECK_S = 2.0  # the time in s between two checks of all leases; `doubt` causes a check at once
+# Party -> the other party whose media it receives first. All other parties receive the patient's media first.
 _OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
 
 class Parties(Protocol):
-    """Connects the parties of this worker's rooms, on this worker and on others, with their rooms."""
+    """Carries messages between this worker's rooms and their parties, which may be on other workers."""
 
     def send(self, member: Member, fence: int, message: server.Message, /) -> None: ...
     def send_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
@@ -49,7 +49,7 @@ class Parties(Protocol):
 
 
 class Rooms:
-    """The rooms of one worker."""
+    """Holds the rooms of one worker."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Rooms:
     # --- one worker owns a room
 
     async def run(self) -> None:
-        """Compare the leases of this worker's rooms until cancelled: every CHECK_S, and at once after `doubt`."""
+        """Check the leases of this worker's rooms until cancelled: every CHECK_S, and at once after `doubt`."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_S):
@@ -87,11 +87,11 @@ class Rooms:
             try:
                 await self._check()
             except UnavailableError:
-                # Media needs no store: without it the worker keeps its rooms, and compares when the store is back.
+                # Media needs no store. Without it the worker keeps its rooms, and checks the leases when it is back.
                 log.debug("room.leases_unknown")
 
     def doubt(self) -> None:
-        """Compare all leases soon: this worker was suspended, or was disconnected from the store."""
+        """Check all leases soon, because this worker was suspended or disconnected from the store."""
         self._doubt.set()
 
     async def _check(self) -> None:
@@ -110,7 +110,7 @@ class Rooms:
                 self.lost(visit, max(lease.fence, room.fence + 1))
 
     def lost(self, visit: str, fence: int) -> None:
-        """Close a room if its lease is older than `fence`; its parties then join at the newer owner."""
+        """Close a room if its lease is older than the one with this fence. Its parties then join at the newer owner."""
         room = self._rooms.get(visit)
         if room is not None and room.fence < fence:
             log.warning("room.lost", visit=visit, fence=room.fence, newer=fence)
@@ -122,24 +122,24 @@ class Rooms:
         self._parties.lost(visit, fence)
 
     def _close(self, visit: str, room: Room) -> None:
-        """Close a room: no media is forwarded from now on."""
+        """Close a room, so that no media is forwarded from now on."""
         del self._rooms[visit]
         self.paths.close(room)
         self.calls.talking(room, {})
         self.calls.keep(visit, room)
         room.media.close()
 
-    # --- requests of parties
+    # --- the requests of parties
 
     def receive(self, message: wire.RoomMessage) -> wire.Join | None:
-        """Carry out a message at once. Return a `Join` to the caller, who must await it because it needs the store.
+        """Carry out a message and return None; a `Join` is returned, because its `join` must be awaited.
 
         Every request receives a reply, also after an error.
         """
         try:
             return self._receive(message)
         except PartyGoneError:
-            # The party's connection to the relay has failed: its client joins again.
+            # The party's connection to the relay has failed, so its client joins again.
             self._refuse(message, "no_room")
         except Exception:
             log.exception("room.request_failed", request=type(message).__name__)
@@ -147,7 +147,7 @@ class Rooms:
         return None
 
     def receive_from_worker(self, message: wire.RoomMessage) -> None:
-        """Handle a message that another worker passed on."""
+        """Handle a message that another worker has passed on."""
         join = self.receive(message)
         if join is not None:
             self._spawn(self._join_or_refuse(join))
@@ -175,7 +175,7 @@ class Rooms:
             return wire.Join(member, message.fence, None)
         if room is None or participant is None or not participant.sent(message):
             if isinstance(message, wire.Moved) and room is not None:
-                # Another connection has replaced the membership; this one must not take it back later.
+                # Another connection has replaced the membership. This one must not take it back later.
                 self._send(room, member, server.MediaTakenOver(visit=member.visit))
             elif not isinstance(message, wire.Left | wire.Moved):
                 self._refuse(message, "no_room")
@@ -183,7 +183,7 @@ class Rooms:
             self._remove(room, member)
         elif isinstance(message, wire.Moved):
             participant.member = member
-            self.paths.send(room, member, "open", "lost", "none")  # the states that changed meanwhile
+            self.paths.send(room, member, "open", "lost", "none")  # these states may have changed meanwhile
             self.screens.send(room, member)
             for switch in room.switches(besides=member.party):
                 self._send_muted(room, member, *switch)
@@ -201,7 +201,7 @@ class Rooms:
         return None
 
     async def join(self, message: wire.Join) -> None:
-        """Add a party to its room, and send it an offer. Raises `UnavailableError`."""
+        """Add a party to its room and send it an offer, or refuse. Raises `UnavailableError` if the store is absent."""
         member = message.member
         visit = await self._service.visit(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA:
@@ -212,7 +212,7 @@ class Rooms:
         if not member.is_in(visit):
             visit = await self._service.visit_now(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA or not member.is_in(visit):
-            # A guest was dismissed, or another provider claimed the visit.
+            # A guest was removed from the visit, or another provider has claimed it.
             self._refuse(message, "not_allowed")
             return
         room = self._rooms.get(member.visit) or await self._opened(message)
@@ -239,15 +239,15 @@ class Rooms:
         self._done(room, message)
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
         self.screens.joined(room, participant)
-        for party, other in room.participants.items():  # the joining party as well: its page may be new
+        for party, other in room.participants.items():  # the joining party too: its page may be new
             for kind in sorted(room.muted_by(other.member) | room.missing_by(other.member)):
                 self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
         self.paths.send(room, member, "lost", "none")
 
     async def _opened(self, message: wire.Join) -> Room | None:
-        """Return the room to join, opened if needed; None if another worker has taken the lease meanwhile.
+        """Return the room to join, and open it if needed; None if another worker has taken the lease meanwhile.
 
-        Raises `UnavailableError`.
+        Raises `UnavailableError` if the store does not answer.
         """
         organisation, visit = message.member.organisation, message.member.visit
         muted = await self._leases.muted(organisation, visit)
@@ -279,7 +279,7 @@ class Rooms:
     def _refuse(self, message: wire.RoomMessage, code: str, details: dict[str, Any] | None = None) -> None:
         if isinstance(message, wire.Left | wire.Moved):
             return
-        # The message may have come too early: the client joins again.
+        # The message may have come before this worker's room, so the client joins again.
         reply: server.Message = server.MediaGone(visit=message.member.visit)
         if message.id is not None:
             reply = error(message.id, code, details or {})
@@ -294,7 +294,7 @@ class Rooms:
         self._send(room, member, offer)
 
     def _answer(self, room: Room, participant: Participant, message: wire.Answer) -> None:
-        # The answer to an older offer is dropped: the answer to the newer offer is on its way.
+        # The answer to an older offer is dropped, because the answer to the newer offer will follow.
         if message.offer == participant.offer:
             try:
                 participant.media.accept(message.sdp)
@@ -320,7 +320,7 @@ class Rooms:
     # --- the gate follows the record
 
     def news(self, news: Change | Reset) -> None:
-        """Open and close the gates of rooms according to the visits' records. Called by the mirrors, in order."""
+        """Open and close the gates of rooms according to the visits' records. The mirrors call this, in order."""
         if isinstance(news, Change):
             if isinstance(news.after, Visit):
                 self._follow(news.after.id, news.after)
@@ -331,7 +331,7 @@ class Rooms:
                 try:
                     self._follow(visit_id, mirror.visits.get(visit_id))
                 except Exception:
-                    # One room that cannot be updated must not keep the others from it.
+                    # A room that cannot be updated must not prevent the updates of the others.
                     log.exception("room.not_followed", visit=visit_id)
 
     def _follow(self, visit_id: str, visit: Visit | None) -> None:
@@ -342,7 +342,7 @@ class Rooms:
             for party, participant in list(room.participants.items()):
                 if participant.member.is_in(visit):
                     participant.media.set_admitted(_admitted(visit, party))
-                else:  # a dismissed guest or a former provider; the next person in this role begins anew
+                else:  # a removed guest or a former provider; the next person in this role begins unmuted
                     self._remove(room, participant.member)
                     for kind in room.muted_by(participant.member) | room.missing_by(participant.member):
                         for other in room.participants.values():
@@ -361,7 +361,7 @@ class Rooms:
         self.screens.follow(room, live)
 
     def _remove(self, room: Room, member: Member) -> None:
-        """Remove a party from the room."""
+        """Remove a party from the room, and send this to the others."""
         self.calls.look(room)
         self.calls.keep(member.visit, room)
         participant = room.participants.pop(member.party)
@@ -370,17 +370,17 @@ class Rooms:
         self.screens.left(room, member.party)
 
     async def _give_back(self, visit_id: str, room: Room) -> None:
-        """Give back the lease of a closed room, so that the next party to join decides its owner."""
+        """Give back the lease of a closed room, so that the next party that joins decides which worker owns it."""
         if visit_id in self._rooms:
             return  # the room was opened again on this worker
         try:
             await self._leases.give_back(room.organisation, visit_id, room.fence)
         except UnavailableError:
-            # The lease names a living worker, which will own the room again, so it is kept.
+            # The lease is kept. It names this worker, which is alive and owns the room again if a party joins.
             log.info("room.lease_left", visit=visit_id)
 
     async def drain(self) -> None:
-        """Give up all rooms to other workers, and send their parties `media.gone`. Raises `UnavailableError`."""
+        """Give up all rooms, and send their parties `media.gone`. Raises `UnavailableError` if the store was absent."""
         self._draining = True
         problem: UnavailableError | None = None
         for visit_id, room in list(self._rooms.items()):
@@ -388,7 +388,7 @@ class Rooms:
                 await self.calls.finish(visit_id, room)
                 await self._leases.give_back(room.organisation, visit_id, room.fence)
             except UnavailableError as unavailable:
-                problem = unavailable  # the parties of all rooms still receive `media.gone`
+                problem = unavailable  # the parties of the other rooms must still receive `media.gone`
             for participant in room.participants.values():
                 self._send(room, participant.member, server.MediaGone(visit=visit_id))
         if problem is not None:
@@ -396,5 +396,5 @@ class Rooms:
 
 
 def _admitted(visit: Visit, party: str) -> bool:
-    """Return True if the audio and video of a party may be forwarded: a guest's only after their own Start."""
+    """Return True if audio and video of a party may be forwarded; a guest's only after their own Start Session."""
     return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None

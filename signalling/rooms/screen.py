@@ -1,7 +1,8 @@
-"""The screen of a party, shown to the others in place of its camera: PROTOCOL.md#screens.
+"""Shows the screen of a party to the others in place of its camera: PROTOCOL.md#screens.
 
-`after` decides which party may share; it is pure. `Screens` applies its decision to the rooms of a worker, and reports
-each change. A screen is forwarded as the party's video: only while the gate is open, and to those who take part.
+`after` decides which party may share, and does no I/O. `Screens` applies its decision to the rooms of a worker, and
+reports each change. A screen is forwarded as the party's video, so only while the gate is open, and to those who take
+part.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ Refused = tuple[str, dict[str, str]]
 
 
 def after(state: Screen, party: str, act: ScreenAct) -> Screen | None:
-    """Return the state after a party's act; None if the party may not do that. A repeated act changes nothing."""
+    """Return the state of the shared screen after a party's act; None if the party may not do that.
+
+    A repeated act changes nothing.
+    """
     match act, party:
         case "share", "provider":
             return replace(state, sharing=PROVIDER)
@@ -37,13 +41,13 @@ def after(state: Screen, party: str, act: ScreenAct) -> Screen | None:
 
 
 class Screens:
-    """The shared screens of one worker's rooms."""
+    """Holds the shared screens of one worker's rooms. `send` sends a message to a member of a room."""
 
     def __init__(self, send: Callable[[Room, Member, server.Message], None]) -> None:
         self._send = send
 
     def act(self, room: Room, participant: Participant, act: ScreenAct) -> Refused | None:
-        """Carry out a party's act; return None, or the code and the details if it is refused."""
+        """Carry out a party's act; return None, or (error code, details) if it is refused."""
         if not room.media.gate:
             return "wrong_status", {"status": Status.CLAIMED}
         state = after(room.screen, participant.member.party, act)
@@ -53,8 +57,9 @@ class Screens:
         return None
 
     def joined(self, room: Room, participant: Participant) -> None:
-        """Reset the screen of a party that has joined, perhaps again: its new page shares nothing. Send it
-        the state.
+        """End the sharing of a party that has joined, perhaps again, because its new page shares nothing.
+
+        Send it the state.
         """
         self._become(room, after(room.screen, participant.member.party, "end") or NO_SCREEN)
         participant.let_through(room)
@@ -62,13 +67,13 @@ class Screens:
             self.send(room, participant.member)
 
     def left(self, room: Room, party: str) -> None:
-        """End what a party that left the room was sharing, or had asked for."""
+        """End the sharing of a party that has left the room, and what the patient or the provider has asked for."""
         asked = room.screen.asked and party not in (PATIENT, PROVIDER)
         sharing = None if room.screen.sharing == party else room.screen.sharing
         self._become(room, Screen(sharing, asked))
 
     def follow(self, room: Room, live: bool) -> None:
-        """End all sharing if the visit is no longer live."""
+        """End all sharing if the visit is no longer live (`live` is False)."""
         if not live:
             self._become(room, NO_SCREEN)
 

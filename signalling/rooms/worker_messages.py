@@ -1,6 +1,6 @@
-"""The messages between workers, on one channel per receiver: requests to a room's owner, and its replies.
+"""The messages between workers: requests to a room's owner, and its replies. Each worker receives on its own channel.
 
-Pure: one frozen type per message, MessagePack.
+There is one frozen type per message, encoded as MessagePack. Does no I/O.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from signalling.visit.record import Visit
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
-    """A party's place in a room: its side of the visit, the person, their connection, its worker and its codec.
+    """A party of a room: its key in the visit, the person, and the connection with its worker and its codec.
 
-    `able`: False if the client cannot hold a call. It then joins so that the others can see this.
+    `able`: False if the client cannot hold a call; it joins so that the others can see this.
     """
 
     organisation: str
@@ -28,32 +28,33 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     able: bool = True
 
     def is_in(self, visit: Visit) -> bool:
-        """Return True if the person still is this party of the visit; another provider may have claimed it by now."""
+        """Return True if the person still is this party of the visit.
+
+        Another provider may have claimed it meanwhile.
+        """
         party = visit.parties.get(self.party)
         return party is not None and party.id == self.person
 
 
 class WorkerMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Base of all messages between workers. Encoded as a list, because all workers have the same version."""
+    """Base of all messages between workers. They are encoded as lists, because all workers have the same version."""
 
 
 class ToRoom(WorkerMessage, frozen=True):
-    """A message to the worker that owns a room. `fence`: the number of the lease that the sender knows."""
+    """A message to the worker that owns a room. `fence`: the number of the newest lease that the sender knows."""
 
     member: Member
     fence: int
 
 
 class Join(ToRoom, frozen=True):
-    """A party joins the room's media. `id`: the request that the reply answers; None if the room moved without a
-    request.
-    """
+    """A party joins the room's media. `id`: the request to answer; None without a request, after the room has moved."""
 
     id: int | None
 
 
 class Answer(ToRoom, frozen=True):
-    """A party's SDP answer."""
+    """A party's SDP answer. `offer`: the number of the offer that it answers."""
 
     id: int
     offer: int
@@ -61,14 +62,15 @@ class Answer(ToRoom, frozen=True):
 
 
 class Restart(ToRoom, frozen=True):
-    """A party asks for new ICE credentials, because its network path failed."""
+    """A party asks for new ICE credentials, because its network path has failed."""
 
     id: int
 
 
 class Mute(ToRoom, frozen=True):
-    """A party turned one kind of media off or on. `missing`: True if it has no such device, False if it has one again;
-    else None.
+    """A party has turned one kind of media off or on (`muted`).
+
+    `missing`: True if it has no such device, False if it has one again, otherwise None.
     """
 
     id: int
@@ -78,7 +80,7 @@ class Mute(ToRoom, frozen=True):
 
 
 class Share(ToRoom, frozen=True):
-    """A party shares its screen, ends that, asks for another's, or declines."""
+    """A party shares its screen, ends that, asks the patient to share, or declines."""
 
     id: int
     act: ScreenAct
@@ -93,10 +95,10 @@ class Moved(ToRoom, frozen=True):
 
 
 class Deliver(WorkerMessage, frozen=True):
-    """A message for a connection of the receiving worker, encoded by the owner of a room.
+    """A message for a connection of the receiving worker, encoded in `codec` by the owner of a room.
 
-    `fence`: the owner's lease. `reply_to`: the request that it answers, or None. `replaced`: True if another connection
-    has replaced this one.
+    `fence`: that of the owner's lease. `reply_to`: the request that the message answers, or None. `replaced`: True if
+    another connection has replaced this one.
     """
 
     connection: str
@@ -133,6 +135,6 @@ _decoder = msgspec.msgpack.Decoder(AnyMessage)
 
 
 def decode(data: bytes) -> AnyMessage:
-    """Return another worker's message; raise `msgspec.DecodeError` for anything else."""
+    """Return the message in another worker's data. Raises `msgspec.DecodeError` if the data is no such message."""
     message: AnyMessage = _decoder.decode(data)
     return message

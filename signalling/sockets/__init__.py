@@ -1,1 +1,1 @@
-"""One connection from the upgrade to its end: handshake, frames, requests, heartbeat."""
+"""One WebSocket connection from the upgrade to its end: handshake, frames, requests, heartbeat."""

@@ -1,6 +1,6 @@
-"""One WebSocket after its `hello`: its requests, answered in order until it closes.
+"""One WebSocket after its `hello`: its requests, which are answered in order until it closes.
 
-Admission and resume are defined in `handshake.py`, the effect of each request in `handlers.py`, fan-out in `hub.py`.
+`handshake.py` defines admission and resume, `handlers.py` the effect of each request, `hub.py` the fan-out to topics.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from signalling.visit.record import Actor
 
 log = structlog.get_logger()
 MOST_BAD = 10
-BURST, RATE = 200, 50.0  # the number of messages allowed at once, and the further ones per second
+# the number of messages that are allowed at once, and the number that each second adds
+BURST, RATE = 200, 50.0
 PROBE_EVERY_S = 5.0
 Pending = tuple[client.ClientMessage, Later] | None
-"""A request whose reply must wait, and the coroutine that returns the reply."""
+"""A request whose reply must wait, with the coroutine that returns the reply; None if there is none."""
 CLIENT_FRAMES = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
-"""The frame types that a client may send. All other types report the state of the socket, and end it."""
+"""The frame types that a client may send. All other types report that the socket is closing or has failed."""
 
 
 class Flood:
-    """A token bucket that limits messages. `now` in seconds."""
+    """A token bucket that limits the messages of one client. `now`: the monotonic time in s."""
 
     __slots__ = ("_at", "_tokens")
 
@@ -54,7 +55,7 @@ class Flood:
 
 
 class Connection:
-    """A client after `hello`: its actor, its socket, and the visits whose page it has open."""
+    """A client after `hello`: its actor, its socket, and the visits whose page it has open (`entered`)."""
 
     __slots__ = (
         "_bad",
@@ -92,18 +93,18 @@ class Connection:
         self._ws = ws
         self.socket = Socket(transport, codec, actor, connection_id, unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
-        # the audit entries that this connection has already written for a patient
+        # (name, visit) of the audit entries that this connection has already written for a patient
         self.noted: frozenset[tuple[str, str]] = frozenset()
         self.received_bye = False
         self.closing: asyncio.Task[None] | None = None
         self._flood = Flood(time.monotonic())
         self._probed_s = float("-inf")
         self._bad = 0
-        self._busy = False  # True while a request is not answered: later messages must wait
-        self._pending: Pending = None  # the message to be received next, and its unfinished work
+        self._busy = False  # True while a request is not answered, so that later messages must wait
+        self._pending: Pending = None  # the request that the reader has queued, with its reply coroutine
 
     def cut(self, code: int) -> None:
-        """Close the socket with a close code."""
+        """Close the socket with a close code. With 4002 (slow client) the connection is aborted."""
         counts.SOCKETS_CLOSED[str(code)] += 1
         if code == 4002:
             self.socket.abort()  # a close frame would wait behind the data that the client does not read
@@ -111,16 +112,16 @@ class Connection:
             self.closing = self.services.spawn(_close(self._ws, code))
 
     def may_probe(self, now_s: float) -> bool:
-        """Return whether the client may try its network now: at most once in PROBE_EVERY_S."""
+        """Return True if the client may test its network now, and count this; at most once in PROBE_EVERY_S."""
         allowed = now_s - self._probed_s >= PROBE_EVERY_S
         if allowed:
             self._probed_s = now_s
         return allowed
 
     async def requests(self) -> None:
-        """Answer requests one after another until the socket closes; the order of a client's requests is kept.
+        """Answer requests one after another until the socket closes, in the client's order.
 
-        Most requests are answered inside the reader (`_handled`); this loop handles those whose reply must wait.
+        Most requests are answered inside the reader (`_handled`). This loop handles those whose reply must wait.
         """
         self._ws.handle(self._handled, self._note_activity)
         try:
@@ -129,7 +130,8 @@ class Connection:
                 if message.type not in CLIENT_FRAMES:
                     return
                 self._busy = True
-                # The reader queued this message and kept its request, or the reader has not seen it.
+                # If the reader has queued this message, `_pending` has its request; otherwise the reader has not seen
+                # it.
                 pending, self._pending = self._pending, None
                 pending = pending or self._handle(message)
                 if pending is not None:
@@ -153,7 +155,7 @@ class Connection:
         return not self._busy
 
     def _handle(self, message: WSMessage) -> Pending:
-        """Answer a message if that needs no waiting; otherwise return its request and reply coroutine."""
+        """Answer a message and return None if that needs no waiting; otherwise return request and reply coroutine."""
         socket = self.socket
         socket.received_s = time.monotonic()
         if message.type is WSMsgType.PONG:
@@ -201,34 +203,35 @@ class Connection:
             self.socket.send(reply)
 
     def _refusal(self, request: client.ClientMessage, problem: Exception) -> server.Message | None:
-        """Return the reply to a request that raised; None if it must have no reply."""
+        """Return the reply to a request that raised `problem`; None if it must have no reply."""
         if isinstance(problem, SupersededError):
-            # The client uses a newer socket, and repeats unanswered requests there.
+            # The client uses a newer socket, and repeats unanswered requests on it.
             self.socket.close(4203)
             self.services.spawn(self.services.superseded(self.id))
             return None
         if isinstance(problem, LookupError):
             return error(request.id, "not_found")
         if not isinstance(problem, UnavailableError):
-            # A fault of the server in one request must not end the socket, and must be logged.
+            # A fault of the server in one request is logged, and must not end the socket.
             log.error("connection.request_failed", request=type(request).__name__, exc_info=problem)
         return error(request.id, "unavailable")
 
     def member(self, visit: str, party: str) -> Member:
-        """Return this connection's membership, as that party, in a visit's room."""
+        """Return this connection's membership in a visit's room. `party`: the key of its party in the visit."""
         codec = self.socket.codec.subprotocol
         return Member(
             self.actor.organisation, visit, party, self.actor.id, self.id, self.services.worker, codec
         )
 
     async def keep_pages(self) -> None:
-        """Store the visits whose page this connection has open, in case this worker crashes. Raises
-        `UnavailableError`.
+        """Store the visits whose page this connection has open, in case this worker crashes.
+
+        Raises `UnavailableError` if the store does not answer.
         """
         await self.services.tokens.on_pages(self.origin, self.id, self.actor, sorted(self.entered))
 
     async def left(self, visit: str) -> None:
-        """Remove this connection from a visit's page. Raises `UnavailableError`."""
+        """Remove this connection from a visit's page. Raises `UnavailableError` if the store does not answer."""
         self.entered -= {visit}
         await self.services.memberships.leave(self.id)
         leave = Leave(self.id, self.services.worker)
@@ -236,7 +239,10 @@ class Connection:
 
 
 def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:
-    """Return the message as a request. Raises `BadMessageError`."""
+    """Return the request in a message.
+
+    Raises `BadMessageError` if the message is no request, or has the wrong frame type.
+    """
     if (message.type is WSMsgType.TEXT) is not codec.text:
         raise BadMessageError("frame type", None)
     return codec.decode(message.data)

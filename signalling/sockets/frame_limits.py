@@ -1,8 +1,8 @@
-"""Counts the frames and bytes that one client sent lately, so that a flood is detected while it is read.
+"""Counts the frames and bytes that one client has sent lately, so that a flood is detected while it is read.
 
-Only the head of a frame is read (RFC 6455 §5.2). Nearly every read is one short frame and costs one comparison. Other
-reads are checked frame by frame, at most up to the limit. The clock is read only after the limit is exceeded. The
-caller decides what to do about a flood.
+Only the head of a frame is read (RFC 6455 §5.2). Nearly every read is one short frame, and costs one comparison. Other
+reads are checked frame by frame, up to the limit. The clock is read only after the limit is exceeded. The caller
+decides what to do about a flood.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 WINDOW_S = 10.0
 IN_HEAD = -1
 Fed = tuple[bool, bytes]
-"""The result of aiohttp's reader: whether it failed, and the bytes that it did not accept."""
+"""The result of aiohttp's reader: (True if it has failed, the bytes that it did not accept)."""
 DROPPED: Fed = (False, b"")
 
 
@@ -26,8 +26,9 @@ class Bound(NamedTuple):
 
 
 class Counted:
-    """Passes data to a reader while its client keeps within the bound. Calls `flooded` once if the client
-    exceeds it.
+    """Passes data on to aiohttp's reader while the client keeps within `bound`.
+
+    `flooded` is called once if it does not.
     """
 
     __slots__ = (
@@ -55,22 +56,23 @@ class Counted:
         self._bound = bound
         self._flooded = flooded
         self._frames = self._bytes = 0
-        self._left = 0  # the number of bytes of the current frame that are still missing, or IN_HEAD
-        self._head = b""  # the first bytes of a frame's head
+        # the number of bytes of the current frame that are still missing, or IN_HEAD within a frame's head
+        self._left = 0
+        self._head = b""  # the first bytes of the head of an incomplete frame
         self._over = False
         self._since_s = time.monotonic()
 
     def allow(self, bound: Bound) -> None:
-        """Use a new bound from now on, and reset the counts."""
+        """Use a new bound from now on, and set the counts to 0."""
         self._bound = bound
         self._frames = self._bytes = 0
         self._since_s = time.monotonic()
 
     def feed_data(self, data: bytes) -> Fed:
-        """Count the data that was read, and pass it on (called by aiohttp)."""
+        """Count data that was read, pass it on, and return the reader's result. Called by aiohttp."""
         size = len(data)
         self._bytes += size
-        # A read of one masked frame: its second byte is 0x80 + (size - 6), or 0xFE with the length in the next two
+        # If a read is one masked frame, its second byte is 0x80 + (size - 6), or 0xFE with the length in the next two
         # bytes.
         second = data[1] if self._left == 0 and size > 7 else 0
         short = second == size + 122 and second < 254
@@ -87,7 +89,7 @@ class Counted:
         return self._feed(data)
 
     def feed_eof(self) -> None:
-        """Pass on the end of the transport (called by aiohttp)."""
+        """Pass on that the connection has ended. Called by aiohttp."""
         self._feed_eof()
 
     def _is_flood(self, count: int, size: int) -> bool:
@@ -100,7 +102,7 @@ class Counted:
         return True
 
     def _walk(self, data: bytes) -> int:
-        """Return how many frames begin in the data; stop counting above the limit."""
+        """Return how many frames begin in the data. The count stops just above the limit."""
         if self._over:
             return 1
         at = self._left

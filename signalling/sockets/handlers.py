@@ -1,4 +1,4 @@
-"""The effect of each message of a client: one handler per type, in the table at the end.
+"""The effect of each message of a client, with one handler per message type, in the table at the end.
 
 A handler returns the reply, or None if another worker sends it. A handler that must wait returns a coroutine.
 """
@@ -61,7 +61,7 @@ def _read(
 ) -> Handler:
     """Return a handler that also writes an audit entry if it has shown data.
 
-    `what` returns the name of the entry (None for no entry) and the id of the visit.
+    `what` returns (the name of the entry, the id of the visit) for a request; the name is None if no entry is needed.
     """
 
     async def read(connection: Connection, request: client.Request) -> Answer:
@@ -72,8 +72,8 @@ def _read(
         if name is None or isinstance(answer, server.Error):
             return answer
         if not actor.is_staff:
-            # A patient's reads of their own visit are logged once per connection, so that requests cannot fill the
-            # audit log.
+            # A patient's reads of the own visit are logged once per connection, so that requests cannot fill the audit
+            # log.
             if (name, about) in connection.noted:
                 return answer
             connection.noted |= {(name, about)}
@@ -127,8 +127,9 @@ async def _leave(connection: Connection, request: client.VisitLeave) -> Answer:
 
 
 def _party(connection: Connection, visit_id: str) -> str | None:
-    """Return which party of a visit with media this person is, by this worker's mirror; None if the person
-    is no party.
+    """Return the key of this person's party in a visit, according to this worker's mirror.
+
+    None if the visit has no media now, or the person is no party of it.
     """
     mirror = connection.services.service.mirrors.known(connection.actor.organisation)
     visit = mirror.visits.get(visit_id) if mirror is not None else None
@@ -142,7 +143,7 @@ async def _member(connection: Connection, request: client.VisitRequest) -> wire.
     actor, party = connection.actor, _party(connection, request.visit)
     if party is not None:
         return connection.member(request.visit, party)
-    # A claim made through another worker a moment ago may not have reached this mirror yet.
+    # This mirror may not have received a claim that was made through another worker a moment ago.
     visit = await connection.services.service.visit_now(actor.organisation, request.visit)
     party = party_key(visit, actor) if visit is not None else None
     if visit is None or visit.organisation != actor.organisation:
@@ -173,7 +174,7 @@ async def _media_join(connection: Connection, request: client.MediaJoin) -> Answ
     if isinstance(member, server.Error):
         return member
     if request.visit not in connection.entered:
-        # Leave the room together with the page: a connection on no page would stay in the room without a socket.
+        # The connection enters the visit's page, so that it leaves the room when it leaves the page.
         entered = await _enter(connection, request)
         if isinstance(entered, server.Error):
             return entered
@@ -290,4 +291,4 @@ HANDLERS: dict[type, Handler] = {
     ),
     client.MediaShare: _media(lambda member, fence, r: wire.Share(member, fence, r.id, r.act)),
 }
-"""All messages of a client except `hello` and `bye`, which the connection handles itself."""
+"""All messages of a client except `hello` and `bye`, which have no handler here."""

@@ -1,7 +1,7 @@
 """The WebSocket handshake: the upgrade, `hello`, admission and resume; and the clean-up after a connection is lost.
 
-A connection's identity lasts longer than its socket: it may resume on another socket, on any worker. The messages after
-`welcome` are handled in `connection.py`.
+A connection lasts longer than its socket: the client may resume it on another socket, at any worker. `connection.py`
+handles the messages after `welcome`.
 """
 
 from __future__ import annotations
@@ -39,36 +39,41 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
 
 log = structlog.get_logger()
-# the pauses in s between attempts; the worker that owns the room may be unreachable for a moment
+# These are the pauses in s between attempts, because the worker that owns the room may be unreachable for a moment.
 RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0
-# the time in s for which a lost connection keeps its media while the store is away, so that it cannot resume
+# While the store is away, a client cannot resume. Its lost connection keeps its media for this time in s.
 OUTAGE_S = 60.0
-# a reload or a resume takes less than this time in s; only afterwards do the others see that the person left
+# A reload or a resume takes less than this time in s. Only then do the others see that the person left.
 LINGER_S = 3.0
-CLOSING_S = 3.0  # the time in s after which a client that does not answer a close frame is disconnected
+CLOSING_S = 3.0  # a client that does not answer a close frame is disconnected after this time in s
 
 MOST_BEFORE_HELLO = 20
-"""The greatest number of pings and refused hellos on one socket; each hello causes a request to the store."""
+"""The greatest number of pings and refused `hello` messages on one socket.
+
+Each `hello` causes a request to the store.
+"""
 
 Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
-"""Returns the actor of a browser in the role "patient" or "staff"; None if it is not signed in."""
+"""Returns the actor of a browser in the role "patient" or "staff"; None if the person is not signed in."""
 Admit = Callable[[web.Request], Awaitable[str]]
-"""Returns the IP address of a browser. Raises an HTTP error if it may not open a socket."""
+"""Returns the IP address of a browser. Raises an HTTP error if the browser may not open a socket."""
 RETRY_S = 5
 
 Guessed = Callable[[web.Request], Awaitable[None]]
-"""Called after a wrong resume token (not after an expired one). Returns after a pause; raises `TooManyGuessesError`,
-`UnavailableError`.
+"""Called after a wrong resume token (not after an expired one).
+
+Returns after a pause. Raises `TooManyGuessesError` if the address has sent too many, `UnavailableError` if the store
+does not answer.
 """
 
 
 async def _everybody(request: web.Request) -> str:
-    """Admit every request."""
+    """Admit every request; return its IP address, "" if it is unknown."""
     return request.remote or ""
 
 
 async def _uncounted(request: web.Request) -> None:
-    """Do not count guesses."""
+    """Return at once, without counting the guess."""
 
 
 async def serve(
@@ -78,7 +83,7 @@ async def serve(
     admit: Admit = _everybody,
     guessed: Guessed = _uncounted,
 ) -> web.StreamResponse:
-    """Serve one WebSocket until it closes. An HTTP error raised by `admit` is returned instead of the upgrade."""
+    """Serve one WebSocket until it closes, and return the response. An HTTP error of `admit` replaces the upgrade."""
     if worker.draining:
         raise web.HTTPServiceUnavailable(headers={"Retry-After": "1"})
     address = await admit(request)
@@ -92,7 +97,7 @@ async def serve(
     except ConnectionResetError:
         if not ws.prepared:
             raise
-        return ws  # the client disconnected before the server's reply
+        return ws  # the client disconnected before it received the server's reply
     except TimeoutError:
         code, why = (1001, b"draining") if worker.draining else (4003, b"no hello")
         await ws.close(code=code, message=why)
@@ -111,13 +116,16 @@ async def serve(
             del worker.connections[connection.id]
             worker.spawn(_gone(worker, connection))
         if connection.closing is not None:
-            # Without this wait the server would close the socket itself, with a code that has no meaning.
+            # Without this wait, aiohttp would close the socket itself, with another code.
             await asyncio.wait([connection.closing], timeout=CLOSING_S)
     return ws
 
 
 async def _upgraded(request: web.Request, ws: WebSocket) -> asyncio.Transport:
-    """Return the transport. Raises ConnectionResetError if the client has left, HTTP 400 if its request is invalid."""
+    """Upgrade the socket and return its transport.
+
+    Raises ConnectionResetError if the client has left, HTTPBadRequest if its request is invalid.
+    """
     try:
         await ws.prepare(request)
     except ValueError:  # aiohttp raises it for a Sec-WebSocket-Key that is not ASCII
@@ -147,7 +155,7 @@ async def _hello(
     guessed: Guessed,
     address: str,
 ) -> Connection | None:
-    # The time limit applies to the client's hello. A slow reply of the server does not count against the client.
+    # The time limit applies to the client's `hello`. A slow reply of the server does not count against the client.
     until_s = asyncio.get_running_loop().time() + worker.limits.hello_s
     for _ in range(MOST_BEFORE_HELLO):
         try:
@@ -201,7 +209,7 @@ async def _hello(
 async def _received(ws: WebSocket, worker: Worker, until_s: float) -> WSMessage:
     """Return the next message.
 
-    Raises TimeoutError at `until_s` of the loop's clock, or as soon as the worker begins to stop.
+    Raises TimeoutError at `until_s` of the event loop's clock, or as soon as the worker begins to stop.
     """
     async with asyncio.timeout_at(0 if worker.draining else until_s) as awaited:
         worker.hellos.add(awaited)
@@ -212,9 +220,9 @@ async def _received(ws: WebSocket, worker: Worker, until_s: float) -> WSMessage:
 
 
 def _replaces(worker: Worker, actor: Actor, hello: client.Hello) -> bool:
-    """Return True if a hello resumes a connection whose old socket is on this worker.
+    """Return True if a `hello` resumes a connection whose old socket is on this worker.
 
-    The old socket is closed, so that the number of sockets stays the same.
+    The old socket is then closed, so the number of sockets stays the same.
     """
     if hello.resume is None:
         return False
@@ -282,15 +290,16 @@ async def _welcome(
 
 
 async def _restore(worker: Worker, connection: Connection) -> None:
-    """Put a resumed connection back on its visits' pages and into their media (PROTOCOL.md#resume)."""
-    await worker.superseded(connection.id)  # another socket may have resumed it before it was registered here
+    """Restore a resumed connection on its visits' pages and in their media, in several tries (PROTOCOL.md#resume)."""
+    # another socket may have resumed the connection before it was registered here
+    await worker.superseded(connection.id)
     if worker.connections.get(connection.id) is not connection:
         return
     for pause_s in RESTORE_PAUSES_S:
         try:
             await _enter_again(worker, connection)
         except SupersededError:
-            return  # the connection was resumed once more, and is restored by that request
+            return  # the connection was resumed once more, and that resume restores it
         except UnavailableError:
             log.info("connection.restored_later", connection=connection.id)
             await asyncio.sleep(pause_s)
@@ -301,13 +310,15 @@ async def _restore(worker: Worker, connection: Connection) -> None:
 
 
 async def _enter_again(worker: Worker, connection: Connection) -> None:
-    """Put a resumed connection back into the visits and rooms in which it was before the loss.
+    """Add a resumed connection again to the pages and rooms of visits in which it was before the loss.
 
-    Raises `UnavailableError` and `SupersededError`.
+    Raises `UnavailableError` if the store or a room's owner cannot be reached, `SupersededError` if the connection was
+    resumed on another socket.
     """
     actor = connection.actor
     for visit_id in list(connection.entered):
-        # Read from the store: the mirror may be older, and the record may already say that the person left.
+        # The record is read from the store, because the mirror may be older, and the person may have left the visit by
+        # now.
         visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
         side = party_key(visit, actor) if visit is not None else None
         if visit is None or side is None:
@@ -318,7 +329,7 @@ async def _enter_again(worker: Worker, connection: Connection) -> None:
 
 
 async def left_behind(worker: Worker, connection: Connection) -> None:
-    """Clean up after a connection that was resumed on another worker, once the time that the resume takes is over."""
+    """Clean up, after LINGER_S, after a connection that was resumed on another worker."""
     await _linger(worker, connection)
     await _leave_all(worker, connection)
 
@@ -334,7 +345,8 @@ async def _linger(worker: Worker, connection: Connection) -> None:
 async def _gone(worker: Worker, connection: Connection) -> None:
     """Clean up after a closed socket.
 
-    The person leaves at once after a `bye` or a long silence; otherwise only if they do not resume within LINGER_S.
+    After `bye` or a long silence, the person leaves the pages at once; otherwise only if no resume comes within
+    LINGER_S.
     """
     lost: asyncio.Task[None] | None = None
     try:
@@ -353,7 +365,7 @@ async def _gone(worker: Worker, connection: Connection) -> None:
             await lost
     except UnavailableError:
         log.info("connection.token_left")
-        # Without the store the client cannot resume: its media goes on until the store is back.
+        # Without the store the client cannot resume, so its media goes on until the store is back.
         if lost is not None:
             await lost
             await worker.until_store_is_back(OUTAGE_S)

@@ -1,7 +1,7 @@
 """Sends pings to every socket of this worker, and closes sockets that do not answer (PROTOCOL.md#connection).
 
-One timer serves all: sockets are divided into as many slots as a round has ticks, and each tick pings one slot. A timer
-and a task for each socket, as web frameworks have them, would cost more CPU than all updates of a quiet clinic.
+One timer serves all. The sockets are divided into as many slots as a round has ticks, and each tick pings one slot. A
+timer and a task for each socket, as web frameworks have them, would cost more CPU than all updates of a quiet clinic.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from signalling.hub import PING, frame
 ROUND_S = 25.0
 TICK_S = 0.5
 SLOTS = round(ROUND_S / TICK_S)
-# The number of ticks within which a pinged socket must send something. One tick less than half a round, so
-# that even with late timers a dead client is shown offline within a round and a half.
+# A pinged socket must send something within this number of ticks. It is one tick less than half a round, so that even
+# with late timers a dead client is shown offline within a round and a half.
 ANSWERED_BY = SLOTS // 2 - 1
 _PING = frame(b"", PING)
 log = structlog.get_logger()
 
 
 class Pinged(Protocol):
-    """A socket to ping. `received_s`: the monotonic time in s at which it last sent anything."""
+    """A socket to ping. `received_s`: the monotonic time in s at which its client last sent anything."""
 
     received_s: float
     open: bool
@@ -36,7 +36,7 @@ class Pinged(Protocol):
 
 
 class Heartbeat:
-    """Pings the sockets of one worker. The worker owns the task that runs `run`."""
+    """Pings the sockets of one worker. The worker starts the task that runs `run`."""
 
     def __init__(self) -> None:
         self._slots: list[list[Pinged]] = [[] for _ in range(SLOTS)]
@@ -48,17 +48,20 @@ class Heartbeat:
         self._slots[self._at].append(socket)
 
     async def run(self) -> None:
-        """Tick until cancelled."""
+        """Call `tick` every TICK_S until cancelled."""
         last_s = time.monotonic()
         while True:
             await asyncio.sleep(TICK_S)
             now_s = time.monotonic()
-            # After a longer sleep (a suspended machine) the replies are not read yet: close no socket in this tick.
+            # After a longer sleep (a suspended machine) replies are not read yet, so no socket is closed in this tick.
             self.tick(now_s, judge=now_s - last_s < 2 * TICK_S)
             last_s = now_s
 
     def tick(self, now_s: float, *, judge: bool = True) -> None:
-        """Ping the next slot, and close the sockets pinged half a round ago that have sent nothing since."""
+        """Ping the next slot.
+
+        If `judge`, close the sockets that were pinged half a round ago and have sent nothing since.
+        """
         self._at = at = (self._at + 1) % SLOTS
         pinged = (at - ANSWERED_BY) % SLOTS
         if judge:
@@ -72,7 +75,7 @@ class Heartbeat:
 
 
 def _alone(act: Callable[..., None], *args: Any) -> None:
-    """Call a function for one socket; log its error, so that the other sockets are still served."""
+    """Call a function for one socket. Log its error, so that the other sockets are still served."""
     try:
         act(*args)
     except Exception:

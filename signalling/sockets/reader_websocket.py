@@ -1,9 +1,9 @@
 """A WebSocket whose messages are handled inside aiohttp's reader, by a synchronous handler.
 
-The usual way, waiting for a message, costs a future and a turn of the loop: more than most replies. This class uses
-private parts of aiohttp. Messages that the handler does not handle (close frames, errors, messages during a pending
-reply) are received as usual. All frames are counted, also those without a message; a client that sends too many is
-disconnected.
+The usual way, to wait for a message, costs a future and a turn of the event loop, which is more than most replies cost.
+This class uses private parts of aiohttp. Messages that the handler does not handle (close frames, errors, messages
+while a reply waits) are received as usual. All frames are counted, also those without a message; a client that sends
+too many is disconnected.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ log = structlog.get_logger()
 HELLO_FRAMES, FRAMES = 100, 2000
 """The number of frames allowed within ten seconds, before and after `hello`. Messages have another limit: 50/s."""
 HELLO_MESSAGES, MESSAGES = 2, 64
-"""The number of bytes allowed within ten seconds, as a multiple of the largest message, before and after `hello`."""
+"""The number of bytes allowed within ten seconds, before and after `hello`, as a multiple of the largest message."""
 FLOOD_CLOSE = b"\x88\x02" + (4005).to_bytes(2)
-QUEUE_BYTES = 65_536  # in bytes; aiohttp stops reading if twice this amount waits
+QUEUE_BYTES = 65_536  # aiohttp stops reading while twice this number of bytes waits
 
 
 class _Queue(WebSocketDataQueue):
-    """Messages that were not handled, in order. While a message waits here, all later ones wait as well."""
+    """Holds the messages that were not handled, in order. While one waits here, all later messages wait as well."""
 
     __slots__ = ("handler", "queued")
 
@@ -40,7 +40,10 @@ class _Queue(WebSocketDataQueue):
         self.queued: Callable[[], None] = lambda: None
 
     def feed_data(self, data: Any, size: int) -> None:
-        """Offer a message to the handler, otherwise queue it (called by aiohttp)."""
+        """Give a message to the handler; queue it if it is not handled.
+
+        Called by aiohttp. `size`: the length in bytes.
+        """
         if self._buffer or self.handler is None or not self.handler(data):
             self.queued()
             super().feed_data(data, size)
@@ -69,7 +72,7 @@ class ReaderWebSocket(WebSocket):
             self._counted.feed_data(early)
 
     def welcome(self) -> None:
-        """Raise the limits for a client whose `hello` was accepted."""
+        """Raise the limits for frames and bytes, because the client's `hello` was accepted."""
         assert self._counted is not None, "the socket was upgraded"
         self._counted.allow(Bound(FRAMES, MESSAGES * self.message_bytes))
 
@@ -81,13 +84,13 @@ class ReaderWebSocket(WebSocket):
         if transport is None or transport.is_closing():
             return
         if transport.get_write_buffer_size():
-            transport.abort()  # abort at once: a client that sends too much may not read a close frame either
+            transport.abort()  # a client that sends too much may not read a close frame either
         else:
             transport.write(FLOOD_CLOSE)
             transport.close()
 
     def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:
-        """Offer each message to `handler` inside the reader from now on; None removes the handler.
+        """Give each message to `handler` inside the reader from now on; None removes the handler.
 
         `queued` is called for each message that was not handled and must wait.
         """
@@ -95,7 +98,7 @@ class ReaderWebSocket(WebSocket):
         self._queue.handler, self._queue.queued = handler, queued
 
     def forget_upgrade(self, request: web.BaseRequest) -> None:
-        """Free the memory that only the upgrade needed: a tenth of the memory of an idle socket."""
+        """Free the memory that only the upgrade needed, which is a tenth of the memory of an idle socket."""
         self.headers.clear()
-        request._cache.clear()  # cookies and addresses, which aiohttp caches from the headers
-        request.protocol._parser = None  # drop the HTTP parser; WebSocket frames have another one
+        request._cache.clear()  # aiohttp caches cookies and addresses from the headers
+        request.protocol._parser = None  # WebSocket frames have another parser than HTTP

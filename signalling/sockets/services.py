@@ -20,7 +20,7 @@ from signalling.topics.topics import Topics
 class Services:
     """The services of one worker. `worker`: its id.
 
-    `spawn` runs a coroutine that ends by itself, as a task. `superseded` closes the connection with this id if it was
+    `spawn` runs a coroutine that ends by itself, as a task. `superseded` closes the connection with an id if it was
     resumed on another worker.
     """
 

@@ -1,6 +1,7 @@
 """Limits the sockets of one address and of one person on this worker, before and after `hello`.
 
-Pure: counts and compares with the limits; `handshake.py` sends the refusals. A limit of 0 means no limit.
+It counts sockets and compares the counts with the limits; `handshake.py` sends the refusals. A limit of 0 means no
+limit. Does no I/O.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from signalling.visit.record import Actor
 
 
 class CountLimits(Protocol):
-    """The greatest number of sockets open at a time."""
+    """The greatest numbers of sockets that may be open at a time; 0 means no limit."""
 
     @property
     def sockets_before_hello(self) -> int:
@@ -29,7 +30,7 @@ class CountLimits(Protocol):
 
 
 class SocketCounts:
-    """Counts a worker's sockets, by address and by person. The address is "" if it is unknown."""
+    """Counts a worker's sockets, by address and by person. The address is "" if it is unknown, and then not limited."""
 
     def __init__(self, limits: CountLimits) -> None:
         self._limits = limits
@@ -38,7 +39,7 @@ class SocketCounts:
         self.by_person: Counter[tuple[str, str]] = Counter()
 
     def add_before_hello(self, address: str) -> bool:
-        """Count a socket before its `hello`; return False if its address has too many."""
+        """Count a socket before its `hello`; return False, and do not count it, if its address has too many."""
         most = self._limits.sockets_before_hello
         if address and most and self.before_hello[address] >= most:
             return False
@@ -46,7 +47,7 @@ class SocketCounts:
         return True
 
     def remove_before_hello(self, address: str) -> None:
-        """Remove a socket that `add_before_hello` added: it has sent `hello`, or has closed."""
+        """Remove a socket that `add_before_hello` has counted, because it has sent `hello` or has closed."""
         _decrease(self.before_hello, address)
 
     def allows(self, address: str, actor: Actor) -> bool:

@@ -1,8 +1,8 @@
 """The server side of one WebSocket, through aiohttp's public interface; and the choice of a faster class.
 
-`reader_websocket.py` handles messages inside aiohttp's reader. That uses private parts of aiohttp, so a worker tests it
-at its start. If the test fails, the class of this module is used: it is slower, because each message costs a future and
-a turn of the loop, and it limits messages only, not frames.
+`reader_websocket.py` handles messages inside aiohttp's reader. It uses private parts of aiohttp, so a worker tests it
+at its start. If the test fails, the class of this module is used. It is slower, because each message costs a future and
+a turn of the event loop, and it limits only messages, not frames.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Handler = Callable[[WSMessage], bool]
 
 
 class WebSocket(web.WebSocketResponse):
-    """The server side of one socket. Text arrives as bytes: the decoder must check that it is UTF-8."""
+    """The server side of one socket. Text arrives as bytes, and the decoder must check that it is UTF-8."""
 
     def __init__(self, protocols: tuple[str, ...], max_msg_size: int) -> None:
         super().__init__(
@@ -36,16 +36,16 @@ class WebSocket(web.WebSocketResponse):
         self.message_bytes = max_msg_size
 
     def welcome(self) -> None:
-        """Raise the limits for a client whose `hello` was accepted."""
+        """Raise the limits, if this class has any, because the client's `hello` was accepted."""
 
     def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:
-        """Offer each message to `handler` before it is received, if this class can do so; None removes the handler.
+        """Give each message to `handler` before it is received, if this class can do so; None removes the handler.
 
         `queued` is called for each message that was not handled and must wait.
         """
 
     def forget_upgrade(self, request: web.BaseRequest) -> None:
-        """Free the memory that only the upgrade needed."""
+        """Free the memory that only the upgrade needed, if this class can do so."""
 
 
 async def fastest() -> type[WebSocket]:
@@ -64,10 +64,10 @@ async def fastest() -> type[WebSocket]:
 
 
 async def handles_messages(kind: type[WebSocket]) -> bool:
-    """Return True if a class offers messages to the handler, and receives those that were not handled.
+    """Return True if a class gives messages to the handler, and receives those that were not handled.
 
-    For this test it opens a server socket and connects to it. One message is sent together with the upgrade, another
-    one afterwards.
+    For this test it opens a server socket and connects to it. One message is sent together with the upgrade, two are
+    sent afterwards.
     """
     handled, received = list[bytes](), list[bytes]()
     ready, done = asyncio.Event(), asyncio.Event()
@@ -108,7 +108,7 @@ async def handles_messages(kind: type[WebSocket]) -> bool:
             return False
         finally:
             transport.abort()
-            await asyncio.sleep(0)  # let the server see the message
+            await asyncio.sleep(0)  # the server must see the message before it stops
             await server.shutdown(CLOSE_S)
     return handled == [b"handle"] and received == [b"early", b"receive"]
 
@@ -120,5 +120,5 @@ _UPGRADE = (
 
 
 def _frame(payload: bytes) -> bytes:
-    """Return a client's text frame, with a mask of zeros."""
+    """Return a client's text frame, whose mask is all zeros."""
     return bytes((0x81, 0x80 | len(payload), 0, 0, 0, 0)) + payload

@@ -1,3 +1,1 @@
-"""Everything that uses Redis: records, the event stream, pub/sub, jobs, the audit log, tokens, signs of life of
-workers.
-"""
+"""Everything that uses Redis: records, events, pub/sub, jobs, the audit log, tokens, signs of life of workers."""

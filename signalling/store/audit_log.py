@@ -1,10 +1,10 @@
-"""Storage of the audit log: a queue that every worker writes to, and the log, whose entries are chained by hashes.
+"""Stores the audit log: a queue to which every worker writes, and the log, whose entries are chained by hashes.
 
-A sealed entry is added to the queue at once: in the same script as a commit, otherwise at the next flush. Shortly
+An encrypted entry is added to the queue at once: in the same script as a commit, otherwise at the next flush. Shortly
 afterwards one worker chains the queued entries to the last entry of the log; if two try, the store accepts one, so that
 there is one chain. While the store does not answer, up to MOST entries wait in memory; they are flushed before the
 worker stops. `audit_reader.py` reads and checks the log, `audit_entries.py` defines entries. All methods except `note`,
-`run` and `close` raise `UnavailableError`.
+`run` and `close` raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Act, Chain, Head
 
-MOST = 20_000  # the number of entries that may wait in memory for the store; above it `ready` raises
-AT_ONCE = 200  # the number of entries chained in one turn of the loop
+MOST = 20_000  # `ready` raises if more entries than this wait in memory for the store
+AT_ONCE = 200  # the number of entries that are chained in one step
 FLUSH_S = 0.05
 BIND_S = 0.25
-LEFT_S = 20.0  # the time in s between two searches for entries that workers queued before they died
+LEFT_S = 20.0  # the time in s between two searches for entries that workers have queued before they died
 RECORD_S = 10.0
 STOP_S = 5.0
 _SCRIPTS = {name: (Path(__file__).parent / f"{name}.lua").read_text() for name in ("bind", "trim")}
@@ -39,20 +39,24 @@ log = structlog.get_logger()
 
 
 class OrganisationList(Protocol):
-    """The list of organisations that have a log."""
+    """Returns the organisations that have a log."""
 
     async def list(self) -> list[str]: ...
 
 
 def key_of(data_keys: Mapping[bytes, bytes]) -> bytes:
-    """Return the key of the chain's hashes. It is derived from the oldest data key: a rotation of keys does not change
-    it.
+    """Return the key of the chain's hashes, 32 bytes. `data_keys`: id -> key, the oldest first.
+
+    It is derived from the oldest data key, so that a rotation of keys does not change it.
     """
     return hmac.digest(next(iter(data_keys.values())), b"audit", "sha256")
 
 
 class AuditLog(AuditReader):
-    """The audit logs of all organisations. `key`: 32 bytes, used for nothing else."""
+    """Writes the audit logs of all organisations. `key`: 32 bytes, used for nothing else.
+
+    `seen_entries`: the record of the last entries on this machine; None: nothing is recorded.
+    """
 
     def __init__(
         self,
@@ -77,7 +81,7 @@ class AuditLog(AuditReader):
     # --- writing
 
     def ready(self) -> None:
-        """Raise `UnavailableError` if the buffer of unwritten entries is full. Call before showing patient data."""
+        """Raise `UnavailableError` if the buffer of unwritten entries is full. Call before patient data is shown."""
         if self._count >= MOST:
             raise UnavailableError("audit")
 
@@ -87,7 +91,11 @@ class AuditLog(AuditReader):
         return self._count
 
     def note(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
-        """Add an entry to the buffer without waiting; `run` writes it shortly afterwards."""
+        """Add an entry to the buffer without waiting. `run` writes it shortly afterwards.
+
+        `who`: the id of the person. `what`: the name of the entry. `about`: the visit or other thing. `to`: the other
+        person.
+        """
         self._note(organisation, audit.act(self._store.clock_ms(), who, what, about, to))
 
     def _note(self, organisation: str, act: Act) -> None:
@@ -96,7 +104,7 @@ class AuditLog(AuditReader):
         self._touch(organisation)
 
     async def write(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
-        """Add an entry, and return when it is in the store."""
+        """Add an entry, and wait until it is in the store. The arguments are those of `note`."""
         self.note(organisation, who, what, about, to)
         await self.flush()
 
@@ -117,7 +125,7 @@ class AuditLog(AuditReader):
                     del items[: len(some)]
                     self._count -= len(some)
 
-    # --- binding
+    # --- chaining
 
     async def bind(self, organisation: str) -> bool:
         """Chain at most AT_ONCE queued entries to the log; return True if there may be more."""
@@ -157,9 +165,9 @@ class AuditLog(AuditReader):
             return audit.act(self._store.clock_ms(), "system", audit.FORGED)
 
     def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
-        """Return the log's head, and True if it is unchanged since this server wrote it.
+        """Return (the log's head, True if it is unchanged since this server wrote it).
 
-        If it was changed, entries are numbered from the highest number that is known.
+        If it was changed, the head is made anew: entries are numbered from the highest number that is known.
         """
         chain = self.chain(organisation)
         with contextlib.suppress(BrokenHeadError):
@@ -179,7 +187,7 @@ class AuditLog(AuditReader):
             pass
 
     async def run(self) -> None:
-        """Flush the buffer and chain the queued entries, repeatedly until cancelled."""
+        """Flush the buffer and chain the queued entries, again and again until cancelled."""
         looked_s = 0.0
         loop = asyncio.get_running_loop()
         while True:
@@ -197,12 +205,13 @@ class AuditLog(AuditReader):
                     self._touched |= set(await self._left())
                 await self._bind_touched()
             except UnavailableError:
-                pass  # `answering` has logged the error; the loop tries again
+                pass  # `answering` has logged the error, and the loop tries again
                 await asyncio.sleep(1.0)
                 self._awake.set()
 
     async def _bind_touched(self) -> None:
-        # Entries that arrive meanwhile wait for the next round: to chain many at once costs less than one at a time.
+        # Entries that arrive meanwhile wait for the next round, because chaining many at once costs less than one at a
+        # time.
         for organisation in list(self._touched):
             self._touched.discard(organisation)
             try:
@@ -212,7 +221,8 @@ class AuditLog(AuditReader):
                 self._touched.add(organisation)
                 raise
             except Exception:
-                # An error in one organisation's log must not stop the work on the others; it is tried again later.
+                # An error in one organisation's log must not stop the work on the others. This log is tried again
+                # later.
                 self._touched.add(organisation)
                 log.exception("audit.not_bound", organisation=organisation)
 
@@ -242,12 +252,13 @@ class AuditLog(AuditReader):
         if self._count:
             log.error("audit.entries_lost", count=self._count)
 
-    # --- the last entry seen by this machine
+    # --- the last entry that this machine has seen
 
     async def _record_seen(self, organisation: str) -> None:
-        """Record the log's last entry on this machine, every RECORD_S.
+        """Record the log's last entry on this machine, at most every RECORD_S.
 
-        If the log lacks the entry recorded before, keep the old record, because it proves that entries were removed.
+        If the log lacks the entry that was recorded before, keep that record, because it proves that entries were
+        removed.
         """
         now_s = asyncio.get_running_loop().time()
         if now_s - self._recorded_s.get(organisation, -RECORD_S) < RECORD_S:
@@ -264,10 +275,13 @@ class AuditLog(AuditReader):
                 return
         await asyncio.to_thread(self._seen_entries.put, organisation, head.count, head.last)
 
-    # --- retention
+    # --- removing old entries
 
     async def trim(self, organisation: str, before_ms: int) -> int:
-        """Remove entries older than a time; return how many. A log that was changed by others is not trimmed."""
+        """Remove the entries older than `before_ms`; return their number.
+
+        A log that was changed by others stays as it is.
+        """
         chain, gone = self.chain(organisation), 0
         while True:
             async with answering():

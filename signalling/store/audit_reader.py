@@ -1,6 +1,7 @@
 """Reads the audit log, and checks that it is unchanged since it was written.
 
-`audit_log.py` writes the log, `audit_entries.py` defines entries. All methods raise `UnavailableError`.
+`audit_log.py` writes the log, `audit_entries.py` defines entries. All methods raise `UnavailableError` if the store
+does not answer.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Chain, Checker, Entry, Head
 
-READ = 1000  # the number of entries read in one request
+READ = 1000  # the number of entries that are read in one request
 
 
 class SeenEntries(Protocol):
-    """Stores the last entry of each log that this machine has seen: in a file beside its keys, not in the store."""
+    """Stores the last entry of each log that this machine has seen, in a file beside its keys and not in the store."""
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return (number, hash) of the last entry seen, or None."""
+        """Return (number, hash) of the last entry that this machine has seen; None if it has seen none."""
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Record the last entry seen."""
+        """Record the number and the hash (`last`) of the last entry that this machine has seen in an organisation's
+        log.
+        """
 
 
 class NothingSeen:
@@ -39,8 +42,10 @@ class NothingSeen:
 
 
 class Verdict(NamedTuple):
-    """The result of a check: the number of good entries, when they begin, the number of queued entries, the first
-    `problem`.
+    """The result of a check of a log.
+
+    `good`: the number of unchanged entries. `since_ms`: the time from which the log has entries. `waiting`: the number
+    of queued entries. `problem`: the first problem as a text, "" if there is none.
     """
 
     good: int
@@ -58,11 +63,11 @@ class AuditReader:
         self._seen_entries = seen_entries
 
     def chain(self, organisation: str) -> Chain:
-        """Return the hash chain of an organisation's log."""
+        """Return the hash chain of an organisation's log, which calculates and checks the hashes of entries."""
         return Chain(self._key, organisation)
 
     async def head(self, organisation: str) -> Head | None:
-        """Return the beginning and end of the log; None if it has no head that this server sealed."""
+        """Return the head of the log, which records its beginning and end; None if this server wrote none."""
         async with answering():
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
         try:
@@ -71,7 +76,7 @@ class AuditReader:
             return None
 
     async def read(self, organisation: str, start: int, count: int) -> list[bytes]:
-        """Return at most `count` stored entries from position `start` on (0 is the oldest)."""
+        """Return at most `count` stored entries, as bytes, from the position `start` on (0 is the oldest)."""
         async with answering():
             found: list[bytes] = await self._redis.lrange(keys.AUDIT(organisation), start, start + count - 1)
         return found
@@ -91,16 +96,17 @@ class AuditReader:
             start += len(found)
 
     async def verify(self, organisation: str) -> Verdict:
-        """Check the whole log; return whether it is unchanged, or its first problem."""
+        """Check the whole log; return the result, with the first problem if it was changed."""
         while True:
             verdict, head = await self._verify(organisation)
             after = await self.head(organisation)
             if head is None or after is None or after.first == head.first:
-                return verdict  # otherwise the oldest entries were trimmed during the check: read again
+                # otherwise the oldest entries were trimmed during the check, and it begins again
+                return verdict
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
         chain = self.chain(organisation)
-        # Read the seen entry first, then the head, then the entries: later reads can only contain more.
+        # The seen entry is read first, then the head, then the entries, because later reads can only contain more.
         seen = self._seen_entries.get(organisation)
         async with answering():
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))

@@ -1,7 +1,8 @@
-"""Encrypts stored records with AES-256-GCM. Each ciphertext is bound to its place, and keys can be rotated.
+"""Encrypts stored records with AES-256-GCM. Each ciphertext is bound to its place in the store, and keys can be
+rotated.
 
-Pure except for the random nonce. A ciphertext moved to another visit or organisation cannot be decrypted (SECURITY.md
-row 23).
+A ciphertext that was moved to another visit or organisation cannot be decrypted (SECURITY.md row 23). Does no I/O,
+except for the random nonce.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ _NONCE = 12
 
 
 class Seal:
-    """Seals with the newest key, opens with any key. `keys`: id (1 to 16 bytes) -> 32 bytes, the newest last."""
+    """Encrypts with the newest key, and decrypts with any key.
+
+    `keys`: id (1 to 16 bytes) -> 32 bytes, the newest last.
+    """
 
     def __init__(self, keys: Mapping[bytes, bytes]) -> None:
         if not keys or any(not 1 <= len(i) <= 16 or len(k) != 32 for i, k in keys.items()):
@@ -29,17 +33,20 @@ class Seal:
         self._prefix = bytes((len(newest),)) + newest
 
     def close(self, data: bytes, place: str) -> bytes:
-        """Return the data encrypted for a place, which is needed again to open it."""
+        """Return the data, encrypted for a place in the store. `open` needs the same place."""
         nonce = os.urandom(_NONCE)
         return self._prefix + nonce + self._newest.encrypt(nonce, data, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
-        """Return the decrypted data. Raises `SealError` if it was not sealed for this place."""
+        """Return the decrypted data.
+
+        Raises `SealError` if it was not encrypted for this place by a known key, or was changed.
+        """
         end = 1 + sealed[0] if sealed else 0
         key = self._keys.get(sealed[1:end])
         if key is None:
             raise SealError("sealed with a key that this server does not have")
         try:
             return key.decrypt(sealed[end : end + _NONCE], sealed[end + _NONCE :], place.encode())
-        except (InvalidTag, ValueError):  # changed, or too short
+        except (InvalidTag, ValueError):  # the data was changed, or is too short
             raise SealError("not sealed for this place, or changed since") from None

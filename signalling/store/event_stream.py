@@ -1,7 +1,7 @@
 """An organisation's events in the store: a stream of bounded length, and its head, which records its end.
 
-A worker that lost events compares its last one with the head and reads the missing ones. This module handles keys and
-bytes; what an event means is defined in `rules.py`. All methods raise `UnavailableError` if the store does not answer.
+A worker that lost events compares its last one with the head, and reads the missing ones. This module handles keys and
+bytes; `rules.py` defines the meaning of events. All methods raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from signalling.store.unavailable import answering
 
-# the number of events kept for workers that lost some; a worker that lost more loads a snapshot
+# The store keeps this number of events for workers that lost some. A worker that lost more loads a snapshot.
 STREAM_LENGTH = 4_096
 _EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
 _FIELDS = ("epoch", "seq", "mark", "store")
@@ -26,7 +26,11 @@ log = structlog.get_logger()
 
 
 class StreamEntry(msgspec.Struct, frozen=True, array_like=True):
-    """An event, as stored in the stream and sent by pub/sub. `what`: "visit" or "staff"; `record`: sealed."""
+    """An event, as stored in the stream and sent by pub/sub.
+
+    `what`: the kind of record that it changed, such as "visit" or "staff". `member`: the record's id. `record`: the
+    whole record, encrypted.
+    """
 
     what: str
     member: str
@@ -38,10 +42,10 @@ class StreamEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StreamHead(msgspec.Struct, frozen=True):
-    """The end of an organisation's stream: the epoch, and the number of the last event; "" and 0 without an event.
+    """The end of an organisation's stream: its epoch, and the number of the last event; "" and 0 without an event.
 
-    `mark` distinguishes the newest event from any other (`mark_of`); it is empty if unknown. `store`: the store that
-    the epoch belongs to (`EventStream.identity`), "" if not written yet.
+    `mark` distinguishes the newest event from any other (`mark_of`); it is empty if unknown. `store`: the store to
+    which the epoch belongs (`EventStream.identities`), "" if not recorded yet.
     """
 
     epoch: str
@@ -51,8 +55,10 @@ class StreamHead(msgspec.Struct, frozen=True):
 
 
 class StreamEnd(msgspec.Struct, frozen=True):
-    """Three parts of a stream: its head, the events above a number (oldest first), and the newest events (newest
-    first).
+    """Three parts of a stream, all of the same moment.
+
+    `head`: its end. `events`: (number, event) above a given number, the oldest first. `newest`: the newest events, the
+    newest first.
     """
 
     head: StreamHead
@@ -61,7 +67,7 @@ class StreamEnd(msgspec.Struct, frozen=True):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """The end of an organisation's stream, and the visits whose deadline has passed, each with its deadline in ms."""
+    """The end of an organisation's stream, and (visit, deadline in ms) for the visits whose deadline has passed."""
 
     head: StreamHead
     due: list[tuple[str, int]]
@@ -71,15 +77,15 @@ _ENTRY = msgspec.msgpack.Decoder(StreamEntry)
 
 
 def decode_entry(data: bytes) -> StreamEntry:
-    """Return an event from its bytes. Raises `msgspec.DecodeError`."""
+    """Return the event in bytes of the stream. Raises `msgspec.DecodeError` if the bytes are no event."""
     return _ENTRY.decode(data)
 
 
 def mark_of(entry: StreamEntry) -> bytes:
     """Return bytes that distinguish an event from any other with the same number.
 
-    `commit.lua` stores the mark of the newest event. The mark is the beginning of the sealed record, which holds the
-    nonce; a nonce is never used twice (`encryption.py`).
+    `commit.lua` stores the mark of the newest event. The mark is the beginning of the encrypted record, which contains
+    the nonce, and a nonce is never used twice (`encryption.py`).
     """
     return entry.record[:32]
 
@@ -102,7 +108,7 @@ class EventStream:
     """Reads the event streams of all organisations, and begins their epochs."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # redis-py's type stubs do not know that replies are bytes
+        self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
         self._epoch: Any = redis.register_script(_EPOCH)
 
     async def head(self, organisation: str) -> StreamHead:
@@ -111,7 +117,7 @@ class EventStream:
             return _head(await self._redis.hmget(keys.HEAD(organisation), _FIELDS))
 
     async def after(self, organisation: str, seq: int) -> list[tuple[int, StreamEntry]]:
-        """Return the events above `seq` that the stream still has, oldest first, as (seq, entry)."""
+        """Return (number, event) of each event above `seq` that the stream still has, the oldest first."""
         async with answering():
             return _events(await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0"))
 
@@ -122,7 +128,7 @@ class EventStream:
         return found[0][1] if found else None
 
     async def end(self, organisation: str, seq: int, newest: int = 500) -> StreamEnd:
-        """Return the stream's head, the events above `seq`, and this number of the newest, all of the same moment."""
+        """Return the stream's head, the events above `seq`, and the `newest` last events, all of the same moment."""
         stream = keys.EVENTS(organisation)
         async with answering():
             pipe = self._redis.pipeline(transaction=True)
@@ -133,7 +139,10 @@ class EventStream:
         return StreamEnd(_head(head), _events(events), [entry for _, entry in _events(last)])
 
     async def pulses(self, organisations: Sequence[str], now_ms: int, limit: int = 200) -> list[Pulse]:
-        """Return the pulse of each organisation, with at most `limit` due visits each. One request reads them all."""
+        """Return the pulse of each organisation, in order, with at most `limit` due visits each.
+
+        One request reads them all.
+        """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
             for organisation in organisations:
@@ -148,10 +157,11 @@ class EventStream:
         ]
 
     async def identities(self, organisations: Sequence[str]) -> list[str]:
-        """Return the identity of the process that has each organisation: it changes with a restart, a failover or a
-        restored copy, and in a cluster when the organisation moves to another node.
+        """Return, for each organisation, the identity of the store's process that has its keys.
 
-        The id of its replication is no part of it: a backup, which is a replica for a moment, changes that.
+        It changes with a restart, a failover or a restored copy, and in a cluster when the organisation moves to
+        another node. The id of the replication is not used, because a backup, which is a replica for a moment, changes
+        that.
         """
         found: dict[Any, str] = {}
         pools = []
@@ -167,8 +177,8 @@ class EventStream:
     async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
         """Begin a new epoch, because the store may have lost events; return False if another worker has begun one.
 
-        The new epoch begins only if `field` of the head ("epoch" or "store") still has the value `held`, so that
-        several workers that try begin one epoch together.
+        The new epoch begins only if `field` of the head ("epoch" or "store") still has the value `held`, so that only
+        one epoch begins if several workers try. `identity`: that of the store, "" if not known.
         """
         async with answering():
             begun = await self._epoch(
@@ -181,6 +191,6 @@ class EventStream:
         return bool(begun)
 
     async def adopt(self, organisation: str, identity: str) -> None:
-        """Record which store an epoch belongs to, unless that is recorded already."""
+        """Record the store to which an epoch belongs, unless it is recorded already."""
         async with answering():
             await self._redis.hsetnx(keys.HEAD(organisation), "store", identity)

@@ -1,4 +1,4 @@
-"""One-time links for guests: a secret that admits one guest to one visit, once (SECURITY.md row 8)."""
+"""One-time links for guests: each contains a secret that admits one guest to one visit, once (SECURITY.md row 8)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from signalling.store.records import Store
 
 
 class GuestLink(msgspec.Struct, frozen=True):
-    """The visit and the party in it to which a link gives access."""
+    """The visit, and the key of the guest's party in it, to which a link gives access."""
 
     visit: str
     guest: str
@@ -28,7 +28,7 @@ class GuestLinks:
         self._links = OneTime(store.redis)
 
     async def issue(self, organisation: str, invite: GuestLink, for_ms: int) -> str:
-        """Return a new token, valid for `for_ms`. Raises `UnavailableError`."""
+        """Return a new token that is valid for `for_ms`. Raises `UnavailableError` if the store does not answer."""
         token = secrets.token_urlsafe(24)
         await self._links.keep(
             keys.INVITE(organisation, keys.hashed(token)), msgspec.msgpack.encode(invite), for_ms
@@ -36,21 +36,24 @@ class GuestLinks:
         return token
 
     async def look(self, organisation: str, token: str) -> GuestLink | None:
-        """Return the token's invitation without using it up, because programs that show link previews fetch it too.
+        """Return what a token gives access to, without using it up; None if the token is not valid, or no longer.
 
-        Raises `UnavailableError`.
+        Programs that show previews of links fetch them too. Raises `UnavailableError` if the store does not answer.
         """
         data = await self._links.look(keys.INVITE(organisation, keys.hashed(token)))
         return msgspec.msgpack.decode(data, type=GuestLink) if data else None
 
     async def was_used(self, organisation: str, token: str) -> bool:
-        """Return True if the token was valid and has been used. Raises `UnavailableError`."""
+        """Return True if the token was valid and has been used.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         return await self._links.was_used(keys.INVITE(organisation, keys.hashed(token)))
 
     async def redeem(self, organisation: str, token: str) -> GuestLink | None:
-        """Return the token's invitation and use it up; return None if the token is not valid, or no longer.
+        """Return what a token gives access to, and use the token up; None if it is not valid, or no longer.
 
-        Raises `UnavailableError`.
+        Raises `UnavailableError` if the store does not answer.
         """
         data = await self._links.take(keys.INVITE(organisation, keys.hashed(token)))
         return msgspec.msgpack.decode(data, type=GuestLink) if data else None

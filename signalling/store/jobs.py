@@ -1,9 +1,9 @@
-"""Jobs: work to do outside of requests, stored per organisation until it is done.
+"""Jobs: work to do outside of requests, which is stored per organisation until it is done.
 
-A job is one sealed member of a sorted set, with its due time as the score. So it can be written in the same commit as
-the event that causes it (`entry`). Taking a job leases it: if the worker dies, the job is due again. Each `Jobs` object
-is one queue per organisation; jobs that may wait for an external server have a queue of their own. What a kind of job
-does is not defined here. All methods raise `UnavailableError` if the store does not answer.
+A job is one encrypted member of a sorted set, whose score is the time at which it is due. So the commit of an event can
+also write the job that the event causes (`entry`). Taking a job leases it: if the worker dies, the job is due again.
+Each `Jobs` object is one queue per organisation; jobs that may wait for an external server have a separate queue. The
+handlers of jobs are defined elsewhere. All methods raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ FIRST_PAUSE_MS = 5_000
 LONGEST_PAUSE_MS = 3_600_000
 GIVE_UP_MS = 24 * 3_600_000
 DEAD_KEPT, DEAD_KEPT_MS = 1_000, 30 * 24 * 3_600_000
-"""The number of given-up jobs that are kept, and the time in ms, so that an operator can find the cause."""
+"""The number of failed jobs that are kept, and for how many ms, so that an operator can find the cause."""
 
 _SCRIPT = (Path(__file__).parent / "jobs.lua").read_text()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A job to do. `kind` names its handler, which defines the payload. The payload is sealed when stored."""
+    """A job to do. `kind` names its handler, which defines the payload. The stored payload is encrypted."""
 
     id: str
     kind: str
     payload: dict[str, Any]
     made_ms: int
     expires_ms: int | None = None
-    """The time in ms after which a failed job is not tried again; None: a day after it was first due."""
+    """The time in ms after which a failed job is not tried again; None: a day after its first attempt."""
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """A job that this worker has leased.
+    """A job that this worker has leased. `member`: its bytes in the store.
 
     `attempt` counts from 1 and includes attempts of workers that died. `first_ms`: the time of the first attempt.
     """
@@ -62,12 +62,14 @@ def new_job(kind: str, payload: dict[str, Any], now_ms: int, *, expires_ms: int 
 
 
 def pause_ms(attempt: int) -> int:
-    """Return the time in ms to wait after a failed attempt: 5 s after the first, doubled each time, at most an hour."""
+    """Return the time in ms to wait after a failed attempt: 5 s after the first, then twice as long each time, at most
+    1 h.
+    """
     return min(FIRST_PAUSE_MS << min(attempt - 1, 20), LONGEST_PAUSE_MS)
 
 
 def next_try_ms(taken: Taken, now_ms: int) -> int | None:
-    """Return the time in ms at which a failed job is due again; None if it should be given up."""
+    """Return the time in ms at which a failed job is due again; None if it must be given up."""
     due_ms = now_ms + pause_ms(taken.attempt)
     return due_ms if due_ms <= last_try_ms(taken) else None
 
@@ -78,7 +80,7 @@ def last_try_ms(taken: Taken) -> int:
 
 
 class Jobs:
-    """A job queue of each organisation. `queue`: its name; "" is the first one."""
+    """The job queues of all organisations, one each. `queue`: the name of the queue, "" for the first one."""
 
     def __init__(self, redis: Redis, seal: Seal, queue: str = "") -> None:
         self._redis: Any = redis
@@ -87,21 +89,25 @@ class Jobs:
         self._step: Any = redis.register_script(_SCRIPT)
 
     def entry(self, organisation: str, job: Job, due_ms: int | None = None) -> tuple[str, int, bytes]:
-        """Return (key, score, member) for the caller's own ZADD. The job is due at once unless `due_ms` is given."""
+        """Return (key, score, member), with which the caller adds a job by ZADD.
+
+        `due_ms`: the time at which it is due, None for at once.
+        """
         member = self._seal.close(msgspec.msgpack.encode(job), _place(organisation))
         return self.key(organisation), job.made_ms if due_ms is None else due_ms, member
 
     async def add(self, organisation: str, job: Job, due_ms: int | None = None) -> None:
-        """Store a job until it is due and done."""
+        """Store a job until it is done. `due_ms`: the time at which it is due, None for at once."""
         key, score, member = self.entry(organisation, job, due_ms)
         async with answering():
             await self._redis.zadd(key, {member: score})
 
     async def take(self, organisation: str, limit: int, lease_ms: int | None = None) -> list[Taken]:
-        """Lease the due jobs and return them, the one that is due longest first. No other worker receives them
-        meanwhile.
+        """Lease at most `limit` due jobs and return them, the one that is due longest first. No other worker receives
+        them then.
 
-        A job that cannot be decrypted (its key is gone) is given up at once.
+        `lease_ms`: the length of the lease, None for LEASE_MS. A job that cannot be decrypted, because its key is gone,
+        is given up at once.
         """
         async with answering():
             now_ms, found = await self._step(
@@ -124,7 +130,7 @@ class Jobs:
             await self._step(keys=self._keys(organisation), args=["done", taken.member])
 
     async def later(self, organisation: str, taken: Taken, due_ms: int) -> None:
-        """Make a job due again at `due_ms`. Does nothing if another worker has finished it."""
+        """Make a failed job due again at `due_ms`. Do nothing if another worker has finished it."""
         async with answering():
             await self._step(keys=self._keys(organisation), args=["later", taken.member, due_ms])
 
@@ -133,7 +139,7 @@ class Jobs:
         await self._given_up(organisation, taken.member)
 
     async def put_off(self, organisation: str, taken: Taken, due_ms: int) -> None:
-        """Make a job that was not attempted due again at `due_ms`; this does not count as an attempt."""
+        """Make a job that was not attempted due again at `due_ms`, without counting an attempt."""
         async with answering():
             await self._step(keys=self._keys(organisation), args=["off", taken.member, due_ms])
 
@@ -142,11 +148,11 @@ class Jobs:
             await self._step(keys=self._keys(organisation), args=["dead", member, DEAD_KEPT, DEAD_KEPT_MS])
 
     async def waiting(self, organisation: str) -> list[tuple[int, Job]]:
-        """Return the jobs that are not done, as (due time in ms, job), the earliest first."""
+        """Return (due time in ms, job) of the jobs that are not done, the earliest first."""
         return await self._listed(organisation, self.key(organisation))
 
     async def dead(self, organisation: str) -> list[tuple[int, Job]]:
-        """Return the given-up jobs of all queues, as (time in ms, job), the oldest first."""
+        """Return (time in ms, job) of the given-up jobs of all queues, the oldest first."""
         return await self._listed(organisation, keys.DEAD_JOBS(organisation))
 
     async def _listed(self, organisation: str, key: str) -> list[tuple[int, Job]]:
@@ -159,7 +165,7 @@ class Jobs:
         ]
 
     def key(self, organisation: str) -> str:
-        """Return the key of an organisation's jobs, by the time at which they are due."""
+        """Return the key of an organisation's sorted set of jobs, ordered by the time at which they are due."""
         return keys.QUEUE(organisation, self._queue) if self._queue else keys.JOBS(organisation)
 
     def _keys(self, organisation: str) -> list[str]:

@@ -1,7 +1,7 @@
-"""Every key and channel of the product in Redis: name, type, content, and what erases it. Pure.
+"""Every key and channel of the product in Redis: its name, type and content, and what erases it. Does no I/O.
 
-All code that uses the store takes names from here. `ALL` is the table of keys. docs/OPERATIONS.md shows it. After each
-test of `signalling` and `web`, the keys in the store are compared with it.
+All code that uses the store takes names from here. `ALL` is the table of keys, which docs/OPERATIONS.md shows. After
+each test of `signalling` and `web`, the keys in the store are compared with it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ class Erasure(StrEnum):
     """What erases a key, or the entries in it."""
 
     EXPIRY = "expires"
-    """The store itself: the key has a time to live. A backup does not need it."""
+    """The store itself erases the key, which has a time to live. A backup need not contain it."""
     RETENTION = "retention"
-    """`web/retention.py`, after a number of days."""
+    """`web/retention.py` erases the key, or its entries, after a number of days."""
     USE = "use"
-    """The code that writes it also removes it."""
+    """The code that writes the key also removes it."""
     NONE = "kept"
 
 
 @dataclass(frozen=True, eq=False)
 class Key:
-    """A kind of key. `pattern`: its name, with <parts>; `type`: as the command TYPE returns it.
+    """A kind of key. `pattern`: its name, with parts such as <visit>. `type`: as the command TYPE returns it.
 
-    `until`: when the key, or an entry in it, is erased. `patient`: True if it holds data of patients.
+    `holds`: its content. `until`: when the key, or an entry in it, is erased. `patient`: True if it has data about
+    patients.
     """
 
     pattern: str
@@ -50,16 +51,16 @@ class Key:
         return re.compile(".+".join(map(re.escape, _PART.split(self.pattern))))
 
     def __call__(self, *parts: str) -> str:
-        """Return the name of one key of this kind. Raises `TypeError` for a wrong number of parts."""
+        """Return the name of one key of this kind. Raises `TypeError` if the number of parts is wrong."""
         return self._format % parts
 
     def matches(self, name: str) -> bool:
-        """Return True if this kind of key can have this name."""
+        """Return True if a key of this kind can have this name."""
         return self._names.fullmatch(name) is not None
 
 
 def hashed(secret: str) -> str:
-    """Return the SHA-256 of a secret in hexadecimal. Names of keys contain this hash, so that they do not reveal the
+    """Return the SHA-256 of a secret in hexadecimal, for the name of a key, so that the name does not reveal the
     secret.
     """
     return hashlib.sha256(secret.encode()).hexdigest()
@@ -68,8 +69,7 @@ def hashed(secret: str) -> str:
 _EXPIRY, _RETENTION, _USE, _NONE = Erasure
 _DAYS = "the organisation's days"
 
-# The braces are a hash tag: they keep the keys of an organisation in one slot of a cluster.
-# Visits
+# The braces are a hash tag, which keeps all keys of an organisation in one slot of a cluster.
 OPEN = Key("{<organisation>}:open", "zset", "ids of open visits, by arrival", _USE, "it ends")
 ENDED = Key("{<organisation>}:ended", "zset", "ids of ended visits, by end", _RETENTION, _DAYS)
 DEADLINES = Key("{<organisation>}:deadlines", "zset", "ids of visits, by deadline", _USE, "it passed")
@@ -198,11 +198,11 @@ WORKER_ADDRESSES = Key("worker:<worker>:addresses", "string", "its media address
 
 ALL: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 
-# Channels hold nothing. An organisation's events are published on the channel with the same name as its stream.
+# Channels store nothing. An organisation's events are published on the channel with the same name as its stream.
 DEATHS_CHANNEL = "workers"
 ACCOUNTS_CHANNEL = "accounts"
 
 
 def worker_channel(worker: str) -> str:
-    """Return the channel of messages to a worker."""
+    """Return the name of the channel for messages to a worker."""
     return f"worker:{worker}"

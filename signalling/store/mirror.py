@@ -1,7 +1,7 @@
 """This worker's copy of an organisation's open records, updated by pub/sub and repaired from the event stream.
 
 All topics read from this copy, so that showing a page causes no request to the store. `seq` counts the organisation's
-events. A gap is detected at once, and the missing events are fetched before later ones are shown: none is lost,
+events. A gap is detected at once, and the missing events are fetched before later ones are shown, so that none is lost,
 repeated or out of order. If the store has lost events (its count is lower than before, or a number now belongs to
 another event), a new epoch begins, and everything is loaded and shown again.
 """
@@ -29,7 +29,10 @@ log = structlog.get_logger()
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One event: the record before and after it. `before` is None if the record was not open before."""
+    """One event. `before`: the record before it, None if the record was not open then. `after`: the record after it.
+
+    `notices`: (person, encrypted notification) for each notification that the event causes.
+    """
 
     organisation: str
     seq: int
@@ -40,7 +43,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """Events are lost (the stream was trimmed or replaced): everything must be shown again."""
+    """Some events are lost, because the stream was trimmed or replaced. Everything must be shown again."""
 
     organisation: str
 
@@ -49,12 +52,18 @@ Observer = Callable[[Change | Reset], None]
 
 
 def version_of(seq: int) -> int:
-    """Return the topic version after an event. One event may need two messages: the first has the version one lower."""
+    """Return the version of the topics after the event with this number.
+
+    It is twice the number, because one event may need two messages. The first of them has the version one lower.
+    """
     return 2 * seq
 
 
 class Mirror:
-    """The copy of one organisation. `visits` are its open visits, `watch` is the state of the queue as a whole."""
+    """The copy of one organisation. `visits`: its open visits. `watch`: the state of its whole queue.
+
+    `observers` are called with each change, in order. `failed` is called if a repair fails.
+    """
 
     def __init__(
         self, organisation: str, store: Store, observers: list[Observer], failed: Failed = unsupervised
@@ -72,8 +81,8 @@ class Mirror:
         self._repairing: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
-        self._mark = b""  # the mark of event `seq`; empty if unknown
-        self._lost = False  # True if event `seq` in the store is another one than the event received here
+        self._mark = b""  # the mark of event `seq`, empty if unknown (`mark_of`)
+        self._lost = False  # True if the store has another event `seq` than this copy
 
     @property
     def version(self) -> int:
@@ -81,7 +90,10 @@ class Mirror:
         return version_of(self.seq)
 
     async def open(self) -> None:
-        """Load for the first time; the bus must be subscribed already. Raises `UnavailableError`."""
+        """Load the copy for the first time, after subscribing to the events.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         await self._load()
         self._loaded = True
         if self._wanted > self.seq:
@@ -97,7 +109,7 @@ class Mirror:
         self.claims.extend(snapshot.claims)
 
     def receive(self, data: bytes) -> None:
-        """Apply an event from pub/sub; the bytes are `seq epoch entry`."""
+        """Apply an event from pub/sub. `data`: its number, epoch and entry, with a space between them."""
         seq, epoch, sealed = data.split(b" ", 2)
         entry = decode_entry(sealed)
         counts.EVENT_LAG_S.observe(max(0, self._store.clock_ms() - entry.at_ms) / 1000)
@@ -114,15 +126,15 @@ class Mirror:
             self.epoch = epoch
             self._apply(seq, entry)
         elif seq > self.seq or epoch != self.epoch:
-            # A number of another epoch cannot be compared; `_repair` reads the head to learn which epoch is the current
-            # one.
+            # A number of another epoch cannot be compared. `_repair` reads the stream's head, which names the current
+            # epoch.
             self.repair(seq if epoch == self.epoch else 0)
         elif seq == self.seq and self._is_another(mark_of(entry)) and self._repairing is None:
             self._lost = True
             self.repair()
 
     def _is_another(self, mark: bytes) -> bool:
-        """Return True if this is not the mark of the event received at `seq`."""
+        """Return True if this mark belongs to another event than the one that was received as event `seq`."""
         return bool(mark and self._mark) and mark != self._mark
 
     def _apply(self, seq: int, entry: StreamEntry) -> None:
@@ -162,11 +174,14 @@ class Mirror:
             try:
                 observer(news)
             except Exception:
-                # An observer that fails must not keep the other observers from receiving the change.
+                # An observer that fails must not prevent the others from receiving the change.
                 log.exception("mirror.observer_failed")
 
     def repair(self, wanted: int = 0) -> None:
-        """Fetch the missing events in the background. Called after a gap, or after a lost connection of pub/sub."""
+        """Fetch the missing events in the background, after a gap or a lost pub/sub connection.
+
+        `wanted`: up to this number.
+        """
         self._wanted = max(self._wanted, wanted)
         if self._repairing is None:
             self._repairing = asyncio.create_task(self._repair())
@@ -179,17 +194,17 @@ class Mirror:
         if (problem := task.exception()) is not None:
             self.failed("mirror", problem)
         elif self._wanted > self.seq:
-            self.repair()  # events received since the last comparison
+            self.repair()  # events have arrived since the last comparison
 
     async def _repair(self) -> None:
         pause = 0.05
         while True:
             try:
-                # A commit updates the head before it is published, so the head that was just read covers all
-                # commits announced before.
+                # A commit updates the head before it is published, so the head that is read now covers all commits
+                # announced before.
                 self._wanted = 0
                 head = await self._store.stream.head(self.organisation)
-                # the organisation had no event when this mirror was loaded
+                # the organisation had no event when this copy was loaded
                 self.epoch = self.epoch or head.epoch
                 if head.epoch != self.epoch:
                     await self._reload()
@@ -200,7 +215,7 @@ class Mirror:
                 if self.seq >= self._wanted:
                     return
             except UnavailableError:
-                pass  # the sweep and the reconnected bus repair again; until then the old state is shown
+                pass  # the sweep and the reconnected bus repair again; the old state is shown until then
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
@@ -223,9 +238,9 @@ class Mirror:
                 self._apply(seq, entry)
 
     async def _begin_epoch(self) -> None:
-        """Begin a new epoch because the store has lost events, then reload everything.
+        """Begin a new epoch, because the store has lost events, and reload everything.
 
-        In a new epoch, versions that clients received before do not count as current.
+        In a new epoch, the versions that clients have received before do not count as current.
         """
         await self._store.stream.begin_epoch(self.organisation, "epoch", self.epoch)
         counts.REPAIRS["epoch"] += 1
@@ -241,39 +256,40 @@ class Mirror:
         self._notify(Reset(self.organisation))
 
     def _lost_since(self, before: int, mark: bytes, there: StreamEntry | None) -> int:
-        """Return at least how many events up to number `before` the store no longer has.
+        """Return how many events up to number `before` the store no longer has, at least.
 
-        `mark`: of the event that had this number, `there`: the event that has it now. The stream may have been trimmed
-        above it: then it has none, and a higher end.
+        `mark`: that of the event that had this number. `there`: the event that has it now, None if none has. The stream
+        may have been trimmed above this number; it then has no such event, but a higher end.
         """
         another = there is not None and bool(mark) and mark_of(there) != mark
         return max(before - self.seq, int(another))
 
     def compare(self, head: StreamHead) -> None:
-        """Compare with the stream's head, and repair if they differ: if the last event was lost, no later event shows a
-        gap.
+        """Compare this copy with the stream's head, and repair it if they differ.
+
+        This finds a lost last event, after which no later event shows a gap.
         """
         if head.seq != self.seq or head.epoch != self.epoch or self._differs(head):
             self.repair(head.seq if head.epoch == self.epoch else 0)
 
     async def catch_up(self) -> None:
-        """Return when this copy has all events that the store had at the time of the call, or after 1 s.
+        """Wait until this copy has all events that the store had at the time of the call, at most 1 s.
 
-        Raises `UnavailableError`.
+        Raises `UnavailableError` if the store does not answer.
         """
         self.compare(await self._store.stream.head(self.organisation))
         if self._repairing is not None:
             await asyncio.wait([self._repairing], timeout=1)
 
     async def close(self) -> None:
-        """Stop repairing."""
+        """End a repair that runs in the background."""
         if self._repairing is not None:
             self._repairing.cancel()
             await asyncio.gather(self._repairing, return_exceptions=True)
 
 
 class Mirrors:
-    """The copies of the organisations that this worker serves, each loaded on first use."""
+    """The copies of the organisations that this worker serves. Each is loaded on its first use."""
 
     def __init__(self, store: Store, subscribe: Callable[[Mirror], Awaitable[None]]) -> None:
         self._store = store
@@ -287,11 +303,14 @@ class Mirrors:
         return iter(list(self._mirrors.values()))
 
     def known(self, organisation: str) -> Mirror | None:
-        """Return the mirror if it is loaded."""
+        """Return the organisation's mirror if it is loaded, otherwise None."""
         return self._mirrors.get(organisation)
 
     async def get(self, organisation: str) -> Mirror:
-        """Return the organisation's mirror, loaded. Raises `UnavailableError`."""
+        """Return the organisation's mirror, loaded if needed.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         mirror = self._mirrors.get(organisation)
         if mirror is not None:
             return mirror
@@ -305,5 +324,5 @@ class Mirrors:
         return mirror
 
     async def close(self) -> None:
-        """Stop the repairs of all copies."""
+        """End the repairs of all copies."""
         await asyncio.gather(*(mirror.close() for mirror in self))

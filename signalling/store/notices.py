@@ -1,6 +1,6 @@
 """The stored notifications of a person: the newest ones, and the position up to which they were read.
 
-Notifications are written by the commit of the event that causes them (`records.py`); `web/retention.py` erases them.
+The commit of an event writes the notifications that it causes (`records.py`); `web/retention.py` erases them.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ _decoder = msgspec.msgpack.Decoder(Notice)
 
 
 def read_until(mark: Mark | None) -> int:
-    """Return the position of the newest notification that was read.
+    """Return the position of the newest notification that was read; 0 if none was.
 
-    Old marks hold a time and no position. They stay valid, because the first positions are times.
+    Old marks have a time and no position. They stay valid, because the first positions are times.
     """
     return 0 if mark is None else mark.place or mark.until_ms
 
 
 class Notices:
-    """Reads and marks the notifications of all people. All methods except `opened` raise `UnavailableError`."""
+    """Reads the notifications of all persons.
+
+    All methods except `opened` raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -36,7 +39,7 @@ class Notices:
         return _decoder.decode(self._store.seal.open(sealed, f"{organisation}/bell/{person}"))
 
     async def newest(self, organisation: str, person: str) -> tuple[list[Notice], int]:
-        """Return a person's newest notifications, newest first, and the number of unread ones."""
+        """Return (a person's newest notifications, the newest first; the number of unread ones)."""
         key = keys.BELL(organisation, person)
         mark, now_ms = await self._store.load(organisation, Mark, person)
         async with answering():
@@ -48,7 +51,8 @@ class Notices:
         return [self.opened(organisation, person, data) for data in sealed], unread
 
     async def place(self, organisation: str, person: str, until_ms: int) -> int:
-        """Return the position of the notification with that time, or of the newest one before it; 0 if there is none.
+        """Return the position of the notification with the time `until_ms`, or of the newest one before it; 0 if there
+        is none.
 
         A notification's position is its score. It grows with each notification, even if the clock is set back.
         """

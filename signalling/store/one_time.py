@@ -1,4 +1,4 @@
-"""Values behind one-time links: a value can be looked at, and taken once.
+"""Values behind one-time links: a value can be read several times, and taken once.
 
 After a value was taken, a mark is kept until the link would have expired, so that a second use does not count as a
 guess.
@@ -16,13 +16,16 @@ _USED = b""
 
 
 class OneTime:
-    """Stores the values behind one-time links. All methods take the key of a link and raise `UnavailableError`."""
+    """Stores the values behind one-time links. `key`: the key of a link.
+
+    All methods raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # redis-py's type stubs do not know that answers are bytes
+        self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
 
     async def keep(self, key: str, value: bytes, for_ms: int) -> None:
-        """Store a value, which must not be empty, for this number of ms."""
+        """Store a value, which must not be empty, for `for_ms` ms."""
         async with answering():
             await self._redis.set(key, value, px=for_ms)
 
@@ -37,6 +40,6 @@ class OneTime:
             return bool(await self._redis.get(key) == _USED)
 
     async def take(self, key: str) -> bytes | None:
-        """Return the value and remove it; of two calls at once, only one receives it."""
+        """Return the value and remove it; None if there is none. Of two calls at the same time, one receives it."""
         async with answering():
             return await self._redis.set(key, _USED, xx=True, get=True, keepttl=True) or None

@@ -1,7 +1,7 @@
-"""Ended visits: read in pages from the store, and searched by name with an index in this worker's memory.
+"""Ended visits: read in pages from the store, and searched with an index in this worker's memory.
 
-Records in the store are sealed and cannot be searched there. An organisation's index is built from the store at its
-first search, newest visit first, and updated by the mirror's events. The index gives only the places of visits: the
+Records in the store are encrypted and cannot be searched there. An organisation's index is built from the store at its
+first search, the newest visit first, and updated by the mirror's events. The index gives only the places of visits; the
 data that is shown is always read from the store.
 """
 
@@ -21,17 +21,20 @@ from signalling.store.mirror import Change, Mirrors, Reset
 from signalling.store.records import NEWEST, Place, Store
 from signalling.visit.record import Visit
 
-# the time in s for which a search waits for its index; then it searches the part that has been read
+# A search waits this time in s for its index. Then it searches the part that has been read.
 PATIENCE_S = 0.15
-BATCH = 250  # the number of visits read and unsealed in one turn of the loop
-SLICE = 4000  # the number of rows compared in one turn of the loop
+BATCH = 250  # the number of visits that are read and decrypted in one turn of the event loop
+SLICE = 4000  # the number of rows that are compared in one turn of the event loop
 IDLE_S = 3600.0  # the time in s without a search after which an index is dropped
 
 log = structlog.get_logger()
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """A search for ended visits. `before`: the place at which the previous page ended."""
+    """A search for ended visits. None or "": no condition. `since_ms`: only visits that ended then or later.
+
+    `before`: the place of the last row of the previous page.
+    """
 
     text: str = ""
     provider: str | None = None
@@ -48,8 +51,9 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A page of results, newest first. `unread`: the number of older visits not read yet; matches among them are
-    missing.
+    """A page of results, the newest first.
+
+    `unread`: the number of older visits that are not read yet; matches among them are missing.
     """
 
     visits: list[Visit]
@@ -57,7 +61,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):
-    """The values of one visit that a search compares. About 300 bytes of memory each."""
+    """The values of one visit that a search compares. A row takes about 300 bytes of memory."""
 
     ended_ms: int
     id: str
@@ -72,7 +76,7 @@ def _place(row: _Row) -> Place:
 
 
 def folded(text: str) -> str:
-    """Return the text in the form that searches compare: without case and accents."""
+    """Return a text in the form that searches compare: without case, accents and spaces at its ends."""
     plain = text if text.isascii() else unicodedata.normalize("NFKD", text)
     return "".join(sign for sign in plain if not unicodedata.combining(sign)).casefold().strip()
 
@@ -85,8 +89,9 @@ def _row(visit: Visit, ended_ms: int) -> _Row:
 
 
 class Index:
-    """The search index of one organisation, oldest visit first. While `unread` is not 0, the oldest visits
-    are missing.
+    """The search index of one organisation, the oldest visit first.
+
+    `unread`: the number of visits that are not read yet. While it is not 0, the oldest visits are missing.
     """
 
     def __init__(self, organisation: str, store: Store) -> None:
@@ -104,7 +109,10 @@ class Index:
         return len(self._rows)
 
     async def ready(self) -> None:
-        """Return when all visits are read, or when some are read and PATIENCE_S is over. Raises `UnavailableError`."""
+        """Wait until all visits are read, or some are read and PATIENCE_S is over.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         if not self.unread:
             return
         if self._reading is None or self._reading.done():
@@ -119,11 +127,14 @@ class Index:
             raise self._problem
 
     def unread_for(self, since_ms: int | None) -> int:
-        """Return the greatest possible number of visits that ended since `since_ms` and are not read yet."""
+        """Return how many visits that ended at `since_ms` or later are not read yet, at most.
+
+        None: no limit of time.
+        """
         return 0 if since_ms is not None and self._frontier[0] < since_ms else self.unread
 
     async def _read(self) -> None:
-        """Read the visits that are not read yet; continue an earlier attempt."""
+        """Read the visits that are not read yet, after those of an earlier attempt."""
         try:
             left = await self._store.count_ended(self.organisation, self._frontier)
             while places := await self._store.ended(self.organisation, None, self._frontier, BATCH):
@@ -143,13 +154,13 @@ class Index:
     def _prepend(self, newest_first: list[_Row]) -> None:
         newest_first.reverse()
         if newest_first and self._rows and _place(newest_first[-1]) >= _place(self._rows[0]):
-            for row in newest_first:  # a visit ended during the reading
+            for row in newest_first:  # a visit has ended during the reading
                 self.add(row)
         else:
             self._rows[:0] = newest_first
 
     def add(self, row: _Row, *, newest: bool = False) -> None:
-        """Insert a row at its place. Replace a row that is there already only if the new one is `newest`."""
+        """Insert a row at its place. If that place has a row already, replace it only if the new one is `newest`."""
         at = bisect_left(self._rows, _place(row), key=_place)
         if at == len(self._rows) or _place(self._rows[at]) != _place(row):
             self._rows.insert(at, row)
@@ -157,17 +168,17 @@ class Index:
             self._rows[at] = row
 
     def drop(self, place: Place) -> None:
-        """Remove a row: its visit was erased, reopened, or has ended again later."""
+        """Remove the row at a place, because its visit was erased, was reopened, or has ended again later."""
         at = bisect_left(self._rows, place, key=_place)
         if at < len(self._rows) and _place(self._rows[at]) == place:
             del self._rows[at]
 
     def erase(self, before_ms: int) -> None:
-        """Remove the visits that ended before this time."""
+        """Remove the rows of visits that ended before this time."""
         del self._rows[: bisect_left(self._rows, (before_ms, ""), key=_place)]
 
     async def search(self, query: Query, limit: int) -> list[Place]:
-        """Return the places of at most `limit` matching rows, newest first."""
+        """Return the places of at most `limit` matching visits, the newest first."""
         self.used_s = time.monotonic()
         fits, found, before = self._filter(query), list[Place](), query.before
         while (end := bisect_left(self._rows, before, key=_place)) and len(found) < limit:
@@ -196,7 +207,7 @@ class Index:
         )
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading from the store."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
@@ -213,9 +224,13 @@ class PastVisits:
         mirrors.observers.append(self.news)
 
     async def find(self, organisation: str, query: Query, limit: int) -> Found:
-        """Return at most `limit` matching visits, newest first. Raises `UnavailableError`."""
+        """Return at most `limit` matching visits, the newest first.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         index = await self._index(organisation) if query.needs_index else None
-        # Count before the search: visits read during it only make this number too large.
+        # The number is taken before the search, because visits that are read during it can only make the number too
+        # large.
         unread = 0 if index is None else index.unread_for(query.since_ms)
         found: list[Visit] = []
         while len(found) < limit:
@@ -235,7 +250,7 @@ class PastVisits:
         return Found(found, unread if len(found) < limit else 0)
 
     async def _index(self, organisation: str) -> Index:
-        # from here on this worker receives the events of the organisation
+        # From here on this worker receives the events of the organisation.
         await self._mirrors.get(organisation)
         index = self._indexes.get(organisation)
         if index is None:
@@ -250,7 +265,7 @@ class PastVisits:
         if index is None:
             return
         if isinstance(news, Reset):
-            self._give_up(news.organisation)  # events are lost: the next search builds a new index
+            self._give_up(news.organisation)  # events are lost, so the next search builds a new index
         elif isinstance(news.after, Visit) and not news.after.is_open and news.after.ended_ms is not None:
             index.add(_row(news.after, news.after.ended_ms), newest=True)
 
@@ -268,7 +283,7 @@ class PastVisits:
         task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Stop reading, and drop all indexes."""
+        """Stop reading from the store, and drop all indexes."""
         for organisation in list(self._indexes):
             self._give_up(organisation)
         await asyncio.gather(*self._closing, return_exceptions=True)

@@ -1,6 +1,6 @@
-"""The photos of a visit in the store: JPEG files, sealed, by visit and id.
+"""The photos of a visit in the store: JPEG files, encrypted, by visit and id.
 
-The visit's record lists its photos (`visit/record.py`); a stored file that is not in the list is never shown, and is
+The visit's record lists its photos (`visit/record.py`). A stored file that is not in the list is never shown, and is
 erased with the visit. All methods raise `UnavailableError` if the store does not answer.
 """
 
@@ -24,18 +24,21 @@ class Photos:
         self._store = store
 
     async def keep(self, organisation: str, visit: str, photo: str, data: bytes) -> None:
-        """Store a photo."""
+        """Store the JPEG file of a photo. `photo`: its id."""
         sealed = self._store.seal.close(data, _place(organisation, visit, photo))
         async with answering():
             await self._store.redis.hset(keys.PHOTOS(organisation, visit), photo, sealed)
 
     async def get(self, organisation: str, visit: str, photo: str) -> bytes | None:
-        """Return a photo, or None. Raises `SealError` if the stored data was not sealed for this place."""
+        """Return the JPEG file of a photo, None if there is none.
+
+        Raises `SealError` if it was not encrypted for this place.
+        """
         async with answering():
             sealed = cast(bytes | None, await self._store.redis.hget(keys.PHOTOS(organisation, visit), photo))
         return None if sealed is None else self._store.seal.open(sealed, _place(organisation, visit, photo))
 
     async def erase(self, organisation: str, visit: str, photo: str) -> None:
-        """Erase a photo. Does nothing if there is none."""
+        """Erase a photo, if it is stored."""
         async with answering():
             await self._store.redis.hdel(keys.PHOTOS(organisation, visit), photo)

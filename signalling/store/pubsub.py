@@ -1,8 +1,9 @@
-"""Messages between workers, over Redis pub/sub. A message may be lost: receivers must be able to detect a missing one.
+"""Messages between workers, over Redis pub/sub. Some may be lost, so receivers must be able to detect a missing
+message.
 
-One connection to each server serves the channels of this worker that are there: there is one server, or in a cluster
-the nodes that have the slots of the channels. If a connection is lost or a slot moves, the channels are subscribed
-again; then `on_reconnected` is called, because messages sent during the interruption are lost.
+One connection to each server serves this worker's channels on it. There is one server, or in a cluster the nodes that
+have the slots of the channels. If a connection is lost or a slot moves, the channels are subscribed again. Then
+`on_reconnected` is called, because messages sent during the interruption are lost.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from signalling.errors import UnavailableError
 from signalling.store.redis_connection import Arguments, SharedConnection
 from signalling.store.unavailable import answering, log_unavailable, reason_of
 
-LOOK_S = 1.0  # the time in s between two checks that the connection to the store still works
+LOOK_S = 1.0  # the time in s between two checks that the connections to the store still work
 MESSAGES = frozenset({b"message", b"smessage"})
 Handler = Callable[[bytes], None]
 log = structlog.get_logger()
 
 
 class _Subscriber(SharedConnection):
-    """The connection that receives messages of one server.
+    """The connection that receives the messages of one server.
 
     It calls the handlers directly in the callback of the socket. A task in between would cost more than most handlers.
-    `channels`: the channels of `handlers` that are at this server. `woken`: set when the connection is lost, or when a
-    channel has left this server.
+    `channels`: the channels of `handlers` that are at this server. `woken`: an event that is set when the connection is
+    lost, or when a channel has left this server.
     """
 
     pushes = True
@@ -46,25 +47,25 @@ class _Subscriber(SharedConnection):
         self.missed = False  # True if messages may have been lost
 
     def first_commands(self) -> Iterable[Arguments]:
-        """Return the commands that subscribe to all channels; they are sent first on each new connection."""
+        """Return the commands that subscribe to all channels. They are sent first on each new connection."""
         return [(self._command, channel) for channel in self.channels]
 
     async def subscribe(self, *channels: bytes) -> None:
-        """Subscribe to channels, return when this is done. Raises redis-py's errors."""
+        """Subscribe to channels, and wait until this is done. Raises redis-py's errors if it fails."""
         self.channels.update(channels)
         await self.send_and_ping(*((self._command, channel) for channel in channels))
 
     async def send_and_ping(self, *unanswered: Arguments) -> None:
-        """Send commands that have no reply, then PING; return when the PING is answered.
+        """Send commands that have no reply, then PING, and wait until the PING is answered.
 
-        Raises redis-py's errors, also if the store refuses one of the commands.
+        Raises redis-py's errors if the connection fails or the store refuses one of the commands.
         """
         (answer,) = await self.call([*unanswered, ("PING",)], answers=1)
         if isinstance(answer, Exception):
             raise answer
 
     def on_push(self, parts: list[Any]) -> None:
-        """Call the handler of a message. `parts` is ("message", channel, data), or what became of a channel."""
+        """Call the handler of a message. `parts`: ("message", channel, data), or a report about a channel."""
         if parts[0] == b"sunsubscribe":  # the channel's slot has moved to another node of a cluster
             self.channels.discard(parts[1])
             self._lose_messages()
@@ -92,9 +93,9 @@ class _Subscriber(SharedConnection):
 
 
 class _PublishReply:
-    """Receives the reply to a PUBLISH and calls `failed` if it failed.
+    """Receives the reply to a PUBLISH, and calls `failed` if the message was not delivered.
 
-    A future would cost as much as the PUBLISH itself.
+    It is no future, because a future would cost as much as the PUBLISH itself.
     """
 
     __slots__ = ("_failed",)
@@ -109,7 +110,7 @@ class _PublishReply:
         if isinstance(answers[0], Exception):
             self.set_exception(answers[0])
         elif not answers[0] and self._failed is not None:
-            # No worker is subscribed to the channel: the receiving worker is disconnected or dead.
+            # No worker is subscribed to the channel, so the receiving worker is disconnected or dead.
             asyncio.get_running_loop().call_soon(self._failed)
 
     def set_exception(self, problem: Exception) -> None:
@@ -119,13 +120,16 @@ class _PublishReply:
 
 
 class Bus:
-    """Calls the handler of a subscribed channel for each message, in order. Handlers are quick, plain functions."""
+    """Calls the handler of a subscribed channel for each message, in order. Handlers must be quick, plain functions."""
 
     def __init__(self, redis: Redis, on_reconnected: Callable[[], None] = lambda: None) -> None:
-        self._redis: Any = redis  # a SharedRedis
+        self._redis: Any = redis  # the type is SharedRedis
         self._handlers: dict[bytes, Handler] = {}
         self._subscribers: dict[Any, _Subscriber] = {}
-        """By the pool of connections to a server: one, or one for each node of a cluster that has a channel."""
+        """Pool of connections to a server -> its subscriber.
+
+        There is one, or one for each node of a cluster that has a channel.
+        """
         self._wanted = asyncio.Event()
         self._woken = asyncio.Event()
         self._missed = False
@@ -134,7 +138,8 @@ class Bus:
     async def subscribe(self, channel: str, handler: Handler) -> None:
         """Subscribe to a channel.
 
-        Raises `UnavailableError`; the channel is then subscribed as soon as the store is back.
+        Raises `UnavailableError` if the store does not answer; the channel is then subscribed as soon as the store is
+        back.
         """
         name = channel.encode()
         self._handlers[name] = handler
@@ -155,7 +160,10 @@ class Bus:
         return self._subscribers[pool]
 
     async def publish(self, channel: str, data: bytes) -> int:
-        """Publish a message; return how many workers received it. Raises `UnavailableError`."""
+        """Publish a message; return how many workers received it.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         async with answering():
             receivers: int = await self._redis.publish(channel, data)
         return receivers
@@ -163,7 +171,7 @@ class Bus:
     def publish_nowait(self, channel: str, data: bytes, failed: Callable[[], None] | None = None) -> None:
         """Publish a message without waiting. Raises `UnavailableError` if there is no connection now.
 
-        `failed` is called later if the store refused the message, or if no worker is subscribed.
+        `failed` is called later if the store has refused the message, or if no worker is subscribed.
         """
         try:
             self._redis.send_message(channel, data, _PublishReply(failed))
@@ -171,7 +179,10 @@ class Bus:
             raise UnavailableError(reason_of(problem)) from problem
 
     async def run(self) -> None:
-        """Receive until cancelled. A lost connection is opened again after a pause of 50 ms, doubling to 1 s."""
+        """Receive until cancelled.
+
+        A lost connection is opened again after a pause of 50 ms, which doubles up to 1 s.
+        """
         await self._wanted.wait()
         pause = 0.05
         while True:
@@ -190,7 +201,10 @@ class Bus:
                     self._redis.doubt()
 
     async def _look(self) -> None:
-        """Subscribe each channel where it is now, and check each connection. Raises redis-py's errors."""
+        """Subscribe each channel at its present server, and check each connection.
+
+        Raises redis-py's errors if that fails.
+        """
         here: dict[_Subscriber, set[bytes]] = {}
         for channel in list(self._handlers):
             here.setdefault(await self._subscriber_of(channel), set()).add(channel)
@@ -209,9 +223,9 @@ class Bus:
             self.on_reconnected()
 
     async def _end(self, subscriber: _Subscriber) -> None:
-        """Close the connection to a server that has no channel any more."""
+        """Close the connection to a server that no longer has a channel."""
         self._subscribers = {pool: each for pool, each in self._subscribers.items() if each is not subscriber}
-        subscriber.missed = True  # the connection was closed on purpose, so no loss is logged
+        subscriber.missed = True  # the connection is closed on purpose, so no loss is logged
         await subscriber.close()
 
     async def close(self) -> None:

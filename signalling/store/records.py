@@ -1,7 +1,7 @@
-"""The records of visits and staff, and the indexes of them, in the store.
+"""The records of visits and staff in the store, and the indexes of them.
 
-Every write is one call of `commit.lua`: atomic, and refused unless the record still has the version that the decision
-was based on. This module handles keys and bytes; which changes are allowed is defined in `rules.py`. All methods raise
+Every write is one call of `commit.lua`: atomic, and refused unless the record still has the version on which the
+decision was based. This module handles keys and bytes; `rules.py` defines which changes are allowed. All methods raise
 `UnavailableError` if the store does not answer.
 """
 
@@ -44,14 +44,14 @@ KINDS: dict[type[Record], str] = {
     Mark: "mark",
     Watch: "watch",
 }
-"""Record type -> the name of its kind in keys, in sealed data and in the stream of events."""
+"""Type of record -> the name of its kind in keys, in encrypted data and in the stream of events."""
 _RECORD: dict[str, Any] = {name: msgspec.msgpack.Decoder(kind) for kind, name in KINDS.items()}
 _encode = msgspec.msgpack.Encoder().encode
 
 log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark, Watch)
-Extra = tuple[str, int, bytes]  # a member added to a sorted set by the same commit: key, score, member
-# A place orders ended visits: the time in ms at which the visit ended, and its id. No two places are equal.
+Extra = tuple[str, int, bytes]  # (key, score, member): a member that the same commit adds to a sorted set
+# A place orders ended visits: (the time in ms at which the visit ended, its id). No two places are equal.
 Place = tuple[int, str]
 SNAPSHOT_TRIES = 3
 OLDEST: Place = (0, "")
@@ -59,14 +59,17 @@ NEWEST: Place = (2**53, "")
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """The connection of a request: the key of its resume token, and the generation given in its `welcome`."""
+    """The connection of a request.
+
+    `key`: that of its resume token. `generation`: its generation when it was welcomed.
+    """
 
     key: str
     generation: int
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """The position of a commit in the organisation's event stream."""
+    """The position of a commit in the organisation's event stream, and its entry there."""
 
     seq: int
     epoch: str
@@ -84,7 +87,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def newest(at_ms: int) -> str:
-    """Return the score for a new member of a sorted set that must be the last one, even if the clock was set back."""
+    """Return the score for a new member of a sorted set that must come last, even if the clock was set back."""
     return f">{at_ms}"
 
 
@@ -98,7 +101,7 @@ RECORDS = {
 
 
 def index_of(organisation: str, record: Record) -> str:
-    """Return the key of the index that contains a record."""
+    """Return the key of the sorted set that lists a record."""
     match record:
         case Visit():
             return keys.OPEN(organisation)
@@ -116,7 +119,7 @@ class Store:
     """Reads and commits records. `clock_ms()` is this machine's estimate of the store's clock."""
 
     def __init__(self, redis: Redis, seal: Seal) -> None:
-        self.redis: Any = redis  # redis-py's type stubs do not know that replies are bytes
+        self.redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
         self.seal = seal
         self._commit: Any = redis.register_script(_SCRIPT)
         self._deadline: Any = redis.register_script(_DEADLINE)
@@ -125,7 +128,7 @@ class Store:
         self.on_audited: Callable[[str], None] = lambda organisation: None
 
     def clock_ms(self) -> int:
-        """Return the store's time in ms since the epoch, from its last reply and this machine's monotonic clock."""
+        """Return the store's time in ms since 1970, from its last reply and this machine's monotonic clock."""
         if self._offset_ms is None:
             return round(time.time() * 1000)
         return round(time.monotonic() * 1000 + self._offset_ms)
@@ -137,7 +140,7 @@ class Store:
         return now_ms
 
     async def load(self, organisation: str, what: type[R], member: str) -> tuple[R | None, int]:
-        """Return (record or None, the store's time in ms)."""
+        """Return (record, the store's time in ms). The record is None if it does not exist."""
         kind = KINDS[what]
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
@@ -149,7 +152,10 @@ class Store:
         ), self._read_clock(now)
 
     def unseal(self, organisation: str, what: str, member: str, sealed: bytes) -> Any:
-        """Return the decrypted record. Raises `SealError` if it does not belong to this place."""
+        """Return the decrypted record.
+
+        `what`: the name of its kind. Raises `SealError` if it does not belong to this place.
+        """
         return _RECORD[what].decode(self.seal.open(sealed, f"{organisation}/{what}/{member}"))
 
     async def commit(
@@ -164,11 +170,11 @@ class Store:
         extras: Iterable[Extra] = (),
         origin: Origin | None = None,
     ) -> Committed | None:
-        """Write the record; return None if another commit came first.
+        """Write the record, its event and everything that follows from them; return None if another commit came first.
 
-        The record's `version` is one above the version that the decision was based on.
-
-        Raises `SupersededError` if the request's connection (`origin`) has been resumed since.
+        The record's `version` is one above the version on which the decision was based. `index_score`: None removes it
+        from its index. `deadline_ms`: None for no deadline. Raises `SupersededError` if `origin` was resumed on another
+        socket.
         """
         what, head = KINDS[type(record)], keys.HEAD(organisation)
         sealed = self.seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
@@ -226,12 +232,13 @@ class Store:
         return Committed(int(answer[1]), answer[2].decode(), entry) if answer[0] else None
 
     def sealed_act(self, organisation: str, act: audit.Act) -> bytes:
-        """Return an act of the audit log, sealed for its queue (`audit_log.py`)."""
+        """Return an act of the audit log, encrypted for its queue (`audit_log.py`)."""
         return self.seal.close(audit.encode(act), f"{organisation}/audit")
 
     async def snapshot(self, organisation: str) -> Snapshot:
-        """Return all open records. Raises `UnavailableError`, also if the stream is trimmed again and again during the
-        read.
+        """Return all open records.
+
+        Raises `UnavailableError` also if the stream is trimmed again and again during the read.
         """
         for _ in range(SNAPSHOT_TRIES):
             head = await self.stream.head(organisation)
@@ -244,7 +251,7 @@ class Store:
             # clients that resume from the version of the first head would never receive those events.
             records = {what: await self._many(organisation, what, members) for what, members in found}
             end = await self.stream.end(organisation, head.seq)
-            # A store that lost its newest writes may have a head older than its stream (`epoch.lua`).
+            # The head of a store that lost its newest writes may be older than its stream (`epoch.lua`).
             numbers = [seq for seq, _ in end.events if seq <= end.head.seq]
             if end.head.epoch == head.epoch and numbers == list(range(head.seq + 1, end.head.seq + 1)):
                 for _, entry in end.events[: len(numbers)]:
@@ -257,7 +264,7 @@ class Store:
         raise UnavailableError("the stream of events was cut")
 
     def _apply(self, organisation: str, entry: StreamEntry, records: dict[str, dict[str, Any]]) -> None:
-        """Put the record of an event in place of the older record."""
+        """Replace the older record by the record of an event."""
         found = records.get(entry.what, {}).get(entry.member)
         if entry.what not in records or (found is not None and found.version >= entry.version):
             return
@@ -299,14 +306,14 @@ class Store:
             )
 
     async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[ChatMessage]:
-        """Return the newest chat lines of a visit, oldest first."""
+        """Return at most `limit` chat messages of a visit, the newest ones, with the oldest first."""
         async with answering():
             found = await self.redis.zrange(keys.CHAT(organisation, visit_id), -limit, -1)
         lines: dict[str, ChatMessage] = await self._many(organisation, "line", found)
         return list(lines.values())
 
     async def count_lines(self, organisation: str, visit_id: str) -> int:
-        """Return how many chat lines a visit has."""
+        """Return the number of chat messages of a visit."""
         async with answering():
             return int(await self.redis.zcard(keys.CHAT(organisation, visit_id)))
 
@@ -324,13 +331,14 @@ class Store:
         *,
         oldest_first: bool = False,
     ) -> list[Place]:
-        """Return at most `limit` places of ended visits below `before`, newest first; empty if there are no more.
+        """Return the places of at most `limit` ended visits below `before`, the newest first; [] if there are no more.
 
-        With `oldest_first`, return the places above `before`, oldest first. Visits that were reopened are included.
+        `since_ms`: only visits that ended then or later; None: all. `oldest_first`: True returns the places above
+        `before`, the oldest first. Visits that were reopened are included.
         """
         key, at = keys.ENDED(organisation), before[0]
         lowest = "-inf" if since_ms is None else since_ms
-        passed = 0  # the number of members with this millisecond that an earlier page contained
+        passed = 0  # the number of visits with this end in ms that an earlier page contained
         while True:
             async with answering():
                 if oldest_first:
@@ -354,7 +362,7 @@ class Store:
             passed += len(found)
 
     async def visits(self, organisation: str, places: Sequence[Place]) -> list[Visit | None]:
-        """Return the ended visits at these places, in the same order; None for a visit that is erased or has another
+        """Return the ended visits at these places, in the same order; None for a visit that was erased or has another
         place now.
         """
         found: dict[str, Visit] = await self._many(
@@ -371,13 +379,13 @@ class Store:
             await self.redis.setnx(keys.GUIDE(organisation, str(guide.version)), _encode(guide))
 
     async def guide(self, organisation: str, version: int) -> Guide | None:
-        """Return a stored version of the setup guide, or None."""
+        """Return a stored version of the setup guide, None if it is not stored."""
         async with answering():
             data = await self.redis.get(keys.GUIDE(organisation, str(version)))
         return None if data is None else msgspec.msgpack.decode(data, type=Guide)
 
     async def history(self, organisation: str, visit_id: str) -> list[Event]:
-        """Return the events of a visit, oldest first."""
+        """Return the events of a visit, the oldest first."""
         async with answering():
             found = await self.redis.lrange(keys.HISTORY(organisation, visit_id), 0, -1)
         place = f"{organisation}/history/{visit_id}"

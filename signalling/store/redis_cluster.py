@@ -1,8 +1,9 @@
-"""The client of a cluster: each command goes to the node that has the slot of its key, over that node's one connection.
+"""The client of a Redis cluster: each command goes to the node that has the slot of its key, over one connection per
+node.
 
-All keys of an organisation are in one slot (`keys.py`), so a script, a transaction and a channel have one node. Slots
-move (MOVED, ASK) and nodes fail over while commands are on their way: they are sent again where the slot is then,
-except a script that may have run. Knows the commands that have no key. Does not know what is stored.
+All keys of an organisation are in one slot (`keys.py`), so a script, a transaction and a channel each have one node.
+Slots may move (MOVED, ASK) and nodes may fail over while commands are on their way. Then the commands are sent again to
+the slot's new node, except a script that may have run.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ from signalling.store.redis_connection import (
 )
 
 Node = tuple[str, int]
-"""Host and port."""
+"""Host and port of a node."""
 
 KEYLESS = frozenset({"TIME", "INFO", "PING", "ECHO", "BGREWRITEAOF"})
 ELSEWHERE = (MovedError, AskError, TryAgainError, ClusterDownError, MasterDownError, ReadOnlyError)
-"""Replies after which a command is sent again: the slot moves, or its node has just failed over."""
+"""After these replies a command is sent again, because its slot moves or its node has just failed over."""
 TOPOLOGY_S = 0.5
 PAUSE_S = 0.05
 
@@ -63,12 +64,15 @@ def key_of(command: Arguments) -> Any:
 
 
 def slot_of(key: Any) -> int:
-    """Return the slot of a key or a channel."""
+    """Return the number of the slot that has a key or a channel."""
     return int(key_slot(key if isinstance(key, bytes) else str(key).encode()))
 
 
 class ClusterRedis(SharedRedis):
-    """redis-py's client, with its commands on one shared connection a node. `seeds`: nodes to ask for all others."""
+    """redis-py's client for a cluster, with its commands on one shared connection per node.
+
+    `seeds`: the nodes that are asked for all others. `pool_to` returns a pool of connections to a node.
+    """
 
     subscribe_command = "SSUBSCRIBE"
 
@@ -83,10 +87,10 @@ class ClusterRedis(SharedRedis):
         super().__init__(connection_pool=pool_to(self._seeds[0]))
         self.patience_s = self.shared.patience_s
 
-    # --- nodes
+    # --- the nodes
 
     def doubt(self) -> None:
-        """Note that slots may have moved: the nodes are asked before the next command."""
+        """Record that slots may have moved, so that the nodes are asked before the next command."""
         self._doubted = True
 
     def _to(self, node: Node) -> SharedConnection:
@@ -95,7 +99,10 @@ class ClusterRedis(SharedRedis):
         return self._connections[node]
 
     async def node_of(self, key: Any) -> Node:
-        """Return the node that has a key's slot; any node for None. Raises redis-py's ConnectionError."""
+        """Return the node that has the slot of a key; any node for None.
+
+        Raises ConnectionError if no node answers or has it.
+        """
         return await self._node_at(None if key is None else slot_of(key))
 
     async def _node_at(self, slot: int | None) -> Node:
@@ -113,10 +120,15 @@ class ClusterRedis(SharedRedis):
     def _has_loaded(self, task: asyncio.Task[None]) -> None:
         self._loading = None
         if not task.cancelled():
-            task.exception()  # callers that wait receive the error; perhaps nobody waits
+            # callers that wait receive the error, but there may be none, and asyncio would warn of an error that nobody
+            # reads
+            task.exception()
 
     async def pool_of(self, key: str) -> Any:
-        """Return the pool of connections to the node that has a key's slot."""
+        """Return the pool of connections to the node that has a key's slot.
+
+        Raises ConnectionError if no node has it.
+        """
         return self._to(await self.node_of(key)).pool
 
     async def _load(self) -> None:
@@ -133,10 +145,10 @@ class ClusterRedis(SharedRedis):
                 return
         raise ConnectionError("no node of the cluster answers")
 
-    # --- commands
+    # --- the commands
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Send a command to its node and return its reply as redis-py would. Raises redis-py's errors."""
+        """Send a command to its node; return its reply as redis-py would. Raises redis-py's errors if it fails."""
         if args[0] == "SCRIPT LOAD":
             answer = await self._everywhere(args)
         else:
@@ -144,7 +156,7 @@ class ClusterRedis(SharedRedis):
         return await converted(self, args, options, answer)
 
     async def _everywhere(self, command: Arguments) -> Any:
-        """Send a command to all masters; return one's reply. Raises redis-py's errors if none has replied."""
+        """Send a command to all masters; return the reply of one. Raises redis-py's errors if none has replied."""
         await self.node_of(None)
         nodes = dict.fromkeys(filter(None, self._owners))
         sent = (self._to(node).call([command]) for node in nodes)
@@ -156,9 +168,10 @@ class ClusterRedis(SharedRedis):
         raise next(reply for reply in replies if isinstance(reply, BaseException))
 
     async def carried_out(self, commands: Sequence[Arguments], *, once: bool = False) -> list[Any]:
-        """Send commands for one slot together, again if it is elsewhere, and return their replies.
+        """Send the commands for one slot together, again if the slot has moved; return their replies, in order.
 
-        With `once`, they are not sent again if they may have been carried out. Raises redis-py's errors.
+        `once`: True if they must not be sent again when they may have been carried out. Raises redis-py's errors if no
+        node carries them out in time.
         """
         commands = [self._sharded(command) for command in commands]
         key = next((key for key in map(key_of, commands) if key is not None), None)
@@ -186,7 +199,9 @@ class ClusterRedis(SharedRedis):
                 await asyncio.sleep(0 if type(refused) is MovedError else PAUSE_S)
 
     async def sent(self, slot: int, commands: Sequence[Arguments]) -> list[Any]:
-        """Send commands once to the node of a slot; return their replies, or for each the error of the connection."""
+        """Send commands once to the node of a slot; return their replies, or the error of the connection for each of
+        them.
+        """
         try:
             node = await self._node_at(slot)
             return await self._to(node).call([self._sharded(command) for command in commands])
@@ -195,20 +210,28 @@ class ClusterRedis(SharedRedis):
             return [problem] * len(commands)
 
     def _sharded(self, command: Arguments) -> Arguments:
-        """Return the command; a message goes only to the nodes that have its channel's slot."""
+        """Return the command; PUBLISH becomes SPUBLISH, which sends a message only to the nodes that have its channel's
+        slot.
+        """
         return ("SPUBLISH", *command[1:]) if command[0] == "PUBLISH" else command
 
     def register_script(self, script: Any) -> Any:
-        """Return a script, as redis-py does; its messages are sharded, too."""
+        """Return a script, as redis-py does, in which PUBLISH is replaced by SPUBLISH."""
         return super().register_script(script.replace("'PUBLISH'", "'SPUBLISH'"))
 
     async def info_of(self, key: str, *sections: str) -> Any:
-        """Return what INFO says at the node that has a key's slot."""
+        """Return the reply to INFO of the node that has a key's slot.
+
+        Raises redis-py's errors if it does not answer.
+        """
         (answer,) = await self._to(await self.node_of(key)).call([("INFO", *sections)])
         return await converted(self, ("INFO",), {}, answer)
 
     def send_message(self, channel: str, data: bytes, receiver: ReplyReceiver) -> None:
-        """Publish without waiting. Raises ConnectionError if too many messages wait."""
+        """Publish a message without waiting; `receiver` gets the reply.
+
+        Raises ConnectionError if too many messages wait.
+        """
         if len(self._publishing) >= MOST_WAITING:
             raise ConnectionError("the store does not keep up")
         task = asyncio.create_task(self._publish(("SPUBLISH", channel, data), receiver))
@@ -222,11 +245,11 @@ class ClusterRedis(SharedRedis):
             receiver.set_exception(problem)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """Return a pipeline; a transaction must be of one slot."""
+        """Return a pipeline. All keys of a transaction must be in one slot."""
         return _ClusterPipeline(self, transaction, shard_hint)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
-        """Close all connections."""
+        """Close all connections to the nodes."""
         for task in (*self._publishing, *filter(None, [self._loading])):
             task.cancel()
         for connection in self._connections.values():
@@ -265,7 +288,10 @@ class _ClusterPipeline(Pipeline):
         return list(answers)
 
     async def _by_node(self, commands: list[Arguments]) -> list[Any]:
-        """Send the commands in groups, one of each slot; those without a key go with the first group."""
+        """Send the commands in one group per slot; return their replies, in order.
+
+        Those without a key go with the first group.
+        """
         groups: dict[int, list[int]] = {}
         keyed = [key_of(command) for command in commands]
         first = next((slot_of(key) for key in keyed if key is not None), 0)
@@ -277,7 +303,7 @@ class _ClusterPipeline(Pipeline):
             for number, reply in zip(
                 numbers, await self._cluster.sent(slot, [commands[n] for n in numbers]), strict=True
             ):
-                # A part of the keys may have moved: only the commands that were refused are sent again.
+                # Some of the keys may have moved, so only the commands that were refused are sent again.
                 again = isinstance(reply, (*ELSEWHERE, ConnectionError))
                 answers[number] = (await self._cluster.carried_out([commands[number]]))[0] if again else reply
 
@@ -286,7 +312,7 @@ class _ClusterPipeline(Pipeline):
 
 
 def owners(found: Iterable[Any], asked: Node) -> list[Node | None]:
-    """Return the master of each slot, by the reply to CLUSTER SLOTS of the node `asked`."""
+    """Return the master of each slot (None without one), from the reply of the node `asked` to CLUSTER SLOTS."""
     by_slot: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
     for first, last, (host, port, *_), *_ in found:
         owner = ((host or b"").decode() or asked[0], int(port))

@@ -1,10 +1,10 @@
 """A Redis client whose commands share one connection: each is sent at once, and replies arrive in order.
 
 redis-py connects (address, TLS, user) and builds the commands. This module only sends a command and reads its reply,
-over a transport of `redis_transport.py`. redis-py takes a connection from a pool, starts timers and wakes a reader for
-each command: that costs seven times the CPU if fifty commands are sent at once (docs/ARCHITECTURE.md). Pub/sub has its
-own connection (`pubsub.py`). Transactions and scripts in pipelines use redis-py's connections. Commands that block in
-the store (BLPOP) are not used: they would delay all others.
+over a transport of `redis_transport.py`. redis-py alone takes a connection from a pool, starts timers and wakes a
+reader for each command, which costs seven times the CPU if fifty commands are sent at once (docs/ARCHITECTURE.md).
+Pub/sub has a separate connection (`pubsub.py`). Transactions and scripts in pipelines use redis-py's connections.
+Commands that block in the store (BLPOP) are not used, because they would delay all others.
 """
 
 from __future__ import annotations
@@ -29,20 +29,24 @@ from signalling.store.redis_transport import Transport
 PATIENCE_S = 5.0  # the time-out in s if the client was made without one
 PAUSE_S = 0.05
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
-# the greatest number of commands without a reply; normally the connection counts as lost long before
+# The greatest number of commands without a reply. Normally the connection counts as lost long before.
 MOST_WAITING = 4_096
 
 Arguments = Sequence[Any]
 
 
 async def connected(pool: Any, patience_s: float) -> Any:
-    """Return a new redis-py connection, made as redis-py's pool makes them. Raises redis-py's errors and OSError."""
+    """Return a new redis-py connection, made as redis-py's pool makes them.
+
+    Raises redis-py's errors or OSError if it cannot be opened within `patience_s`.
+    """
     connection = pool.make_connection()
     try:
         async with asyncio.timeout(patience_s):
             await connection.connect()
     except BaseException as problem:
-        await connection.disconnect(nowait=True)  # the connection closes even if `close` did not wait for it
+        # with `nowait` the connection closes even if its peer does not answer
+        await connection.disconnect(nowait=True)
         if isinstance(problem, TimeoutError):
             raise LateAnswer("Timeout connecting to the store") from None
         raise
@@ -50,7 +54,7 @@ async def connected(pool: Any, patience_s: float) -> Any:
 
 
 class ReplyReceiver(Protocol):
-    """Receives the replies of a command until `done` is true.
+    """Receives the replies of commands, or an error. `done` returns True if they are no longer wanted.
 
     `asyncio.Future` is one; lighter objects avoid the cost of a future.
     """
@@ -61,7 +65,10 @@ class ReplyReceiver(Protocol):
 
 
 class _Sent:
-    """Commands that were sent together, and the replies received so far."""
+    """Commands that were sent together, and the replies received so far.
+
+    `wanted`: the number of replies to come in all.
+    """
 
     __slots__ = ("answers", "done", "sent_s", "wanted")
 
@@ -73,15 +80,14 @@ class _Sent:
 
 
 class LostError(ConnectionError):
-    """The connection was lost after a command was sent: the store may have carried it out."""
+    """The connection was lost after a command was sent, so the store may have carried it out."""
 
 
 class SharedConnection:
-    """The shared connection. It is opened at the first command, and again after a loss.
+    """The connection that all commands share. It is opened at the first command, and again after a loss.
 
-    Subclasses that receive push messages set `pushes` and override three methods. `first_commands`: commands without a
-    reply, sent first on each new connection. `on_push`: called for each push message. `on_lost`: called after each
-    loss.
+    A subclass that receives push messages sets `pushes` to True, and overrides `first_commands`, `on_push` and
+    `on_lost`.
     """
 
     pushes = False
@@ -94,29 +100,29 @@ class SharedConnection:
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: deque[_Sent] = deque()
         self._unsent: list[bytes] = []
-        self._holding = False  # True if the first command of this turn of the loop has been sent
+        self._holding = False  # True if the first command of this turn of the event loop has been sent
         self._watch: asyncio.TimerHandle | None = None
-        # The loop of this connection is kept: on Python 3.11 asking for the running loop is a system call.
+        # The event loop is kept here, because on Python 3.11 asking for the running loop is a system call.
         self._loop: Any = None
 
     def first_commands(self) -> Iterable[Arguments]:
-        """Return the commands without a reply to send first on a new connection."""
+        """Return the commands to send first on a new connection. They must have no reply."""
         return ()
 
     def on_push(self, words: list[Any]) -> None:
         """Handle a push message of the store (RESP3). Must not raise."""
 
     def on_lost(self) -> None:
-        """React to a connection that was lost or closed."""
+        """Handle the loss or the end of the connection."""
 
     async def call(
         self, commands: Iterable[Arguments], answers: int | None = None, *, once: bool = False
     ) -> list[Any]:
-        """Send commands; return their replies in order, with errors of the store among them.
+        """Send commands; return their replies in order. A reply that is an error is returned as an exception.
 
-        `answers`: the number of replies, if some commands have none. Raises redis-py's ConnectionError and
-        TimeoutError. After a lost connection the commands are sent once more, as in redis-py: the store may have closed
-        an idle connection. With `once`, commands that were already sent are not sent again.
+        `answers`: the number of replies, None if each command has one. After a lost connection the commands are sent
+        once more, because the store may have closed an idle connection; with `once`, only if they were not sent yet.
+        Raises redis-py's ConnectionError if the connection fails, TimeoutError if a reply is late.
         """
         packed = [hiredis.pack_command(_words(command)) for command in commands]
         wanted = len(packed) if answers is None else answers
@@ -136,7 +142,10 @@ class SharedConnection:
         return await answers
 
     def send(self, command: Arguments, receiver: ReplyReceiver) -> None:
-        """Send a command without waiting; `receiver` receives the reply. Raises ConnectionError."""
+        """Send a command without waiting; `receiver` gets the reply.
+
+        Raises ConnectionError if there is no connection now.
+        """
         self._send([hiredis.pack_command(_words(command))], 1, receiver)
 
     def _send(self, packed: list[bytes], wanted: int, receiver: ReplyReceiver) -> None:
@@ -152,14 +161,14 @@ class SharedConnection:
             self._flush()
 
     def _release(self) -> None:
-        """Send the commands that were kept back since the first command in this turn of the loop."""
+        """Send the commands that were kept back since the first command of this turn of the event loop."""
         self._holding = False
         self._flush()
 
     def _flush(self) -> None:
         """Write the unsent commands.
 
-        The first command of a turn is written at once, all others together: writes are costly.
+        The first command of a turn is written at once, all others together, because each write is costly.
         """
         unsent, self._unsent = self._unsent, []
         if self._transport is not None and unsent:
@@ -168,7 +177,7 @@ class SharedConnection:
     # --- connecting
 
     async def _connected(self) -> None:
-        """Connect, once for all callers that wait; raise the error of the attempt."""
+        """Connect, once for all callers that wait. Raises the error of the attempt if it fails."""
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
             self._connecting.add_done_callback(self._has_connected)
@@ -177,7 +186,9 @@ class SharedConnection:
     def _has_connected(self, task: asyncio.Task[None]) -> None:
         self._connecting = None
         if not task.cancelled():
-            task.exception()  # read the error: the waiting callers receive it, but there may be none
+            # the waiting callers receive the error, but there may be none, and asyncio would warn of an error that
+            # nobody reads
+            task.exception()
 
     async def _connect(self) -> None:
         kind = await redis_transport.fastest()
@@ -188,11 +199,11 @@ class SharedConnection:
         self._flush()
 
     def connection_lost(self, reason: str) -> None:
-        """Fail all waiting commands (called by the transport)."""
+        """Fail all waiting commands. Called by the transport."""
         self._lose(LostError(reason))
 
     def _look(self) -> None:
-        """Treat the connection as lost if the oldest reply is late: the replies after it are late as well."""
+        """Treat the connection as lost if the oldest reply is late, because the replies after it are late as well."""
         self._watch = None
         if not self._waiting:
             return
@@ -213,10 +224,10 @@ class SharedConnection:
             if not question.done.done():
                 question.done.set_exception(problem)
 
-    # --- answers
+    # --- the replies
 
     def reply_received(self, reply: Any) -> None:
-        """Pass a reply to the command that waits for it (called by the transport)."""
+        """Give a reply to the command that waits for it. Called by the transport."""
         if isinstance(reply, hiredis.PushNotification):
             self.on_push(reply)
             return
@@ -232,7 +243,7 @@ class SharedConnection:
                 question.done.set_result(question.answers)
 
     async def close(self) -> None:
-        """Close the connection; the next command opens a new one."""
+        """Close the connection. The next command opens a new one."""
         if self._connecting is not None:
             self._connecting.cancel()
         if self._watch is not None:
@@ -245,7 +256,10 @@ class SharedConnection:
 
 
 class SharedRedis(Redis):
-    """redis-py's client, with its commands on one shared connection. `redis_cluster.py` has the one for a cluster."""
+    """redis-py's client, with its commands on one shared connection.
+
+    `redis_cluster.py` defines the one for a cluster.
+    """
 
     subscribe_command = "SUBSCRIBE"
 
@@ -254,13 +268,16 @@ class SharedRedis(Redis):
         self.shared = SharedConnection(self.connection_pool)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Send a command and return its reply as redis-py would. Raises redis-py's errors."""
-        # A script that may have run must not run again: it would refuse its own change.
+        """Send a command; return its reply as redis-py would. Raises redis-py's errors if it fails."""
+        # A script that may have run must not run again, because it would refuse its own change.
         (answer,) = await self.shared.call([args], once=args[0] in SCRIPTS)
         return await converted(self, args, options, answer)
 
     def send_message(self, channel: str, data: bytes, receiver: ReplyReceiver) -> None:
-        """Publish without waiting; `receiver` receives how many received it. Raises ConnectionError."""
+        """Publish a message without waiting; `receiver` gets the number of subscribers that received it.
+
+        Raises ConnectionError if there is no connection now.
+        """
         self.shared.send(("PUBLISH", channel, data), receiver)
 
     async def pool_of(self, key: str) -> Any:
@@ -268,14 +285,17 @@ class SharedRedis(Redis):
         return self.connection_pool
 
     async def info_of(self, key: str, *sections: str) -> Any:
-        """Return what INFO says at the server that has a key."""
+        """Return the reply to INFO of the server that has a key. Raises redis-py's errors if it does not answer."""
         return await self.info(*sections)
 
     def doubt(self) -> None:
-        """Note that a connection was lost, after which a key may be at another server."""
+        """Record that a connection was lost, after which a key may be at another server.
+
+        Here there is only one server.
+        """
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """Return a pipeline; without a transaction it uses the shared connection, too."""
+        """Return a pipeline. Without a transaction it uses the shared connection, too."""
         if transaction:
             return super().pipeline(transaction, shard_hint)
         return _SharedPipeline(self.shared, self.connection_pool, self.response_callbacks, False, shard_hint)
@@ -311,7 +331,7 @@ class _SharedPipeline(Pipeline):
 
 
 async def converted(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
-    """Return a reply as redis-py's method for the command returns it. Raises it if it is an error."""
+    """Return a reply as redis-py's method for the command returns it. Raises the reply if it is an error."""
     if isinstance(answer, Exception):
         raise answer
     convert = client.response_callbacks.get(args[0])
@@ -322,6 +342,6 @@ async def converted(client: Redis, args: Arguments, options: Mapping[str, Any], 
 
 
 def _words(command: Arguments) -> tuple[Any, ...]:
-    """Return the command's words; redis-py writes some commands of two words as one string."""
+    """Return the words of a command. redis-py writes some commands of two words as one string."""
     name = command[0]
     return (*name.split(), *command[1:]) if " " in name else tuple(command)

@@ -1,8 +1,8 @@
-"""How bytes and replies pass through a connection of redis-py: two ways, and the choice between them.
+"""Carries bytes and replies over a connection of redis-py in one of two ways, and chooses between them.
 
-`DirectTransport` takes the socket over from redis-py. That needs a private name, so it is tested once in each process,
-on a connection to a scripted store. If the test fails, `PublicTransport` uses redis-py's public methods. It is slower,
-because tasks write and read, and redis-py starts a timer for each command.
+`DirectTransport` takes the socket over from redis-py. It needs a private name of redis-py, so it is tested once in each
+process, on a connection to a scripted store. If the test fails, `PublicTransport` uses redis-py's public methods. It is
+slower, because tasks write and read, and redis-py starts a timer for each command.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Receiver(Protocol):
         """Handle a reply, an error as an exception of redis-py, or a `hiredis.PushNotification`. Must not raise."""
 
     def connection_lost(self, reason: str, /) -> None:
-        """React to the end of a connection that was not ended by `abort`. Called once."""
+        """Handle the end of a connection that was not ended by `abort`. Called once."""
 
 
 class Transport(Protocol):
@@ -43,7 +43,7 @@ class Transport(Protocol):
 
 
 class DirectTransport(asyncio.Protocol):
-    """Uses the socket directly; replies are parsed in asyncio's callback."""
+    """Uses the socket directly. Replies are parsed in the callback of asyncio."""
 
     def __init__(self, connection: Any, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -53,7 +53,7 @@ class DirectTransport(asyncio.Protocol):
         self._aborted = False
 
     def write(self, data: bytes) -> None:
-        """Write commands."""
+        """Write packed commands to the socket."""
         self._transport.write(data)
 
     def abort(self) -> None:
@@ -62,7 +62,7 @@ class DirectTransport(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Parse the data, and give each reply to the receiver (called by asyncio)."""
+        """Parse the data, and give each reply to the receiver. Called by asyncio."""
         reader, received = self._reader, self._receiver.reply_received
         try:
             reader.feed(data)
@@ -72,13 +72,13 @@ class DirectTransport(asyncio.Protocol):
             self._receiver.connection_lost("the store cannot be understood")
 
     def connection_lost(self, problem: Exception | None) -> None:
-        """Report the loss of the connection to the receiver (called by asyncio)."""
+        """Report the loss of the connection to the receiver, unless `abort` ended it. Called by asyncio."""
         if not self._aborted:
             self._receiver.connection_lost("the connection to the store was lost")
 
 
 class PublicTransport:
-    """Uses redis-py's connection by its public methods: one task writes, another one reads."""
+    """Uses redis-py's connection by its public methods. One task writes, another one reads."""
 
     def __init__(self, connection: Any, receiver: Receiver) -> None:
         self._connection = connection
@@ -88,12 +88,12 @@ class PublicTransport:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def write(self, data: bytes) -> None:
-        """Write commands; they are sent after those that were written before."""
+        """Queue packed commands. They are sent after those that were written before."""
         self._unsent += data
         self._more.set()
 
     def abort(self) -> None:
-        """Close the connection."""
+        """Close the connection by ending its tasks."""
         self._task.cancel()
 
     async def _run(self) -> None:
@@ -118,8 +118,8 @@ class PublicTransport:
     async def _read(self) -> None:
         while self._connection.is_connected:
             try:
-                # The caller of `receive` limits the time of a reply; a connection that waits for messages may be idle
-                # for long.
+                # The caller limits the time of a reply. A connection that waits for pub/sub messages may be idle for
+                # long.
                 reply = await self._connection.read_response(
                     timeout=math.inf, push_request=self._receiver.pushes
                 )
@@ -137,7 +137,7 @@ async def fastest() -> type[Transport]:
     global chosen
     if chosen is None:
         problem = await _problem(DirectTransport)
-        if chosen is None:  # if not None, another connection has chosen meanwhile
+        if chosen is None:  # another connection may have chosen meanwhile
             chosen = PublicTransport if problem else DirectTransport
             if problem:
                 log.warning("store.connection_changed", problem=problem)
@@ -154,7 +154,7 @@ async def _problem(kind: type[Transport]) -> str | None:
 async def works(kind: type[Transport]) -> bool:
     """Return True if a reply, an error, a push message and the connection's end are received in this order.
 
-    Raises redis-py's errors, OSError, and TimeoutError after `TEST_S`.
+    Raises redis-py's errors or OSError if the connection fails, TimeoutError after `TEST_S`.
     """
     probe = _Probe()
     server = await asyncio.start_server(_serve, "127.0.0.1", 0)
@@ -199,7 +199,7 @@ _SCRIPT = {
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Reply to each command as the script says, with OK to others; close the connection at QUIT."""
+    """Reply to each command as `_SCRIPT` defines, and with OK to others; close the connection at QUIT."""
     commands = hiredis.Reader()
     while not writer.is_closing() and (data := await reader.read(CHUNK_BYTES)):
         commands.feed(data)

@@ -1,8 +1,8 @@
 """Resume tokens: a connection keeps its identity after its socket closes (PROTOCOL.md#resume).
 
 A connection has a public id, a private token, and a state in the store. The token is signed, so that an expired token
-can be distinguished from a forged one. Each resume adds one to the connection's generation; writes of an older
-generation are refused, by this module and by `commit.lua`.
+can be distinguished from a forged one. Each resume adds one to the connection's generation. This module and
+`commit.lua` refuse writes of an older generation.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from signalling.store.records import Origin, Store
 from signalling.store.unavailable import answering
 from signalling.visit.record import Actor
 
-OPEN_MS = 24 * 3_600_000  # in ms; long, because a worker that crashes does not mark its connections as lost
+# in ms; it is long because a worker that crashes does not mark its connections as lost
+OPEN_MS = 24 * 3_600_000
 LOST_MS = 60_000
 _MAC = 16
-# KEYS: token; ARGV: new state, ms. Returns the old state and the new generation, or nothing if there is no token.
+# KEYS: the token. ARGV: the new state, the time in ms until it expires. Returns {the old state, the new generation}, or
+# {} if there is no token.
 _TAKE = """local before = redis.call('HGET', KEYS[1], 'held')
 if not before then return {} end
 redis.call('HSET', KEYS[1], 'held', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return {before, redis.call('HINCRBY', KEYS[1], 'generation', 1)}"""
-# KEYS: token; ARGV: generation of the writer, state ('' = unchanged), ms. An older generation writes nothing.
+# KEYS: the token. ARGV: the generation of the writer, the state ('' leaves it unchanged), the time in ms until it
+# expires. An older generation writes nothing.
 _KEEP = """local generation = redis.call('HGET', KEYS[1], 'generation')
 if generation and tonumber(generation) > tonumber(ARGV[1]) then return 0 end
 if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'held', ARGV[2], 'generation', ARGV[1]) end
@@ -39,8 +42,9 @@ return 1"""
 
 
 class StoredConnection(msgspec.Struct, frozen=True):
-    """The stored state of a connection. `ended`: True after a `bye`; `pages`: the visits whose pages the person has
-    open.
+    """The stored state of a connection.
+
+    `ended`: True after `bye`. `pages`: the visits whose page the person has open.
     """
 
     connection: str
@@ -52,7 +56,7 @@ class StoredConnection(msgspec.Struct, frozen=True):
 
 
 class Tokens:
-    """Issues and redeems resume tokens. `secret` is the same for all workers."""
+    """Issues and redeems resume tokens. `secret` is the same for all workers. `worker`: the id of this one."""
 
     def __init__(self, store: Store, secret: bytes, worker: str) -> None:
         self._store = store
@@ -62,7 +66,10 @@ class Tokens:
         self._keep: Any = store.redis.register_script(_KEEP)
 
     async def issue(self, connection: str, actor: Actor) -> tuple[str, Origin]:
-        """Return a new token for a connection, and its first generation. Raises `UnavailableError`."""
+        """Return (a new token for a connection, its first generation).
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         random = secrets.token_bytes(18)
         token = "r_" + base64.urlsafe_b64encode(random + self._mac(random)).decode().rstrip("=")
         origin = Origin(keys.RESUME(actor.organisation, keys.hashed(token)), 1)
@@ -73,13 +80,15 @@ class Tokens:
 
     @staticmethod
     def key(organisation: str, token: str) -> str:
-        """Return the key of the token's `Origin`, also for a forged token."""
+        """Return the key of the store under which the token's state is kept, also for a forged token."""
         return keys.RESUME(organisation, keys.hashed(token))
 
     async def redeem(self, token: str, actor: Actor) -> tuple[StoredConnection, Origin]:
-        """Return the token's connection as stored, and its next generation, now held by this worker.
+        """Return (the state before, the next generation) of a token's connection, and record that this worker has it
+        now.
 
-        Raises `ResumeError`, `UnavailableError`.
+        Raises `ResumeError` if the token is forged, not this person's, expired, or ended by `bye`; `UnavailableError`
+        if the store does not answer.
         """
         if not self._genuine(token):
             raise ResumeError("resume_invalid")
@@ -93,7 +102,7 @@ class Tokens:
             raise ResumeError("resume_invalid")
         if held.ended:
             raise ResumeError("resume_ended")
-        # If two sockets resume at once, the second finds the first one's state and takes the connection over from it.
+        # If two sockets resume at once, the second finds the state of the first and takes the connection over from it.
         mine = msgspec.msgpack.encode(msgspec.structs.replace(held, worker=self._worker))
         async with answering():
             answer = await self._take(keys=[key], args=[mine, OPEN_MS])
@@ -102,31 +111,41 @@ class Tokens:
         return msgspec.msgpack.decode(answer[0], type=StoredConnection), Origin(key, int(answer[1]))
 
     async def holder(self, origin: Origin) -> str | None:
-        """Return the worker that holds a connection; None if its token has expired. Raises `UnavailableError`."""
+        """Return the id of the worker that has a connection; None if the token has expired.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         async with answering():
             data = await self._store.redis.hget(origin.key, "held")
         return None if data is None else msgspec.msgpack.decode(data, type=StoredConnection).worker
 
     async def on_pages(self, origin: Origin, connection: str, actor: Actor, visits: Iterable[str]) -> None:
-        """Store the visits whose pages a connection has open, in case this worker crashes.
+        """Store the visits whose page a connection has open, in case this worker crashes.
 
-        Raises `UnavailableError`, and `SupersededError` if the connection has been resumed since.
+        Raises `UnavailableError` if the store does not answer, `SupersededError` if the connection was resumed on
+        another socket.
         """
         held = StoredConnection(connection, self._worker, actor.organisation, actor.id, pages=tuple(visits))
         if not await self._write(origin, held, OPEN_MS):
             raise SupersededError
 
     async def lost(self, origin: Origin) -> None:
-        """Record that the socket is lost: the token stays valid for one minute. Raises `UnavailableError`."""
+        """Record that the socket is lost, after which the token is valid for LOST_MS.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         await self._write(origin, None, LOST_MS)
 
     async def ended(self, origin: Origin, connection: str, actor: Actor) -> None:
-        """Record that the client sent `bye`. Raises `UnavailableError`."""
+        """Record that the client has sent `bye`. Raises `UnavailableError` if the store does not answer."""
         held = StoredConnection(connection, self._worker, actor.organisation, actor.id, ended=True)
         await self._write(origin, held, LOST_MS)
 
     async def _write(self, origin: Origin, held: StoredConnection | None, for_ms: int) -> bool:
-        """Write the state for one generation; return False and write nothing if the connection has a newer one."""
+        """Write the state of a connection for one generation.
+
+        Return False, and write nothing, if it has a newer generation.
+        """
         data = b"" if held is None else msgspec.msgpack.encode(held)
         async with answering():
             return bool(await self._keep(keys=[origin.key], args=[origin.generation, data, for_ms]))

@@ -1,6 +1,6 @@
 """Turns every error of redis-py into `UnavailableError` with a reason, and logs it as one event.
 
-All code that uses the store does this here, so that each reason has one name.
+All code that uses the store calls this module, so that each reason has one name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from signalling import counts
 from signalling.errors import UnavailableError
 from signalling.repeated import due
 
-FULL_DISK = "No space left on device"  # the text of this errno, which is part of the text of a MISCONF error
+# the text of this error in the system, which is a part of the text of a MISCONF error
+FULL_DISK = "No space left on device"
 
 log = structlog.get_logger()
 
@@ -29,13 +30,13 @@ def reason_of(problem: BaseException) -> str:
     text = str(problem)
     if FULL_DISK in text:
         return "ENOSPC"
-    # redis-py removes the codes that it knows from the text and keeps them as an attribute.
+    # redis-py removes the codes that it knows from the text, and keeps them as an attribute.
     code = getattr(problem, "status_code", None) or text.partition(" ")[0]
     return code if code.isalpha() and code.isupper() and code != "ERR" else type(problem).__name__
 
 
 def log_unavailable(problem: BaseException) -> None:
-    """Log why the store cannot be used; at most once a minute for each reason."""
+    """Log the reason why the store cannot be used, at most once a minute for each reason."""
     reason = reason_of(problem)
     counts.STORE_ERRORS[reason] += 1
     count = due(f"store.unavailable {reason}")
@@ -49,7 +50,7 @@ def log_unavailable(problem: BaseException) -> None:
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[None]:
-    """Raise `UnavailableError` for every error of the store inside the block, and log the reason."""
+    """Turn each error of the store inside the `async with` block into `UnavailableError`, and log the reason."""
     try:
         yield
     except (RedisError, OSError, TimeoutError) as problem:

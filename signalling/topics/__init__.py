@@ -1,1 +1,1 @@
-"""The topics: what a subscriber receives, and who may subscribe."""
+"""The topics: the messages that a subscriber receives, and the rights that are needed to subscribe."""

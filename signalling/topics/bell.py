@@ -1,6 +1,6 @@
-"""The bell: a person's notifications, the same on all their tabs and workers (PROTOCOL.md#bell).
+"""The bell: a person's notifications, the same on all the person's tabs and workers (PROTOCOL.md#bell).
 
-Shows notices and marks them as read; their recipients are defined in `notifications.py`.
+Shows notifications and marks them as read; `notifications.py` defines who receives them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ log = structlog.get_logger()
 
 
 class Unread:
-    """A person's unread notifications: the times of the newest ones in order of arrival, and the number of older ones.
+    """A person's unread notifications: the times of the newest ones in order of arrival, and the number of `older`
+    ones.
 
     Notifications are marked as read in order of arrival, also if the clock was set back between two of them. `counted`:
     the ids of the notifications that were read from the store. Events of some of them may arrive at this worker later,
@@ -38,12 +39,12 @@ class Unread:
         self.counted = counted
 
     def add(self, at_ms: int) -> int:
-        """Count a new notification; return the number of unread ones."""
+        """Count a new notification with the time `at_ms`; return the number of unread ones."""
         self._at_ms.append(at_ms)
         return len(self)
 
     def read(self, until_ms: int) -> int:
-        """Mark the notifications up to that time as read; return the number of unread ones."""
+        """Mark the notifications up to the time `until_ms` as read; return the number of unread ones."""
         exact = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms == until_ms]
         before = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms <= until_ms]
         read = max(exact or before, default=0)
@@ -70,7 +71,7 @@ def _part(notice: Notice) -> shapes.BellPart:
 
 
 class Bell:
-    """The topic `bell` for this worker's staff."""
+    """The topic `bell` of each person among this worker's staff."""
 
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
@@ -87,10 +88,15 @@ class Bell:
     async def subscribe(
         self, socket: Socket, request: client.Subscribe, mirror: Mirror
     ) -> server.Subscribed | server.Error:
-        """Subscribe a person to their own bell. Raises `UnavailableError`."""
+        """Subscribe a socket to the notifications of its person (topic `bell`), send it a snapshot, and return the
+        reply.
+
+        Raises `UnavailableError` if the store is absent.
+        """
         actor = socket.actor
         name = self._name(actor.organisation, actor.id)
-        self._hub.subscribe(socket, name, mirror.version)  # subscribe first, so that no change is missed
+        # the socket is subscribed first, so that it misses no change
+        self._hub.subscribe(socket, name, mirror.version)
         snapshot = await self._snapshot(mirror, actor.id)
         socket.send(snapshot)
         return server.Subscribed(
@@ -98,7 +104,7 @@ class Bell:
         )
 
     async def show_whole(self, mirror: Mirror, person: str) -> None:
-        """Send a person all their notifications. Raises `UnavailableError`."""
+        """Send all pages of a person a new snapshot. Raises `UnavailableError` if the store does not answer."""
         self._hub.send(self._name(mirror.organisation, person), await self._snapshot(mirror, person))
 
     async def _snapshot(self, mirror: Mirror, person: str) -> server.BellSnapshot:
@@ -120,13 +126,14 @@ class Bell:
         )
 
     def unsubscribe(self, socket: Socket) -> None:
-        """End the subscription of a socket."""
+        """End the subscription of a socket to the topic `bell`."""
         self._hub.unsubscribe(socket, self._name(socket.actor.organisation, socket.actor.id))
 
     async def mark(self, actor: Actor, until_ms: int, origin: Origin) -> int:
-        """Mark notifications up to `until_ms` as read; return the topic's new version, 0 if nothing changed.
+        """Mark notifications up to the time `until_ms` as read; return the topic's new version, 0 if nothing changed.
 
-        Raises `UnavailableError` and `SupersededError`.
+        Raises `UnavailableError` if the store does not answer, `SupersededError` if `origin` was resumed on another
+        socket.
         """
         store = self._service.store
         mirror = await self._service.mirrors.get(actor.organisation)
@@ -146,7 +153,7 @@ class Bell:
         raise UnavailableError("overtaken too often")
 
     def news(self, news: Change | Reset) -> None:
-        """Send new notifications and read marks to the subscribers. Called by the mirrors, in order."""
+        """Send new notifications and read marks to the subscribers. The mirrors call this, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None or isinstance(news, Reset):
             return
@@ -157,10 +164,10 @@ class Bell:
                     notice = self._notices.opened(news.organisation, person, sealed)
                 except (SealError, msgspec.DecodeError):
                     log.error("bell.unreadable_notice", organisation=news.organisation)
-                    continue  # the other recipients still get their notifications
+                    continue  # the other persons still receive their notifications
                 held = self._unread.setdefault(name, Unread([], 0))
-                # A snapshot may have been read from a store that was ahead of this worker's mirror. Another page of
-                # this person may not have the notification yet, so it is sent, but not counted again.
+                # The snapshot may come from a store that was ahead of this worker's mirror. Another page of this person
+                # may not have the notification yet, so it is sent, but not counted again.
                 unread = len(held) if notice.id in held.counted else held.add(notice.at_ms)
                 item = server.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
                 self._hub.send(name, item)

@@ -16,11 +16,12 @@ from signalling.visit.rules import RULES
 
 STAFF = "staff"
 MOST_MESSAGES, MOST_MESSAGES_WITH_STAFF = 1_000, 2_000
-"""The greatest number of messages in a visit. Only staff may write the second thousand, so that a patient or guest
-cannot prevent them from writing.
+"""The greatest number of messages in a visit.
+
+Only staff may write the second thousand, so that a patient or guest cannot prevent staff from writing.
 """
-VISITS_KNOWN = 1_024  # the number of visits whose number of messages a worker remembers
-# status -> the relations that may write; `rights.py` defines which may read
+VISITS_KNOWN = 1_024  # a worker remembers the number of messages for this number of visits
+# status -> the relations to the visit whose persons may write; `rights.py` defines who may read
 WRITES: dict[Status, frozenset[str]] = {
     Status.QUEUED: frozenset(who for rule in RULES if rule.command is Write for who in rule.by),
     Status.CLAIMED: frozenset({PATIENT, CLAIMANT, GUEST}),
@@ -45,7 +46,7 @@ class Chat:
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
-        # Hub name -> lists of the messages that arrive while older ones are being read.
+        # topic, as named in the hub -> lists of the messages that arrive while older ones are read from the store
         self._reading: dict[str, list[list[ChatMessage]]] = {}
         self._unasked: dict[
             str, int
@@ -54,9 +55,9 @@ class Chat:
         service.mirrors.observers.append(self.news)
 
     async def snapshot(self, mirror: Mirror, visit: Visit) -> server.ChatSnapshot:
-        """Return all chat messages of a visit, including those that arrive during the read.
+        """Return a snapshot with all chat messages of a visit, also those that arrive during the read.
 
-        Raises `UnavailableError`.
+        Raises `UnavailableError` if the store does not answer.
         """
         name, arrived = f"{mirror.organisation}/chat/{visit.id}", list[ChatMessage]()
         self._reading.setdefault(name, []).append(arrived)
@@ -75,10 +76,11 @@ class Chat:
         )
 
     async def _has_room(self, organisation: str, visit: str, most: int) -> bool:
-        """Return True if a visit has fewer than `most` messages. Raises `UnavailableError`.
+        """Return True if a visit has fewer than `most` messages. Raises `UnavailableError` if the store does not
+        answer.
 
-        If the number is far below the limit, the store is asked again only when this worker has sent a quarter of the
-        rest: other workers may have sent the same number.
+        While the number is far below the limit, the store is asked again only after this worker has sent a quarter of
+        the rest, because other workers may have sent as many.
         """
         name = f"{organisation}/{visit}/{most}"
         left = self._unasked.get(name, 0)
@@ -93,14 +95,15 @@ class Chat:
         return True
 
     async def send(self, actor: Actor, request: client.ChatSend, origin: Origin) -> int | Refusal:
-        """Store and send a chat message; return the topic's version that contains it, or a refusal.
+        """Store and send a chat message; return the version of the topic that contains it, or a refusal.
 
-        Raises `UnavailableError` and `SupersededError`.
+        Raises `UnavailableError` if the store does not answer, `SupersededError` if `origin` was resumed on another
+        socket.
         """
         mirror = await self._service.mirrors.get(actor.organisation)
         visit = await self._service.visit(actor.organisation, request.visit)
         if visit is None or not _may_write(visit, actor, mirror):
-            # A claim made through another worker a moment ago may not be in this mirror yet.
+            # This mirror may not have received a claim that was made through another worker a moment ago.
             visit = await self._service.visit_now(actor.organisation, request.visit)
         if visit is None:
             return Refusal("not_found")
@@ -129,20 +132,21 @@ class Chat:
         )  # another message has the same random id
 
     async def _noted(self, actor: Actor, visit: Visit, mirror: Mirror, origin: Origin) -> Refusal | None:
-        """Record in the visit that a message is written during the wait; return a refusal if that is not allowed.
+        """Record in the visit that a message is written while the patient waits; return a refusal if that is not
+        allowed.
 
-        After a crash there may be such a record without its message, but never a message without a record.
+        After a crash there may be such a record without its message, but never a message without its record.
         """
         noted = await self._service.command(actor, visit.id, Write(), origin)
         if not isinstance(noted, Refusal):
             return None
-        # The visit may have been claimed a moment ago: then the rights of a session apply.
+        # The visit may have been claimed a moment ago. Then the rights of a session apply.
         now = await self._service.visit_now(actor.organisation, visit.id)
         in_session = now is not None and now.status is not Status.QUEUED and _may_write(now, actor, mirror)
         return None if in_session else noted
 
     def news(self, news: Change | Reset) -> None:
-        """Send a new chat message to the subscribers. Called by the mirrors, in order."""
+        """Send a new chat message to the subscribers. The mirrors call this, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is not None and isinstance(news, Change) and isinstance(news.after, ChatMessage):
             topic = f"chat/{news.after.visit}"

@@ -1,4 +1,4 @@
-"""Debouncer: merges requests for the same work and runs it once after a delay, never concurrently.
+"""Debouncer: merges requests for the same work, and runs the work once after a delay, never twice at a time.
 
 The work takes at most a share of this worker's time (`SHARE`), and is repeated until it succeeds.
 """
@@ -16,14 +16,15 @@ from signalling.supervision import Failed, unsupervised
 
 SHARE = 0.1
 REST_S = 1.0  # the longest pause in s between two runs
-RETRY_S, LONGEST_S = 0.1, 5.0  # the pause in s before failed work is tried again; doubled each time
+# the first and the longest pause in s before failed work is tried again; each pause is twice the one before
+RETRY_S, LONGEST_S = 0.1, 5.0
 log = structlog.get_logger()
 
 Work = Callable[[], Awaitable[None]]
 
 
 class Debouncer:
-    """Runs debounced work; each piece of work has a name."""
+    """Runs debounced work. Each piece of work has a name."""
 
     def __init__(self, failed: Failed = unsupervised) -> None:
         self._failed = failed
@@ -31,9 +32,9 @@ class Debouncer:
         self._again: set[str] = set()
 
     def run(self, name: str, work: Work, delay_s: float) -> None:
-        """Run the work after a delay.
+        """Run the work after a delay of `delay_s`.
 
-        If work with that name already waits, it is not run twice; if it is running, it is run once more afterwards.
+        If work with this name already waits, it is not run twice. If it is running, it is run once more afterwards.
         """
         if name in self._tasks:
             self._again.add(name)
@@ -50,7 +51,7 @@ class Debouncer:
                 try:
                     await work()
                 except LookupError:
-                    # The organisation or the visit no longer exists: nothing is left to show.
+                    # The organisation or the visit no longer exists, so nothing is left to show.
                     log.warning("topics.not_shown", what=what, problem="LookupError")
                 except Exception as problem:  # noqa: BLE001 - logged and counted there
                     if isinstance(problem, UnavailableError):
@@ -61,7 +62,7 @@ class Debouncer:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, LONGEST_S)
                 else:
-                    # Most of the time was spent waiting for the store, so the pause has a bound.
+                    # Most of the time of the work was spent waiting for the store, so the pause is bounded.
                     pause_s = RETRY_S
                     rest_s = min((time.monotonic() - began_s) * (1 / SHARE - 1), REST_S)
                 await asyncio.sleep(rest_s)
@@ -72,7 +73,7 @@ class Debouncer:
             del self._tasks[name]
 
     async def close(self) -> None:
-        """Cancel all waiting and running work."""
+        """Cancel all work that waits or runs."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

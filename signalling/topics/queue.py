@@ -1,6 +1,6 @@
 """The queue: On-Demand Requests for the staff, and each waiting patient's place in it (PROTOCOL.md#queue, #place).
 
-Turns changes of visits and staff into messages. The order and the expected wait are defined in `visit/waiting.py`.
+Turns changes of visits and staff into messages. `visit/waiting.py` defines the order and the expected wait.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ COUNTED = "#"
 
 
 class Shown(NamedTuple):
-    """The part of the queue that a subscriber receives: the rows of its areas; `counted`: without data
-    about patients.
+    """The part of the queue that a subscriber receives: the rows of `areas`, or all rows if it is ().
+
+    If `counted`, the rows contain no data about patients, for pages that only count them.
     """
 
     areas: Areas = ()
@@ -46,13 +47,16 @@ WHOLE = Shown()
 
 
 def queue_topic(organisation: str, shown: Shown = WHOLE) -> str:
-    """Return the hub's name for the part of an organisation's queue that these subscribers receive."""
+    """Return the name in the hub of the part of an organisation's queue that a subscriber receives."""
     about = COUNTED * shown.counted + "+".join(shown.areas)
     return f"{organisation}/{TOPIC}" + (f":{about}" if about else "")
 
 
 def _shown_by(about: str) -> Shown:
-    """Return the part of the queue that a name made by `queue_topic` means. `about`: the name after its colon."""
+    """Return the part of the queue whose name `queue_topic` has made.
+
+    `about`: the name after its colon, "" without one.
+    """
     areas = about.removeprefix(COUNTED)
     return Shown(tuple(areas.split("+")) if areas else (), about.startswith(COUNTED))
 
@@ -66,7 +70,7 @@ class Queue:
         self._debouncer = debouncer
         self._narrow: dict[
             str, set[Shown]
-        ] = {}  # organisation -> the parts of the queue that are not the whole queue and have subscribers
+        ] = {}  # organisation -> the parts of the queue, other than the whole queue, that have subscribers
         service.mirrors.observers.append(self.news)
 
     async def subscribe(
@@ -74,7 +78,7 @@ class Queue:
     ) -> server.Subscribed | server.Error:
         """Subscribe a socket of staff, send it the missing updates or a snapshot, and return the reply."""
         policy = (await self._service.organisation(mirror.organisation)).policy
-        # No await from here on: snapshot, subscription and later updates must fit together.
+        # There is no `await` from here on, because snapshot, subscription and later updates must fit together.
         self.unsubscribe(socket)
         shown = Shown(_areas_of(mirror, socket), request.counted)
         topic = self._join(socket, mirror, shown)
@@ -89,7 +93,7 @@ class Queue:
         return server.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
     def _join(self, socket: Socket, mirror: Mirror, shown: Shown) -> str:
-        """Subscribe a socket to its part of the queue; return the hub's name of this part."""
+        """Subscribe a socket to its part of the queue; return the name of this part in the hub."""
         if shown != WHOLE:
             self._narrow.setdefault(mirror.organisation, set()).add(shown)
         topic = queue_topic(mirror.organisation, shown)
@@ -97,14 +101,17 @@ class Queue:
         return topic
 
     def unsubscribe(self, socket: Socket) -> None:
-        """End the subscription of a socket, to whichever part of the queue."""
+        """End the subscription of a socket to the queue, whichever part it receives."""
         whole = queue_topic(socket.actor.organisation)
         for name in socket.topics:
             if name == whole or name.startswith(f"{whole}:"):
                 self._hub.unsubscribe(socket, name)
 
     async def show_whole(self, mirror: Mirror, about: str) -> None:
-        """Send the whole queue to all subscribers of this part of it. Raises `UnavailableError`."""
+        """Send a new snapshot to all subscribers of one part of the queue. `about`: as in `_shown_by`.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
         except LookupError:
@@ -130,7 +137,7 @@ class Queue:
         )
 
     def news(self, news: Change | Reset) -> None:
-        """Send a change to the subscribers. Called by the mirrors, in order."""
+        """Send a change to the subscribers. The mirrors call this, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None or isinstance(news, Reset):
             return
@@ -148,7 +155,7 @@ class Queue:
 
     def _visit_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         staff = _session_changed(mirror, before, after)
-        # Two messages of one event have different versions; otherwise a client would ignore the second as a repetition.
+        # Two messages of one event have different versions, because a client would ignore the second as a repetition.
         version = mirror.version - (staff is not None)
         for shown in self._shown(mirror):
             message = _change(before, after, shown, version)
@@ -178,7 +185,7 @@ class Queue:
             self._count_places(mirror)
 
     def _show_others(self, mirror: Mirror, staff: Staff) -> None:
-        """Send the rows of the new areas to a person whose areas have changed."""
+        """Send a snapshot with the rows of the new areas to a member of staff whose areas have changed."""
         counted = queue_topic(mirror.organisation, Shown(counted=True))
         for socket in tuple(self._hub.of_person(mirror.organisation, staff.id)):
             before = socket.topics
@@ -207,7 +214,7 @@ class Queue:
         place = mirror.visits.place(visit_id, urgent_first=policy.urgent_first)
         on_call = sum(staff.on_call and serves(staff.areas, area) for staff in mirror.staff.values())
         wait = None
-        # The claims of the whole organisation do not show the speed of one area.
+        # The claims of the whole organisation do not show how fast one area is.
         if place is not None and policy.show_wait and not area:
             wait = waiting.expected_wait(place, mirror.claims, on_call, self._service.clock_ms())
         low, high = wait if wait is not None else (None, None)
@@ -239,19 +246,20 @@ class Queue:
 
 
 def _rules(mirror: Mirror, policy: Policy) -> QueueRules:
-    """Return the newest rules with the closing times as they are known to all workers."""
+    """Return the newest rules, with the closing times that all workers know."""
     return rules_of(policy, mirror.watch.rules.closing)
 
 
 def _areas_of(mirror: Mirror, socket: Socket) -> Areas:
-    """Return the areas whose rows a person receives; admins receive all rows."""
+    """Return the areas whose rows a person receives; () for all rows, as for admins."""
     staff = mirror.staff.get(socket.actor.id)
     return () if staff is None or socket.actor.role is Role.ADMIN else staff.areas
 
 
 def _is_shown(visit: Visit | None, areas: Areas) -> bool:
-    """Return True if the visit waits and its row is sent to subscribers of these areas. A visit without an area is sent
-    to all.
+    """Return True if a visit waits, and its row is sent to subscribers of these areas.
+
+    A visit without an area is sent to all.
     """
     if visit is None or visit.status is not Status.QUEUED:
         return False
@@ -259,7 +267,7 @@ def _is_shown(visit: Visit | None, areas: Areas) -> bool:
 
 
 def _stands(visit: Visit | None) -> tuple[Urgency, str] | None:
-    """Return the values of a waiting visit that determine places, except its arrival; None if it does not wait."""
+    """Return the values of a waiting visit that determine its place, except its arrival; None if it does not wait."""
     if visit is None or visit.status is not Status.QUEUED:
         return None
     return visit.urgency, visit.area_id
@@ -272,9 +280,7 @@ def _row(visit: Visit, shown: Shown) -> shapes.Row:
 def _change(
     before: Visit | None, after: Visit, shown: Shown, version: int
 ) -> server.QueueRow | server.QueueGone | None:
-    """Return the message about a change of a visit for the subscribers of this part of the queue; None for
-    no message.
-    """
+    """Return the message about a visit's change for the subscribers of one part of the queue; None for no message."""
     was, is_ = (_is_shown(visit, shown.areas) for visit in (before, after))
     if is_:
         row = _row(after, shown)
@@ -291,7 +297,7 @@ def _staff_part(mirror: Mirror, staff: Staff) -> shapes.StaffPart:
 
 
 def _session_changed(mirror: Mirror, before: Visit | None, after: Visit) -> Staff | None:
-    """Return the member of staff whose visit became live or stopped being live; None if neither happened."""
+    """Return the member of staff whose visit has become live or has stopped being live; None if neither happened."""
     was, is_ = (visit is not None and visit.status is Status.LIVE for visit in (before, after))
     if was == is_:
         return None

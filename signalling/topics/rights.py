@@ -1,8 +1,8 @@
 """Which people may see which topic: one table, by a person's relations to a visit and by its status (SECURITY.md row
 31).
 
-Pure. `relations` (visit/relations.py) returns a person's relations to a visit. A person of another organisation has
-none, and so sees nothing. A topic without a row does not exist. The content of topics is defined in `topics.py`.
+`relations` (visit/relations.py) returns a person's relations to a visit. A person of another organisation has none, and
+so sees nothing. A topic without a row does not exist. `topics.py` defines the content of topics. Does no I/O.
 """
 
 from __future__ import annotations
@@ -33,28 +33,31 @@ def _seen(queued: frozenset[str], taken: frozenset[str], ended: frozenset[str]) 
 
 
 OF_VISITS: Mapping[str, Seen] = {
-    # The patient and the guests of an ended visit are shown only that it ended (`views.visit_over`).
+    # The patient and the guests of an ended visit are shown only that it has ended (`views.visit_over`).
     "visit": _seen(MAY_CLAIM | {PATIENT, GUEST}, ITS_STAFF | {PATIENT, GUEST}, ITS_STAFF | {PATIENT, GUEST}),
     "case": _seen(MAY_CLAIM | {PATIENT}, ITS_STAFF | {PATIENT}, ITS_STAFF),
     "chat": _seen(MAY_CLAIM | {PATIENT, GUEST}, ITS_STAFF | {PATIENT, GUEST}, ITS_STAFF),
     "place": _seen(frozenset({PATIENT}), frozenset({PATIENT}), NOBODY),
 }
-"""Topics of one visit, `{topic}/{visit}`: the relations that may see each, by status."""
+"""The topics of one visit, `{topic}/{visit}`: topic -> status -> the relations whose persons may see it."""
 
 OF_STAFF: Mapping[str, frozenset[str]] = {
     "queue": frozenset({ANYONE_STAFF}),
     "sessions": frozenset({ANYONE_STAFF}),
     "bell": frozenset({ANYONE_STAFF}),
 }
-"""Topics of an organisation's staff. The topic `bell` is different for each person."""
+"""The topics of an organisation's staff -> the relations whose persons may see them. `bell` differs for each person."""
 
 
 def may_see(topic: str, visit: Visit, actor: Actor, on_duty: Mapping[str, Staff]) -> bool:
-    """Return True if the actor may see a visit's topic, by the current state of the visit and the staff."""
+    """Return True if the actor may see a visit's topic, by the present state of the visit and the staff.
+
+    `topic`: its name without the visit's id. `on_duty`: the staff of the organisation, by id.
+    """
     seen = OF_VISITS.get(topic)
     return seen is not None and not relations(visit, actor, on_duty).isdisjoint(seen[visit.status])
 
 
 def may_see_staffs(topic: str, actor: Actor) -> bool:
-    """Return True if the actor may see a topic of their organisation's staff."""
+    """Return True if the actor may see a topic of the organisation's staff."""
     return not relations(None, actor, {}).isdisjoint(OF_STAFF.get(topic, NOBODY))

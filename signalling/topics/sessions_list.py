@@ -37,7 +37,7 @@ class Sessions:
         return server.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
     async def show_whole(self, mirror: Mirror, _: str) -> None:
-        """Send the whole list to all subscribers."""
+        """Send a snapshot of the list to all subscribers."""
         self._hub.send(f"{mirror.organisation}/{TOPIC}", self._snapshot(mirror))
 
     @staticmethod
@@ -47,7 +47,7 @@ class Sessions:
         return server.SessionsSnapshot(topic=TOPIC, epoch=mirror.epoch, version=mirror.version, rows=rows)
 
     def news(self, news: Change | Reset) -> None:
-        """Send a change to the subscribers. Called by the mirrors, in order."""
+        """Send a change to the subscribers. The mirrors call this, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         name = f"{news.organisation}/{TOPIC}"
         if mirror is None or isinstance(news, Reset) or not self._hub.has(name):
@@ -64,12 +64,16 @@ class Sessions:
                 )
 
     async def past(self, actor: Actor, request: client.SessionsPast) -> server.Past:
-        """Return ended visits that match the filters, newest first. Raises `UnavailableError`."""
+        """Return the ended visits that match the filters, the newest first.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         policy = (await self._service.organisation(actor.organisation)).policy
         mirror = await self._service.mirrors.get(actor.organisation)
         query = Query(
             text=request.text or "",
-            # Tags reveal something about a patient: a person who may not see a visit cannot find it by its tags either.
+            # Tags reveal something about a patient. A person who may not see a visit must not find it by its tags
+            # either.
             provider=request.provider if request.tag is None or actor.role is Role.ADMIN else actor.id,
             outcome=request.outcome,
             tag=request.tag,
@@ -88,7 +92,10 @@ class Sessions:
         )
 
     async def history(self, actor: Actor, request: client.VisitHistory) -> server.History | server.Error:
-        """Return a visit's history; without texts if the actor may not see the visit. Raises `UnavailableError`."""
+        """Return a visit's history, or an error. It has no texts if the actor may not see the visit.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         visit = await self._service.visit(actor.organisation, request.visit)
         if visit is None:
             return error(request.id, "not_found")

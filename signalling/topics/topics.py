@@ -1,7 +1,7 @@
 """The topics of PROTOCOL.md: turns changes of the mirror into messages for the hub.
 
-Decides which topics a change concerns. Who may see a topic is defined in `rights.py`, and checked again at each change
-that could end a right. The form of a state is defined in `views.py`.
+It decides which topics a change concerns. `rights.py` defines who may see a topic, which is checked again at each
+change that could end a right. `views.py` defines the form of a state.
 """
 
 from __future__ import annotations
@@ -37,11 +37,14 @@ log = structlog.get_logger()
 
 Subscribe = Callable[[Socket, client.Subscribe, Mirror], Awaitable[server.Subscribed | server.Error]]
 Whole = Callable[[Mirror, str], Awaitable[None]]
-"""Sends the whole state of a topic to its subscribers. The second argument is the id of a visit or a person."""
+"""Sends the whole state of a topic to its subscribers.
+
+The second argument is the id of a visit or a person, "" for none.
+"""
 
 
 class Topics:
-    """The subscriptions of this worker's sockets, and the updates they receive."""
+    """Holds the subscriptions of this worker's sockets, and sends them updates."""
 
     def __init__(self, hub: Hub, service: Service, failed: Failed = unsupervised) -> None:
         self._hub = hub
@@ -64,11 +67,12 @@ class Topics:
             "bell": self.bell.show_whole,
         }
 
-    # --- subscribing
+    # --- subscriptions
 
     async def subscribe(self, socket: Socket, request: client.Subscribe) -> server.Subscribed | server.Error:
-        """Subscribe a socket, send it the state or the updates that it lacks, and return the reply. Raises
-        `UnavailableError`.
+        """Subscribe a socket, send it the state or the updates that it lacks, and return the reply.
+
+        Raises `UnavailableError` if the store does not answer.
         """
         mirror = await self._service.mirrors.get(socket.actor.organisation)
         if request.topic in rights.OF_STAFF:
@@ -78,11 +82,14 @@ class Topics:
         kind, _, visit_id = request.topic.partition("/")
         visit = await self._seen_by(socket.actor, kind, mirror, visit_id)
         if visit is None:
-            return error(request.id, "not_found")  # the same answer if the actor may not see the visit
+            return error(request.id, "not_found")  # the answer is the same if the actor may not see the visit
         return await self._subscribe_visit(socket, request, mirror, kind, visit)
 
     async def _seen_by(self, actor: Actor, kind: str, mirror: Mirror, visit_id: str) -> Visit | None:
-        """Return the visit if the actor may see this topic of it, otherwise None. Raises `UnavailableError`."""
+        """Return a visit if the actor may see its topic `kind`, otherwise None.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         if kind not in rights.OF_VISITS:
             return None
         visit = await self._service.visit(mirror.organisation, visit_id)
@@ -90,7 +97,7 @@ class Topics:
             return visit
         if not actor.is_staff and actor.visit != visit_id:
             return None
-        # A claim or an On-Call change made through another worker a moment ago may not be in this mirror yet.
+        # This mirror may not have received a claim or On-Call change that another worker made a moment ago.
         visit = await self._service.visit_now(mirror.organisation, visit_id)
         return visit if visit is not None and rights.may_see(kind, visit, actor, mirror.staff) else None
 
@@ -99,7 +106,8 @@ class Topics:
     ) -> server.Subscribed | server.Error:
         name = self._name(mirror, request.topic)
         held = name in socket.topics
-        # Subscribe first, so that no change is missed meanwhile, not even one that ends the right.
+        # The socket is subscribed first, so that it misses no change, not even one that ends the right to see the
+        # topic.
         self._hub.subscribe(socket, name, mirror.version)
         try:
             message = await self._state(kind, mirror, visit, socket.actor)
@@ -108,14 +116,14 @@ class Topics:
                 self._hub.unsubscribe(socket, name)
             raise
         if name not in socket.topics:
-            return error(request.id, "not_found")  # the right ended meanwhile
+            return error(request.id, "not_found")  # the right has ended meanwhile
         socket.send(message)
         return server.Subscribed(
             reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=message.version
         )
 
     def unsubscribe(self, socket: Socket, topic: str) -> None:
-        """End a subscription. Does nothing if there is none."""
+        """End the subscription of a socket to a topic, if there is one."""
         if topic == "bell":
             self.bell.unsubscribe(socket)
         if topic == "queue":
@@ -126,7 +134,7 @@ class Topics:
     def _name(mirror: Mirror, topic: str) -> str:
         return f"{mirror.organisation}/{topic}"
 
-    # --- states
+    # --- the states of topics
 
     async def _state(
         self, kind: str, mirror: Mirror, visit: Visit, actor: Actor
@@ -145,7 +153,7 @@ class Topics:
 
     @staticmethod
     def _visit(mirror: Mirror, visit: Visit, *, of_staff: bool) -> server.VisitState:
-        """Return the state of a visit, as its staff see it, or as its patient and guests do."""
+        """Return the state of a visit, for its staff if `of_staff`, otherwise for its patient and guests."""
         seen = views.visit_part if visit.is_open else views.visit_over
         return server.VisitState(
             topic=f"visit/{visit.id}",
@@ -166,7 +174,7 @@ class Topics:
     # --- changes
 
     def news(self, news: Change | Reset) -> None:
-        """Send a change to the subscribers. Called by the mirrors, in order."""
+        """Send a change to the subscribers. The mirrors call this, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None:
             return
@@ -180,7 +188,7 @@ class Topics:
             self._visit_changed(mirror, before, news.after)
 
     def _recheck(self, mirror: Mirror, sockets: Iterable[Socket]) -> None:
-        """End the subscriptions to topics that the person of a socket may no longer see."""
+        """End the subscriptions of sockets to topics that their persons may no longer see."""
         for socket in sockets:
             for name in list(socket.topics):
                 organisation, kind, visit_id = (*name.split("/", 2), "")[:3]
@@ -189,7 +197,7 @@ class Topics:
                     self._end_unseen(mirror, kind, visit, (socket,))
 
     def _end_unseen(self, mirror: Mirror, kind: str, visit: Visit, sockets: Iterable[Socket]) -> None:
-        """End a topic for the sockets whose person may not see it, and send them `gone`."""
+        """End the subscription to a topic for each socket whose person may not see it, and send the socket `gone`."""
         topic = f"{kind}/{visit.id}"
         for socket in sockets:
             if not rights.may_see(kind, visit, socket.actor, mirror.staff):
@@ -206,7 +214,7 @@ class Topics:
             try:
                 show(mirror, before, after)
             except Exception:
-                # One topic that cannot be shown must not keep updates from the others, nor keep rights from ending.
+                # One topic that cannot be shown must not prevent updates of the others, nor the end of rights.
                 log.exception("topics.not_shown", what=show.__name__)
 
     def _end_others_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
@@ -216,7 +224,7 @@ class Topics:
                     self._end_unseen(mirror, kind, after, self._subscribers(mirror, kind, after))
 
     def _end_visit_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
-        """End the topic `visit` for people who may no longer see it, after sending them the change that ended their
+        """End the topic `visit` for persons who may no longer see it, after they received the change that ended their
         right.
         """
         if before is None or _people(before) != _people(after):
@@ -240,7 +248,7 @@ class Topics:
     def _show_case(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/case/{after.id}"
         if self._hub.has(name):
-            # This worker has loaded every guide that is in use, because subscribing to a case loads it.
+            # This worker has loaded every guide that is in use here, because subscribing to a case loads its guide.
             guide = self._service.known_guide(mirror.organisation, after.guide_version)
             if guide is not None:
                 state = self._case(mirror, after, guide)
@@ -254,8 +262,8 @@ class Topics:
         self._debouncer.run(f"{mirror.organisation}/reset", partial(self._show_all, mirror), 0)
 
     async def _show_all(self, mirror: Mirror) -> None:
-        """Send the whole state of all topics, because it is unknown which changes were missed."""
-        order = list(self._whole)  # first the topics that have many subscribers and cost the store nothing
+        """Send the whole state of all topics, because it is not known which changes were missed."""
+        order = list(self._whole)  # topics with many subscribers come first; they cost the store nothing
         names = sorted(self._hub.names(mirror.organisation), key=lambda name: order.index(kind_of(name)[0]))
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
@@ -266,7 +274,7 @@ class Topics:
                 if isinstance(problem, UnavailableError):
                     raise problem
                 if isinstance(problem, Exception):
-                    # One topic that cannot be shown must not keep the others from being shown.
+                    # One topic that cannot be shown must not prevent the others from being shown.
                     log.error("topics.not_shown", what=kind_of(name)[0], exc_info=problem)
 
     async def _show_whole(self, mirror: Mirror, name: str) -> None:
@@ -288,7 +296,7 @@ class Topics:
                 self._end_unseen(mirror, kind, visit, (socket,))
 
     async def close(self) -> None:
-        """Stop the waiting updates."""
+        """Cancel the updates that wait to be sent."""
         await self._debouncer.close()
 
 
@@ -298,7 +306,9 @@ def _lost(before: Staff, after: Staff) -> bool:
 
 
 def kind_of(name: str) -> tuple[str, str]:
-    """Return the kind of a topic from its hub name, and the id of its visit or person ("" if it has none)."""
+    """Return (the kind of a topic, the id of its visit or person) from its name in the hub; the id is "" if it has
+    none.
+    """
     kind, *about = re.split("[/:]", name.partition("/")[2], maxsplit=1)
     return kind, about[0] if about else ""
 

@@ -1,1 +1,1 @@
-"""What may happen to a visit: the record, the commands, the rules. Pure: no I/O, no clock."""
+"""What may happen to a visit: the record, the commands, the rules. Does no I/O and reads no clock."""

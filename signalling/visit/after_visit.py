@@ -1,6 +1,6 @@
 """Effects and guards for the data that a visit has after its end: its tags, and the patient's answer to the survey.
 
-Pure. The rows of `rules.py` use them, and define who may set tags or answer, and when.
+The rows of `rules.py` use them, and define who may set tags or answer, and when. Does no I/O.
 """
 
 from __future__ import annotations

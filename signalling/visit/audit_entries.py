@@ -1,9 +1,9 @@
-"""Audit log entries: which person did which act, on which data, when. A keyed hash chains each entry to the one before.
+"""Audit log entries: who did which act, on which data, and when. A keyed hash chains each entry to the one before.
 
-Pure. An `Act` holds ids and times, never text from a patient. The key of the hashes is derived from the data key: a
-person who can only write to the store cannot change, remove, move or add an entry without being detected. A sealed
-`Head` holds the log's beginning and end, so that removed entries are detected too. Entries are stored by
-`audit_log.py`.
+An `Act` contains ids and times, never text from a patient. The key of the hashes is derived from the data key: a person
+who can only write to the store cannot change, remove, move or add an entry without being detected. A `Head` with a
+keyed hash records the log's beginning and end, so that removed entries are detected too. `audit_log.py` stores the
+entries. Does no I/O.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from signalling.visit.record import ChatMessage, Record, Staff, Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
 
-TAG = 16  # the number of bytes kept of a keyed hash: half of SHA-256 (RFC 2104 §5)
+TAG = 16  # the number of bytes that are kept of a keyed hash, which are half of SHA-256 (RFC 2104 §5)
 BROKEN = "trail.broken"  # the server writes this entry if the log is not as the server left it
 FORGED = "trail.forged"  # the server writes this entry in place of a queued item that no server wrote
 
@@ -29,7 +29,7 @@ OF_EVENTS: dict[tuple[type[Record], str], str] = {
     (Staff, "on_call"): "staff.on_call",
     (Staff, "off_call"): "staff.off_call",
 }
-"""Record type and event -> the name of its entry. The entry is part of the same commit."""
+"""(type of record, event) -> the name of the audit entry, which is part of the same commit."""
 
 OF_TOPICS = {
     "queue": "queue.read",
@@ -38,15 +38,15 @@ OF_TOPICS = {
     "case": "case.read",
     "chat": "chat.read",
 }
-"""Topic (without the visit's id) -> the name of the entry that a subscription adds, once per subscription.
+"""Topic (without the visit's id) -> the name of the entry that each subscription adds.
 
-`bell` is not listed, because every page subscribes to it to show a number. `OPENED_BELL` is the name of the entry added
-when a person looks at the list.
+`bell` is not listed, because every page subscribes to it to show a number. The entry `OPENED_BELL` is added when a
+person looks at the list of notifications.
 """
 OPENED_BELL = "bell.read"
 
 ASSIGNING = frozenset({"assigned", "transferred"})
-"""Events whose entry also names the person who receives the visit."""
+"""The events whose entry also names the person who receives the visit."""
 
 KINDS = (
     ("patient:", "patient"),
@@ -56,13 +56,14 @@ KINDS = (
     ("command:", "command"),
     ("nobody", "nobody"),
 )
-"""The beginning of an id -> the kind of actor. Other ids are accounts of staff."""
+"""The beginning of an id -> the kind of actor. All other ids are accounts of staff."""
 
 
 class Act(msgspec.Struct, frozen=True, array_like=True):
     """An entry without its place in the chain.
 
-    `who` (the actor), `about` and `to` are ids; `kind` is the kind of actor.
+    `who`: the id of the actor. `kind`: the kind of actor. `what`: the name of the entry. `about`: the id of the visit
+    or other data. `to`: the id of the person who receives it. `about` and `to` may be "".
     """
 
     at_ms: int
@@ -74,7 +75,7 @@ class Act(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """An act with its number. The first entry of a log is number 1; no number is used twice."""
+    """An act with its number in the log. The first entry is number 1, and no number is used twice."""
 
     number: int
     act: Act
@@ -83,7 +84,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """The beginning and the end of a log.
 
-    `anchor`: the hash before entry `first`. `last`: the hash of entry `count`.
+    `anchor`: the hash before entry `first`. `last`: the hash of entry `count`. `since_ms`: the time of the first entry.
     """
 
     first: int
@@ -100,14 +101,14 @@ _HEAD = msgspec.msgpack.Decoder(Head)
 
 
 def kind_of(who: str) -> str:
-    """Return the kind of actor with this id: "staff", "system", or one of KINDS."""
+    """Return the kind of the actor with this id: "staff", "system", or one of KINDS."""
     if who in ("", "system"):
         return "system"
     return next((kind for begins, kind in KINDS if who.startswith(begins)), "staff")
 
 
 def act(at_ms: int, who: str, what: str, about: str = "", to: str = "") -> Act:
-    """Return an act; derive `kind` from the actor's id."""
+    """Return an act, whose `kind` follows from the actor's id `who`."""
     return Act(at_ms, kind_of(who), who, what, about, to)
 
 
@@ -129,12 +130,15 @@ def encode(found: Act) -> bytes:
 
 
 def decode(data: bytes) -> Act:
-    """Return an act from its bytes; raise `msgspec.DecodeError` or `UnicodeDecodeError`."""
+    """Return the act in bytes that `encode` made.
+
+    Raises `msgspec.DecodeError` or `UnicodeDecodeError` for other bytes.
+    """
     return _ACT.decode(data)
 
 
 class Chain:
-    """The hash chain of one organisation's log. `key`: 32 bytes, used for nothing else."""
+    """Calculates the hash chain of one organisation's log. `key`: 32 bytes, used for nothing else."""
 
     def __init__(self, key: bytes, organisation: str) -> None:
         self._key = key
@@ -150,7 +154,7 @@ class Chain:
         return Head(1, start, 0, start)
 
     def bind(self, head: Head, acts: list[Act]) -> tuple[Head, list[bytes]]:
-        """Append acts; return the new head and, for each act, the bytes to store: its hash, then its entry."""
+        """Append acts to a log. Return (the new head, the bytes to store for each act: its hash, then its entry)."""
         number, last, kept = head.count, head.last, []
         for found in acts:
             number += 1
@@ -161,28 +165,28 @@ class Chain:
         return Head(head.first, head.anchor, number, last, since_ms), kept
 
     def seal(self, head: Head) -> bytes:
-        """Return a head's bytes with a keyed hash in front, which only this server can make."""
+        """Return the bytes of a head after a keyed hash, which only this server can calculate."""
         data = _encode(head)
         return self._tag(b"head", data) + data
 
     def open(self, sealed: bytes) -> Head:
-        """Return the head. Raises `BrokenHeadError` if its keyed hash is wrong."""
+        """Return the head in bytes that `seal` made. Raises `BrokenHeadError` if their keyed hash is wrong."""
         if not hmac.compare_digest(sealed[:TAG], self._tag(b"head", sealed[TAG:])):
             raise BrokenHeadError("not sealed by this server")
         return _HEAD.decode(sealed[TAG:])
 
     def follows(self, last: bytes, kept: bytes) -> bool:
-        """Return True if the stored bytes are the unchanged entry that follows the one with the hash `last`."""
+        """Return True if stored bytes are the unchanged entry that follows the one with the hash `last`."""
         return hmac.compare_digest(kept[:TAG], self._tag(b"entry", last + kept[TAG:]))
 
 
 def hash_of(kept: bytes) -> bytes:
-    """Return the hash of stored bytes; the next entry includes it."""
+    """Return the hash of an entry's stored bytes, which the hash of the next entry includes."""
     return kept[:TAG]
 
 
 def entry_of(kept: bytes) -> Entry | None:
-    """Return the entry in these stored bytes, or None if they cannot be decoded."""
+    """Return the entry in stored bytes, None if they cannot be decoded."""
     try:
         return _ENTRY.decode(kept[TAG:])
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -190,10 +194,10 @@ def entry_of(kept: bytes) -> Entry | None:
 
 
 class Checker:
-    """Checks a log from its first entry on. `problem`: the first fault found, as a sentence; "" if there is none.
+    """Checks a log from its first entry on. `problem`: the first problem as a sentence, "" if there is none so far.
 
-    `seen_entry`: the (number, hash) of an entry that this machine saw earlier. It shows whether the store was restored
-    to an earlier state.
+    `seen_entry`: the (number, hash) of an entry that this machine has seen earlier, None without one. It shows whether
+    the store was restored to an earlier state.
     """
 
     def __init__(self, chain: Chain, head: Head, seen_entry: tuple[int, bytes] | None = None) -> None:
@@ -207,7 +211,7 @@ class Checker:
         self._seen(head.first - 1, head.anchor)
 
     def read(self, kept: bytes) -> bool:
-        """Check the next entry; return True if no fault was found so far."""
+        """Check the next entry, given its stored bytes; return True if no problem was found so far."""
         if self.problem:
             return False
         entry = entry_of(kept)
@@ -235,7 +239,7 @@ class Checker:
             self.problem = f"entry {number} is not the one that this server has seen; the log was replaced"
 
     def end(self) -> str:
-        """Check the end of the log; return its first problem, "" if there is none."""
+        """Check the end of the log; return the first problem as a sentence, "" if there is none."""
         if not self.problem and self._next <= self._head.count:
             self.problem = f"{_entries(self._next, self._head.count)} cut from the end"
         if not self.problem and self._seen_entry is not None and self._seen_entry[0] > self._head.count:

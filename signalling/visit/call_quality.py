@@ -1,6 +1,7 @@
-"""The quality of a party's call, as counts. They are small for a call of any length, and several workers' can be added.
+"""The quality of a party's call, as counts.
 
-Pure. Each value is rounded to two digits and counted, which is enough for a median.
+The counts are small for a call of any length, and the counts of several workers can be added. Each value is rounded to
+two digits and counted, which is enough for a median. Does no I/O.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ import msgspec
 
 MediaKind = Literal["audio", "video"]
 HEARD_LOST, SENT_LOST, ROUND_TRIP, PICTURE = "heard_lost", "sent_lost", "round_trip", "picture"
-"""The figures: packets lost (in 1/1000) of those sent to the party, and of those it sent; round trip in ms; video in
-kbit/s.
+"""The names of the figures: packets lost (in 1/1000) among those sent to the party, and among those that it sent; the
+round trip in ms; the video sent to the party, in kbit/s.
 """
 
 
 class KindQuality(Protocol):
-    """The quality of one kind of media in one direction. `loss` is a share, 0-1."""
+    """The quality of one kind of media in one direction.
+
+    `loss`: the share (0 to 1) of lost packets, None if not known.
+    """
 
     @property
     def kbps(self) -> float: ...
@@ -27,7 +31,10 @@ class KindQuality(Protocol):
 
 
 class PartyQuality(Protocol):
-    """A relay's measurement of a party's connection at one moment. `received`: the media sent to the party."""
+    """A relay's measurement of a party's connection at one moment. `sent`: the media of the party.
+
+    `received`: the media sent to the party. `rtt_ms`: the round trip, None if not known.
+    """
 
     @property
     def rtt_ms(self) -> float | None: ...
@@ -38,7 +45,7 @@ class PartyQuality(Protocol):
 
 
 class Tally(msgspec.Struct, kw_only=True):
-    """The counts of one party's call so far. `seen`: figure -> {value rounded to two digits: how often it was seen}."""
+    """The counts of one party's call so far. `seen`: figure -> {value rounded to two digits: the number of times}."""
 
     party: str
     name: str
@@ -65,7 +72,7 @@ class Tally(msgspec.Struct, kw_only=True):
         seen[digits] = seen.get(digits, 0) + 1
 
     def add(self, other: Tally) -> None:
-        """Add the counts that another worker made of the same party's call."""
+        """Add the counts that another worker has made for the same party."""
         self.connected_ms += other.connected_ms
         self.interruptions += other.interruptions
         for figure, counts in other.seen.items():
@@ -75,7 +82,7 @@ class Tally(msgspec.Struct, kw_only=True):
 
 
 def two_digits(value: float) -> int:
-    """Return the value rounded to two significant digits: 7, 42, 130, 1200."""
+    """Return the value rounded to two significant digits, such as 7, 42, 130 or 1200."""
     number, scale = max(0, round(value)), 1
     while number >= 100 * scale:
         scale *= 10
@@ -83,7 +90,7 @@ def two_digits(value: float) -> int:
 
 
 def average(seen: Mapping[int, int]) -> float:
-    """Return the mean of the counted values, 0 if there are none."""
+    """Return the mean of the counted values, 0 if there are none. `seen`: value -> the number of times."""
     return sum(value * times for value, times in seen.items()) / max(1, sum(seen.values()))
 
 
@@ -98,8 +105,8 @@ def percentile(seen: Mapping[int, int], percent: int) -> int:
 
 
 def merged(tallies: Iterable[Tally]) -> list[Tally]:
-    """Add up tallies by party and name. Return the longest connected first, without those connected for
-    less than 1 ms.
+    """Return the sums of tallies by party and name, the longest connected first, without those connected for less than
+    1 ms.
     """
     found: dict[tuple[str, str], Tally] = {}
     for tally in tallies:

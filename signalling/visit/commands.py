@@ -1,4 +1,4 @@
-"""Commands that may change a visit: one frozen type each. Whether a command is allowed is defined in `rules.py`."""
+"""The commands that may change a visit, with one frozen type each. `rules.py` defines whether a command is allowed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,25 @@ from signalling.visit.urgency import Urgency
 
 
 class Command(msgspec.Struct, frozen=True):
-    """Base of all commands: a change of a visit that an actor asks for."""
+    """Base of all commands. A command is a change of a visit that an actor asks for."""
 
 
 class Open(Command, frozen=True):
-    """Open a visit: the patient enters the setup guide and begins to wait."""
+    """Open a visit, so that the patient enters the setup guide and begins to wait.
+
+    `area`: the waiting area, "" for none.
+    """
 
     id: str
     patient: PatientInformation
-    booked_ms: int | None = None  # the time in ms for which the visit was booked, if it was
+    booked_ms: int | None = None  # the time in ms for which the visit was booked; None if it was not
     area: str = ""
 
 
 class Save(Command, frozen=True):
-    """Keep the answer to one step of the setup guide. `left`: True if the step was completed; False if only a draft is
-    kept.
+    """Keep the answer to one step of the setup guide.
+
+    `left`: True if the patient has completed the step, False while typing.
     """
 
     step: str
@@ -39,11 +43,11 @@ class Finish(Command, frozen=True):
 
 
 class Withdraw(Command, frozen=True):
-    """Leave the visit: sent by the patient, or, while they wait, by the facility that placed them."""
+    """Leave the visit. The patient sends it or, while the patient waits, the facility that opened the visit."""
 
 
 class AddPhoto(Command, frozen=True):
-    """Add a photo, whose bytes are stored already. `width`, `height`: in pixels."""
+    """Add a photo that is stored already. `width`, `height`: in pixels. `text`: what it shows, "" if not said."""
 
     photo: str
     width: int
@@ -52,19 +56,19 @@ class AddPhoto(Command, frozen=True):
 
 
 class RemovePhoto(Command, frozen=True):
-    """Remove a photo."""
+    """Remove a photo, given by its id."""
 
     photo: str
 
 
 class Assign(Command, frozen=True):
-    """Assign the visit to an available provider; sent by an admin."""
+    """Assign the visit to a provider who is on call; sent by an admin. `to`: the provider's id."""
 
     to: str
 
 
 class Unassign(Command, frozen=True):
-    """Take back the assignment of the visit."""
+    """Take back the assignment of the visit; sent by an admin."""
 
 
 class SetUrgency(Command, frozen=True):
@@ -74,54 +78,57 @@ class SetUrgency(Command, frozen=True):
 
 
 class Move(Command, frozen=True):
-    """Move the request to another waiting area of the organisation; the wait goes on."""
+    """Move the request to another waiting area of the organisation ("" for none). The wait goes on."""
 
     area: str
 
 
 class Write(Command, frozen=True):
-    """Note a message between staff and a waiting patient in the visit; its text is stored as a chat message."""
+    """Record in the visit that staff or the waiting patient write a message. Its text is stored as a chat message."""
 
 
 class Claim(Command, frozen=True):
-    """Claim the visit for the sender; the patient enters the session."""
+    """Claim the visit for the sender, so that the patient enters the session."""
 
 
 class Decline(Command, frozen=True):
-    """Decline the request; sent by an admin."""
+    """Decline the request; sent by an admin. `reason`: shown to the patient, None without one."""
 
     reason: str | None = None
 
 
 class Close(Command, frozen=True):
-    """End a visit that nobody has claimed, because the clinic closes; sent by an admin, or at closing time."""
+    """End a visit that nobody has claimed, because the clinic closes.
+
+    An admin sends it, or the server at closing time.
+    """
 
 
 class Enter(Command, frozen=True):
-    """Add a connection of a party that has the visit's page open. `worker` holds the connection."""
+    """Add a connection of a party that has the visit's page open. `worker`: the worker that has the connection."""
 
     connection: str
     worker: str
 
 
 class AgreeToContact(Command, frozen=True):
-    """Keep the patient's choice whether to be called by "text" or "push", besides mail, when it is their turn."""
+    """Keep the patient's choice whether to be called by "text" or "push", besides mail, when the turn comes."""
 
     channel: str
     agrees: bool
 
 
 class RecordContact(Command, frozen=True):
-    """Record the result of a message that called back an absent patient (see `record.Contact`); sent by the server."""
+    """Record the result of a message that called back an absent patient (`record.Contact`); sent by the server."""
 
     channel: str
     state: str
 
 
 class Escalate(Command, frozen=True):
-    """Send messages to staff, because nobody has claimed the visit; sent by the server.
+    """Record messages to staff that are sent because nobody has claimed the visit; sent by the server.
 
-    `after`: the number of messages sent before this was decided. If more have been sent by now, nothing changes.
+    `after`: the number of messages recorded when this was decided. If there are more by now, nothing changes.
     """
 
     to: tuple[Escalation, ...]
@@ -143,11 +150,11 @@ class Leave(Command, frozen=True):
 
 
 class Start(Command, frozen=True):
-    """Record that a party pressed Start Session."""
+    """Record that a party has pressed Start Session."""
 
 
 class HangUp(Command, frozen=True):
-    """End the patient's call; the visit continues."""
+    """End the patient's call. The visit continues."""
 
 
 class Release(Command, frozen=True):
@@ -155,13 +162,13 @@ class Release(Command, frozen=True):
 
 
 class Transfer(Command, frozen=True):
-    """Put the visit back into the queue, assigned to another provider."""
+    """Put the visit back into the queue, assigned to another provider. `to`: the provider's id."""
 
     to: str
 
 
 class Invite(Command, frozen=True):
-    """Invite a guest; sent by the provider. `guest` is the key of the guest's party."""
+    """Invite a guest; sent by the provider. `guest`: the key of the guest's party."""
 
     guest: str
     name: str
@@ -169,7 +176,7 @@ class Invite(Command, frozen=True):
 
 
 class Dismiss(Command, frozen=True):
-    """Remove a guest; sent by the provider."""
+    """Remove a guest; sent by the provider. `guest`: the key of the guest's party."""
 
     guest: str
 
@@ -185,7 +192,7 @@ class Reopen(Command, frozen=True):
 
 
 class SetTags(Command, frozen=True):
-    """Set the visit's tags, which replace its present tags; sent by its staff."""
+    """Replace the visit's tags by these; sent by its staff."""
 
     tags: tuple[str, ...]
 
@@ -198,4 +205,4 @@ class AnswerSurvey(Command, frozen=True):
 
 
 class Due(Command, frozen=True):
-    """Apply a deadline if it has passed; sent by the sweep of any worker."""
+    """Apply a deadline of the visit, if it has passed; sent by the sweep of any worker."""

@@ -1,6 +1,6 @@
-"""Effects, guards, choosers and deadlines that the rows of `rules.py` name: small pure functions.
+"""The effects, guards, choosers and deadlines that the rows of `rules.py` name: small functions without I/O.
 
-Knows how a visit changes. Which command may change it, by whom and when, is defined in the tables of `rules.py`.
+They define how a visit changes. The tables of `rules.py` define which command may change it, by whom and when.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ Effect = Callable[[Any, Any, Actor, Context], Visit]
 Guard = Callable[[Any, Any, Actor, Context], "Refusal | None"]
 
 
-# Effects: (visit, command, actor, context) -> visit.
+# An effect has the arguments (visit, command, actor, context), and returns the changed visit.
 
 
 def with_party(visit: Visit, key: str, **changes: Any) -> Visit:
@@ -77,10 +77,8 @@ def own(visit: Visit, actor: Actor) -> str:
 
 
 def paused(visit: Visit, now_ms: int) -> Visit:
-    """Return the visit with the time since `live` last began added to `talked_ms`, and the clock of the
-    talk stopped.
-    """
-    # A clock that was set back must not reduce the time already counted.
+    """Return the visit with its time as `live` until now added to `talked_ms`, and `live_ms` None."""
+    # If the clock was set back, the time that was counted before must not become less.
     talked = visit.talked_ms + (max(0, now_ms - visit.live_ms) if visit.live_ms is not None else 0)
     return replace(visit, talked_ms=talked, live_ms=None)
 
@@ -112,7 +110,7 @@ def saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
     if command.answer is None:
         del answers[command.step]
     asked = [step.id for step in guides.visible(context.guide, answers)]
-    # A step that is no longer asked, because an earlier answer changed, does not count as progress.
+    # A step that is no longer asked, because an earlier answer has changed, does not count as progress.
     at = asked.index(command.step) + 1 if command.step in asked else visit.step
     triage = of_answers(visit, answers, context)
     saved = replace(visit, answers=answers, steps=len(asked), triage=triage)
@@ -277,7 +275,7 @@ def reopened(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
     return replace(visit, outcome=None, ended_ms=None, parties={**parties, PROVIDER: away})
 
 
-# Guards return a refusal, or None if the command is allowed.
+# A guard returns a refusal, or None if it allows the command.
 
 
 def answer_fits(_: Visit, command: Save, __: Actor, context: Context) -> Refusal | None:
@@ -340,7 +338,7 @@ def within_limit(visit: Visit, _: Command, __: Actor, context: Context) -> Refus
     return Refusal("wrong_status", {"status": "ended"}) if late else None
 
 
-# Choosers select one row if several rows of a command fit.
+# A chooser selects one row if several rows of a command fit.
 
 
 def other_pressed(visit: Visit, actor: Actor) -> bool:
@@ -364,7 +362,7 @@ def was_held(visit: Visit, _: Actor) -> bool:
     return visit.outcome in HELD
 
 
-# Deadlines: functions that return a time in ms, or None for never.
+# A deadline is a function that returns a time in ms, or None for never.
 
 
 def away(visit: Visit, key: str, limit_ms: int) -> int | None:

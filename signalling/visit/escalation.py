@@ -1,6 +1,6 @@
-"""A message sent to a member of staff because nobody had claimed a request, as the visit's record keeps it.
+"""A message to a member of staff that is sent because nobody has claimed a request, as the visit's record keeps it.
 
-Pure data. `web` decides who receives one, and when, because it has the rota and the accounts.
+`web` decides who receives one, and when, because it has the rota and the accounts. Does no I/O.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 class Escalation(msgspec.Struct, frozen=True, kw_only=True):
     """A message to the member of staff `id`. `failed`: those of its `channels` that could not deliver it.
 
-    `channels` is () if no message was sent: the person had received one about another request a moment before.
+    `channels` is () if no message was sent, because the person had received one about another request a moment before.
     """
 
     id: str
@@ -23,9 +23,9 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reached(self) -> bool:
-        """Return True unless every channel failed to deliver the message."""
+        """Return True unless every channel has failed to deliver the message."""
         return not self.channels or not set(self.channels) <= set(self.failed)
 
     def without(self, channel: str) -> Escalation:
-        """Return the message with one more channel that could not deliver it."""
+        """Return the message with `channel` added to those that could not deliver it."""
         return self if channel in self.failed else replace(self, failed=(*self.failed, channel))

@@ -1,6 +1,7 @@
 """Messages during the wait: staff write to the patient, who may answer if the organisation allows that.
 
-Pure: the effects and guards of `Write` that rows of `rules.py` use. The texts are chat messages (`topics/chat.py`).
+Contains the effects and guards of `Write` that rows of `rules.py` use. The texts are chat messages (`topics/chat.py`).
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -15,23 +16,24 @@ from signalling.visit.relations import Context, Refusal
 MOST_ANSWERS = 5
 """The greatest number of messages that a waiting patient may write before staff write again."""
 MOST_WRITERS = 10
-"""The greatest number of staff who are notified of an answer: those who wrote last."""
+"""The greatest number of staff who are notified of an answer; they are the last ones who wrote."""
 
 
 def wrote(visit: Visit, _: Any, actor: Actor, __: Context) -> Visit:
-    """Note a message of staff; the messages that the patient wrote before count as answered."""
+    """Return the visit after a message of staff. The messages that the patient wrote before count as answered."""
     others = tuple(one for one in visit.writers if one != actor.id)
     return replace(visit, writers=(*others, actor.id)[-MOST_WRITERS:], unanswered=0, answered_ms=None)
 
 
 def answered(visit: Visit, _: Any, __: Actor, context: Context) -> Visit:
-    """Note a message of the waiting patient."""
+    """Return the visit after a message of the waiting patient."""
     return replace(visit, unanswered=visit.unanswered + 1, answered_ms=context.now_ms)
 
 
 def may_answer(visit: Visit, _: Any, __: Actor, context: Context) -> Refusal | None:
-    """Refuse a message of a patient who got none from staff or has written too many, or if the organisation takes no
-    answers.
+    """Return a refusal of a patient's message, None if it is allowed.
+
+    It is refused if the organisation takes no answers, no staff have written, or the patient has written too many.
     """
     if not context.policy.answers_waiting or not visit.writers:
         return Refusal("wrong_status", {"status": str(visit.status)})

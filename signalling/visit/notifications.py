@@ -1,6 +1,6 @@
-"""Defines which staff receive which notification: one row per event.
+"""Defines which staff receive which notification, with one row per event.
 
-Pure. Notices are written in the same commit as the event, so that none is lost and none is sent twice.
+Notifications are written in the same commit as the event, so that none is lost and none is sent twice. Does no I/O.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _writers(_: Visit | None, after: Visit, __: Event, staff: Mapping[str, Staff
 def _claimant_if_back(
     before: Visit | None, after: Visit, event: Event, _: Mapping[str, Staff]
 ) -> Iterable[str]:
-    """Return the claimant if the patient came back after at least `AWAY_MS`."""
+    """Return the claimant's id if the patient has come back after at least `AWAY_MS`, otherwise nothing."""
     if before is None or after.claimant is None:
         return ()
     away_ms = before.parties[PATIENT].away_since_ms
@@ -50,7 +50,7 @@ def _claimant_if_back(
     return (after.claimant.id,) if back and event.at_ms - (away_ms or 0) >= AWAY_MS else ()
 
 
-# event -> (the kind of the notice, its recipients)
+# event -> (the kind of notification, the functions that return its recipients)
 TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
     "assigned": ("assigned", (_assignee,)),
     "transferred": ("transferred", (_assignee, _former_claimant)),
@@ -68,16 +68,17 @@ TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
 
 
 OWN = {"declined"}
-"""The kinds of notices that the person who caused the event receives as well: every admin gets a list of
-all declines.
+"""The kinds of notifications that the person who caused the event receives as well, so that every admin has a list of
+all declined requests.
 """
 
 
 def notices(
     before: Visit | None, after: Visit, event: Event, staff: Mapping[str, Staff], notice_id: str
 ) -> list[tuple[str, Notice]]:
-    """Return (person, notice) for each recipient. The person who caused the event is included only for the kinds in
-    OWN.
+    """Return (person, notification) for each recipient of an event.
+
+    The person who caused the event is left out, except for the kinds in OWN.
     """
     kind, recipients = TOLD.get(event.kind, ("", ()))
     people = {person for rule in recipients for person in rule(before, after, event, staff)}

@@ -1,7 +1,8 @@
-"""The open visits of an organisation, indexed: the queue in order, the staff in sessions, connections by worker.
+"""The open visits of an organisation, with indexes: the queue in order, the staff in sessions, the connections by
+worker.
 
-Pure. A change updates the indexes, at a cost that hardly grows with the queue. Without them each command would read all
-open visits.
+A change updates the indexes, at a cost that hardly grows with the queue. Without the indexes each command would read
+all open visits. Does no I/O.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class OpenVisits(Mapping[str, Visit]):
         self._taken: dict[str, Visit] = {}
         self._in_session: frozenset[str] | None = frozenset()
         self._held: dict[str, dict[tuple[str, str], None]] = {}
-        for visit in sorted(visits, key=_arrival):  # sorted, so that insertions are appends
+        # the visits are sorted, because adding at the end of a list is cheap
+        for visit in sorted(visits, key=_arrival):
             self.put(visit)
 
     def __getitem__(self, visit_id: str) -> Visit:
@@ -42,17 +44,17 @@ class OpenVisits(Mapping[str, Visit]):
         return len(self._visits)
 
     def values(self) -> ValuesView[Visit]:
-        """Return the visits, in no order."""
+        """Return the visits, in no particular order."""
         return self._visits.values()
 
     def put(self, visit: Visit) -> None:
-        """Add a visit, or replace it by its newer version."""
+        """Add a visit, or replace the older version of it."""
         before = self._visits.get(visit.id)
         self._visits[visit.id] = visit
         self._index(before, visit)
 
     def drop(self, visit_id: str) -> None:
-        """Remove a visit. Does nothing if it is unknown."""
+        """Remove a visit, if it is there."""
         before = self._visits.pop(visit_id, None)
         if before is not None:
             self._index(before, None)
@@ -90,7 +92,7 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def waiting(self) -> int:
-        """Return the number of patients that wait."""
+        """Return the number of patients who wait."""
         return len(self._queues[False])
 
     @property
@@ -100,34 +102,35 @@ class OpenVisits(Mapping[str, Visit]):
         return self._visits[ranks[0][-1]] if ranks else None
 
     def queue(self, *, urgent_first: bool) -> list[Visit]:
-        """Return the visits that wait, in the order of the organisation's rule."""
+        """Return the visits that wait, in the order that `urgent_first` chooses."""
         return [self._visits[visit_id] for *_, visit_id in self._queues[urgent_first]]
 
     def place(self, visit_id: str, *, urgent_first: bool) -> int | None:
-        """Return a visit's place in the organisation's order among the visits of its area, from 1; None if it does not
-        wait.
+        """Return a visit's place, from 1, among the waiting visits of its area; None if it does not wait.
+
+        `urgent_first`: the organisation's rule for the order.
         """
         visit = self._visits.get(visit_id)
         rank = _rank(visit, urgent_first)
         return None if rank is None else bisect_left(self._line(_area(visit), urgent_first), rank) + 1
 
     def waiting_in(self, area: str) -> int:
-        """Return the number of patients that wait in an area."""
+        """Return the number of patients who wait in an area ("" for none)."""
         return len(self._lines.get((area, False), ()))
 
     def first_in(self, area: str) -> Visit | None:
-        """Return the visit that has waited longest in an area; None if nobody waits there."""
+        """Return the visit that has waited longest in an area ("" for none); None if nobody waits there."""
         line = self._lines.get((area, False))
         return self._visits[line[0][-1]] if line else None
 
     @property
     def taken(self) -> ValuesView[Visit]:
-        """The visits that are claimed or live."""
+        """Return the visits that are claimed or live."""
         return self._taken.values()
 
     @property
     def in_session(self) -> frozenset[str]:
-        """The ids of the staff who are in a live visit."""
+        """Return the ids of the staff who are in a live visit."""
         if self._in_session is None:
             self._in_session = frozenset(
                 v.claimant.id
@@ -138,11 +141,11 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def holders(self) -> frozenset[str]:
-        """Return the workers that hold at least one party's connection."""
+        """Return the workers that have at least one party's connection."""
         return frozenset(self._held)
 
     def held_by(self, worker: str) -> list[tuple[str, str]]:
-        """Return the connections that a worker holds, as (visit, connection)."""
+        """Return (visit, connection) for each connection of a party that a worker has."""
         return list(self._held.get(worker, ()))
 
 
@@ -170,7 +173,7 @@ def _rank(visit: Visit | None, urgent_first: bool) -> waiting.Rank | None:
 
 
 def _connections(visit: Visit | None) -> frozenset[tuple[str, str, str]]:
-    """Return (worker, visit, connection) for each connection of a visit."""
+    """Return (worker, visit, connection) for each connection of a visit's parties."""
     if visit is None:
         return frozenset()
     return frozenset(

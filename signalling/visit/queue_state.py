@@ -1,6 +1,6 @@
-"""The record of the queue as a whole: the rules that its pages have, closing times, and the alerts that are given.
+"""The record of the whole queue: the rules that its pages have received, closing times, and the active alerts.
 
-Pure data. What becomes of it is defined in `queue_watch.py`. Times are in ms.
+`queue_watch.py` defines how it changes. Times are in ms. Does no I/O.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class AtClosing(StrEnum):
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
-    """A closing time that is near, or `over` if it has passed and nothing has opened again."""
+    """A closing time that is near. `over`: True if it has passed, and nothing has opened again."""
 
     at_ms: int
     over: bool
@@ -29,10 +29,10 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of the queue that its pages follow: a part of `Policy`, and the closing times.
+    """The rules of the queue that its pages follow, which are a part of `Policy`, and the closing times.
 
-    `words`: level -> the organisation's word. `closing`: by the id of the waiting area, "" for none; only while
-    patients wait there.
+    `words`: level -> the organisation's word. `closing`: the id of a waiting area ("" for none) -> its closing time,
+    only while patients wait there.
     """
 
     amber_ms: int = 600_000
@@ -45,9 +45,9 @@ class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the queue as a whole: the rules that its pages have received, and the alerts that are active.
+    """The state of the whole queue: the rules that its pages have received, and the alerts that are active.
 
-    `alerts`: kinds of `queue_watch.py`. A kind alone is about all patients; a kind with "/" and an id is about a
+    `alerts`: the kinds of `queue_watch.py`. A kind alone is about all patients; a kind with "/" and an id is about one
     waiting area.
     """
 

@@ -1,7 +1,8 @@
-"""What becomes of the queue as a whole: the rules that its pages follow, and alerts: a limit of waits, closing time.
+"""Decides how the state of the whole queue changes: the rules that its pages follow, and the alerts of long waits and
+of closing times.
 
-Pure. The state is a record of its own (`record.Watch`), so that a change is one event on all workers, and an alert is
-given once: again only after its reason was gone.
+The state is a separate record (`queue_state.Watch`), so that a change is one event on all workers, and an alert is
+given once; it is given again only if its reason had ended before. Does no I/O.
 """
 
 from __future__ import annotations
@@ -18,21 +19,26 @@ from signalling.visit.urgency import Urgency
 from signalling.visit.waiting_area import serves
 
 MANY, LONG = "queue_many", "queue_long"
-"""Kinds of notices. MANY: more patients wait than the limit. LONG: a patient has waited longer than the limit."""
+"""Kinds of notifications. MANY: more patients wait than the limit. LONG: a patient has waited longer than the limit."""
 CLOSING, CLOSED = "queue_closing", "queue_closed"
-"""Kinds of notices: patients wait shortly before closing time; after it, if staff are asked what to do."""
+"""Kinds of notifications.
+
+CLOSING: patients wait shortly before closing time. CLOSED: they wait after it, and staff are asked what to do.
+"""
 OF_CLOSING: Final = frozenset({CLOSING, CLOSED})
 WITH_A_VISIT: Final = frozenset({LONG})
 MINUTE_MS = 60_000
 SOON_MS = 15 * MINUTE_MS
-"""From how long before closing time on those who wait, and staff, see it."""
+"""Waiting patients and staff see the closing time from this time in ms before it on."""
 
 Closes = Callable[[str], int | None]
-"""Returns when a waiting area ("" for none) closes next, or closed last if it is closed, in ms; None if it does not."""
+"""Returns the time in ms at which an area ("" for none) closes next or, if it is closed, has closed last; None for
+never.
+"""
 
 
 def rules_of(policy: Policy, closing: Mapping[str, Closing]) -> QueueRules:
-    """Return what the pages of the queue must know of an organisation's limits and closing times."""
+    """Return the part of an organisation's limits that the queue's pages need, with the closing times."""
     words = zip(Urgency, (policy.emergency_word, policy.urgent_word, policy.routine_word), strict=True)
     return QueueRules(
         amber_ms=policy.amber_ms,
@@ -53,8 +59,9 @@ def watched(
     areas: Iterable[str] = (),
     closes: Closes = lambda _area: None,
 ) -> Watch:
-    """Return the new state of the queue for a clinic with these waiting areas; return `watch` itself if nothing
-    changes.
+    """Return the new state of the queue; return `watch` itself if nothing changes.
+
+    `areas`: the ids of the organisation's waiting areas. `now_ms`: the present time.
     """
     every = ("", *areas)
     closing = {
@@ -80,16 +87,17 @@ def _closing_kind(closing: Closing) -> str:
 
 
 class Line(NamedTuple):
-    """The patients who wait for the same staff: their number, and the one who has waited longest."""
+    """The patients who wait for the same staff.
+
+    `waiting`: their number. `first`: the visit that has waited longest, or None.
+    """
 
     waiting: int
     first: Visit | None
 
 
 def _line(visits: OpenVisits, area: str) -> Line:
-    """Return the patients who wait for an area's staff, which includes those without an area. "" stands for all
-    patients.
-    """
+    """Return the patients who wait for an area's staff, among them those without an area. "" means all patients."""
     if not area:
         return Line(visits.waiting, visits.first)
     firsts = [first for one in (area, "") if (first := visits.first_in(one)) is not None]
@@ -113,11 +121,11 @@ def _of(kind: str, area: str) -> str:
 def notices(
     before: Watch, after: Watch, visits: OpenVisits, staff: Mapping[str, Staff], now_ms: int, notice_id: str
 ) -> list[tuple[str, Notice]]:
-    """Return (person, notice) for each alert that was not given before.
+    """Return (person, notification) for each alert that was not active before.
 
-    An alert of an area is for those on call who work there and not in all areas; others on call, and all admins, get
-    the alert of all patients. A closing time is that of the patients of one area alone: it is for everybody on call
-    who may claim them, and for all admins.
+    An alert of long waits in an area is sent to those on call who work there but not in all areas; the alert of all
+    patients to the others on call and to all admins. The alert of an area's closing time is sent to everybody on call
+    who may claim its patients, and to all admins.
     """
     return [
         (

@@ -1,7 +1,6 @@
-"""The stored record of a visit, the people around it, and the organisation's limits.
+"""The stored record of a visit, the people around it, and the organisation's limits. Does no I/O.
 
-Pure data without rules: what may happen to a visit is defined in `rules.py`. Times are the store's, in ms since the
-epoch.
+It has no rules: `rules.py` defines what may happen to a visit. Times are those of the store, in ms since 1970.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Status(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a visit ended."""
+    """The outcome of a visit: how it has ended."""
 
     COMPLETED = "completed"
     DECLINED = "declined"
@@ -60,16 +59,16 @@ STAFF_ROLES = frozenset({Role.PROVIDER, Role.ADMIN})
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A name to display, and the person's id."""
+    """A person's id, and the name to display."""
 
     id: str
     name: str
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The sender of a command: known from the session or token, never from the message.
+    """The sender of a command, known from the session or token and never from the message.
 
-    `visit`: a patient's own visit.
+    `visit`: that of a patient or guest.
     """
 
     organisation: str
@@ -92,7 +91,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 class Staff(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a provider or admin, shared by all workers.
 
-    `states`: the states of their licences; () if not recorded. `areas`: where they work (`waiting_area.serves`).
+    `states`: the states of their licences; () if not recorded. `areas`: the ids of the areas where they work; () for
+    all.
     """
 
     id: str
@@ -108,8 +108,8 @@ class Staff(msgspec.Struct, frozen=True, kw_only=True):
 class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
     """The patient information form, filled in by the patient or by another person (`filled_in_by`).
 
-    `state` is "" if the organisation does not ask for it. `phone` is the number to dial, `phone_shown` the same
-    number as the country writes it, with the extension. `extension` and `phone_shown` are "" in older records.
+    `state` is "" if the organisation does not ask for it. `phone` is the number to dial, `phone_shown` the same number
+    as the country writes it, with the extension. `extension` and `phone_shown` are "" in older records.
     """
 
     name: str
@@ -125,10 +125,10 @@ class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
-    """One participant of a visit. `connections`: public connection id -> the worker that holds it.
+    """One participant of a visit. `connections`: the public id of a connection -> the worker that has it.
 
     `changes`: the number of changes of the visit that this party has made. `left_ms`: the time at which the patient
-    left the call; None again after Start.
+    left the call, None otherwise.
     """
 
     id: str
@@ -142,12 +142,12 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def present(self) -> bool:
-        """Return True if at least one of the party's connections is on the visit's page."""
+        """Return True if at least one of the party's connections has the visit's page open."""
         return bool(self.connections)
 
 
 class Photo(msgspec.Struct, frozen=True, kw_only=True):
-    """A photo that the patient added; its bytes are in `store/photos.py`. `text`: the patient's words, or "".
+    """A photo that the patient has added; `store/photos.py` stores it. `text`: the patient's words, or "".
 
     `width` and `height`: in pixels.
     """
@@ -160,7 +160,7 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True):
-    """A visit's level of urgency: either staff set it (`by`), or an `answer` to a step of the guide led to it."""
+    """A visit's level of urgency. Either staff have set it (`by`), or an `answer` to a step of the guide means it."""
 
     level: Urgency
     by: Person | None = None
@@ -212,16 +212,16 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     returned: int = 0
     parties: dict[str, Party] = {}
     photos: tuple[Photo, ...] = ()
-    area: Area | None = None  # None: there are no areas, or the patient used the clinic's own address
+    area: Area | None = None  # None: there are no areas, or none was chosen
     triage: Triage | None = None  # None means routine: no level was set
-    contacts: tuple[Contact, ...] = ()  # since the last claim, the newest result of each channel
-    agreed: tuple[str, ...] = ()  # the channels besides mail for calling the patient
+    contacts: tuple[Contact, ...] = ()  # the newest result of each channel since the last claim
+    agreed: tuple[str, ...] = ()  # the channels besides mail by which the patient agreed to be called
     tags: tuple[str, ...] = ()
     survey: SurveyAnswer | None = None
     writers: tuple[str, ...] = ()  # the ids of the staff who wrote to the patient during the wait
     unanswered: int = 0  # the number of messages from the waiting patient since staff last wrote
-    answered_ms: int | None = None  # the time in ms of the newest message of the patient
-    escalations: tuple[Escalation, ...] = ()  # sent because nobody had claimed the visit
+    answered_ms: int | None = None  # the time in ms of the waiting patient's newest message
+    escalations: tuple[Escalation, ...] = ()  # the messages to staff because nobody had claimed the visit
 
     @property
     def blocked(self) -> bool:
@@ -238,7 +238,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def urgency(self) -> Urgency:
-        """Return the level of urgency."""
+        """Return the level of urgency; routine if none was set."""
         return self.triage.level if self.triage is not None else Urgency.ROUTINE
 
     @property
@@ -260,9 +260,9 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification in a person's bell. `name`: the patient's; `by`: the name of the person who caused it.
+    """A notification in a person's bell. `name`: the patient's. `by`: the name of the person who caused it.
 
-    `count`: how many wait, or for how many minutes. `area`: the name of the patients' waiting area, if there is one.
+    `count`: the number of waiting patients, or of minutes. `area`: the name of the patients' waiting area, if any.
     """
 
     id: str
@@ -292,7 +292,7 @@ Record = Visit | Staff | ChatMessage | Mark | Watch
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An organisation's limits and choices. Durations in ms; their bounds are checked when settings are saved."""
+    """An organisation's limits and choices. Durations are in ms; their bounds are checked when settings are saved."""
 
     grace_ms: Annotated[
         int,

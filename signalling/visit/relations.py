@@ -1,6 +1,6 @@
-"""The input and output of a decision about a visit, and the relations of an actor to a visit.
+"""The input and the result of a decision about a visit, and the relations of an actor to a visit.
 
-Pure. The rules are defined in `rules.py`.
+`rules.py` defines the rules. Does no I/O.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from signalling.visit import setup_guide as guides
 from signalling.visit.record import STAFF_ROLES, Actor, Person, Policy, Role, Staff, Visit
 from signalling.visit.waiting_area import serves
 
-# the keys of Visit.parties; the keys of guests begin with GUEST_PREFIX
+# These are keys of Visit.parties. The keys of guests begin with GUEST_PREFIX.
 PATIENT, PROVIDER = "patient", "provider"
 GUEST_PREFIX = "guest-"
 MOST_GUESTS = 4
@@ -27,8 +27,8 @@ MOST_PHOTOS = 6
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The facts that a decision needs in addition to the record.
 
-    `in_session`: the ids of the staff who are in a live visit. `number`: the number of a new visit (see
-    `record.Visit`). `areas`: the organisation's waiting areas, id -> name.
+    `number`: that of a new visit (`record.Visit`). `staff`: the organisation's staff, by id. `in_session`: the ids of
+    the staff who are in a live visit. `areas`: the organisation's waiting areas, id -> name.
     """
 
     now_ms: int
@@ -41,7 +41,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """An event of a visit, for its history and for notifications."""
+    """An event of a visit, for its history and for notifications. `note`: a further detail, None without one."""
 
     kind: str
     at_ms: int
@@ -57,7 +57,7 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """The reason for a refusal: a stable code (PROTOCOL.md#errors), and details that a page may show."""
+    """The reason for a refusal: a code that does not change (PROTOCOL.md#errors), and details that a page may show."""
 
     code: str
     details: dict[str, Any] = {}
@@ -79,7 +79,10 @@ PARTIES = (PATIENT, CLAIMANT)
 
 
 def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -> frozenset[str]:
-    """Return the actor's relations to the visit; an empty set for an actor of another organisation."""
+    """Return the actor's relations to the visit; an empty set for an actor of another organisation.
+
+    `on_duty`: the organisation's staff, by id. If `visit` is None, those to a new visit.
+    """
     found = set()
     if visit is not None and visit.organisation != actor.organisation:
         return frozenset()
@@ -109,9 +112,9 @@ def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -
 
 
 def _opened(visit: Visit, actor: Actor) -> bool:
-    """Return True if this facility or API key opened the visit.
+    """Return True if this facility or API key has opened the visit.
 
-    Old records without `opened_by` compare facility names.
+    Old records without `opened_by` are compared by the name of the facility.
     """
     if visit.opened_by is None:
         return visit.facility == actor.name
@@ -121,14 +124,15 @@ def _opened(visit: Visit, actor: Actor) -> bool:
 def is_licensed(states: tuple[str, ...], state: str) -> bool:
     """Return True if a provider with licences for these states may treat a patient in `state`.
 
-    Also True if the patient's state is "", or if no states are recorded.
+    Also returns True if the patient's state is "", or if no licences are recorded.
     """
     return not states or not state or state in states
 
 
 def party_key(visit: Visit, actor: Actor) -> str | None:
-    """Return the key of the actor's party in the visit ("patient", "provider", a guest's key); None if the actor has
-    none.
+    """Return the key of the actor's party in the visit ("patient", "provider" or a guest's key).
+
+    Returns None if the actor is no party of it.
     """
     if actor.role is Role.GUEST:
         return actor.id if actor.visit == visit.id and actor.id in visit.parties else None

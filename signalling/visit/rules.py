@@ -1,9 +1,8 @@
-"""The visit's rules: which actor may send which command in which status, and the new status. All rules are in this
-module.
+"""All rules of visits: which actor may send which command in which status, and the new status.
 
 `RULES` is the table of commands, `DEADLINES` the table of timed changes; `decide` reads both. A row names its effects
-and guards, which are functions of `effects.py`. Pure: `now_ms` and all facts are in the `Context`. `python -m
-signalling.visit.rules` prints the tables; docs/VISIT.md explains them.
+and guards, which are functions of `effects.py`. The time and all other facts are in the `Context`; does no I/O. `python
+-m signalling.visit.rules` prints the tables; docs/VISIT.md explains them.
 """
 
 from __future__ import annotations
@@ -81,8 +80,11 @@ SAME = None
 
 
 class Rule(NamedTuple):
-    """A row: if an actor with a relation in `by` sends `command` in a status of `statuses`, the visit gets the status
-    `becomes` and the event `event`.
+    """A row of RULES: if an actor with a relation in `by` sends `command` in a status of `statuses`, `effect` changes
+    the visit.
+
+    The visit gets the status `becomes` (None: the same) and the event `event`, unless a guard refuses. `when`: the row
+    is used only if this returns True.
     """
 
     statuses: tuple[Status, ...]
@@ -185,7 +187,10 @@ RULES: tuple[Rule, ...] = (
 
 
 class Deadline(NamedTuple):
-    """A row: a visit in one of `statuses` changes to `becomes` at the time `due` (ms; None: never)."""
+    """A row of DEADLINES: a visit in one of `statuses` changes to `becomes` (None: the same) at the time `due`.
+
+    `due` returns a time in ms, or None for never.
+    """
 
     statuses: tuple[Status, ...]
     due: Callable[[Visit, Policy], int | None]
@@ -239,7 +244,7 @@ BOUNDED: frozenset[type[Command]] = frozenset(
 """The commands that are refused to a party after MOST_CHANGES. Other commands undo these, or end the visit."""
 
 QUIET = frozenset({"saved", "entered", "left", "staff_wrote", "answered"})
-"""The events that are not in the history: they are too frequent, or kept as chat messages."""
+"""The events that are not in the history, because they are too frequent or are kept as chat messages."""
 _RULES_OF: dict[type[Command], tuple[Rule, ...]] = {
     command: tuple(rule for rule in RULES if rule.command is command)
     for command in {rule.command for rule in RULES}
@@ -247,15 +252,15 @@ _RULES_OF: dict[type[Command], tuple[Rule, ...]] = {
 
 
 def next_deadline_ms(visit: Visit, policy: Policy) -> int | None:
-    """Return the time of the visit's next deadline, in ms of the store's clock, or None."""
+    """Return the time of the visit's next deadline, in ms of the store's clock; None if it has no deadline."""
     times = (row.due(visit, policy) for row in DEADLINES if visit.status in row.statuses)
     return min((t for t in times if t is not None), default=None)
 
 
 def decide(visit: Visit | None, command: Command, actor: Actor, context: Context) -> Decided | Refusal:
-    """Return the visit after the command, or the refusal. `visit` is None if it does not exist."""
+    """Decide a command: return the visit after it, or the refusal. `visit` is None if it does not exist."""
     if visit is not None and visit.organisation != actor.organisation:
-        return Refusal("not_found")  # visits of other organisations are reported as not existing
+        return Refusal("not_found")  # visits of other organisations are treated as not existing
     if isinstance(command, Due):
         return _decide_due(visit, context) if actor.role is Role.SYSTEM else Refusal("not_allowed")
     if visit is None and not isinstance(command, Open):
@@ -280,7 +285,7 @@ def decide(visit: Visit | None, command: Command, actor: Actor, context: Context
 
 
 def _note(command: Command) -> str | None:
-    """Return the detail of a command that is kept with its event, for the history."""
+    """Return the detail of a command that is kept with its event, for the history; None if it has none."""
     match command:
         case Decline():
             return command.reason
@@ -327,7 +332,7 @@ def _decide_due(visit: Visit | None, context: Context) -> Decided | Refusal:
 def _without_row(
     visit: Visit | None, command: Command, known: frozenset[str], fitting: list[Rule]
 ) -> Decided | Refusal:
-    """Decide a command that no row allows now: either it was already done, or return the reason of the refusal."""
+    """Decide a command that no row allows now: return the unchanged visit if it was done before, else the refusal."""
     if visit is None:
         return Refusal("not_allowed")
     for row in DONE_BEFORE:
@@ -345,7 +350,7 @@ def _without_row(
 
 
 def tables() -> str:
-    """Return the two tables as Markdown."""
+    """Return the tables of commands and deadlines as Markdown."""
     lines = ["| status | command (by) | becomes | event |", "|---|---|---|---|"]
     for rule in RULES:
         when = f" when {rule.when.__name__.replace('_', ' ')}" if rule.when else ""

@@ -1,6 +1,6 @@
 """The setup guide: the steps that an organisation asks of a patient, and which answers to a step are valid.
 
-Pure. `rules.py` keeps the answers, the pages show the steps.
+`rules.py` keeps the answers, the pages show the steps. Does no I/O.
 """
 
 from __future__ import annotations
@@ -30,16 +30,14 @@ class Kind(StrEnum):
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A condition for asking a step: the answer that an earlier step must have (an option of a choice, or
-    yes or no).
-    """
+    """A condition for asking a step: an earlier step must have this answer (an option of a choice, True or False)."""
 
     step: Annotated[str, Meta(description="the id of an earlier step")]
     answer: Annotated[str | bool, Meta(description="the answer to it that is needed")]
 
 
 BRANCHING = frozenset({Kind.CHOICE, Kind.YES_NO})
-"""The kinds of step that other steps' conditions may refer to."""
+"""The kinds of steps on which the conditions of later steps may depend."""
 
 
 Option = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -61,7 +59,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One version of an organisation's setup guide. A visit keeps the version that it began with.
+    """One version of an organisation's setup guide. A visit keeps the version with which it began.
 
     `levels`: step id -> option -> the urgency that this answer means. They are not part of a step, because patients
     receive the steps, and should not choose an answer for a better place in the queue.
@@ -72,7 +70,7 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     levels: dict[str, dict[str, Urgency]] = {}
 
     def position(self, step_id: str) -> int | None:
-        """Return the index of a step, from 0, or None if the guide has no such step."""
+        """Return the index of a step, from 0; None if the guide has no such step."""
         return next((i for i, step in enumerate(self.steps) if step.id == step_id), None)
 
 
@@ -119,7 +117,7 @@ def _device_check(_: Step, answer: Any) -> str | None:
     parts = {"camera", "microphone", "speaker", "network"}
     if not isinstance(answer, dict) or set(answer) - parts:
         return "must name camera, microphone, speaker and network"
-    # A patient may join without a camera or a microphone: any word is accepted, but its length is limited.
+    # A patient may join without a camera or a microphone, so any word is accepted, but its length is limited.
     return None if all(isinstance(v, str) and len(v) <= 60 for v in answer.values()) else "must be words"
 
 
@@ -134,14 +132,14 @@ _CHECKS: dict[Kind, Callable[[Step, Any], str | None]] = {
 
 
 def problem(step: Step, answer: Any) -> str | None:
-    """Return what is wrong with the answer to a completed step, or None."""
+    """Return the problem of an answer to a completed step, as the end of a sentence; None if the answer is valid."""
     if answer is None:
         return "is required" if step.required else None
     return _CHECKS[step.kind](step, answer) or draft_problem(answer)
 
 
 def draft_problem(answer: Any) -> str | None:
-    """Return the reason why an unfinished answer cannot be stored (its size or shape), or None."""
+    """Return the reason why an unfinished answer cannot be stored (its size or shape); None if it can be stored."""
     if answer is None or isinstance(answer, bool):
         return None
     if isinstance(answer, str):
@@ -156,7 +154,7 @@ def draft_problem(answer: Any) -> str | None:
 
 
 def visible(guide: Guide, answers: Mapping[str, Any]) -> tuple[Step, ...]:
-    """Return the steps that are asked of a patient with these answers, in the guide's order.
+    """Return the steps that are asked of a patient with these answers (step id -> answer), in the guide's order.
 
     A step is not asked if it depends on a step that is not asked, whatever the patient answered to that step before.
     """
@@ -169,12 +167,14 @@ def visible(guide: Guide, answers: Mapping[str, Any]) -> tuple[Step, ...]:
 
 
 def _same(given: Any, wanted: str | bool) -> bool:
-    # Compare types too: in Python, 1 == True.
+    # The types are compared too, because in Python 1 == True.
     return type(given) is type(wanted) and bool(given == wanted)
 
 
 def condition_problem(steps: Sequence[Step], index: int) -> str | None:
-    """Return what is wrong with the condition of a step, as the end of a sentence about the step, or None."""
+    """Return the problem of the condition of step `index`, as the end of a sentence about the step; None if it is
+    valid.
+    """
     on = steps[index].only_if
     if on is None:
         return None
@@ -192,14 +192,14 @@ def missing(guide: Guide, answers: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def levels_problem(guide: Guide) -> str | None:
-    """Return what is wrong with the guide's levels of urgency, as a sentence, or None."""
+    """Return the problem of the guide's levels of urgency, as a sentence; None if they are valid."""
     options = {step.id: step.options for step in guide.steps if step.kind is Kind.CHOICE}
     fits = all(set(levels) <= set(options.get(step, ())) for step, levels in guide.levels.items())
     return None if fits else "only an option of a choice has a level of urgency."
 
 
 def urgency(guide: Guide, answers: Mapping[str, Any]) -> tuple[Urgency, str] | None:
-    """Return the most urgent level that these answers mean, and the answer; None if no answer has a level."""
+    """Return (the most urgent level that these answers mean, the answer); None if no answer has a level."""
     found = [
         (level, answer)
         for step in visible(guide, answers)

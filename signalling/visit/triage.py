@@ -1,6 +1,6 @@
-"""Changes the urgency of a request and its waiting area: the effects and the guard of the commands for both.
+"""The effects and the guard of the commands that change the urgency of a request or its waiting area.
 
-Pure. Small functions that the rows of `rules.py` use, as the functions of `effects.py`.
+They are small functions that the rows of `rules.py` use, as are those of `effects.py`. Does no I/O.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from signalling.visit.waiting_area import Area
 
 
 def of_answers(visit: Visit, answers: dict[str, Any], context: Context) -> Triage | None:
-    """Return the urgency after changed answers.
+    """Return the visit's urgency after its answers have changed to `answers`; None if no level is set.
 
-    A level that staff set is kept, unless the answers have become more urgent than this level since.
+    A level that staff have set is kept, unless the answers have become more urgent than it since.
     """
     before, after = (guides.urgency(context.guide, given) for given in (visit.answers, answers))
     if after == before:

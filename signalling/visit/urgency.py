@@ -1,7 +1,7 @@
-"""The levels of urgency (triage) of a request, the most urgent first.
+"""The levels of urgency (triage) of a request, the most urgent first. Does no I/O.
 
-Pure. An organisation may give the levels words of its own; the levels are fixed, so that every screen and program
-compares them alike.
+An organisation may choose other words for the levels. The levels are fixed, so that every page and program compares
+them in the same way.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgspec import Meta
 
 
 class Urgency(StrEnum):
-    """A level of urgency."""
+    """A level of urgency, the most urgent first."""
 
     EMERGENCY = "emergency"
     URGENT = "urgent"
@@ -28,7 +28,7 @@ LevelWord = Annotated[
 ]
 """An organisation's word for a level."""
 SEVERITY: Final = {level: place for place, level in enumerate(Urgency)}
-"""Level -> its rank; the most urgent level has rank 0."""
+"""Level -> its rank. The most urgent level has rank 0."""
 
 
 def more_urgent(one: Urgency, other: Urgency) -> bool:

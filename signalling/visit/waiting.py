@@ -1,6 +1,6 @@
-"""The order of the queue, a patient's place in it, and the expected wait.
+"""The order of the queue, a patient's place in it, and the expected wait. Does no I/O.
 
-Pure. All screens use the same rank, so that the provider's list and the patient's place agree. The organisation's
+All pages use the same rank, so that the provider's list and the patient's place agree. The organisation's
 `Policy.urgent_first` chooses between the two orders.
 """
 
@@ -13,33 +13,37 @@ from signalling.visit.record import Visit
 from signalling.visit.urgency import SEVERITY
 
 RECENT = 20  # the number of claims from which the speed of the queue is estimated
-RECENT_MS = 2 * 3_600_000  # in ms; older claims say nothing about the present speed
-FEWEST = 3  # with a smaller number of claims there is no estimate
+RECENT_MS = 2 * 3_600_000  # in ms; older claims do not show the present speed
+FEWEST = 3  # no wait is estimated from fewer claims
 
 
 class Paced(NamedTuple):
-    """A claim: the time in ms at which it was made, and the number of staff on call then."""
+    """A claim: the time in ms at which it was made, and the number of staff who were on call then."""
 
     at_ms: int
     on_call: int
 
 
 Rank = tuple[int, int, int, str]
-"""A visit's position in the queue: (severity, `number`, `arrived_ms`, id); visits are sorted by it in
-ascending order.
+"""A visit's position in the queue, as (severity, `number`, `arrived_ms`, id).
+
+The queue is sorted by it, the lowest first.
 """
 
 
 def rank(visit: Visit, *, urgent_first: bool) -> Rank:
-    """Return a visit's rank; does not check that the visit waits. Without `urgent_first` all have the same severity."""
+    """Return a visit's rank, also if it does not wait.
+
+    If `urgent_first` is False, all visits have the same severity.
+    """
     severity = SEVERITY[visit.urgency] if urgent_first else 0
     return severity, visit.number, visit.arrived_ms, visit.id
 
 
 def paced(events: Iterable[tuple[str, int]], on_call: int) -> list[Paced]:
-    """Return the claims among the events, oldest first. The events are (kind, time in ms), newest first.
+    """Return the claims among events, the oldest first. `events`: (kind, time in ms), the newest first.
 
-    `on_call`: the number of staff on call after the newest event.
+    `on_call`: the number of staff who are on call after the newest event.
     """
     claims = []
     for kind, at_ms in events:
@@ -50,7 +54,7 @@ def paced(events: Iterable[tuple[str, int]], on_call: int) -> list[Paced]:
 
 
 def expected_wait(place: int, claims: Sequence[Paced], on_call: int, now_ms: int) -> tuple[int, int] | None:
-    """Return the expected wait (low, high) in ms for a place counted from 1; None if there is not enough data.
+    """Return the expected wait (low, high) in ms for a `place`, counted from 1; None if there is not enough data.
 
     It is estimated from the recent gaps between claims: `place` claims must happen before it is this patient's turn.
     The gaps are taken as longer if fewer staff are on call now than at these claims, and as shorter if there are more.

@@ -1,6 +1,6 @@
 """A waiting area (service) of an organisation, as a visit keeps it, and the staff who work in it.
 
-Pure. The settings define the areas of an organisation; the staff's records define who works in which area.
+The settings define the areas of an organisation; the staff's records define who works in which area. Does no I/O.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ class Area(msgspec.Struct, frozen=True):
 
 
 def serves(areas: tuple[str, ...], area: str) -> bool:
-    """Return True if staff who work in these areas (() for all areas) serve an area. All staff serve requests without
-    an area ("").
+    """Return True if staff who work in these areas (() for all areas) serve the area `area`.
+
+    All staff serve requests without an area ("").
     """
     return not areas or not area or area in areas
