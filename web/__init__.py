@@ -2,6 +2,6 @@
 
 import zoneinfo
 
-# Rules of time zones are read from the locked package tzdata: those of the system may be years older.
+# Rules of time zones are read from the locked package tzdata: the rules that the system has may be years older.
 zoneinfo.reset_tzpath(())
 zoneinfo.ZoneInfo.clear_cache()

@@ -40,11 +40,11 @@ class FacilityError(WebError):
 
 
 class LogoError(WebError):
-    """The file cannot be a logo; the text is an English sentence for the person who sent it, to be translated."""
+    """The file cannot be a logo; the text is an English sentence for the person who sent it, and pages translate it."""
 
 
 class PictureError(WebError):
-    """The photo cannot be accepted; the text is an English sentence for the person who sent it, to be translated."""
+    """The photo cannot be accepted; the text is an English sentence for the sender, and pages translate it."""
 
 
 # --- accounts, and guesses of passwords, codes and links
@@ -74,7 +74,7 @@ class TimeTakenError(WebError):
 
 
 class TooManyHoldsError(WebError):
-    """This address holds too many times."""
+    """A visitor from this address already holds too many times."""
 
 
 class StaleAppointmentError(WebError):

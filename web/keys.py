@@ -1,6 +1,6 @@
 """The keys of all objects that an app or a request holds for its handlers, with their types.
 
-The types are imported for the type checker only, so that every package can import this file.
+The types are imported for the type checker only. So every package can import this file without a circle of imports.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Erases data that is older than the organisation's time for keeping it: visits, notifications, mails, audit entries.
 
 It erases all keys of an ended visit and of a booked one, and mails in the data folder. Every worker checks once an
-hour; it finds nothing if another worker has erased already.
+hour; it finds nothing if another worker has erased the data already.
 """
 
 import asyncio
@@ -67,7 +67,8 @@ class Retention:
         """Erase data that is too old, every hour, until cancelled."""
         await asyncio.sleep(FIRST_S)
         while True:
-            with contextlib.suppress(UnavailableError):  # the erasure is tried again in an hour
+            # The erasure is tried again in an hour.
+            with contextlib.suppress(UnavailableError):
                 for organisation in await self._organisations.list():
                     await self._erase_all(organisation)
                 await self.erase_mails(self._service.clock_ms())
@@ -80,7 +81,7 @@ class Retention:
         except UnavailableError:
             raise
         except Exception as error:
-            # One record that cannot be read must not prevent the erasure of others.
+            # If one record cannot be read, the others must still be erased.
             log.error("retention.failed", organisation=organisation, exc_info=error)
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:
@@ -126,9 +127,9 @@ class Retention:
                 try:
                     visit, _ = await self._service.store.load(organisation, Visit, visit_id)
                 except (SealError, msgspec.DecodeError):
-                    # the visit is still erased, and must not prevent the erasure of later ones
+                    # A visit that cannot be read is erased too. It must not prevent the erasure of later ones.
                     visit = None
-                # A visit that was reopened stays: its next end puts it into the index again.
+                # A visit that was reopened is not erased. When it ends again, it comes into the index again.
                 if visit is None or not visit.is_open:
                     async with erasing(self._redis):
                         await self._redis.delete(*await keys_of_visit(self._redis, organisation, visit_id))
@@ -177,7 +178,7 @@ class Retention:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Erase old data as long as the app lives; a clean-up context that must come after that of signalling."""
+    """Erase old data as long as the app runs. This clean-up context must come after that of signalling."""
     settings = app[SETTINGS]
     kept = Retention(
         app[REDIS],

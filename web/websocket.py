@@ -67,8 +67,9 @@ log = structlog.get_logger("web.sockets")
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
-    """Answer GET /{organisation}/ws: 403 to other sites before the upgrade; otherwise serve the protocol of
-    signalling/protocol/PROTOCOL.md.
+    """Answer GET /{organisation}/ws: serve the protocol of signalling/protocol/PROTOCOL.md.
+
+    A request from another site gets HTTP 403 before the upgrade.
     """
     return await serve(request, request.app[SIGNALLING], _authenticate, _admit, _guessed)
 
@@ -77,9 +78,9 @@ async def socket(request: web.Request) -> web.StreamResponse:
 def straight(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
     """Pass WebSockets to their handler without the other middlewares, which serve only pages.
 
-    Each other middleware would keep a coroutine as long as a socket is open: five coroutines, 3 KB per idle socket.
-    This middleware must be the outermost. It answers HTTP 400 to a request whose headers are not UTF-8, because text
-    made from them could not be written anywhere.
+    Each other middleware would keep a coroutine as long as a socket is open; the five of them take 3 KB per idle
+    socket. This middleware must be the outermost. It answers HTTP 400 to a request whose headers are not UTF-8,
+    because text made from them could not be written anywhere.
     """
     if not _is_utf_8(request.raw_headers):
         raise web.HTTPBadRequest
@@ -104,7 +105,7 @@ async def _admit(request: web.Request) -> str:
     except UnavailableError:
         raise web.HTTPServiceUnavailable from None
     upgrades = request.headers.get("Upgrade", "").lower() == "websocket"
-    # A page that tries to find out why its sockets do not open sends no Origin.
+    # A page sends no Origin when it asks why its sockets do not open (`#findBlock` in web/static/signalling.js).
     if (upgrades or "Origin" in request.headers) and not is_own_origin(
         request, request.app[SETTINGS].server.public_url
     ):
@@ -119,13 +120,17 @@ async def _admit(request: web.Request) -> str:
 async def _guessed(request: web.Request) -> None:
     try:
         async with answering(), guess(request, request.match_info["organisation"], TokenKind.RESUME):
-            pass  # `succeeded` is not called, so the guess counts as wrong
+            # `succeeded` is not called, so the guess counts as wrong.
+            pass
     except (web.HTTPTooManyRequests, BusyError):
         raise TooManyGuessesError from None
 
 
 async def _authenticate(request: web.Request, role: str) -> Actor | None:
-    """Return the actor of this browser in that role, read now, because the sign-in may be newer than the socket."""
+    """Return the actor of this browser in that role; None if it has none.
+
+    It is read from the store now, because the sign-in may be newer than the socket.
+    """
     async with answering():
         session = await request.app[SESSIONS].look(request)
         wanted = request.query.get("visit")
@@ -186,13 +191,16 @@ def _sockets(app: web.Application) -> int:
 
 
 async def drain(app: web.Application) -> None:
-    """Accept no new sockets and move the open ones to other workers, because the server stops."""
+    """Accept no new sockets, and ask the clients of open ones to move to other workers, because the server stops."""
     app[DRAINING].set()
     await app[SIGNALLING].drain()
 
 
 def turn(settings: Settings) -> Turn | None:
-    """Return the TURN servers of the settings; None if there are none. Raises ConfigError."""
+    """Return the TURN servers of the settings; None if there are none.
+
+    Raises ConfigError if their secret cannot be read.
+    """
     media = settings.media
     if not media.turn:
         return None
@@ -201,8 +209,9 @@ def turn(settings: Settings) -> Turn | None:
 
 
 def relay_settings(settings: Settings, index: int) -> RelaySettings:
-    """Return the ports on which the worker with this index receives media: its own port of the range first, then its
-    neighbours'.
+    """Return the settings of the relay of the worker with this index.
+
+    Its UDP ports are its own port of the range first, then those of its neighbours.
     """
     ports = settings.media_ports(index)
     media = settings.media
@@ -217,10 +226,10 @@ def relay_settings(settings: Settings, index: int) -> RelaySettings:
 
 
 class Watch:
-    """Closes staff sockets whose sign-in has ended: at once after a message about it, otherwise within `WATCH_S`
-    seconds.
+    """Closes staff sockets whose sign-in has ended.
 
-    During a live visit a sign-in does not end, however long the visit takes (SECURITY.md row 6).
+    A socket is closed at once after a message about the end, otherwise within `WATCH_S` seconds. During a live visit
+    a sign-in does not end, however long the visit takes (SECURITY.md row 6).
     """
 
     def __init__(self, app: web.Application, worker: Worker) -> None:
@@ -228,7 +237,10 @@ class Watch:
         self._worker, self._service, self._hub = worker, worker.service, worker.hub
 
     async def start(self) -> None:
-        """Subscribe to changes of accounts and start looking; a store that does not answer yet is tried again."""
+        """Subscribe to changes of accounts and begin to check sign-ins.
+
+        If the store does not answer yet, it is tried again.
+        """
         try:
             await self._worker.bus.subscribe(keys.ACCOUNTS_CHANNEL, self._on_changed)
         except UnavailableError:
@@ -236,7 +248,7 @@ class Watch:
         self._worker.supervisor.keep("web.sign-ins", self.run)
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop checking sign-ins."""
         await self._worker.supervisor.stop("web.sign-ins")
 
     def _on_changed(self, data: bytes) -> None:
@@ -259,11 +271,12 @@ class Watch:
             except UnavailableError:
                 log.debug(
                     "sign_ins.store_unavailable"
-                )  # the sockets stay open; their commands are refused while the store does not answer
+                    # The sockets stay open; their commands are refused while the store does not answer.
+                )
 
     async def _look(self) -> None:
         by_organisation: dict[str, set[StaffActor]] = {}
-        # each session is checked once, though several pages of a browser may use it
+        # Each session is checked once, although several pages of a browser may use it.
         for actor in self._actors():
             by_organisation.setdefault(actor.organisation, set()).add(actor)
         for organisation, actors in by_organisation.items():
@@ -275,7 +288,7 @@ class Watch:
                 except UnavailableError:
                     raise
                 except Exception as error:
-                    # An account that cannot be read must not prevent the check of all others.
+                    # If one account cannot be read, the others must still be checked.
                     log.error("sign_ins.watch_failed", exc_info=error)
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:

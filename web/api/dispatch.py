@@ -1,7 +1,7 @@
 """Dispatches API requests: finds the operation, checks the key, reads the body, and answers errors as JSON.
 
-Cookies are ignored. So a request that a page of another site causes does no harm, and Origin is not checked: without a
-key it is refused.
+Cookies are ignored. A page of another site can therefore cause no harm with a request, because the request has no key
+and is refused. So the header Origin is not checked.
 """
 
 import asyncio
@@ -98,7 +98,7 @@ async def _nothing(request: web.Request) -> web.StreamResponse:
 
 
 def _with_problems(handler: Handler) -> Handler:
-    """Return a handler that answers the errors of this one as problem details."""
+    """Return a handler that calls `handler` and answers its errors as problem details (RFC 9457)."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         home = f"{request.app[SETTINGS].path_prefix}/{request.match_info['organisation']}"
@@ -125,7 +125,11 @@ def _with_problems(handler: Handler) -> Handler:
 
 
 async def _key(request: web.Request, organisation: Organisation) -> ApiKey:
-    """Return the key of a request. Raises ProblemError."""
+    """Return the key of a request.
+
+    Raises ProblemError if the request has no valid key, if the key was used too often, or after too many wrong keys
+    from the address.
+    """
     keys = request.app[API_KEYS]
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     key = await keys.find(organisation.id, token.strip()) if scheme.lower() == "bearer" else None
@@ -143,7 +147,10 @@ def _within(count: Count, limit: int) -> None:
 
 
 async def _body(request: web.Request, kind: type[msgspec.Struct] | None) -> Any:
-    """Return the request's body, decoded as the operation's type. Raises ProblemError."""
+    """Return the request's body, decoded as `kind`, the operation's type; None if the operation has no body.
+
+    Raises ProblemError if the body is no JSON, does not have this type, or arrives too slowly.
+    """
     if kind is None:
         return None
     if request.content_type != "application/json":

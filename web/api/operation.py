@@ -31,7 +31,7 @@ class Call:
 
     @property
     def actor_id(self) -> str:
-        """The id of the key as an actor."""
+        """The id under which the key acts: "api:" and the key's id."""
         return f"api:{self.key.id}"
 
     @property
@@ -45,11 +45,11 @@ class Call:
         )
 
     def facility(self, name: str) -> Actor:
-        """Return an actor for the key that adds patients under a facility's name."""
+        """Return an actor with the key's id and the name of a facility; the actor may add patients to the queue."""
         return Actor(organisation=self.organisation.id, id=self.actor_id, name=name, role=Role.FACILITY)
 
     def path(self, name: str) -> str:
-        """Return a parameter of the path."""
+        """Return the parameter `name` of the request's path."""
         return self.request.match_info[name]
 
 

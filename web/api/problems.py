@@ -67,9 +67,9 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 def answer(home: str, problem: ProblemError) -> web.Response:
-    """Return the problem as a response. The problem's type is a link to its explanation on the API's page.
+    """Return the problem as a response. The problem's field `type` is a link to its explanation on the API's page.
 
-    `home` is the organisation's path, such as "/demo", after the path prefix of the server.
+    `home` is the organisation's path after the path prefix of the server, such as "/demo".
     """
     kind = KINDS[problem.code]
     body = ProblemDetails(

@@ -30,9 +30,7 @@ from web.requests.security import origin_of
 
 IDEMPOTENCY = "Idempotency-Key"
 REMEMBERED_MS = 24 * 3_600_000
-"""The time in ms for which an Idempotency-Key is remembered, with its body and its visit; afterwards it is
-a new key.
-"""
+"""The time in ms for which an Idempotency-Key is stored with its body and its visit; afterwards it counts as new."""
 
 
 async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
@@ -50,7 +48,7 @@ async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
 
 
 def _check_area(call: Call, area: str) -> None:
-    """Raise ProblemError if this is neither "" nor the id of a waiting area."""
+    """Raise ProblemError if `area` is neither "" nor the id of a waiting area."""
     if area and area not in call.organisation.area_names:
         raise ProblemError("invalid", errors=(FieldProblem(field="area", problem="There is no such area."),))
 
@@ -68,7 +66,10 @@ def _information(call: Call, patient: t.Patient) -> PatientInformation:
 
 
 async def _visit_id(call: Call, body: t.OpenVisit) -> str:
-    """Return the id for the visit of this request: a new one, or the one that belongs to its Idempotency-Key."""
+    """Return the id for the visit of this request: a new one, or the one that belongs to its Idempotency-Key.
+
+    Raises ProblemError if the Idempotency-Key has a wrong length, or was sent before with another body.
+    """
     given = call.request.headers.get(IDEMPOTENCY)
     if given is None:
         return new_id("v")
@@ -103,7 +104,7 @@ async def show(call: Call, _: None) -> t.Visit:
 
 
 async def link(call: Call, _: None) -> t.PatientLink:
-    """Make another link for the patient of an open visit."""
+    """Make another link for the patient of an open visit, and return it."""
     visit = await _own(call, call.path("visit"))
     if not visit.is_open:
         raise ProblemError("wrong_status", details={"status": visit.status})
@@ -111,34 +112,37 @@ async def link(call: Call, _: None) -> t.PatientLink:
 
 
 async def withdraw(call: Call, _: None) -> t.Visit:
-    """Remove a patient from the queue; only the key that added the patient may."""
+    """Remove a patient from the queue and return the visit.
+
+    Only the key that added the patient may do this; for any other key the visit does not exist.
+    """
     visit = await _own(call, call.path("visit"))
     return await _command(call, call.facility(visit.facility or ""), c.Withdraw())
 
 
 async def assign(call: Call, body: t.Assign) -> t.Visit:
-    """Assign a visit to a member of staff who is on call."""
+    """Assign a visit to a member of staff who is on call; return the visit."""
     return await _command(call, call.admin, c.Assign(body.to))
 
 
 async def unassign(call: Call, _: None) -> t.Visit:
-    """Take an assignment back."""
+    """Remove the assignment of a visit to a member of staff; return the visit."""
     return await _command(call, call.admin, c.Unassign())
 
 
 async def set_urgency(call: Call, body: t.SetUrgency) -> t.Visit:
-    """Set how urgent a request is."""
+    """Set how urgent a request is; return the visit."""
     return await _command(call, call.admin, c.SetUrgency(body.level))
 
 
 async def move(call: Call, body: t.Move) -> t.Visit:
-    """Move a request to another waiting area, or to none."""
+    """Move a request to another waiting area, or to none; return the visit."""
     _check_area(call, body.area)
     return await _command(call, call.admin, c.Move(body.area))
 
 
 async def decline(call: Call, body: t.Decline) -> t.Visit:
-    """Decline a request: the patient's page shows it, and an email is sent."""
+    """Decline a request and return the visit; the patient's page shows the refusal, and the patient gets an email."""
     return await _command(call, call.admin, c.Decline(body.reason.strip() or None))
 
 
@@ -149,7 +153,7 @@ async def queue(call: Call, _: None) -> t.Queue:
 
 
 async def staff(call: Call, _: None) -> t.Staff:
-    """Return the staff."""
+    """Return the members of staff of the organisation."""
     mirror = await call.service.mirrors.get(call.organisation.id)
     return views.staff(mirror.staff, mirror.visits)
 
@@ -174,7 +178,10 @@ async def _visit(call: Call, visit_id: str) -> Visit:
 
 
 async def _own(call: Call, visit_id: str) -> Visit:
-    """Return a visit that this key opened. Raises ProblemError not_found for every other visit."""
+    """Return a visit that this key opened.
+
+    Raises ProblemError `not_found` if there is none, or if another actor opened it.
+    """
     visit = await _visit(call, visit_id)
     if visit.opened_by != call.actor_id:
         raise ProblemError("not_found")

@@ -14,7 +14,7 @@ from web.programs.webhooks import Webhook
 
 
 async def make(call: Call, body: t.NewWebhook) -> t.MadeWebhook:
-    """Make a webhook."""
+    """Make a webhook and return it with its secret."""
     _check_events(body.events)
     problem = url_problem(body.url, networks(call.request.app[SETTINGS].webhooks.allow))
     if problem is not None:
@@ -55,14 +55,14 @@ async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
 
 
 async def drop(call: Call, _: None) -> None:
-    """Delete a webhook; deliveries that wait are dropped too."""
+    """Delete a webhook, and the deliveries that wait for it."""
     if not await call.request.app[WEBHOOKS].drop(call.organisation.id, call.path("webhook")):
         raise ProblemError("not_found")
     await call.request.app[KNOWN_WEBHOOKS].refresh()
 
 
 async def deliveries(call: Call, _: None) -> t.Deliveries:
-    """Return the last attempts."""
+    """Return the last attempts to deliver events to a webhook."""
     webhook = await _webhook(call)
     found = await call.request.app[WEBHOOKS].log(call.organisation.id, webhook.id)
     return t.Deliveries(deliveries=tuple(found))

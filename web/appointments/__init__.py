@@ -1,1 +1,1 @@
-"""Booked visits: free times, bookings, and the mails about them. Contains no page."""
+"""Booked visits: free times, bookings, and the mails about them. It contains no page."""

@@ -30,13 +30,13 @@ class Status(StrEnum):
 
 
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of a booked visit. `zone`: the patient's time zone ("": the organisation's); `language`: of the
-    patient's mails.
+    """The record of a booked visit.
 
-    `wall` is the agreed time on a clock in the time zone `wall_zone`. The moment `starts_ms` is calculated from both by
-    the rules of that time zone, which governments change. `uid` names the calendar entry. All three are "" in older
-    records. `area`: the id of the waiting area in whose calendar the visit was booked, "" for none. `changed_ms`: the
-    time of the last move or cancellation; 0 for none, and in older records.
+    `zone`: the patient's time zone; "" means that of the organisation. `language`: the language of the patient's
+    mails. `wall` is the agreed time on a clock in the time zone `wall_zone`. The moment `starts_ms` is calculated
+    from both by the rules of that time zone, which governments change. `uid` names the calendar entry. All three are
+    "" in older records. `area`: the id of the waiting area in whose calendar the visit was booked, "" for none.
+    `changed_ms`: the time of the last move or cancellation; 0 for none, and in older records.
     """
 
     id: str
@@ -51,8 +51,10 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     booked_ms: int
     moved: int = 0
     cancelled_ms: int | None = None
-    cancelled_by: str | None = None  # the name of a member of staff; None if the patient cancelled
-    reason: str = ""  # the reason of the cancellation
+    # The name of the member of staff who cancelled; None if the patient cancelled.
+    cancelled_by: str | None = None
+    # The reason of the cancellation.
+    reason: str = ""
     checked_in_ms: int | None = None
     visit: str | None = None
     wall: str = ""
@@ -89,7 +91,10 @@ def missed(appointment: Appointment, now_ms: int) -> bool:
 
 
 def moved(appointment: Appointment, slot: Slot, zone: str, now_ms: int) -> Appointment:
-    """Return the record with another time, which was agreed in the time zone `zone`. Raises TooLateError."""
+    """Return the record with another time, which was agreed in the time zone `zone`.
+
+    Raises TooLateError if the visit can no longer be moved (`may_change`).
+    """
     if not may_change(appointment, now_ms):
         raise TooLateError
     return msgspec.structs.replace(
@@ -127,7 +132,7 @@ def by_current_rules(appointment: Appointment, now_ms: int) -> Appointment:
 def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int) -> Appointment:
     """Return the cancelled record. `by`: the name of the member of staff, or None for the patient.
 
-    Raises TooLateError.
+    Raises TooLateError if the visit can no longer be cancelled (`may_change`).
     """
     if not may_change(appointment, now_ms):
         raise TooLateError
@@ -143,8 +148,9 @@ def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int
 
 
 def checked_in(appointment: Appointment, now_ms: int) -> Appointment:
-    """Return the checked-in record, with the id of the visit to open, which is new at each check-in. Raises
-    TooLateError.
+    """Return the checked-in record, with the id of the visit to open; each check-in makes a new id.
+
+    Raises TooLateError if the patient may not check in now (`may_check_in`).
     """
     if not may_check_in(appointment, now_ms):
         raise TooLateError

@@ -1,7 +1,7 @@
-"""The bookings in the store: which time belongs to which booked visit; no time is given twice.
+"""Stores the bookings, and makes sure that no time is given to more visits than there are providers for it.
 
-Every change is one call of `book.lua`, which is atomic. A time may be held for ten minutes while its visitor fills in a
-form. Records are encrypted. All methods raise `UnavailableError` if the store does not answer.
+Every change is one call of `book.lua`, which is atomic. A time may be held for a visitor for ten minutes, while the
+visitor fills in a form. Records are encrypted. All methods raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ class Book:
         self._change: Any = redis.register_script(SCRIPT)
 
     async def taken(self, organisation: str, since_ms: int, until_ms: int, *, but: str = "") -> list[Taken]:
-        """Return the periods that are booked or held between two moments, without that of the booking or hold with the
-        id `but`.
+        """Return the periods that are booked or held between two moments in ms, except the period of `but`.
+
+        `but`: the id of a booking or of a hold; "" for no exception.
         """
         async with answering():
             seconds, micros = await self._redis.time()
@@ -66,7 +67,8 @@ class Book:
     async def hold(self, organisation: str, slot: Slot, capacity: int, hold: str, holder: str) -> int:
         """Hold the time under the id `hold` for ten minutes; return the end of that time in ms.
 
-        `holder` is the address of the visitor. Raises TimeTakenError and TooManyHoldsError.
+        `capacity`: how many visits may have this time. `holder`: the address of the visitor. Raises TimeTakenError if
+        the time is not free, and TooManyHoldsError if this address already holds too many times.
         """
         return await self._run(
             organisation, slot=slot, capacity=capacity, member=hold, holder=holder, hold_ms=HOLD_MS
@@ -81,9 +83,11 @@ class Book:
         holder: str = "",
         jobs: Sequence[JobEntry] = (),
     ) -> None:
-        """Write a new appointment, or the next version of one. Raises TimeTakenError and StaleAppointmentError.
+        """Write a new appointment, or the next version of one.
 
-        A hold with the id `hold` of `holder` ends, because the appointment takes its time.
+        `capacity`: how many visits may have this time. The hold with the id `hold` of the visitor `holder` ends,
+        because the appointment takes its time. `jobs` are queued in the same commit. Raises TimeTakenError if the
+        time is not free, and StaleAppointmentError if another change was stored first.
         """
         taken = appointment.taken
         slot = None if taken is None else Slot(taken.starts_ms, taken.ends_ms, 1)
@@ -109,7 +113,7 @@ class Book:
         """Change an appointment and return it.
 
         `how` returns the changed record; it is called again if another change was stored first. Raises LookupError if
-        there is no such appointment, TimeTakenError, and the errors of `how`.
+        there is no such appointment, TimeTakenError if its new time is not free, and the errors of `how`.
         """
         for _ in range(ATTEMPTS):
             before = await self.get(organisation, appointment_id)
@@ -142,8 +146,9 @@ class Book:
     async def nearest(
         self, organisation: str, since_ms: int, now_ms: int, until_ms: int, most: int
     ) -> list[Appointment]:
-        """Return at most `most` appointments of this period, in order: the next ones first, then the latest
-        before now.
+        """Return at most `most` appointments that begin from `since_ms` until `until_ms`.
+
+        First come those after `now_ms`, the earliest first; then those before `now_ms`, the latest first.
         """
         index = keys.APPOINTMENTS(organisation)
         async with answering():
@@ -165,7 +170,7 @@ class Book:
                 if sealed is not None:
                     appointments.append(self._open(organisation, name.decode(), sealed))
             except (SealError, msgspec.DecodeError):
-                # One record that cannot be read must not hide the others of the day.
+                # If one record cannot be read, the other appointments of the day must still be shown.
                 log.error("appointment.unreadable", organisation=organisation)
         return sorted(appointments, key=lambda one: (one.starts_ms, one.booked_ms, one.id))
 

@@ -1,7 +1,7 @@
 """The actions on booked visits for pages and API: hold, book, move, cancel, check in. Each one queues its mails.
 
-Connects the bookings with the mails and the visits. All methods raise `UnavailableError` if the store does not answer,
-and the errors of `book` and `appointment` if the action is not possible.
+It connects the bookings with the mails and the visits. All methods raise `UnavailableError` if the store does not
+answer, and the errors of `book` and `appointment` if the action is not possible.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AHEAD_MS = 400 * DAY_MS
 """The longest time in ms between now and a booked time."""
 ANY_NUMBER = 1_000_000
 FEED_SINCE_MS, FEED_AHEAD_MS, FEED_MOST = 7 * DAY_MS, 180 * DAY_MS, 500
-"""A provider's calendar: how far it reaches before now and after now, in ms, and its greatest number of entries."""
+"""How far a provider's calendar reaches before and after now, in ms, and the greatest number of its entries."""
 AGAIN = frozenset({"withdrawn", "expired", "closed"})
 """The outcomes of a visit after which its patient may check in again."""
 
@@ -56,13 +56,14 @@ class Desk:
     async def hold(self, organisation: Organisation, starts_ms: int, hold: str, holder: str) -> int:
         """Hold a time for ten minutes; return the end of that time in ms.
 
-        Raises TimeTakenError and TooManyHoldsError.
+        `hold`: the id of the hold; `holder`: the visitor's address. Raises TimeTakenError if the time is not free,
+        and TooManyHoldsError if this address already holds too many times.
         """
         slot = self._slot(organisation, starts_ms)
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
 
     async def made(self, organisation: Organisation, hold: str) -> Appointment | None:
-        """Return the appointment for which this hold was used, if the same form was sent before; otherwise None."""
+        """Return the appointment that this hold has become, if the same form was sent before; otherwise None."""
         return await self.book.get(organisation.id, _appointment_id(organisation.id, hold))
 
     async def make(
@@ -79,7 +80,8 @@ class Desk:
     ) -> Appointment:
         """Book a time and return the appointment. A hold books once, however often the form is sent.
 
-        `organisation`: the settings that hold in the waiting area `area`. Raises TimeTakenError.
+        `organisation`: the settings that hold in the waiting area `area`. Raises TimeTakenError if the time is not
+        free.
         """
         appointment_id = _appointment_id(organisation.id, hold)
         kept = await self.book.get(organisation.id, appointment_id)
@@ -104,14 +106,19 @@ class Desk:
         jobs = self._letters.about(None, made, now_ms)
         try:
             await self.book.book(made, organisation.booking.capacity, hold=hold, holder=holder, jobs=jobs)
-        except StaleAppointmentError:  # the same form was sent a moment ago
+        # The same form was sent a moment ago, and its appointment is stored.
+        except StaleAppointmentError:
             kept = await self.book.get(organisation.id, appointment_id)
             assert kept is not None, "what overtook it is there"
             return kept
         return made
 
     async def move(self, organisation: Organisation, appointment_id: str, starts_ms: int) -> Appointment:
-        """Move the appointment to another time and return it. Raises TimeTakenError, TooLateError and LookupError."""
+        """Move the appointment to another time and return it.
+
+        Raises TimeTakenError if the time is not free, TooLateError if the visit can no longer be moved, and
+        LookupError if there is no such appointment.
+        """
 
         def how(before: Appointment) -> Appointment:
             slot = self._slot(organisation.within(before.area), starts_ms)
@@ -122,20 +129,23 @@ class Desk:
         return await self._change(organisation, appointment_id, how)
 
     async def follow_rules(self, organisation: str) -> int:
-        """Move the bookings in time zones whose rules have changed since; return their number.
+        """Move the bookings in time zones whose rules have changed since the booking; return the number of moves.
 
-        The time on the clock stays. The patients receive the calendar entry again, with the moment that is now right.
+        The time that the patient sees on the clock does not change, but the moment does. So the patients receive the
+        calendar entry again.
         """
         now_ms, count = self.now_ms(), 0
         for found in await self.book.between(organisation, now_ms, now_ms + AHEAD_MS):
             if rules.by_current_rules(found, now_ms) == found:
                 continue
-            with contextlib.suppress(LookupError):  # the appointment was erased meanwhile
+            # The appointment may have been erased meanwhile.
+            with contextlib.suppress(LookupError):
                 await self.book.change(
                     organisation,
                     found.id,
                     lambda before: rules.by_current_rules(before, now_ms),
-                    ANY_NUMBER,  # no limit: a patient who has agreed on a time keeps it
+                    # There is no limit, because a patient who has agreed on a time keeps it.
+                    ANY_NUMBER,
                     lambda before, after: self._letters.about(before, after, now_ms),
                 )
                 count += 1
@@ -144,8 +154,9 @@ class Desk:
     async def cancel(
         self, organisation: Organisation, appointment_id: str, by: str | None = None, reason: str = ""
     ) -> Appointment:
-        """Cancel the appointment and return it; `by` is the name of a member of staff, or None for the patient. Raises
-        TooLateError, LookupError.
+        """Cancel the appointment and return it; `by` is the name of a member of staff, or None for the patient.
+
+        Raises TooLateError if the visit can no longer be cancelled, and LookupError if there is no such appointment.
         """
 
         def how(before: Appointment) -> Appointment:
@@ -158,7 +169,7 @@ class Desk:
     async def check_in(self, organisation: Organisation, appointment_id: str) -> Visit:
         """Return the patient's open visit; if there is none, open one in the queue, marked as booked.
 
-        Raises TooLateError and LookupError.
+        Raises TooLateError if the patient may not check in now, and LookupError if there is no such appointment.
         """
         kept = await self.book.get(organisation.id, appointment_id)
         if kept is None:
@@ -172,7 +183,7 @@ class Desk:
         if last is None or visit is not None:
 
             def how(before: Appointment) -> Appointment:
-                # If another request has checked in meanwhile, use its visit.
+                # If another request has checked the patient in meanwhile, the visit of that request is used.
                 return before if before.visit != last else rules.checked_in(before, self.now_ms())
 
             kept = await self.book.change(organisation.id, appointment_id, how, 0)
@@ -180,13 +191,17 @@ class Desk:
             raise TooLateError
         assert kept.visit is not None, "checked in"
         actor = patient_of(organisation.id, kept.visit, kept.patient.name)
-        area = kept.area if kept.area in organisation.area_names else ""  # the area may no longer exist
+        # The area may no longer exist.
+        area = kept.area if kept.area in organisation.area_names else ""
         return await open_once(
             self._service, actor, kept.patient, kept.visit, booked_ms=kept.starts_ms, area=area
         )
 
     async def visit(self, appointment: Appointment) -> Visit | None:
-        """Return the visit of the last check-in, or None."""
+        """Return the visit that the last check-in opened, or None.
+
+        There is none without a check-in, or after its erasure.
+        """
         if appointment.visit is None:
             return None
         return await self._service.visit(appointment.organisation, appointment.visit)

@@ -1,8 +1,8 @@
-"""The link to a calendar feed of a member of staff's booked visits: made, shown, renewed, revoked.
+"""Makes, shows, renews and revokes the link to a member of staff's calendar feed, which lists their booked visits.
 
 The store has one record per person. A token is derived from the data key and a random part of the record, so that its
-owner can see the link again, while the store keeps only a hash. All methods of `Feeds` raise `UnavailableError` if the
-store does not answer.
+owner can see the link again, while the store keeps only a hash. All methods of `Feeds` raise `UnavailableError` if
+the store does not answer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HSET', KEYS[
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's link. `etag`: the hash of its last content (RFC 9110 §8.8.3); `changed_ms`: since when the content is
+    """A person's link to their calendar feed.
+
+    `etag`: the hash of the feed's last content (RFC 9110 §8.8.3); `changed_ms`: the time since which the content is
     the same.
     """
 
@@ -69,7 +71,10 @@ class Feeds:
         return None if kept is None else msgspec.json.decode(kept, type=Feed)
 
     async def named(self, organisation: str, token: str) -> Feed | None:
-        """Return the link of the person whom the token names, or None; the token may be wrong."""
+        """Return the link of the person whom the token names, or None.
+
+        The rest of the token is not checked: see `opens`.
+        """
         person = token.rpartition("~")[0][:64]
         return await self.of(organisation, person) if person else None
 
@@ -83,7 +88,7 @@ class Feeds:
         return self._drawn(organisation, feed.person, feed.part)
 
     async def shown(self, organisation: str, feed: Feed, etag: str, now_ms: int) -> int:
-        """Keep a hash of the link's current content; return the time in ms since when the content is the same."""
+        """Keep a hash of the link's current content; return the time in ms since which it is the same."""
         if etag == feed.etag:
             return feed.changed_ms
         after = replace(feed, etag=etag, changed_ms=now_ms)

@@ -1,8 +1,8 @@
 """The calendar entry of a booked visit, for mails, downloads and feeds: iCalendar (RFC 5545), iTIP methods (RFC 5546).
 
-Pure. Times are in UTC, so that calendars do not depend on our time zones. Mail servers and shared calendars read the
-entry, so it contains the organisation's name and the link, and no text of the patient. The caller gives the title of an
-entry in a feed.
+Pure. Times are in UTC, so that a calendar program needs no rules of time zones from us. Mail servers and shared
+calendars read the entry, so it contains the organisation's name and the link, and no text of the patient. The caller
+gives the title of an entry in a feed.
 """
 
 from __future__ import annotations
@@ -40,9 +40,13 @@ class Entry(NamedTuple):
 
 
 def feed(entries: Iterable[Entry], name: str) -> bytes:
-    """Return an .ics file with many booked visits and a name. It has the same bytes as long as no visit has changed."""
+    """Return an .ics file with the booked visits of `entries`, under a name.
+
+    The file is the same, byte for byte, as long as no visit has changed.
+    """
     calendar = _calendar()
-    calendar.add("name", name)  # RFC 7986 §5.1
+    # This property is defined in RFC 7986 §5.1.
+    calendar.add("name", name)
     calendar.add("x-wr-calname", name)
     calendar.add("refresh-interval", AGAIN, parameters={"VALUE": "DURATION"})
     for one in entries:
@@ -67,9 +71,12 @@ def entry(
         event.add("organizer", organizer)
         address = on_the_envelope(appointment.patient.email) or appointment.patient.email
         attendee = vCalAddress(f"mailto:{address}")
-        attendee.params["CN"] = vText(address)  # the address, because the name may be a stranger's
+        # The address replaces the name, because a visitor may have entered a stranger's address and any
+        # name.
+        attendee.params["CN"] = vText(address)
         attendee.params["PARTSTAT"] = vText("ACCEPTED")
-        attendee.params["RSVP"] = vText("FALSE")  # a person who has booked need not confirm
+        # A person who has booked need not confirm.
+        attendee.params["RSVP"] = vText("FALSE")
         event.add("attendee", attendee)
     if appointment.status is not Status.CANCELLED:
         alarm = Alarm()
@@ -90,7 +97,7 @@ def _calendar() -> Calendar:
 
 def _event(appointment: Appointment, words: Words, link: str, stamp_ms: int) -> Event:
     event = Event()
-    # The text of older bookings contains the name of the host at that time.
+    # An older booking has no `uid`. Its entry was sent with its id and the name of the host.
     event.add("uid", appointment.uid or f"{appointment.id}@{urlsplit(link).hostname or 'greenroom'}")
     event.add("sequence", appointment.sequence)
     event.add("dtstamp", _utc(stamp_ms))

@@ -20,7 +20,7 @@ from web.organisations.settings import Organisation
 
 REMINDERS_H = (24, 1)
 CLOSE_MS = HOUR_MS // 2
-"""The time in ms: a reminder is not sent so shortly before the next one, or so shortly after the booking."""
+"""A reminder is not sent if it is due less than this time in ms after the booking, or before the next reminder."""
 
 
 class Promises(Protocol):
@@ -39,7 +39,10 @@ class Promised:
         self._promises = promises
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """Return the entries for a commit: the mail about this change, if it needs one, and the reminders."""
+        """Return the entries for a commit: the mail about this change, if the change needs one, and the reminders.
+
+        `before`: the appointment before the change; None if it is new.
+        """
         name = _name(before, after)
         if name is None:
             return ()
@@ -51,7 +54,8 @@ class Promised:
         if after.status is Status.BOOKED:
             for hours in REMINDERS_H:
                 due_ms = after.starts_ms - hours * HOUR_MS
-                if due_ms > now_ms + CLOSE_MS:  # not after a late booking: the confirmation is enough
+                # After a late booking no reminder is sent, because the confirmation has just been sent.
+                if due_ms > now_ms + CLOSE_MS:
                     payload = {"starts_ms": after.starts_ms, "hours": hours}
                     found.append(self._entry(after, "reminder", payload, now_ms, due_ms))
         return found
@@ -91,7 +95,7 @@ def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_m
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]
         left_ms = appointment.starts_ms - now_ms
-        # If mail could not be sent for long, the next reminder is still sent.
+        # If no mail could be sent for a long time, only the last of the reminders that are due is sent.
         replaced = any(
             left_ms <= hours * HOUR_MS + CLOSE_MS for hours in REMINDERS_H if hours < payload["hours"]
         )

@@ -1,6 +1,7 @@
-"""The link with which a patient manages a booked visit: the appointment's id and a signature, no patient data.
+"""Makes and reads the link with which a patient manages a booked visit. It has the appointment's id and a signature.
 
-Pure. The link is valid for one appointment of one organisation, until the appointment is erased.
+Pure. The link contains no patient data. It is valid for one appointment of one organisation, until the appointment is
+erased.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Links:
         return f"{appointment_id}~{self._signature(organisation, appointment_id)}"
 
     def read(self, organisation: str, token: str) -> str | None:
-        """Return the id of the link's appointment; None if the signature is not ours for this organisation."""
+        """Return the id of the link's appointment; None if this server did not sign the link for this organisation."""
         appointment_id, _, given = token.partition("~")
         wanted = self._signature(organisation, appointment_id)
         return appointment_id if hmac.compare_digest(given.encode(), wanted.encode()) else None

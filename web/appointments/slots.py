@@ -1,7 +1,7 @@
 """The times that can be booked: an organisation's hours divided into slots, without those that are taken.
 
-Pure: `now_ms` is an argument. Slots are counted in elapsed time from each opening, so that a day on which clocks change
-has the slots of its real hours. Times are in ms since the epoch.
+Pure: `now_ms` is an argument. Slots are counted in elapsed time from each opening, so that a day on which clocks
+change has the slots of its real hours. Times are in ms since the epoch.
 """
 
 from __future__ import annotations
@@ -50,14 +50,15 @@ def local(organisation: Organisation, moment_ms: int) -> datetime:
 
 
 def wall_time(moment_ms: int, zone: str) -> str:
-    """Return the time of clocks in the time zone at a moment: "2026-12-01T10:00"."""
+    """Return the time that clocks in a time zone show at a moment, such as "2026-12-01T10:00"."""
     shown = datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(zone))
     return shown.replace(tzinfo=None).isoformat(timespec="minutes")
 
 
 def moments_ms(wall: str, zone: str) -> tuple[int, int]:
-    """Return the moments at which clocks in the time zone show this time: two different ones if clocks were
-    set back.
+    """Return the two moments (ms since the epoch) at which clocks in the time zone show this time.
+
+    They differ only if clocks were set back, so that the time comes twice.
     """
     shown = datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone))
     return at_ms(shown), at_ms(shown.replace(fold=1))
@@ -91,7 +92,10 @@ def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | N
 
 
 def most_at_once(taken: Sequence[Taken], starts_ms: int, ends_ms: int) -> int:
-    """Return the greatest number of periods in `taken` (sorted) that overlap at one moment within the period."""
+    """Return the greatest number of periods in `taken` that overlap at one moment between `starts_ms` and `ends_ms`.
+
+    `taken` must be sorted.
+    """
     first = bisect_left(taken, Taken(starts_ms - LONGEST_MS, 0))
     over: list[Taken] = []
     for one in taken[first:]:
@@ -124,8 +128,10 @@ def _free(
 
 
 def _starts(organisation: Organisation, day: date) -> Iterator[int]:
-    """Yield the starting times of a date's slots. Each slot lies within the hours; those of the night before come
-    first.
+    """Yield the starting times (ms) of the slots that begin on a date, in order.
+
+    Each slot lies within the opening hours. The hours of the night before come first, because they may end on this
+    date.
     """
     booking, zone = organisation.booking, organisation.timezone
     window = (booking.opens, booking.closes)
@@ -137,15 +143,20 @@ def _starts(organisation: Organisation, day: date) -> Iterator[int]:
                 yield start_ms
 
 
-@lru_cache(2048)  # cached, because all visitors of the calendar see the same days
+# The result is cached, because all visitors of the calendar see the same days.
+@lru_cache(2048)
 def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timezone: str) -> tuple[int, ...]:
-    """Return the starting times of slots of this length in the spans that begin on a day, and the bookable window."""
+    """Return the starting times (ms) of slots of this length, in order.
+
+    Each slot lies within one of the spans, which begin on `day`, and within the bookable hours `window`.
+    """
     found: list[int] = []
     for span in spans:
         for opens, closes in _within(span, window):
             start_ms, end_ms = _moment_ms(timezone, day, opens), _moment_ms(timezone, day, closes)
             while start_ms + length_ms <= end_ms:
-                # When clocks are set back, an hour comes twice, and the clinic may be closed between the two.
+                # When clocks are set back, an hour comes twice. The clinic may be closed between its first and its
+                # second time.
                 ends = (start_ms, start_ms + length_ms - MINUTE_MS)
                 if all(_is_open(spans, _minute(timezone, at)) for at in ends):
                     found.append(start_ms)
@@ -154,7 +165,10 @@ def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timez
 
 
 def _within(span: Span, window: Span) -> list[tuple[int, int]]:
-    """Return the parts of a span that lie within each day's window, in minutes counted from the midnight before."""
+    """Return the parts of a span that lie within the window of any day.
+
+    Each part is its begin and its end, in minutes from the midnight at which the span's day begins.
+    """
     (opens, closes), (first, last) = _minutes(span), _minutes(window)
     if last - first == DAY_MIN:
         return [(opens, closes)]
@@ -164,7 +178,10 @@ def _within(span: Span, window: Span) -> list[tuple[int, int]]:
 
 
 def _minutes(span: Span) -> tuple[int, int]:
-    """Return the begin and end of a span in minutes from the midnight before. A night ends after minute 1440."""
+    """Return the begin and the end of a span, in minutes from the midnight before.
+
+    If the span ends on the next day, its end is over 1440.
+    """
     opens, closes = (int(clock[:2]) * 60 + int(clock[3:]) for clock in span)
     return opens, closes + DAY_MIN * is_night(span)
 

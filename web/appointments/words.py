@@ -1,6 +1,6 @@
 """Times in words: a moment in the patient's or the organisation's time zone, in the current language.
 
-Uses CLDR through Babel, and the current language of `web.languages.i18n`.
+The words come from CLDR through Babel, and the current language of `web.languages.i18n`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def moment(at_ms: int, zone: str) -> datetime:
 
 
 def zone_words(at_ms: int, zone: str) -> str:
-    """Return the name of the time in a zone at a moment: "Central Standard Time"; "Kolkata time" if the time has no
-    name.
+    """Return the name of the time that a zone has at a moment, such as "Central Standard Time".
+
+    If CLDR has no name for this time, its city is named: "Kolkata time".
     """
     locale = languages()[current()].locale
     name = dates.get_timezone_name(moment(at_ms, zone), width="long", locale=locale)
@@ -42,9 +43,9 @@ def zone_words(at_ms: int, zone: str) -> str:
 
 
 def zone_name(at_ms: int, zone: str) -> str:
-    """Return the name of the time in a zone, for a text about many days: "Central Time", whatever the season.
+    """Return the name of the time in a zone in any season, such as "Central Time", for a text about many days.
 
-    A zone without seasons has only one name for its time.
+    If the zone's clocks never change, this is the same as `zone_words`.
     """
     half_a_year_ms = 183 * 86_400_000
     if moment(at_ms, zone).utcoffset() == moment(at_ms + half_a_year_ms, zone).utcoffset():

@@ -23,12 +23,12 @@ NOT_DONE = ("/staff/sign-in", "/staff/two-factor")
 
 
 async def nothing(_: web.Request) -> str | None:
-    """Return "", for an entry that is about no particular object."""
+    """Return "": the entry is about no particular object."""
     return ""
 
 
 def in_path(name: str) -> Of:
-    """Return a function that returns this parameter of a request's path."""
+    """Return a function that returns the parameter `name` of a request's path."""
 
     async def of(request: web.Request) -> str | None:
         return request.match_info[name]

@@ -33,7 +33,7 @@ async def _tried(request: web.Request) -> str:
 
 
 async def _half(request: web.Request) -> str | None:
-    """Return the account of a pending sign-in whose second factor was tried; None if there is none."""
+    """Return the id of the account whose second factor was tried; None if no sign-in is pending."""
     entry = (await sessions.get(request)).get(HALF)
     return (
         str(entry["person"])

@@ -1,6 +1,7 @@
-"""Files in the data folder with the last known entry of each audit log. They show whether an older store was restored.
+"""Keeps the last known entry of each audit log in a file. A log without this entry belongs to an older store.
 
-There is one small file per organisation. A file that cannot be read counts as missing; a failed write is logged.
+The files are in the data folder, one per organisation. So a store that was replaced by an older copy is noticed. A
+file that cannot be read counts as missing; a failed write is logged.
 """
 
 import contextlib

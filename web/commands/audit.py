@@ -1,6 +1,6 @@
 """`greenroom audit`: checks whether an organisation's audit log is unchanged, and prints it as JSON lines.
 
-Like the other commands, it works on the store of the running server, with the key of its data folder.
+Like the other commands, it reads the store of the running server, with the key in the server's data folder.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`greenroom backup` and `greenroom restore`: carried out by `web.backups`, with a progress bar and one result."""
+"""The commands `greenroom backup` and `greenroom restore`. `web.backups` does the work; this module prints progress."""
 
 import asyncio
 import json
@@ -78,7 +78,7 @@ def _bar(quiet: bool) -> "Iterator[Progress]":
 
 
 def shown_on(add: Callable[..., int], update: Callable[..., None]) -> "Progress":
-    """Return a function that shows each step as a line of its own."""
+    """Return a function that shows each step as a line of its own, by `add` and `update` of a progress bar."""
     lines: dict[str, int] = {}
 
     def progress(step: str, done: int, whole: int) -> None:

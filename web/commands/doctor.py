@@ -20,10 +20,12 @@ BEFORE = 9 + 15  # the number of columns before the text of a finding
 
 
 def run(settings: Settings, as_json: bool) -> int:
-    """Carry out all checks and print each result when it is there; return the exit code: 1 if something is wrong,
-    otherwise 0.
+    """Carry out all checks, and print each result when the check has ended.
+
+    Return the exit code: 1 if something is wrong, otherwise 0.
     """
-    logs.setup(settings.log)  # logs go to standard error, findings to standard output
+    # Logs go to standard error, findings to standard output.
+    logs.setup(settings.log)
     found = asyncio.run(_run(reached(settings), as_json))
     if as_json:
         typer.echo(json.dumps([_record(name, each) for name, each in found], indent=2))
@@ -34,8 +36,9 @@ def run(settings: Settings, as_json: bool) -> int:
 
 
 def reached(settings: Settings) -> Settings:
-    """Return the settings with the address of the embedded store, if it runs, and with the port on which the server
-    listens.
+    """Return the settings with the address of the embedded store, and the port on which the server listens.
+
+    If no server runs, both are unchanged.
     """
     folder = Path(settings.data.folder)
     if not settings.redis.url and address_file(folder).exists():

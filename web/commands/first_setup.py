@@ -1,7 +1,8 @@
 """`greenroom init`: creates the first organisation of a server, and its administrator.
 
-Works while a server runs, or before its first start. Asks for values that no option gives. Creates either both or
-nothing. The administrator chooses a password through a one-time link, so that no password is shown.
+The command works while a server runs, or before its first start. It asks for values that no option gives. It creates
+both the organisation and the administrator, or nothing. The administrator chooses a password through a one-time link,
+so that no password is shown.
 """
 
 import os
@@ -80,9 +81,11 @@ def init(
 async def first(
     office: Office, organisation: "Organisation", email: str, person: str, password: str | None
 ) -> list[str]:
-    """Create organisation and administrator; return lines for the operator.
+    """Create the organisation and its administrator; return lines of text for the operator.
 
-    Raises CommandError, AccountError, OrganisationError.
+    `password`: None to make a link by which the administrator chooses one. Raises CommandError if the organisation
+    cannot be added, AccountError if the account or the password is not allowed, and OrganisationError if a value of
+    the organisation is not valid.
     """
     from web.identity.accounts import check_new, check_password
     from web.identity.invitations import HOURS, Invitations
@@ -96,14 +99,16 @@ async def first(
     if password is not None:
         check_password(password, email, person, slug, name)
     for there in await office.organisations.list():
-        # An interrupted `init` leaves an organisation without people: continue with this organisation.
+        # An `init` that was interrupted leaves an organisation without people. The command then continues with this
+        # organisation.
         if there != demo.ID and (there != slug or await office.accounts.list(there)):
             raise CommandError(
                 f"There is an organisation already, {there}; another one is made by `greenroom organisation add` and "
                 "`greenroom user add`."
             )
     if not await office.redis.exists(keys.DATA_KEY()):
-        make_data_key(Path(office.settings.data.folder))  # no server has used this store yet
+        # No server has used this store yet, so it has no data key.
+        make_data_key(Path(office.settings.data.folder))
     await office.audit_log()
     if await office.organisations.add(document):
         await office.note(slug, "organisation.added", slug)

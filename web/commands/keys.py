@@ -1,4 +1,7 @@
-"""`greenroom key`: adds, lists and revokes API keys, without a browser. `web/programs/keys.py` defines keys."""
+"""Defines the commands `greenroom key`, which add, list and revoke API keys.
+
+`web/programs/keys.py` defines what a key is.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated

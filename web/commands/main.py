@@ -1,7 +1,7 @@
 """The command line: `greenroom serve`, `init`, `organisation`, `user`, `key`, `audit`, `status` and others.
 
-Defines the options and prints errors; other modules carry out the commands. Modules that are not always needed are
-imported when their command is called, so that each command starts fast.
+This module defines the options and prints errors; other modules carry out the commands. Modules that are not always
+needed are imported when their command is called, so that each command starts fast.
 """
 
 import importlib.metadata
@@ -68,8 +68,10 @@ def serve(
     )
     if self_signed and host is None and is_loopback(settings.server.host):
         settings = replace(
-            settings, server=replace(settings.server, host="::")
-        )  # this option lets phones nearby connect
+            settings,
+            server=replace(settings.server, host="::"),
+            # This option lets phones nearby connect, so the server must listen on the network.
+        )
     from web.server.processes import serve as run
 
     run(settings, self_signed, welcome)
@@ -182,6 +184,7 @@ def main() -> None:
     try:
         app()
     except ConfigError as problem:
-        output.guard()  # the exit code still reports an error if standard error is full
+        # If standard error is full, the exit code still reports the error.
+        output.guard()
         print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_CODE)

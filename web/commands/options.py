@@ -1,4 +1,4 @@
-"""The options that several commands share, and the settings made from them."""
+"""The options that several commands share, and the function that makes settings from them."""
 
 import os
 from pathlib import Path
@@ -18,10 +18,10 @@ DataOption = Annotated[str | None, typer.Option("--data", help="The folder that 
 
 
 def settings_from(config: Path | None, **overrides: Any) -> Settings:
-    """Return the settings of the file `config`, or of ./config.toml, with those of the environment and of the options
-    on top.
+    """Return the settings of the file `config`, or of ./config.toml if `config` is None.
 
-    Options are given as `server__port=9000`. Raises ConfigError.
+    Values of the environment replace those of the file, and `overrides` replace both; they are given as
+    `server__port=9000`. Raises ConfigError if a file cannot be read or a value is not allowed.
     """
     given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
     path = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
@@ -29,5 +29,8 @@ def settings_from(config: Path | None, **overrides: Any) -> Settings:
 
 
 def data_folder(data: str | None) -> str | None:
-    """Return the folder of `--data` as an absolute path: it is relative to the current folder, not to the settings."""
+    """Return the folder of `--data` as an absolute path; None if the option is not given.
+
+    A relative path begins at the current folder, not at the folder of the settings.
+    """
     return str(Path(data).absolute()) if data else None

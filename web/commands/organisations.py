@@ -40,10 +40,10 @@ StdinOption = Annotated[
 
 
 def located(settings: Settings) -> Settings:
-    """Return the settings with the address of the store, and with the origin of the server that runs on the data
-    folder.
+    """Return the settings with the store's address, and with the origin of the server that runs on the data folder.
 
-    A running server writes the address of its embedded store to a file. Raises ConfigError if it does not run.
+    A running server writes the address of its embedded store to a file. Raises ConfigError if redis.url is empty and
+    no server runs on the data folder.
     """
     from web.server.valkey import address_file, running_origin
 
@@ -79,8 +79,9 @@ class Office:
         self._store: Store
 
     async def audit_log(self) -> "AuditLog":
-        """Return the audit logs. Raises CommandError if the server's key is missing, without which no entry can be
-        written.
+        """Return the audit logs.
+
+        Raises CommandError if the server's data key is missing, because each entry needs it.
         """
         from signalling.store.audit_log import AuditLog, key_of
         from signalling.store.encryption import Seal
@@ -114,7 +115,10 @@ class Office:
         await audit_log.bind_all(slug)
 
     async def slug(self, named: str | None) -> str:
-        """Return the named organisation, or the only one. Raises CommandError."""
+        """Return the id of the named organisation; for None, that of the only one.
+
+        Raises CommandError if there is no such organisation, or if there are several and `named` is None.
+        """
         slugs = await self.organisations.list()
         if named is None and len(slugs) == 1:
             return slugs[0]
@@ -128,7 +132,11 @@ class Office:
     async def change(
         self, named: str | None, change: "Callable[[str, str], Awaitable[Account]]", email: str, what: str
     ) -> None:
-        """Change an account, and add an audit entry. Raises CommandError and AccountError."""
+        """Change the account with this email, and add an audit entry with the name `what`.
+
+        Raises CommandError like `slug` and `audit_log`, and AccountError if the account does not exist or the change
+        is refused.
+        """
         slug = await self.slug(named)
         await self.audit_log()
         await self.note(slug, what, (await change(slug, email)).id)
@@ -150,7 +158,10 @@ def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Aw
 
 
 def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> None:
-    """Run the work on the store in `redis.url` of these settings, as `carry_out` does."""
+    """Run the work on the store in `redis.url` of these settings.
+
+    Print its lines and its errors as `carry_out` does.
+    """
     with sentences(settings):
         lines = asyncio.run(_run(settings, work))
     typer.echo("\n".join(lines))
@@ -158,7 +169,7 @@ def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str
 
 @contextmanager
 def sentences(settings: Settings) -> Iterator[None]:
-    """Print an error that the inner code raises as a sentence, and exit 1; raise ConfigError if it is the store's."""
+    """Print an error of the inner code as a sentence and exit 1. Raise ConfigError if the store does not answer."""
     from redis.exceptions import RedisError
 
     from signalling.errors import UnavailableError
@@ -176,7 +187,10 @@ def sentences(settings: Settings) -> Iterator[None]:
 
 
 async def noted_everywhere(settings: Settings, what: str) -> None:
-    """Add an audit entry of the operator to each organisation. Raises CommandError and ConfigError."""
+    """Add an audit entry with the name `what` to each organisation, with the operator as its author.
+
+    Raises CommandError if the server's data key is missing, and ConfigError if the key does not belong to the store.
+    """
 
     async def work(office: Office) -> list[str]:
         await office.audit_log()

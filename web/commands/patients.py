@@ -108,7 +108,10 @@ def erase(
 
 
 def _wanted(visit: list[str] | None, patient: str, born: str, everything: bool) -> "Wanted":
-    """Return whose records are wanted. Raises BadParameter."""
+    """Return which records the options name.
+
+    Raises BadParameter if they name no patient, or if they do not fit together.
+    """
     from web.patients.finding import Wanted
 
     if sum(map(bool, (visit, patient, everything))) != 1:
@@ -119,7 +122,10 @@ def _wanted(visit: list[str] | None, patient: str, born: str, everything: bool) 
 
 
 async def _found(office: Office, slug: str, wanted: "Wanted") -> "tuple[list[Visit], list[Appointment]]":
-    """Return the wanted records. Raises CommandError if there is none, or one of the ids is unknown."""
+    """Return the visits and the booked visits that are wanted; for `--all`, only the booked visits.
+
+    Raises CommandError if there is no such record, or if one of the ids is unknown.
+    """
     from web.appointments.book import Book
     from web.patients import finding
 

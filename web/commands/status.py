@@ -26,7 +26,7 @@ MEGABYTE = 1_000_000
 
 
 class Store(msgspec.Struct, frozen=True, kw_only=True):
-    """The store at one moment. `version`: with its name, as in "valkey 9.1.0"."""
+    """The state of the store at one moment. `version`: its name and version, such as "valkey 9.1.0"."""
 
     version: str
     round_trip_ms: float
@@ -46,7 +46,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def run(settings: Settings, as_json: bool, live: bool) -> int:
     """Print the status, with `live` every two seconds until Ctrl-C; return 1 if there is a problem, otherwise 0."""
-    logs.setup(settings.log)  # to standard error, apart from what is printed
+    # Logs go to standard error, because the status is printed on standard output.
+    logs.setup(settings.log)
     console = Console(markup=False, highlight=False)
     while True:
         status = asyncio.run(_status(reached(settings)))
@@ -78,7 +79,10 @@ def _without_store(problem: str) -> Status:
 
 
 async def _asked(client: Any) -> Status:
-    """Return the status from the store. Raises redis-py's errors and `UnavailableError`."""
+    """Return the status from the store.
+
+    Raises redis-py's errors, or `UnavailableError`, if the store does not answer.
+    """
     begun_s = perf_counter()
     await client.execute_command("PING")
     round_trip_ms = (perf_counter() - begun_s) * 1000

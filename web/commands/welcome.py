@@ -62,8 +62,9 @@ def _nearby(settings: Settings) -> list[str]:
 
 
 def _found(settings: Settings) -> tuple[list[str], dict[str, Account], bool]:
-    """Return the organisations in the store, the demo's accounts by email address, and True if the demo was just
-    created.
+    """Return three values: the organisations' ids, the demo's accounts, and whether the demo was just created.
+
+    The accounts are by their email address.
     """
     client = connect_now(settings.redis, settings.redis.socket_timeout_s)
     try:

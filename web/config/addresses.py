@@ -1,6 +1,7 @@
 """Checks the addresses in settings (machine, network, origin, mailbox), and whether they are of this machine only.
 
-Reads texts and asks no name server. `keys.py` and `rules.py` define which key holds which kind of address.
+This module only reads texts; it asks no name server. `keys.py` and `rules.py` define which key holds which kind of
+address.
 """
 
 import ipaddress
@@ -8,21 +9,21 @@ import re
 from urllib.parse import urlsplit
 
 MAILBOX = re.compile(r"[^@\s<>()\[\],;:\"\\\\]{1,64}@[A-Za-z0-9.-]{1,189}")
-"""An email address that mail may be sent from."""
+"""Matches an email address from which mail may be sent."""
 
 
 TURN = re.compile(
     r"turns?:(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:\?transport=(?:udp|tcp))?"
 )
-"""A TURN URI (RFC 7065)."""
+"""Matches a TURN URI (RFC 7065)."""
 
 
 STUN = re.compile(r"stun:([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(\d{1,5}))?")
-"""A STUN URI (RFC 7064): host and port."""
+"""Matches a STUN URI (RFC 7064); its groups are the host and the port."""
 
 
 def stun_server(url: str) -> tuple[str, int]:
-    """Return the host and port of a STUN URI (RFC 7064). Raises ValueError."""
+    """Return the host and port of a STUN URI (RFC 7064). Raises ValueError if `url` is no such URI."""
     found = STUN.fullmatch(url)
     port = int(found[2] or 3478) if found is not None else 0
     if found is None or not 0 < port < 65536:
@@ -93,5 +94,6 @@ def without_password(text: str) -> str:
     if not marked:
         return text
     address, asked, _ = rest.partition("?")
-    _, known, host = address.rpartition("@")  # a password may contain "/", "#" and "@"
+    # A password may contain "/", "#" and "@", so the last "@" ends it.
+    _, known, host = address.rpartition("@")
     return f"{scheme}://{'[hidden]@' if known else ''}{host}{'?[hidden]' if asked else ''}"

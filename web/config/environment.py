@@ -1,7 +1,7 @@
 """Reads settings from environment variables, as containers and service managers give them.
 
-`GREENROOM_SERVER__PORT=9000` is `port` of [server]. With `_FILE` at the end of the name, the value is the first line of
-the named file. Names without two underscores in a row are not settings.
+`GREENROOM_SERVER__PORT=9000` is `port` of [server]. With `_FILE` at the end of the name, the value is the first line
+of the named file. Names without two underscores in a row are not settings.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0":
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Return the settings by section and key, as TOML would give them, and dotted key -> the variable that set it.
+    """Return two maps: the settings by section and key, as TOML would give them, and the variable that set each key.
 
-    A value that does not fit its type stays a text, and the check of all settings refuses it. Raises ConfigError if a
-    file cannot be read, or if two variables set one key.
+    The keys of the second map are dotted: "server.port". A value that does not fit its type stays a text, and the
+    check of all settings refuses it. Raises ConfigError if a file cannot be read, or if two variables set one key.
     """
     found: dict[str, dict[str, Any]] = {}
     variables: dict[str, str] = {}

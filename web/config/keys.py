@@ -1,7 +1,7 @@
 """The keys of `config.toml`: each with its type, its default, its bounds and its description.
 
-Also values that are calculated from several keys (the origin of links, the ports of a worker). The `config.toml` at the
-root describes each key; a test compares it with this module.
+Some values are calculated from several keys, such as the origin of links and the ports of a worker. The `config.toml`
+at the root describes each key; a test compares it with this module.
 """
 
 import functools
@@ -23,8 +23,9 @@ Seconds = Annotated[float, Meta(gt=0, le=86400 * 30, description="a number of se
 SECRET: dict[str, Any] = {"secret": "whole"}
 """`Meta(extra=SECRET)`: the value is never shown."""
 SECRET_URL: dict[str, Any] = {"secret": "url"}
-"""`Meta(extra=SECRET_URL)`: the value is a URL. It is shown without the part that may be a password, and not at all if
-it is wrong.
+"""`Meta(extra=SECRET_URL)`: the value is a URL.
+
+It is shown without the part that may be a password. If the URL is not valid, it is not shown at all.
 """
 
 
@@ -273,11 +274,10 @@ class Settings(Section, frozen=True):
         )
 
     def media_ports(self, index: int) -> tuple[int, ...]:
-        """Return the UDP ports of the worker with this index: its own first, then those of the neighbouring workers; 0
-        means any.
+        """Return the UDP ports of the worker with this index: first its own, then those of the other workers.
 
-        There are twice as many ports as workers, because a worker still uses its port to end its calls when its
-        successor starts.
+        The result is (0,) if any port may be used. There are twice as many ports as workers. A worker that stops
+        still uses its port to end its calls when its successor starts.
         """
         first, count = self.media.ports, 2 * self.server.workers
         return tuple(first + (index + step) % count for step in range(count)) if first else (0,)
@@ -305,7 +305,10 @@ def sections() -> dict[str, type[Section]]:
 
 @functools.cache
 def secrets_of(section: type[Section]) -> Mapping[str, str]:
-    """Return the keys of a section that may hold a password: "whole", or "url" if the value is a URL."""
+    """Return the keys of a section that may hold a password.
+
+    The value is "whole", or "url" if only a URL's password counts.
+    """
     found: dict[str, str] = {}
     for key, hint in get_type_hints(section, include_extras=True).items():
         for meta in get_args(hint)[1:]:

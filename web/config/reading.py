@@ -28,8 +28,8 @@ def load(
 ) -> Settings:
     """Return the settings in the file at `path` (None: defaults), overridden by `environment`, then by `overrides`.
 
-    `overrides`: dotted key -> value, `{"server.port": 9}`. Paths are relative to the file's folder. Raises ConfigError,
-    which names the file or the variable, the key and the expected value.
+    `overrides`: dotted key -> value, `{"server.port": 9}`. Paths are relative to the file's folder. Raises
+    ConfigError, which names the file or the variable, the key and the expected value.
     """
     if path is None:
         source, base, raw = "settings", Path.cwd(), {}
@@ -119,7 +119,8 @@ def _known_keys(raw: Mapping[str, Any], source: str) -> None:
         if name not in known:
             raise ConfigError(f"{source}: {name}: there is no such section{_near(name, known)}")
         if not isinstance(table, Mapping):
-            # The value may be meant for a secret of this section, so it is not repeated.
+            # The error does not repeat the value, because the operator may have meant it for a secret of this
+            # section.
             found = "" if secrets_of(known[name]) else f"; found {_shown(table)}"
             raise ConfigError(f"{source}: {name}: expected a section, written [{name}]{found}")
         keys = known[name].__struct_fields__

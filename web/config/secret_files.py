@@ -1,4 +1,4 @@
-"""Secrets that are the first line of a file, for settings whose key ends in `_file`."""
+"""Reads secrets from files, for settings whose key ends in `_file`; the first line of the file is the secret."""
 
 from pathlib import Path
 
@@ -6,7 +6,10 @@ from web.errors import ConfigError
 
 
 def first_line(key: str, path: str) -> str:
-    """Return the secret in a file. `key`: the setting, for the message. Raises ConfigError if it cannot be read."""
+    """Return the secret in the file at `path`. `key`: the setting, for the error's text.
+
+    Raises ConfigError if the file cannot be read.
+    """
     try:
         return Path(path).read_text("utf-8").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:

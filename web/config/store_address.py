@@ -12,7 +12,7 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """What the address leads to."""
+    """The kind of store to which the address leads."""
 
     SERVER = "server"
     SENTINEL = "sentinel"
@@ -45,10 +45,10 @@ NAMED = (
 
 
 class StoreAddress(msgspec.Struct, frozen=True):
-    """An address that was read.
+    """The parts of the value of `redis.url`.
 
-    `server`: the URL with scheme, user, password, database and options, as redis-py reads it; with Sentinels, its host
-    is the first of them. `nodes`: the servers, or the Sentinels. `master`: the name that the Sentinels know.
+    `server`: the URL with scheme, user, password, database and options, as redis-py reads it; with Sentinels, its
+    host is the first of them. `nodes`: the servers, or the Sentinels. `master`: the name that the Sentinels know.
     """
 
     kind: Kind
@@ -73,7 +73,10 @@ class StoreAddress(msgspec.Struct, frozen=True):
 
 
 def store_address(url: str) -> StoreAddress:
-    """Return what a URL says. Raises ValueError, whose text says which part is wrong and what is expected."""
+    """Return the parts of a URL.
+
+    Raises ValueError if it is not valid; the text names the wrong part and what is expected.
+    """
     scheme, _, rest = url.partition("://")
     kind = SCHEMES.get(scheme)
     if kind is None:
@@ -111,7 +114,10 @@ def store_address(url: str) -> StoreAddress:
 
 
 def _node(text: str, number: int, kind: Kind) -> Node:
-    """Return host and port. `number` counts the hosts from 1."""
+    """Return host and port. `number`: the place of the host in the URL, from 1, for the error's text.
+
+    Raises ValueError if `text` is not a host, or a host and a port.
+    """
     found = NODE.fullmatch(text)
     port = int(found[2] or PORTS[kind]) if found else 0
     if found is None or not 0 < port < 65536:
@@ -120,7 +126,10 @@ def _node(text: str, number: int, kind: Kind) -> Node:
 
 
 def _named(user: str, path: str) -> tuple[str, str, str]:
-    """Return the user with the password, the name of the master, and the path with the database alone."""
+    """Return three texts: the user with the password, the name of the master, and the number of the database.
+
+    Raises ValueError if the URL has no name of a master.
+    """
     parts = [part for part in path.split("/") if part]
     database = parts.pop() if parts and parts[-1].isdigit() else "0"
     if user and ":" not in user:

@@ -41,7 +41,7 @@ async def look(settings: Settings) -> AsyncIterator[tuple[str, Finding]]:
 async def _within(check: Check, settings: Settings) -> Finding:
     try:
         async with asyncio.timeout(EACH_S):
-            # In a thread, because a check may wait for a disk. It may return a coroutine, which is awaited here.
+            # A check runs in a thread, because it may wait for a disk. If it returns a coroutine, this is awaited here.
             found = await asyncio.to_thread(check, settings)
             return found if isinstance(found, Finding) else await found
     except TimeoutError:

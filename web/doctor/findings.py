@@ -10,9 +10,9 @@ class State(StrEnum):
 
     GOOD = "good"
     DOUBTFUL = "doubtful"
-    """It works, and an operator should know this."""
+    """The checked thing works, but an operator should know something about it."""
     WRONG = "wrong"
-    """It will cause problems for people."""
+    """The checked thing will cause problems for people."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def good(found: str) -> Finding:
-    """Return a finding that needs nothing done."""
+    """Return a finding for a thing that is good: the operator need do nothing."""
     return Finding(State.GOOD, found)
 
 

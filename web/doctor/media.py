@@ -18,7 +18,10 @@ ADVICE = (
 
 
 def ports(settings: Settings) -> Finding:
-    """Check whether the ports of [media] can be opened, unless the running server has them open."""
+    """Check whether the UDP and TCP ports of [media] can be opened.
+
+    It is good too if the running server has opened them.
+    """
     numbers = [number for index in range(settings.server.workers) for number in settings.media_ports(index)]
     if not any(numbers):
         return (

@@ -33,7 +33,7 @@ async def asked(settings: Settings, question: Callable[[Redis], Awaitable[Answer
 
 
 async def organisations(settings: Settings) -> list[str] | None:
-    """Return the ids of the organisations in the store; None if it does not answer, none without a running store."""
+    """Return the ids of the organisations in the store; None if the store does not answer, [] if it is not running."""
     if not settings.redis.url:
         return []
     return await asked(settings, lambda client: Organisations(client).list())

@@ -1,7 +1,7 @@
 """Staff accounts of an organisation: who may sign in, in which role, with which password.
 
-Stores records and password hashes. A change of role, password or status increases the account's generation. This ends
-every session begun before, and is published, so that open sockets close.
+It stores records and password hashes. A change of role, password or status increases the account's generation. This
+ends every session begun before, and is published, so that open sockets close.
 """
 
 import asyncio
@@ -28,9 +28,10 @@ from web.requests.mail_addresses import mail_address
 from web.requests.unicode import normalized
 
 ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
-PASSWORD_LENGTHS = range(12, 257)  # the allowed lengths in characters (OWASP ASVS 5.0 6.2.1, 6.2.9)
+# The allowed lengths in characters (OWASP ASVS 5.0 6.2.1, 6.2.9).
+PASSWORD_LENGTHS = range(12, 257)
 MAX_WAITING = 64
-"""The greatest number of sign-ins that wait for the hasher; further ones are refused with BusyError."""
+"""The greatest number of passwords that wait to be hashed; further ones are refused with BusyError."""
 
 HASHER = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1)
 """OWASP's first choice of parameters for argon2id: 46 MiB, one pass, one lane; about 40 ms of one core."""
@@ -72,8 +73,10 @@ class Changed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One member of staff. `states`: the states of their licences; `areas`: where they work (() for all). `generation`
-    increases when their sessions must end.
+    """The account of a member of staff.
+
+    `states`: the states of their licences; `areas`: the areas where they work (() for all). `generation` is increased
+    to end all sessions of the account.
     """
 
     id: str
@@ -96,9 +99,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     language: str = ""
     """The language of their mails; "" means the organisation's first language."""
     second_factor: bool = False
-    """Whether sign-in needs a second factor in addition to the password; it is defined in
-    `web.identity.second_factor`.
-    """
+    """Whether sign-in needs a second factor (`web.identity.second_factor`) in addition to the password."""
 
     @property
     def staff(self) -> Staff:
@@ -107,10 +108,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def nobodys_hash() -> str:
-    """Return a hash that no password matches. It is compared if there is no account, so that both cases take the same
-    time.
+    """Return a hash that no password matches.
 
-    The hash is random, not computed: only the comparison takes time.
+    If there is no account, the password is compared with it, so that the answer takes as long as for an account. The
+    hash is random, not computed, because only the comparison takes time.
     """
     salt, digest = (base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
     return (
@@ -119,9 +120,7 @@ def nobodys_hash() -> str:
 
 
 class Hasher:
-    """Computes argon2id on a few threads, so that many sign-ins at once neither block the event loop nor fill the
-    memory.
-    """
+    """Computes argon2id on a few threads, so that many sign-ins do not block the event loop or fill the memory."""
 
     def __init__(self, at_once: int = 2) -> None:
         self._hasher = HASHER
@@ -130,12 +129,13 @@ class Hasher:
         self._nobody = nobodys_hash()
 
     async def hash(self, password: str) -> str:
-        """Return the hash to store for a password. Raises BusyError if too many wait."""
+        """Return the hash to store for a password. Raises BusyError if too many passwords wait to be hashed."""
         return str(await self._run(self._hasher.hash, _normal(password)))
 
     async def matches(self, kept: str | None, password: str) -> bool:
-        """Return whether the password matches the hash `kept`. None (no account) takes the same time and
-        never matches.
+        """Return whether the password matches the hash `kept`. Raises BusyError if too many passwords wait.
+
+        None (no account) never matches, but takes the same time.
         """
         right = await self._run(self._verify, kept or self._nobody, _normal(password))
         return bool(right) and kept is not None
@@ -143,7 +143,7 @@ class Hasher:
     async def derived(self, secret: str, salt: bytes) -> bytes:
         """Return 32 bytes derived from the secret and salt, with the same effort as a hash.
 
-        Raises BusyError if too many wait.
+        Raises BusyError if too many secrets wait to be hashed.
         """
         return bytes(await self._run(self._derive, secret, salt))
 
@@ -193,9 +193,10 @@ class Accounts:
         states: tuple[str, ...] = (),
         person: str | None = None,
     ) -> Account:
-        """Add an account and return it; `person` is its id (None: a random one). Raises AccountError.
+        """Add an account and return it; `person` is its id (None: a random one).
 
-        Without a password, sign-in to the account is not possible until one is set.
+        Without a password, sign-in to the account is not possible until one is set. Raises AccountError if the email
+        has an account already or a value is not allowed, and BusyError if too many passwords wait to be hashed.
         """
         email, name = email.strip(), " ".join(name.split())
         check_new(email, name, role)
@@ -222,7 +223,10 @@ class Accounts:
         return None if kept is None else msgspec.json.decode(kept, type=Account)
 
     async def many(self, organisation: str, people: Sequence[str]) -> Sequence[Account | None]:
-        """Return the accounts with these ids, in the same order, with one request to the store."""
+        """Return the accounts with these ids, in the same order, with one request to the store.
+
+        An unknown id gives None.
+        """
         kept = cast(list[bytes | None], await self._redis.hmget(keys.ACCOUNTS(organisation), people))
         return [None if record is None else msgspec.json.decode(record, type=Account) for record in kept]
 
@@ -238,7 +242,10 @@ class Accounts:
         return sorted(found, key=lambda account: (account.name.casefold(), account.id))
 
     async def check(self, organisation: str, email: str, password: str) -> Account | None:
-        """Return the account with this email and password, or None; both cases take the same time. Raises BusyError."""
+        """Return the account with this email and password, or None; both cases take the same time.
+
+        Raises BusyError if too many wait.
+        """
         account = await self.find(organisation, email) if len(email) <= 254 else None
         usable = account is not None and not account.disabled
         kept = account.hash if account is not None and usable else None
@@ -258,18 +265,18 @@ class Accounts:
         return await self._change(organisation, email, disabled=False)
 
     async def set_password(self, organisation: str, email: str, password: str) -> Account:
-        """Set a new password; sessions begun with the old one end. Raises AccountError."""
+        """Set a new password; sessions begun with the old one end. Raises AccountError like `edit`."""
         found = await self.find(organisation, email)
         name = "" if found is None else found.name
         check_password(password, email, name, *await self._clinic(organisation))
         return await self._change(organisation, email, hash=await self._hasher.hash(password))
 
     async def set_second_factor(self, organisation: str, email: str, *, on: bool) -> Account:
-        """Set whether sign-in needs a second factor; sessions begun before end. Raises AccountError."""
+        """Set whether sign-in needs a second factor; older sessions end. Raises AccountError if there is no account."""
         return await self._change(organisation, email, second_factor=on)
 
     async def forget_password(self, organisation: str, email: str) -> Account:
-        """Remove the password; sessions end, and sign-in is impossible until a new one is set. Raises AccountError."""
+        """Remove the password and end all sessions. Raises AccountError if there is no account."""
         return await self._change(organisation, email, hash="")
 
     async def edit(
@@ -282,7 +289,10 @@ class Accounts:
         states: tuple[str, ...],
         areas: tuple[str, ...] = (),
     ) -> Account:
-        """Change name, role, licensed states and areas; the sessions end if the role changes. Raises AccountError."""
+        """Change name, role, licensed states and areas; sessions end if the role changes.
+
+        Raises AccountError if there is no such account, or if a value is not allowed.
+        """
         name = " ".join(name.split())
         _check(name, role)
         before = await self.find(organisation, email)
@@ -302,13 +312,13 @@ class Accounts:
         phone: str,
         texts: bool,
     ) -> Account:
-        """Store the person's own preferences; no session ends. Raises AccountError if the account does not exist."""
+        """Store the person's own preferences; no session ends. Raises AccountError if there is no such account."""
         chosen: dict[str, Any] = {"mail_assigned": mail_assigned, "notify": notify, "language": language}
         chosen |= {"phone": phone, "texts": texts}
         return await self._change(organisation, email, ends_sessions=False, **chosen)
 
     async def _clinic(self, organisation: str) -> tuple[str, ...]:
-        """Return the names of the clinic, which strangers know and could guess as passwords."""
+        """Return the names of the clinic. Strangers know them, so a password must not consist of them."""
         document = await Organisations(self._redis).read(organisation)
         return (organisation,) if document is None else (organisation, document.name)
 
@@ -339,7 +349,7 @@ class Accounts:
 
 
 async def publish(redis: Redis, organisation: str, person: str, session: str | None = None) -> None:
-    """Send all workers that a person's sockets must close: those of one `session` (its key in the store), or all."""
+    """Make all workers close a person's sockets: those of one `session` (its key in the store); for None, all."""
     await redis.publish(keys.ACCOUNTS_CHANNEL, msgspec.msgpack.encode(Changed(organisation, person, session)))
 
 

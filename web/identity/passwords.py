@@ -1,9 +1,9 @@
 """Recognizes passwords that are easily guessed: common ones, own words, repetitions, sequences.
 
 The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. Pure except for reading its list, `passwords.txt`. The list has common
-passwords and words of twelve characters or more, and words of four to eleven characters, which are also recognized with
-additions before or after them. It was made from the lists of zxcvbn 4.5 (MIT licence, © Dropbox). The length is checked
-in `web.identity.accounts`.
+passwords and words of twelve characters or more, and words of four to eleven characters, which are also recognized
+with additions before or after them. It was made from the lists of zxcvbn 4.5 (MIT licence, © Dropbox). The length is
+checked in `web.identity.accounts`.
 """
 
 import functools
@@ -17,7 +17,7 @@ from web.requests.unicode import normalized
 
 LEAST_OWN = 6
 """The least number of characters that must be left after all easily guessed parts are removed."""
-# the number of characters that are checked, after NFKC, which may turn one character into eighteen
+# The number of characters that are checked, counted after NFKC, which may turn one character into eighteen.
 LONGEST = 256
 MOST_BASES = 2
 """A password made of at most this number of common words is weak; more words are a good phrase."""
@@ -74,7 +74,7 @@ def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
 
 
 def _words(texts: Iterable[str]) -> list[str]:
-    """Return the single words in the texts by decreasing length, and each whole text."""
+    """Return each whole text, and its single words, without those of fewer than three characters; the longest first."""
     found: set[str] = set()
     for text in texts:
         plain = normalized("NFKC", text).casefold()
@@ -112,7 +112,7 @@ def _without_rows(text: str) -> str:
 
 
 def _run(text: str, at: int, row: str) -> int:
-    """Return the number of characters of the text from `at` on that follow the row."""
+    """Return how many characters of the text, from the index `at` on, are the same as in a part of `row`."""
     start, size = row.find(text[at]), 0
     if start < 0:
         return 0

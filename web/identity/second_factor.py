@@ -23,7 +23,7 @@ CODES = 10
 CODE_LENGTH = 12
 """A recovery code has 60 bits; it is stored as argon2id with a salt (OWASP ASVS 5.0 6.5.2)."""
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-# Crockford's base32: letters that look like digits are read as these
+# Recovery codes are in Crockford's base32. A typed letter that looks like a digit is read as that digit.
 LOOKALIKES = str.maketrans("OIL", "011")
 SALT_BYTES = 16
 
@@ -62,8 +62,9 @@ class SecondFactors:
     async def turn_on(
         self, organisation: str, person: str, secret: bytes, written: str, now_ms: int
     ) -> list[str] | None:
-        """Store the secret if `written` is its current code, and return the recovery codes; otherwise None. Raises
-        BusyError.
+        """Store the secret if `written` is its current code, and return the recovery codes; otherwise return None.
+
+        Raises BusyError if too many hashes wait to be computed.
         """
         steps = list(totp.steps_of(secret, plain(written), now_ms))
         if not steps:
@@ -81,7 +82,10 @@ class SecondFactors:
         return codes
 
     async def renew_codes(self, organisation: str, person: str) -> list[str]:
-        """Return new recovery codes; the old ones no longer work. Raises BusyError."""
+        """Return new recovery codes; the old ones no longer work.
+
+        Raises BusyError if too many hashes wait to be computed.
+        """
         codes, salt, hashes = await self._codes()
         async with answering():
             pipe = self._redis.pipeline(transaction=True)
@@ -97,9 +101,9 @@ class SecondFactors:
             return await self._redis.scard(keys.RECOVERY_CODES(organisation, person))
 
     async def passes(self, organisation: str, person: str, written: str, now_ms: int) -> bool:
-        """Return whether this is the person's current code or a recovery code; the code cannot be used again.
+        """Return whether `written` is the person's current code or a recovery code; it cannot be used again.
 
-        Raises BusyError.
+        Raises BusyError if too many hashes wait to be computed.
         """
         typed = plain(written)
         if totp.is_code(typed):
@@ -133,7 +137,7 @@ class SecondFactors:
             return bool(await self._redis.srem(keys.RECOVERY_CODES(organisation, person), found))
 
     async def _codes(self) -> tuple[list[str], bytes, list[bytes]]:
-        """Return new recovery codes as they are shown, their salt, and the hashes to store."""
+        """Return three things: new recovery codes as they are shown, their salt, and the hashes to store."""
         codes = ["".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH)) for _ in range(CODES)]
         salt = secrets.token_bytes(SALT_BYTES)
         hashes = [await self._hasher.derived(code, salt) for code in codes]

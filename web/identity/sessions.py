@@ -1,7 +1,8 @@
 """Browser sessions: the cookie holds an id, the store holds the content.
 
-Also defines when a staff sign-in ends, by the store's clock. Each key of a session is a separate field in the store, so
-that two simultaneous requests of one browser do not overwrite each other; a deleted session is never written again.
+This module also defines when a staff sign-in ends, by the store's clock. Each key of a session is a separate field in
+the store, so that two simultaneous requests of one browser do not overwrite each other; a deleted session is never
+written again.
 """
 
 import json
@@ -18,12 +19,13 @@ from web.config import Sessions, Settings
 from web.requests import frames
 
 KEEP_MS = 7 * 24 * 3600_000
-"""The time in ms without requests after which a session is deleted; a patient's visit ends long before."""
+"""The time in ms without requests after which a session is deleted; a patient's visit ends long before that."""
 
 HOLD_MS = 60_000
 """The time in ms by which each call of `Storage.hold` during a live call extends the staff session."""
 
-ID_BYTES = 24  # 192 random bits
+# These are 192 random bits.
+ID_BYTES = 24
 
 # Field names of a stored session: "k:<key>" holds the value of <key> as JSON; the others are times in ms.
 LOAD = """
@@ -82,11 +84,15 @@ class Session(aiohttp_session.Session):
         self.read = {key: _json(value) for key, value in kept.items()}
         self.replaces: str | None = None
         self.ends_in_ms = ends_in_ms
-        self.lapsed: dict[str, Any] | None = None  # the staff sign-in that has ended, if there was one
+        # The content of the staff sign-in that has ended, if there was one.
+        self.lapsed: dict[str, Any] | None = None
 
     @property
     def key(self) -> str | None:
-        """The session's key in the store. Other workers may receive it; the cookie must not leave this worker."""
+        """The session's key in the store; None for a new session.
+
+        Other workers may receive it, but never the cookie's value.
+        """
         return _key(self.identity) if self.identity else None
 
     def changes(self) -> dict[str, str]:
@@ -100,7 +106,7 @@ class Storage(aiohttp_session.AbstractStorage):
     """Stores the sessions of aiohttp-session in the store, shared by all workers."""
 
     def __init__(self, redis: "Redis", limits: Sessions, *, secure: bool, prefix: str = "") -> None:
-        # A cookie with `__Host-` belongs to all paths of its host.
+        # A cookie whose name begins with `__Host-` must have the path "/".
         self.path = prefix or "/"
         kind = ("__Secure-" if prefix else "__Host-") if secure else ""
         super().__init__(
@@ -132,7 +138,7 @@ class Storage(aiohttp_session.AbstractStorage):
         return await self._read(self.load_cookie(request), touch=True)
 
     async def look(self, request: web.Request) -> Session:
-        """Like `load_session`, but it does not count as activity."""
+        """Return the session as `load_session` does, but without counting as activity."""
         return await self._read(self.load_cookie(request), touch=False)
 
     async def ends_in_ms(self, key: str) -> int:
@@ -140,8 +146,9 @@ class Storage(aiohttp_session.AbstractStorage):
         return (await self.many_end_in_ms([key]))[0]
 
     async def many_end_in_ms(self, keys: Sequence[str]) -> list[int]:
-        """Return the same as `ends_in_ms` for each key. One request reads all, without the script LOAD, which is
-        slower.
+        """Return the result of `ends_in_ms` for each key, in the same order.
+
+        One request to the store reads all of them. It does not use the script LOAD, which would be slower.
         """
         pipe = self.redis.pipeline(transaction=False)
         pipe.time()
@@ -176,11 +183,14 @@ class Storage(aiohttp_session.AbstractStorage):
         return session
 
     async def hold(self, key: str) -> None:
-        """Extend the sign-in of this `Session.key` by a minute, beyond all limits, during a live call."""
+        """Extend the staff sign-in of a session by a minute, beyond all limits, because a call is live.
+
+        `key`: the `Session.key` of the session.
+        """
         await self._hold(keys=[key], args=[HOLD_MS])
 
     async def delete(self, identity: str) -> None:
-        """Delete the session for every request, also those that are running."""
+        """Delete the session. Requests that are running cannot write it again."""
         await self.redis.delete(_key(identity))
 
     async def save_session(
@@ -214,8 +224,9 @@ class Storage(aiohttp_session.AbstractStorage):
     def save_cookie(
         self, response: web.StreamResponse, cookie_data: str, *, max_age: int | None = None
     ) -> None:
-        """Set the cookie, or remove it if `cookie_data` is empty. A `__Host-` cookie is removed only if its attributes
-        are sent.
+        """Set the cookie, or remove it if `cookie_data` is empty.
+
+        A browser removes a `__Host-` cookie only if the response repeats the cookie's attributes.
         """
         params = self.cookie_params
         response.set_cookie(

@@ -1,7 +1,7 @@
 """Delays and stops guesses at tokens (SECURITY.md rows 14 and 41).
 
-There is one rule per kind of token. The caller reports whether a token was right; a token that was valid but is used up
-is no guess. Guesses of each kind are counted separately, in the store, across all workers.
+There is one rule per kind of token. The caller reports whether a token was right. A token that was valid and is used
+up does not count as a wrong guess. Guesses of each kind are counted separately, in the store, across all workers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,8 +39,8 @@ async def guess(
 ) -> AsyncIterator[Attempt]:
     """Check a token inside this context; it counts as a wrong guess unless `succeeded` is called on the attempt.
 
-    `of` names the thing to which the token belongs, if it exists: then guesses at other things do not block it. Raises
-    HTTP 429 after too many wrong guesses, and BusyError.
+    `of` names the thing to which the token belongs, if it exists: then guesses at other things do not block it.
+    Raises HTTP 429 after too many wrong guesses, and BusyError if too many guesses are being checked now.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address
@@ -62,7 +62,8 @@ async def opened(
 ) -> Found | None:
     """Return the result of `find` for a token that works once; None if the token is not valid.
 
-    A token that was used before is no wrong guess. Raises the errors of `guess`.
+    `was_used` says whether a token was valid before; such a token does not count as a wrong guess. Raises the errors
+    of `guess`.
     """
     async with guess(request, organisation, kind) as attempt:
         found = await find(organisation, token)

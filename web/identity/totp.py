@@ -13,27 +13,30 @@ from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 
 STEP_MS = 30_000
 DIGITS = 6
-SECRET_BYTES = 20  # in bytes; RFC 4226 §4, R6 recommends 160 bits
+# The length in bytes. RFC 4226 §4, R6 recommends 160 bits.
+SECRET_BYTES = 20
 AROUND = (-1, 0, 1)
-"""The time steps around now whose codes are accepted: a phone's clock may be wrong, and typing takes time (RFC 6238
-§5.2).
+"""The time steps, counted from the present one, whose codes are accepted (RFC 6238 §5.2).
+
+A phone's clock may be wrong, and typing takes time.
 """
 
 
 def step_at(now_ms: int) -> int:
-    """Return the number of the step (RFC 6238 §4.2: T) at this time."""
+    """Return the number of the time step (RFC 6238 §4.2, T) to which this time belongs."""
     return now_ms // STEP_MS
 
 
 def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
-    """Return the code of a step."""
+    """Return the code of a time step as a text of `digits` digits."""
     # Apps use SHA-1; its collisions do not matter inside an HMAC.
     return HOTP(secret, digits, SHA1()).generate(step).decode()  # noqa: S303
 
 
 def steps_of(secret: bytes, written: str, now_ms: int) -> Iterable[int]:
-    """Return the time steps around now that have the typed code, oldest first. All are always compared, so that the
-    time taken reveals nothing.
+    """Return the time steps around now that have the typed code, the oldest first.
+
+    The codes of all these steps are always compared, so that the time taken reveals nothing.
     """
     steps = [step_at(now_ms) + off for off in AROUND]
     right = [hmac.compare_digest(code(secret, step).encode(), written.encode()) for step in steps]

@@ -1,8 +1,9 @@
 """Identifies a browser: staff by sign-in, a patient by the visits that it opened, a guest by the link that it redeemed.
 
-A session may hold the keys "staff", "half", "visit:{organisation}", "visits:{organisation}" and "guest:{organisation}";
-they are compared with the account as it is now. A session begun before the account's last change counts as not signed
-in. A pending sign-in (right password, second factor not yet given) allows only the page for the second factor.
+A session may hold the keys "staff", "half", "visit:{organisation}", "visits:{organisation}" and
+"guest:{organisation}"; they are compared with the account as it is now. A session that began before the last change
+of the account's password, role or status counts as not signed in. A pending sign-in (right password, second factor
+not yet given) allows only the page for the second factor.
 """
 
 from typing import Any
@@ -43,9 +44,9 @@ def visit_key(organisation: str) -> str:
 
 
 def visit_of(session: Session, organisation: str, wanted: str | None = None) -> str | None:
-    """Return the id of the last visit that this browser opened at the organisation, or None.
+    """Return the id of the last visit that this browser opened at the organisation, or None if there is none.
 
-    `wanted`: the id of an earlier one, which is returned if the browser opened it.
+    `wanted`: the id of an earlier visit, which is returned instead if this browser opened it.
     """
     held = visits_of(session, organisation)
     return wanted if wanted in held else next(iter(held), None)
@@ -60,7 +61,7 @@ def visits_of(session: Session, organisation: str) -> list[str]:
 
 
 def add_visit(session: Session, organisation: str, visit_id: str) -> None:
-    """Follow one more visit, for another person, in addition to those that this browser already follows."""
+    """Make the browser follow another visit, of another person, in addition to its earlier visits."""
     earlier = [one for one in visits_of(session, organisation) if one != visit_id]
     session[earlier_key(organisation)] = earlier[: MOST_VISITS - 1]
     session[visit_key(organisation)] = visit_id
@@ -82,9 +83,7 @@ def guest_key(organisation: str) -> str:
 
 
 def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
-    """Return the id of the visit and the key of the party for which this browser last redeemed a guest
-    link, or None.
-    """
+    """Return (visit id, party key) of the guest link that this browser redeemed last at the organisation, or None."""
     match session.get(guest_key(organisation)):
         case {"visit": str(visit), "guest": str(guest)}:
             return visit, guest
@@ -106,8 +105,9 @@ async def was_signed_in(request: web.Request, organisation: str) -> bool:
 
 
 async def account_of(session: Session, organisation: str, accounts: Accounts) -> Account | None:
-    """Return the account that is signed in to the organisation, as it is now; None if it was changed or
-    disabled since.
+    """Return the account that is signed in to the organisation, as it is now; None if nobody is signed in.
+
+    An account that was disabled, or whose password or role has changed since the sign-in, counts as not signed in.
     """
     entry: dict[str, Any] | None = session.get(STAFF)
     return None if entry is None else await _as_begun(entry, organisation, accounts)
@@ -125,8 +125,9 @@ async def _as_begun(entry: dict[str, Any], organisation: str, accounts: Accounts
 async def require(request: web.Request, organisation: str, *roles: Role) -> Account:
     """Return the account that is signed in to the organisation with one of these roles (any role if none is given).
 
-    Raises HTTP 303 to the sign-in page if no account is signed in, and to the set-up of a second factor if the
-    organisation (already in the request) requires one; NotForYou if the account has another role.
+    Raises HTTP 303 to the sign-in page if no account is signed in; HTTP 303 to the set-up of a second factor if the
+    organisation requires one that the account does not have; and NotForYou if the account has another role. The
+    organisation must already be in the request.
     """
     account = await signed_in(request, organisation)
     if account is None:
@@ -144,7 +145,7 @@ def owes_second_factor(organisation: Organisation, account: Account) -> bool:
 
 
 async def let_in(request: web.Request, organisation: str, account: Account, now_ms: int) -> str:
-    """Sign in; with a second factor, only record a pending sign-in. Return the path to redirect to."""
+    """Sign the account in, or begin a pending sign-in if it has a second factor; return the path to redirect to."""
     if not account.second_factor:
         await sign_in(request, organisation, account)
         return f"/{organisation}/staff"
@@ -196,7 +197,7 @@ async def sign_out(request: web.Request) -> None:
 
 
 async def off_call(service: Service, organisation: str, account: Account) -> None:
-    """Turn the person's On-Call switch off if it is on. Raises `UnavailableError`."""
+    """Turn the person's On-Call switch off if it is on. Raises `UnavailableError` if the store does not answer."""
     mirror = await service.mirrors.get(organisation)
     staff = mirror.staff.get(account.id)
     if staff is not None and staff.on_call:
@@ -208,7 +209,8 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
     """Update signalling's record of this member of staff (name, role, states of licence, areas) from the account."""
     mirror = await service.mirrors.get(organisation)
     committed = None
-    while committed is None:  # each try fails only if another writer succeeds, which is rare
+    # An attempt fails only if another writer succeeds, which is rare.
+    while committed is None:
         held, now_ms = await service.store.load(organisation, Staff, account.id)
         before = held or account.staff
         after = replace(
@@ -230,7 +232,10 @@ def patient(organisation: str, visit_id: str, name: str) -> Actor:
 
 
 def guest(visit: Visit, key: str) -> Actor | None:
-    """Return the actor for a guest of a visit; None if the visit has no such party, or no longer."""
+    """Return the actor for the guest with this party key.
+
+    None if the visit has no party of that key (a dismissed guest is removed), or if that party is not a guest.
+    """
     party = visit.parties.get(key)
     if party is None or party.relation is None:
         return None
@@ -271,8 +276,10 @@ async def _guest_actor(
     if found is None:
         return None
     visit = await app[SERVICE].visit_now(
-        organisation, found[0]
-    )  # the guest may arrive before the mirror has received the invitation
+        organisation,
+        found[0],
+        # The guest may arrive before the mirror has received the invitation.
+    )
     return None if visit is None else guest(visit, found[1])
 
 

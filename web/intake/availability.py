@@ -1,4 +1,4 @@
-"""Whether Meet Now is available, and the wait of a patient: for calendar, kiosk and API."""
+"""Finds out whether Meet Now is available, and how long a patient will wait, for calendar, kiosk and API."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -25,7 +25,10 @@ class Availability(NamedTuple):
 
 
 async def availability(service: Service, organisation: Organisation, area: str = "") -> Availability:
-    """Return whether a patient may use Meet Now in an area, by its settings. Raises `UnavailableError`."""
+    """Return whether a patient may use Meet Now in an area, by the settings of the area.
+
+    `area`: its id, "" for none. Raises `UnavailableError` if the store does not answer.
+    """
     mirror, now_ms = await service.mirrors.get(organisation.id), service.clock_ms()
     on_call, waiting = staff_on_call(mirror, area), mirror.visits.waiting_in(area)
     why = None
@@ -38,9 +41,13 @@ async def availability(service: Service, organisation: Organisation, area: str =
 
 
 def wait_at(mirror: Mirror, place: int | None, now_ms: int, area: str = "") -> tuple[int, int] | None:
-    """Return the expected wait (low, high) in ms at a place of the queue; None without a place or an estimate."""
+    """Return the expected wait (low, high) in ms at a place of the queue; None without a place or an estimate.
+
+    `place` counts from 1. `area`: the id of a waiting area, "" for none.
+    """
     if not place or area:
-        return None  # the claims of the whole organisation do not show the speed of one area
+        # The claims of the whole organisation do not show how fast one area is.
+        return None
     return expected_wait(place, list(mirror.claims), staff_on_call(mirror), now_ms)
 
 

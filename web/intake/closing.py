@@ -1,7 +1,8 @@
-"""Closing time: says when it is, and ends the visits that still wait, if the clinic's rules say so (`closes_line`).
+"""Calculates closing times, and ends the visits that still wait then, if the clinic's rules say so (`closes_line`).
 
-Every worker looks; each visit ends once, however many try. Knows no page and no mail: what follows from the end is
-defined in `signalling/visit/notifications.py` and `web/mail/visits.py`; alerts before it, in `queue_watch.py` there.
+Every worker checks, and each visit ends only once. `signalling/visit/notifications.py` defines the notifications
+about the end, and `web/mail/visits.py` the mails. Alerts before closing time are defined in
+`signalling/visit/queue_watch.py`.
 """
 
 import asyncio
@@ -31,7 +32,10 @@ log = structlog.get_logger("web.closing")
 
 
 def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
-    """Return when an area ("" for none) closes next, or closed last if it is closed, in ms; None if it does not."""
+    """Return the closing time of an area ("" for none) in ms: the next one, or the last one if the area is closed now.
+
+    Return None if there is no closing time near `now_ms`.
+    """
     assert isinstance(organisation, Organisation), "the app has no other settings"
     end = closes_at(organisation.within(area), datetime.fromtimestamp(now_ms / 1000, UTC))
     return None if end is None else round(end.timestamp() * 1000)
@@ -45,14 +49,15 @@ def is_closing(organisation: Organisation, at: datetime) -> bool:
 
 
 def ends(visit: Visit) -> bool:
-    """Return whether a waiting visit ends at closing time: not if it was booked, or if a provider is
-    claiming it now.
-    """
+    """Return whether a waiting visit ends at closing time: it does, unless it was booked or is assigned."""
     return visit.booked_ms is None and visit.assignee is None
 
 
 async def close_lines(service: Service, organisations: Organisations) -> int:
-    """End the visits that wait at clinics that have closed; return their number. Raises `UnavailableError`."""
+    """End the visits that wait at clinics that have closed; return their number.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
     count = 0
     for name in await organisations.list():
         organisation = await organisations.get(name)
@@ -74,13 +79,17 @@ async def close_lines(service: Service, organisations: Organisations) -> int:
 async def run(service: Service, organisations: Organisations) -> None:
     """Check for clinics that have closed, until cancelled."""
     while True:
-        with contextlib.suppress(UnavailableError):  # the loop tries again
+        # The loop tries again.
+        with contextlib.suppress(UnavailableError):
             await close_lines(service, organisations)
         await asyncio.sleep(PERIOD_S)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Check for clinics that close as long as the app lives; must come after the clean-up context of signalling."""
+    """Check for clinics that close as long as the app runs.
+
+    This clean-up context must come after that of signalling.
+    """
     app[SERVICE].closes = closes_ms
     app[SUPERVISOR].keep("web.closing", partial(run, app[SERVICE], app[ORGANISATIONS]))
     yield

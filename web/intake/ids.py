@@ -1,4 +1,5 @@
-"""Ids that are derived from a secret: a request that is sent again gets the same id, and so creates nothing twice.
+"""Makes ids from a secret. A request that is sent again gets the same id, and so creates nothing twice.
+
 Pure.
 """
 

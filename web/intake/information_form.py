@@ -20,7 +20,10 @@ OLDEST_YEARS = 130
 
 
 class Field(NamedTuple):
-    """One field: its greatest length, and a function that returns what is wrong with a text as a sentence, or None."""
+    """One field of the form: its greatest length, and a function that checks a text.
+
+    The function returns a sentence that says what is wrong, or None if the text is right.
+    """
 
     longest: int
     problem: Callable[[str], str | None]
@@ -43,7 +46,8 @@ def check(posted: Mapping[str, object], organisation: Organisation, today: date)
     fields = _fields(organisation, today)
     form = {name: clean(posted.get(name), field.longest + 1) for name, field in fields.items()}
     if not organisation.regions:
-        form["state"] = ""  # a page that was opened before the settings changed still asks for it
+        # A page that was opened before the settings changed still sends this field.
+        form["state"] = ""
     found = {name: _problem(fields[name], text) for name, text in form.items()}
     errors = {name: sentence for name, sentence in found.items() if sentence is not None}
     if errors:
@@ -62,8 +66,9 @@ def check(posted: Mapping[str, object], organisation: Organisation, today: date)
 
 
 def empty(organisation: Organisation, reads: str = "") -> dict[str, str]:
-    """Return the empty form. Its language is that of the page (`reads`) if the organisation has this language,
-    otherwise its first.
+    """Return the empty form.
+
+    Its language is `reads`, the language of the page, if the organisation has it; otherwise the organisation's first.
     """
     form = dict.fromkeys(_fields(organisation, date.min), "")
     return form | {"language": reads if reads in organisation.languages else organisation.languages[0]}
@@ -149,7 +154,7 @@ def _email(text: str) -> str | None:
 
 
 def today_anywhere() -> date:
-    """Return the latest date in any time zone, because it may already be tomorrow for the patient."""
+    """Return the latest date that it is now in any time zone, because it may already be tomorrow for the patient."""
     return (datetime.now(UTC) + timedelta(hours=14)).date()
 
 

@@ -1,7 +1,7 @@
 """Opens a visit exactly once, however often its request is sent: for the patient's form, kiosk, API and check-in.
 
-The caller derives the visit's id from the request (`ids.derived_id`); a second request with the same id finds the visit
-of the first.
+The caller derives the visit's id from the request (`ids.derived_id`); a second request with the same id finds the
+visit of the first.
 """
 
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -19,7 +19,10 @@ log = structlog.get_logger("web.intake")
 
 
 def id_of_form(organisation: str, secret: str, *parts: str) -> str:
-    """Return the id of the visit that a form with this secret opens; a new one if the secret is too short."""
+    """Return the id of the visit that a form with this secret opens; a new one if the secret is too short.
+
+    `parts`: further texts from which the id is derived. The same secret and parts always give the same id.
+    """
     return derived_id("v", organisation, *parts, secret) if len(secret) >= ENOUGH else new_id("v")
 
 
@@ -36,7 +39,7 @@ async def open_once(
     """Return the visit with this id, which may have ended; if it does not exist, open it in a waiting area.
 
     Opening is an attempt within `limit`, and counts only if this call opened the visit. Raises the errors of `limit`,
-    RuntimeError if the visit is refused, and `UnavailableError`.
+    RuntimeError if the visit is refused, and `UnavailableError` if the store does not answer.
     """
     organisation = actor.organisation
     before = await service.visit(organisation, visit_id)

@@ -33,17 +33,21 @@ class PatientLinks:
         return Made(token, for_ms)
 
     async def peek(self, organisation: str, token: str) -> str | None:
-        """Return the id of the link's visit without using the link up; None if the link is not valid, or no longer."""
+        """Return the id of the link's visit without using the link up.
+
+        None if the link is not valid, or no longer valid.
+        """
         found = await self._links.look(keys.PATIENT_LINK(organisation, keys.hashed(token)))
         return found.decode() if found else None
 
     async def was_used(self, organisation: str, token: str) -> bool:
-        """Return whether the link was real but is used up."""
+        """Return whether the link was valid and has been used."""
         return await self._links.was_used(keys.PATIENT_LINK(organisation, keys.hashed(token)))
 
     async def redeem(self, organisation: str, token: str) -> str | None:
-        """Return the id of the link's visit and use the link up, or return None. Of two calls at once, only one gets
-        the id.
+        """Return the id of the link's visit and use the link up; None if the link is not valid.
+
+        Of two calls at the same time, only one gets the id.
         """
         found = await self._links.take(keys.PATIENT_LINK(organisation, keys.hashed(token)))
         return found.decode() if found else None

@@ -13,8 +13,9 @@ from web.requests.unicode import normalized
 
 
 class Number(NamedTuple):
-    """A phone number: E.164 with spaces ("+1 512 555 0142"), its extension ("12" or ""), and the way people
-    write it.
+    """A phone number.
+
+    `dialled`: E.164 with spaces, "+1 512 555 0142"; `extension`: "12", or "" for none; `shown`: as people write it.
     """
 
     dialled: str
@@ -43,8 +44,9 @@ def example(country: str) -> str:
 
 
 def _readings(text: str, country: str) -> Iterator[PhoneNumber]:
-    """Yield the valid numbers that the text can mean; a leading 00 is read as an international prefix in
-    every country.
+    """Yield the valid phone numbers that the text can mean in this country.
+
+    A leading 00 is also read as the sign of an international number, in every country.
     """
     for written in (text, f"+{text[2:]}" if text.startswith("00") else ""):
         try:

@@ -22,7 +22,7 @@ EVERYBODY = "all"
 
 
 def _daily(name: str, limit: int) -> Rule | None:
-    """Return a limit for a day; None for no limit."""
+    """Return the rule that allows `limit` attempts a day; None if `limit` is 0, which means no limit."""
     return Rule(name, limit, DAY_MS, first_delay_ms=0) if limit else None
 
 
@@ -31,7 +31,7 @@ class Openings:
 
     def __init__(self, throttle: Throttle, settings: Settings) -> None:
         limit = settings.limits.visits_per_address
-        # Earlier visits cause no delay, since many patients may share one address.
+        # A visit is not delayed by earlier visits from the same address, because many patients may share one address.
         self._rule = Rule("meet_now", limit, WINDOW_MS, first_delay_ms=0) if limit else None
         self._by_address = _daily("booking", settings.limits.bookings_per_address)
         self._by_email = _daily("booking_email", settings.limits.bookings_per_email)
@@ -43,8 +43,8 @@ class Openings:
     async def one(self, request: web.Request, organisation: str) -> AsyncIterator[Attempt]:
         """Open a visit inside this context; it counts unless `succeeded` is called on the attempt.
 
-        Call `succeeded` if no visit was opened. Raises BlockedError after too many visits from this address, BusyError
-        if too many are being opened now.
+        Call `succeeded` if no visit was opened. Raises BlockedError after too many visits from this address, and
+        BusyError if too many visits are being opened now.
         """
         if self._rule is None:
             yield Attempt()
@@ -54,10 +54,10 @@ class Openings:
 
     @asynccontextmanager
     async def booking(self, request: web.Request, organisation: str, email: str) -> AsyncIterator[None]:
-        """Book inside this context. The booking counts for a day, for the address, the email address and the
-        organisation.
+        """Book a visit inside this context.
 
-        It does not count if the body raises an error. Raises BlockedError and BusyError like `one`.
+        The booking counts for a day, for the address, the email address and the organisation. It does not count if
+        the body of the context raises an error. Raises BlockedError and BusyError like `one`.
         """
         async with AsyncExitStack() as stack:
             for rule, who in (
@@ -71,7 +71,7 @@ class Openings:
 
     @asynccontextmanager
     async def moving(self, organisation: str, appointment: str) -> AsyncIterator[None]:
-        """Move one booked visit inside this context; it counts unless the body raises an error.
+        """Move one booked visit inside this context; it counts unless the body of the context raises an error.
 
         Raises BlockedError and BusyError like `one`.
         """

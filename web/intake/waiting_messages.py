@@ -1,7 +1,7 @@
 """Sends the clinic's messages to patients who have waited for a number of minutes (`Organisation.messages`).
 
-Every worker checks; each message is sent once, because its id is made from the visit and the time. It is a chat message
-of the visit's page; an absent patient reads it there later, and gets no mail and no text message.
+Every worker checks; each message is sent once, because its id is made from the visit and the time. The message
+appears in the chat on the visit's page. An absent patient reads it there later, and gets no mail and no text message.
 """
 
 import asyncio
@@ -23,7 +23,10 @@ CLINIC = "clinic"
 
 
 def due(organisation: Organisation, visit: Visit, now_ms: int) -> WaitingMessage | None:
-    """Return the newest message that is due for a waiting visit. None for a visit that came back into the queue."""
+    """Return the newest message that is due for a waiting visit; None if no message is due.
+
+    A visit that came back into the queue gets no message.
+    """
     waited_ms = now_ms - visit.arrived_ms
     come = [one for one in organisation.messages if one.after_min * MINUTE_MS <= waited_ms]
     return None if visit.returned else max(come, key=lambda one: one.after_min, default=None)
@@ -35,11 +38,14 @@ class Sender:
     def __init__(self, service: Service, organisations: Organisations) -> None:
         self._service = service
         self._organisations = organisations
-        # the ids of messages to waiting visits that were already sent and need not be tried again
+        # The ids of messages that were already sent to visits that still wait. They need not be tried again.
         self._sent: set[str] = set()
 
     async def send_due(self) -> int:
-        """Send the messages that are due; return their number. Raises `UnavailableError`."""
+        """Send the messages that are due; return their number.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         count, there = 0, set[str]()
         for name in await self._organisations.list():
             organisation = await self._organisations.get(name)
@@ -68,14 +74,15 @@ class Sender:
                 )
 
     async def run(self) -> None:
-        """Send the messages that are due, again and again until cancelled."""
+        """Send the messages that are due every few seconds, until cancelled."""
         while True:
-            with contextlib.suppress(UnavailableError):  # the loop tries again
+            # The loop tries again.
+            with contextlib.suppress(UnavailableError):
                 await self.send_due()
             await asyncio.sleep(PERIOD_S)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Send messages as long as the app lives; must come after the clean-up context of signalling."""
+    """Send messages as long as the app runs. This clean-up context must come after that of signalling."""
     app[SUPERVISOR].keep("web.waiting_messages", Sender(app[SERVICE], app[ORGANISATIONS]).run)
     yield

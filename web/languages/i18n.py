@@ -1,9 +1,9 @@
 """Languages: chooses the language of a response, and provides texts, dates and numbers in each.
 
-A language is one file, `locale/<language>/LC_MESSAGES/messages.po`, read at run time; the English text is the key. The
-current language is a context variable, so that `gettext` needs no argument for it. Numbers have the digits 0 to 9 in
-every language, as have the clocks of date fields, phone numbers, codes and clinics' own texts on the same page: two
-kinds of digits beside each other are misread.
+A language is one file, `locale/<language>/LC_MESSAGES/messages.po`, read at run time; the English text is the key.
+The current language is a context variable, so that `gettext` needs no argument for it. Numbers have the digits 0 to 9
+in every language. Date fields, phone numbers, codes and clinics' own texts on the same page have these digits too,
+and people misread two kinds of digits beside each other.
 """
 
 import contextlib
@@ -118,7 +118,7 @@ def _texts(catalogue: Catalog) -> Iterator[Text]:
 def script(code: str, files: frozenset[str] | None = None) -> bytes:
     """Return an ES module with the language's rule for plurals and its texts for `shared/text.js`.
 
-    `files`: only the texts that these files below web/static show.
+    `files`: the files below web/static whose texts are included; None for all texts.
     """
     language = languages()[code]
     wanted = [text for text in language.texts if files is None or text.shown_by & files]
@@ -132,7 +132,10 @@ def script(code: str, files: frozenset[str] | None = None) -> bytes:
 
 
 def forms(message: Message) -> list[str]:
-    """Return the forms of a translation: one if it has no plural; empty texts if it is not translated."""
+    """Return the forms of a translation: one text if it has no plural, otherwise one for each form.
+
+    The texts are empty if the message is not translated.
+    """
     strings = message.string or ""
     return [strings] if isinstance(strings, str) else list(strings)
 
@@ -173,11 +176,11 @@ def ngettext(one: str, many: str, n: int) -> str:
 
 
 def isolated(value: object) -> object:
-    """Return a value to put into a sentence. A text that may be written in the other direction gets isolating
-    characters.
+    """Return a value in the form in which it can be put into a sentence.
 
-    These do for text what `<bdi>` does for elements: the value does not change the order of the words and numbers
-    around it.
+    A text that may be written in the other direction gets isolating characters before and after it. They do for a
+    text what `<bdi>` does for an element of a page: the value does not change the order of the words and numbers
+    around it. Other values are unchanged.
     """
     if not isinstance(value, str):
         return value
@@ -191,8 +194,9 @@ def filled(text: str, **values: object) -> str:
 
 
 def N_(text: str) -> str:
-    """Return the text unchanged. The call marks it for translation: for constants that are passed to
-    `gettext` later.
+    """Return the text unchanged.
+
+    The call marks the text for translation. It is used for constants that are passed to `gettext` later.
     """
     return text
 
@@ -225,11 +229,15 @@ def locale() -> str:
 
 
 def date_words(value: date | datetime, form: str = "full") -> str:
-    """Return a date in words. `form`: CLDR's short, medium, long, full ("Monday, November 23, 2026"), or a skeleton."""
+    """Return a date in words.
+
+    `form`: CLDR's short, medium, long, full ("Monday, November 23, 2026"), or a CLDR skeleton.
+    """
     return _date_words(value.date() if isinstance(value, datetime) else value, form, locale())
 
 
-@lru_cache(4096)  # cached, because a week's calendar has dozens of dates, and Babel needs 0.1 ms for each
+# The result is cached, because a week's calendar has dozens of dates, and Babel needs 0.1 ms for each.
+@lru_cache(4096)
 def _date_words(day: date, form: str, written: str) -> str:
     if form in ("short", "medium", "long", "full"):
         return dates.format_date(day, form, locale=written)
@@ -292,8 +300,9 @@ def language_middleware(
 ) -> Middleware:
     """Return a middleware that sets a request's language from `?lang=`, else the cookie, else Accept-Language.
 
-    `read` returns the value of a request's cookie. The choice in `?lang=` is kept for a year. If none of them is there,
-    `organisation_language` sets it. It must be the outermost middleware, so that error pages have a language too.
+    `read` returns the value of a request's cookie. The choice in `?lang=` is kept for a year. If a request has none
+    of the three, `organisation_language` sets the language later. This middleware must be the outermost, so that
+    error pages have a language too.
     """
 
     @web.middleware
@@ -331,8 +340,9 @@ def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
 
 
 def choices(request: web.Request) -> list[tuple[str, str, str, bool, str]]:
-    """Return the languages to which a visitor can switch: code, name, link to this page, whether it is in use,
-    direction.
+    """Return the languages to which a visitor can switch.
+
+    Each is (code, name, link to this page, whether it is in use, direction).
     """
     return [
         (

@@ -1,6 +1,6 @@
 """`make messages`: collects the texts of Python, templates and scripts, and updates the file of each language.
 
-`python -m web.languages.messages fr` adds a language. Prints the texts that are not translated yet.
+`python -m web.languages.messages fr` adds a language. The command prints the texts that are not translated yet.
 """
 
 import re
@@ -94,7 +94,10 @@ def left(catalogue: Catalog) -> list[str]:
 
 
 def update(path: Path, texts: Catalog) -> list[str]:
-    """Update the file at `path`, or create it; return the texts that are not translated yet."""
+    """Update the file at `path` with the collected texts, or create it.
+
+    Return the texts that are not translated yet.
+    """
     code = path.parent.parent.name
     head = HEADER
     if path.exists():

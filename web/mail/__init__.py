@@ -1,4 +1,4 @@
-"""Mail: texts in each language, made outside of requests, and tried again until they are sent.
+"""Sends mails: writes them in the reader's language, and tries again until they are sent.
 
 Use `await app[MAIL_QUEUE].queue(organisation, kind, to, language, context, attachments)`.
 """
@@ -13,7 +13,10 @@ from web.mail.mail_queue import KIND, MailQueue
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Create the mail queue of an app, after `web.jobs.setup`. Raises ConfigError."""
+    """Create the mail queue of an app, after `web.jobs.setup`.
+
+    Raises ConfigError if the file with the mail server's password cannot be read.
+    """
     mail_queue = app[MAIL_QUEUE] = MailQueue(app[JOBS], app[ORGANISATIONS], carrier(settings), settings)
     app[HANDLERS][KIND] = mail_queue.deliver
     app[CONSEQUENCES].append(visits.promises(mail_queue))

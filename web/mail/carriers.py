@@ -1,6 +1,6 @@
 """Sends a mail to an SMTP server, or writes it to a file in the data folder if no server is set.
 
-Uses [mail] of the settings. A server's answer about a recipient is never logged.
+The section [mail] of the settings names the server. A server's answer about a recipient is never logged.
 """
 
 import asyncio
@@ -46,14 +46,15 @@ class Smtp:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        _password(settings)  # a password file that cannot be read must stop the server at its start
+        # If the password file cannot be read, the server must stop at its start.
+        _password(settings)
 
     async def carry(self, message: EmailMessage, name: str) -> None:
         client = smtp_client(self._settings)
         try:
             await client.connect()
             await client.send_message(message)
-            # the server has accepted the mail; QUIT may fail
+            # The server has accepted the mail, so an error of QUIT is ignored.
             with contextlib.suppress(aiosmtplib.SMTPException):
                 await client.quit()
         except aiosmtplib.SMTPRecipientsRefused as refused:
@@ -65,7 +66,9 @@ class Smtp:
                 raise PermanentJobError("the mail server refuses the mail") from None
             raise
         finally:
-            client.close()  # close at once: a cancelled task must not wait for a server that does not answer
+            # The connection is closed at once, because a cancelled task must not wait for a server that does
+            # not answer.
+            client.close()
 
 
 class Files:

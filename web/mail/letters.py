@@ -85,7 +85,11 @@ TEXT, HTML = _environment(html=False), _environment(html=True)
 def written(
     letter: Letter, organisation: Organisation, *, sender: str, origin: str, message_id: str, now: datetime
 ) -> EmailMessage:
-    """Return the mail as a message. `sender` is an address, `origin` the beginning of links. Raises LetterError."""
+    """Return the mail as a message.
+
+    `sender` is an address, `origin` the beginning of links. Raises LetterError if an address or a header is not
+    valid.
+    """
     if letter.name not in NAMES:
         raise LetterError("there is no such letter")
     with i18n.using(letter.language):
@@ -116,7 +120,8 @@ def written(
             message["Reply-To"] = Address(addr_spec=organisation.reply_to)
         message["Date"] = format_datetime(now.astimezone(UTC))
         message["Message-ID"] = message_id
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents out-of-office answers
+        # This header prevents out-of-office answers (RFC 3834).
+        message["Auto-Submitted"] = "auto-generated"
         for header in ("From", "To"):
             if message[header].defects or "\n" in str(message[header]):
                 raise LetterError(f"{header} cannot be an address")
@@ -125,7 +130,7 @@ def written(
     message.set_content(_paragraphs(text), cte="quoted-printable")
     message.add_alternative(html.strip() + "\n", subtype="html", cte="quoted-printable")
     for attachment in letter.attachments:
-        # some mail programs search for the calendar entry here, others among the attachments
+        # Some mail programs search for the calendar entry in this part, others among the attachments.
         if attachment.kind.startswith("text/calendar"):
             _also_as(message, attachment)
     for attachment in letter.attachments:
@@ -142,7 +147,7 @@ def _recipient(letter: Letter) -> str:
 
 
 def _also_as(message: EmailMessage, attachment: Attachment) -> None:
-    """Add a text as an alternative form of the whole mail."""
+    """Add a text to the message as an alternative form of the whole mail."""
     _, sub, parameters = _kind(attachment)
     charset = parameters.pop("charset", "utf-8")
     message.add_alternative(

@@ -49,7 +49,8 @@ class MailQueue:
     ) -> Extra:
         """Return (key, score, member) for a commit: the mail is queued if, and only if, the commit succeeds.
 
-        Its resolver writes the mail when it is due. It is not tried after `expires_ms`.
+        The resolver of `kind` writes the mail when it is due, at `due_ms` (None: at once). The mail is not tried
+        after `expires_ms`.
         """
         job = new_job(KIND, {"mail": kind, **payload}, now_ms, expires_ms=expires_ms)
         return self._jobs.entry(organisation, job, due_ms)
@@ -66,14 +67,15 @@ class MailQueue:
         now_ms: int,
         due_ms: int | None = None,
     ) -> None:
-        """Queue a mail until it is sent. Raises `UnavailableError`."""
+        """Queue a mail until it is sent. Raises `UnavailableError` if the store does not answer."""
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
         await self._jobs.add(organisation, _job(letter, now_ms), due_ms)
 
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
-        """Write the mail of a job and send it; the handler of jobs. Return False if the mail is no longer needed.
+        """Write the mail of a job and send it. Return False if the mail is no longer needed.
 
-        Raises PermanentJobError, or another error if the job must be tried again.
+        This is the handler of jobs of this kind. Raises PermanentJobError if the mail can never be sent, or another
+        error if a later try may succeed.
         """
         organisation = await self._organisations.get(organisation_id)
         if organisation is None:

@@ -11,20 +11,24 @@ OUTBOX = "outbox"
 
 
 def named(day: str, letter: str, job: str, organisation: str) -> str:
-    """Return the file name for a mail, without its extension."""
+    """Return the file name for a mail, without its extension.
+
+    `day`: the date of the job; `letter`: the mail's name; `job`: the job's id.
+    """
     return f"{day}-{letter}-{job}.{organisation}"
 
 
 def erase(data: Path, before_ms: Mapping[str, int]) -> int:
     """Erase the mails that are older than their organisation keeps them; return their number.
 
-    `before_ms`: organisation -> the time, in ms since the epoch, before which mails are erased. A file of no
-    organisation, such as a draft of a server that was killed, is kept for the longest of these times. It reads a
-    folder: do not call it in an event loop.
+    `before_ms`: organisation -> the time, in ms since the epoch, before which mails are erased. A file that belongs
+    to no organisation, such as a draft of a server that was killed, is kept for the longest of these times. This
+    function reads a folder, so it must not be called in an event loop.
     """
     erased, patient_ms = 0, min(before_ms.values(), default=0)
     for path in _files(data / OUTBOX):
-        with contextlib.suppress(FileNotFoundError):  # another worker has erased it
+        # Another worker may have erased the file.
+        with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime_ns // 1_000_000 < before_ms.get(_organisation(path), patient_ms):
                 path.unlink()
                 erased += 1

@@ -1,7 +1,7 @@
 """The mails that a visit's events cause: "declined" and "closed" to the patient, "assigned" to staff who want it.
 
-Defines which event queues which mail, and writes the mail from the record when it is due. They are queued in the same
-commit as the event, so that none is lost and none is sent about a change that failed.
+This module defines which event queues which mail, and writes the mail from the visit's record when it is due. A mail
+is queued in the same commit as its event. So no mail is lost, and none is sent about a change that failed.
 """
 
 from collections.abc import Callable, Iterable
@@ -55,7 +55,8 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
             language=language_of(visit, organisation),
             context={
                 "reason": visit.reason or ""
-            },  # no text of the patient, because the address may be a stranger's
+                # The mail contains no text of the patient, because the address may be a stranger's.
+            },
         )
 
     async def closed(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
@@ -67,7 +68,8 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
     async def assigned(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
         if visit is None or visit.status is not Status.QUEUED or visit.assignee is None:
-            return None  # the visit was claimed or assigned to another person meanwhile
+            # The visit was claimed or assigned to another person meanwhile.
+            return None
         account = await accounts().get(organisation.id, visit.assignee.id)
         if account is None or account.disabled or not account.mail_assigned:
             return None
@@ -89,6 +91,6 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
 
 
 def language_of(visit: Visit, organisation: Organisation) -> str:
-    """Return the patient's language if there is a translation, else the organisation's first that has one."""
+    """Return the patient's language if there is a translation, else the organisation's first one with a translation."""
     wanted = (visit.patient.language, *organisation.languages)
     return next((code for code in wanted if code in languages()), SOURCE)

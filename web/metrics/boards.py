@@ -1,7 +1,7 @@
-"""The newest values of each worker of this machine, in memory that they share, so that any worker can answer a scrape.
+"""Keeps the newest metrics of each worker in memory that all workers share, so that any worker can answer a scrape.
 
-A worker writes once a second, and nobody waits for it: also what a worker that hangs has counted can be read, for a
-while. Knows bytes; `scrape.py` knows what they mean.
+A worker writes once a second, and no reader waits for it. So the values of a worker that hangs can be read for some
+seconds too. This module handles bytes; `scrape.py` defines their meaning.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import mmap
 import struct
 from zlib import crc32
 
-# Of one slot: the time of writing (monotonic, s), the length and the checksum of what follows.
+# A slot begins with the time of writing (monotonic, in s), the length of the data, and their checksum.
 _HEAD = struct.Struct("<dII")
 SLOT_BYTES = 65_536
 FRESH_S = 5.0  # the time in s after which a worker that has not written counts as hanging or ended
@@ -18,14 +18,19 @@ TRIES = 3
 
 
 class Boards:
-    """One slot for each index of a worker; made by the master before it forks."""
+    """The slots of the shared memory, one for each index of a worker; the master makes them before it forks."""
 
     def __init__(self, workers: int) -> None:
-        self._slots = 2 * workers  # twice as many: while a worker stops, its successor already runs
+        # There are twice as many slots as workers, because a worker that stops and its successor run at the
+        # same time.
+        self._slots = 2 * workers
         self._memory = mmap.mmap(-1, self._slots * SLOT_BYTES)
 
     def write(self, index: int, data: bytes, now_s: float) -> None:
-        """Write what the worker with this index has; nothing if it ends. Raises ValueError if it is too much."""
+        """Write the data of the worker with this index; b"" means that the worker ends.
+
+        `now_s`: the time (monotonic). Raises ValueError if the data do not fit into the slot.
+        """
         if len(data) > SLOT_BYTES - _HEAD.size:
             raise ValueError(f"{len(data)} bytes of metrics do not fit")
         if index < self._slots:
@@ -34,7 +39,7 @@ class Boards:
             _HEAD.pack_into(self._memory, at, now_s, len(data), crc32(data))
 
     def read(self, now_s: float) -> dict[int, bytes]:
-        """Return what each worker that serves has written, by its index."""
+        """Return the data that each serving worker has written: index -> bytes."""
         found = {index: self._slot(index, now_s) for index in range(self._slots)}
         return {index: data for index, data in found.items() if data}
 
@@ -47,4 +52,5 @@ class Boards:
             data = self._memory[at + _HEAD.size : at + _HEAD.size + length]
             if crc32(data) == checksum:
                 return data
-        return b""  # its worker wrote each time, or died while it wrote
+        # The worker was writing at each try, or it died while it wrote.
+        return b""

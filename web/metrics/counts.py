@@ -1,4 +1,7 @@
-"""What this worker has counted of jobs, tokens and requests since it started; see `signalling/counts.py`."""
+"""Counts jobs, tokens and requests in this worker since it started.
+
+`signalling/counts.py` has the counts of signalling.
+"""
 
 from collections import Counter
 

@@ -1,6 +1,6 @@
-"""What each worker of each machine reports of itself to the store every two seconds, for `greenroom status`.
+"""Writes a report about each worker of each machine to the store every two seconds, for `greenroom status`.
 
-The reports of the last ten seconds are kept: a worker without one has ended, or does not reach the store.
+The reports of the last ten seconds are kept: a worker without a report has ended, or does not reach the store.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ TASK = "report"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker at one moment. `cpu`: its share of a core, and `lag_ms`: how late its loop was, since the last report.
+    """The state of one worker at one moment.
 
-    `memory_bytes`: 0 if the system does not say.
+    `cpu`: the share of one core that it has used since the last report; `lag_ms`: how late its event loop was since
+    then. `memory_bytes`: its memory, 0 if the system does not say.
     """
 
     worker: str
@@ -53,14 +54,17 @@ _DECODER = msgspec.msgpack.Decoder(Report)
 
 
 async def reports(redis: Any) -> list[Report]:
-    """Return the newest report of each worker, by machine and name. Raises redis-py's errors."""
+    """Return the newest report of each worker, sorted by machine and name.
+
+    Raises redis-py's errors if the store fails.
+    """
     found = [_DECODER.decode(data) for data in await redis.zrange(keys.REPORTS(), 0, -1)]
     newest = {report.worker: report for report in found}
     return sorted(newest.values(), key=lambda report: (report.machine, report.worker))
 
 
 class Reporter:
-    """Reports one worker."""
+    """Writes the reports about one worker."""
 
     def __init__(self, app: web.Application) -> None:
         self._app = app
@@ -68,7 +72,7 @@ class Reporter:
         self._lag_s, self._looks = _lag()
 
     def report(self) -> Report:
-        """Return the worker as it is now."""
+        """Return a report about the worker as it is now."""
         cpu_s, at_s = time.process_time(), time.monotonic()
         lag_s, looks = _lag()
         relay, worker = self._app[RELAY], self._app[SIGNALLING]
@@ -93,7 +97,8 @@ class Reporter:
     async def run(self) -> None:
         """Report every EVERY_S seconds until cancelled."""
         while True:
-            with contextlib.suppress(UnavailableError):  # the error is in the log
+            # The error is in the log already.
+            with contextlib.suppress(UnavailableError):
                 await self._write(self.report())
             await asyncio.sleep(EVERY_S)
 
@@ -107,12 +112,12 @@ class Reporter:
 
 
 def _lag() -> tuple[float, int]:
-    """Return the sum of how late the loop was, in s, and how often that was measured."""
+    """Return the sum of the event loop's delays in s, and the number of measurements."""
     return counts.LOOP_LAG_S.total, sum(counts.LOOP_LAG_S.numbers)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Report as long as the app lives."""
+    """Report as long as the app runs."""
     app[SUPERVISOR].keep(TASK, Reporter(app).run)
     yield
     await app[SUPERVISOR].stop(TASK)

@@ -1,7 +1,8 @@
 """Answers a scrape with the values of all workers of this machine, in Prometheus's format.
 
-The others' values are at most a second old. What all workers share is read by the one that answers; what only the store
-knows is left out while it does not answer. prometheus-client is imported with the first scrape.
+The values of the other workers are at most a second old. The worker that answers reads the values that all workers
+share. Values that only the store knows are left out while the store does not answer. prometheus-client is imported
+with the first scrape.
 """
 
 from __future__ import annotations
@@ -42,14 +43,18 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.25
 ASK_S = 1.0
-"""The longest that the store is waited for."""
+"""The longest time in s to wait for the store."""
 TASK = "metrics"
 Found = dict[str, list[Series]]
 _DECODER = msgspec.msgpack.Decoder(Found)
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Answer GET /metrics on the port of the pages: 404 unless a token is set and no port is; 401 without the token."""
+    """Answer GET /metrics on the port of the pages.
+
+    The answer is 404 if no token is set, or if metrics have a port of their own; it is 401 if the request has no
+    valid token.
+    """
     settings = request.app[SETTINGS].metrics
     if settings.port or not (settings.token or settings.token_file):
         raise web.HTTPNotFound
@@ -69,7 +74,7 @@ async def _answer(app: web.Application, request: web.Request) -> web.Response:
 
 
 def token_of(settings: Settings) -> str:
-    """Return the token that a scrape must have; an empty text if none. Raises ConfigError."""
+    """Return the token that a scrape must have; "" if none is needed. Raises ConfigError if its file cannot be read."""
     token, file = settings.metrics.token, settings.metrics.token_file
     return first_line("metrics.token_file", file) if file else token
 
@@ -89,7 +94,8 @@ async def gathered(app: web.Application) -> Found:
         async with asyncio.timeout(ASK_S):
             shared |= await _stored(app)
     except (UnavailableError, TimeoutError):
-        pass  # the error is in the log
+        # The error is in the log already.
+        pass
     each = {
         metric.name: [
             ((*labels, str(index)), value)
@@ -103,7 +109,7 @@ async def gathered(app: web.Application) -> Found:
 
 
 async def _stored(app: web.Application) -> Found:
-    """Return the series that only the store knows. Raises `UnavailableError`."""
+    """Return the series that only the store knows. Raises `UnavailableError` if the store does not answer."""
     jobs, now_ms = app[JOB_QUEUES], app[SERVICE].clock_ms()
     async with answering():
         pipe = app[REDIS].pipeline(transaction=False)
@@ -123,7 +129,7 @@ async def _stored(app: web.Application) -> Found:
 
 
 class _Families:
-    """Series as prometheus-client collects them."""
+    """Gives the series to prometheus-client, which calls `collect`."""
 
     def __init__(self, found: Found) -> None:
         self._found = found
@@ -152,7 +158,7 @@ def _family(metric: Metric, series: Iterable[Series]) -> Family:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Measure the event loop, and write this worker's values for the others, as long as the app lives.
+    """Measure the event loop, and write this worker's values for the others, as long as the app runs.
 
     Raises ConfigError if the token cannot be read.
     """
@@ -181,7 +187,7 @@ def _write(app: web.Application, data: bytes) -> None:
 
 
 async def port(listener: socket.socket, app: web.Application) -> AsyncIterator[None]:
-    """Answer scrapes on a port of their own as long as the app lives; all workers share the listener."""
+    """Answer scrapes on a port of their own as long as the app runs; all workers share the listener."""
     own = web.Application()
     own.add_routes([web.get("/metrics", partial(_answer, app))])
     runner = web.AppRunner(own, access_log=None)

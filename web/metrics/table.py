@@ -1,6 +1,6 @@
-"""The table of all metrics: each with its name, kind, help, labels, and what reads its values from a worker's app.
+"""The table of all metrics. Each row has a name, a kind, a help text, labels, and a function that reads the values.
 
-docs/OPERATIONS.md shows it. Knows neither how the workers of a machine pass their values on nor Prometheus's format.
+docs/OPERATIONS.md shows the table. `scrape.py` collects the values of all workers and writes Prometheus's format.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from web.keys import AUDIT_LOG, LIVENESS, RELAY, SERVICE, SIGNALLING, SUPERVISOR
 from web.metrics import counts as web_counts
 
 Series = tuple[tuple[str, ...], float | list[Any]]
-"""The values of a metric's labels, and its value; of a histogram the numbers of each bucket, then the sum."""
+"""The values of the labels, and the value; for a histogram, the number in each interval, and then the sum."""
 Read = Callable[[web.Application], Iterable[Series]]
 STARTED_S: Final = time.time()
 VERSION: Final = importlib.metadata.version("greenroom")
@@ -32,10 +32,11 @@ MEMORY: Final = Path("/proc/self/statm")
 
 
 class Metric(NamedTuple):
-    """A row of the table. `labels`: besides `worker`, which has each metric that is not `shared`.
+    """A row of the table: one metric.
 
-    `shared`: every worker would read the same, so that only the one that answers a scrape reads it. `bounds`: of a
-    histogram.
+    `read` returns the values from a worker's app. `labels`: the names of its labels, without `worker`, which each
+    metric has that is not `shared`. `shared`: True if every worker would read the same values, so that only the
+    worker that answers a scrape reads them. `bounds`: the upper limits of a histogram's intervals.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Metric(NamedTuple):
 
 
 def _one(value: Callable[[web.Application], float | None]) -> Read:
-    """Return what reads a metric without labels; it has no series if the value is None."""
+    """Return a function that reads a metric without labels. If `value` returns None, the metric has no series."""
 
     def read(app: web.Application) -> Iterable[Series]:
         found = value(app)
@@ -63,7 +64,10 @@ def _one(value: Callable[[web.Application], float | None]) -> Read:
 
 
 def _by(value: Callable[[web.Application], Mapping[Any, float]]) -> Read:
-    """Return what reads a metric with one label, or with several if the keys are tuples."""
+    """Return a function that reads a metric with labels from a map: the value of the label -> number.
+
+    If the metric has several labels, the keys of the map are tuples.
+    """
     return lambda app: [
         (tuple(map(str, key)) if isinstance(key, tuple) else (str(key),), number)
         for key, number in value(app).items()
@@ -71,13 +75,16 @@ def _by(value: Callable[[web.Application], Mapping[Any, float]]) -> Read:
 
 
 def _counted(name: str, help: str, counter: Mapping[Any, float], *labels: str) -> Metric:
-    """Return the row of a count with labels; of one under the key "" without any."""
+    """Return the row of a counter. With `labels`, `counter` has one key per series; without, its only key is ""."""
     read = _by(lambda _: counter) if labels else _one(lambda _: counter.get("", 0))
     return Metric(name, "counter", help, read, labels)
 
 
 def _histogram(name: str, help: str, *labelled: tuple[str, Histogram], label: str = "") -> Metric:
-    """Return the row of histograms with the same bounds, by the value of their label ("" without one)."""
+    """Return the row of a histogram with one label, whose values are the texts in `labelled`.
+
+    Without `label`, there is one histogram. All histograms must have the same bounds.
+    """
 
     def read(_: web.Application) -> Iterable[Series]:
         return [((value,) if label else (), [*found.numbers, found.total]) for value, found in labelled]
@@ -121,7 +128,7 @@ def _sockets(app: web.Application) -> Mapping[str, float]:
 
 
 def memory_bytes() -> int:
-    """Return the resident memory of this process, 0 if the system does not say (it is not Linux)."""
+    """Return the resident memory of this process in bytes; 0 if the system does not say (it is not Linux)."""
     try:
         return int(MEMORY.read_text().split()[1]) * PAGE_BYTES
     except OSError:
@@ -143,7 +150,7 @@ AUDIT_QUEUED: Final = "greenroom_audit_queued_entries"
 
 
 def _asked(_: web.Application) -> Iterable[Series]:
-    """Read nothing here: the worker that answers a scrape asks for it (`scrape.py`)."""
+    """Return no series. `scrape.py` asks the store for these values when a worker answers a scrape."""
     return []
 
 
@@ -285,5 +292,8 @@ BY_NAME: Final[Mapping[str, Metric]] = {metric.name: metric for metric in METRIC
 
 
 def values(app: web.Application, *, shared: bool = False) -> dict[str, list[Series]]:
-    """Return the series of this worker by the name of their metric; with `shared` those that all workers share."""
+    """Return the series of this worker, by the name of their metric.
+
+    With `shared`, return those of shared metrics only.
+    """
     return {metric.name: list(metric.read(app)) for metric in METRICS if metric.shared is shared}

@@ -12,7 +12,7 @@ class UnknownOrganisation(web.HTTPNotFound):
 
 
 async def organisation_of(request: web.Request) -> Organisation:
-    """Return the organisation that the path names. Raises UnknownOrganisation."""
+    """Return the organisation that the path names. Raises UnknownOrganisation (HTTP 404) if there is none."""
     found = await request.app[ORGANISATIONS].get(request.match_info["organisation"])
     if found is None:
         raise UnknownOrganisation

@@ -40,8 +40,9 @@ def regions(country: str) -> Mapping[str, str]:
 
 
 def country_of(timezone: str, spoken: str = "") -> str:
-    """Return the country of a time zone; if it has none, the country of a locale such as "de_DE.UTF-8";
-    otherwise "US".
+    """Return the code of the country of a time zone; without one, that of the locale `spoken`; otherwise "US".
+
+    `spoken`: a locale such as "de_DE.UTF-8", "" for none.
     """
     _, _, territory = spoken.partition(".")[0].partition("_")
     return _of_zones().get(timezone) or (territory if is_country(territory) else "US")
@@ -49,7 +50,7 @@ def country_of(timezone: str, spoken: str = "") -> str:
 
 @cache
 def _of_zones() -> Mapping[str, str]:
-    """Return the name of each time zone -> the code of its country."""
+    """Return the country of each time zone: the zone's name -> the country's code."""
     table = resources.files("tzdata").joinpath("zoneinfo", "zone.tab").read_text("utf-8")
     rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
     return {row[2]: row[0] for row in rows}

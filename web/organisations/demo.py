@@ -32,7 +32,7 @@ PEOPLE: tuple[tuple[str, str, str, Role, tuple[str, ...]], ...] = (
     ("u_osei", "osei@riverside.example", "Dr Maya Osei", Role.PROVIDER, ("TX", "NM", "OK")),
     ("u_lind", "lind@riverside.example", "Dr Jonas Lind", Role.PROVIDER, ("TX", "LA")),
 )
-"""Id, email, name, role, states of licence."""
+"""The people of the demo: id, email, name, role, states of licence."""
 
 WORDS = (
     "amber apple arrow aspen badge baker basil beach berry birch blaze bloom board brave bread brick "
@@ -93,7 +93,8 @@ FRESH_S = 600
 async def seed(settings: Settings, store: Redis, organisations: Organisations, accounts: Accounts) -> bool:
     """Create the demo organisation if the store has none and the settings ask for it; return whether it was created.
 
-    Several workers may try. Raises ConfigError if other machines could reach a demo that nobody asked for or changed.
+    Several workers may call this at the same time. Raises ConfigError if other machines can reach a demo whose
+    passwords are unchanged, and the settings do not ask for it.
     """
     names = await organisations.list()
     if names or not settings.demo:
@@ -101,7 +102,8 @@ async def seed(settings: Settings, store: Redis, organisations: Organisations, a
             await _refuse_untouched(accounts)
         return False
     for person, email, name, role, states in PEOPLE:
-        with contextlib.suppress(AccountError):  # another worker has added it
+        # Another worker may have added the account.
+        with contextlib.suppress(AccountError):
             await accounts.add(
                 ID,
                 person=person,

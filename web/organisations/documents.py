@@ -52,7 +52,8 @@ class Organisations:
         if kept is not None and now - kept[0] < KEEP_S:
             return kept[1]
         found = await self.read(organisation)
-        if len(self._kept) > 1000:  # unknown names are cached too, so the cache needs a limit
+        # Unknown names are cached too, so the cache needs a limit.
+        if len(self._kept) > 1000:
             self._kept.clear()
         self._kept[organisation] = (now, found)
         return found
@@ -80,9 +81,11 @@ class Organisations:
         self._kept.pop(organisation.id, None)
 
     async def replace(self, before: Organisation, after: Organisation, by: str) -> bool:
-        """Store `after` as the next revision of `before`; return False if the document has changed meanwhile.
+        """Store `after` as the next revision of `before`.
 
-        Raises OrganisationError if it is not valid.
+        Return False if the document has changed since `before` was read.
+
+        `by`: the name of the person who changed it. Raises OrganisationError if `after` is not valid.
         """
         validated(after)
         after = msgspec.structs.replace(after, revision=before.revision + 1)
@@ -105,7 +108,7 @@ class Organisations:
         return None if found is None else msgspec.json.decode(found, type=Edit)
 
     async def add(self, organisation: Organisation) -> bool:
-        """Store a new organisation; return False if the id is taken. Raises OrganisationError."""
+        """Store a new organisation; return False if the id is taken. Raises OrganisationError if it is not valid."""
         validated(organisation)
         async with answering():
             added = await self._redis.setnx(

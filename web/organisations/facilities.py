@@ -36,7 +36,7 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
-"""Changes a facility, but not one that was revoked meanwhile."""
+"""A script that changes a facility, unless the facility was revoked meanwhile."""
 
 
 class Facility(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,11 @@ class Facilities:
         self._move: Any = redis.register_script(MOVE)
 
     async def add(self, organisation: str, name: str, by: str, area: str = "") -> Facility:
-        """Add a facility, with a waiting area of its own if `area` is not "", and return it. Raises `FacilityError`."""
+        """Add a facility and return it; `by` is the name of the person who adds it.
+
+        `area`: the waiting area of all its patients, "" if its page asks for the area. Raises `FacilityError` if the
+        name is too long or taken, or if there are too many facilities.
+        """
         name = " ".join(name.split())
         if len(name) not in NAME:
             raise FacilityError(N_("Write a name of 1 to 100 characters."))
@@ -89,9 +93,9 @@ class Facilities:
         return facility
 
     async def move(self, organisation: str, facility_id: str, area: str) -> bool:
-        """Let a facility's patients wait in another area, "" if the device asks; return False if nothing changed.
+        """Send a facility's future patients to another waiting area; return False if nothing changed.
 
-        Patients who wait already stay where they are.
+        `area`: "" if the facility's page asks for the area. Patients who wait already stay in their area.
         """
         facility = await self.get(organisation, facility_id)
         if facility is None or facility.area == area:

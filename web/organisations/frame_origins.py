@@ -8,8 +8,8 @@ from web.config import is_loopback
 def exact_origin(text: str) -> str:
     """Return an address in the form in which browsers write its origin (RFC 6454 §6.2); "" if it is no https origin.
 
-    http is allowed for this machine only. A domain with other letters than ASCII becomes an A-label. An IPv6 address is
-    refused, because a policy cannot name it (CSP 3, host-source).
+    http is allowed for this machine only. A domain with other letters than ASCII is written in ASCII (A-labels). An
+    IPv6 address is refused, because a content security policy cannot name it (CSP 3, host-source).
     """
     try:
         url = URL(text.strip())

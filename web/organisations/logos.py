@@ -1,6 +1,6 @@
 """An organisation's logo: which files are accepted, and where they are stored.
 
-Reads the first bytes of PNG, JPEG and WebP, and the size in pixels. A logo is served with the type that its bytes have,
+The first bytes of a file show whether it is PNG, JPEG or WebP. A logo is served with the type that its bytes have,
 never with the one that a browser sent. SVG is refused, because it can contain scripts.
 """
 
@@ -31,7 +31,7 @@ Size = tuple[int, int]
 
 
 def _png(data: bytes) -> Size:
-    """Return the size of a PNG (ISO/IEC 15948 §11.2.1): width and height are at the beginning of the first chunk."""
+    """Return the width and height of a PNG (ISO/IEC 15948 §11.2.1), which are at the beginning of its first chunk."""
     if data[12:16] != b"IHDR":
         raise ValueError
     width, height = struct.unpack(">II", data[16:24])
@@ -39,7 +39,7 @@ def _png(data: bytes) -> Size:
 
 
 def _jpeg(data: bytes) -> Size:
-    """Return the size of a JPEG (ITU-T T.81 §B.2.2), which is in the frame header."""
+    """Return the width and height of a JPEG (ITU-T T.81 §B.2.2), which are in the frame header."""
     at = 2
     while True:
         marker, length = struct.unpack(">HH", data[at : at + 4])
@@ -52,7 +52,7 @@ def _jpeg(data: bytes) -> Size:
 
 
 def _webp(data: bytes) -> Size:
-    """Return the size of a WebP (RFC 9649 §2.5 to §2.7): simple, lossless or extended."""
+    """Return the width and height of a WebP (RFC 9649 §2.5 to §2.7): simple, lossless or extended."""
     form = data[12:16]
     if form == b"VP8X":
         return (
@@ -77,7 +77,10 @@ KINDS: Mapping[str, tuple[Callable[[bytes], bool], Callable[[bytes], Size]]] = {
 
 
 def checked(data: bytes) -> Logo:
-    """Return the bytes as a logo, after checking them. Raises LogoError."""
+    """Return the bytes as a logo.
+
+    Raises LogoError if the file is too large, damaged, or no picture of an accepted kind.
+    """
     if not data:
         raise LogoError(N_("Choose a picture first."))
     if len(data) > MOST_BYTES:

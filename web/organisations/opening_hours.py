@@ -1,4 +1,4 @@
-"""The opening hours of an organisation. The time is an argument."""
+"""Calculates when an organisation is open, from its opening hours. The time is an argument."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
@@ -10,21 +10,21 @@ from web.organisations.settings import Organisation, Span, is_night
 
 WEEK_DAYS = 7
 FURTHEST_DAYS = 500
-"""The greatest number of days that are searched; longer than any row of closed days."""
+"""The number of days in which the next opening is searched. No organisation is closed for longer."""
 
 
 def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:
-    """Return the opening hours that begin on a date; none on a closed day."""
+    """Return the opening hours that begin on a date; () on a closed day."""
     return () if day.isoformat() in organisation.closed else organisation.hours[day.weekday()]
 
 
 def night_before(organisation: Organisation, day: date) -> tuple[Span, ...]:
-    """Return the hours that began the day before and end on this date (a night), or an empty list."""
+    """Return the opening hours that began the day before and end on this date (a night); () if there are none."""
     return tuple(span for span in spans_on(organisation, day - timedelta(days=1)) if is_night(span))
 
 
 def opens_on(organisation: Organisation, day: date) -> bool:
-    """Return whether a date has opening hours; the end of a night counts."""
+    """Return whether the organisation is open at some time of a date. Hours that end on this date count too."""
     return bool(spans_on(organisation, day) or night_before(organisation, day))
 
 
@@ -39,9 +39,10 @@ def is_open(organisation: Organisation, at: datetime) -> bool:
 
 
 def closes_at(organisation: Organisation, at: datetime) -> datetime | None:
-    """Return when the hours end that `at` is within, or when the last ones before it ended; None if no hours do.
+    """Return when the organisation closes next; if it is closed at `at`, return when it closed last.
 
-    An end is found from a week before `at` to the end of the next day. Hours that follow each other have one end.
+    The result is None if no such time is found from a week before `at` to the end of the next day. Hours that follow
+    each other without a gap have one end.
     """
     zone = ZoneInfo(organisation.timezone)
     days = (at.astimezone(zone).date() + timedelta(days=ahead) for ahead in range(-WEEK_DAYS, 2))
@@ -52,7 +53,7 @@ def closes_at(organisation: Organisation, at: datetime) -> datetime | None:
 
 
 def _ends(organisation: Organisation, day: date, zone: ZoneInfo) -> Iterator[datetime]:
-    """Yield when the opening hours that begin on a date end, in order."""
+    """Yield the times at which the opening hours that begin on a date end, in order."""
     for span in spans_on(organisation, day):
         after = is_night(span) or span[1] == "24:00"
         clock = time() if span[1] == "24:00" else time.fromisoformat(span[1])
@@ -60,10 +61,10 @@ def _ends(organisation: Organisation, day: date, zone: ZoneInfo) -> Iterator[dat
 
 
 def opens_next(organisation: Organisation, at: datetime) -> str | None:
-    """Return the next opening time after `at` in words ("today at 9:00 AM", "Monday at 9:00 AM"); None if there is
-    none.
+    """Return the next opening time after `at` in words; None if there is none.
 
-    If it is a week or more ahead, a date is returned: "Monday, December 14, 2026 at 9:00 AM".
+    Examples are "today at 9:00 AM" and "Monday at 9:00 AM". If the time is a week or more ahead, the words have a
+    date: "Monday, December 14, 2026 at 9:00 AM".
     """
     local = at.astimezone(ZoneInfo(organisation.timezone))
     for ahead in range(FURTHEST_DAYS):
@@ -75,7 +76,7 @@ def opens_next(organisation: Organisation, at: datetime) -> str | None:
 
 
 def _when(day: date, ahead: int) -> str:
-    """Return the words for a day that is `ahead` days away, with a placeholder for the time."""
+    """Return the words for a day that is `ahead` days after today, with the placeholder `{time}`."""
     if ahead < 2:
         return gettext("tomorrow at {time}") if ahead else gettext("today at {time}")
     name = i18n.day_name(day) if ahead < WEEK_DAYS else i18n.date_words(day)

@@ -68,7 +68,7 @@ def is_night(span: Span) -> bool:
 
 
 Day = Annotated[tuple[Span, ...], Meta(max_length=8)]
-"""The opening hours of a day. There is a break between two spans; only the last span may be a night."""
+"""The opening hours of a day: spans with breaks between them. Only the last span may be a night."""
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,7 +81,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     lead_h: Annotated[int, Meta(ge=0, le=336)] = 2
     # The number of days ahead for which times can be booked
     horizon_days: Annotated[int, Meta(ge=1, le=180)] = 28
-    # Booked visits at the same time: the number of providers for them
+    # The greatest number of booked visits at the same time, which is the number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
     opens: str = "00:00"  # the earliest time of the opening hours that can be booked
     closes: str = "24:00"  # the latest such time; if it is before `opens`, it is on the next day
@@ -110,8 +110,9 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The order in which staff get a message when nobody claims a request: one after another, and at last the
-    administrators.
+    """Defines in which order staff get a message when nobody claims a request.
+
+    One person after another gets a message, and at last the administrators.
     """
 
     # The time in minutes that a request waits before the first person gets a message; 0: no messages
@@ -135,9 +136,7 @@ MailAddress = Annotated[str, Meta(max_length=254)]
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A waiting area (service) with an address of its own. Without hours or a guide it uses those of the
-    organisation.
-    """
+    """A waiting area (service) with an address of its own; without own hours or guide it uses the organisation's."""
 
     id: str
     name: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -148,15 +147,15 @@ class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one organisation.
 
-    `hours`: seven days from Monday, each with its spans in order. `closed`: dates (ISO 8601). The bounds of numbers and
-    the lengths of texts are part of their types, also in `Booking`, `Policy` and `Guide`; `bounds` returns them for
-    forms.
+    `hours`: seven days from Monday, each with its spans in order. `closed`: dates (ISO 8601). The bounds of numbers
+    and the lengths of texts are part of their types, also in `Booking`, `Policy` and `Guide`; `bounds` returns them
+    for forms.
     """
 
     id: str
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     timezone: str = "UTC"
-    country: str = "US"  # ISO 3166-1
+    country: str = "US"  # the code of the country in ISO 3166-1
     asks_region: bool = True  # whether the form asks patients for their region of the country
     accent: str | None = None
     welcome: Annotated[str, Meta(max_length=4000)] = ""
@@ -165,7 +164,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     booking: Booking = Booking()
     survey: Survey = Survey()
     rota: Rota = Rota()
-    messages: tuple[WaitingMessage, ...] = ()  # sorted by time
+    messages: tuple[WaitingMessage, ...] = ()  # they are sorted by time
     translations: Translations = {}  # translations of the texts above, and of the setup guides
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
@@ -202,8 +201,9 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return self.within(area).guide
 
     def within(self, area: str) -> "Organisation":
-        """Return these settings as they apply in an area: with its name, hours and guide. "" or an unknown id:
-        unchanged.
+        """Return these settings as they apply in an area, with its name, hours and guide.
+
+        Unchanged for "" or unknown ids.
         """
         found = next((one for one in self.areas if one.id == area), None)
         if found is None:
@@ -223,7 +223,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def regions(self) -> Mapping[str, str]:
-        """Code -> name of the regions where a patient may be; empty if patients are not asked."""
+        """Code -> name of the regions where a patient may be; empty if the form does not ask for the region."""
         return countries.regions(self.country) if self.asks_region else {}
 
 
@@ -258,7 +258,7 @@ def validated(organisation: Organisation) -> Organisation:
 
 
 def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
-    """Return the organisation in a document (a map, or JSON). Raises OrganisationError."""
+    """Return the organisation in a document (a map, or JSON). Raises OrganisationError if a value is not allowed."""
     try:
         if isinstance(document, bytes):
             return _consistent(msgspec.json.decode(document, type=Organisation))
@@ -345,7 +345,7 @@ def _consistent(organisation: Organisation) -> Organisation:
 
 
 def _consistent_area(organisation: Organisation, area: Area) -> None:
-    """Check an area as an organisation with the area's hours and guide is checked. Raises OrganisationError."""
+    """Check an area's hours and guide like those of an organisation. Raises OrganisationError if they are wrong."""
     if not SLUG.fullmatch(area.id) or area.id in IN_USE:
         raise OrganisationError(
             f"areas: {area.id} cannot be an id: letters a-z, digits, hyphens, and not in use."
@@ -391,7 +391,7 @@ def _is_in_order(day: tuple[Span, ...]) -> bool:
 
 
 def too_long_nights(hours: Sequence[Sequence[Span]]) -> list[int]:
-    """Return the days (0 to 6) whose hours begin before the night that began the day before has ended."""
+    """Return the days (0 to 6) that open before the hours of the previous day, which last over midnight, have ended."""
     return [
         day
         for day, spans in enumerate(hours)

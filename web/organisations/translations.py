@@ -1,6 +1,6 @@
 """Translations of an organisation's own texts into other languages of the pages; the key is the text itself.
 
-Pure. A text that was changed has no translation until somebody writes one: an old translation is never shown.
+Pure. A text that was changed has no translation until somebody writes one. So an outdated translation is never shown.
 """
 
 from collections.abc import Mapping

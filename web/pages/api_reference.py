@@ -1,6 +1,6 @@
 """The page that shows the API's description, made from the same document that programs receive.
 
-It puts schemas into words, whatever the operations are.
+It describes the schemas of any table of operations in words.
 """
 
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class Field(NamedTuple):
 
 
 async def read(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/api."""
+    """Answer GET /{organisation}/api with the page."""
     organisation = await organisation_of(request)
     described = document(organisation.id)
     settings = request.app[SETTINGS]
@@ -75,7 +75,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 def _named(holder: dict[str, Any] | None) -> str:
-    """Return the name of the type of a body; "" if there is none."""
+    """Return the name of the type of the body in a request or a response; "" if there is no body."""
     contents = (holder or {}).get("content", {})
     return next((_kind(content["schema"]) for content in contents.values()), "")
 

@@ -95,8 +95,9 @@ WORDS: dict[int | type[web.HTTPException], Words] = {
 
 @web.middleware
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Return a middleware that turns every error into a page. Neither the request nor the text of an exception is
-    logged.
+    """Call the handler; answer every error that it raises with an error page. This is a middleware.
+
+    Neither the request nor the text of an exception is logged.
     """
     try:
         return await handler(request)
@@ -108,7 +109,8 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return _unavailable(request)
     except (UnavailableError, RedisError, ConnectionError, TimeoutError) as error:
         if isinstance(error, ConnectionResetError) or request.transport is None:
-            raise  # the browser has closed the connection and reads no page
+            # The browser has closed the connection and reads no page.
+            raise
         log_unavailable(error)
         return _unavailable(request)
     except asyncio.CancelledError:
@@ -120,9 +122,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
 
 @web.middleware
 async def needs_cookies(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer HTTP 403 with a link that opens the page in a new tab, if the page is framed and the browser keeps no
-    cookies.
-    """
+    """Answer HTTP 403 with a link to open the page in a new tab, if it is framed and the browser keeps no cookies."""
     if not frames.keeps_no_cookies(request):
         return await handler(request)
     organisation = await organisation_of(request)
@@ -134,9 +134,10 @@ async def needs_cookies(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 async def is_own_form(request: web.Request) -> bool:
-    """Return whether a form's token proves that it comes from this site's page. Raises like `read_posted`.
+    """Return whether a form's token proves that it comes from this site's page. Raises the errors of `read_posted`.
 
-    Without the cookie, the form is not read; without a sign-in, at most the size of a stranger's largest form is read.
+    If the browser has no cookie with a token, the form is not read. If nobody is signed in, the form may have at most
+    the size of a patient's largest form.
     """
     if not own_forms.cookie_of(request) or request.content_type not in (URLENCODED, MULTIPART):
         return False
@@ -173,7 +174,8 @@ def _page(
     )
     response.headers.update(kept)
     if status in (408, 413, 415):
-        response.force_close()  # close the connection, so that the rest of the body need not be awaited
+        # The connection is closed, so that the rest of the body need not be awaited.
+        response.force_close()
     return response
 
 

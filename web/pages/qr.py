@@ -30,8 +30,9 @@ def svg(text: str) -> bytes:
 
 
 def inline(text: str) -> markupsafe.Markup:
-    """Return the QR code as an element of a page, in the same colours. It is not cached, because the text may be
-    secret.
+    """Return the QR code as an element of a page, in the same colours.
+
+    The code is not cached, because the text may be secret.
     """
     code = segno.make(text, error="m", micro=False)
     drawn = code.svg_inline(

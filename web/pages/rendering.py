@@ -32,7 +32,7 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
 
 @cache
 def environment() -> jinja2.Environment:
-    """Return what draws the templates; it compiles each once in a process."""
+    """Return the environment that fills templates. It compiles each template once in a process."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
     made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.filters["tojson"] = _tojson
@@ -41,7 +41,7 @@ def environment() -> jinja2.Environment:
 
 
 def setup(app: web.Application) -> None:
-    """Prepare the app for `page`, and serve /static/."""
+    """Prepare the app, so that `page` can be called and /static/ is served."""
     app[aiohttp_jinja2.APP_KEY] = environment()
     app.router.add_get("/static/{path:.+}", static_file)
 
@@ -89,8 +89,9 @@ def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
     """Return whether the page contains no secret, or no text that another person could choose.
 
     If it contained both, the length of the compressed page would show how similar they are, and so reveal the secret
-    bit by bit (BREACH). There is no secret if the browser has no cookie of ours except the language and the first one
-    of a frame. Pages repeat the query of the request, which others can choose.
+    bit by bit (BREACH). A page contains no secret if the browser sent no cookie of this server except those of the
+    language and the first one of a frame. A page repeats the query of its address, which another person can choose in
+    a link.
     """
     ours = request.app[SESSIONS].cookie_name
     harmless = {f"{ours}-lang", f"{ours}-lang{frames.TWIN}", f"{ours}-kept{frames.TWIN}"}
@@ -148,7 +149,7 @@ def error_page(
 def _module(path: str, *, first: bool = False) -> markupsafe.Markup:
     """Return the tags that load a script with all its imports, after its texts in the page's language.
 
-    `first`: True to run the script as soon as it has arrived.
+    `first`: True if the browser should run the script as soon as it has arrived, before the whole page is there.
     """
     tag = markupsafe.Markup('<script type="module" src="{}"{}></script>')
     script = tag.format(link(path), markupsafe.Markup(" async") if first else "")

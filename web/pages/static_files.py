@@ -1,8 +1,8 @@
 """Serves `web/static`: each script and style sheet joined with its imports, compressed once.
 
-A link contains a hash of its file: a browser keeps the file for a year, and after an update gets only changed files. A
-path without a hash leads to the file as it is written. All links do so while a source differs from the one that was
-joined (`web/joined`).
+A link contains a hash of its file: a browser keeps the file for a year, and after an update gets only changed files.
+A path without a hash leads to the source file, not joined. All links lead to source files while one of these was
+changed after the files in `web/joined` were made.
 """
 
 import asyncio
@@ -53,14 +53,14 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=10),
     "gzip": lambda body: gzip.compress(body, mtime=0),
 }
-"""How texts are compressed, best first. Brotli's last quality takes two and a half times as long for 2 % less."""
+"""The functions that compress files, best first. Brotli's highest quality would take 2.5 times as long for 2 % less."""
 HASHED = re.compile(r"([0-9a-f]{12})/(.+)", re.DOTALL)
 LOCALE = re.compile(r"locale/([A-Za-z-]+)(?:/(.+))?\.js")
 """The texts for scripts in a language: all of them, or those of one joined script, such as locale/es/patient/app.js."""
 
 
 class File:
-    """A file to which a link leads, and its compressed forms; each is made at the first request for it."""
+    """A file to which a link leads, with its compressed forms. Each form is made at the first request for it."""
 
     def __init__(self, name: str, body: bytes) -> None:
         suffix = Path(name).suffix
@@ -78,14 +78,17 @@ class File:
 
 @lru_cache(2)
 def is_joined(suffix: str) -> bool:
-    """Return whether the joined files (".js", ".css") were made from the present sources. They are read once."""
+    """Return whether all joined files of this suffix (".js" or ".css") were made from the present sources.
+
+    The sources are read only once.
+    """
     sources = json.loads((JOINED / SOURCES).read_text("utf-8")).items()
     return all(digest(STATIC / name).startswith(kept) for name, kept in sources if name.endswith(suffix))
 
 
 @cache
 def modules() -> Mapping[str, frozenset[str]]:
-    """Return name of each joined script -> its sources. The file is read once."""
+    """Return the sources of each joined script: name -> names of the sources. Their list is read only once."""
     found = json.loads((JOINED / MODULES).read_text("utf-8"))
     return {name: frozenset(sources) for name, sources in found.items()}
 
@@ -93,7 +96,7 @@ def modules() -> Mapping[str, frozenset[str]]:
 def texts_link(code: str, script: str) -> str | None:
     """Return the link to the texts that a script shows in a language; None if it needs none.
 
-    While a source differs from the one that was joined, the link leads to the texts of all scripts.
+    While the joined files are older than their sources, the link leads to the texts of all scripts.
     """
     if code == i18n.SOURCE:
         return None
@@ -161,7 +164,7 @@ def _locale(code: str, script: str | None) -> bytes:
 
 
 def _path(name: str) -> Path:
-    """Return the path of a static file. Raises HTTPNotFound."""
+    """Return the path of a static file. Raises HTTPNotFound if there is no such file."""
     path = STATIC / name
     # Each name has only one spelling, so that each file is joined and compressed once.
     plain = "\0" not in name and path.resolve().as_posix() == f"{STATIC.resolve().as_posix()}/{name}"

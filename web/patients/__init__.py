@@ -1,1 +1,1 @@
-"""Records of one patient, or of all: found, exported and erased at a person's request. Knows no page."""
+"""Finds, exports and erases the records of one patient or of all patients. It contains no page."""

@@ -1,6 +1,7 @@
 """Erases visits and booked visits, and everything else that names them: messages, notifications, jobs, events, mails.
 
-Knows which keys hold what. The audit log keeps its entries, which hold ids and nothing that a patient wrote.
+This module defines which keys of the store hold such data. The audit log keeps its entries, which contain ids, but
+nothing that a patient wrote.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ class Erasure:
         self._data = data
 
     async def erase(self, visits: Sequence[Visit], booked: Sequence[Appointment]) -> None:
-        """Erase these records and what names them. Raises CommandError if a visit has not ended."""
+        """Erase these records, and all other data that name them. Raises CommandError if a visit has not ended."""
         if still := [visit.id for visit in visits if visit.is_open]:
             raise CommandError(f"{', '.join(still)} has not ended: end it first, then erase it")
         organisation, names = self._organisation, _names(visits, booked)
@@ -52,7 +53,7 @@ class Erasure:
         await asyncio.to_thread(_erase_mails, self._data, organisation, names)
 
     async def _visits(self, visits: Iterable[Visit]) -> list[str]:
-        """Erase visits with their lines; return the ids of the lines."""
+        """Erase visits with their chat messages; return the ids of the messages."""
         erased, indexes = list[str](), (keys.ENDED, keys.OPEN, keys.DEADLINES)
         for visit in visits:
             found = await self._redis.zrange(keys.CHAT(self._organisation, visit.id), 0, -1)
@@ -83,7 +84,7 @@ class Erasure:
                 await self._redis.zrem(key, member)
 
     async def _jobs(self, names: Collection[bytes]) -> None:
-        """Remove mails, webhooks and messages that are not sent yet, or were given up."""
+        """Remove mails, webhooks and short messages that were not sent yet, or that were given up."""
         organisation, place = self._organisation, f"{self._organisation}/job"
         prefix = keys.QUEUE(organisation, "")
         queues = [name.decode() async for name in self._redis.scan_iter(match=f"{prefix}*", count=1000)]
@@ -98,7 +99,10 @@ class Erasure:
             await self._redis.zrem(dead, member)
 
     async def _naming(self, key: str, place: str, names: Collection[bytes]) -> AsyncIterator[bytes]:
-        """Yield the members of a sorted set that name one of the records; one that cannot be read is left."""
+        """Yield the members of a sorted set that contain one of the names.
+
+        A member that cannot be decrypted is left out.
+        """
         for member in await self._redis.zrange(key, 0, -1):
             with contextlib.suppress(SealError):
                 opened = self._store.seal.open(member, place).lower()
@@ -107,7 +111,7 @@ class Erasure:
 
 
 def _names(visits: Iterable[Visit], booked: Iterable[Appointment]) -> set[bytes]:
-    """Return ids and email addresses, in small letters, by which other data refers to these records."""
+    """Return the ids and email addresses, in small letters, by which other data refer to these records."""
     records: list[Visit | Appointment] = [*visits, *booked]
     names = {one.id for one in records} | {one.patient.email for one in records}
     return {name.lower().encode() for name in names if name}

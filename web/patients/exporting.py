@@ -1,6 +1,6 @@
-"""Writes records for a person who asks for them: one JSON object a line, and photos as files, in a new folder.
+"""Writes records for a person who asks for them, in a new folder: JSON lines, and photos as files.
 
-Knows what belongs to a visit. The files are not encrypted.
+This module defines which records belong to a visit. The files are not encrypted.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -18,11 +18,11 @@ from web.errors import CommandError
 
 VISITS, BOOKED, PHOTOS = "visits.jsonl", "booked.jsonl", "photos"
 LINES = 2**31
-"""All chat lines of a visit."""
+"""More messages than any visit has, so that all of them are read."""
 
 
 class Written(NamedTuple):
-    """How much was written."""
+    """The number of visits, booked visits and photos that were written."""
 
     visits: int
     booked: int
@@ -44,7 +44,10 @@ class Export:
             raise CommandError(f"{folder} cannot be made ({error.strerror}); name a new folder") from None
 
     async def write(self, visits: AsyncIterator[Visit], booked: Sequence[Appointment]) -> Written:
-        """Write the records. Raises CommandError and `UnavailableError`."""
+        """Write the records; return how many were written.
+
+        Raises CommandError if the folder cannot be written, and `UnavailableError` if the store does not answer.
+        """
         count = 0
         try:
             with (self._folder / VISITS).open("wb") as file:
@@ -58,7 +61,7 @@ class Export:
         return Written(count, len(booked), self._photos)
 
     async def _of(self, visit: Visit) -> dict[str, Any]:
-        """Return a visit with all that belongs to it; write its photos."""
+        """Return a visit with its events, messages and calls, and write its photos."""
         for photo in visit.photos:
             data = await Photos(self._store).get(self._organisation, visit.id, photo.id)
             if data is not None:

@@ -1,6 +1,6 @@
 """Finds visits and booked visits: by id, or by what a patient wrote into the form.
 
-Records are sealed, so a search reads all of an organisation's. Knows no command.
+Records are encrypted, so a search reads all records of an organisation.
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -19,7 +19,10 @@ EVER_MS = 2**52
 
 
 class Wanted(NamedTuple):
-    """Whose records: visits with these ids, and those of a patient with this name, email or phone, and birth date."""
+    """Describes the wanted records: those with these ids, and those of one patient.
+
+    `patient`: a name, an email address or a phone number; `born`: also the date of birth, "" for any.
+    """
 
     ids: Sequence[str] = ()
     patient: str = ""
@@ -27,11 +30,11 @@ class Wanted(NamedTuple):
 
     @property
     def everything(self) -> bool:
-        """Return True if no visit is left out."""
+        """Whether all records are wanted."""
         return not self.ids and not self.patient
 
     def fits(self, id_: str, patient: PatientInformation) -> bool:
-        """Return True if a record of this id and patient is wanted."""
+        """Return whether a record with this id and patient information is wanted."""
         if self.everything or id_ in self.ids:
             return True
         written = {folded(patient.name), folded(patient.email), digits(patient.phone)} - {""}
@@ -45,7 +48,10 @@ def digits(phone: str) -> str:
 
 
 async def visits(store: Store, organisation: str, wanted: Wanted) -> AsyncIterator[Visit]:
-    """Yield the wanted visits, ended ones first, the oldest first. Raises `UnavailableError`."""
+    """Yield the wanted visits: first ended ones, the oldest first, then open ones.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
     place = OLDEST
     while places := await store.ended(organisation, None, place, AT_ONCE, oldest_first=True):
         for visit in await store.visits(organisation, places):
@@ -58,6 +64,9 @@ async def visits(store: Store, organisation: str, wanted: Wanted) -> AsyncIterat
 
 
 async def booked(book: Book, organisation: str, wanted: Wanted, ids: Collection[str]) -> list[Appointment]:
-    """Return the wanted booked visits, and those that became one of the visits `ids`. Raises `UnavailableError`."""
+    """Return the wanted booked visits, and those whose check-in opened one of the visits `ids`.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
     found = await book.between(organisation, 0, EVER_MS)
     return [one for one in found if one.visit in ids or wanted.fits(one.id, one.patient)]

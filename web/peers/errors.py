@@ -1,4 +1,4 @@
-"""All errors of the load tester. Each text is one sentence for the person at the terminal. Imports nothing of it."""
+"""All errors of the load tester. The text of each is one sentence for the person at the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TOKEN = re.compile(r"\br_[A-Za-z0-9_-]{6,}")
 
 
 class PeersError(Exception):
-    """The base of all errors here."""
+    """The base of all errors of the load tester."""
 
 
 class PlanError(PeersError, ValueError):
@@ -27,7 +27,7 @@ class ChannelLostError(PeersError):
 
 
 class UnknownMessageError(PeersError):
-    """Another machine sent a message that is not defined here: it runs another version."""
+    """Another machine sent a message that is not defined here, because it runs another version."""
 
 
 class RunError(PeersError):
@@ -68,7 +68,10 @@ class VisitEndedError(PeersError):
 
 
 class ViolationError(PeersError):
-    """The other side does not do what PROTOCOL.md says. Keeps what was sent, expected and received."""
+    """The other side does not do what PROTOCOL.md says.
+
+    The error has the sent, the expected and the received message.
+    """
 
     def __init__(self, expected: str, got: object, sent: object = "") -> None:
         super().__init__(expected)

@@ -1,1 +1,1 @@
-"""API keys and webhooks for other programs. Contains no page."""
+"""API keys and webhooks for other programs. It contains no page."""

@@ -1,7 +1,7 @@
 """Breakers: after several failures in a row, nothing is sent to a receiver for a while; then it is tried once.
 
-A receiver is a server of others, named by the caller. Failures and pauses are kept in the store, by the store's clock,
-for all workers together.
+A receiver is a server of another company, which the caller names. Failures and pauses are kept in the store, by the
+store's clock, for all workers together.
 """
 
 from pathlib import Path
@@ -15,13 +15,13 @@ from signalling.store.unavailable import answering
 OPENS_AFTER = 5
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 900_000
 TRIAL_MS = 15_000
-"""The time in ms for which others wait for the result of the one attempt after a pause."""
+"""After a pause, one attempt is made. For this time in ms, all others wait for its result."""
 
 _SCRIPT = (Path(__file__).parent / "breaker.lua").read_text()
 
 
 class Paused(NamedTuple):
-    """A receiver to which nothing is sent until `until_ms`, after this number of failures in a row."""
+    """The pause of a receiver: nothing is sent to it until `until_ms`, after this number of failures in a row."""
 
     failures: int
     until_ms: int
@@ -35,7 +35,7 @@ class Breakers:
         self._step: Any = redis.register_script(_SCRIPT)
 
     async def wait_until_ms(self, organisation: str, receiver: str) -> int:
-        """Return 0 if the receiver may be called now, otherwise the time in ms at which to ask again.
+        """Return 0 if the receiver may be called now, otherwise the time in ms since the epoch at which to ask again.
 
         After a pause only the first caller gets 0; the others wait for the result of its call.
         """
@@ -47,8 +47,9 @@ class Breakers:
             await self._redis.delete(keys.BREAKER(organisation, receiver))
 
     async def failed(self, organisation: str, receiver: str, began_ms: int) -> None:
-        """Count a failure. `began_ms`: the time at which the attempt began; an attempt from before the pause no longer
-        counts.
+        """Count a failure of a receiver.
+
+        `began_ms`: the time at which the attempt began. An attempt that began before the last pause is not counted.
         """
         pauses = (OPENS_AFTER, FIRST_PAUSE_MS, LONGEST_PAUSE_MS, began_ms)
         await self._do(organisation, receiver, "failed", *pauses)

@@ -1,4 +1,7 @@
-"""Posts to servers of others: only to public addresses, with a time-out, and without following redirects."""
+"""Sends POST requests to servers of others.
+
+They go only to public addresses, have a time-out, and follow no redirect.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +13,7 @@ from web.programs.public_addresses import Network, connector, url_problem
 
 EACH_S = 10.0
 ANSWER_BYTES = 4096
-"""The number of bytes of an answer that are read, so that the connection ends properly; they are not used."""
+"""How many bytes of an answer are read, only so that the connection ends properly. Their content is not used."""
 
 NOT_ALLOWED = N_("the address is not public")
 NO_ANSWER = N_("no answer in time")
@@ -21,12 +24,13 @@ BAD_CERTIFICATE = N_("the certificate is not valid")
 async def post(
     url: str, body: bytes, headers: Mapping[str, str], allowed: Sequence[Network]
 ) -> tuple[int, str | None]:
-    """Return (the receiver's status, None), or (0, the reason why there is no answer, in English, to be translated).
+    """Return (the receiver's status, None), or (0, the reason) if there is no answer.
 
-    `allowed`: networks that may be called although they are not public.
+    The reason is an English sentence, which pages translate. `allowed`: networks that may be called although they are
+    not public.
     """
-    # The URL is checked at each call, because the settings may have changed. An IP address in a URL never reaches the
-    # resolver's check.
+    # The URL is checked at each call, because the settings may have changed. The resolver does not check a URL that
+    # contains an IP address.
     if url_problem(url, allowed) is not None:
         return 0, NOT_ALLOWED
     reaches, sockets = connector(allowed)

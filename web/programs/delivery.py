@@ -88,8 +88,8 @@ class Courier:
     async def deliver(self, organisation: str, taken: Taken) -> None:
         """Deliver the message of a job.
 
-        Raises DeliveryError if the job must be tried again, PutOffError during the pause of the receiver's breaker, and
-        PermanentJobError if the job must not be tried again.
+        Raises DeliveryError if the job must be tried again, PutOffError during the pause of the receiver's breaker,
+        and PermanentJobError if the job must not be tried again.
         """
         payload = taken.job.payload
         webhook = await self._webhooks.get(organisation, payload["webhook"])
@@ -117,9 +117,7 @@ class Courier:
         await self._breakers.succeeded(organisation, webhook.id)
 
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
-        """Return the receiver's status (0: no answer), and why the message does not count as delivered (None if it
-        does).
-        """
+        """Return the receiver's status (0: no answer), and why the message is not delivered (None if it is)."""
         timestamp_s = now_ms // 1000
         headers = {
             "Content-Type": "application/json",

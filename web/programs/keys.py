@@ -1,7 +1,7 @@
 """The API keys of an organisation: what a program may do, and how often.
 
-A key has 256 random bits, so its SHA-256 is stored and no slower hash is needed; the key is shown once. All methods
-raise `UnavailableError` if the store does not answer.
+A key has 256 random bits, so its SHA-256 is stored, and no slower hash is needed. The key is shown only once. All
+methods raise `UnavailableError` if the store does not answer.
 """
 
 import hashlib
@@ -35,8 +35,8 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
 
-# Returns (requests in this window, the rest of the window in ms). The first request of a window also records that the
-# key was used.
+# The script returns two numbers: the requests in this window, and the rest of the window in ms. The first request of
+# a window also records that the key was used.
 COUNT = """
 local n = redis.call('INCR', KEYS[1])
 if n == 1 then
@@ -69,7 +69,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str
 
     def allows(self, scopes: Collection[Scope]) -> bool:
-        """Return whether the key has one of these scopes; True if the list is empty."""
+        """Return whether the key has one of these scopes, or `scopes` is empty."""
         return not scopes or any(scope in self.scopes for scope in scopes)
 
 
@@ -84,14 +84,18 @@ class ApiKeys:
     """The keys of all organisations."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # redis-py's type stubs do not know that answers are bytes
+        # redis-py's type stubs do not know that answers are bytes.
+        self._redis: Any = redis
         self._add: Any = redis.register_script(ADD)
         self._count: Any = redis.register_script(COUNT)
 
     async def add(
         self, organisation: str, label: str, scopes: Collection[Scope], by: str
     ) -> tuple[ApiKey, str]:
-        """Make a key; return it and its token, which cannot be shown again. Raises `ApiKeyError`."""
+        """Make a key; return it and its token, which cannot be shown again.
+
+        Raises `ApiKeyError` if that is not allowed.
+        """
         label = " ".join(label.split())
         if len(label) not in LABEL:
             raise ApiKeyError(N_("Write a name of 1 to 100 characters."))
@@ -125,8 +129,9 @@ class ApiKeys:
         return bool(gone)
 
     async def list(self, organisation: str) -> list[tuple[ApiKey, int | None]]:
-        """Return all keys, the oldest first, each with the time of its last use (in ms, to the minute; None: never
-        used).
+        """Return all keys, the oldest first, each with the time of its last use.
+
+        The time is in ms since the epoch, to the minute; None if the key was never used.
         """
         async with answering():
             kept = await self._redis.hvals(keys.API_KEYS(organisation))
@@ -145,11 +150,11 @@ class ApiKeys:
         return key if key is not None and hmac.compare_digest(key.hash, _hash(found[2])) else None
 
     async def count(self, organisation: str, key: ApiKey) -> Count:
-        """Count a request of this key; return the count so far."""
+        """Count a request of this key; return the count in the current window."""
         return await self._counted(organisation, f"key:{key.id}", key.id)
 
     async def count_wrong(self, organisation: str, address: str) -> Count:
-        """Count a request without a valid key from this address or /64; return the count so far."""
+        """Count a request without a valid key from this address or /64; return the count in the current window."""
         return await self._counted(organisation, f"wrong:{address}", "")
 
     async def _counted(self, organisation: str, who: str, used: str) -> Count:

@@ -1,8 +1,8 @@
 """Decides which addresses this server may call: only public ones, so that a webhook cannot reach the internal network.
 
 The library that connects also parses the URL, after normalization (`①②⑦.0.0.1` is 127.0.0.1), and each address is
-checked again when its socket is made (`Sockets`). However a URL is written and whatever a name resolves to, no
-connection is opened to an unchecked address. Networks that the settings allow may be called too.
+checked again when its socket is made (`Sockets`). So no connection is opened to an unchecked address, however a URL
+is written. Networks that the settings allow may be called too.
 """
 
 import asyncio
@@ -17,9 +17,10 @@ from yarl import URL
 from web.errors import AddressRefusedError
 
 LOOKUP_S = 5.0
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+# The last 32 bits of such an address are an IPv4 address (RFC 6052).
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 INTERNAL = tuple(
-    # Site-local, local-use NAT64 (RFC 8215) and IPv4-compatible addresses: Python treats them as public.
+    # Python treats these addresses as public: site-local, local-use NAT64 (RFC 8215) and IPv4-compatible ones.
     ipaddress.IPv6Network(network)
     for network in ("fec0::/10", "64:ff9b:1::/48", "::/96")
 )
@@ -56,11 +57,10 @@ def _inner(address: Address) -> Address:
 
 
 def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
-    """Return what is wrong with the text of a webhook's URL, or None. The addresses of a name are checked later, at
-    each call.
+    """Return what is wrong with the text of a webhook's URL; None if it is right.
 
-    The checked host is the one to which the client connects: after IDNA and NFKC, which turn many characters into
-    ASCII.
+    The addresses of a name are checked later, at each call. The checked host is the one to which the client connects:
+    after IDNA and NFKC, which turn many characters into ASCII.
     """
     try:
         parts = URL(url)
@@ -83,29 +83,31 @@ def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
 
 
 def _literal(host: str) -> Address | None:
-    """Return the IP address that a host is, in any notation that a client or the system's resolver accepts; None for a
-    name.
+    """Return the IP address that a host is; None if the host is a name.
+
+    The address is read in any notation that a client or the system's resolver accepts.
     """
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         pass
     try:
-        # The old notations (inet_aton(3)): 2130706433, 0x7f.1, 0177.0.0.1. A host name never looks like these.
+        # This reads the old notations (inet_aton(3)), such as 2130706433, 0x7f.1 and 0177.0.0.1. A host name never
+        # looks like them.
         return ipaddress.IPv4Address(socket.inet_aton(host.removesuffix(".")))
     except (OSError, ValueError):
         return None
 
 
 class Sockets:
-    """Makes the sockets of a client's connector, only for allowed addresses. `refused`: True after one was refused."""
+    """Makes sockets for a client's connector, and only for allowed addresses. `refused`: True after one was refused."""
 
     def __init__(self, allowed: Sequence[Network]) -> None:
         self._allowed = allowed
         self.refused = False
 
     def __call__(self, info: AddrInfoType) -> socket.socket:
-        """Return a socket for the next address. Raises `AddressRefusedError`."""
+        """Return a socket for an address. Raises `AddressRefusedError` if the address may not be called."""
         family, kind, proto, _, address = info
         if not may_call(str(address[0]), self._allowed):
             self.refused = True
@@ -114,7 +116,10 @@ class Sockets:
 
 
 class Resolver(AbstractResolver):
-    """Looks up names, and returns only addresses that may be called. Raises `AddressRefusedError` if there are none."""
+    """Looks up names, and returns only addresses that may be called.
+
+    Raises `AddressRefusedError` if one may not be called.
+    """
 
     def __init__(self, allowed: Sequence[Network]) -> None:
         self._allowed = allowed
@@ -122,11 +127,15 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses of a name. Raises OSError, or `AddressRefusedError`, which is an OSError."""
+        """Return the addresses of a name.
+
+        Raises OSError if the name is unknown, and `AddressRefusedError`, which is an OSError, if one of its addresses
+        may not be called.
+        """
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(LOOKUP_S):
             found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        # All addresses must be public: a name that also has an internal address is suspicious.
+        # All addresses must be public, because a name that also has an internal address is suspicious.
         if not found or not all(may_call(str(entry[4][0]), self._allowed) for entry in found):
             raise AddressRefusedError("not a public address")
         return [

@@ -1,4 +1,4 @@
-"""The scopes of API keys. Imports nothing else, so that the command line starts without the server's libraries."""
+"""The scopes of API keys. This module imports no library of the server, so that the command line starts fast."""
 
 from enum import StrEnum
 

@@ -1,7 +1,7 @@
-"""The bodies of the API: the types are both the description (openapi.py) and the validation.
+"""The types of the API's bodies. The description (openapi.py) and the validation are both made from them.
 
-Pure. Times are ms since 1970 by the store's clock, `_ms`. A visit's own view holds no patient information; the queue's
-rows do, and need the scope `read`.
+Pure. A field whose name ends in `_ms` is a time in ms since 1970, by the store's clock. `Visit` has no patient
+information; the rows of the queue have it, and need the scope `read`.
 """
 
 from __future__ import annotations

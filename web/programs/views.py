@@ -1,4 +1,4 @@
-"""Makes the API's views of visits, waits and staff. Pure: the mirror's state and the time are arguments."""
+"""Makes the API's bodies about visits, waits and staff from records. Pure."""
 
 from collections.abc import Mapping
 

@@ -27,7 +27,7 @@ from web.programs.types import Delivery
 MOST = 20
 LOG_KEPT, LOG_MS = 100, 30 * 86_400_000
 REFRESH_S = 1.0
-"""The set of the organisations that have webhooks."""
+"""The time in s between two readings of all webhooks from the store."""
 
 ADD = """
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
@@ -90,7 +90,7 @@ class Webhooks:
         async with answering():
             args = [after.id, self._sealed(organisation, after)]
             done = await self._replace(keys=[keys.WEBHOOKS(organisation)], args=args)
-            # the breaker is reset, so that the receiver is called again at once
+            # The breaker is reset, so that the receiver is called again at once.
             await self._redis.delete(keys.BREAKER(organisation, webhook.id))
         return after if done else None
 
@@ -103,7 +103,7 @@ class Webhooks:
         return bool(gone)
 
     async def get(self, organisation: str, webhook_id: str) -> Webhook | None:
-        """Return a webhook, or None."""
+        """Return the webhook with this id, or None."""
         async with answering():
             sealed = await self._redis.hget(keys.WEBHOOKS(organisation), webhook_id)
         return None if sealed is None else self._opened(organisation, sealed)
@@ -128,12 +128,12 @@ class Webhooks:
             try:
                 found.append(self._opened(organisation, data))
             except (SealError, msgspec.DecodeError):
-                # One record that cannot be read must not prevent refreshing all others.
+                # If one record cannot be read, the others must still be refreshed.
                 log.exception("webhook.unreadable", organisation=organisation)
         return sorted(found, key=lambda webhook: (webhook.made_ms, webhook.id))
 
     async def attempted(self, organisation: str, webhook_id: str, delivery: Delivery) -> None:
-        """Store the result of an attempt."""
+        """Add the result of an attempt to a webhook's log."""
         key = keys.WEBHOOK_LOG(organisation, webhook_id)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -143,7 +143,7 @@ class Webhooks:
             await pipe.execute()
 
     async def log(self, organisation: str, webhook_id: str) -> list[Delivery]:
-        """Return the last attempts, the newest first."""
+        """Return the last attempts to deliver to a webhook, the newest first."""
         async with answering():
             found = await self._redis.lrange(keys.WEBHOOK_LOG(organisation, webhook_id), 0, -1)
         return [msgspec.msgpack.decode(data, type=Delivery) for data in found]
@@ -167,19 +167,20 @@ class Known:
         return [webhook for webhook in self._known.get(organisation, ()) if webhook.receives(event)]
 
     async def refresh(self) -> None:
-        """Read all webhooks from the store. Raises `UnavailableError`."""
+        """Read all webhooks from the store. Raises `UnavailableError` if the store does not answer."""
         self._known = await self._webhooks.everything()
 
     async def run(self) -> None:
         """Refresh this worker's copy of the webhooks regularly, until cancelled."""
         while True:
-            with contextlib.suppress(UnavailableError):  # the error is logged already; the loop tries again
+            # The error is in the log already; the loop tries again.
+            with contextlib.suppress(UnavailableError):
                 await self.refresh()
             await asyncio.sleep(REFRESH_S)
 
 
 async def knowing(app: web.Application) -> AsyncIterator[None]:
-    """Keep this worker's copy of the webhooks up to date; a clean-up context."""
+    """Keep this worker's copy of the webhooks up to date as long as the app runs; a clean-up context."""
     app[SUPERVISOR].keep("web.webhooks", app[KNOWN_WEBHOOKS].run)
     yield
     await app[SUPERVISOR].stop("web.webhooks")

@@ -1,7 +1,7 @@
 """Figures of past visits: waits, claims and outcomes, by day, hour, provider and tag, and answers to the survey.
 
-Pure. It uses records of visits and an organisation's time zone; the result names no patient. Durations are in ms, None
-if there are no visits from which to calculate them.
+Pure. It uses records of visits and an organisation's time zone; the result names no patient. Durations are in ms, and
+None if there is no visit from which to calculate them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Summary(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The report about a range of days. Every day and hour is included, also those without visits."""
+    """The report about a range of days. It has every day and hour, also those without visits."""
 
     total: Summary
     days: dict[date, Summary]
@@ -122,8 +122,9 @@ def summary(found: Iterable[Past]) -> Summary:
 
 
 def percentile(values: Iterable[int], share: int) -> int | None:
-    """Return the smallest value that at least `share` percent of the values do not exceed; None if there
-    are no values.
+    """Return the smallest of the values that at least `share` percent of them do not exceed.
+
+    None if there is no value.
     """
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else None

@@ -1,4 +1,7 @@
-"""The scale of a chart: round steps and ticks, for the charts of the product and of the load tester. Pure."""
+"""Calculates the scale of a chart, with round steps and ticks, for the charts of the reports and of the load tester.
+
+Pure.
+"""
 
 from __future__ import annotations
 

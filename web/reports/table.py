@@ -1,7 +1,7 @@
-"""Past visits as CSV (RFC 4180), one per line, for a spreadsheet. It contains no names, except in texts that patients
-wrote.
+"""Past visits as CSV (RFC 4180), one per line, for a spreadsheet.
 
-Pure. The words of the header are the same in every language, so that scripts can read them.
+Pure. It contains no names, except in texts that patients wrote. The words of the header are the same in every
+language, so that scripts can read them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def header() -> str:
-    """Return the first line."""
+    """Return the first line of the file, with the names of the columns."""
     return ",".join(HEADER) + "\r\n"
 
 
@@ -49,5 +49,5 @@ def lines(found: Iterable[Past]) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Return the text; if a spreadsheet would read it as a formula, with a mark that makes it plain text."""
+    """Return the text. If a spreadsheet would read it as a formula, a mark in front makes it plain text."""
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -63,7 +63,7 @@ def figures(counted: Report, choices: Sequence[str]) -> list[Figure]:
     day_words = [date_words(day, "MMMd") for day, _ in days]
     hour_words = [f"{hour:02}" for hour, _ in hours]
     by_day, by_hour = [one for _, one in days], [one for _, one in hours]
-    # A table of a whole year is hard to read, so days without visits are left out.
+    # Days without visits are left out of the table, because a table of a whole year is hard to read.
     in_table = [(date_words(day, "MMMd"), one) for day, one in days if one.visits]
     providers = [(name, one) for (_, name), one in counted.providers.items()]
     found = [

@@ -24,7 +24,9 @@ LARGEST_BYTES = 1024 * 1024
 
 
 async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDictProxy[str]:
-    """Return the fields of a posted form; names may repeat, files are omitted. Raises HTTP 400, 408, 413 or 415.
+    """Return the fields of a posted form; names may repeat, files are omitted.
+
+    Raises HTTP 400, 408, 413 or 415 like `read_posted`.
 
     The form may have `most` bytes; if the request is known to be signed in, at least STAFF_BYTES are allowed.
     """
@@ -38,5 +40,5 @@ async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDic
 
 
 async def read_form(request: web.Request, most: int = SMALL_BYTES) -> dict[str, str]:
-    """Return the fields of a posted form, the first of each name; limits and errors as in `read_fields`."""
+    """Return the fields of a posted form, the first one of each name. Limits and errors are those of `read_fields`."""
     return dict(reversed(list((await read_fields(request, most)).items())))

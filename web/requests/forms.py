@@ -59,7 +59,8 @@ def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
 def check_encoding(request: web.Request, *kinds: str) -> None:
     """Raise HTTP 415 if the request has a body that is not of one of these kinds, not in UTF-8, or compressed."""
     if "Content-Encoding" in request.headers:
-        request.content.feed_eof()  # otherwise aiohttp unpacks the body before it drops it
+        # Otherwise aiohttp would unpack the body before it drops it.
+        request.content.feed_eof()
         raise web.HTTPUnsupportedMediaType
     if not request.can_read_body:
         return
@@ -81,13 +82,16 @@ async def read_body(request: web.Request, most: int) -> bytes:
         async with asyncio.timeout(BODY_S):
             return await request.clone(client_max_size=most).read()
     except TimeoutError:
-        request.content.feed_eof()  # otherwise aiohttp waits ten more seconds for the rest of the body
+        # Otherwise aiohttp would wait ten more seconds for the rest of the body.
+        request.content.feed_eof()
         raise web.HTTPRequestTimeout from None
 
 
 async def read_posted(request: web.Request, most: int, *kinds: str) -> Posted:
-    """Return the posted form, which may have `most` bytes; it is read once per request. Raises HTTP 400, 408, 413 or
-    415.
+    """Return the posted form, which may have `most` bytes; it is read once per request.
+
+    Raises HTTP 400 if the body is not such a form, 408 if it takes too long, 413 if it is too large, and 415 if its
+    type is not one of `kinds`.
     """
     if request.content_type not in kinds:
         raise web.HTTPUnsupportedMediaType
@@ -114,9 +118,11 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 
 async def _multipart(request: web.Request, most: int) -> Posted:
     body = await read_body(request, most)
-    if CHARSET_PART.search(body):  # otherwise aiohttp would use this field as the codec of all other fields
+    # Otherwise aiohttp would use this field as the codec of all other fields.
+    if CHARSET_PART.search(body):
         raise web.HTTPUnsupportedMediaType
-    if not body.startswith((b"--", b"\r\n--")):  # aiohttp would search for the first part line by line
+    # Otherwise aiohttp would search for the first part line by line.
+    if not body.startswith((b"--", b"\r\n--")):
         raise web.HTTPBadRequest
     stream = StreamReader(BaseProtocol(asyncio.get_running_loop()), most + 1, loop=asyncio.get_running_loop())
     stream.feed_data(body)
@@ -128,7 +134,8 @@ async def _multipart(request: web.Request, most: int) -> Posted:
         RuntimeError,
         AssertionError,
         HttpProcessingError,
-    ):  # raised by aiohttp if the body is not a multipart form
+        # aiohttp raises these errors if the body is not a multipart form.
+    ):
         raise web.HTTPBadRequest from None
 
 
@@ -149,7 +156,7 @@ async def _parts(reader: MultipartReader) -> Posted:
 
 
 def _is_plain(headers: CIMultiDictProxy[str]) -> bool:
-    """Return whether a part is plain UTF-8 or bytes, without another encoding."""
+    """Return whether the headers of a part say that it is plain UTF-8 or bytes, without another encoding."""
     how = [
         headers.get(name, "").strip().lower() for name in ("Content-Transfer-Encoding", "Content-Encoding")
     ]

@@ -53,8 +53,9 @@ def is_framed(request: web.Request) -> bool:
 
 
 def cookie_of(request: web.Request, name: str) -> str:
-    """Return the value of a cookie, or of its twin if the cookie is missing and the path is the patient's; "" if there
-    is neither.
+    """Return the value of a cookie; "" if the browser sent none.
+
+    On a path of the patient's pages, the value of the cookie's twin replaces a missing cookie.
     """
     kept = request.cookies.get(name, "")
     return kept or (request.cookies.get(name + TWIN, "") if may_be_framed(request) else "")
@@ -67,7 +68,7 @@ def keeps_no_cookies(request: web.Request) -> bool:
 
 
 async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
-    """Give each cookie of a framed page a twin. A browser without any cookie gets one to begin with.
+    """Give each cookie of a framed page a twin. A browser that sent no cookie gets a first one.
 
     With this first cookie, `keeps_no_cookies` distinguishes a browser that keeps no cookies from one on its first
     visit.

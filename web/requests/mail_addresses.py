@@ -6,10 +6,10 @@ LONGEST = 254
 
 
 def mail_address(text: str, *, public: bool = True) -> str:
-    """Return the address in the form in which it is stored, with its domain as people write it; "" if no mail can be
-    sent to it.
+    """Return the address in the form in which it is stored; "" if no mail can be sent to it.
 
-    A domain without a dot belongs to the clinic's own network. It is refused if the address must be `public`.
+    Its domain is as people write it. A domain without a dot belongs to the clinic's own network, and is refused if
+    the address must be `public`.
     """
     found = _read(text)
     return "" if found is None or (public and "." not in found.domain) else found.normalized
@@ -22,8 +22,9 @@ def on_the_envelope(text: str) -> str:
 
 
 def _read(text: str) -> ValidatedEmail | None:
-    """Return the address in its parts, or None. Only the domain may have characters beyond ASCII: mail servers do not
-    deliver others.
+    """Return the address in its parts, or None if no mail can be sent to it.
+
+    Only the domain may have characters beyond ASCII, because mail servers do not deliver other addresses.
     """
     if len(text) > LONGEST:
         return None

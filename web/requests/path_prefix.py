@@ -1,5 +1,4 @@
-"""Adds the path prefix of `[server] public_url` to the addresses that browsers get, and removes it from those they
-send.
+"""Adds the path prefix of `[server] public_url` to addresses that browsers get, and removes it from requests.
 
 All code in between uses paths without the prefix, as the routes do. Pure. `prefix` is "" or like "/greenroom".
 """
@@ -13,7 +12,10 @@ from aiohttp.http import RawRequestMessage
 from yarl import URL
 
 ATTRIBUTE = re.compile(r'(?<=\s)(href|src|action|data-list|data-cleared|data-worker)="/(?!/)')
-"""The attributes in our templates that contain addresses. In texts of others each quotation mark is escaped."""
+"""Matches the attributes of our templates that contain addresses.
+
+It cannot match inside a text of a visitor, because there each quotation mark is escaped.
+"""
 
 
 def without(message: RawRequestMessage, prefix: str) -> RawRequestMessage:

@@ -15,8 +15,9 @@ from web.errors import BusyError, PictureError
 from web.languages.i18n import N_
 
 MOST_PIXELS = {"JPEG": 50_000_000, "MPO": 50_000_000, "PNG": 16_000_000, "WEBP": 16_000_000}
-"""Format -> the greatest number of pixels. Other formats of strangers are never decoded. MPO: a JPEG file with further
-pictures behind the first.
+"""Format -> the greatest number of pixels. A file of another format is never decoded.
+
+MPO is a JPEG file with further pictures behind the first one.
 
 A JPEG is decoded at half its size or less if that is enough; the others need four bytes of memory for each pixel.
 """
@@ -39,7 +40,10 @@ class Picture(NamedTuple):
 
 
 def plain(data: bytes) -> Picture:
-    """Return the picture in this file, encoded again. Raises `PictureError`; may take seconds."""
+    """Return the picture in this file, encoded again; this may take seconds.
+
+    Raises `PictureError` if the file is not a picture that is accepted.
+    """
     if data[4:8] == b"ftyp":
         raise PictureError(
             N_(
@@ -87,8 +91,9 @@ class Pictures:
         self._waiting = 0
 
     async def plain(self, data: bytes) -> Picture:
-        """Return the picture in this file, encoded again. Raises `PictureError`, and `BusyError` if too many are
-        waiting.
+        """Return the picture in this file, encoded again.
+
+        Raises `PictureError` like the function `plain`, and `BusyError` if too many pictures are waiting.
         """
         if self._waiting >= MOST_WAITING:
             raise BusyError

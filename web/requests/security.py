@@ -1,7 +1,7 @@
 """Rules for every response and every request from a browser, on all pages.
 
-Adds response headers, recognizes requests of this site's own pages, and delays and stops wrong guesses. The throttle
-counts in the store, so that all workers count together.
+This module adds response headers, recognizes requests of this site's own pages, and delays and stops wrong guesses.
+The throttle counts in the store, so that all workers count together.
 """
 
 import asyncio
@@ -53,15 +53,14 @@ HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(self), microphone=(self), fullscreen=(self), screen-wake-lock=(self), "
     "geolocation=(), payment=(), usb=()",
 }
-"""Headers of every response but `PARTS` and WebSocket handshakes, errors included."""
+"""The headers of every response, errors included, except files of `PARTS` and WebSocket handshakes."""
 
 PARTS = frozenset({"text/css", "text/javascript"})
-"""Content types of files below /static/ that a page loads. The policies of the page apply to them, not policies of
-their own.
-"""
+"""Content types of files below /static/ that a page loads. The page's policies apply to them."""
 PART_HEADERS = {name: HEADERS[name] for name in ("X-Content-Type-Options", "Cross-Origin-Resource-Policy")}
-"""The headers of such a file: they say which sites may load it, and as what. The other headers would add half a
-kilobyte each time.
+"""The headers of a file of `PARTS`. They say which sites may load it, and as what.
+
+The other headers are not needed, and would add half a kilobyte to each file.
 """
 
 HSTS = "max-age=31536000"
@@ -70,13 +69,14 @@ HSTS = "max-age=31536000"
 def origin_of(request: web.Request, public: str) -> str:
     """Return the origin (RFC 6454 §6.2) that a page of this server has in this request's browser.
 
-    `public` is the origin in the settings. If it is set, it is returned, because only the operator of a proxy knows it.
+    `public` is the origin in the settings. If it is set, it is returned, because only the operator of a proxy knows
+    it.
     """
     return public or f"{request.scheme}://{host_of(request)}"
 
 
 def host_of(request: web.Request) -> str:
-    """Return the Host header, or an empty text. aiohttp's own property may wait for a name server."""
+    """Return the Host header; "" if there is none. aiohttp's own property might wait for a name server."""
     return request.headers.get("Host", "")
 
 
@@ -156,9 +156,12 @@ def headers_signal(
     """
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.popall("Server", None)  # do not disclose software versions
+        # The header is removed, so that no software version is disclosed.
+        response.headers.popall("Server", None)
         if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
-            return  # no page, nothing to store; these headers would be half a kilobyte of each connection
+            # The response is no page, so these headers are not needed. The headers would add
+            # half a kilobyte.
+            return
         if request.path.startswith("/static/") and response.content_type in PARTS:
             response.headers.update(PART_HEADERS)
             return
@@ -175,7 +178,8 @@ def headers_signal(
         )
         response.headers.update(HEADERS)
         if sites:
-            del response.headers["X-Frame-Options"]  # this header cannot list origins
+            # The header X-Frame-Options cannot list origins.
+            del response.headers["X-Frame-Options"]
         response.headers.setdefault("Cache-Control", "no-store")
         if secure:
             response.headers["Strict-Transport-Security"] = HSTS
@@ -191,7 +195,7 @@ def _is_plain_host(host: str) -> bool:
 
 
 def remote_of(request: web.Request, proxies: Sequence[str]) -> str:
-    """Return the address that a request came from, as far as it can be trusted.
+    """Return the address from which a request came, as far as it can be trusted.
 
     X-Forwarded-For is read from the right, as long as the address to the right is one of the trusted `proxies`
     (addresses or networks); the rest may be invented and is ignored. The address is returned in the form of
@@ -255,9 +259,9 @@ def neighbourhood(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The delay and the limit for guesses of one kind. With a `limit` of 0, guesses are only delayed.
+    """The delay and the limit for guesses of one kind.
 
-    With a `first_delay_ms` of 0, they are only stopped.
+    With a `limit` of 0, guesses are only delayed. With a `first_delay_ms` of 0, they are only stopped.
     """
 
     name: str
@@ -273,7 +277,7 @@ class Rule:
 
 SIGN_IN = Rule("sign_in")
 ACCOUNT = Rule("account", limit=0, longest_delay_ms=5_000)
-"""Guesses at one account from all addresses are delayed, never stopped; otherwise strangers could lock a doctor out."""
+"""Guesses at one account from all addresses are delayed, never stopped. Otherwise strangers could block an account."""
 
 PENDING_MS = 60_000
 """The time in ms after which a guess without a result is forgotten (its worker died)."""
@@ -332,7 +336,8 @@ class Throttle:
     async def attempt(self, rule: Rule, organisation: str, who: str) -> AsyncIterator[Attempt]:
         """Run the body as a guess by `who` (an address, an account) at a secret of `organisation`, after its delay.
 
-        Raises BlockedError after too many wrong guesses, BusyError if the guess could not begin within ten seconds.
+        Raises BlockedError after too many wrong guesses, and BusyError if the guess could not begin within ten
+        seconds.
         """
         kinds, member = (keys.THROTTLE, keys.THROTTLE_PENDING), secrets.token_hex(8)
         names = [kind(organisation, rule.name, who) for kind in kinds]

@@ -13,8 +13,9 @@ Text Format).
 
 
 def normalized(form: Literal["NFC", "NFKC"], text: str) -> str:
-    """Return the text in this normalization form (Unicode Standard Annex 15), with at most MARKS combining marks in a
-    row.
+    """Return the text in this normalization form (Unicode Standard Annex 15).
+
+    It has at most MARKS combining marks in a row; further ones are removed.
     """
     if text.isascii():
         return text

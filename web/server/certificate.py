@@ -26,7 +26,7 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
-    """The certificate in two PEM files. Raises ConfigError if they cannot be used.
+    """The certificate in two PEM files. Raises ConfigError if the files cannot be used.
 
     The master reads it once, so that a worker that is started again can serve even if the files are broken by then.
     Each worker follows the files by itself; only one of them logs.
@@ -42,7 +42,7 @@ class Certificate:
         return self._context
 
     async def following(self, app: web.Application) -> AsyncIterator[None]:
-        """Check the files as long as the worker's app runs; for `cleanup_ctx`."""
+        """Check the files as long as the worker's app runs. It is a clean-up context of the app."""
         self._logs = app[WORKER].index == 0
         app[SUPERVISOR].keep(NAME, self.run)
         yield
@@ -55,9 +55,10 @@ class Certificate:
             await asyncio.sleep(EVERY_S)
 
     def look(self) -> None:
-        """Use changed files as soon as two checks find them the same: a renewal writes one file after the other.
+        """Use changed files as soon as two checks in a row find the same contents.
 
-        Files that cannot be used are logged once, and the previous certificate stays in use.
+        Two checks are needed, because a renewal writes one file after the other. Files that cannot be used are logged
+        once, and the previous certificate stays in use.
         """
         before, self._found = self._found, self._stamp()
         if self._found == self._tried or self._found != before:

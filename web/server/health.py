@@ -21,9 +21,9 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Answer GET /readyz: answer 200 if requests may be sent to this worker, else 503.
+    """Answer GET /readyz with 200 if requests may be sent to this worker, otherwise with 503.
 
-    `failures` contains the number of failures of each task since the worker started.
+    The field `failures` of the answer contains the number of failures of each task since the worker started.
     """
     reasons = await why_not_ready(request.app)
     body = {
@@ -37,7 +37,10 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def why_not_ready(app: web.Application) -> list[str]:
-    """Return the reasons why this worker should receive no requests; the first one is shown as the status."""
+    """Return the reasons why this worker should receive no requests; the first one is the status in the answer.
+
+    The list is empty if the worker is ready.
+    """
     if app[DRAINING].is_set():
         return ["draining"]
     reasons = [f"task failing: {name}" for name in app[SUPERVISOR].failing]

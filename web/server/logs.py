@@ -1,7 +1,7 @@
-"""Logs: one line per event on standard error, without patient data, tokens or line breaks from outside.
+"""Writes logs as one line per event on standard error, without patient data, tokens or line breaks from outside.
 
-ALLOWED lists the keys whose values may be logged. Records of other libraries are reduced to their safe parts. There are
-two formats. An event's name is a constant text in the code; everything variable is the value of a key.
+ALLOWED lists the keys whose values may be logged. Records of other libraries are reduced to their safe parts. There
+are two formats. An event's name is a constant text in the code; everything variable is the value of a key.
 """
 
 import logging
@@ -31,7 +31,7 @@ ALLOWED = frozenset(
     stream task timestamp topic total trace transport url version visit what worker
     """.split()
 )
-"""Keys whose values are logged: numbers, states, identifiers made by the server. Others are shown as [hidden]."""
+"""The keys whose values are logged: numbers, states, identifiers made by the server. Others become [hidden]."""
 
 OWN = ("web", "signalling", "media")
 PLAIN = ("gunicorn", "aiohttp", "asyncio")
@@ -82,8 +82,9 @@ def setup(settings: Log) -> None:
 
 
 def _well_formed(record: logging.LogRecord) -> bool:
-    """Return False for aiohttp's report of a malformed request (`AccessLog` logs it) or of a client that
-    disconnected.
+    """Return whether a record is worth a line. Two kinds of aiohttp's records are not.
+
+    They are a malformed request, which `AccessLog` logs, and a client that disconnected.
     """
     problem = record.exc_info[1] if record.exc_info else None
     return not isinstance(problem, HttpProcessingError | ConnectionResetError)
@@ -98,8 +99,7 @@ def _lost(processors: list[Any], count: int) -> str:
 
 
 def _foreign(_logger: object, _method: str, event: Event) -> Event:
-    """Reduce a record of the standard library's logging to the template of a known library, otherwise to the place in
-    the code.
+    """Reduce a record of a known library to its constant template, and any other record to its place in the code.
 
     Arguments are dropped unless they are numbers, because they may contain anything, such as the path of a request.
     """
@@ -119,8 +119,9 @@ def _foreign(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _exceptions(_logger: object, _method: str, event: Event) -> Event:
-    """Replace an exception by its type and its places in the code. Its text is dropped, because it may
-    quote a patient.
+    """Replace an exception by its type and its places in the code.
+
+    Its text is dropped, because it may quote a patient.
     """
     raised = event.pop("exc_info", None)
     if raised is True:
@@ -165,8 +166,9 @@ def _quoted(value: str) -> str:
 
 
 class AccessLog(abc.AbstractAccessLogger):
-    """Logs one line per request, at debug level unless it failed. The line has the route's template, never the path,
-    which may contain a token.
+    """Logs one line per request, at debug level unless the request failed.
+
+    The line has the route's template, never the path, which may contain a token.
     """
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
@@ -189,7 +191,7 @@ class AccessLog(abc.AbstractAccessLogger):
 
     @property
     def enabled(self) -> bool:
-        """True: failures are logged at every level."""
+        """Whether the log is on, which is always true, because failures are logged at every level."""
         return True
 
 

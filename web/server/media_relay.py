@@ -1,4 +1,7 @@
-"""Adapts the media relay to signalling's ports: converts the errors and events of media into those of the ports."""
+"""Connects the media relay to the interfaces that signalling declares (`signalling/rooms/ports.py`).
+
+Errors and events of media are converted into those of the interfaces.
+"""
 
 from __future__ import annotations
 
@@ -50,17 +53,17 @@ class Party:
         return self._party.connected
 
     def offer(self) -> str:
-        """Return an SDP offer. Raises `PartyGoneError`."""
+        """Return an SDP offer. Raises `PartyGoneError` if the party has left."""
         with _errors():
             return self._party.offer()
 
     def accept(self, answer: str) -> None:
-        """Take an SDP answer. Raises `BadSdpError` and `PartyGoneError`."""
+        """Use an SDP answer. Raises `BadSdpError` if it is not valid, and `PartyGoneError` if the party has left."""
         with _errors():
             self._party.accept(answer)
 
     def restart_ice(self) -> str:
-        """Return an SDP offer with new ICE credentials. Raises `PartyGoneError`."""
+        """Return an SDP offer with new ICE credentials. Raises `PartyGoneError` if the party has left."""
         with _errors():
             return self._party.restart_ice()
 
@@ -102,7 +105,7 @@ class Room:
         opposite: str | None,
         admitted: bool,
     ) -> Party:
-        """Return a new party of the room, with an endpoint of its own. Raises `RoomFullError`."""
+        """Return a new party of the room, with an endpoint of its own. Raises `RoomFullError` if it has too many."""
 
         def convert(event: media.PartyEvent) -> None:
             listener(EVENTS[type(event)](event))
@@ -111,7 +114,7 @@ class Room:
             return Party(self._room.join(party_id, convert, opposite=opposite, admitted=admitted))
 
     def set_gate(self, open: bool) -> None:
-        """Open or close the gate."""
+        """Set whether media is forwarded between the parties."""
         self._room.set_gate(open)
 
     def close(self) -> None:
@@ -141,12 +144,15 @@ class Relay:
         """Return the TURN servers for a browser, with new credentials; an empty list if none is set."""
         if self._turn is None:
             return []
-        # The user name is random, because coturn logs it and it must not lead to a visit.
+        # The user name is random, because coturn logs it, and a log must not show which visit it belongs to.
         made = media.ice_server(self._turn.urls, self._turn.secret, secrets.token_hex(8), time.time())
         return [IceServer(urls=list(made.urls), username=made.username, credential=made.credential)]
 
     def probe(self) -> str | None:
-        """Return an SDP offer with which a browser can try its paths; None if too many browsers do so now."""
+        """Return an SDP offer with which a browser can try its network paths to the server.
+
+        None if too many browsers do so now.
+        """
         return self._relay.probe()
 
     def addresses(self) -> list[tuple[str, int]]:
@@ -154,7 +160,7 @@ class Relay:
         return [(found.host, found.port) for found in self._relay.candidates() if found.transport == "udp"]
 
     def answer_probes(self, name: str, password: str) -> None:
-        """Answer probes of other workers that use this name."""
+        """Answer the STUN requests by which other workers check whether this relay is reached; they use this name."""
         self._relay.probed_by = media.Credentials(name, password)
 
     async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool:

@@ -1,7 +1,7 @@
-"""Standard output and standard error of a server: writing to them never raises and never waits.
+"""Makes standard output and standard error of a server safe: writing to them never raises an error and never waits.
 
-A text that cannot be written (disk full, reader gone, or a reader that does not read) is dropped and counted; as soon
-as writing is possible again, the count is written first.
+A text that cannot be written is dropped and counted, for instance because the disk is full or the reader does not
+read. As soon as writing is possible again, the count is written first.
 """
 
 import io
@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 NO_WAIT = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 ATOMIC = select.PIPE_BUF
-"""The number of bytes that a pipe that is ready accepts at once (POSIX write())."""
+"""The number of bytes that a pipe accepts at once when it is ready (POSIX write())."""
 
 Put = Callable[[bytes], int]
 
@@ -53,19 +53,22 @@ class Output(io.TextIOBase):
                 self._push(b"")
 
     def _push(self, data: bytes) -> bool:
-        """Send the rest of the last line, a report of lost lines, then the data; return False if the data must be
-        dropped.
+        """Send the rest of the last line, a report of lost lines, and then the data.
+
+        Return False if the data must be dropped.
         """
         if self._rest:
             self._rest = self._rest[self._send(self._rest) :]
             if self._rest:
                 return False
         report = self.line_of(self.lost).encode() if self.lost else b""
-        # Both are sent in one write: a short report alone could fit into a full pipe again and again, without the line.
+        # The report and the line are sent in one write. Otherwise the short report alone could fit into a full pipe
+        # again and again, without the line.
         sent = self._send(data := report + data)
         if data and not sent:
             return False
-        self._rest = data[sent:]  # write the rest of the last line before anything else
+        # The rest of the last line is written before anything else.
+        self._rest = data[sent:]
         if report:
             self.lost = 0
         return True
@@ -77,11 +80,12 @@ class Output(io.TextIOBase):
             while sent < len(data) and (count := self._put(data[sent:])):
                 sent += count
         except OSError:
-            pass  # the output is full, closed, or not ready: the caller counts the lost lines
+            # The output is full, closed, or not ready. The caller counts the lost lines.
+            pass
         return sent
 
     def writable(self) -> bool:
-        """Return True."""
+        """Return True, because every text is accepted."""
         return True
 
     def isatty(self) -> bool:
@@ -105,7 +109,7 @@ def guard() -> None:
     """Replace `sys.stdout` and `sys.stderr` of this process, and of processes forked from it, by `Output` streams.
 
     A standard descriptor that is closed is opened on /dev/null first: otherwise the next file or socket would get its
-    number and receive the log. Does nothing if a stream does not write to its standard descriptor, as in tests.
+    number and receive the log. Nothing is done if a stream does not write to its standard descriptor, as in tests.
     """
     while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(spare, True)
@@ -136,7 +140,8 @@ def _put(descriptor: int) -> Put:
     O_NONBLOCK is never set on the descriptor itself, because other programs share it, such as a shell.
     """
     mode = os.fstat(descriptor).st_mode
-    if stat.S_ISSOCK(mode):  # systemd's journal
+    # The descriptor is a socket, as for systemd's journal.
+    if stat.S_ISSOCK(mode):
         peer = socket.socket(fileno=os.dup(descriptor))
         return lambda data: peer.send(data, socket.MSG_DONTWAIT)
     if stat.S_ISREG(mode) or not (stat.S_ISFIFO(mode) or os.isatty(descriptor)):
@@ -145,14 +150,16 @@ def _put(descriptor: int) -> Put:
         own = os.open(
             os.ttyname(descriptor) if os.isatty(descriptor) else f"/proc/self/fd/{descriptor}", NO_WAIT
         )
-    except OSError:  # this is not Linux, there is no permission, or the pipe has no reader
+    # This is not Linux, there is no permission, or the pipe has no reader.
+    except OSError:
         return lambda data: _if_ready(descriptor, data)
     return lambda data: os.write(own, data)
 
 
 def _if_ready(descriptor: int, data: bytes) -> int:
-    """Write to a pipe if it is ready; return the number of bytes. Waits only if another process fills it at that
-    moment.
+    """Write to a pipe if it is ready; return the number of bytes.
+
+    It waits only if another process fills the pipe at that moment.
     """
     waiting = select.poll()
     waiting.register(descriptor, select.POLLOUT)

@@ -1,7 +1,8 @@
-"""The check of a store of the operator's own, at start and by `greenroom doctor`: each of its servers.
+"""Checks each server of a store that the operator runs, when Greenroom starts and in `greenroom doctor`.
 
-Knows what a store must be for visits to be safe in it. Asks by INFO, CONFIG GET, and a transaction that is discarded:
-it changes nothing. `problem_of` and the reasons of `Weaknesses` are decided without I/O.
+This module defines which settings a store needs so that no visit is lost. It asks by INFO, CONFIG GET and a
+transaction that is discarded, so it changes nothing. `problem_of` and the reasons of `Weaknesses` are decided without
+I/O.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,14 +27,15 @@ WRITES = {
     "zset": ("ZADD", "0", "member"),
     "stream": ("XADD", "*", "field", "1"),
 }
-"""The command that the rights are tried with, by type of key, and what follows the name of the key."""
+"""Type of a key -> the command by which the right to write such a key is checked, and its arguments after the key."""
 log = structlog.get_logger("web.valkey")
 
 
 class About(NamedTuple):
-    """What a server says about itself.
+    """What a server of the store answers about itself.
 
-    `name`: host and port, "" if it is the only one. `settings`: those of SETTINGS, "unknown" if it refuses to say.
+    `name`: host and port, "" if it is the only server. `info`: its answer to INFO. `settings`: the values of
+    SETTINGS; "unknown" for one that it does not return.
     """
 
     name: str
@@ -41,14 +43,15 @@ class About(NamedTuple):
     settings: Mapping[str, str]
 
     def said(self, text: str) -> str:
-        """Return the text with the server's name."""
+        """Return the text with " at " and the server's name after it; unchanged if the text or the name is ""."""
         return f"{text} at {self.name}" if self.name and text else text
 
 
 class Weaknesses(NamedTuple):
-    """The reasons for which the servers lose something, with their names; "" if they do not.
+    """The reasons why servers of the store lose records, with the servers' names; "" if they lose none.
 
-    `evicts`: sign-ins; `keeps_nothing`: everything, when they end; `loses_tail`: the newest commands, at a failover.
+    `evicts`: why sign-ins are lost; `keeps_nothing`: why all is lost when a server ends; `loses_tail`: why the newest
+    commands are lost at a failover.
     """
 
     evicts: str
@@ -57,7 +60,10 @@ class Weaknesses(NamedTuple):
 
 
 def check_own_store(store: Store) -> None:
-    """Check whether records are safe in the store; log a warning if it loses some. Raises ConfigError."""
+    """Check whether records are safe in the store; log a warning if it may lose some.
+
+    Raises ConfigError like `weaknesses`.
+    """
     found = weaknesses(store)
     if found.evicts:
         log.warning("store.evicts_sessions", reason=found.evicts)
@@ -68,9 +74,9 @@ def check_own_store(store: Store) -> None:
 
 
 def weaknesses(store: Store) -> Weaknesses:
-    """Return by which of their settings the servers of the store lose records.
+    """Return the settings of the store's servers by which records are lost.
 
-    Raises ConfigError if one does not answer, is older than 7.0, would evict visits, takes no writes, or refuses
+    Raises ConfigError if a server does not answer, is older than 7.0, would evict visits, takes no writes, or refuses
     commands that are needed.
     """
     found = list(_examined(store))
@@ -82,7 +88,10 @@ def weaknesses(store: Store) -> Weaknesses:
 
 
 def problem_of(about: About, *, copy: bool) -> str:
-    """Return why the server cannot hold visits, "" if it can. `copy`: whether it is to be the replica of another."""
+    """Return why the server cannot hold visits; "" if it can.
+
+    `copy`: whether it must be able to replace another server.
+    """
     version = str(about.info.get("valkey_version") or about.info.get("redis_version", "0"))
     policy, role = str(about.info.get("maxmemory_policy", "")), about.info.get("role", "master")
     if parse_version(version) < OLDEST:
@@ -115,7 +124,7 @@ def _joined(reasons: Iterable[str]) -> str:
 
 
 def _examined(store: Store) -> Iterator[About]:
-    """Yield what each server says. Raises ConfigError."""
+    """Yield what each server answers about itself. Raises ConfigError if one cannot hold visits or does not answer."""
     copies = store_address(store.url).kind is not Kind.SERVER
     try:
         for name, client in servers_now(store, store.socket_timeout_s):
@@ -158,7 +167,10 @@ def _setting(client: "redis.Redis", name: str) -> str:
 
 
 def _refused(client: "redis.Redis") -> Iterator[str]:
-    """Yield each command that the user may not give, tried in a transaction that is discarded."""
+    """Yield the name of each command that the user of the store may not give.
+
+    The commands are tried in a transaction that is discarded.
+    """
     probes = [
         (WRITES[key.type][0], key(*("doctor",) * key.pattern.count("<")), *WRITES[key.type][1:])
         for key in keys.ALL
@@ -177,9 +189,11 @@ def _refused(client: "redis.Redis") -> Iterator[str]:
             except redis.exceptions.NoPermissionError:
                 yield command[0]
                 if command == ("MULTI",):
-                    return  # what follows would be carried out
+                    # Without a transaction, the next commands would be carried out.
+                    return
             except redis.ResponseError:
-                pass  # a store that is full or cannot save refuses as well, for a while: /readyz says so
+                # A store that is full or cannot save refuses too, for a while. /readyz reports that.
+                pass
     finally:
         connection.disconnect()
         client.connection_pool.release(connection)

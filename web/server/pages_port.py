@@ -1,7 +1,7 @@
 """Accepts connections on the pages' port, and recognises ICE over TCP, TLS and HTTP by their first bytes.
 
-A network that blocks UDP and unknown ports often allows port 443. The bytes are peeked at, not read, so that aiohttp
-finds its connections untouched, and another worker finds the frames that belong to its call.
+A network that blocks UDP and unknown ports often allows port 443. The bytes stay in the socket (MSG_PEEK). So
+aiohttp, or another worker that serves the call, reads the connection from its beginning.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ PassOn = Callable[[int, socket.socket], bool]
 
 
 def plain() -> None:
-    """Return None, so that pages are served by plain http."""
+    """Return None: pages are served by plain http."""
 
 
 def to_nobody(index: int, sock: socket.socket) -> bool:
-    """Pass on no connection; return False."""
+    """Return False: no connection is passed on, because there is no other worker."""
     return False
 
 
 class Site(web.BaseSite):
-    """A listening socket of pages. `pass_on` gets the connections with ICE over TCP.
+    """A listening socket for pages. `pass_on` gets the connections with ICE over TCP.
 
-    `first_bytes_s`: a connection is closed if its first bytes have not arrived after this time.
+    `first_bytes_s`: the time in s after which a connection is closed if its first bytes have not arrived.
     """
 
     def __init__(
@@ -57,7 +57,8 @@ class Site(web.BaseSite):
         first_bytes_s: float,
     ) -> None:
         super().__init__(runner)
-        assert runner.server is not None  # `BaseSite` has checked it
+        # `BaseSite` has checked it.
+        assert runner.server is not None
         self._pages = runner.server
         self._listening = listening
         self._tls = tls
@@ -69,12 +70,12 @@ class Site(web.BaseSite):
         self._seen: dict[socket.socket, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.passed = 0
-        # the number of connections whose first bytes came too late, or were no page's or call's request
+        # The number of connections whose first bytes came too late, or belong neither to a page nor to a call.
         self.refused = 0
 
     @property
     def name(self) -> str:
-        """Return the address, as aiohttp's own sites do."""
+        """The address, in the form of aiohttp's own sites."""
         return f"fd://{self._listening.fileno()}"
 
     async def start(self) -> None:
@@ -103,7 +104,8 @@ class Site(web.BaseSite):
         try:
             sock, _address = self._listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another worker was faster, or the client has disconnected
+            # Another worker was faster, or the client has disconnected.
+            return
         except OSError:
             log.warning("server.accept_failed")
             self._loop.remove_reader(self._listening.fileno())
@@ -117,7 +119,7 @@ class Site(web.BaseSite):
         self._loop.add_reader(sock.fileno(), self._look, sock)
 
     def _look(self, sock: socket.socket) -> None:
-        """Look at the first bytes of a connection, and pass it to the part that serves it."""
+        """Look at the first bytes of a connection, and pass the connection to the part that serves it."""
         try:
             data = sock.recv(ice.FRAME_LENGTH + ice.REQUEST_MAX, socket.MSG_PEEK)
         except BlockingIOError:
@@ -136,7 +138,8 @@ class Site(web.BaseSite):
     def _look_at_frame(self, sock: socket.socket, data: bytes) -> None:
         size = ice.frame_size(data)
         if len(data) < size <= ice.FRAME_LENGTH + ice.REQUEST_MAX and len(data) > self._seen.get(sock, 0):
-            # The loop calls again when the whole frame is here, or when the connection ends, which adds no byte.
+            # The event loop calls this function again when the whole frame is here, or when the connection ends; its
+            # end adds no byte.
             self._seen[sock] = len(data)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
             return
@@ -173,5 +176,6 @@ class Site(web.BaseSite):
         task.add_done_callback(self._tasks.discard)
 
     async def _hand_over(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # the client has disconnected, or does not use TLS
+        # The client has disconnected, or does not use TLS.
+        with contextlib.suppress(OSError):
             await self._loop.connect_accepted_socket(self._pages, sock, ssl=self._tls())

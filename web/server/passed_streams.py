@@ -11,7 +11,8 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-BATCH = 32  # the number of connections in one turn of the loop
+# The number of connections that are received in one turn of the event loop.
+BATCH = 32
 
 
 class PassedStreams:
@@ -21,7 +22,7 @@ class PassedStreams:
     """
 
     def __init__(self, workers: int) -> None:
-        # There are two for each worker, because the successor of a stopping worker already runs.
+        # There are two pairs for each worker, because a worker that stops and its successor run at the same time.
         self._ends = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2 * workers)]
         for receiving, sending in self._ends:
             receiving.setblocking(False)

@@ -1,5 +1,6 @@
-"""Keeps the relay's public address up to date by STUN, and warns if browsers in other networks get only private
-addresses.
+"""Keeps the relay's public address up to date by STUN.
+
+It warns if browsers in other networks get only private addresses.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ class PublicAddress:
         self._answered = True
 
     async def run(self) -> None:
-        """Ask at once and then every EVERY_S seconds, until cancelled; warn once if only private addresses
-        are known.
+        """Ask the STUN server at once and then every EVERY_S seconds, until cancelled.
+
+        Warn once if only private addresses are known.
         """
         await self.look()
         if self._logs and self._settings.public and only_private(self.hosts()):

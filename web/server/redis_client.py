@@ -1,8 +1,8 @@
 """The client of the store, with limits on the time that a worker waits and on the number of connections.
 
-Knows redis-py and the settings of [redis]: one server, the master that Sentinels name, or the nodes of a cluster. Does
-not know what is stored; all other code uses the client without knowing which it is. Raises redis-py's errors, and
-OSError, if the store does not answer in time.
+The settings of [redis] name one server, Sentinels that name a master, or the nodes of a cluster. All other code uses
+the client in the same way for each of them. Raises redis-py's errors, and OSError, if the store does not answer in
+time.
 """
 
 import asyncio
@@ -28,23 +28,29 @@ from web.config.store_address import Kind, Node, StoreAddress, store_address
 
 CONNECTIONS = 64
 SENTINEL_S = 0.5
-"""How long one Sentinel may take to answer before the next one is asked: the machine that died has often one, too."""
+"""The time in s after which the next Sentinel is asked. The machine that failed often has a Sentinel too."""
 
 
 class _Sending(AbstractConnection):
-    """Sends without `asyncio.wait_for`, which redis-py uses if there is a time-out. On Python 3.11 `wait_for` loses a
-    cancellation that comes as it finishes (a task then never ends); on every version it makes a task for each command.
+    """Sends without `asyncio.wait_for`, which redis-py uses if there is a time-out.
+
+    On Python 3.11, `wait_for` loses a cancellation that comes as it finishes, and the task then never ends. On every
+    version it makes a task for each command.
     """
 
     async def send_packed_command(
         self, command: bytes | str | Iterable[bytes], check_health: bool = True
     ) -> None:
-        """Send a packed command. Raises redis-py's TimeoutError or ConnectionError."""
+        """Send a packed command.
+
+        Raises redis-py's TimeoutError after the time-out, and its ConnectionError if the connection is lost.
+        """
         patience_s, self.socket_timeout = self.socket_timeout, None
         try:
             async with asyncio.timeout(patience_s):
                 await super().send_packed_command(command, check_health)
-        except builtins.TimeoutError:  # redis-py has closed the connection
+        # redis-py has closed the connection.
+        except builtins.TimeoutError:
             raise TimeoutError("Timeout writing to socket") from None
         finally:
             self.socket_timeout = patience_s
@@ -70,7 +76,7 @@ class _AtMaster(Connection):
         self._find_master = find_master
 
     async def connect(self) -> None:
-        """Connect to the master, unless there is a connection. Raises redis-py's errors."""
+        """Connect to the master, unless there is a connection. Raises redis-py's errors if there is none."""
         if not self.is_connected:
             self.host, self.port = await self._find_master()
         await super().connect()  # type: ignore[no-untyped-call]
@@ -89,7 +95,10 @@ AT_MASTER: dict[type, type] = {_Tcp: _MasterTcp, _Tls: _MasterTls}
 
 
 async def _greet_master(connection: Any) -> None:
-    """Sign in, and refuse a server that is no master: a Sentinel that was away may name the one of before."""
+    """Sign in. Raises redis-py's ConnectionError if the server is no master.
+
+    A Sentinel that was not connected for a while may still name the earlier master.
+    """
     await connection.on_connect()
     await connection.send_command("INFO", "replication", check_health=False)
     if "role:master" not in str(await connection.read_response()):
@@ -103,7 +112,8 @@ def connect(settings: Settings) -> Redis:
     options: dict[str, Any] = {
         **_options(store, address, parse_url),
         "protocol": 3,
-    }  # push messages are needed for pub/sub
+        # Push messages are needed for pub/sub.
+    }
     kind = CLASSES[options.pop("connection_class", Connection)]
     if address.kind is Kind.CLUSTER:
         return ClusterRedis(address.nodes, lambda node: _pool(store, kind, {**options, **_at(node)}))
@@ -115,12 +125,13 @@ def connect(settings: Settings) -> Redis:
 
 
 def _pool(store: Store, kind: type, options: Mapping[str, Any]) -> BlockingConnectionPool:
-    """Return the pool of connections to one server."""
+    """Return the pool of connections to one server of this `kind`."""
     return BlockingConnectionPool(
         max_connections=CONNECTIONS,
         timeout=store.socket_timeout_s,
         connection_class=kind,
-        # One more try is enough if the store closed an idle connection; more tries would only add waiting.
+        # One more try is enough if the store has closed an idle connection. More tries would only make the caller
+        # wait longer.
         retry=Retry(ConstantBackoff(0.05), 1),
         client_name="greenroom",
         **options,
@@ -178,10 +189,10 @@ def _master_finder(store: Store, address: StoreAddress) -> Callable[[], Awaitabl
 
 
 class _ClusterNow(redis.RedisCluster):
-    """Sends messages to the node of their channel's slot alone: workers subscribe there."""
+    """A client of a cluster that publishes each message only on the node of its channel. Workers subscribe there."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Carry out a command. Raises redis-py's errors."""
+        """Carry out a command, with PUBLISH as SPUBLISH. Raises redis-py's errors if that is not possible."""
         name, *words = args
         sharded = "SPUBLISH" if name == "PUBLISH" else name
         return super().execute_command(sharded, *words, **options)  # type: ignore[no-untyped-call]
@@ -190,7 +201,7 @@ class _ClusterNow(redis.RedisCluster):
 def connect_now(store: Store, patience_s: float) -> Any:
     """Return redis-py's client for code without an event loop.
 
-    Raises its errors if no Sentinel names a master, or no node of the cluster answers.
+    Raises redis-py's errors if no Sentinel names a master, or no node of the cluster answers.
     """
     address = store_address(store.url)
     options = _options(store, address, redis.connection.parse_url, patience_s)
@@ -221,7 +232,7 @@ def _sentinels(store: Store, patience_s: float) -> Any:
 def servers_now(store: Store, patience_s: float) -> Iterator[tuple[str, "redis.Redis"]]:
     """Yield each server of the store with its name: host and port, or "" if it is the only one.
 
-    Copies are included, as each may become the master. Raises redis-py's errors.
+    Copies are included, because each may become the master. Raises redis-py's errors if the servers are not found.
     """
     address = store_address(store.url)
     with connect_now(store, patience_s) as client:
@@ -241,7 +252,10 @@ def servers_now(store: Store, patience_s: float) -> Iterator[tuple[str, "redis.R
 
 
 async def servers(settings: Settings) -> AsyncIterator[Redis]:
-    """Yield a client of each server of the store, copies included. Raises redis-py's errors, OSError."""
+    """Yield a client of each server of the store, copies included.
+
+    Raises redis-py's errors or OSError if the servers are not found.
+    """
     store = settings.redis
     options = _options(store, store_address(store.url), parse_url)
     kind = CLASSES[options.pop("connection_class", Connection)]

@@ -1,15 +1,15 @@
 """Runs a worker's app in aiohttp, with two changes to aiohttp's behaviour.
 
 Responses made without a handler (to a request that cannot be parsed, or that fails before its route is known) get the
-same headers as all others: every request belongs to the app from its first byte.
+same headers as all others, because every request belongs to the app from its first byte.
 
 A worker that stops answers the requests that it has accepted. aiohttp ignores what arrives after the stop began: a
-request on a connection that was just accepted, the rest of a form, a frame of a WebSocket. The clients would wait for a
-time-out. Here requests are answered until the app has stopped, each with `Connection: close`; then all connections
+request on a connection that was just accepted, the rest of a form, a frame of a WebSocket. The clients would wait for
+a time-out. Here requests are answered until the app has stopped, each with `Connection: close`; then all connections
 without a request are closed.
 
-Three private attributes of aiohttp are needed for that. A worker tests them at its start. If the test fails, responses
-that no handler made have only aiohttp's headers, and connections are closed as aiohttp does it.
+Three private attributes of aiohttp are needed for that. A worker tests them at its start. If the test fails,
+responses that no handler made have only aiohttp's headers, and connections are closed as aiohttp does it.
 """
 
 import asyncio
@@ -27,12 +27,16 @@ from web.requests.path_prefix import without
 from web.server.pages_port import FIRST_BYTES_S, PassOn, Site, Tls, plain, to_nobody
 
 BACKLOG = 2048
-"""The number of connections that wait for a busy worker; the system closes further ones without an answer. A
-worker accepts one per turn of the loop: many new connections delay each other, but not the people in a visit."""
+"""The number of connections that may wait for a busy worker; the system closes further ones without an answer.
+
+A worker accepts one connection per turn of the event loop, so that many new connections delay each other, but not a
+visit.
+"""
 FIRST_S = 0.5
 """The time in s after the stop began in which the first request of a new connection is awaited."""
 LOOK_S = 0.02
-LEAST_S = 0.1  # in s; aiohttp reads 0 as no time-out
+# The time in s; aiohttp reads 0 as no time-out.
+LEAST_S = 0.1
 TEST_S = 2.0
 
 log = structlog.get_logger("web.serve")
@@ -41,11 +45,12 @@ log = structlog.get_logger("web.serve")
 class Runner(web.AppRunner):
     """A `web.AppRunner` whose app prepares every response, and which answers every accepted request.
 
-    `pass_on` gets the connections with media. `prefix` is removed from the paths of requests. `private` permits the use
-    of aiohttp's private attributes; pass the result of `works`.
+    `pass_on` gets the connections with media. `prefix` is removed from the paths of requests. `private` permits the
+    use of aiohttp's private attributes; pass the result of `works`.
     """
 
-    _stopped_s = float("inf")  # the time of the stop in s (`time.monotonic`)
+    # The time of the stop in s (`time.monotonic`).
+    _stopped_s = float("inf")
 
     def __init__(
         self,
@@ -68,7 +73,10 @@ class Runner(web.AppRunner):
         self._stop_s = shutdown_timeout
 
     async def setup(self) -> None:
-        """Start the app, then accept connections of the listeners. Raises the errors of the app's start."""
+        """Start the app, then accept connections of the listeners.
+
+        Raises the errors that the app raises when it starts.
+        """
         await super().setup()
         self._change()
         for listener in self._listeners:
@@ -90,7 +98,8 @@ class Runner(web.AppRunner):
             return made
 
         self.server.request_factory = request
-        # aiohttp's own function would make all connections ignore new data. `shutdown` is called next.
+        # aiohttp's own function is replaced, because it would make all connections ignore new data. After it aiohttp
+        # calls `shutdown`.
         self.server.pre_shutdown = self._stop  # type: ignore[method-assign]
         end = self.server.shutdown
 
@@ -106,7 +115,7 @@ class Runner(web.AppRunner):
     async def shutdown(self) -> None:
         """Stop the app while requests are still answered; close the connections that have none.
 
-        Takes at most the time-out of this runner, in which the app's own `on_shutdown` is included.
+        This takes at most the time-out of this runner, which includes the time of the app's own `on_shutdown`.
         """
         try:
             async with asyncio.timeout(self._stop_s):
@@ -119,7 +128,8 @@ class Runner(web.AppRunner):
     def _close_idle(self) -> int:
         """Close the connections that wait for a request; return how many connections with a client are left.
 
-        Without private attributes, aiohttp's own way is used, which then waits for the requests that have begun.
+        If aiohttp's private attributes cannot be used, aiohttp closes the connections itself, and waits for the
+        requests that have begun.
         """
         assert self.server is not None
         first_over = time.monotonic() > self._stopped_s + FIRST_S
@@ -144,7 +154,7 @@ def assign(request: Any, unresolved: MatchInfoError) -> None:
 
 
 def waits(connection: Any) -> bool:
-    """Return True if a connection waits for a request."""
+    """Return whether a connection waits for a request."""
     return connection._waiter is not None and not connection._waiter.done()
 
 
@@ -154,7 +164,10 @@ def requests(connection: Any) -> int:
 
 
 async def works() -> bool:
-    """Return True if the three functions above work as described; otherwise log a warning. Sends itself a request."""
+    """Return whether the three functions above work as described; log a warning if they do not.
+
+    The check sends a request to a server of its own.
+    """
     problem = "wrong values"
     try:
         async with asyncio.timeout(TEST_S):

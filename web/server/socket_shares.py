@@ -3,8 +3,8 @@
 All workers accept from one listener, and the kernel does not share evenly: if workers restart one after another, the
 last one has hardly any sockets. So a worker that holds clearly more than its share closes a few sockets with 1001, as
 when it stops; these clients reconnect at once, to the first worker that is free. This happens for two minutes after a
-worker was missing, and not while one is missing: a socket moved during a restart would soon be moved again. The numbers
-are in memory that the workers share. Between machines, the load balancer shares out.
+worker was missing, and not while one is missing: a socket moved during a restart would soon be moved again. The
+numbers are in memory that the workers share. Between machines, the load balancer distributes the sockets.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from collections.abc import Callable, Sequence
 _SLOT = struct.Struct("<dq")
 LOOK_S = 1.0
 FRESH_S = 3.0  # the time in s after which a worker that has not written counts as hanging or ended
-NONE = -1  # the value that a stopping worker writes
-# within a fifth and four sockets of the fair share, the number counts as even
+# The value that a stopping worker writes.
+NONE = -1
+# A worker asks no client to move while it has at most a fifth and four sockets more than its fair share.
 MARGIN, SPARE = 1.2, 4
-MOST = 0.1  # the greatest part (0 to 1) of its sockets that a worker asks to move at a time
-SETTLED_S, WINDOW_S = 3.0, 120.0  # in s after a worker was missing: sockets move only between these times
+# The greatest part (0 to 1) of its sockets that a worker asks to move at a time.
+MOST = 0.1
+# Sockets are moved only between these two times, in s after a worker was missing.
+SETTLED_S, WINDOW_S = 3.0, 120.0
 
 
 class Shares:
@@ -31,7 +34,9 @@ class Shares:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._slots = 2 * workers  # twice as many: while a worker stops, its successor already runs
+        # There are twice as many slots as workers, because a worker that stops and its successor run at the
+        # same time.
+        self._slots = 2 * workers
         self._memory = mmap.mmap(-1, self._slots * _SLOT.size)
 
     def write(self, index: int, sockets: int, now_s: float) -> None:
@@ -48,7 +53,7 @@ class Shares:
 
 
 def surplus(mine: int, others: Sequence[int]) -> int:
-    """Return how many of its `mine` sockets a worker should ask to move now. Pure."""
+    """Return how many of its sockets a worker should ask to move now, if it has `mine` sockets. Pure."""
     fair = (mine + sum(others)) / (1 + len(others))
     if not others or mine <= fair * MARGIN + SPARE:
         return 0
@@ -56,8 +61,9 @@ def surplus(mine: int, others: Sequence[int]) -> int:
 
 
 class Balance:
-    """Balances one worker. `count` returns its number of sockets (NONE if it stops); `move` asks this number of clients
-    to move.
+    """Balances the sockets of one worker.
+
+    `count` returns its number of sockets (NONE if it stops); `move` asks this number of clients to move.
     """
 
     def __init__(
@@ -65,7 +71,8 @@ class Balance:
     ) -> None:
         self._shares, self._index = shares, index
         self._count, self._move = count, move
-        self._missing_s = float("-inf")  # the time in s at which a worker was last missing
+        # The time in s at which a worker was last missing.
+        self._missing_s = float("-inf")
         self._complete = (
             False  # True once all workers served at the same time; before that, none counts as missing
         )

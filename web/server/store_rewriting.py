@@ -1,7 +1,8 @@
 """Removes erased data from the disk: rewrites the store's append-only file after an erasure, and once a day.
 
-The file holds every command since it was last rewritten, so also data that was deleted, replaced or has expired.
-`retention.py` decides which data is erased. All workers check; a key in the store decides which one rewrites.
+The file contains every command since it was last rewritten. So it also contains data that was deleted or replaced, or
+that has expired. `retention.py` decides which data is erased. All workers check; a key in the store decides which one
+rewrites.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from web.server.redis_client import servers
 
 LOOK_S = 60.0
 PAUSE_S = 300
-"""The shortest time in s between two rewritings: each writes the whole store to the disk."""
+"""The shortest time in s between two rewritings, because each writes the whole store to the disk."""
 DAILY_S = 86_400
 REWRITES_S = 600.0
 POLL_S = 0.2
@@ -36,7 +37,7 @@ log = structlog.get_logger("web.rewriting")
 
 
 async def mark(redis: Redis) -> None:
-    """Record that data was erased."""
+    """Record in the store that data was erased, so that its file will be rewritten."""
     await redis.set(keys.ERASED(), secrets.token_hex(8))
 
 
@@ -44,7 +45,8 @@ async def mark(redis: Redis) -> None:
 async def erasing(redis: Redis) -> AsyncIterator[None]:
     """Erase data inside this context.
 
-    The erasure is recorded before, in case this worker dies, and after, in case a rewriting was running.
+    The erasure is recorded twice: before, because this worker may die, and after, because a rewriting may have begun
+    during the erasure.
     """
     await mark(redis)
     yield
@@ -52,9 +54,9 @@ async def erasing(redis: Redis) -> AsyncIterator[None]:
 
 
 class Rewriting:
-    """Rewrites the append-only file of each server of the store after an erasure, also of those that are copies.
+    """Rewrites the append-only file of each server of the store, copies included, after an erasure and once a day.
 
-    `servers`: yields a client of each; None if the store is one server.
+    `servers`: yields a client of each server; None if the store is one server.
     """
 
     def __init__(self, redis: Redis, servers: Callable[[], AsyncIterator[Redis]] | None = None) -> None:
@@ -66,11 +68,15 @@ class Rewriting:
         """Check every LOOK_S seconds until cancelled whether a rewriting is due."""
         while True:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(UnavailableError):  # the check is repeated in a minute
+            # The check is repeated in a minute.
+            with contextlib.suppress(UnavailableError):
                 await self.look()
 
     async def look(self) -> bool:
-        """Rewrite the file if that is due; return whether it was rewritten. Raises `UnavailableError`."""
+        """Rewrite the file if that is due; return whether it was rewritten.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         async with answering():
             erased = await self._redis.get(keys.ERASED())
             if erased is None and await self._redis.exists(keys.REWRITTEN()):
@@ -81,7 +87,7 @@ class Rewriting:
             if reason in (BUSY, FAILED):
                 if reason == FAILED:
                     log.warning("erasure.log_not_rewritten", reason=reason)
-                # another rewriting began before the erasure, or this one failed: try again after the pause
+                # Another rewriting began before the erasure, or this one failed. It is tried again after the pause.
                 return False
             await self._redis.set(keys.REWRITTEN(), b"1", ex=DAILY_S)
             if erased is not None:
@@ -93,8 +99,11 @@ class Rewriting:
             return not reason
 
     async def now(self) -> str:
-        """Rewrite the file, whatever the pause; return why it may still hold what was erased, an empty text if it does
-        not. Raises `UnavailableError`.
+        """Rewrite the file without waiting for the pause.
+
+        Return why it may still contain erased data, "" if it does not.
+
+        Raises `UnavailableError` if the store does not answer.
         """
         async with answering():
             erased = await self._redis.get(keys.ERASED())
@@ -103,13 +112,14 @@ class Rewriting:
                 reason = await self._rewrite()
                 if reason != BUSY:
                     break
-                await asyncio.sleep(POLL_S)  # a rewriting that began before the erasure ends first
+                # A rewriting that began before the erasure must end first.
+                await asyncio.sleep(POLL_S)
             if not reason and erased is not None:
                 await self._unmark(keys=[keys.ERASED()], args=[erased])
             return reason
 
     async def _rewrite(self) -> str:
-        """Return why the file of a server was not rewritten; an empty text if those of all were."""
+        """Rewrite the file of each server; return why one was not rewritten, "" if all were."""
         reasons = [await self._rewrite_at(server) async for server in self._each()]
         return next((each for each in (FAILED, BUSY) if each in reasons), next(filter(None, reasons), ""))
 
@@ -121,7 +131,7 @@ class Rewriting:
             yield server
 
     async def _rewrite_at(self, server: Any) -> str:
-        """Return why the file of a server was not rewritten; an empty text if it was."""
+        """Rewrite the file of a server; return why it was not rewritten, "" if it was."""
         try:
             if not (await server.info("persistence")).get("aof_enabled"):
                 return "the store keeps no append-only file; its snapshots hold what was erased until they are replaced"
@@ -139,7 +149,10 @@ class Rewriting:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Rewrite as long as the app lives; a clean-up context that must come after that of signalling."""
+    """Rewrite the file when that is due, as long as the app runs.
+
+    This clean-up context must come after that of signalling.
+    """
     app[SUPERVISOR].keep(
         "web.server.store_rewriting", Rewriting(app[REDIS], partial(servers, app[SETTINGS])).run
     )

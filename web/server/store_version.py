@@ -1,7 +1,7 @@
-"""The version of the store's contents: which servers can read and write them.
+"""Checks the version of the store's contents, which shows whether this server can read and write them.
 
-Knows one key. A server that finds contents of a later version does not start: it would read records wrongly, or write
-some that the later version cannot read.
+A server that finds contents of a later version does not start. It would read records wrongly, or write records that
+the later version cannot read.
 """
 
 from redis.asyncio import Redis
@@ -10,11 +10,11 @@ from signalling.store import keys
 from web.errors import ConfigError
 
 VERSION = 1
-"""Raised by a release whose records an older one cannot read. Records of version 1 are read since the first release."""
+"""A release increases this number if an older release cannot read its records. Every release reads version 1."""
 
 
 async def check(redis: Redis) -> None:
-    """Mark a store that has no version with this one. Raises ConfigError for a store of a later version."""
+    """Write this version into a store that has none. Raises ConfigError if the store has a later version."""
     name = keys.STORE_VERSION()
     await redis.set(name, VERSION, nx=True)
     found = int(await redis.get(name) or 0)

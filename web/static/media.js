@@ -2,18 +2,18 @@
  * The browser's half of a call: camera, microphone, and one RTCPeerConnection that answers the server's
  * offers.
  *
- * Handles the connection and SDP. `media/devices.js` handles the person's own devices, `media/figures.js` the
- * quality of a call, `media/arrivals.js` parties whose media stopped, `media/answer.js` changes to the
- * browser's answer. It does not use the DOM. The page passes each offer to `accept`. Import this module; the
- * four others are its parts.
+ * This module handles the connection and SDP. `media/devices.js` handles the person's own devices,
+ * `media/figures.js` the quality of a call, `media/arrivals.js` parties whose media stopped,
+ * `media/answer.js` changes to the browser's answer. This module does not use the DOM. The page passes each
+ * offer to `accept`. Pages import only this module; the four others are its parts.
  *
- * Privacy: clones of the live tracks are sent, which begin with `enabled = false`. Until `start()` a clone
- * gives black and silence. So the connection, the encoder and the bandwidth estimate are ready, while no
- * picture or sound of the person leaves the device.
+ * Privacy: only clones of the live tracks are sent. They begin with `enabled = false`, so until `start()` a
+ * clone gives black and silence. The connection, the encoder and the bandwidth estimate are ready by then,
+ * but no picture or sound of the person leaves the device.
  *
- * Events: `state` (detail: new, connecting, connected, reconnecting, failed, closed), `remotetrack` (detail:
- * the track of the opposite party), `remotes` (another party came or left), `devicechange`, `trackended`,
- * `trackrestored` and `tracksilent`, see `isSilent` (detail: the kind).
+ * Events: `state` (detail: new, connecting, connected, reconnecting, failed, closed), `remotetrack`
+ * (detail: the track of the opposite party), `remotes` (another party came or left), `devicechange`,
+ * `trackended`, `trackrestored` and `tracksilent`, see `isSilent` (detail: the kind).
  */
 
 import { savesWithH264, sendLayers, withH264First, withNackForSound } from "./media/answer.js";
@@ -38,14 +38,14 @@ const STATES = {
 };
 
 /**
- * The session id in an offer's `o=` line. Another id belongs to another endpoint of the relay, which needs a
- * new connection.
+ * Return the session id in an offer's `o=` line. Another id belongs to another endpoint of the relay, which
+ * needs a new connection.
  */
 const sessionOf = (/** @type {string} */ sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] ?? "";
 
 /**
- * The stream of each m-line of an offer: mid -> the stream's id, which is the key of the party whose media it
- * carries.
+ * Return the stream of each m-line of an offer: mid -> the stream's id, which is the key of the party whose
+ * media the m-line carries.
  *
  * @param {string} sdp
  */
@@ -60,14 +60,14 @@ function streamsOf(sdp) {
 }
 
 /**
- * The m-lines on which this side sends; it receives the opposite party on the same ones. Further m-lines only
- * bring other parties. A transceiver whose mid is null is not in an offer yet.
+ * The mids of the m-lines on which this side sends. It receives the opposite party on the same m-lines, and
+ * other parties on further ones. A transceiver whose mid is null is not in an offer yet.
  *
  * @type {Set<string | null>}
  */
 const OWN_MIDS = new Set(["0", "1"]);
 
-/** True if this browser can hold a call; an old browser, or one with restrictions, cannot. */
+/** Return true if this browser can hold a call; an old browser, or one with restrictions, cannot. */
 export const canCall = () => "RTCPeerConnection" in globalThis;
 
 const Target = /** @type {new () => Events<MediaEvents>} */ (EventTarget);
@@ -77,7 +77,8 @@ export class MediaSession extends Target {
   /** @type {RTCPeerConnection | null} */
   #connection = null;
   #session = "";
-  #h264 = false; // the device prefers to send this codec
+  // True if this device saves battery by sending H.264.
+  #h264 = false;
   /** @type {MediaState} */
   #state = "new";
   #wasConnected = false;
@@ -100,38 +101,39 @@ export class MediaSession extends Target {
     });
   }
 
-  /** Live local tracks for the page's own muted <video>. Always the same object. */
+  /** The live local tracks, for the page's own muted <video>; always the same object. */
   get preview() {
     return this.#own.preview;
   }
 
-  /** True if the preview is mirrored: always, unless the camera points away from the person. */
+  /** Whether the preview is mirrored: always, unless the camera points away from the person. */
   get mirrored() {
     return this.#own.mirrored;
   }
 
   /**
-   * The streams of all other parties, by party; if the server has not named the opposite one, it is `remote`.
+   * The streams of all other parties: party -> stream. If the server has not named the opposite party, its
+   * key is `remote`.
    */
   get remotes() {
     return this.#remotes;
   }
 
-  /** The media of the opposite party, for the page's <video>. Always the same object. */
+  /** The media of the opposite party, for the page's <video>; always the same object. */
   get remote() {
     return this.#remote;
   }
 
-  /** One of: new, connecting, connected, reconnecting, failed, closed. */
+  /** The state of the connection: new, connecting, connected, reconnecting, failed or closed. */
   get state() {
     return this.#state;
   }
 
   /**
-   * Ask for camera and microphone. Never throws. The result has a word for each kind: "on", or the reason why
-   * it is not: denied, system (the system's settings refuse it), missing, busy, insecure (an http page),
-   * unsupported (no getUserMedia), failed; "off" for a kind that was not asked for. A call works with one
-   * kind, or with none.
+   * Ask for camera and microphone; never throw. The result has a word for each kind: "on", or the reason
+   * why the device is not on: denied, system (the system's settings refuse it), missing, busy, insecure (an
+   * http page), unsupported (no getUserMedia), failed; "off" for a kind that was not asked for. A call
+   * works with one kind, or with none.
    *
    * @param {Partial<Record<DeviceKind, boolean>>} kinds
    */
@@ -140,16 +142,16 @@ export class MediaSession extends Target {
   }
 
   /**
-   * The devices to choose from: { kind: "audio" | "video" | "speaker", id, label, selected }. Labels come
-   * with permission.
+   * Return the devices to choose from: { kind: "audio" | "video" | "speaker", id, label, selected }. Labels
+   * are empty until the person has given permission.
    */
   devices() {
     return this.#own.devices();
   }
 
   /**
-   * Switch to another camera or microphone, before or during the call. Resolves to "on" or a reason, as
-   * `prepare`.
+   * Switch to another camera or microphone, before or during the call. Return "on", or a reason as
+   * `prepare` does.
    *
    * @param {DeviceKind} kind
    * @param {string} deviceId
@@ -159,9 +161,9 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Apply an offer of the server and answer it, in the order in which offers come. A `fresh` offer, or one of
-   * another session, gets a new RTCPeerConnection; any other offer renegotiates, as for an ICE restart.
-   * Rejects if the browser refuses the offer.
+   * Apply an offer of the server and answer it; offers are handled in the order in which they arrive. A
+   * `fresh` offer, or one of another session, gets a new RTCPeerConnection; any other offer renegotiates,
+   * as for an ICE restart. Rejects if the browser refuses the offer.
    *
    * `iceServers`: TURN servers with credentials that expire.
    *
@@ -203,7 +205,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * True if a kind is switched off.
+   * Return true if the person has switched off this kind of device.
    *
    * @param {DeviceKind} kind
    */
@@ -212,8 +214,8 @@ export class MediaSession extends Target {
   }
 
   /**
-   * True if a device gives neither picture nor sound now: the switch on the device is off, or another program
-   * uses it.
+   * Return true if a device gives neither picture nor sound now, because the switch on the device is off or
+   * another program uses it.
    *
    * @param {DeviceKind} kind
    */
@@ -222,9 +224,9 @@ export class MediaSession extends Target {
   }
 
   /**
-   * The quality of the call: { words: "good" | "fair" | "poor" | "lost", rtt_ms, loss (0-1), bitrate (bit/s
-   * received), freezes, framesDecoded, framesPerSecond, audioEnergy, packetsReceived, framesSent }. Rates are
-   * for the time since the last call of this function.
+   * Return the quality of the call: { words: "good" | "fair" | "poor" | "lost", rtt_ms, loss (0-1), bitrate
+   * (bit/s received), freezes, framesDecoded, framesPerSecond, audioEnergy, packetsReceived, framesSent }.
+   * Rates are for the time since the last call of this function.
    */
   async stats() {
     const at_ms = performance.now();
@@ -233,7 +235,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * The parties whose packets ("silent") or pictures ("still") have not arrived for two seconds.
+   * Return the parties whose packets ("silent") or pictures ("still") have not arrived for two seconds.
    *
    * @param {(party: string) => { audio: boolean, video: boolean }} offOf what a party has switched off
    */
@@ -295,8 +297,8 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Answer an offer with NACK for sound and with the codec that costs this device less. If the browser allows
-   * no change of its answer, send its own answer.
+   * Answer an offer with NACK for sound and with the codec that costs this device less. If the browser does
+   * not accept the changed answer, send the unchanged one.
    *
    * @param {RTCPeerConnection} connection
    * @param {string} offer

@@ -1,6 +1,6 @@
 /* Shows the notifications that this server sends through a push service, also while none of its pages is
    open, and opens the page of a notification that is pressed. It is a separate script without imports,
-   because the browser keeps it. */
+   because the browser stores it and runs it alone. */
 
 const worker = /** @type {PushWorker} */ (/** @type {unknown} */ (globalThis));
 

@@ -1,6 +1,5 @@
 /* The Greenroom signalling protocol, version 1 (signalling/protocol/PROTOCOL.md), from the browser's side.
-
-   Handles hello, resume, requests, topics and close codes. It does not use the DOM, so that any page or
+   It handles hello, resume, requests, topics and close codes. It does not use the DOM, so that any page or
    worker can use it. The page calls `wake()` when the network may be back or the device may have slept. */
 import { early, SUBPROTOCOL, socketUrl } from "./signalling/address.js";
 import { SignallingError } from "./signalling/errors.js";
@@ -105,8 +104,8 @@ export class SignallingClient extends Target {
   /**
    * Try to connect at once; if a socket is open, check that the server still answers.
    *
-   * @param {{ moved?: boolean }} how `moved`: the network may be another one; what began on the old one is
-   *   given up, and `moved` is fired if the socket stands
+   * @param {{ moved?: boolean }} how `moved`: true if the network may have changed. An attempt to connect
+   *   on the old network is then given up, and the event `moved` is fired if a socket is open
    */
   wake({ moved = false } = {}) {
     if (this.#left || this.status === "closed") return;
@@ -127,8 +126,9 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * Send a request. Returns the server's answer (`done`, `subscribed`, `pong`). Throws SignallingError: the
-   * server's refusal, `timeout`, or `offline` if it cannot be sent now and may not be sent later.
+   * Send a request and return the server's answer (`done`, `subscribed`, `pong`). Throw a SignallingError
+   * if the server refuses it, if there is no answer in time (`timeout`), or if it cannot be sent now and
+   * may not be sent later (`offline`).
    *
    * @template {RequestType} Type
    * @param {Asked<Type>} message
@@ -156,9 +156,9 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * Subscribe to a topic: `handler(message)` gets the whole state first and then each change, in order and
-   * none twice, also over several sockets. `refused(error)` is called if the server does not allow the topic,
-   * now or later. Returns a function that ends the subscription.
+   * Subscribe to a topic. `handler(message)` gets the whole state first, and then each change in order. It
+   * gets no change twice, also if the client connects again. `refused(error)` is called if the server does
+   * not allow the topic, now or later. Return a function that ends the subscription.
    *
    * @template {keyof Protocol.Topics} Name
    * @param {Name} name
@@ -276,14 +276,15 @@ export class SignallingClient extends Target {
         request.reject(new SignallingError(message.code, message.text, message.details)),
       );
     } else {
-      // The hello itself was refused; a close code follows.
+      // The server refused the hello itself. A close code follows.
       this.dispatchEvent(new CustomEvent("refused", { detail: message }));
     }
     return undefined;
   }
 
   /**
-   * React to `gone`: the right has ended, or the visit is lost. It is handled as a refused `subscribe`.
+   * React to the message `gone`: the right to the topic has ended, or the visit is lost. It is handled like
+   * a refused `subscribe`.
    *
    * @param {string} name
    */
@@ -349,7 +350,10 @@ export class SignallingClient extends Target {
     if (this.#unopened >= UNOPENED && !this.#blocked) this.#findBlock();
   }
 
-  /** Find out whether the server answers 426 to plain HTTP: then something on the way blocks WebSockets. */
+  /**
+   * Find out whether the server answers 426 to plain HTTP. If it does, something between browser and server
+   * blocks WebSockets.
+   */
   async #findBlock() {
     const signal = AbortSignal.timeout(OPEN_WITHIN_MS);
     const answer = await fetch(this.#url.replace(/^ws/, "http"), { cache: "no-store", signal }).catch(

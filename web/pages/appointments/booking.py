@@ -1,7 +1,7 @@
-"""Booking of a time by a patient: the week, the held time, patient information, the booking.
+"""The pages on which a patient books a time: the week, the form with patient information, and the booking.
 
-`web.appointments` defines which times are free and booked. A time is chosen by a POST, because to hold a time takes it
-from others. A browser holds only one time, in its session.
+`web.appointments` defines which times are free and booked. A time is chosen by a POST request, because it is then
+held for ten minutes, and others cannot book it. A browser holds only one time, whose id is in its session.
 """
 
 from typing import Any
@@ -43,7 +43,7 @@ def hold_key(organisation: str) -> str:
 
 
 async def choose(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/appointments: the week alone, with an error message if there is one."""
+    """Answer GET /{organisation}/appointments with the week of bookable times, and an error message if there is one."""
     organisation = await organisation_of(request)
     return await _week_page(request, organisation, None)
 
@@ -146,8 +146,9 @@ def moment_of(text: str) -> int:
 
 
 def _times_path(organisation: Organisation, area: str) -> str:
-    """Return the path of the page with the times of a calendar. The page of a waiting area shows more than
-    the times.
+    """Return the path of the page with the bookable times of the organisation, or of the waiting area `area`.
+
+    The page of a waiting area has more than the times. `area`: its id, "" for the organisation.
     """
     return home(organisation, area) if area else f"/{organisation.id}/appointments"
 

@@ -1,7 +1,7 @@
 """A provider's booked visits as a calendar (iCalendar) that their own calendar program reads by a secret link.
 
-The link is made in *My settings*. Calendar programs ask again and again. So an unchanged answer is 304 (RFC 9110 §13),
-and the number of requests by one link is limited. No entry has a patient's full name.
+The link is made in *My settings*. Calendar programs ask again and again. So the answer is 304 if nothing has changed
+(RFC 9110 §13), and the number of requests by one link is limited. No entry has a patient's full name.
 """
 
 import hashlib
@@ -45,7 +45,11 @@ async def visits(request: web.Request) -> web.Response:
 
 
 async def _opened(request: web.Request, organisation: Organisation) -> tuple[Feed, Account]:
-    """Return the link and its owner. Raises HTTP 404 for an invalid token, and 429."""
+    """Return the link and its owner.
+
+    Raises HTTP 404 if the token is not valid or the owner's account is disabled, and HTTP 429 after too many
+    requests.
+    """
     feeds, token = request.app[FEEDS], request.match_info["token"]
     feed = await feeds.named(organisation.id, token)
     async with guess(request, organisation.id, TokenKind.FEED, feed.person if feed else "") as attempt:
@@ -57,7 +61,8 @@ async def _opened(request: web.Request, organisation: Organisation) -> tuple[Fee
         raise web.HTTPNotFound
     try:
         async with request.app[THROTTLE].attempt(READS, organisation.id, found.person):
-            return found, account  # the attempt is not marked as succeeded, so that each request counts
+            # The attempt is not marked as succeeded, so that each request counts.
+            return found, account
     except BlockedError as blocked:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(blocked.retry_s)}) from None
 
@@ -81,7 +86,10 @@ def _calendar(
 
 
 def _is_known(request: web.Request, etag: str, changed: datetime) -> bool:
-    """Return whether the program already has this answer. Its time is compared only if it sends no tag (§13.2.2)."""
+    """Return whether the program already has this answer.
+
+    `changed`, the time of the answer, is compared only if the program sends no ETag (RFC 9110 §13.2.2).
+    """
     tags = request.if_none_match
     if tags is not None:
         return ETag(value="*") in tags or etag in {tag.value for tag in tags}

@@ -46,7 +46,7 @@ ROUTES = (
 
 
 async def desk(app: web.Application) -> AsyncIterator[None]:
-    """Create this worker's desk for booked visits and register its mails; must come after signalling."""
+    """Create this worker's desk for booked visits and register its mails. It must come after signalling."""
     settings = app[SETTINGS]
     key = data_key(Path(settings.data.folder))
     book, links = Book(app[REDIS], Seal({key_id(key): key})), Links(key)

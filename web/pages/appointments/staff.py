@@ -1,6 +1,6 @@
 """The staff's calendar: booked visits and check-ins; staff can move or cancel a visit for a patient.
 
-The rules of booked visits are defined in `web.appointments`. All staff may open it.
+The rules of booked visits are defined in `web.appointments`. All staff may open the calendar.
 """
 
 from datetime import date, timedelta
@@ -228,7 +228,7 @@ def _range(days: list[date]) -> str:
 
 
 def _day(text: str, today: date) -> date:
-    """Return the date in the text if it is within 1000 days of today, else today."""
+    """Return the date in the text if it is within 1000 days of today; otherwise return `today`."""
     try:
         found = date.fromisoformat(text)
     except ValueError:

@@ -37,8 +37,9 @@ Opened = Callable[[web.Request, Organisation, Appointment], Awaitable[web.Respon
 
 
 def opened(handler: Opened) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return a handler that also receives the appointment of the link. Forged, erased and mistyped links get the same
-    answer.
+    """Return a handler that finds the appointment of the link and passes it to `handler`.
+
+    Forged, erased and mistyped links get the same answer.
     """
 
     @functools.wraps(handler)
@@ -55,7 +56,7 @@ def opened(handler: Opened) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 @opened
 async def show(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """Answer GET /{organisation}/appointments/{token}."""
+    """Answer GET /{organisation}/appointments/{token} with the page of the booked visit."""
     return await _visit_page(request, organisation, appointment)
 
 
@@ -85,7 +86,7 @@ async def move(request: web.Request, organisation: Organisation, appointment: Ap
 
 @opened
 async def cancel(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """Answer POST …/{token}/cancel."""
+    """Answer POST …/{token}/cancel: cancel the visit."""
     try:
         await request.app[DESK].cancel(organisation, appointment.id)
     except TooLateError:
@@ -189,7 +190,8 @@ async def _week_page(
 ) -> web.Response:
     path = _path(request, organisation, appointment)
     shown = await calendar_week(request, organisation.within(appointment.area), but=appointment.id)
-    if not shown:  # booking was turned off meanwhile, but booked visits stay and can be cancelled
+    # Booking was turned off meanwhile, but a booked visit stays and can be cancelled.
+    if not shown:
         return await _refused(request, organisation)
     context = {
         "week": shown,

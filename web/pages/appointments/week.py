@@ -16,9 +16,9 @@ from web.organisations.settings import Organisation
 
 
 async def booked_here(request: web.Request, organisation: Organisation) -> dict[str, str] | None:
-    """Return the time and the page's path of the last visit that this browser booked; None if it is over.
+    """Return the time and the page's path of the last visit that this browser booked; None if it has none to come.
 
-    Raises `UnavailableError`.
+    Raises `UnavailableError` if the store does not answer.
     """
     kept = (await sessions.get(request)).get(booked_key(organisation.id))
     if not isinstance(kept, str):
@@ -35,7 +35,7 @@ async def booked_here(request: web.Request, organisation: Organisation) -> dict[
 async def calendar_week(request: web.Request, organisation: Organisation, *, but: str = "") -> dict[str, Any]:
     """Return the context of calendar/week.html for the week of `?day=`; {} if nothing can be booked.
 
-    The time of the appointment `but` counts as free. Raises `UnavailableError`.
+    The time of the appointment `but` counts as free. Raises `UnavailableError` if the store does not answer.
     """
     if not organisation.booking.enabled:
         return {}

@@ -1,7 +1,7 @@
 """A facility's kiosk: its staff add patients to the queue, see their state, and take a call on this device.
 
-The link is the only proof of identity. A browser shows only patients that it added itself, and only their initials,
-because others may see the screen; typed texts are cleared after a while (kiosk.js).
+A person who has the link needs no other sign-in. A browser shows only patients that it added itself, and only their
+initials, because others may see the screen; typed texts are cleared after a while (kiosk.js).
 """
 
 import secrets
@@ -37,8 +37,9 @@ SHOWN_MS = 3_600_000
 KEPT_MS = 24 * 3_600_000
 MOST = 100
 IDLE_S, WARNED_S = 90, 20
-"""An unused screen warns after the first time and is cleared after the second (WCAG 2.2.1: at least 20 s to prevent
-it).
+"""Two times in s: an unused screen warns after the first one, and is cleared when the second one has passed too.
+
+WCAG 2.2.1 requires at least 20 s in which a person can prevent this.
 """
 BECAME = {
     Outcome.COMPLETED: N_("The visit is over."),
@@ -71,7 +72,8 @@ async def place(request: web.Request) -> web.Response:
     form, errors, found = patient_form.check(posted, organisation, today_anywhere())
     area = _area(organisation, facility, posted.get("area", ""))
     shut = (await availability(request.app[SERVICE], organisation.within(area), area)).why is not None
-    if found is None or shut:  # the page shows the reason, and keeps the typed texts
+    # The page shows the reason, and keeps the typed texts.
+    if found is None or shut:
         return await _page(request, organisation, facility, form, errors, area)
     visit_id = id_of_form(organisation.id, posted.get("once", ""), facility.id)
     visit = await open_once(request.app[SERVICE], _actor(organisation, facility), found, visit_id, area=area)
@@ -105,7 +107,7 @@ async def act(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if do == "withdraw":
         await request.app[SERVICE].command(_actor(organisation, facility), visit_id, c.Withdraw())
-        # if the act is refused, the list shows the current state
+        # If the act is refused, the list shows the visit's current state.
         raise web.HTTPSeeOther(_path(request, organisation))
     raise web.HTTPBadRequest
 
@@ -149,13 +151,13 @@ def _prefix(organisation: Organisation, facility: Facility) -> str:
 
 
 async def _placed(request: web.Request, organisation: Organisation, facility: Facility) -> dict[str, int]:
-    """Return the ids of the visits that this browser opened, with the times in ms."""
+    """Return the visits that this browser opened: id -> the time of opening in ms."""
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
     return {key.removeprefix(prefix): at for key, at in session.items() if key.startswith(prefix)}
 
 
 async def _keep(request: web.Request, organisation: Organisation, facility: Facility, visit_id: str) -> None:
-    """Keep the visit's id in the session under its own key, so that two tabs do not overwrite each other's."""
+    """Keep the visit's id in the session under a key of its own, so that two tabs do not overwrite each other's ids."""
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
     now_ms = request.app[SERVICE].clock_ms()
     placed = await _placed(request, organisation, facility)

@@ -14,10 +14,10 @@ from web.requests.fields import read_form
 
 
 async def agree(request: web.Request) -> web.Response:
-    """Answer POST …/visits/{visit}/contact with 204. The form has `text` or `push` ("yes", "no"); for `push` also a
-    subscription.
+    """Answer POST …/visits/{visit}/contact with 204.
 
-    Raises HTTP 404 if the visit is no open visit of this browser, 422 if the browser cannot be notified.
+    The form has `text` or `push`, each with "yes" or "no"; with `push` also the browser's subscription. Raises HTTP
+    404 if this browser has no open visit with this id, and HTTP 422 if the browser cannot be notified.
     """
     organisation, wanted = await organisation_of(request), request.match_info["visit"]
     actor = await ACTORS["patient"](request.app, await sessions.get(request), organisation.id, wanted)
@@ -39,7 +39,10 @@ async def agree(request: web.Request) -> web.Response:
 async def _has_devices(
     request: web.Request, organisation: str, visit: str, posted: dict[str, str], *, adds: bool
 ) -> bool:
-    """Add this browser to the visit's devices, or remove it; return whether the visit has a device afterwards."""
+    """Add this browser to the visit's devices if `adds` is true, otherwise remove it.
+
+    Return whether the visit has a device afterwards.
+    """
     service, devices = request.app[PUSH], request.app[PUSH].visits
     device = service.device(posted, "", request.app[SERVICE].clock_ms())
     if device is None:

@@ -1,7 +1,7 @@
 """The pages of a guest: the one-time link, and the visit to which it gives access.
 
-After the link is redeemed, this browser takes part in a visit; signalling defines the guest's rights. Redeeming removes
-the token from the address bar. All invalid links get the same answer, whatever the reason.
+After the link is redeemed, this browser takes part in a visit; signalling defines the guest's rights. When the link
+is redeemed, the token disappears from the address bar. All invalid links get the same answer.
 """
 
 import structlog

@@ -1,7 +1,7 @@
-"""A patient continues their visit on another device: by a one-time link, as a QR code or by mail.
+"""Makes a one-time link by which a patient continues their visit on another device, as a QR code or by mail.
 
-`entry_links.py` redeems the link. Links are stored as hashes (`web/intake/patient_links.py`), work once, and end after
-a quarter of an hour.
+`entry_links.py` redeems the link. Links are stored as hashes (`web/intake/patient_links.py`), work once, and expire
+after a quarter of an hour.
 """
 
 from http import HTTPStatus

@@ -48,7 +48,8 @@ def _problem(status: HTTPStatus, words: str, retry_s: int | None = None) -> web.
 
 def _refused(refusal: Refusal) -> web.Response:
     if refusal.code in ("not_found", "not_allowed"):
-        raise web.HTTPNotFound  # the same answer for every reason: a stranger learns nothing about visits
+        # The answer is the same for every reason, so that a stranger learns nothing about visits.
+        raise web.HTTPNotFound
     words = FULL if refusal.code == "limit_reached" else MOVED_ON
     return _problem(HTTPStatus.CONFLICT, gettext(words))
 
@@ -83,7 +84,7 @@ async def _reader(request: web.Request, visit: Visit, actors: list[Actor]) -> Ac
 
 
 async def add_photo(request: web.Request) -> web.Response:
-    """Answer POST …/photos with `photo` and `text`: 204, or a problem in words."""
+    """Answer POST …/photos, whose form has `photo` and `text`, with 204, or with a sentence about the problem."""
     actors = [a for a in await _actors(request, "patient") if a.visit == request.match_info["visit"]]
     if not actors:
         raise web.HTTPNotFound
@@ -99,8 +100,10 @@ async def add_photo(request: web.Request) -> web.Response:
 
 
 async def _taken(request: web.Request, actor: Actor) -> web.Response:
-    """Read, check and store a photo; return the response. The response to a refused photo is returned too, because it
-    counts.
+    """Read, check and store a photo; return the response.
+
+    If the photo is refused, the response is returned and not raised, because a refused photo counts as an attempt
+    too.
     """
     try:
         posted = await read_posted(request, FORM_BYTES, MULTIPART)
@@ -124,12 +127,16 @@ async def _taken(request: web.Request, actor: Actor) -> web.Response:
 
 def _unread(status: HTTPStatus, words: str) -> web.Response:
     response = _problem(status, words)
-    response.force_close()  # close the connection, so that the rest of the body need not be awaited
+    # The connection is closed, so that the rest of the body need not be awaited.
+    response.force_close()
     return response
 
 
 async def remove_photo(request: web.Request) -> web.Response:
-    """Answer POST …/photos/{photo}/remove: 204, also if it was removed before; or a problem in words."""
+    """Answer POST …/photos/{photo}/remove with 204, also if it was removed before.
+
+    Or with a sentence about the problem.
+    """
     outcome: object = None
     service, visit, name = (
         request.app[SERVICE],

@@ -1,7 +1,7 @@
 """The pages for people without an account: the public-facing calendar, patient information, the visit.
 
-The rules of a visit are defined in signalling, those of the form's fields in `web/intake/information_form.py`. The POST
-of the patient information enters the setup guide and starts the wait.
+The rules of a visit are defined in signalling, those of the form's fields in `web/intake/information_form.py`. The
+POST of the patient information enters the setup guide and starts the wait.
 """
 
 import secrets
@@ -114,7 +114,7 @@ async def _calendar(request: web.Request, organisation: Organisation, area: str)
 async def shut_words(service: Service, organisation: Organisation, area: str = "") -> str:
     """Return why a filled-in form cannot be sent now, and when it can; "" if it can be sent.
 
-    Raises `UnavailableError`.
+    Raises `UnavailableError` if the store does not answer.
     """
     found = await availability(service, organisation, area)
     if found.why is None:
@@ -164,7 +164,7 @@ def asked_area(request: web.Request, organisation: Organisation) -> str:
 
 
 async def meet_now(service: Service, organisation: Organisation, area: str = "") -> dict[str, Any]:
-    """Return the words and figures of Meet Now for a page. Raises `UnavailableError`."""
+    """Return the words and figures of Meet Now for a page. Raises `UnavailableError` if the store does not answer."""
     found = await availability(service, organisation, area)
     return {
         "available": found.why is None,
@@ -186,7 +186,8 @@ async def information(request: web.Request) -> web.Response:
     if "another" not in request.query and await open_visits(request, organisation):
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if (await availability(request.app[SERVICE], organisation, area)).why is not None:
-        raise web.HTTPSeeOther(home(organisation, area))  # the calendar shows the reason
+        # The calendar shows the reason.
+        raise web.HTTPSeeOther(home(organisation, area))
     form = patient_form.empty(organisation, current())
     return _with_form_cookie(
         request, _form_page(request, organisation, form, {}, another="another" in request.query)
@@ -232,9 +233,7 @@ async def open_a_visit(request: web.Request) -> web.Response:
 async def _opened(
     request: web.Request, organisation: Organisation, found: PatientInformation, area: str
 ) -> str:
-    """Return the id of the form's visit. If that visit has ended, the form is used a second time and opens another
-    visit.
-    """
+    """Return the id of the visit that this form opens. A form whose visit has ended opens another visit."""
     visit_id = id_of_form(organisation.id, frames.cookie_of(request, _form_cookie(request)))
     for one in (visit_id, new_id("v")):
         limit = request.app[OPENINGS].one(request, organisation.id)
@@ -343,7 +342,7 @@ def _form_page(
 def _asked(
     request: web.Request, organisation: Organisation, form: dict[str, str], visits: list[tuple[str, str]]
 ) -> web.Response:
-    """Return the page with the sent form, and the question whether it is for another person than the open visits."""
+    """Return the page with the sent form, and the question whether it is for another person than `visits`."""
     context = {**form_context(organisation, form, {}, asked_area(request, organisation)), "visits": visits}
     title = gettext("A second visit? Your information")
     return page(request, "information.html", context, title=title, status=409)
@@ -368,7 +367,7 @@ def _form_cookie(request: web.Request) -> str:
 
 
 def _with_form_cookie(request: web.Request, response: web.Response) -> web.Response:
-    """Return the response; it sets the form's cookie if the browser has none."""
+    """Return the response. If the browser does not have the form's cookie, the response sets it."""
     if not frames.cookie_of(request, _form_cookie(request)):
         _set_form_cookie(request, response, secrets.token_urlsafe(24))
     return response

@@ -1,7 +1,7 @@
 """The form "After the visit": the tags that staff may set, and the survey for the patient.
 
-Pure. The survey's fields contain words in the administrator's language until words were saved. Answers keep the number
-of a choice, so new words apply to earlier answers too.
+Pure. Until an administrator saves the survey, its fields contain proposed words in the administrator's language.
+Answers keep the number of a choice, so new words apply to earlier answers too.
 """
 
 from msgspec.structs import replace
@@ -33,7 +33,7 @@ class After:
     template = "setup/after.html"
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form with the values of the document."""
+        """Return the form, filled with the organisation's settings."""
         survey = organisation.survey
         fresh = survey.choices is None
         return {
@@ -45,7 +45,7 @@ class After:
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form, with a sentence for each wrong field."""
+        """Return the posted form after checking it, with a sentence for each wrong field."""
         tags = list(dict.fromkeys(_lines(posted.get("tags", ""), LONGEST_TAG)))
         choices = _lines(posted.get("choices", ""), LONGEST_CHOICE)
         form: Form = {
@@ -79,7 +79,7 @@ class After:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the section in words, by label."""
+        """Return the section's settings in words: label -> text."""
         form, yes = self.form(organisation), {True: gettext("Yes"), False: gettext("No")}
         return {
             gettext("Tags, one on each line"): form["tags"],
@@ -89,7 +89,8 @@ class After:
 
 
 def _lines(text: str, longest: int) -> list[str]:
-    """Return the lines that are not empty, each cut to `longest` + 1 characters, so that a line that is too long is
-    still noticed.
+    """Return the lines that are not empty.
+
+    Each is cut to `longest` + 1 characters, so that a line that is too long can still be noticed.
     """
     return [line for found in text[:20_000].splitlines() if (line := plain(found, longest))]

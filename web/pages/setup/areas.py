@@ -25,11 +25,11 @@ class AreasSection:
     template = "setup/areas.html"
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form with the values of the document."""
+        """Return the form, filled with the organisation's settings."""
         return {"areas": [_row(area, organisation) for area in organisation.areas], "new": ""}
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form, with a sentence for each wrong field."""
+        """Return the posted form after checking it, with a sentence for each wrong field."""
         known = {area.id: area for area in organisation.areas}
         keys = [key for key in dict.fromkeys(posted.getall("area", [])) if key in known]
         rows = [_typed(posted, known[key]) for key in keys]
@@ -56,7 +56,7 @@ class AreasSection:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the areas in words, by name."""
+        """Return the waiting areas in words: name -> text."""
         return {
             area.name: " · ".join(
                 (
@@ -72,13 +72,13 @@ SECTION = AreasSection()
 
 
 async def areas(request: web.Request) -> web.Response:
-    """Answer GET …/setup/areas."""
+    """Answer GET …/setup/areas with the section's page."""
     organisation, _ = await admin(request)
     return show(request, organisation, SECTION, **_context(organisation))
 
 
 async def save_areas(request: web.Request) -> web.Response:
-    """Answer POST …/setup/areas."""
+    """Answer POST …/setup/areas: save the waiting areas."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     return await save(request, organisation, account, SECTION, posted, **_context(organisation))

@@ -1,7 +1,7 @@
 """The set-up's page of the audit log: all actions, newest first, filtered by person and by visit.
 
-One request reads a limited number of entries. `greenroom audit verify`, which reads all entries, checks whether the log
-is complete. Patients are not named here: an entry has the visit's id, which links to the visit.
+One request reads a limited number of entries. `greenroom audit verify`, which reads all entries, checks whether the
+log is complete. Patients are not named here: an entry has the visit's id, which links to the visit.
 """
 
 import asyncio
@@ -22,14 +22,16 @@ from web.pages.setup.frame import PAGES, admin, draw, path_of
 
 NAME = "audit"
 ROWS = 100
-READ = 1000  # the number of entries read and decoded in one turn of the event loop
+# The number of entries that are read and decoded in one turn of the event loop.
+READ = 1000
 # the greatest number of entries that one request reads, so that a search does not slow the worker down
 AT_MOST = 20_000
 
 
 class Found(NamedTuple):
-    """The entries that a search found, newest first, and the number below which to continue; None if there are no older
-    ones.
+    """The result of a search: entries, newest first, and the number below which the search continues.
+
+    The number is None if there are no older entries.
     """
 
     entries: list[Entry]
@@ -76,7 +78,8 @@ async def _search(
         kept = await audit_log.read(organisation.id, start, end - start)
         for entry in map(audit_entries.entry_of, reversed(kept)):
             if entry is None:
-                continue  # the entry cannot be read: `verify` reports it
+                # The entry cannot be read; `greenroom audit verify` reports it.
+                continue
             if (not who or entry.act.who == who) and (not visit or _concerns(entry.act, visit)):
                 entries.append(entry)
                 if len(entries) == ROWS:
@@ -92,7 +95,10 @@ def _concerns(act: Act, visit: str) -> bool:
 
 
 async def _names(request: web.Request, organisation: Organisation) -> dict[str, str]:
-    """Return the names of all possible actors by id; failed sign-ins have the pseudonym of an email address as id."""
+    """Return the name of each possible actor: id -> name.
+
+    The id of a failed sign-in is a pseudonym of an email address.
+    """
     people = await request.app[ACCOUNTS].list(organisation.id)
     keys = await request.app[API_KEYS].list(organisation.id)
     facilities = await request.app[FACILITIES].of(organisation.id)

@@ -1,7 +1,7 @@
 """The form of the public-facing calendar: names, texts, hours with breaks, closed days, bookable times, colours.
 
-Pure. It has the error sentence of each field, and the words for this part of the document. If a day's hours end at
-midnight, the document has "24:00" and the form 00:00, as clocks and browsers write it.
+Pure. It has the error sentence of each field, and describes this part of the settings in words. If a day's hours end
+at midnight, the settings have "24:00", and the form has 00:00, as clocks and browsers write it.
 """
 
 import itertools
@@ -40,7 +40,7 @@ MIDNIGHT = "24:00"
 
 
 class Text(NamedTuple):
-    """A text of the document, and the error sentence if it must not be empty."""
+    """A text of the settings, and the error sentence that is shown if it must not be empty."""
 
     label: str
     required: str = ""
@@ -83,7 +83,7 @@ class Calendar:
     template = "setup/calendar.html"
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form with the values of the document."""
+        """Return the form, filled with the organisation's settings."""
         return {
             **{name: getattr(organisation, name) for name in TEXTS},
             "timezone": organisation.timezone,
@@ -103,7 +103,7 @@ class Calendar:
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form, with a sentence for each wrong field."""
+        """Return the posted form after checking it, with a sentence for each wrong field."""
         form = _typed(posted)
         errors = {
             **_wrong_texts(form),
@@ -151,7 +151,7 @@ class Calendar:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the section in words, by label."""
+        """Return the section's settings in words: label -> text."""
         yes = {True: gettext("Yes"), False: gettext("No")}
         booking = organisation.booking
         return {
@@ -203,7 +203,7 @@ def typed_hours(posted: Posted, prefix: str = "") -> list[list[Span]]:
 
 
 def _typed(posted: Posted) -> Form:
-    """Return the form as it was typed, unchecked, without empty rows."""
+    """Return all fields of the form as they were typed, unchecked, without empty rows."""
     return {
         **{
             name: plain(posted.get(name, ""), bounds(Organisation, name).most, lines=name != "name")

@@ -23,15 +23,16 @@ NAME = "facilities"
 
 
 async def desk(request: web.Request) -> web.Response:
-    """Answer GET …/setup/facilities."""
+    """Answer GET …/setup/facilities with the list of facilities."""
     organisation, _account = await admin(request)
     return await _draw(request, organisation)
 
 
 async def act(request: web.Request) -> web.Response:
-    """Answer POST …/setup/facilities: as `do` says, "add" a facility, or "move" or "revoke" the one of the id after it.
+    """Answer POST …/setup/facilities: carry out the action that the field `do` names.
 
-    "move" changes the waiting area of its patients.
+    "add" adds a facility. "move" and "revoke" are followed by a space and a facility's id; "move" changes the waiting
+    area of its patients.
     """
     organisation, account = await admin(request)
     posted = await posted_to(request)
@@ -57,8 +58,9 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def patient_qr(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/qr.svg: the QR code of the patients' link, which is not secret; with `?area=`, of an
-    area's link.
+    """Answer GET /{organisation}/qr.svg: the QR code of the patients' link, which is not secret.
+
+    `?area=`: the id of a waiting area, whose link is then in the code.
     """
     organisation = await organisation_of(request)
     area = request.query.get("area", "")

@@ -1,7 +1,7 @@
 """The common parts of the set-up's pages: the check of the role, the frame, and saving without overwriting others.
 
-A form contains the revision of the document from which it was made. If another person has saved the same section since,
-nothing is written: the page is shown again with the typed values and the other changes (HTTP 409).
+A form contains the revision of the document from which it was made. If another person has saved the same section
+since, nothing is written: the page is shown again with the typed values and the other changes (HTTP 409).
 """
 
 import unicodedata
@@ -48,13 +48,13 @@ class Section(Protocol):
     template: str
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form with the values of the document."""
+        """Return the form, filled with the organisation's settings."""
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form, checked; `organisation` is the document as it is now."""
+        """Return the posted form after checking it; `organisation` has the settings as they are now."""
 
     def shown(self, organisation: Organisation) -> Mapping[str, str]:
-        """Return the section's part of the document in words, by label, so that two documents can be compared."""
+        """Return the section's settings in words (label -> text), so that two versions can be compared."""
 
 
 class Change(NamedTuple):
@@ -66,7 +66,7 @@ class Change(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """Another person has saved the section meanwhile: their name ("" if it is unknown), the time, and the changes."""
+    """Another person has saved the section meanwhile. It has their name ("" if unknown), the time, and the changes."""
 
     by: str
     at: str
@@ -97,7 +97,11 @@ PAGES: tuple[tuple[str, str], ...] = (
 
 
 async def admin(request: web.Request) -> tuple[Organisation, Account]:
-    """Return the organisation as it is now, and the signed-in administrator. Raises HTTP 404, 303 or 403."""
+    """Return the organisation as it is now, and the signed-in administrator.
+
+    Raises HTTP 404 if there is no such organisation, 303 if nobody is signed in, and 403 for an account that is no
+    administrator's.
+    """
     name = request.match_info["organisation"]
     organisation = await request.app[ORGANISATIONS].read(name)
     if organisation is None:
@@ -108,9 +112,10 @@ async def admin(request: web.Request) -> tuple[Organisation, Account]:
 
 
 async def posted_to(request: web.Request) -> Posted:
-    """Return the fields of a form of the set-up, which may be larger than a patient's. Raises HTTP 408, 413 or 415.
+    """Return the fields of a form of the set-up, which may be larger than a patient's.
 
-    The larger size is allowed only with a sign-in, or after one that ended only because its time was over.
+    Raises HTTP 408, 413 or 415 if the form takes too long, is too large, or is no form. The larger size is allowed
+    only if somebody is signed in, or was until the time of the sign-in was over.
     """
     known = SIGNED_IN in request or await was_signed_in(request, request.match_info["organisation"])
     return await read_fields(request, LARGEST_BYTES if known else PATIENT_BYTES)
@@ -119,7 +124,8 @@ async def posted_to(request: web.Request) -> Posted:
 def keeping(handler: Handler) -> Handler:
     """Return a handler that keeps the typed values of a posted form if the sign-in has ended meanwhile.
 
-    The page (HTTP 401) then contains the fields, to be sent again after signing in in another tab.
+    The handler then answers with a page (HTTP 401) that contains the fields. The person signs in in another tab, and
+    sends them again.
     """
 
     async def keep(request: web.Request) -> web.StreamResponse:
@@ -139,10 +145,10 @@ def keeping(handler: Handler) -> Handler:
 
 
 def plain(text: str, longest: int, *, lines: bool = False) -> str:
-    """Return the text without control characters, cut to `longest` + 1 characters, so that a long text is still
-    noticed.
+    """Return the text without control characters, cut to `longest` + 1 characters.
 
-    Without `lines`, line breaks and runs of spaces become one space.
+    The one more character shows that a text was too long. If `lines` is false, line breaks and runs of spaces become
+    one space.
     """
     text = text.replace("\r\n", "\n")
     kept = "".join(
@@ -246,7 +252,7 @@ def revision_of(posted: Posted) -> int:
 
 
 def _drawn_from(organisation: Organisation, posted: Posted) -> Organisation:
-    """Return the document with the revision of the form, so that a second save finds the same conflict."""
+    """Return the settings with the revision of the form, so that a second save finds the same conflict."""
     return replace(organisation, revision=revision_of(posted))
 
 
@@ -267,7 +273,8 @@ async def _conflict(
         if before.get(label, "") != now.get(label, "")
     ]
     if not changes:
-        return None  # the other changes are in other parts of the document, and are kept
+        # The other changes are in other sections, and are kept.
+        return None
     by, at = ("", "") if newest is None else (newest.by, when(newest.at_ms, organisation))
     return Conflict(by, at, changes)
 

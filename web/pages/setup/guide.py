@@ -1,8 +1,8 @@
 """The page on which an administrator builds the setup guide.
 
-The buttons (add, move, remove) send the form; the answer shows it changed, but does not save it. A script makes this
-faster and adds a preview. Saving makes a new version. Visits that have begun keep their version, so their questions do
-not change.
+The buttons to add, move and remove a step send the form. The answer shows the changed form, which is not saved yet. A
+script makes this faster and adds a preview. Saving makes a new version. Visits that have begun keep their version, so
+their questions do not change.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
-"""The form for a setup guide: steps with a key each, in the order in which they are posted.
+"""The form for a setup guide: its steps in order. Each step has a key, which is a part of the names of its fields.
 
 Pure. It has the rules of each field, and adds, moves and removes steps in an unsaved form. A condition is written in
-one field: the earlier step's key, a colon, and "yes", "no", or "=" and an option. The urgency of an answer is written
-as a level, a colon, and the option.
+one field as the earlier step's key, a colon, and "yes", "no", or "=" and an option. The urgency of an answer is
+written as a level, a colon, and the option.
 """
 
 import re
@@ -39,7 +39,7 @@ Row = dict[str, Any]
 
 
 class Moved(NamedTuple):
-    """The form after a button was pressed, and the id of the field or button to focus."""
+    """The form after a button was pressed, and the id of the field or button that gets the focus."""
 
     form: Form
     focus: str
@@ -52,11 +52,11 @@ class GuideSection:
     template = "setup/guide.html"
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form with the values of the document."""
+        """Return the form, filled with the organisation's settings."""
         return form_of(organisation.guide)
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form, with a sentence for each wrong field."""
+        """Return the posted form after checking it, with a sentence for each wrong field."""
         form = typed(posted)
         errors: dict[str, str] = {}
         rows: list[Row] = form["steps"]
@@ -101,7 +101,7 @@ class AreaGuide(GuideSection):
         return super().form(organisation.within(self.area))
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form, with a sentence for each wrong field."""
+        """Return the posted form after checking it, with a sentence for each wrong field."""
         parsed = super().parse(posted, organisation.within(self.area))
 
         def apply(document: Organisation) -> Organisation:
@@ -134,7 +134,7 @@ def typed(posted: Posted) -> Form:
 def moved(form: Form, do: str) -> Moved | None:
     """Return the form after the action `do`: `add:` a kind; `up:`, `down:`, `remove:` or `levels:` a step's key.
 
-    `levels:` shows the urgency fields of options that were just typed. Return None for any other action.
+    `levels:` shows the urgency fields of options that were just typed. The result is None for any other action.
     """
     rows: list[Row] = list(form["steps"])
     verb, _, what = do.partition(":")
@@ -159,7 +159,10 @@ def moved(form: Form, do: str) -> Moved | None:
 
 
 def conditions(rows: Sequence[Row], index: int) -> list[tuple[str, str]]:
-    """Return a step's possible conditions as (value, words). A chosen one that is no longer possible is the last."""
+    """Return a step's possible conditions as (value, words).
+
+    A chosen condition that is no longer possible comes last.
+    """
     found = []
     for row in rows[:index]:
         title = row["title"] or gettext("(no title yet)")
@@ -220,7 +223,7 @@ def _typed_levels(posted: Posted, key: str) -> dict[str, str]:
 
 
 def _levels(row: Row) -> dict[str, Urgency]:
-    """Return the urgency of a choice's options, without those of removed options."""
+    """Return the urgency of each option of a choice: option -> level. Options that were removed are left out."""
     if row["kind"] != Kind.CHOICE:
         return {}
     levels = row["levels"]
@@ -228,7 +231,7 @@ def _levels(row: Row) -> dict[str, Urgency]:
 
 
 def level_choices(row: Row) -> list[tuple[str, str]]:
-    """Return (option, its level or "") for each option of a choice, for the fields of its levels."""
+    """Return (option, its level or "") for each option of a choice, from which the fields of the levels are drawn."""
     if row["kind"] != Kind.CHOICE:
         return []
     return [(option, row["levels"].get(option, "")) for option in _options(row)[:MOST_OPTIONS]]
@@ -266,7 +269,7 @@ def _wrong(row: Row, before: Sequence[Row]) -> dict[str, str]:
 
 
 def _ids(rows: Sequence[Row]) -> dict[str, str]:
-    """Return step key -> id: an existing step keeps its id, the id of a new one is made from its title."""
+    """Return step key -> id: an existing step keeps its id, and the id of a new step is made from its title."""
     taken = {row["key"] for row in rows if not row["key"].startswith("new-")}
     found = {}
     for row in rows:

@@ -21,8 +21,9 @@ FORM_BYTES = MOST_BYTES + 64 * 1024
 
 
 async def logo(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/logo/{name}: the logo. Browsers keep it for a year, because its name is a
-    hash of it.
+    """Answer GET /{organisation}/logo/{name} with the logo.
+
+    Browsers keep it for a year, because its name is a hash of its content.
     """
     organisation = await organisation_of(request)
     found = await Logos(request.app[REDIS]).get(organisation.id, request.match_info["name"])
@@ -32,7 +33,10 @@ async def logo(request: web.Request) -> web.Response:
 
 
 async def save_logo(request: web.Request) -> web.Response:
-    """Answer POST …/setup/logo. `do`: upload or remove; `seen`: the logo that the form showed."""
+    """Answer POST …/setup/logo: upload or remove the logo, as the field `do` says.
+
+    `seen`: the logo that the form showed.
+    """
     organisation, account = await admin(request)
     try:
         do, seen, data = await _posted(request)

@@ -21,7 +21,7 @@ LONGEST = bounds(Organisation, "mail_sender").most
 
 
 class Address(NamedTuple):
-    """An email address in the document, with its texts on the page."""
+    """An email address of the settings, with the texts beside its field."""
 
     label: str
     help: str
@@ -45,7 +45,7 @@ class MailSection:
     template = "setup/mail.html"
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form with the values of the document."""
+        """Return the form, filled with the organisation's settings."""
         return {name: getattr(organisation, name) for name in ADDRESSES}
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
@@ -59,7 +59,7 @@ class MailSection:
         return Parsed(form, errors, lambda document: replace(document, **form))
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the section in words, by label."""
+        """Return the section's settings in words: label -> text."""
         return {gettext(row.label): getattr(organisation, name) for name, row in ADDRESSES.items()}
 
 
@@ -67,13 +67,13 @@ SECTION = MailSection()
 
 
 async def mail(request: web.Request) -> web.Response:
-    """Answer GET …/setup/mail."""
+    """Answer GET …/setup/mail with the section's page."""
     organisation, _ = await admin(request)
     return show(request, organisation, SECTION, **await _context(request, organisation))
 
 
 async def save_mail(request: web.Request) -> web.Response:
-    """Answer POST …/setup/mail."""
+    """Answer POST …/setup/mail: save the section."""
     organisation, account = await admin(request)
     more = await _context(request, organisation)
     return await save(request, organisation, account, SECTION, await posted_to(request), **more)

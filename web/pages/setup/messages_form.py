@@ -14,7 +14,7 @@ ROWS = tuple((f"after-{number}", f"say-{number}") for number in range(MOST_MESSA
 
 
 def form_of(organisation: Organisation) -> Form:
-    """Return the fields with the values of the document."""
+    """Return the fields, filled with the organisation's messages."""
     rows = [(str(one.after_min), one.text) for one in organisation.messages]
     rows += [("", "")] * (MOST_MESSAGES - len(rows))
     return {
@@ -37,7 +37,7 @@ def typed(posted: Posted) -> Form:
 
 
 def wrong(form: Form) -> dict[str, str]:
-    """Return a sentence for each wrong field; a row that is empty is no message."""
+    """Return a sentence for each wrong field: field -> sentence. An empty row is ignored."""
     errors: dict[str, str] = {}
     seen: set[int] = set()
     for after, say in ROWS:
@@ -58,7 +58,7 @@ def wrong(form: Form) -> dict[str, str]:
 
 
 def messages(form: Form) -> tuple[WaitingMessage, ...]:
-    """Return the messages of a form without wrong fields, by time."""
+    """Return the messages of a form without wrong fields, sorted by time."""
     found = [
         WaitingMessage(after_min=_minutes(form[after]), text=form[say]) for after, say in ROWS if form[say]
     ]
@@ -66,12 +66,12 @@ def messages(form: Form) -> tuple[WaitingMessage, ...]:
 
 
 def shown(organisation: Organisation) -> dict[str, str]:
-    """Return the messages in words, by label."""
+    """Return the messages in words: label -> text."""
     return {label(one): one.text for one in organisation.messages}
 
 
 def label(message: WaitingMessage) -> str:
-    """Return the name of a message, by its time."""
+    """Return the label of a message, which names its time."""
     return gettext("Message after %(n)s minutes") % {"n": message.after_min}
 
 

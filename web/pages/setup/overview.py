@@ -1,7 +1,7 @@
-"""The set-up's pages without a module of their own: first set-up, calendar, rules and limits, what
-follows a visit, entry links.
+"""The pages of the set-up that have no module of their own, such as the calendar and the entry links.
 
-Knows the steps of a first set-up and when each is done. The fields of a form are defined in its form module.
+This module defines the steps of a first set-up, and when each is done. The fields of a form are defined in its form
+module, such as `calendar_form.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -74,7 +74,7 @@ STEPS: tuple[Step, ...] = (
 
 
 class Link(NamedTuple):
-    """An entry link: its path below the organisation's path ("" for that path itself)."""
+    """An entry link. `path`: the rest of its address after the organisation's path, "" for that path itself."""
 
     path: str
     label: str
@@ -120,29 +120,29 @@ async def overview(request: web.Request) -> web.Response:
 
 
 async def calendar(request: web.Request) -> web.Response:
-    """Answer GET …/setup/calendar."""
+    """Answer GET …/setup/calendar with the section's page."""
     organisation, _ = await admin(request)
     return show(request, organisation, CALENDAR, **calendar_context())
 
 
 async def save_calendar(request: web.Request) -> web.Response:
-    """Answer POST …/setup/calendar."""
+    """Answer POST …/setup/calendar: save the section."""
     return await _save(request, CALENDAR, **calendar_context())
 
 
 async def policy(request: web.Request) -> web.Response:
-    """Answer GET …/setup/policy."""
+    """Answer GET …/setup/policy with the section's page."""
     organisation, _ = await admin(request)
     return show(request, organisation, POLICY, **_policy_context())
 
 
 async def save_policy(request: web.Request) -> web.Response:
-    """Answer POST …/setup/policy."""
+    """Answer POST …/setup/policy: save the section."""
     return await _save(request, POLICY, **_policy_context())
 
 
 async def after(request: web.Request) -> web.Response:
-    """Answer GET …/setup/after."""
+    """Answer GET …/setup/after with the section's page."""
     organisation, _ = await admin(request)
     return show(request, organisation, AFTER, **_after_context())
 

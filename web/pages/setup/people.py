@@ -34,7 +34,10 @@ NOT_ONESELF = N_("You cannot do this to your own account; ask another administra
 
 
 class Shown(NamedTuple):
-    """Additions to the list: a form with errors (the key "" is the form for a new person), or a new link."""
+    """Additions to the list of people: a form with errors, or a new one-time link.
+
+    The form's key is a person's id, or "" for the form that adds a person.
+    """
 
     person: str | None = None
     form: Form = {}  # noqa: RUF012 - never changed
@@ -45,7 +48,7 @@ class Shown(NamedTuple):
 
 
 async def people(request: web.Request) -> web.Response:
-    """Answer GET …/setup/people."""
+    """Answer GET …/setup/people with the list of people."""
     organisation, account = await admin(request)
     return await _draw(request, organisation, account, Shown())
 
@@ -79,7 +82,7 @@ async def add_person(request: web.Request) -> web.Response:
 
 
 async def change_person(request: web.Request) -> web.Response:
-    """Answer POST …/setup/people/{person}: carry out `do`, one of DOING."""
+    """Answer POST …/setup/people/{person}: carry out the action in the field `do`, one of DOING."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     person = await request.app[ACCOUNTS].get(organisation.id, request.match_info["person"])
@@ -182,7 +185,10 @@ async def _linked(
 
 
 def _typed(posted: Posted, organisation: Organisation, states: tuple[str, ...] = ()) -> Form:
-    """Return the form as it was typed; `states` are unchanged if the organisation has no regions."""
+    """Return the form as it was typed.
+
+    If the organisation has no regions, the licensed states are `states`, unchanged.
+    """
     regions, chosen = organisation.regions, posted.getall("states", [])
     return {
         "name": plain(posted.get("name", ""), 100),

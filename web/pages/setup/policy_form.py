@@ -1,7 +1,7 @@
 """The form of the rules and limits: durations, who may claim, and how long ended visits are kept.
 
-Pure. `DURATIONS` and `CHOICES` are the policy's fields, one row per field; a test compares them with the policy itself,
-so that an administrator can change every rule. The bounds of a field are part of its type.
+Pure. `DURATIONS` and `CHOICES` have a row for each field of `Policy`. A test compares them with `Policy`, so that an
+administrator can change every rule. The bounds of a field are part of its type.
 """
 
 from collections.abc import Mapping
@@ -134,11 +134,11 @@ WORDS: Mapping[str, str] = {
     "urgent_word": N_("Urgent"),
     "routine_word": N_("Routine"),
 }
-"""The texts of the policy: the clinic's own words for the levels of urgency -> the words that pages use by default."""
+"""The fields for the clinic's own words for the levels of urgency -> the words that pages use by default."""
 RETENTION = "retention_days"
-"""A field of this form that belongs to the document, not to the policy: a number of days."""
+"""A field of this form, a number of days, that belongs to `Organisation`, not to `Policy`."""
 TWO_FACTOR = "admins_two_factor"
-"""A yes-or-no field of this form that belongs to the document, not to the policy."""
+"""A yes-or-no field of this form that belongs to `Organisation`, not to `Policy`."""
 
 
 LONGEST: Mapping[str, int] = {name: bounds(Policy, name).most for name in WORDS}
@@ -151,7 +151,7 @@ class PolicySection:
     template = "setup/policy.html"
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form with the values of the document."""
+        """Return the form, filled with the organisation's settings."""
         policy = organisation.policy
         return {
             **{name: _plain(getattr(policy, name) / row.unit_ms) for name, row in DURATIONS.items()},
@@ -162,7 +162,7 @@ class PolicySection:
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form, with a sentence for each wrong field."""
+        """Return the posted form after checking it, with a sentence for each wrong field."""
         form: Form = {
             **{name: posted.get(name, "").strip().replace(",", ".")[:12] for name in DURATIONS},
             **{name: name in posted for name in CHOICES},
@@ -203,7 +203,7 @@ class PolicySection:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the section in words, by label."""
+        """Return the section's settings in words: label -> text."""
         form = self.form(organisation)
         yes = {True: gettext("Yes"), False: gettext("No")}
         return {
@@ -224,7 +224,10 @@ def _word_label(name: str) -> str:
 
 
 def _wrong(name: str, number: float) -> str | None:
-    """Return what is wrong with a duration in the unit of its row; None if it is within its bounds."""
+    """Return a sentence about what is wrong with a duration, in the unit of its row.
+
+    None if it is within its bounds.
+    """
     unit_ms, (least_ms, most_ms) = DURATIONS[name].unit_ms, bounds(Policy, name)
     if least_ms <= number * unit_ms <= most_ms:
         return None

@@ -28,7 +28,7 @@ TOO_MANY = N_("There are as many webhooks as there can be; delete one first.")
 
 
 async def desk(request: web.Request) -> web.Response:
-    """Answer GET …/setup/api."""
+    """Answer GET …/setup/api with the keys, the webhooks and their last deliveries."""
     organisation, _ = await admin(request)
     return await _draw(request, organisation)
 

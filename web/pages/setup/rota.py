@@ -55,7 +55,7 @@ class RotaSection:
         self._new = {account.id for account in accounts if not account.disabled}
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form with the values of the document."""
+        """Return the form, filled with the organisation's settings."""
         rota = organisation.rota
         turns = [
             {
@@ -70,7 +70,7 @@ class RotaSection:
         return {**{name: str(getattr(rota, name)) for name in NUMBERS}, "turns": turns, "new": ""}
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form, with a sentence for each wrong field."""
+        """Return the posted form after checking it, with a sentence for each wrong field."""
         keys = [key for key in dict.fromkeys(posted.getall("turn", [])) if key in self._names][: MOST + 1]
         rows = [self._typed(posted, key) for key in keys]
         form: Form = {name: posted.get(name, "").strip()[:8] for name in NUMBERS}
@@ -120,7 +120,7 @@ class RotaSection:
 
 
 async def rota(request: web.Request) -> web.Response:
-    """Answer GET …/setup/rota."""
+    """Answer GET …/setup/rota with the section's page."""
     organisation, _ = await admin(request)
     accounts = await request.app[ACCOUNTS].list(organisation.id)
     return show(
@@ -129,7 +129,7 @@ async def rota(request: web.Request) -> web.Response:
 
 
 async def save_rota(request: web.Request) -> web.Response:
-    """Answer POST …/setup/rota."""
+    """Answer POST …/setup/rota: save the section."""
     organisation, account = await admin(request)
     accounts = await request.app[ACCOUNTS].list(organisation.id)
     more = await _context(request, organisation, accounts)
@@ -162,7 +162,7 @@ async def _context(
 
 
 def _note(account: Account, channels: tuple[str, ...]) -> str:
-    """Return the reason why a person of the rota gets no messages; "" if they do get them."""
+    """Return the reason why a person of the rota gets no messages; "" if the person gets them."""
     if account.disabled:
         return gettext("This account is disabled: the person gets no message.")
     if not channels:

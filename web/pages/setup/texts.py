@@ -22,7 +22,7 @@ TOO_LONG = N_("This address is too long.")
 
 
 async def page(request: web.Request) -> web.Response:
-    """Answer GET …/setup/texts."""
+    """Answer GET …/setup/texts with the section's page."""
     organisation, _ = await admin(request)
     return await _draw(request, organisation)
 
@@ -48,7 +48,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def _problem(request: web.Request, url: str) -> str:
-    """Return what is wrong with the address of a service; "" if it is right."""
+    """Return a sentence about what is wrong with the address of a service; "" if it is right."""
     if len(url) > MOST:
         return gettext(TOO_LONG)
     if PHONE not in url:

@@ -20,7 +20,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def save_page(request: web.Request) -> web.Response:
-    """Answer POST …/setup/translations."""
+    """Answer POST …/setup/translations: save the translations in one language."""
     organisation, account = await admin(request)
     section = TranslationsSection(_language(request, organisation))
     more = _context(organisation, section)

@@ -1,6 +1,7 @@
 """The form of the clinic's own texts in another language of the pages, with all texts that patients read.
 
-Pure. A field is named after its text, so that a text that was changed meanwhile has no translation.
+Pure. The name of a field is made from its text. If the text was changed meanwhile, the sent translation belongs to no
+text and is dropped.
 """
 
 from collections.abc import Iterator
@@ -93,12 +94,12 @@ class TranslationsSection:
         self.language = language
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form with the values of the document."""
+        """Return the form, filled with the organisation's settings."""
         known = organisation.translations.get(self.language, {})
         return {entry.field: known.get(entry.text, "") for entry in entries(organisation)}
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form, with a sentence for each wrong field."""
+        """Return the posted form after checking it, with a sentence for each wrong field."""
         found = entries(organisation)
         form = {
             entry.field: plain(posted.get(entry.field, ""), entry.longest, lines="\n" in entry.text)
@@ -118,6 +119,6 @@ class TranslationsSection:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the translations by label."""
+        """Return the translations in words: label -> translation."""
         form = self.form(organisation)
         return {entry.label: form[entry.field] for entry in entries(organisation)}

@@ -1,5 +1,6 @@
-"""The mails and text messages that could not be delivered, for the set-up's pages. Patients are listed by name, staff
-by address.
+"""The mails and text messages that could not be delivered, as the set-up's pages list them.
+
+Patients are listed by name, staff by address.
 """
 
 from collections.abc import Sequence
@@ -37,9 +38,7 @@ ABOUT = {
 
 
 class Unreached(NamedTuple):
-    """A message that could not be delivered: its time, its subject, its recipient, and the page about it, if there is
-    one.
-    """
+    """A message that could not be delivered: its time, subject and recipient, and the page about it ("" for none)."""
 
     at: str
     about: str
@@ -50,7 +49,10 @@ class Unreached(NamedTuple):
 async def unreached(
     request: web.Request, organisation: Organisation, given_up: Sequence[tuple[int, Job]]
 ) -> list[Unreached]:
-    """Return the messages of the newest given-up jobs, the newest first. `jobs`: pairs of time in ms and job."""
+    """Return the messages of the newest given-up jobs, the newest first.
+
+    `given_up`: pairs of the time in ms and the job.
+    """
     return [await _unreached(request, organisation, *one) for one in given_up[: -SHOWN - 1 : -1]]
 
 
@@ -60,7 +62,7 @@ async def _unreached(request: web.Request, organisation: Organisation, at_ms: in
     if "visit" in payload:
         visit = await request.app[SERVICE].visit(organisation.id, payload["visit"])
         if visit is not None:
-            # "person" is in messages to staff
+            # Only messages to staff have the key "person".
             who = payload["name"] if "person" in payload else visit.patient.name
             path = f"{home}/visits/{visit.id}"
     elif "appointment" in payload:

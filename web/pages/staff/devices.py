@@ -1,6 +1,6 @@
-"""The devices on which a member of staff gets notifications: added by their own browser, tested, removed.
+"""Adds, tests and removes the devices on which a member of staff gets notifications.
 
-It is a part of the page *My settings*. A browser adds itself; `web/channels/push.py` sends the notifications.
+It is a part of the page *My settings*. A browser can add only itself; `web/channels/push.py` sends the notifications.
 """
 
 from typing import Any
@@ -33,14 +33,14 @@ TRIED = {
 """Result of a test notification -> the sentence on the page."""
 TRIAL_KEPT_S = 60
 TRIALS = Rule("push_trial", limit=5, window_ms=3600_000, first_delay_ms=0)
-"""How many notifications for trial a person may send within an hour: push services block those who send many."""
+"""The number of test notifications that a person may send within an hour; push services block frequent senders."""
 
 
 async def change(request: web.Request) -> web.Response:
-    """Answer POST …/preferences/devices: remove a device ("remove"), "add" this browser or "try" all devices, as `do`
-    says.
+    """Answer POST …/preferences/devices: carry out the action in the field `do`.
 
-    Raises HTTP 422 if nothing can be sent to the browser, or if there are too many devices.
+    "remove" removes a device, "add" adds this browser, and "try" sends a test to all devices. Raises HTTP 422 if
+    nothing can be sent to the browser, or if there are too many devices.
     """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
@@ -69,7 +69,10 @@ async def _add(
 
 
 async def _tried(request: web.Request, organisation: Organisation, account: Account) -> str:
-    """Send a test notification to the person's devices; return the key of its result in TRIED."""
+    """Send a test notification to the person's devices.
+
+    Return a key of TRIED, which has the sentence about the result.
+    """
     try:
         async with request.app[THROTTLE].attempt(TRIALS, organisation.id, account.id):
             return await _sent(request, organisation, account)
@@ -91,7 +94,7 @@ async def _sent(request: web.Request, organisation: Organisation, account: Accou
 
 
 async def context_of(request: web.Request, organisation: Organisation, account: Account) -> dict[str, Any]:
-    """Return the values for this part of the page."""
+    """Return the values that the template of this part of the page needs."""
     push, tried = request.app[PUSH], request.query.get("tried", "")
     return {
         "devices": [

@@ -18,11 +18,11 @@ PAGES: tuple[tuple[str, str, str, bool], ...] = (
     ("setup", N_("Set-up"), "/setup", True),
     ("preferences", N_("My settings"), "/preferences", False),
 )
-"""Name, label, path below /{organisation}/staff, and True if only administrators see the page."""
+"""The pages: name, label, path below /{organisation}/staff, and True if only administrators see the page."""
 
 
 def boot_of(request: web.Request, organisation: Organisation, account: Account, here: str) -> dict[str, Any]:
-    """Return the data that the scripts of every page of the staff need; `here` is the page's name in PAGES."""
+    """Return the data that the scripts of every page of the staff need; `here` is the key of the page in PAGES."""
     home = f"/{organisation.id}/staff"
     return {
         **live(request, organisation, "staff/app.js"),

@@ -1,7 +1,8 @@
 """The page on which a member of staff sets a password, opened by a one-time link.
 
-The token is removed from the address bar at once: the browser's session keeps its hash, and the page's address does not
-contain it. Opening the link does not use it up, because mail programs open links too; setting the password does.
+The token is removed from the address bar at once: the browser's session keeps its hash, and the page's address does
+not contain it. The link is not used up when it is opened, because mail programs open links too. It is used up when
+the password is set.
 """
 
 from aiohttp import web
@@ -24,8 +25,9 @@ INVITATION = "invitation"
 
 
 async def open_link(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/invitation/{token}: redirect to the page. All invalid links get the
-    same answer.
+    """Answer GET /{organisation}/staff/invitation/{token}: redirect to the page.
+
+    All invalid links get the same answer.
     """
     organisation = await organisation_of(request)
     name = name_of(request.match_info["token"])
@@ -48,8 +50,9 @@ async def password_page(request: web.Request) -> web.Response:
 
 
 async def set_password(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/password: set the password, use the link up, and sign in (or ask for the second
-    factor).
+    """Answer POST /{organisation}/staff/password: set the password, use the link up, and sign the person in.
+
+    If the account has a second factor, the answer asks for a code.
     """
     organisation = await organisation_of(request)
     posted = await read_form(request)
@@ -61,7 +64,8 @@ async def set_password(request: web.Request) -> web.Response:
     if problem := problem_of(wanted, posted.get("again", ""), organisation, account):
         return _form(request, account, problem)
     if await invitations.use(organisation.id, name) is None:
-        return _no_link(request, organisation)  # the link was used in another window a moment ago
+        # The link was used in another window a moment ago.
+        return _no_link(request, organisation)
     account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
     (await sessions.get(request)).pop(INVITATION, None)
     service = request.app[SERVICE]
@@ -89,7 +93,7 @@ async def _name(request: web.Request, organisation: Organisation) -> str:
     kept = (await sessions.get(request)).get(INVITATION)
     if kept is None or kept["organisation"] != organisation.id:
         return ""
-    # Sessions of an older version contain the token itself; such a session is valid as long as its link.
+    # A session that an older version of the server made contains the token itself. It is valid as long as its link.
     return str(kept["name"]) if "name" in kept else name_of(kept["token"])
 
 

@@ -1,7 +1,7 @@
 """The preferences of a member of staff: mails, messages, language, the password, and the link for a calendar.
 
-One page with several forms. The values are stored in the account; each person can change only their own. A new password
-requires the old one; wrong guesses count like those at the sign-in. A new password ends every other sign-in.
+One page with several forms. The values are stored in the account; each person can change only their own. A new
+password requires the old one; wrong guesses count like those at the sign-in. A new password ends every other sign-in.
 """
 
 from typing import Any
@@ -41,7 +41,7 @@ log = structlog.get_logger("web.preferences")
 
 
 async def show(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/preferences."""
+    """Answer GET /{organisation}/staff/preferences with the page."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     return await _page(request, organisation, account, saved=request.query.get("saved"))
@@ -62,7 +62,7 @@ async def save(request: web.Request) -> web.Response:
         notify=posted.get("notify") == "yes",
         language=language if language in languages() else "",
         phone=typed if number is None else number.dialled,
-        # While the clinic has no service, the field is not shown, so its value is not changed.
+        # While the clinic has no service for text messages, the field is not shown, and its value is not changed.
         texts="texts" in posted if offered else account.texts,
     )
     if number is None and (typed or chosen.texts):
@@ -125,8 +125,9 @@ async def change_password(request: web.Request) -> web.Response:
 
 
 async def change_feed(request: web.Request) -> web.Response:
-    """Answer POST …/preferences/feed: make or renew ("make"), or revoke ("revoke"), the person's calendar link, as `do`
-    says.
+    """Answer POST …/preferences/feed: carry out the action in the field `do` on the person's calendar link.
+
+    "make" makes or renews the link, "revoke" makes it invalid.
     """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)

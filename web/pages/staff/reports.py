@@ -45,8 +45,9 @@ class Span(NamedTuple):
 
 
 async def reports(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/reports for the days from ?since= to ?until= (by default the last 30) and a
-    ?tag=.
+    """Answer GET /{organisation}/staff/reports with the reports of the days from `?since=` to `?until=`.
+
+    By default these are the last 30 days. `?tag=`: only visits with this tag.
     """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id, Role.ADMIN)
@@ -94,7 +95,8 @@ async def table(request: web.Request) -> web.StreamResponse:
     await require(request, organisation.id, Role.ADMIN)
     _, span = _span(request, organisation)
     parts = _parts(request, organisation, span, request.query.get("tag", ""))
-    first: list[Past] = await anext(parts, [])  # without the store, this line raises before anything is sent
+    # If the store does not answer, this line raises the error before anything is sent.
+    first: list[Past] = await anext(parts, [])
     response = web.StreamResponse()
     response.content_type, response.charset = "text/csv", "utf-8"
     response.headers["Content-Disposition"] = f'attachment; filename="visits-{span.first}-{span.last}.csv"'
@@ -124,9 +126,10 @@ async def _parts(
 ) -> AsyncIterator[list[Past]]:
     """Yield the visits that arrived on these days and have ended, in the order in which they ended.
 
-    With a tag, only visits that have it.
+    If `tag` is not "", only visits with this tag are included.
 
-    Each part is read, decrypted and calculated in one turn of the event loop. Raises `UnavailableError`.
+    Each yielded part is read, decrypted and calculated in one turn of the event loop. Raises `UnavailableError` if
+    the store does not answer.
     """
     zone = ZoneInfo(organisation.timezone)
     since_ms, until_ms = (
@@ -134,7 +137,7 @@ async def _parts(
         for day in (span.first, span.last + timedelta(days=1))
     )
     store, place = request.app[SERVICE].store, OLDEST
-    # A visit ends after it has arrived, so all visits that arrived since then also ended since then.
+    # A visit ends after its arrival. So every visit that arrived since `since_ms` also ended since then.
     while places := await store.ended(organisation.id, since_ms, place, AT_ONCE, oldest_first=True):
         visits = await store.visits(organisation.id, places)
         yield [
@@ -148,7 +151,7 @@ async def _parts(
 
 
 def _span(request: web.Request, organisation: Organisation) -> tuple[date, Span]:
-    """Return today's date and the requested days: in order, none in the future, at most 366."""
+    """Return today's date, and the requested days. They are in order, at most 366, and not in the future."""
     today = datetime.now(UTC).astimezone(ZoneInfo(organisation.timezone)).date()
     last = min(_date(request.query.get("until", ""), today), today)
     first = _date(request.query.get("since", ""), last - timedelta(days=DAYS - 1))

@@ -1,7 +1,6 @@
 """The pages of staff: sign-in, sign-out, and the shell, which is the page for Sessions List and the video session.
 
-At the sign-in, checks are made in a fixed order. `GET …/staff/session` returns the time that is left of the sign-in;
-`POST` also extends it.
+`GET …/staff/session` returns the time after which the sign-in ends; `POST` also extends that time.
 """
 
 import contextlib
@@ -31,7 +30,7 @@ BUSY = N_("Many people are signing in right now. Try again in a few seconds.")
 
 
 async def sign_in_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/sign-in."""
+    """Answer GET /{organisation}/staff/sign-in with the form."""
     organisation = await organisation_of(request)
     if await _account(request, organisation) is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}/staff")
@@ -39,8 +38,9 @@ async def sign_in_page(request: web.Request) -> web.Response:
 
 
 async def sign_in_form(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/sign-in: sign in. An unknown email gets the same answer after the
-    same delay.
+    """Answer POST /{organisation}/staff/sign-in: sign the person in.
+
+    An unknown email gets the same answer as a wrong password, after the same delay.
     """
     organisation = await organisation_of(request)
     posted = await read_form(request)
@@ -63,9 +63,9 @@ async def sign_in_form(request: web.Request) -> web.Response:
 async def whose_password(
     request: web.Request, organisation: Organisation, email: str, password: str
 ) -> Account | None:
-    """Return the account with this email and password. Otherwise return None, and the attempt counts as a guess.
+    """Return the account with this email and password; None if there is none, which counts as a wrong guess.
 
-    Raises BlockedError and BusyError.
+    Raises BlockedError after too many wrong guesses, and BusyError if too many guesses are being checked now.
     """
     throttle, accounts = request.app[THROTTLE], request.app[ACCOUNTS]
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
@@ -87,15 +87,17 @@ async def sign_out_form(request: web.Request) -> web.Response:
     account = await _account(request, organisation)
     await sign_out(request)
     if account is not None:
-        with contextlib.suppress(UnavailableError):  # signing out must succeed in any case
+        # The person must be signed out in any case.
+        with contextlib.suppress(UnavailableError):
             await off_call(request.app[SERVICE], organisation.id, account)
     headers = {"Location": f"/{organisation.id}/staff/sign-in", "Clear-Site-Data": '"storage"'}
     return web.Response(status=303, headers=headers)
 
 
 async def shell(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff and …/staff/visits/{visit}: the shell, whose script shows the page of the
-    address.
+    """Answer GET /{organisation}/staff and …/staff/visits/{visit} with the shell.
+
+    The shell's script shows the page that belongs to the address.
     """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
@@ -123,13 +125,16 @@ async def shell(request: web.Request) -> web.Response:
 
 
 async def session_left(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/session: `{"ends_in_ms": …}`, 0 if not signed in. Does not count as activity."""
+    """Answer GET /{organisation}/staff/session with `{"ends_in_ms": …}`, the ms until the sign-in ends.
+
+    The number is 0 if nobody is signed in. The request does not count as activity of the person.
+    """
     organisation = await organisation_of(request)
     return await _left(request, organisation, await request.app[SESSIONS].look(request))
 
 
 async def session_prolonged(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/session: restart the idle time; return the same answer as GET."""
+    """Answer POST /{organisation}/staff/session: the person is active. The answer is that of GET."""
     return await _left(request, await organisation_of(request), await sessions.get(request))
 
 

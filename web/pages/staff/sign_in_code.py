@@ -1,7 +1,8 @@
 """The second page of the sign-in: a code from the person's phone, or a recovery code.
 
-The page appears after the right password. Guesses at codes are delayed and stopped: wrong codes block the account for a
-time. Strangers cannot misuse this, because a guess needs the right password first.
+The page appears after the right password. Guesses at codes are delayed and stopped, and many wrong codes block the
+account for a time. A stranger cannot block an account in this way, because a guess is possible only after the right
+password.
 """
 
 from typing import Any
@@ -46,7 +47,7 @@ async def code_page(request: web.Request) -> web.Response:
 
 
 async def code_form(request: web.Request) -> web.Response:
-    """Answer POST …/sign-in/code: sign in with `code` or `recovery`, under a new session id."""
+    """Answer POST …/sign-in/code: sign in with the field `code` or `recovery`, under a new session id."""
     organisation = await organisation_of(request)
     posted = await read_form(request)
     account = await _half_in(request, organisation)
@@ -74,7 +75,7 @@ async def right_code(
 ) -> bool:
     """Return whether this is a code or a recovery code of the account, and use it up; a wrong code counts as a guess.
 
-    Raises BlockedError and BusyError.
+    Raises BlockedError after too many wrong codes, and BusyError if too many guesses are being checked now.
     """
     throttle = request.app[THROTTLE]
     now_ms = request.app[SERVICE].store.clock_ms

@@ -1,8 +1,8 @@
 """The page on which staff set up their own two-factor sign-in: QR code, recovery codes, a new phone, turning it off.
 
 A secret is kept encrypted in the browser's session until a code proves that the app has it. Every change needs the
-password and a code (wrong ones count like guesses at the sign-in), and sends a mail to the person. Administrators whose
-organisation requires two-factor sign-in can open only this page until it is on.
+password and a code (wrong ones count like guesses at the sign-in), and sends a mail to the person. Administrators
+whose organisation requires two-factor sign-in can open only this page until it is on.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -39,8 +39,9 @@ log = structlog.get_logger("web.two_factor")
 
 
 class Wrong(NamedTuple):
-    """The reason of a refusal: the field, a sentence, the HTTP status, and the time in s until the next try (0: at
-    once).
+    """The reason of a refusal: the field, a sentence, the HTTP status, and `retry_s`.
+
+    `retry_s`: the time in s until the next try; 0 if it may follow at once.
     """
 
     field: str
@@ -61,19 +62,23 @@ Answer = web.Response | Wrong
 
 
 async def show(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/two-factor."""
+    """Answer GET /{organisation}/staff/two-factor with the page."""
     return await _page(await _at(request))
 
 
 async def act(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/two-factor: carry out `do`, one of DOING, if it is possible now."""
+    """Answer POST /{organisation}/staff/two-factor: carry out the action in the field `do`, if it is possible now.
+
+    The action is one of DOING.
+    """
     at = await _at(request)
     posted = await read_form(request)
     doing = DOING.get(posted.get("do", ""))
     if doing is None:
         raise web.HTTPBadRequest
     if at.account.second_factor is not doing.needs_on:
-        return _to(at)  # already done, perhaps in another tab
+        # The action was done already, perhaps in another tab.
+        return _to(at)
     try:
         answer = await doing.handler(at, posted)
     except BusyError:
@@ -82,7 +87,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def notify(request: web.Request, organisation: Organisation, account: Account, what: str) -> None:
-    """Queue a mail to the account's person. `what`: "on" or "off"; or "reset" if an administrator turned it off."""
+    """Queue a mail to the account's owner. `what`: "on" or "off"; or "reset" if an administrator turned it off."""
     await request.app[MAIL_QUEUE].queue(
         organisation.id,
         "two_factor",
@@ -185,7 +190,7 @@ async def _at(request: web.Request) -> At:
 
 
 async def _draft(at: At) -> bytes | None:
-    """Return the secret that this browser was shown, if it was made for this person; otherwise None."""
+    """Return the secret that this browser was shown, if it was made for this person; otherwise return None."""
     kept: dict[str, str] | None = (await sessions.get(at.request)).get(DRAFT)
     if kept is None or (kept["organisation"], kept["person"]) != (at.organisation.id, at.account.id):
         return None

@@ -1,7 +1,8 @@
 """`greenroom peers`: synthetic patients and providers against any server, from the command line.
 
-Defines the options and prints errors: one sentence, and exit 2 for an argument that cannot be used, exit 1 for a broken
-threshold or a lost server. `greenroom peers URL …` is short for `greenroom peers run URL …`.
+This module defines the options, and prints an error as one sentence. The exit code is 2 for an argument that cannot
+be used, and 1 for a broken threshold or a lost server. `greenroom peers URL …` is short for `greenroom peers run URL
+…`.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ def run(
     elif loss != "0%":
         shown["loss"] = loss
     if local:
-        # the port differs each time, and must not count as a difference between two runs
+        # The port differs each time. It must not count as a difference between two runs.
         shown["server"] = "its own"
     try:
         if local == bool(url):
@@ -220,7 +221,7 @@ def run(
             if found:
                 staff = {"organisation": found.organisation, "credentials": found.credentials}
                 plan, pids = replace(plan, url=found.url, **staff), found.pids
-            # Checked at this point, so that an error in the address is reported once and before anything starts.
+            # The address is checked at this point, so that an error in it is reported once, before anything starts.
             plan = replace(plan, organisation=asyncio.run(_organisation(plan)))
             crew = Crew(plan, processes, parts, helpers)
             kept = _play(plan, shown, crew, meeting, begins_at, report, thresholds, pids)
@@ -244,8 +245,9 @@ def _play(
     fail_if: list[str],
     server_pids: tuple[int, ...],
 ) -> bool:
-    """Play the plan, show it and write the report; return whether all thresholds hold. `begins_at` is by
-    time.monotonic, in s.
+    """Play the plan, show its figures and write the report; return whether all thresholds hold.
+
+    `begins_at`: the time to begin, by time.monotonic in s; None for at once.
     """
     from web.peers.cli.live import Live
     from web.peers.errors import RunError
@@ -307,7 +309,10 @@ def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> 
 
 
 async def _organisation(plan: Plan) -> str:
-    """Check that a Greenroom with this organisation answers; return the organisation's slug. Raises EntryError."""
+    """Check that a Greenroom with this organisation answers; return the organisation's slug.
+
+    Raises EntryError if it does not.
+    """
     from web.peers.people.entry import Clinic
 
     clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)

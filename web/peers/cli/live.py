@@ -21,9 +21,10 @@ from web.peers.run.observations import STEPS, Observations
 
 REFRESH_PER_SECOND = 2
 PLAIN_EVERY_S = 5.0
-PLAIN_FIRST_S = 1.0  # in s; early, so that the reader sees that the run has begun
+# The time in s; it is short, so that the reader soon sees that the run has begun.
+PLAIN_FIRST_S = 1.0
 RECENT = 1000
-"""The number of a step's last values that are used, so that the figures are recent and cost little."""
+"""How many of a step's last values the figures are calculated from, so that they are recent and cost little."""
 RATE_OVER_S = 10.0
 ERRORS_SHOWN = 6
 BARS = ("arrived", "waiting", "in call", "done")

@@ -23,7 +23,8 @@ from web.server.throwaway import throwaway
 
 ORGANISATION = "bench"
 WORDS = "a password of nobody"
-AT_ONCE = 50  # the number of accounts made at the same time: each takes a connection to the store
+# The number of accounts made at the same time; each takes a connection to the store.
+AT_ONCE = 50
 
 
 class Local(NamedTuple):
@@ -39,7 +40,7 @@ class Local(NamedTuple):
 def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Local]:
     """Start a server with `workers` processes and this staff; yield it with the providers' credentials first.
 
-    Stops the server and removes its folder at the end. Raises ServerNotReadyError.
+    At the end the server is stopped and its folder removed. Raises ServerNotReadyError if the server does not start.
     """
     with throwaway(workers) as running:
         staff = asyncio.run(make_staff(running.settings, max(1, providers), admins))
@@ -48,7 +49,7 @@ def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Loca
 
 
 class OneHash(Hasher):
-    """Hashes one password once for all accounts, because fifty hashes take seconds."""
+    """Hashes one password only once and uses the hash for all accounts, because fifty hashes take seconds."""
 
     def __init__(self) -> None:
         super().__init__()

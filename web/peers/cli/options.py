@@ -22,8 +22,10 @@ EARLY_S = 24 * 3600
 
 
 def staff(path: Path | None) -> tuple[Credential, ...]:
-    """Return credentials from a file, standard input or the environment. There is no option, because all users could
-    read it.
+    """Return the credentials in a file, on standard input ("-"), or in the environment (None).
+
+    There is no option for a password, because all users of the machine could read it. Raises PlanError if a line is
+    not valid.
     """
     if path is None:
         return credentials(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
@@ -40,13 +42,16 @@ def watched(pid: int | None) -> tuple[int, ...]:
 
 
 def recorded(arrivals: str) -> str:
-    """Return the text of the file that `day:FILE` names, or "". Raises OSError."""
+    """Return the text of the file that `day:FILE` names; "" for any other pattern.
+
+    Raises OSError if it cannot be read.
+    """
     kind, _, rest = arrivals.partition(":")
     return Path(rest.partition("@")[0]).read_text("utf-8") if kind == "day" and rest else ""
 
 
 def share(text: str) -> float:
-    """Parse a share: `5%` gives 0.05. Raises PlanError."""
+    """Parse a share of people or packets: `5%` gives 0.05. Raises PlanError if the text is no share."""
     try:
         found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -57,8 +62,10 @@ def share(text: str) -> float:
 
 
 def network(path: Path | None, loss: float, seed: int, media: str) -> Network | None:
-    """Return the network that a file describes, or one that loses a share of packets, or None. Raises PlanError,
-    OSError.
+    """Return the network that a file describes; without a file, one that loses the share `loss` of its packets.
+
+    None means that nothing is lost. Raises PlanError if the options do not fit together or the file is not valid, and
+    OSError if it cannot be read.
     """
     if path is None:
         return lossy(loss, seed) if loss else None
@@ -72,7 +79,7 @@ def network(path: Path | None, loss: float, seed: int, media: str) -> Network | 
 
 
 def part(text: str) -> tuple[int, int]:
-    """Parse a part: `2/5` is the second of five parts. Raises PlanError."""
+    """Parse a part of a plan, such as `2/5`, the second of five parts. Raises PlanError if the text is no part."""
     one, _, of = text.partition("/")
     if not (one.isdecimal() and of.isdecimal() and 1 <= int(one) <= int(of)):
         raise PlanError(f"expected a part like 2/5; found {text!r}")
@@ -82,7 +89,8 @@ def part(text: str) -> tuple[int, int]:
 def moment(text: str) -> float | None:
     """Parse a time of today (tomorrow, if it has passed) or a date and time, in this machine's zone.
 
-    Return it as a value of time.monotonic, or None for "". Raises PlanError.
+    Return it as a value of time.monotonic in s, or None for "". Raises PlanError if the text is no time, or a time
+    more than a day ahead.
     """
     if not text:
         return None
@@ -102,14 +110,17 @@ def moment(text: str) -> float | None:
 
 
 def one_of(text: str, known: tuple[str, ...], option: str) -> str:
-    """Return the word if it is one of `known`. Raises PlanError."""
+    """Return the word if it is one of `known`.
+
+    Raises PlanError otherwise; `option` names the option in the error's text.
+    """
     if text not in known:
         raise PlanError(f"expected {', '.join(known[:-1])} or {known[-1]} for {option}; found {text!r}")
     return text
 
 
 def fingerprint(text: str) -> bytes:
-    """Parse the SHA-256 of a certificate, 64 hexadecimal digits. Raises PlanError."""
+    """Parse the SHA-256 of a certificate, 64 hexadecimal digits. Raises PlanError if the text is not one."""
     try:
         found = bytes.fromhex(text)
     except ValueError:
@@ -120,7 +131,10 @@ def fingerprint(text: str) -> bytes:
 
 
 def key(typed: str = "") -> str:
-    """Return the secret key of a run, as typed or from the environment, or "". Raises PlanError if it is too short."""
+    """Return the secret key of a run, as typed or from the environment; "" for none.
+
+    Raises PlanError if it is too short.
+    """
     found = typed or os.environ.get(KEY, "")
     if found and len(found) < KEY_LENGTH:
         raise PlanError(f"expected a key of at least {KEY_LENGTH} letters in {'--key' if typed else KEY}")

@@ -1,7 +1,7 @@
 """Checks of a server: what an administrator may do with a waiting request and with a colleague's visit.
 
-Each check needs an administrator and a provider among the credentials, some a second provider; otherwise the check is
-not tried. The notifications that follow are checked in `bell.py`.
+Each check needs an administrator and a provider among the credentials, and some need a second provider. Without them
+the check is not tried. The notifications that follow are checked in `bell.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NOBODY = "u_nosuchcolleague"
 
 
 async def row_of(line: CheckedSocket, visit: str, what: str) -> Message:
-    """Return the next row of a visit in the queue; `what` describes it in the text of a fault."""
+    """Return the next row of a visit in the queue that the server sends; `what` describes it in the text of a fault."""
     found = await line.expect("queue.row", lambda m: m["row"]["visit"] == visit, what)
     row: Message = found["row"]
     return row
@@ -146,7 +146,8 @@ async def too_late(people: People) -> None:
 @check("claim", "an admin claims without being on call, and invites as any claimant", "commands")
 async def admin_claims(people: People) -> None:
     admin = await people.admin()
-    await people.provider()  # Meet Now is open only while a provider is on call
+    # Meet Now is open only while a provider is on call.
+    await people.provider()
     patient, line = await people.in_line()
     await whole(line, f"visit/{patient.visit}", "visit.state")
     await admin.get("on_call", on=False)

@@ -1,6 +1,6 @@
 """Checks of a server: who receives notifications, how long they are kept, and that reading one marks it in all tabs.
 
-Most checks need an administrator, because only administrators assign and decline; otherwise they are not tried.
+Most checks need an administrator, because only administrators assign and decline. Without one they are not tried.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from web.peers.conformance.topics import whole
 
 
 async def listening(*lines: CheckedSocket) -> Message:
-    """Subscribe each of these sockets to its bell; return the snapshot of the first one."""
+    """Subscribe each of these sockets to the topic `bell`; return the snapshot that the first one receives."""
     bells = [await whole(line, "bell", "bell.snapshot") for line in lines]
     return bells[0]
 
@@ -23,7 +23,10 @@ async def listening(*lines: CheckedSocket) -> Message:
 async def rung(
     line: CheckedSocket, visit: str, kind: str, by: CheckedSocket, note: str | None = None
 ) -> Message:
-    """Return the next notification of a visit; it must have this kind, this sender and this note."""
+    """Return the next notification about a visit. It must have this kind, sender and note.
+
+    Raises ViolationError if it does not.
+    """
     found = await line.expect("bell.item", lambda m: m["item"]["visit"] == visit, f"of kind {kind}")
     item = found["item"]
     line.want(item["kind"] == kind, f"`kind` {kind}", found)

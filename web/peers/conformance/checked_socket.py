@@ -1,6 +1,7 @@
-"""One socket to a server under test. Checks each message against PROTOCOL.md: shape, frame type, answers, versions.
+"""One socket to a server under test, which checks each message against PROTOCOL.md.
 
-Raises ViolationError at the first deviation, and never waits longer than `WITHIN_S`.
+It checks the shape, the frame type, the answers and the versions. It raises ViolationError at the first deviation,
+and never waits longer than `WITHIN_S`.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ KNOWN: Final = server_types()
 
 
 class CheckedSocket:
-    """A socket that checks what it receives. `sent`: the last sent message; `news`: the messages that are no answers;
-    `held`: topic -> its version.
+    """A socket that checks what it receives.
+
+    `sent`: the message that was sent last; `news`: the received messages that are no answers; `held`: topic -> the
+    version that the socket has of it.
     """
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse, subprotocol: str) -> None:
@@ -57,7 +60,7 @@ class CheckedSocket:
     # --- sending
 
     def encoded(self, message: object) -> bytes:
-        """Return a message in this socket's codec."""
+        """Return a message as bytes in this socket's codec."""
         if self.codec.text:
             return json.dumps(message).encode()
         packed: bytes = msgpack.packb(message)
@@ -86,7 +89,7 @@ class CheckedSocket:
         return await self.answer(request["id"], kind)
 
     async def answer(self, request_id: int | None, kind: str = "the request") -> Message:
-        """Return the answer to the request with this id; for None, the error whose `reply_to` is null."""
+        """Return the answer to the request with this id; for None, return the error whose `reply_to` is null."""
         while True:
             message = await self.receive(f"an answer to {kind}, with reply_to {json.dumps(request_id)}")
             if "reply_to" in message and message["reply_to"] == request_id:
@@ -125,7 +128,7 @@ class CheckedSocket:
             async with asyncio.timeout(within_s):
                 while True:
                     frame = await self.ws.receive()
-                    # only on a connection whose pings are handled here
+                    # Only a connection with `autoping=False` passes its pings on to this code.
                     if frame.type is aiohttp.WSMsgType.PING:
                         await self.ws.pong(frame.data)
                     elif frame.type is not aiohttp.WSMsgType.PONG:
@@ -145,7 +148,8 @@ class CheckedSocket:
             raise ViolationError(f"a message in {self.codec.subprotocol}", frame.data, self.sent) from None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise ViolationError("a map with a `type`", message, self.sent)
-        if message["type"] in KNOWN:  # other types may come from a later 1.x
+        # A message of another type may come from a later version 1.x.
+        if message["type"] in KNOWN:
             try:
                 self.codec.decode_server(frame.data)
             except msgspec.DecodeError as problem:
@@ -203,7 +207,7 @@ class CheckedSocket:
         what: str = "",
         within_s: float = WITHIN_S,
     ) -> Message:
-        """Return the first message of a type for which `fits` is true; `what` describes it in the text of a fault."""
+        """Return the first message of a type for which `fits` is true; `what` describes it in the error's text."""
         expected = f"`{kind}`" + (f" {what}" if what else "")
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s

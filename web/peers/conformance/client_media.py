@@ -1,7 +1,7 @@
 """The media of a client under test: a relay for it to connect to, and a check of what it does there.
 
-The client is one party, which joins again with each offer. Another party, the observer, receives the client's media and
-sends nothing.
+The client is one party of a room, which joins again with each offer. Another party, the observer, receives the
+client's media and sends nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from media.protocols.red import blocks
 from web.peers.conformance.judge import Judge
 
 CONNECT_S: Final = 10.0
-CONSENT_S: Final = 30.0  # in s (RFC 7675 §5.1)
-REPEATED_S: Final = 1.0  # in s; a check so soon after the connection may only repeat an earlier check
-AGAIN_S: Final = 3.0  # the time in s from the request for a packet until the packet must have come again
+# The time in s (RFC 7675 §5.1).
+CONSENT_S: Final = 30.0
+# The time in s; a check that comes sooner after the connection may only repeat an earlier check.
+REPEATED_S: Final = 1.0
+# The time in s within which a requested packet must have come again.
+AGAIN_S: Final = 3.0
 
 
 class ClientMedia:
@@ -31,7 +34,8 @@ class ClientMedia:
         self._party: Party | None = None
         self._answered_s = 0.0
         self._connected_s: float | None = None
-        self._checks = 0  # the number of checks before the consent time began
+        # The number of consent checks before the consent time began.
+        self._checks = 0
         self._consents = False
         self._observer: RawPeer | None = None
         # kind -> (time of the request in s, number of packets that had come again before it)
@@ -60,13 +64,15 @@ class ClientMedia:
             self._observer.close()
 
     def accept(self, sdp: str) -> None:
-        """Take the client's answer to the newest offer."""
+        """Use the client's answer to the newest offer."""
         if self._party is None:
-            return  # there was no offer
+            # There was no offer.
+            return
         try:
             self._party.accept(sdp)
         except PartyGoneError:
-            return  # the connection of this answer has failed
+            # The connection of this answer has failed.
+            return
         except SdpError as problem:
             wanted = f"an answer that can be used ({problem.code}: {problem.detail})"
             self._judge.wrong("media", wanted, sdp, "media.offer")
@@ -75,7 +81,7 @@ class ClientMedia:
             self.answered, self._answered_s = True, time.monotonic()
 
     def settled(self) -> bool:
-        """Return True if there is nothing more to wait for."""
+        """Return whether there is nothing more to wait for."""
         now_s = time.monotonic()
         if self._observer is not None:
             self._observer.tick(now_s)
@@ -93,7 +99,7 @@ class ClientMedia:
         return (self._consents and not waits) or now_s - self._connected_s > CONSENT_S
 
     def decide(self) -> None:
-        """Decide which rules the client has followed since its answer."""
+        """Decide which rules the client has followed since its answer, and report them to the judge."""
         connected = self._connected_s is not None
         self._judge.holds(
             "connects",
@@ -123,7 +129,8 @@ class ClientMedia:
             source = endpoint.current.get(kind)
             if kind not in endpoint.mends or kind in self._asked or source is None or not source.settled:
                 continue
-            assert source.sink is not None  # a source has a sink while the observer is connected
+            # A source has a sink while the observer is connected.
+            assert source.sink is not None
             self._asked[kind] = now_s, self._repeated(kind)
             newest = source.own_number(source.sink.sequence)
             self._relay.forwarder.mender.miss(endpoint, source, newest + 1, 1, now_s)

@@ -1,4 +1,4 @@
-"""One socket of a client under test, seen from the scripted server: checks each message and sends plausible answers.
+"""The scripted server's end of one socket to a client under test. It checks each message and sends plausible answers.
 
 Answers are the examples of PROTOCOL.md with the right names filled in, so that any client finds the expected fields.
 """
@@ -64,7 +64,7 @@ class ClientSocket:
         self._answering = True
 
     async def opened(self, request: web.Request, ws: web.WebSocketResponse) -> None:
-        """Use this open socket; return when the script has finished with it."""
+        """Use this open socket; return when the script of the server has finished with it."""
         self._ws, self._request = ws, request
         self._codec = CODECS.get(ws.ws_protocol or "", CODECS[JSON_SUBPROTOCOL])
         self._opened.set()
@@ -162,7 +162,7 @@ class ClientSocket:
             asked = self._subscribed.get(topic)
             self._judge.holds("again", asked is not None, f"subscribe to {topic} again", "nothing", "welcome")
             if asked is None or asked.get("epoch") is None:
-                # a client need not send the version that it holds: then the server sends the whole state
+                # A client need not send the version that it holds. The server then sends the whole state.
                 continue
             received = f"epoch {asked['epoch']}, version {asked.get('version')}"
             rule = "stale" if held_epoch == "e_1" else "epoch"
@@ -261,7 +261,7 @@ class ClientSocket:
             self._held.pop(message.get("topic", ""), None)
         if kind in ONCE:
             self._unanswered.append({k: v for k, v in message.items() if k != "id"})
-            # end the script at this point, to see what the client does with the request after the socket is lost
+            # The script ends here. So it can be seen what the client does with the request after the socket is lost.
             return
         if kind == "media.answer":
             self._media.accept(str(message.get("sdp")))

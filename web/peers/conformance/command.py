@@ -87,7 +87,10 @@ def conformance(
 
 @contextmanager
 def _a_server() -> Iterator[Local]:
-    """Start a temporary server with two providers and an administrator; yield it. Raises EntryError."""
+    """Start a temporary server with two providers and an administrator; yield it.
+
+    Raises EntryError if the server does not start.
+    """
     from web.errors import ServerNotReadyError
     from web.peers.cli.local import local_server
     from web.peers.errors import EntryError

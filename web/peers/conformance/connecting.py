@@ -1,4 +1,7 @@
-"""Checks of a server: upgrade, hello, resume, keep-alive. A check raises ViolationError or UntestableError."""
+"""Checks of a server: upgrade, hello, resume, keep-alive.
+
+A check raises ViolationError if the server does not follow the rule, and UntestableError if that cannot be decided.
+"""
 
 from __future__ import annotations
 
@@ -179,7 +182,8 @@ async def bye(people: People) -> None:
     line = await people.staff()
     await line.send({"type": "bye", "id": 99})
     await line.closes(1000)
-    for _ in range(20):  # the server may take a moment to notice it
+    # The server may take a moment to notice that the socket is closed.
+    for _ in range(20):
         again = await people.open(people.staff_browser())
         answer = await again.ask("hello", role="staff", resume=line.welcome["resume"])
         if answer["type"] == "error":

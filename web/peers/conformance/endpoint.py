@@ -22,18 +22,21 @@ from web.peers.conformance.client_socket import ClientSocket
 from web.peers.conformance.judge import Judge
 from web.peers.conformance.table import Outcome
 
-FIRST_S: Final = 120.0  # in s; long, because a person may have to start the client
-BACK_S: Final = 20.0  # in s; the longest back-off of 15 s, and 5 s more
+# The time in s; it is long, because a person may have to start the client.
+FIRST_S: Final = 120.0
+# The time in s: the longest pause of a client (15 s), and 5 s more.
+BACK_S: Final = 20.0
 DRAIN_S: Final = 2.0
 SLACK_S: Final = 1.5
 AWAY_S: Final = 3.0
 REFUSALS: Final = 2
-AT_ONCE_S: Final = 0.15  # in s; a shorter time between two attempts is a fault
+# The time in s; a shorter time between two attempts to connect is a fault.
+AT_ONCE_S: Final = 0.15
 Say = Callable[[str], None]
 
 
 class Endpoint:
-    """The scripted server. An async context manager; `url` is the address for the client."""
+    """The scripted server, as an async context manager. `url`: the address for the client."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, say: Say = lambda _: None) -> None:
         self.judge = Judge()
@@ -77,7 +80,7 @@ class Endpoint:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         """Keep an attempt to connect waiting until the script accepts or refuses it."""
         if "upgrade" not in request.headers.get("Connection", "").lower():
-            # A client may ask by GET whether the server is there: that is no attempt to connect.
+            # A client may ask by GET whether the server is there. That is no attempt to connect.
             return web.Response(status=426, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
         loop = asyncio.get_running_loop()
         admitted: asyncio.Future[ClientSocket | None] = loop.create_future()
@@ -137,7 +140,8 @@ class Endpoint:
             finally:
                 socket.done.set()
             if not self.tokens:
-                break  # without a welcome the client has nothing to resume
+                # Without a welcome, the client has nothing to resume.
+                break
         else:
             await self._stays_away()
         return self.judge.outcomes()
@@ -145,7 +149,7 @@ class Endpoint:
     async def _arrives(self, within_s: float, act: int) -> ClientSocket | None:
         """Return the client's next socket, or None if it does not connect.
 
-        Before the last act, refuse REFUSALS attempts.
+        Before the last act, the first REFUSALS attempts are refused. `act`: the number of the act in the script.
         """
         left = asyncio.get_running_loop().time()
         rule = {1: "drains", 2: "back", 3: "backoff"}.get(act)

@@ -91,7 +91,7 @@ class Judge:
         self.seen.add(rule)
 
     def wrong(self, rule: str, expected: str, got: object, sent: object = "") -> None:
-        """Record that the client broke this rule."""
+        """Record that the client broke this rule: what was expected, what it did, and what had been sent to it."""
         self.faults.setdefault(rule, ViolationError(expected, got, sent))
 
     def holds(self, rule: str, holds: bool, expected: str, got: object, sent: object = "") -> None:

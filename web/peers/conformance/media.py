@@ -1,4 +1,7 @@
-"""Checks of a server: joining media, the offer, the answers that it refuses, and the gate. Uses ICE, DTLS and SRTP."""
+"""Checks of a server: joining media, the offer, the answers that it refuses, and when it forwards media.
+
+They use ICE, DTLS and SRTP.
+"""
 
 from __future__ import annotations
 
@@ -141,8 +144,10 @@ async def paths(people: People) -> None:
         message = await provider.expect("media.path", what="of the patient’s connection")
         provider.want(message.items() >= wanted.items(), f"{wanted}, and maybe more", message)
         await offered(
-            await people.hello(people.patients[-1].browser, "patient"), visit
-        )  # the second connection replaces the first one in the call
+            await people.hello(people.patients[-1].browser, "patient"),
+            visit,
+            # The second connection replaces the first one in the call.
+        )
         message = await provider.expect("media.path", what="of the connection that was given up")
         wanted["path"] = "lost"
         provider.want(message.items() >= wanted.items(), f"{wanted}, and maybe more", message)
@@ -168,7 +173,8 @@ async def gate(people: People) -> None:
     try:
         await connected(provider, visit, receives)
         await connected(patient, visit, sends)
-        sends.start()  # it sends although the person has not pressed Start Session
+        # The media is sent although the person has not pressed Start Session.
+        sends.start()
         receives.start()
         await _nothing_crosses(provider, receives, "before anybody has pressed Start")
         await provider.get("visit.start", visit=visit)
@@ -179,7 +185,8 @@ async def gate(people: People) -> None:
         await _crosses(provider, receives, before)
         await patient.get("visit.hang_up", visit=visit)
         await status(provider, visit, "claimed")
-        await asyncio.sleep(0.1)  # packets may already be on their way
+        # Packets that were sent before may still arrive.
+        await asyncio.sleep(0.1)
         await _nothing_crosses(provider, receives, "after the patient has hung up")
     finally:
         for media in (sends, receives):

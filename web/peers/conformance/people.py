@@ -1,7 +1,7 @@
 """The people of a check: staff who sign in once, patients who come by Meet Now, and the sockets they open.
 
-They sign in or enter as in PROTOCOL.md#entry. After each check everything is cleaned up: no made-up visit stays in the
-queue.
+They sign in or enter as in PROTOCOL.md#entry. After each check, all visits are ended and all sockets closed, so that
+no made-up visit stays in the queue.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class People:
         return replace(self, subprotocol=subprotocol, lines=[], patients=[])
 
     async def sign_in(self) -> None:
-        """Sign the staff in, and find out who is an administrator. Raises EntryError."""
+        """Sign the staff in, and find out who is an administrator. Raises EntryError if sign-in fails."""
         for email, password in self.credentials:
             browser = Browser(self.clinic)
             page = await browser.post(
@@ -75,7 +75,8 @@ class People:
             if page.location != f"{self.clinic.path}/staff":
                 raise EntryError(f"{email} is asked for more than a password; name an account that is not")
             self.staff_browsers.append(browser)
-            with contextlib.suppress(ViolationError):  # a wrong reply to hello is found by a check, not here
+            # A wrong reply to hello is found by a check, and must not stop the run here.
+            with contextlib.suppress(ViolationError):
                 line = await self.hello(browser, "staff")
                 if line.welcome["me"]["role"] == "admin":
                     self.admins.append(browser)
@@ -91,17 +92,23 @@ class People:
         return self.staff_browsers[number]
 
     async def staff(self, number: int = 0, **how: Any) -> CheckedSocket:
-        """Return a welcomed socket of a member of staff. Raises MissingPersonError."""
+        """Return a welcomed socket of a member of staff. Raises MissingPersonError like `staff_browser`."""
         return await self.hello(self.staff_browser(number), "staff", **how)
 
     async def on_call(self, number: int = 0, **how: Any) -> CheckedSocket:
-        """Return a welcomed socket of a member of staff who is on call. Raises MissingPersonError."""
+        """Return a welcomed socket of a member of staff who is on call.
+
+        Raises MissingPersonError like `staff_browser`.
+        """
         line = await self.staff(number, **how)
         await line.get("on_call", on=True)
         return line
 
     async def provider(self, number: int = 0) -> CheckedSocket:
-        """Return a welcomed socket of a provider who is on call. Raises MissingPersonError."""
+        """Return a welcomed socket of a provider who is on call.
+
+        Raises MissingPersonError if there are too few providers.
+        """
         if number >= len(self.staff_browsers) - len(self.admins):
             raise MissingPersonError("a second provider" if number else "a provider")
         return await self.on_call(number)
@@ -115,7 +122,7 @@ class People:
         return await self.hello(self.admins[0], "staff")
 
     async def patient(self) -> PatientBrowser:
-        """Return a new patient in the queue, by Meet Now. Raises UntestableError if it is closed."""
+        """Return a new patient in the queue, who came by Meet Now. Raises UntestableError if Meet Now is closed."""
         browser = Browser(self.clinic)
         try:
             language = await self.clinic.language(browser)
@@ -145,7 +152,10 @@ class People:
         return patient, line
 
     async def claimed_visit(self, number: int = 0) -> tuple[CheckedSocket, CheckedSocket, str]:
-        """Let a provider claim a new patient, both on the visit's page; return both sockets and the visit's id."""
+        """Make a provider claim a new patient.
+
+        Return the provider's socket, the patient's socket and the visit's id.
+        """
         provider = await self.on_call(number)
         _, patient = await self.in_line()
         await provider.get("visit.claim", visit=patient.visit)
@@ -199,7 +209,7 @@ class People:
         resume: str | None = None,
         **how: Any,
     ) -> CheckedSocket:
-        """Return a socket that was welcomed."""
+        """Return a socket whose hello was answered by a welcome. Raises ViolationError if it was not."""
         line = await self.open(browser, subprotocol, **how)
         line.welcome = await line.get("hello", "welcome", role=role, **({"resume": resume} if resume else {}))
         return line

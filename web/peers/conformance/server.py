@@ -1,6 +1,6 @@
 """Runs the checks of a server: checks that only wait run at the same time, all others one after another.
 
-Defines the order of the checks, and turns an unexpected exception into an outcome.
+This module defines the order of the checks, and turns an unexpected exception into an outcome.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ async def run(
     if not people.credentials:
         raise EntryError("name at least one member of staff, a provider, in the credentials")
     await people.sign_in()
-    host = await people.on_call()  # Meet Now may need a provider on call
+    # Meet Now may need a provider who is on call.
+    host = await people.on_call()
     listens = asyncio.create_task(_listen(host))
     try:
         return await play(people, only=only, slow=slow, on_outcome=on_outcome)
@@ -63,7 +64,10 @@ async def play(
     subprotocols: Sequence[str] = tuple(CODECS),
     on_outcome: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Run the checks as `run` does, with people whose staff have signed in, in these codecs."""
+    """Run the checks as `run` does, with people whose staff have signed in.
+
+    Each check runs in each of `subprotocols`.
+    """
     wanted = [
         (check, subprotocol)
         for check in sorted(CHECKS, key=lambda check: ORDER.index(check.run.__module__))
@@ -112,7 +116,7 @@ async def _outcome(check: Check, people: People) -> Outcome:
     except TimeoutError:
         fault = ViolationError("an end", f"none within {CHECK_S:g} s")
     except (KeyError, TypeError, AttributeError, IndexError) as problem:
-        # A check reads a part of a message that is missing, or has another type than in the reference.
+        # The check has read a part of a message that is missing, or that has another type than in PROTOCOL.md.
         fault = ViolationError("messages as the reference has them", f"{type(problem).__name__}: {problem}")
     finally:
         await people.tidy()

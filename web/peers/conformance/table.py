@@ -1,6 +1,6 @@
 """Defines checks and their outcomes, and prints outcomes.
 
-A fault has the message sent, the rule of PROTOCOL.md, and the message received; private tokens are cut.
+A fault has three parts: the sent message, the rule of PROTOCOL.md, and the received message. Private tokens are cut.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from web.peers.errors import ViolationError
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of one check. `fault` is None if it passed or could not be decided; `undecided`: the reason if it
-    could not.
+    """The outcome of one check.
 
-    `tried`: True if the credentials included all the people whom the check needs.
+    `fault`: None if the check passed or could not be decided; `undecided`: the reason if it could not. `tried`: True
+    if the credentials included all the people whom the check needs.
     """
 
     room: str
@@ -33,7 +33,7 @@ class Outcome:
 
     @property
     def word(self) -> str:
-        """`kept`, `wrong`, `not told` or `not tried`."""
+        """The outcome as a word: `kept`, `wrong`, `not told` (undecided) or `not tried`."""
         if not self.tried:
             return "not tried"
         return "wrong" if self.fault is not None else "not told" if self.undecided else "kept"
@@ -41,8 +41,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of a server: `run` raises ViolationError or UntestableError. `waits`: True if it may run at the same
-    time as others.
+    """One check of a server. `run` raises ViolationError or UntestableError.
+
+    `waits`: True if the check mostly waits, and so may run at the same time as others.
     """
 
     room: str
@@ -60,7 +61,11 @@ CHECKS: list[Check] = []
 def check(
     room: str, name: str, section: str, *, waits: bool = False, slow: bool = False, codecs: bool = False
 ) -> Callable[[Callable[[Any], Awaitable[None]]], Callable[[Any], Awaitable[None]]]:
-    """Add the decorated function to the checks. `codecs`: the check runs in each; `slow`: it takes half a minute."""
+    """Return a decorator that adds a function to the checks.
+
+    `codecs`: True if the check must run in each codec; `slow`: True if it takes half a minute; `waits`: as in
+    `Check`.
+    """
 
     def put(run: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
         CHECKS.append(Check(room, name, section, run, waits, slow, codecs))

@@ -19,7 +19,10 @@ PATIENT_TOPICS = {
 
 
 async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
-    """Forget earlier messages, subscribe, and return the whole state with the version in the answer or a newer one."""
+    """Forget earlier messages and subscribe; return the whole state of the topic.
+
+    The state has the version that the answer to the request named, or a newer one.
+    """
     line.news.clear()
     answer = await line.get("subscribe", "subscribed", topic=topic)
     line.want(answer["topic"] == topic, f"`topic` {topic}", answer)
@@ -37,7 +40,10 @@ async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
 
 
 async def ended(line: CheckedSocket, topic: str) -> None:
-    """Wait for the server's `gone` of a topic. Raises ViolationError after ENDS_WITHIN_S."""
+    """Wait for the server's `gone` of a topic.
+
+    Raises ViolationError if it does not come within ENDS_WITHIN_S seconds.
+    """
     await line.expect("gone", lambda m: m["topic"] == topic, f"of {topic}", within_s=ENDS_WITHIN_S)
 
 

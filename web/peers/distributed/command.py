@@ -35,7 +35,7 @@ def attach(app: typer.Typer) -> None:
 
 
 class HelperOptions(NamedTuple):
-    """The address and the key for helpers, and the time to wait for them. `shown`: the key as it is printed."""
+    """The address and the key for helpers, and the time in s to wait for them. `shown`: the key as it is printed."""
 
     at: Address
     key: str
@@ -49,7 +49,10 @@ class HelperOptions(NamedTuple):
         return Coordinator(self.at, self.key, plan, shares, say)
 
     def gather(self, coordinator: Coordinator) -> list[Connection]:
-        """Print the command for the other machines, and wait for them. Return the pipes to them. Raises RunError."""
+        """Print the command for the other machines, and wait for them; return the pipes to their processes.
+
+        Raises RunError if they have not all joined in time.
+        """
         say(f"{coordinator.joined}. On the other machines, in Greenroom’s folder:")
         at = f"{_reached(coordinator.at)} --certificate {coordinator.fingerprint}"
         say(f"  greenroom peers join {at}{self.shown}")
@@ -57,7 +60,10 @@ class HelperOptions(NamedTuple):
 
 
 def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> HelperOptions | None:
-    """Check the options of `run` about helpers; return None if there are no helpers. Raises PlanError."""
+    """Check the options of `run` about helpers; return None if there are no helpers.
+
+    `alone`: True if the run uses --part or --local. Raises PlanError if the options do not fit together.
+    """
     from web.peers.errors import PlanError
     from web.peers.run.arrivals import seconds
 
@@ -127,7 +133,10 @@ def say(sentence: str) -> None:
 
 
 def _reached(at: Address) -> Address:
-    """Return the address to type on other machines: one of this machine's if it listens on all addresses."""
+    """Return the address that people type on other machines.
+
+    If `at` is the address for all networks, this machine's own address replaces it.
+    """
     from web.server.tls import local_addresses
 
     try:

@@ -68,7 +68,7 @@ ORDERS = 1024
 
 @dataclass(eq=False)
 class _Helper:
-    """A machine that has joined: its channel, its shares, and the pipes to its processes."""
+    """A machine that has joined the run: its channel, its shares, and the pipes to its processes."""
 
     name: str
     channel: Channel[FromHelper]
@@ -80,11 +80,11 @@ class _Helper:
 
 
 class Coordinator:
-    """The helpers of a run. A context manager; `gather` waits for them and returns the pipes for `Crew.open`.
+    """The helpers of a run, as a context manager; `gather` waits for them and returns the pipes for `Crew.open`.
 
     `say` receives a sentence when a helper joins or leaves. `names`: the names of all helpers; `left`: the names of
-    those that ended early. `fingerprint`: the SHA-256 of the certificate, in hex. Raises RunError if it cannot listen,
-    or if the plan is too long to send.
+    those that ended early. `fingerprint`: the SHA-256 of the certificate, in hex. Raises RunError if it cannot
+    listen, or if the plan is too long to send.
     """
 
     def __init__(
@@ -136,7 +136,10 @@ class Coordinator:
         return f"{there} of {self._wanted} helpers have joined"
 
     def gather(self, within_s: float) -> list[Connection]:
-        """Wait until all helpers have joined. Return the pipes, in the order of the shares. Raises RunError."""
+        """Wait until all helpers have joined; return the pipes, in the order of the shares.
+
+        Raises RunError if that takes longer than `within_s` seconds.
+        """
         self._deadline = time.monotonic() + within_s
         try:
             return self._complete.result(within_s)
@@ -151,7 +154,8 @@ class Coordinator:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._serve())
-        finally:  # after any error, `__enter__` must not wait for a port
+        # After any error, `__enter__` must not wait for a port.
+        finally:
             self._bound.cancel()
             self._complete.cancel()
             for pipe in (pipe for helper in self._helpers for pipe in helper.pipes):
@@ -202,15 +206,17 @@ class Coordinator:
             self._note(f"Somebody at {request.remote} came with another version of Greenroom.")
             await channel.close(OTHER_VERSION)
         except ChannelLostError:
-            pass  # the helper left before it joined
+            # The helper left before it joined.
+            pass
         else:
             if helper is not None:
                 await self._stay(helper)
         return socket
 
     def _note(self, sentence: str) -> None:
-        """Print each sentence once, at most NOTES sentences, and none after the run has begun, because the display uses
-        the screen then.
+        """Print each sentence once, and at most NOTES sentences.
+
+        After the run has begun nothing is printed, because the run's display then uses the screen.
         """
         if not self._begun and sentence not in self._noted and len(self._noted) < NOTES:
             self._noted.add(sentence)
@@ -270,7 +276,8 @@ class Coordinator:
             while True:
                 await helper.channel.send(await helper.outbox.get())
         except ChannelLostError:
-            await helper.channel.close()  # `_listen` then ends
+            # The loop in `_listen` ends when the channel is closed.
+            await helper.channel.close()
 
     async def _listen(self, helper: _Helper) -> None:
         if not isinstance(received := await helper.channel.receive(CHECK_S), Present):
@@ -311,7 +318,8 @@ class Coordinator:
             return
         with suppress(
             asyncio.QueueFull
-        ):  # the queue is full of earlier orders, and a second stop changes nothing
+            # The queue is full of earlier orders; a second order to stop changes nothing.
+        ):
             helper.outbox.put_nowait(Go(process, *rest) if kind == "go" else Stop(process))
 
     async def _pass_on(self, helper: _Helper, received: FromHelper) -> None:
@@ -334,7 +342,7 @@ class Coordinator:
 
     @staticmethod
     async def _to_pipe(pipe: Connection, message: tuple[str, str | bytes]) -> None:
-        """Write to the pipe; while it is full, only messages of this helper wait."""
+        """Write to the pipe. While the pipe is full, only messages of this helper wait."""
         with suppress(OSError):
             await asyncio.to_thread(pipe.send, message)
 

@@ -1,7 +1,8 @@
 """A helper's side of a run that another machine coordinates: starts processes and copies their pipes to the network.
 
 It joins, checks that the plan gives the same people on this machine, and passes on orders and observations. It ends
-cleanly by an order, by Ctrl-C, and if the coordinator is gone. The credentials of its staff stay on this machine.
+without leaving an open visit after an order, after Ctrl-C, and if the coordinator is gone. The credentials of its
+staff stay on this machine.
 """
 
 from __future__ import annotations
@@ -50,9 +51,7 @@ from web.peers.run.plan import Credential, Plan, Share
 
 UNAUTHORIZED = 401
 OUTBOX = 1000
-"""The number of messages that may wait for a slow network, enough for minutes. If more have to wait, the
-helper ends.
-"""
+"""The number of messages that may wait for a slow network, enough for minutes; with more, the helper ends."""
 
 
 class Own(NamedTuple):
@@ -65,14 +64,15 @@ class Own(NamedTuple):
 
 
 class Helper:
-    """This machine's part in a run of another machine. `run` does all of it; `say` receives sentences about its
-    progress.
+    """This machine's part in a run of another machine.
+
+    `run` does all the work; `say` gets sentences about its progress.
     """
 
     def __init__(
         self, at: Address, fingerprint: bytes, key: str, processes: int, own: Own, say: Callable[[str], None]
     ) -> None:
-        """`fingerprint` is the SHA-256 of the coordinator's certificate."""
+        """Keep the arguments. `fingerprint`: the SHA-256 of the coordinator's certificate."""
         self.interrupted = False
         self._at, self._fingerprint, self._key = at, fingerprint, key
         self._count, self._own, self._say = processes, own, say
@@ -84,7 +84,11 @@ class Helper:
         self._limit: asyncio.Timeout | None = None
 
     async def run(self) -> None:
-        """Join, drive the shares, and return when all observations are sent. Raises RunError, PlanError, EntryError."""
+        """Join, drive the shares, and return when all observations are sent.
+
+        Raises RunError if the run fails or is given up, PlanError if the plan is not possible on this machine, and
+        EntryError if the server does not admit its people.
+        """
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         for number in SIGNALS:
@@ -207,7 +211,8 @@ class Helper:
         finally:
             for pipe in self._pipes:
                 loop.remove_reader(pipe.fileno())
-            # When its pipe is closed, a process ends its visits itself; after a second Ctrl-C that is not awaited.
+            # A process whose pipe is closed ends its visits by itself. After a second Ctrl-C, this machine does not
+            # wait for that.
             patience_s = 0.0 if self._at_once else GOODBYE_S
             try:
                 await asyncio.to_thread(end, self._pipes, self._processes, patience_s)
@@ -238,7 +243,8 @@ class Helper:
         """Receive the coordinator's orders and pass them on to the processes; return when the run is over."""
         unbegun = set(range(len(self._pipes)))
         while True:
-            # Until all processes have begun, the coordinator must answer in time; later it may send nothing for hours.
+            # Until all processes have begun, the coordinator must send the next order in time. Later it may send
+            # nothing for hours.
             match await channel.receive(READY_S + 2 * ANSWER_S if unbegun else None):
                 case Over(why):
                     if why:
@@ -299,5 +305,6 @@ class Helper:
             self._limit.reschedule(asyncio.get_running_loop().time() + GOODBYE_S + ANSWER_S)
 
     def _order(self, process: int, *order: object) -> None:
-        with suppress(OSError):  # the process has died, which the end of its pipe shows
+        # The process may have died; the end of its pipe shows that.
+        with suppress(OSError):
             self._pipes[process].send(order)

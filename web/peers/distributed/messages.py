@@ -67,28 +67,32 @@ class News(Message, frozen=True):
 
 
 class Done(Message, frozen=True):
-    """The last observations of a process."""
+    """The last observations of a process that has finished."""
 
     process: Number
     lines: Lines
 
 
 class Broken(Message, frozen=True):
-    """A process has failed."""
+    """The message that a process has failed; `why` says why."""
 
     process: Number
     why: Sentence
 
 
 class Leaving(Message, frozen=True):
-    """A helper ends early. Before the run it takes no part; during the run it still sends what it observed."""
+    """A helper ends early.
+
+    If the run has not begun, the helper takes no part; otherwise it still sends its observations.
+    """
 
     why: Sentence
 
 
 class Welcome(Message, frozen=True):
-    """The plan, and the numbers of this helper's shares, of `of` shares in all. The run begins, or is given up, within
-    `within_s`.
+    """The answer to `Join`: the plan, and the numbers of this helper's shares, of `of` shares in all.
+
+    The run begins, or is given up, within `within_s` seconds.
     """
 
     plan: SharedPlan
@@ -100,7 +104,7 @@ class Welcome(Message, frozen=True):
 
 
 class Open(Message, frozen=True):
-    """All helpers have joined: sign the staff in."""
+    """The order to sign the staff in, because all helpers have joined."""
 
 
 class Go(Message, frozen=True):
@@ -136,7 +140,7 @@ class Channel(Generic[T]):
         self._socket, self._decoder = socket, decoder
 
     async def send(self, message: Message) -> None:
-        """Send one message. Raises ChannelLostError."""
+        """Send one message. Raises ChannelLostError if the channel is closed or too slow."""
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._socket.send_bytes(msgspec.msgpack.encode(message))
@@ -146,7 +150,8 @@ class Channel(Generic[T]):
     async def receive(self, within_s: float | None = ANSWER_S) -> T:
         """Return the next message. Without a time limit, wait as long as heartbeats arrive.
 
-        Raises ChannelLostError, UnknownMessageError.
+        Raises ChannelLostError if the channel is closed or nothing arrives in time, and UnknownMessageError if the
+        message is not defined here.
         """
         try:
             async with asyncio.timeout(within_s):
@@ -178,7 +183,7 @@ class Address(NamedTuple):
 
 
 def address(text: str) -> Address:
-    """Parse `host:7700`, `[::1]:7700` or a host alone. Raises PlanError."""
+    """Parse `host:7700`, `[::1]:7700` or a host alone. Raises PlanError if the text is no such address."""
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
@@ -190,7 +195,7 @@ def address(text: str) -> Address:
 
 
 def pieces(lines: bytes) -> list[bytes]:
-    """Return the lines in pieces of whole lines, each of at most PIECE bytes; one empty piece if there are none."""
+    """Return the lines in pieces of whole lines, each of at most PIECE bytes; without lines, one empty piece."""
     found = []
     while len(lines) > PIECE:
         cut = lines.rfind(b"\n", 0, PIECE) + 1 or lines.find(b"\n") + 1 or len(lines)

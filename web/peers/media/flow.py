@@ -50,11 +50,14 @@ class Media(Protocol):
     flow: Flow
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the SDP answer to the server's offer, or None if this media must join again to get a fresh offer."""
+        """Return the SDP answer to the server's offer; None if this media must join again to get a fresh offer.
+
+        `fresh`: True if the offer is for a new connection.
+        """
         ...
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Return when packets can be sent. Raises TimeoutError."""
+        """Return when packets can be sent. Raises TimeoutError after `timeout_s` seconds."""
         ...
 
     def start(self) -> None:
@@ -71,7 +74,10 @@ class Media(Protocol):
 
 
 async def until(condition: Callable[[], bool], changed: asyncio.Event, timeout_s: float) -> None:
-    """Wait until `condition()` is true; it is called again whenever `changed` is set. Raises TimeoutError."""
+    """Wait until `condition()` is true; it is called again whenever `changed` is set.
+
+    Raises TimeoutError after `timeout_s` seconds.
+    """
     async with asyncio.timeout(timeout_s):
         while not condition():
             changed.clear()

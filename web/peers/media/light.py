@@ -1,7 +1,8 @@
 """Light media: real ICE, DTLS and SRTP with packets of the sizes and rate of a call, but without encoding.
 
 A call has 30 frames in 110 video packets, and 50 audio packets, per second; one timer sends them for hundreds of
-people. Written for the least CPU per packet. Before `start` it sends what a disabled track sends: black and silence.
+people. The code is written to use little CPU per packet. Before `start` it sends black and silence, as a disabled
+track does.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from web.peers.media.flow import Flow, until
 FRAMES_PER_S, VIDEO_PER_S = 30, 110
 VIDEO_BYTES, AUDIO_BYTES = 1188, 108
 BLACK_BYTES, SILENCE_BYTES = 60, 12
-BLACK_EVERY = 6  # every sixth black frame is sent as a packet
+# Every sixth black frame is sent as a packet.
+BLACK_EVERY = 6
 KEYFRAME_PACKETS = 8
 FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
 LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
-LATE_S = 0.1  # in s; a driver that is later than this omits packets and does not send them all at once
+# The time in s; a driver that is later than this omits packets, and does not send them all at once.
+LATE_S = 0.1
 FEEDBACK, PLI, FIR = 206, 1, 4  # RFC 4585 §6.3.1, RFC 5104 §4.3.1
 _REPORT = Struct("!BBHIIIIII")
 _AUDIO, _VIDEO = (
@@ -46,7 +49,8 @@ class Speaker(RawPeer):
         super().__init__(best_binding(), identity, host)
         self.flow = flow
         self.on = False
-        self.promises_nack = False  # this party keeps no sent packet
+        # This party keeps no packet that it has sent.
+        self.promises_nack = False
         self.on_rtcp = self._feedback
         self._changed = changed
         self._sequence = itertools.count(random.getrandbits(14))
@@ -58,15 +62,19 @@ class Speaker(RawPeer):
         self._buffer[:VIDEO_BYTES] = os.urandom(VIDEO_BYTES)
 
     def look(self, now: float) -> float:
-        """Continue ICE and DTLS; return the time in s after which to call this again, as `frame`, `sound` and `report`
-        do.
+        """Continue ICE and DTLS; return the time in s after which to call this method again.
+
+        The methods `frame`, `sound` and `report` return such a time too.
         """
         self.tick(now)
         return KEEP_S if self.ready else LOOK_S
 
     def frame(self, now: float) -> float:
-        """Send a video frame: three or four packets, more for a keyframe. If the camera is off, send a small one for
-        every sixth frame.
+        """Send a video frame as three or four packets, or more for a keyframe.
+
+        Return the time in s until the next call.
+
+        While the camera is off, a small packet is sent for every sixth frame.
         """
         if not self.ready:
             return FRAME_S
@@ -87,7 +95,7 @@ class Speaker(RawPeer):
         return FRAME_S
 
     def sound(self, now: float) -> float:
-        """Send 20 ms of sound or silence."""
+        """Send 20 ms of sound or silence; return the time in s until the next call."""
         if self.ready:
             timestamp = int(now * OPUS.clock_rate) & 0xFFFFFFFF
             sequence = next(self._audio_sequence) & 0xFFFF
@@ -96,17 +104,18 @@ class Speaker(RawPeer):
         return AUDIO_S
 
     def _emit(self, size: int) -> None:
-        """Encrypt and send the buffer: a new header, with the bytes that are still in the buffer as payload."""
+        """Encrypt and send a packet with a new header; its payload is what the buffer held before."""
         self._length[0] = size
         if self.binding.protect(self.tx, self._handle, self._length) == srtp.OK:
             self.sent += 1
             try:
                 self.udp.send(self._view[: self._length[0]])
             except OSError:
-                return  # the packet is lost, as on any network
+                # The packet is lost, as can happen on any network.
+                return
 
     def report(self, now: float) -> float:
-        """Send a sender report (RFC 3550 §6.4.1)."""
+        """Send a sender report (RFC 3550 §6.4.1); return the time in s until the next call."""
         if self.ready:
             seconds = int(time.time()) & 0xFFFFFFFF
             self.send_rtcp(_REPORT.pack(0x80, 200, 6, self.video_ssrc, seconds, 0, 0, self.sent, 0))
@@ -117,7 +126,7 @@ class Speaker(RawPeer):
         self._wants_keyframe = True
 
     def readable(self) -> None:
-        """Handle datagrams as RawPeer does; call `changed` once when the connection is ready."""
+        """Handle the received datagrams as RawPeer does; call `changed` once, when the connection is ready."""
         super().readable()
         if self.ready and not self._was_ready:
             self._was_ready = True
@@ -127,7 +136,8 @@ class Speaker(RawPeer):
         if packet_type == FEEDBACK and count in (PLI, FIR):
             self._wants_keyframe = True
             if self.on:
-                self.frame(time.monotonic())  # an encoder sends a requested keyframe at once, too
+                # An encoder sends a requested keyframe at once, too.
+                self.frame(time.monotonic())
 
     def _media(self, size: int) -> None:
         kind = self._buffer[1]
@@ -145,10 +155,13 @@ WORK: tuple[Work, ...] = (Speaker.look, Speaker.frame, Speaker.sound, Speaker.re
 
 
 class Pacer:
-    """One timer for all light media of a loop: packets due within a few milliseconds are sent in one wake-up."""
+    """One timer for all light media of an event loop.
+
+    It sends all packets that are due within a few milliseconds together.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # one identity for all: making a certificate costs more than a handshake
+        # All speakers use one identity, because making a certificate costs more than a handshake.
         self.identity = Identity(0.0)
         self._loop = loop
         self._due: list[tuple[float, int, Speaker, Work]] = []
@@ -156,11 +169,11 @@ class Pacer:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, speaker: Speaker) -> None:
-        """Send for this speaker and read its socket until `remove` is called."""
+        """Send for this speaker, and read its socket, until `remove` is called."""
         now = time.monotonic()
         self._loop.add_reader(speaker.sock.fileno(), speaker.readable)
         for work in WORK:
-            # Begin at random times: otherwise all people would send at the same moment.
+            # The speakers begin at random times; otherwise all people would send at the same moment.
             at = now if work is Speaker.look else now + random.random() * FRAME_S  # noqa: S311
             heapq.heappush(self._due, (at, next(self._order), speaker, work))
         if self._timer is None:
@@ -203,8 +216,9 @@ class LightMedia:
         self._speaker: Speaker | None = None
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the answer to an offer; a fresh offer gets a new socket. Raises ValueError if it has no
-        UDP candidate.
+        """Return the answer to an offer; a fresh offer gets a new socket.
+
+        Raises ValueError if the offer has no UDP candidate.
         """
         if self._speaker is None or fresh:
             await self.close()
@@ -217,7 +231,7 @@ class LightMedia:
         return self._speaker.answer(offer)
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Return when packets can be sent. Raises TimeoutError."""
+        """Return when packets can be sent. Raises TimeoutError after `timeout_s` seconds."""
         await until(lambda: self._speaker is not None and self._speaker.ready, self._ready, timeout_s)
 
     def start(self) -> None:
@@ -246,8 +260,9 @@ class LightMedia:
 
 
 def local_address(offer: str) -> str:
-    """Return the local address to bind, so that the offer's first candidate can be reached: any address of its IP
-    version, or loopback.
+    """Return the local address to bind, from which the offer's first candidate can be reached.
+
+    It is loopback, or the address that stands for all addresses of the same IP version.
     """
     hosts = [line.split()[4] for line in offer.splitlines() if line.startswith("a=candidate:")]
     if not hosts or hosts[0].startswith("127."):

@@ -21,9 +21,10 @@ KINDS = ("none", "light", "real")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The kind of media (`none`, `light` or `real`), the `file` to play in real media, and the `network` to cross.
+    """The settings of media: the kind (`none`, `light` or `real`), the `file` to play, and the `network` to cross.
 
-    `number`: in the same network, people with different numbers lose different packets.
+    `file` is used by real media only. `number`: in the same network, people with different numbers lose different
+    packets.
     """
 
     kind: str = "none"
@@ -32,14 +33,16 @@ class Sources:
     number: int = 0
 
     def prepare(self) -> None:
-        """Import the media's modules now, because the import would delay the first claim."""
+        """Import the media's modules now; an import during the run would delay the first claim."""
         if self.kind == "light":
             import web.peers.media.light
         elif self.kind == "real":
             import web.peers.media.real  # noqa: F401
 
     def open(self, changed: Callable[[], None], flow: Flow | None = None) -> Media | None:
-        """Return media for one call, or None for `none`; it calls `changed` after connecting and at the first frame.
+        """Return media for one call; None if the kind is `none`.
+
+        The media calls `changed` when it is connected and at the first frame.
 
         Received media is counted in `flow`, which continues the counts of an earlier connection.
         """
@@ -58,8 +61,9 @@ class Sources:
 
 
 class Proxied:
-    """Media that reaches the relay through a simulated network, at `host`; the network's phases count from the first
-    offer.
+    """Media that reaches the relay through a simulated network; `host` is the address of the network's proxy.
+
+    The phases of the network count from the first offer.
     """
 
     def __init__(self, media: Media, network: Network, number: int, host: str = "127.0.0.1") -> None:

@@ -24,8 +24,8 @@ BLACK = 16
 class Gated(Switched):
     """The picture or sound of a file, repeated; black or silent until `enabled`, like a disabled track in a browser.
 
-    The file is opened again for each repetition: aiortc's own loop restarts at time 0, which encoders refuse, and reads
-    ahead without a limit.
+    The file is opened again for each repetition: aiortc's own loop restarts at time 0, which encoders refuse, and
+    reads ahead without a limit.
     """
 
     def __init__(self, file: Path, kind: str) -> None:
@@ -34,7 +34,8 @@ class Gated(Switched):
         self.kind = kind
         self._file = file
         self._source = self._opened()
-        self._began = 0  # the time in s at which this repetition began
+        # The time in s at which this repetition began.
+        self._began = 0
         self._next = 0
         self._last = -1
 
@@ -49,12 +50,13 @@ class Gated(Switched):
         return track
 
     async def recv(self) -> VideoFrame | AudioFrame:
-        """Return the next frame at its time. Raises MediaStreamError after `stop`."""
+        """Return the next frame at its time. Raises MediaStreamError after `stop`, or if the file has no frame."""
         try:
             frame = await self._source.recv()
         except MediaStreamError:
             if self.readyState != "live" or self._next == self._began:
-                raise  # the source was stopped, or the file has no frame
+                # The source was stopped, or the file has no frame.
+                raise
             self._began, self._source = self._next, self._opened()
             frame = await self._source.recv()
         assert isinstance(frame, VideoFrame | AudioFrame)
@@ -75,7 +77,7 @@ class Gated(Switched):
 
 
 def tracks(file: Path) -> tuple[Gated | None, Gated | None]:
-    """Return the file's picture and sound; None for the one that it lacks. Raises PlanError if it has neither."""
+    """Return the file's picture and its sound; None for one that the file lacks. Raises PlanError if it has neither."""
     found: list[Gated | None] = []
     problem: PlanError | None = None
     for kind in ("video", "audio"):

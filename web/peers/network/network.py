@@ -1,7 +1,7 @@
-"""A network as data, and what it does to each packet.
+"""Describes a network as data, and decides what happens to each packet in it.
 
-Pure. Randomness and times are arguments: the same random numbers and times give the same result. A `Network` holds the
-usual values and those of its phases; a `Direction` decides packet by packet.
+Pure. Randomness and times are arguments: the same random numbers and times give the same result. A `Network` holds
+the usual values and those of its phases; a `Direction` decides packet by packet.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import msgspec
 from msgspec import Meta
 
 DRAWS: Final = 5
-"""The number of random numbers drawn for each packet, in every network, so that packet n gets the same ones in all of
-them.
+"""The number of random numbers that are drawn for each packet.
+
+It is the same in every network, so that packet n gets the same random numbers in all of them.
 """
 RESEND_S: Final = 0.2
 """The shortest time after which TCP sends a lost segment again (the kernel's TCP_RTO_MIN)."""
@@ -64,8 +65,9 @@ class Way(Table, frozen=True):
 
 
 class Phase(Table, frozen=True):
-    """The differences from the usual values, from `from_s` until `to_s` (None: until the end). `rebind`: True for new
-    addresses at its beginning.
+    """The values of a network that differ from its usual ones, from `from_s` until `to_s` (None: until the end).
+
+    `rebind`: True if the peer gets a new address when the phase begins.
     """
 
     from_s: Moment
@@ -81,10 +83,10 @@ Phases = Annotated[tuple[Phase, ...], Meta(max_length=1000, description="at most
 
 
 class Network(Table, frozen=True):
-    """A network between a peer (`up`: the packets that it sends) and a server. `phases` replace parts of it; later ones
-    have priority.
+    """A network between a peer and a server. `up`: the way of the packets that the peer sends; `down`: of all others.
 
-    `udp`, `tcp`: False blocks the whole protocol. Times count from the begin of the call.
+    `phases` replace parts of it for a time; later phases have priority. `udp`, `tcp`: False blocks the whole
+    protocol. Times count from the beginning of the call.
     """
 
     seed: Annotated[int, Meta(ge=0, le=1 << 53, description="a whole number from 0")] = 1
@@ -118,7 +120,7 @@ class Network(Table, frozen=True):
 
 
 def problem(network: Network) -> str:
-    """Return what is wrong with a network whose single values are right, in words; "" if it is valid."""
+    """Return a sentence about what is wrong with a network whose single values are right; "" if it is valid."""
     for number, phase in enumerate(network.phases):
         if phase.to_s is not None and phase.to_s <= phase.from_s:
             return f"phases[{number}].to_s: expected a time after from_s ({phase.from_s:g}); found {phase.to_s:g}"
@@ -146,8 +148,9 @@ class Direction:
         self._last_s = -math.inf
 
     def packet(self, way: Way, size: int, now_s: float) -> tuple[float, ...]:
-        """Return the times at which a packet of `size` bytes, sent now, arrives: () if it is lost, two if it is
-        doubled.
+        """Return the times at which a packet of `size` bytes, sent now, arrives.
+
+        The result is () if the packet is lost, and has two times if it is doubled.
         """
         left_s, jitter, late, double = self._left(way, size, now_s)
         if left_s is None:
@@ -162,8 +165,9 @@ class Direction:
         return (arrives_s,) * (1 + twice)
 
     def segment(self, way: Way, size: int, now_s: float) -> float:
-        """Return the time at which bytes of a TCP stream, sent now, arrive; lost bytes are sent again after a round
-        trip.
+        """Return the time at which bytes of a TCP stream, sent now, arrive.
+
+        Lost bytes are sent again after a round trip.
         """
         waited_s, again_s = 0.0, max(RESEND_S, 2 * way.delay_ms / 1000)
         for _ in range(RESENDS):
@@ -174,8 +178,10 @@ class Direction:
         return now_s + waited_s
 
     def _left(self, way: Way, size: int, now_s: float) -> tuple[float | None, float, float, float]:
-        """Return the time at which a packet has left the queue (None if it is dropped), and the rest of the random
-        number.
+        """Return the time at which a packet has left the queue, and three random numbers.
+
+        The time is None if the packet is lost or dropped. The numbers decide on its jitter, its delay and its
+        doubling.
         """
         turn, luck, jitter, late, double = (self._draw() for _ in range(DRAWS))
         self._in_burst = turn < (1 - 1 / way.burst_packets if self._in_burst else _begins(way))

@@ -16,8 +16,9 @@ CANDIDATE: Final = re.compile(
 
 
 def server_of(offer: str) -> tuple[str, int]:
-    """Return the address and port of the offer's first candidate. Raises ValueError if there is none, or its address is
-    a name.
+    """Return the address and port of the offer's first candidate.
+
+    Raises ValueError if there is no candidate, or if its address is a name.
     """
     found = CANDIDATE.search(offer)
     if found is None:
@@ -26,7 +27,10 @@ def server_of(offer: str) -> tuple[str, int]:
 
 
 def led_through(offer: str, host: str, port: int) -> str:
-    """Return the offer with the proxy's address in all candidates; each candidate is in a section once."""
+    """Return the offer with the proxy's address in all candidates.
+
+    Candidates of one section that become the same are kept once.
+    """
     sections = re.split(r"(?=^m=)", offer, flags=re.MULTILINE)
     return "".join(_led(section, f"{host} {port}") for section in sections)
 

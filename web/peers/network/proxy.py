@@ -1,7 +1,7 @@
 """A port for UDP and TCP that leads to a server through a simulated bad network.
 
-`network.py` decides; this module does the I/O. For tests, benchmarks and synthetic people. Contents are not changed: a
-client that uses this port instead of the server's notices only the network.
+`network.py` decides; this module does the I/O. Tests, benchmarks and synthetic people use it. The contents of packets
+are not changed, so a client that uses this port instead of the server's notices only the network.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ class Proxy:
     async def open(
         cls, network: Network, server: tuple[str, int], *, host: str = "127.0.0.1", number: int = 0
     ) -> Proxy:
-        """Listen on a free port of `host`. `number`: proxies with the same seed and different numbers draw different
-        random numbers.
+        """Listen on a free port of `host` and return the proxy.
+
+        `number`: proxies with the same seed and different numbers draw different random numbers.
         """
         udp, tcp = _same_port(host)
         proxy = cls(network, server, udp, number)
@@ -76,7 +77,7 @@ class Proxy:
 
     @property
     def lost(self) -> int:
-        """The number of packets and segments that were lost or found the queue full, in both directions."""
+        """The number of packets and segments that were lost, in both directions, or that found the queue full."""
         return self._count("lost") + self._count("queue_full")
 
     @property
@@ -99,7 +100,7 @@ class Proxy:
         self._rebinds = [self._loop.call_later(at_s, self.rebind) for at_s in network.rebinds_s]
 
     def rebind(self) -> None:
-        """Give the clients other addresses, as a NAT does that has lost its table; TCP connections are reset."""
+        """Give the clients other addresses, as a NAT does that has lost its table. TCP connections are reset."""
         for back in self._flows.values():
             self._end(back)
         self._flows.clear()
@@ -176,7 +177,8 @@ class Proxy:
         """Send the packets that are due, and schedule the next ones."""
         waiting, now_s = self._waiting, time.monotonic()
         while waiting and waiting[0][0] <= now_s:
-            with contextlib.suppress(OSError):  # the server's port is closed, or the flow has ended
+            # The server's port is closed, or the flow has ended.
+            with contextlib.suppress(OSError):
                 heapq.heappop(waiting)[2]()
         if self._timer is not None:
             self._timer.cancel()
@@ -193,8 +195,8 @@ class Proxy:
         if len(self._connections) >= MOST_FLOWS:
             _abort(next(iter(self._connections.values())))
         ends = [writer]
-        # Runs in a task of its own: asyncio's streams of Python 3.11 log an error if they start it and it is
-        # cancelled.
+        # The connection is served in a task of its own. If asyncio's streams started the task, Python 3.11 would log
+        # an error when it is cancelled.
         task = self._loop.create_task(self._serve(reader, writer, ends))
         self._connections[task] = ends
         task.add_done_callback(self._connections.pop)
@@ -215,7 +217,8 @@ class Proxy:
                     group.create_task(self._take(side, source, waiting))
                     group.create_task(self._give(waiting, sink))
         except* OSError:
-            pass  # one side is gone, so the other one is closed too
+            # One side is gone, so the other one is closed too.
+            pass
         finally:
             _abort(ends)
 
@@ -276,7 +279,7 @@ def _same_port(host: str) -> tuple[socket.socket, socket.socket]:
 
 @asynccontextmanager
 async def proxied(network: Network, server: tuple[str, int], **how: Any) -> AsyncIterator[Proxy]:
-    """Open a proxy, and close it at the end of the context; `how` are the arguments of `Proxy.open`."""
+    """Yield an open proxy, and close it at the end of the context; `how` are the arguments of `Proxy.open`."""
     proxy = await Proxy.open(network, server, **how)
     try:
         yield proxy

@@ -33,14 +33,14 @@ def read(path: Path) -> Network:
         raise PlanError(f"{path}: expected at most {LARGEST} bytes")
     try:
         raw = tomllib.loads(text.decode())
-    # raised also for text that is not UTF-8, and for numbers with thousands of digits
+    # These errors are raised also for a text that is not UTF-8, and for a number with thousands of digits.
     except (ValueError, RecursionError) as wrong:
         raise PlanError(f"{path}: expected TOML; {str(wrong) or 'too deep'}") from None
     return parse(raw, str(path))
 
 
 def parse(raw: Mapping[str, Any], source: str) -> Network:
-    """Return the network in parsed TOML. Raises PlanError; its text begins with `source`."""
+    """Return the network in parsed TOML. Raises PlanError if it is not valid; the error's text begins with `source`."""
     wrong = _unknown(raw, Network) or _not_a_number(raw)
     if not wrong:
         try:

@@ -40,7 +40,7 @@ def asked(steps: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> lis
 
 
 def plausible(step: Mapping[str, Any], name: str) -> Answer:
-    """Return an answer that this step accepts. `name` signs a consent."""
+    """Return an answer that this step accepts. `name`: the name with which the person signs a consent."""
     answers: dict[str, Answer] = {
         "text": "None that I know of",
         "choice": step["options"][0] if step["options"] else None,

@@ -1,7 +1,7 @@
 """HTTP as a browser uses it: pages, forms, cookies, Origin, and the upgrade to the WebSocket.
 
-`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. A server that is no
-Greenroom, does not answer or is not trusted is described in a sentence.
+`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. If a server is no
+Greenroom, does not answer or is not trusted, the error's text says so in a sentence.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Clinic:
 
     `url` may end in the organisation, or `organisation` names it; if the server has only one, neither is needed. `ca`
     is a PEM file with the authority to trust, `insecure` trusts any certificate; raises EntryError if the file is not
-    valid. `timeout_s`: the longest time for a page. An async context manager, which closes `http`.
+    valid. `timeout_s`: the longest time for a page. The object is an async context manager, which closes `http`.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class Clinic:
         self._language = ""
 
     async def connect(self) -> Wire:
-        """Return a new connection to the server. Raises EntryError."""
+        """Return a new connection to the server. Raises EntryError if the server cannot be reached."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.timeout_s):
                 if self._addresses is None:
-                    # The name is resolved once, not for each of thousands of people; several addresses are used in
-                    # turn.
+                    # The server's name is resolved once, not for each of thousands of people. If it has several
+                    # addresses, they are used in turn.
                     found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
                     self._addresses = itertools.cycle(dict.fromkeys(str(entry[4][0]) for entry in found))
                 name = self.host if self.ssl is not True else None
@@ -148,7 +148,8 @@ class Clinic:
         page = await browser.get(self.path)
         if page.status == 404:
             raise EntryError(f"there is no organisation {self.organisation} at {self.origin}")
-        # Without an upgrade, the path of the socket answers 426 to pages of its own origin, and refuses all others.
+        # To a request without an upgrade, the socket's path answers 426 if the request has the server's origin;
+        # otherwise it refuses the request.
         answer = await browser.get(f"{self.path}/ws", {"Origin": self.origin})
         if answer.status == 403:
             raise EntryError(
@@ -200,7 +201,10 @@ class Browser:
         return await self._ask(self._head("POST", path, headers), body)
 
     async def socket(self) -> Wire:
-        """Open the organisation's WebSocket, on the connection of the pages if it is still open. Raises EntryError."""
+        """Open the organisation's WebSocket, on the connection of the pages if that is still open.
+
+        Raises EntryError if the server refuses it or does not answer.
+        """
         wire, self._wire = self._wire, None
         head = self._head("GET", f"{self.clinic.path}/ws", {"Origin": self.clinic.origin})
         try:
@@ -209,7 +213,8 @@ class Browser:
                     try:
                         await wire.upgrade(head)
                     except HttpError:
-                        # the server has closed the idle connection; a real refusal is raised again by the second try
+                        # The server has closed the idle connection. If it really refuses the socket, the second try
+                        # raises the error again.
                         wire.abort()
                     else:
                         return wire
@@ -249,7 +254,7 @@ class Browser:
             try:
                 return await self._wire.request(head, body)
             except HttpError:
-                # the server closed the idle connection at this moment: the request is sent again, as browsers do
+                # The server closed the idle connection at this moment. The request is sent again, as browsers do.
                 self.close()
         self._wire = await self.clinic.connect()
         return await self._wire.request(head, body)

@@ -1,7 +1,8 @@
 """WebSocket frames of a client (RFC 6455 §5): builds frames to send, and splits received bytes into frames.
 
-Pure. Written for the least CPU, for a thousand people on one core and for benchmarks: a callback is called once per
-payload. Fragments and control frames are passed to the caller unchanged. A server's frames are not masked.
+Pure. The code is written to use little CPU, for a thousand people on one core and for benchmarks. So it calls a
+function once per payload. Fragments and control frames are passed to the caller unchanged. A server's frames are not
+masked.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Final
 
 CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 FINAL: Final = 0x80
-NO_MASK: Final = b"\0\0\0\0"  # a valid mask that leaves the payload unchanged
+# A valid mask that leaves the payload unchanged.
+NO_MASK: Final = b"\0\0\0\0"
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
@@ -27,9 +29,10 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def take(data: bytes, whole: Callable[[bytes], None], other: Callable[[int, bytes], None]) -> bytes:
-    """Call `whole` with the payload of each complete message, `other` with first byte and payload of all other frames.
+    """Call `whole` with the payload of each complete message, and `other` with each other frame.
 
-    Return the bytes that are left: the beginning of an incomplete frame.
+    `other` receives the frame's first byte and its payload. Return the bytes that are left, which are the beginning
+    of an incomplete frame.
     """
     at, end = 0, len(data)
     while at + 2 <= end:
@@ -44,7 +47,8 @@ def take(data: bytes, whole: Callable[[bytes], None], other: Callable[[int, byte
             break
         first = data[at]
         at = stop
-        if 0x81 <= first <= 0x82:  # FINAL, with TEXT or BINARY
+        # The first byte is FINAL, with TEXT or BINARY.
+        if 0x81 <= first <= 0x82:
             whole(data[start:stop])
         else:
             other(first, data[start:stop])

@@ -62,7 +62,7 @@ class Patient(Person):
         return self.room.at["claimed"] - self.at["meet_now"]
 
     async def arrive(self) -> None:
-        """Open the public-facing calendar. Raises EntryError."""
+        """Open the public-facing calendar. Raises EntryError if the page is not shown."""
         self.at.setdefault("arrive", time.monotonic())
         page = await self.browser.get(self.clinic.path)
         if page.status != 200:
@@ -71,9 +71,9 @@ class Patient(Person):
     async def meet_now(self, **fields: str) -> str:
         """Press Meet Now, send the patient information (made up, except for `fields`) and enter the setup guide.
 
-        The patient is then in the queue; return the visit's id. Raises EntryError, and RefusedError with `closed_here`
-        if Meet Now is closed, `form` if the information is refused, `too_many` if the server opens no more visits from
-        this address for now.
+        The patient is then in the queue; return the visit's id. Raises EntryError if a page does not answer as
+        expected. Raises RefusedError with the code `closed_here` if Meet Now is closed, `form` if the information is
+        refused, and `too_many` if the server opens no more visits from this address for now.
         """
         if "arrive" not in self.at:
             await self.arrive()
@@ -109,17 +109,18 @@ class Patient(Person):
     async def fill_in(
         self, answers: Mapping[str, Any] | None = None, *, over_s: float = 0.0, drafts: int = 0
     ) -> None:
-        """Answer the setup guide in `over_s` seconds. Answers in `answers` (by step id) are used; all others are made
-        up.
+        """Answer the setup guide in `over_s` seconds.
 
-        Before each text, send `drafts` half-typed answers, as a browser does. Continue after a claim, and stop when the
-        visit ends. Raises RefusedError.
+        `answers`: the answers by step id; all others are made up. Before each text, `drafts` half-typed answers are
+        sent, as a browser does. The patient continues after a claim, and stops when the visit ends. Raises
+        RefusedError if the server refuses an answer.
         """
         try:
             await self._answer(dict(answers or {}), over_s, drafts)
         except RefusedError as refused:
             if refused.code != "wrong_status":
-                raise  # with wrong_status, the visit has just ended
+                # The code `wrong_status` means that the visit has just ended.
+                raise
 
     async def _answer(self, given: dict[str, Any], over_s: float, drafts: int) -> None:
         room = self.room
@@ -150,7 +151,8 @@ class Patient(Person):
     async def pulled_in(self, timeout_s: float | None = None) -> Room:
         """Wait until a provider has claimed the visit and the media is connected; return the room.
 
-        Raises VisitEndedError, RefusedError, TimeoutError.
+        Raises VisitEndedError if the visit ended instead, RefusedError if the server refuses to join the media, and
+        TimeoutError if it takes longer than `timeout_s` seconds.
         """
         await self.room.reaches("claimed", "live", timeout_s=timeout_s)
         if self.room.media is None:
@@ -160,13 +162,14 @@ class Patient(Person):
     async def answer(self, text: str) -> None:
         """Answer a message of staff while waiting, if the clinic allows that; `room.lines` has the messages.
 
-        Raises RefusedError (`wrong_status`, `limit_reached`).
+        Raises RefusedError with the code `wrong_status` if the patient no longer waits, and `limit_reached` if staff
+        must write first.
         """
         await self.subscribe(f"chat/{self.room.visit}")
         await self.room.say(text)
 
     async def withdraw(self) -> None:
-        """Withdraw from the queue. Raises RefusedError."""
+        """Withdraw from the queue. Raises RefusedError if the patient no longer waits."""
         await self.request("visit.withdraw", visit=self.room.visit)
 
     async def leave(self) -> None:
@@ -181,12 +184,13 @@ class Patient(Person):
                 async with asyncio.timeout(WITHDRAW_S):
                     await self.withdraw()
             except (RefusedError, TimeoutError):
-                pass  # a provider claimed the visit at this moment, or the server does not answer
+                # A provider claimed the visit at this moment, or the server does not answer.
+                pass
         await super().leave()
 
 
 class Provider(Person):
-    """A provider, who signs in with `email` and `password`; `how` are the arguments of `Person`.
+    """A provider. `email` and `password` are for the sign-in; `how` are the arguments of `Person`.
 
     `rows`: On-Demand Requests as this person sees it, by visit; `on_row` is called for each new or changed row.
     """
@@ -237,17 +241,18 @@ class Provider(Person):
         await self.subscribe("queue", "sessions", "bell")
 
     async def on_call(self, *, on: bool = True) -> None:
-        """Switch On-Call on or off. Raises RefusedError."""
+        """Switch On-Call on or off. Raises RefusedError if the server refuses it."""
         await self.request("on_call", on=on)
 
     async def write(self, visit: str, text: str) -> None:
-        """Write to a patient who waits. Raises RefusedError."""
+        """Write to a patient who waits. Raises RefusedError if the server refuses it."""
         await self.request("chat.send", visit=visit, text=text)
 
     async def claim(self, visit: str) -> Room:
         """Claim this visit, open its page and connect the media; return the room.
 
-        Raises RefusedError (`already_claimed`, with the colleague in `details`).
+        Raises RefusedError if the server refuses it; the code is `already_claimed` if a colleague was first, who is
+        named in `details`.
         """
         room = Room(self, visit)
         room.at["claim"] = time.monotonic()
@@ -264,7 +269,8 @@ class Provider(Person):
     async def claim_next(self, timeout_s: float | None = None) -> Room:
         """Wait for a patient, and claim the one who has waited longest; skip those whom a colleague claimed first.
 
-        Raises TimeoutError, RefusedError.
+        Raises TimeoutError if no patient was claimed within `timeout_s` seconds, and RefusedError if the server
+        refuses for another reason.
         """
         lost: set[str] = set()
         while True:
@@ -278,7 +284,7 @@ class Provider(Person):
                 lost.add(visit)
 
     async def forget(self, room: Room) -> None:
-        """Leave a visit's page and end its subscriptions. Raises RefusedError."""
+        """Leave a visit's page and end its subscriptions. Raises RefusedError if the server refuses it."""
         self.rooms.pop(room.visit, None)
         await room.drop_media()
         topics = [topic for topic in self.topics if topic.endswith(f"/{room.visit}")]

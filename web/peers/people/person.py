@@ -1,9 +1,9 @@
 """The common part of patients and providers: a browser, a connection that reconnects, and deliberate faults.
 
 `signalling.clients.reconnecting` defines when to reconnect. Its `ReturningClient` is not used: these people send lost
-requests again, have deliberate faults, and a thousand of them run on one core, without a task for each. `room` has a
-visit as they see it, `people` their actions. Every wait ends after `timeout_s`. Times in `at` are of `time.monotonic`,
-in s.
+requests again and have deliberate faults, and a thousand of them run on one core, without a task for each. `room.py`
+defines a visit as one person sees it; `people.py` defines what patients and providers do. Every wait ends after
+`timeout_s`. Times in an `at` attribute are of `time.monotonic`, in s.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from web.peers.people.room import Room
 from web.peers.people.wire import LeanClient
 
 GIVE_UP_S = 4 * MOST_S
-AGAIN_S = 0.25  # the pause in s after `unavailable`
+# The pause in s after the answer `unavailable`.
+AGAIN_S = 0.25
 
 
 @dataclass(slots=True)
@@ -43,9 +44,10 @@ class Seen:
 
 
 class Person(ABC):
-    """A synthetic person at a clinic: `Patient` and `Provider` are the two kinds. An async context manager.
+    """A synthetic person at a clinic, as an async context manager; `Patient` and `Provider` are the two kinds.
 
-    `at`: a clinic's address, or a `Clinic` that several people share. `media`: `none`, `light`, `real` or `Sources`.
+    `at`: the address of a clinic, or a `Clinic` that several people share. `media`: `none`, `light`, `real` or
+    `Sources`.
     """
 
     role: ClassVar[str]
@@ -84,7 +86,8 @@ class Person(ABC):
     async def connect(self, resume: str | None = None) -> None:
         """Open the WebSocket and send hello; if the token is refused, send hello again without it.
 
-        Raises RefusedError, EntryError.
+        Raises RefusedError if the server refuses the hello, and EntryError if it refuses the WebSocket or does not
+        answer.
         """
         client = LeanClient(await self.browser.socket(), self.timeout_s, self._receive)
         try:
@@ -101,12 +104,15 @@ class Person(ABC):
         client.on_close(lambda: self._lost(client))
 
     async def subscribe(self, *topics: str) -> None:
-        """Subscribe to these topics, and again after every reconnection. Raises RefusedError."""
+        """Subscribe to these topics, and again after every reconnection. Raises RefusedError if one is refused."""
         self.topics += [topic for topic in topics if topic not in self.topics]
         await self.together(*(("subscribe", {"topic": topic}) for topic in topics))
 
     async def together(self, *requests: tuple[str, dict[str, Any]]) -> None:
-        """Send several requests at once and return their answers when all have arrived. Raises RefusedError."""
+        """Send several requests at once and return their answers when all have arrived.
+
+        Raises RefusedError for the first refusal.
+        """
         client = self.client
         if client is None or not self._standing.is_set():
             for kind, fields in requests:
@@ -174,7 +180,8 @@ class Person(ABC):
         Raises RefusedError if this person does not reconnect, and TimeoutError with `what` in its text.
         """
         if not condition() and self.gone is None:
-            # Checked when a message arrives: to wake a task for each message would cost more CPU than all other work.
+            # The condition is checked when a message arrives. To wake a task for each message would cost more CPU
+            # than all other work.
             waiter = (condition, asyncio.get_running_loop().create_future())
             self._waiters.append(waiter)
             within_s = self.timeout_s if timeout_s is None else timeout_s
@@ -240,7 +247,8 @@ class Person(ABC):
 
     def _is_gone(self, code: int) -> None:
         self.gone = code
-        self._standing.set()  # wake the calls that wait for a socket, so that they see that there is none
+        # The calls that wait for a socket are woken, so that they see that there is none.
+        self._standing.set()
         self._standing.clear()
         self.wake()
 
@@ -262,7 +270,7 @@ class Person(ABC):
                 return
 
     async def _return(self, resume: str | None) -> None:
-        """Open a new socket; restore topics and rooms."""
+        """Open a new socket; subscribe to the topics again, and restore the rooms."""
         await self.connect(resume)
         assert self.client is not None
         resumed = bool(self.client.welcome["resumed"])
@@ -273,7 +281,10 @@ class Person(ABC):
             await room.returned(resumed=resumed)
 
     async def _hold_again(self) -> None:
-        """Subscribe to all topics again; drop topics that this person may no longer see. Raises RefusedError."""
+        """Subscribe to all topics again; drop topics that this person may no longer see.
+
+        Raises RefusedError if the server refuses one for another reason.
+        """
         try:
             await self.together(*(("subscribe", {"topic": topic}) for topic in self.topics))
         except RefusedError as refused:
@@ -304,7 +315,7 @@ class Person(ABC):
     def vanish(self, *, forever: bool = False) -> None:
         """Lose the socket without a close frame, as a phone that loses its network.
 
-        The person reconnects by itself, unless `forever`.
+        The person reconnects, unless `forever` is true.
         """
         if forever:
             self._leaving = True
@@ -312,7 +323,7 @@ class Person(ABC):
             self.client.vanish()
 
     def slow_reader(self) -> None:
-        """Stop reading while the server continues to send; it closes with 4002 when too much is unread."""
+        """Stop reading while the server continues to send; the server closes with 4002 when too much is unread."""
         if self.client is not None:
             self.client.stop_reading()
 

@@ -1,7 +1,7 @@
 """One visit as one person sees it: its status, the person's actions, the call, and what was received.
 
-Uses `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics and the messages of media. Times in `at` are of
-`time.monotonic`, in s: when each status was first received, and when this person pressed a button.
+It uses the topics `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics and the messages of media. Times in `at`
+are of `time.monotonic`, in s: when each status was first received, and when this person pressed a button.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class Room:
     # --- actions
 
     async def connect(self) -> None:
-        """Join the call's media and return when connected; no media is forwarded before both have pressed Start
-        Session.
+        """Join the call's media and return when connected.
 
-        Raises RefusedError, TimeoutError.
+        Nothing is forwarded before both have pressed Start Session. Raises RefusedError if the server refuses to
+        join, and TimeoutError after MEDIA_S seconds.
         """
         before, self.media = self.media, self.person.sources.open(self.person.wake, self.flow)
         if before is not None:
@@ -66,9 +66,9 @@ class Room:
         await self.media.wait_connected(MEDIA_S)
 
     async def start(self) -> None:
-        """Press Start Session: switch the camera on. The other side sees it after both have pressed.
+        """Press Start Session, which switches the camera on. The other side sees the picture after both have pressed.
 
-        Raises RefusedError.
+        Raises RefusedError if the server refuses it.
         """
         if self.media is not None:
             self.media.start()
@@ -78,7 +78,7 @@ class Room:
     async def live(self, timeout_s: float | None = None) -> float:
         """Wait until both have pressed Start Session; return the time in s since this person pressed it.
 
-        Raises VisitEndedError, TimeoutError.
+        Raises VisitEndedError if the visit ended instead, and TimeoutError after `timeout_s` seconds.
         """
         await self.reaches("live", timeout_s=timeout_s)
         return self.at["live"] - self.at.get("start", self.at["live"])
@@ -86,8 +86,8 @@ class Room:
     async def first_frame(self, timeout_s: float | None = None) -> float:
         """Wait for the other side's first frame (in light media, its first packet).
 
-        Return the time in s since the second press of Start Session, as this person received it. Raises TimeoutError,
-        also if there is no media.
+        Return the time in s since this person learned of the second press of Start Session. Raises TimeoutError after
+        `timeout_s` seconds, also if there is no media.
         """
         await self.person.until(lambda: self.flow.first_at is not None, "the first frame", timeout_s)
         assert self.flow.first_at is not None
@@ -107,11 +107,11 @@ class Room:
         return time.monotonic() - began
 
     async def say(self, text: str) -> None:
-        """Send a chat message. Raises RefusedError."""
+        """Send a chat message. Raises RefusedError if the server refuses it."""
         await self.person.request("chat.send", visit=self.visit, text=text)
 
     async def mute(self, kind: str, *, muted: bool = True) -> None:
-        """Switch `audio` or `video` off or on. Raises RefusedError."""
+        """Switch `audio` or `video` off or on. Raises RefusedError if the server refuses it."""
         await self.person.request("media.mute", visit=self.visit, kind=kind, muted=muted)
 
     def early_media(self) -> None:
@@ -120,31 +120,34 @@ class Room:
             self.media.start()
 
     async def hang_up(self) -> None:
-        """Leave the call but not the visit, as the patient. Raises RefusedError."""
+        """Leave the call but not the visit, as the patient. Raises RefusedError if the server refuses it."""
         self.at["hang_up"] = time.monotonic()
         await self.person.request("visit.hang_up", visit=self.visit)
         if self.media is not None:
             self.media.stop()
 
     async def end(self) -> None:
-        """End the visit for both, as the provider. Raises RefusedError."""
+        """End the visit for both, as the provider. Raises RefusedError if the server refuses it."""
         self.at["end"] = time.monotonic()
         await self.person.request("visit.end", visit=self.visit)
         await self.drop_media()
 
     async def release(self) -> None:
-        """Return the visit to the queue, as the provider. Raises RefusedError."""
+        """Return the visit to the queue, as the provider. Raises RefusedError if the server refuses it."""
         await self.person.request("visit.release", visit=self.visit)
         await self.drop_media()
 
     async def ended(self, timeout_s: float | None = None) -> str:
-        """Wait until the visit has ended; return its outcome. Raises TimeoutError."""
+        """Wait until the visit has ended; return its outcome. Raises TimeoutError after `timeout_s` seconds."""
         await self.person.until(lambda: self.status == "ended", "the end of the visit", timeout_s)
         await self.drop_media()
         return str(self.state["outcome"])
 
     async def reaches(self, *statuses: str, timeout_s: float | None = None) -> None:
-        """Wait until the visit has one of these statuses. Raises VisitEndedError if it ended instead, TimeoutError."""
+        """Wait until the visit has one of these statuses.
+
+        Raises VisitEndedError if it ended instead, and TimeoutError after `timeout_s` seconds.
+        """
         wanted = " or ".join(statuses)
         await self.person.until(
             lambda: self.status in statuses or self.status == "ended", f"a visit that is {wanted}", timeout_s
@@ -194,7 +197,8 @@ class Room:
         self.state = state
 
     async def _answer(self, message: dict[str, Any]) -> None:
-        async with self._answering:  # an offer may arrive while the previous one is being answered
+        # An offer may arrive while the previous one is being answered.
+        async with self._answering:
             if self.media is None:
                 return
             sdp = await self.media.take_offer(message["sdp"], fresh=message["fresh"])
@@ -210,8 +214,11 @@ class Room:
     # --- reconnection
 
     async def returned(self, *, resumed: bool) -> None:
-        """Restore this room on a new socket: unless the connection was resumed, enter and connect again. Raises
-        RefusedError.
+        """Restore this room on a new socket.
+
+        If the connection was not resumed, enter the visit and connect the media again.
+
+        Raises RefusedError if the server refuses one of these.
         """
         if resumed or self.status == "ended":
             return

@@ -1,8 +1,8 @@
 """One connection of a synthetic browser: HTTP/1.1 requests, then the WebSocket on the same connection.
 
-The only WebSocket client on bare sockets, for the load tester and benchmarks: the parts of RFC 9112 and RFC 6455 that a
-thousand people on one core need. A general client would cost more CPU than all their other work. It handles bytes, no
-cookies and no messages; `signalling.clients.client` handles messages.
+The load tester and benchmarks use it. It implements only those parts of RFC 9112 and RFC 6455 that a thousand people
+on one core need. A general client would cost more CPU than all their other work. It handles bytes, no cookies and no
+messages; `signalling.clients.client` handles messages.
 """
 
 from __future__ import annotations
@@ -52,8 +52,9 @@ class Answer(NamedTuple):
 
 
 class Wire(asyncio.Protocol):
-    """A connection. After `upgrade`, `on_message` is called with each message, and `on_end` once, with the
-    close code.
+    """A connection to a server. After `upgrade`, `on_message` is called with each message.
+
+    When the connection ends, `on_end` is called once with the close code.
     """
 
     def __init__(self) -> None:
@@ -70,7 +71,10 @@ class Wire(asyncio.Protocol):
     # --- HTTP
 
     async def request(self, head: str, body: bytes = b"") -> Answer:
-        """Send a request; return the answer. `head` must be without its last line break. Raises HttpError."""
+        """Send a request; return the answer.
+
+        `head`: its first line and headers. Raises HttpError if there is no valid answer.
+        """
         if self._transport is None or self.closed:
             raise HttpError("the connection is closed")
         self._answer = asyncio.get_running_loop().create_future()
@@ -78,7 +82,10 @@ class Wire(asyncio.Protocol):
         return await self._answer
 
     async def upgrade(self, head: str, subprotocol: str = MSGPACK) -> None:
-        """Open the WebSocket by a request with this head and the headers of an upgrade. Raises HttpError."""
+        """Open the WebSocket by a request with this head and the headers of an upgrade.
+
+        Raises HttpError if it is refused.
+        """
         offered = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
         answer = await self.request(
             f"{head}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -158,8 +165,10 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (called by asyncio)."""
         self._transport = cast(
-            asyncio.Transport, transport
-        )  # uvloop's transport has the methods, but not this base class
+            asyncio.Transport,
+            transport,
+            # uvloop's transport has the methods, but not this base class.
+        )
 
     def data_received(self, data: bytes) -> None:
         """Parse the received bytes (called by asyncio)."""
@@ -202,7 +211,7 @@ def _rest(data: bytes) -> int:
 
 
 def _body(code: int, headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes] | None:
-    """Return the body and the bytes after it (RFC 9112 §6.3); None until it is complete."""
+    """Return the body and the bytes after it (RFC 9112 §6.3); None while the body is not complete."""
     if code == 101 or code in EMPTY:
         return b"", rest
     if headers.get("transfer-encoding", "").lower() == "chunked":
@@ -214,7 +223,7 @@ def _body(code: int, headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes
 
 
 def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
-    """Return the body of a chunked answer, like `_body` (RFC 9112 §7.1). Trailers are ignored."""
+    """Return the body of a chunked answer, like `_body` (RFC 9112 §7.1). Trailer fields are ignored."""
     body: list[bytes] = []
     at = 0
     while (end := data.find(b"\r\n", at)) >= 0:
@@ -234,7 +243,7 @@ def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
 
 
 class LeanClient(SignallingClient):
-    """SignallingClient on a `Wire`, in MessagePack. `hello` must be sent next."""
+    """A client of the protocol on a `Wire`, in MessagePack. The caller must first send `hello`."""
 
     def __init__(self, wire: Wire, timeout_s: float, listener: Listener) -> None:
         self._wire = wire
@@ -242,7 +251,7 @@ class LeanClient(SignallingClient):
         wire.on_message, wire.on_end = self._take, self._ended
 
     def _take(self, data: bytes | str) -> None:
-        # A message to all staff has the same bytes for each person, so it is decoded once.
+        # A message to all staff has the same bytes for each person. So it is decoded only once.
         message = READ.get(data)
         if message is None:
             message = msgpack.unpackb(data)
@@ -257,13 +266,13 @@ class LeanClient(SignallingClient):
         self._listener(message)
 
     async def send(self, message: object) -> None:
-        """Send a message unchanged. Raises `ClosedError`."""
+        """Send a message unchanged. Raises `ClosedError` if the socket is closed."""
         if self.closed_with is not None:
             raise ClosedError(self.closed_with)
         self._wire.send(msgpack.packb(message))
 
     async def ask(self, message_type: str, /, **fields: object) -> asyncio.Future[Received]:
-        """Send a request; return a future of its reply. Raises `ClosedError`."""
+        """Send a request; return a future of its reply. Raises `ClosedError` if the socket is closed."""
         if self.closed_with is not None:
             raise ClosedError(self.closed_with)
         request_id = next(self._ids)

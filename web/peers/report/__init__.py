@@ -1,6 +1,6 @@
 """The report of a run as a page, JSON and CSV; thresholds that a run may break; and the comparison of two runs.
 
-A driver needs only `write`, `judge`, `parse` and `compare`.
+A program that drives a run needs only `write`, `judge`, `parse` and `compare`.
 """
 
 from web.peers.errors import ThresholdError

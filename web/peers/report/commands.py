@@ -1,6 +1,6 @@
 """`greenroom peers compare` and `greenroom peers report`: compare two runs, and make a report from files.
 
-The contents of a report are defined in the other modules.
+The other modules of this folder define the contents of a report.
 """
 
 from __future__ import annotations
@@ -96,7 +96,10 @@ def report(
 
 
 def holds(seen: Observations, thresholds: list[str]) -> bool:
-    """Return whether a run keeps all thresholds; print the broken ones in one line. Raises ThresholdError."""
+    """Return whether a run keeps all thresholds; print the broken ones in one line.
+
+    Raises ThresholdError if one is not valid.
+    """
     from web.peers.report.thresholds import judge
 
     broken = judge(seen, thresholds)

@@ -2,7 +2,7 @@
 
 Each figure is compared as a ratio with an interval from a bootstrap with a fixed seed, so that the result is the same
 each time. Values that are close in time are similar (a busy second slows all people), so they count as fewer values:
-see `effective`. It draws random numbers, and reads no clock or file.
+see `effective`. This module draws random numbers, but reads no clock and no file.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from web.peers.run.observations import STEPS, About, Observations, Series
 
 PERCENTILES = (50.0, 90.0, 99.0)
 CONFIDENCE = 0.99
-"""The confidence of the intervals. A comparison has dozens of ratios: at 95 %, one of twenty would be called a change
-although there is none.
+"""The confidence of the intervals, 0 to 1.
+
+A comparison has dozens of ratios. At 95 %, one of twenty would be called a change although nothing has changed.
 """
 MARGIN = 0.1
 DRAWS = 2000
@@ -32,8 +33,10 @@ BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "about the same", "cannot be
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One figure in both runs. `ratio`: the second run's value divided by the first's; it is within `low` to `high`,
-    nan if unknown.
+    """One figure in both runs.
+
+    `ratio`: the second run's value divided by the first's. The true ratio is probably within `low` to `high`; both
+    are nan if they cannot be calculated.
     """
 
     name: str
@@ -103,10 +106,10 @@ def differences(before: About, after: About) -> list[tuple[str, str, str]]:
 def effective(series: Series) -> float:
     """Return the number of independent values that would determine a percentile as well as these values do.
 
-    The number of values is divided by 1 + 2 Σρ, where ρ are the autocorrelations of "is above the limit" (the variance
-    of a mean of correlated values), summed in pairs until the first pair that is not positive (Geyer's initial positive
-    sequence). The limits are the compared percentiles; the smallest result is returned, because the autocorrelations
-    above a high limit come from few values.
+    The number of values is divided by 1 + 2 Σρ, where ρ are the autocorrelations of "is above the limit" (the
+    variance of a mean of correlated values), summed in pairs until the first pair that is not positive (Geyer's
+    initial positive sequence). The limits are the compared percentiles; the smallest result is returned, because the
+    autocorrelations above a high limit come from few values.
     """
     values = [value for _, value in sorted(series)]
     ordered = sorted(values)
@@ -118,7 +121,8 @@ def effective(series: Series) -> float:
 
 def _inflation(above: Sequence[bool]) -> float:
     count = len(above)
-    # One bit for each value: a single AND with the shifted number counts the pairs at a lag for the whole run.
+    # The number has one bit for each value. A single AND with the shifted number then finds the pairs at a lag in the
+    # whole run.
     bits = int("".join("1" if value else "0" for value in above), 2)
     mean = bits.bit_count() / count
     variance = mean * (1 - mean)
@@ -207,7 +211,10 @@ class _Judge:
         return self._known[id(series)]
 
     def _quantile(self, ordered: Sequence[float], number: float, share: float) -> float:
-        """Draw a percentile once: in a sample of `number` values, its rank follows a beta distribution."""
+        """Return a random percentile of a sample of `number` values.
+
+        The rank of the percentile in such a sample follows a beta distribution.
+        """
         rank = self._random.betavariate(share * (number + 1), (1 - share) * (number + 1))
         return ordered[min(len(ordered) - 1, int(rank * len(ordered)))]
 

@@ -85,7 +85,10 @@ class PatientCounts(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """A whole run. `width_s`: the length of each interval of `arrivals`, `departures` and `failures` (errors)."""
+    """The figures of a whole run.
+
+    `width_s`: the length of each interval of `arrivals`, `departures` and `failures` (errors).
+    """
 
     started: str
     duration_s: float
@@ -118,7 +121,7 @@ def figures(seen: Observations) -> Figures:
     order = [name for name in STEPS if name in seen.steps]
     order += [name for name in seen.steps if name not in STEPS]
     gauges = {
-        # If two loops are late at the same time, the sum of their delays means nothing.
+        # The delays of two event loops that are late at the same time must not be added, so the greatest one is used.
         name: gauge(list(sources.values()), duration_s, max if name.endswith("_lag") else math.fsum)
         for name, sources in sorted(seen.gauges.items())
     }
@@ -173,7 +176,8 @@ def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
         return []
     low = max(ordered[0], 1e-6)
     high = max(ordered[-1], low)
-    # A step that always takes the same time gets a wider scale; otherwise its one bar would look like a spread.
+    # If a step always takes the same time, its scale is made wider. Otherwise its single bar would look like a
+    # spread.
     middle = math.sqrt(low * high)
     low, high = min(low, middle / 1.25), max(high, middle * 1.25)
     edges = [low * (high / low) ** (at / bins) for at in range(bins + 1)]
@@ -187,7 +191,7 @@ def bucket_width(duration_s: float, most: int = BUCKETS) -> float:
 
 
 def over_time(series: Series, width_s: float, duration_s: float) -> list[Bucket]:
-    """Return the spread in each period; an empty period has a count of 0 and nan."""
+    """Return the spread of the values in each period. An empty period has a count of 0, and nan as its spread."""
     kept: list[list[float]] = [[] for _ in range(_stretches(width_s, duration_s))]
     for at, value in series:
         kept[min(len(kept) - 1, int(at / width_s))].append(value)
@@ -210,7 +214,10 @@ def per_bucket(series: Series | None, width_s: float, duration_s: float) -> list
 def gauge(
     sources: Sequence[Series], duration_s: float, combined: Callable[[list[float]], float] = math.fsum
 ) -> GaugeFigures:
-    """Combine the series of all processes: at each moment `combined` (the sum) of the last value of each."""
+    """Return one gauge of the whole run, made from the series of all its processes.
+
+    At each moment its value is `combined` (by default the sum) of the last values of all processes.
+    """
     events = sorted((at, source, value) for source, series in enumerate(sources) for at, value in series)
     now = [0.0] * len(sources)
     total: list[tuple[float, float]] = []
@@ -228,7 +235,10 @@ def gauge(
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = 4 * BUCKETS) -> list[tuple[float, float]]:
-    """Return at most `most` + 1 of the points: from each group of neighbours the highest, so that no peak is lost."""
+    """Return at most `most` + 1 of the points.
+
+    From each group of neighbouring points the highest is kept, so that no peak is lost.
+    """
     every = max(1, -(-len(points) // most))
     groups = (points[at : at + every] for at in range(0, len(points), every))
     kept = [max(group, key=lambda point: point[1]) for group in groups]
@@ -236,14 +246,15 @@ def thinned(points: Sequence[tuple[float, float]], most: int = 4 * BUCKETS) -> l
 
 
 def integral(series: Series) -> float:
-    """Return the sum of a gauge over time; each value counts for the time since the previous one."""
+    """Return the integral of a gauge over time. Each value counts for the time since the previous value."""
     pairs = list(series)
     return math.fsum(value * (at - before) for (before, _), (at, value) in pairwise(pairs))
 
 
 def people(seen: Observations) -> PatientCounts:
-    """Return the number of patients in each state. The driver's gauges are used if there are any; otherwise
-    the steps.
+    """Return the number of patients in each state.
+
+    It is calculated from the gauges of the driver if there are any, otherwise from the steps.
     """
     done = {name: len(series) for name, series in list(seen.steps.items())}
     arrived = done.get("arrive", 0)
@@ -258,8 +269,9 @@ def people(seen: Observations) -> PatientCounts:
 
 
 def _for_each(name: str, seen: Observations, visits: int) -> float | None:
-    """Return a gauge's integral divided by the number of visits; None if no series has two values, or there was no
-    visit.
+    """Return a gauge's integral divided by the number of visits.
+
+    None if no process has two values of the gauge, or if there was no visit.
     """
     found = [series for series in seen.gauges.get(name, {}).values() if len(series) > 1]
     return sum(integral(series) for series in found) / visits if found and visits else None
@@ -273,9 +285,10 @@ def _last(seen: Observations, name: str, otherwise: int) -> int:
 
 
 def throughput(seen: Observations) -> float:
-    """Return whole visits per second, from the first end of a visit to the last; for one visit, over the whole run.
+    """Return the number of whole visits per second, from the first end of a visit to the last.
 
-    The time before the first end is left out: it depends on how long people talk, not on what the server can do.
+    If only one visit ended, the whole run is used. The time before the first end is left out, because it depends on
+    how long people talk, not on what the server can do.
     """
     ends = seen.steps.get("journey", Series()).at
     if len(ends) < 2:

@@ -19,7 +19,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 26
 RIGHT_END, BASE = WIDTH - RIGHT, HEIGHT - BOTTOM
 STRIP = 200
 RATIOS = ((1.5, 1.2), (2, 1.4), (4, 2), (10, 3), (100, 10))
-"""The scales of ratios: the end of each, and the mark between 1 and the end."""
+"""The possible scales of ratios: the greatest ratio on each scale, and a mark between 1 and that ratio."""
 SHARES = 120
 
 
@@ -62,8 +62,9 @@ class Curve(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A ratio and its interval on a logarithmic scale, for a row of a table; a value beyond the scale is drawn at its
-    edge.
+    """A ratio with its interval, drawn on a logarithmic scale in a row of a table.
+
+    A value outside the scale is drawn at the edge of the scale.
     """
 
     low: float
@@ -72,8 +73,9 @@ class Interval(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """The spread of a step, for a row of a table: a line from shortest to longest, a box from p50 to p90, marks at p50
-    and p99.
+    """The spread of a step, drawn in a row of a table.
+
+    A line leads from the shortest to the longest value, a box from p50 to p90, and there are marks at p50 and p99.
     """
 
     low: float
@@ -145,7 +147,7 @@ def curves_plot(
                 pieces.append([])
             else:
                 pieces[-1].append(f"{x(at_s)},{_short(BASE - (BASE - TOP) * value / top)}")
-        # A point between two gaps is drawn as a line of length 0 with round ends.
+        # A point between two gaps becomes a line of length 0, which is visible because its ends are round.
         drawn = [" ".join(piece if len(piece) > 1 else piece * 2) for piece in pieces if piece]
         lines.append(Polyline(curve.kind, curve.name, drawn))
     step = nice_step(end_s, 6)
@@ -176,7 +178,7 @@ def strips(steps: Iterable[StepFigures]) -> tuple[list[Strip], list[Tick]]:
 
 
 def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -> Plot:
-    """Return cumulative distributions. Each curve is its CSS class, its name, and its values in order."""
+    """Return a plot of cumulative distributions. Each curve is (CSS class, name, values in order)."""
     low = max(1e-6, min(values[0] for _, _, values in curves))
     high = max(low * 1.01, *(values[-1] for _, _, values in curves))
     lines = []
@@ -212,12 +214,12 @@ def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interv
 
 
 def _scale(highest: float, kind: Kind | None) -> tuple[float, list[Tick]]:
-    """Return the top of a scale from 0, and its ticks; without a kind, the ticks are whole numbers."""
+    """Return the top of a scale from 0, and its ticks; if `kind` is None, the ticks are whole numbers."""
     if kind is None or not kind.shown[0]:
         unit, one = "", 1.0
         step = max(1.0, nice_step(highest))
     else:
-        # All ticks have the unit of the top: 0.5 s and 1 s, not 500 ms and 1 s.
+        # All ticks have the unit of the top, such as 0.5 s and 1 s, not 500 ms and 1 s.
         one = kind.units[unit_for(highest, kind)]
         unit = unit_for(_top(highest / one) * one, kind)
         one = kind.units[unit]

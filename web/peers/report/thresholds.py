@@ -1,7 +1,7 @@
 """Thresholds on the command line, such as `pulled_in.p99>5ms`, for use in continuous integration.
 
-Pure. An expression describes a failure: the threshold `pulled_in.p99>5ms` is broken if that is true. It is also broken
-if its step was never taken: a run that measured nothing must not pass.
+Pure. An expression describes a failure, so the threshold `pulled_in.p99>5ms` is broken if the expression is true. It
+is also broken if its step was never taken, because a run that measured nothing must not pass.
 """
 
 from __future__ import annotations
@@ -55,12 +55,15 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def judge(seen: Observations, thresholds: Sequence[str]) -> list[str]:
-    """Return a sentence for each threshold that the run breaks. Raises ThresholdError."""
+    """Return a sentence for each threshold that the run breaks. Raises ThresholdError if one is not valid."""
     return [verdict.says for verdict in verdicts(seen, thresholds) if verdict.broken]
 
 
 def verdicts(seen: Observations, thresholds: Sequence[str], found: Figures | None = None) -> list[Verdict]:
-    """Return the result of each threshold. Raises ThresholdError."""
+    """Return the result of each threshold. Raises ThresholdError if one is not valid.
+
+    `found`: the figures of the run, if they were calculated already.
+    """
     read = [parse(expression, seen.steps, seen.gauges, seen.counts) for expression in thresholds]
     if not read:
         return []
@@ -76,7 +79,7 @@ def parse(
 ) -> Threshold:
     """Parse an expression; `steps`, `gauges`, `counts` are names in addition to those of every run.
 
-    Raises ThresholdError, whose text says what is expected.
+    Raises ThresholdError if it is not valid; the text says what is expected.
     """
     text = re.sub(r"\s+", "", expression)
     match = EXPRESSION.fullmatch(text)

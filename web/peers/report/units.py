@@ -9,9 +9,9 @@ import msgspec
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind of figure. `units`: each unit that may be typed, with its size in the base unit.
+    """A kind of figure. `units`: each unit that may be typed -> its size in the base unit.
 
-    `shown`: the units used for output, the greatest first.
+    `shown`: the units that are used for output, the greatest first.
     """
 
     name: str
@@ -29,7 +29,7 @@ MINUTES_FROM_S = 600.0
 
 
 def gauge_kind(name: str) -> Kind:
-    """Return the kind of a gauge by the last word of its name."""
+    """Return the kind of a gauge, which the last word of its name determines."""
     return ENDINGS.get(name.rpartition("_")[2], COUNT)
 
 

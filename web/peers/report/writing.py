@@ -50,10 +50,16 @@ def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> P
 
 
 def _harmless(text: str) -> str:
-    """Return a text for a CSV cell; if a spreadsheet would read it as a formula, with a quote in front of it."""
+    """Return the text for a cell of a CSV file.
+
+    If a spreadsheet program would read it as a formula, a quotation mark is put in front.
+    """
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def read(path: Path) -> Observations:
-    """Return a run's observations, from its folder or from the file itself. Raises ObservationsError."""
+    """Return a run's observations, from its folder or from the file itself.
+
+    Raises ObservationsError if the file cannot be read as observations.
+    """
     return Observations.load(path / RAW if path.is_dir() else path)

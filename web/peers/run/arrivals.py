@@ -1,7 +1,7 @@
-"""When synthetic patients arrive and how long people take. The same text and seed give the same plan every time.
+"""Plans when synthetic patients arrive and how long people take. The same text and seed always give the same plan.
 
-Pure: the text of a recorded day is an argument. `Arrivals.parse` reads `steady:2/s`, `poisson:30/min`, `burst:50/10s`,
-`at-once` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and `~8s`.
+Pure: the text of a recorded day is an argument. `Arrivals.parse` reads `steady:2/s`, `poisson:30/min`,
+`burst:50/10s`, `at-once` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and `~8s`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?")
 RATE = re.compile(r"(\d+(?:\.\d+)?)/(ms|s|min|m|h)")
 BURST = re.compile(r"(\d+)/(\d+(?:\.\d+)?(?:ms|s|min|m|h)?)")
-# an exponential span is at most this number of times its mean, so that no run waits for one person
+# A duration drawn from an exponential distribution is at most this many times the mean, so that no run waits for one
+# person.
 LONGEST = 12.0
 
 
 def seconds(text: str) -> float:
-    """Return a duration such as `250ms`, `30s`, `2min`, `1h` or plain seconds, in s. Raises PlanError."""
+    """Return a duration such as `250ms`, `30s`, `2min`, `1h` or plain seconds, in s.
+
+    Raises PlanError for any other text.
+    """
     found = DURATION.fullmatch(text.strip())
     if found is None:
         raise PlanError(f"expected a duration like 250ms, 30s or 2min; found {text!r}")
@@ -43,7 +47,10 @@ class Span:
 
     @classmethod
     def parse(cls, text: str) -> Span:
-        """Parse `30s` (fixed), `5s..20s` (uniform) or `~8s` (exponential with this mean). Raises PlanError."""
+        """Parse `30s` (fixed), `5s..20s` (uniform) or `~8s` (exponential with this mean).
+
+        Raises PlanError for any other text.
+        """
         if text.startswith("~"):
             return cls(mean_s=seconds(text[1:]))
         low, dots, high = text.partition("..")
@@ -77,8 +84,9 @@ class Arrivals:
 
     @classmethod
     def parse(cls, text: str, recorded: str = "") -> Arrivals:
-        """Parse a pattern as listed in the module's docstring; `recorded`: the text of the file of `day:FILE`. Raises
-        PlanError.
+        """Parse a pattern of arrivals; the module's docstring lists the patterns.
+
+        `recorded`: the text of the file that `day:FILE` names. Raises PlanError if the text is no pattern.
         """
         kind, _, rest = text.partition(":")
         if kind in ("steady", "poisson") and (rate := RATE.fullmatch(rest)) and float(rate[1]):
@@ -98,7 +106,8 @@ class Arrivals:
     def times(self, patients: int, random: Random) -> list[float]:
         """Return the times of this number of arrivals, in s from the beginning, in order.
 
-        A recorded day with fewer arrivals is repeated after its last one; a day with more is cut.
+        If a recorded day has fewer arrivals, it is repeated after its last one. If it has more, only the first ones
+        are used.
         """
         return list(itertools.islice(self._endless(random), patients))
 
@@ -120,7 +129,9 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """One planned patient: the arrival, the times to fill in the guide and to talk (all in s), and a seed for all other
+    """One planned patient.
+
+    It has the time of arrival, the times to fill in the guide and to talk (all in s), and a seed for all other
     choices.
     """
 
@@ -147,7 +158,7 @@ def recorded_day(text: str) -> tuple[float, ...]:
     """Return the arrivals of a recorded day in s after its first, from a text with one time per line or a CSV.
 
     A time is `HH:MM`, `HH:MM:SS`, an ISO date and time, or seconds. A CSV, such as that of the Reports page, has the
-    times in its column `arrived`. Raises PlanError.
+    times in its column `arrived`. Raises PlanError if the text has no such times.
     """
     rows = [
         row for row in csv.reader(io.StringIO(text)) if row and row[0].strip() and row[0].strip()[0] != "#"

@@ -1,7 +1,8 @@
 """Assigns the waiting synthetic patients of one process to its free synthetic providers.
 
 Providers claim only patients of their own process, so that a run never claims a real patient, and both ends of each
-step are measured with one clock. It only decides; the caller sends the claims. Times are of `time.monotonic`.
+step are measured with one clock. This module only decides which provider takes which patient; its caller sends the
+claims. Times are of `time.monotonic`, in s.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ class Meeting:
 
 
 class Floor:
-    """Assigns patients to providers. `race`: the number of providers who press Claim on each patient; one of them gets
-    it.
+    """Assigns patients to providers.
+
+    `race`: the number of providers who press Claim on each patient; one of them gets the patient.
     """
 
     def __init__(self, race: int = 1) -> None:
@@ -85,7 +87,7 @@ class Floor:
         return await free
 
     def close(self) -> None:
-        """Let `next` return None to all free providers, because no further patient arrives."""
+        """Make `next` return None to all free providers, because no further patient arrives."""
         self._closed = True
         for free in self._free:
             if not free.done():

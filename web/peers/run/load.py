@@ -1,7 +1,7 @@
 """The driver: plays one process's share of a run, from the first sign-in to the last bye, and observes it.
 
-It follows a visit from both sides and measures the steps. The plan defines when people come and how long they take.
-After `stop`, patients leave and running calls are ended.
+It follows each visit from the patient's and the provider's side, and measures the steps. The plan defines when people
+come and how long they take. After `stop`, patients leave and running calls are ended.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from web.peers.run.plan import Credential, Plan, Share
 from web.peers.run.server import Watch
 from web.peers.run.tasks import everything, over, to_its_end
 
-SIGN_INS = 4  # the number of sign-ins at the same time; each costs the server a password hash
+# The number of sign-ins at the same time; each costs the server a password hash.
+SIGN_INS = 4
 GOODBYE_S = 15.0
 GAUGE_S = 0.5
 AGAIN_S = 1.0
@@ -31,7 +32,10 @@ LOST_CLAIMS = frozenset({"already_claimed"})
 
 
 class Driver:
-    """Plays a share. Call `open`, then `play`, and `close` in any case. `stop` may be called at any time."""
+    """Plays one share of a run.
+
+    Call `open`, then `play`, and `close` in any case. `stop` may be called at any time.
+    """
 
     def __init__(self, share: Share, clinic: Clinic | None = None) -> None:
         plan = share.plan
@@ -48,7 +52,10 @@ class Driver:
         self._stopped = asyncio.Event()
 
     async def open(self) -> None:
-        """Sign the providers in and set them On-Call. Raises EntryError, RefusedError."""
+        """Sign the providers in and set them On-Call.
+
+        Raises EntryError if sign-in fails, and RefusedError if the server refuses On-Call.
+        """
         self._sources(0).prepare()
         await everything(
             self._on_duty(number, credential) for number, credential in enumerate(self.share.staff)
@@ -73,7 +80,10 @@ class Driver:
         return Sources(self.plan.media, self.plan.media_file, self.plan.network, number)
 
     async def play(self, seen: Observations, *, began: float | None = None) -> None:
-        """Play the share, from `began` (time.monotonic) on; return when all patients are done, or soon after `stop`."""
+        """Play the share, and add what happens to `seen`; return when all patients are done, or soon after `stop`.
+
+        `began`: the time of the run's beginning, of `time.monotonic` in s; None for now.
+        """
         self.seen = seen
         zero = time.monotonic() if began is None else began
         gauges = asyncio.create_task(self._gauges())
@@ -114,7 +124,7 @@ class Driver:
         return self._stopped.is_set()
 
     def stop(self) -> None:
-        """Let no further patient arrive, and end the visits that are running."""
+        """Make no further patient arrive, and end the visits that are running."""
         self._stopped.set()
 
     async def close(self) -> None:
@@ -222,7 +232,7 @@ class Driver:
         visit = meeting.patient.room.visit
         pressed = time.monotonic()
         try:
-            # If a claim were cancelled before its answer, a claimed visit could be left that nobody ends.
+            # The claim is not cancelled before its answer. Otherwise a claimed visit could be left that nobody ends.
             room = await to_its_end(provider.claim(visit))
         except RefusedError as refused:
             if refused.code not in LOST_CLAIMS:
@@ -257,7 +267,8 @@ class Driver:
     async def _give_back(self, provider: Provider, room: Room | None, meeting: Meeting) -> None:
         if room is None:
             if not meeting.taken.is_set():
-                await asyncio.sleep(AGAIN_S)  # this provider may lack the licence: another provider tries
+                # This provider may lack the licence, so another provider tries.
+                await asyncio.sleep(AGAIN_S)
                 self.floor.again(meeting.patient.room.visit)
             return
         with suppress(RefusedError, TimeoutError, EntryError):
@@ -323,7 +334,10 @@ class Driver:
 
 
 async def drive(plan: Plan, seen: Observations | None = None) -> Observations:
-    """Run a whole plan in this process and return the observations. Raises EntryError, RefusedError, PlanError."""
+    """Run a whole plan in this process and return the observations.
+
+    Raises PlanError if the plan is not possible, and the errors of `Driver.open`.
+    """
     driver = Driver(plan.share(0, 1))
     try:
         await driver.clinic.check()

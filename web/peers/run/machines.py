@@ -1,10 +1,10 @@
 """One run over several processes and machines: which process drives which share, when it begins, and its observations.
 
-One process coordinates: it shows and collects. Each other process drives its share with an event loop of its own, and
-sends its observations about once a second. Times in messages are relative to the moment of sending. A process is known
-only by its pipe, whose other end may be on another machine (`web.peers.distributed.coordinator`). Machines without a
-connection each get a part of the same plan and the same time to begin; their files of observations are merged
-afterwards.
+One process coordinates the run: it collects the observations and shows them. Each other process drives its share with
+an event loop of its own, and sends its observations about once a second. Times in messages are relative to the moment
+of sending. A process is known only by its pipe, whose other end may be on another machine
+(`web.peers.distributed.coordinator`). Machines without a connection each get a part of the same plan and the same
+time to begin; their files of observations are merged afterwards.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ class Crew:
     def __init__(
         self, plan: Plan, processes: int = 1, part: tuple[int, int] = (1, 1), helpers: int = 0
     ) -> None:
-        """Divide the plan among `processes` on this machine and `helpers` on others. Raises PlanError if one had no
-        provider.
+        """Divide the plan among `processes` on this machine and `helpers` on others.
+
+        Raises PlanError if a process would have no provider.
         """
         self.interrupted = self.gone = self._over = False
         first, of = (part[0] - 1) * processes, part[1] * processes + helpers
@@ -66,8 +67,9 @@ class Crew:
         return sum(len(share.visitors) for share in [*self._shares, *self.remote_shares])
 
     def open(self, others: Sequence[Connection] = ()) -> None:
-        """Start the processes; return when all providers are On-Call, also the providers of `others`.
-        Raises RunError.
+        """Start the processes; return when all providers are On-Call, also those of the other machines in `others`.
+
+        Raises RunError if a process fails, or if not all are On-Call after READY_S seconds.
         """
         for share in self._shares:
             pipe, process = begin(share)
@@ -102,9 +104,10 @@ class Crew:
         server_pids: Sequence[int] = (),
         presence: Presence | None = None,
     ) -> None:
-        """Begin in `in_s` seconds and return at the end. SIGINT ends the run cleanly; so does the loss of the server.
+        """Begin in `in_s` seconds and return at the end; add the observations to `seen`.
 
-        Observations are added to `seen`. Raises RunError when a process dies.
+        SIGINT ends the run without leaving open visits, and the run ends if the server is gone. Raises RunError when
+        a process dies.
         """
         before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
         try:
@@ -119,13 +122,15 @@ class Crew:
 
     @staticmethod
     def _order(pipe: Connection, *order: object) -> None:
-        with suppress(OSError):  # the process has died, which the end of its pipe shows
+        # The process may have died; the end of its pipe shows that.
+        with suppress(OSError):
             pipe.send(order)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         again, self.interrupted = self.interrupted, True
         if again:
-            raise KeyboardInterrupt  # a second signal ends the run at once
+            # A second signal ends the run at once.
+            raise KeyboardInterrupt
         self.stop()
 
     def stop(self) -> None:
@@ -142,7 +147,7 @@ class Crew:
             for pipe in wait(list(playing), NEWS_S):
                 assert isinstance(pipe, Connection)
                 kind, content = self._received(pipe)
-                # The coordinator's own gauges have source 0.
+                # Source 0 belongs to the gauges of the coordinator itself.
                 try:
                     seen.absorb(content, source=playing[pipe] + 1)
                 except ObservationsError as problem:
@@ -159,11 +164,15 @@ class Crew:
                 deadline = deadline or time.monotonic() + (PARENT_GONE_S if self.gone else GOODBYE_S)
                 if time.monotonic() > deadline:
                     if self.gone:
-                        return  # no visit can be ended properly; the report has the observations so far
+                        # No visit can be ended properly; the report has the observations so far.
+                        return
                     raise RunError(f"not everybody had left after {GOODBYE_S:.0f} s")
 
     def close(self) -> None:
-        """End the processes at any stage; after a complete run their providers have time to go Off-Call."""
+        """End the processes.
+
+        It may be called at any time; after a complete run their providers have time to go Off-Call.
+        """
         end(self._pipes, self._processes, GOODBYE_S if self._over and not self.gone else PARENT_GONE_S)
 
 
@@ -172,7 +181,8 @@ def begin(share: Share) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, share), daemon=True)
-    # Ctrl-C in a terminal reaches the new process too, perhaps before `work` has begun.
+    # Ctrl-C in a terminal reaches the new process too, perhaps before `work` has begun. So the process ignores it
+    # from its start.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process.start()
@@ -183,7 +193,7 @@ def begin(share: Share) -> tuple[Connection, BaseProcess]:
 
 
 def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s: float) -> None:
-    """Close the pipes, which ends the processes; kill those that still run after the time."""
+    """Close the pipes, which ends the processes; kill those that still run after `within_s` seconds."""
     for pipe in pipes:
         pipe.close()
     deadline = time.monotonic() + within_s
@@ -195,9 +205,10 @@ def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s:
 
 
 def work(pipe: Connection, share: Share) -> None:
-    """Drive a share by the coordinator's orders. Runs in a new process."""
+    """Drive a share by the coordinator's orders. It runs in a new process."""
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # the coordinator handles signals and sends orders
+        # The coordinator handles signals and sends orders.
+        signal.signal(number, signal.SIG_IGN)
     try:
         uvloop.run(_work(pipe, share))
     except (EntryError, RefusedError, PlanError) as problem:
@@ -232,15 +243,16 @@ async def _work(pipe: Connection, share: Share) -> None:
         if kind == "go":
             in_s, ago_s = order
             seen = Observations(ago_s=ago_s + time.monotonic() - told_at)
-            # Objects made so far stay for ever; checking them again would take time from a busy loop.
+            # The objects made so far stay in memory until the end. If the garbage collector checked them again, that
+            # would take time from a busy event loop.
             gc.collect()
             gc.freeze()
             news = asyncio.create_task(_news(pipe, seen))
             await driver.play(seen, began=told_at + in_s)
             news.cancel()
         _send(pipe, "done", seen.news())
-        # Another process may use the same account: if this process went Off-Call now, that one would be Off-Call as
-        # well.
+        # Another process may use the same account. If this process went Off-Call now, the other one would be Off-Call
+        # as well.
         await over.wait()
     finally:
         await driver.close()
@@ -256,4 +268,5 @@ def _send(pipe: Connection, kind: str, content: object) -> None:
     try:
         pipe.send((kind, content))
     except OSError:
-        return  # the coordinator has ended, which the end of its pipe shows as well
+        # The coordinator has ended, which the end of its pipe shows as well.
+        return

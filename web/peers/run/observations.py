@@ -50,7 +50,7 @@ class About(msgspec.Struct, forbid_unknown_fields=False):
 
 
 class Series:
-    """Values in the order of observation. `at`: the time of each in s since the run began."""
+    """The values of one name, in the order of observation. `at`: the time of each in s since the run began."""
 
     __slots__ = ("at", "values")
 
@@ -73,10 +73,10 @@ class Series:
 class Observations:
     """All observations of one run.
 
-    `steps`, `counts` and `errors` hold a `Series` for each name (seconds; a number; 1 for each error). `gauges` holds,
-    for each name, one series for each process that wrote it, so that they can be added. `examples` holds a few texts
-    for each error code. The run began `ago_s` seconds ago; a negative value means that it has not begun. `started_at`
-    is that moment on this machine's wall clock.
+    `steps`, `counts` and `errors` hold a `Series` for each name: the seconds of a step, a number, or 1 for each
+    error. `gauges` holds, for each name, one series for each process that wrote it, so that they can be added.
+    `examples` holds a few texts for each error code. The run began `ago_s` seconds ago; a negative value means that
+    it has not begun. `started_at` is that moment on this machine's wall clock.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, ago_s: float = 0.0) -> None:
@@ -130,7 +130,10 @@ class Observations:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a file that `save` has written; ignore an incomplete last line. Raises ObservationsError."""
+        """Read a file that `save` has written; ignore an incomplete last line.
+
+        Raises ObservationsError if the file cannot be read as observations.
+        """
         try:
             head, _, body = path.read_bytes().partition(b"\n")
         except OSError as problem:
@@ -151,10 +154,9 @@ class Observations:
 
     @classmethod
     def merge(cls, parts: Iterable[Self]) -> Self:
-        """Make one file from several, with times relative to the earliest begin; it relies on the machines' wall
-        clocks.
+        """Make one file from several, with times relative to the earliest beginning; return it.
 
-        Raises ObservationsError if there is no part.
+        The result is right only if the machines' clocks agree. Raises ObservationsError if `parts` is empty.
         """
         ordered = sorted(parts, key=lambda part: part.started_at)
         if not ordered:
@@ -182,9 +184,10 @@ class Observations:
         return b"".join(self._lines(self._sent))
 
     def absorb(self, lines: bytes, *, source: int | None = None, later_s: float = 0.0) -> None:
-        """Add another process's lines, with `later_s` added to their times. Raises ObservationsError for a bad line.
+        """Add the lines of another process, with `later_s` added to their times.
 
         `source`: the number of the process whose gauges they are, if it sends several times; None: a new process.
+        Raises ObservationsError if a line is not valid.
         """
         offset = self._sources if source is None else source
         highest = 0
@@ -228,7 +231,7 @@ class Observations:
             yield from ((f"gauge {source}", name, series) for source, series in list(sources.items()))
 
     def _lines(self, sent: dict[tuple[str, str], int]) -> Iterator[bytes]:
-        """Yield the lines that come after those counted in `sent`, and update `sent`."""
+        """Yield the observations that are not counted in `sent` yet, as JSON lines, and update `sent`."""
         for kind, name, series in self._all():
             begin, end = sent.get((kind, name), 0), len(series)
             sent[kind, name] = end
@@ -241,7 +244,7 @@ class Observations:
                 yield msgspec.json.encode((kind, name, round(at, 6), round(value, 9), more)) + b"\n"
 
     def _unsent_examples(self, sent: dict[tuple[str, str], int], code: str) -> Iterator[str]:
-        """Return the examples of an error that were not sent yet; never more than there are new errors."""
+        """Return the examples of an error that were not sent yet; at most as many as there are new errors."""
         kept = self.examples.get(code, ())
         begin, sent["example", code] = sent.get(("example", code), 0), len(kept)
         return iter(kept[begin:])
@@ -265,7 +268,10 @@ _LINE = msgspec.json.Decoder(tuple[str, str, float, float, int | str | None])
 
 
 def _named(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:
-    """Return the value with a name; if the name is new, `make` makes it. Raises ValueError if the name is not valid."""
+    """Return the value with a name from `kept`; if the name is new, add the one that `make` makes.
+
+    Raises ValueError if the name is not valid.
+    """
     found = kept.get(name)
     if found is None:
         if not NAME.fullmatch(name):

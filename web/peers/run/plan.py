@@ -23,7 +23,7 @@ ONE_A_SECOND = Arrivals("steady", rate=1.0)
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The email and password of one member of staff. Never printed, logged or stored."""
+    """The email and password of one member of staff. They are never printed, logged or stored."""
 
     email: str
     password: str
@@ -43,8 +43,8 @@ Media = Annotated[str, msgspec.Meta(pattern="^(none|light|real)$")]
 class SharedPlan:
     """The part of the plan that is the same for all machines. Faults are shares (0.0 to 1.0) of the patients.
 
-    `race`: the number of providers who press Claim on each patient. `patience_s`: the time after which a patient leaves
-    the queue. `timeout_s`: the longest time for any answer. `network`: the network of all people's media.
+    `race`: the number of providers who press Claim on each patient. `patience_s`: the time after which a patient
+    leaves the queue. `timeout_s`: the longest time for any answer. `network`: the network of all people's media.
     """
 
     url: str
@@ -95,8 +95,9 @@ class Plan(SharedPlan):
         return cls(**same, ca=ca, insecure=insecure, credentials=credentials, media_file=media_file)
 
     def share(self, index: int, of: int) -> Share:
-        """Return the share of process `index` (from 0) of `of` processes. Raises PlanError if the share had no
-        provider.
+        """Return the share of process `index` (from 0) of `of` processes.
+
+        Raises PlanError if the share would have no provider.
         """
         if self.providers and self.providers < of:
             raise PlanError(f"expected at least {of} providers, one for each process; found {self.providers}")
@@ -126,7 +127,7 @@ class Plan(SharedPlan):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One process's patients and staff."""
+    """The part of a plan that one process plays: its patients and staff."""
 
     plan: Plan
     index: int
@@ -146,7 +147,10 @@ class Share:
 
 
 def credentials(text: str) -> tuple[Credential, ...]:
-    """Parse lines of `email password` or `email,password`; `#` begins a comment. Raises PlanError."""
+    """Parse lines of `email password` or `email,password`; `#` begins a comment.
+
+    Raises PlanError if a line is not valid.
+    """
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):

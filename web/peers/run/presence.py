@@ -1,6 +1,6 @@
 """Checks whether the server of a run is still there: a thread opens a connection to its port every second.
 
-A slow server is there; a server whose port refuses connections is gone.
+A server that is slow counts as there; a server whose port refuses connections counts as gone.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from types import TracebackType
 from typing import Self
 
 EVERY_S = 1.0
-PATIENCE_S = 5.0  # in s; a slower connection proves nothing: the machine may be busy
+# The time in s; a slower connection proves nothing, because the machine may be busy.
+PATIENCE_S = 5.0
 GONE_S = 15.0
 """The time in s for which a port must refuse before the run ends; a server that only restarts is back earlier."""
 
 
 class Presence:
-    """A context manager. `gone_since`: the time of time.monotonic in s at which the port began to refuse; None while it
-    accepts.
+    """Watches the port of a server, as a context manager.
+
+    `gone_since`: the time, of time.monotonic in s, at which the port began to refuse; None while it accepts.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -30,7 +32,7 @@ class Presence:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the server has been gone for GONE_S."""
+        """Whether the server has been gone for GONE_S seconds."""
         since = self.gone_since
         return since is not None and time.monotonic() - since >= GONE_S
 

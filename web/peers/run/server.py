@@ -1,7 +1,7 @@
 """Measures the server's CPU time and memory during a run, if this machine can read them; and describes the machine.
 
-Reads /proc: a process and all its descendants, with the store counted separately. Returns None if there is no /proc or
-no such process.
+It reads /proc for a process and all its descendants, and counts the store separately. Its functions return None if
+there is no /proc or no such process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Use(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The use of all processes of the server, and the use of its store (None if the store is not among them)."""
+    """The use of all processes of the server except its store, and the use of the store (None if there is none)."""
 
     server: Use
     store: Use | None
@@ -54,8 +54,8 @@ def sample(*pids: int) -> Sample | None:
 class Watch:
     """Writes a server's use as gauges at each `tick`: busy cores since the last one, and resident bytes.
 
-    The driver's own CPU is written too, because an overloaded driver measures its own delays. With `machine`, the CPU
-    of the whole machine is written; one process of a run does that.
+    The driver's own CPU is written too, because an overloaded driver measures its own delays. If `machine` is true,
+    the CPU of the whole machine is written too; only one process of a run does that.
     """
 
     def __init__(self, observations: Observations, *pids: int, machine: bool = False) -> None:
@@ -66,7 +66,7 @@ class Watch:
         self._last = sample(*pids)
 
     def tick(self) -> None:
-        """Take a sample, without processes that have ended or cannot be read."""
+        """Measure the use since the last call and write the gauges. Processes that cannot be read are left out."""
         now, own = self._seen.now_s, _own_cpu_s()
         took_s = now - self._at
         if took_s <= 0:
@@ -82,7 +82,7 @@ class Watch:
             before: Use | None = getattr(self._last, name, None)
             if use is None or before is None:
                 continue
-            # The CPU time of a worker that has ended is no longer in the sum.
+            # The sum may be less than before, because it no longer has the CPU time of a worker that has ended.
             self._seen.gauge(f"{name}_cpu", max(0.0, use.cpu_s - before.cpu_s) / took_s)
             self._seen.gauge(f"{name}_rss", use.rss)
         self._at, self._own, self._last = now, own, found

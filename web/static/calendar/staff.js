@@ -16,7 +16,8 @@ async function look() {
   looking = true;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.redirected) return location.reload(); // the person has signed out meanwhile
+    // The person has signed out meanwhile.
+    if (answer.redirected) return location.reload();
     const fresh = new DOMParser()
       .parseFromString(await answer.text(), "text/html")
       .querySelector("#bookings");
@@ -28,7 +29,7 @@ async function look() {
     link?.focus();
     one("#news", HTMLElement).textContent = t("The calendar has changed.");
   } catch {
-    // Offline: the next return to the page asks again.
+    // The browser is offline. When the person returns to the page, it asks again.
   } finally {
     looking = false;
   }

@@ -3,7 +3,8 @@
 import "../pages/form.js";
 import { forgetDrafts } from "../shared/drafts.js";
 
-forgetDrafts(); // the draft of the sent form is no longer needed
+// The draft of the sent form is no longer needed.
+forgetDrafts();
 /** @type {HTMLElement | null} */
 const early = document.querySelector("#early");
 const LONGEST_MS = 2 ** 31 - 1;
@@ -16,7 +17,7 @@ if (early) {
     else setTimeout(look, Math.min(left + 500, LONGEST_MS));
   };
   look();
-  // While a phone sleeps, its timers and this clock stand still.
+  // While a phone sleeps, its timers and this clock stop.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   let hidden = 0;
   document.addEventListener("visibilitychange", () => {

@@ -1,5 +1,5 @@
 /* Shows the week of bookable times by the visitor's own clock. The server draws the week by the clinic's
-   clock, which is what is shown if this script does not run. The script moves each time to the visitor's
+   clock, which stays on the page if this script does not run. The script moves each time to the visitor's
    day; choosing a day needs no reload. */
 import { html, nothing, render } from "../shared/lit.js";
 import { ownField } from "../shared/own.js";
@@ -26,7 +26,7 @@ const zoneName = (/** @type {number} */ at) =>
     .formatToParts(at)
     .find(({ type }) => type === "timeZoneName")?.value ?? mine;
 
-/** True if the clinic's clock and the visitor's clock agree at all these times. */
+/** Return true if the clinic's clock and the visitor's clock agree at all these times. */
 function sameClocks() {
   const wall = (/** @type {string} */ timeZone) =>
     new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short", timeStyle: "short" });
@@ -34,7 +34,7 @@ function sameClocks() {
   return starts.every((at) => theirs.format(at) === ours.format(at));
 }
 
-/** The visitor's dates in this week, each with its times. */
+/** Return the visitor's dates in this week, each with its times. */
 function byDay() {
   /** @type {Map<string, number[]>} */
   const days = new Map();

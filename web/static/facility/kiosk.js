@@ -8,7 +8,8 @@ import { t } from "../shared/text.js";
 import { ask } from "../shared/ui.js";
 
 const EVERY_MS = 3_000;
-forgetDrafts(); // all drafts of this tab: several people use this device
+// All drafts of this tab are removed, because several people use this device.
+forgetDrafts();
 
 const rows = one("#rows", HTMLElement);
 const { list = "", cleared = "" } = rows.dataset;
@@ -18,7 +19,7 @@ const said = one("#said", HTMLElement);
 let shown = rows.innerHTML.trim();
 let lost = false;
 
-/** The patients who are being called, as texts. */
+/** Return the patients who are being called, as texts. */
 const called = () =>
   // biome-ignore lint/performance/useDomNodeTextContent: as it is read, without line breaks
   [...rows.querySelectorAll(".called")].map((row) => one("p", HTMLElement, row).innerText.trim());
@@ -33,7 +34,8 @@ async function refresh() {
     lost = true;
     return;
   }
-  if (answer.status === 404) return location.reload(); // the link was revoked: the new page explains that
+  // The link was revoked. The new page explains that.
+  if (answer.status === 404) return location.reload();
   if (!answer.ok) return;
   const fresh = (await answer.text()).trim();
   if (lost) said.textContent = "";
@@ -43,12 +45,13 @@ async function refresh() {
   const held = document.activeElement;
   const focus = held && rows.contains(held) ? held.id : "";
   shown = fresh;
-  rows.innerHTML = fresh; // the list comes from this server, drawn by the template of the page
+  // The list comes from this server, drawn by the template of the page.
+  rows.innerHTML = fresh;
   if (focus) document.getElementById(focus)?.focus();
   const news = called().filter((text) => !before.has(text));
   if (!news.length) return;
   said.textContent = news.join(". ");
-  // browsers forbid sound before the first press
+  // Browsers forbid sound before the first press.
   if (navigator.userActivation?.hasBeenActive) playNotes().catch(() => {});
 }
 
@@ -68,7 +71,7 @@ async function takeOut(event) {
     no: t("Keep the place"),
     danger: true,
   });
-  // look the button up again: the list may have been drawn again
+  // The button is looked up again, because the list may have been drawn again meanwhile.
   const button = document.getElementById(submitter.id);
   if (!sure || !(button instanceof HTMLButtonElement)) return;
   rows.removeEventListener("submit", takeOut);
@@ -81,7 +84,7 @@ rows.addEventListener("submit", takeOut);
 setInterval(refresh, EVERY_MS);
 document.addEventListener("visibilitychange", refresh);
 
-/* --- privacy: the next person must not see what was typed, or who is in the queue */
+/* --- privacy: the next person must not see what was typed, or which patients are in the queue */
 const form = one("form[data-once]", HTMLFormElement);
 let timer = 0;
 /** @type {HTMLElement | null} */

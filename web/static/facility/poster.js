@@ -1,4 +1,5 @@
-/* The button that prints; without JavaScript, the browser's own menu does. */
+/* Makes the button work that prints the poster. Without JavaScript, people print by the browser's own
+   menu. */
 import { one } from "../shared/page.js";
 
 const button = one("#print", HTMLButtonElement);

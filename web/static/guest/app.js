@@ -34,12 +34,17 @@ const bar = inEach(() => ({
 
 /** @type {Protocol.VisitPart | null} */
 let visit = null;
-let gone = false; // the guest was dismissed, or never belonged to this visit
-let away = false; // the guest has left by the page's button
+// True if the guest was dismissed, or never belonged to this visit.
+let gone = false;
+// True if the guest has left by the page's button.
+let away = false;
 /** @type {Session | null} */
 let session = null;
 
-/** @typedef {"loading" | "waiting" | "over" | "gone" | "left"} Plain a phase with no more than a sentence */
+/**
+ * @typedef {"loading" | "waiting" | "over" | "gone" | "left"} Plain a phase in which the page shows only a
+ *   sentence
+ */
 
 /** @returns {Plain | "session"} */
 function phase() {

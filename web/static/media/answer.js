@@ -4,8 +4,8 @@
 const NACK = "a=rtcp-fb:111 nack";
 
 /**
- * The answer with NACK for sound, if the offer has it. Chromium sends lost sound again and requests it if its
- * own description says so, but does not write that line by itself.
+ * Return the answer with NACK for sound, if the offer has it. Chromium sends lost sound again, and requests
+ * lost sound, if its own description has that line. It does not write the line by itself.
  *
  * @param {string} answer
  * @param {string} offer
@@ -16,8 +16,8 @@ export function withNackForSound(answer, offer) {
 }
 
 /**
- * The answer with H.264 before VP8, if it has both. The server then offers H.264 first if the other side
- * accepts it.
+ * Return the answer with H.264 before VP8, if it has both. The server then offers H.264 first if the other
+ * side accepts it.
  *
  * @param {string} answer
  */
@@ -28,9 +28,9 @@ export function withH264First(answer) {
 const SENT = { width: 1280, height: 720, bitrate: 1_500_000, framerate: 30 };
 
 /**
- * True if this device encodes H.264 in hardware, but not VP8: then H.264 saves its battery.
+ * Return true if this device encodes H.264 in hardware, but not VP8. H.264 then saves its battery.
  *
- * @param {MediaCapabilities | undefined} capabilities the browser's, if it has them
+ * @param {MediaCapabilities | undefined} capabilities the browser's MediaCapabilities, if it has them
  */
 export async function savesWithH264(capabilities) {
   const saves = async (/** @type {string} */ contentType) => {
@@ -42,8 +42,8 @@ export async function savesWithH264(capabilities) {
 }
 
 /**
- * Three temporal layers of pictures; the server does not send the upper ones to a receiver with a weak
- * network.
+ * The mode with three temporal layers of pictures; the server does not send the upper ones to a receiver
+ * with a weak network.
  */
 const LAYERED = "L1T3";
 

@@ -14,7 +14,10 @@ export const STOPPED_MS = 2_000;
 export class Arrivals {
   /** @type {Map<string, { count: number, at_ms: number }>} by party and counter: when it last changed */
   #changed = new Map();
-  /** @type {Set<string>} the counters that have ever counted: what never came cannot stop */
+  /**
+   * @type {Set<string>} the counters that have counted at least once; a counter that never counted cannot
+   *   stop
+   */
   #came = new Set();
   #read_ms = 0;
 
@@ -34,7 +37,7 @@ export class Arrivals {
    * @returns {Map<string, Stopped>}
    */
   read(at_ms, reports, partyOf, offOf) {
-    // No report was read for a long time: the page was hidden or asleep.
+    // No report was read for a long time, because the page was hidden or asleep.
     if (at_ms - this.#read_ms > STOPPED_MS) this.restart();
     this.#read_ms = at_ms;
     /** @type {Map<string, { packets: number, frames: number }>} */
@@ -62,7 +65,7 @@ export class Arrivals {
   /**
    * @param {string} counter
    * @param {number} count
-   * @param {boolean} off nothing is expected
+   * @param {boolean} off true if the party has switched this kind off, so that nothing is expected
    * @param {number} at_ms
    */
   #stands(counter, count, off, at_ms) {

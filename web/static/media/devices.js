@@ -1,10 +1,10 @@
 /**
  * Handles a person's own camera and microphone: request, choice, switching off and on, loss and return.
  *
- * It uses getUserMedia and tracks. It does not use the connection: `send` is called when there is another
- * clone to send, and `sent` returns the clone.
+ * It uses getUserMedia and tracks, but not the connection. It calls `send` when there is another clone to
+ * send, and `sent` returns the clone.
  *
- * Privacy: only clones of the live tracks are sent, disabled until `start()`.
+ * Privacy: only clones of the live tracks are sent, and they are disabled until `start()`.
  */
 
 /** @type {DeviceKind[]} */
@@ -34,8 +34,8 @@ const REASONS = {
 const REACQUIRE_MS = [0, 1000, 2000, 4000, 8000, 16000];
 
 /**
- * Return true if another site shows this page in a frame and does not let it use a kind of device; false if
- * not, or if the browser does not say so.
+ * Return true if another site shows this page in a frame and does not allow it a kind of device; false
+ * otherwise, or if the browser does not show this.
  *
  * @param {DeviceKind} kind
  */
@@ -46,8 +46,8 @@ function isWithheld(kind) {
 }
 
 /**
- * Return why a device is not available. If the system's settings refuse it, only the error's message differs
- * from a refusal by the person ("Permission denied by system").
+ * Return why a device is not available. If the settings of the system refuse a device, the error is the
+ * same as for a refusal by the person, except its message ("Permission denied by system").
  *
  * @param {unknown} error
  * @param {DeviceKind} [kind]
@@ -71,7 +71,7 @@ export function reasonOf(error, kind = "video") {
 /** @typedef {(type: keyof OwnEvents, detail: OwnEvents[keyof OwnEvents]) => void} Notify */
 
 /**
- * The kind of a track, which the DOM's types call any string.
+ * Return the kind of a track. In the types of the DOM it may be any string.
  *
  * @param {MediaStreamTrack} track
  * @returns {DeviceKind}
@@ -79,9 +79,9 @@ export function reasonOf(error, kind = "video") {
 export const kindOf = ({ kind }) => (kind === "audio" ? "audio" : "video");
 
 /**
- * True if a camera's own picture is mirrored: if the camera points at the person, or if the browser does not
- * know its direction, as on a desktop. Text in front of a rear camera would be unreadable in a mirrored
- * picture.
+ * Return true if the preview of a camera is mirrored, that is, if the camera points at the person, or if
+ * the browser does not know its direction, as on a desktop. Text in front of a rear camera would be
+ * unreadable in a mirrored picture.
  *
  * @param {MediaStreamTrack | null} camera
  */
@@ -108,8 +108,8 @@ export class OwnDevices {
   #onDeviceChange = () => this.#notify("devicechange", null);
 
   /**
-   * `send` puts the track of `sent` on the connection, if there is one; `notify` is called with
-   * `devicechange`, `trackended`, `trackrestored` and `tracksilent` (detail: the kind).
+   * `send` must put the track that `sent` returns on the connection, if there is one. `notify` is called
+   * with `devicechange`, `trackended`, `trackrestored` and `tracksilent` (detail: the kind).
    *
    * @param {{ send: () => Promise<void>, notify: Notify }} options
    */
@@ -119,19 +119,19 @@ export class OwnDevices {
     globalThis.navigator.mediaDevices?.addEventListener("devicechange", this.#onDeviceChange);
   }
 
-  /** Live tracks for the page's own muted <video>. Always the same object. */
+  /** The live tracks, for the page's own muted <video>; always the same object. */
   get preview() {
     return this.#preview;
   }
 
-  /** True if the preview is mirrored. */
+  /** Whether the preview is mirrored. */
   get mirrored() {
     return isMirrored(this.#live.video);
   }
 
   /**
-   * The track of a kind that may be sent, or null. It is a clone; after the person has chosen a screen, it is
-   * the screen in place of the camera.
+   * Return the track of a kind that may be sent, or null. It is a clone of the device's track. While the
+   * person shares a screen, the screen's track replaces that of the camera.
    *
    * @param {DeviceKind} kind
    */
@@ -149,7 +149,7 @@ export class OwnDevices {
     return this.#send();
   }
 
-  /** Ask for the devices, see `MediaSession.prepare`. */
+  /** Ask for the devices; the result is that of `MediaSession.prepare`. */
   async prepare({ audio = true, video = true } = {}) {
     /** @type {Record<DeviceKind, DeviceWord>} */
     const result = { audio: "off", video: "off" };
@@ -165,7 +165,8 @@ export class OwnDevices {
       return result;
     }
     try {
-      await this.#acquire(needed); // one request for both, so that the browser asks the person once
+      // Both are requested at once, so that the browser asks the person only once.
+      await this.#acquire(needed);
     } catch (error) {
       for (const kind of needed) result[kind] = reasonOf(error, kind);
       if (needed.length > 1) {
@@ -183,7 +184,7 @@ export class OwnDevices {
   }
 
   /**
-   * Return the devices to choose from, see `MediaSession.devices`.
+   * Return the devices to choose from, in the form of `MediaSession.devices`.
    *
    * @returns {Promise<Device[]>}
    */
@@ -202,7 +203,7 @@ export class OwnDevices {
   }
 
   /**
-   * Switch to another device, see `MediaSession.useDevice`.
+   * Switch to another device; the result is that of `MediaSession.useDevice`.
    *
    * @param {DeviceKind} kind
    * @param {string | undefined} deviceId
@@ -220,7 +221,8 @@ export class OwnDevices {
         return reasonOf(error, kind);
       }
     }
-    // Some phones can open only one camera: stop the old one first, and open it again if the new one fails.
+    // Some phones can open only one camera. So the old one is stopped first, and opened again if the new
+    // one fails.
     this.#live[kind]?.stop();
     for (const wanted of [deviceId, before]) {
       this.#wanted[kind] = wanted;
@@ -228,7 +230,7 @@ export class OwnDevices {
         await this.#acquire([kind]);
         return wanted === deviceId ? "on" : "busy";
       } catch {
-        // The loop tries the other device.
+        // In the next turn of the loop, the other device is tried.
       }
     }
     return "busy";
@@ -258,7 +260,7 @@ export class OwnDevices {
   }
 
   /**
-   * True if a kind is switched off.
+   * Return true if the person has switched off this kind of device.
    *
    * @param {DeviceKind} kind
    */
@@ -267,8 +269,8 @@ export class OwnDevices {
   }
 
   /**
-   * True if a device gives neither picture nor sound now: the switch on the device is off, or another program
-   * uses it.
+   * Return true if a device gives neither picture nor sound now, because the switch on the device is off or
+   * another program uses it.
    *
    * @param {DeviceKind} kind
    */
@@ -311,7 +313,8 @@ export class OwnDevices {
   async #adopt(kind, track) {
     const [live, sent] = [this.#live[kind], this.#sent[kind]];
     const clone = track.clone();
-    clone.enabled = false; // must come before anything can send the track
+    // This must be done before anything can send the track.
+    clone.enabled = false;
     if (kind === "audio" && "contentHint" in clone) clone.contentHint = "speech";
     track.addEventListener("ended", () => this.#lost(kind, track));
     for (const type of ["mute", "unmute"]) {
@@ -352,7 +355,7 @@ export class OwnDevices {
         this.#notify("trackrestored", kind);
         return;
       } catch {
-        // The chosen device is still in use, or unplugged: use any other one.
+        // The chosen device is still in use, or it is unplugged. So any other device is used.
         this.#wanted[kind] = undefined;
       }
     }

@@ -5,7 +5,7 @@
  */
 
 /**
- * From worst to best: the first row of which a limit is exceeded gives the word for the call.
+ * The words for a call, from worst to best. The first row of which a limit is exceeded gives the word.
  *
  * @type {{ words: "poor" | "fair", loss: number, rtt_ms: number, freezes: number }[]}
  */
@@ -25,8 +25,8 @@ export class Figures {
   }
 
   /**
-   * The result of `MediaSession.stats` for an RTCStatsReport read at `at_ms`; without a report, the result
-   * for a call without a connection.
+   * Return the result of `MediaSession.stats` for the reports that were read at `at_ms`. Without reports,
+   * return the result for a call without a connection.
    *
    * @param {number} at_ms
    * @param {RTCStatsReport | undefined} reports
@@ -71,7 +71,8 @@ export class Figures {
     const worse = (/** @type {typeof WORDS[number]} */ row) =>
       recent.loss > row.loss || recent.rtt_ms > row.rtt_ms || recent.freezes >= row.freezes;
     const arrived = now.packetsReceived > (before === now ? 0 : before.packetsReceived);
-    const best = arrived ? "good" : "quiet"; // the quality is not called good if no sound arrives
+    // The quality is not called good if no sound arrives.
+    const best = arrived ? "good" : "quiet";
     /** @type {"good" | "fair" | "poor" | "quiet" | "lost"} */
     const words = connected ? (WORDS.find(worse)?.words ?? best) : "lost";
     return {

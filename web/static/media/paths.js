@@ -6,8 +6,8 @@ const WITHIN_MS = 8_000;
 /** @typedef {"udp" | "tcp" | "turn" | "none"} FoundPath */
 
 /**
- * The best path on which the server answers: over UDP, over TCP, or through a TURN server; "none" after eight
- * seconds. Rejects if the browser refuses the offer.
+ * Return the best path on which the server answers: over UDP, over TCP, or through a TURN server. The
+ * result is "none" after eight seconds without an answer. Rejects if the browser refuses the offer.
  *
  * @param {string} sdp
  * @param {RTCIceServer[]} iceServers

@@ -10,11 +10,11 @@ const place = one("#this-device", HTMLElement, section);
 const { action } = one("form", HTMLFormElement, section);
 const { key = "", worker = "" } = section.dataset;
 let busy = false;
-/** @type {string | null} the id of this device in the list; null if it is not in it */
+/** @type {string | null} the id of this device in the list; null if the list does not have this device */
 let own = null;
 
 /**
- * The server's id of a device: the first digits of the SHA-256 of its address.
+ * Return the server's id of a device, which is the first digits of the SHA-256 of its address.
  *
  * @param {string} endpoint
  */

@@ -7,7 +7,7 @@ import "./form.js";
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
 
 const form = one("form[data-draft]", HTMLFormElement);
-// One draft serves Meet Now and a booking.
+// Meet Now and a booking share one draft.
 const organisation = location.pathname.slice(here("").length).split("/")[1];
 const draft = draftOf(organisation, Date.now());
 

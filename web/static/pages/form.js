@@ -17,7 +17,7 @@ for (const form of document.querySelectorAll("form[data-once]")) {
     if (button) button.textContent = button.dataset.busy ?? label;
   });
   addEventListener("pageshow", () => {
-    // the person came back with the browser's Back button: the form can be sent again
+    // The person came back with the browser's Back button. The form can be sent again.
     sent = false;
     button?.removeAttribute("aria-disabled");
     if (button) button.textContent = label;

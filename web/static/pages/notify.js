@@ -1,4 +1,4 @@
-/* Asks for permission to show desktop notifications when the person presses the button, never on load;
+/* Asks for permission to show desktop notifications when the person presses the button, never on load. It
    shows whether they are allowed. */
 import "../staff/page.js";
 import "./devices.js";

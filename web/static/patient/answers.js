@@ -1,5 +1,6 @@
-/* The sentences for missing or invalid answers. The server decides (`invalid_answer`); these are its rules,
-   so that most errors appear without a request. Pure. */
+/* The sentences for missing or invalid answers. The server decides whether an answer is valid
+   (`invalid_answer`). This script has the same rules, so that most errors appear without a request. Pure.
+   */
 import { inEach, t } from "../shared/text.js";
 
 /**
@@ -24,7 +25,7 @@ const RULES = {
 };
 
 /**
- * A sentence about what is wrong with the answer to a step that the patient leaves, or null.
+ * Return a sentence about what is wrong with the answer to a step that the patient leaves, or null.
  *
  * @param {Protocol.Step} step
  * @param {Protocol.Answer} answer
@@ -44,7 +45,7 @@ const REFUSED = inEach(
   }),
 );
 
-/** The sentence for the server's reason (`details.problem` of invalid_answer). */
+/** Return the sentence for the server's reason, which is `details.problem` of an invalid_answer. */
 export function refusedWords(problem = "") {
   const longer = /^is longer than (\d+) characters$/.exec(problem);
   if (longer) return t("This answer is longer than {most} characters.", { most: longer[1] });

@@ -57,15 +57,16 @@ const chat = new Chat(client, boot.visit, "patient", wrote);
 /** @type {Session | null} */
 let session = null;
 let busy = false;
-let slow = false; // true if the page must show that the opening of the visit takes long
-/** @type {string | null} the id of the step open beside the call */
+// True if the page must show that the opening of the visit takes long.
+let slow = false;
+/** @type {string | null} the id of the step that is open beside the call */
 let beside = null;
 
 const hashStep = () => state.steps.find((step) => `#${step.id}` === decodeURIComponent(location.hash));
 const stepUrl = (/** @type {Protocol.Step} */ step) => `${location.pathname}#${encodeURIComponent(step.id)}`;
 
 /**
- * The part that the page shows now.
+ * Return the part of the page that is shown now.
  *
  * @returns {"gone" | "after" | "loading" | "session" | "waiting" | "guide"}
  */
@@ -77,7 +78,7 @@ function phase() {
   return state.info.guide_done && !hashStep() ? "waiting" : "guide";
 }
 
-/** True if the visit was open on this page, and the server no longer has it. */
+/** Return true if the visit was open on this page, and the server no longer has it. */
 const wasLost = () => state.gone && state.visit && state.visit.status !== "ended";
 
 /**
@@ -182,7 +183,8 @@ function photosBeside() {
 }
 
 function restOfTheGuide() {
-  beside ??= state.firstOpenStep.id; // the step is kept until the patient leaves it, also after the answer
+  // The step is shown until the patient leaves it, also after its answer.
+  beside ??= state.firstOpenStep.id;
   const step = state.steps.find(({ id }) => id === beside) ?? state.firstOpenStep;
   const move = (/** @type {Protocol.Step | null} */ next) => {
     beside = next?.id ?? null;
@@ -203,7 +205,7 @@ function restOfTheGuide() {
   </div>`;
 }
 
-/** The patient's panels beside the call: the rest of the setup guide, and the photos. */
+/** Return the patient's panels beside the call: the rest of the setup guide, and the photos. */
 function asideOfCall() {
   const finished = state.info?.guide_done ?? false;
   if (!state.steps.length || (finished && !beside)) return { label: t("Photos"), view: photosBeside };
@@ -249,7 +251,7 @@ function followArea() {
   );
 }
 
-/** Make a session while the visit is claimed or live; release the camera when it no longer is. */
+/** Make a session while the visit is claimed or live. When the visit is neither, release the camera. */
 function followVisit() {
   followArea();
   const now = phase();
@@ -384,6 +386,7 @@ setTimeout(() => {
   slow = true;
   redraw();
 }, SLOW_MS);
-forgetDrafts(); // the draft of the sent form is no longer needed
+// The draft of the sent form is no longer needed.
+forgetDrafts();
 chat.start();
 page.begin();

@@ -1,4 +1,5 @@
-/* Closing time, for a patient who waits: what becomes of the visit, and the ways out. */
+/* Draws the notice of closing time for a patient who waits: what happens to the visit then, and what the
+   patient can do. */
 import { clock } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
@@ -18,10 +19,11 @@ const WORDS = inEach(
 );
 
 /**
- * The notice of a closing time; nothing if none is near.
+ * Draw the notice of a closing time; draw nothing if none is near.
  *
  * @param {Protocol.PlaceState | null} place
- * @param {{ book: string | null, leave: () => void }} ways `book`: the page of bookings, if there is one
+ * @param {{ book: string | null, leave: () => void }} ways `book`: the address at which a time can be
+ *   booked, null if that is not possible; `leave()` withdraws from the queue
  */
 export function closingNotice(place, ways) {
   const notice = place?.closing ? drawn(place.closing, ways) : nothing;

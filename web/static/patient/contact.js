@@ -1,5 +1,5 @@
-/* The choices how the patient is called when it is their turn while this page is closed. They are stored
-   with the visit. */
+/* Draws the choices how the patient is called when it is their turn and this page is closed. They are
+   stored with the visit. */
 import { html, live, nothing } from "../shared/lit.js";
 import { canPush, fieldsOf, subscribe, subscribed } from "../shared/push.js";
 import { t } from "../shared/text.js";
@@ -10,11 +10,11 @@ export class ContactChoice {
   #offers;
   #redraw;
   #busy = false;
-  /** @type {PushSubscription | null} of this device */
+  /** @type {PushSubscription | null} the subscription of this device */
   #device = null;
 
   /**
-   * @param {string} path where the choices are sent to
+   * @param {string} path the path to which the choices are sent
    * @param {{ text: boolean, push: PushOffer }} offers the channels that the clinic has
    * @param {() => void} redraw
    */
@@ -29,7 +29,10 @@ export class ContactChoice {
       });
   }
 
-  /** @param {() => Promise<Record<string, string> | null>} choose returns what is sent; null for nothing */
+  /**
+   * @param {() => Promise<Record<string, string> | null>} choose returns the fields to send, or null to
+   *   send nothing
+   */
   async #keep(choose) {
     this.#busy = true;
     this.#redraw();

@@ -1,6 +1,6 @@
-/* The setup guide's device check: own picture, microphone level, speaker, network. No picture or sound
-   leaves the device; only a word for each part is stored. It is a custom element, because it must release
-   the camera when it is removed from the page. */
+/* The setup guide's device check of camera, microphone, speaker and network. No picture or sound leaves
+   the device; only a word for each part is stored. It is a custom element, because it must release the
+   camera when it is removed from the page. */
 import { canCall, MediaSession } from "../media.js";
 import {
   blockedWords,
@@ -40,7 +40,8 @@ class DeviceCheck extends HTMLElement {
   typed = () => {};
   /** @type {AnswerOf["device_check"]} */
   #answer = {};
-  phone = ""; // the patient's number
+  // The patient's phone number.
+  phone = "";
   /** @type {MediaSession | null} */
   #media = null;
   /** @type {Found} */
@@ -49,7 +50,7 @@ class DeviceCheck extends HTMLElement {
   #stopLevel = () => {};
   /** @type {"idle" | "playing" | "asked" | "silent"} */
   #speaker = "idle";
-  /** @type {unknown} why it is silent */
+  /** @type {unknown} the error because of which the speaker is silent */
   #silence = null;
   #translate = () => this.#draw();
 

@@ -6,11 +6,12 @@ import { inEach, t } from "../shared/text.js";
 import { stepField } from "./steps.js";
 
 /**
- * @typedef {object} GuideState what the guide needs of a visit; the builder's preview has one too
+ * @typedef {object} GuideState the data of a visit that the guide needs; the builder's preview makes such
+ *   data too
  * @property {Protocol.Step[]} steps
  * @property {"saved" | "saving" | "waiting" | ""} saving
  * @property {Map<string, string>} problems
- * @property {string} [phone] the patient's number, as it is shown
+ * @property {string} [phone] the patient's phone number, as it is shown
  * @property {(id: string) => Protocol.Answer | undefined} answer
  * @property {(id: string, value: Protocol.Answer) => void} type
  */
@@ -20,11 +21,12 @@ const SAVED = inEach(() => ({
   saved: t("All answers are saved"),
   saving: t("Saving…"),
   waiting: t("Not connected: your answers are kept here and sent when the connection is back"),
-  "": "", // a preview sends nothing, so it shows no state of saving
+  // A preview sends nothing, so it shows no state of saving.
+  "": "",
 }));
 
 /**
- * The line above the step: the number of the step, and whether the answers are saved.
+ * Draw the line above the step, with the number of the step and whether the answers are saved.
  *
  * @param {GuideState} state
  * @param {number} index
@@ -41,9 +43,9 @@ function progress(state, index) {
 }
 
 /**
- * A step with its Back and Next. `go(step|"done"|"out", {forward})` is called when the patient has left the
- * step; `heading` is 1 on a page of its own and 2 beside the call; `busy` is true while an answer is being
- * checked.
+ * Draw a step with its buttons Back and Next. `go(step|"done", {forward})` is called when the patient has
+ * left the step; `heading` is 1 on a page of its own and 2 beside the call; `busy` is true while an answer
+ * is being checked.
  *
  * @param {{
  *   state: GuideState,
@@ -74,7 +76,8 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     if (busy) return;
-    const { steps } = state; // the answer just given may add a step, or remove one
+    // The answer just given may add a step, or remove one.
+    const { steps } = state;
     go(steps[steps.findIndex(({ id }) => id === step.id) + 1] ?? "done", { forward: true });
   };
   return html`${progress(state, index)}

@@ -1,5 +1,5 @@
 /* "Continue on your phone": a QR code to scan, or a link by mail. The link works once and for a short
-   time; on the device that opens it, the visit continues. */
+   time. The visit continues on the device that opens it. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -15,8 +15,8 @@ export class Phone {
   #asking = false;
 
   /**
-   * @param {string} path where links are made
-   * @param {boolean} mails whether mails leave this server
+   * @param {string} path the path that makes a link
+   * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
    * @param {() => void} redraw
    */
   constructor(path, mails, redraw) {
@@ -56,7 +56,8 @@ export class Phone {
 
   view() {
     const busy = String(this.#asking);
-    const phone = matchMedia("(pointer: coarse)").matches; // a phone cannot scan the code on its own screen
+    // A phone cannot scan the code on its own screen.
+    const phone = matchMedia("(pointer: coarse)").matches;
     return html`<section class="card stack phone">
       <h2>${phone ? t("Continue on another device") : t("Continue on your phone")}</h2>
       <p class="small quiet">

@@ -1,5 +1,5 @@
-/* The patient's photos: chosen or taken, made small in this browser, shown for a check, and sent. The
-   server encodes each photo again; a small one only arrives sooner. */
+/* Sends the patient's photos, which are chosen or taken, made small in this browser, and shown before they
+   are sent. The server encodes each photo again; photos are made small only so that they arrive sooner. */
 import { html, nothing } from "../shared/lit.js";
 import { photoList, removePhoto, sendForm } from "../shared/photos.js";
 import { t } from "../shared/text.js";
@@ -12,8 +12,8 @@ const QUALITY = 0.85;
 const KINDS = "image/jpeg,image/png,image/webp";
 
 /**
- * The picture as a small JPEG. If this browser cannot read the file, the file itself: then the server answers
- * with the reason.
+ * Return the picture as a small JPEG. If this browser cannot read the file, return the file itself; the
+ * server then answers with the reason.
  *
  * @param {File} file
  * @returns {Promise<Blob>}
@@ -43,7 +43,7 @@ export class Photos {
   #sending = false;
 
   /**
-   * @param {string} path where photos are sent to
+   * @param {string} path the path to which photos are sent
    * @param {() => void} redraw
    */
   constructor(path, redraw) {
@@ -80,14 +80,15 @@ export class Photos {
   }
 
   /**
-   * The photos that were sent, and the button for another.
+   * Draw the photos that were sent, and the button to send another.
    *
    * @param {Protocol.PhotoPart[]} photos
    */
   view(photos) {
     const choose = (/** @type {On<HTMLInputElement>} */ { currentTarget: input }) => {
       const [file] = input.files ?? [];
-      input.value = ""; // clear the field, so that the same file can be chosen again
+      // The field is cleared, so that the same file can be chosen again.
+      input.value = "";
       if (file) this.#add(file);
     };
     const full = photos.length >= MOST;

@@ -9,16 +9,16 @@ import { t } from "../shared/text.js";
  * @property {string} id
  * @property {Protocol.Step} step
  * @property {Protocol.Answer | undefined} answer
- * @property {string | undefined} problem a sentence
- * @property {string} label the id of the heading that names it
+ * @property {string | undefined} problem a sentence about what is wrong with the answer
+ * @property {string} label the id of the heading that names the field
  * @property {import("../signalling.js").SignallingClient | null} client
- * @property {string} [phone] the patient's number, as it is shown
+ * @property {string} [phone] the patient's phone number, as it is shown
  * @property {(value: Protocol.Answer) => void} typed is called with each change
  */
 /** @typedef {On<HTMLInputElement>} InputEvent */
 
 /**
- * The text of a consent; an empty line begins a new paragraph.
+ * Draw the text of a consent; an empty line begins a new paragraph.
  *
  * @param {string} text
  */
@@ -69,7 +69,8 @@ function consent(field) {
     agreed: false,
     signature: "",
     .../** @type {Partial<AnswerOf["consent"]>} */ (answer ?? {}),
-    ...(lang ? { language: lang } : {}), // the record keeps the language in which the text was read
+    // The record keeps the language in which the text was read.
+    ...(lang ? { language: lang } : {}),
   };
   return html`<div class="stack">
     <div
@@ -151,7 +152,7 @@ const KINDS = {
 };
 
 /**
- * The field of a step.
+ * Draw the field of a step.
  *
  * @param {Omit<Field, "id">} options
  */

@@ -9,9 +9,10 @@ import { toast } from "../shared/ui.js";
 /** @typedef {{ question: string, choices: string[], comment: string }} Survey the clinic's words */
 
 /**
- * The card on the page after a visit. `send` resolves when the answer is stored.
+ * Draw the card with the clinic's question on the page after a visit. `send` resolves when the answer is
+ * stored.
  *
- * @param {Survey | null} survey null: the clinic does not ask
+ * @param {Survey | null} survey null if the clinic asks nothing
  * @param {Protocol.VisitPart} visit
  * @param {(answer: { choice: number, text: string }) => Promise<unknown>} send
  */
@@ -24,7 +25,8 @@ export function surveyCard(survey, visit, send) {
     const { currentTarget: form, submitter } = event;
     const given = new FormData(form);
     const button = /** @type {HTMLButtonElement} */ (submitter ?? form.querySelector("button"));
-    button.disabled = true; // the form stays disabled until the visit's new state replaces it
+    // The form stays disabled until the visit's new state replaces it.
+    button.disabled = true;
     send({ choice: Number(given.get("choice")), text: String(given.get("text") ?? "").trim() }).catch(
       (error) => {
         button.disabled = false;

@@ -1,11 +1,12 @@
-/* Chooses the visit that a tab shows if this browser follows several: after a reload, the same visit
-   again. */
+/* Chooses the visit that a tab shows if this browser follows several. After a reload, a tab shows the same
+   visit again. */
 
 /**
- * Return the id of the visit that this tab has shown before; null if the page's own visit must be shown.
+ * Return the id of the visit that this tab has shown before; null if the visit that the server chose must
+ * be shown.
  *
  * @param {{ visit: string, visits: string[], home: string }} boot
- * @param {boolean} asked the address says which visit it is
+ * @param {boolean} asked true if the address names the visit
  * @param {Pick<Storage, "getItem" | "setItem">} storage
  */
 export function ownOfTab({ visit, visits, home }, asked, storage = sessionStorage) {
@@ -14,7 +15,7 @@ export function ownOfTab({ visit, visits, home }, asked, storage = sessionStorag
     if (!asked && kept && kept !== visit && visits.includes(kept)) return kept;
     storage.setItem(`visit:${home}`, visit);
   } catch {
-    // The browser forbids storage: the tab shows the page's own visit.
+    // If the browser forbids storage, the tab shows the visit that the server chose.
   }
   return null;
 }

@@ -1,5 +1,5 @@
-/* The patient's visit in this browser: the server's last state, what was typed since, and what is not
-   saved yet. It uses the signalling client, not the DOM. */
+/* The patient's visit in this browser: the server's last state, the answers typed since, and which of them
+   are not saved yet. It uses the signalling client, not the DOM. */
 import { visibleSteps } from "../shared/guide.js";
 import { t } from "../shared/text.js";
 import { SignallingError } from "../signalling/errors.js";
@@ -10,7 +10,7 @@ const SAVE_EVERY_MS = 400;
 const LEAVE_WITHIN_MS = 4_000;
 const RETRY_MS = 2_000;
 
-/** Fires `change`. */
+/** Has the state of the visit, and fires `change` after each change. */
 export class PatientVisit extends EventTarget {
   /** @type {Protocol.VisitPart | null} */
   visit = null;
@@ -20,12 +20,12 @@ export class PatientVisit extends EventTarget {
   place = null;
   /** @type {SignallingError | null} the server's refusal, if this browser has no such visit, or no longer */
   gone = null;
-  /** @type {Map<string, string>} a sentence by the step's id */
+  /** @type {Map<string, string>} step id -> the sentence about what is wrong with its answer */
   problems = new Map();
   #client;
   /** @type {(() => void)[]} functions that end the subscriptions of an open visit */
   #drops = [];
-  /** @type {Map<string, Protocol.Answer>} by the step's id: what was typed and is not confirmed as left */
+  /** @type {Map<string, Protocol.Answer>} step id -> the typed answer, until the server has confirmed it */
   #drafts = new Map();
   /** @type {Set<string>} */
   #unsaved = new Set();
@@ -64,15 +64,16 @@ export class PatientVisit extends EventTarget {
   #follow(visit) {
     if (visit.status === "ended") for (const drop of this.#drops.splice(0)) drop();
     else if (!this.#drops.length) {
-      this.#hold(); // the visit was reopened: this page shows it again
+      // The visit was reopened, so this page shows it again.
+      this.#hold();
       this.#enter();
     }
     this.#set({ visit: this.#kept(visit) });
   }
 
   /**
-   * Add to an ended visit whom the patient saw, and for how long. The server then sends only the end; a page
-   * that was open before still has the rest.
+   * Return an ended visit with the provider and the duration of the call. The server sends only the end of
+   * an ended visit; a page that was open before still has the rest.
    *
    * @param {Protocol.VisitPart} visit
    */
@@ -89,14 +90,14 @@ export class PatientVisit extends EventTarget {
     return phone_shown || phone;
   }
 
-  /** The steps that are asked, given the answers so far. */
+  /** The steps that are asked, which depends on the answers so far. */
   get steps() {
     return visibleSteps(this.info?.steps ?? [], (id) => this.answer(id));
   }
 
   /**
-   * `saved`, `saving` or `waiting` (not connected: the answers stay in this page, and are sent when the
-   * connection is back).
+   * The state of saving: `saved`, `saving`, or `waiting` without a connection. The answers then stay in
+   * this page, and are sent when the connection is back.
    */
   get saving() {
     if (!this.#unsaved.size) return "saved";
@@ -109,8 +110,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * The step at which the patient was: the first without an answer, except skipped optional ones; else the
-   * last.
+   * The first step without an answer, except optional steps that the patient has skipped; if there is none,
+   * the last step.
    */
   get firstOpenStep() {
     const reached = (this.info?.step ?? 1) - 1;
@@ -120,8 +121,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Store what was typed or chosen. It is kept in this page at once and sent within 400 ms; staff see it
-   * live.
+   * Store a typed or chosen answer. It is kept in this page at once, and sent within 400 ms, so that staff
+   * see it while it is typed.
    *
    * @param {string} id
    * @param {Protocol.Answer} value
@@ -138,8 +139,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Leave a step. Returns false if the patient goes forward but must correct the answer first; going back is
-   * always allowed.
+   * Leave a step. Return false if the patient wants to go forward, but must correct the answer first. Going
+   * back is always allowed.
    *
    * @param {Protocol.Step} step
    * @param {{ forward: boolean }} how
@@ -163,7 +164,7 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Finish the guide after its last step. Returns the id of a step that is still missing, or null when the
+   * Finish the guide after its last step. Return the id of a step whose answer is missing, or null if the
    * guide is complete.
    *
    * @returns {Promise<string | null>}
@@ -254,7 +255,8 @@ export class PatientVisit extends EventTarget {
       this.#unsaved.add(step);
       setTimeout(() => this.#flush(), RETRY_MS);
     }
-    return true; // the visit has ended, or no longer belongs to this patient: the topics report that
+    // The visit has ended, or no longer belongs to this patient. The topics report that.
+    return true;
   }
 
   /**

@@ -9,12 +9,12 @@ import { inEach, t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
 /**
- * Draws a ring around the place: full for the next patient, emptier for later ones. The text beside it says
- * the same.
+ * Draw a ring around the place in the queue. It is full for the next patient, and emptier for later ones.
+ * The text beside it says the same.
  *
  * @param {number | null} place
  * @param {number} waiting
- * @param {string} within the word in it
+ * @param {string} within the word inside the ring
  */
 function ring(place, waiting, within) {
   const share = place ? Math.max(0.08, 1 - (place - 1) / Math.max(waiting, place)) : 0;
@@ -28,9 +28,10 @@ function ring(place, waiting, within) {
 }
 
 /**
- * The sentence for a patient who has returned to the queue.
+ * Return the sentence for a patient who has returned to the queue.
  *
- * @param {Protocol.VisitPart["taking_over"]} next the colleague to whom they were handed over, if they were
+ * @param {Protocol.VisitPart["taking_over"]} next the colleague to whom the patient was handed over; absent
+ *   if the patient was not handed over
  */
 export function backWords(next) {
   return next
@@ -39,7 +40,8 @@ export function backWords(next) {
 }
 
 /**
- * "You are second in line. Usually 4 to 9 minutes from here." in one line, for the head of the setup guide.
+ * Return the place and the wait in one line, for the head of the setup guide, such as "You are second in
+ * line. Usually 4 to 9 minutes from here."
  *
  * @param {Protocol.PlaceState | null} place
  * @param {Protocol.VisitPart["taking_over"]} next as for `backWords`
@@ -63,7 +65,7 @@ const WORKS = inEach(
 );
 
 /**
- * The list of what is ready, from the answer to the device check and the setup guide.
+ * Draw the list of what is ready, which comes from the answer to the device check and from the setup guide.
  *
  * @param {import("./visit.js").PatientVisit} state
  */
@@ -91,8 +93,8 @@ function readiness(state) {
 }
 
 /**
- * True if a waiting patient may write: staff wrote, and the patient has sent fewer than `most` messages
- * since.
+ * Return true if a waiting patient may write. Staff must have written, and the patient must have sent fewer
+ * than `most` messages since.
  *
  * @param {Protocol.ChatMessagePart[]} lines
  * @param {number} most
@@ -103,11 +105,11 @@ export function mayWrite(lines, most) {
 }
 
 /**
- * The messages of staff to a waiting patient: the whole conversation if the patient may answer, otherwise the
- * newest; nothing if there are none.
+ * Draw the messages of staff to a waiting patient: the whole conversation if the patient may answer,
+ * otherwise the newest message. Draw nothing if there are none.
  *
  * @param {import("../shared/chat.js").Chat} chat
- * @param {number} most how many messages the patient may write until staff write again
+ * @param {number} most the number of messages that the patient may write until staff write again
  */
 export function messages(chat, most) {
   const all = chat.lines.filter(({ party }) => party !== "patient");
@@ -135,7 +137,7 @@ export function messages(chat, most) {
 }
 
 /**
- * An answer in the patient's list; a chosen option in the language of the page.
+ * Return an answer as words for the patient's list. A chosen option is in the language of the page.
  *
  * @param {Protocol.Step} step
  * @param {Protocol.Answer | undefined} answer
@@ -156,7 +158,7 @@ function answered(step, answer) {
  *   photos: import("./photos.js").Photos,
  *   phone: import("./phone.js").Phone,
  *   contact: import("./contact.js").ContactChoice,
- * }} options `written` are the messages
+ * }} options `written`: the drawn messages of staff
  */
 export function waitingRoom({ state, visit, act, organisation, written, photos, phone, contact }) {
   const { place } = state;
@@ -285,10 +287,10 @@ const ENDINGS = {
 };
 
 /**
- * How a visit ended, in words for its patient.
+ * Return words for the patient about how the visit ended.
  *
  * @param {Protocol.VisitPart} visit
- * @param {boolean} mails whether mails leave this server
+ * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
  */
 export const endingWords = (visit, mails) =>
   (ENDINGS[visit.outcome ?? "completed"] ?? ENDINGS.completed)(visit, mails);
@@ -300,7 +302,7 @@ export const endingWords = (visit, mails) =>
  *   home: string,
  *   book: string | null,
  *   mails: boolean,
- * }} options `book`: where a time can be booked, if that is possible
+ * }} options `book`: the address at which a time can be booked, null if that is not possible
  */
 export function afterVisit({ visit, organisation, home, book, mails }) {
   const [heading, text] = endingWords(visit, mails);

@@ -1,4 +1,5 @@
-/* The panels beside the video session page: the one of the role, and the messages. At most one is open. */
+/* The panels beside the video session page: the panel of the person's role, and the messages. At most one
+   is open. */
 import { Chat, chatView } from "../shared/chat.js";
 import { html, nothing, ref } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -27,7 +28,8 @@ export class Asides {
    *   own: () => Aside | null,
    *   opens: boolean,
    *   redraw: () => void,
-   * }} options `opens`: the role's own aside opens as the call begins
+   * }} options `own()` returns the panel of the role, or null; `opens`: true if that panel opens when the
+   *   call begins
    */
   constructor({ client, visit, party, own, opens, redraw }) {
     this.#opens = opens;
@@ -53,7 +55,8 @@ export class Asides {
 
   stop() {
     this.#chat.stop();
-    announce(""); // clear the announcement about the session, which is no longer true
+    // The announcement about the session is cleared, because it is no longer true.
+    announce("");
   }
 
   /**
@@ -66,7 +69,7 @@ export class Asides {
     this.#chat.look(which === "chat");
     if (which === "chat") clearToasts();
     this.#redraw();
-    // On a narrow page the panel is below the call.
+    // On a narrow page the panel is below the call, so the page scrolls to it.
     if (which) setTimeout(() => this.#element?.scrollIntoView({ block: "nearest" }));
   }
 
@@ -94,15 +97,15 @@ export class Asides {
   }
 
   /**
-   * The panels that have a button in the bar. Before the call only the messages have one; `way()` draws the
-   * other button.
+   * The panels that have a button in the bar. Before the call, only the messages have a button there;
+   * `way()` draws the other button.
    */
   get named() {
     return this.#live ? this.all : this.all.filter(({ id }) => id === "chat");
   }
 
   /**
-   * Draws the button that opens the role's own panel before the call. It has the same size for both roles.
+   * Draw the button that opens the role's own panel before the call. It has the same size for both roles.
    */
   way() {
     const own = this.#own();

@@ -20,7 +20,8 @@ export const TONES = { good: "", quiet: "off", amber: "amber" };
  *   open: AsideId | null,
  *   show: (which: AsideId | null) => void,
  *   entries: Entry[],
- * }} view `since_ms` is when the call began, `open` the aside that is open, `entries` are those of the menu
+ * }} view `since_ms`: the time at which the call began; `open`: the panel that is open; `entries`: those of
+ *   the menu
  */
 export function bar({ home, title, since_ms, quality: [quality, tone], asides, open, show, entries }) {
   return html`<header class="bar">
@@ -37,7 +38,8 @@ export function bar({ home, title, since_ms, quality: [quality, tone], asides, o
           ><span class="dot"></span>${quality}</span>
       </span>
       ${repeat(
-        asides, // each entry keeps its element, so that a press reaches the button on which it began
+        // Each entry keeps its element, so that a press reaches the button on which it began.
+        asides,
         ({ id }) => id,
         ({ id, label, short = label, count }) =>
           html`<button

@@ -27,7 +27,7 @@ export class CallWatch {
   }
 
   /**
-   * Reset: the call has begun, or has ended.
+   * Reset the results, because the call has begun or has ended.
    *
    * @param {boolean} live
    */
@@ -47,14 +47,15 @@ export class CallWatch {
       this.#stopped = await media.stopped((party) => this.#link.quietOf(party));
       if (this.#looks++ % LOOKS_PER_WORD === 0) this.quality = (await media.stats()).words;
     } catch {
-      this.restart(this.#live); // the connection was closed meanwhile
+      // The connection was closed meanwhile.
+      this.restart(this.#live);
     }
     if (this.#state() !== before) this.#redraw();
   }
 
   /**
-   * What has stopped in a party's media; null if the party does not take part, or if the own connection is
-   * lost.
+   * Return what has stopped in a party's media; null if the party does not take part, or if this side's
+   * connection is lost.
    *
    * @param {string} key
    * @param {Protocol.PartyPart} party
@@ -66,7 +67,8 @@ export class CallWatch {
   }
 
   /**
-   * The first other party whose media stopped: a silent party comes before one with a still picture.
+   * Return the first other party whose media stopped, or null. A silent party comes before one with a still
+   * picture.
    *
    * @param {import("./tiles.js").Other[]} others
    * @returns {import("./words.js").Standstill | null}

@@ -35,7 +35,7 @@ const LEAVE = inEach(() => ({
 }));
 
 /**
- * A button of the call's bar, with a picture above the word.
+ * Draw a button of the call's bar, with a picture above the word.
  *
  * @param {{
  *   icon: keyof typeof icons,
@@ -57,8 +57,8 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
 }
 
 /**
- * The menu entries that leave a visit before the call. They are in a menu, so that the page looks the same
- * for both roles.
+ * Return the menu entries by which a person leaves a visit before the call. They are in a menu, so that the
+ * page looks the same for both roles.
  *
  * @param {Role} role
  * @param {Protocol.PartyPart} me
@@ -76,7 +76,8 @@ export function waysOut(role, me, leave) {
 }
 
 /**
- * Draws Start Session. A person who has left the call may rejoin, or end their part.
+ * Draw the button Start Session. For a person who has left the call, draw buttons to rejoin, or to end
+ * their part.
  *
  * @param {{
  *   role: Role,
@@ -121,7 +122,7 @@ function openDevices(event) {
 }
 
 /**
- * Draws the call's bar; `devices()` draws the choice of devices.
+ * Draw the call's bar; `devices()` draws the choice of devices.
  *
  * @param {{
  *   role: Role,

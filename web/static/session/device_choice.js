@@ -1,5 +1,5 @@
-/* Choice of camera, microphone and speaker, a speaker test, and words for a device that does not work: the
-   same before and during the call. */
+/* Draws the choice of camera, microphone and speaker, a speaker test, and words for a device that does not
+   work. All are the same before and during the call. */
 import { playNotes, soundTrouble, troubleWords } from "../shared/devices.js";
 import { html, live, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
@@ -106,7 +106,7 @@ export class DeviceChoice {
 }
 
 /**
- * Draws the devices that do not work, what to do, and that the person can still join.
+ * Draw the devices that do not work, what to do, and that the person can still join.
  *
  * @param {{ found: Found, again: () => void }} options
  */

@@ -7,8 +7,8 @@ import { toast } from "../shared/ui.js";
 const KINDS = ["audio", "video"];
 
 /**
- * Show the sentences while `live()` is true. Before the call, the devices on the page have the same sentences
- * above them.
+ * Show the sentences while `live()` is true. Before the call, the page shows the same sentences above the
+ * devices.
  *
  * @param {import("./media_link.js").MediaLink} link
  * @param {() => boolean} live

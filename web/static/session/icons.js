@@ -2,8 +2,9 @@
 import { html } from "../shared/lit.js";
 
 /**
- * @param {string} d
- * @param {string} kind "points" turns around where one reads from right to left
+ * @param {string} d the path of an SVG
+ * @param {string} kind "points" if the picture is mirrored on pages in languages that are read from right
+ *   to left
  */
 const path = (d, kind = "") =>
   html`<svg

@@ -24,22 +24,22 @@ export class MediaLink extends EventTarget {
   media = null;
   /** @type {Path} */
   path = "joining";
-  /** @type {Found} what prepare() said; null while it asks */
+  /** @type {Found} the result of `prepare` for each kind; null while the person is asked */
   found = { audio: null, video: null };
   /** @type {Muted} */
   muted = { audio: false, video: false };
   /** @type {Pick<Protocol.MediaShared, "sharing" | "asked">} */
   screen = NO_SCREEN;
-  /** @type {string | null} who speaks, where there are more than two */
+  /** @type {string | null} the key of the party who speaks, in a call of more than two */
   speaker = null;
-  paused = false; // True while this network is too weak for the others' pictures
-  /** @type {Partial<Muted>} what was switched on this page; before that the server's word counts */
+  paused = false; // true while this network is too weak for the pictures of other parties
+  /** @type {Partial<Muted>} the kinds that were switched off or on by this page */
   #chosen = {};
-  /** @type {Record<string, Muted | undefined>} by party */
+  /** @type {Record<string, Muted | undefined>} party -> the kinds that it has switched off */
   #mutedBy = {};
-  /** @type {Record<string, Muted | undefined>} by party, one's own too: the kinds without a device */
+  /** @type {Record<string, Muted | undefined>} party, this one included -> the kinds without a device */
   #missingOf = {};
-  /** @type {Record<string, Protocol.MediaPath | undefined>} by party; what the server said last */
+  /** @type {Record<string, Protocol.MediaPath | undefined>} party -> the server's last message about it */
   #paths = {};
   #client;
   #visit;
@@ -54,8 +54,8 @@ export class MediaLink extends EventTarget {
 
   /**
    * @param {import("../signalling.js").SignallingClient} client
-   * @param {string} visit
-   * @param {string} party one's own
+   * @param {string} visit the visit's id
+   * @param {string} party the key of the party on this page
    */
   constructor(client, visit, party) {
     super();
@@ -128,7 +128,7 @@ export class MediaLink extends EventTarget {
       "welcome",
       ({ detail }) => {
         if (this.path === "taken_over") return;
-        this.#set({ speaker: null, paused: false }); // the server sends both again
+        this.#set({ speaker: null, paused: false }); // the server sends both states again
         if (!detail.resumed || !this.#hadPath) return void this.#join();
         this.#sendMuted(); // report the kinds that were muted or unmuted while the connection was lost
         this.#repair.now();
@@ -161,7 +161,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * The kinds that another party has switched off.
+   * Return the kinds that another party has switched off.
    *
    * @param {string} party
    */
@@ -170,7 +170,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * The media of a party that may stop without a fault: kinds that are off, and an unchanged screen.
+   * Return the kinds of a party that may stop without a fault: those that are off, and a shared screen.
    *
    * @param {string} party
    */
@@ -180,8 +180,8 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * The media of a party that cannot be seen or heard. `missing`: the kinds without a device; `paused`: the
-   * picture is missing only because this network is weak.
+   * Return the kinds of a party that cannot be seen or heard. `missing`: the kinds without a device;
+   * `paused`: true if the picture is missing only because this network is weak.
    *
    * @param {string} party
    */
@@ -193,7 +193,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Share the screen, stop, ask the patient to share, or decline. Rejects if the server refuses it.
+   * Share the screen, stop, ask the patient to share, or decline. Reject if the server refuses the act.
    *
    * @param {Protocol.MediaShare["act"]} act
    */
@@ -211,7 +211,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * What blocks a party's media without a path; for the own media only if this page sees the same.
+   * Return what blocks a party's media; null if nothing does. For this party, the page must see it too.
    *
    * @param {string} party
    * @returns {"network" | "browser" | null}
@@ -224,7 +224,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * True if the server has lost a party's media.
+   * Return true if the server has lost the media of a party.
    *
    * @param {string} party
    */
@@ -257,7 +257,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Switch off what was switched off before this page was loaded, or in another tab.
+   * Switch off a kind that was switched off before this page was loaded, or in another tab.
    *
    * @param {DeviceKind} kind
    * @param {boolean} muted
@@ -288,7 +288,7 @@ export class MediaLink extends EventTarget {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
       const missing = found !== "on";
-      if (found === null || !known || missing === known[kind]) continue; // not known yet, or already sent
+      if (found === null || !known || missing === known[kind]) continue; // it is unknown, or sent already
       this.#missingOf[this.#party] = { ...known, [kind]: missing };
       this.#client
         .request({ type: "media.mute", visit: this.#visit, kind, muted: this.muted[kind], missing })
@@ -329,7 +329,7 @@ export class MediaLink extends EventTarget {
     on("remotes", () => {});
     // A missing device may be plugged in now.
     on("devicechange", () => Object.values(this.found).includes("missing") && this.prepare());
-    // Another program uses the device, such as a phone call; MediaSession tries to get it back.
+    // Another program uses the device, such as a phone call. MediaSession tries to get it back.
     on("trackended", (kind) => this.#set({ found: { ...this.found, [kind]: "busy" } }));
     on("tracksilent", () => {});
     on("trackrestored", (kind) => this.#set({ found: { ...this.found, [kind]: "on" } }));

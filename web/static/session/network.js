@@ -5,11 +5,12 @@ import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
 /**
- * The heading and the help if media find no way through a network.
+ * Return the heading and the help if media find no path through a network.
  *
  * @param {{ role: Role, own: boolean, unable?: boolean, others: string[], phone?: string | null }} blocked
- *   `own`: one's own network; `others`: the names of the others whose network it is; `unable`: it is their
- *   browser, or the own one, and not the network; `phone`: the patient's number, if the page knows it
+ *   `own`: true if this person's network blocks the call; `others`: the names of the others whose network
+ *   blocks it; `unable`: true if a browser is the reason and not a network; `phone`: the patient's number,
+ *   if the page knows it
  * @returns {[heading: string, help: string] | null} null if everybody has a path
  */
 export function blockedWords({ role, own, unable = false, others, phone }) {
@@ -39,11 +40,11 @@ export function blockedWords({ role, own, unable = false, others, phone }) {
 }
 
 /**
- * Draws the notice about a blocked call over the pictures. The empty region is always there, so that screen
+ * Draw the notice about a blocked call over the pictures. The empty region is always there, so that screen
  * readers announce its text.
  *
  * @param {{ words: [heading: string, help: string] | null, call: Protocol.PatientPart | null }} notice
- *   `words` from `blockedWords`; `call`: the patient to call, for the provider
+ *   `words`: the result of `blockedWords`; `call`: the patient whom the provider can call, otherwise null
  */
 export function blockedNotice({ words, call }) {
   return html`<div class="blocked notice amber" ?data-empty=${!words}>

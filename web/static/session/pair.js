@@ -1,5 +1,5 @@
-/* Draws the pictures of a call of two: the other side's large tile and the own small one; and the page for
-   a call that continues on another device. */
+/* Draws the pictures of a call of two: the other side's large tile, and this side's small one. It also
+   draws the page for a call that continues on another device. */
 import { foundNow } from "../shared/devices.js";
 import { initials } from "../shared/format.js";
 import { html, live as kept, nothing, ref } from "../shared/lit.js";
@@ -8,15 +8,15 @@ import { TONES } from "./bar.js";
 import { otherInWords, veilWords } from "./words.js";
 
 /** @typedef {import("../media/arrivals.js").Stopped} Stopped */
-/** @typedef {Muted & { missing: Muted, paused?: boolean }} Hidden as `MediaLink.hiddenOf` */
+/** @typedef {Muted & { missing: Muted, paused?: boolean }} Hidden the result of `MediaLink.hiddenOf` */
 /** @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video on iOS */
 
 /**
- * Draws the notices over the pictures: that the browser needs a press before it plays sound, and that the
+ * Draw the notices over the pictures: that the browser needs a press before it plays sound, and that the
  * call is interrupted.
  *
- * @param {{ soundBlocked: boolean, sound: string, listen: () => void, interrupted: boolean }} call
- *   `sound` is what the button says
+ * @param {{ soundBlocked: boolean, sound: string, listen: () => void, interrupted: boolean }} call `sound`:
+ *   the text of the button
  */
 export function overTiles({ soundBlocked, sound, listen, interrupted }) {
   return html`${
@@ -100,7 +100,7 @@ export function otherTile({ party, role, live, seen, stream, muted, screen, resi
 }
 
 /**
- * Draws the notice over the picture of a party whose sound or picture has stopped. The bar announces it to
+ * Draw the notice over the picture of a party whose sound or picture has stopped. The bar announces it to
  * screen readers.
  *
  * @param {string} name
@@ -111,7 +111,7 @@ export function veil(name, stopped) {
 }
 
 /**
- * The reason why there is no picture of a party who is present.
+ * Return the reason why there is no picture of a party who is present.
  *
  * @param {Hidden} off
  */
@@ -122,7 +122,7 @@ export function noPictureWords({ video, missing, paused = false }) {
 }
 
 /**
- * The reason, in a word, why the others do not hear this microphone; null if they do, or while permission is
+ * Return in a word why the others do not hear this microphone; null if they hear it, or while permission is
  * being asked for.
  *
  * @param {DeviceWord | null} found
@@ -179,7 +179,8 @@ export function ownTile({ link, live, started }) {
 }
 
 /**
- * @param {{ here: () => void, back: Drawn }} options `here()` takes the media back to this page
+ * @param {{ here: () => void, back: Drawn }} options `here()` moves the media back to this page; `back` is
+ *   the drawn link away from it
  */
 export function elsewhere({ here, back }) {
   return html`<div class="session" data-phase="elsewhere">

@@ -1,7 +1,8 @@
 /* Repairs a lost path to the media: restarts ICE, and if that does not help, joins the media again. */
 import { codeOf } from "../signalling/errors.js";
 
-const RESTART_AFTER_MS = 1_500; // in ms; a "disconnected" path often recovers within this time
+// The time in ms; a "disconnected" path often recovers within this time.
+const RESTART_AFTER_MS = 1_500;
 const REJOIN_AFTER_MS = 6_000;
 const JOIN_AGAIN_MS = { first: 400, most: 8_000 };
 
@@ -12,7 +13,10 @@ export class PathRepair {
   #attempt = 0;
   #restarting = false;
 
-  /** @param {{ restart: () => Promise<unknown>, join: () => void }} how `restart` rejects with the reason */
+  /**
+   * @param {{ restart: () => Promise<unknown>, join: () => void }} how `restart()` restarts ICE, and
+   *   rejects with the server's refusal; `join()` joins the media again
+   */
   constructor({ restart, join }) {
     this.#restart = restart;
     this.#join = join;
@@ -33,7 +37,8 @@ export class PathRepair {
       await this.#restart();
     } catch (error) {
       if (codeOf(error) === "no_room") this.#join();
-      else if (codeOf(error) !== "offline") this.later(); // the next connection repairs the path
+      // If the client is offline, the next connection repairs the path.
+      else if (codeOf(error) !== "offline") this.later();
     } finally {
       this.#restarting = false;
     }
@@ -52,7 +57,7 @@ export class PathRepair {
     clearTimeout(this.#timers.join);
   }
 
-  /** A path was found: end the repair. */
+  /** End the repair, because a path was found. */
   found() {
     this.stop();
     this.#attempt = 0;

@@ -1,14 +1,18 @@
-/* Shares the screen of one side in place of its camera. Sharing begins only by a press; the button, the
-   browser, the server or the end of the call ends it. Draws the notice that says who shares. */
+/* Shares the screen of one side in place of its camera. Sharing begins only by a press. It ends by the
+   button, the browser, the server, or the end of the call. This script also draws the notice about who
+   shares. */
 import { html, nothing } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
-/** A screen rarely changes, and must be readable: few pictures per second, each sharp. */
+/**
+ * A screen rarely changes, and its text must be readable. Therefore few pictures are sent per second,
+ * and each is sharp.
+ */
 const HOW = { video: { frameRate: { ideal: 10, max: 15 } }, audio: false };
 
-/** True if this browser can share its screen: browsers of phones cannot. */
+/** Return true if this browser can share its screen. Browsers of phones cannot. */
 const canShare = () => Boolean(navigator.mediaDevices?.getDisplayMedia);
 
 export class Screen {
@@ -30,7 +34,7 @@ export class Screen {
    *   role: Role,
    *   party: string,
    *   redraw: () => void,
-   * }} options `party` is one's own key
+   * }} options `party`: the key of the party on this page
    */
   constructor({ link, role, party, redraw }) {
     this.#link = link;
@@ -62,7 +66,7 @@ export class Screen {
       await this.#link.show(shown);
     } catch (error) {
       track?.stop();
-      // Show no message if the person has closed the browser's dialog without a choice.
+      // If the person has closed the browser's dialog without a choice, no message is shown.
       if (track) toast(refusalWords(error), { bad: true });
     } finally {
       this.#choosing = false;
@@ -78,7 +82,8 @@ export class Screen {
   }
 
   #endShare() {
-    this.#link.share("end").catch(() => {}); // fails if the sharing has ended already
+    // This fails if the sharing has ended already.
+    this.#link.share("end").catch(() => {});
     this.#redraw();
   }
 
@@ -95,7 +100,7 @@ export class Screen {
   }
 
   /**
-   * Apply the visit's newest state: the sharing ends with the call.
+   * Apply the visit's newest state. The sharing ends when the call ends.
    *
    * @param {Protocol.VisitPart} visit
    * @param {boolean} live
@@ -144,8 +149,8 @@ export class Screen {
   }
 
   /**
-   * Draws who shares a screen, and the patient's answer. The empty region is always there, so that screen
-   * readers announce its text.
+   * Draw who shares a screen, and the buttons for the patient's answer. The empty region is always there,
+   * so that screen readers announce its text.
    *
    * @param {Record<string, Protocol.PartyPart>} parties
    */

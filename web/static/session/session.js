@@ -29,9 +29,9 @@ import { otherSpoken, ownWords, qualityWords } from "./words.js";
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
 /**
- * `aside()` gives the role's own part beside the call, or null; `asideOpens`: true if it opens with the call.
- * `back(mark)` is the role's header link, `more()` draws the menu's rarer entries. `party`: a guest's key.
- * `left()` is called when a guest leaves. `patient()` is the patient's information or null.
+ * `aside()` returns the role's own panel, or null; `asideOpens`: true if it opens when the call begins.
+ * `back(mark)` draws the link in the head; `more()` returns further menu entries. `party`: a guest's key.
+ * `left()` is called when a guest leaves. `patient()` returns the patient's information, or null.
  */
 export class Session {
   #client;
@@ -61,7 +61,7 @@ export class Session {
   #pictures = null;
   #tiles;
   #left;
-  #seen = false; // true after a frame of the other side has been decoded
+  #seen = false; // true after a picture of the other side has been decoded
   #wasLive = false;
 
   /**
@@ -119,7 +119,7 @@ export class Session {
     this.#link.addEventListener("devices", () => this.#listen());
   }
 
-  /** Take the devices and join the media. */
+  /** Use the devices, and join the visit's media. */
   open() {
     const { signal } = this.#stop;
     this.#link.open();
@@ -172,7 +172,7 @@ export class Session {
     return this.#visit?.status === "live" && (this.role !== "guest" || this.#me.started);
   }
 
-  /** The visit's state, for functions that run only after it has arrived. */
+  /** The visit's state, for functions that run only after the state has arrived. */
   get #known() {
     if (!this.#visit) throw new Error("The visit's state has not come yet.");
     return this.#visit;
@@ -205,7 +205,7 @@ export class Session {
   }
 
   /**
-   * Leave in one of several ways. Asks first if the others would notice it.
+   * Leave in one of several ways. If the others would notice it, ask the person first.
    *
    * @type {Leave}
    */
@@ -305,7 +305,7 @@ export class Session {
   }
 
   /**
-   * Draws the notice about a network that blocks picture and sound, and how to continue by phone.
+   * Draw the notice about a network that blocks picture and sound, and how to continue by phone.
    *
    * @param {Protocol.VisitPart} visit
    */
@@ -328,7 +328,7 @@ export class Session {
   }
 
   /**
-   * The pictures: two tiles for two parties, or one tile for each party if there are more.
+   * Draw the pictures: two tiles for two parties, or one tile for each party if there are more.
    *
    * @param {Protocol.VisitPart} visit
    */

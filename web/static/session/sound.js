@@ -5,7 +5,7 @@
 const ALIASES = new Set(["default", "communications"]);
 
 /**
- * The speakers that a person can choose, without the system's default speaker.
+ * Return the speakers that a person can choose, without the system's default speaker.
  *
  * @param {Device[]} devices
  */
@@ -13,8 +13,8 @@ export const speakersOf = (devices) =>
   devices.filter(({ kind, id }) => kind === "speaker" && !ALIASES.has(id));
 
 /**
- * The speaker in use: the chosen one while it is plugged in, otherwise the system's default, which has the
- * empty id.
+ * Return the id of the speaker in use: the chosen one while it is plugged in, otherwise "", the system's
+ * default.
  *
  * @param {string} chosen
  * @param {Device[]} devices
@@ -25,7 +25,7 @@ export const speakerNow = (chosen, devices) =>
 export class Sound {
   #videos;
   #redraw;
-  /** @type {Set<HTMLVideoElement>} those that the browser did not let play */
+  /** @type {Set<HTMLVideoElement>} the elements that the browser did not allow to play */
   #refused = new Set();
   #chosen = "";
   /** @type {Device[]} */
@@ -41,7 +41,7 @@ export class Sound {
     this.#redraw = redraw;
   }
 
-  /** True if a press is needed before the browser plays sound. */
+  /** Whether a press is needed before the browser plays sound. */
   get blocked() {
     return [...this.#videos()].some((video) => this.#refused.has(video));
   }
@@ -53,7 +53,8 @@ export class Sound {
   }
 
   /**
-   * Choose another speaker. It is used again whenever it is plugged in again.
+   * Choose another speaker; return "on", or "failed" if it cannot be used. It is used again whenever it is
+   * plugged in again.
    *
    * @param {string} id
    * @returns {Promise<DeviceWord>}
@@ -72,13 +73,14 @@ export class Sound {
   }
 
   /**
-   * Set the list of the devices that there are now.
+   * Set the list of the present devices.
    *
    * @param {Device[]} devices
    */
   take(devices) {
     this.#devices = devices;
-    this.#route().catch(() => {}); // the speaker was unplugged meanwhile: the next list has another
+    // The speaker was unplugged meanwhile. The next list has another one.
+    this.#route().catch(() => {});
   }
 
   async #route() {
@@ -103,7 +105,9 @@ export class Sound {
     }
   }
 
-  /** Play in a press: this also allows media whose first packet has not come yet. */
+  /**
+   * Play when the person presses a button. This also allows media whose first packet has not arrived yet.
+   */
   press() {
     this.#refused.clear();
     this.#redraw();

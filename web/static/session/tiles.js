@@ -13,13 +13,14 @@ const RELATIONS = inEach(
     trainee: t("Trainee"),
   }),
 );
-const ORDER = ["patient", "provider"]; // the patient and the provider come before guests
+// The patient and the provider come before guests.
+const ORDER = ["patient", "provider"];
 
 /** @typedef {import("../media/arrivals.js").Stopped} Stopped */
 /** @typedef {[key: string, party: Protocol.PartyPart]} Other */
 
 /**
- * The role of a guest in a word; empty for the patient and the provider.
+ * Return the role of a guest in a word; empty for the patient and the provider.
  *
  * @param {Protocol.PartyPart} party
  */
@@ -28,7 +29,7 @@ export function relationWords(party) {
 }
 
 /**
- * All parties but `me`: the patient and the provider first, then the guests.
+ * Return all parties except `me`: the patient and the provider first, then the guests.
  *
  * @param {Protocol.VisitPart} visit
  * @param {string} me
@@ -42,7 +43,7 @@ export function othersOf(visit, me) {
 }
 
 /**
- * The reason why there is no picture of a party: a few words, and whether they are a warning.
+ * Return why there is no picture of a party, in a few words, and whether they are a warning.
  *
  * @param {Protocol.PartyPart} party
  * @param {{ live: boolean, off: import("./pair.js").Hidden }} call
@@ -79,8 +80,8 @@ export class Tiles {
   }
 
   /**
-   * `others` from `othersOf`; `opposite` is the role whose media arrive on the m-lines on which this side
-   * sends.
+   * Draw the tiles. `others`: the result of `othersOf`; `opposite`: the role whose media arrive on the
+   * m-lines on which this side sends.
    *
    * @param {{
    *   others: Other[],
@@ -120,7 +121,7 @@ export class Tiles {
    *   screen: boolean,
    *   speaks: boolean,
    *   stopped: Stopped | null,
-   * }} media `screen`: the picture is their screen
+   * }} media `screen`: true if the picture is the party's screen
    */
   #tile(key, party, { stream, live, off, screen, speaks, stopped }) {
     const taking = live && party.present && party.started;
@@ -162,7 +163,8 @@ export class Tiles {
 }
 
 /**
- * The sentence above the devices: it says for what the guest's press of Start Session is waiting.
+ * Return the sentence above the devices, which says what must happen after the guest's press of Start
+ * Session.
  *
  * @param {{ visit: Protocol.VisitPart, me: Protocol.PartyPart }} own
  */

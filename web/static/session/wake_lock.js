@@ -25,7 +25,8 @@ export class WakeLock {
       if (this.#stop.signal.aborted) await lock.release();
       else this.#lock = lock;
     } catch {
-      // the system refuses, for instance because the battery is low: the session works without the lock
+      // The system refuses the lock, for instance because the battery is low. The session works without the
+      // lock.
       this.#lock = null;
     }
   }

@@ -4,7 +4,8 @@ import { html } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
 /**
- * The other side's state in words. `party` is one of visit.parties; `detail` may tick.
+ * Return the other side's state in words. `party` is one of visit.parties; `detail` may contain a figure
+ * that counts up.
  *
  * @param {Protocol.PartyPart} party
  * @param {{ role: Role }} own
@@ -38,7 +39,7 @@ export function otherInWords(party, { role }) {
 }
 
 /**
- * The other side's state in one sentence, for a screen reader.
+ * Return the other side's state in one sentence, for a screen reader.
  *
  * @param {Protocol.PartyPart} party
  */
@@ -52,10 +53,12 @@ export function otherSpoken(party) {
 }
 
 /**
- * The sentence under the button: it says for what the own press of Start Session is waiting.
+ * Return the sentence under the button, which says what must happen after this person's press of Start
+ * Session.
  *
  * @param {{ me: Protocol.PartyPart, other: Protocol.PartyPart, path: string, cleared: boolean }} sides
- *   `cleared`: this page has pressed, and was away for so long that the press no longer counts
+ *   `cleared`: true if the person has pressed, but was absent for a time after which the press no longer
+ *   counts
  */
 export function ownWords({ me, other, path, cleared }) {
   if (me.left) return t("You left the call. {name} is told so. Nobody sees or hears you.", other);
@@ -85,7 +88,7 @@ const QUALITY = inEach(
 );
 
 /**
- * The text over the tile of a party whose sound or picture has stopped.
+ * Return the text over the tile of a party whose sound or picture has stopped.
  *
  * @param {Standstill} standstill
  */
@@ -96,10 +99,11 @@ export function veilWords({ name, stopped }) {
 }
 
 /**
- * Connection quality in words.
+ * Return the quality of the connection in words.
  *
  * @param {{ path: string, blocked: boolean, words: Quality | null, standstill: Standstill | null }} call
- *   `blocked`: one's own network lets nothing through; `standstill`: whose sound or picture has stopped
+ *   `blocked`: true if this person's network blocks the call; `standstill`: the party whose sound or
+ *   picture has stopped, or null
  * @returns {[text: string, tone: Tone]}
  */
 export function qualityWords({ path, blocked, words, standstill }) {

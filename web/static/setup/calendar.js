@@ -7,11 +7,11 @@ import { t } from "../shared/text.js";
 
 const form = one("form[data-once]", HTMLFormElement);
 
-/** The fields of a row; some rows have only one field. */
+/** Return the fields of a row; some rows have only one field. */
 const inputsOf = (/** @type {Element} */ row) =>
   row instanceof HTMLInputElement ? [row] : [...row.querySelectorAll("input")];
 
-/** A copy of an element with all its content. */
+/** Return a copy of an element with all its content. */
 const copyOf = (/** @type {Element} */ original) => /** @type {Element} */ (original.cloneNode(true));
 
 /**
@@ -67,7 +67,9 @@ const luminance = (/** @type {number[]} */ rgb) => {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
 
-/** Shows white text on the colour, darkened as on the pages (accent.js), and a sentence about it. */
+/**
+ * Show white text on the colour, darkened as on the pages (accent.js), and a sentence about the contrast.
+ */
 function show() {
   const wanted = /^#([0-9a-f]{6})$/i.exec(accent.value.trim());
   if (!wanted) return swatch.replaceChildren();

@@ -17,10 +17,11 @@ const form = () => one("#guide-form", HTMLFormElement);
 
 /** @type {Record<string, Protocol.Answer>} */
 let answers = {};
-/** @type {string | null} the id of the step in the preview; null is the first */
+/** @type {string | null} the id of the step in the preview; null for the first step */
 let at = null;
 let ended = false;
-let unsaved = document.querySelector("#errors") !== null; // true if the page shows a refused value again
+// True if the page shows a refused value again.
+let unsaved = document.querySelector("#errors") !== null;
 
 /**
  * @param {HTMLElement} step
@@ -32,7 +33,7 @@ function value(step, name) {
   return field?.value.trim() ?? "";
 }
 
-/** @param {string} text of a field "asked only if" */
+/** @param {string} text the content of a field "asked only if" */
 function condition(text) {
   const [, step, answer] = /^([^:]+):(.*)$/.exec(text) ?? [];
   if (!step) return null;
@@ -40,7 +41,7 @@ function condition(text) {
 }
 
 /**
- * The steps as the form has them at present.
+ * Return the steps that the form describes now.
  *
  * @returns {Protocol.Step[]}
  */
@@ -66,7 +67,8 @@ function steps() {
 const problems = new Map();
 /** @type {import("../patient/guide.js").GuideState} */
 const state = {
-  saving: "", // a preview sends nothing, so it shows no state of saving
+  // A preview sends nothing, so it shows no state of saving.
+  saving: "",
   problems,
   get steps() {
     return visibleSteps(steps(), (id) => answers[id]);
@@ -95,7 +97,7 @@ function go(step, to, forward) {
 }
 
 /**
- * The text that replaces a step without a field, such as a device check.
+ * Return the step with a text that is shown for a step without a field, such as a device check.
  *
  * @param {Protocol.Step} step
  */
@@ -109,7 +111,7 @@ function draw() {
   if (!asked.length) return render(html``, place);
   if (ended) return render(html`<p class="notice" role="status">${place.dataset.end}</p>`, place);
   const step = asked.find(({ id }) => id === at) ?? asked[0];
-  // The camera stays off here: the preview only describes a device check.
+  // The camera stays off here, because the preview only describes a device check.
   const shown = step.kind === "device_check" ? textStepOf(step) : step;
   const drawn = { ...state, steps: asked.map((other) => (other.id === step.id ? shown : other)) };
   return render(
@@ -132,7 +134,7 @@ const fields = () =>
     ({ name, type }) => name && !["hidden", "submit", "button"].includes(type),
   );
 
-/** The value of a field: its text, or whether it is ticked. */
+/** Return the value of a field: its text, or true if it is ticked. */
 const contentOf = (/** @type {Control} */ field) =>
   field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value;
 
@@ -152,7 +154,7 @@ function fill(field, content) {
  * `sent` is kept.
  *
  * @param {string} text
- * @param {Map<string, string | boolean>} sent by the fields' names
+ * @param {Map<string, string | boolean>} sent the name of each field -> its content when the form was sent
  */
 function take(text, sent) {
   const page = new DOMParser().parseFromString(text, "text/html");
@@ -200,7 +202,7 @@ async function press(action) {
   }
 }
 
-// the actions run one after another: each begins with the result of the one before
+// The actions run one after another, because each begins with the result of the one before.
 let pressing = Promise.resolve();
 document.addEventListener("submit", (event) => {
   if (event.target !== form()) return;

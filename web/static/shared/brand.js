@@ -1,8 +1,9 @@
-/* The mark of a page's organisation: its logo, or the first letter of its name. */
+/* Draws the mark of a page's organisation, which is its logo or the first letter of its name. */
 import { html } from "./lit.js";
 
 /**
- * Draws the logo. `alt` is the name if the page does not show it beside the logo.
+ * Draw the logo. `alt`: the text for people who do not see it, which is the name unless the page shows the
+ * name beside the logo.
  *
  * @param {Pick<Organisation, "name" | "logo">} organisation
  */

@@ -56,7 +56,7 @@ const SHOWN = {
 };
 
 /**
- * An answer as words, or null when there is none yet.
+ * Return an answer as words, or null if there is none yet.
  *
  * @param {Protocol.Step} step
  * @param {Protocol.Answer | undefined} answer
@@ -67,7 +67,8 @@ export function answerWords(step, answer) {
 }
 
 /**
- * A text that a person wrote, isolated: its writing direction does not change the text around it.
+ * Draw a text that a person wrote, isolated, so that its writing direction does not change the text around
+ * it.
  *
  * @param {string | null} text
  */
@@ -104,8 +105,8 @@ function answer(step, info) {
 }
 
 /**
- * Draws all of Case Information. `info` is the `case` of a case.state; undefined while it loads. `now_ms`
- * gives the age. `remove` removes a photo; null if the reader may not do so.
+ * Draw all of Case Information. `info`: the `case` of a case.state; undefined while it loads. `now_ms`: the
+ * time for which the age is calculated. `remove()` removes a photo; null if the reader may not do that.
  *
  * @param {Protocol.CasePart | undefined} info
  * @param {number} now_ms

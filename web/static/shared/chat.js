@@ -7,13 +7,15 @@ import { one } from "./page.js";
 import { t } from "./text.js";
 
 /**
- * Calls `changed(line)` after each change, with the line if a new one came from another person.
+ * Has the messages of a visit. It calls `changed(line)` after each change, with the line if another person
+ * has sent a new one.
  */
 export class Chat {
   /** @type {Protocol.ChatMessagePart[]} */
   lines = [];
   unread = 0;
-  open = false; // true while the reader sees the messages
+  // True while the reader sees the messages.
+  open = false;
   #client;
   #visit;
   #me;
@@ -25,8 +27,8 @@ export class Chat {
   #draft;
 
   /**
-   * `me`: the key of one's own party ("patient", "provider", "staff", a guest's). `name`: one's own name, if
-   * several people have that key.
+   * `me`: the key of the party on this page ("patient", "provider", "staff", or a guest's). `name`: the
+   * name of this person, if several people have that key.
    *
    * @param {import("../signalling.js").SignallingClient} client
    * @param {string} visit
@@ -43,7 +45,7 @@ export class Chat {
     this.#draft = draftOf(ofMessage(visit), Date.now()).text ?? "";
   }
 
-  /** The text that is typed and not sent yet; it is kept after a reload. */
+  /** The text that is typed and not sent yet; it is kept when the page is loaded again. */
   get draft() {
     return this.#draft;
   }
@@ -115,7 +117,8 @@ function submit(event, chat, failed) {
   chat
     .send(text)
     .then(() => {
-      if (box.value.trim() !== text) return; // the person has typed more meanwhile
+      // The person has typed more meanwhile.
+      if (box.value.trim() !== text) return;
       chat.draft = "";
       box.value = "";
     }, failed)
@@ -126,7 +129,7 @@ function submit(event, chat, failed) {
 }
 
 /**
- * Enter sends, Shift+Enter begins a new line.
+ * Send the message at Enter; Shift+Enter begins a new line.
  *
  * @param {On<HTMLTextAreaElement, KeyboardEvent>} event
  */
@@ -139,8 +142,8 @@ function onKey(event) {
 const ADDRESS = /(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]}’”])/;
 
 /**
- * A text in parts: its web addresses as links, and the text before, between and after them. Only http and
- * https are links.
+ * Return a text in parts: its web addresses as links, and the text before, between and after them. Only
+ * http and https addresses become links.
  *
  * @param {string} text
  * @returns {(string | { href: string })[]}
@@ -150,7 +153,8 @@ export function partsOf(text) {
 }
 
 /**
- * A text whose web addresses are links. The opened page does not receive the address of this one.
+ * Draw a text whose web addresses are links. A page that is opened by a link does not receive the address
+ * of this page.
  *
  * @param {string} text
  */
@@ -163,7 +167,8 @@ export function linked(text) {
 }
 
 /**
- * The text of a message; an automatic message of the clinic is returned in the language of the page.
+ * Return the text of a message and its language; an automatic message of the clinic is in the language of
+ * the page.
  *
  * @param {Protocol.ChatMessagePart} line
  */
@@ -180,7 +185,7 @@ export function words(line) {
 }
 
 /**
- * Draws the messages, and a box to write in if `may` is true. `failed(error)` shows an error; the typed text
+ * Draw the messages, and a box to write in if `may` is true. `failed(error)` shows an error; the typed text
  * is kept.
  *
  * @param {Chat} chat

@@ -1,5 +1,6 @@
-/* Figures that tick: <wait-clock since amber red> and <since-clock since>. One timer serves all of them,
-   by the server's clock. Each writes its own text, so that a tick redraws nothing else. */
+/* Defines elements that show a time that goes on: <wait-clock since amber red> and <since-clock since>.
+   One timer serves all of them, by the server's clock. Each element writes its own text, so that nothing
+   else is drawn again each second. */
 import { duration } from "./format.js";
 
 let now = () => Date.now();

@@ -25,7 +25,7 @@ const WORDS = {
 export const contactWords = ({ channel, state, at_ms }) => WORDS[channel]?.[state]?.(clock(at_ms)) ?? "";
 
 /**
- * The note of an event in the history in words, such as "mail sent".
+ * Return the note of an event in the history in words, such as "mail sent".
  *
  * @param {string} note
  * @param {number} at_ms

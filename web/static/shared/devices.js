@@ -1,5 +1,5 @@
-/* Camera, microphone and speaker in words and figures: why one does not work and what to do, how loud the
-   microphone is, and whether the speaker works. */
+/* Describes camera, microphone and speaker in words and figures: why a device does not work and what to
+   do, how loud the microphone is, and whether the speaker works. */
 import { tryPaths } from "../media/paths.js";
 import { inEach, t } from "./text.js";
 
@@ -8,7 +8,7 @@ const SOUND_WITHIN_MS = 3_000;
 /** @typedef {"Safari on iOS" | "Safari" | "Firefox" | "Chromium"} Family */
 /** @typedef {"iOS" | "macOS" | "Windows" | "Android" | "other"} System */
 
-/** Where the switch for camera and microphone is in each browser. */
+/** The place of the switch for camera and microphone in each browser. */
 const PLACES = inEach(
   /** @returns {Record<Family, string>} */ () => ({
     "Safari on iOS": t(
@@ -29,7 +29,7 @@ const PLACES = inEach(
   }),
 );
 
-/** Where this switch is in the settings of each system. */
+/** The place of this switch in the settings of each system. */
 const SETTINGS = inEach(
   /** @returns {Record<System, string>} */ () => ({
     iOS: t(
@@ -62,24 +62,27 @@ const HTTP = () => t("This page was opened without encryption (http).");
 const NEWER = () =>
   t("For picture and sound use a current Chrome, Edge, Firefox or Safari. All else works here too.");
 
-/** How the clinic reaches a patient who cannot have a call; "" without a number. */
+/** Return how the clinic reaches a patient who cannot have a call; "" without a phone number. */
 export const byPhoneWords = (phone = "") =>
   phone ? t("The clinic can call you at {phone}.", { phone: phone.replaceAll(" ", "\u00a0") }) : "";
 /**
- * The sentences for a browser without RTCPeerConnection: the problem, and what to do. `phone`: the patient's
- * number, if known.
+ * Return the sentences for a browser without RTCPeerConnection: the problem, and what to do. `phone`: the
+ * patient's number, if known.
  */
 export const noCallWords = (phone = "") => ({
   what: t("This browser cannot make video calls."),
   todo: `${NEWER()} ${byPhoneWords(phone)}`.trim(),
 });
-/** The sentences for a network on which no call connects: the problem, and what to do before the visit. */
+/**
+ * Return the sentences for a network on which no call connects: the problem, and what to do before the
+ * visit.
+ */
 export const blockedWords = () => ({
   what: t("Your network blocks video calls."),
   todo: t("Try mobile data or another Wi-Fi. If you stay, the clinic can call you by phone."),
 });
 
-// Whole sentences for each device and for both, because languages differ in what can be combined.
+// Each device and both together have whole sentences, because languages differ in what can be combined.
 /** @typedef {Exclude<DeviceWord, "on" | "off">} Reason */
 /** @typedef {Record<Reason, [what: string, todo: string]>} Troubles */
 
@@ -155,7 +158,7 @@ const troublesOn = (family, system) => ({
 });
 
 /**
- * The family of browsers whose words are used.
+ * Return the family of browsers to which this browser belongs, for the words about its settings.
  *
  * @returns {Family}
  */
@@ -167,7 +170,7 @@ export function browserFamily(agent = navigator.userAgent, touches = navigator.m
 }
 
 /**
- * The system whose settings the texts describe.
+ * Return the system of this device, for the words about its settings.
  *
  * @returns {System}
  */
@@ -179,7 +182,7 @@ export function systemFamily(agent = navigator.userAgent, touches = navigator.ma
 }
 
 /**
- * The found devices, with `silent` for a device that works but gives no picture or sound now.
+ * Return the found devices, with `silent` for a device that works but gives no picture or sound now.
  *
  * @param {Found} found
  * @param {Pick<import("../media.js").MediaSession, "isSilent"> | null} media
@@ -192,8 +195,9 @@ export function foundNow(found, media) {
 }
 
 /**
- * The problems of the devices and what to do: one entry of {what, todo} for each device, or one for both if
- * both have the same reason. Empty if both work, are being asked for, or were not asked for.
+ * Return the problems of the devices and what to do: one entry of {what, todo} for each device, or one for
+ * both if both have the same reason. A device that works, is being asked for, or was not asked for, has no
+ * entry.
  *
  * @param {Found} found
  */
@@ -254,7 +258,7 @@ const within = (promise, most_ms) =>
   });
 
 /**
- * The output node of a context: the speaker with this id, or the system's default for "".
+ * Return the output node of a context: the speaker with this id, or the system's default for "".
  *
  * @param {AudioContext} context
  * @param {string} speaker
@@ -272,9 +276,10 @@ async function outputOf(context, speaker) {
 
 /**
  * Play two soft notes. Resolves when they are over. Rejects if the browser forbids sound, or if no note has
- * started after a time: without a speaker, or during a phone call, some browsers wait for ever.
+ * started after some seconds. Without a speaker, or during a phone call, some browsers would wait for ever.
  *
- * @param {{ notes?: number[], given?: AudioContext | null, speaker?: string }} options `speaker` is an id
+ * @param {{ notes?: number[], given?: AudioContext | null, speaker?: string }} options `speaker`: the id of
+ *   a speaker
  */
 export async function playNotes({ notes = [523.25, 659.25], given = null, speaker = "" } = {}) {
   const context = given ?? new AudioContext();
@@ -296,12 +301,13 @@ export async function playNotes({ notes = [523.25, 659.25], given = null, speake
     await new Promise((done) => setTimeout(done, 220 * notes.length + 600));
     if (context.currentTime < start) throw new DOMException("No sound came out.", "TimeoutError");
   } finally {
-    if (given === null) context.close().catch(() => {}); // not awaited: `close` may never answer
+    // This is not awaited, because `close` may never answer.
+    if (given === null) context.close().catch(() => {});
   }
 }
 
 /**
- * The reason why no sound was played, and what to do, for the errors of `playNotes`.
+ * Return why no sound was played and what to do, for an error of `playNotes`.
  *
  * @param {unknown} error
  */
@@ -312,8 +318,8 @@ export function soundTrouble(error) {
 }
 
 /**
- * The network as a word: `blocked` if no path for a call is found, else `good`, `fair` or `poor` by the
- * median round trip of three pings.
+ * Return the network as a word: `blocked` if no path for a call is found, otherwise `good`, `fair` or
+ * `poor`, by the median round trip of three pings.
  *
  * @param {import("../signalling.js").SignallingClient} client
  */
@@ -323,7 +329,7 @@ export async function networkWord(client) {
 }
 
 /**
- * The best path to the server's media; null if this cannot be found out now.
+ * Return the best path to the server's media; null if this cannot be found out now.
  *
  * @param {import("../signalling.js").SignallingClient} client
  */

@@ -5,7 +5,7 @@ const BEGINS = "draft:";
 const MESSAGES = "message/";
 const KEPT_MS = 2 * 3_600_000;
 
-/** @typedef {Record<string, string>} Draft the values of fields, by name */
+/** @typedef {Record<string, string>} Draft name of a field -> its value */
 
 /**
  * @param {string} of the organisation's id; for a message, `ofMessage` of its visit
@@ -32,14 +32,14 @@ export function keepDraft(of, values, now_ms, storage) {
   try {
     (storage ?? sessionStorage).setItem(BEGINS + of, JSON.stringify({ at_ms: now_ms, values }));
   } catch {
-    // The browser forbids storage: the form works as before.
+    // If the browser forbids storage, the form works without drafts.
   }
 }
 
 export const ofMessage = (/** @type {string} */ visit) => MESSAGES + visit;
 
 /**
- * Forget the drafts of forms in this tab; those of messages too if `messages` is true.
+ * Forget the drafts of forms in this tab; if `messages` is true, also those of messages.
  *
  * @param {{ messages?: boolean }} [which]
  */
@@ -49,6 +49,6 @@ export function forgetDrafts({ messages = false } = {}) {
       if (name.startsWith(BEGINS) && (messages || !name.startsWith(BEGINS + MESSAGES)))
         sessionStorage.removeItem(name);
   } catch {
-    // The browser forbids storage: there is no draft.
+    // If the browser forbids storage, there is no draft.
   }
 }

@@ -1,5 +1,5 @@
-/* Values as words and figures: durations, places in the queue, names of regions and languages. Pure: the
-   clock is an argument, and the page sets the clinic's regions once. */
+/* Returns values as words and figures: durations, places in the queue, names of regions and languages.
+   Pure: the time is an argument, and the page sets the clinic's regions once. */
 import { inEach, intlLocale, t, tn } from "./text.js";
 
 const PLACES = inEach(() => [
@@ -28,7 +28,7 @@ export function nameRegions(names) {
 }
 
 /**
- * A duration: "31:07", or "1:02:07" from an hour on.
+ * Return a duration as "31:07", or "1:02:07" from an hour on.
  *
  * @param {number} ms
  */
@@ -40,7 +40,7 @@ export function duration(ms) {
 }
 
 /**
- * The length of a visit that is over: "3 minutes", "less than a minute".
+ * Return the length of a visit that is over, such as "3 minutes" or "less than a minute".
  *
  * @param {number} ms
  */
@@ -51,7 +51,7 @@ export function minutes(ms) {
 }
 
 /**
- * "10:42": a time of day in the reader's time zone and language.
+ * Return a time of day such as "10:42", in the reader's time zone and language.
  *
  * @param {number} ms
  */
@@ -60,7 +60,7 @@ export function clock(ms) {
 }
 
 /**
- * "Nov 23, 10:42": a date and a time in the reader's time zone and language.
+ * Return a date and a time such as "Nov 23, 10:42", in the reader's time zone and language.
  *
  * @param {number} ms
  */
@@ -74,7 +74,8 @@ export function moment(ms) {
 }
 
 /**
- * "You are second in line". `place` counts from 1; null if the organisation does not show it.
+ * Return a place in words, such as "You are second in line". `place` counts from 1; it is null if the
+ * organisation does not show it.
  *
  * @param {number | null | undefined} place
  */
@@ -84,8 +85,9 @@ export function placeWords(place) {
 }
 
 /**
- * "Usually 4 to 9 minutes from here". From an hour and a half on it is in hours, and from two hours on
- * without a number; null if there is no estimate. `web/intake/wait_words.py` has the same rules.
+ * Return a wait in words, such as "Usually 4 to 9 minutes from here"; null if there is no estimate. A wait
+ * of an hour and a half or more is given in hours, and one of more than two hours without a number.
+ * `web/intake/wait_words.py` has the same rules.
  *
  * @param {number | null | undefined} low_ms
  * @param {number | null | undefined} high_ms
@@ -104,7 +106,7 @@ export function waitWords(low_ms, high_ms) {
 }
 
 /**
- * "2 clinicians are on call".
+ * Return a sentence such as "2 clinicians are on call".
  *
  * @param {number} count
  */
@@ -114,7 +116,7 @@ export function onCallWords(count) {
 }
 
 /**
- * "MO" for "Dr M. Osei".
+ * Return the initials of a name: "MO" for "Dr M. Osei".
  *
  * @param {string} name
  */
@@ -128,7 +130,7 @@ export function initials(name) {
 }
 
 /**
- * "Texas" for "TX".
+ * Return the name of a region: "Texas" for "TX".
  *
  * @param {string} code
  */
@@ -141,7 +143,7 @@ const LANGUAGES = inEach(() => new Intl.DisplayNames(intlLocale(), { type: "lang
 const SIGNED = inEach(/** @returns {Record<string, string>} */ () => ({ ase: t("American Sign Language") }));
 
 /**
- * "Spanish" for "es".
+ * Return the name of a language: "Spanish" for "es".
  *
  * @param {string} code
  */
@@ -154,7 +156,7 @@ export function languageName(code) {
 }
 
 /**
- * "April 2, 1990" for "1990-04-02": a calendar date, the same in every time zone.
+ * Return a calendar date in words: "April 2, 1990" for "1990-04-02". It is the same in every time zone.
  *
  * @param {string} iso
  */
@@ -165,7 +167,7 @@ export function dateWords(iso) {
 }
 
 /**
- * Whole years between a date of birth and `now_ms`.
+ * Return the number of whole years between a date of birth and `now_ms`.
  *
  * @param {string} iso
  * @param {number} now_ms
@@ -183,7 +185,7 @@ export function age(iso, now_ms) {
 }
 
 /**
- * The "tel:" address of a phone number: only its digits and "+" are kept.
+ * Return the "tel:" address of a phone number. Only its digits and "+" are kept.
  *
  * @param {string} phone
  */

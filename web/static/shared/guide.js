@@ -2,7 +2,7 @@
    same rule (signalling/visit/setup_guide.py, `visible`). Pure. */
 
 /**
- * The steps that are asked, in order. `answer(id)` gives the answer to a step, undefined if there is none.
+ * Return the steps that are asked, in order. `answer(id)` returns the answer to a step, or undefined.
  *
  * @template {Pick<Protocol.Step, "id" | "only_if">} Step
  * @param {Step[]} steps

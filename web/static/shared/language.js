@@ -22,7 +22,7 @@ export class Language {
     this.#changed = changed;
   }
 
-  /** A row of all languages, for the bottom of a page; nothing if there is only one. */
+  /** Draw a row of all languages, for the bottom of a page; draw nothing if there is only one. */
   view() {
     if (this.#all.length < 2) return nothing;
     return html`<nav class="languages" aria-label=${t("Language")}>
@@ -41,7 +41,7 @@ export class Language {
     </nav>`;
   }
 
-  /** The other languages, as entries of a menu: {words, lang, act}. */
+  /** Return the other languages, as entries of a menu: {words, lang, act}. */
   entries() {
     return this.#all
       .filter(({ code }) => code !== this.#code)
@@ -69,7 +69,8 @@ export class Language {
     document.documentElement.dir = dir;
     document.dispatchEvent(new Event("language"));
     this.#changed();
-    // If that fails, this page still uses the language; the clinic's own texts stay in its main language.
+    // If that fails, this page still uses the language. The clinic's own texts then stay in its main
+    // language.
     try {
       const method = lacksOwnTexts(code) ? "GET" : "HEAD";
       const answer = await fetch(`${location.pathname}?lang=${code}`, { method });

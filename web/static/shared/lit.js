@@ -2,7 +2,8 @@
 
 export { guard } from "../vendor/lit-html/directives/guard.js";
 export { keyed } from "../vendor/lit-html/directives/keyed.js";
-// Use `live` for `srcObject`: lit sets objects at each drawing, and a video restarts when its stream is set.
+// Use `live` for `srcObject`. lit sets an object at each drawing, and a video restarts when its stream is
+// set.
 export { live } from "../vendor/lit-html/directives/live.js";
 export { ref } from "../vendor/lit-html/directives/ref.js";
 export { repeat } from "../vendor/lit-html/directives/repeat.js";

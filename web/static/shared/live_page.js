@@ -9,7 +9,7 @@ import { one, pageData } from "./page.js";
 import { prepareRegions, redrawing, tendMenus } from "./ui.js";
 import { onWaking } from "./waking.js";
 
-/** @template {Boot} Data the server's data for the scripts of this page */
+/** @template {Boot} Data the type of the server's data for the scripts of this page */
 export class LivePage {
   root = one("#app", HTMLElement);
   #shown = ""; // the key of the last drawing, so that the focus moves only when the key changes
@@ -39,7 +39,8 @@ export class LivePage {
 
   /**
    * Draw the page, and set the title of its tab. `key` names the content: when it changes, the page scrolls
-   * to the top and its heading gets the focus, except for the first content. Returns whether it has changed.
+   * to the top and its heading gets the focus, except for the first content. Return whether the key has
+   * changed.
    *
    * @param {Drawn} content
    * @param {{ key: string, title: string }} about
@@ -59,9 +60,9 @@ export class LivePage {
   }
 
   /**
-   * Write the phase of the video session page to the document while that page is shown, for the style of what
-   * lies over the page. A selector with `:has` would be evaluated again for each row of a list that is hidden
-   * or shown.
+   * Write the phase of the video session page to the document while that page is shown. Style sheets need
+   * it for the parts that lie over the page. A selector with `:has` would be evaluated again for each row
+   * of a list that is hidden or shown.
    */
   #namePhase() {
     const parts = [...this.root.children].map((part) =>

@@ -8,8 +8,8 @@ const NAME = "form_token";
 const meta = document.querySelector(`meta[name="${NAME}"]`);
 export const token = meta?.content;
 
-/** The hidden field with the token, for a form that a script draws. */
+/** Return the hidden field with the token, for a form that a script draws. */
 export const ownField = () => (token ? html`<input type="hidden" name=${NAME} value=${token} />` : nothing);
 
-/** The body with the token, for a request that needs no other field. */
+/** Return the body with the token, for a request that needs no other field. */
 export const ownBody = () => (token ? new URLSearchParams({ [NAME]: token }) : undefined);

@@ -1,4 +1,4 @@
-/* The clinic's own texts in the language of the page, as the server sent them with the page; a text
+/* Finds the clinic's own texts in the language of the page. The server sends them with the page. A text
    without a translation is shown in the clinic's main language. */
 import { html, nothing } from "./lit.js";
 import { pageData } from "./page.js";
@@ -14,16 +14,16 @@ const held = () => {
 };
 
 /**
- * True if this page shows texts of the clinic, but does not have them in this language.
+ * Return true if this page shows texts of the clinic, but does not have them in this language.
  *
  * @param {string} lang
  */
 export const lacksOwnTexts = (lang) => held() !== undefined && held()?.[lang] === undefined;
 
 /**
- * Read the clinic's texts in another language from this page as the server draws it in that language.
+ * Read the clinic's texts in another language from the page that the server has drawn in that language.
  *
- * @param {string} drawn the HTML of the page
+ * @param {string} drawn the HTML of that page
  */
 export function takeOwnTexts(drawn) {
   const data = new DOMParser().parseFromString(drawn, "text/html").querySelector("#boot")?.textContent;
@@ -31,8 +31,8 @@ export function takeOwnTexts(drawn) {
 }
 
 /**
- * A text as it is shown, and its language; the language is undefined on pages of staff, who read texts
- * untranslated.
+ * Return a text as it is shown, and its language. On pages of staff texts are not translated, and the
+ * language is undefined.
  *
  * @param {string} text
  * @returns {{ text: string, lang: string | undefined }}
@@ -44,7 +44,7 @@ export function ownText(text) {
 }
 
 /**
- * One of the clinic's own texts, drawn with its language and direction.
+ * Draw one of the clinic's own texts, with its language and direction.
  *
  * @param {string} written
  */

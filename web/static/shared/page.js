@@ -2,8 +2,8 @@
    scripts. */
 
 /**
- * The element that a selector finds. Throws if there is no such element of this kind: then script and page do
- * not match.
+ * Return the element that a selector finds. Throw an error if there is no such element of this kind,
+ * because script and page then do not match.
  *
  * @template {Element} Kind
  * @param {string} selector
@@ -17,11 +17,12 @@ export function one(selector, kind, within = document) {
   throw new TypeError(`There is no ${kind.name} ${selector} on this page.`);
 }
 
-/** The server's data for the scripts of this page: the JSON in `#boot`, or in another element. */
+/** Return the server's data for the scripts of this page: the JSON in `#boot`, or in another element. */
 export const pageData = (selector = "#boot") => JSON.parse(one(selector, HTMLScriptElement).text);
 
 /**
- * The address on this site of a path that the server has sent: a proxy may serve all pages below a prefix.
+ * Return the address on this site of a path that the server has sent. A proxy may serve all pages below a
+ * prefix.
  *
  * @param {string} path
  */

@@ -18,7 +18,7 @@ export async function sendForm(path, body) {
     if (answer.status === 204) return true;
     problem = (await answer.json()).problem;
   } catch {
-    // The answer contains no sentence: there is no connection, or it is an error page.
+    // The answer contains no sentence. There is no connection, or the answer is an error page.
   }
   toast(problem ?? t("That did not work. Nothing was changed; please try again."), { bad: true });
   return false;
@@ -41,7 +41,7 @@ export async function removePhoto({ path }) {
 }
 
 /**
- * The photos, each with its text. `remove` removes one; null for readers who may not do that.
+ * Draw the photos, each with its text. `remove()` removes one; it is null for readers who may not do that.
  *
  * @param {Protocol.PhotoPart[]} photos
  * @param {((photo: Protocol.PhotoPart) => void) | null} remove

@@ -1,12 +1,15 @@
 /* Notifications on this device while no page is open: the browser's subscription at its push service. It
    is made when the person presses a button, never on load. */
 
-/** True if this browser can show push notifications. On an iPhone only a page of the home screen can. */
+/**
+ * Return true if this browser can show push notifications. On an iPhone, only a page of the home screen
+ * can.
+ */
 export const canPush = () =>
   "Notification" in globalThis && "PushManager" in globalThis && "serviceWorker" in navigator;
 
 /**
- * The subscription that this browser has already, or null.
+ * Return the subscription that this browser has already, or null.
  *
  * @param {string} worker the path of the script that shows notifications
  */
@@ -25,7 +28,7 @@ async function activated({ active, installing, waiting }) {
 }
 
 /**
- * Ask for permission and subscribe; null if the person or the browser refuses.
+ * Ask for permission and subscribe; return the subscription, or null if the person or the browser refuses.
  *
  * @param {PushOffer} offer
  */
@@ -40,13 +43,14 @@ export async function subscribe({ worker, key }) {
   } catch (error) {
     const other = await pushManager.getSubscription();
     if (!other) throw error;
-    await other.unsubscribe(); // the other subscription was made with the key of an earlier server
+    // The other subscription was made with the key of an earlier server.
+    await other.unsubscribe();
     return pushManager.subscribe(how);
   }
 }
 
 /**
- * The subscription as fields of a form, for a server to send to it.
+ * Return the subscription as fields of a form, so that the server can send notifications to it.
  *
  * @param {PushSubscription} subscription
  */

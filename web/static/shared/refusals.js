@@ -28,8 +28,8 @@ const WORDS = {
 };
 
 /**
- * A sentence for an error of a request: of a SignallingError, or the text of the server's or the browser's
- * error.
+ * Return a sentence for an error of a request. If it is not a SignallingError, return the text of the error
+ * itself.
  *
  * @param {unknown} thrown
  */

@@ -3,7 +3,7 @@
    other scripts, and this script reads it; a live page can change to another language while it runs
    (`language.js`). Pure except for that. */
 
-/** @typedef {Record<string, string[]>} Words the forms of each text, by the English one */
+/** @typedef {Record<string, string[]>} Words English text -> the forms of its translation */
 /** @typedef {[locale: string, chooseForm: (n: number) => number, words: Words]} Language */
 
 /** @type {Language} */
@@ -11,8 +11,8 @@ const ENGLISH = ["en", (n) => (n === 1 ? 0 : 1), {}];
 let [locale, chooseForm, words] = globalThis.pageLanguage ?? ENGLISH;
 
 /**
- * Use a language: its BCP 47 tag, the rule that chooses the form of a plural, and the forms of each text by
- * the English text. Without arguments: English.
+ * Use a language, which is given by its BCP 47 tag, the rule that chooses the form of a plural, and its
+ * words. Without arguments, use English.
  *
  * @param {[] | Language} language
  */
@@ -21,8 +21,8 @@ export function learn(...language) {
 }
 
 /**
- * Texts in a constant, translated again after each change of language: `const SIZES = inEach(() => […])`,
- * read as `SIZES()`.
+ * Return a function that returns the result of `make`, which is called again after each change of language.
+ * So a constant can hold texts: `const SIZES = inEach(() => […])` is read as `SIZES()`.
  *
  * @template Made
  * @param {() => Made} make
@@ -54,8 +54,9 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 const PLAIN_NUMBER = /^[\d.,:\s]*$/;
 
 /**
- * A value inside a sentence. A value that may be written in the other direction must not change the order of
- * the text around it (like `<bdi>` in HTML). `isolated` in web/languages/i18n.py does the same.
+ * Return a value in the form in which it can be put into a sentence. A value that may be written in the
+ * other direction must not change the order of the text around it (like `<bdi>` in HTML). `isolated` in
+ * web/languages/i18n.py does the same.
  *
  * @param {string} value
  */
@@ -65,8 +66,8 @@ function apart(value) {
 }
 
 /**
- * The text in the reader's language, with its {names} filled in. The key must be written in double quotes, so
- * that it can be collected.
+ * Return the text in the reader's language, with its {names} filled in. The key must be written in double
+ * quotes, so that it can be collected.
  *
  * @param {string} text
  * @param {object} [values]
@@ -76,7 +77,7 @@ export function t(text, values = {}) {
 }
 
 /**
- * The form of a text for a number of things; {n} is the number.
+ * Return the form of a text for a number of things; {n} is the number.
  *
  * @param {string} one
  * @param {string} many
@@ -89,8 +90,8 @@ export function tn(one, many, n, values = {}) {
 }
 
 /**
- * The locale for dates, times and numbers: the browser's variant of the page's language, if it has one, with
- * the digits 0 to 9 and the calendar that the server uses.
+ * Return the locale for dates, times and numbers: the browser's variant of the page's language, if it has
+ * one, with the digits 0 to 9 and the calendar that the server uses.
  */
 export function intlLocale() {
   const language = locale.split("-")[0];

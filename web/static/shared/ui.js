@@ -59,8 +59,8 @@ export function closeMenu(element) {
 }
 
 /**
- * A text that a person wrote, isolated from the text around it, in the quotation marks of the page's
- * language.
+ * Draw a text that a person wrote in the quotation marks of the page's language, isolated from the text
+ * around it.
  *
  * @param {string | null | undefined} text
  */
@@ -68,7 +68,7 @@ export const quoted = (text) =>
   text ? html` <span class="quiet"><q><bdi>${text}</bdi></q></span>` : nothing;
 
 /**
- * The element that has the focus, or null.
+ * Return the element that has the focus, or null.
  *
  * @returns {HTMLElement | null}
  */
@@ -80,8 +80,8 @@ function focused() {
 let settling = 0;
 
 /**
- * Ignore presses on the page for a moment after a dialog has closed: the second click of a double click would
- * press what was under the dialog. The focus is not changed.
+ * Ignore presses on the page for a moment after a dialog has closed. Otherwise the second click of a double
+ * click would press the button under the dialog. The focus is not changed.
  */
 export function settle() {
   const { classList } = document.documentElement;
@@ -113,8 +113,8 @@ export function announce(text) {
 }
 
 /**
- * Show a sentence for a while; `bad` if it reports a failure. It stays while it has the focus or the pointer
- * is over it.
+ * Show a sentence for some seconds; `bad`: true if it reports a failure. It stays while it has the focus or
+ * the pointer is over it.
  *
  * @param {string} text
  */
@@ -140,8 +140,8 @@ export function clearToasts() {
 }
 
 /**
- * Ask before an act that others will notice. Resolves to "yes" or "also", by the pressed button; to "" after
- * Escape or the other button.
+ * Ask before an act that others will notice. Return "yes" or "also" if the person has pressed that button;
+ * return "" after Escape or the other button.
  *
  * @param {Question} question
  * @returns {Promise<"" | "yes" | "also">}
@@ -176,8 +176,9 @@ export function ask({ title, text, yes, no, also, danger = false }) {
 }
 
 /**
- * Ask the person to fill in a form. `fields` is a template; without `yes` there is nothing to send. Resolves
- * to the form's values by name, or to null. The browser checks the values before the dialog closes.
+ * Ask the person to fill in a form. `fields`: the drawn fields; `yes`: the text of the button that sends,
+ * or null if there is nothing to send. Return the form's values by name, or null if the dialog was closed.
+ * The browser checks the values before the dialog closes.
  *
  * @param {Omit<Question, "yes"> & { yes: string | null, fields: Drawn }} form
  * @returns {Promise<Record<string, string> | null>}
@@ -219,8 +220,8 @@ export function fillIn({ title, text, fields, yes, no, danger = false }) {
 }
 
 /**
- * A dialog whose content is redrawn while it is open. `draw(close)` returns its template; `closed` is called
- * once.
+ * A dialog whose content is drawn again while it is open. `draw(close)` draws the content; `closed()` is
+ * called once, after the dialog has closed.
  */
 export class Drawer {
   /** @type {HTMLDialogElement | null} */
@@ -268,9 +269,9 @@ export class Drawer {
 }
 
 /**
- * The bar that says that the connection is lost, and what is kept meanwhile. `kept` is a sentence for this
- * page; `blocked` says what to do if its network does not pass WebSockets; `closed` maps close codes after
- * which the person must act to {text, label, act}.
+ * Draw the bar that says that the connection is lost, and which input is kept meanwhile. `kept`: the
+ * sentence about that for this page; `blocked`: the sentence for a network that does not pass WebSockets;
+ * `closed`: {text, label, act} for each close code after which the person must act.
  *
  * @param {Connection} connection
  * @param {{ kept: string, blocked: string, closed: Record<string, Closed> & { other: Closed } }} words
@@ -293,8 +294,8 @@ export function connectionBar(connection, { kept, blocked, closed }) {
 }
 
 /**
- * Return a function that draws once at the end of this turn of the loop, however often it is called. It does
- * not use animation frames, because a hidden tab has none.
+ * Return a function that draws once at the end of this turn of the event loop, however often it is called.
+ * It does not use animation frames, because a hidden tab has none.
  *
  * @param {() => void} draw
  */

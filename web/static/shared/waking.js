@@ -1,7 +1,8 @@
 /* Detects that the device has slept. No browser reports it, but timers stop meanwhile. */
 
 const TICK_MS = 1_000;
-const SLEPT_MS = 5_000; // in ms; a busy page delays a timer by less
+// The time in ms; a busy page delays a timer by less.
+const SLEPT_MS = 5_000;
 
 /**
  * Call `woken` each time after the device has slept.

@@ -4,7 +4,7 @@
 export const SUBPROTOCOL = "greenroom.v1.json";
 
 /**
- * The absolute address of a socket; `url` may be relative.
+ * Return the absolute address of a socket; `url` may be relative.
  *
  * @param {string} url
  */
@@ -15,7 +15,8 @@ export function socketUrl(url) {
 }
 
 /**
- * The socket that the page opened before this script ran; null if there is none, or at a second call.
+ * Return the socket that the page opened before this script ran; null if there is none, or at a second
+ * call.
  *
  * @param {string} url
  */

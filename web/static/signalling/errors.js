@@ -1,8 +1,8 @@
 /* The reasons why a request was refused, or got no answer. */
 
 /**
- * The error of a request that was refused, or got no answer. `code`: one of PROTOCOL.md's codes, or
- * `offline`, `timeout`, `closed`.
+ * The error of a request that was refused or got no answer. `code`: one of the error codes in PROTOCOL.md,
+ * or `offline`, `timeout`, `closed`.
  */
 export class SignallingError extends Error {
   /**
@@ -19,14 +19,14 @@ export class SignallingError extends Error {
 }
 
 /**
- * The code of a refusal; empty for any other error.
+ * Return the code of a refusal; "" for any other error.
  *
  * @param {unknown} error
  */
 export const codeOf = (error) => (error instanceof SignallingError ? error.code : "");
 
 /**
- * The details of a refusal; an empty object for any other error.
+ * Return the details of a refusal; an empty object for any other error.
  *
  * @param {unknown} error
  */

@@ -1,4 +1,4 @@
-/* The state that a client has of one topic, and the rule which messages change it. Pure. */
+/* Keeps the version that a client has of one topic, and decides which messages change it. Pure. */
 
 const PENDING_BEFORE_SNAPSHOT = 256;
 
@@ -15,11 +15,11 @@ export class Topic {
   /** @type {string | null} */
   epoch = null;
   version = -1;
-  /** @type {News[]} changes that came before the first whole state */
+  /** @type {News[]} changes that arrived before the first whole state */
   early = [];
   #more;
 
-  /** @param {Subscribing} more how it is subscribed to */
+  /** @param {Subscribing} more further fields of the request to subscribe */
   constructor(more = {}) {
     this.#more = more;
   }

@@ -1,5 +1,5 @@
 /* The acts of staff on visits: assign, decline, return, reopen, and in their own visits hand over and
-   invite guests. Each one asks first, and shows its result. */
+   invite guests. Each act asks the person first, and shows its result. */
 import { html } from "../shared/lit.js";
 import { here } from "../shared/page.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -16,7 +16,7 @@ const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { ba
 
 export class Acts {
   #client;
-  #people; // {queue, sessions}: the staff on call, with their visits
+  #people; // #people; // {queue, sessions}
   #drawer;
   #me;
   #guests;
@@ -26,8 +26,8 @@ export class Acts {
   #claimed;
 
   /**
-   * `guests`: true if guests can be invited in this clinic; `mails`: true if mails leave this server;
-   * `claimed(visit)` opens a visit that was reopened.
+   * `guests`: true if this clinic allows guests; `mails`: true if an SMTP server is configured, otherwise
+   * mails are only files; `claimed(visit)`: shows the page of a visit that this person has just reopened.
    *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
@@ -69,7 +69,7 @@ export class Acts {
     return this.#client.request(message).then(done, failed);
   }
 
-  /** The acts by name, for the rows of the list. */
+  /** The acts for the rows of the list: name -> function. */
   get onRequests() {
     return {
       assign: (/** @type {Protocol.Row} */ request) => this.#assign(request),
@@ -86,7 +86,7 @@ export class Acts {
   }
 
   /**
-   * The acts in one's own session; `visit` is the visit's state.
+   * Return the acts in the session of this person, as entries of a menu; `visit` is the visit's state.
    *
    * @param {Protocol.VisitPart | null | undefined} visit
    * @returns {Entry[]}
@@ -129,7 +129,7 @@ export class Acts {
       );
   }
 
-  /** @param {Protocol.Row[]} rows those who still wait after closing time */
+  /** @param {Protocol.Row[]} rows the patients who still wait after closing time */
   async #closeLine(rows) {
     const sure = await ask({
       title: t("End the visits of those who wait?"),
@@ -162,7 +162,8 @@ export class Acts {
     const given = await askDecline(request, this.#mails);
     if (!given) return;
     const reason = given.reason.trim() || null;
-    this.#request({ type: "visit.decline", visit: request.visit, reason }); // the bell shows the result
+    // The bell shows the result.
+    this.#request({ type: "visit.decline", visit: request.visit, reason });
   }
 
   /** @param {Protocol.SessionRow} row */

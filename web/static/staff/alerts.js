@@ -5,11 +5,12 @@
 import { playNotes } from "../shared/devices.js";
 import { t, tn } from "../shared/text.js";
 
-const QUIET_MS = 10_000; // the least time in ms between two chimes
+// The shortest time in ms between two chimes.
+const QUIET_MS = 10_000;
 const NOTES = [659.25, 523.25, 783.99];
 
 export class Alerts {
-  /** `audible` is true once the browser allows sound; `rung` counts the chimes. */
+  /** `audible` becomes true when the browser allows sound; `rung` counts the chimes. */
   audible = false;
   rung = 0;
   /** @type {AudioContext | null} */
@@ -106,7 +107,7 @@ export class Alerts {
   }
 
   /**
-   * Play the chime, and call `then` with it: now, or as soon as the last chime is long enough ago.
+   * Play the chime and call `then`, now or as soon as the last chime is long enough ago.
    *
    * @param {() => void} then
    */
@@ -151,8 +152,8 @@ export class Alerts {
         open();
       };
     } catch {
-      // Chrome on Android shows notifications only from a service worker; there, only the chime and the title
-      // announce.
+      // Chrome on Android shows notifications only from a service worker. There, only the chime and the
+      // title of the tab announce a request.
     }
   }
 }

@@ -1,4 +1,4 @@
-/* The staff's app: the frame with the On-Call switch, the Sessions List, and one's own video session page.
+/* The staff's app: the frame with the On-Call switch, the Sessions List, and this person's video session.
    It changes pages with pushState, so that a claim needs no reload, and a session continues while the list
    is shown. */
 import "./idle.js";
@@ -87,10 +87,10 @@ const parts = new InParts(redraw);
 /** @type {TabName[]} */
 const TABS = ["", "mine", "live", "past"];
 const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : boot.home);
-/** True if this person has the tab On-Demand Requests: when on call, and administrators always. */
+/** Return true if this person has the tab On-Demand Requests: staff on call, and all administrators. */
 const mayClaim = () => onCall.on || me.role === "admin";
 
-/** The tab that the address names; for a person who may not claim, the tab of their own sessions. */
+/** Return the tab that the address names; for a person who may not claim, that of their own sessions. */
 function routeTab() {
   const named = TABS.find((tab) => tab === location.hash.slice(1)) ?? "";
   return named || mayClaim() || !queue.loaded ? named : "mine";
@@ -118,7 +118,7 @@ function followRoute() {
   redraw();
 }
 
-/** Follow only the cases that are shown on the page. */
+/** Close all cases that are not shown on the page. */
 function keepCases() {
   cases.keepOnly([...queue.rows.map(({ visit }) => visit), own.id]);
 }
@@ -160,7 +160,7 @@ function newSession(visit) {
 }
 
 /**
- * The tags of one's own session; `done` is called after a change.
+ * Draw the tags of this person's session; `done` is called after a change.
  *
  * @param {string} visit
  * @param {string} name
@@ -247,7 +247,7 @@ function tag({ visit, name, tags = [] }) {
 
 /** @param {import("./news.js").QueueNews} news */
 function queued({ gone }) {
-  const asked = /^#of=(.+)$/.exec(location.hash)?.[1]; // the person followed a notification on another page
+  const asked = /^#of=(.+)$/.exec(location.hash)?.[1]; // the person pressed a notification on another page
   if (asked && !routeVisit()) {
     history.replaceState(null, "", boot.home);
     followNotice({ visit: decodeURIComponent(asked) });
@@ -257,7 +257,7 @@ function queued({ gone }) {
     announce(t("{by} has claimed {name}.", { by: gone.by.name, name: gone.name }));
 }
 
-/** The page without its content. */
+/** Draw the frame around this content. */
 function framed(/** @type {Drawn} */ content) {
   const visit = own.current;
   return frame(content, {

@@ -1,5 +1,5 @@
-/* The bell: the person's notifications and the number of unread ones, on every page. It has the state and
-   draws it; each kind has its sentence. */
+/* The bell: the person's notifications and the number of unread ones, on every page. This script keeps the
+   notifications and draws them; each kind has its sentence. */
 import { clock, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
@@ -28,7 +28,7 @@ const SENTENCES = {
 };
 
 /**
- * A notification in words.
+ * Return a notification in words.
  *
  * @param {Protocol.BellPart} item
  */
@@ -38,8 +38,8 @@ export function inWords(item) {
 }
 
 /**
- * True if a notification reports the reader's own act. Then the number under the bell is enough: no sentence
- * is shown.
+ * Return true if a notification reports the reader's own act. No sentence is then shown, because the number
+ * at the bell is enough.
  *
  * @param {Protocol.BellPart} item
  * @param {{ name: string }} me
@@ -61,7 +61,7 @@ export class Bell {
   unread = 0;
 
   /**
-   * Apply a message of the topic; returns the new item, or null.
+   * Apply a message of the topic; return the new notification, or null.
    *
    * @param {Protocol.Topics["bell"]} message
    */
@@ -84,7 +84,7 @@ export class Bell {
   }
 
   /**
-   * The button with the count.
+   * Draw the button with the number of unread notifications.
    *
    * @param {() => void} open
    */
@@ -102,7 +102,7 @@ export class Bell {
   }
 
   /**
-   * The list, in a dialog that `app.js` opens. `go(item)` follows a notification to its visit.
+   * Draw the list of notifications for a dialog. `go(item)` shows the visit of a notification.
    *
    * @param {{ now_ms: number, go: (item: Protocol.BellPart) => void, close: () => void }} options
    */

@@ -5,8 +5,8 @@ import { html, nothing } from "../shared/lit.js";
 import { intlLocale, t, tn } from "../shared/text.js";
 
 /**
- * From worst to best, as during the call: the first row of which a limit is exceeded gives the word. Loss in
- * percent.
+ * The words for the quality, from worst to best. The first row of which a limit is exceeded gives the word,
+ * as during the call. Loss is in percent.
  */
 const VERDICTS = [
   {
@@ -60,7 +60,7 @@ function figures(call) {
 }
 
 /**
- * Draws the quality for each party; nothing if nobody was connected.
+ * Draw the quality for each party; draw nothing if nobody was connected.
  *
  * @param {Protocol.CallPart[] | null} calls
  */

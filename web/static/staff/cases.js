@@ -7,7 +7,7 @@ import { inEach, t } from "../shared/text.js";
 /**
  * @typedef {object} OpenCase
  * @property {Protocol.CasePart | undefined} info undefined while it loads
- * @property {string | null} refused why it is not shown
+ * @property {string | null} refused the sentence that says why it is not shown, or null
  * @property {() => void} drop
  */
 
@@ -22,13 +22,13 @@ export class Cases {
   #client;
   #changed;
   #photo;
-  /** @type {Map<string, OpenCase>} by visit */
+  /** @type {Map<string, OpenCase>} visit -> its open case */
   #open = new Map();
 
   /**
    * @param {import("../signalling.js").SignallingClient} client
    * @param {() => void} changed
-   * @param {(info: Protocol.CasePart) => void} photo called when a photo was added to an open one
+   * @param {(info: Protocol.CasePart) => void} photo called when a photo was added to an open case
    */
   constructor(client, changed, photo) {
     this.#client = client;
@@ -61,7 +61,8 @@ export class Cases {
         this.#changed();
       },
       (error) => {
-        entry.info = undefined; // the case may have been shown until now
+        // The case may have been shown until now, so it is removed.
+        entry.info = undefined;
         entry.refused = NO_CASE()[error.code] ?? refusalWords(error);
         this.#changed();
       },

@@ -1,4 +1,5 @@
-/* Closing time, above On-Demand Requests: who still waits then, and what becomes of them. */
+/* Draws the notices of closing time above On-Demand Requests: which patients still wait then, and what
+   happens to their visits. */
 import { clock } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t, tn } from "../shared/text.js";
@@ -16,16 +17,16 @@ export const waitWords = (n) => tn("{n} patient waits.", "{n} patients wait.", n
 export const stillWords = (n) => tn("{n} patient still waits.", "{n} patients still wait.", n);
 
 /**
- * @typedef {object} Closing a closing time and the rows that it is about
+ * @typedef {object} Closing a closing time, and the rows of the patients who wait then
  * @property {string} words
  * @property {Protocol.Row[]} rows
- * @property {boolean} asks whether staff are asked what to do
+ * @property {boolean} asks true if staff must decide what to do
  */
 
 /**
- * The closing times that are near or have passed while patients wait.
+ * Return the closing times that are near or have passed while patients wait.
  *
- * @param {Protocol.Row[]} all who wait
+ * @param {Protocol.Row[]} all whose patients wait
  * @param {Pick<Protocol.QueueLimits, "closing">} limits
  * @param {Record<string, string>} areas the waiting areas' names
  * @returns {Closing[]}
@@ -48,7 +49,7 @@ export function closings(all, { closing }, areas) {
 }
 
 /**
- * A notice for each closing time; an administrator who is asked can end the visits.
+ * Draw a notice for each closing time; an administrator who is asked can end the visits.
  *
  * @param {ListView} view
  */

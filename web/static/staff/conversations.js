@@ -1,4 +1,4 @@
-/* The messages between staff and a waiting patient: a drawer over the list, and the answers that this
+/* The messages between staff and a waiting patient: a dialog over the list, and the answers that this
    browser has not shown yet. */
 import { Chat, chatView } from "../shared/chat.js";
 import { html } from "../shared/lit.js";
@@ -7,7 +7,7 @@ import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
 /**
- * The sentence that says when the patient reads a message, and whether they can answer.
+ * Return the sentence that says when the patient reads a message, and whether they can answer.
  *
  * @param {Pick<Protocol.Row, "name" | "online">} request
  * @param {boolean} answers
@@ -37,7 +37,7 @@ export class Conversations {
    *   me: Account,
    *   answers: boolean,
    *   redraw: () => void,
-   * }} options `answers` says whether patients may answer while they wait
+   * }} options `answers`: true if patients may answer while they wait
    */
   constructor({ client, queue, drawer, me, answers, redraw }) {
     this.#client = client;

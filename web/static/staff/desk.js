@@ -6,11 +6,11 @@ import { fillIn } from "../shared/ui.js";
 import { isLicensed, unlicensedWords } from "./licences.js";
 
 /**
- * @typedef {Protocol.StaffPart & { count: number, licensed: boolean }} Colleague `count`: how many visits
- *   they have claimed; `licensed`: they may see this patient, as far as it is recorded
+ * @typedef {Protocol.StaffPart & { count: number, licensed: boolean }} Colleague `count`: the number of
+ *   visits that they have claimed; `licensed`: true if the records allow them to see this patient
  */
 /**
- * @typedef {object} Desk who works here, and with what
+ * @typedef {object} Desk the staff, and the visits that they have claimed
  * @property {Map<string, Protocol.StaffPart>} staff
  * @property {import("./sessions.js").Sessions} sessions
  */
@@ -25,12 +25,12 @@ const RELATIONS = {
 };
 
 /**
- * The colleagues on call and what each is doing: colleagues licensed for the patient's region first, then
- * those who are free.
+ * Return the colleagues on call: colleagues licensed for the patient's region first, then those who are
+ * free.
  *
  * @param {Desk} desk
- * @param {{ but: string | undefined, state: string | undefined }} options `state` is where the patient is, if
- *   it is known
+ * @param {{ but: string | undefined, state: string | undefined }} options `but`: the id of a person to
+ *   leave out; `state`: the region where the patient is, if it is known
  * @returns {Colleague[]}
  */
 export function colleagues({ staff, sessions }, { but, state }) {
@@ -117,7 +117,7 @@ function chooseColleague({ title, text, yes, people }) {
 }
 
 /**
- * Asks to whom a request is assigned. Resolves to {to}; null if the dialog was closed.
+ * Ask to whom a request is assigned. Return {to}; null if the dialog was closed.
  *
  * @param {Protocol.Row} request
  * @param {Desk} desk
@@ -134,7 +134,7 @@ export function askAssign(request, desk) {
 }
 
 /**
- * Asks to which colleague a visit is handed over. Resolves to {to}; null if the dialog was closed.
+ * Ask to which colleague a visit is handed over. Return {to}; null if the dialog was closed.
  *
  * @param {string} name
  * @param {string} me
@@ -154,7 +154,7 @@ export function askTransfer(name, me, desk) {
 /**
  * Return the sentence that says how a declined patient is informed.
  *
- * @param {boolean} mails whether mails leave this server
+ * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
  */
 export function declineWords(mails) {
   return mails
@@ -163,10 +163,10 @@ export function declineWords(mails) {
 }
 
 /**
- * Asks for the reason to decline a request. Resolves to {reason}; null if the dialog was closed.
+ * Ask for the reason to decline a request. Return {reason}; null if the dialog was closed.
  *
  * @param {Protocol.Row} request
- * @param {boolean} mails whether mails leave this server
+ * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
  */
 export function askDecline(request, mails) {
   return fillIn({
@@ -183,7 +183,7 @@ export function askDecline(request, mails) {
   });
 }
 
-/** Asks for the guest to invite. Resolves to {name, relation}; null if the dialog was closed. */
+/** Ask for the guest to invite. Return {name, relation}; null if the dialog was closed. */
 export function askInvite() {
   return fillIn({
     title: t("Invite a guest"),
@@ -204,7 +204,7 @@ export function askInvite() {
 }
 
 /**
- * The relation of a guest in words.
+ * Return the relation of a guest in words.
  *
  * @param {Relation} relation
  */
@@ -213,7 +213,7 @@ export function relationWords(relation) {
 }
 
 /**
- * Asks for a waiting area. Resolves to {area}, "" for none of them; null if the dialog was closed.
+ * Ask for a waiting area. Return {area}, which is "" for no area; null if the dialog was closed.
  *
  * @param {Protocol.Row} request
  * @param {Record<string, string>} areas id -> name

@@ -7,7 +7,8 @@ import { t, tn } from "../shared/text.js";
 const NAMED = 2;
 
 /**
- * "Told: Dr Chen, 10:42": the last message, or all that were sent together; "" if there is none.
+ * Return the last message, or all that were sent together with it, in words: "Told: Dr Chen, 10:42". The
+ * result is "" if there is none.
  *
  * @param {Protocol.EscalationPart[] | undefined} escalations
  */

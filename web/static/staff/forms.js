@@ -1,5 +1,5 @@
-/* The questions of the staff's forms: before a button whose act cannot be undone or is noticed by others
-   (`data-ask` and its texts), and before a page is left with unsaved changes. The forms also work without
+/* Asks questions in the staff's forms: before an act that cannot be undone or that others notice
+   (`data-ask` on the button), and before a page with unsaved changes is left. The forms also work without
    this script. */
 
 import { t } from "../shared/text.js";
@@ -7,7 +7,7 @@ import { ask } from "../shared/ui.js";
 
 /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
 
-/** @type {HTMLElement | null} the button that was asked about, and answered with yes */
+/** @type {HTMLElement | null} the button whose question was answered with yes */
 let agreed = null;
 
 /** @param {SubmitEvent} event */
@@ -25,7 +25,7 @@ async function question(event) {
 }
 document.addEventListener("submit", question, { capture: true });
 
-/** True if a field's content differs from the server's value. */
+/** Return true if a field's content differs from the server's value. */
 const isChanged = (/** @type {Control} */ field) => {
   if (field instanceof HTMLSelectElement) {
     const given = [...field.options].findIndex(({ defaultSelected }) => defaultSelected);
@@ -44,7 +44,7 @@ const isUnsaved = (form) =>
       field.matches("input, select, textarea") && field.name && field.type !== "hidden" && isChanged(field),
   );
 
-/** @type {EventTarget | null} the form that is being sent, or the link by which everything is dropped */
+/** @type {EventTarget | null} the form that is being sent; the document if a link drops all changes */
 let sent = null;
 document.addEventListener("submit", (event) => {
   if (!event.defaultPrevented) sent = event.target;

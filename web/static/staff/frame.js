@@ -1,5 +1,6 @@
-/* The frame of every page of the staff: the On-Call switch, the bell, links to the other pages and to
-   one's own session; and the page after a session. It has no state. On a phone the links are in a menu. */
+/* The frame of every page of the staff: the On-Call switch, the bell, and links to the other pages and to
+   this person's session. It also draws the page after a session, and has no state. On a phone the links
+   are in a menu. */
 import { mark } from "../shared/brand.js";
 import { clock, initials, minutes } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
@@ -29,7 +30,7 @@ const PAGES = inEach(() => ({
  *   languages: Drawn,
  *   follows: ListView["follows"],
  *   signOut: () => void,
- * }} Side `waiting` is how many patients wait, `here` the page that is open, "" for none of them
+ * }} Side `waiting`: the number of patients who wait; `here`: the page that is open, "" for none of them
  */
 
 /** @type {() => HTMLElement | null} */
@@ -54,7 +55,7 @@ export function tendSide() {
 }
 
 /**
- * Draws the frame's header.
+ * Draw the frame's header.
  *
  * @param {Side} view
  */
@@ -108,10 +109,11 @@ export function side({ boot, onCall, loaded, waiting, here, bell, languages, fol
 }
 
 /**
- * The page of the staff's app: the frame around its content.
+ * Draw a page of the staff's app, with the frame around its content.
  *
  * @param {Drawn} content
- * @param {Side & { own: { visit: Protocol.VisitPart, path: string } | null }} view `own` is one's own session
+ * @param {Side & { own: { visit: Protocol.VisitPart, path: string } | null }} view `own`: the session of
+ *   this person
  */
 export function frame(content, view) {
   const { own, follows } = view;
@@ -131,7 +133,7 @@ export function frame(content, view) {
 }
 
 /**
- * Draws one's own visit after its end; `reopen()` reopens it while that is possible.
+ * Draw the visit of this person after its end; `reopen()` reopens the visit while that is possible.
  *
  * @param {Protocol.VisitPart} visit
  * @param {{

@@ -9,8 +9,9 @@ import { settle } from "../shared/ui.js";
 /** @type {StaffBoot} */
 const boot = pageData();
 const WARN_MS = 60_000;
-const REPORT_MS = 30_000; // in ms; activity is not reported more often
-// the time in ms between two questions near the end: another tab may have prolonged the sign-in
+// The time in ms between two reports of activity.
+const REPORT_MS = 30_000;
+// The time in ms between two questions near the end, because another tab may have prolonged the sign-in.
 const ASK_MS = 5_000;
 
 let endsAt = Infinity;
@@ -58,7 +59,7 @@ async function ask(method) {
     if (endsAt === Infinity) warnMs = Math.min(WARN_MS, ms / 2);
     endsAt = performance.now() + ms;
   } catch {
-    // There is no connection, which the page shows elsewhere; the next second asks again.
+    // There is no connection, which the page shows elsewhere. The request is sent again in the next second.
   } finally {
     asking = false;
   }
@@ -83,7 +84,7 @@ for (const event of ["pointerdown", "keydown"])
 stay.addEventListener("click", () => ask("POST").then(look));
 dialog.addEventListener("close", settle);
 dialog.addEventListener("cancel", (event) => {
-  // Escape is an answer too: it shows that the person is present
+  // Escape is an answer too, because it shows that the person is present.
   event.preventDefault();
   stay.click();
 });

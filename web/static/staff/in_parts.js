@@ -1,12 +1,13 @@
 /* When a search shows many rows again, draws them in parts, one part per animation frame, the visible rows
    first. */
 
-/** the number of rows in the first part: more than a screen shows */
+/** The number of rows in the first part, which is more than a screen shows. */
 const FIRST = 24;
 const MORE = 120;
 
 /**
- * Call after the next paint: what a callback of the animation frame draws would be laid out with that paint.
+ * Call `draw` after the next paint. If it were called in the animation frame itself, its rows would delay
+ * that paint.
  *
  * @param {() => void} draw
  */
@@ -17,7 +18,7 @@ export class InParts {
   #redraw;
   #frame;
   #most = Number.POSITIVE_INFINITY;
-  /** @type {Set<string>} the visits of the rows that show */
+  /** @type {Set<string>} the visits whose rows are shown */
   #shown = new Set();
   #asked = false;
 
@@ -37,9 +38,10 @@ export class InParts {
   }
 
   /**
-   * The rows to show now; asks for another drawing if some are missing. A row that is already shown stays.
+   * Return the rows to show now, and request another drawing if some are missing. A row that is already
+   * shown stays.
    *
-   * @param {Row[]} rows all that were found, in order
+   * @param {Row[]} rows all rows that the search has found, in order
    */
   of(rows) {
     const shown = rows.filter(({ visit }, at) => at < this.#most || this.#shown.has(visit));

@@ -2,8 +2,8 @@
 import { t } from "../shared/text.js";
 
 /**
- * True if the records allow a person to see patients of that region. The server decides whether a missing
- * licence blocks the act.
+ * Return true if the records allow a person to see patients of the request's region. The server decides
+ * whether a missing licence blocks the act.
  *
  * @param {{ states?: string[] }} person
  * @param {{ state: string }} request
@@ -12,5 +12,5 @@ export function isLicensed({ states }, { state }) {
   return !states?.length || !state || states.includes(state);
 }
 
-/** The words for a colleague without a licence. */
+/** Return the words for a colleague without a licence. */
 export const unlicensedWords = () => t("not licensed there");

@@ -1,4 +1,5 @@
-/* Updates that every page of the staff shows: the queue and the bell, with the chime and their sentences. */
+/* Follows the queue and the bell for every page of the staff, and announces news by the chime and by
+   sentences. */
 import { t, tn } from "../shared/text.js";
 import { announce, clearToasts, Drawer, toast } from "../shared/ui.js";
 import { Bell, inWords, isOwn } from "./bell.js";
@@ -35,8 +36,9 @@ export class News {
    *   queued?: (news: QueueNews) => void,
    *   onCall?: boolean,
    *   redraw: () => void,
-   * }} options `follow` goes to where a notification leads; `marked` ends when the server knows that it was
-   *   read; `onCall`, of a page with the list: whether this person was on call when it was made
+   * }} options `follow()` shows the visit of a notification; its argument `marked` resolves when the server
+   *   has recorded that the notification was read; `onCall`: given only by a page with the list, true if
+   *   this person was on call when the server made the page
    */
   constructor({ client, me, alerts, follow, queued = () => {}, onCall, redraw }) {
     this.#client = client;
@@ -51,12 +53,15 @@ export class News {
     client.subscribe("bell", (message) => this.#takeBell(message));
   }
 
-  /** The list has rows for those who may claim; other pages show how many wait. */
+  /**
+   * Return true if this page needs the rows of the queue. Only a list has rows, and only for people who may
+   * claim; other pages show the number of patients.
+   */
   #showsRows(onCall = this.onCall) {
     return this.#listed && (onCall || this.#me.role === "admin");
   }
 
-  /** Subscribe to the queue; what the page does not show does not reach the browser. */
+  /** Subscribe to the queue. A page that shows no rows receives only the number of patients. */
   #subscribe() {
     this.#end();
     const take = (/** @type {Protocol.Topics["queue"]} */ message) => this.#takeQueue(message);
@@ -77,7 +82,7 @@ export class News {
     return this.#me.role === "admin";
   }
 
-  /** The bell's button, for the head of a page. */
+  /** Draw the bell's button, for the head of a page. */
   button() {
     return this.bell.button(() => this.#open());
   }

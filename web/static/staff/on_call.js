@@ -5,7 +5,7 @@ import { announce, ask, toast } from "../shared/ui.js";
 import { codeOf } from "../signalling/errors.js";
 
 /**
- * The question to the last person on call, before they go off call while patients wait.
+ * Return the question to the last person on call, before they go off call while patients wait.
  *
  * @param {number} waiting
  * @param {boolean} mayClose
@@ -58,7 +58,7 @@ export class OnCall {
    *   alerts: import("./alerts.js").Alerts,
    *   redraw: () => void,
    *   turnedOn?: () => void,
-   * }} options `turnedOn()` is called at the press that turns it on
+   * }} options `turnedOn()` is called when a press turns the switch on
    */
   constructor({ client, news, alerts, redraw, turnedOn = () => {} }) {
     this.#client = client;

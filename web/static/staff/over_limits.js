@@ -1,14 +1,15 @@
-/* The alerts above On-Demand Requests: the clinic's limits for waits that are exceeded now. Pure. */
+/* Makes the alerts above On-Demand Requests about the clinic's limits for waits that are exceeded now.
+   Pure. */
 import { t } from "../shared/text.js";
 
 /**
- * A sentence for each limit that is exceeded. For staff of some areas, each area is counted with the rows of
- * no area, and the largest number is shown.
+ * Return a sentence for each limit that is exceeded. For staff who work in some areas only, each area is
+ * counted together with the rows that have no area, and the largest number is shown.
  *
- * @param {Protocol.Row[]} rows all who wait
+ * @param {Protocol.Row[]} rows all whose patients wait
  * @param {Protocol.QueueLimits} limits
  * @param {number} now_ms
- * @param {string[]} [areas] where this person works; empty: everywhere
+ * @param {string[]} [areas] the areas where this person works; empty for all
  */
 export function overLimits(rows, { alert_waiting, alert_wait_ms }, now_ms, areas = []) {
   const sentences = [];

@@ -13,7 +13,7 @@ export class OwnVisit {
   visit = null;
   /** @type {Session | null} */
   session = null;
-  /** @type {Protocol.VisitPart | null} the visit that was shown and is over */
+  /** @type {Protocol.VisitPart | null} the visit that was shown and has ended */
   over = null;
   #client;
   #me;
@@ -33,8 +33,8 @@ export class OwnVisit {
    *   begin: (visit: string) => Session,
    *   released: () => void,
    *   redraw: () => void,
-   * }} options `routed()` is the visit that the address names, `leave()` goes to the list, `begin()` makes
-   *   the session, `released()` is called when the visit is no longer one's own
+   * }} options `routed()` returns the visit that the address names; `leave()` shows the list; `begin()`
+   *   makes the session; `released()` is called when the visit no longer belongs to this person
    */
   constructor({ client, me, routed, leave, begin, released, redraw }) {
     this.#client = client;
@@ -72,7 +72,7 @@ export class OwnVisit {
     this.enter();
   }
 
-  /** Send the server `visit.enter` if the session is open. */
+  /** Send `visit.enter` to the server if the session is open. */
   enter() {
     if (!this.session || !this.id) return;
     this.#client.request({ type: "visit.enter", visit: this.id }).catch((error) => {

@@ -26,7 +26,8 @@ const news = new News({
   me,
   alerts,
   follow: async ({ visit }, marked) => {
-    await marked; // the next line leaves this page
+    // The next line leaves this page.
+    await marked;
     location.assign(`${home}#of=${visit}`);
   },
   redraw,
@@ -42,7 +43,8 @@ function draw() {
       waiting: news.queue.rows.length,
       here: boot.here,
       bell: news.button(),
-      languages: nothing, // the server draws the languages at the foot of these pages
+      // The server draws the languages at the foot of these pages.
+      languages: nothing,
       follows: () => () => {},
       signOut: () => alerts.hush(),
     }),

@@ -7,8 +7,8 @@ const SEEN_AT_MOST = 2_000;
 const arrival = (/** @type {Protocol.Row} */ row) => `${row.visit}/${row.returned}`;
 
 /**
- * @typedef {object} Taken what a message has brought
- * @property {Protocol.Row[]} fresh to ring for
+ * @typedef {object} Taken the news in a message
+ * @property {Protocol.Row[]} fresh new arrivals, which the chime announces
  * @property {(Protocol.QueueGone & { name: string }) | null} gone
  */
 
@@ -32,7 +32,8 @@ export class Queue {
   #seen = new Set();
 
   /**
-   * The rows that nobody could claim if this person went off call: all rows if nobody else is on call.
+   * Return the rows that nobody could claim if this person went off call: all rows if nobody else is on
+   * call, otherwise none.
    *
    * @param {string} person
    */
@@ -115,7 +116,7 @@ export class Queue {
 /** Most urgent first. @type {Protocol.UrgencyPart["level"][]} */
 export const LEVELS = ["emergency", "urgent", "routine"];
 
-/** The level of a row; routine if nobody has set one. */
+/** Return the level of a row; routine if nobody has set one. */
 export const levelOf = (/** @type {Protocol.Row} */ { urgency }) => urgency?.level ?? "routine";
 
 /**

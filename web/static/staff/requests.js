@@ -1,6 +1,6 @@
 /* Draws the tab On-Demand Requests: one row per patient in the queue, the longest wait first, with Case
-   Information inside the row. A row is drawn again only if its data has changed; the clocks tick by
-   themselves. */
+   Information inside the row. A row is drawn again only if its data has changed; its clocks go on without
+   that. */
 import { caseInformation } from "../shared/case.js";
 import { clock, languageName, stateName } from "../shared/format.js";
 import { guard, html, nothing, render, repeat } from "../shared/lit.js";
@@ -30,7 +30,7 @@ function presence(row) {
 }
 
 /**
- * The entries of a row's menu.
+ * Return the entries of a row's menu.
  *
  * @param {QueuedRow} request
  * @param {ListView} view
@@ -57,7 +57,7 @@ function entries(request, { act, areas, me, conversations }) {
 }
 
 /**
- * An administrator's decisions about a request, beside Claim.
+ * Draw the buttons for an administrator's decisions about a request, beside Claim.
  *
  * @param {QueuedRow} request
  * @param {ListView["act"]} act
@@ -79,14 +79,16 @@ function decisions(request, act) {
 }
 
 /**
- * The button of a row's menu. The menu's entries are drawn when it opens, because hundreds of rows have one.
+ * Draw the button of a row's menu. The menu's entries are drawn when it opens, because hundreds of rows
+ * have one.
  *
  * @param {QueuedRow} request
  * @param {ListView} view
  */
 function more(request, view) {
   const fill = (/** @type {On<HTMLDetailsElement>} */ { currentTarget: menu }) => {
-    menu.closest("li")?.toggleAttribute("data-menu", menu.open); // an open menu may reach over the row
+    // An open menu may reach over the row.
+    menu.closest("li")?.toggleAttribute("data-menu", menu.open);
     render(menu.open ? entries(request, view) : nothing, one(".card", HTMLElement, menu));
   };
   return html`<details class="more" @toggle=${fill}>
@@ -99,8 +101,8 @@ const LANGUAGE = inEach(() => ({}));
 const DAY_MS = 86_400_000;
 
 /**
- * The values that determine a row's content: lit draws the row again if one has changed. The age in Case
- * Information changes by the day.
+ * Return the values that determine a row's content. lit draws the row again if one of them has changed. The
+ * day is one of them, because it changes the age in Case Information.
  *
  * @param {QueuedRow} request
  * @param {ListView} view
@@ -123,7 +125,7 @@ function shown(request, view) {
 }
 
 /**
- * The content of a row.
+ * Draw the content of a row.
  *
  * @param {QueuedRow} request
  * @param {ListView} view
@@ -292,7 +294,7 @@ function onCallList(view) {
 }
 
 /**
- * The notice that says what a person who is off call misses; nothing if they are on call.
+ * Draw the notice that says what a person who is off call misses; draw nothing if the person is on call.
  *
  * @param {ListView} view
  */
@@ -327,7 +329,7 @@ function empty(view) {
 }
 
 /**
- * Draws the list's head: the tabs, and the staff on call.
+ * Draw the list's head: the tabs, and the staff on call.
  *
  * @param {ListView} view
  * @param {Tab[]} tabs

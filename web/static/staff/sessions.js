@@ -1,5 +1,5 @@
-/* Draws the other tabs of the Sessions List: one's own sessions, all claimed or live visits, and ended
-   visits with search. */
+/* Draws the other tabs of the Sessions List: the sessions of this person, all claimed or live visits, and
+   ended visits with search. */
 import { contactWords } from "../shared/contacts.js";
 import { minutes, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
@@ -23,7 +23,7 @@ const AGAIN_MS = 500;
 
 /** @typedef {Omit<Protocol.SessionsPast, "type" | "id" | "before_visit">} Filters */
 
-/** The claimed and live visits that this browser holds. Pure state. */
+/** The claimed and live visits that this browser knows, without drawing them. */
 export class Sessions {
   /** @type {Protocol.SessionRow[]} */
   rows = [];
@@ -44,8 +44,8 @@ export class Sessions {
 }
 
 /**
- * Ended visits that were searched: the filters, the results, whether there are more, and the number that the
- * server has not read yet.
+ * A search for ended visits. It has the filters, the results, whether there are more, and the number of
+ * visits that the server has not read yet.
  */
 export class Past {
   /** @type {Protocol.PastRow[] | null} */
@@ -109,7 +109,7 @@ export class Past {
 }
 
 /**
- * A row of any of these tabs: the time, the patient, the acts, and a button for the visit's history.
+ * Draw a row of any of these tabs: the time, the patient, the acts, and a button for the visit's history.
  *
  * @param {Protocol.SessionRow | Protocol.PastRow} row
  * @param {ListView} view
@@ -173,7 +173,7 @@ function taken(row, view) {
 }
 
 /**
- * The tabs "Mine" and "Live now".
+ * Draw the tabs "Mine" and "Live now".
  *
  * @param {Protocol.SessionRow[]} rows
  * @param {ListView} view
@@ -261,7 +261,7 @@ function filtersOf(form) {
 }
 
 /**
- * The tab "Past".
+ * Draw the tab "Past".
  *
  * @param {Past} past
  * @param {ListView} view

@@ -22,10 +22,10 @@ export const ALL = { text: "", region: "", provider: "", waited: "", urgency: ""
 /** A list of at least this many rows has a search field. */
 export const MANY = 6;
 export const UNASSIGNED = "-";
-/** The choice of requests without a waiting area; no area has this id. */
+/** The value that chooses requests without a waiting area; no area has this id. */
 export const NO_AREA = "-";
 
-/** @typedef {(a: QueuedRow, b: QueuedRow) => number} Order */
+/** @typedef {(a: QueuedRow, b: QueuedRow) => number} Order compares two rows */
 /** @type {Record<string, Order>} The order of "" is the queue's own. */
 const ORDERS = {
   wait: (a, b) => inOrder(a, b, { urgent_first: false }),
@@ -34,11 +34,11 @@ const ORDERS = {
   region: (a, b) => stateName(a.state).localeCompare(stateName(b.state)),
   provider: (a, b) => nameOf(a).localeCompare(nameOf(b)),
 };
-/** The name of the assigned person; rows without one come last. */
+/** Return the name of the assigned person; for a row without one, a text that is sorted last. */
 const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uffff";
 
 /**
- * All rows in the chosen order.
+ * Return all rows in the chosen order.
  *
  * @param {QueuedRow[]} rows in the queue's order
  * @param {Pick<Sift, "order">} sift
@@ -46,7 +46,7 @@ const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uf
 export const ordered = (rows, { order }) => (order in ORDERS ? [...rows].sort(ORDERS[order]) : rows);
 
 /**
- * The rows to show, in the order in which they come.
+ * Return the rows that the controls choose, in the given order.
  *
  * @param {QueuedRow[]} rows
  * @param {Sift} sift
@@ -68,7 +68,7 @@ export function sifted(rows, { text, region, provider, waited, urgency, area }, 
   });
 }
 
-/** @param {Sift} sift whether something may be hidden by it */
+/** @param {Sift} sift returns true if it may hide a row */
 const hides = ({ text, region, provider, waited, urgency, area }) =>
   Boolean(text.trim() || region || provider || waited || urgency || area);
 
@@ -85,7 +85,7 @@ const WORDS = inEach(() => ({
 /**
  * @param {string} name
  * @param {string} label
- * @param {string[][]} options value and words of each
+ * @param {string[][]} options the value and the words of each option
  * @param {string} chosen
  */
 const choice = (name, label, options, chosen) =>
@@ -96,7 +96,7 @@ const choice = (name, label, options, chosen) =>
   </select>`;
 
 /**
- * The orders that can be chosen: the queue's own order first.
+ * Return the orders that can be chosen, the queue's own order first.
  *
  * @param {Protocol.QueueLimits} limits
  */
@@ -108,7 +108,7 @@ function orders({ urgent_first }) {
 }
 
 /**
- * The row of fields above the list; nothing while the list is short.
+ * Draw the row of fields above the list; draw nothing while the list is short.
  *
  * @param {ListView} view
  */

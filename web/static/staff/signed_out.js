@@ -1,4 +1,4 @@
-/* Shows the end of a sign-in on a staff page: removes patients' names, drafts and pictures at once, and
+/* When a sign-in has ended, removes patients' names, drafts and pictures from a staff page at once, and
    shows a link to sign in. */
 import { forgetDrafts } from "../shared/drafts.js";
 import { html, render } from "../shared/lit.js";
@@ -10,10 +10,10 @@ import { t } from "../shared/text.js";
 const CODES = new Set([4201, 4202]);
 
 /**
- * Clear the page as soon as the sign-in is over; `cleared()` is called first, to stop what is running.
+ * Clear the page as soon as the sign-in has ended. `cleared()` is called first, to stop calls and sounds.
  *
  * @param {import("../signalling.js").SignallingClient} client
- * @param {{ signIn: string, cleared: () => void }} page `signIn` is the address to sign in at
+ * @param {{ signIn: string, cleared: () => void }} page `signIn`: the address of the sign-in page
  */
 export function clearAtSignOut(client, { signIn, cleared }) {
   client.addEventListener("status", ({ detail: { status, code } }) => {

@@ -10,11 +10,11 @@ import { LEVELS } from "./queue.js";
 import { levelWords } from "./urgency.js";
 
 /**
- * @typedef {object} Story a visit's, as far as it is loaded
- * @property {Protocol.HistoryPart[] | null} events null while they load
+ * @typedef {object} Story the history of a visit, as far as it is loaded
+ * @property {Protocol.HistoryPart[] | null} events null while the events load
  * @property {Protocol.CallPart[] | null} calls
  * @property {Protocol.CasePart | undefined} info
- * @property {string | null} refused why there is no Case Information
+ * @property {string | null} refused the sentence that says why there is no Case Information, or null
  */
 
 /** @type {Record<string, (by: string) => string>} */
@@ -55,7 +55,7 @@ const SENTENCES = {
 };
 
 /**
- * The waiting time, calculated from the events.
+ * Draw the waiting time, which is calculated from the events.
  *
  * @param {Protocol.HistoryPart[]} events
  */

@@ -4,12 +4,12 @@ import { t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
 
 /**
- * The tags, and the button that changes them if `change` is given; nothing if there are no tags and no
- * button.
+ * Draw the tags, and the button that changes them if `change` is not null. Draw nothing if there are
+ * neither tags nor a button.
  *
  * @param {string[]} tags
  * @param {(() => void) | null} change
- * @param {string} name the patient's, for those who hear the page
+ * @param {string} name the patient's name, for people who use a screen reader
  */
 export function tagLine(tags, change, name) {
   if (!tags.length && !change) return nothing;
@@ -26,11 +26,11 @@ export function tagLine(tags, change, name) {
 }
 
 /**
- * Ask for the tags of a visit in a dialog. Resolves to the chosen tags, or to null.
+ * Ask for the tags of a visit in a dialog. Return the chosen tags, or null if the dialog was closed.
  *
  * @param {string} name
- * @param {string[]} tags those that the visit has
- * @param {string[]} offered the clinic's
+ * @param {string[]} tags the tags that the visit has
+ * @param {string[]} offered the tags of the clinic
  */
 export async function askTags(name, tags, offered) {
   const all = [...new Set([...offered, ...tags])];

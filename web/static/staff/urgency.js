@@ -14,7 +14,7 @@ const WORDS = inEach(() => ({
 const COLOURS = { emergency: "red", urgent: "amber", routine: "off" };
 
 /**
- * A level in the clinic's words; if the clinic has none, in the page's words.
+ * Return a level in the clinic's words; if the clinic has none, in the page's words.
  *
  * @param {Level} level
  * @param {Pick<Protocol.QueueLimits, "level_words">} limits
@@ -27,7 +27,7 @@ export function reasonWords({ by, answer }) {
 }
 
 /**
- * The level and its reason; nothing if neither is set.
+ * Draw the level and its reason; draw nothing if neither is set.
  *
  * @param {Protocol.Row} request
  * @param {Protocol.QueueLimits} limits
@@ -40,7 +40,7 @@ export function urgencyChip({ urgency }, limits) {
 }
 
 /**
- * Ask for a level in a dialog. Resolves to {level} or null.
+ * Ask for a level in a dialog. Return {level}, or null if the dialog was closed.
  *
  * @param {Protocol.Row} request
  * @param {Protocol.QueueLimits} limits
