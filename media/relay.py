@@ -236,10 +236,9 @@ class Relay:
     # -- the methods that the forwarder calls
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
-        """Pass a STUN request to the party, check or probe that its ufrag names, which answers if the password is
-        right.
+        """Pass a STUN request to the party or probe that its ufrag names, which answers if the password is right.
 
-        A STUN response is passed to the check that it answers.
+        A request of another worker is answered here. A STUN response is passed to the check that it answers.
         """
         ufrag = ice.local_ufrag(datagram)
         party = self._by_ufrag.get(ufrag) if ufrag is not None else None

@@ -274,8 +274,8 @@ class Hub:
     def publish(self, topic: str, version: int, message: Message) -> None:
         """Send a message to all subscribers of a topic soon. For topics with many subscribers (the queue).
 
-        `version`: the version of the topic after it. Messages stay in order. Those of TICK_S are sent in one write, to
-        SOCKETS_PER_TURN sockets per turn of the event loop.
+        `version`: the version of the topic after the message. Messages stay in order. Those of TICK_S are sent in one
+        write, to SOCKETS_PER_TURN sockets per turn of the event loop.
         """
         found = self._topics.get(topic)
         if found is None:

@@ -69,7 +69,7 @@ class Organisations(Protocol):
 
     async def get(self, organisation: str, /) -> Organisation | None: ...
     async def read(self, organisation: str, /) -> Organisation | None:
-        """Return the settings as the store has them now, even if `get` has a copy; None without an organisation."""
+        """Return the settings as the store has them now, even if `get` has a copy; None if there are none."""
 
     async def list(self) -> list[str]: ...
 
@@ -77,7 +77,7 @@ class Organisations(Protocol):
 Consequences = Callable[[Organisation, Visit | None, Visit, Event], Iterable[Extra]]
 """Returns the further entries of queues that an event causes (mail, webhooks); the same commit writes them."""
 Closes = Callable[[Organisation, int, str], int | None]
-"""Returns the time in ms of the next closing of an area ("" for none), or of the last if it is closed; or None."""
+"""(settings, now in ms, area or "") -> the time in ms at which the area closes next or has closed last, or None."""
 
 
 class Accepted(Decided, frozen=True):

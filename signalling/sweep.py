@@ -53,7 +53,7 @@ class LocalConnection(Protocol):
 class LocalWorker(Protocol):
     """This worker, with the connections that it has at this moment, whatever the records say.
 
-    `present` returns those that have a client. `holds` returns True for the id of a connection that this worker has.
+    `present` returns those with an open socket. `holds` returns True for the id of a connection that this worker has.
     """
 
     @property

@@ -1,7 +1,7 @@
 """Chooses the current speaker in a room of more than two parties, from the audio levels that browsers send (RFC 6464).
 
 A level is in -dBov: 0 is the loudest, 127 is silence. Sound is not decoded. A browser can send false levels; therefore
-the speaker gets no permission, and pages only move a frame to its picture. Does no I/O and reads no clock.
+the speaker gets no permission, and pages only show a frame around its picture. Does no I/O and reads no clock.
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ class Forwarder:
                     continue
                 try:
                     to.sendto(view[: length[0]], to.address)  # type: ignore[misc]
-                except OSError:  # the send buffer is full or the network is lost, and so is the packet
+                except OSError:  # the packet is lost, because the send buffer is full or the network is down
                     dropped += 1
                     continue
                 forwarded += 1
@@ -262,7 +262,7 @@ class Forwarder:
             self.counters.dropped += 1
 
     def _stray(self, size: int, address: Address, sock: PacketSocket) -> None:
-        """Handle a packet from an unknown address: count it, and search its endpoint if searches are left in this tick.
+        """Handle a packet from an unknown address: count it, and search its endpoint (STRAY_LOOKS times per tick).
 
         If the packet is authentic, the address of the endpoint's browser has changed, and the handler's `on_moved` is
         called.

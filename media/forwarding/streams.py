@@ -26,7 +26,7 @@ KEPT: Final = 46
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
 ASKED_MAX: Final = 12  # the greatest number of requests for one missing packet
-ASK_AGAIN_S: Final = 0.015  # the pause in s between two requests, at least; a longer round trip extends it
+ASK_AGAIN_S: Final = 0.015  # the shortest pause in s between two requests; a longer round trip extends it
 # After this number of requests, each pause is twice the one before. The first pauses are short, because requests and
 # answers are lost too: on a path that loses a fifth, one packet in a thousand needs seven requests.
 ASKED_STEADILY: Final = 8
@@ -66,7 +66,7 @@ class Sink:
         self.kept = _KeepsNothing() if self.kind == "rtx" else [None] * KEPT
 
     def forget_rows(self, missing: Iterable[int]) -> None:
-        """Forget the kept packets of each unbroken row of the `missing` numbers that is longer than GAP_MAX."""
+        """Forget the kept packets of each run of consecutive `missing` numbers that is longer than GAP_MAX."""
         for _, row in groupby(enumerate(missing), lambda found: (found[1] - found[0]) & SEQUENCE_MASK):
             numbers = [number for _, number in row]
             for number in numbers if len(numbers) > GAP_MAX[self.kind] else ():

@@ -28,7 +28,7 @@ from media.transport.tcp import Stream
 
 CHECK_S: Final = 0.1
 KEEPALIVE_S: Final = 2.5
-# The start of partition 0. In its frame header the bit for "no keyframe" is 0.
+# The start of partition 0. Its frame header marks a keyframe.
 VP8_KEYFRAME: Final = b"\x10\x00"
 VP8_DELTA: Final = b"\x10\x01"
 _U32 = Struct("!I")

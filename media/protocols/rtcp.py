@@ -1,6 +1,6 @@
 """Splits and builds RTCP packets as bytes (RFC 3550 §6, RFC 4585), among them those that the server itself sends.
 
-Knows no connection, key, socket or clock. `rtcp_translation.py` translates packets between connections.
+It uses no connection, key, socket or clock. `rtcp_translation.py` translates packets between connections.
 """
 
 from __future__ import annotations

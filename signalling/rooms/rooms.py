@@ -132,7 +132,7 @@ class Rooms:
     # --- the requests of parties
 
     def receive(self, message: wire.RoomMessage) -> wire.Join | None:
-        """Carry out a message and return None; a `Join` is returned, because its `join` must be awaited.
+        """Carry out a message and return None; but return a `Join`, for which the caller must await `join`.
 
         Every request receives a reply, also after an error.
         """
@@ -396,5 +396,5 @@ class Rooms:
 
 
 def _admitted(visit: Visit, party: str) -> bool:
-    """Return True if audio and video of a party may be forwarded; a guest's only after their own Start Session."""
+    """Return True if a party's audio and video may be forwarded (a guest's only after the guest's Start Session)."""
     return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None

@@ -329,7 +329,7 @@ async def _enter_again(worker: Worker, connection: Connection) -> None:
 
 
 async def left_behind(worker: Worker, connection: Connection) -> None:
-    """Clean up, after LINGER_S, after a connection that was resumed on another worker."""
+    """Clean up a connection that was resumed on another worker, after waiting LINGER_S."""
     await _linger(worker, connection)
     await _leave_all(worker, connection)
 

@@ -87,14 +87,14 @@ class AuditLog(AuditReader):
 
     @property
     def unwritten(self) -> int:
-        """The number of entries that wait in memory for the store."""
+        """Return the number of entries that wait in memory for the store."""
         return self._count
 
     def note(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
         """Add an entry to the buffer without waiting. `run` writes it shortly afterwards.
 
-        `who`: the id of the person. `what`: the name of the entry. `about`: the visit or other thing. `to`: the other
-        person.
+        `who`: the id of the actor. `what`: the name of the entry. `about`: the id of the visit or other data. `to`: the
+        id of the person who receives it. `about` and `to` are "" if there is none.
         """
         self._note(organisation, audit.act(self._store.clock_ms(), who, what, about, to))
 

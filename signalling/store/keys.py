@@ -70,6 +70,7 @@ _EXPIRY, _RETENTION, _USE, _NONE = Erasure
 _DAYS = "the organisation's days"
 
 # The braces are a hash tag, which keeps all keys of an organisation in one slot of a cluster.
+# the keys of visits
 OPEN = Key("{<organisation>}:open", "zset", "ids of open visits, by arrival", _USE, "it ends")
 ENDED = Key("{<organisation>}:ended", "zset", "ids of ended visits, by end", _RETENTION, _DAYS)
 DEADLINES = Key("{<organisation>}:deadlines", "zset", "ids of visits, by deadline", _USE, "it passed")
@@ -99,7 +100,7 @@ RESUME = Key(
 IDEMPOTENCY = Key(
     "{<organisation>}:idempotency:<hash>", "string", "the visit of an API request", _EXPIRY, "a day"
 )
-# Staff
+# the keys of staff
 STAFF = Key("{<organisation>}:staff", "zset", "ids of staff", _NONE)
 STAFF_MEMBER = Key("{<organisation>}:staff:<person>", "hash", "On-Call and states of a person", _NONE)
 HERE = Key("{<organisation>}:here", "zset", "when staff last had a page open", _NONE)
@@ -108,7 +109,7 @@ MARKS = Key("{<organisation>}:marks", "zset", "ids of staff with a mark", _NONE)
 MARK = Key("{<organisation>}:mark:<person>", "hash", "the last notification that was read", _NONE)
 WATCHES = Key("{<organisation>}:watches", "zset", "ids of the states of the queue", _NONE)
 WATCH = Key("{<organisation>}:watch:<watch>", "hash", "the rules that the queue's pages have", _NONE)
-# Appointments
+# the keys of appointments
 APPOINTMENTS = Key(
     "{<organisation>}:appointments", "zset", "ids of booked visits, by start", _RETENTION, _DAYS
 )
@@ -119,7 +120,7 @@ SLOTS = Key("{<organisation>}:slots", "zset", "ids at taken times, by start", _U
 SLOT_SPANS = Key("{<organisation>}:slots:spans", "hash", "ends of taken times, by id", _USE, "it is over")
 HOLDS = Key("{<organisation>}:holds:<hash>", "zset", "times that a visitor holds", _EXPIRY, "ten minutes")
 FEEDS = Key("{<organisation>}:feeds", "hash", "links of staff to booked visits, hashed", _USE, "revoked")
-# Jobs and the audit log
+# the keys of jobs and of the audit log
 JOBS = Key("{<organisation>}:jobs", "zset", "mails to send", _USE, "done or given up", True)
 QUEUE = Key(
     "{<organisation>}:queue:<kind>", "zset", "webhooks and other jobs to do", _USE, "done or given up"
@@ -147,7 +148,7 @@ BREAKER = Key(
 AUDIT = Key("{<organisation>}:audit", "list", "the audit log", _RETENTION, "`[retention] audit_days`")
 AUDIT_HEAD = Key("{<organisation>}:audit:head", "string", "its beginning and end, sealed", _NONE)
 AUDIT_QUEUE = Key("{<organisation>}:audit:queue", "list", "entries on the way to it", _USE, "a second")
-# Organisations
+# the keys of organisations
 ORGANISATIONS = Key("organisations", "set", "ids of organisations", _NONE)
 ORGANISATION = Key("{<organisation>}:organisation", "string", "its document: settings, texts", _NONE)
 EDITS = Key("{<organisation>}:edits", "hash", "earlier revisions of it", _USE, "200 later revisions")
@@ -158,7 +159,7 @@ FACILITY_NAMES = Key("{<organisation>}:facility-names", "hash", "ids of faciliti
 DEMO_FRESH = Key(
     "{<organisation>}:demo:fresh", "string", "demo passwords not printed yet", _EXPIRY, "ten minutes"
 )
-# Accounts and sign-in
+# the keys of accounts and of sign-in
 ACCOUNTS = Key("{<organisation>}:accounts", "hash", "accounts by id", _NONE)
 EMAILS = Key("{<organisation>}:emails", "hash", "ids of accounts by email address", _NONE)
 SECOND_FACTOR = Key(
@@ -177,7 +178,7 @@ THROTTLE_PENDING = Key(
     "{<organisation>}:throttle:<rule>:<who>:pending", "zset", "guesses being checked", _EXPIRY, "a minute"
 )
 SESSION = Key("session:<hash>", "hash", "a browser's session", _EXPIRY, "a week without use")
-# Programs
+# the keys of other programs: API keys and webhooks
 API_KEYS = Key("{<organisation>}:api-keys", "hash", "API keys by id, hashed", _USE, "revoked")
 API_USED = Key("{<organisation>}:api-used", "hash", "when each API key was last used", _USE, "revoked")
 API_RATE = Key("{<organisation>}:api-rate:<who>", "string", "requests in this window", _EXPIRY, "a minute")
@@ -186,7 +187,7 @@ WEBHOOKS = Key("{<organisation>}:webhooks", "hash", "webhooks by id, sealed", _U
 WEBHOOK_LOG = Key(
     "{<organisation>}:webhook-log:<webhook>", "list", "the last 100 attempts", _EXPIRY, "30 days"
 )
-# Servers
+# the keys of servers
 DATA_KEY = Key("greenroom:key", "string", "a hash of the data key", _NONE)
 STORE_VERSION = Key("greenroom:version", "string", "the version of the store's contents", _NONE)
 ERASED = Key("greenroom:erased", "string", "the last erasure", _USE, "the store's file is rewritten")

@@ -180,7 +180,7 @@ class Mirror:
     def repair(self, wanted: int = 0) -> None:
         """Fetch the missing events in the background, after a gap or a lost pub/sub connection.
 
-        `wanted`: up to this number.
+        `wanted`: the number of the newest event that is known to exist, 0 if none is known.
         """
         self._wanted = max(self._wanted, wanted)
         if self._repairing is None:
