@@ -1,4 +1,7 @@
-"""Defines figures of a benchmark and their targets, how they are summarised, and how they are compared. Pure."""
+"""Defines the figures of a benchmark and their targets, how they are summarised, and how they are compared.
+
+The module is pure: it does no I/O.
+"""
 
 import math
 import statistics

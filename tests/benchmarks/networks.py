@@ -179,8 +179,8 @@ def figures(before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, 
 async def _until(
     call: Call, judge: Callable[[Sequence[Look], float], float | None], end_ms: float, most_s: float
 ) -> float | None:
-    """Call `judge` until it returns a time for both pages; return the longer time in s. Return None if it has returned
-    None for one of them until `most_s` after `end_ms`.
+    """Call `judge` for both pages until it returns a time for each of them; return the longer one in s. Return None if
+    this does not happen within `most_s` after `end_ms`.
     """
     while True:
         found = worse([judge(looks, end_ms) for looks in await call.looks(end_ms - 1000)])

@@ -1,4 +1,7 @@
-"""Reads the CPU and memory of processes from the kernel, and runs functions in child processes. Linux only."""
+"""Reads the CPU and memory of processes from the kernel, and runs functions in child processes.
+
+It works on Linux only.
+"""
 
 import multiprocessing
 import platform

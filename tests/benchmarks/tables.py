@@ -1,6 +1,6 @@
 """Formats a report for people: Markdown tables, and a plot of the figures by number of waiting patients.
 
-Pure. The page of results and the README's table are made from the same report, so that they agree.
+The module does no I/O. The page of results and the README's table are made from the same report, so that they agree.
 """
 
 import math

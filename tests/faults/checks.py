@@ -1,6 +1,6 @@
 """Checks the history of a story: finds what must never happen, whatever people do and whatever fails.
 
-Pure: it reads no clock and no store. Each check yields a `Finding` for each violation.
+The module reads no clock and no store. Each check yields a `Finding` for each violation.
 """
 
 from __future__ import annotations

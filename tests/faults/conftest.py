@@ -39,8 +39,8 @@ def measured(request: pytest.FixtureRequest, record_property: Callable[[str, obj
     """A function: `measured(row, what, value, unit, at_most=bound)` records a figure for the table, and asserts its
     bound.
 
-    `row`: "R22" for row 22 of docs/RELIABILITY.md, "S30" for row 30 of docs/SECURITY.md, "F" for a figure of all rows.
-    In the quick part, bounds are QUICK_SLACK times wider, so that 0 stays 0.
+    `row`: "R22" for row 22 of docs/RELIABILITY.md, "S30" for row 30 of docs/SECURITY.md, "F" for a figure that belongs
+    to no row. In the quick part, bounds are QUICK_SLACK times wider; a bound of 0 stays 0.
     """
 
     def record(row: str, what: str, value: float, unit: str = "", *, at_most: float) -> None:

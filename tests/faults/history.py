@@ -1,7 +1,7 @@
 """The records of a story: the commands of people, their answers, the store's events and the workers' rooms.
 
-Pure: it reads no clock and no store. Times are `time.time()` in s; `seen_s` is the time at which the test received the
-store's event. `checks.py` judges the history.
+The module reads no clock and no store. Times are `time.time()` in s; `seen_s` is the time at which the test received
+the store's event. `checks.py` judges the history.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Draws the steps of a story from a seed: the commands of a clinic's people, with faults at random places. Pure."""
+"""Draws the steps of a story from a seed: the commands of a clinic's people, with faults at random places.
+
+The module does no I/O.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R10: visits on a cluster of six nodes. A slot moves and a node dies while visits run, and nothing is lost."""
+"""Tests visits on a cluster of six nodes: a slot moves and a node dies meanwhile, and nothing is lost (row R10)."""
 
 import asyncio
 import signal

@@ -1,7 +1,8 @@
-"""F: no input of a stranger blocks a worker's loop for long, ends it, or raises an unexpected error.
+"""Tests that no input of a stranger blocks a worker's loop for long, ends it, or raises an unexpected error.
 
 Valid inputs are changed at random, by a seed. They are given to the product's own parsers, and to a real relay in this
-process, where the CPU time of each is measured. GREENROOM_FUZZ_SEED sets another seed.
+process, where the CPU time of each is measured. GREENROOM_FUZZ_SEED sets another seed. The table of results lists the
+figures under "F".
 """
 
 import gc

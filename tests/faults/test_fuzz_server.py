@@ -1,6 +1,7 @@
-"""F: a real server survives hostile requests and frames, from strangers and from patients.
+"""Tests that a real server survives hostile requests and frames, from strangers and from patients.
 
 Each input has a connection of its own. Its cost is the CPU time of the worker's event loop, as the kernel counts it.
+The table of results lists the figures under "F".
 """
 
 import contextlib

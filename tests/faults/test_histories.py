@@ -1,4 +1,4 @@
-"""Random commands of many people over two machines, with faults in between: no rule is broken in any history.
+"""Tests random commands of many people over two machines, with faults in between: no rule is broken in any history.
 
 Rows 22 to 28 of docs/RELIABILITY.md are combined by chance, from a seed. If a story fails, its fewest failing steps are
 printed.

@@ -1,5 +1,5 @@
-"""R32: every ended visit is found, in pages and within a limit of time; a list that is cut reports that
-there is more.
+"""Tests that every ended visit is found, in pages and in time, and that a list that is cut reports that there is more
+(row R32).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""R35: if the server of a load run is killed, the run reports that in one sentence and exits with an error."""
+"""Tests that a load run whose server is killed reports that in one sentence, and exits with an error (row R35)."""
 
 import os
 import signal

@@ -1,4 +1,6 @@
-"""R36: the workers restart one after another; all clients reconnect soon, and the sockets stay evenly spread."""
+"""Tests that, when the workers restart one after another, all clients reconnect soon and stay evenly
+spread (row R36).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""R10: the master of the stores dies and Sentinels promote its copy. Visits continue, and lost events are noticed."""
+"""Tests that visits continue when the master of the stores dies and Sentinels promote its copy (row R10).
+
+Events that got lost are noticed.
+"""
 
 import asyncio
 import contextlib

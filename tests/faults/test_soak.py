@@ -1,4 +1,4 @@
-"""R20: during ten minutes people come and go, and the workers need no more memory at the end than before."""
+"""Tests that workers need no more memory after ten minutes in which people come and go (row R20)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R34: the store's clock is set back by an hour, and every ordered list keeps its order of arrival.
+"""Tests that every ordered list keeps its order of arrival when the store's clock is set back by an hour (row R34).
 
 The replies to TIME are changed on their way from a real store to real workers.
 """

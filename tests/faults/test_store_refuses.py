@@ -1,4 +1,6 @@
-"""R33: the store answers but accepts no writes. The reason is logged, commands are refused, and calls continue."""
+"""Tests a store that answers but accepts no writes: the reason is logged, commands are refused, calls continue (row
+R33).
+"""
 
 import asyncio
 import contextlib

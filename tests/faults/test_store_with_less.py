@@ -1,4 +1,4 @@
-"""R26: the store returns with fewer events; every screen matches the store again, and lost visits are reported.
+"""Tests a store that returns with fewer events: screens match it again, and lost visits are reported (row R26).
 
 A second store continues from the earlier state, so that its count of events is smaller than, equal to or larger than
 the count that the workers and the screens have. Then its data replaces the data of the first store.

@@ -1,8 +1,8 @@
 """Finds the small faults that can be put into a source file, each as a change of one piece of its text.
 
-Pure: it reads a text. It leaves out everything that no test can be expected to notice: prose (docstrings, and texts
-with a space, as in logs, errors and descriptions), types, assertions for the type checker, `if TYPE_CHECKING`, the part
-that runs a module as a command, and the options of decorators and classes, such as `slots`.
+It reads a text, and does no I/O. It leaves out everything that no test can be expected to notice: prose (docstrings,
+and texts with a space, as in logs, errors and descriptions), types, assertions for the type checker, `if
+TYPE_CHECKING`, the part that runs a module as a command, and the options of decorators and classes, such as `slots`.
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 AT_IMPORT = ""
-"""The name that takes the place of a test for lines that run while a file is imported; all tests of the file run them.
-"""
+"""Used in place of a test's name for lines that run while a file is imported. All tests of the file run such a line."""
 LONGEST_S = 120
 """The limit in s where no duration is known: for imports, and for tests that have another name since the change."""
 _Line = tuple[str, int]

@@ -1,6 +1,6 @@
 """Samples of changes: how many were killed at first, which survived, and how these were judged later.
 
-Makes results.md. Pure.
+The module makes the text of results.md, and does no I/O.
 """
 
 from __future__ import annotations

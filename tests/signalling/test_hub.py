@@ -131,7 +131,7 @@ async def test_a_client_that_stops_reading_is_cut_off_and_the_others_lose_nothin
 
 
 def small_socket(address: Any) -> socket.socket:
-    """Return a connected socket whose receive buffer is small, so that it is soon full."""
+    """Return a new socket whose receive buffer is small, so that it is soon full."""
     made = socket.socket(address[0], address[1], address[2])
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     made.setblocking(False)

@@ -126,7 +126,7 @@ class Resolver(AbstractResolver):
         self._address = address
 
     async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        """Return the one address, with this port."""
+        """Return the one address, for each host and port."""
         return [{"hostname": host, "host": self._address, "port": port, "family": 2, "proto": 0, "flags": 0}]
 
     async def close(self) -> None:
@@ -191,7 +191,7 @@ def listens(at: Place) -> bool:
 
 
 def make_certificate(folder: Path) -> None:
-    """Write three files: a certificate of the site, its key, and both together."""
+    """Write three files into `folder`: a certificate of the site, its key, and both together."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
     name, day = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SITE)]), datetime.timedelta(days=1)
     certificate = (

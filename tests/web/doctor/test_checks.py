@@ -42,7 +42,7 @@ async def test_a_server_that_runs_well_has_nothing_wrong(site: Site) -> None:
     assert {name: finding for name, finding in each.items() if finding.state == State.WRONG} == {}
     for name in ("data folder", "data key", "store", "clock", "pages", "sockets", "proxy"):
         assert each[name].state == State.GOOD, name
-    # The store of a test keeps its data in a folder that does not outlive it.
+    # These two checks warn: the site offers the demo organisation to others, and it cannot send mail.
     assert each["demo"].state == each["mail"].state == State.DOUBTFUL
     assert all(finding.advice for finding in each.values() if finding.state != State.GOOD)
 

@@ -63,10 +63,11 @@ NIGHT = [["22:00", "02:00"]]
         ("2026-11-25T00:00", True),
         ("2026-11-25T01:59", True),
         ("2026-11-25T02:00", False),
-        ("2026-11-26T23:00", False),  # A closed day has no night shift: it would begin on this day.
-        ("2026-11-26T01:00", True),  # The night shift of the day before still ends as usual.
+        # The 26th is a closed day, so the night that would begin on it has no hours.
+        ("2026-11-26T23:00", False),
+        ("2026-11-26T01:00", True),  # The night of the 25th still ends as usual.
         ("2026-11-27T01:00", False),
-        ("2026-11-28T01:00", True),  # The night shift of Friday ends on this day.
+        ("2026-11-28T01:00", True),  # The night of Friday, the 27th, ends on this day.
         ("2026-11-28T23:00", False),  # There are no hours on Saturdays.
         ("2026-11-29T01:00", False),
     ],

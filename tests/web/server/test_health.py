@@ -91,8 +91,8 @@ async def test_r25_every_endless_task_that_fails_is_started_again(site: Site) ->
     supervisor = site.app[SUPERVISOR]
 
     def fails(name: str) -> bool:
-        """Cancel the operation for which the task waits; the task gets an error that it does not expect. Return True
-        when this was done.
+        """Cancel the operation for which the task waits, so that the task gets an unexpected error. Return True when
+        the supervisor has counted a failure of the task.
         """
         waits_for = getattr(supervisor._tasks[name], "_fut_waiter", None)
         if waits_for is not None and not supervisor.failures[name]:

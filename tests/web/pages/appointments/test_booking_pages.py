@@ -21,7 +21,7 @@ from web.organisations import demo
 from web.organisations.settings import Booking
 
 SOON_MS = 90_000
-"""A time that begins within these ms may be gone before the test has pressed it."""
+"""A time that begins within this number of ms may be gone before the test has pressed it."""
 
 LOOKS = [(1280, False), (320, True)]
 

@@ -71,7 +71,7 @@ async def test_a_call_with_a_guest_is_accessible_and_names_everybody(
         ROSA,
         "patient",
         None,
-        # Rosa has not pressed Start Session, and this page is the patient's own, so neither of them is listed.
+        # Rosa has not pressed Start Session, and the page is the patient's own. So neither is marked as speaking.
     ):
         await clinic.send({"type": "media.speaker", "visit": "v_1", "party": party})
         speaking = page.locator("[data-speaking]")
