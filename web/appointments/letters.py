@@ -160,8 +160,10 @@ def resolver(
     sender: Callable[[Organisation], str],
     clock_ms: Callable[[], int],
 ) -> Resolver:
-    """Return the function that writes the mail with this name when it is due. The function returns None if the mail is
-    out of date.
+    """Return the function that writes the mail with this name when it is due.
+
+    The function returns None if the mail is out of date. `found` reads the appointment; `url` returns the patient's
+    link; `sender` returns the address of an organisation; `clock_ms` returns the time in ms.
     """
 
     async def resolve(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:

@@ -1,7 +1,7 @@
 """The times that can be booked: an organisation's hours divided into slots, without those that are taken.
 
-Pure: `now_ms` is an argument. Slots are counted in elapsed time from each opening, so that a day on which clocks
-change has the slots of its real hours. Times are in ms since the epoch.
+Pure: `now_ms` is an argument. Slots follow each other from each opening in elapsed time, so that a day on which
+clocks change has slots only in hours that exist. Times are in ms since the epoch.
 """
 
 from __future__ import annotations

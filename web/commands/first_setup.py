@@ -128,7 +128,10 @@ async def first(
 
 
 def proposed(name: str) -> str:
-    """Return a slug for a clinic of this name, such as `lakeside-clinic`; may be empty."""
+    """Return a slug for a clinic of this name, such as `lakeside-clinic`.
+
+    "" if the name has no usable letter or digit.
+    """
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
 
 
@@ -160,8 +163,9 @@ def _store(settings: Settings) -> Iterator[Settings]:
 
 
 def _runs(settings: Settings) -> bool:
-    """Return whether a server runs on the data folder. A killed server leaves its address there, but does
-    not answer.
+    """Return whether a server runs on the data folder.
+
+    The address of a server that was killed is still in the folder, but nothing answers there.
     """
     try:
         url = located(settings).redis.url

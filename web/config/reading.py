@@ -28,8 +28,9 @@ def load(
 ) -> Settings:
     """Return the settings in the file at `path` (None: defaults), overridden by `environment`, then by `overrides`.
 
-    `overrides`: dotted key -> value, `{"server.port": 9}`. Paths are relative to the file's folder. Raises
-    ConfigError, which names the file or the variable, the key and the expected value.
+    `overrides`: dotted key -> value, such as `{"server.port": 9}`. Paths are relative to the file's folder. Raises
+    ConfigError if a file or a value is not valid; the text names the file or the variable, the key and the expected
+    value.
     """
     if path is None:
         source, base, raw = "settings", Path.cwd(), {}
@@ -50,8 +51,8 @@ def parse(
 ) -> Settings:
     """Return the settings in the parsed TOML `raw`.
 
-    Raises ConfigError; its text begins with `source`, or with the name of the variable in `variables` that set the
-    wrong key.
+    Raises ConfigError if a value is not valid. Its text begins with `source`, or with the name of the variable in
+    `variables` that set the wrong key.
     """
     _known_keys(raw, source)
     try:

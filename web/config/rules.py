@@ -1,7 +1,7 @@
-"""Rules of the settings that types and bounds cannot express: for single keys, and between keys.
+"""Rules of the settings that types and bounds cannot express, for single keys and between keys.
 
-Each rule returns its problem in words. `reading.py` applies them to every file; plain http is checked when a server
-starts.
+Each rule returns its problem in words; "" if there is none. `reading.py` applies them to every file; plain http is
+checked when a server starts.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,7 @@
 """Reads `redis.url`: the address of one server, of the Sentinels that watch servers, or of a cluster's nodes. Pure.
 
-An error names the part that is wrong and what is expected, and repeats nothing: any part may hold a password.
+An error names the part that is wrong and what is expected. It repeats no part of the URL, because any part may
+contain a password.
 """
 
 import re

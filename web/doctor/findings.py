@@ -16,9 +16,7 @@ class State(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of a check. `found`: what it found, without any secret; `advice`: what the operator must do, "" for
-    nothing.
-    """
+    """The result of a check. `found`: what it found, without any secret; `advice`: what the operator must do, or ""."""
 
     state: State
     found: str
@@ -31,10 +29,10 @@ def good(found: str) -> Finding:
 
 
 def doubtful(found: str, advice: str) -> Finding:
-    """Return a finding that an operator should know about."""
+    """Return a finding for a thing that works, but of which an operator should know something."""
     return Finding(State.DOUBTFUL, found, advice)
 
 
 def wrong(found: str, advice: str) -> Finding:
-    """Return a finding that will cause problems for people."""
+    """Return a finding for a thing that will cause problems for people."""
     return Finding(State.WRONG, found, advice)

@@ -244,7 +244,7 @@ class Accounts:
     async def check(self, organisation: str, email: str, password: str) -> Account | None:
         """Return the account with this email and password, or None; both cases take the same time.
 
-        Raises BusyError if too many wait.
+        Raises BusyError if too many passwords wait to be compared.
         """
         account = await self.find(organisation, email) if len(email) <= 254 else None
         usable = account is not None and not account.disabled

@@ -46,8 +46,9 @@ class SecondFactors:
         self._spend = redis.register_script(SPEND)
 
     def drawn(self, organisation: str, person: str) -> str:
-        """Return a new encrypted secret for the person. The session keeps it until a code proves that the app has the
-        secret.
+        """Return a new encrypted secret for the person.
+
+        The session keeps it until a code proves that the app has the secret.
         """
         secret = secrets.token_bytes(totp.SECRET_BYTES)
         return base64.b64encode(self._seal.close(secret, _place(organisation, person))).decode()

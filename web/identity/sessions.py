@@ -75,8 +75,9 @@ return 1
 
 
 class Session(aiohttp_session.Session):
-    """A session, with the content that was read. `ends_in_ms`: the time in ms until the staff sign-in ends, 0 if there
-    is none.
+    """A session, with the content that was read.
+
+    `ends_in_ms`: the time in ms until the staff sign-in ends, 0 if there is none.
     """
 
     def __init__(self, identity: str | None, kept: dict[str, Any], *, ends_in_ms: int = 0) -> None:

@@ -32,8 +32,9 @@ class Field(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """The result of a check: the form to show again, a sentence for each wrong field, and the information if none is
-    wrong.
+    """The result of a check: the form to show again, a sentence for each wrong field, and the patient's information.
+
+    The information is None if a field is wrong.
     """
 
     form: dict[str, str]

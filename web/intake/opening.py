@@ -1,7 +1,7 @@
-"""Opens a visit exactly once, however often its request is sent: for the patient's form, kiosk, API and check-in.
+"""Opens a visit exactly once, also if its request is sent several times.
 
-The caller derives the visit's id from the request (`ids.derived_id`); a second request with the same id finds the
-visit of the first.
+The patient's form, the kiosk, the API and the check-in use it. The caller derives the visit's id from the request
+(`ids.derived_id`). A second request with the same id finds the visit of the first one.
 """
 
 from contextlib import AbstractAsyncContextManager, nullcontext

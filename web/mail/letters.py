@@ -1,6 +1,6 @@
 """The content of mails, as text and as HTML, in one language, with an organisation's name and colour.
 
-Pure except for reading templates. A line break in a header is refused, so that nobody can add headers.
+Pure except for reading templates. A line break in a header is refused, so that no visitor can add headers.
 """
 
 import re

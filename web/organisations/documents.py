@@ -81,9 +81,7 @@ class Organisations:
         self._kept.pop(organisation.id, None)
 
     async def replace(self, before: Organisation, after: Organisation, by: str) -> bool:
-        """Store `after` as the next revision of `before`.
-
-        Return False if the document has changed since `before` was read.
+        """Store `after` as the next revision of `before`; return False if another change was stored first.
 
         `by`: the name of the person who changed it. Raises OrganisationError if `after` is not valid.
         """

@@ -23,7 +23,10 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Versions:
-    """The versions of all organisations. All methods raise `UnavailableError` if the store does not answer."""
+    """The versions of the guides of all organisations.
+
+    All methods raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -235,7 +235,7 @@ class Bounds(NamedTuple):
 
 
 def bounds(kind: type[msgspec.Struct], field: str) -> Bounds:
-    """Return the bounds of a field of `Organisation`, `Booking`, `Policy` or `Step`."""
+    """Return the bounds of a field of `Organisation`, `Booking`, `Policy` or `Step`, which its type defines."""
     return bounds_of(_hints(kind)[field])
 
 

@@ -100,10 +100,10 @@ def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
 
 
 def live(request: web.Request, organisation: Organisation, script: str) -> dict[str, Any]:
-    """Return the data that every live page needs at its start: the organisation, whether mails leave this server, and
-    the languages.
+    """Return the data that every live page needs at its start.
 
-    `script`: the page's script, whose texts are included in each language.
+    They are about the organisation, the languages, and whether an SMTP server sends mails. `script`: the page's
+    script, whose texts are included in each language.
     """
     return {
         "organisation": {"id": organisation.id, "name": organisation.name, "logo": logo_path(organisation)},

@@ -47,7 +47,7 @@ class HttpError(PeersError):
 
 
 class EntryError(PeersError):
-    """A page does not admit the person."""
+    """A page does not admit the person, or does not answer as expected."""
 
 
 class RefusedError(PeersError):

@@ -1,4 +1,4 @@
-"""Makes the API's bodies about visits, waits and staff from records. Pure."""
+"""Makes the bodies that the API returns about visits, waits and staff; each is called a view of its record. Pure."""
 
 from collections.abc import Mapping
 

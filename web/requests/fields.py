@@ -26,9 +26,8 @@ LARGEST_BYTES = 1024 * 1024
 async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDictProxy[str]:
     """Return the fields of a posted form; names may repeat, files are omitted.
 
-    Raises HTTP 400, 408, 413 or 415 like `read_posted`.
-
-    The form may have `most` bytes; if the request is known to be signed in, at least STAFF_BYTES are allowed.
+    The form may have `most` bytes; if the request is known to be signed in, at least STAFF_BYTES are allowed. Raises
+    HTTP 400, 408, 413 or 415 like `read_posted`.
     """
     bound = max(most, STAFF_BYTES) if SIGNED_IN in request else most
     fields = (await read_posted(request, bound, URLENCODED)).fields

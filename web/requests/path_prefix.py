@@ -19,8 +19,9 @@ It cannot match inside a text of a visitor, because there each quotation mark is
 
 
 def without(message: RawRequestMessage, prefix: str) -> RawRequestMessage:
-    """Return a request whose path is the rest after the prefix; unchanged if the path has no prefix, as that of a
-    health check.
+    """Return a request whose path is the rest after the prefix.
+
+    If the path has no prefix, as that of a health check, the request is unchanged.
     """
     target = message.path
     if (

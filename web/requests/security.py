@@ -188,8 +188,9 @@ def headers_signal(
 
 
 def _is_plain_host(host: str) -> bool:
-    """Return whether the Host header may be put into a policy: it contains nothing that could end or add a
-    directive.
+    """Return whether the Host header may be put into a policy.
+
+    It must contain nothing that could end a directive or add one.
     """
     return bool(host) and all(char.isalnum() or char in ".-:_" for char in host)
 

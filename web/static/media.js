@@ -47,7 +47,7 @@ const sessionOf = (/** @type {string} */ sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] 
  * Return the stream of each m-line of an offer: mid -> the stream's id, which is the key of the party whose
  * media the m-line carries.
  *
- * @param {string} sdp
+ * @param {string} sdp the text of the offer
  */
 function streamsOf(sdp) {
   /** @type {Map<string, string>} */
@@ -153,8 +153,8 @@ export class MediaSession extends Target {
    * Switch to another camera or microphone, before or during the call. Return "on", or a reason as
    * `prepare` does.
    *
-   * @param {DeviceKind} kind
-   * @param {string} deviceId
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
+   * @param {string} deviceId the browser's id of the device
    */
   useDevice(kind, deviceId) {
     return this.#own.useDevice(kind, deviceId);
@@ -183,7 +183,7 @@ export class MediaSession extends Target {
   /**
    * Send a screen in place of the camera; with null, send the camera again.
    *
-   * @param {MediaStreamTrack | null} track
+   * @param {MediaStreamTrack | null} track the track of the screen, or null
    */
   show(track) {
     return this.#own.show(track);
@@ -197,8 +197,8 @@ export class MediaSession extends Target {
   /**
    * Switch the camera or microphone off or on. The choice is kept after a change of device or connection.
    *
-   * @param {DeviceKind} kind
-   * @param {boolean} muted
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
+   * @param {boolean} muted true if it is switched off
    */
   setMuted(kind, muted) {
     this.#own.setMuted(kind, muted);
@@ -207,7 +207,7 @@ export class MediaSession extends Target {
   /**
    * Return true if the person has switched off this kind of device.
    *
-   * @param {DeviceKind} kind
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
    */
   isMuted(kind) {
     return this.#own.isMuted(kind);
@@ -217,7 +217,7 @@ export class MediaSession extends Target {
    * Return true if a device gives neither picture nor sound now, because the switch on the device is off or
    * another program uses it.
    *
-   * @param {DeviceKind} kind
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
    */
   isSilent(kind) {
     return this.#own.isSilent(kind);
@@ -272,10 +272,10 @@ export class MediaSession extends Target {
   }
 
   /**
-   * @param {number} id
-   * @param {string} sdp
-   * @param {boolean} fresh
-   * @param {RTCIceServer[]} iceServers
+   * @param {number} id the number of the request or offer
+   * @param {string} sdp the text of the offer
+   * @param {boolean} fresh true if a new connection is needed
+   * @param {RTCIceServer[]} iceServers the TURN servers
    */
   async #answer(id, sdp, fresh, iceServers) {
     if (this.#closed) throw new DOMException("the session is closed", "InvalidStateError");
@@ -300,8 +300,8 @@ export class MediaSession extends Target {
    * Answer an offer with NACK for sound and with the codec that costs this device less. If the browser does
    * not accept the changed answer, send the unchanged one.
    *
-   * @param {RTCPeerConnection} connection
-   * @param {string} offer
+   * @param {RTCPeerConnection} connection the connection of the call
+   * @param {string} offer the text of the server's offer
    */
   async #describe(connection, offer) {
     const own = await connection.createAnswer();
@@ -312,7 +312,7 @@ export class MediaSession extends Target {
       .catch(() => connection.setLocalDescription());
   }
 
-  /** @param {RTCPeerConnection} connection */
+  /** @param {RTCPeerConnection} connection the connection of the call */
   async #layer(connection) {
     for (const { mid, receiver, sender } of connection.getTransceivers())
       if (OWN_MIDS.has(mid) && kindOf(receiver.track) === "video")
@@ -322,7 +322,7 @@ export class MediaSession extends Target {
   /**
    * Give the media of each other party a stream, which stays the same object while the party is present.
    *
-   * @param {RTCPeerConnection} connection
+   * @param {RTCPeerConnection} connection the connection of the call
    * @param {Map<string, string>} streams
    */
   #sort(connection, streams) {
@@ -347,7 +347,7 @@ export class MediaSession extends Target {
     if (before !== [...this.#remotes.keys()].join()) this.#emit("remotes", null);
   }
 
-  /** @param {RTCIceServer[]} iceServers */
+  /** @param {RTCIceServer[]} iceServers the TURN servers */
   #renew(iceServers) {
     this.#connection?.close();
     const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers });
@@ -367,7 +367,7 @@ export class MediaSession extends Target {
     return connection;
   }
 
-  /** @param {MediaState} state */
+  /** @param {MediaState} state the new state */
   #enter(state) {
     if (state === "connected") this.#wasConnected = true;
     if (state === "connecting" && this.#wasConnected) state = "reconnecting";

@@ -182,8 +182,8 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * @param {string} name
-   * @param {Topic} topic
+   * @param {string} name the topic's name
+   * @param {Topic} topic the topic's state in this client
    */
   #ask(name, topic) {
     this.request({ type: "subscribe", topic: name, ...topic.asked }).catch((error) => {
@@ -286,7 +286,7 @@ export class SignallingClient extends Target {
    * React to the message `gone`: the right to the topic has ended, or the visit is lost. It is handled like
    * a refused `subscribe`.
    *
-   * @param {string} name
+   * @param {string} name the topic's name
    */
   #gone(name) {
     const topic = this.#topics.get(name);
@@ -297,7 +297,7 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * @param {number} id
+   * @param {number} id the number of the request or offer
    * @param {() => void} finish
    */
   #settle(id, finish) {
@@ -317,7 +317,7 @@ export class SignallingClient extends Target {
       if (which(request.message)) this.#settle(id, () => request.reject(error));
   }
 
-  /** @param {number} within_ms */
+  /** @param {number} within_ms the longest time in ms for the answer */
   #ping(within_ms) {
     const socket = this.#socket;
     if (this.#timers.pong || this.status !== "open" || !socket) return;
@@ -326,7 +326,7 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * @param {WebSocket} socket
+   * @param {WebSocket} socket the socket that has closed
    * @param {number} code
    */
   #lost(socket, code) {
@@ -393,7 +393,7 @@ export class SignallingClient extends Target {
     return this.#blocked ? { blocked: true } : {};
   }
 
-  /** @param {number} ms */
+  /** @param {number} ms the time in ms */
   #jitter(ms) {
     return Math.random() * ms;
   }

@@ -38,16 +38,18 @@ LEADS = {
 
 
 async def calendar(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/calendar: the booked visits of the day in ?day= or, with ?view=week, of its
-    week.
+    """Answer GET /{organisation}/staff/calendar with the booked visits of the day in `?day=`.
+
+    With `?view=week`, the page has the week of that day.
     """
     organisation, account = await _staff(request)
     return await _calendar_page(request, organisation, account)
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """Answer POST …/{appointment}/cancel: cancel the visit; the patient gets a mail, with the reason if one
-    is given.
+    """Answer POST …/{appointment}/cancel: cancel the visit.
+
+    The patient gets a mail, with the reason if one is given.
     """
     organisation, account = await _staff(request)
     reason = " ".join((await read_form(request)).get("reason", "").split())[:REASON_LONGEST]

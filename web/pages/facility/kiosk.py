@@ -62,8 +62,9 @@ async def kiosk(request: web.Request) -> web.Response:
 
 
 async def place(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/facility/{token}: add a patient to the queue. A form that is sent twice adds only
-    one.
+    """Answer POST /{organisation}/facility/{token}: add a patient to the queue.
+
+    A form that is sent twice adds only one patient.
     """
     organisation, facility = await _facility(request)
     if facility is None:
@@ -91,9 +92,7 @@ async def rows(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """Answer POST …/facility/{token}/visits/{visit}: take the patient's call on this device, or remove the patient from
-    the queue.
-    """
+    """Answer POST …/facility/{token}/visits/{visit}: take the patient's call on this device, or remove the patient."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)

@@ -26,8 +26,9 @@ log = structlog.get_logger("web.guest")
 
 
 async def join_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/join/{token}: the invitation with a button. Opening the page does not use
-    up the link.
+    """Answer GET /{organisation}/join/{token}: the invitation with a button.
+
+    The link is not used up when the page is opened.
     """
     organisation = await organisation_of(request)
     token = request.match_info["token"]

@@ -30,8 +30,9 @@ BUSY = N_("Many people ask for this just now. Please try again in a moment.")
 
 
 async def make_link(request: web.Request) -> web.Response:
-    """Answer POST …/phone: make a new link; with `how=mail` send it by mail (204), otherwise return its QR
-    code (JSON).
+    """Answer POST …/phone: make a new link.
+
+    With `how=mail` the link is sent by mail (204); otherwise the answer is its QR code (JSON).
     """
     organisation = await organisation_of(request)
     visit_id, session = request.match_info["visit"], await sessions.get(request)

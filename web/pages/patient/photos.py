@@ -84,7 +84,10 @@ async def _reader(request: web.Request, visit: Visit, actors: list[Actor]) -> Ac
 
 
 async def add_photo(request: web.Request) -> web.Response:
-    """Answer POST …/photos, whose form has `photo` and `text`, with 204, or with a sentence about the problem."""
+    """Answer POST …/photos: add the photo in the form's fields `photo` and `text`.
+
+    The answer is 204, or a sentence about the problem.
+    """
     actors = [a for a in await _actors(request, "patient") if a.visit == request.match_info["visit"]]
     if not actors:
         raise web.HTTPNotFound
@@ -133,9 +136,9 @@ def _unread(status: HTTPStatus, words: str) -> web.Response:
 
 
 async def remove_photo(request: web.Request) -> web.Response:
-    """Answer POST …/photos/{photo}/remove with 204, also if it was removed before.
+    """Answer POST …/photos/{photo}/remove: remove the photo.
 
-    Or with a sentence about the problem.
+    The answer is 204, also if the photo was removed before; or a sentence about the problem.
     """
     outcome: object = None
     service, visit, name = (

@@ -1,7 +1,8 @@
 """The common parts of the set-up's pages: the check of the role, the frame, and saving without overwriting others.
 
-A form contains the revision of the document from which it was made. If another person has saved the same section
-since, nothing is written: the page is shown again with the typed values and the other changes (HTTP 409).
+The settings of an organisation are one document in the store, and each saved change gives it a new revision. A form
+contains the revision from which it was made. If another person has saved the same section since, nothing is written,
+and the page is shown again with the typed values and the other changes (HTTP 409).
 """
 
 import unicodedata
@@ -42,7 +43,7 @@ class Parsed(NamedTuple):
 
 
 class Section(Protocol):
-    """A page of the set-up with a form for a part of the document."""
+    """A page of the set-up with a form for a part of the organisation's settings."""
 
     name: str
     template: str
@@ -206,7 +207,7 @@ def show(
     status: int = 200,
     **more: Any,
 ) -> web.Response:
-    """Return a section's page, with the values of the document or of the posted form."""
+    """Return a section's page, with the saved values or those of the posted form."""
     form = section.form(organisation) if parsed is None else parsed.form
     context = {"form": form, "errors": parsed.errors if parsed else {}, "conflict": conflict, **more}
     return draw(request, organisation, section.name, section.template, context, status)
@@ -246,7 +247,7 @@ async def save(
 
 
 def revision_of(posted: Posted) -> int:
-    """Return the revision that a form was made from; -1 if it is missing."""
+    """Return the revision of the settings from which a form was made; -1 if the form does not contain it."""
     text = posted.get("revision", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else -1
 

@@ -66,7 +66,10 @@ async def save_guide(request: web.Request) -> web.Response:
 
 
 def _section(request: web.Request, organisation: Organisation) -> guide_form.GuideSection:
-    """Return the section of the area that `?area=` names, otherwise that of the organisation. Raises HTTP 404."""
+    """Return the section of the area that `?area=` names, otherwise that of the organisation.
+
+    Raises HTTP 404 if there is no such area.
+    """
     area = request.query.get("area", "")
     if area and area not in organisation.area_names:
         raise web.HTTPNotFound

@@ -1,6 +1,6 @@
 """The fields of the messages that a clinic sends automatically to waiting patients: each has a time and a text.
 
-Pure. A part of the form "Rules and limits".
+Pure. The fields are a part of the form "Rules and limits".
 """
 
 from web.languages.i18n import gettext

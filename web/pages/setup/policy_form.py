@@ -224,10 +224,7 @@ def _word_label(name: str) -> str:
 
 
 def _wrong(name: str, number: float) -> str | None:
-    """Return a sentence about what is wrong with a duration, in the unit of its row.
-
-    None if it is within its bounds.
-    """
+    """Return a sentence about what is wrong with a duration, in the unit of its row; None if nothing is wrong."""
     unit_ms, (least_ms, most_ms) = DURATIONS[name].unit_ms, bounds(Policy, name)
     if least_ms <= number * unit_ms <= most_ms:
         return None

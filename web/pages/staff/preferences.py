@@ -1,6 +1,6 @@
 """The preferences of a member of staff: mails, messages, language, the password, and the link for a calendar.
 
-One page with several forms. The values are stored in the account; each person can change only their own. A new
+The page has several forms. The values are stored in the account; each person can change only their own. A new
 password requires the old one; wrong guesses count like those at the sign-in. A new password ends every other sign-in.
 """
 

@@ -126,10 +126,8 @@ async def _parts(
 ) -> AsyncIterator[list[Past]]:
     """Yield the visits that arrived on these days and have ended, in the order in which they ended.
 
-    If `tag` is not "", only visits with this tag are included.
-
-    Each yielded part is read, decrypted and calculated in one turn of the event loop. Raises `UnavailableError` if
-    the store does not answer.
+    If `tag` is not "", only visits with this tag are included. Each yielded part is read, decrypted and calculated in
+    one turn of the event loop. Raises `UnavailableError` if the store does not answer.
     """
     zone = ZoneInfo(organisation.timezone)
     since_ms, until_ms = (

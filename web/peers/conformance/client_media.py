@@ -1,7 +1,7 @@
 """The media of a client under test: a relay for it to connect to, and a check of what it does there.
 
-The client is one party of a room, which joins again with each offer. Another party, the observer, receives the
-client's media and sends nothing.
+The client is one party of a room, and joins again with each offer. Another party, the observer, receives the client's
+media and sends nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`greenroom peers --conformance URL` and `greenroom peers --conformance-client`: check a server or a client.
 
-Exit 1 means a fault; exit 2, that there is no such server or sign-in failed.
+The exit code 1 means a fault; 2 means that there is no such server, or that sign-in failed.
 """
 
 from __future__ import annotations

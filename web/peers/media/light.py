@@ -72,9 +72,8 @@ class Speaker(RawPeer):
     def frame(self, now: float) -> float:
         """Send a video frame as three or four packets, or more for a keyframe.
 
-        Return the time in s until the next call.
-
-        While the camera is off, a small packet is sent for every sixth frame.
+        While the camera is off, a small packet is sent for every sixth frame. Return the time in s until the next
+        call.
         """
         if not self.ready:
             return FRAME_S

@@ -42,9 +42,8 @@ class Sources:
     def open(self, changed: Callable[[], None], flow: Flow | None = None) -> Media | None:
         """Return media for one call; None if the kind is `none`.
 
-        The media calls `changed` when it is connected and at the first frame.
-
-        Received media is counted in `flow`, which continues the counts of an earlier connection.
+        The media calls `changed` when it is connected and at the first frame. Received media is counted in `flow`,
+        which continues the counts of an earlier connection.
         """
         if self.kind == "none":
             return None

@@ -86,7 +86,7 @@ class Proxy:
         return self._count("passed")
 
     def lead_to(self, server: tuple[str, int]) -> None:
-        """Lead to this server from now on; connections to another server end."""
+        """Lead to this server from now on; connections to another server are ended."""
         if server != self._server:
             self._server = server
             self.rebind()

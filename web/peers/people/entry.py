@@ -39,9 +39,10 @@ class Page(NamedTuple):
 class Clinic:
     """An organisation on a server, which many browsers may share.
 
-    `url` may end in the organisation, or `organisation` names it; if the server has only one, neither is needed. `ca`
-    is a PEM file with the authority to trust, `insecure` trusts any certificate; raises EntryError if the file is not
-    valid. `timeout_s`: the longest time for a page. The object is an async context manager, which closes `http`.
+    `url` may end in the organisation, or `organisation` names it; if the server has only one, neither is needed.
+    `ca`: a PEM file with the authority to trust; `insecure`: True to trust any certificate. `timeout_s`: the longest
+    time for a page. The object is an async context manager, which closes `http`. Raises EntryError if `ca` is not
+    valid.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ const format = (/** @type {Intl.DateTimeFormatOptions} */ options) =>
 /**
  * Returns a function that writes a date as 2026-11-24.
  *
- * @param {string} timeZone
+ * @param {string} timeZone the IANA name of a time zone
  */
 const dateIn = (timeZone) => new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short" });
 const clock = format({ hour: "numeric", minute: "2-digit" });
@@ -69,7 +69,7 @@ function start() {
   one("#range", HTMLElement, root).textContent = range.formatRange(starts[0], starts[starts.length - 1]);
 
   /**
-   * @param {string} date
+   * @param {string} date a date such as 2026-11-24
    * @param {Intl.DateTimeFormatOptions} options
    */
   const words = (date, options) =>

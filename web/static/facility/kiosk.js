@@ -58,7 +58,7 @@ async function refresh() {
 /**
  * Ask before a patient is removed from the queue.
  *
- * @param {SubmitEvent} event
+ * @param {SubmitEvent} event the submission of the form
  */
 async function takeOut(event) {
   const { submitter } = event;

@@ -7,8 +7,8 @@ const NACK = "a=rtcp-fb:111 nack";
  * Return the answer with NACK for sound, if the offer has it. Chromium sends lost sound again, and requests
  * lost sound, if its own description has that line. It does not write the line by itself.
  *
- * @param {string} answer
- * @param {string} offer
+ * @param {string} answer the text of the browser's answer
+ * @param {string} offer the text of the server's offer
  */
 export function withNackForSound(answer, offer) {
   if (!offer.includes(`${NACK}\r\n`) || answer.includes(`${NACK}\r\n`)) return answer;
@@ -19,7 +19,7 @@ export function withNackForSound(answer, offer) {
  * Return the answer with H.264 before VP8, if it has both. The server then offers H.264 first if the other
  * side accepts it.
  *
- * @param {string} answer
+ * @param {string} answer the text of the browser's answer
  */
 export function withH264First(answer) {
   return answer.replaceAll(/^(m=video \d+ \S+)((?: \d+)*?)((?: 10[23])+)((?: \d+)*)\r$/gm, "$1$3$2$4\r");
@@ -51,8 +51,8 @@ const LAYERED = "L1T3";
  * Send the video in temporal layers if several parties receive it. A browser that cannot do so sends it
  * unchanged.
  *
- * @param {RTCRtpSender} sender
- * @param {boolean} several
+ * @param {RTCRtpSender} sender the sender of the video
+ * @param {boolean} several true if several parties receive the video
  */
 export async function sendLayers(sender, several) {
   /** @type {RTCRtpSendParameters & { encodings: { scalabilityMode?: string }[] }} */

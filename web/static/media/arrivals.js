@@ -31,7 +31,7 @@ export class Arrivals {
    * on.
    *
    * @param {number} at_ms
-   * @param {RTCStatsReport | undefined} reports
+   * @param {RTCStatsReport | undefined} reports the result of getStats
    * @param {(track: string) => string | undefined} partyOf
    * @param {(party: string) => { audio: boolean, video: boolean }} offOf what a party has switched off
    * @returns {Map<string, Stopped>}
@@ -63,7 +63,7 @@ export class Arrivals {
   }
 
   /**
-   * @param {string} counter
+   * @param {string} counter the name of the counter
    * @param {number} count
    * @param {boolean} off true if the party has switched this kind off, so that nothing is expected
    * @param {number} at_ms

@@ -37,7 +37,7 @@ const REACQUIRE_MS = [0, 1000, 2000, 4000, 8000, 16000];
  * Return true if another site shows this page in a frame and does not allow it a kind of device; false
  * otherwise, or if the browser does not show this.
  *
- * @param {DeviceKind} kind
+ * @param {DeviceKind} kind camera (video) or microphone (audio)
  */
 function isWithheld(kind) {
   /** @type {any} some browsers have `featurePolicy` */
@@ -49,8 +49,8 @@ function isWithheld(kind) {
  * Return why a device is not available. If the settings of the system refuse a device, the error is the
  * same as for a refusal by the person, except its message ("Permission denied by system").
  *
- * @param {unknown} error
- * @param {DeviceKind} [kind]
+ * @param {unknown} error the error
+ * @param {DeviceKind} [kind] camera (video) or microphone (audio)
  * @returns {DeviceWord}
  */
 export function reasonOf(error, kind = "video") {
@@ -73,7 +73,7 @@ export function reasonOf(error, kind = "video") {
 /**
  * Return the kind of a track. In the types of the DOM it may be any string.
  *
- * @param {MediaStreamTrack} track
+ * @param {MediaStreamTrack} track the track of the device
  * @returns {DeviceKind}
  */
 export const kindOf = ({ kind }) => (kind === "audio" ? "audio" : "video");
@@ -133,7 +133,7 @@ export class OwnDevices {
    * Return the track of a kind that may be sent, or null. It is a clone of the device's track. While the
    * person shares a screen, the screen's track replaces that of the camera.
    *
-   * @param {DeviceKind} kind
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
    */
   sent(kind) {
     return (kind === "video" && this.#started && this.#screen) || this.#sent[kind];
@@ -142,7 +142,7 @@ export class OwnDevices {
   /**
    * Send a screen in place of the camera; with null, send the camera again.
    *
-   * @param {MediaStreamTrack | null} track
+   * @param {MediaStreamTrack | null} track the track of the screen, or null
    */
   show(track) {
     this.#screen = track;
@@ -205,8 +205,8 @@ export class OwnDevices {
   /**
    * Switch to another device; the result is that of `MediaSession.useDevice`.
    *
-   * @param {DeviceKind} kind
-   * @param {string | undefined} deviceId
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
+   * @param {string | undefined} deviceId the browser's id of the device
    * @returns {Promise<DeviceWord>}
    */
   async useDevice(kind, deviceId) {
@@ -251,8 +251,8 @@ export class OwnDevices {
   /**
    * Switch the camera or microphone off or on. The choice is kept after a change of device or connection.
    *
-   * @param {DeviceKind} kind
-   * @param {boolean} muted
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
+   * @param {boolean} muted true if it is switched off
    */
   setMuted(kind, muted) {
     this.#muted[kind] = Boolean(muted);
@@ -262,7 +262,7 @@ export class OwnDevices {
   /**
    * Return true if the person has switched off this kind of device.
    *
-   * @param {DeviceKind} kind
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
    */
   isMuted(kind) {
     return this.#muted[kind];
@@ -272,7 +272,7 @@ export class OwnDevices {
    * Return true if a device gives neither picture nor sound now, because the switch on the device is off or
    * another program uses it.
    *
-   * @param {DeviceKind} kind
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
    */
   isSilent(kind) {
     return Boolean(this.#live[kind]?.muted);
@@ -307,8 +307,8 @@ export class OwnDevices {
   }
 
   /**
-   * @param {DeviceKind} kind
-   * @param {MediaStreamTrack} track
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
+   * @param {MediaStreamTrack} track the track of the device
    */
   async #adopt(kind, track) {
     const [live, sent] = [this.#live[kind], this.#sent[kind]];
@@ -341,8 +341,8 @@ export class OwnDevices {
   }
 
   /**
-   * @param {DeviceKind} kind
-   * @param {MediaStreamTrack} track
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
+   * @param {MediaStreamTrack} track the track of the device
    */
   async #lost(kind, track) {
     if (this.#live[kind] !== track || this.#closed) return;

@@ -29,8 +29,8 @@ export class Figures {
    * return the result for a call without a connection.
    *
    * @param {number} at_ms
-   * @param {RTCStatsReport | undefined} reports
-   * @param {boolean} connected
+   * @param {RTCStatsReport | undefined} reports the result of getStats
+   * @param {boolean} connected true if the connection is established
    */
   read(at_ms, reports, connected) {
     const now = { at_ms, octets: 0, lost: 0, packetsReceived: 0, freezes: 0, framesDecoded: 0 };

@@ -9,8 +9,8 @@ const WITHIN_MS = 8_000;
  * Return the best path on which the server answers: over UDP, over TCP, or through a TURN server. The
  * result is "none" after eight seconds without an answer. Rejects if the browser refuses the offer.
  *
- * @param {string} sdp
- * @param {RTCIceServer[]} iceServers
+ * @param {string} sdp the text of the offer
+ * @param {RTCIceServer[]} iceServers the TURN servers
  * @returns {Promise<FoundPath>}
  */
 export async function tryPaths(sdp, iceServers) {

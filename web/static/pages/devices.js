@@ -16,7 +16,7 @@ let own = null;
 /**
  * Return the server's id of a device, which is the first digits of the SHA-256 of its address.
  *
- * @param {string} endpoint
+ * @param {string} endpoint the address of the device at its push service
  */
 async function idOf(endpoint) {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(endpoint));
@@ -36,7 +36,7 @@ async function turnOn() {
   if (subscription) await send({ do: "add", ...fieldsOf(subscription) });
 }
 
-/** @param {boolean} on */
+/** @param {boolean} on true to get notifications on this device */
 async function turn(on) {
   busy = true;
   draw();

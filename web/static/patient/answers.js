@@ -27,8 +27,8 @@ const RULES = {
 /**
  * Return a sentence about what is wrong with the answer to a step that the patient leaves, or null.
  *
- * @param {Protocol.Step} step
- * @param {Protocol.Answer} answer
+ * @param {Protocol.Step} step the step of the setup guide
+ * @param {Protocol.Answer} answer the patient's answer
  */
 export function problemOf(step, answer) {
   const rule = /** @type {Rule<Protocol.Answer>} */ (RULES[step.kind]);

@@ -85,7 +85,7 @@ const wasLost = () => state.gone && state.visit && state.visit.status !== "ended
  * Go from one step to another, on a page of its own or beside the call. `move(step)` shows the next step;
  * `move(null)` is called after the last one.
  *
- * @param {Protocol.Step} step
+ * @param {Protocol.Step} step the step of the setup guide
  * @param {Protocol.Step | "done"} to
  * @param {{ forward: boolean }} how
  * @param {(step: Protocol.Step | null) => void} move

@@ -31,7 +31,7 @@ export function closingNotice(place, ways) {
 }
 
 /**
- * @param {Protocol.ClosingPart} closing
+ * @param {Protocol.ClosingPart} closing the closing time and its rule
  * @param {{ book: string | null, leave: () => void }} ways
  */
 function drawn({ at_ms, over, rule }, { book, leave }) {

@@ -16,7 +16,7 @@ export class ContactChoice {
   /**
    * @param {string} path the path to which the choices are sent
    * @param {{ text: boolean, push: PushOffer }} offers the channels that the clinic has
-   * @param {() => void} redraw
+   * @param {() => void} redraw draws the page again
    */
   constructor(path, offers, redraw) {
     this.#path = path;
@@ -50,16 +50,16 @@ export class ContactChoice {
     }
   }
 
-  /** @param {boolean} on */
+  /** @param {boolean} on true to switch it on */
   async #push(on) {
     this.#device = on ? await subscribe(this.#offers.push) : this.#device;
     return this.#device && { push: on ? "yes" : "no", ...fieldsOf(this.#device) };
   }
 
   /**
-   * @param {boolean} on
-   * @param {string} label
-   * @param {string} help
+   * @param {boolean} on true to switch it on
+   * @param {string} label the text that names it
+   * @param {string} help the text below it
    * @param {(on: boolean) => Promise<Record<string, string> | null>} choose
    */
   #option(on, label, help, choose) {
@@ -74,7 +74,7 @@ export class ContactChoice {
     </label>`;
   }
 
-  /** @param {Protocol.CasePart} info */
+  /** @param {Protocol.CasePart} info the patient's Case Information */
   #texts(info) {
     if (!this.#offers.text || !info.patient.phone) return nothing;
     const phone = info.patient.phone_shown || info.patient.phone;
@@ -86,7 +86,7 @@ export class ContactChoice {
     );
   }
 
-  /** @param {Protocol.CasePart} info */
+  /** @param {Protocol.CasePart} info the patient's Case Information */
   #notifications(info) {
     if (!canPush()) return nothing;
     return this.#option(

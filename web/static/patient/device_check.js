@@ -139,13 +139,13 @@ class DeviceCheck extends HTMLElement {
     this.#draw();
   }
 
-  /** @param {boolean} yes */
+  /** @param {boolean} yes the person's answer */
   #heard(yes) {
     this.#speaker = "idle";
     this.#know({ speaker: yes ? "on" : "not heard" });
   }
 
-  /** @param {Part} part */
+  /** @param {Part} part the checked part */
   #chip(part) {
     const word = this.#answer[part];
     if (!word)

@@ -28,7 +28,7 @@ const SAVED = inEach(() => ({
 /**
  * Draw the line above the step, with the number of the step and whether the answers are saved.
  *
- * @param {GuideState} state
+ * @param {GuideState} state the data of the visit
  * @param {number} index
  */
 function progress(state, index) {

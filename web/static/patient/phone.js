@@ -17,7 +17,7 @@ export class Phone {
   /**
    * @param {string} path the path that makes a link
    * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
-   * @param {() => void} redraw
+   * @param {() => void} redraw draws the page again
    */
   constructor(path, mails, redraw) {
     this.#path = path;

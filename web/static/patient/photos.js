@@ -15,7 +15,7 @@ const KINDS = "image/jpeg,image/png,image/webp";
  * Return the picture as a small JPEG. If this browser cannot read the file, return the file itself; the
  * server then answers with the reason.
  *
- * @param {File} file
+ * @param {File} file the file that the person has chosen
  * @returns {Promise<Blob>}
  */
 async function small(file) {
@@ -44,14 +44,14 @@ export class Photos {
 
   /**
    * @param {string} path the path to which photos are sent
-   * @param {() => void} redraw
+   * @param {() => void} redraw draws the page again
    */
   constructor(path, redraw) {
     this.#path = path;
     this.#redraw = redraw;
   }
 
-  /** @param {File} file */
+  /** @param {File} file the file that the person has chosen */
   async #add(file) {
     const picture = await small(file);
     const seen = URL.createObjectURL(picture);
@@ -82,7 +82,7 @@ export class Photos {
   /**
    * Draw the photos that were sent, and the button to send another.
    *
-   * @param {Protocol.PhotoPart[]} photos
+   * @param {Protocol.PhotoPart[]} photos the photos of the visit
    */
   view(photos) {
     const choose = (/** @type {On<HTMLInputElement>} */ { currentTarget: input }) => {

@@ -13,7 +13,7 @@ import { toast } from "../shared/ui.js";
  * stored.
  *
  * @param {Survey | null} survey null if the clinic asks nothing
- * @param {Protocol.VisitPart} visit
+ * @param {Protocol.VisitPart} visit the state of the visit
  * @param {(answer: { choice: number, text: string }) => Promise<unknown>} send
  */
 export function surveyCard(survey, visit, send) {

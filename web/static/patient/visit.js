@@ -33,7 +33,7 @@ export class PatientVisit extends EventTarget {
   #lastSave_ms = 0;
 
   /**
-   * @param {import("../signalling.js").SignallingClient} client
+   * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {string} id
    */
   constructor(client, id) {
@@ -60,7 +60,7 @@ export class PatientVisit extends EventTarget {
     ];
   }
 
-  /** @param {Protocol.VisitPart} visit */
+  /** @param {Protocol.VisitPart} visit the state of the visit */
   #follow(visit) {
     if (visit.status === "ended") for (const drop of this.#drops.splice(0)) drop();
     else if (!this.#drops.length) {
@@ -75,7 +75,7 @@ export class PatientVisit extends EventTarget {
    * Return an ended visit with the provider and the duration of the call. The server sends only the end of
    * an ended visit; a page that was open before still has the rest.
    *
-   * @param {Protocol.VisitPart} visit
+   * @param {Protocol.VisitPart} visit the state of the visit
    */
   #kept(visit) {
     const before = this.visit;
@@ -142,7 +142,7 @@ export class PatientVisit extends EventTarget {
    * Leave a step. Return false if the patient wants to go forward, but must correct the answer first. Going
    * back is always allowed.
    *
-   * @param {Protocol.Step} step
+   * @param {Protocol.Step} step the step of the setup guide
    * @param {{ forward: boolean }} how
    * @returns {Promise<boolean>}
    */
@@ -217,9 +217,9 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * @param {string} step
-   * @param {Protocol.Answer} answer
-   * @param {boolean} left
+   * @param {string} step the id of the step
+   * @param {Protocol.Answer} answer the patient's answer
+   * @param {boolean} left true if the patient has left the step
    */
   async #save(step, answer, left) {
     try {
@@ -240,9 +240,9 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * @param {unknown} error
-   * @param {string} step
-   * @param {boolean} left
+   * @param {unknown} error the error
+   * @param {string} step the id of the step
+   * @param {boolean} left true if the patient has left the step
    */
   #notSaved(error, step, left) {
     if (!(error instanceof SignallingError)) throw error;

@@ -12,8 +12,8 @@ import { toast } from "../shared/ui.js";
  * Draw a ring around the place in the queue. It is full for the next patient, and emptier for later ones.
  * The text beside it says the same.
  *
- * @param {number | null} place
- * @param {number} waiting
+ * @param {number | null} place the place in the queue, from 1, or null
+ * @param {number} waiting the number of patients who wait
  * @param {string} within the word inside the ring
  */
 function ring(place, waiting, within) {
@@ -96,7 +96,7 @@ function readiness(state) {
  * Return true if a waiting patient may write. Staff must have written, and the patient must have sent fewer
  * than `most` messages since.
  *
- * @param {Protocol.ChatMessagePart[]} lines
+ * @param {Protocol.ChatMessagePart[]} lines the messages
  * @param {number} most
  */
 export function mayWrite(lines, most) {
@@ -139,8 +139,8 @@ export function messages(chat, most) {
 /**
  * Return an answer as words for the patient's list. A chosen option is in the language of the page.
  *
- * @param {Protocol.Step} step
- * @param {Protocol.Answer | undefined} answer
+ * @param {Protocol.Step} step the step of the setup guide
+ * @param {Protocol.Answer | undefined} answer the patient's answer, if there is one
  */
 function answered(step, answer) {
   const words = answerWords(step, answer);
@@ -289,7 +289,7 @@ const ENDINGS = {
 /**
  * Return words for the patient about how the visit ended.
  *
- * @param {Protocol.VisitPart} visit
+ * @param {Protocol.VisitPart} visit the state of the visit
  * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
  */
 export const endingWords = (visit, mails) =>

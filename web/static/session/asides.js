@@ -45,7 +45,7 @@ export class Asides {
   /**
    * Open the role's own panel when the call begins; before that the page is the same on both sides.
    *
-   * @param {boolean} live
+   * @param {boolean} live true during the call
    */
   follow(live) {
     const begins = live && !this.#live;
@@ -62,7 +62,7 @@ export class Asides {
   /**
    * Open one of the panels, or none.
    *
-   * @param {AsideId | null} which
+   * @param {AsideId | null} which the panel to open, or null
    */
   show(which) {
     this.open = which;

@@ -56,7 +56,7 @@ export function bar({ home, title, since_ms, quality: [quality, tone], asides, o
   </header>`;
 }
 
-/** @param {Entry[]} entries */
+/** @param {Entry[]} entries the entries of the menu */
 function moreMenu(entries) {
   if (!entries.length) return nothing;
   const run = (/** @type {On<HTMLButtonElement>} */ event, /** @type {() => void} */ act) => {

@@ -18,8 +18,8 @@ export class CallWatch {
   #redraw;
 
   /**
-   * @param {import("./media_link.js").MediaLink} link
-   * @param {() => void} redraw
+   * @param {import("./media_link.js").MediaLink} link the media of the visit
+   * @param {() => void} redraw draws the page again
    */
   constructor(link, redraw) {
     this.#link = link;
@@ -29,7 +29,7 @@ export class CallWatch {
   /**
    * Reset the results, because the call has begun or has ended.
    *
-   * @param {boolean} live
+   * @param {boolean} live true during the call
    */
   restart(live) {
     this.#live = live;
@@ -57,8 +57,8 @@ export class CallWatch {
    * Return what has stopped in a party's media; null if the party does not take part, or if this side's
    * connection is lost.
    *
-   * @param {string} key
-   * @param {Protocol.PartyPart} party
+   * @param {string} key the party's key
+   * @param {Protocol.PartyPart} party the state of the party
    * @returns {Stopped | null}
    */
   of(key, { present, started }) {
@@ -70,7 +70,7 @@ export class CallWatch {
    * Return the first other party whose media stopped, or null. A silent party comes before one with a still
    * picture.
    *
-   * @param {import("./tiles.js").Other[]} others
+   * @param {import("./tiles.js").Other[]} others the other parties
    * @returns {import("./words.js").Standstill | null}
    */
   first(others) {

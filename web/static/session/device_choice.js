@@ -13,7 +13,7 @@ const KINDS = inEach(
   ],
 );
 
-/** @param {string} speaker */
+/** @param {string} speaker the id of the speaker */
 async function testSpeaker(speaker) {
   try {
     await playNotes({ speaker });
@@ -23,7 +23,7 @@ async function testSpeaker(speaker) {
 }
 
 /**
- * @param {string} name
+ * @param {string} name the name of the field
  * @param {{ id: string, label: string }[]} list
  * @param {string} chosen
  * @param {(id: string) => void} choose
@@ -94,7 +94,7 @@ export class DeviceChoice {
 
   /**
    * @param {Device["kind"]} kind
-   * @param {string} deviceId
+   * @param {string} deviceId the browser's id of the device
    */
   async #use(kind, deviceId) {
     const result = await (kind === "speaker"

@@ -10,7 +10,7 @@ const KINDS = ["audio", "video"];
  * Show the sentences while `live()` is true. Before the call, the page shows the same sentences above the
  * devices.
  *
- * @param {import("./media_link.js").MediaLink} link
+ * @param {import("./media_link.js").MediaLink} link the media of the visit
  * @param {() => boolean} live
  */
 export function showDeviceChanges(link, live) {
@@ -27,8 +27,8 @@ export function showDeviceChanges(link, live) {
 }
 
 /**
- * @param {DeviceKind} kind
- * @param {boolean} silent
+ * @param {DeviceKind} kind camera (video) or microphone (audio)
+ * @param {boolean} silent true if the device gives nothing
  */
 function show(kind, silent) {
   if (!silent)

@@ -53,7 +53,7 @@ export class MediaLink extends EventTarget {
   #stop = new AbortController();
 
   /**
-   * @param {import("../signalling.js").SignallingClient} client
+   * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {string} visit the visit's id
    * @param {string} party the key of the party on this page
    */
@@ -163,7 +163,7 @@ export class MediaLink extends EventTarget {
   /**
    * Return the kinds that another party has switched off.
    *
-   * @param {string} party
+   * @param {string} party the party's key
    */
   mutedOf(party) {
     return this.#mutedBy[party] ?? NONE;
@@ -172,7 +172,7 @@ export class MediaLink extends EventTarget {
   /**
    * Return the kinds of a party that may stop without a fault: those that are off, and a shared screen.
    *
-   * @param {string} party
+   * @param {string} party the party's key
    */
   quietOf(party) {
     const { audio, video } = this.mutedOf(party);
@@ -183,7 +183,7 @@ export class MediaLink extends EventTarget {
    * Return the kinds of a party that cannot be seen or heard. `missing`: the kinds without a device;
    * `paused`: true if the picture is missing only because this network is weak.
    *
-   * @param {string} party
+   * @param {string} party the party's key
    */
   hiddenOf(party) {
     const { audio, video } = this.mutedOf(party);
@@ -204,7 +204,7 @@ export class MediaLink extends EventTarget {
   /**
    * Send a screen in place of the camera; with null, send the camera again.
    *
-   * @param {MediaStreamTrack | null} track
+   * @param {MediaStreamTrack | null} track the track of the screen, or null
    */
   async show(track) {
     await this.media?.show(track);
@@ -213,7 +213,7 @@ export class MediaLink extends EventTarget {
   /**
    * Return what blocks a party's media; null if nothing does. For this party, the page must see it too.
    *
-   * @param {string} party
+   * @param {string} party the party's key
    * @returns {"network" | "browser" | null}
    */
   blocked(party) {
@@ -226,7 +226,7 @@ export class MediaLink extends EventTarget {
   /**
    * Return true if the server has lost the media of a party.
    *
-   * @param {string} party
+   * @param {string} party the party's key
    */
   lost(party) {
     return this.#paths[party]?.path === "lost";
@@ -235,7 +235,7 @@ export class MediaLink extends EventTarget {
   /**
    * Allow picture and sound to leave this device, or forbid it; allowed after Start Session.
    *
-   * @param {boolean} sending
+   * @param {boolean} sending true if they may leave
    */
   send(sending) {
     if (sending === this.#sending) return;
@@ -247,8 +247,8 @@ export class MediaLink extends EventTarget {
   /**
    * Switch camera (`video`) or microphone (`audio`) off or on. The server enforces the choice.
    *
-   * @param {DeviceKind} kind
-   * @param {boolean} muted
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
+   * @param {boolean} muted true if it is switched off
    */
   mute(kind, muted) {
     this.#chosen[kind] = muted;
@@ -259,16 +259,16 @@ export class MediaLink extends EventTarget {
   /**
    * Switch off a kind that was switched off before this page was loaded, or in another tab.
    *
-   * @param {DeviceKind} kind
-   * @param {boolean} muted
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
+   * @param {boolean} muted true if it is switched off
    */
   #keepMuted(kind, muted) {
     if (this.#chosen[kind] === undefined) this.#apply(kind, muted);
   }
 
   /**
-   * @param {DeviceKind} kind
-   * @param {boolean} muted
+   * @param {DeviceKind} kind camera (video) or microphone (audio)
+   * @param {boolean} muted true if it is switched off
    */
   #apply(kind, muted) {
     this.media?.setMuted(kind, muted);

@@ -103,8 +103,8 @@ export function otherTile({ party, role, live, seen, stream, muted, screen, resi
  * Draw the notice over the picture of a party whose sound or picture has stopped. The bar announces it to
  * screen readers.
  *
- * @param {string} name
- * @param {Stopped | null} stopped
+ * @param {string} name the name of the party
+ * @param {Stopped | null} stopped what has stopped, or null
  */
 export function veil(name, stopped) {
   return stopped ? html`<p class="veil">${veilWords({ name, stopped })}</p>` : nothing;
@@ -125,8 +125,8 @@ export function noPictureWords({ video, missing, paused = false }) {
  * Return in a word why the others do not hear this microphone; null if they hear it, or while permission is
  * being asked for.
  *
- * @param {DeviceWord | null} found
- * @param {boolean} muted
+ * @param {DeviceWord | null} found the result for the microphone
+ * @param {boolean} muted true if it is switched off
  */
 function soundWords(found, muted) {
   if (muted) return t("Muted");

@@ -102,8 +102,8 @@ export class Screen {
   /**
    * Apply the visit's newest state. The sharing ends when the call ends.
    *
-   * @param {Protocol.VisitPart} visit
-   * @param {boolean} live
+   * @param {Protocol.VisitPart} visit the state of the visit
+   * @param {boolean} live true during the call
    */
   follow({ parties }, live) {
     this.#patient = parties.patient ?? null;
@@ -152,7 +152,7 @@ export class Screen {
    * Draw who shares a screen, and the buttons for the patient's answer. The empty region is always there,
    * so that screen readers announce its text.
    *
-   * @param {Record<string, Protocol.PartyPart>} parties
+   * @param {Record<string, Protocol.PartyPart>} parties the parties by key
    */
   notice(parties) {
     const [words, buttons] = this.#notice(parties);
@@ -163,7 +163,7 @@ export class Screen {
   }
 
   /**
-   * @param {Record<string, Protocol.PartyPart>} parties
+   * @param {Record<string, Protocol.PartyPart>} parties the parties by key
    * @returns {[words: string, buttons: Drawn[]]}
    */
   #notice(parties) {

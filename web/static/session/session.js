@@ -132,7 +132,7 @@ export class Session {
   /**
    * Apply the visit's newest state.
    *
-   * @param {Protocol.VisitPart} visit
+   * @param {Protocol.VisitPart} visit the state of the visit
    */
   update(visit) {
     if (!this.#visit) this.#pressed = visit.parties[this.party].started;
@@ -307,7 +307,7 @@ export class Session {
   /**
    * Draw the notice about a network that blocks picture and sound, and how to continue by phone.
    *
-   * @param {Protocol.VisitPart} visit
+   * @param {Protocol.VisitPart} visit the state of the visit
    */
   #blocked(visit) {
     const others = othersOf(visit, this.party).filter(
@@ -330,7 +330,7 @@ export class Session {
   /**
    * Draw the pictures: two tiles for two parties, or one tile for each party if there are more.
    *
-   * @param {Protocol.VisitPart} visit
+   * @param {Protocol.VisitPart} visit the state of the visit
    */
   #floor(visit) {
     const others = othersOf(visit, this.party);

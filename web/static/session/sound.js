@@ -7,7 +7,7 @@ const ALIASES = new Set(["default", "communications"]);
 /**
  * Return the speakers that a person can choose, without the system's default speaker.
  *
- * @param {Device[]} devices
+ * @param {Device[]} devices all devices
  */
 export const speakersOf = (devices) =>
   devices.filter(({ kind, id }) => kind === "speaker" && !ALIASES.has(id));
@@ -16,8 +16,8 @@ export const speakersOf = (devices) =>
  * Return the id of the speaker in use: the chosen one while it is plugged in, otherwise "", the system's
  * default.
  *
- * @param {string} chosen
- * @param {Device[]} devices
+ * @param {string} chosen the id of the chosen speaker
+ * @param {Device[]} devices all devices
  */
 export const speakerNow = (chosen, devices) =>
   speakersOf(devices).some(({ id }) => id === chosen) ? chosen : "";
@@ -56,7 +56,7 @@ export class Sound {
    * Choose another speaker; return "on", or "failed" if it cannot be used. It is used again whenever it is
    * plugged in again.
    *
-   * @param {string} id
+   * @param {string} id the id of the speaker
    * @returns {Promise<DeviceWord>}
    */
   async choose(id) {
@@ -75,7 +75,7 @@ export class Sound {
   /**
    * Set the list of the present devices.
    *
-   * @param {Device[]} devices
+   * @param {Device[]} devices all devices
    */
   take(devices) {
     this.#devices = devices;
@@ -115,7 +115,7 @@ export class Sound {
   }
 
   /**
-   * @param {HTMLVideoElement} video
+   * @param {HTMLVideoElement} video the element that shows the party
    * @param {boolean} refused
    */
   #know(video, refused) {

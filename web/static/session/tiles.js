@@ -22,7 +22,7 @@ const ORDER = ["patient", "provider"];
 /**
  * Return the role of a guest in a word; empty for the patient and the provider.
  *
- * @param {Protocol.PartyPart} party
+ * @param {Protocol.PartyPart} party the state of the party
  */
 export function relationWords(party) {
   return party.relation ? (RELATIONS()[party.relation] ?? party.relation) : "";
@@ -31,8 +31,8 @@ export function relationWords(party) {
 /**
  * Return all parties except `me`: the patient and the provider first, then the guests.
  *
- * @param {Protocol.VisitPart} visit
- * @param {string} me
+ * @param {Protocol.VisitPart} visit the state of the visit
+ * @param {string} me the key of the party on this page
  * @returns {Other[]}
  */
 export function othersOf(visit, me) {
@@ -45,7 +45,7 @@ export function othersOf(visit, me) {
 /**
  * Return why there is no picture of a party, in a few words, and whether they are a warning.
  *
- * @param {Protocol.PartyPart} party
+ * @param {Protocol.PartyPart} party the state of the party
  * @param {{ live: boolean, off: import("./pair.js").Hidden }} call
  * @returns {[words: string, warning: boolean]}
  */
@@ -63,14 +63,14 @@ export class Tiles {
   /** @type {Set<string>} */
   #seen = new Set();
 
-  /** @param {() => void} redraw */
+  /** @param {() => void} redraw draws the page again */
   constructor(redraw) {
     this.#redraw = redraw;
   }
 
   /**
-   * @param {string} key
-   * @param {HTMLVideoElement} video
+   * @param {string} key the party's key
+   * @param {HTMLVideoElement} video the element that shows the party
    */
   #look(key, video) {
     if (this.#seen.has(key) === video.videoWidth > 0) return;
@@ -112,8 +112,8 @@ export class Tiles {
   }
 
   /**
-   * @param {string} key
-   * @param {Protocol.PartyPart} party
+   * @param {string} key the party's key
+   * @param {Protocol.PartyPart} party the state of the party
    * @param {{
    *   stream: MediaStream | null,
    *   live: boolean,

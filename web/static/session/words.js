@@ -7,7 +7,7 @@ import { inEach, t } from "../shared/text.js";
  * Return the other side's state in words. `party` is one of visit.parties; `detail` may contain a figure
  * that counts up.
  *
- * @param {Protocol.PartyPart} party
+ * @param {Protocol.PartyPart} party the state of the party
  * @param {{ role: Role }} own
  * @returns {{ text: string, detail: Drawn | string, tone: Tone }}
  */
@@ -41,7 +41,7 @@ export function otherInWords(party, { role }) {
 /**
  * Return the other side's state in one sentence, for a screen reader.
  *
- * @param {Protocol.PartyPart} party
+ * @param {Protocol.PartyPart} party the state of the party
  */
 export function otherSpoken(party) {
   if (party.left) return t("{name} has left the call.", party);
@@ -90,7 +90,7 @@ const QUALITY = inEach(
 /**
  * Return the text over the tile of a party whose sound or picture has stopped.
  *
- * @param {Standstill} standstill
+ * @param {Standstill} standstill the party, and what has stopped
  */
 export function veilWords({ name, stopped }) {
   return stopped === "silent"

@@ -17,7 +17,7 @@ const copyOf = (/** @type {Element} */ original) => /** @type {Element} */ (orig
 /**
  * Add a copy of an emptied row whenever the last row is filled in.
  *
- * @param {Element} list
+ * @param {Element} list the list of rows
  */
 function grow(list) {
   list.addEventListener("change", () => {

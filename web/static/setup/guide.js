@@ -24,8 +24,8 @@ let ended = false;
 let unsaved = document.querySelector("#errors") !== null;
 
 /**
- * @param {HTMLElement} step
- * @param {string} name
+ * @param {HTMLElement} step the part of the form with the step
+ * @param {string} name the name of the field without the step's id
  */
 function value(step, name) {
   /** @type {Control | null} */
@@ -82,9 +82,9 @@ const state = {
 };
 
 /**
- * @param {Protocol.Step} step
+ * @param {Protocol.Step} step the step of the setup guide
  * @param {Protocol.Step | "done"} to
- * @param {boolean} forward
+ * @param {boolean} forward true if the person goes to a later step
  */
 function go(step, to, forward) {
   const wrong = forward ? problemOf(step, answers[step.id] ?? null) : null;
@@ -99,7 +99,7 @@ function go(step, to, forward) {
 /**
  * Return the step with a text that is shown for a step without a field, such as a device check.
  *
- * @param {Protocol.Step} step
+ * @param {Protocol.Step} step the step of the setup guide
  */
 const textStepOf = (step) =>
   /** @type {Protocol.Step} */ (
@@ -141,8 +141,8 @@ const contentOf = (/** @type {Control} */ field) =>
 /**
  * Give a field the content of another field.
  *
- * @param {Control} field
- * @param {string | boolean} content
+ * @param {Control} field the field
+ * @param {string | boolean} content a text, or true if it is ticked
  */
 function fill(field, content) {
   if (typeof content === "string") field.value = content;
@@ -182,7 +182,7 @@ function take(text, sent) {
  * Send the form with a pressed button, and draw the answer; if that fails, load the whole page, which shows
  * the error.
  *
- * @param {string} action
+ * @param {string} action the value of the button
  */
 async function press(action) {
   const sent = new Map(fields().map((field) => [field.name, contentOf(field)]));

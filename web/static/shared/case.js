@@ -58,8 +58,8 @@ const SHOWN = {
 /**
  * Return an answer as words, or null if there is none yet.
  *
- * @param {Protocol.Step} step
- * @param {Protocol.Answer | undefined} answer
+ * @param {Protocol.Step} step the step of the setup guide
+ * @param {Protocol.Answer | undefined} answer the patient's answer, if there is one
  */
 export function answerWords(step, answer) {
   const words = /** @type {(answer: Protocol.Answer) => string | null} */ (SHOWN[step.kind]);
@@ -70,12 +70,12 @@ export function answerWords(step, answer) {
  * Draw a text that a person wrote, isolated, so that its writing direction does not change the text around
  * it.
  *
- * @param {string | null} text
+ * @param {string | null} text the text, or null
  */
 const named = (text) => (text ? html`<bdi>${text}</bdi>` : null);
 
 /**
- * @param {string} label
+ * @param {string} label the text that names it
  * @param {Drawn | string | null} value
  */
 function item(label, value, className = "") {
@@ -88,8 +88,8 @@ function item(label, value, className = "") {
 }
 
 /**
- * @param {Protocol.Step} step
- * @param {Protocol.CasePart} info
+ * @param {Protocol.Step} step the step of the setup guide
+ * @param {Protocol.CasePart} info the patient's Case Information
  */
 function answer(step, info) {
   const words = answerWords(step, info.answers[step.id]);
@@ -109,8 +109,8 @@ function answer(step, info) {
  * time for which the age is calculated. `remove()` removes a photo; null if the reader may not do that.
  *
  * @param {Protocol.CasePart | undefined} info
- * @param {number} now_ms
- * @param {((photo: Protocol.PhotoPart) => void) | null} remove
+ * @param {number} now_ms the time now, in ms since 1970
+ * @param {((photo: Protocol.PhotoPart) => void) | null} remove removes a photo
  */
 export function caseInformation(info, now_ms, remove = null) {
   if (!info) return html`<p class="quiet">${t("Opening Case Information…")}</p>`;

@@ -30,8 +30,8 @@ export class Chat {
    * `me`: the key of the party on this page ("patient", "provider", "staff", or a guest's). `name`: the
    * name of this person, if several people have that key.
    *
-   * @param {import("../signalling.js").SignallingClient} client
-   * @param {string} visit
+   * @param {import("../signalling.js").SignallingClient} client the connection to the server
+   * @param {string} visit the visit's id
    * @param {string} me
    * @param {(line: Protocol.ChatMessagePart | null) => void} changed
    * @param {string | null} name
@@ -67,24 +67,24 @@ export class Chat {
   /**
    * Set whether the reader has the messages open.
    *
-   * @param {boolean} open
+   * @param {boolean} open true if the reader sees the messages
    */
   look(open) {
     this.open = open;
     if (open) this.unread = 0;
   }
 
-  /** @param {Protocol.ChatMessagePart} line */
+  /** @param {Protocol.ChatMessagePart} line the message */
   isMine(line) {
     return line.party === this.#me && (this.#name === null || line.name === this.#name);
   }
 
-  /** @param {string} text */
+  /** @param {string} text the text of a message */
   async send(text) {
     await this.#client.request({ type: "chat.send", visit: this.#visit, text });
   }
 
-  /** @param {Protocol.Topics["chat/"]} message */
+  /** @param {Protocol.Topics["chat/"]} message a message of the topic */
   #take(message) {
     if (message.type === "chat.snapshot") {
       const held = new Set(this.lines.map(({ id }) => id));
@@ -102,8 +102,8 @@ export class Chat {
 }
 
 /**
- * @param {On<HTMLFormElement>} event
- * @param {Chat} chat
+ * @param {On<HTMLFormElement>} event the submission of the form
+ * @param {Chat} chat the messages and the draft
  * @param {(error: import("../signalling/errors.js").SignallingError) => void} failed
  */
 function submit(event, chat, failed) {
@@ -145,7 +145,7 @@ const ADDRESS = /(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]}’”])/;
  * Return a text in parts: its web addresses as links, and the text before, between and after them. Only
  * http and https addresses become links.
  *
- * @param {string} text
+ * @param {string} text the text of a message
  * @returns {(string | { href: string })[]}
  */
 export function partsOf(text) {
@@ -156,7 +156,7 @@ export function partsOf(text) {
  * Draw a text whose web addresses are links. A page that is opened by a link does not receive the address
  * of this page.
  *
- * @param {string} text
+ * @param {string} text the text of a message
  */
 export function linked(text) {
   return partsOf(text).map((part) =>
@@ -170,14 +170,14 @@ export function linked(text) {
  * Return the text of a message and its language; an automatic message of the clinic is in the language of
  * the page.
  *
- * @param {Protocol.ChatMessagePart} line
+ * @param {Protocol.ChatMessagePart} line the message
  */
 export const saidIn = ({ party, text }) => (party === "clinic" ? ownText(text) : { text, lang: undefined });
 
 /**
  * Draw the text of a message.
  *
- * @param {Protocol.ChatMessagePart} line
+ * @param {Protocol.ChatMessagePart} line the message
  */
 export function words(line) {
   const { text, lang } = saidIn(line);
@@ -188,7 +188,7 @@ export function words(line) {
  * Draw the messages, and a box to write in if `may` is true. `failed(error)` shows an error; the typed text
  * is kept.
  *
- * @param {Chat} chat
+ * @param {Chat} chat the messages and the draft
  * @param {{
  *   may: boolean,
  *   failed: (error: import("../signalling/errors.js").SignallingError) => void,

@@ -21,13 +21,13 @@ const WORDS = {
   },
 };
 
-/** @param {Protocol.ContactPart} contact */
+/** @param {Protocol.ContactPart} contact the result of one message */
 export const contactWords = ({ channel, state, at_ms }) => WORDS[channel]?.[state]?.(clock(at_ms)) ?? "";
 
 /**
  * Return the note of an event in the history in words, such as "mail sent".
  *
- * @param {string} note
+ * @param {string} note the note of the event
  * @param {number} at_ms
  */
 export function contactNote(note, at_ms) {

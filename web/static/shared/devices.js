@@ -184,7 +184,7 @@ export function systemFamily(agent = navigator.userAgent, touches = navigator.ma
 /**
  * Return the found devices, with `silent` for a device that works but gives no picture or sound now.
  *
- * @param {Found} found
+ * @param {Found} found the result for each device
  * @param {Pick<import("../media.js").MediaSession, "isSilent"> | null} media
  * @returns {Found}
  */
@@ -199,7 +199,7 @@ export function foundNow(found, media) {
  * both if both have the same reason. A device that works, is being asked for, or was not asked for, has no
  * entry.
  *
- * @param {Found} found
+ * @param {Found} found the result for each device
  */
 export function troubleWords({ video, audio }, family = browserFamily(), system = systemFamily()) {
   const words = troublesOn(family, system);
@@ -221,7 +221,7 @@ export function troubleWords({ video, audio }, family = browserFamily(), system 
 /**
  * Report the loudness of a stream, 0 to 1, many times a second, until the returned function is called.
  *
- * @param {MediaStream | null} stream
+ * @param {MediaStream | null} stream the stream of the microphone
  * @param {(level: number) => void} onLevel
  */
 export function watchLevel(stream, onLevel) {
@@ -247,7 +247,7 @@ export function watchLevel(stream, onLevel) {
  *
  * @template Value
  * @param {Promise<Value>} promise
- * @param {number} most_ms
+ * @param {number} most_ms the longest time in ms
  * @returns {Promise<Value>}
  */
 const within = (promise, most_ms) =>
@@ -260,8 +260,8 @@ const within = (promise, most_ms) =>
 /**
  * Return the output node of a context: the speaker with this id, or the system's default for "".
  *
- * @param {AudioContext} context
- * @param {string} speaker
+ * @param {AudioContext} context the context that plays the sound
+ * @param {string} speaker the id of the speaker
  * @returns {Promise<AudioNode>}
  */
 async function outputOf(context, speaker) {
@@ -309,7 +309,7 @@ export async function playNotes({ notes = [523.25, 659.25], given = null, speake
 /**
  * Return why no sound was played and what to do, for an error of `playNotes`.
  *
- * @param {unknown} error
+ * @param {unknown} error the error
  */
 export function soundTrouble(error) {
   return error instanceof DOMException && error.name === "TimeoutError"
@@ -321,7 +321,7 @@ export function soundTrouble(error) {
  * Return the network as a word: `blocked` if no path for a call is found, otherwise `good`, `fair` or
  * `poor`, by the median round trip of three pings.
  *
- * @param {import("../signalling.js").SignallingClient} client
+ * @param {import("../signalling.js").SignallingClient} client the connection to the server
  */
 export async function networkWord(client) {
   const [trips, path] = await Promise.all([tripWord(client), pathTo(client)]);
@@ -331,7 +331,7 @@ export async function networkWord(client) {
 /**
  * Return the best path to the server's media; null if this cannot be found out now.
  *
- * @param {import("../signalling.js").SignallingClient} client
+ * @param {import("../signalling.js").SignallingClient} client the connection to the server
  */
 async function pathTo(client) {
   try {
@@ -344,7 +344,7 @@ async function pathTo(client) {
   }
 }
 
-/** @param {import("../signalling.js").SignallingClient} client */
+/** @param {import("../signalling.js").SignallingClient} client the connection to the server */
 async function tripWord(client) {
   const trips = [];
   for (let i = 0; i < 3; i += 1) {

@@ -9,7 +9,7 @@ const KEPT_MS = 2 * 3_600_000;
 
 /**
  * @param {string} of the organisation's id; for a message, `ofMessage` of its visit
- * @param {number} now_ms
+ * @param {number} now_ms the time now, in ms since 1970
  * @param {Pick<Storage, "getItem">} [storage]
  * @returns {Draft}
  */
@@ -24,8 +24,8 @@ export function draftOf(of, now_ms, storage) {
 
 /**
  * @param {string} of
- * @param {Draft} values
- * @param {number} now_ms
+ * @param {Draft} values the values of the form
+ * @param {number} now_ms the time now, in ms since 1970
  * @param {Pick<Storage, "setItem">} [storage]
  */
 export function keepDraft(of, values, now_ms, storage) {

@@ -108,7 +108,7 @@ export function waitWords(low_ms, high_ms) {
 /**
  * Return a sentence such as "2 clinicians are on call".
  *
- * @param {number} count
+ * @param {number} count the number of clinicians
  */
 export function onCallWords(count) {
   if (!count) return t("Nobody is on call at this moment; your place is kept");
@@ -118,7 +118,7 @@ export function onCallWords(count) {
 /**
  * Return the initials of a name: "MO" for "Dr M. Osei".
  *
- * @param {string} name
+ * @param {string} name the name of a person
  */
 export function initials(name) {
   const words = name
@@ -132,7 +132,7 @@ export function initials(name) {
 /**
  * Return the name of a region: "Texas" for "TX".
  *
- * @param {string} code
+ * @param {string} code the code
  */
 export function stateName(code) {
   return regions[code] ?? code;
@@ -145,7 +145,7 @@ const SIGNED = inEach(/** @returns {Record<string, string>} */ () => ({ ase: t("
 /**
  * Return the name of a language: "Spanish" for "es".
  *
- * @param {string} code
+ * @param {string} code the code
  */
 export function languageName(code) {
   try {
@@ -158,7 +158,7 @@ export function languageName(code) {
 /**
  * Return a calendar date in words: "April 2, 1990" for "1990-04-02". It is the same in every time zone.
  *
- * @param {string} iso
+ * @param {string} iso a date such as 1990-04-02
  */
 export function dateWords(iso) {
   const parsed = new Date(`${iso}T00:00:00Z`);
@@ -169,8 +169,8 @@ export function dateWords(iso) {
 /**
  * Return the number of whole years between a date of birth and `now_ms`.
  *
- * @param {string} iso
- * @param {number} now_ms
+ * @param {string} iso a date such as 1990-04-02
+ * @param {number} now_ms the time now, in ms since 1970
  */
 export function age(iso, now_ms) {
   const born = new Date(`${iso}T00:00:00Z`);
@@ -187,6 +187,6 @@ export function age(iso, now_ms) {
 /**
  * Return the "tel:" address of a phone number. Only its digits and "+" are kept.
  *
- * @param {string} phone
+ * @param {string} phone the phone number
  */
 export const telLink = (phone) => `tel:${phone.replace(/[^+\d]/g, "")}`;

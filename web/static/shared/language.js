@@ -15,7 +15,7 @@ export class Language {
    * `changed()` draws the page.
    *
    * @param {PageLanguage[]} languages
-   * @param {() => void} changed
+   * @param {() => void} changed is called after each change
    */
   constructor(languages, changed) {
     this.#all = languages;
@@ -50,7 +50,7 @@ export class Language {
 
   /**
    * @param {MouseEvent} event
-   * @param {PageLanguage} language
+   * @param {PageLanguage} language the chosen language
    */
   #follow(event, language) {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
@@ -58,7 +58,7 @@ export class Language {
     this.#take(language);
   }
 
-  /** @param {PageLanguage} language */
+  /** @param {PageLanguage} language the chosen language */
   async #take({ code, words, dir }) {
     try {
       learn(...(words ? (await import(words)).default : []));

@@ -16,7 +16,7 @@ export class LivePage {
 
   /**
    * @param {Protocol.Hello["role"]} role
-   * @param {() => void} draw
+   * @param {() => void} draw draws the page
    */
   constructor(role, draw) {
     /** @type {Data} */
@@ -77,7 +77,7 @@ export class LivePage {
   /**
    * Draw the page; if that removes the focused element, focus the page's heading.
    *
-   * @param {() => void} draw
+   * @param {() => void} draw draws the page
    */
   #keepFocus(draw) {
     const held = this.root.contains(document.activeElement);
@@ -97,8 +97,8 @@ export class LivePage {
 /**
  * Follow a SignallingClient's status for `connectionBar`, and call `redraw` at each change.
  *
- * @param {import("../signalling.js").SignallingClient} client
- * @param {() => void} redraw
+ * @param {import("../signalling.js").SignallingClient} client the connection to the server
+ * @param {() => void} redraw draws the page again
  */
 function followConnection(client, redraw) {
   /** @type {Connection} */

@@ -16,7 +16,7 @@ const held = () => {
 /**
  * Return true if this page shows texts of the clinic, but does not have them in this language.
  *
- * @param {string} lang
+ * @param {string} lang the code of the language
  */
 export const lacksOwnTexts = (lang) => held() !== undefined && held()?.[lang] === undefined;
 
@@ -46,7 +46,7 @@ export function ownText(text) {
 /**
  * Draw one of the clinic's own texts, with its language and direction.
  *
- * @param {string} written
+ * @param {string} written the text as the clinic wrote it
  */
 export function ownWords(written) {
   const { text, lang } = ownText(written);

@@ -6,9 +6,9 @@
  * because script and page then do not match.
  *
  * @template {Element} Kind
- * @param {string} selector
- * @param {new () => Kind} kind
- * @param {ParentNode} [within]
+ * @param {string} selector a CSS selector
+ * @param {new () => Kind} kind the class of the element
+ * @param {ParentNode} [within] the part of the page to search
  * @returns {Kind}
  */
 export function one(selector, kind, within = document) {
@@ -24,6 +24,6 @@ export const pageData = (selector = "#boot") => JSON.parse(one(selector, HTMLScr
  * Return the address on this site of a path that the server has sent. A proxy may serve all pages below a
  * prefix.
  *
- * @param {string} path
+ * @param {string} path the path, which begins with a slash
  */
 export const here = (path) => (document.documentElement.dataset.base ?? "") + path;

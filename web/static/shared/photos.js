@@ -7,8 +7,8 @@ import { announce, ask, toast } from "./ui.js";
 /**
  * Send a form to a path of photos; show an error if it fails; return whether it was accepted.
  *
- * @param {string} path
- * @param {FormData | null} body
+ * @param {string} path the path to send the form to
+ * @param {FormData | null} body the form, or null for no fields
  */
 export async function sendForm(path, body) {
   /** @type {string | undefined} */
@@ -27,7 +27,7 @@ export async function sendForm(path, body) {
 /**
  * Remove a photo, after asking the person.
  *
- * @param {Protocol.PhotoPart} photo
+ * @param {Protocol.PhotoPart} photo the photo
  */
 export async function removePhoto({ path }) {
   const sure = await ask({
@@ -43,8 +43,8 @@ export async function removePhoto({ path }) {
 /**
  * Draw the photos, each with its text. `remove()` removes one; it is null for readers who may not do that.
  *
- * @param {Protocol.PhotoPart[]} photos
- * @param {((photo: Protocol.PhotoPart) => void) | null} remove
+ * @param {Protocol.PhotoPart[]} photos the photos of the visit
+ * @param {((photo: Protocol.PhotoPart) => void) | null} remove removes a photo
  */
 export function photoList(photos, remove) {
   return html`<ul role="list" class="photos">

@@ -30,7 +30,7 @@ async function activated({ active, installing, waiting }) {
 /**
  * Ask for permission and subscribe; return the subscription, or null if the person or the browser refuses.
  *
- * @param {PushOffer} offer
+ * @param {PushOffer} offer the server's key and script for notifications
  */
 export async function subscribe({ worker, key }) {
   if ((await Notification.requestPermission()) !== "granted") return null;
@@ -52,7 +52,7 @@ export async function subscribe({ worker, key }) {
 /**
  * Return the subscription as fields of a form, so that the server can send notifications to it.
  *
- * @param {PushSubscription} subscription
+ * @param {PushSubscription} subscription the subscription of this browser
  */
 export function fieldsOf(subscription) {
   const { keys = {} } = subscription.toJSON();

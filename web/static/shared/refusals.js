@@ -31,7 +31,7 @@ const WORDS = {
  * Return a sentence for an error of a request. If it is not a SignallingError, return the text of the error
  * itself.
  *
- * @param {unknown} thrown
+ * @param {unknown} thrown the error
  */
 export function refusalWords(thrown) {
   const error = /** @type {import("../signalling/errors.js").SignallingError} */ (thrown);

@@ -40,7 +40,7 @@ export function inEach(make) {
 }
 
 /**
- * @param {string} text
+ * @param {string} text the English text
  * @param {object} values
  */
 function fill(text, values) {
@@ -69,8 +69,8 @@ function apart(value) {
  * Return the text in the reader's language, with its {names} filled in. The key must be written in double
  * quotes, so that it can be collected.
  *
- * @param {string} text
- * @param {object} [values]
+ * @param {string} text the English text
+ * @param {object} [values] the values for the {names}
  */
 export function t(text, values = {}) {
   return fill(words[text]?.[0] ?? text, values);
@@ -79,10 +79,10 @@ export function t(text, values = {}) {
 /**
  * Return the form of a text for a number of things; {n} is the number.
  *
- * @param {string} one
- * @param {string} many
- * @param {number} n
- * @param {object} [values]
+ * @param {string} one the English text for one thing
+ * @param {string} many the English text for several things
+ * @param {number} n the number of things
+ * @param {object} [values] the values for the {names}
  */
 export function tn(one, many, n, values = {}) {
   const text = words[one]?.[chooseForm(n)] ?? (n === 1 ? one : many);

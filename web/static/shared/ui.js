@@ -49,7 +49,7 @@ const isMenu = (element) => element instanceof HTMLDetailsElement;
 /**
  * Close the menu that contains an element; its button gets the focus.
  *
- * @param {Element} element
+ * @param {Element} element the element
  */
 export function closeMenu(element) {
   const menu = element.closest("details");
@@ -62,7 +62,7 @@ export function closeMenu(element) {
  * Draw a text that a person wrote in the quotation marks of the page's language, isolated from the text
  * around it.
  *
- * @param {string | null | undefined} text
+ * @param {string | null | undefined} text the text, if there is one
  */
 export const quoted = (text) =>
   text ? html` <span class="quiet"><q><bdi>${text}</bdi></q></span>` : nothing;
@@ -93,8 +93,8 @@ export function settle() {
 /**
  * Remove a closed dialog from the page, and give the focus back to the element that had it before.
  *
- * @param {HTMLDialogElement} dialog
- * @param {HTMLElement | null} before
+ * @param {HTMLDialogElement} dialog the dialog
+ * @param {HTMLElement | null} before the element that had the focus before
  */
 function dismiss(dialog, before) {
   settle();
@@ -105,7 +105,7 @@ function dismiss(dialog, before) {
 /**
  * Announce a text to screen readers only.
  *
- * @param {string} text
+ * @param {string} text the text for the person
  */
 export function announce(text) {
   const place = region("announcer", "status");
@@ -116,7 +116,7 @@ export function announce(text) {
  * Show a sentence for some seconds; `bad`: true if it reports a failure. It stays while it has the focus or
  * the pointer is over it.
  *
- * @param {string} text
+ * @param {string} text the text for the person
  */
 export function toast(text, { bad = false } = {}) {
   const place = region("toasts", "status");
@@ -143,7 +143,7 @@ export function clearToasts() {
  * Ask before an act that others will notice. Return "yes" or "also" if the person has pressed that button;
  * return "" after Escape or the other button.
  *
- * @param {Question} question
+ * @param {Question} question the texts of the question
  * @returns {Promise<"" | "yes" | "also">}
  */
 export function ask({ title, text, yes, no, also, danger = false }) {
@@ -236,9 +236,9 @@ export class Drawer {
   /**
    * Open the dialog; its name for screen readers is the heading with the id `label`.
    *
-   * @param {string} label
+   * @param {string} label the id of the heading
    * @param {(close: () => void) => Drawn} drawing
-   * @param {() => void} closed
+   * @param {() => void} closed is called after the dialog has closed
    */
   show(label, drawing, closed = () => {}) {
     this.close();
@@ -273,7 +273,7 @@ export class Drawer {
  * sentence about that for this page; `blocked`: the sentence for a network that does not pass WebSockets;
  * `closed`: {text, label, act} for each close code after which the person must act.
  *
- * @param {Connection} connection
+ * @param {Connection} connection the state of the connection
  * @param {{ kept: string, blocked: string, closed: Record<string, Closed> & { other: Closed } }} words
  */
 export function connectionBar(connection, { kept, blocked, closed }) {
@@ -297,7 +297,7 @@ export function connectionBar(connection, { kept, blocked, closed }) {
  * Return a function that draws once at the end of this turn of the event loop, however often it is called.
  * It does not use animation frames, because a hidden tab has none.
  *
- * @param {() => void} draw
+ * @param {() => void} draw draws the page
  */
 export function redrawing(draw) {
   let asked = false;

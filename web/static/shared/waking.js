@@ -7,7 +7,7 @@ const SLEPT_MS = 5_000;
 /**
  * Call `woken` each time after the device has slept.
  *
- * @param {() => void} woken
+ * @param {() => void} woken is called after the device has slept
  */
 export function onWaking(woken) {
   let last_ms = Date.now();

@@ -6,7 +6,7 @@ export const SUBPROTOCOL = "greenroom.v1.json";
 /**
  * Return the absolute address of a socket; `url` may be relative.
  *
- * @param {string} url
+ * @param {string} url the path or address of the socket
  */
 export function socketUrl(url) {
   const absolute = new URL(url, globalThis.location?.href);
@@ -18,7 +18,7 @@ export function socketUrl(url) {
  * Return the socket that the page opened before this script ran; null if there is none, or at a second
  * call.
  *
- * @param {string} url
+ * @param {string} url the path or address of the socket
  */
 export function early(url) {
   const socket = globalThis.earlySocket;

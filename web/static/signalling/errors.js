@@ -6,7 +6,7 @@
  */
 export class SignallingError extends Error {
   /**
-   * @param {string} code
+   * @param {string} code the error's code
    * @param {string} text
    * @param {Protocol.Details} details
    */
@@ -21,13 +21,13 @@ export class SignallingError extends Error {
 /**
  * Return the code of a refusal; "" for any other error.
  *
- * @param {unknown} error
+ * @param {unknown} error the error
  */
 export const codeOf = (error) => (error instanceof SignallingError ? error.code : "");
 
 /**
  * Return the details of a refusal; an empty object for any other error.
  *
- * @param {unknown} error
+ * @param {unknown} error the error
  */
 export const detailsOf = (error) => (error instanceof SignallingError ? error.details : {});

@@ -88,7 +88,7 @@ export class Acts {
   /**
    * Return the acts in the session of this person, as entries of a menu; `visit` is the visit's state.
    *
-   * @param {Protocol.VisitPart | null | undefined} visit
+   * @param {Protocol.VisitPart | null | undefined} visit the state of the visit
    * @returns {Entry[]}
    */
   inSession(visit) {
@@ -108,14 +108,14 @@ export class Acts {
    * Ask for the tags of a visit and set them. `done(tags)` is called after that.
    *
    * @param {{ visit: string, name: string, tags: string[] }} of
-   * @param {(tags: string[]) => void} done
+   * @param {(tags: string[]) => void} done is called with the new tags
    */
   async tag({ visit, name, tags: before }, done = () => {}) {
     const tags = await askTags(name, before, this.#tags);
     if (tags) this.#request({ type: "visit.tag", visit, tags }, () => done(tags));
   }
 
-  /** @param {Protocol.Row} request */
+  /** @param {Protocol.Row} request the row of the request */
   async #assign(request) {
     const chosen = await askAssign(request, this.#staff);
     if (chosen)
@@ -141,14 +141,14 @@ export class Acts {
     if (sure) await closeLine(this.#client, rows).catch(failed);
   }
 
-  /** @param {Protocol.Row} request */
+  /** @param {Protocol.Row} request the row of the request */
   async #urgency(request) {
     const chosen = await askUrgency(request, this.#people.queue.limits);
     const level = LEVELS.find((level) => level === chosen?.level);
     if (level) this.#request({ type: "visit.urgency", visit: request.visit, level });
   }
 
-  /** @param {Protocol.Row} request */
+  /** @param {Protocol.Row} request the row of the request */
   async #move(request) {
     const chosen = await askArea(request, this.#areas);
     if (chosen)
@@ -157,7 +157,7 @@ export class Acts {
       );
   }
 
-  /** @param {Protocol.Row} request */
+  /** @param {Protocol.Row} request the row of the request */
   async #decline(request) {
     const given = await askDecline(request, this.#mails);
     if (!given) return;
@@ -166,7 +166,7 @@ export class Acts {
     this.#request({ type: "visit.decline", visit: request.visit, reason });
   }
 
-  /** @param {Protocol.SessionRow} row */
+  /** @param {Protocol.SessionRow} row the row of the visit */
   async #release(row) {
     const sure = await ask({
       title: t("Return {name} to the queue?", { name: row.name }),
@@ -179,13 +179,13 @@ export class Acts {
     if (sure) this.#request({ type: "visit.release", visit: row.visit });
   }
 
-  /** @param {Protocol.VisitPart} visit */
+  /** @param {Protocol.VisitPart} visit the state of the visit */
   async #transfer(visit) {
     const chosen = await askTransfer(visit.parties.patient.name, this.#me.id, this.#staff);
     if (chosen) this.#request({ type: "visit.transfer", visit: visit.id, to: chosen.to });
   }
 
-  /** @param {string} visit */
+  /** @param {string} visit the visit's id */
   async #invite(visit) {
     const given = await askInvite();
     if (!given) return;
@@ -198,7 +198,7 @@ export class Acts {
 
   /**
    * @param {{ name: string, relation: import("./desk.js").Relation }} guest
-   * @param {string} link
+   * @param {string} link the guest's link
    */
   #showLink({ name, relation }, link) {
     const copy = () =>
@@ -232,9 +232,9 @@ export class Acts {
   }
 
   /**
-   * @param {string} visit
-   * @param {string} guest
-   * @param {Protocol.PartyPart} party
+   * @param {string} visit the visit's id
+   * @param {string} guest the key of the guest's party
+   * @param {Protocol.PartyPart} party the state of the party
    */
   async #dismiss(visit, guest, party) {
     const sure = await ask({
@@ -250,7 +250,7 @@ export class Acts {
   /**
    * Show a visit's history over the current page.
    *
-   * @param {string} visit
+   * @param {string} visit the visit's id
    */
   story(visit) {
     const drawer = this.#drawer;

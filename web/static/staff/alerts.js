@@ -25,8 +25,8 @@ export class Alerts {
    * `open()` is called when a notification of new requests is clicked; `wanted`: true if the person wants
    * notifications.
    *
-   * @param {Organisation} organisation
-   * @param {() => void} open
+   * @param {Organisation} organisation the clinic
+   * @param {() => void} open shows the list or the request
    * @param {{ wanted: boolean }} options
    */
   constructor(organisation, open, { wanted }) {
@@ -58,7 +58,7 @@ export class Alerts {
   /**
    * Announce new requests; `waiting` is the number of requests in the queue now.
    *
-   * @param {number} waiting
+   * @param {number} waiting the number of patients who wait
    */
   ring(waiting) {
     this.#chime(() =>
@@ -75,7 +75,7 @@ export class Alerts {
   /**
    * Announce a request that was assigned to this person. `open()` shows it.
    *
-   * @param {() => void} open
+   * @param {() => void} open shows the list or the request
    */
   assigned(open) {
     this.#chime(() => {});
@@ -89,7 +89,7 @@ export class Alerts {
   /**
    * Chime and notify that a wait has passed the clinic's limit. `open()` opens the list.
    *
-   * @param {() => void} open
+   * @param {() => void} open shows the list or the request
    */
   overLimit(open) {
     this.#chime(() => {});
@@ -109,7 +109,7 @@ export class Alerts {
   /**
    * Play the chime and call `then`, now or as soon as the last chime is long enough ago.
    *
-   * @param {() => void} then
+   * @param {() => void} then is called when the chime plays
    */
   #chime(then) {
     const wait = this.#last_ms + QUIET_MS - performance.now();
@@ -122,7 +122,7 @@ export class Alerts {
     }
   }
 
-  /** @param {() => void} then */
+  /** @param {() => void} then is called when the chime plays */
   #sound(then) {
     this.#last_ms = performance.now();
     this.rung += 1;

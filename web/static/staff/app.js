@@ -103,7 +103,7 @@ function routeVisit() {
   return /\/visits\/([^/]+)$/.exec(location.pathname)?.[1] ?? null;
 }
 
-/** @param {string} path */
+/** @param {string} path the path of the page */
 function go(path) {
   if (location.pathname + location.hash !== path) history.pushState(null, "", path);
   followRoute();
@@ -123,7 +123,7 @@ function keepCases() {
   cases.keepOnly([...queue.rows.map(({ visit }) => visit), own.id]);
 }
 
-/** @param {string} visit */
+/** @param {string} visit the visit's id */
 function newSession(visit) {
   cases.open(visit);
   return new Session({
@@ -162,10 +162,10 @@ function newSession(visit) {
 /**
  * Draw the tags of this person's session; `done` is called after a change.
  *
- * @param {string} visit
- * @param {string} name
- * @param {string[]} tags
- * @param {(tags: string[]) => void} done
+ * @param {string} visit the visit's id
+ * @param {string} name the patient's name
+ * @param {string[]} tags the tags
+ * @param {(tags: string[]) => void} done is called with the new tags
  */
 function tagsOf(visit, name, tags, done = () => {}) {
   const may = boot.tags.length || tags.length;
@@ -192,7 +192,7 @@ function followNotice({ visit: id }) {
 /**
  * Return a handler for clicks on a link inside the app; with a modifier key the browser opens a new tab.
  *
- * @param {string} path
+ * @param {string} path the path of the page
  */
 function follows(path) {
   return (/** @type {MouseEvent} */ event) => {
@@ -202,7 +202,7 @@ function follows(path) {
   };
 }
 
-/** @param {QueuedRow} request */
+/** @param {QueuedRow} request the row of the request */
 async function claim(request) {
   if (
     !isLicensed(me, request) &&
@@ -234,13 +234,13 @@ async function claim(request) {
   }
 }
 
-/** @param {string} visit */
+/** @param {string} visit the visit's id */
 function claimed(visit) {
   own.hold(visit);
   go(visitPath(visit));
 }
 
-/** @param {Protocol.PastRow} row */
+/** @param {Protocol.PastRow} row the row of the ended visit */
 function tag({ visit, name, tags = [] }) {
   acts.tag({ visit, name, tags }, (after) => past.tagged(visit, after));
 }
@@ -327,7 +327,7 @@ function list() {
   )}${tab === "" || !view.mayClaim ? offCallNotice(view) : nothing}${contents[tab]()}`;
 }
 
-/** @param {Protocol.VisitPart} visit */
+/** @param {Protocol.VisitPart} visit the state of the visit */
 function ended(visit) {
   const { home, reopen_ms } = boot;
   const reopen = () => acts.onRequests.reopen({ visit: visit.id });

@@ -30,7 +30,7 @@ const SENTENCES = {
 /**
  * Return a notification in words.
  *
- * @param {Protocol.BellPart} item
+ * @param {Protocol.BellPart} item the notification
  */
 export function inWords(item) {
   const words = (SENTENCES[item.kind] ?? SENTENCES.message)(item);
@@ -41,14 +41,14 @@ export function inWords(item) {
  * Return true if a notification reports the reader's own act. No sentence is then shown, because the number
  * at the bell is enough.
  *
- * @param {Protocol.BellPart} item
- * @param {{ name: string }} me
+ * @param {Protocol.BellPart} item the notification
+ * @param {{ name: string }} me the signed-in person
  */
 export const isOwn = ({ kind, by }, me) => kind === "declined" && by === me.name;
 
 /**
  * @param {number} at_ms
- * @param {number} now_ms
+ * @param {number} now_ms the time now, in ms since 1970
  */
 function when(at_ms, now_ms) {
   const same = new Date(at_ms).toDateString() === new Date(now_ms).toDateString();
@@ -63,7 +63,7 @@ export class Bell {
   /**
    * Apply a message of the topic; return the new notification, or null.
    *
-   * @param {Protocol.Topics["bell"]} message
+   * @param {Protocol.Topics["bell"]} message a message of the topic
    */
   take(message) {
     this.unread = message.unread;
@@ -86,7 +86,7 @@ export class Bell {
   /**
    * Draw the button with the number of unread notifications.
    *
-   * @param {() => void} open
+   * @param {() => void} open opens the list of notifications
    */
   button(open) {
     return html`<button type="button" class="btn plain bell" aria-haspopup="dialog" @click=${open}>

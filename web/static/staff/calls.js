@@ -29,7 +29,7 @@ const figure = (/** @type {number} */ value) =>
   new Intl.NumberFormat(intlLocale(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 
 /**
- * @param {Protocol.CallPart} call
+ * @param {Protocol.CallPart} call the figures of one party's call
  * @returns {[words: string, tone: string]}
  */
 function verdict(call) {
@@ -41,7 +41,7 @@ function verdict(call) {
   return call.heard_lost || call.round_trip_ms ? [t("Good"), ""] : [t("Not measured"), "off"];
 }
 
-/** @param {Protocol.CallPart} call */
+/** @param {Protocol.CallPart} call the figures of one party's call */
 function figures(call) {
   /**
    * @param {Protocol.UsualPart | null} found
@@ -62,7 +62,7 @@ function figures(call) {
 /**
  * Draw the quality for each party; draw nothing if nobody was connected.
  *
- * @param {Protocol.CallPart[] | null} calls
+ * @param {Protocol.CallPart[] | null} calls the figures of each party's call
  */
 export function callsView(calls) {
   if (!calls?.length) return nothing;

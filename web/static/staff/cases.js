@@ -26,8 +26,8 @@ export class Cases {
   #open = new Map();
 
   /**
-   * @param {import("../signalling.js").SignallingClient} client
-   * @param {() => void} changed
+   * @param {import("../signalling.js").SignallingClient} client the connection to the server
+   * @param {() => void} changed is called after each change
    * @param {(info: Protocol.CasePart) => void} photo called when a photo was added to an open case
    */
   constructor(client, changed, photo) {
@@ -36,17 +36,17 @@ export class Cases {
     this.#photo = photo;
   }
 
-  /** @param {string} visit */
+  /** @param {string} visit the visit's id */
   has(visit) {
     return this.#open.has(visit);
   }
 
-  /** @param {string} visit */
+  /** @param {string} visit the visit's id */
   get(visit) {
     return this.#open.get(visit);
   }
 
-  /** @param {string} visit */
+  /** @param {string} visit the visit's id */
   open(visit) {
     if (this.#open.has(visit)) return;
     /** @type {OpenCase} */
@@ -70,7 +70,7 @@ export class Cases {
     this.#changed();
   }
 
-  /** @param {string} visit */
+  /** @param {string} visit the visit's id */
   toggle(visit) {
     if (this.#open.has(visit)) this.#close(visit);
     else this.open(visit);
@@ -80,14 +80,14 @@ export class Cases {
   /**
    * Close the cases of visits that are no longer on this screen.
    *
-   * @param {(string | null)[]} visits
+   * @param {(string | null)[]} visits the ids of the visits that stay
    */
   keepOnly(visits) {
     const kept = new Set(visits);
     for (const visit of [...this.#open.keys()]) if (!kept.has(visit)) this.#close(visit);
   }
 
-  /** @param {string} visit */
+  /** @param {string} visit the visit's id */
   #close(visit) {
     this.#open.get(visit)?.drop();
     this.#open.delete(visit);

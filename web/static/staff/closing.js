@@ -51,7 +51,7 @@ export function closings(all, { closing }, areas) {
 /**
  * Draw a notice for each closing time; an administrator who is asked can end the visits.
  *
- * @param {ListView} view
+ * @param {ListView} view the state of the page
  */
 export function closingNotices({ all, limits, areas, me, act }) {
   return closings(all, limits, areas).map(

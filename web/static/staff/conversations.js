@@ -10,7 +10,7 @@ import { toast } from "../shared/ui.js";
  * Return the sentence that says when the patient reads a message, and whether they can answer.
  *
  * @param {Pick<Protocol.Row, "name" | "online">} request
- * @param {boolean} answers
+ * @param {boolean} answers true if patients may answer while they wait
  */
 export function readWords({ name, online }, answers) {
   const seen = online
@@ -48,12 +48,12 @@ export class Conversations {
     this.#redraw = redraw;
   }
 
-  /** @param {Protocol.Row} request */
+  /** @param {Protocol.Row} request the row of the request */
   isUnread({ visit, answered_ms = null }) {
     return answered_ms !== null && answered_ms > (this.#seen.get(visit) ?? 0);
   }
 
-  /** @param {Protocol.Row} request */
+  /** @param {Protocol.Row} request the row of the request */
   open(request) {
     const { visit } = request;
     const chat = new Chat(this.#client, visit, "staff", () => this.#drawer.redraw(), this.#me.name);
@@ -66,9 +66,9 @@ export class Conversations {
   }
 
   /**
-   * @param {Protocol.Row} request
-   * @param {Chat} chat
-   * @param {() => void} close
+   * @param {Protocol.Row} request the row of the request
+   * @param {Chat} chat the messages and the draft
+   * @param {() => void} close closes the dialog
    */
   #view(request, chat, close) {
     const { visit, name } = request;

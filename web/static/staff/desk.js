@@ -28,7 +28,7 @@ const RELATIONS = {
  * Return the colleagues on call: colleagues licensed for the patient's region first, then those who are
  * free.
  *
- * @param {Desk} desk
+ * @param {Desk} desk the staff and their visits
  * @param {{ but: string | undefined, state: string | undefined }} options `but`: the id of a person to
  *   leave out; `state`: the region where the patient is, if it is known
  * @returns {Colleague[]}
@@ -68,7 +68,7 @@ function searchNames({ currentTarget: field }) {
   }
 }
 
-/** @param {Colleague} person */
+/** @param {Colleague} person the colleague */
 function busyWords(person) {
   if (person.in_session) return t("in a session");
   return person.count ? t("{n} claimed", { n: person.count }) : t("free");
@@ -119,8 +119,8 @@ function chooseColleague({ title, text, yes, people }) {
 /**
  * Ask to whom a request is assigned. Return {to}; null if the dialog was closed.
  *
- * @param {Protocol.Row} request
- * @param {Desk} desk
+ * @param {Protocol.Row} request the row of the request
+ * @param {Desk} desk the staff and their visits
  */
 export function askAssign(request, desk) {
   return chooseColleague({
@@ -136,9 +136,9 @@ export function askAssign(request, desk) {
 /**
  * Ask to which colleague a visit is handed over. Return {to}; null if the dialog was closed.
  *
- * @param {string} name
- * @param {string} me
- * @param {Desk} desk
+ * @param {string} name the patient's name
+ * @param {string} me the id of the signed-in person
+ * @param {Desk} desk the staff and their visits
  */
 export function askTransfer(name, me, desk) {
   return chooseColleague({
@@ -165,7 +165,7 @@ export function declineWords(mails) {
 /**
  * Ask for the reason to decline a request. Return {reason}; null if the dialog was closed.
  *
- * @param {Protocol.Row} request
+ * @param {Protocol.Row} request the row of the request
  * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
  */
 export function askDecline(request, mails) {
@@ -206,7 +206,7 @@ export function askInvite() {
 /**
  * Return the relation of a guest in words.
  *
- * @param {Relation} relation
+ * @param {Relation} relation the guest's relation to the patient
  */
 export function relationWords(relation) {
   return RELATIONS[relation]?.() ?? "";
@@ -215,7 +215,7 @@ export function relationWords(relation) {
 /**
  * Ask for a waiting area. Return {area}, which is "" for no area; null if the dialog was closed.
  *
- * @param {Protocol.Row} request
+ * @param {Protocol.Row} request the row of the request
  * @param {Record<string, string>} areas id -> name
  */
 export function askArea(request, areas) {

@@ -10,7 +10,7 @@ const NAMED = 2;
  * Return the last message, or all that were sent together with it, in words: "Told: Dr Chen, 10:42". The
  * result is "" if there is none.
  *
- * @param {Protocol.EscalationPart[] | undefined} escalations
+ * @param {Protocol.EscalationPart[] | undefined} escalations the messages about the request
  */
 export function escalationWords(escalations) {
   const last = escalations?.at(-1);

@@ -10,7 +10,7 @@ import { ask } from "../shared/ui.js";
 /** @type {HTMLElement | null} the button whose question was answered with yes */
 let agreed = null;
 
-/** @param {SubmitEvent} event */
+/** @param {SubmitEvent} event the submission of the form */
 async function question(event) {
   const { submitter: button, target: form } = event;
   if (!(button instanceof HTMLButtonElement) || !(form instanceof HTMLFormElement)) return;
@@ -36,7 +36,7 @@ const isChanged = (/** @type {Control} */ field) => {
   return field.value !== field.defaultValue;
 };
 
-/** @param {HTMLFormElement} form */
+/** @param {HTMLFormElement} form the form */
 const isUnsaved = (form) =>
   form.dataset.keep === "unsaved" ||
   [.../** @type {Iterable<Control>} */ (form.elements)].some(

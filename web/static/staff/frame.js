@@ -36,7 +36,7 @@ const PAGES = inEach(() => ({
 /** @type {() => HTMLElement | null} */
 const menuButton = () => document.querySelector(".side .menu-button");
 
-/** @param {boolean} open */
+/** @param {boolean} open true to open the menu */
 const showMenu = (open) => menuButton()?.setAttribute("aria-expanded", String(open));
 
 /** Close the phone's menu at Escape, and when an element outside of it is pressed or gets the focus. */
@@ -57,7 +57,7 @@ export function tendSide() {
 /**
  * Draw the frame's header.
  *
- * @param {Side} view
+ * @param {Side} view the state of the frame
  */
 export function side({ boot, onCall, loaded, waiting, here, bell, languages, follows, signOut }) {
   const { me, organisation } = boot;
@@ -135,7 +135,7 @@ export function frame(content, view) {
 /**
  * Draw the visit of this person after its end; `reopen()` reopens the visit while that is possible.
  *
- * @param {Protocol.VisitPart} visit
+ * @param {Protocol.VisitPart} visit the state of the visit
  * @param {{
  *   home: string,
  *   me: Account,

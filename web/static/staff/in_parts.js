@@ -9,7 +9,7 @@ const MORE = 120;
  * Call `draw` after the next paint. If it were called in the animation frame itself, its rows would delay
  * that paint.
  *
- * @param {() => void} draw
+ * @param {() => void} draw draws the list
  */
 const afterPaint = (draw) => requestAnimationFrame(() => setTimeout(draw));
 
@@ -23,7 +23,7 @@ export class InParts {
   #asked = false;
 
   /**
-   * @param {() => void} redraw
+   * @param {() => void} redraw draws the page again
    * @param {(draw: () => void) => void} frame
    */
   constructor(redraw, frame = afterPaint) {

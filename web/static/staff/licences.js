@@ -5,8 +5,8 @@ import { t } from "../shared/text.js";
  * Return true if the records allow a person to see patients of the request's region. The server decides
  * whether a missing licence blocks the act.
  *
- * @param {{ states?: string[] }} person
- * @param {{ state: string }} request
+ * @param {{ states?: string[] }} person the member of staff
+ * @param {{ state: string }} request the request, with the patient's region
  */
 export function isLicensed({ states }, { state }) {
   return !states?.length || !state || states.includes(state);

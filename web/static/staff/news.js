@@ -115,7 +115,7 @@ export class News {
     if (until_ms) await this.#client.request({ type: "bell.mark", until_ms }).catch(() => {});
   }
 
-  /** @param {Protocol.Topics["queue"]} message */
+  /** @param {Protocol.Topics["queue"]} message a message of the topic */
   #takeQueue(message) {
     const news = this.queue.take(message);
     const { fresh } = news;
@@ -138,7 +138,7 @@ export class News {
     this.#redraw();
   }
 
-  /** @param {Protocol.Topics["bell"]} message */
+  /** @param {Protocol.Topics["bell"]} message a message of the topic */
   #takeBell(message) {
     const item = this.bell.take(message);
     if (item) {

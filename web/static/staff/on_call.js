@@ -7,8 +7,8 @@ import { codeOf } from "../signalling/errors.js";
 /**
  * Return the question to the last person on call, before they go off call while patients wait.
  *
- * @param {number} waiting
- * @param {boolean} mayClose
+ * @param {number} waiting the number of patients who wait
+ * @param {boolean} mayClose true if the person may end the visits
  * @returns {Question}
  */
 function leaving(waiting, mayClose) {
@@ -31,8 +31,8 @@ function leaving(waiting, mayClose) {
  * End visits that wait; their patients get a message that the clinic has closed. A visit that was claimed
  * meanwhile goes on.
  *
- * @param {import("../signalling.js").SignallingClient} client
- * @param {Protocol.Row[]} rows
+ * @param {import("../signalling.js").SignallingClient} client the connection to the server
+ * @param {Protocol.Row[]} rows the rows of the visits
  */
 export async function closeLine(client, rows) {
   for (const { visit } of rows)

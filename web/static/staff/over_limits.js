@@ -7,8 +7,8 @@ import { t } from "../shared/text.js";
  * counted together with the rows that have no area, and the largest number is shown.
  *
  * @param {Protocol.Row[]} rows all whose patients wait
- * @param {Protocol.QueueLimits} limits
- * @param {number} now_ms
+ * @param {Protocol.QueueLimits} limits the settings of the queue
+ * @param {number} now_ms the time now, in ms since 1970
  * @param {string[]} [areas] the areas where this person works; empty for all
  */
 export function overLimits(rows, { alert_waiting, alert_wait_ms }, now_ms, areas = []) {

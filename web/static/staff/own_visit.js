@@ -51,7 +51,7 @@ export class OwnVisit {
     return this.visit && isTaken(this.visit) ? this.visit : null;
   }
 
-  /** @param {string} id */
+  /** @param {string} id the visit's id */
   hold(id) {
     this.#letGo();
     this.over = null;
@@ -101,7 +101,7 @@ export class OwnVisit {
   /**
    * Apply the newest state of the visit.
    *
-   * @param {Protocol.VisitPart} visit
+   * @param {Protocol.VisitPart} visit the state of the visit
    */
   #follow(visit) {
     this.visit = visit;
@@ -125,5 +125,5 @@ export class OwnVisit {
   }
 }
 
-/** @param {Protocol.VisitPart} visit */
+/** @param {Protocol.VisitPart} visit the state of the visit */
 const isTaken = ({ status }) => status === "claimed" || status === "live";

@@ -35,7 +35,7 @@ export class Queue {
    * Return the rows that nobody could claim if this person went off call: all rows if nobody else is on
    * call, otherwise none.
    *
-   * @param {string} person
+   * @param {string} person the id of the member of staff
    */
   leftBy(person) {
     const others = [...this.staff.values()].some(({ id, on_call }) => on_call && id !== person);
@@ -45,7 +45,7 @@ export class Queue {
   /**
    * Apply a message of the topic.
    *
-   * @param {Protocol.Topics["queue"]} message
+   * @param {Protocol.Topics["queue"]} message a message of the topic
    * @returns {Taken}
    */
   take(message) {
@@ -99,12 +99,12 @@ export class Queue {
     return { fresh: [], gone: row ? { ...message, name: row.name } : null };
   }
 
-  /** @param {QueuedRow[]} rows */
+  /** @param {QueuedRow[]} rows the rows */
   #sort(rows) {
     this.rows = [...rows].sort((a, b) => inOrder(a, b, this.limits));
   }
 
-  /** @param {Protocol.Row} row */
+  /** @param {Protocol.Row} row the row of the request */
   #remember(row) {
     this.#seen.add(arrival(row));
     if (this.#seen.size <= SEEN_AT_MOST) return;
@@ -123,8 +123,8 @@ export const levelOf = (/** @type {Protocol.Row} */ { urgency }) => urgency?.lev
  * Compare two rows in the server's order: if the organisation wants it, the most urgent first; then the
  * longest wait.
  *
- * @param {Protocol.Row} a
- * @param {Protocol.Row} b
+ * @param {Protocol.Row} a one row
+ * @param {Protocol.Row} b the other row
  * @param {Pick<Protocol.QueueLimits, "urgent_first">} limits
  */
 export function inOrder(a, b, { urgent_first }) {

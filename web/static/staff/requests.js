@@ -14,7 +14,7 @@ import { overLimits } from "./over_limits.js";
 import { siftFields } from "./sift.js";
 import { urgencyChip } from "./urgency.js";
 
-/** @param {QueuedRow} row */
+/** @param {QueuedRow} row the row of the request */
 function progress(row) {
   if (row.guide_done)
     return html`<span class="chip"><span class="dot"></span>${t("In the waiting room")}</span>`;
@@ -22,7 +22,7 @@ function progress(row) {
     <progress max=${row.steps} .value=${row.step} aria-label=${t("Setup guide")}></progress></span>`;
 }
 
-/** @param {QueuedRow} row */
+/** @param {QueuedRow} row the row of the request */
 function presence(row) {
   if (row.online) return html`<span class="online"><span class="dot"></span>${t("Online")}</span>`;
   return html`<span class="chip off">${t("Offline")}
@@ -32,8 +32,8 @@ function presence(row) {
 /**
  * Return the entries of a row's menu.
  *
- * @param {QueuedRow} request
- * @param {ListView} view
+ * @param {QueuedRow} request the row of the request
+ * @param {ListView} view the state of the page
  */
 function entries(request, { act, areas, me, conversations }) {
   /**
@@ -59,7 +59,7 @@ function entries(request, { act, areas, me, conversations }) {
 /**
  * Draw the buttons for an administrator's decisions about a request, beside Claim.
  *
- * @param {QueuedRow} request
+ * @param {QueuedRow} request the row of the request
  * @param {ListView["act"]} act
  */
 function decisions(request, act) {
@@ -82,8 +82,8 @@ function decisions(request, act) {
  * Draw the button of a row's menu. The menu's entries are drawn when it opens, because hundreds of rows
  * have one.
  *
- * @param {QueuedRow} request
- * @param {ListView} view
+ * @param {QueuedRow} request the row of the request
+ * @param {ListView} view the state of the page
  */
 function more(request, view) {
   const fill = (/** @type {On<HTMLDetailsElement>} */ { currentTarget: menu }) => {
@@ -104,8 +104,8 @@ const DAY_MS = 86_400_000;
  * Return the values that determine a row's content. lit draws the row again if one of them has changed. The
  * day is one of them, because it changes the age in Case Information.
  *
- * @param {QueuedRow} request
- * @param {ListView} view
+ * @param {QueuedRow} request the row of the request
+ * @param {ListView} view the state of the page
  */
 function shown(request, view) {
   const open = view.cases.get(request.visit);
@@ -127,8 +127,8 @@ function shown(request, view) {
 /**
  * Draw the content of a row.
  *
- * @param {QueuedRow} request
- * @param {ListView} view
+ * @param {QueuedRow} request the row of the request
+ * @param {ListView} view the state of the page
  */
 function content(request, view) {
   const { limits, act } = view;
@@ -248,9 +248,9 @@ function content(request, view) {
  * Draw a row. A row that does not match the search stays in the document, hidden, because building hundreds
  * of rows again takes long.
  *
- * @param {QueuedRow} request
- * @param {ListView} view
- * @param {boolean} hidden
+ * @param {QueuedRow} request the row of the request
+ * @param {ListView} view the state of the page
+ * @param {boolean} hidden true if the row does not match the search
  */
 function row(request, view, hidden) {
   return html`<li
@@ -267,7 +267,7 @@ function row(request, view, hidden) {
  */
 const NAMED = 6;
 
-/** @param {ListView} view */
+/** @param {ListView} view the state of the page */
 function onCallList(view) {
   const people = [...view.staff.values()]
     .filter((person) => person.on_call || person.in_session)
@@ -296,7 +296,7 @@ function onCallList(view) {
 /**
  * Draw the notice that says what a person who is off call misses; draw nothing if the person is on call.
  *
- * @param {ListView} view
+ * @param {ListView} view the state of the page
  */
 export function offCallNotice(view) {
   if (view.onCall || !view.loaded) return nothing;
@@ -311,7 +311,7 @@ export function offCallNotice(view) {
   </div>`;
 }
 
-/** @param {ListView} view */
+/** @param {ListView} view the state of the page */
 function empty(view) {
   return html`<div class="card empty">
     <h2>${t("Nobody is waiting")}</h2>
@@ -331,8 +331,8 @@ function empty(view) {
 /**
  * Draw the list's head: the tabs, and the staff on call.
  *
- * @param {ListView} view
- * @param {Tab[]} tabs
+ * @param {ListView} view the state of the page
+ * @param {Tab[]} tabs the tabs of the list
  */
 export function listHead(view, tabs) {
   return html`<div class="head">
@@ -352,14 +352,14 @@ export function listHead(view, tabs) {
     </nav>`;
 }
 
-/** @param {Protocol.QueueLimits} limits */
+/** @param {Protocol.QueueLimits} limits the settings of the queue */
 const inOrderWords = ({ urgent_first }) =>
   urgent_first ? t("Patients, most urgent first") : t("Patients, longest waiting first");
 
-/** @param {ListView} view */
+/** @param {ListView} view the state of the page */
 const ownAreas = ({ me, staff }) => (me.role === "admin" ? [] : (staff.get(me.id)?.areas ?? []));
 
-/** @param {ListView} view */
+/** @param {ListView} view the state of the page */
 export function requestsTab(view) {
   const shown = new Set(view.parts.of(view.rows));
   return html`${

@@ -28,7 +28,7 @@ export class Sessions {
   /** @type {Protocol.SessionRow[]} */
   rows = [];
 
-  /** @param {Protocol.Topics["sessions"]} message */
+  /** @param {Protocol.Topics["sessions"]} message a message of the topic */
   take(message) {
     if (message.type === "sessions.snapshot") this.rows = message.rows;
     else if (message.type === "sessions.row") {
@@ -37,7 +37,7 @@ export class Sessions {
     } else this.rows = this.rows.filter(({ visit }) => visit !== message.visit);
   }
 
-  /** @param {string} person */
+  /** @param {string} person the id of the member of staff */
   of(person) {
     return this.rows.filter((row) => row.claimant?.id === person);
   }
@@ -60,8 +60,8 @@ export class Past {
   #changed;
 
   /**
-   * @param {import("../signalling.js").SignallingClient} client
-   * @param {() => void} changed
+   * @param {import("../signalling.js").SignallingClient} client the connection to the server
+   * @param {() => void} changed is called after each change
    */
   constructor(client, changed) {
     this.#client = client;
@@ -71,8 +71,8 @@ export class Past {
   /**
    * Keep the new tags of a visit.
    *
-   * @param {string} visit
-   * @param {string[]} tags
+   * @param {string} visit the visit's id
+   * @param {string[]} tags the tags
    */
   tagged(visit, tags) {
     this.rows = this.rows?.map((row) => (row.visit === visit ? { ...row, tags } : row)) ?? null;
@@ -112,7 +112,7 @@ export class Past {
  * Draw a row of any of these tabs: the time, the patient, the acts, and a button for the visit's history.
  *
  * @param {Protocol.SessionRow | Protocol.PastRow} row
- * @param {ListView} view
+ * @param {ListView} view the state of the page
  * @param {{ when: Drawn, about: Drawn, acts: Drawn }} parts
  */
 function card(row, view, { when, about, acts }) {
@@ -129,8 +129,8 @@ function card(row, view, { when, about, acts }) {
 }
 
 /**
- * @param {Protocol.SessionRow} row
- * @param {ListView} view
+ * @param {Protocol.SessionRow} row the row of the visit
+ * @param {ListView} view the state of the page
  */
 function taken(row, view) {
   const own = row.claimant?.id === view.me.id;
@@ -175,9 +175,9 @@ function taken(row, view) {
 /**
  * Draw the tabs "Mine" and "Live now".
  *
- * @param {Protocol.SessionRow[]} rows
- * @param {ListView} view
- * @param {string} emptyText
+ * @param {Protocol.SessionRow[]} rows the rows of the tab
+ * @param {ListView} view the state of the page
+ * @param {string} emptyText the text if there is no row
  */
 export function takenTab(rows, view, emptyText) {
   return html`${
@@ -198,8 +198,8 @@ export function takenTab(rows, view, emptyText) {
 }
 
 /**
- * @param {Protocol.PastRow} row
- * @param {ListView} view
+ * @param {Protocol.PastRow} row the row of the ended visit
+ * @param {ListView} view the state of the page
  */
 function mayTag(row, { me, tags }) {
   const its = me.role === "admin" || row.claimant?.id === me.id;
@@ -207,8 +207,8 @@ function mayTag(row, { me, tags }) {
 }
 
 /**
- * @param {Protocol.PastRow} row
- * @param {ListView} view
+ * @param {Protocol.PastRow} row the row of the ended visit
+ * @param {ListView} view the state of the page
  */
 function ended(row, view) {
   const mayReopen =
@@ -242,7 +242,7 @@ function ended(row, view) {
 }
 
 /**
- * @param {HTMLFormElement} form
+ * @param {HTMLFormElement} form the form
  * @returns {Filters}
  */
 function filtersOf(form) {
@@ -263,8 +263,8 @@ function filtersOf(form) {
 /**
  * Draw the tab "Past".
  *
- * @param {Past} past
- * @param {ListView} view
+ * @param {Past} past the search for ended visits
+ * @param {ListView} view the state of the page
  */
 export function pastTab(past, view) {
   const people = [...view.staff.values()].sort((a, b) => a.name.localeCompare(b.name));

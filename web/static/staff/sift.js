@@ -41,15 +41,15 @@ const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uf
  * Return all rows in the chosen order.
  *
  * @param {QueuedRow[]} rows in the queue's order
- * @param {Pick<Sift, "order">} sift
+ * @param {Pick<Sift, "order">} sift the chosen order
  */
 export const ordered = (rows, { order }) => (order in ORDERS ? [...rows].sort(ORDERS[order]) : rows);
 
 /**
  * Return the rows that the controls choose, in the given order.
  *
- * @param {QueuedRow[]} rows
- * @param {Sift} sift
+ * @param {QueuedRow[]} rows the rows
+ * @param {Sift} sift the values of the controls
  * @param {{ limits: Protocol.QueueLimits, now_ms: number }} facts
  */
 export function sifted(rows, { text, region, provider, waited, urgency, area }, { limits, now_ms }) {
@@ -84,7 +84,7 @@ const WORDS = inEach(() => ({
 
 /**
  * @param {string} name
- * @param {string} label
+ * @param {string} label the text that names it
  * @param {string[][]} options the value and the words of each option
  * @param {string} chosen
  */
@@ -98,7 +98,7 @@ const choice = (name, label, options, chosen) =>
 /**
  * Return the orders that can be chosen, the queue's own order first.
  *
- * @param {Protocol.QueueLimits} limits
+ * @param {Protocol.QueueLimits} limits the settings of the queue
  */
 function orders({ urgent_first }) {
   const { wait, urgency, order } = WORDS();
@@ -110,7 +110,7 @@ function orders({ urgent_first }) {
 /**
  * Draw the row of fields above the list; draw nothing while the list is short.
  *
- * @param {ListView} view
+ * @param {ListView} view the state of the page
  */
 export function siftFields({ all, rows, sift, changeSift, staff, limits, areas }) {
   if (all.length < MANY && !hides(sift)) return nothing;

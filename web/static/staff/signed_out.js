@@ -12,7 +12,7 @@ const CODES = new Set([4201, 4202]);
 /**
  * Clear the page as soon as the sign-in has ended. `cleared()` is called first, to stop calls and sounds.
  *
- * @param {import("../signalling.js").SignallingClient} client
+ * @param {import("../signalling.js").SignallingClient} client the connection to the server
  * @param {{ signIn: string, cleared: () => void }} page `signIn`: the address of the sign-in page
  */
 export function clearAtSignOut(client, { signIn, cleared }) {

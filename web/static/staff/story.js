@@ -57,7 +57,7 @@ const SENTENCES = {
 /**
  * Draw the waiting time, which is calculated from the events.
  *
- * @param {Protocol.HistoryPart[]} events
+ * @param {Protocol.HistoryPart[]} events the events of the visit
  */
 function figures(events) {
   const at = (/** @type {string} */ kind) => events.find((event) => event.kind === kind)?.at_ms;
@@ -67,7 +67,7 @@ function figures(events) {
     : nothing;
 }
 
-/** @param {Protocol.HistoryPart} event */
+/** @param {Protocol.HistoryPart} event the event */
 function noteOf({ kind, note, at_ms }) {
   if (kind === "contact_agreed") return nothing;
   if (kind === "contacted" && note) return html` <span class="quiet">${contactNote(note, at_ms)}</span>`;
@@ -76,7 +76,7 @@ function noteOf({ kind, note, at_ms }) {
 }
 
 /**
- * @param {Story} story
+ * @param {Story} story the history of the visit
  * @param {{ now_ms: number, close: () => void }} options
  */
 export function storyView(story, { now_ms, close }) {

@@ -7,7 +7,7 @@ import { fillIn } from "../shared/ui.js";
  * Draw the tags, and the button that changes them if `change` is not null. Draw nothing if there are
  * neither tags nor a button.
  *
- * @param {string[]} tags
+ * @param {string[]} tags the tags of the visit
  * @param {(() => void) | null} change
  * @param {string} name the patient's name, for people who use a screen reader
  */

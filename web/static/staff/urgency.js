@@ -16,12 +16,12 @@ const COLOURS = { emergency: "red", urgent: "amber", routine: "off" };
 /**
  * Return a level in the clinic's words; if the clinic has none, in the page's words.
  *
- * @param {Level} level
+ * @param {Level} level the level
  * @param {Pick<Protocol.QueueLimits, "level_words">} limits
  */
 export const levelWords = (level, { level_words }) => level_words?.[level] || WORDS()[level];
 
-/** @param {Protocol.UrgencyPart} urgency */
+/** @param {Protocol.UrgencyPart} urgency the urgency of the request */
 export function reasonWords({ by, answer }) {
   return by ? t("set by {name}", by) : t("answered “{answer}”", { answer });
 }
@@ -29,8 +29,8 @@ export function reasonWords({ by, answer }) {
 /**
  * Draw the level and its reason; draw nothing if neither is set.
  *
- * @param {Protocol.Row} request
- * @param {Protocol.QueueLimits} limits
+ * @param {Protocol.Row} request the row of the request
+ * @param {Protocol.QueueLimits} limits the settings of the queue
  */
 export function urgencyChip({ urgency }, limits) {
   if (!urgency) return nothing;
@@ -42,8 +42,8 @@ export function urgencyChip({ urgency }, limits) {
 /**
  * Ask for a level in a dialog. Return {level}, or null if the dialog was closed.
  *
- * @param {Protocol.Row} request
- * @param {Protocol.QueueLimits} limits
+ * @param {Protocol.Row} request the row of the request
+ * @param {Protocol.QueueLimits} limits the settings of the queue
  */
 export function askUrgency(request, limits) {
   const now = levelOf(request);
