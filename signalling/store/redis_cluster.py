@@ -38,6 +38,7 @@ from signalling.store.redis_connection import (
     ReplyReceiver,
     SharedConnection,
     SharedRedis,
+    all_converted,
     converted,
 )
 
@@ -269,15 +270,7 @@ class _ClusterPipeline(Pipeline):
         if not stack:
             return []
         answers = await (self._together(commands) if self.is_transaction else self._by_node(commands))
-        found: list[Any] = []
-        for (args, options), answer in zip(stack, answers, strict=True):
-            try:
-                found.append(await converted(self, args, options, answer))
-            except RedisError as problem:
-                if raise_on_error:
-                    raise
-                found.append(problem)
-        return found
+        return await all_converted(self, stack, answers, raise_on_error)
 
     async def _together(self, commands: list[Arguments]) -> list[Any]:
         if len({slot_of(key) for key in map(key_of, commands) if key is not None}) > 1:

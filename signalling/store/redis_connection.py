@@ -319,15 +319,25 @@ class _SharedPipeline(Pipeline):
             return []
         self.command_stack = []
         answers = await self._shared.call([args for args, _ in stack])
-        found: list[Any] = []
-        for (args, options), answer in zip(stack, answers, strict=True):
-            try:
-                found.append(await converted(self, args, options, answer))
-            except RedisError as problem:
-                if raise_on_error:
-                    raise
-                found.append(problem)
-        return found
+        return await all_converted(self, stack, answers, raise_on_error)
+
+
+async def all_converted(
+    client: Redis, stack: Sequence[Any], answers: Sequence[Any], raise_on_error: bool
+) -> list[Any]:
+    """Return the replies to a pipeline's commands, (args, options) each, as redis-py's methods return them.
+
+    A reply that is an error is raised, or returned in its place if `raise_on_error` is False.
+    """
+    found: list[Any] = []
+    for (args, options), answer in zip(stack, answers, strict=True):
+        try:
+            found.append(await converted(client, args, options, answer))
+        except RedisError as problem:
+            if raise_on_error:
+                raise
+            found.append(problem)
+    return found
 
 
 async def converted(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
