@@ -229,7 +229,7 @@ class Hub:
     def sent(self, topic: str) -> int:
         """Return the number of messages that `send` has sent to a topic.
 
-        A caller compares it before and after it waits.
+        A caller can compare the numbers before and after a wait, to notice new messages.
         """
         found = self._topics.get(topic)
         return 0 if found is None else found.sent

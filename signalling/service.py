@@ -77,7 +77,7 @@ class Organisations(Protocol):
 Consequences = Callable[[Organisation, Visit | None, Visit, Event], Iterable[Extra]]
 """Returns the further entries of queues that an event causes (mail, webhooks); the same commit writes them."""
 Closes = Callable[[Organisation, int, str], int | None]
-"""(settings, now in ms, area or "") -> the time in ms at which the area closes next or has closed last, or None."""
+"""Returns when an area ("" for none) closes next or, if it is closed, has closed last, in ms; None if it never does."""
 
 
 class Accepted(Decided, frozen=True):

@@ -55,7 +55,7 @@ class Supervisor:
             except asyncio.CancelledError as cancelled:
                 if task.cancelling():
                     raise
-                # This task was not cancelled itself, but a task for which it waited.
+                # A task for which this task waited was cancelled, and not this task itself.
                 problem = cancelled
             except Exception as error:  # noqa: BLE001 - logged and counted by `failed`
                 problem = error

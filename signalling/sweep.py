@@ -215,8 +215,7 @@ class Sweep:
 
 
 async def _alone(work: Awaitable[T]) -> T | None:
-    """Await one step of the sweep and return its result. Log an error, so that the other steps are still done; return
-    None.
+    """Await one step of the sweep and return its result; log an error and return None, so that the next steps are done.
 
     Raises `UnavailableError` if the store does not answer.
     """

@@ -43,7 +43,9 @@ class Voice:
 
 
 class ActiveSpeaker:
-    """Chooses the party that speaks. `current`: the key of that party in `observe`, or None if nobody speaks."""
+    """Chooses the party that speaks. `current`: the key under which `observe` receives that party; None if nobody
+    speaks.
+    """
 
     def __init__(self) -> None:
         self.current: str | None = None

@@ -189,9 +189,9 @@ class RawPeer:
         stream.close()
 
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
-        """Send an ICE binding request.
+        """Send an ICE binding request to the relay. `nominate`: True adds USE-CANDIDATE.
 
-        `password`, `ufrag`: wrong values for tests. `nominate`: True adds USE-CANDIDATE.
+        `password`, `ufrag`: used in place of those of the offer, for tests of wrong ones.
         """
         attributes = [
             (stun.USERNAME, f"{ufrag or self.remote_ufrag}:{self.ufrag}".encode()),

@@ -1,7 +1,7 @@
 """Writes the message types as TypeScript types, with which the browser's scripts are checked. Does no I/O.
 
-`make protocol` writes them to `web/static/protocol.d.ts`. Some fields may hold any value in the message types; only
-their TypeScript types are given here.
+`make protocol` writes them to `web/static/protocol.d.ts`. If a field may hold any value in the message types, its
+TypeScript type is defined here; all others follow from the message types.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _ADDRESSES = msgspec.msgpack.Decoder(list[tuple[str, int]])
 def death_of(worker: str) -> list[tuple[str, ...]]:
     """Return the commands of the store that announce a worker's death to all workers, also to those that start later.
 
-    A dead worker has no address: its value is empty, and is kept for a day.
+    An empty value replaces the dead worker's addresses, and is kept for a day.
     """
     return [
         ("DEL", keys.WORKER(worker)),

@@ -228,7 +228,7 @@ class Memberships:
                 self._move(membership)
 
     def lost(self, visit: str, fence: int) -> None:
-        """Move the memberships of a visit whose lease is older than the one with this fence."""
+        """Move the memberships of a visit whose lease is older than the one with this fence to the room's new owner."""
         for membership in list(self._memberships.values()):
             if membership.member.visit == visit and membership.lease.fence < fence:
                 self._move(membership)

@@ -132,7 +132,7 @@ class Rooms:
     # --- the requests of parties
 
     def receive(self, message: wire.RoomMessage) -> wire.Join | None:
-        """Carry out a message and return None; but return a `Join`, for which the caller must await `join`.
+        """Carry out a message. A `Join` is only returned: the caller must await `join` with it, as it needs the store.
 
         Every request receives a reply, also after an error.
         """

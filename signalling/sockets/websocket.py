@@ -36,7 +36,7 @@ class WebSocket(web.WebSocketResponse):
         self.message_bytes = max_msg_size
 
     def welcome(self) -> None:
-        """Raise the limits, if this class has any, because the client's `hello` was accepted."""
+        """Raise the limits for frames and bytes, if this class has any, because the client's `hello` was accepted."""
 
     def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:
         """Give each message to `handler` before it is received, if this class can do so; None removes the handler.

@@ -103,11 +103,10 @@ class Jobs:
             await self._redis.zadd(key, {member: score})
 
     async def take(self, organisation: str, limit: int, lease_ms: int | None = None) -> list[Taken]:
-        """Lease at most `limit` due jobs and return them, the one that is due longest first. No other worker receives
-        them then.
+        """Lease at most `limit` due jobs and return them, the one that is due longest first.
 
-        `lease_ms`: the length of the lease, None for LEASE_MS. A job that cannot be decrypted, because its key is gone,
-        is given up at once.
+        No other worker receives a leased job. `lease_ms`: the length of the lease, None for LEASE_MS. A job that cannot
+        be decrypted, because its key is gone, is given up at once.
         """
         async with answering():
             now_ms, found = await self._step(

@@ -1,7 +1,7 @@
 """Values behind one-time links: a value can be read several times, and taken once.
 
-After a value was taken, a mark is kept until the link would have expired, so that a second use does not count as a
-guess.
+After a value was taken, a mark is kept until the link would have expired. So a second use of a link can be
+distinguished from the guess of an attacker.
 """
 
 from __future__ import annotations

@@ -59,9 +59,9 @@ NEWEST: Place = (2**53, "")
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """The connection of a request.
+    """The connection of a request. `key`: that of its resume token.
 
-    `key`: that of its resume token. `generation`: its generation when it was welcomed.
+    `generation`: the number of its sockets so far, with which a request of an older socket is recognised.
     """
 
     key: str

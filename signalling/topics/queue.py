@@ -108,7 +108,8 @@ class Queue:
                 self._hub.unsubscribe(socket, name)
 
     async def show_whole(self, mirror: Mirror, about: str) -> None:
-        """Send a new snapshot to all subscribers of one part of the queue. `about`: as in `_shown_by`.
+        """Send a new snapshot to all subscribers of one part of the queue. `about`: the part, as its name in the hub
+        ends.
 
         Raises `UnavailableError` if the store does not answer.
         """
