@@ -68,7 +68,7 @@ async def _write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: 
 
 
 def read_all(tell: Tell, port: int, sockets: int) -> None:
-    """Connect and read all sockets in this child process, until the parent ends it."""
+    """Open `sockets` connections and read from them, in this child process, until the parent ends it."""
     uvloop.run(_read_all(port, sockets))
 
 

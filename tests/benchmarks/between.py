@@ -36,7 +36,7 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The size of a run. `alone`: single messages per round; `each`: messages of each pair per round while all are
+    """The size of a run. `alone`: single messages per round. `each`: messages of each pair per round while all are
     busy.
     """
 

@@ -25,8 +25,8 @@ Tell = Callable[[float], None]
 
 
 class Round(NamedTuple):
-    """One race. `refused`: how many of the others received the winner's name; `version`: the version of the patient's
-    topic that shows the claim; `worker`: the winner's; `sent_ns`: the time (monotonic) of the winner's request.
+    """One race. `refused`: how many of the others received the winner's name. `version`: the version of the patient's
+    topic that shows the claim. `worker`: the winner's worker. `sent_ns`: the time (monotonic) of the winner's request.
     """
 
     winners: int

@@ -34,7 +34,7 @@ NAMES, OTHERS = tuple(Name), tuple(Other)
 
 
 class Options(NamedTuple):
-    """The options of a run. `only` and `others`: the chosen measurements and servers; `runs`: how often our own
+    """The options of a run. `only` and `others`: the chosen measurements and servers. `runs`: how often our own
     figures are measured.
     """
 

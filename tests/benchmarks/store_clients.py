@@ -79,7 +79,7 @@ class Spent(NamedTuple):
 
 @asynccontextmanager
 async def ours(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield our connection and our bus. `path`: the store's socket; `received`: called with each published message."""
+    """Yield our connection and our bus. `path`: the store's socket. `received`: called with each published message."""
     client: Any = SharedRedis(unix_socket_path=path, socket_timeout=5, protocol=3)
     bus = Bus(client)
     await bus.subscribe(CHANNEL, received)

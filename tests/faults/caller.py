@@ -54,7 +54,7 @@ class Caller:
     """A person in a call. `headers` identify the person. `urls`: WebSockets, of which the first is used at the
     beginning, and after each loss the next.
 
-    `arrivals`: the times (monotonic, s) at which packets of the other party arrived; `rooms`: the number of fresh
+    `arrivals`: the times (monotonic, s) at which packets of the other party arrived. `rooms`: the number of fresh
     offers, which is one for each room that the person joined.
     """
 

@@ -1,4 +1,4 @@
-"""Checks the history of a story: finds what must never happen, whatever people do and whatever fails.
+"""Checks the history of a story: finds what must never happen, even if processes fail.
 
 The module reads no clock and no store. Each check yields a `Finding` for each violation.
 """

@@ -23,7 +23,7 @@ def name_of(number: int) -> str:
 
 
 def ended_visit(organisation: str, number: int, begun_ms: int = FIRST_MS, **changes: Any) -> Visit:
-    """Return the ended visit with this number. `begun_ms`: when the first of all visits begins; `changes`: other
+    """Return the ended visit with this number. `begun_ms`: when the first of all visits begins. `changes`: other
     fields. Seven visits each end in the same millisecond.
     """
     arrived_ms = begun_ms + number // 7 * 1000

@@ -98,7 +98,7 @@ class Wrong(NamedTuple):
 
 @dataclass
 class History:
-    """All records of one story. `twice`: requests that were answered twice; `finals` and `stories`: each visit's record
+    """All records of one story. `twice`: requests that were answered twice. `finals` and `stories`: each visit's record
     and events at the end.
     """
 

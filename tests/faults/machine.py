@@ -65,7 +65,7 @@ class WorkerOf:
 
 
 class Machine:
-    """A machine and its workers by index. `sampled(worker, at_s, rooms)` is called with each sample; `rooms`: visit ->
+    """A machine and its workers by index. `sampled(worker, at_s, rooms)` is called with each sample. `rooms`: visit ->
     True if the gate of its room is open.
     """
 

@@ -26,7 +26,7 @@ repl-diskless-sync-delay 0
 
 
 class Cluster:
-    """The nodes of a cluster. `masters`: the nodes that have slots at the beginning; `copies[n]`: the copy of
+    """The nodes of a cluster. `masters`: the nodes that have slots at the beginning. `copies[n]`: the copy of
     `masters[n]`.
     """
 

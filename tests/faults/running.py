@@ -42,7 +42,7 @@ STEP_S = 30.0  # the limit in s for one step
 
 
 class Run:
-    """A story that runs on real processes. `history` gets all its records."""
+    """A story that runs on real processes. `history` gets all records of the story."""
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ import msgspec
 
 
 class Figure(NamedTuple):
-    """One measured figure. `row`: the row of the documents that it belongs to; `at_most`: the bound, in `unit`."""
+    """One measured figure. `row`: the row of the documents that it belongs to. `at_most`: the bound, in `unit`."""
 
     row: str
     what: str

@@ -130,7 +130,7 @@ def test_r27_every_message_that_changes_something_is_in_the_test() -> None:
 
 
 class Asked(NamedTuple):
-    """A case with its people. `older`: the person's connection at the frozen worker; `newer`: the one that resumed at
+    """A case with its people. `older`: the person's connection at the frozen worker. `newer`: the one that resumed at
     another worker.
     """
 

@@ -47,7 +47,7 @@ async def clinic_at(url: str) -> AsyncIterator[Clinic]:
 class Writer:
     """Opens visits at one worker without a pause.
 
-    `kept`: the acknowledged visits; `away_s`: the longest time in s between two acknowledgements.
+    `kept`: the acknowledged visits. `away_s`: the longest time in s between two acknowledgements.
     """
 
     def __init__(self, at: Clinic) -> None:

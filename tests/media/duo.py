@@ -82,8 +82,8 @@ class Speaker(RawPeer):
         cc: int | None = None,
         marker: bool = False,
     ) -> None:
-        """Send one video packet: of a keyframe if `key`, with a payload that ends with `text`. `cc`: its transport-wide
-        number; `marker`: it ends its picture.
+        """Send one video packet, whose payload ends with `text`. `key`: it belongs to a keyframe. `cc`: its
+        transport-wide number. `marker`: it is the last packet of its picture.
         """
         payload = (VP8_KEYFRAME if key else VP8_DELTA) + text
         self.send_rtp(
@@ -137,8 +137,8 @@ class Duo:
         transport: Transport = "udp",
         video_types: tuple[int, ...] = (VP8.payload_type, VP8_RTX.payload_type),
     ) -> Speaker:
-        """Return a new peer that has joined the room and is connected. `sources`: whether it sends media; `host`: its
-        address; `video_types`: the payload types that it accepts.
+        """Return a new peer that has joined the room and is connected. `sources`: whether it sends media. `host`: its
+        address. `video_types`: the payload types that it accepts.
         """
         speaker = Speaker(host, transport=transport)
         speaker.video_types = video_types

@@ -116,9 +116,10 @@ async def decoded(person: Person, frames: int) -> None:
 
 
 async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> list[dict[str, float]]:
-    """Return for each run: the number of packets forwarded before the second press ("early"); and for the first and the
-    second person to press, the time in ms from the second press to the first decoded frame, and the brightest luma of
-    that frame.
+    """Return the figures of each run.
+
+    "early": the number of packets forwarded before the second press. For the first and the second person to press: the
+    time in ms from the second press to the first decoded frame, and the brightest luma of that frame.
     """
     rows = []
     for run in range(runs):

@@ -23,10 +23,12 @@ from tests.signalling.clinic import open_worker
 
 
 class Process:
-    """A worker in another process. `url`: of its WebSocket; `id`: the worker's id. Both are set when `wait` returns."""
+    """A worker in another process. `url`: the address of its WebSocket. `id`: the worker's id. Both are set when `wait`
+    returns.
+    """
 
     def __init__(self, process: Forked, asks: int, answers: asyncio.StreamReader) -> None:
-        """Take a started process. `asks`: the descriptor of its standard input; `answers`: its standard output."""
+        """Take a started process. `asks`: the descriptor of its standard input. `answers`: its standard output."""
         self._process, self._asks, self._answers = process, asks, answers
         self.url = self.id = ""
 

@@ -33,9 +33,9 @@ from web.programs.scopes import Scope
 from web.requests.security import Rule
 
 KEYS_OF = {f"key:{scope}": scope for scope in Scope}
-# The people who send requests. `over`: a patient whose visit has ended; `half`: a person who has given the right
-# password, but no second factor yet; `invited`: a person who has opened an invitation; `other admin`: an admin of
-# another organisation; `holder`: a person without a session, but with the right token in the path.
+# The people who send requests. `over`: a patient whose visit has ended. `half`: a person who has given the right
+# password, but no second factor yet. `invited`: a person who has opened an invitation. `other admin`: an admin of
+# another organisation. `holder`: a person without a session, but with the right token in the path.
 PEOPLE = (
     "anonymous",
     "patient",

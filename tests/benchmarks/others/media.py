@@ -48,8 +48,8 @@ QUICK = Size(20, 1, 1, 1.0, 2)
 
 @dataclass
 class Spent:
-    """The figures of one turn: CPU of the server process per packet (`us`), per second of a call (`call_ms`) and per
-    party that connects (`setup_ms`); the delay of a packet; and the times to the first picture.
+    """The figures of one turn. CPU of the server process: `us` per packet, `call_ms` per second of a call, `setup_ms`
+    per party that connects. `p50_ms` and `p99_ms`: the delay of a packet. `firsts_ms`: the times to the first picture.
     """
 
     us: float = 0.0

@@ -112,7 +112,7 @@ class Track:
         self._started = 0
 
     def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Record when a patient's page received a claim. `wire`: the page's socket; `now_ns`: the time of reading
+        """Record when a patient's page received a claim. `wire`: the page's socket. `now_ns`: the time of reading
         (monotonic).
         """
         if self._marker in payload:

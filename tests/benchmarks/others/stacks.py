@@ -30,7 +30,7 @@ HOST = "127.0.0.1"
 class Stack(NamedTuple):
     """A running server.
 
-    `speaks`: the protocol of its clients; `endpoints`: one for each worker (our workers share one); `workers` and
+    `speaks`: the protocol of its clients. `endpoints`: one for each worker (our workers share one); `workers` and
     `store`: process ids. `staff`, `patients`, `visits`: the people on our server, empty for the others.
     """
 
@@ -45,8 +45,8 @@ class Stack(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """One other server. `speaks`: the protocol of its clients; `command`: returns the command that starts a worker,
-    and the versions of its parts; `by_url`: whether the command gets the store's URL or the path of its socket.
+    """One other server. `speaks`: the protocol of its clients. `command`: returns the command that starts a worker,
+    and the versions of its parts. `by_url`: whether the command gets the store's URL or the path of its socket.
     """
 
     speaks: str

@@ -24,7 +24,7 @@ def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
 
 
 class Field(Generic[T]):
-    """The servers that take part, ours first. `made`: the results of each server's turns; `out`: the servers that were
+    """The servers that take part, ours first. `made`: the results of each server's turns. `out`: the servers that were
     dropped, with the reason.
     """
 

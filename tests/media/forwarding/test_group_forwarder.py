@@ -159,7 +159,7 @@ def test_what_is_repeated_of_a_video_that_is_not_known_goes_nowhere() -> None:
 def layered(
     number: int, layer: int, *, syncs: bool = False, key: bool = False, **more: Any
 ) -> tuple[bytes, Any]:
-    """Return a picture of A in one packet, in this temporal layer. `syncs`: it needs only layer 0; `key`: it is a
+    """Return a picture of A in one packet, in this temporal layer. `syncs`: it needs only layer 0. `key`: it is a
     keyframe. Its picture number has 15 bits.
     """
     picture_id = (0x8000 | number & 0x7FFF).to_bytes(2, "big")

@@ -54,7 +54,7 @@ def cross(
 
 
 def packet(kind: int, count: int, body: bytes) -> bytes:
-    """Return an RTCP packet of this type. `count`: the count or format field; `body`: the bytes after
+    """Return an RTCP packet of this type. `count`: the count or format field. `body`: the bytes after
     the first four.
     """
     return pack("!BBH", 0x80 | count, kind, len(body) // 4) + body

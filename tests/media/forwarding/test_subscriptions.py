@@ -16,7 +16,7 @@ NO_LEG: Any = None
 
 
 def endpoint(*sources: Source, ready: bool = True, allowed: tuple[str, ...] = ("audio", "video")) -> Any:
-    """Return an object with the fields of an endpoint that a subscription reads. `ready`: the endpoint is connected;
+    """Return an object with the fields of an endpoint that a subscription reads. `ready`: the endpoint is connected.
     `allowed`: the kinds of media that it may send.
     """
     return SimpleNamespace(

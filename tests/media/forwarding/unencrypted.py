@@ -91,7 +91,7 @@ class Others:
 
 
 class UnencryptedRoom:
-    """A forwarder and the endpoints of one room. `now_s`: its clock; `sent`: address -> the packets that were sent
+    """A forwarder and the endpoints of one room. `now_s`: its clock. `sent`: address -> the packets that were sent
     there.
     """
 

@@ -25,7 +25,7 @@ C: Address = ("192.0.2.3", 3000)
 
 
 def request(username: str = "server:browser", password: str = PASSWORD, nominates: bool = False) -> bytes:
-    """Return a browser's binding request. `username`: the relay's name and the browser's, with a colon between them;
+    """Return a browser's binding request. `username`: the relay's name and the browser's, with a colon between them.
     `nominates`: the request chooses this path.
     """
     message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)

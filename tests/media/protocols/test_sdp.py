@@ -90,7 +90,7 @@ a=msid-semantic: WMS *
 
 
 def sections(label: str, direction: str, mids: tuple[int, int], further: str, **ssrcs: int) -> str:
-    """Return the two m-lines, of audio and video, for one other party. `mids`: their ids; `further`: the lines at the
+    """Return the two m-lines, of audio and video, for one other party. `mids`: their ids. `further`: the lines at the
     end of each.
     """
     both = ""

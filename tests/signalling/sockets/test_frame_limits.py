@@ -23,7 +23,7 @@ def counted(bound: Bound) -> tuple[Counted, list[bytes], list[str]]:
 
 
 def raw(first: int, payload: bytes, mask: bytes, wide: int) -> bytes:
-    """Return a frame. `first`: its first byte; `wide`: the number of further bytes (0, 2 or 8) for its length, if the
+    """Return a frame. `first`: its first byte. `wide`: the number of further bytes (0, 2 or 8) for its length, if the
     payload allows it.
     """
     flag = 0x80 if mask else 0

@@ -245,7 +245,7 @@ async def test_the_log_names_who_read_and_who_acted_but_no_patient(valkey: Redis
         await admin.request("subscribe", topic=f"case/{visit_id}")
         await admin.request("visit.assign", visit=visit_id, to=osei.id)
         await one.request("visit.claim", visit=visit_id)
-        # Only one entry is left when a patient opens the own visit, even if this happens often.
+        # A patient's own visit causes only one entry, even if the patient opens it often.
         for _ in range(5):
             await patient.request("subscribe", topic=f"visit/{visit_id}")
         await patient.request("visit.enter", visit=visit_id)

@@ -17,7 +17,7 @@ STATES = {"queued": queued, "claimed": claimed, "live": live}
 
 
 def one(visit_id: str, state: str, arrived_ms: int, held_by: str, level: Urgency = Urgency.ROUTINE) -> Visit:
-    """Return a visit with one connection of its patient. `state`: queued, claimed …; `held_by`: the worker of the
+    """Return a visit with one connection of its patient. `state`: a key of `STATES`. `held_by`: the worker of the
     connection.
     """
     visit = STATES[state]()

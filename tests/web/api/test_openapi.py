@@ -35,7 +35,7 @@ async def tried(
     site: Site, program: Program, folder: Path, expected: str, examples: int, *options: str
 ) -> str:
     """Run schemathesis with the program's key; return its output. Fails if schemathesis reports a fault. `expected`:
-    which of its checks to run; `examples`: the number of requests.
+    which of its checks to run. `examples`: the number of requests.
     """
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG.format(examples=examples, expected=expected), "utf-8")

@@ -40,7 +40,7 @@ CLINIC = replace(
 
 def facts(people: dict[str, Account] | None = None, **changes: Any) -> Facts:
     """Return the facts of a decision at noon: each person accepts text messages, and nobody has a page open. `people`:
-    other accounts, by name; `changes`: other facts.
+    other accounts, by name. `changes`: other facts.
     """
     accounts = tuple((PEOPLE | (people or {})).values())
     known = Facts(CLINIC, accounts, frozenset(), {one.id: ("text",) for one in accounts}, SATURDAY)

@@ -15,7 +15,7 @@ from web.commands.main import app
 
 
 def greenroom(server: RunningServer, *arguments: str, said: str = "", code: int = 0) -> str:
-    """Run a command with the server's settings; return its output. `said`: its standard input; `code`: the exit code
+    """Run a command with the server's settings; return its output. `said`: its standard input. `code`: the exit code
     that it must have.
 
     The command runs in this process, because another one would need a second for its imports.

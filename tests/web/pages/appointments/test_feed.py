@@ -41,7 +41,7 @@ async def read(site: Site, path: str, **headers: str) -> ClientResponse:
 
 
 async def events(answer: ClientResponse) -> list[Any]:
-    """Return the events of the calendar in an answer."""
+    """Return the events of the calendar that an answer contains."""
     assert answer.status == 200
     calendar: Any = icalendar.Calendar.from_ical(await answer.read())
     return list(calendar.walk("VEVENT"))

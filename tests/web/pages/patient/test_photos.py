@@ -42,7 +42,7 @@ async def now(site: Site) -> Visit:
 
 
 async def send(person: Person, visit: Visit, data: bytes | None = None, text: str = "") -> ClientResponse:
-    """Send a photo from the page of the visit; return the answer. `data`: its file, by default a JPEG; `text`: its
+    """Send a photo from the page of the visit; return the answer. `data`: its file, by default a JPEG. `text`: its
     description.
     """
     form = FormData()

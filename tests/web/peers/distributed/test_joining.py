@@ -49,7 +49,7 @@ class Lobby(Coordinator):
         super().__init__(Address("127.0.0.1", 0), KEY, plan, shares, self.said.append)
 
     def join(self, *words: object, at: object = None) -> Result:
-        """Join this run with the command that it prints; return the result. `words`: other options; `at`: another
+        """Join this run with the command that it prints; return the result. `words`: other options. `at`: another
         address.
         """
         key = () if "--key" in words else ("--key", KEY)
