@@ -42,7 +42,7 @@ from signalling.visit.relations import Context, Decided, Event, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
 
-# A command waits this time in s for other commands of this worker on the same visit. Then it is tried without its turn.
+# A command waits this time in s for other commands of this worker on the same visit. Then it no longer waits.
 TURN_S = 0.25
 OF_THE_MIRROR = "not_on_call"  # the only refusal that depends on a mirror, which may be older than the store
 # the greatest number of attempts at a commit; after each failed attempt, another command has succeeded

@@ -314,7 +314,7 @@ class Forwarder:
             subscription.refresh()
 
     def _settle(self, endpoint: Endpoint, source: Source, sequence: int, timestamp: int, now: float) -> bool:
-        """Continue its sink's numbers with a source's first packet.
+        """Set a source's numbers at its first packet so that they continue those of its sink.
 
         Return False if it is video and no keyframe begins here.
         """

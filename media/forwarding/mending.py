@@ -195,7 +195,8 @@ class Mender:
     def send(self, to: Endpoint, packet: Packet) -> None:
         """Encrypt an RTP packet and send it to an endpoint.
 
-        A packet that was sent before must have the same bytes: AES-GCM must not encrypt two texts under one number.
+        If a packet is sent again, its bytes must be the same, because AES-GCM is not safe if two texts have the same
+        number.
         """
         self._buffer[: len(packet)] = packet
         self._length[0] = len(packet)

@@ -59,7 +59,9 @@ class Meter:
     _reported: dict[Kind, _Reported] = field(default_factory=lambda: {kind: _Reported() for kind in KINDS})
 
     def observe(self, translation: Translation, now_s: float) -> None:
-        """Record the report blocks of this endpoint's RTCP, and when its own sender reports were forwarded."""
+        """Record the report blocks that this endpoint has sent, and the time at which its own sender reports were
+        forwarded.
+        """
         for source, middle in translation.sender_reports:
             source.reports[middle] = now_s
             if len(source.reports) > REMEMBERED_REPORTS:

@@ -27,7 +27,7 @@ PERIOD_S = 0.25
 # After this time in ms without a sign of life, a worker is asked directly. If it does not answer, it is dead.
 SIGN_MS = 1000
 DISTRUST_S = 3.0  # the time in s after the store's return in which no worker is declared dead
-# The store keeps a worker's addresses for this time in s. The worker writes them every tenth of it.
+# The store keeps a worker's addresses for this time in s. The worker writes them again after a tenth of it.
 ADDRESSES_S = 86_400
 ENDED = ""  # the value in place of the addresses of a worker whose death was announced
 ANNOUNCED = 256  # the number of announced deaths that a worker remembers

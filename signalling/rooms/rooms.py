@@ -279,7 +279,7 @@ class Rooms:
     def _refuse(self, message: wire.RoomMessage, code: str, details: dict[str, Any] | None = None) -> None:
         if isinstance(message, wire.Left | wire.Moved):
             return
-        # The message may have come before this worker's room, so the client joins again.
+        # The message may have come before this worker opened the room, so the client joins again.
         reply: server.Message = server.MediaGone(visit=message.member.visit)
         if message.id is not None:
             reply = error(message.id, code, details or {})

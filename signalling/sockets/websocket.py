@@ -108,7 +108,7 @@ async def handles_messages(kind: type[WebSocket]) -> bool:
             return False
         finally:
             transport.abort()
-            await asyncio.sleep(0)  # the server must see the message before it stops
+            await asyncio.sleep(0)  # the server must notice the end of the connection before it stops
             await server.shutdown(CLOSE_S)
     return handled == [b"handle"] and received == [b"early", b"receive"]
 

@@ -55,7 +55,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 def new_job(kind: str, payload: dict[str, Any], now_ms: int, *, expires_ms: int | None = None) -> Job:
-    """Return a job with a new random id."""
+    """Return a job with a new random id, made at `now_ms`. `expires_ms`: as in `Job`."""
     return Job(
         id=f"j_{secrets.token_urlsafe(12)}", kind=kind, payload=payload, made_ms=now_ms, expires_ms=expires_ms
     )

@@ -95,7 +95,7 @@ class _Subscriber(SharedConnection):
 class _PublishReply:
     """Receives the reply to a PUBLISH, and calls `failed` if the message was not delivered.
 
-    It is no future, because a future would cost as much as the PUBLISH itself.
+    It is not an asyncio.Future, because a future would cost as much as the PUBLISH itself.
     """
 
     __slots__ = ("_failed",)

@@ -264,7 +264,7 @@ class Store:
         raise UnavailableError("the stream of events was cut")
 
     def _apply(self, organisation: str, entry: StreamEntry, records: dict[str, dict[str, Any]]) -> None:
-        """Replace the older record by the record of an event."""
+        """Put the record of an event into `records` (kind -> id -> record), unless a newer version is there already."""
         found = records.get(entry.what, {}).get(entry.member)
         if entry.what not in records or (found is not None and found.version >= entry.version):
             return

@@ -291,7 +291,7 @@ class SharedRedis(Redis):
     def doubt(self) -> None:
         """Record that a connection was lost, after which a key may be at another server.
 
-        Here there is only one server.
+        Does nothing in this class, which uses only one server.
         """
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
