@@ -10,7 +10,7 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable
 from functools import partial
 from hashlib import sha256
 from itertools import islice
@@ -66,14 +66,16 @@ class Worker:
     """The signalling of one worker.
 
     `id` is new at every start, so that a dead worker's connections and leases can be distinguished from a living one's.
-    `worker_id`: the id given by a process that will announce this worker's death (`liveness.death_of`); None: a new
-    one.
+    `root`: 32 bytes that never change, from which tokens and the audit log's hashes are derived; records are encrypted
+    with `seal`. `worker_id`: the id given by a process that will announce this worker's death (`liveness.death_of`);
+    None: a new one.
     """
 
     def __init__(
         self,
         redis: Redis,
-        data_keys: Mapping[bytes, bytes],
+        seal: Seal,
+        root: bytes,
         organisations: Organisations,
         relay: MediaRelay,
         limits: Limits,
@@ -91,18 +93,16 @@ class Worker:
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()
-        store = Store(redis, Seal(data_keys))
-        # The oldest key is used, so that tokens stay valid when the keys are rotated.
-        oldest = next(iter(data_keys.values()))
+        store = Store(redis, seal)
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
         self.service.mirrors.failed = self.supervisor.failed
-        self.audit_log = AuditLog(store, key_of(data_keys), organisations, seen_entries)
+        self.audit_log = AuditLog(store, key_of(root), organisations, seen_entries)
         self.hub = Hub(self.supervisor.failed)
         self.heartbeat = Heartbeat()
         self.topics = Topics(self.hub, self.service, self.supervisor.failed)
         self.liveness = Liveness(
-            store, self.id, self._watched, relay, sha256(b"greenroom workers" + oldest).digest()
+            store, self.id, self._watched, relay, sha256(b"greenroom workers" + root).digest()
         )
         leases = Leases(store, self.liveness, self.id)
         self.memberships = Memberships(self.service, self.hub, self.liveness, leases, self.id, self.spawn)
@@ -111,7 +111,7 @@ class Worker:
         )
         self.sweep = Sweep(self.service, self.liveness, self)
         self.guest_links = GuestLinks(store)
-        self.tokens = Tokens(store, sha256(b"greenroom resume" + oldest).digest(), self.id)
+        self.tokens = Tokens(store, sha256(b"greenroom resume" + root).digest(), self.id)
         self.services = Services(
             worker=self.id,
             service=self.service,

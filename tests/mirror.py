@@ -100,6 +100,7 @@ BESIDES |= {
     f"{PEERS}report/words": f"{PEERS}report/test_writing",
     # Several of these parts are tested together, over HTTP or from the command line.
     "web/commands/backups": "web/backups/test_backups",
+    "web/commands/rotation": "web/server/test_key_rotation",
     "web/commands/options": "web/commands/test_main",
     "web/commands/patients": "web/test_retention",
     "web/identity/invitations": f"{PAGES}setup/test_people web/identity/test_throttle",

@@ -35,6 +35,7 @@ from web.keys import (
     PATIENT_LINKS,
     PICTURES,
     REDIS,
+    SEAL,
     SECOND_FACTORS,
     SESSIONS,
     SETTINGS,
@@ -68,8 +69,8 @@ from web.requests.path_prefix import add_to_redirect
 from web.requests.pictures import Pictures
 from web.requests.security import Throttle, headers_signal, same_site_middleware
 from web.server import data_key as secret
+from web.server import key_rotation, store_version
 from web.server import store_rewriting as rewriting
-from web.server import store_version
 from web.server.health import healthz, readyz
 from web.server.redis_client import connect
 from web.websocket import drain, signalling, socket, straight
@@ -120,6 +121,7 @@ def create_app(settings: Settings) -> web.Application:
     does not.
     """
     secret.make_data_key(Path(settings.data.folder))
+    found = secret.content(Path(settings.data.folder))
     redis = connect(settings)
     storage = sessions.storage(redis, settings)
     language = storage.cookie_name + "-lang"
@@ -138,13 +140,14 @@ def create_app(settings: Settings) -> web.Application:
     )
     app[SETTINGS] = settings
     app[REDIS] = redis
+    app[SEAL] = Seal(secret.keys_in(found))
     app[SESSIONS] = storage
     app[ORGANISATIONS] = Organisations(redis)
     app[THROTTLE] = Throttle(redis)
     app[OPENINGS] = Openings(app[THROTTLE], settings)
     app[PATIENT_LINKS] = PatientLinks(redis)
     app[PICTURES] = Pictures()
-    app[FACILITIES] = Facilities(redis, secret.data_key(Path(settings.data.folder)))
+    app[FACILITIES] = Facilities(redis, found[: secret.BYTES])
     app[DRAINING] = asyncio.Event()
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure, frames.framing_sites))
@@ -162,6 +165,7 @@ def create_app(settings: Settings) -> web.Application:
             escalation.running,
             waiting_messages.running,
             rewriting.running,
+            key_rotation.running,
             scrape.running,
             report.running,
         ]
@@ -176,8 +180,8 @@ def create_app(settings: Settings) -> web.Application:
 
 
 async def _store(app: web.Application) -> AsyncIterator[None]:
-    key = secret.data_key(Path(app[SETTINGS].data.folder))
-    await secret.check(app[REDIS], key)
+    found = secret.content(Path(app[SETTINGS].data.folder))
+    app[SEAL].replace(await secret.check(app[REDIS], found))
     await store_version.check(app[REDIS])
     yield
     await app[REDIS].aclose()
@@ -186,8 +190,7 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
 async def _accounts(app: web.Application) -> AsyncIterator[None]:
     hasher = Hasher()
     app[ACCOUNTS] = Accounts(app[REDIS], hasher)
-    key = secret.data_key(Path(app[SETTINGS].data.folder))
-    app[SECOND_FACTORS] = SecondFactors(app[REDIS], Seal({secret.key_id(key): key}), hasher)
+    app[SECOND_FACTORS] = SecondFactors(app[REDIS], app[SEAL], hasher)
     await demo.seed(app[SETTINGS], app[REDIS], app[ORGANISATIONS], app[ACCOUNTS])
     yield
     hasher.close()

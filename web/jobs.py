@@ -9,14 +9,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from itertools import chain
-from pathlib import Path
 
 import structlog
 from aiohttp import web
 
 from signalling import service
 from signalling.errors import UnavailableError
-from signalling.store.encryption import Seal
 from signalling.store.jobs import Jobs, Taken, last_try_ms, next_try_ms
 from signalling.store.records import Extra
 from signalling.visit.record import Visit
@@ -31,12 +29,12 @@ from web.keys import (
     ORGANISATIONS,
     REDIS,
     REPORTS,
+    SEAL,
     SERVICE,
     SUPERVISOR,
 )
 from web.metrics import counts
 from web.organisations.documents import Organisations
-from web.server.data_key import data_key, key_id
 
 Handler = Callable[[str, Taken], Awaitable[bool | None]]
 """Does a job of an organisation; returns False if nothing had to be done.
@@ -195,8 +193,7 @@ class Runner:
 
 def setup(app: web.Application, settings: Settings) -> None:
     """Create the queues and the registries of handlers, so that other modules can register before the app starts."""
-    key = data_key(Path(settings.data.folder))
-    redis, seal = app[REDIS], Seal({key_id(key): key})
+    redis, seal = app[REDIS], app[SEAL]
     first, *others = QUEUES
     app[JOBS] = Jobs(redis, seal)
     app[JOB_QUEUES] = {first: app[JOBS], **{name: Jobs(redis, seal, name) for name in others}}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from signalling.rooms.liveness import Liveness
     from signalling.service import Consequences, Service
     from signalling.store.audit_log import AuditLog
+    from signalling.store.encryption import Seal
     from signalling.store.guest_links import GuestLinks
     from signalling.store.jobs import Jobs
     from signalling.supervision import Supervisor
@@ -50,6 +51,8 @@ SETTINGS: web.AppKey[Settings] = web.AppKey("settings")
 WORKER: web.AppKey[Process] = web.AppKey("worker")
 """The process that serves the app; set when the app starts. An app of a test has none."""
 REDIS: web.AppKey[Redis] = web.AppKey("redis")
+SEAL: web.AppKey[Seal] = web.AppKey("seal")
+"""Encrypts records; the same object for all parts of the app, because its keys change while the app runs."""
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining")
 SUPERVISOR: web.AppKey[Supervisor] = web.AppKey("supervisor")
 LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")

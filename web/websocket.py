@@ -44,6 +44,7 @@ from web.keys import (
     ORGANISATIONS,
     REDIS,
     RELAY,
+    SEAL,
     SERVICE,
     SESSIONS,
     SETTINGS,
@@ -53,7 +54,7 @@ from web.keys import (
 )
 from web.organisations.by_path import organisation_of
 from web.requests.security import Handler, is_own_origin, neighbourhood, remote_of
-from web.server.data_key import data_key, key_id
+from web.server.data_key import data_key
 from web.server.media_relay import Relay as MediaPort
 from web.server.media_relay import Turn
 from web.server.public_address import PublicAddress
@@ -141,7 +142,6 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
     """Open the relay and this worker's signalling; drain and close them at the end."""
     settings, process = app[SETTINGS], app.get(WORKER)
     index = process.index if process is not None else 0
-    key = data_key(Path(settings.data.folder))
     relay = await Relay.open(relay_settings(settings, index))
     limits = Limits(
         message_bytes=settings.limits.message_bytes,
@@ -154,7 +154,8 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
     seen_entries = SeenEntriesFile(Path(settings.data.folder))
     worker = Worker(
         app[REDIS],
-        {key_id(key): key},
+        app[SEAL],
+        data_key(Path(settings.data.folder)),
         app[ORGANISATIONS],
         MediaPort(relay, turn(settings)),
         limits,

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,12 +43,9 @@ class OrganisationList(Protocol):
     async def list(self) -> list[str]: ...
 
 
-def key_of(data_keys: Mapping[bytes, bytes]) -> bytes:
-    """Return the key of the chain's hashes, 32 bytes. `data_keys`: id -> key, the oldest first.
-
-    It is derived from the oldest data key, so that a rotation of keys does not change it.
-    """
-    return hmac.digest(next(iter(data_keys.values())), b"audit", "sha256")
+def key_of(root: bytes) -> bytes:
+    """Return the key of the chain's hashes, 32 bytes. `root`: the root key, which no rotation of keys changes."""
+    return hmac.digest(root, b"audit", "sha256")
 
 
 class AuditLog(AuditReader):

@@ -18,6 +18,11 @@ from signalling.errors import SealError
 _NONCE = 12
 
 
+def prefix_of(key_id: bytes) -> bytes:
+    """Return the bytes with which all data begins that is sealed with this key."""
+    return bytes((len(key_id),)) + key_id
+
+
 class Seal:
     """Encrypts with the newest key, and decrypts with any key.
 
@@ -25,17 +30,29 @@ class Seal:
     """
 
     def __init__(self, keys: Mapping[bytes, bytes]) -> None:
+        self.replace(keys)
+
+    def replace(self, keys: Mapping[bytes, bytes]) -> None:
+        """Use these keys from now on, in place of those before; the same objects seal and open while keys rotate."""
         if not keys or any(not 1 <= len(i) <= 16 or len(k) != 32 for i, k in keys.items()):
             raise ValueError("keys: at least one, an id of 1 to 16 bytes and a key of 32 each")
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
         newest = list(keys)[-1]
-        self._newest = self._keys[newest]
-        self._prefix = bytes((len(newest),)) + newest
+        self._newest = (
+            prefix_of(newest),
+            self._keys[newest],
+        )  # one assignment: `close` may run in another thread
+
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """The ids of the keys, the newest last."""
+        return tuple(self._keys)
 
     def close(self, data: bytes, place: str) -> bytes:
         """Return the data, encrypted for a place in the store. `open` needs the same place."""
         nonce = os.urandom(_NONCE)
-        return self._prefix + nonce + self._newest.encrypt(nonce, data, place.encode())
+        prefix, key = self._newest
+        return prefix + nonce + key.encrypt(nonce, data, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
         """Return the decrypted data.

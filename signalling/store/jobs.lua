@@ -41,6 +41,18 @@ if step == 'off' then
   end
   return 0
 end
+if step == 'reseal' then
+  -- Not while a worker may have leased the job, which it knows by these bytes: it would be done twice.
+  local score, digest = tonumber(redis.call('ZSCORE', due, member) or nil), redis.sha1hex(member)
+  local n, at = unpack(redis.call('HMGET', tries, digest .. ':n', digest .. ':at'))
+  if not score or (n and score > now and score <= now + ARGV[4]) then return 0 end
+  redis.call('ZADD', due, string.format('%.0f', score), ARGV[3])
+  forget(member)
+  digest = redis.sha1hex(ARGV[3])
+  if n then redis.call('HSET', tries, digest .. ':n', n) end
+  if at then redis.call('HSET', tries, digest .. ':at', at) end
+  return 1
+end
 if step == 'done' then return forget(member) end
 if step == 'dead' and forget(member) == 1 then
   redis.call('ZADD', dead, now, member)

@@ -142,6 +142,12 @@ class Jobs:
         async with answering():
             await self._step(keys=self._keys(organisation), args=["off", taken.member, due_ms])
 
+    async def reseal(self, organisation: str, member: bytes, other: bytes) -> bool:
+        """Replace the bytes of a job by others that hold the same; return False if a worker may be at it."""
+        async with answering():
+            args = ["reseal", member, other, LEASE_MS]
+            return bool(await self._step(keys=self._keys(organisation), args=args))
+
     async def _given_up(self, organisation: str, member: bytes) -> None:
         async with answering():
             await self._step(keys=self._keys(organisation), args=["dead", member, DEAD_KEPT, DEAD_KEPT_MS])

@@ -189,6 +189,7 @@ WEBHOOK_LOG = Key(
 )
 # the keys of servers
 DATA_KEY = Key("greenroom:key", "string", "a hash of the data key", _NONE)
+ROTATING = Key("greenroom:rotating", "string", "a command rotates the data key", _EXPIRY, "five seconds")
 STORE_VERSION = Key("greenroom:version", "string", "the version of the store's contents", _NONE)
 ERASED = Key("greenroom:erased", "string", "the last erasure", _USE, "the store's file is rewritten")
 REWRITING = Key("greenroom:rewriting", "string", "a worker rewrites the store's file", _EXPIRY, "5 minutes")

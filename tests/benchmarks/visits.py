@@ -66,11 +66,12 @@ async def open_visits(settings: Settings, organisation: str, number: int) -> lis
         opened: list[str] = []
         for start in range(0, number, AT_ONCE):
             some = range(start, min(number, start + AT_ONCE))
-            opened += await asyncio.gather(*(_open(store, organisation) for _ in some))
+            opened += await asyncio.gather(*(open_visit(store, organisation) for _ in some))
     return opened
 
 
-async def _open(store: Store, organisation: str) -> str:
+async def open_visit(store: Store, organisation: str) -> str:
+    """Return the id of a new waiting visit."""
     visit_id = f"v_{secrets.token_urlsafe(12)}"
     _, now_ms = await store.load(organisation, Visit, visit_id)
     context = Context(now_ms=now_ms, policy=demo.ORGANISATION.policy, guide=demo.ORGANISATION.guide)

@@ -21,6 +21,7 @@ from media import Relay, RelaySettings
 from signalling.errors import UnavailableError
 from signalling.service import Accepted
 from signalling.sockets.handshake import serve
+from signalling.store.encryption import Seal
 from signalling.visit.record import Actor, Role
 from signalling.worker import Limits, Worker
 from tests.faults.machine import BEAT_S, POLICY, SAMPLE_S, now_s, say
@@ -98,7 +99,9 @@ async def _serve(url: str, index: int, name: str) -> None:
     settings = Settings()
     redis = connect(replace(settings, redis=replace(settings.redis, url=url)))
     relay = RecordedRelay(MediaPort(await Relay.open(RelaySettings(host="127.0.0.1"))))
-    worker = Worker(redis, {b"1": b"k" * 32}, Organisations(**POLICY), relay, Limits(), index)
+    worker = Worker(
+        redis, Seal({b"1": b"k" * 32}), b"k" * 32, Organisations(**POLICY), relay, Limits(), index
+    )
     await worker.start()
 
     async def socket(request: web.Request) -> web.StreamResponse:

@@ -19,6 +19,7 @@ from media import Relay, RelaySettings
 from signalling.clients.client import MSGPACK, SignallingClient
 from signalling.service import Accepted, new_id
 from signalling.sockets.handshake import serve
+from signalling.store.encryption import Seal
 from signalling.visit.record import Actor, PatientInformation, Policy, Role
 from signalling.visit.setup_guide import Guide, Kind, Step
 from signalling.worker import Limits, Worker
@@ -169,7 +170,13 @@ async def open_worker(
         relay = await Relay.open(RelaySettings(host="127.0.0.1"))
         stack.push_async_callback(relay.close)
         worker = Worker(
-            redis, {b"1": b"k" * 32}, Organisations(**policy), MediaPort(relay), limits or Limits(), index
+            redis,
+            Seal({b"1": b"k" * 32}),
+            b"k" * 32,
+            Organisations(**policy),
+            MediaPort(relay),
+            limits or Limits(),
+            index,
         )
         await worker.start()
         stack.push_async_callback(worker.close)

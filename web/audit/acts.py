@@ -92,6 +92,7 @@ ACTS: dict[str, str] = {
     "record.exported": N_("exported records of patients"),
     "record.erased": N_("erased records of a patient"),
     "backup.taken": N_("made a backup"),
+    "key.rotated": N_("changed the key that encrypts records"),
     "audit.read": N_("opened the audit log"),
     "audit.exported": N_("exported the audit log"),
     BROKEN: N_("the log was found broken here"),

@@ -48,7 +48,7 @@ def restore(settings: Settings, path: Path, progress: Progress) -> Backup:
                     _put(aside / outbox.OUTBOX, part[1], part[2])
             if what.secret:
                 secret.keep(folder.path, what.secret)
-            store.set(keys.DATA_KEY(), secret.key_id(key))
+            store.set(keys.DATA_KEY(), next(reversed(secret.keys_in(key))))
         return found
     except redis.ResponseError as refused:
         raise CommandError(f"the store takes no more: {refused}") from None
@@ -60,7 +60,7 @@ def restore(settings: Settings, path: Path, progress: Progress) -> Backup:
 
 def _key(folder: Path, what: About, path: Path) -> bytes:
     if (folder / secret.FILE).exists() or what.secret:
-        return secret.data_key(folder) if (folder / secret.FILE).exists() else what.secret
+        return secret.content(folder) if (folder / secret.FILE).exists() else what.secret
     raise CommandError(
         f"{path} is encrypted with the data key {what.key}, which is not in it: put the secret.key of the server that "
         f"was backed up into {folder} first"

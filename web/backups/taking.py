@@ -21,7 +21,7 @@ from web.backups.sealed_file import Writer, about, read_about, read_parts
 from web.config import Settings
 from web.errors import CommandError, ConfigError
 from web.mail import outbox
-from web.server.data_key import data_key, key_id
+from web.server.data_key import content, keys_in
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 COPY = "backing-up"
@@ -63,7 +63,12 @@ def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) 
     """Take a backup of the store in `redis.url` of these settings. Raises CommandError and ConfigError."""
     snapshot.refuse_cluster(settings.redis)
     folder = Path(settings.data.folder)
-    key = data_key(folder)
+    key = content(folder)
+    newest, *older = reversed(keys_in(key))
+    if older:
+        raise CommandError(
+            "a rotation of the data key has not finished: run `greenroom rotate-keys` again first"
+        )
     if path.exists():
         raise CommandError(f"{path} exists; name a new file")
     draft = path.with_name(f"{path.name}.part")
@@ -77,7 +82,7 @@ def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) 
     counts = Counts()
     try:
         with Writer(draft, what, key) as file, _frozen(folder, settings, progress) as store:
-            if store.get(keys.DATA_KEY()) not in (None, key_id(key)):
+            if store.get(keys.DATA_KEY()) not in (None, newest):
                 raise CommandError("the store’s records are not encrypted with the data folder’s secret.key")
             for part in _parts(folder, store, progress):
                 counts.add(part)

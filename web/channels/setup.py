@@ -5,7 +5,6 @@ from pathlib import Path
 from aiohttp import web
 
 from signalling.store import keys
-from signalling.store.encryption import Seal
 from web.channels import patient, push, staff
 from web.channels.devices import VISIT_MS, Devices
 from web.channels.messages import Resolver
@@ -23,11 +22,12 @@ from web.keys import (
     PUSH,
     REDIS,
     REPORTS,
+    SEAL,
     SERVICE,
     TEXT_SERVICES,
     TEXTS,
 )
-from web.server.data_key import data_key, key_id
+from web.server.data_key import data_key
 
 
 def setup(app: web.Application, settings: Settings) -> None:
@@ -35,7 +35,7 @@ def setup(app: web.Application, settings: Settings) -> None:
     results.
     """
     key = data_key(Path(settings.data.folder))
-    seal = Seal({key_id(key): key})
+    seal = app[SEAL]
     app[TEXT_SERVICES] = TextServices(app[REDIS], seal, app[BREAKERS])
     resolvers: dict[str, Resolver] = {
         patient.TURN: patient.turn(lambda: app[SERVICE]),

@@ -36,7 +36,7 @@ def backup(
     from web.backups.taking import take
 
     settings = located(settings_from(config, data__folder=data_folder(data)))
-    with sentences(settings), _bar(as_json) as progress:
+    with sentences(settings), bar(as_json) as progress:
         began_s = time.monotonic()
         asyncio.run(noted_everywhere(settings, "backup.taken"))
         found = take(settings, file, progress, with_key=with_key)
@@ -59,7 +59,7 @@ def restore(
     from web.backups.restoring import restore as run
 
     settings = settings_from(config, data__folder=data_folder(data))
-    with sentences(settings), _bar(as_json) as progress:
+    with sentences(settings), bar(as_json) as progress:
         began_s = time.monotonic()
         found = run(settings, file, progress)
     _say(found, time.monotonic() - began_s, as_json)
@@ -68,7 +68,7 @@ def restore(
 
 
 @contextmanager
-def _bar(quiet: bool) -> "Iterator[Progress]":
+def bar(quiet: bool) -> "Iterator[Progress]":
     """Yield a function that shows progress on standard error, if that is a terminal."""
     from rich.console import Console
     from rich.progress import Progress as Bar

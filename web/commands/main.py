@@ -18,6 +18,7 @@ from web.commands.keys import key_app
 from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
 from web.commands.organisations import organisation_app, user_app
 from web.commands.patients import erase, export
+from web.commands.rotation import rotate_keys
 from web.config import EXIT_CODE, Settings, is_loopback, refuse_plain_http
 from web.errors import ConfigError
 from web.server import output
@@ -35,6 +36,7 @@ app.add_typer(audit_app, name="audit")
 app.command("init")(init)
 app.command("backup")(backup)
 app.command("restore")(restore)
+app.command("rotate-keys")(rotate_keys)
 app.command("export")(export)
 app.command("erase")(erase)
 

@@ -89,18 +89,18 @@ class Office:
         from web.audit.seen_entries import SeenEntriesFile
         from web.server import data_key as secret
 
+        folder = Path(self.settings.data.folder)
+        if not (folder / secret.FILE).exists():
+            raise CommandError(
+                f"{folder / secret.FILE} is not here: name the server’s data folder with --data; what is done "
+                "has its entry in the audit log, which takes that key."
+            )
+        keys = await secret.check(self.redis, secret.content(folder))
         if self._audit_log is None:
-            folder = Path(self.settings.data.folder)
-            if not (folder / secret.FILE).exists():
-                raise CommandError(
-                    f"{folder / secret.FILE} is not here: name the server’s data folder with --data; what is done "
-                    "has its entry in the audit log, which takes that key."
-                )
-            key = secret.data_key(folder)
-            await secret.check(self.redis, key)
-            keys = {secret.key_id(key): key}
             self._store = store = Store(self.redis, Seal(keys))
-            self._audit_log = AuditLog(store, key_of(keys), self.organisations, SeenEntriesFile(folder))
+            root = key_of(secret.data_key(folder))
+            self._audit_log = AuditLog(store, root, self.organisations, SeenEntriesFile(folder))
+        self._store.seal.replace(keys)  # a rotation may have changed them since
         return self._audit_log
 
     async def store(self) -> "Store":

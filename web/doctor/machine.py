@@ -7,6 +7,7 @@ from pathlib import Path
 
 from web.config import Settings
 from web.doctor.findings import Finding, doubtful, good, wrong
+from web.errors import ConfigError
 from web.server import data_key as key
 
 FULL_BYTES, LITTLE_BYTES = 100 << 20, 2 << 30
@@ -30,10 +31,14 @@ def data_key(settings: Settings) -> Finding:
     path = Path(settings.data.folder) / key.FILE
     if not path.exists():
         return good(f"{path} is not there yet; the first start makes it")
-    if path.stat().st_size != key.BYTES:
-        return wrong(f"{path} does not hold {key.BYTES} bytes", "Restore it from its backup.")
+    try:
+        known = key.keys_in(key.content(path.parent))
+    except ConfigError as problem:
+        return wrong(str(problem), "Restore it from its backup.")
     if path.stat().st_mode & OTHERS:
         return wrong(f"other accounts of this machine may read {path}", f"chmod 600 {path}")
+    if len(known) > 1:
+        return doubtful("a rotation of the data key has not finished", "Run `greenroom rotate-keys` again.")
     return good("it is there, and its owner alone may read it; keep a copy apart from the store")
 
 

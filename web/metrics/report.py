@@ -20,7 +20,7 @@ from signalling import counts
 from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.store.unavailable import answering
-from web.keys import DRAINING, REDIS, RELAY, SERVICE, SIGNALLING, SUPERVISOR
+from web.keys import DRAINING, REDIS, RELAY, SEAL, SERVICE, SIGNALLING, SUPERVISOR
 from web.metrics.table import STARTED_S, VERSION, memory_bytes
 
 EVERY_S = 2.0
@@ -48,6 +48,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     lag_ms: float
     memory_bytes: int
     draining: bool
+    keys: tuple[str, ...] = ()
+    """Ids of the data keys that it knows, last the one that it encrypts with; empty for a version that has one only."""
 
 
 _DECODER = msgspec.msgpack.Decoder(Report)
@@ -90,6 +92,7 @@ class Reporter:
             lag_ms=round(1000 * (lag_s - self._lag_s) / max(1, looks - self._looks), 1),
             memory_bytes=memory_bytes(),
             draining=self._app[DRAINING].is_set(),
+            keys=tuple(name.decode() for name in self._app[SEAL].ids),
         )
         self._cpu_s, self._at_s, self._lag_s, self._looks = cpu_s, at_s, lag_s, looks
         return found

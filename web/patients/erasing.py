@@ -99,15 +99,19 @@ class Erasure:
             await self._redis.zrem(dead, member)
 
     async def _naming(self, key: str, place: str, names: Collection[bytes]) -> AsyncIterator[bytes]:
-        """Yield the members of a sorted set that contain one of the names.
+        """Yield the members of a sorted set that contain one of the names, for the caller to remove.
 
         A member that cannot be decrypted is left out.
         """
-        for member in await self._redis.zrange(key, 0, -1):
-            with contextlib.suppress(SealError):
-                opened = self._store.seal.open(member, place).lower()
-                if any(name in opened for name in names):
-                    yield member
+        found = True
+        while found:  # once more: a rotation of keys may replace the bytes of a member meanwhile
+            found = False
+            for member in await self._redis.zrange(key, 0, -1):
+                with contextlib.suppress(SealError):
+                    opened = self._store.seal.open(member, place).lower()
+                    if any(name in opened for name in names):
+                        found = True
+                        yield member
 
 
 def _names(visits: Iterable[Visit], booked: Iterable[Appointment]) -> set[bytes]:

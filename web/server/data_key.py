@@ -3,6 +3,10 @@
 The key is one file, which several processes can create safely. Servers that share a store must share the key: copy
 `secret.key` from the first server's data folder to the others' before they start; `check` stops a server that has
 another key.
+
+After a rotation (`key_rotation.py`) the file holds several keys of 32 bytes in a row. The first is the root key, which
+never changes: links and the audit log's hashes are derived from it. Each later one encrypts records: there is one, and
+while a rotation has not finished also the one before it. A file with one key has that for both.
 """
 
 import contextlib
@@ -10,6 +14,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,7 @@ from web.errors import ConfigError
 
 FILE = "secret.key"
 BYTES = 32
+MOST = 3
 RESTORING = b"restoring "
 """Begins the value of `keys.DATA_KEY` while a backup is being restored into a store; the backup's id follows."""
 
@@ -43,33 +49,76 @@ def keep(folder: Path, key: bytes) -> None:
     _create(folder / FILE, key)
 
 
-def data_key(folder: Path) -> bytes:
-    """Return the key in the folder. Raises ConfigError if it cannot be read or has the wrong length."""
+def content(folder: Path) -> bytes:
+    """Return the keys in the folder, in a row. Raises ConfigError if they cannot be read or have a wrong length."""
     path = folder / FILE
     try:
-        key = path.read_bytes()
+        found = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"data.folder: {path} cannot be read or written ({error.strerror})") from None
-    if len(key) != BYTES:
+    if len(found) not in range(BYTES, MOST * BYTES + 1, BYTES):
         raise ConfigError(
-            f"data.folder: {path} must hold {BYTES} bytes; without the right one nothing can be read"
+            f"data.folder: {path} must hold {BYTES} bytes, or after a rotation of keys {BYTES} for each key; without "
+            "the right one nothing can be read"
         )
-    return key
+    return found
+
+
+def data_key(folder: Path) -> bytes:
+    """Return the root key in the folder. Raises ConfigError like `content`."""
+    return content(folder)[:BYTES]
+
+
+def keys_in(found: bytes) -> dict[bytes, bytes]:
+    """Return the keys that encrypt records, of a file's content: id -> key, the newest last."""
+    rows = [found[at : at + BYTES] for at in range(0, len(found), BYTES)]
+    return {key_id(key): key for key in rows[1:] or rows}
+
+
+def ordered(found: Mapping[bytes, bytes], newest: bytes) -> dict[bytes, bytes]:
+    """Return the keys with the one last that new records are encrypted with."""
+    return {**{name: key for name, key in found.items() if name != newest}, newest: found[newest]}
+
+
+def replace(folder: Path, found: bytes) -> None:
+    """Write the file's new content in one step, for the owner of the old one. Raises OSError."""
+    path = folder / FILE
+    owner, draft = path.stat(), _draft(path, found)
+    try:
+        os.chown(draft, owner.st_uid, owner.st_gid)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _create(path: Path, key: bytes) -> None:
     """Write a key to a draft file and link it to its name, so that exactly one of several processes succeeds."""
-    draft = path.with_name(f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    draft = _draft(path, key)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
     finally:
         draft.unlink()
+
+
+def _draft(path: Path, found: bytes) -> Path:
+    """Write a file beside `path`, on the disk when this returns. Raises OSError, and then leaves none."""
+    draft = path.with_name(f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(found)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        draft.unlink()
+        raise
+    return draft
 
 
 def key_id(key: bytes) -> bytes:
@@ -84,17 +133,20 @@ def derived(key: bytes, purpose: str) -> bytes:
     return hmac.digest(key, purpose.encode(), "sha256")
 
 
-async def check(redis: Redis, key: bytes) -> None:
-    """Raise ConfigError if a server with another key encrypted the store's records."""
-    name = keys.DATA_KEY()
-    await redis.set(name, key_id(key), nx=True)
+async def check(redis: Redis, found: bytes) -> dict[bytes, bytes]:
+    """Return the keys of a file's content as `keys_in` does, the one last that the store's new records are encrypted
+    with. Raises ConfigError if that is not among them.
+    """
+    name, known = keys.DATA_KEY(), keys_in(found)
+    await redis.set(name, next(iter(known)), nx=True)
     held: Any = await redis.get(name)
     if held.startswith(RESTORING):
         raise ConfigError(
             "redis.url: a restore into this store has not finished: run the same `greenroom restore` again, or empty it"
         )
-    if held != key_id(key):
+    if held not in known:
         raise ConfigError(
             f"data.folder: {FILE} is not the key that this store's records are sealed with; copy the one of the server "
-            "that used the store first"
+            "that used the store first, or that rotated the keys"
         )
+    return ordered(known, held)

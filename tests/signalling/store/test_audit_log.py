@@ -51,7 +51,7 @@ def audit_log_of(redis: Redis, seen_entries: Memory | None = None) -> AuditLog:
     """Return an audit log as a worker has it, but without the task that writes. `seen_entries`: the newest entries
     known before.
     """
-    return AuditLog(Store(redis, Seal(KEYS)), key_of(KEYS), Names(), seen_entries)
+    return AuditLog(Store(redis, Seal(KEYS)), key_of(b"k" * 32), Names(), seen_entries)
 
 
 async def written(audit_log: AuditLog, count: int, what: str = "case.read") -> AuditLog:

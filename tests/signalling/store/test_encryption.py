@@ -42,6 +42,11 @@ def test_after_a_rotation_the_new_key_seals_and_the_old_one_still_opens() -> Non
     assert rotated.open(before, PLACE) == b"Ana Ruiz"
     after = rotated.close(b"Ana Ruiz", PLACE)
     assert Seal(NEW).open(after, PLACE) == b"Ana Ruiz"
+    assert rotated.ids == (*OLD, *NEW)
+    rotated.replace(NEW)
+    assert rotated.open(after, PLACE) == b"Ana Ruiz"
+    with pytest.raises(SealError):
+        rotated.open(before, PLACE)
     with pytest.raises(SealError, match="a key that this server does not have"):
         Seal(OLD).open(after, PLACE)
 

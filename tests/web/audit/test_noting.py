@@ -240,6 +240,7 @@ def test_every_name_has_its_words_and_every_word_a_place_where_it_is_written() -
         OPENED_BELL,
         "organisation.added",
         "backup.taken",
+        "key.rotated",
         "record.exported",
         "record.erased",
         "audit.exported",

@@ -58,7 +58,7 @@ def test_a_folder_or_a_key_that_others_may_read_is_wrong(tmp_path: Path) -> None
     key = tmp_path / "secret.key"
     assert "not there yet" in data_key(mine).found
     key.write_bytes(b"short")
-    assert "does not hold 32 bytes" in data_key(mine).found
+    assert "must hold 32 bytes" in data_key(mine).found
     key.write_bytes(bytes(32))
     key.chmod(0o644)
     assert data_key(mine).advice == f"chmod 600 {key}"

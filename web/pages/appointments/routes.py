@@ -10,17 +10,16 @@ import structlog
 from aiohttp import web
 
 from signalling.errors import UnavailableError
-from signalling.store.encryption import Seal
 from web.appointments.book import Book
 from web.appointments.desk import Desk
 from web.appointments.feeds import Feeds
 from web.appointments.letters import NAMES, Promised, resolver
 from web.appointments.links import Links
-from web.keys import DESK, FEEDS, MAIL_QUEUE, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
+from web.keys import DESK, FEEDS, MAIL_QUEUE, ORGANISATIONS, REDIS, SEAL, SERVICE, SETTINGS, SUPERVISOR
 from web.organisations.documents import Organisations
 from web.organisations.settings import Organisation
 from web.pages.appointments import booking, feed, staff, visit
-from web.server.data_key import data_key, key_id
+from web.server.data_key import data_key
 
 AGAIN_S, DAY_S = 60.0, 24 * 3600.0
 log = structlog.get_logger("web.appointments")
@@ -49,7 +48,7 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
     """Create this worker's desk for booked visits and register its mails. It must come after signalling."""
     settings = app[SETTINGS]
     key = data_key(Path(settings.data.folder))
-    book, links = Book(app[REDIS], Seal({key_id(key): key})), Links(key)
+    book, links = Book(app[REDIS], app[SEAL]), Links(key)
     app[FEEDS] = Feeds(app[REDIS], key)
     found = app[DESK] = Desk(book, links, app[SERVICE], Promised(app[MAIL_QUEUE]))
 

@@ -1,0 +1,225 @@
+"""Rotation of the data key: the steps of `greenroom rotate-keys`, and how running workers follow them.
+
+The new key is put beside the old one in `secret.key`. When all workers know it, the store names it as the key to
+encrypt with. When all workers do, everything in the store is encrypted again, and the old key leaves the file. Each
+step shows in the file or in the store, so that a command that was killed is continued by the next one.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import structlog
+from aiohttp import web
+from redis.asyncio import Redis
+
+from signalling.errors import SealError, UnavailableError
+from signalling.store import keys
+from signalling.store.encryption import Seal
+from signalling.store.resealing import Resealing
+from signalling.store.unavailable import answering
+from web.config import Settings
+from web.config.store_address import Kind, store_address
+from web.errors import CommandError, ConfigError
+from web.keys import REDIS, SEAL, SETTINGS, SUPERVISOR
+from web.metrics.report import Report, reports
+from web.server import data_key as secret
+from web.server.redis_client import connect
+from web.server.store_rewriting import UNMARK, mark
+
+LOOK_S = 1.0
+"""The time in s between two looks of a worker at the store and the file."""
+PATIENCE_S = 15.0
+"""How long the command waits for workers: longer than the report of a worker that ended is kept."""
+LEASE_MS = 5_000
+TASK = "web.server.key_rotation"
+SWITCH = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end"
+
+Progress = Callable[[str, int, int], None]
+"""Receives the name of a step, how much of it is done, and of how much; 0 if that is unknown."""
+log = structlog.get_logger("web.rotation")
+
+
+class Follower:
+    """Gives a worker the keys in the file, and encrypts with the one that the store names."""
+
+    def __init__(self, redis: Redis, folder: Path, seal: Seal) -> None:
+        self._redis: Any = redis
+        self._folder = folder
+        self._seal = seal
+        self._read: tuple[int, int, int] | None = None  # what the file looked like when it was read
+        self._known: dict[bytes, bytes] = {}
+        self._missed = b""
+
+    async def run(self) -> None:
+        """Look every LOOK_S seconds until cancelled."""
+        while True:
+            with contextlib.suppress(UnavailableError):  # the next look is in a second
+                await self.look()
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Take up the keys if the file or the store has changed. Keys that do not open new records are not taken."""
+        async with answering():
+            newest = await self._redis.get(keys.DATA_KEY())
+        if newest is None or newest.startswith(secret.RESTORING):
+            return
+        try:
+            stat = (self._folder / secret.FILE).stat()
+            looks = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            if looks != self._read:
+                self._known, self._read = secret.keys_in(secret.content(self._folder)), looks
+        except (OSError, ConfigError):
+            self._known, self._read = {}, None  # it is being written, or lost: the keys that are known stay
+        if newest not in self._known:
+            if newest not in self._seal.ids and newest != self._missed:
+                log.error("key.missing", key=newest.decode("ascii", "replace"))
+                self._missed = newest
+            return
+        wanted = secret.ordered(self._known, newest)
+        if tuple(wanted) != self._seal.ids:
+            self._seal.replace(wanted)
+            log.info("key.taken_up", keys=len(wanted))
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """Follow the key as long as the app lives; a clean-up context that must come after that of signalling."""
+    folder = Path(app[SETTINGS].data.folder)
+    app[SUPERVISOR].keep(TASK, Follower(app[REDIS], folder, app[SEAL]).run)
+    yield
+    await app[SUPERVISOR].stop(TASK)
+
+
+class Rotated(NamedTuple):
+    """A rotation that is complete: the new key's id, how many records were encrypted again, the other machines."""
+
+    key: str
+    records: int
+    elsewhere: list[str]
+
+
+class Rotation:
+    """One rotation of the key of a store and a data folder."""
+
+    def __init__(self, redis: Redis, settings: Settings, progress: Progress) -> None:
+        self._redis: Any = redis
+        self._folder = Path(settings.data.folder)
+        self._late_s = settings.redis.socket_timeout_s + 1
+        self._progress = progress
+        self._switch: Any = redis.register_script(SWITCH)
+        self._unmark: Any = redis.register_script(UNMARK)
+
+    async def run(self) -> Rotated:
+        """Begin a rotation, or continue the one that has not finished. Raises CommandError, ConfigError and redis-py's
+        errors.
+        """
+        async with self._alone():
+            old, new = await self._begun()
+            await self._workers(lambda ids: new in ids, "know the new key")
+            await self._switch(keys=[keys.DATA_KEY()], args=[old, new])
+            await self._workers(lambda ids: ids[-1:] == (new,), "encrypt with the new key")
+            records = await self._reseal(old)
+            await self._workers(lambda ids: ids[-1:] == (new,), "encrypt with the new key")
+            found = secret.content(self._folder)
+            secret.replace(self._folder, found[: secret.BYTES] + secret.keys_in(found)[new])
+            await mark(self._redis)  # the store's file still has the records as they were before
+            machines = {one.machine for one in await reports(self._redis)} - {socket.gethostname()}
+            return Rotated(new.decode(), records, sorted(machines))
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Refuse a second rotation of this store. The claim of a command that was killed ends by itself."""
+        token, end_s = secrets.token_hex(8), _now() + PATIENCE_S
+        while not await self._redis.set(keys.ROTATING(), token, nx=True, px=LEASE_MS):
+            if _now() > end_s:
+                raise CommandError(
+                    "another `greenroom rotate-keys` is at work on this store: wait for its end"
+                )
+            self._progress("waiting for another rotation", 0, 0)
+            await asyncio.sleep(0.5)
+        renewing = asyncio.create_task(self._renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            await self._unmark(keys=[keys.ROTATING()], args=[token])
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE_MS / 5000)
+            await self._redis.pexpire(keys.ROTATING(), LEASE_MS)
+
+    async def _begun(self) -> tuple[bytes, bytes]:
+        """Return the ids of the old and the new key, which are both in the file from now on."""
+        found = secret.content(self._folder)
+        await secret.check(self._redis, found)
+        if len(secret.keys_in(found)) == 1:
+            found = found[: secret.BYTES] + found[-secret.BYTES :] + secrets.token_bytes(secret.BYTES)
+            secret.replace(self._folder, found)
+        old, new = secret.keys_in(found)
+        return old, new
+
+    async def _workers(self, ready: Callable[[tuple[bytes, ...]], bool], what: str) -> None:
+        """Return when all workers that report to the store are ready, by the ids of their keys."""
+
+        def lacks(one: Report) -> bool:
+            return not ready(tuple(key.encode() for key in one.keys))
+
+        end_s = _now() + PATIENCE_S
+        while lacking := sorted({one.machine for one in await reports(self._redis) if lacks(one)}):
+            if _now() > end_s:
+                raise CommandError(
+                    f"the workers of {', '.join(lacking)} do not {what} yet: copy {self._folder / secret.FILE} into "
+                    "the data folder of each such server while it runs (upgrade one that is older first), then run "
+                    "`greenroom rotate-keys` again"
+                )
+            self._progress("waiting for workers", 0, 0)
+            await asyncio.sleep(LOOK_S / 2)
+
+    async def _reseal(self, old: bytes) -> int:
+        """Encrypt until nothing with the old key is left; return how many records that were.
+
+        A worker may have encrypted something just before it took up the new key: the last look begins when no such
+        write can be on its way any more.
+        """
+        seal = Seal(await secret.check(self._redis, secret.content(self._folder)))
+        resealing, records, late_s = Resealing(self._redis, seal, old), 0, _now() + self._late_s
+        while True:
+            began_s = _now()
+            try:
+                passed = await resealing.look(lambda done, whole: self._progress("encrypting", done, whole))
+            except SealError as problem:
+                raise CommandError(
+                    f"a value in the store cannot be decrypted, so the old key stays ({problem}): remove it or restore "
+                    "it, then run `greenroom rotate-keys` again"
+                ) from None
+            records += passed.changed
+            if not passed.found and began_s > late_s:
+                return records
+            if not passed.changed:
+                await asyncio.sleep(max(0.5, _now() - began_s))  # a job that a worker has is done first
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def rotate(settings: Settings, progress: Progress) -> Rotated:
+    """Rotate the data key of a store and a data folder. Raises CommandError, ConfigError and redis-py's errors."""
+    if settings.redis.url and store_address(settings.redis.url).kind is Kind.CLUSTER:
+        raise CommandError("redis.url: the key of a store that is a cluster cannot be rotated")
+    redis = connect(settings)
+    try:
+        return await Rotation(redis, settings, progress).run()
+    except OSError as error:
+        if error.filename is None:
+            raise  # the store's, not the file's
+        raise CommandError(f"{error.filename} cannot be written ({error.strerror})") from None
+    finally:
+        await redis.aclose()
