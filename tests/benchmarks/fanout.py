@@ -25,7 +25,8 @@ from tests.benchmarks.wire import PeerError
 
 SOCKETS = 1000
 PEOPLE = 50
-MAKERS = 40  # So that no client exceeds the rate allowed to one, this number of clients send the updates.
+# This number of clients send the updates, so that none of them exceeds the rate that the server allows.
+MAKERS = 40
 RATE = 5.0
 BURST = 20
 IN_FLIGHT = 20

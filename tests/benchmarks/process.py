@@ -36,7 +36,7 @@ def resident_bytes(pids: Iterable[int]) -> int:
 
 
 def versions() -> dict[str, str]:
-    """Return the name -> the value of the machine's properties and of the versions that belong to a measurement."""
+    """Return name -> value for the properties of the machine, and for the versions that belong to a measurement."""
     return {"Python": platform.python_version(), **versions_of(*PACKAGES)}
 
 

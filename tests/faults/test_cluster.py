@@ -1,4 +1,4 @@
-"""Tests visits on a cluster of six nodes: a slot moves and a node dies meanwhile, and nothing is lost (row R10)."""
+"""Tests visits on a cluster of six nodes: nothing is lost when a slot moves, nor when a node dies (row R10)."""
 
 import asyncio
 import signal

@@ -24,7 +24,7 @@ from tests.media.forwarding.unencrypted import (
     sound,
 )
 
-# the request of the server, with its SSRC 11, for a keyframe of A's video
+# This is the request of the server, with its SSRC 11, for a keyframe of A's video.
 LOSS = pack("!BBHII", 0x81, 206, 2, 11, 2)
 SIZE = len(sound(1)[0])
 

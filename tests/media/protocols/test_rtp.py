@@ -125,11 +125,11 @@ def test_a_retransmission_has_its_number_before_the_padding_or_none(packet: byte
         (b"\x90\x80\xff\x01\x00", True),  # a picture id of fifteen bits
         (b"\x90\x80\xff\x00\x01", False),
         (b"\x90\x80", False),
-        (b"\x90\x40\x01\x00", True),  # The descriptor has a TL0PICIDX.
+        (b"\x90\x40\x01\x00", True),  # The descriptor has the field TL0PICIDX (RFC 7741).
         (b"\x90\x40\x00\x01", False),
-        (b"\x90\x20\x01\x00", True),  # The descriptor has a TID.
-        (b"\x90\x10\x01\x00", True),  # The descriptor has a KEYIDX.
-        (b"\x90\x30\x01\x00", True),  # TID and KEYIDX are in the same byte.
+        (b"\x90\x20\x01\x00", True),  # The descriptor has the field TID (RFC 7741).
+        (b"\x90\x10\x01\x00", True),  # The descriptor has the field KEYIDX (RFC 7741).
+        (b"\x90\x30\x01\x00", True),  # The fields TID and KEYIDX are in the same byte.
         (b"\x90\x0f\x00", True),
         (b"\x90\xf0\xff\x01\x01\x01\x00", True),
         (b"\x90\xf0\xff\x00\x00\x00\x01", False),
@@ -179,7 +179,7 @@ def test_a_keyframe_of_h264_begins_with_parameters_or_its_first_slice(payload: b
         (b"\x90\x60\x07\xe0\x01", (3, True, 0)),  # without a picture number
         (b"\x90\x30\x40\x01", (1, False, 0)),
         (b"\x90\x80\x81\x02\x01", (0, False, 14)),  # no layers
-        (b"\x90\x10\xff\x01", (0, False, 0)),  # The descriptor has only a KEYIDX.
+        (b"\x90\x10\xff\x01", (0, False, 0)),  # The descriptor has only the field KEYIDX.
         (b"\x10\x01", (0, False, 0)),
         (b"\x90", (0, False, 0)),
         (b"\x90\xe0", (0, False, 0)),

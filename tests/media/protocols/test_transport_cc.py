@@ -1,4 +1,4 @@
-"""Tests the server's transport-cc feedback, by reading it as the draft requires of a sender."""
+"""Tests the server's transport-cc feedback, by reading it as its specification requires of a sender."""
 
 import struct
 
@@ -104,7 +104,7 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
             7,
             "8fcd0008 01020304 05060708 fffe0010 0003e807 d100c001 40020028 0107a7ff ff000000",
         ),
-        # These are the largest delta of one byte, and the smallest of two.
+        # These are the largest delta that fits into one byte, and the smallest that needs two.
         (
             [(0, 0), (1, 0), (7, 63_750), (8, 127_750), (9, 191_875)],
             255,

@@ -216,7 +216,7 @@ def _within(kind: str, part: str, /, **fields: Any) -> Callable[[Broken, Message
 
 
 def _allows(request: str) -> Callable[[Broken, Message], list[Any]]:
-    """Return a function that replaces the refusal of such a request by the answer that it is done."""
+    """Return a function that replaces the refusal of a request of type `request` by the answer `done`."""
 
     def alter(broken: Broken, message: Message) -> list[Any]:
         if message["type"] != "error" or broken.answers(message).get("type") != request:
@@ -227,7 +227,7 @@ def _allows(request: str) -> Callable[[Broken, Message], list[Any]]:
 
 
 def _refuses(request: str, code: str) -> Callable[[Broken, Message], list[Any]]:
-    """Return a function that replaces the answer `done` to such a request by a refusal with this code."""
+    """Return a function that replaces the answer `done` to a request of type `request` by a refusal with this code."""
 
     def alter(broken: Broken, message: Message) -> list[Any]:
         if message["type"] == "error" or broken.answers(message).get("type") != request:

@@ -230,7 +230,7 @@ async def test_guesses_at_codes_are_stopped_at_the_account_wherever_they_come_fr
     wrong = await (await half_in(site)).post(CODE, {"code": "000000" if phone.code() != "000000" else "1"})
     assert wrong.status == 422
     at_once = replace(CODE_RULE, first_delay_ms=0)
-    # These are the guesses that are left, from other addresses and without their delays.
+    # These guesses, from other addresses and without their delays, use up the limit.
     for _ in range(CODE_RULE.limit - 1):
         async with site.app[THROTTLE].attempt(at_once, "demo", "u_osei"):
             pass
