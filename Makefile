@@ -65,7 +65,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-vers
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK)
 
 lock:
-	@$(COMPILE) --group dev --output-file requirements/dev.txt
+	@$(COMPILE) --group dev --extra tracing --output-file requirements/dev.txt
 	@$(subst pyproject.toml,,$(COMPILE)) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	@$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/run.txt
 

@@ -46,6 +46,7 @@ from signalling.store.resume_tokens import Tokens
 from signalling.supervision import Supervisor
 from signalling.sweep import Sweep
 from signalling.topics.topics import Topics
+from signalling.tracing import ClaimTraces, Tracer
 
 log = structlog.get_logger()
 DRAIN_JITTER_S = 2.0
@@ -68,7 +69,7 @@ class Worker:
     `id` is new at every start, so that a dead worker's connections and leases can be distinguished from a living one's.
     `root`: 32 bytes that never change, from which tokens and the audit log's hashes are derived; records are encrypted
     with `seal`. `worker_id`: the id given by a process that will announce this worker's death (`liveness.death_of`);
-    None: a new one.
+    None: a new one. `tracer`: None if tracing is off.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Worker:
         index: int,
         seen_entries: SeenEntries | None = None,
         worker_id: str | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.id = worker_id or f"w{index}-{secrets.token_hex(4)}"
         self.limits = limits
@@ -123,6 +125,7 @@ class Worker:
             tokens=self.tokens,
             spawn=self.spawn,
             superseded=self.superseded,
+            traces=None if tracer is None else ClaimTraces(tracer, self.hub, self.service.mirrors.observers),
         )
 
     def _watched(self) -> set[str]:

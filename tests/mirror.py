@@ -162,6 +162,7 @@ BESIDES |= {
     f"{PEERS}run/machines": f"{PEERS}cli/test_command",
     f"{PEERS}run/presence": f"{PEERS}cli/test_command",
     f"{PEERS}run/tasks": f"{PEERS}cli/test_command",
+    "web/server/open_telemetry": "web/server/test_tracing signalling/test_tracing",
     "web/server/subprocesses": "web/server/test_processes",
 }
 

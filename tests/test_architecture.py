@@ -59,7 +59,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "store",
         "service hub",
         "rooms",
-        "sweep topics",
+        "sweep topics tracing",
         "sockets",
         "worker",
     ),

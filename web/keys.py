@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from signalling.store.guest_links import GuestLinks
     from signalling.store.jobs import Jobs
     from signalling.supervision import Supervisor
+    from signalling.tracing import Tracer
     from signalling.worker import Worker
     from web.appointments.desk import Desk
     from web.appointments.feeds import Feeds
@@ -55,6 +56,8 @@ SEAL: web.AppKey[Seal] = web.AppKey("seal")
 """Encrypts records; the same object for all parts of the app, because its keys change while the app runs."""
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining")
 SUPERVISOR: web.AppKey[Supervisor] = web.AppKey("supervisor")
+TRACER: web.AppKey[Tracer | None] = web.AppKey("tracer")
+"""None if tracing is off."""
 LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")
 """Writes a small key of this worker four times a second; this shows whether the store accepts writes."""
 

@@ -50,6 +50,7 @@ from web.keys import (
     SETTINGS,
     SIGNALLING,
     SUPERVISOR,
+    TRACER,
     WORKER,
 )
 from web.organisations.by_path import organisation_of
@@ -162,6 +163,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         index,
         seen_entries,
         None if process is None else process.id,
+        app[TRACER],
     )
     app[SIGNALLING], app[SERVICE], app[AUDIT_LOG] = worker, worker.service, worker.audit_log
     app[LIVENESS], app[INVITES] = worker.liveness, worker.guest_links

@@ -20,9 +20,10 @@ from signalling.repeated import due
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.rooms import WITH_MEDIA
 from signalling.store.guest_links import GuestLink
+from signalling.tracing import ClaimTrace
 from signalling.visit import commands as c
 from signalling.visit.audit_entries import OF_TOPICS, OPENED_BELL
-from signalling.visit.relations import GUEST_PREFIX, Refusal, party_key
+from signalling.visit.relations import GUEST_PREFIX, PATIENT, Refusal, party_key
 
 if TYPE_CHECKING:
     from signalling.sockets.connection import Connection
@@ -40,10 +41,12 @@ def _refused(request: client.Request, refusal: Refusal) -> server.Error:
 
 
 async def _command(
-    connection: Connection, request: client.VisitRequest, command: c.Command
+    connection: Connection, request: client.VisitRequest, command: c.Command, trace: ClaimTrace | None = None
 ) -> server.Message:
-    service = connection.services.service
-    outcome = await service.command(connection.actor, request.visit, command, connection.origin)
+    service, origin = connection.services.service, connection.origin
+    if trace is not None:
+        origin = msgspec.structs.replace(origin, trace=trace)
+    outcome = await service.command(connection.actor, request.visit, command, origin)
     if isinstance(outcome, Refusal):
         return _refused(request, outcome)
     return server.Done(reply_to=request.id, version=outcome.version)
@@ -54,6 +57,26 @@ def _simple(make: Callable[[Any], c.Command]) -> Handler:
         return await _command(connection, request, make(request))
 
     return handler
+
+
+def _claim(connection: Connection, request: client.VisitClaim) -> Later:
+    traces = connection.services.traces
+    trace = None if traces is None else traces.begin()
+    if trace is None:
+        return _command(connection, request, c.Claim())
+    return _traced_claim(connection, request, trace)
+
+
+async def _traced_claim(
+    connection: Connection, request: client.VisitClaim, trace: ClaimTrace
+) -> server.Message:
+    result = "unavailable"
+    try:
+        answer = await _command(connection, request, c.Claim(), trace)
+        result = answer.code if isinstance(answer, server.Error) else "done"
+        return answer
+    finally:
+        trace.end(result)
 
 
 def _read(
@@ -178,6 +201,9 @@ async def _media_join(connection: Connection, request: client.MediaJoin) -> Answ
         entered = await _enter(connection, request)
         if isinstance(entered, server.Error):
             return entered
+    traces = connection.services.traces
+    if traces is not None and member.party == PATIENT:
+        traces.pulled_in(request.visit)
     member = msgspec.structs.replace(member, able=request.able)
     await connection.services.memberships.join(member, request.id, connection.origin)
     return None
@@ -259,7 +285,7 @@ HANDLERS: dict[type, Handler] = {
     client.VisitFinish: _simple(lambda _: c.Finish()),
     client.VisitWithdraw: _simple(lambda _: c.Withdraw()),
     client.VisitHangUp: _simple(lambda _: c.HangUp()),
-    client.VisitClaim: _simple(lambda _: c.Claim()),
+    client.VisitClaim: _claim,
     client.VisitRelease: _simple(lambda _: c.Release()),
     client.VisitEnd: _simple(lambda r: c.End(r.by_phone)),
     client.VisitStart: _simple(lambda _: c.Start()),

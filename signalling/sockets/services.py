@@ -14,6 +14,7 @@ from signalling.store.audit_log import AuditLog
 from signalling.store.guest_links import GuestLinks
 from signalling.store.resume_tokens import Tokens
 from signalling.topics.topics import Topics
+from signalling.tracing import ClaimTraces
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Services:
     """The services of one worker. `worker`: its id.
 
     `spawn` runs a coroutine that ends by itself, as a task. `superseded` closes the connection with an id if it was
-    resumed on another worker.
+    resumed on another worker. `traces` is None if tracing is off.
     """
 
     worker: str
@@ -34,3 +35,4 @@ class Services:
     tokens: Tokens
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     superseded: Callable[[str], Coroutine[Any, Any, None]]
+    traces: ClaimTraces | None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -29,7 +29,9 @@ class StreamEntry(msgspec.Struct, frozen=True, array_like=True):
     """An event, as stored in the stream and sent by pub/sub.
 
     `what`: the kind of record that it changed, such as "visit" or "staff". `member`: the record's id. `record`: the
-    whole record, encrypted.
+    whole record, encrypted. `trace`: `Span.context` of `tracing.py` if the change is traced.
+
+    Fields are only added at the end, with a default: older workers ignore them, and older entries lack them.
     """
 
     what: str
@@ -39,6 +41,17 @@ class StreamEntry(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int
     record: bytes
     notices: tuple[tuple[str, bytes], ...] = ()
+    trace: bytes | None = None
+
+
+class CommitTrace(Protocol):
+    """The trace of a request that leads to a commit, or to several if others come first."""
+
+    def decided(self) -> bytes:
+        """Note the decision; return the context for the event's entry."""
+
+    def committed(self, done: bool) -> None:
+        """Note the end of the commit. `done`: False if nothing was written."""
 
 
 class StreamHead(msgspec.Struct, frozen=True):

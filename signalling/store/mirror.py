@@ -31,7 +31,8 @@ log = structlog.get_logger()
 class Change(msgspec.Struct, frozen=True):
     """One event. `before`: the record before it, None if the record was not open then. `after`: the record after it.
 
-    `notices`: (person, encrypted notification) for each notification that the event causes.
+    `notices`: (person, encrypted notification) for each notification that the event causes. `trace`: as in
+    `StreamEntry`.
     """
 
     organisation: str
@@ -40,6 +41,7 @@ class Change(msgspec.Struct, frozen=True):
     before: Visit | Staff | None
     after: Record
     notices: tuple[tuple[str, bytes], ...] = ()
+    trace: bytes | None = None
 
 
 class Reset(msgspec.Struct, frozen=True):
@@ -167,7 +169,7 @@ class Mirror:
             before, self.watch = None, record
         else:
             before = None
-        self._notify(Change(self.organisation, seq, entry.kind, before, record, entry.notices))
+        self._notify(Change(self.organisation, seq, entry.kind, before, record, entry.notices, entry.trace))
 
     def _notify(self, news: Change | Reset) -> None:
         for observer in self._observers:

@@ -21,6 +21,7 @@ from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.event_stream import (
     STREAM_LENGTH,
+    CommitTrace,
     EventStream,
     StreamEntry,
     StreamHead,
@@ -61,11 +62,13 @@ NEWEST: Place = (2**53, "")
 class Origin(msgspec.Struct, frozen=True):
     """The connection of a request. `key`: that of its resume token.
 
-    `generation`: the number of its sockets so far, with which a request of an older socket is recognised.
+    `generation`: the number of its sockets so far, with which a request of an older socket is recognised. `trace`:
+    that of the request, or None.
     """
 
     key: str
     generation: int
+    trace: CommitTrace | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -177,16 +180,17 @@ class Store:
         socket.
         """
         what, head = KINDS[type(record)], keys.HEAD(organisation)
+        trace = None if origin is None else origin.trace
+        context = None if trace is None else trace.decided()
         sealed = self.seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
         stream = keys.EVENTS(organisation)
-        sealed_notices = tuple(
+        bells = tuple(
             (person, self.seal.close(_encode(notice), f"{organisation}/bell/{person}"))
             for person, notice in notices
         )
-        entry = StreamEntry(what, record.id, record.version, event.kind, event.at_ms, sealed, sealed_notices)
+        entry = StreamEntry(what, record.id, record.version, event.kind, event.at_ms, sealed, bells, context)
         put: list[tuple[str, int | str, bytes]] = [
-            (keys.BELL(organisation, person), newest(event.at_ms), notice)
-            for person, notice in sealed_notices
+            (keys.BELL(organisation, person), newest(event.at_ms), notice) for person, notice in bells
         ]
         put += extras
         if isinstance(record, Visit) and not record.is_open:
@@ -225,6 +229,8 @@ class Store:
                     *(part for _, score, member in put for part in (score, member)),
                 ],
             )
+        if trace is not None:
+            trace.committed(answer[0] > 0)
         if answer[0] < 0:
             raise SupersededError
         if act is not None and answer[0]:

@@ -6,7 +6,7 @@ Instead of the sign-in of the pages, a header names the person. All other parts 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from signalling.clients.client import MSGPACK, SignallingClient
 from signalling.service import Accepted, new_id
 from signalling.sockets.handshake import serve
 from signalling.store.encryption import Seal
+from signalling.tracing import Tracer
 from signalling.visit.record import Actor, PatientInformation, Policy, Role
 from signalling.visit.setup_guide import Guide, Kind, Step
 from signalling.worker import Limits, Worker
@@ -161,7 +162,7 @@ class Clinic:
 
 @asynccontextmanager
 async def open_worker(
-    redis: Redis, index: int, limits: Limits | None = None, **policy: Any
+    redis: Redis, index: int, limits: Limits | None = None, tracer: Tracer | None = None, **policy: Any
 ) -> AsyncIterator[tuple[Worker, TestServer]]:
     """Yield a worker with its relay, and the server that has its WebSocket route; close both at the end. `policy`:
     limits of the organisation.
@@ -177,6 +178,7 @@ async def open_worker(
             MediaPort(relay),
             limits or Limits(),
             index,
+            tracer=tracer,
         )
         await worker.start()
         stack.push_async_callback(worker.close)
@@ -197,12 +199,19 @@ async def open_worker(
 
 @asynccontextmanager
 async def clinic(
-    redis: Redis, workers: int = 2, limits: Limits | None = None, **policy: Any
+    redis: Redis,
+    workers: int = 2,
+    limits: Limits | None = None,
+    tracers: Mapping[int, Tracer] = {},
+    **policy: Any,
 ) -> AsyncIterator[Clinic]:
-    """Yield a clinic with this number of workers; close it at the end. `policy`: limits of the organisation."""
+    """Yield a clinic with this number of workers; close it at the end.
+
+    `tracers`: by the index of their worker. `policy`: limits of the organisation.
+    """
     async with AsyncExitStack() as stack:
         opened = [
-            await stack.enter_async_context(open_worker(redis, index, limits, **policy))
+            await stack.enter_async_context(open_worker(redis, index, limits, tracers.get(index), **policy))
             for index in range(workers)
         ]
         http = await stack.enter_async_context(aiohttp.ClientSession())

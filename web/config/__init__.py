@@ -4,7 +4,7 @@ It defines every key and explains what is wrong with a file; other packages use 
 """
 
 from web.config.addresses import is_loopback
-from web.config.keys import MEANINGS, SECRETS, Log, Section, Sessions, Settings, sections
+from web.config.keys import MEANINGS, SECRETS, Log, Section, Sessions, Settings, Tracing, sections
 from web.config.reading import load, parse
 from web.config.rules import EXIT_CODE, refuse_plain_http
 from web.config.secret_files import first_line
@@ -17,6 +17,7 @@ __all__ = [
     "Section",
     "Sessions",
     "Settings",
+    "Tracing",
     "first_line",
     "is_loopback",
     "load",

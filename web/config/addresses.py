@@ -65,6 +65,16 @@ def is_public_url(url: str) -> bool:
     return bool(plain and parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and local))
 
 
+def is_http_url(url: str) -> bool:
+    """Return whether `url` is an http or https URL with a host."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
 def is_address(text: str) -> bool:
     """Return whether `text` is an IP address."""
     try:

@@ -130,6 +130,20 @@ class Metrics(Section, frozen=True):
     token_file: File = ""
 
 
+class Tracing(Section, frozen=True):
+    """[tracing] where traces are sent by OpenTelemetry; without an `endpoint`, nowhere."""
+
+    endpoint: Annotated[
+        str,
+        Meta(
+            max_length=500,
+            description='a URL such as "http://127.0.0.1:4318/v1/traces", or ""',
+            extra=SECRET_URL,
+        ),
+    ] = ""
+    sample_ratio: Annotated[float, Meta(gt=0, le=1, description="a number above 0, at most 1")] = 1.0
+
+
 class Log(Section, frozen=True):
     """[log] the lines on standard error."""
 
@@ -226,6 +240,7 @@ class Settings(Section, frozen=True):
     mail: Mail = Mail()
     webhooks: Webhooks = Webhooks()
     metrics: Metrics = Metrics()
+    tracing: Tracing = Tracing()
     log: Log = Log()
     sessions: Sessions = Sessions()
     limits: Limits = Limits()

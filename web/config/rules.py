@@ -10,6 +10,7 @@ from typing import Any
 from web.config.addresses import (
     MAILBOX,
     is_address,
+    is_http_url,
     is_loopback,
     is_network,
     is_public_url,
@@ -30,6 +31,7 @@ CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "server.public_url": is_public_url,
     "server.trusted_proxies": lambda found: all(map(is_network, found)),
     "mail.sender": lambda address: MAILBOX.fullmatch(address) is not None,
+    "tracing.endpoint": lambda url: not url or is_http_url(url),
     "webhooks.allow": lambda found: all(map(is_network, found)),
     "media.host": lambda host: not host or is_address(host),
     "media.announce": lambda found: all(map(is_address, found)),

@@ -1,0 +1,114 @@
+"""One trace for each claim, from the provider's socket to the patient's, over all workers on its way.
+
+`web/server/tracing.py` passes a `Tracer` if tracing is on; without one, nothing of this module runs. Spans have names
+and times, and a claim has its result; nothing in them is about a person, a visit or an organisation.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from signalling.hub import Hub
+from signalling.store.mirror import Change, Observer, Reset
+from signalling.visit.record import Role, Visit
+
+MOST = 1_000
+"""The most claims whose patients have not joined the call yet; with more, the oldest is forgotten."""
+
+
+class Span(Protocol):
+    """A span that has begun."""
+
+    @property
+    def context(self) -> bytes:
+        """The id of the trace (16 bytes) and of this span (8 bytes)."""
+
+    def end(self, result: str) -> None:
+        """End the span now. `result`: "done", or the code of the refusal."""
+
+
+class Tracer(Protocol):
+    """Makes spans. A context is `Span.context` of the parent; times are in ns since 1970."""
+
+    def begin(self, name: str) -> Span | None:
+        """Begin a trace now; return None if it is not one of the sample."""
+
+    def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
+        """Add a span that has ended; return its context."""
+
+
+class ClaimTrace:
+    """The trace of a claim that this worker carries out; the store's `CommitTrace`."""
+
+    __slots__ = ("_begun_ns", "_span", "_tracer")
+
+    def __init__(self, tracer: Tracer, span: Span) -> None:
+        self._tracer = tracer
+        self._span = span
+        self._begun_ns = time.time_ns()
+
+    def decided(self) -> bytes:
+        """Add the span of the decision; return the context that all workers get with the event."""
+        self._add("decided")
+        return self._span.context
+
+    def committed(self, done: bool) -> None:
+        """Add the span of the commit. `done`: False if nothing was written."""
+        self._add("committed and published" if done else "not committed")
+
+    def _add(self, name: str) -> None:
+        """Add a span from the end of the one before, or the beginning, until now."""
+        now_ns = time.time_ns()
+        self._tracer.add(name, self._span.context, self._begun_ns, now_ns)
+        self._begun_ns = now_ns
+
+    def end(self, result: str) -> None:
+        """End the trace's first span. `result`: "done", or the code of the refusal."""
+        self._span.end(result)
+
+
+class ClaimTraces:
+    """The traces that one worker begins for its providers, and continues for its patients."""
+
+    def __init__(self, tracer: Tracer, hub: Hub, observers: list[Observer]) -> None:
+        """`observers`: those of the mirrors; the others among them write to the sockets."""
+        self._tracer = tracer
+        self._hub = hub
+        self._begun_ns = 0
+        self._delivered: dict[str, tuple[bytes, int]] = {}
+        observers.insert(0, self._before_sockets)
+        observers.append(self._after_sockets)
+
+    def begin(self) -> ClaimTrace | None:
+        """Begin the trace of a claim that was received now; return None if it is not one of the sample."""
+        span = self._tracer.begin("claim")
+        return None if span is None else ClaimTrace(self._tracer, span)
+
+    def _before_sockets(self, _: Change | Reset) -> None:
+        self._begun_ns = time.time_ns()
+
+    def _after_sockets(self, news: Change | Reset) -> None:
+        if not isinstance(news, Change) or not isinstance(news.after, Visit):
+            return
+        visit, begun_ns, now_ns = news.after, self._begun_ns, time.time_ns()
+        if visit.claimant is None or not visit.is_open:
+            self._delivered.pop(visit.id, None)
+        if news.trace is None:
+            return
+        context = self._tracer.add("event received", news.trace, begun_ns, now_ns)
+        subscribers = self._hub.subscribers(f"{news.organisation}/visit/{visit.id}")
+        if any(socket.actor.role is Role.PATIENT for socket in subscribers):
+            context = self._tracer.add("delivered to the patient", context, begun_ns, now_ns)
+            if len(self._delivered) >= MOST:
+                del self._delivered[next(iter(self._delivered))]
+            self._delivered[visit.id] = context, now_ns
+
+    def pulled_in(self, visit: str) -> None:
+        """Add the span from the delivery of a claim until now, when the patient's page joins the call.
+
+        Does nothing if this worker has delivered no traced claim of the visit since the last call.
+        """
+        delivered = self._delivered.pop(visit, None)
+        if delivered is not None:
+            self._tracer.add("pulled in", *delivered, time.time_ns())

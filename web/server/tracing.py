@@ -1,0 +1,47 @@
+"""Opens tracing if the settings ask for it. OpenTelemetry's packages are optional, and imported only then.
+
+`open_telemetry.py` is the only module that imports them; `signalling/tracing.py` defines what is traced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from threading import Thread
+
+from aiohttp import web
+
+from web.errors import ConfigError
+from web.keys import SETTINGS, TRACER, WORKER
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+"""OpenTelemetry's own variables for the address to which traces are sent."""
+NOT_INSTALLED = (
+    'tracing.endpoint: expected "", as the packages for tracing are not installed; to install them: '
+    'pip install "greenroom[tracing]"'
+)
+LAST_S = 2.0
+"""How long the last spans may take to leave when the worker stops, in seconds."""
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """Make spans as long as the app lives. Raises ConfigError if the packages are missing."""
+    settings, process = app[SETTINGS].tracing, app.get(WORKER)
+    app[TRACER] = None
+    if not settings.endpoint and not any(map(os.environ.get, ENDPOINTS)):
+        yield
+        return
+    try:
+        from web.server.open_telemetry import OpenTelemetry
+    except ImportError:
+        if settings.endpoint:
+            raise ConfigError(NOT_INSTALLED) from None
+        yield  # the variables may be meant for other programs
+        return
+    app[TRACER] = tracer = OpenTelemetry(settings, "" if process is None else process.id)
+    yield
+    # It sends what is left. In a thread that does not hold up the end of the process, as it may wait for half a minute.
+    last = Thread(target=tracer.provider.shutdown, daemon=True)
+    last.start()
+    await asyncio.to_thread(last.join, LAST_S)
