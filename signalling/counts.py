@@ -67,7 +67,7 @@ STORE_ERRORS: Counter[str] = Counter()
 TAKEOVERS: Counter[str] = Counter()
 """The rooms that this worker took over from dead workers, all under the key ""."""
 FIRST_PICTURE_S = Histogram(_PICTURE_S)
-"""The time in s from the opening of the gate, at the second Start Session, to a party's first forwarded picture."""
+"""The time in s from the second party's Start Session, which opens the gate, to a party's first forwarded picture."""
 ROUND_TRIP_S = Histogram(_FAST_S)
 """The round trips in s between the server and the parties of live calls, measured every two seconds."""
 SENT_LOST, RECEIVED_LOST = Histogram(_SHARE), Histogram(_SHARE)

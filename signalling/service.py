@@ -345,7 +345,7 @@ class Service:
     async def set_on_call(
         self, actor: Actor, on: bool, *, notice: bool = False, origin: Origin | None = None
     ) -> int:
-        """Turn a person's On-Call switch; return the topics' version that shows it, 0 if nothing changed.
+        """Turn a person's On-Call on or off; return the topics' version that shows it, 0 if nothing changed.
 
         `notice`: True sends the person a notification, because the server made the change.
         """

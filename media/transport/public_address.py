@@ -1,6 +1,7 @@
 """Asks a STUN server for the public address of this machine, which browsers need if a router translates addresses.
 
-Sends one request until it is answered (RFC 8489). The port is that of the relay: the router must forward it unchanged.
+Sends the same request again until it is answered (RFC 8489). The port is that of the relay: the router must forward it
+unchanged.
 """
 
 from __future__ import annotations

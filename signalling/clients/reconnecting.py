@@ -169,7 +169,7 @@ class ReturningClient:
                 try:
                     return await client.wait_closed(PING_EVERY_S)
                 except TimeoutError:
-                    # A socket reports no error if the network is lost, so a ping finds out.
+                    # A socket reports no error if the network is lost, so a ping is sent to notice that.
                     await client.request("ping")
             return client.closed_with
         except ClosedError as closed:

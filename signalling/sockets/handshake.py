@@ -43,7 +43,7 @@ log = structlog.get_logger()
 RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0
 # While the store is away, a client cannot resume. Its lost connection keeps its media for this time in s.
 OUTAGE_S = 60.0
-# A reload or a resume takes less than this time in s. Only then do the others see that the person left.
+# A reload or a resume takes less than this time in s. Only after it, the others see that the person left.
 LINGER_S = 3.0
 CLOSING_S = 3.0  # a client that does not answer a close frame is disconnected after this time in s
 
