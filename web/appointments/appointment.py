@@ -130,9 +130,10 @@ def by_current_rules(appointment: Appointment, now_ms: int) -> Appointment:
 
 
 def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int) -> Appointment:
-    """Return the cancelled record. `by`: the name of the member of staff, or None for the patient.
+    """Return the cancelled record.
 
-    Raises TooLateError if the visit can no longer be cancelled (`may_change`).
+    `by`: the name of the member of staff, or None for the patient; `reason`: a text for the patient, or "". Raises
+    TooLateError if the visit can no longer be cancelled (`may_change`).
     """
     if not may_change(appointment, now_ms):
         raise TooLateError

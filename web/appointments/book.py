@@ -138,7 +138,7 @@ class Book:
         return None if sealed is None else self._open(organisation, appointment_id, sealed)
 
     async def between(self, organisation: str, since_ms: int, until_ms: int) -> list[Appointment]:
-        """Return all appointments that begin in this period, cancelled ones included, in order."""
+        """Return all appointments that begin from `since_ms` until `until_ms`, cancelled ones included, in order."""
         async with answering():
             found = await self._redis.zrangebyscore(keys.APPOINTMENTS(organisation), since_ms, f"({until_ms}")
         return await self._read(organisation, found)

@@ -78,10 +78,11 @@ class Desk:
         zone: str,
         area: str = "",
     ) -> Appointment:
-        """Book a time and return the appointment. A hold books once, however often the form is sent.
+        """Book a time and return the appointment. A hold books only once, also if the form is sent several times.
 
-        `organisation`: the settings that hold in the waiting area `area`. Raises TimeTakenError if the time is not
-        free.
+        `organisation`: the settings that apply in the waiting area `area`; `hold` and `holder`: the id of the hold
+        and the visitor's address; `language` and `zone`: those of the patient. Raises TimeTakenError if the time is
+        not free.
         """
         appointment_id = _appointment_id(organisation.id, hold)
         kept = await self.book.get(organisation.id, appointment_id)

@@ -58,9 +58,11 @@ def feed(entries: Iterable[Entry], name: str) -> bytes:
 def entry(
     appointment: Appointment, words: Words, *, link: str, sender: str, method: str, now_ms: int
 ) -> bytes:
-    """Return the .ics file. `method` is REQUEST or CANCEL in a mail from the address `sender`, PUBLISH in a download.
+    """Return the .ics file of an appointment.
 
-    The UID never changes, and SEQUENCE counts the changes, so that calendars move or remove their entry.
+    `link`: the address of the patient's page. `method` is REQUEST or CANCEL in a mail from the address `sender`, and
+    PUBLISH in a download. The UID never changes, and SEQUENCE counts the changes, so that calendars move or remove
+    their entry.
     """
     calendar = _calendar()
     calendar.add("method", method)

@@ -29,7 +29,10 @@ class Promises(Protocol):
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
     ) -> Extra:
-        """Return the entry that a commit adds to queue a mail. The mail's text is written only when the mail is due."""
+        """Return the entry that a commit adds to queue a mail. The mail's text is written only when the mail is due.
+
+        `kind`: the name of the mail; `payload`: the values that the text needs; `due_ms`: None for at once.
+        """
 
 
 class Promised:
@@ -91,7 +94,10 @@ def entry_words(organisation: Organisation) -> ics.Words:
 
 
 def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_ms: int) -> bool:
-    """Return whether a queued mail is out of date: a later one replaces it, or the time has changed or passed."""
+    """Return whether a queued mail is out of date: a later one replaces it, or the time has changed or passed.
+
+    `name`: the mail's name; `payload`: the values that were queued with it.
+    """
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]
         left_ms = appointment.starts_ms - now_ms
@@ -113,10 +119,11 @@ def letter(
     sender: str,
     now_ms: int,
 ) -> Letter:
-    """Return the mail, with the current calendar entry of the visit.
+    """Return the mail with this name, with the current calendar entry of the visit.
 
-    A visitor may have entered a stranger's address, so the mail contains no other text from the visitor, not even a
-    name.
+    `payload`: the values that were queued with it; `url`: the patient's link; `sender`: the address of the
+    organisation. A visitor may have entered a stranger's address, so the mail contains no other text from the
+    visitor, not even a name.
     """
     cancelled = appointment.status is Status.CANCELLED
     method = ics.CANCEL if cancelled else ics.REQUEST

@@ -26,7 +26,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class SeenEntriesFile:
-    """Reads and writes the files below a data folder."""
+    """Reads and writes the files with the last known entries; they are below a data folder."""
 
     def __init__(self, data: Path) -> None:
         self._folder = data / FOLDER

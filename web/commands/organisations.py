@@ -109,7 +109,10 @@ class Office:
         return self._store
 
     async def note(self, slug: str, what: str, about: str = "") -> None:
-        """Add an audit entry whose author is the operator of this command. Raises CommandError like `audit_log`."""
+        """Add an audit entry with the name `what`, whose author is the operator of this command.
+
+        `about`: the id of the account or object. Raises CommandError like `audit_log`.
+        """
         audit_log = await self.audit_log()
         await audit_log.write(slug, f"command:{_operator()}", what, about)
         await audit_log.bind_all(slug)

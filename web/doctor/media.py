@@ -18,10 +18,7 @@ ADVICE = (
 
 
 def ports(settings: Settings) -> Finding:
-    """Check whether the UDP and TCP ports of [media] can be opened.
-
-    It is good too if the running server has opened them.
-    """
+    """Check whether the UDP and TCP ports of [media] can be opened, or are open in the running server."""
     numbers = [number for index in range(settings.server.workers) for number in settings.media_ports(index)]
     if not any(numbers):
         return (

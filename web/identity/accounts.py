@@ -359,7 +359,7 @@ def pseudonym(email: str) -> str:
 
 
 def check_new(email: str, name: str, role: Role) -> None:
-    """Raise AccountError if an account with these values cannot be added."""
+    """Raise AccountError if an account with this email, name and role is not allowed."""
     if not mail_address(email.strip(), public=False):
         raise AccountError(f"{email!r} is not an email address.")
     _check(name, role)

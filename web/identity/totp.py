@@ -55,7 +55,10 @@ def spelled(secret: bytes) -> str:
 
 
 def address(secret: bytes, issuer: str, account: str) -> str:
-    """Return the otpauth URI for the QR code; parameters that are not in it have their default values."""
+    """Return the otpauth URI for the QR code, with the secret, the clinic (`issuer`) and the account.
+
+    Parameters that are not in it have their default values.
+    """
     names = [quote(name.replace(":", " "), safe="@") for name in (issuer, account)]
     values = {"secret": spelled(secret).replace(" ", ""), "issuer": issuer.replace(":", " ")}
     return f"otpauth://totp/{':'.join(names)}?{urlencode(values, quote_via=quote)}"

@@ -171,7 +171,7 @@ def gettext(text: str) -> str:
 
 
 def ngettext(one: str, many: str, n: int) -> str:
-    """Return the form of the text for the number `n`, in the current language."""
+    """Return the text for the number `n` in the current language, made from its forms for `one` and for `many`."""
     return languages()[_current.get()].words.ungettext(one, many, n)
 
 

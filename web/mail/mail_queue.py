@@ -67,7 +67,11 @@ class MailQueue:
         now_ms: int,
         due_ms: int | None = None,
     ) -> None:
-        """Queue a mail until it is sent. Raises `UnavailableError` if the store does not answer."""
+        """Queue a mail to the address `to`. It is tried until it is sent, from `due_ms` on (None: at once).
+
+        `kind`: the name of the mail; `context`: the values for its template. Raises `UnavailableError` if the store
+        does not answer.
+        """
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
         await self._jobs.add(organisation, _job(letter, now_ms), due_ms)
 

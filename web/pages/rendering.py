@@ -134,7 +134,11 @@ def error_page(
     *,
     new_tab: bool = False,
 ) -> web.Response:
-    """Return a page that says what happened and links to other pages, in this tab or a new one."""
+    """Return a page with a heading and a text about what happened.
+
+    `links`: pairs of path and words, for other pages; None for the usual ones. `new_tab`: True if they open a new
+    tab.
+    """
     organisation: Organisation | None = request.get(ORGANISATION)
     if links is None:
         links = [(i18n.gettext("Start page"), "/")]

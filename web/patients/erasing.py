@@ -99,9 +99,9 @@ class Erasure:
             await self._redis.zrem(dead, member)
 
     async def _naming(self, key: str, place: str, names: Collection[bytes]) -> AsyncIterator[bytes]:
-        """Yield the members of a sorted set that contain one of the names, for the caller to remove.
+        """Yield the members of the sorted set at `key` that contain one of the names, for the caller to remove.
 
-        A member that cannot be decrypted is left out.
+        `place` is needed to decrypt them. A member that cannot be decrypted is left out.
         """
         found = True
         while found:  # once more: a rotation of keys may replace the bytes of a member meanwhile

@@ -24,7 +24,7 @@ BAD_CERTIFICATE = N_("the certificate is not valid")
 async def post(
     url: str, body: bytes, headers: Mapping[str, str], allowed: Sequence[Network]
 ) -> tuple[int, str | None]:
-    """Return (the receiver's status, None), or (0, the reason) if there is no answer.
+    """Send a POST request; return (the receiver's status, None), or (0, the reason) if there is no answer.
 
     The reason is an English sentence, which pages translate. `allowed`: networks that may be called although they are
     not public.

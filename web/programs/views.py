@@ -24,7 +24,7 @@ def wait(range_ms: tuple[int, int] | None) -> t.Range | None:
 
 
 def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None) -> t.Visit:
-    """Return the view of a visit's state."""
+    """Return the view of a visit's state, with its place in the queue and its expected wait, if they are given."""
     return t.Visit(
         id=of.id,
         status=of.status,

@@ -59,7 +59,7 @@ class Chart(NamedTuple):
 
 
 def chart(labels: Sequence[str], stacked: Sequence[Series], marks: Sequence[Series] = ()) -> Chart:
-    """Return the chart of the series; each has a value for each label."""
+    """Return the chart of the series `stacked`, with the lines of `marks`; each series has a value for each label."""
     tops = [sum(series.values[at] for series in stacked) for at in range(len(labels))]
     highest = max([1.0, *tops, *(value for series in marks for value in series.values)])
     step = max(1.0, nice_step(highest, TICKS))

@@ -92,7 +92,7 @@ def _well_formed(record: logging.LogRecord) -> bool:
 
 
 def _lost(processors: list[Any], count: int) -> str:
-    """Return the line that reports how many lines could not be written."""
+    """Return the line that reports that `count` lines could not be written, in the format of `processors`."""
     event: Any = {"event": "logs.lost", "count": count}
     for step in processors:
         event = step(None, "warning", event)

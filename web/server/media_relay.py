@@ -105,7 +105,11 @@ class Room:
         opposite: str | None,
         admitted: bool,
     ) -> Party:
-        """Return a new party of the room, with an endpoint of its own. Raises `RoomFullError` if it has too many."""
+        """Return a new party of the room, with an endpoint of its own. Raises `RoomFullError` if it has too many.
+
+        `listener` is called with each event of the party; `opposite`: the id of the party whose media it receives on
+        the m-lines on which it sends, or None; `admitted`: as in `Party.set_admitted`.
+        """
 
         def convert(event: media.PartyEvent) -> None:
             listener(EVENTS[type(event)](event))

@@ -104,7 +104,7 @@ def _make(certificate: Path, key: Path, addresses: list[Address], now: datetime.
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace the file in one step, readable only by its owner."""
+    """Replace the file at `path` in one step; only its owner can read it."""
     beside = path.with_suffix(".new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

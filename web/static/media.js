@@ -326,7 +326,7 @@ export class MediaSession extends Target {
    * @param {Map<string, string>} streams
    */
   #sort(connection, streams) {
-    /** @type {Map<string, MediaStreamTrack[] | null>} by party; null for the one opposite */
+    /** @type {Map<string, MediaStreamTrack[] | null>} party -> its tracks; null for the opposite party */
     const tracks = new Map();
     for (const { mid, receiver } of connection.getTransceivers()) {
       const party = mid && streams.get(mid);

@@ -7,7 +7,7 @@ import { Topic } from "./signalling/topic.js";
 
 const RESUME_WITHIN_MS = 60_000;
 const BACKOFF_MS = { first: 500, most: 15_000 };
-const DRAIN_JITTER_MS = 2_000; // close code 1001: reconnect at once, but not all clients at the same moment
+const DRAIN_JITTER_MS = 2_000; // after close code 1001, clients reconnect within this time
 const PING_EVERY_MS = 20_000;
 const PONG_WITHIN_MS = 8_000;
 const OPEN_WITHIN_MS = 10_000;
@@ -132,7 +132,7 @@ export class SignallingClient extends Target {
    *
    * @template {RequestType} Type
    * @param {Asked<Type>} message
-   * @param {{ timeout_ms?: number }} options
+   * @param {{ timeout_ms?: number }} options the time to wait for the answer
    * @returns {Promise<Protocol.Answers[Type]>}
    */
   request(message, { timeout_ms = this.#timeout } = {}) {
@@ -330,7 +330,7 @@ export class SignallingClient extends Target {
    * @param {number} code
    */
   #lost(socket, code) {
-    if (this.#socket !== socket) return; // an older socket, which has been replaced
+    if (this.#socket !== socket) return; // it is an older socket, which was replaced
     const stood = this.status === "open";
     this.#drop();
     if (stood) this.#lostAt = Date.now();

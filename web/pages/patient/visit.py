@@ -164,7 +164,10 @@ def asked_area(request: web.Request, organisation: Organisation) -> str:
 
 
 async def meet_now(service: Service, organisation: Organisation, area: str = "") -> dict[str, Any]:
-    """Return the words and figures of Meet Now for a page. Raises `UnavailableError` if the store does not answer."""
+    """Return the words and figures of Meet Now for a page; `area`: the id of a waiting area, "" for none.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
     found = await availability(service, organisation, area)
     return {
         "available": found.why is None,
@@ -351,7 +354,7 @@ def _asked(
 def _later(
     request: web.Request, organisation: Organisation, form: dict[str, str], later: str, *, status: int
 ) -> web.Response:
-    """Return the page with the sent form, and a sentence that says when it can be sent again."""
+    """Return the page with the sent form and the sentence `later`, which says when the form can be sent again."""
     book = status == 409 and organisation.booking.enabled
     context = {
         **form_context(organisation, form, {}, asked_area(request, organisation)),

@@ -193,7 +193,10 @@ def hours_words(hours: Sequence[Day]) -> str:
 
 
 def typed_hours(posted: Posted, prefix: str = "") -> list[list[Span]]:
-    """Return the opening hours of a week as they were typed, unchecked, without empty rows."""
+    """Return the opening hours of a week as they were typed, unchecked, without empty rows.
+
+    `prefix`: the beginning of the names of their fields.
+    """
     days = []
     for day in range(7):
         opens, closes = (posted.getall(f"{prefix}{end}-{day}", []) for end in ("opens", "closes"))

@@ -171,7 +171,7 @@ def draw(
     context: Mapping[str, Any],
     status: int = 200,
 ) -> web.Response:
-    """Return a page of the set-up in its frame."""
+    """Return a page of the set-up in its frame, made from the template and the context; `name` is its name in PAGES."""
     title = gettext(dict(PAGES)[name])
     frame: dict[str, Any] = {
         "here": name,

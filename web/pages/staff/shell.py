@@ -150,7 +150,10 @@ async def _account(request: web.Request, organisation: Organisation) -> Account 
 def sign_in_again(
     request: web.Request, email: str, error: str | None, *, status: int = 200, retry_s: int = 0
 ) -> web.Response:
-    """Return the page that asks for email and password, with an error sentence if there is one."""
+    """Return the page that asks for email and password, with an error sentence if there is one.
+
+    `retry_s`: the time in s after which the person may try again, 0 for at once.
+    """
     title = gettext("Please check: sign in") if error else gettext("Sign in")
     response = page(
         request, "sign_in.html", {"form": {"email": email}, "error": error}, title=title, status=status

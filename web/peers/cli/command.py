@@ -289,7 +289,7 @@ def _play(
 
 
 def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
-    """Return the reason why a run is not valid, whatever its thresholds say, as a sentence; "" if it is valid."""
+    """Return a sentence about why a run is not valid, also if it keeps its thresholds; "" if it is valid."""
     from web.peers.errors import EntryError
 
     done = len(seen.steps["journey"]) if "journey" in seen.steps else 0

@@ -225,7 +225,10 @@ class Proxy:
     async def _take(
         self, side: Side, reader: asyncio.StreamReader, waiting: asyncio.Queue[tuple[float, bytes]]
     ) -> None:
-        """Read one side of a connection up to its end. Raises OSError if the connection is lost."""
+        """Read one side of a connection up to its end, and queue the bytes with the time when they are due.
+
+        Raises OSError if the connection is lost.
+        """
         data = b"-"
         while data:
             data = await reader.read(SEGMENT)
@@ -233,7 +236,7 @@ class Proxy:
             await waiting.put((self.directions[side].segment(way, len(data), time.monotonic()), data))
 
     async def _give(self, waiting: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
-        """Write the bytes when they are due. Raises OSError if the receiver has closed."""
+        """Write the queued bytes when they are due. Raises OSError if the receiver has closed."""
         while True:
             arrives_s, data = await waiting.get()
             if (early_s := arrives_s - time.monotonic()) > 0:

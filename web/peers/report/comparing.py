@@ -74,7 +74,10 @@ def compare(
     confidence: float = CONFIDENCE,
     seed: int = 1,
 ) -> Comparison:
-    """Compare every figure of two runs; ratios within `margin` of 1 are "about the same"."""
+    """Compare every figure of two runs, `before` and `after`; ratios within `margin` of 1 are "about the same".
+
+    `confidence`: that of the intervals, 0 to 1; `seed`: for the random numbers.
+    """
     random = Random(seed)  # noqa: S311 - statistics, not secrets
     first, second = figures(before), figures(after)
     names = [name for name in STEPS if name in before.steps and name in after.steps]
@@ -211,7 +214,9 @@ class _Judge:
         return self._known[id(series)]
 
     def _quantile(self, ordered: Sequence[float], number: float, share: float) -> float:
-        """Return a random percentile of a sample of `number` values.
+        """Return a random percentile (`share`, 0 to 1) of a sample of `number` values.
+
+        `ordered` are the observed values.
 
         The rank of the percentile in such a sample follows a beta distribution.
         """

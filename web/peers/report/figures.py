@@ -155,7 +155,10 @@ def figures(seen: Observations) -> Figures:
 
 
 def step(series: Series, width_s: float, duration_s: float) -> StepFigures:
-    """Return the spread of one step, its histogram, and its course over time in intervals of `width_s`."""
+    """Return the spread of one step, its histogram, and its course over time.
+
+    The course covers `duration_s` seconds, in intervals of `width_s` seconds.
+    """
     ordered = sorted(series.values)
     return StepFigures(
         count=len(ordered),
@@ -171,7 +174,7 @@ def step(series: Series, width_s: float, duration_s: float) -> StepFigures:
 
 
 def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
-    """Return bars of equal width on a logarithmic scale, from the shortest value to the longest."""
+    """Return at most `bins` bars of equal width on a logarithmic scale, from the shortest value to the longest."""
     if not ordered:
         return []
     low = max(ordered[0], 1e-6)
@@ -191,7 +194,10 @@ def bucket_width(duration_s: float, most: int = BUCKETS) -> float:
 
 
 def over_time(series: Series, width_s: float, duration_s: float) -> list[Bucket]:
-    """Return the spread of the values in each period. An empty period has a count of 0, and nan as its spread."""
+    """Return the spread of the values in each period of `width_s` seconds, from 0 to `duration_s`.
+
+    An empty period has a count of 0, and nan as its spread.
+    """
     kept: list[list[float]] = [[] for _ in range(_stretches(width_s, duration_s))]
     for at, value in series:
         kept[min(len(kept) - 1, int(at / width_s))].append(value)
@@ -204,7 +210,7 @@ def over_time(series: Series, width_s: float, duration_s: float) -> list[Bucket]
 
 
 def per_bucket(series: Series | None, width_s: float, duration_s: float) -> list[int]:
-    """Return the number of values in each period."""
+    """Return the number of values in each period of `width_s` seconds, from 0 to `duration_s`."""
     found = [0] * _stretches(width_s, duration_s)
     for at in series.at if series else ():
         found[min(len(found) - 1, int(at / width_s))] += 1

@@ -108,7 +108,7 @@ def histogram_plot(label: str, step: StepFigures) -> Plot:
 
 
 def over_time_plot(label: str, buckets: Sequence[Bucket], width_s: float, duration_s: float) -> Plot:
-    """Return the p50 and p99 of each interval of time as two lines."""
+    """Return the p50 and p99 of each interval of time (`width_s` seconds) as two lines; `label` describes the plot."""
     p50 = Curve("one", "p50", [(one.begin_s + width_s / 2, one.p50_s) for one in buckets])
     p99 = Curve("two", "p99", [(one.begin_s + width_s / 2, one.p99_s) for one in buckets])
     titles = [

@@ -12,7 +12,7 @@ export const STOPPED_MS = 2_000;
  */
 
 export class Arrivals {
-  /** @type {Map<string, { count: number, at_ms: number }>} by party and counter: when it last changed */
+  /** @type {Map<string, { count: number, at_ms: number }>} counter -> its last change */
   #changed = new Map();
   /**
    * @type {Set<string>} the counters that have counted at least once; a counter that never counted cannot
@@ -30,7 +30,7 @@ export class Arrivals {
    * Return the parties from which nothing has arrived for STOPPED_MS, although their camera or microphone is
    * on.
    *
-   * @param {number} at_ms
+   * @param {number} at_ms the time of the reports, in ms of performance.now
    * @param {RTCStatsReport | undefined} reports the result of getStats
    * @param {(track: string) => string | undefined} partyOf
    * @param {(party: string) => { audio: boolean, video: boolean }} offOf what a party has switched off
@@ -66,7 +66,7 @@ export class Arrivals {
    * @param {string} counter the name of the counter
    * @param {number} count
    * @param {boolean} off true if the party has switched this kind off, so that nothing is expected
-   * @param {number} at_ms
+   * @param {number} at_ms the time of the reports, in ms of performance.now
    */
   #stands(counter, count, off, at_ms) {
     if (count > 0) this.#came.add(counter);

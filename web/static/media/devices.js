@@ -40,7 +40,7 @@ const REACQUIRE_MS = [0, 1000, 2000, 4000, 8000, 16000];
  * @param {DeviceKind} kind camera (video) or microphone (audio)
  */
 function isWithheld(kind) {
-  /** @type {any} some browsers have `featurePolicy` */
+  /** @type {any} only some browsers have `featurePolicy` in their document */
   const here = globalThis.document;
   return here?.featurePolicy?.allowsFeature(kind === "video" ? "camera" : "microphone") === false;
 }

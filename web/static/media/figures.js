@@ -28,7 +28,7 @@ export class Figures {
    * Return the result of `MediaSession.stats` for the reports that were read at `at_ms`. Without reports,
    * return the result for a call without a connection.
    *
-   * @param {number} at_ms
+   * @param {number} at_ms the time of the reports, in ms of performance.now
    * @param {RTCStatsReport | undefined} reports the result of getStats
    * @param {boolean} connected true if the connection is established
    */

@@ -87,7 +87,7 @@ const wasLost = () => state.gone && state.visit && state.visit.status !== "ended
  *
  * @param {Protocol.Step} step the step of the setup guide
  * @param {Protocol.Step | "done"} to
- * @param {{ forward: boolean }} how
+ * @param {{ forward: boolean }} how `forward`: false if the patient goes back
  * @param {(step: Protocol.Step | null) => void} move
  */
 async function leave(step, to, { forward }, move) {

@@ -32,7 +32,7 @@ export function closingNotice(place, ways) {
 
 /**
  * @param {Protocol.ClosingPart} closing the closing time and its rule
- * @param {{ book: string | null, leave: () => void }} ways
+ * @param {{ book: string | null, leave: () => void }} ways as in `closingNotice`
  */
 function drawn({ at_ms, over, rule }, { book, leave }) {
   const time = clock(at_ms);

@@ -5,7 +5,7 @@
  * Return the id of the visit that this tab has shown before; null if the visit that the server chose must
  * be shown.
  *
- * @param {{ visit: string, visits: string[], home: string }} boot
+ * @param {{ visit: string, visits: string[], home: string }} boot `visit`: the server's choice
  * @param {boolean} asked true if the address names the visit
  * @param {Pick<Storage, "getItem" | "setItem">} storage
  */

@@ -18,7 +18,7 @@ export class PatientVisit extends EventTarget {
   info = null;
   /** @type {Protocol.PlaceState | null} */
   place = null;
-  /** @type {SignallingError | null} the server's refusal, if this browser has no such visit, or no longer */
+  /** @type {SignallingError | null} the server's refusal, if the visit is not this browser's */
   gone = null;
   /** @type {Map<string, string>} step id -> the sentence about what is wrong with its answer */
   problems = new Map();
@@ -143,7 +143,7 @@ export class PatientVisit extends EventTarget {
    * back is always allowed.
    *
    * @param {Protocol.Step} step the step of the setup guide
-   * @param {{ forward: boolean }} how
+   * @param {{ forward: boolean }} how `forward`: false if the patient goes back
    * @returns {Promise<boolean>}
    */
   async leave(step, { forward }) {
@@ -190,7 +190,7 @@ export class PatientVisit extends EventTarget {
   /**
    * Answer the clinic's question after the visit.
    *
-   * @param {{ choice: number, text: string }} answer
+   * @param {{ choice: number, text: string }} answer the number of the choice, from 1, and a free text
    */
   answerSurvey(answer) {
     return this.#client.request({ type: "visit.survey", visit: this.id, ...answer });

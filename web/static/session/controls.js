@@ -44,7 +44,8 @@ const LEAVE = inEach(() => ({
  *   pressed?: boolean | null,
  *   danger?: boolean,
  *   main?: boolean,
- * }} button
+ * }} button `pressed`: whether it is switched on, null for a button without such a state; `danger`: true if
+ *   it ends something; `main`: true for the most important button
  */
 function control({ icon, word, act, pressed = null, danger = false, main = false }) {
   return html`<button
@@ -62,7 +63,7 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
  *
  * @param {Role} role the role of the person on this page
  * @param {Protocol.PartyPart} me the party on this page
- * @param {Leave} leave
+ * @param {Leave} leave leaves the visit in the given way, after a question
  * @returns {Entry[]}
  */
 export function waysOut(role, me, leave) {
@@ -86,7 +87,8 @@ export function waysOut(role, me, leave) {
  *   other: string,
  *   start: () => void,
  *   leave: Leave,
- * }} session
+ * }} session `pressing`: true while a press is being sent; `other`: the name of the other side; `start()`
+ *   sends the press; `leave()` leaves the visit or the call
  */
 export function startButtons({ role, me: { started, left }, pressing, other, start, leave }) {
   return html` ${
@@ -134,7 +136,8 @@ function openDevices(event) {
  *   screen: { word: string, act: () => void } | null,
  *   devices: () => Drawn,
  *   leave: Leave,
- * }} session
+ * }} session `other`: the name of the other side; `full`: true on the full screen; `canFull`: true if the
+ *   browser has a full screen; `screen`: the button that shares a screen, or null
  */
 export function callButtons({ role, link, other, full, canFull, toggleFull, screen, devices, leave }) {
   const { found, muted } = link;

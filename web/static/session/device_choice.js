@@ -52,7 +52,7 @@ export class DeviceChoice {
    *   link: import("./media_link.js").MediaLink,
    *   sound: import("./sound.js").Sound,
    *   redraw: () => void,
-   * }} options
+   * }} options `link`: the media of the visit; `sound`: plays the others on the chosen speaker
    */
   constructor({ link, sound, redraw }) {
     this.#link = link;
@@ -108,7 +108,7 @@ export class DeviceChoice {
 /**
  * Draw the devices that do not work, what to do, and that the person can still join.
  *
- * @param {{ found: Found, again: () => void }} options
+ * @param {{ found: Found, again: () => void }} options `again()` asks for the devices once more
  */
 export function deviceTroubles({ found, again }) {
   const troubles = troubleWords(found);

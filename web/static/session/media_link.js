@@ -339,7 +339,7 @@ export class MediaLink extends EventTarget {
 
   async #join() {
     this.#repair.joined();
-    if (this.#joining || !this.media || this.#client.status !== "open") return; // joins at the next "welcome"
+    if (this.#joining || !this.media || this.#client.status !== "open") return; // joins at the next welcome
     this.#joining = true;
     try {
       await this.#client.request({ type: "media.join", visit: this.#visit, able: canCall() });

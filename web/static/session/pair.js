@@ -46,8 +46,8 @@ export function overTiles({ soundBlocked, sound, listen, interrupted }) {
  *   held: (video: Video | null) => void,
  *   over: Drawn,
  *   stopped: Stopped | null,
- * }} other `seen`: a frame of theirs has been decoded; `screen`: it shows their screen; `held` is called with
- * the element that shows them
+ * }} other `seen`: true after a picture of the party has been decoded; `screen`: true if the picture is the
+ *   screen of the party; `held()` is called with the element that shows the party
  */
 export function otherTile({ party, role, live, seen, stream, muted, screen, resized, held, over, stopped }) {
   const words = otherInWords(party, { role });

@@ -79,7 +79,7 @@ export class Session {
    *   left?: (() => void) | null,
    *   patient?: () => Protocol.PatientPart | null,
    *   asideOpens?: boolean,
-   * }} options
+   * }} options `party`: the key of the party on this page; the others are described at the class
    */
   constructor({
     client,

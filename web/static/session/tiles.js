@@ -46,7 +46,7 @@ export function othersOf(visit, me) {
  * Return why there is no picture of a party, in a few words, and whether they are a warning.
  *
  * @param {Protocol.PartyPart} party the state of the party
- * @param {{ live: boolean, off: import("./pair.js").Hidden }} call
+ * @param {{ live: boolean, off: import("./pair.js").Hidden }} call `off`: the kinds that are not sent
  * @returns {[words: string, warning: boolean]}
  */
 function absence(party, { live, off }) {
@@ -89,7 +89,7 @@ export class Tiles {
    *   live: boolean,
    *   opposite: Role,
    *   stopped: (key: string) => Stopped | null,
-   * }} call
+   * }} call `live`: true during the call; `stopped(key)`: what has stopped in the media of a party, or null
    */
   view({ others, link, live, opposite, stopped }) {
     /** @type {Map<string, MediaStream>} */
@@ -166,7 +166,7 @@ export class Tiles {
  * Return the sentence above the devices, which says what must happen after the guest's press of Start
  * Session.
  *
- * @param {{ visit: Protocol.VisitPart, me: Protocol.PartyPart }} own
+ * @param {{ visit: Protocol.VisitPart, me: Protocol.PartyPart }} own `me`: the guest on this page
  */
 export function guestWords({ visit, me }) {
   const { patient, provider } = visit.parties;

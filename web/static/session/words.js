@@ -8,7 +8,7 @@ import { inEach, t } from "../shared/text.js";
  * that counts up.
  *
  * @param {Protocol.PartyPart} party the state of the party
- * @param {{ role: Role }} own
+ * @param {{ role: Role }} own the role of the person on this page
  * @returns {{ text: string, detail: Drawn | string, tone: Tone }}
  */
 export function otherInWords(party, { role }) {

@@ -43,7 +43,7 @@ export class LivePage {
    * changed.
    *
    * @param {Drawn} content
-   * @param {{ key: string, title: string }} about
+   * @param {{ key: string, title: string }} about `title`: the title of the tab
    */
   show(content, { key, title }) {
     render(content, this.root);

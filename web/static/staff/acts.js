@@ -107,7 +107,7 @@ export class Acts {
   /**
    * Ask for the tags of a visit and set them. `done(tags)` is called after that.
    *
-   * @param {{ visit: string, name: string, tags: string[] }} of
+   * @param {{ visit: string, name: string, tags: string[] }} of the visit, and its tags so far
    * @param {(tags: string[]) => void} done is called with the new tags
    */
   async tag({ visit, name, tags: before }, done = () => {}) {
@@ -197,7 +197,7 @@ export class Acts {
   }
 
   /**
-   * @param {{ name: string, relation: import("./desk.js").Relation }} guest
+   * @param {{ name: string, relation: import("./desk.js").Relation }} guest the invited guest
    * @param {string} link the guest's link
    */
   #showLink({ name, relation }, link) {

@@ -133,7 +133,7 @@ export class Alerts {
 
   /**
    * @param {"new" | "assigned" | "limit"} kind
-   * @param {{ title: string, body: string, open: () => void }} note
+   * @param {{ title: string, body: string, open: () => void }} note `open()` is called at a click
    */
   #notify(kind, { title, body, open }) {
     if (!this.#wanted || !document.hidden || globalThis.Notification?.permission !== "granted") return;

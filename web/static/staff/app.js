@@ -175,7 +175,7 @@ function tagsOf(visit, name, tags, done = () => {}) {
 /**
  * Show the visit of a notification: its row while the patient waits, otherwise its history.
  *
- * @param {{ visit: string | null }} item
+ * @param {{ visit: string | null }} item the notification
  */
 function followNotice({ visit: id }) {
   if (id === null) return undefined;

@@ -113,7 +113,7 @@ export class Past {
  *
  * @param {Protocol.SessionRow | Protocol.PastRow} row
  * @param {ListView} view the state of the page
- * @param {{ when: Drawn, about: Drawn, acts: Drawn }} parts
+ * @param {{ when: Drawn, about: Drawn, acts: Drawn }} parts the drawn parts of the row
  */
 function card(row, view, { when, about, acts }) {
   return html`<li class="card req">

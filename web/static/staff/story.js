@@ -77,7 +77,7 @@ function noteOf({ kind, note, at_ms }) {
 
 /**
  * @param {Story} story the history of the visit
- * @param {{ now_ms: number, close: () => void }} options
+ * @param {{ now_ms: number, close: () => void }} options `close()` closes the dialog
  */
 export function storyView(story, { now_ms, close }) {
   const name = story.info?.patient.name ?? t("Visit");
