@@ -318,7 +318,9 @@ def table(ours: Seen, others: Seen) -> list[CallFigure]:
 
 
 def measure(quick: bool, tell: Callable[[float], None]) -> Made:
-    """Measure the networks one after the other until LIMIT_S is over; return a table of those that were measured."""
+    """Measure the networks one after the other (if `quick`, only some of them) until LIMIT_S is over. Return a table of
+    those that were measured.
+    """
     return asyncio.run(_measure(quick, tell))
 
 

@@ -117,8 +117,8 @@ def no_news(peer: Peer, payload: bytes, now: int) -> None:
 
 
 async def enter(endpoint: Endpoint, login: Login, news: News = no_news, text: bool = False) -> Peer:
-    """Return a peer that has received its welcome. Raises PeerError if the server refuses, OSError or TimeoutError if
-    it does not answer.
+    """Return a peer that has received its welcome. `text`: see `Peer`. Raises PeerError if the server refuses, OSError
+    or TimeoutError if it does not answer.
     """
     peer = Peer(endpoint, login, news, text)
     await peer.open()

@@ -109,7 +109,9 @@ def fill(
     size: Size,
     pages: bool,
 ) -> list[Point]:
-    """Play all clients in this child process; return the figures for each number of waiting patients."""
+    """Play all clients in this child process; return the figures for each number of waiting patients. `pages`: whether
+    each patient has a page open.
+    """
     return uvloop.run(_fill(tell, Place(settings, endpoint, staff, workers), size, pages))
 
 

@@ -68,8 +68,10 @@ class Result(NamedTuple):
 
 
 async def run_story(steps: Sequence[Step], seed: int, shown_s: float, folder: Path | None = None) -> Result:
-    """Run a story on two machines of its own; return the result. Each wait has a limit. Raises TimeoutError after
-    STORY_S. `shown_s`: the time after a fault within which all screens must be right.
+    """Run a story on two machines of its own; return the result.
+
+    `shown_s`: the time after a fault within which all screens must be right. `folder`: for the files of the processes,
+    by default a temporary one. Raises TimeoutError after STORY_S.
     """
     history = History()
     with contextlib.ExitStack() as kept:

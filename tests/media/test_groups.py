@@ -21,8 +21,8 @@ OPPOSITES = {"patient": "provider", "provider": "patient"}
 
 
 async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
-    """Let a person join as in a visit: each party that needs a new offer gets one and answers it.
-    Return the speaker.
+    """Let a person join as in a visit: each party that needs a new offer gets one and answers it. Return the speaker.
+    `admitted`: whether the person takes part yet.
     """
     speaker = Speaker()
     peers.speakers.append(speaker)

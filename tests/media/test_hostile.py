@@ -36,7 +36,7 @@ AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
 
 
 def everything(speaker: Speaker, start: int = 100) -> None:
-    """Send one packet of each kind that a party can send."""
+    """Send 20 packets of each stream, with numbers from `start` on, and one RTCP packet of each kind."""
     for number in range(start, start + 20):
         speaker.video(number, key=number == start)
         speaker.audio(number)

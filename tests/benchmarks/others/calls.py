@@ -133,7 +133,9 @@ class Party(Speaker):
         return "\r\n".join(lines) + "\r\n"
 
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
-        """Send an ICE check in this party's role; do nothing if the other side's address is not known yet."""
+        """Send an ICE check in this party's role; do nothing if the other side's address is not known yet. In the
+        controlling role, the parameters are those of `RawPeer.check`.
+        """
         if self.remote is None:
             return
         if self.controlling:

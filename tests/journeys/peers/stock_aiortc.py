@@ -53,7 +53,9 @@ class Peer:
         self.on = False
 
     async def answer(self, offer: str, fresh: bool) -> str | None:
-        """Return the SDP answer to an offer; None if the offer restarts ICE, which aiortc does not support."""
+        """Return the SDP answer to an offer. Return None if the offer is not `fresh` but restarts ICE, which aiortc
+        does not support.
+        """
         if not fresh:
             return None
         await self.close()

@@ -86,7 +86,9 @@ class Peer:
         self.on = False
 
     def answer(self, offer: str, fresh: bool) -> str | None:
-        """Return the SDP answer to an offer; None if the offer restarts ICE, which this webrtcbin does not support."""
+        """Return the SDP answer to an offer. Return None if the offer is not `fresh` but restarts ICE, which this
+        webrtcbin does not support.
+        """
         if not fresh:
             return None
         self.close()

@@ -18,7 +18,7 @@ def reported(
     source: Source, *, last: int = 0, delay: int = 0, loss: float = 0.25, jitter: int = 900
 ) -> Translation:
     """Return the translation of a compound that has one report block with these values. `last` and `delay`: the fields
-    for the round trip.
+    by which the round trip is measured.
     """
     return Translation(blocks=[ReportBlock(source, loss, jitter, last, delay)])
 

@@ -24,7 +24,7 @@ NO_LEG: Any = None
 
 def stream(kind: StreamKind, ssrc: int, seen_as: int, *, forward: bool = True) -> Source:
     """Return a source whose sequence numbers are raised by 10 and timestamps by 1000 for the receiver, as SSRC
-    `seen_as`.
+    `seen_as`. `forward`: whether its packets are forwarded.
     """
     source = Source(kind, ssrc)
     source.sink = Sink(kind, seen_as, NO_LEG)
@@ -36,7 +36,9 @@ def stream(kind: StreamKind, ssrc: int, seen_as: int, *, forward: bool = True) -
 def cross(
     data: bytes, *, forward: bool = True, shift: int = 5, here: bool = False
 ) -> tuple[Translation, Source, Source]:
-    """Translate a compound. Return (the translation, the sender's source, the other side's source)."""
+    """Translate a compound; return (the translation, the sender's source, the other side's source). `forward`: whether
+    both sources are forwarded. `shift` and `here`: the arguments `transport_cc_shift` and `answered_here`.
+    """
     own, other = (
         stream("video", OWN, SHOWN_AS, forward=forward),
         stream("video", OTHER, SEEN_AS, forward=forward),

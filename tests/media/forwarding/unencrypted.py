@@ -142,10 +142,10 @@ def pair() -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
 
 
 def sound(number: int, **more: Any) -> tuple[bytes, Address]:
-    """Return (a packet of A's sound with this number, A's address)."""
+    """Return (a packet of A's sound with this number, A's address). `more`: further arguments of `build`."""
     return build(AUDIO, number, 960 * number, 1, b"sound", **more), A
 
 
 def picture(number: int, payload: bytes = DELTA, **more: Any) -> tuple[bytes, Address]:
-    """Return (a packet of A's video with this number, A's address)."""
+    """Return (a packet of A's video with this number, A's address). `more`: further arguments of `build`."""
     return build(VIDEO, number, 3000 * number, 2, payload, **more), A

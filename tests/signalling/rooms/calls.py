@@ -19,7 +19,7 @@ async def both(
     open_: Clinic, provider_worker: int | str = 0, patient_worker: int = 0
 ) -> tuple[Actor, SignallingClient, SignallingClient]:
     """Make a claimed visit with both people on its page; return (the patient, the patient's client, the provider's
-    client).
+    client). `provider_worker` and `patient_worker`: the worker to which each connects.
     """
     patient = await open_.arrive()
     their = await open_.connect(patient, patient_worker)

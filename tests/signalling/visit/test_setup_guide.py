@@ -30,7 +30,7 @@ JSON = st.recursive(
 
 
 def step(kind: Kind, required: bool = True) -> Step:
-    """Return a step of a kind."""
+    """Return a step of this kind. `required`: whether the patient must answer it."""
     return Step(id=str(kind), kind=kind, title="?", required=required, options=OPTIONS)
 
 

@@ -49,7 +49,7 @@ def facts(people: dict[str, Account] | None = None, **changes: Any) -> Facts:
 
 def written(*names: str, **fields: Any) -> Visit:
     """Return a waiting visit about which these people have got messages: the first five minutes after T0, each other
-    one a minute later.
+    one a minute later. `fields`: other fields of the visit.
     """
     sent = tuple(
         Escalation(id=name, name=name, at_ms=T0 + (5 + n) * MINUTE_MS, channels=("text",))

@@ -44,7 +44,9 @@ async def own_forms(person: Person, path: str) -> list[tuple[str, bool, dict[str
 async def sent(
     person: Person, path: str, fields: dict[str, str], multipart: bool = False, **headers: str
 ) -> int:
-    """Send a form as Safari before 16.4 does, without Sec-Fetch-Site and with `Origin: null`; return the status."""
+    """Send a form as Safari before 16.4 does, without Sec-Fetch-Site and with `Origin: null`; return the status.
+    `multipart`: whether it is sent as multipart/form-data.
+    """
     data, kind = (
         "&".join(f"{name}={value}" for name, value in fields.items()),
         "application/x-www-form-urlencoded",

@@ -24,7 +24,7 @@ SIZES = (0, 1, 125, 126, 65_535, 65_536)
 
 
 def served(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
-    """Return a frame as the server sends it, which has no mask."""
+    """Return a frame as the server sends it, which has no mask. `final`: it is the last frame of its message."""
     masked = frame(opcode, payload)
     head = masked[: len(masked) - len(payload) - len(NO_MASK)]
     return bytes((head[0] if final else opcode, head[1] & 0x7F)) + head[2:] + payload
