@@ -4,19 +4,19 @@ A person chooses the channels in their preferences. `rota.py` decides who gets a
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
 from signalling import service
-from signalling.store.jobs import Jobs, Taken
+from signalling.store.jobs import Job, Jobs, Taken
 from signalling.store.records import Extra
 from signalling.sweep import system
 from signalling.visit.commands import RecordUnreached
 from signalling.visit.record import Person, Role, Status, Visit
 from signalling.visit.relations import Event
 from signalling.visit.waiting_area import serves
-from web.channels.messages import Message, digits, jobs_of
+from web.channels.messages import KINDS, Message, digits, jobs_of
 from web.channels.messages import Resolver as Write
 from web.identity.accounts import Account
 from web.keys import ACCOUNTS, PUSH, SERVICE, TEXT_SERVICES
@@ -67,7 +67,12 @@ def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
     def of(_: service.Organisation, before: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
         known = len(before.escalations) if before is not None else 0
         for one in after.escalations[known:]:
-            payload = {"visit": after.id, "person": one.id, "name": one.name}
+            payload = {
+                "visit": after.id,
+                "person": one.id,
+                "name": one.name,
+                "channels": list(one.channels),
+            }
             for job in jobs_of(WAITING, payload, one.channels, event.at_ms, event.at_ms + VALID_MS):
                 yield queues[job.kind].entry(after.organisation, job)
 
@@ -99,6 +104,38 @@ def waiting(app: web.Application) -> Write:
 
 def _sees(account: Account, visit: Visit) -> bool:
     return account.role is Role.ADMIN or serves(account.areas, visit.area_id)
+
+
+class Unreached(NamedTuple):
+    """A member of staff whom no channel reached with a message: when the last one failed, and the channels."""
+
+    at_ms: int
+    name: str
+    channels: tuple[str, ...]
+
+
+def not_reached(given_up: Sequence[tuple[int, Job]]) -> list[Unreached]:
+    """Return the staff whom no channel of a message reached, the newest first. Pure.
+
+    `given_up`: all given-up jobs, as pairs of time in ms and job, the oldest first. A person with one channel that
+    delivered was reached, as in the row of the visit (`Escalation.reached`).
+    """
+    failed: dict[tuple[str, str], dict[str, int]] = {}
+    people: dict[tuple[str, str], dict[str, Any]] = {}
+    for at_ms, job in given_up:
+        payload = job.payload
+        if payload.get("message") == WAITING:
+            message = (payload["visit"], payload["person"])
+            failed.setdefault(message, {})[payload["contact"]] = at_ms
+            people[message] = payload
+    found = [
+        Unreached(
+            max(channels.values()), people[message]["name"], tuple(kind for kind in KINDS if kind in channels)
+        )
+        for message, channels in failed.items()
+        if channels.keys() >= set(people[message].get("channels", channels))  # absent in older jobs
+    ]
+    return sorted(found, key=lambda one: one.at_ms, reverse=True)
 
 
 def recorder(visits: Callable[[], service.Service]) -> Callable[[str, Taken, str], Awaitable[None]]:

@@ -1,8 +1,8 @@
 """The set-up's page of the on-call rota: the staff who get a message when nobody claims a request, their order and
 hours.
 
-People choose the channels in their preferences; `web.channels` sends the messages. The page lists messages that could
-not be delivered.
+People choose the channels in their preferences; `web.channels` sends the messages. The page lists the people
+whom no channel reached.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from signalling.visit.record import Role
-from web.channels.staff import WAITING, channels_of
+from web.channels.staff import channels_of, not_reached
 from web.identity.accounts import Account
 from web.keys import ACCOUNTS, JOBS
 from web.languages.i18n import N_, day_names, gettext
@@ -22,7 +22,9 @@ from web.pages.setup.frame import Form, Parsed, Posted, admin, posted_to, save, 
 
 MOST = bounds(Rota, "turns").most
 SHOWN = 20
-"""The greatest number of undelivered messages in the list."""
+"""The greatest number of people in the list of those who were not reached."""
+CHANNELS = {"text": N_("Text message"), "push": N_("Notification")}
+"""Channel -> its name in that list."""
 
 
 class Number(NamedTuple):
@@ -142,11 +144,7 @@ async def _context(
 ) -> dict[str, Any]:
     channels = await channels_of(request.app, organisation.id, accounts)
     in_rota = {turn.person for turn in organisation.rota.turns}
-    given_up = [
-        (at_ms, job.payload)
-        for at_ms, job in await request.app[JOBS].dead(organisation.id)
-        if job.payload.get("message") == WAITING
-    ]
+    unreached = not_reached(await request.app[JOBS].dead(organisation.id))
     return {
         "numbers": [(name, gettext(row.label), gettext(row.help)) for name, row in NUMBERS.items()],
         "day_names": day_names(),
@@ -156,7 +154,8 @@ async def _context(
             channels[one.id] for one in accounts if one.role is Role.ADMIN and not one.disabled
         ),
         "unreached": [
-            (when(at_ms, organisation), payload["name"]) for at_ms, payload in given_up[: -SHOWN - 1 : -1]
+            (when(one.at_ms, organisation), one.name, [gettext(CHANNELS[kind]) for kind in one.channels])
+            for one in unreached[:SHOWN]
         ],
     }
 

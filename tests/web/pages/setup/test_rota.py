@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
+from signalling.store import keys
 from tests.signalling.visits import queued
 from tests.web.pages.setup.desk import Desk, desk
 from tests.web.pages.setup.test_frame import stored
 from tests.web.site import LIND, Site
 from web.channels.devices import Device
+from web.channels.messages import jobs_of
 from web.channels.rota import Facts, next_people
-from web.channels.staff import channels_of
+from web.channels.staff import WAITING, channels_of
 from web.channels.text_service import Service
 from web.errors import OrganisationError
-from web.keys import ACCOUNTS, PUSH, TEXT_SERVICES
+from web.keys import ACCOUNTS, JOBS, PUSH, REDIS, TEXT_SERVICES
 from web.organisations.settings import Rota, Turn, validated
 
 NO_CHANNEL = "Has not chosen in their settings"
@@ -130,6 +132,23 @@ async def test_f41_the_page_says_who_of_the_rota_gets_no_message_and_the_escalat
     await accounts.disable("demo", LIND)
     assert "This account is disabled" in await page()
     assert await on_duty(site) == ["u_admin"]
+
+
+async def test_f41_a_person_whom_one_channel_reached_is_not_listed_as_not_reached(site: Site) -> None:
+    admin = await desk(site)
+    payload = {"visit": "v_1", "person": "u_lind", "name": "Dr Jonas Lind", "channels": ["text", "push"]}
+
+    async def listed_after(channel: str) -> bool:
+        """Give the message on this channel up; return whether the page lists its person with both channels."""
+        [job] = jobs_of(WAITING, payload, (channel,), 1, 2)
+        _, at_ms, member = site.app[JOBS].entry("demo", job)
+        await site.app[REDIS].zadd(keys.DEAD_JOBS("demo"), {member: at_ms})
+        page = await (await admin.person.get(f"{admin.home}/rota")).text()
+        assert ("Not delivered" in page) is ("Dr Jonas Lind</bdi> (" in page)
+        return "<bdi>Dr Jonas Lind</bdi> (Text message, Notification)" in page
+
+    assert not await listed_after("text"), "the notification arrived"
+    assert await listed_after("push")
 
 
 @pytest.mark.parametrize(
