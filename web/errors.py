@@ -109,7 +109,7 @@ class AddressRefusedError(WebError, OSError):
 
 
 class DeliveryError(WebError):
-    """The receiver did not accept the message; it is tried again."""
+    """The receiver did not accept the message; it is tried again. The text is a constant of this code: the reason."""
 
 
 # --- the API for other programs

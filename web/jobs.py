@@ -12,6 +12,7 @@ from itertools import chain
 
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from signalling import service
 from signalling.errors import UnavailableError
@@ -20,7 +21,7 @@ from signalling.store.records import Extra
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from web.config import Settings
-from web.errors import PermanentJobError, PutOffError
+from web.errors import DeliveryError, PermanentJobError, PutOffError
 from web.keys import (
     CONSEQUENCES,
     HANDLERS,
@@ -33,6 +34,7 @@ from web.keys import (
     SERVICE,
     SUPERVISOR,
 )
+from web.languages.i18n import N_
 from web.metrics import counts
 from web.organisations.documents import Organisations
 
@@ -56,7 +58,14 @@ EACH_S = 60.0
 """The longest time in s that a job may take; shorter than its lease."""
 FINISH_S = 5.0
 
+RECEIVER_FAILED = N_("its receiver failed for too long")
+
 log = structlog.get_logger("web.jobs")
+
+
+def cause_of(error: Exception) -> str:
+    """Return why a job failed, for the list of deliveries: a constant text of this code, or the error's class."""
+    return (str(error) if isinstance(error, DeliveryError) else "") or type(error).__name__
 
 
 class Runner:
@@ -121,7 +130,7 @@ class Runner:
         try:
             handler = self._handlers.get(kind)
             if handler is None:
-                raise PermanentJobError("there is no handler for this kind")
+                raise PermanentJobError(N_("there is no handler for this kind"))
             async with asyncio.timeout(EACH_S):
                 did = await handler(organisation, taken)
         except PermanentJobError as why:
@@ -133,7 +142,7 @@ class Runner:
                 kind=kind,
             )
             await self._report(organisation, taken, "failed")
-            await self._jobs.give_up(organisation, taken)
+            await self._jobs.give_up(organisation, taken, str(why))
         except PutOffError as pause:
             await self._put_off(organisation, taken, pause.due_ms)
         except Exception as error:  # noqa: BLE001 - whatever it was, the job is tried again
@@ -150,11 +159,12 @@ class Runner:
 
     async def _put_off(self, organisation: str, taken: Taken, due_ms: int) -> None:
         if due_ms > last_try_ms(taken):
-            await self._gave_up(organisation, taken, "its receiver failed for too long", "PutOffError")
+            unattempted = replace(taken, attempt=taken.attempt - 1)
+            await self._gave_up(organisation, unattempted, RECEIVER_FAILED, "PutOffError", RECEIVER_FAILED)
         else:
             await self._jobs.put_off(organisation, taken, due_ms)
 
-    async def _gave_up(self, organisation: str, taken: Taken, reason: str, error: str) -> None:
+    async def _gave_up(self, organisation: str, taken: Taken, reason: str, error: str, cause: str) -> None:
         log.error(
             "job.given_up",
             reason=reason,
@@ -164,13 +174,13 @@ class Runner:
             kind=taken.job.kind,
         )
         await self._report(organisation, taken, "failed")
-        await self._jobs.give_up(organisation, taken)
+        await self._jobs.give_up(organisation, taken, cause)
 
     async def _failed(self, organisation: str, taken: Taken, error: Exception) -> None:
         kind, attempt, what = taken.job.kind, taken.attempt, type(error).__name__
         due_ms = next_try_ms(taken, taken.now_ms)
         if due_ms is None:
-            await self._gave_up(organisation, taken, "it failed for too long", what)
+            await self._gave_up(organisation, taken, "it failed for too long", what, cause_of(error))
             return
         log.warning(
             "job.failed",
@@ -180,7 +190,7 @@ class Runner:
             kind=kind,
         )
         await self._report(organisation, taken, "retried")
-        await self._jobs.later(organisation, taken, due_ms)
+        await self._jobs.later(organisation, taken, due_ms, cause_of(error))
 
     async def close(self) -> None:
         """Wait FINISH_S seconds for running jobs, then cancel them; these are due again when their leases end."""

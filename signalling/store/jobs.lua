@@ -1,5 +1,5 @@
--- One step of a job queue. KEYS: due (zset: job by when it is due), tries (hash: attempts and first attempt by the job's
--- digest), dead (zset: given up), clock (the time of an earlier take). ARGV: the step, then its arguments. Times in ms,
+-- One step of a job queue. KEYS: due (zset: job by when it is due), tries (hash: attempts, first attempt and reason of the
+-- last failure by the job's digest), dead (zset: given up), clock (the time of an earlier take). ARGV: the step, then its arguments. Times in ms,
 -- by the store's clock.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -7,7 +7,7 @@ local due, tries, dead = KEYS[1], KEYS[2], KEYS[3]
 local step, member = ARGV[1], ARGV[2]
 local function forget(m)
   local digest = redis.sha1hex(m)
-  redis.call('HDEL', tries, digest .. ':n', digest .. ':at')
+  redis.call('HDEL', tries, digest .. ':n', digest .. ':at', digest .. ':why')
   local gone = redis.call('ZREM', due, m)
   if redis.call('EXISTS', due) == 0 then redis.call('DEL', KEYS[4]) end
   return gone
@@ -33,7 +33,28 @@ if step == 'take' then
   end
   return {now, found}
 end
-if step == 'later' then return redis.call('ZADD', due, 'XX', ARGV[3], member) end
+if step == 'later' then
+  if redis.call('ZADD', due, 'XX', 'CH', ARGV[3], member) == 1 and ARGV[4] ~= '' then
+    redis.call('HSET', tries, redis.sha1hex(member) .. ':why', ARGV[4])
+  end
+  return 0
+end
+if step == 'soon' then
+  -- A job that is due within the time of a lease may be running.
+  local moved = 0
+  for i = 3, #ARGV do
+    local at = redis.call('ZSCORE', due, ARGV[i])
+    if at and tonumber(at) > now + ARGV[2] then
+      redis.call('ZADD', due, now, ARGV[i])
+      moved = moved + 1
+    end
+  end
+  return moved
+end
+if step == 'again' then
+  if redis.call('ZREM', dead, member) == 0 then return 0 end
+  return redis.call('ZADD', due, now, ARGV[3])
+end
 if step == 'off' then
   -- The job was not attempted.
   if redis.call('ZADD', due, 'XX', 'CH', ARGV[3], member) == 1 then
@@ -44,18 +65,19 @@ end
 if step == 'reseal' then
   -- Not while a worker may have leased the job, which it knows by these bytes: it would be done twice.
   local score, digest = tonumber(redis.call('ZSCORE', due, member) or nil), redis.sha1hex(member)
-  local n, at = unpack(redis.call('HMGET', tries, digest .. ':n', digest .. ':at'))
+  local n, at, why = unpack(redis.call('HMGET', tries, digest .. ':n', digest .. ':at', digest .. ':why'))
   if not score or (n and score > now and score <= now + ARGV[4]) then return 0 end
   redis.call('ZADD', due, string.format('%.0f', score), ARGV[3])
   forget(member)
   digest = redis.sha1hex(ARGV[3])
   if n then redis.call('HSET', tries, digest .. ':n', n) end
   if at then redis.call('HSET', tries, digest .. ':at', at) end
+  if why then redis.call('HSET', tries, digest .. ':why', why) end
   return 1
 end
 if step == 'done' then return forget(member) end
 if step == 'dead' and forget(member) == 1 then
-  redis.call('ZADD', dead, now, member)
+  redis.call('ZADD', dead, now, ARGV[5])
   redis.call('ZREMRANGEBYSCORE', dead, '-inf', now - ARGV[4])
   redis.call('ZREMRANGEBYRANK', dead, 0, -1 - ARGV[3])
 end

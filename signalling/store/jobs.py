@@ -8,11 +8,14 @@ handlers of jobs are defined elsewhere. All methods raise `UnavailableError` if 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalling.errors import SealError
@@ -31,7 +34,10 @@ _SCRIPT = (Path(__file__).parent / "jobs.lua").read_text()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A job to do. `kind` names its handler, which defines the payload. The stored payload is encrypted."""
+    """A job to do. `kind` names its handler, which defines the payload. The stored payload is encrypted.
+
+    `attempts` and `reason` are those of a job that was given up.
+    """
 
     id: str
     kind: str
@@ -39,6 +45,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     made_ms: int
     expires_ms: int | None = None
     """The time in ms after which a failed job is not tried again; None: a day after its first attempt."""
+    attempts: int = 0
+    reason: str = ""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -52,6 +60,21 @@ class Taken(msgspec.Struct, frozen=True):
     attempt: int
     first_ms: int
     now_ms: int
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A job that is not done.
+
+    `begun`: it was taken at least once. `begins_ms`: when that was, otherwise when it is due. `reason`: that of the
+    last failure, if any.
+    """
+
+    job: Job
+    member: bytes
+    begun: bool
+    begins_ms: int
+    attempts: int
+    reason: str
 
 
 def new_job(kind: str, payload: dict[str, Any], now_ms: int, *, expires_ms: int | None = None) -> Job:
@@ -93,8 +116,8 @@ class Jobs:
 
         `due_ms`: the time at which it is due, None for at once.
         """
-        member = self._seal.close(msgspec.msgpack.encode(job), _place(organisation))
-        return self.key(organisation), job.made_ms if due_ms is None else due_ms, member
+        due_ms = job.made_ms if due_ms is None else due_ms
+        return self.key(organisation), due_ms, self._sealed(organisation, job)
 
     async def add(self, organisation: str, job: Job, due_ms: int | None = None) -> None:
         """Store a job until it is done. `due_ms`: the time at which it is due, None for at once."""
@@ -114,12 +137,10 @@ class Jobs:
             )
         taken = []
         for member, attempt, first_ms in found:
-            try:
-                data = self._seal.open(member, _place(organisation))
-            except SealError:
-                await self._given_up(organisation, member)
+            job = self._opened(organisation, member)
+            if job is None:
+                await self._given_up(organisation, member, member)
                 continue
-            job = msgspec.msgpack.decode(data, type=Job)
             taken.append(Taken(job, member, int(attempt), int(first_ms), int(now_ms)))
         return taken
 
@@ -128,14 +149,38 @@ class Jobs:
         async with answering():
             await self._step(keys=self._keys(organisation), args=["done", taken.member])
 
-    async def later(self, organisation: str, taken: Taken, due_ms: int) -> None:
+    async def later(self, organisation: str, taken: Taken, due_ms: int, reason: str = "") -> None:
         """Make a failed job due again at `due_ms`. Do nothing if another worker has finished it."""
         async with answering():
-            await self._step(keys=self._keys(organisation), args=["later", taken.member, due_ms])
+            await self._step(keys=self._keys(organisation), args=["later", taken.member, due_ms, reason])
 
-    async def give_up(self, organisation: str, taken: Taken) -> None:
-        """Move a job to the given-up jobs, which are not tried again."""
-        await self._given_up(organisation, taken.member)
+    async def give_up(self, organisation: str, taken: Taken, reason: str = "") -> None:
+        """Move a job to the given-up jobs, which are not tried again by themselves."""
+        dead = replace(taken.job, attempts=taken.attempt, reason=reason)
+        await self._given_up(organisation, taken.member, self._sealed(organisation, dead))
+
+    async def again(self, organisation: str, ids: Collection[str]) -> int:
+        """Make given-up jobs with these ids due now, as if they were new; return their number.
+
+        Each must be of a kind of this queue. A job that had a time to expire gets a day from now: its handler knows
+        whether it is still needed.
+        """
+        found = 0
+        async with answering():
+            members = await self._redis.zrange(keys.DEAD_JOBS(organisation), 0, -1)
+        for member in members:
+            job = self._opened(organisation, member)
+            if job is None or job.id not in ids:
+                continue
+            fresh = self._sealed(organisation, replace(job, attempts=0, reason="", expires_ms=None))
+            async with answering():
+                found += await self._step(keys=self._keys(organisation), args=["again", member, fresh])
+        return found
+
+    async def soon(self, organisation: str, members: Sequence[bytes]) -> int:
+        """Make waiting jobs due now, except those that are due within LEASE_MS; return their number."""
+        async with answering():
+            return int(await self._step(keys=self._keys(organisation), args=["soon", LEASE_MS, *members]))
 
     async def put_off(self, organisation: str, taken: Taken, due_ms: int) -> None:
         """Make a job that was not attempted due again at `due_ms`, without counting an attempt."""
@@ -148,26 +193,59 @@ class Jobs:
             args = ["reseal", member, other, LEASE_MS]
             return bool(await self._step(keys=self._keys(organisation), args=args))
 
-    async def _given_up(self, organisation: str, member: bytes) -> None:
+    async def _given_up(self, organisation: str, member: bytes, kept: bytes) -> None:
+        args = ["dead", member, DEAD_KEPT, DEAD_KEPT_MS, kept]
         async with answering():
-            await self._step(keys=self._keys(organisation), args=["dead", member, DEAD_KEPT, DEAD_KEPT_MS])
+            await self._step(keys=self._keys(organisation), args=args)
+
+    async def listed(self, organisation: str, most: int) -> list[Waiting]:
+        """Return the jobs that are not done, at most this number, those that are due first."""
+        async with answering():
+            found = await self._redis.zrange(self.key(organisation), 0, most - 1, withscores=True)
+            if not found:
+                return []
+            fields = [
+                f"{hashlib.sha1(member, usedforsecurity=False).hexdigest()}:{part}"
+                for member, _ in found
+                for part in ("n", "at", "why")
+            ]
+            tries = iter(await self._redis.hmget(keys.JOB_TRIES(organisation), fields))
+        listed = []
+        for (member, due_ms), attempts, first_ms, reason in zip(found, tries, tries, tries, strict=True):
+            job = self._opened(organisation, member)
+            if job is not None:
+                begun, begins_ms = first_ms is not None, int(first_ms or due_ms)
+                why = (reason or b"").decode()
+                listed.append(Waiting(job, member, begun, begins_ms, int(attempts or 0), why))
+        return listed
 
     async def waiting(self, organisation: str) -> list[tuple[int, Job]]:
         """Return (due time in ms, job) of the jobs that are not done, the earliest first."""
         return await self._listed(organisation, self.key(organisation))
 
     async def dead(self, organisation: str) -> list[tuple[int, Job]]:
-        """Return (time in ms, job) of the given-up jobs of all queues, the oldest first."""
+        """Return (time in ms, job) of the given-up jobs of all queues, the oldest first.
+
+        Jobs that cannot be decrypted are left out.
+        """
         return await self._listed(organisation, keys.DEAD_JOBS(organisation))
 
     async def _listed(self, organisation: str, key: str) -> list[tuple[int, Job]]:
         async with answering():
             found = await self._redis.zrange(key, 0, -1, withscores=True)
-        place = _place(organisation)
-        return [
-            (int(score), msgspec.msgpack.decode(self._seal.open(member, place), type=Job))
-            for member, score in found
-        ]
+        opened = ((int(score), self._opened(organisation, member)) for member, score in found)
+        return [(at_ms, job) for at_ms, job in opened if job is not None]
+
+    def _sealed(self, organisation: str, job: Job) -> bytes:
+        return self._seal.close(msgspec.msgpack.encode(job), _place(organisation))
+
+    def _opened(self, organisation: str, member: bytes) -> Job | None:
+        """Return a stored job; None if it cannot be decrypted."""
+        try:
+            data = self._seal.open(member, _place(organisation))
+        except SealError:
+            return None
+        return msgspec.msgpack.decode(data, type=Job)
 
     def key(self, organisation: str) -> str:
         """Return the key of an organisation's sorted set of jobs, ordered by the time at which they are due."""

@@ -16,7 +16,7 @@ from web.channels.devices import Device, Devices
 from web.channels.messages import Message, Resolver
 from web.channels.push_messages import Sender, device_of
 from web.errors import DeliveryError, PermanentJobError, PutOffError
-from web.languages.i18n import languages
+from web.languages.i18n import N_, languages
 from web.organisations.documents import Organisations
 from web.organisations.settings import Organisation
 from web.programs.breaker import Breakers
@@ -88,7 +88,7 @@ class Push:
         devices, owner = (self.staff, message.person) if message.person else (self.visits, payload["visit"])
         if not await self._send(devices, organisation, owner, message, taken.now_ms, kept_s):
             # it was removed after the message was queued
-            raise PermanentJobError("there is no device any more")
+            raise PermanentJobError(N_("there is no device any more"))
         return True
 
     async def to_account(
@@ -128,10 +128,10 @@ class Push:
         if not found or "sent" in results:
             return bool(found)
         if "failed" in results:
-            raise DeliveryError
+            raise DeliveryError(N_("the push service did not take it"))
         if any(waits):
             raise PutOffError(min(wait_ms for wait_ms in waits if wait_ms))
-        raise PermanentJobError("no device takes notifications any more")
+        raise PermanentJobError(N_("no device takes notifications any more"))
 
     async def _post(self, organisation: str, device: Device, text: bytes, now_ms: int, kept_s: int) -> str:
         headers, body = self._sender.written(device, text, kept_s)

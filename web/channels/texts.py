@@ -99,6 +99,6 @@ class Texts:
             await self._breakers.succeeded(organisation_id, KIND)
             return True
         if word in ("unknown", "address"):
-            raise PermanentJobError("the service for text messages cannot be called")
+            raise PermanentJobError(N_("the service for text messages cannot be called"))
         await self._breakers.failed(organisation_id, KIND, taken.now_ms)
-        raise DeliveryError
+        raise DeliveryError(WORDS.get(word, WORDS["refused"]))

@@ -14,14 +14,20 @@ from typing import Protocol
 import aiosmtplib
 
 from web.config import Settings, first_line
-from web.errors import PermanentJobError
+from web.errors import DeliveryError, PermanentJobError
+from web.languages.i18n import N_
 from web.mail.outbox import OUTBOX
 
 TIMEOUT_S = 20.0
+NOT_NOW = N_("the mail server asks to come later")
 
 
 class Carrier(Protocol):
-    """Sends a mail. Raises PermanentJobError if it can never be sent, another error if a later try may succeed."""
+    """Sends a mail.
+
+    Raises PermanentJobError if it can never be sent, DeliveryError if the server wants this mail later, and another
+    error if there is no server that takes mails.
+    """
 
     async def carry(self, message: EmailMessage, name: str) -> None: ...
 
@@ -59,12 +65,12 @@ class Smtp:
                 await client.quit()
         except aiosmtplib.SMTPRecipientsRefused as refused:
             if all(recipient.code >= 500 for recipient in refused.recipients):
-                raise PermanentJobError("the mail server refuses the recipient") from None
-            raise
+                raise PermanentJobError(N_("the mail server refuses the recipient")) from None
+            raise DeliveryError(NOT_NOW) from None
         except aiosmtplib.SMTPDataError as refused:
             if refused.code >= 500:
-                raise PermanentJobError("the mail server refuses the mail") from None
-            raise
+                raise PermanentJobError(N_("the mail server refuses the mail")) from None
+            raise DeliveryError(NOT_NOW) from None
         finally:
             # The connection is closed at once, because a cancelled task must not wait for a server that does
             # not answer.

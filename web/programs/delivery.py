@@ -94,7 +94,7 @@ class Courier:
         payload = taken.job.payload
         webhook = await self._webhooks.get(organisation, payload["webhook"])
         if webhook is None or not webhook.enabled:
-            raise PermanentJobError("the webhook is gone or off")
+            raise PermanentJobError(N_("the webhook is gone or off"))
         wait_ms = await self._breakers.wait_until_ms(organisation, webhook.id)
         if wait_ms:
             raise PutOffError(wait_ms)
@@ -113,7 +113,7 @@ class Courier:
         await self._webhooks.attempted(organisation, webhook.id, attempt)
         if problem is not None:
             await self._breakers.failed(organisation, webhook.id, taken.now_ms)
-            raise DeliveryError
+            raise DeliveryError(problem)
         await self._breakers.succeeded(organisation, webhook.id)
 
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:

@@ -7,10 +7,11 @@ import os
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalling.store.encryption import Seal
-from signalling.store.jobs import Jobs, Taken, new_job, next_try_ms, pause_ms
+from signalling.store.jobs import DEAD_KEPT_MS, Jobs, Taken, new_job, next_try_ms, pause_ms
 
 KEY = os.urandom(32)
 
@@ -73,7 +74,7 @@ async def test_a_job_that_is_given_up_is_kept_for_display(jobs: Jobs) -> None:
     [taken] = await jobs.take("demo", 10)
     await jobs.give_up("demo", taken)
     assert await jobs.take("demo", 10) == []
-    assert [dead for _, dead in await jobs.dead("demo")] == [job]
+    assert [dead for _, dead in await jobs.dead("demo")] == [replace(job, attempts=1)]
 
 
 async def test_jobs_that_were_given_up_long_ago_are_erased(jobs: Jobs, valkey: Redis) -> None:
@@ -81,9 +82,11 @@ async def test_jobs_that_were_given_up_long_ago_are_erased(jobs: Jobs, valkey: R
         await jobs.add("demo", new_job("mail", {}, 1))
     old, new = await jobs.take("demo", 10)
     await jobs.give_up("demo", old)
-    await valkey.zadd("{demo}:jobs:dead", {old.member: 1}, xx=True)
+    await valkey.zincrby(
+        "{demo}:jobs:dead", -DEAD_KEPT_MS - 1, *await valkey.zrange("{demo}:jobs:dead", 0, -1)
+    )
     await jobs.give_up("demo", new)
-    assert [job for _, job in await jobs.dead("demo")] == [new.job]
+    assert [job.id for _, job in await jobs.dead("demo")] == [new.job.id]
 
 
 async def test_a_jobs_contents_are_not_readable_in_the_store(jobs: Jobs, valkey: Redis) -> None:
@@ -98,6 +101,7 @@ async def test_a_job_moved_to_another_organisation_is_not_run(jobs: Jobs, valkey
     assert await jobs.take("other", 10) == []
     assert await valkey.zcard("{other}:jobs") == 0
     assert await valkey.zcard("{other}:jobs:dead") == 1
+    assert await jobs.dead("other") == [], "the list of the others can be read"
 
 
 async def test_nothing_is_left_of_a_job_that_is_done(jobs: Jobs, valkey: Redis) -> None:
@@ -136,6 +140,48 @@ async def test_f42_a_job_that_is_put_off_without_an_attempt_does_not_count_one(j
     await jobs.done("demo", taken)
     await jobs.put_off("demo", taken, 0)
     assert await jobs.waiting("demo") == []
+
+
+async def test_a_job_that_was_given_up_is_tried_again_once_for_each_order_as_if_it_were_new(
+    jobs: Jobs, valkey: Redis
+) -> None:
+    await jobs.add("demo", new_job("mail", {}, 1, expires_ms=2))
+    [taken] = await jobs.take("demo", 10)
+    await jobs.give_up("demo", taken, "not taken")
+    [(_, dead)] = await jobs.dead("demo")
+    assert (dead.attempts, dead.reason) == (1, "not taken")
+    assert await jobs.again("demo", {"j_other"}) == 0
+    assert sum(await asyncio.gather(*(jobs.again("demo", {dead.id}) for _ in range(3)))) == 1
+    [again] = await jobs.take("demo", 10)
+    assert again.job == replace(taken.job, expires_ms=None)
+    assert again.attempt == 1
+    await jobs.done("demo", again)
+    assert not await valkey.keys("{demo}:jobs*")
+
+
+async def test_a_list_of_waiting_jobs_has_their_first_attempt_their_attempts_and_the_last_reason(
+    jobs: Jobs, valkey: Redis
+) -> None:
+    now_ms = await _now(jobs)
+    await jobs.add("demo", new_job("mail", {"which": "reminder"}, now_ms), now_ms + 600_000)
+    await jobs.add("demo", new_job("mail", {"which": "failed"}, 1))
+    [taken] = await jobs.take("demo", 10)
+    await jobs.later("demo", taken, taken.now_ms + 500_000, "not taken")
+    await valkey.zadd("{demo}:jobs", {b"cannot be decrypted": 1})
+    failed, reminder = await jobs.listed("demo", 10)
+    assert (failed.begins_ms, failed.attempts, failed.reason) == (taken.first_ms, 1, "not taken")
+    assert (reminder.begins_ms, reminder.attempts, reminder.reason) == (now_ms + 600_000, 0, "")
+    assert len(await jobs.listed("demo", 2)) == 1, "the list is bounded"
+
+
+async def test_waiting_jobs_are_brought_forward_but_never_one_that_is_running(jobs: Jobs) -> None:
+    await jobs.add("demo", new_job("mail", {"which": "running"}, 1))
+    [running] = await jobs.take("demo", 10)
+    await jobs.add("demo", new_job("mail", {"which": "failed"}, 2))
+    [failed] = await jobs.take("demo", 10)
+    await jobs.later("demo", failed, failed.now_ms + 600_000)
+    assert await jobs.soon("demo", [running.member, failed.member, b"done meanwhile"]) == 1
+    assert [one.job for one in await jobs.take("demo", 10)] == [failed.job]
 
 
 def test_a_failing_job_is_tried_again_after_5_s_then_with_longer_pauses_for_about_a_day() -> None:
