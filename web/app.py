@@ -172,8 +172,8 @@ def create_app(settings: Settings) -> web.Application:
         ]
     )
     jobs.setup(app, settings)
-    mail.setup(app, settings)
     programs.setup(app, settings)
+    mail.setup(app, settings)
     channels.setup(app, settings)
     rendering.setup(app)
     app.add_routes(ROUTES)

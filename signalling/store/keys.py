@@ -145,6 +145,7 @@ STAFF_DEVICES = Key(
 BREAKER = Key(
     "{<organisation>}:breaker:<receiver>", "hash", "failures in a row, and the pause", _EXPIRY, "a day"
 )
+PAUSED = Key("{<organisation>}:paused", "set", "receivers to which nothing is sent", _EXPIRY, "a day")
 AUDIT = Key("{<organisation>}:audit", "list", "the audit log", _RETENTION, "`[retention] audit_days`")
 AUDIT_HEAD = Key("{<organisation>}:audit:head", "string", "its beginning and end, sealed", _NONE)
 AUDIT_QUEUE = Key("{<organisation>}:audit:queue", "list", "entries on the way to it", _USE, "a second")

@@ -13,14 +13,18 @@ import msgspec
 from signalling.store.jobs import Job, Jobs, Taken, new_job
 from signalling.store.records import Extra
 from web.config import Settings
-from web.errors import LetterError, PermanentJobError
+from web.errors import DeliveryError, LetterError, PermanentJobError, PutOffError
+from web.languages.i18n import N_
 from web.mail.carriers import Carrier
 from web.mail.letters import Attachment, Letter, written
 from web.mail.outbox import named
 from web.organisations.documents import Organisations
 from web.organisations.settings import Organisation
+from web.programs.breaker import Breakers
 
 KIND = "mail"
+LONGEST_PAUSE_MS = 60_000
+"""The longest pause of a mail server that fails: somebody waits for the mail with a new password."""
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
 """Returns the mail of a promise, made from current data; None if it is no longer needed."""
 
@@ -29,11 +33,17 @@ class MailQueue:
     """The mail queue of one worker. Register a promise's resolver in `resolvers`, under the mail's name."""
 
     def __init__(
-        self, jobs: Jobs, organisations: Organisations, carrier: Carrier, settings: Settings
+        self,
+        jobs: Jobs,
+        organisations: Organisations,
+        carrier: Carrier,
+        breakers: Breakers,
+        settings: Settings,
     ) -> None:
         self._jobs = jobs
         self._organisations = organisations
         self._carrier = carrier
+        self._breakers = breakers
         self._settings = settings
         self.resolvers: dict[str, Resolver] = {}
 
@@ -78,12 +88,12 @@ class MailQueue:
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
         """Write the mail of a job and send it. Return False if the mail is no longer needed.
 
-        This is the handler of jobs of this kind. Raises PermanentJobError if the mail can never be sent, or another
-        error if a later try may succeed.
+        This is the handler of jobs of this kind. Raises PermanentJobError if the mail can never be sent, PutOffError
+        during the pause of the mail server's breaker, or another error if a later try may succeed.
         """
         organisation = await self._organisations.get(organisation_id)
         if organisation is None:
-            raise PermanentJobError("there is no such organisation")
+            raise PermanentJobError(N_("there is no such organisation"))
         letter = await self._letter(organisation, taken.job.payload)
         if letter is None:
             return False
@@ -101,7 +111,20 @@ class MailQueue:
         except LetterError as problem:
             raise PermanentJobError(str(problem)) from None
         day = f"{datetime.fromtimestamp(taken.job.made_ms / 1000, UTC):%Y-%m-%d}"
-        await self._carrier.carry(message, named(day, letter.name, taken.job.id, organisation_id))
+        wait_ms = await self._breakers.wait_until_ms(organisation_id, KIND)
+        if wait_ms:
+            raise PutOffError(wait_ms)
+        try:
+            await self._carrier.carry(message, named(day, letter.name, taken.job.id, organisation_id))
+        except (PermanentJobError, DeliveryError):
+            await self._breakers.succeeded(
+                organisation_id, KIND
+            )  # the server works: it answered about this mail
+            raise
+        except Exception:
+            await self._breakers.failed(organisation_id, KIND, taken.now_ms, LONGEST_PAUSE_MS)
+            raise
+        await self._breakers.succeeded(organisation_id, KIND)
         return True
 
     async def _letter(self, organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
@@ -109,7 +132,7 @@ class MailQueue:
             return msgspec.convert(payload["letter"], Letter)
         resolver = self.resolvers.get(payload.get("mail", ""))
         if resolver is None:
-            raise PermanentJobError("nobody can write this letter")
+            raise PermanentJobError(N_("nobody can write this letter"))
         return await resolver(organisation, payload)
 
 

@@ -1,6 +1,7 @@
 -- One step of a receiver's breaker. KEYS: the breaker (hash: failures in a row, `until` and `opened` in ms by the store's
--- clock). ARGV: "ask", failures before a pause, ms of a trial, longest pause; or "failed", failures before a pause, first
--- pause, longest pause, begin of the attempt.
+-- clock), paused (set of the receivers with a pause). ARGV: the step, failures before a pause; then for "ask" the ms of a
+-- trial and the longest pause; for "failed" the receiver, first pause, longest pause and begin of the attempt; for
+-- "succeeded" and "probe" the receiver. All but "ask" return the failures in a row.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function field(name) return tonumber(redis.call('HGET', KEYS[1], name) or 0) end
@@ -13,10 +14,21 @@ if ARGV[1] == 'ask' then
   redis.call('HSET', KEYS[1], 'until', now + ARGV[3])
   return 0
 end
-if tonumber(ARGV[5]) < field('opened') then return 0 end
+if ARGV[1] == 'succeeded' then
+  redis.call('DEL', KEYS[1])
+  redis.call('SREM', KEYS[2], ARGV[3])
+  return failures
+end
+if ARGV[1] == 'probe' then
+  if failures >= most then redis.call('HSET', KEYS[1], 'until', 0) end
+  return failures
+end
+if tonumber(ARGV[6]) < field('opened') then return 0 end
 failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
 redis.call('PEXPIRE', KEYS[1], 86400000)
-if failures < most then return 0 end
-local pause = math.min(ARGV[3] * 2 ^ math.min(failures - most, 20), ARGV[4])
+if failures < most then return failures end
+local pause = math.min(ARGV[4] * 2 ^ math.min(failures - most, 20), ARGV[5])
 redis.call('HSET', KEYS[1], 'opened', now, 'until', now + pause)
-return now + pause
+redis.call('SADD', KEYS[2], ARGV[3])
+redis.call('PEXPIRE', KEYS[2], 86400000)
+return failures

@@ -7,6 +7,7 @@ store's clock, for all workers together.
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
 from redis.asyncio import Redis
 
 from signalling.store import keys
@@ -16,6 +17,8 @@ OPENS_AFTER = 5
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 900_000
 TRIAL_MS = 15_000
 """After a pause, one attempt is made. For this time in ms, all others wait for its result."""
+
+log = structlog.get_logger("web.breakers")
 
 _SCRIPT = (Path(__file__).parent / "breaker.lua").read_text()
 
@@ -43,16 +46,36 @@ class Breakers:
 
     async def succeeded(self, organisation: str, receiver: str) -> None:
         """Forget the failures of a receiver after a success."""
-        async with answering():
-            await self._redis.delete(keys.BREAKER(organisation, receiver))
+        failures = await self._do(organisation, receiver, "succeeded", OPENS_AFTER, receiver)
+        if failures >= OPENS_AFTER:
+            log.info("receiver.resumed", organisation=organisation, kind=_kind(receiver), failures=failures)
 
-    async def failed(self, organisation: str, receiver: str, began_ms: int) -> None:
+    async def failed(
+        self, organisation: str, receiver: str, began_ms: int, longest_ms: int | None = None
+    ) -> None:
         """Count a failure of a receiver.
 
         `began_ms`: the time at which the attempt began. An attempt that began before the last pause is not counted.
+        `longest_ms`: the longest pause, None for LONGEST_PAUSE_MS.
         """
-        pauses = (OPENS_AFTER, FIRST_PAUSE_MS, LONGEST_PAUSE_MS, began_ms)
-        await self._do(organisation, receiver, "failed", *pauses)
+        pauses = (receiver, FIRST_PAUSE_MS, longest_ms or LONGEST_PAUSE_MS, began_ms)
+        failures = await self._do(organisation, receiver, "failed", OPENS_AFTER, *pauses)
+        if failures == OPENS_AFTER:
+            log.warning("receiver.paused", organisation=organisation, kind=_kind(receiver), failures=failures)
+
+    async def probe(self, organisation: str, receiver: str) -> None:
+        """Let the next attempt at a paused receiver be made at once; the others wait for its result."""
+        await self._do(organisation, receiver, "probe", OPENS_AFTER, receiver)
+
+    async def all_paused(self, organisation: str, now_ms: int) -> dict[str, Paused]:
+        """Return the pauses of all receivers that may not be called, by receiver."""
+        async with answering():
+            found = await self._redis.smembers(keys.PAUSED(organisation))
+        pauses = {
+            name: await self.paused(organisation, name, now_ms)
+            for name in sorted(member.decode() for member in found)
+        }
+        return {name: pause for name, pause in pauses.items() if pause is not None}
 
     async def paused(self, organisation: str, receiver: str, now_ms: int) -> Paused | None:
         """Return the pause of a receiver; None if it may be called."""
@@ -63,4 +86,10 @@ class Breakers:
 
     async def _do(self, organisation: str, receiver: str, *args: str | int) -> int:
         async with answering():
-            return int(await self._step(keys=[keys.BREAKER(organisation, receiver)], args=args))
+            names = [keys.BREAKER(organisation, receiver), keys.PAUSED(organisation)]
+            return int(await self._step(keys=names, args=args))
+
+
+def _kind(receiver: str) -> str:
+    """Return what the log names: the kind of a receiver that a browser has chosen, otherwise its name."""
+    return receiver.partition(" ")[0]

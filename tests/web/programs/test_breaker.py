@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import structlog
 from redis.asyncio import Redis
 
 from signalling.store import keys
@@ -66,6 +67,36 @@ async def test_f42_one_attempt_is_made_after_a_pause_and_the_next_pause_is_longe
     assert all(length >= expected for length, expected in zip(lengths_ms, expected_ms, strict=True))
     await breakers.succeeded(ORG, HOOK)
     assert await breakers.wait_until_ms(ORG, HOOK) == 0
+
+
+async def test_a_pause_is_listed_and_logged_once_until_the_receiver_takes_something(
+    breakers: Breakers, valkey: Redis
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await fail(breakers, valkey, OPENS_AFTER - 1)
+        assert await breakers.all_paused(ORG, 0) == {}
+        await fail(breakers, valkey, 1)
+        await pause_over(valkey)
+        await fail(breakers, valkey, 1)
+        assert [pause.failures for pause in (await breakers.all_paused(ORG, 0)).values()] == [OPENS_AFTER + 1]
+        for _ in range(2):
+            await breakers.succeeded(ORG, HOOK)
+    assert await breakers.all_paused(ORG, 0) == {}
+    assert [(entry["event"], entry["kind"]) for entry in logs] == [
+        ("receiver.paused", HOOK),
+        ("receiver.resumed", HOOK),
+    ]
+
+
+async def test_an_operator_lets_one_attempt_at_a_paused_receiver_be_made_at_once(
+    breakers: Breakers, valkey: Redis
+) -> None:
+    await breakers.probe(ORG, HOOK)
+    assert not await valkey.keys("*"), "nothing was wrong"
+    await fail(breakers, valkey, OPENS_AFTER)
+    await breakers.probe(ORG, HOOK)
+    allowed = [await breakers.wait_until_ms(ORG, HOOK) for _ in range(3)]
+    assert allowed.count(0) == 1
 
 
 async def test_f42_attempts_that_began_before_the_pause_do_not_lengthen_it(
