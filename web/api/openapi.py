@@ -131,7 +131,8 @@ def _webhook() -> dict[str, Any]:
         "summary": "An event, sent to every webhook that hears it",
         "description": "Signed: `Greenroom-Signature` is `v1=` and the hex of HMAC-SHA256, keyed with the webhook’s "
         "secret, over `Greenroom-Timestamp`, a full stop and the body. Answer with 2xx within 10 s; otherwise it is "
-        "sent again, less and less often, for a day. It may come twice: `Greenroom-Delivery` stays the same. Events: "
+        "sent again, less and less often, for a day. It may come twice: `Greenroom-Delivery` stays the same. It may "
+        "come after a later one: `version` of `visit` grows with each change; ignore a lower one. Events: "
         + ", ".join(f"`{event}`" for event in EVENTS)
         + ".",
         "requestBody": {"content": {"application/json": {"schema": _reference(t.Message)}}},

@@ -153,6 +153,9 @@ class Visit(Shown, frozen=True, kw_only=True):
     """A visit's state, without patient information. `place` counts from 1 and exists while the visit is queued."""
 
     id: str
+    version: Annotated[
+        int, Meta(description="Grows with each change of the visit: by it, put webhooks in order.")
+    ]
     status: Status
     outcome: Outcome | None
     arrived_ms: Time

@@ -27,6 +27,7 @@ def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None
     """Return the view of a visit's state, with its place in the queue and its expected wait, if they are given."""
     return t.Visit(
         id=of.id,
+        version=of.version,
         status=of.status,
         outcome=of.outcome,
         arrived_ms=of.arrived_ms,

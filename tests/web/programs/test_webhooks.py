@@ -115,6 +115,7 @@ async def test_a_webhook_receives_the_events_of_a_visit_signed_and_without_patie
         messages = sorted(await there.messages(2), key=lambda message: message["at_ms"])
         assert [message["event"] for message in messages] == ["opened", "declined"]
         assert [m["visit"]["status"] for m in messages] == ["queued", "ended"]
+        assert messages[0]["visit"]["version"] < messages[1]["visit"]["version"]
         assert messages[1]["by"]["name"] == "Front office"
         for headers, body in there.taken:
             signed = headers["Greenroom-Timestamp"].encode() + b"." + body
