@@ -103,13 +103,14 @@ PLAIN: dict[str, str] = {
     'entry.status or "–", event',
     "setup/audit.html": "who, row.number, row.at, row.kind, row.what",
     "setup/calendar.html": "label, day_names[day]",
+    "setup/deliveries.html": "words, one.about, one.at",
     "setup/frame.html": "label, heading, change.label, text",
     "setup/guide.html": "loop.index, kind_words[row.kind], label, row.version, row.steps",
     "setup/links.html": "link.label, link.help",
     "setup/overview.html": '"✓" if step.done else loop.index, step.label, step.help',
     "setup/parts.html": 'errors[name], name, help, label, unit, day_names[day], label or _("Save"), row.at, '
     "row.about",
-    "setup/rota.html": "at, notes[key]",
+    "setup/rota.html": 'at, notes[key], channels|join(", ")',
     "setup/texts.html": "result",
     "setup/people.html": 'errors[name], id, name, label, form.states|join(", "), row.role, '
     'person.states|join(", "), row.errors[""]',

@@ -158,6 +158,8 @@ GET    S/setup/facilities/{facility}/qr.svg  admin
 GET    S/setup/facilities/{facility}/poster  admin
 GET    S/setup/api               admin
 POST   S/setup/api               admin
+GET    S/setup/deliveries        admin
+POST   S/setup/deliveries        admin
 GET    A/openapi.json            everybody
 GET    A/asyncapi.json           everybody
 GET    A/protocol.md             everybody

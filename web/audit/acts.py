@@ -86,6 +86,7 @@ ACTS: dict[str, str] = {
     "webhook.added": N_("made a webhook"),
     "webhook.changed": N_("changed a webhook"),
     "webhook.dropped": N_("deleted a webhook"),
+    "delivery.sent_again": N_("sent again what had not been delivered"),
     "facility.added": N_("added a facility"),
     "facility.moved": N_("changed a facility’s waiting area"),
     "facility.revoked": N_("revoked a facility’s link"),

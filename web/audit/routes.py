@@ -190,6 +190,8 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("POST", f"{SETUP}/api"): ByHandler(
         ("key.added", "key.revoked", "webhook.added", "webhook.changed", "webhook.dropped")
     ),
+    ("GET", f"{SETUP}/deliveries"): SETTINGS,
+    ("POST", f"{SETUP}/deliveries"): ByHandler(("delivery.sent_again",)),
     ("POST", f"{SETUP}/calendar"): _setup("calendar"),
     ("POST", f"{SETUP}/policy"): _setup("policy"),
     ("POST", f"{SETUP}/after"): _setup("after"),

@@ -16,6 +16,7 @@ from signalling.errors import UnavailableError
 from signalling.store import keys
 from web.commands.doctor import reached
 from web.config import Settings
+from web.jobs import QUEUES
 from web.metrics.report import EVERY_S, Report, reports
 from web.organisations.documents import Organisations
 from web.server import logs
@@ -23,6 +24,7 @@ from web.server.redis_client import connect
 
 COLUMNS = ("worker", "machine", "version", "up", "sockets", "rooms", "parties", "CPU", "lag", "memory", "")
 MEGABYTE = 1_000_000
+LATE_S = 60
 
 
 class Store(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,14 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
     clients: int
 
 
+class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
+    """Mails, messages and webhooks to deliver: due now, of these due for more than a minute, and given up."""
+
+    due: int = 0
+    late: int = 0
+    dead: int = 0
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """All that the command shows. `problems`: one sentence each; none if all is right."""
 
@@ -42,6 +52,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     organisations: int
     open_visits: int
     problems: list[str]
+    deliveries: Deliveries = Deliveries()
 
 
 def run(settings: Settings, as_json: bool, live: bool) -> int:
@@ -103,6 +114,25 @@ async def _asked(client: Any) -> Status:
         organisations=len(organisations),
         open_visits=sum(await pipe.execute()),
         problems=problems(workers),
+        deliveries=await _deliveries(client, organisations),
+    )
+
+
+async def _deliveries(client: Any, organisations: Iterable[str]) -> Deliveries:
+    """Return how much there is to deliver for all organisations."""
+    seconds, _ = await client.time()
+    pipe = client.pipeline(transaction=False)
+    for organisation in organisations:
+        pipe.zcard(keys.DEAD_JOBS(organisation))
+        for key in (keys.JOBS(organisation), *(keys.QUEUE(organisation, name) for name in QUEUES[1:])):
+            pipe.zcount(key, "-inf", seconds * 1000)
+            pipe.zcount(key, "-inf", (seconds - LATE_S) * 1000)
+    found = await pipe.execute()
+    rows = [found[at : at + 1 + 2 * len(QUEUES)] for at in range(0, len(found), 1 + 2 * len(QUEUES))]
+    return Deliveries(
+        due=sum(sum(row[1::2]) for row in rows),
+        late=sum(sum(row[2::2]) for row in rows),
+        dead=sum(row[0] for row in rows),
     )
 
 
@@ -161,4 +191,6 @@ def summary(status: Status) -> list[str]:
             f"{store.clients} clients"
         )
         lines.append(f"visits: {status.open_visits} open, organisations: {status.organisations}")
+        jobs = status.deliveries
+        lines.append(f"deliveries: {jobs.due} due, {jobs.late} of them late, {jobs.dead} given up")
     return [*lines, *(f"problem: {problem}" for problem in status.problems)]

@@ -172,6 +172,9 @@ async def test_a_list_of_waiting_jobs_has_their_first_attempt_their_attempts_and
     assert (failed.begins_ms, failed.attempts, failed.reason) == (taken.first_ms, 1, "not taken")
     assert (reminder.begins_ms, reminder.attempts, reminder.reason) == (now_ms + 600_000, 0, "")
     assert len(await jobs.listed("demo", 2)) == 1, "the list is bounded"
+    _, _, other = jobs.entry("demo", failed.job)
+    assert await jobs.reseal("demo", failed.member, other)
+    assert (await jobs.listed("demo", 10))[0] == replace(failed, member=other), "under a new key, too"
 
 
 async def test_waiting_jobs_are_brought_forward_but_never_one_that_is_running(jobs: Jobs) -> None:

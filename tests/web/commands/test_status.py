@@ -38,10 +38,11 @@ def test_it_lists_each_worker_and_the_store_and_says_that_no_server_runs(
     code, said = status(server.config)
     assert code == 0, said
     lines = said.splitlines()
-    assert len(lines) == 4, said
+    assert len(lines) == 5, said
     assert {text.split("-")[0] for text in lines[:2]} == {"worker=w0", "worker=w1"}
     assert lines[2].startswith("store: valkey ")
     assert lines[3] == "visits: 0 open, organisations: 1"
+    assert lines[4] == "deliveries: 0 due, 0 of them late, 0 given up"
     code, said = status(server.config, "--json")
     found = json.loads(said)
     assert (code, found["problems"]) == (0, [])

@@ -14,13 +14,16 @@ import structlog
 from signalling.store import jobs as queues
 from signalling.visit.commands import Assign, Close, Decline
 from signalling.visit.record import Actor, Role
+from tests.signalling.waits import until
 from tests.web.api.test_visits import received
 from tests.web.mail.smtp import mail_server
 from tests.web.site import ADMIN as ROBIN
 from tests.web.site import OSEI, Site, settings_for
 from web import jobs
-from web.keys import ACCOUNTS, JOBS, MAIL_QUEUE, SERVICE
+from web.keys import ACCOUNTS, BREAKERS, JOBS, MAIL_QUEUE, SERVICE
+from web.mail import mail_queue
 from web.mail.outbox import OUTBOX
+from web.programs import breaker, deliveries
 
 CONTEXT = {"name": "Ana Ruiz", "reason": ""}
 ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.ADMIN)
@@ -32,6 +35,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
     monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
     monkeypatch.setattr(jobs, "FINISH_S", 0.1)
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_MS", 20)
 
 
 async def queue(site: Site, to: str = "ana@example.org", language: str = "en", **how: Any) -> None:
@@ -62,6 +66,34 @@ async def test_mails_wait_while_the_smtp_server_is_down_and_leave_when_it_is_bac
             await smtp.start()
             assert len(await smtp.until(1)) == 1
             await _nothing_left(site)
+
+
+async def test_mails_wait_without_attempts_while_the_mail_server_is_paused_and_are_sent_again(
+    valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_MS", 600_000)
+    monkeypatch.setattr(breaker, "TRIAL_MS", 20)
+    monkeypatch.setattr(mail_queue, "LONGEST_PAUSE_MS", 600_000)
+    monkeypatch.setattr(deliveries, "LATE_MS", -60_000)
+    async with mail_server() as smtp:
+        await smtp.stop()
+        async with Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+            await queue(site)
+            await until(lambda: site.app[BREAKERS].paused("demo", "mail", 0), 60)
+            await queue(site, to="late@example.org")
+
+            async def all_wait() -> bool:
+                due = [due_ms for due_ms, _ in await site.app[JOBS].waiting("demo")]
+                attempts = sorted(one.attempts for one in await site.app[JOBS].listed("demo", 9))
+                return attempts == [0, breaker.OPENS_AFTER] and min(due) > _now_ms() + 60_000
+
+            await until(all_wait, 60)
+            await smtp.start()
+            assert await deliveries.send_again(site.app, "demo", "text") == 0, "another receiver"
+            assert await deliveries.send_again(site.app, "demo", "mail") == 2
+            await smtp.until(2)
+            await _nothing_left(site)
+            assert await site.app[BREAKERS].paused("demo", "mail", 0) is None
 
 
 async def test_a_mail_server_that_asks_to_come_later_is_asked_again(valkey_url: str, tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("links", N_("Entry links")),
     ("facilities", N_("Facilities")),
     ("api", N_("Programs")),
+    ("deliveries", N_("Deliveries")),
     ("audit", N_("Audit log")),
 )
 """The pages by the last part of their paths, in the order of the navigation."""

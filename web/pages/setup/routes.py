@@ -4,6 +4,7 @@ from aiohttp import web
 
 from web.pages.setup import (
     areas,
+    deliveries,
     facilities,
     guide,
     logo,
@@ -57,6 +58,8 @@ ROUTES = (
     web.get(f"{HOME}/facilities/{{facility}}/poster", facilities.facility_poster),
     web.get(f"{HOME}/api", programs.desk),
     web.post(f"{HOME}/api", programs.act),
+    web.get(f"{HOME}/deliveries", deliveries.page),
+    web.post(f"{HOME}/deliveries", deliveries.act),
     web.get("/{organisation}/staff/invitation/{token}", password.open_link),
     web.get("/{organisation}/staff/password", password.password_page),
     web.post("/{organisation}/staff/password", password.set_password),

@@ -46,6 +46,15 @@ class Unreached(NamedTuple):
     path: str
 
 
+def about(job: Job) -> str:
+    """Return the subject of a mail or message, or the event of a webhook's delivery. Pure."""
+    payload = job.payload
+    if "event" in payload:
+        return str(payload["event"])
+    name = payload.get("mail") or payload.get("message") or payload.get("letter", {}).get("name", "")
+    return gettext(ABOUT[name]) if name in ABOUT else str(name)
+
+
 async def unreached(
     request: web.Request, organisation: Organisation, given_up: Sequence[tuple[int, Job]]
 ) -> list[Unreached]:
@@ -58,7 +67,7 @@ async def unreached(
 
 async def _unreached(request: web.Request, organisation: Organisation, at_ms: int, job: Job) -> Unreached:
     payload, home = job.payload, f"/{organisation.id}/staff"
-    about, who, path = payload.get("mail") or payload.get("message", ""), "", ""
+    who, path = "", ""
     if "visit" in payload:
         visit = await request.app[SERVICE].visit(organisation.id, payload["visit"])
         if visit is not None:
@@ -71,5 +80,5 @@ async def _unreached(request: web.Request, organisation: Organisation, at_ms: in
             day = moment(booked.starts_ms, organisation.timezone).date()
             who, path = booked.patient.name, f"{home}/calendar?day={day.isoformat()}"
     elif "letter" in payload:
-        about, who = payload["letter"]["name"], payload["letter"]["to"]
-    return Unreached(when(at_ms, organisation), gettext(ABOUT.get(about, about)), who, path)
+        who = payload["letter"]["to"]
+    return Unreached(when(at_ms, organisation), about(job), who, path)

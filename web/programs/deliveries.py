@@ -1,0 +1,98 @@
+"""The deliveries of an organisation, by receiver: those that are due, late or given up, and another try of them.
+
+A receiver is "mail", "text", "push", or the id of a webhook. Nothing here names a patient.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from aiohttp import web
+
+from signalling.store.jobs import Job
+from web.keys import BREAKERS, JOB_QUEUES, JOBS, SERVICE
+
+LATE_MS = 60_000
+MOST = 1_000
+"""The greatest number of jobs of a queue that are looked at, those that are due first."""
+
+
+class State(StrEnum):
+    """The state of a delivery."""
+
+    PLANNED = "planned"
+    DUE = "due"
+    LATE = "late"
+    DEAD = "dead"
+
+
+class Delivery(NamedTuple):
+    """A delivery that is not done. `at_ms`: when it was given up, tried first, or is due."""
+
+    job: Job
+    state: State
+    at_ms: int
+    attempts: int
+    reason: str
+
+
+def state_of(begun: bool, begins_ms: int, now_ms: int) -> State:
+    """Return the state of a delivery that waits; the arguments are those of `Waiting`. Pure."""
+    if not begun and begins_ms > now_ms:
+        return State.PLANNED
+    return State.LATE if now_ms - begins_ms > LATE_MS else State.DUE
+
+
+def receiver_of(job: Job) -> str:
+    """Return the receiver of a job. Pure."""
+    return str(job.payload.get("webhook", job.kind))
+
+
+def of_breaker(name: str) -> str:
+    """Return the receiver of a breaker: each push service has a breaker of its own. Pure."""
+    return name.partition(" ")[0]
+
+
+async def deliveries(app: web.Application, organisation: str) -> Mapping[str, list[Delivery]]:
+    """Return the deliveries that are not done by receiver, the newest last. Raises `UnavailableError`."""
+    now_ms = app[SERVICE].clock_ms()
+    found: list[Delivery] = []
+    for queue in app[JOB_QUEUES].values():
+        for one in await queue.listed(organisation, MOST):
+            state = state_of(one.begun, one.begins_ms, now_ms)
+            found.append(Delivery(one.job, state, one.begins_ms, one.attempts, one.reason))
+    for at_ms, job in await app[JOBS].dead(organisation):
+        found.append(Delivery(job, State.DEAD, at_ms, job.attempts, job.reason))
+    by_receiver: dict[str, list[Delivery]] = {}
+    for delivery in sorted(found, key=lambda any_of: any_of.at_ms):
+        by_receiver.setdefault(receiver_of(delivery.job), []).append(delivery)
+    return by_receiver
+
+
+async def send_again(app: web.Application, organisation: str, receiver: str, job: str = "") -> int:
+    """Try what is late or given up again: the job with this id, or all of a receiver. Return the number of jobs.
+
+    If the receiver is paused, one attempt is made at once and the others wait for its result. Raises
+    `UnavailableError`.
+    """
+
+    def chosen(one: Job) -> bool:
+        return receiver_of(one) == receiver and job in ("", one.id)
+
+    count, queues, now_ms = 0, app[JOB_QUEUES], app[SERVICE].clock_ms()
+    given_up = [one for _, one in await app[JOBS].dead(organisation) if chosen(one)]
+    for kind in {one.kind for one in given_up}:
+        ids = {one.id for one in given_up if one.kind == kind}
+        count += await queues.get(kind, app[JOBS]).again(organisation, ids)
+    for queue in queues.values():
+        late = [
+            one.member
+            for one in await queue.listed(organisation, MOST)
+            if chosen(one.job) and state_of(one.begun, one.begins_ms, now_ms) is State.LATE
+        ]
+        if late:
+            count += await queue.soon(organisation, late)
+    for name in await app[BREAKERS].all_paused(organisation, now_ms):
+        if of_breaker(name) == receiver:
+            await app[BREAKERS].probe(organisation, name)
+    return count
