@@ -14,32 +14,33 @@ from signalling.store.mirror import Change, Observer, Reset
 from signalling.visit.record import Role, Visit
 
 MOST = 1_000
-"""The most claims whose patients have not joined the call yet; with more, the oldest is forgotten."""
+"""The greatest number of claims to remember whose patients have not joined the call yet; the oldest is removed first.
+"""
 
 
 class Span(Protocol):
-    """A span that has begun."""
+    """A part of a trace, with a name and times, that has begun and has not ended yet."""
 
     @property
     def context(self) -> bytes:
-        """The id of the trace (16 bytes) and of this span (8 bytes)."""
+        """Return the id of the trace (16 bytes), and then the id of this span (8 bytes)."""
 
     def end(self, result: str) -> None:
         """End the span now. `result`: "done", or the code of the refusal."""
 
 
 class Tracer(Protocol):
-    """Makes spans. A context is `Span.context` of the parent; times are in ns since 1970."""
+    """Makes spans. A context is the `Span.context` of the span above it. Times are in ns since 1970."""
 
     def begin(self, name: str) -> Span | None:
-        """Begin a trace now; return None if it is not one of the sample."""
+        """Begin a trace now, and return its first span; None if this trace is left out of the sample."""
 
     def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
         """Add a span that has ended; return its context."""
 
 
 class ClaimTrace:
-    """The trace of a claim that this worker carries out; the store's `CommitTrace`."""
+    """The trace of one claim that this worker carries out. It is the `CommitTrace` that the store calls."""
 
     __slots__ = ("_begun_ns", "_span", "_tracer")
 
@@ -58,7 +59,7 @@ class ClaimTrace:
         self._add("committed and published" if done else "not committed")
 
     def _add(self, name: str) -> None:
-        """Add a span from the end of the one before, or the beginning, until now."""
+        """Add a span that lasts from the end of the span before (or the beginning of the trace) until now."""
         now_ns = time.time_ns()
         self._tracer.add(name, self._span.context, self._begun_ns, now_ns)
         self._begun_ns = now_ns
@@ -72,7 +73,7 @@ class ClaimTraces:
     """The traces that one worker begins for its providers, and continues for its patients."""
 
     def __init__(self, tracer: Tracer, hub: Hub, observers: list[Observer]) -> None:
-        """`observers`: those of the mirrors; the others among them write to the sockets."""
+        """Observe the changes of the mirrors before and after the other `observers`, which write to the sockets."""
         self._tracer = tracer
         self._hub = hub
         self._begun_ns = 0
@@ -81,7 +82,7 @@ class ClaimTraces:
         observers.append(self._after_sockets)
 
     def begin(self) -> ClaimTrace | None:
-        """Begin the trace of a claim that was received now; return None if it is not one of the sample."""
+        """Begin the trace of a claim that was received now; None if this claim is left out of the sample."""
         span = self._tracer.begin("claim")
         return None if span is None else ClaimTrace(self._tracer, span)
 

@@ -19,7 +19,7 @@ _NONCE = 12
 
 
 def prefix_of(key_id: bytes) -> bytes:
-    """Return the bytes with which all data begins that is sealed with this key."""
+    """Return the bytes with which all data that is encrypted with this key begins."""
     return bytes((len(key_id),)) + key_id
 
 
@@ -33,7 +33,7 @@ class Seal:
         self.replace(keys)
 
     def replace(self, keys: Mapping[bytes, bytes]) -> None:
-        """Use these keys from now on, in place of those before; the same objects seal and open while keys rotate."""
+        """Use these keys from now on instead of those before, so that keys can rotate while a worker runs."""
         if not keys or any(not 1 <= len(i) <= 16 or len(k) != 32 for i, k in keys.items()):
             raise ValueError("keys: at least one, an id of 1 to 16 bytes and a key of 32 each")
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
@@ -41,11 +41,11 @@ class Seal:
         self._newest = (
             prefix_of(newest),
             self._keys[newest],
-        )  # one assignment: `close` may run in another thread
+        )  # This is one assignment, because `close` may run in another thread.
 
     @property
     def ids(self) -> tuple[bytes, ...]:
-        """The ids of the keys, the newest last."""
+        """Return the ids of the keys, the newest last."""
         return tuple(self._keys)
 
     def close(self, data: bytes, place: str) -> bytes:

@@ -188,7 +188,7 @@ class Jobs:
             await self._step(keys=self._keys(organisation), args=["off", taken.member, due_ms])
 
     async def reseal(self, organisation: str, member: bytes, other: bytes) -> bool:
-        """Replace the bytes of a job by others that hold the same; return False if a worker may be at it."""
+        """Replace the bytes of a job by others with the same content; return False if a worker may have leased it."""
         async with answering():
             args = ["reseal", member, other, LEASE_MS]
             return bool(await self._step(keys=self._keys(organisation), args=args))

@@ -1,8 +1,7 @@
-"""Encrypts the records of a whole store with another key, while the store is in use.
+"""Encrypts the records of a whole store with another key, while the store is in use. It is not made for a cluster.
 
 Each record is replaced only if it still has the bytes that were read, so that no newer write is lost. Events that are
-encrypted with the old key are removed from the streams: a worker that needs one loads a snapshot instead. Not for a
-cluster.
+encrypted with the old key are removed from the streams; a worker that needs one of them loads a snapshot instead.
 """
 
 from __future__ import annotations
@@ -41,11 +40,13 @@ PLACES: Mapping[keys.Key, str] = {
     keys.SECOND_FACTOR: "{0}/second_factor/{1}",
     keys.WEBHOOKS: "{0}/webhook",
 }
-"""Kind of key -> the place for which its values are encrypted. {0} and {1}: the parts of the key's name; {at}: the
-field of a hash.
+"""Kind of key -> the place in the store for which its values are encrypted.
+
+{0} and {1} are parts of the key's name, {at} is the field of a hash.
 """
 LARGE = frozenset({keys.PHOTOS})
-"""Kinds of keys that are read one at a time: each holds megabytes, and the store serves nobody while a script runs."""
+"""Kinds of keys of which a script reads only one. Each may have megabytes, and the store serves nobody else meanwhile.
+"""
 AT_ONCE, EVENTS_AT_ONCE, SCANNED = 20, 200, 500
 
 _FIND = """
@@ -97,7 +98,7 @@ _NAMES = [
 
 
 class Kept(NamedTuple):
-    """A key whose values are encrypted: its name, its kind, and the parts of its name."""
+    """A key whose values are encrypted. `parts`: the parts of its name, in order, such as the organisation."""
 
     name: str
     kind: keys.Key
@@ -105,7 +106,10 @@ class Kept(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """One reading of all records: how many had the old key, and how many of those have the new one now."""
+    """The result of reading all records once.
+
+    `found`: the number of values with the old key. `changed`: the number of those that have the new key now.
+    """
 
     found: int
     changed: int
@@ -120,7 +124,7 @@ def kept(name: str) -> Kept | None:
 
 
 class Resealing:
-    """Encrypts with the newest key of `seal` what is encrypted with the key `old`, which `seal` has too."""
+    """Encrypts again, with the newest key of `seal`, the values that are encrypted with the key whose id is `old`."""
 
     def __init__(self, redis: Redis, seal: Seal, old: bytes) -> None:
         self._redis: Any = redis
@@ -130,10 +134,10 @@ class Resealing:
         self._swap: Any = redis.register_script(_SWAP)
 
     async def look(self, progress: Callable[[int, int], None]) -> Passed:
-        """Read all records once and change those with the old key. `progress` gets how many keys were looked at, and
-        how many there are.
+        """Read all records once, and encrypt those with the old key again. Return how many were found and changed.
 
-        Raises `SealError` with the key's name if one cannot be decrypted, and `UnavailableError`.
+        `progress` is called with the number of keys read so far, and the number of all keys. Raises `SealError` with
+        the name of the key if a value cannot be decrypted, `UnavailableError` if the store does not answer.
         """
         found = changed = 0
         async with answering():
@@ -146,7 +150,7 @@ class Resealing:
         return Passed(found, changed)
 
     async def _batches(self, progress: Callable[[int, int], None]) -> AsyncIterator[list[Kept]]:
-        """Yield all keys with encrypted values, as many at a time as one script may read."""
+        """Yield all keys with encrypted values, in lists that are short enough for one script."""
         whole, looked, cursor = await self._redis.dbsize(), 0, 0
         while True:
             cursor, names = await self._redis.scan(cursor, count=SCANNED)
@@ -184,7 +188,10 @@ class Resealing:
         return Passed(len(found), changed)
 
     def _other(self, one: Kept, at: bytes, old: bytes) -> bytes:
-        """Return a value encrypted with the new key."""
+        """Return the value `old`, encrypted with the new key. `at`: the field of a hash that has it, b"" without one.
+
+        Raises `SealError` with the name of the key if the value cannot be decrypted.
+        """
         place = PLACES[one.kind].format(*one.parts, at=at.decode())
         try:
             return self._seal.close(self._seal.open(old, place), place)
@@ -192,7 +199,9 @@ class Resealing:
             raise SealError(f"{one.name}: {problem}") from None
 
     async def _trim(self, stream: str) -> Passed:
-        """Remove the events up to the last one that holds something encrypted with the old key."""
+        """Remove the events up to the last one that contains data encrypted with the old key; return how many there
+        were.
+        """
         start, last = "-", b""
         while found := await self._redis.xrange(stream, min=start, count=EVENTS_AT_ONCE):
             old = [name for name, fields in found if any(self._prefix in value for value in fields.values())]
