@@ -72,8 +72,8 @@ class Encoded:
 class Socket:
     """The sending side of one client's socket. `cut` is called once, with a close code, if the client reads too slowly.
 
-    `limit`: the greatest number of unsent bytes. No method raises because of the client's transport, because callers
-    write to many sockets in a loop.
+    `limit`: the greatest number of unsent bytes. Methods catch and log the errors of the transport: callers write to
+    many sockets in a loop, and one broken client must not end it.
     """
 
     __slots__ = (
@@ -321,7 +321,7 @@ class Hub:
                     if start:
                         await asyncio.sleep(0)
                     for socket, since in sockets[start : start + SOCKETS_PER_TURN]:
-                        if since >= first:  # its snapshot already contains the oldest updates of the batch
+                        if since >= first:  # the socket's snapshot contains the batch's oldest updates
                             for version, encoded in batch:
                                 if version > since:
                                     socket.write(encoded.frame(socket.codec))

@@ -248,7 +248,7 @@ class Audience:
         return await self._spent(play, last_ns)
 
     async def flood(self, events: int) -> Spent:
-        """Make `events` updates, with at most `IN_FLIGHT` of them not yet read by all sockets; return the figures."""
+        """Make `events` updates and return their figures; wait while a socket has not read `IN_FLIGHT` of them."""
 
         async def play() -> None:
             for number in range(events):

@@ -50,7 +50,10 @@ class Counts(msgspec.Struct):
 
 
 class Backup(NamedTuple):
-    """A backup that is good: where it is, its size, its data key's name, the time of its begin, what it contains."""
+    """A backup that was read back and found complete: the file, and its size in bytes.
+
+    Also the id of its data key, the time of its begin (ISO 8601, UTC), and how much it contains.
+    """
 
     path: Path
     size: int

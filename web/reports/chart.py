@@ -45,7 +45,7 @@ class Mark(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """All shapes of a chart."""
+    """The sizes, bars, marks, ticks and labels of a bar chart, in units of the view box of its SVG."""
 
     width: int
     height: int

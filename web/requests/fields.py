@@ -1,4 +1,4 @@
-"""Reads the fields of a posted form, without the token of `own_forms`, and limits its size.
+"""Reads the fields of a posted form and limits its size. Leaves out the field with the token of `own_forms`.
 
 The limits differ for strangers and for staff.
 """

@@ -96,7 +96,10 @@ async def running(app: web.Application) -> AsyncIterator[None]:
 
 
 class Rotated(NamedTuple):
-    """A rotation that is complete: the new key's id, how many records were encrypted again, the other machines."""
+    """The result of a rotation: the id of the new key and the number of records that were encrypted again.
+
+    Also the names of the other machines with workers, to which the key file must be copied once more.
+    """
 
     key: str
     records: int

@@ -305,7 +305,7 @@ class Others:
         return found
 
     async def audience(self, number: int, heard: Heard) -> list[Other]:
-        """Return `number` clients in the room that gets the queue's updates."""
+        """Connect `number` clients that get the queue's updates and return them. `heard`: called with each message."""
         found = await self._enter(number, heard)
         for other in found:
             other.emit("listen", None)

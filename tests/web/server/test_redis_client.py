@@ -1,4 +1,4 @@
-"""Tests the client of the store: it limits the time of a write without a task for it, signs in, and encrypts."""
+"""Tests the client of the store: a write has a time-out and makes no task, the client signs in, and TLS is checked."""
 
 import asyncio
 import contextlib

@@ -150,7 +150,10 @@ def hold_path(organisation: Organisation, area: str) -> str:
 
 
 async def _within(request: web.Request) -> tuple[Organisation, str]:
-    """Return the settings of the area that the request asks for, and its id; the id is "" if there is no such area."""
+    """Return the settings as they apply in the waiting area of `?area=`, and the id of that area.
+
+    Without such an area, return the settings of the organisation and "". The request keeps the settings, too.
+    """
     organisation = await organisation_of(request)
     area = asked_area(request, organisation)
     within = request[ORGANISATION] = organisation.within(area)

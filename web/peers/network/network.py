@@ -135,7 +135,7 @@ def lossy(share: float, seed: int = 1) -> Network:
 
 
 class Direction:
-    """Decides on the packets of one direction in their order. `draw` returns random numbers from 0 to below 1.
+    """Decides whether and when each packet of one direction arrives. `draw` returns random numbers from 0 to below 1.
 
     `counts`: the number of packets by their fate: `passed`, `lost`, `queue_full`, `doubled`.
     """

@@ -123,7 +123,7 @@ function keepCases() {
   cases.keepOnly([...queue.rows.map(({ visit }) => visit), own.id]);
 }
 
-/** @param {string} visit the visit's id */
+/** @param {string} visit the id of the visit whose case is opened and whose new Session is returned */
 function newSession(visit) {
   cases.open(visit);
   return new Session({

@@ -36,17 +36,29 @@ export class Cases {
     this.#photo = photo;
   }
 
-  /** @param {string} visit the visit's id */
+  /**
+   * Return whether the case of a visit is open.
+   *
+   * @param {string} visit the visit's id
+   */
   has(visit) {
     return this.#open.has(visit);
   }
 
-  /** @param {string} visit the visit's id */
+  /**
+   * Return the open case of a visit; undefined if it is not open.
+   *
+   * @param {string} visit the visit's id
+   */
   get(visit) {
     return this.#open.get(visit);
   }
 
-  /** @param {string} visit the visit's id */
+  /**
+   * Open the case of a visit, which receives changes from now on. Does nothing if it is open already.
+   *
+   * @param {string} visit the visit's id
+   */
   open(visit) {
     if (this.#open.has(visit)) return;
     /** @type {OpenCase} */

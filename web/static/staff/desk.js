@@ -117,7 +117,8 @@ function chooseColleague({ title, text, yes, people }) {
 }
 
 /**
- * Ask to whom a request is assigned. Return {to}; null if the dialog was closed.
+ * Show a dialog to choose the colleague to whom a request will be assigned. Return {to}, the colleague's id;
+ * null if the dialog was closed.
  *
  * @param {Protocol.Row} request the row of the request
  * @param {Desk} desk the staff and their visits

@@ -57,10 +57,10 @@ function entries(request, { act, areas, me, conversations }) {
 }
 
 /**
- * Draw the buttons for an administrator's decisions about a request, beside Claim.
+ * Return an administrator's buttons Assign and Decline, which are shown beside Claim.
  *
  * @param {QueuedRow} request the row of the request
- * @param {ListView["act"]} act
+ * @param {ListView["act"]} act the functions that the buttons call
  */
 function decisions(request, act) {
   return html`<button
