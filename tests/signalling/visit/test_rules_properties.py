@@ -1,6 +1,6 @@
 """Tests properties that every visit keeps.
 
-Hypothesis sends random commands of random people, and searches an order that breaks a property.
+Hypothesis sends random commands of random people, and searches for an order that breaks a property.
 """
 
 from __future__ import annotations

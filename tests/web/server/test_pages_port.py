@@ -34,7 +34,7 @@ def framed(packet: bytes) -> bytes:
 
 
 def request_for(index: int) -> bytes:
-    """Return a STUN request in its frame, for a call of the relay with this index of a worker."""
+    """Return a STUN request in its frame, for a call that the worker with this index serves."""
     return framed(ice.request(ice.ufrag(index, "aa" * 6), "b" * 8, "c" * 24, b"\0" * 12))
 
 
