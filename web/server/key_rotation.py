@@ -38,6 +38,7 @@ PATIENCE_S = 15.0
 """How long the command waits for workers: longer than the report of a worker that ended is kept."""
 LEASE_MS = 5_000
 TASK = "web.server.key_rotation"
+COPY = "copy secret.key from the server that rotated the keys"
 SWITCH = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end"
 
 Progress = Callable[[str, int, int], None]
@@ -78,13 +79,13 @@ class Follower:
             self._known, self._read = {}, None  # it is being written, or lost: the keys that are known stay
         if newest not in self._known:
             if newest not in self._seal.ids and newest != self._missed:
-                log.error("key.missing", key=newest.decode("ascii", "replace"))
+                log.error("key.missing", hint=COPY)
                 self._missed = newest
             return
         wanted = secret.ordered(self._known, newest)
         if tuple(wanted) != self._seal.ids:
             self._seal.replace(wanted)
-            log.info("key.taken_up", keys=len(wanted))
+            log.info("key.taken_up", count=len(wanted))
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:

@@ -47,6 +47,7 @@ COMMANDS: dict[str, list[str]] = {
     "export": [*LAKESIDE, "none/folder", "--all"],
     "erase": [*LAKESIDE, "--visit", "v_1"],
     "restore": ["none/backup"],
+    "rotate-keys": [],
 }
 """Each command that reads the settings, except `serve`, which has tests of its own -> its arguments."""
 ELSEWHERE = {"serve"}

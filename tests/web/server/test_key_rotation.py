@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from signalling.store import keys
 from signalling.store.encryption import Seal
@@ -268,6 +269,13 @@ async def test_a_worker_keeps_its_keys_while_the_file_is_written_and_takes_up_wh
     path.unlink()
     await follower.look()
     assert list(seal.ids) == names
+    await valkey.set(keys.DATA_KEY(), b"another")
+    with capture_logs() as logged:
+        for _ in range(2):
+            await follower.look()
+    assert [each["event"] for each in logged] == ["key.missing"]
+    assert list(seal.ids) == names
+    await valkey.set(keys.DATA_KEY(), names[1])
     path.write_bytes(one + two)
     await follower.look()
     assert list(seal.ids) == names[1:]
