@@ -116,7 +116,8 @@ def test_a_certificate_that_cannot_be_used_ends_with_exit_code_2(
     tmp_path: Path, certificate: str, said: str
 ) -> None:
     _, key = self_signed(tmp_path, datetime.now(UTC))
-    (tmp_path / "config.toml").write_text(f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n', "utf-8")
+    settings = f'[server]\nport = 0\n[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
+    (tmp_path / "config.toml").write_text(settings, "utf-8")
     for command in ("serve", "check-config"):
         found = run(command, folder=tmp_path)
         assert found.returncode == 2
