@@ -10,13 +10,14 @@ import contextlib
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
 from aiohttp import web
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from signalling.errors import SealError, UnavailableError
 from signalling.store import keys
@@ -157,7 +158,8 @@ class Rotation:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(LEASE_MS / 5000)
-            await self._redis.pexpire(keys.ROTATING(), LEASE_MS)
+            with suppress(RedisError):  # the next time may be early enough
+                await self._redis.pexpire(keys.ROTATING(), LEASE_MS)
 
     async def _begun(self) -> tuple[bytes, bytes]:
         """Return the ids of the old and the new key, which are both in the file from now on."""
