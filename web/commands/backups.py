@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
+from web.commands.options import ConfigOption, DataOption, JsonOption, data_folder, settings_from
 from web.commands.organisations import located, noted_everywhere, sentences
 
 if TYPE_CHECKING:
     from web.backups.taking import Backup, Progress
 
 FileArgument = Annotated[Path, typer.Argument(help="The file of the backup.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def backup(

@@ -15,7 +15,7 @@ from web.commands.audit import audit_app
 from web.commands.backups import backup, restore
 from web.commands.first_setup import init
 from web.commands.keys import key_app
-from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
+from web.commands.options import ConfigOption, DataOption, JsonOption, data_folder, settings_from
 from web.commands.organisations import organisation_app, user_app
 from web.commands.patients import erase, export
 from web.commands.rotation import rotate_keys
@@ -104,7 +104,7 @@ def check_config(config: ConfigOption = None) -> None:
 def doctor(
     config: ConfigOption = None,
     data: DataOption = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Look at everything around the server, before or while it runs; say what is wrong, and what to do about it."""
     from web.commands.doctor import run
@@ -116,7 +116,7 @@ def doctor(
 def status(
     config: ConfigOption = None,
     data: DataOption = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: JsonOption = False,
     live: Annotated[bool, typer.Option("--live", help="Print it every two seconds, until Ctrl-C.")] = False,
 ) -> None:
     """Show the workers of all machines, their load, and their store; exit 1 if something is wrong."""

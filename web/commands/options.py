@@ -15,6 +15,7 @@ ConfigOption = Annotated[
     typer.Option("--config", help="The settings file; without it, config.toml here if there is one."),
 ]
 DataOption = Annotated[str | None, typer.Option("--data", help="The folder that keeps everything.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def settings_from(config: Path | None, **overrides: Any) -> Settings:

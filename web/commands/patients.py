@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from web.commands.options import ConfigOption, DataOption
+from web.commands.options import ConfigOption, DataOption, JsonOption
 from web.commands.organisations import Office, OrganisationOption, carry_out
 from web.errors import CommandError
 
@@ -30,7 +30,6 @@ BornOption = Annotated[
     str,
     typer.Option("--born", help="Only of this birth date, as in 1990-04-02: two people may have one name."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def export(

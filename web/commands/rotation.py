@@ -6,8 +6,8 @@ import time
 
 import typer
 
-from web.commands.backups import JsonOption, bar
-from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
+from web.commands.backups import bar
+from web.commands.options import ConfigOption, DataOption, JsonOption, data_folder, settings_from
 from web.commands.organisations import located, noted_everywhere, sentences
 
 
