@@ -8,12 +8,27 @@ from typing import Any
 from playwright.async_api import Browser, ConsoleMessage, Page
 
 from tests.browsers import SHOWN_MS
-from tests.web.site import Site
+from tests.web.site import ADMIN, Site
+from web.organisations import demo
 
 OpenPage = Callable[..., Awaitable[Page]]
 """A function that opens a path: `open_page("/demo", width=320, dark=True)`. Further keywords are options of the browser
 context.
 """
+
+
+async def sign_in(page: Page, site: Site, email: str = ADMIN) -> None:
+    """Open the demo's sign-in on this page, and sign in."""
+    await page.goto(str(site.server.make_url("/demo/staff/sign-in")))
+    await send_sign_in(page, site, email)
+
+
+async def send_sign_in(page: Page, site: Site, email: str) -> None:
+    """Fill in and send the form of the sign-in, which the page shows; return when the staff's page is open."""
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_label("Password").fill(demo.password(site.settings, email))
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/demo/staff")
 
 
 @asynccontextmanager

@@ -9,12 +9,11 @@ from aiohttp import ClientWebSocketResponse
 from playwright.async_api import Browser, Page, expect
 
 from tests.web.api.client import PATIENT, program
-from tests.web.browsing import pages
+from tests.web.browsing import pages, sign_in
 from tests.web.pages.facility.test_kiosk import link
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
-from tests.web.site import ADMIN, OSEI, Site
+from tests.web.site import OSEI, Site
 from web.keys import FACILITIES
-from web.organisations import demo
 from web.pages.facility import kiosk
 
 NOTE_TONES = """() => {
@@ -36,15 +35,6 @@ async def opened(
     expected = "^(Failed to load resource|WebSocket connection to)"
     async with pages(site, browser, expected=expected, kinds=("error", "warning")) as open_page:
         yield await open_page(path, width=width, dark=dark)
-
-
-async def sign_in(page: Page, site: Site, email: str = ADMIN) -> None:
-    """Sign in to the demo, on this page."""
-    await page.goto(str(site.server.make_url("/demo/staff/sign-in")))
-    await page.get_by_label("Email").fill(email)
-    await page.get_by_label("Password").fill(demo.password(site.settings, email))
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/demo/staff")
 
 
 async def fill_in(page: Page, name: str) -> None:

@@ -11,13 +11,12 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from signalling.visit.record import Status
-from tests.web.browsing import OpenPage, pages
+from tests.web.browsing import OpenPage, pages, send_sign_in
 from tests.web.conftest import OpenSite
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.site import ADMIN, OSEI, Site
 from web.appointments.slots import MINUTE_MS
 from web.keys import DESK, SERVICE
-from web.organisations import demo
 from web.organisations.settings import Booking
 
 SOON_MS = 90_000
@@ -77,13 +76,6 @@ async def book(page: Page, at: int = 0, name: str = "Ana Ruiz") -> None:
     await page.get_by_label("Reason for the visit").fill("Rash, three days")
     await page.get_by_role("button", name="Book this time").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Your booked visit")
-
-
-async def sign_in(page: Page, site: Site, email: str) -> None:
-    await page.get_by_label("Email").fill(email)
-    await page.get_by_label("Password").fill(demo.password(site.settings, email))
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/staff")
 
 
 async def starts(site: Site) -> list[int]:
@@ -165,7 +157,7 @@ async def test_check_in_is_shown_to_staff_and_leads_into_the_same_session_page(
     site: Site, open_page: OpenPage
 ) -> None:
     osei = await open_page("/demo/staff/sign-in")
-    await sign_in(osei, site, OSEI)
+    await send_sign_in(osei, site, OSEI)
     await osei.get_by_role("switch", name="On-Call").click()
     ana = await open_page("/demo")
     await book(ana)
@@ -201,7 +193,7 @@ async def test_staff_see_who_has_booked_and_checked_in_and_cancel_for_a_patient(
     await book(ana)
     await book(ben, 3, "Ben Lee")
     osei = await open_page("/demo/staff/sign-in")
-    await sign_in(osei, site, OSEI)
+    await send_sign_in(osei, site, OSEI)
     await osei.goto(str(site.server.make_url("/demo/staff/calendar?view=week")))
     row = osei.get_by_role("listitem").filter(has_text="Ana Ruiz")
     await expect(row).to_contain_text("Booked")
@@ -224,7 +216,7 @@ async def test_staff_move_a_visit_to_another_time(site: Site, open_page: OpenPag
     await book(ana, 3)
     (before,) = await starts(site)
     osei = await open_page("/demo/staff/sign-in")
-    await sign_in(osei, site, OSEI)
+    await send_sign_in(osei, site, OSEI)
     await osei.goto(str(site.server.make_url("/demo/staff/calendar?view=week")))
     await osei.get_by_role("link", name="Move Ana Ruiz").click()
     await choose(osei, 6)
@@ -235,7 +227,7 @@ async def test_staff_move_a_visit_to_another_time(site: Site, open_page: OpenPag
 
 async def test_the_staffs_calendar_always_leads_back_to_today(site: Site, open_page: OpenPage) -> None:
     osei = await open_page("/demo/staff/sign-in")
-    await sign_in(osei, site, OSEI)
+    await send_sign_in(osei, site, OSEI)
     await osei.goto(str(site.server.make_url("/demo/staff/calendar")))
     today = osei.get_by_role("link", name="Today")
     await expect(today).to_have_attribute("aria-current", "date")
@@ -267,7 +259,7 @@ async def test_the_pages_of_booked_visits_and_reports_are_accessible(
     await is_accessible(page)
     await book(await open_page("/demo"), 3, "Ben Lee")
     staff = await open_page("/demo/staff/sign-in", width=width, dark=dark)
-    await sign_in(staff, site, ADMIN)
+    await send_sign_in(staff, site, ADMIN)
     await staff.goto(str(site.server.make_url("/demo/staff/calendar?view=week")))
     await staff.get_by_text("Cancel Ben Lee").click()
     await is_accessible(staff)

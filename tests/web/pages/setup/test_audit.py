@@ -7,12 +7,12 @@ import re
 import pytest
 from playwright.async_api import Browser
 
+from tests.web.browsing import sign_in
 from tests.web.pages.setup.desk import desk
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
-from tests.web.site import ADMIN, FORM, OSEI, Site
+from tests.web.site import FORM, OSEI, Site
 from web.identity.accounts import pseudonym
 from web.keys import AUDIT_LOG
-from web.organisations import demo
 from web.pages.setup import audit as page_of
 
 PATH = "/demo/staff/setup/audit"
@@ -125,11 +125,7 @@ async def test_the_log_is_accessible(site: Site, browser: Browser, width: int, d
         viewport={"width": width, "height": 860}, color_scheme="dark" if dark else "light", locale="en-US"
     )
     page = await context.new_page()
-    await page.goto(str(site.server.make_url("/demo/staff/sign-in")))
-    await page.get_by_label("Email").fill(ADMIN)
-    await page.get_by_label("Password").fill(demo.password(site.settings, ADMIN))
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/demo/staff")
+    await sign_in(page, site)
     await page.goto(str(site.server.make_url(PATH)))
     await page.get_by_role("heading", name="Audit log").wait_for()
     await is_accessible(page)

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
 from signalling.visit.commands import Assign
 from signalling.visit.record import Actor, Role
-from tests.web.browsing import OpenPage, pages
+from tests.web.browsing import OpenPage, pages, send_sign_in
 from tests.web.pages.setup.desk import desk
 from tests.web.pages.setup.test_frame import stored
 from tests.web.pages.setup.test_logo import png
@@ -32,10 +32,7 @@ async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
 
 async def signed_in(site: Site, open_page: OpenPage, email: str = ADMIN, **how: Any) -> Page:
     page = await open_page("/demo/staff/sign-in", **how)
-    await page.get_by_label("Email").fill(email)
-    await page.get_by_label("Password").fill(demo.password(site.settings, email))
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/demo/staff")
+    await send_sign_in(page, site, email)
     return page
 
 

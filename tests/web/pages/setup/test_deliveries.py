@@ -10,12 +10,12 @@ from playwright.async_api import Browser, expect
 
 from signalling.store.jobs import Taken, new_job
 from tests.web.audit.test_noting import acts
+from tests.web.browsing import sign_in
 from tests.web.pages.setup.desk import desk
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
-from tests.web.site import ADMIN, FORM, Site
+from tests.web.site import FORM, Site
 from web.jobs import Runner
 from web.keys import BREAKERS, JOB_QUEUES, JOBS, SERVICE, WEBHOOKS
-from web.organisations import demo
 from web.programs import deliveries
 from web.programs.breaker import OPENS_AFTER
 from web.programs.calls import NO_CONNECTION
@@ -112,11 +112,7 @@ async def test_the_page_of_deliveries_is_accessible(site: Site, browser: Browser
     await full(site)
     context = await browser.new_context(base_url=str(site.server.make_url("/")), locale="en-US")
     page = await context.new_page()
-    await page.goto("/demo/staff/sign-in")
-    await page.get_by_label("Email").fill(ADMIN)
-    await page.get_by_label("Password").fill(demo.password(site.settings, ADMIN))
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/demo/staff")
+    await sign_in(page, site)
     for width, dark in LOOKS:
         await page.set_viewport_size({"width": width, "height": 800})
         await page.emulate_media(color_scheme="dark" if dark else "light")

@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from signalling.store.jobs import new_job
+from tests.web.browsing import sign_in
 from tests.web.conftest import OpenSite
 from tests.web.mail.smtp import mail_server
 from tests.web.pages.setup.desk import desk
@@ -13,7 +14,6 @@ from tests.web.pages.setup.test_frame import stored
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.site import ADMIN, OSEI, Site
 from web.keys import JOBS, SERVICE
-from web.organisations import demo
 
 MAIL = "/demo/staff/setup/mail"
 
@@ -86,11 +86,7 @@ async def test_the_page_about_mail_is_accessible(
         locale="en-US",
     )
     page = await context.new_page()
-    await page.goto("/demo/staff/sign-in")
-    await page.get_by_label("Email").fill(ADMIN)
-    await page.get_by_label("Password").fill(demo.password(site.settings, ADMIN))
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/demo/staff")
+    await sign_in(page, site)
     await page.goto(MAIL)
     await is_accessible(page)
     await page.get_by_role("button", name="Send a mail to me, to try it").click()
