@@ -153,7 +153,7 @@ class Mirror:
         if isinstance(record, Visit):
             before = self.visits.get(record.id)
             if before is not None and before.version >= record.version:
-                return  # the snapshot already contains this event
+                return  # the copy has this version already, or a later one
             if record.is_open:
                 self.visits.put(record)
             else:
