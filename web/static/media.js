@@ -21,7 +21,10 @@ import { Arrivals } from "./media/arrivals.js";
 import { kindOf, OwnDevices } from "./media/devices.js";
 import { Figures } from "./media/figures.js";
 
-/** @typedef {"new" | "connecting" | "connected" | "reconnecting" | "failed" | "closed"} MediaState */
+/**
+ * @typedef {"new" | "connecting" | "connected" | "reconnecting" | "failed" | "closed"} MediaState the state
+ *   of the connection; `reconnecting`: it was lost after it had been connected
+ */
 /**
  * @typedef {import("./media/devices.js").OwnEvents &
  *   { state: MediaState, remotetrack: MediaStreamTrack, remotes: null }} MediaEvents
@@ -46,7 +49,6 @@ const sessionOf = (/** @type {string} */ sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] 
 /**
  * Return the stream of each m-line of an offer: mid -> the stream's id, which is the key of the party whose
  * media the m-line carries.
- *
  * @param {string} sdp the text of the offer
  */
 function streamsOf(sdp) {
@@ -60,14 +62,16 @@ function streamsOf(sdp) {
 }
 
 /**
- * The mids of the m-lines on which this side sends. It receives the opposite party on the same m-lines, and
- * other parties on further ones. A transceiver whose mid is null is not in an offer yet.
- *
+ * The mids (numbers of m-lines in SDP) on which this browser sends. It receives the opposite party on the
+ * same m-lines, and other parties on further ones. A transceiver whose mid is null is not in an offer yet.
  * @type {Set<string | null>}
  */
 const OWN_MIDS = new Set(["0", "1"]);
 
-/** Return true if this browser can hold a call; an old browser, or one with restrictions, cannot. */
+/**
+ * Return true if this browser can hold a call. Old browsers, and browsers with strict settings, have no
+ * RTCPeerConnection.
+ */
 export const canCall = () => "RTCPeerConnection" in globalThis;
 
 const Target = /** @type {new () => Events<MediaEvents>} */ (EventTarget);
@@ -77,7 +81,7 @@ export class MediaSession extends Target {
   /** @type {RTCPeerConnection | null} */
   #connection = null;
   #session = "";
-  // True if this device saves battery by sending H.264.
+  // True if this device uses less battery with H.264, because it encodes H.264 in hardware but not VP8.
   #h264 = false;
   /** @type {MediaState} */
   #state = "new";
@@ -92,7 +96,11 @@ export class MediaSession extends Target {
   /** @type {Promise<void>} */
   #accepting = Promise.resolve();
 
-  /** @param {{ sendAnswer: (sdp: string, offerId: number) => Promise<unknown> }} options */
+  /**
+   * Make a session without devices and without a connection.
+   * @param {{ sendAnswer: (sdp: string, offerId: number) => Promise<unknown> }} options `sendAnswer` sends an
+   *   SDP answer to the offer with this number
+   */
   constructor({ sendAnswer }) {
     super();
     this.#sendAnswer = sendAnswer;
@@ -106,7 +114,7 @@ export class MediaSession extends Target {
     return this.#own.preview;
   }
 
-  /** Whether the preview is mirrored: always, unless the camera points away from the person. */
+  /** True if the preview is mirrored: always, unless the camera points away from the person. */
   get mirrored() {
     return this.#own.mirrored;
   }
@@ -130,12 +138,11 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Ask for camera and microphone; never throw. The result has a word for each kind: "on", or the reason
-   * why the device is not on: denied, system (the system's settings refuse it), missing, busy, insecure (an
-   * http page), unsupported (no getUserMedia), failed; "off" for a kind that was not asked for. A call
-   * works with one kind, or with none.
-   *
-   * @param {Partial<Record<DeviceKind, boolean>>} kinds
+   * Ask for camera and microphone; never throw. Return a word for each kind: "on", or the reason why the
+   * device is not on: denied, system (the system's settings refuse it), missing, busy, insecure (an http
+   * page), unsupported (no getUserMedia), failed; "off" for a kind that was not asked for. A call works with
+   * one kind, or with none.
+   * @param {Partial<Record<DeviceKind, boolean>>} kinds true for each kind to ask for, which is the default
    */
   prepare(kinds) {
     return this.#own.prepare(kinds);
@@ -152,7 +159,6 @@ export class MediaSession extends Target {
   /**
    * Switch to another camera or microphone, before or during the call. Return "on", or a reason as
    * `prepare` does.
-   *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {string} deviceId the browser's id of the device
    */
@@ -162,12 +168,10 @@ export class MediaSession extends Target {
 
   /**
    * Apply an offer of the server and answer it; offers are handled in the order in which they arrive. A
-   * `fresh` offer, or one of another session, gets a new RTCPeerConnection; any other offer renegotiates,
-   * as for an ICE restart. Rejects if the browser refuses the offer.
-   *
-   * `iceServers`: TURN servers with credentials that expire.
-   *
-   * @param {{ id: number, sdp: string, fresh?: boolean, iceServers?: RTCIceServer[] }} offer
+   * `fresh` offer, or one of another SDP session, gets a new RTCPeerConnection; any other offer renegotiates,
+   * as for an ICE restart. Reject if the browser refuses the offer.
+   * @param {{ id: number, sdp: string, fresh?: boolean, iceServers?: RTCIceServer[] }} offer `iceServers`:
+   *   TURN servers with credentials that expire
    */
   accept({ id, sdp, fresh = false, iceServers = [] }) {
     const turn = this.#accepting.then(() => this.#answer(id, sdp, fresh, iceServers));
@@ -180,12 +184,8 @@ export class MediaSession extends Target {
     this.#own.start();
   }
 
-  /**
-   * Send a screen in place of the camera; with null, send the camera again.
-   *
-   * @param {MediaStreamTrack | null} track the track of the screen, or null
-   */
-  show(track) {
+  /** Send a screen in place of the camera; with null, send the camera again. */
+  show(/** @type {MediaStreamTrack | null} */ track) {
     return this.#own.show(track);
   }
 
@@ -196,7 +196,6 @@ export class MediaSession extends Target {
 
   /**
    * Switch the camera or microphone off or on. The choice is kept after a change of device or connection.
-   *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {boolean} muted true if it is switched off
    */
@@ -204,19 +203,14 @@ export class MediaSession extends Target {
     this.#own.setMuted(kind, muted);
   }
 
-  /**
-   * Return true if the person has switched off this kind of device.
-   *
-   * @param {DeviceKind} kind camera (video) or microphone (audio)
-   */
-  isMuted(kind) {
+  /** Return true if the person has switched off this kind of device. */
+  isMuted(/** @type {DeviceKind} */ kind) {
     return this.#own.isMuted(kind);
   }
 
   /**
-   * Return true if a device gives neither picture nor sound now, because the switch on the device is off or
-   * another program uses it.
-   *
+   * Return true if a device gives neither picture nor sound now, because its own switch is off or another
+   * program uses it.
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    */
   isSilent(kind) {
@@ -236,8 +230,8 @@ export class MediaSession extends Target {
 
   /**
    * Return the parties whose packets ("silent") or pictures ("still") have not arrived for two seconds.
-   *
-   * @param {(party: string) => { audio: boolean, video: boolean }} offOf what a party has switched off
+   * @param {(party: string) => { audio: boolean, video: boolean }} offOf returns true for the kinds that a
+   *   party has switched off
    */
   async stopped(offOf) {
     const at_ms = performance.now();
@@ -256,13 +250,19 @@ export class MediaSession extends Target {
     this.#enter("closed");
   }
 
-  /** @param {string} track */
+  /**
+   * Return the key of the party that a track belongs to; undefined if no stream has the track.
+   * @param {string} track the id of the track
+   */
   #partyOf(track) {
     for (const [party, stream] of this.#remotes) if (stream.getTrackById(track)) return party;
     return undefined;
   }
 
-  /** Send the clones on the existing transceivers. A track that is added later needs no renegotiation. */
+  /**
+   * Send the clones of the camera's and the microphone's track on the existing transceivers. A track that is
+   * added later needs no renegotiation.
+   */
   async #attach() {
     for (const transceiver of this.#connection?.getTransceivers() ?? []) {
       if (!OWN_MIDS.has(transceiver.mid)) continue;
@@ -272,7 +272,9 @@ export class MediaSession extends Target {
   }
 
   /**
-   * @param {number} id the number of the request or offer
+   * Apply an offer, answer it, and send the answer. Throw if this object is closed or the browser refuses the
+   * offer.
+   * @param {number} id the number of the offer
    * @param {string} sdp the text of the offer
    * @param {boolean} fresh true if a new connection is needed
    * @param {RTCIceServer[]} iceServers the TURN servers
@@ -297,9 +299,8 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Answer an offer with NACK for sound and with the codec that costs this device less. If the browser does
-   * not accept the changed answer, send the unchanged one.
-   *
+   * Answer an offer with NACK for sound (requests for lost packets) and with the codec that costs this device
+   * less battery. If the browser does not accept the changed answer, answer with the unchanged one.
    * @param {RTCPeerConnection} connection the connection of the call
    * @param {string} offer the text of the server's offer
    */
@@ -312,7 +313,10 @@ export class MediaSession extends Target {
       .catch(() => connection.setLocalDescription());
   }
 
-  /** @param {RTCPeerConnection} connection the connection of the call */
+  /**
+   * Send the own video in temporal layers if several parties receive it.
+   * @param {RTCPeerConnection} connection the connection of the call
+   */
   async #layer(connection) {
     for (const { mid, receiver, sender } of connection.getTransceivers())
       if (OWN_MIDS.has(mid) && kindOf(receiver.track) === "video")
@@ -321,9 +325,9 @@ export class MediaSession extends Target {
 
   /**
    * Give the media of each other party a stream, which stays the same object while the party is present.
-   *
    * @param {RTCPeerConnection} connection the connection of the call
-   * @param {Map<string, string>} streams
+   * @param {Map<string, string>} streams mid of an m-line -> the id of its stream, which is the key of a
+   *   party
    */
   #sort(connection, streams) {
     /** @type {Map<string, MediaStreamTrack[] | null>} party -> its tracks; null for the opposite party */
@@ -347,7 +351,10 @@ export class MediaSession extends Target {
     if (before !== [...this.#remotes.keys()].join()) this.#emit("remotes", null);
   }
 
-  /** @param {RTCIceServer[]} iceServers the TURN servers */
+  /**
+   * Close the old connection, and make a new one with its listeners. Return the new one.
+   * @param {RTCIceServer[]} iceServers the TURN servers
+   */
   #renew(iceServers) {
     this.#connection?.close();
     const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers });
@@ -367,7 +374,10 @@ export class MediaSession extends Target {
     return connection;
   }
 
-  /** @param {MediaState} state the new state */
+  /**
+   * Change the state of the connection and fire `state`, if it is another state than before.
+   * @param {MediaState} state the new state
+   */
   #enter(state) {
     if (state === "connected") this.#wasConnected = true;
     if (state === "connecting" && this.#wasConnected) state = "reconnecting";
@@ -377,8 +387,9 @@ export class MediaSession extends Target {
   }
 
   /**
-   * @param {keyof MediaEvents} type
-   * @param {MediaEvents[keyof MediaEvents]} detail
+   * Fire an event.
+   * @param {keyof MediaEvents} type the name of the event
+   * @param {MediaEvents[keyof MediaEvents]} detail the value of the event, described above in this file
    */
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));

@@ -4,7 +4,11 @@
 
 const worker = /** @type {PushWorker} */ (/** @type {unknown} */ (globalThis));
 
-/** @param {string} path */
+/**
+ * Show the page of a notification: the open page with this path, or else a new one.
+ *
+ * @param {string} path the path of the page, with its query
+ */
 async function show(path) {
   const { pathname, href } = new URL(path, location.href);
   const pages = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });

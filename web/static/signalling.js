@@ -1,5 +1,5 @@
-/* The Greenroom signalling protocol, version 1 (signalling/protocol/PROTOCOL.md), from the browser's side.
-   It handles hello, resume, requests, topics and close codes. It does not use the DOM, so that any page or
+/* The browser's side of the Greenroom signalling protocol, version 1 (signalling/protocol/PROTOCOL.md). It
+   handles hello, resume, requests, topics and close codes. It does not use the DOM, so that any page or
    worker can use it. The page calls `wake()` when the network may be back or the device may have slept. */
 import { early, SUBPROTOCOL, socketUrl } from "./signalling/address.js";
 import { SignallingError } from "./signalling/errors.js";
@@ -7,13 +7,15 @@ import { Topic } from "./signalling/topic.js";
 
 const RESUME_WITHIN_MS = 60_000;
 const BACKOFF_MS = { first: 500, most: 15_000 };
-const DRAIN_JITTER_MS = 2_000; // after close code 1001, clients reconnect within this time
+// After close code 1001, clients reconnect after a random part of this time in ms.
+const DRAIN_JITTER_MS = 2_000;
 const PING_EVERY_MS = 20_000;
 const PONG_WITHIN_MS = 8_000;
 const OPEN_WITHIN_MS = 10_000;
-const MOST_PENDING = 200; // the greatest number of requests that wait for an answer; further ones are refused
+// The greatest number of requests that wait for an answer; further requests are refused.
+const MOST_PENDING = 200;
 const STAY_AWAY_FROM = 4200;
-const UNOPENED = 2; // the number of failed sockets after which the client finds out the reason
+const UNOPENED = 2; // After this number of sockets that did not open, the client finds out the reason.
 
 /** Requests that may be sent again if the socket was lost before their answer. */
 const IDEMPOTENT = new Set([
@@ -28,7 +30,7 @@ const IDEMPOTENT = new Set([
   "media.share",
 ]);
 
-/** @typedef {keyof Protocol.Requests} RequestType */
+/** @typedef {keyof Protocol.Requests} RequestType the name of a kind of request */
 /**
  * @template {RequestType} Type
  * @typedef {Omit<Protocol.Requests[Type], "id" | "type"> & { type: Type }} Asked a request without its id
@@ -36,10 +38,10 @@ const IDEMPOTENT = new Set([
 /** @typedef {import("./signalling/topic.js").Listener} Listener */
 /**
  * @typedef {object} Pending a request that waits for its answer
- * @property {{ type: RequestType, id: number }} message
- * @property {(answer: Protocol.Answers[RequestType]) => void} resolve
- * @property {(error: SignallingError) => void} reject
- * @property {number} timer
+ * @property {{ type: RequestType, id: number }} message the request as it was sent
+ * @property {(answer: Protocol.Answers[RequestType]) => void} resolve is called with the answer
+ * @property {(error: SignallingError) => void} reject is called with the error
+ * @property {number} timer the timer of the longest wait for the answer
  */
 
 const Target = /** @type {new () => Events<ClientEvents>} */ (EventTarget);
@@ -67,15 +69,17 @@ export class SignallingClient extends Target {
   #resume = null;
   #lostAt = 0;
   #attempt = 0;
-  #unopened = 0; // the number of failed sockets since the last one that opened
+  #unopened = 0; // The number of sockets that did not open, since the last one that did.
   #blocked = false;
   #timers = { retry: 0, ping: 0, pong: 0, open: 0 };
   #offset = 0;
   #left = false;
 
   /**
-   * @param {string} url of the socket, also relative
-   * @param {{ role: Protocol.Hello["role"], timeout_ms?: number }} options `timeout_ms` is that of a request
+   * Make a client that is not connected; `connect()` connects it.
+   * @param {string} url the address or path of the socket
+   * @param {{ role: Protocol.Hello["role"], timeout_ms?: number }} options `role`: the role of the person on
+   *   this page; `timeout_ms`: the time to wait for an answer to a request
    */
   constructor(url, { role, timeout_ms = 10_000 }) {
     super();
@@ -90,7 +94,7 @@ export class SignallingClient extends Target {
     this.visit = null;
   }
 
-  /** The server's clock in ms since 1970, for waiting times. */
+  /** Return the time by the server's clock, in ms since 1970. */
   now() {
     return Date.now() + this.#offset;
   }
@@ -103,7 +107,6 @@ export class SignallingClient extends Target {
 
   /**
    * Try to connect at once; if a socket is open, check that the server still answers.
-   *
    * @param {{ moved?: boolean }} how `moved`: true if the network may have changed. An attempt to connect
    *   on the old network is then given up, and the event `moved` is fired if a socket is open
    */
@@ -126,13 +129,12 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * Send a request and return the server's answer (`done`, `subscribed`, `pong`). Throw a SignallingError
-   * if the server refuses it, if there is no answer in time (`timeout`), or if it cannot be sent now and
-   * may not be sent later (`offline`).
-   *
+   * Send a request and return the server's answer (`done`, `subscribed`, `pong`). Reject with a
+   * SignallingError if the server refuses it, if there is no answer in time (`timeout`), or if it cannot be
+   * sent now and may not be sent later (`offline`).
    * @template {RequestType} Type
-   * @param {Asked<Type>} message
-   * @param {{ timeout_ms?: number }} options the time to wait for the answer
+   * @param {Asked<Type>} message the request without its id
+   * @param {{ timeout_ms?: number }} options `timeout_ms`: the time to wait for the answer
    * @returns {Promise<Protocol.Answers[Type]>}
    */
   request(message, { timeout_ms = this.#timeout } = {}) {
@@ -149,29 +151,28 @@ export class SignallingClient extends Target {
         reject(new SignallingError("timeout", "The server did not answer in time."));
       }, timeout_ms);
       const request = { message: { ...message, id }, resolve, reject, timer };
-      // The request's type determines the answer's type, which a Map cannot express.
+      // The type of a request determines the type of its answer, but the type of a Map cannot express that.
       this.#requests.set(id, /** @type {Pending} */ (/** @type {unknown} */ (request)));
       if (this.status === "open") this.#write(request.message);
     });
   }
 
   /**
-   * Subscribe to a topic. `handler(message)` gets the whole state first, and then each change in order. It
-   * gets no change twice, also if the client connects again. `refused(error)` is called if the server does
-   * not allow the topic, now or later. Return a function that ends the subscription.
-   *
+   * Subscribe to a topic. The listener gets the whole state first, and then each change once, in order, also
+   * after the client has connected again. Return a function that ends the subscription.
    * @template {keyof Protocol.Topics} Name
-   * @param {Name} name
-   * @param {(message: Protocol.Topics[Name]) => void} handler
-   * @param {(error: SignallingError) => void} refused
-   * @param {import("./signalling/topic.js").Subscribing} more
+   * @param {Name} name the topic's name
+   * @param {(message: Protocol.Topics[Name]) => void} handler is called with each message of the topic
+   * @param {(error: SignallingError) => void} refused is called with the error if the server does not allow
+   *   the topic, now or later
+   * @param {import("./signalling/topic.js").Subscribing} more further fields of the request to subscribe
    */
   subscribe(name, handler, refused = () => {}, more = {}) {
     const topic = this.#topics.get(name) ?? new Topic(more);
     this.#topics.set(name, topic);
     const listener = /** @type {Listener} */ ({ handler, refused });
     topic.handlers.add(listener);
-    topic.forget(); // a second listener needs the whole state too
+    topic.forget(); // The version is forgotten, because a second listener needs the whole state too.
     if (this.status === "open") this.#ask(name, topic);
     return () => {
       topic.handlers.delete(listener);
@@ -181,11 +182,8 @@ export class SignallingClient extends Target {
     };
   }
 
-  /**
-   * @param {string} name the topic's name
-   * @param {Topic} topic the topic's state in this client
-   */
-  #ask(name, topic) {
+  /** Ask the server for the topic with this name, and ask again later if it is not available now. */
+  #ask(/** @type {string} */ name, /** @type {Topic} */ topic) {
     this.request({ type: "subscribe", topic: name, ...topic.asked }).catch((error) => {
       if (this.#topics.get(name) !== topic) return;
       if (error.code === "unavailable" || error.code === "timeout") {
@@ -225,8 +223,8 @@ export class SignallingClient extends Target {
     this.#write(hello);
   }
 
-  /** @param {Protocol.Welcome} message */
-  #welcome(message) {
+  /** Begin to use an accepted connection: send the waiting requests, and subscribe to the topics again. */
+  #welcome(/** @type {Protocol.Welcome} */ message) {
     clearTimeout(this.#timers.open);
     this.#attempt = 0;
     this.#resume = message.resume;
@@ -235,7 +233,8 @@ export class SignallingClient extends Target {
     this.visit = message.visit;
     for (const [id, request] of this.#requests) {
       if (request.message.type === "subscribe" || request.message.type === "unsubscribe") {
-        clearTimeout(request.timer); // the topic is requested again below, with the present versions
+        // This request is dropped, because the topic is requested again below with the present versions.
+        clearTimeout(request.timer);
         this.#requests.delete(id);
         request.reject(new SignallingError("offline", "Asked again on the new socket."));
       }
@@ -248,9 +247,10 @@ export class SignallingClient extends Target {
     this.#setStatus("open");
   }
 
-  /** @param {Protocol.Messages[keyof Protocol.Messages]} message */
-  #receive(message) {
-    clearTimeout(this.#timers.pong); // any answer shows that the server is there
+  /** Pass a message of the server to the request, the topic or the listeners that it is for. */
+  #receive(/** @type {Protocol.Messages[keyof Protocol.Messages]} */ message) {
+    // Any message shows that the server is there, so the wait for a pong ends.
+    clearTimeout(this.#timers.pong);
     this.#timers.pong = 0;
     if (message.type === "welcome") return this.#welcome(message);
     if (message.type === "gone") return this.#gone(message.topic);
@@ -276,16 +276,15 @@ export class SignallingClient extends Target {
         request.reject(new SignallingError(message.code, message.text, message.details)),
       );
     } else {
-      // The server refused the hello itself. A close code follows.
+      // The server has refused the hello itself. It closes the connection after this message.
       this.dispatchEvent(new CustomEvent("refused", { detail: message }));
     }
     return undefined;
   }
 
   /**
-   * React to the message `gone`: the right to the topic has ended, or the visit is lost. It is handled like
-   * a refused `subscribe`.
-   *
+   * Handle the message `gone`, which ends a topic because the right to it has ended or the visit is lost. It
+   * is handled like a refused `subscribe`.
    * @param {string} name the topic's name
    */
   #gone(name) {
@@ -297,8 +296,9 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * @param {number} id the number of the request or offer
-   * @param {() => void} finish
+   * End a waiting request.
+   * @param {number} id the number of the request
+   * @param {() => void} finish is called if the request still waits; passes on its answer or error
    */
   #settle(id, finish) {
     const request = this.#requests.get(id);
@@ -309,28 +309,26 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * @param {(message: Pending["message"]) => boolean} which
-   * @param {SignallingError} error
+   * End waiting requests with an error.
+   * @param {(message: Pending["message"]) => boolean} which returns true for the requests to end
+   * @param {SignallingError} error the error that each of them gets
    */
   #fail(which, error) {
     for (const [id, request] of this.#requests)
       if (which(request.message)) this.#settle(id, () => request.reject(error));
   }
 
-  /** @param {number} within_ms the longest time in ms for the answer */
-  #ping(within_ms) {
+  /** Send a ping, and close the socket if nothing arrives in time. */
+  #ping(/** @type {number} */ within_ms) {
     const socket = this.#socket;
     if (this.#timers.pong || this.status !== "open" || !socket) return;
     this.#write({ type: "ping", id: this.#next++ });
     this.#timers.pong = setTimeout(() => this.#lost(socket, 1006), within_ms);
   }
 
-  /**
-   * @param {WebSocket} socket the socket that has closed
-   * @param {number} code
-   */
-  #lost(socket, code) {
-    if (this.#socket !== socket) return; // it is an older socket, which was replaced
+  /** Handle a closed socket: connect again after a pause, or stop if its close code is final. */
+  #lost(/** @type {WebSocket} */ socket, /** @type {number} */ code) {
+    if (this.#socket !== socket) return; // An older socket, which was replaced, has closed.
     const stood = this.status === "open";
     this.#drop();
     if (stood) this.#lostAt = Date.now();
@@ -351,8 +349,8 @@ export class SignallingClient extends Target {
   }
 
   /**
-   * Find out whether the server answers 426 to plain HTTP. If it does, something between browser and server
-   * blocks WebSockets.
+   * Find out whether something between browser and server blocks WebSockets: the server still answers 426 to
+   * a plain HTTP request for the socket's address.
    */
   async #findBlock() {
     const signal = AbortSignal.timeout(OPEN_WITHIN_MS);
@@ -375,14 +373,15 @@ export class SignallingClient extends Target {
     socket.close();
   }
 
-  /** @param {{ type: RequestType, id: number }} message */
-  #write(message) {
+  /** Send a request on the open socket; do nothing if no socket is open. */
+  #write(/** @type {{ type: RequestType, id: number }} */ message) {
     if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message));
   }
 
   /**
-   * @param {ClientStatus} status
-   * @param {Omit<ClientEvents["status"], "status">} detail
+   * Set the status, and fire `status`.
+   * @param {ClientStatus} status the new status
+   * @param {Omit<ClientEvents["status"], "status">} detail further fields of the event
    */
   #setStatus(status, detail = {}) {
     this.status = status;
@@ -393,8 +392,8 @@ export class SignallingClient extends Target {
     return this.#blocked ? { blocked: true } : {};
   }
 
-  /** @param {number} ms the time in ms */
-  #jitter(ms) {
+  /** Return a random time in ms between 0 and the given one. */
+  #jitter(/** @type {number} */ ms) {
     return Math.random() * ms;
   }
 }

@@ -1,13 +1,13 @@
-/* Shapes that several scripts share, for the check of the scripts; no browser loads this. What the server
-   says over the WebSocket stands in `protocol.d.ts`, what one script alone knows, in that script. */
+/* Declares types that several scripts share. Only the type checker reads this file, no browser loads it.
+   The server's messages are declared in `protocol.d.ts`; types of one script are declared in that script. */
 
-/** What a template gives. */
+/** The result of a lit template. */
 type Drawn = import("lit-html").TemplateResult | typeof import("lit-html").nothing;
 
-/** An event of an element that has a listener of its own. */
+/** An event whose listener is on this kind of element. */
 type On<Element, Kind = Event> = Kind & { currentTarget: Element; target: Element };
 
-/** An EventTarget whose events are custom ones, each with its own detail. */
+/** An EventTarget whose events are CustomEvents, each with its own type of detail. */
 interface Events<Details> {
   addEventListener<Type extends keyof Details>(
     type: Type,
@@ -24,7 +24,7 @@ interface Organisation {
   logo: string | null;
 }
 
-/** A language of the pages: `words` is the address of its catalogue, null for English. */
+/** A language of the pages. `words` is the address of its translations, null for English. */
 interface PageLanguage {
   code: string;
   name: string;
@@ -35,7 +35,7 @@ interface PageLanguage {
 type Role = "patient" | "provider" | "guest";
 type DeviceKind = "audio" | "video";
 
-/** What came of asking for a camera or microphone; null while it is being asked for. */
+/** The result of asking for a camera or microphone; null while the person is being asked. */
 type DeviceWord =
   | "on"
   | "off"
@@ -50,16 +50,19 @@ type DeviceWord =
   | "failed";
 type Found = Record<DeviceKind, DeviceWord | null>;
 
-/** The data for the scripts of every live page (`#boot`). */
+/** The server's data for the scripts of every live page (the JSON in `#boot`). */
 interface Boot {
   organisation: Organisation;
   languages: PageLanguage[];
   ws: string;
-  /** Whether mails leave this server. */
+  /** True if an SMTP server is configured, so that mails leave this server. */
   mails: boolean;
 }
 
-/** What a browser needs to be notified: the server's public key, and the path of the script that shows it. */
+/**
+ * What a browser needs to subscribe to notifications: the server's public key, and the path of the script
+ * that shows them.
+ */
 interface PushOffer {
   key: string;
   worker: string;
@@ -89,12 +92,17 @@ interface VisitBoot extends Boot {
   visits: string[];
   book: string | null;
   contact: { text: boolean; push: PushOffer };
-  /** The language of the clinic's own texts; these in others: language -> text -> translation. */
+  /**
+   * `main`: the language of the clinic's own texts; `texts`: their translations, language -> text ->
+   * translation.
+   */
   main: string;
   texts: Record<string, Record<string, string>>;
-  /** How many messages the patient may write in the waiting room until staff write again; 0 for none. */
+  /**
+   * The number of messages that a patient may write in the waiting room until staff write again; 0 for none.
+   */
   answers: number;
-  /** The clinic's question after the visit; null if it asks none. */
+  /** The clinic's question after the visit; null if the clinic asks none. */
   survey: import("./patient/survey.js").Survey | null;
 }
 
@@ -103,15 +111,15 @@ interface GuestBoot extends Boot {
   guest: string;
 }
 
-/** Who is signed in. */
+/** The signed-in person. */
 interface Account extends Protocol.PersonPart {
   role: "provider" | "admin";
   states: string[];
 }
 
 /**
- * The data for the scripts of every page of the staff. `pages` are those of the frame, `here` is the one that
- * is open.
+ * The data for the scripts of every page of the staff. `pages` are the pages in the menu, `here` is the open
+ * one.
  */
 interface StaffBoot extends Boot {
   me: Account;
@@ -126,18 +134,18 @@ interface StaffBoot extends Boot {
 interface ListBoot extends StaffBoot {
   on_call: boolean;
   guests: boolean;
-  /** Whether patients may answer a message while they wait. */
+  /** True if patients may answer a message of staff while they wait. */
   answers: boolean;
   reopen_ms: number;
   /** The tags that staff may set on a visit. */
   tags: string[];
-  /** The clinic's regions, code -> name. */
+  /** The clinic's regions: code -> name. */
   regions: Record<string, string>;
-  /** The clinic's waiting areas, id -> name; none where there is one queue. */
+  /** The clinic's waiting areas: id -> name; empty if the clinic has only one queue. */
   areas: Record<string, string>;
 }
 
-/** What each kind of step of the setup guide is answered with. */
+/** The type of the answer to each kind of step of the setup guide. */
 interface AnswerOf {
   text: string;
   choice: string;
@@ -147,25 +155,25 @@ interface AnswerOf {
   device_check: Partial<Record<"camera" | "microphone" | "speaker" | "network", string>>;
 }
 
-/** A question before something that others notice. */
+/** A question before an action that others notice. */
 interface Question {
   title: string;
   text: string;
   yes: string;
   no: string;
   danger?: boolean;
-  /** A second way to say yes. */
+  /** The text of a second button that agrees in another way. */
   also?: string;
 }
 
-/** What is said of a connection that is closed, and what can be done. */
+/** The sentence about a closed connection, and the button with which the person can act. */
 interface Closed {
   text: string;
   label: string;
   act: () => void;
 }
 
-/** How the connection is, for the bar over a page. */
+/** The state of the connection, for the bar over a page. */
 interface Connection {
   status: ClientStatus;
   code: number | null;
@@ -184,7 +192,7 @@ interface ClientEvents extends Pick<Protocol.Messages, "welcome" | `media.${Medi
 
 type MediaNews = "offer" | "muted" | "shared" | "paused" | "speaker" | "path" | "taken_over" | "gone";
 
-/** A device to choose; labels come with permission. */
+/** A device that a person can choose. `label` is empty until the person has given permission. */
 interface Device {
   kind: DeviceKind | "speaker";
   id: string;
@@ -192,7 +200,7 @@ interface Device {
   selected: boolean;
 }
 
-/** What stands beside a call: `short` is the label where there is little room. */
+/** A panel beside a call. `short` is its label on narrow pages. */
 interface Aside {
   label: string;
   short?: string;
@@ -206,27 +214,27 @@ interface Entry {
   act: () => void;
 }
 
-/** The ways out of a session, and what is asked before, if anything. */
+/** Leaves a session in one of several ways, after a question if there is one. */
 type Leave = (
   type: "visit.release" | "visit.end" | "visit.hang_up" | "visit.withdraw",
   question: Question | null,
 ) => void;
 
-/** How loud a sentence about the other side is. */
+/** The weight of a sentence about the other side, which decides its colour. */
 type Tone = "good" | "quiet" | "amber";
 
-/** What of its own a party has switched off. */
+/** The kinds of its own media that a party has switched off. */
 type Muted = Record<DeviceKind, boolean>;
 
-/** A row of On-Demand Requests as a browser holds it: `arriving` while it came with the list open. */
+/** A row of On-Demand Requests in a browser. `arriving`: true if it came while the list was open. */
 type QueuedRow = Protocol.Row & { arriving?: boolean };
 
-/** What the tabs of the Sessions List draw from. */
+/** The data from which the tabs of the Sessions List are drawn. */
 interface ListView {
-  /** All that wait, in the order that was chosen; `rows` are those of them that are shown. */
+  /** All rows that wait, in the chosen order; `rows` are those of them that are shown. */
   all: QueuedRow[];
   rows: QueuedRow[];
-  /** What shows many rows in parts. */
+  /** Draws a long list in parts. */
   parts: import("./staff/in_parts.js").InParts;
   sift: import("./staff/sift.js").Sift;
   changeSift: (sift: import("./staff/sift.js").Sift) => void;
@@ -260,8 +268,8 @@ interface Tab {
   current: boolean;
 }
 
-/** Left by the catalogue of the page's language, for `shared/text.js`; English has none. */
+/** The translations of the page's language, set by a script before `shared/text.js`; English has none. */
 declare var pageLanguage: import("./shared/text.js").Language | undefined;
 
-/** A socket from before its client is there (`patient/early.js`); null once a client has opened one. */
+/** A socket that `patient/early.js` opened before the client existed; null after a client has taken it. */
 declare var earlySocket: WebSocket | null | undefined;

@@ -1,6 +1,6 @@
-/* Keeps the staff's calendar current: when a person returns to the page, new bookings and check-ins are
-   shown. It asks the server only then, because regular requests would count as activity and prolong the
-   sign-in of an absent person. */
+/* Keeps the staff's calendar current: when a person returns to the page, this script asks the server for
+   new bookings and check-ins. It asks only then, because regular requests would count as activity and
+   prolong the sign-in of an absent person. */
 import "../staff/page.js";
 import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
@@ -8,7 +8,7 @@ import { t } from "../shared/text.js";
 const place = one("#bookings", HTMLElement);
 let looking = false;
 
-/** True while the person does something that drawing the list again would interrupt. */
+/** Return true while a row of the calendar is open. Drawing the list again would close it. */
 const busy = () => place.querySelector("details[open]") !== null;
 
 async function look() {
@@ -16,7 +16,7 @@ async function look() {
   looking = true;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    // The person has signed out meanwhile.
+    // The server redirects to the sign-in page, because the person has signed out meanwhile.
     if (answer.redirected) return location.reload();
     const fresh = new DOMParser()
       .parseFromString(await answer.text(), "text/html")
@@ -29,7 +29,8 @@ async function look() {
     link?.focus();
     one("#news", HTMLElement).textContent = t("The calendar has changed.");
   } catch {
-    // The browser is offline. When the person returns to the page, it asks again.
+    // The request failed because the browser is offline. It is sent again when the person returns to the
+    // page.
   } finally {
     looking = false;
   }

@@ -1,5 +1,5 @@
-/* The page of a booked visit: it shows without a reload when Check In opens. The page works without this
-   script. */
+/* The script of the page of a booked visit: it shows the button Check In when check-in opens, without a
+   reload. The page works without this script. */
 import "../pages/form.js";
 import { forgetDrafts } from "../shared/drafts.js";
 
@@ -17,7 +17,7 @@ if (early) {
     else setTimeout(look, Math.min(left + 500, LONGEST_MS));
   };
   look();
-  // While a phone sleeps, its timers and this clock stop.
+  // The page is loaded again when the browser shows it from its cache, because its timers did not run then.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   let hidden = 0;
   document.addEventListener("visibilitychange", () => {

@@ -34,7 +34,10 @@ function sameClocks() {
   return starts.every((at) => theirs.format(at) === ours.format(at));
 }
 
-/** Return the visitor's dates in this week, each with its times. */
+/**
+ * Return the dates of this week by the visitor's clock: date, such as 2026-11-24 -> its bookable times, in ms
+ * since 1970.
+ */
 function byDay() {
   /** @type {Map<string, number[]>} */
   const days = new Map();
@@ -69,8 +72,10 @@ function start() {
   one("#range", HTMLElement, root).textContent = range.formatRange(starts[0], starts[starts.length - 1]);
 
   /**
+   * Return a date in words in the language of the page.
+   *
    * @param {string} date a date such as 2026-11-24
-   * @param {Intl.DateTimeFormatOptions} options
+   * @param {Intl.DateTimeFormatOptions} options the parts of the date to write, such as weekday and month
    */
   const words = (date, options) =>
     new Intl.DateTimeFormat(intlLocale(), { timeZone: "UTC", ...options }).format(Date.parse(date));

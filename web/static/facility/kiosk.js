@@ -1,5 +1,6 @@
-/* A kiosk's page: loads the list every few seconds, and clears the screen if nobody has touched it for a
-   while. The page works without this script; then the list is as old as the page. */
+/* The script of a kiosk's page, which several patients use on one device. It loads the list of patients
+   every few seconds, and clears the form if nobody has touched the screen for a while. The page works
+   without this script, but then its list changes only with a reload. */
 import "../pages/form.js";
 import { playNotes } from "../shared/devices.js";
 import { forgetDrafts } from "../shared/drafts.js";
@@ -19,7 +20,7 @@ const said = one("#said", HTMLElement);
 let shown = rows.innerHTML.trim();
 let lost = false;
 
-/** Return the patients who are being called, as texts. */
+/** Return the texts of the rows of patients who are being called. */
 const called = () =>
   // biome-ignore lint/performance/useDomNodeTextContent: as it is read, without line breaks
   [...rows.querySelectorAll(".called")].map((row) => one("p", HTMLElement, row).innerText.trim());
@@ -56,7 +57,7 @@ async function refresh() {
 }
 
 /**
- * Ask before a patient is removed from the queue.
+ * Ask the person for confirmation before a patient is removed from the queue.
  *
  * @param {SubmitEvent} event the submission of the form
  */
@@ -84,7 +85,7 @@ rows.addEventListener("submit", takeOut);
 setInterval(refresh, EVERY_MS);
 document.addEventListener("visibilitychange", refresh);
 
-/* --- privacy: the next person must not see what was typed, or which patients are in the queue */
+/* --- privacy: the next person must not see typed text, or which patients are in the queue */
 const form = one("form[data-once]", HTMLFormElement);
 let timer = 0;
 /** @type {HTMLElement | null} */

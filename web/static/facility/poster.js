@@ -1,4 +1,4 @@
-/* Makes the button work that prints the poster. Without JavaScript, people print by the browser's own
+/* Prints the poster when its button is pressed. Without JavaScript, people print by the browser's own
    menu. */
 import { one } from "../shared/page.js";
 

@@ -34,9 +34,9 @@ const bar = inEach(() => ({
 
 /** @type {Protocol.VisitPart | null} */
 let visit = null;
-// True if the guest was dismissed, or never belonged to this visit.
+// True if the guest was dismissed, or if this visit does not have the guest.
 let gone = false;
-// True if the guest has left by the page's button.
+// True if the guest has left the visit with the page's button.
 let away = false;
 /** @type {Session | null} */
 let session = null;
@@ -46,7 +46,11 @@ let session = null;
  *   sentence
  */
 
-/** @returns {Plain | "session"} */
+/**
+ * Return the part of the page that is shown now: the session, or a phase with only a sentence.
+ *
+ * @returns {Plain | "session"}
+ */
 function phase() {
   if (gone) return "gone";
   if (away) return "left";
@@ -93,10 +97,18 @@ function follow() {
   redraw();
 }
 
-/** @typedef {{ heading: string, text: string, act?: () => void, label?: string }} Words */
+/**
+ *
+ * @typedef {{ heading: string, text: string, act?: () => void, label?: string }} Words the heading and the
+ *   sentence of a phase, and what its button does, if it has one
+ */
 
 const WORDS = inEach(
-  /** @returns {Record<Plain, Words>} */ () => ({
+  /**
+   * Return the words of each phase.
+   *
+   * @returns {Record<Plain, Words>}
+   */ () => ({
     loading: { heading: t("Your session"), text: t("Opening your session…") },
     waiting: {
       heading: t("Please wait"),
@@ -127,7 +139,11 @@ const WORDS = inEach(
   }),
 );
 
-/** @param {Plain} now */
+/**
+ * Draw the page of a phase that shows only a sentence.
+ *
+ * @param {Plain} now the present phase
+ */
 function plain(now) {
   const { heading, text, act, label } = WORDS()[now];
   return html`<header class="top">

@@ -1,11 +1,11 @@
-/** Changes the browser's own answer before it is applied, and sets how video is sent afterwards. */
+/** Changes the browser's own SDP answer before it is applied, and sets how video is sent afterwards. */
 
 /** The line that enables retransmission of lost Opus packets (generic NACK, RFC 4585). */
 const NACK = "a=rtcp-fb:111 nack";
 
 /**
- * Return the answer with NACK for sound, if the offer has it. Chromium sends lost sound again, and requests
- * lost sound, if its own description has that line. It does not write the line by itself.
+ * Return the answer with NACK for sound, if the offer has it. Only with that line in its own description does
+ * Chromium send lost sound packets again and request lost ones. It does not write the line by itself.
  *
  * @param {string} answer the text of the browser's answer
  * @param {string} offer the text of the server's offer
@@ -42,8 +42,8 @@ export async function savesWithH264(capabilities) {
 }
 
 /**
- * The mode with three temporal layers of pictures; the server does not send the upper ones to a receiver
- * with a weak network.
+ * The name of the mode with three temporal layers: base pictures, and pictures in between that can be left
+ * out. The server leaves them out for a receiver with a weak network.
  */
 const LAYERED = "L1T3";
 

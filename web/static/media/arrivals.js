@@ -1,6 +1,6 @@
 /**
  * Finds parties whose packets or pictures have stopped arriving, from the counters of getStats
- * (https://www.w3.org/TR/webrtc-stats/). The reports and the time are arguments.
+ * (https://www.w3.org/TR/webrtc-stats/). The caller passes the reports and the time.
  */
 
 export const STOPPED_MS = 2_000;
@@ -8,7 +8,8 @@ export const STOPPED_MS = 2_000;
 /**
  * `silent`: nothing arrives; `still`: sound arrives, but no new picture.
  *
- * @typedef {"silent" | "still"} Stopped
+ * @typedef {"silent" | "still"} Stopped `silent`: no packets arrive; `still`: sound arrives, but no new
+ *   picture
  */
 
 export class Arrivals {
@@ -21,7 +22,9 @@ export class Arrivals {
   #came = new Set();
   #read_ms = 0;
 
-  /** Forget the last reports: the next ones belong to another connection, whose counters begin at 0. */
+  /**
+   * Forget the last reports, because the next ones belong to another connection, whose counters begin at 0.
+   */
   restart() {
     this.#changed.clear();
   }
@@ -32,9 +35,11 @@ export class Arrivals {
    *
    * @param {number} at_ms the time of the reports, in ms of performance.now
    * @param {RTCStatsReport | undefined} reports the result of getStats
-   * @param {(track: string) => string | undefined} partyOf
-   * @param {(party: string) => { audio: boolean, video: boolean }} offOf what a party has switched off
-   * @returns {Map<string, Stopped>}
+   * @param {(track: string) => string | undefined} partyOf returns the key of the party that has the track
+   *   with this id
+   * @param {(party: string) => { audio: boolean, video: boolean }} offOf returns true for the kinds that a
+   *   party has switched off
+   * @returns {Map<string, Stopped>} party -> what has stopped; parties whose media arrive are absent
    */
   read(at_ms, reports, partyOf, offOf) {
     // No report was read for a long time, because the page was hidden or asleep.
@@ -63,8 +68,11 @@ export class Arrivals {
   }
 
   /**
+   * Return true if a counter has not changed for STOPPED_MS, and packets should arrive. A counter that has
+   * never counted is not reported.
+   *
    * @param {string} counter the name of the counter
-   * @param {number} count
+   * @param {number} count the value of the counter in the newest report
    * @param {boolean} off true if the party has switched this kind off, so that nothing is expected
    * @param {number} at_ms the time of the reports, in ms of performance.now
    */

@@ -1,8 +1,9 @@
 /**
- * Handles a person's own camera and microphone: request, choice, switching off and on, loss and return.
+ * Handles a person's own camera and microphone: requests them, changes to another device, switches them off
+ * and on, and takes a lost device back when it returns.
  *
- * It uses getUserMedia and tracks, but not the connection. It calls `send` when there is another clone to
- * send, and `sent` returns the clone.
+ * It uses getUserMedia and tracks, but not the connection. It calls the function `send` of its caller when
+ * there is another clone of a track to send; its method `sent` returns that clone.
  *
  * Privacy: only clones of the live tracks are sent, and they are disabled until `start()`.
  */
@@ -34,8 +35,8 @@ const REASONS = {
 const REACQUIRE_MS = [0, 1000, 2000, 4000, 8000, 16000];
 
 /**
- * Return true if another site shows this page in a frame and does not allow it a kind of device; false
- * otherwise, or if the browser does not show this.
+ * Return true if this page is in a frame of another site, which does not allow the page to use this kind of
+ * device. Return false if the browser does not report this.
  *
  * @param {DeviceKind} kind camera (video) or microphone (audio)
  */
@@ -61,14 +62,19 @@ export function reasonOf(error, kind = "video") {
 }
 
 /**
+ *
  * @typedef {{
  *   devicechange: null,
  *   trackended: DeviceKind,
  *   trackrestored: DeviceKind,
  *   tracksilent: DeviceKind,
- * }} OwnEvents
+ * }} OwnEvents the events of the own devices, each with its detail
  */
-/** @typedef {(type: keyof OwnEvents, detail: OwnEvents[keyof OwnEvents]) => void} Notify */
+/**
+ *
+ * @typedef {(type: keyof OwnEvents, detail: OwnEvents[keyof OwnEvents]) => void} Notify passes an event to
+ *   the listeners
+ */
 
 /**
  * Return the kind of a track. In the types of the DOM it may be any string.
@@ -79,11 +85,11 @@ export function reasonOf(error, kind = "video") {
 export const kindOf = ({ kind }) => (kind === "audio" ? "audio" : "video");
 
 /**
- * Return true if the preview of a camera is mirrored, that is, if the camera points at the person, or if
- * the browser does not know its direction, as on a desktop. Text in front of a rear camera would be
- * unreadable in a mirrored picture.
+ * Return true if the preview of a camera is mirrored, that is, if the camera points at the person, or if the
+ * browser does not know its direction, as on a desktop. Text in front of a rear camera would be unreadable in
+ * a mirrored picture.
  *
- * @param {MediaStreamTrack | null} camera
+ * @param {MediaStreamTrack | null} camera the track of the camera, or null if there is none
  */
 export function isMirrored(camera) {
   const facing = camera?.getSettings().facingMode;
@@ -108,10 +114,12 @@ export class OwnDevices {
   #onDeviceChange = () => this.#notify("devicechange", null);
 
   /**
-   * `send` must put the track that `sent` returns on the connection, if there is one. `notify` is called
-   * with `devicechange`, `trackended`, `trackrestored` and `tracksilent` (detail: the kind).
+   * Make the object without devices.
    *
-   * @param {{ send: () => Promise<void>, notify: Notify }} options
+   * called with `devicechange`, `trackended`, `trackrestored` and `tracksilent`, and the kind of device
+   *
+   * @param {{ send: () => Promise<void>, notify: Notify }} options `send` must put the track that `sent`
+   *   returns on the connection, if there is one; `notify` is
    */
   constructor({ send, notify }) {
     this.#send = send;
@@ -124,7 +132,7 @@ export class OwnDevices {
     return this.#preview;
   }
 
-  /** Whether the preview is mirrored. */
+  /** True if the preview is mirrored. */
   get mirrored() {
     return isMirrored(this.#live.video);
   }
@@ -149,7 +157,10 @@ export class OwnDevices {
     return this.#send();
   }
 
-  /** Ask for the devices; the result is that of `MediaSession.prepare`. */
+  /**
+   * Ask for the devices of the kinds that are true. Return a word for each kind, as `MediaSession.prepare`
+   * does.
+   */
   async prepare({ audio = true, video = true } = {}) {
     /** @type {Record<DeviceKind, DeviceWord>} */
     const result = { audio: "off", video: "off" };
@@ -203,7 +214,7 @@ export class OwnDevices {
   }
 
   /**
-   * Switch to another device; the result is that of `MediaSession.useDevice`.
+   * Switch to another device of a kind. Return "on" or a reason, as `MediaSession.useDevice` does.
    *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {string | undefined} deviceId the browser's id of the device
@@ -230,7 +241,7 @@ export class OwnDevices {
         await this.#acquire([kind]);
         return wanted === deviceId ? "on" : "busy";
       } catch {
-        // In the next turn of the loop, the other device is tried.
+        // The new device failed, so the loop tries the old one again.
       }
     }
     return "busy";
@@ -290,7 +301,11 @@ export class OwnDevices {
     for (const track of this.#preview.getTracks()) this.#preview.removeTrack(track);
   }
 
-  /** @param {DeviceKind[]} kinds */
+  /**
+   * Open the devices of these kinds with one request of getUserMedia. Reject with its error if that fails.
+   *
+   * @param {DeviceKind[]} kinds the kinds to open
+   */
   async #acquire(kinds) {
     /** @type {MediaStreamConstraints} */
     const constraints = {};
@@ -307,13 +322,15 @@ export class OwnDevices {
   }
 
   /**
+   * Use a new track: send a clone of it, stop the old track, and notice when the device is lost or silent.
+   *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {MediaStreamTrack} track the track of the device
    */
   async #adopt(kind, track) {
     const [live, sent] = [this.#live[kind], this.#sent[kind]];
     const clone = track.clone();
-    // This must be done before anything can send the track.
+    // The clone is disabled before any other code can send it.
     clone.enabled = false;
     if (kind === "audio" && "contentHint" in clone) clone.contentHint = "speech";
     track.addEventListener("ended", () => this.#lost(kind, track));
@@ -341,8 +358,10 @@ export class OwnDevices {
   }
 
   /**
+   * Handle a device that was taken away: try to open it again after each pause of REACQUIRE_MS.
+   *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
-   * @param {MediaStreamTrack} track the track of the device
+   * @param {MediaStreamTrack} track the ended track of the device
    */
   async #lost(kind, track) {
     if (this.#live[kind] !== track || this.#closed) return;
@@ -355,7 +374,8 @@ export class OwnDevices {
         this.#notify("trackrestored", kind);
         return;
       } catch {
-        // The chosen device is still in use, or it is unplugged. So any other device is used.
+        // The chosen device is still in use elsewhere, or it is unplugged. So any other device of the kind is
+        // used.
         this.#wanted[kind] = undefined;
       }
     }

@@ -1,11 +1,12 @@
 /**
- * The quality of a call: reads the counters of getStats (https://www.w3.org/TR/webrtc-stats/), calculates
- * their change since the last reading, and chooses one word for the call. The reports and the time are
- * arguments.
+ * Computes the quality of a call: reads the counters of getStats (https://www.w3.org/TR/webrtc-stats/),
+ * calculates their change since the last reading, and chooses one word for the call. The caller passes the
+ * reports and the time.
  */
 
 /**
- * The words for a call, from worst to best. The first row of which a limit is exceeded gives the word.
+ * The words for a bad call, from worst to best, each with the loss (0 to 1), the round trip in ms and the
+ * number of freezes from which it applies. The first row of which a limit is exceeded gives the word.
  *
  * @type {{ words: "poor" | "fair", loss: number, rtt_ms: number, freezes: number }[]}
  */
@@ -19,14 +20,16 @@ export class Figures {
    *   framesDecoded: number } | null} */
   #before = null;
 
-  /** Forget the last report: the next one belongs to another connection, whose counters begin at 0. */
+  /**
+   * Forget the last report, because the next one belongs to another connection, whose counters begin at 0.
+   */
   restart() {
     this.#before = null;
   }
 
   /**
-   * Return the result of `MediaSession.stats` for the reports that were read at `at_ms`. Without reports,
-   * return the result for a call without a connection.
+   * Return the quality in the form of `MediaSession.stats`, for reports that were read at `at_ms`. Without
+   * reports, return the quality of a call without a connection.
    *
    * @param {number} at_ms the time of the reports, in ms of performance.now
    * @param {RTCStatsReport | undefined} reports the result of getStats

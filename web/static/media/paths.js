@@ -1,15 +1,19 @@
-/* Finds the paths that the network allows for a call, by a probe offer of the server; no media is sent. It
-   uses RTCPeerConnection and no device. */
+/* Finds the ways on which media can pass through this network: answers an offer that the server makes only
+   for this test, and watches which addresses connect. No media is sent, and no device is used. */
 
 const WITHIN_MS = 8_000;
 
-/** @typedef {"udp" | "tcp" | "turn" | "none"} FoundPath */
+/**
+ *
+ * @typedef {"udp" | "tcp" | "turn" | "none"} FoundPath `turn`: through a TURN server, which forwards media;
+ *   `none`: media cannot pass
+ */
 
 /**
- * Return the best path on which the server answers: over UDP, over TCP, or through a TURN server. The
- * result is "none" after eight seconds without an answer. Rejects if the browser refuses the offer.
+ * Return the best path on which the server answers: over UDP, over TCP, or through a TURN server. The result
+ * is "none" after eight seconds without an answer. Reject if the browser refuses the offer.
  *
- * @param {string} sdp the text of the offer
+ * @param {string} sdp the text of the server's offer
  * @param {RTCIceServer[]} iceServers the TURN servers
  * @returns {Promise<FoundPath>}
  */
@@ -32,7 +36,9 @@ export async function tryPaths(sdp, iceServers) {
 }
 
 /**
- * @param {any[]} reports
+ * Return the best path among the candidate pairs that have connected; "none" if no pair has.
+ *
+ * @param {any[]} reports the reports of getStats
  * @returns {FoundPath}
  */
 function bestOf(reports) {

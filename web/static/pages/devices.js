@@ -1,4 +1,5 @@
-/* The switch "Notify me on this device" of a member of staff, above the list of their devices. */
+/* Draws and handles the switch "Notify me on this device" of a member of staff, above the list of their
+   devices. */
 import { html, live, nothing, render } from "../shared/lit.js";
 import { one } from "../shared/page.js";
 import { canPush, fieldsOf, subscribe, subscribed } from "../shared/push.js";
@@ -23,7 +24,11 @@ async function idOf(endpoint) {
   return [...new Uint8Array(hash, 0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** @param {Record<string, string>} fields */
+/**
+ * Send the form of this page with these fields, then reload the page. Throw if the server refuses it.
+ *
+ * @param {Record<string, string>} fields the form's fields by name
+ */
 async function send(fields) {
   const signal = AbortSignal.timeout(20_000);
   const answer = await fetch(action, { method: "POST", body: new URLSearchParams(fields), signal });
@@ -36,7 +41,11 @@ async function turnOn() {
   if (subscription) await send({ do: "add", ...fieldsOf(subscription) });
 }
 
-/** @param {boolean} on true to get notifications on this device */
+/**
+ * Switch the notifications on this device on or off, and show a message if that fails.
+ *
+ * @param {boolean} on true to get notifications on this device
+ */
 async function turn(on) {
   busy = true;
   draw();

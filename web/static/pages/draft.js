@@ -1,5 +1,6 @@
-/* After a reload or a change of language, restores what was typed into the patient information form. If
-   the server sent the page with values, after a mistake, these are kept. */
+/* Restores the text that was typed into the patient information form, after a reload or a change of
+   language. If the server has sent the form back with values because of a mistake, these values are kept
+   instead. */
 import { draftOf, keepDraft } from "../shared/drafts.js";
 import { here, one } from "../shared/page.js";
 import "./form.js";
@@ -7,7 +8,7 @@ import "./form.js";
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
 
 const form = one("form[data-draft]", HTMLFormElement);
-// Meet Now and a booking share one draft.
+// The forms of Meet Now and of a booking share one draft in each organisation.
 const organisation = location.pathname.slice(here("").length).split("/")[1];
 const draft = draftOf(organisation, Date.now());
 

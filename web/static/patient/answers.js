@@ -1,11 +1,13 @@
-/* The sentences for missing or invalid answers. The server decides whether an answer is valid
-   (`invalid_answer`). This script has the same rules, so that most errors appear without a request. Pure.
-   */
+/* Chooses the sentences for missing or invalid answers. The server decides whether an answer is valid
+   (`invalid_answer`). This script has the same rules, so that most errors appear without a request. It
+   uses neither the page nor the network. */
 import { inEach, t } from "../shared/text.js";
 
 /**
+ *
  * @template Answer
- * @typedef {(step: Protocol.Step, answer: Answer | null) => string | null} Rule
+ * @typedef {(step: Protocol.Step, answer: Answer | null) => string | null} Rule returns a sentence about what
+ *   is wrong with the answer to a step, or null
  */
 
 /** @type {{ [Kind in keyof AnswerOf]: Rule<AnswerOf[Kind]> }} */
@@ -36,7 +38,11 @@ export function problemOf(step, answer) {
 }
 
 const REFUSED = inEach(
-  /** @returns {Record<string, string>} */ () => ({
+  /**
+   * Return the sentence for each reason of the server.
+   *
+   * @returns {Record<string, string>}
+   */ () => ({
     "is required": t("This answer is required."),
     "must be one of the options": t("This answer must be one of the options."),
     "must be a date (YYYY-MM-DD)": t("This answer must be a whole date."),
@@ -45,7 +51,7 @@ const REFUSED = inEach(
   }),
 );
 
-/** Return the sentence for the server's reason, which is `details.problem` of an invalid_answer. */
+/** Return the sentence for the server's reason, which is `details.problem` of the error `invalid_answer`. */
 export function refusedWords(problem = "") {
   const longer = /^is longer than (\d+) characters$/.exec(problem);
   if (longer) return t("This answer is longer than {most} characters.", { most: longer[1] });

@@ -82,13 +82,12 @@ function phase() {
 const wasLost = () => state.gone && state.visit && state.visit.status !== "ended";
 
 /**
- * Go from one step to another, on a page of its own or beside the call. `move(step)` shows the next step;
- * `move(null)` is called after the last one.
+ * Go from one step to another, on a page of its own or beside the call.
  *
  * @param {Protocol.Step} step the step of the setup guide
- * @param {Protocol.Step | "done"} to
+ * @param {Protocol.Step | "done"} to the step to go to, or "done" after the last one
  * @param {{ forward: boolean }} how `forward`: false if the patient goes back
- * @param {(step: Protocol.Step | null) => void} move
+ * @param {(step: Protocol.Step | null) => void} move shows the next step; called with null after the last one
  */
 async function leave(step, to, { forward }, move) {
   busy = true;
@@ -117,7 +116,11 @@ function focusProblem() {
   });
 }
 
-/** @param {Protocol.Step | null} step */
+/**
+ * Show a step on a page of its own, with its own address in the browser's history.
+ *
+ * @param {Protocol.Step | null} step the step to show; null shows the waiting room
+ */
 function goTo(step) {
   if (step) history.pushState(null, "", stepUrl(step));
   else history.pushState(null, "", location.pathname);
@@ -176,14 +179,14 @@ async function leaveLine() {
   }
 }
 
-/** Draws the photos beside the call. */
+/** Draw the photos beside the call. */
 function photosBeside() {
   return html`<h2>${t("Photos")}</h2>
     ${photos.view(state.info?.photos ?? [])}`;
 }
 
 function restOfTheGuide() {
-  // The step is shown until the patient leaves it, also after its answer.
+  // The step stays open until the patient leaves it, even after it has been answered.
   beside ??= state.firstOpenStep.id;
   const step = state.steps.find(({ id }) => id === beside) ?? state.firstOpenStep;
   const move = (/** @type {Protocol.Step | null} */ next) => {
@@ -224,7 +227,7 @@ function asideOfCall() {
 /**
  * Show a waiting patient a message of staff, and announce it once.
  *
- * @param {Protocol.ChatMessagePart | null} line
+ * @param {Protocol.ChatMessagePart | null} line the newest message; null if there is none
  */
 function wrote(line) {
   if (line && !session) {

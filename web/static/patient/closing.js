@@ -5,7 +5,11 @@ import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
 const WORDS = inEach(
-  /** @returns {Record<Protocol.ClosingPart["rule"], [before: string, after: string]>} */ () => ({
+  /**
+   * Return the sentences for each closing rule, for before and after closing time.
+   *
+   * @returns {Record<Protocol.ClosingPart["rule"], [before: string, after: string]>}
+   */ () => ({
     keep: [t("If you still wait then, your place is kept."), t("You are still in line: your place is kept.")],
     ask: [
       t("If you still wait then, you can stay or leave."),
@@ -21,7 +25,7 @@ const WORDS = inEach(
 /**
  * Draw the notice of a closing time; draw nothing if none is near.
  *
- * @param {Protocol.PlaceState | null} place
+ * @param {Protocol.PlaceState | null} place the patient's place in the queue, which may name a closing time
  * @param {{ book: string | null, leave: () => void }} ways `book`: the address at which a time can be
  *   booked, null if that is not possible; `leave()` withdraws from the queue
  */
@@ -31,8 +35,11 @@ export function closingNotice(place, ways) {
 }
 
 /**
+ * Draw the notice for a closing time that is near or has passed.
+ *
  * @param {Protocol.ClosingPart} closing the closing time and its rule
- * @param {{ book: string | null, leave: () => void }} ways as in `closingNotice`
+ * @param {{ book: string | null, leave: () => void }} ways the booking address and the function that
+ *   withdraws, as for `closingNotice`
  */
 function drawn({ at_ms, over, rule }, { book, leave }) {
   const time = clock(at_ms);

@@ -1,5 +1,5 @@
-/* Draws the choices how the patient is called when it is their turn and this page is closed. They are
-   stored with the visit. */
+/* Draws the patient's choices for being called when it is their turn and this page is closed: by text
+   message, or by a notification on this device. The choices are stored with the visit. */
 import { html, live, nothing } from "../shared/lit.js";
 import { canPush, fieldsOf, subscribe, subscribed } from "../shared/push.js";
 import { t } from "../shared/text.js";
@@ -14,6 +14,8 @@ export class ContactChoice {
   #device = null;
 
   /**
+   * Make the choices, and find out whether this device already gets notifications.
+   *
    * @param {string} path the path to which the choices are sent
    * @param {{ text: boolean, push: PushOffer }} offers the channels that the clinic has
    * @param {() => void} redraw draws the page again
@@ -30,6 +32,8 @@ export class ContactChoice {
   }
 
   /**
+   * Send a choice to the server, and show a message if that fails.
+   *
    * @param {() => Promise<Record<string, string> | null>} choose returns the fields to send, or null to
    *   send nothing
    */
@@ -50,17 +54,25 @@ export class ContactChoice {
     }
   }
 
-  /** @param {boolean} on true to switch it on */
+  /**
+   * Subscribe this device to notifications if needed. Return the fields to send; null if there is no
+   * subscription.
+   *
+   * @param {boolean} on true to switch notifications on, false to switch them off
+   */
   async #push(on) {
     this.#device = on ? await subscribe(this.#offers.push) : this.#device;
     return this.#device && { push: on ? "yes" : "no", ...fieldsOf(this.#device) };
   }
 
   /**
-   * @param {boolean} on true to switch it on
+   * Draw a checkbox with a label and a help text.
+   *
+   * @param {boolean} on true if the box is checked
    * @param {string} label the text that names it
    * @param {string} help the text below it
-   * @param {(on: boolean) => Promise<Record<string, string> | null>} choose
+   * @param {(on: boolean) => Promise<Record<string, string> | null>} choose is called when the person changes
+   *   the box; returns the fields to send, or null
    */
   #option(on, label, help, choose) {
     return html`<label class="option">
@@ -74,7 +86,11 @@ export class ContactChoice {
     </label>`;
   }
 
-  /** @param {Protocol.CasePart} info the patient's Case Information */
+  /**
+   * Draw the box for text messages; nothing if the clinic sends none or the patient has no phone number.
+   *
+   * @param {Protocol.CasePart} info the patient's Case Information
+   */
   #texts(info) {
     if (!this.#offers.text || !info.patient.phone) return nothing;
     const phone = info.patient.phone_shown || info.patient.phone;
@@ -86,7 +102,11 @@ export class ContactChoice {
     );
   }
 
-  /** @param {Protocol.CasePart} info the patient's Case Information */
+  /**
+   * Draw the box for notifications on this device; nothing if the browser cannot show them.
+   *
+   * @param {Protocol.CasePart} info the patient's Case Information
+   */
   #notifications(info) {
     if (!canPush()) return nothing;
     return this.#option(
@@ -99,7 +119,11 @@ export class ContactChoice {
     );
   }
 
-  /** @param {Protocol.CasePart | null | undefined} info */
+  /**
+   * Draw all choices; nothing while the page does not have the Case Information.
+   *
+   * @param {Protocol.CasePart | null | undefined} info the patient's Case Information
+   */
   view(info) {
     return info ? html`${this.#texts(info)}${this.#notifications(info)}` : nothing;
   }

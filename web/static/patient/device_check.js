@@ -1,6 +1,6 @@
-/* The setup guide's device check of camera, microphone, speaker and network. No picture or sound leaves
-   the device; only a word for each part is stored. It is a custom element, because it must release the
-   camera when it is removed from the page. */
+/* The setup guide's device check, which tests camera, microphone, speaker and network. No picture or sound
+   leaves the device; only a word for each part is stored. It is a custom element, because it must release
+   the camera when it is removed from the page. */
 import { canCall, MediaSession } from "../media.js";
 import {
   blockedWords,
@@ -15,10 +15,14 @@ import {
 import { html, live as kept, nothing, render } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
-/** @typedef {keyof AnswerOf["device_check"]} Part */
+/** @typedef {keyof AnswerOf["device_check"]} Part a tested part: camera, microphone, speaker or network */
 
 const PARTS = inEach(
-  /** @returns {Record<Part, string>} */ () => ({
+  /**
+   * Return the name of each part.
+   *
+   * @returns {Record<Part, string>}
+   */ () => ({
     camera: t("Camera"),
     microphone: t("Microphone"),
     speaker: t("Speaker"),
@@ -26,7 +30,11 @@ const PARTS = inEach(
   }),
 );
 const BAD = inEach(
-  /** @returns {Record<string, string>} */ () => ({
+  /**
+   * Return the words for each quality of the network.
+   *
+   * @returns {Record<string, string>}
+   */ () => ({
     poor: t("Poor"),
     "not heard": t("Not heard"),
     blocked: t("Blocks video"),
@@ -40,7 +48,7 @@ class DeviceCheck extends HTMLElement {
   typed = () => {};
   /** @type {AnswerOf["device_check"]} */
   #answer = {};
-  // The patient's phone number.
+  // The patient's phone number, which is shown if a call is not possible; "" if there is none.
   phone = "";
   /** @type {MediaSession | null} */
   #media = null;
@@ -54,7 +62,12 @@ class DeviceCheck extends HTMLElement {
   #silence = null;
   #translate = () => this.#draw();
 
-  /** @param {AnswerOf["device_check"] | null | undefined} value */
+  /**
+   * Set the results of an earlier check, and draw them.
+   *
+   * @param {AnswerOf["device_check"] | null | undefined} value the result of each part; null if nothing was
+   *   tested
+   */
   set answer(value) {
     this.#answer = value ?? {};
     if (this.isConnected) this.#draw();
@@ -118,7 +131,11 @@ class DeviceCheck extends HTMLElement {
     this.#know({ camera: video ?? undefined, microphone: audio ?? undefined });
   }
 
-  /** @param {AnswerOf["device_check"]} news */
+  /**
+   * Keep new results, report them to the page, and draw them.
+   *
+   * @param {AnswerOf["device_check"]} news the new result of one or several parts
+   */
   #know(news) {
     if (!this.isConnected) return;
     this.#answer = { ...this.#answer, ...news };
@@ -139,13 +156,21 @@ class DeviceCheck extends HTMLElement {
     this.#draw();
   }
 
-  /** @param {boolean} yes the person's answer */
+  /**
+   * Keep whether the person has heard the notes of the speaker test.
+   *
+   * @param {boolean} yes true if the person has heard them
+   */
   #heard(yes) {
     this.#speaker = "idle";
     this.#know({ speaker: yes ? "on" : "not heard" });
   }
 
-  /** @param {Part} part the checked part */
+  /**
+   * Draw the result of a part as a coloured word.
+   *
+   * @param {Part} part the checked part
+   */
   #chip(part) {
     const word = this.#answer[part];
     if (!word)

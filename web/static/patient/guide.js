@@ -1,21 +1,27 @@
-/* The setup guide, one page per step. Draws the patient's visit at a step and reports to which step the
-   patient wants to go. It stores no answer. */
+/* Draws the setup guide, one page for each step, and reports to which step the patient wants to go. It
+   stores no answer. */
 import { html, keyed, nothing } from "../shared/lit.js";
 import { ownWords } from "../shared/own_texts.js";
 import { inEach, t } from "../shared/text.js";
 import { stepField } from "./steps.js";
 
 /**
+ *
  * @typedef {object} GuideState the data of a visit that the guide needs; the builder's preview makes such
  *   data too
- * @property {Protocol.Step[]} steps
- * @property {"saved" | "saving" | "waiting" | ""} saving
- * @property {Map<string, string>} problems
+ * @property {Protocol.Step[]} steps the steps to show, in their order
+ * @property {"saved" | "saving" | "waiting" | ""} saving the state of saving; `waiting`: until the connection
+ *   is back; "" in a preview
+ * @property {Map<string, string>} problems step id -> the sentence about what is wrong with its answer
  * @property {string} [phone] the patient's phone number, as it is shown
- * @property {(id: string) => Protocol.Answer | undefined} answer
- * @property {(id: string, value: Protocol.Answer) => void} type
+ * @property {(id: string) => Protocol.Answer | undefined} answer returns the present answer to a step
+ * @property {(id: string, value: Protocol.Answer) => void} type keeps what the patient has typed or chosen
  */
-/** @typedef {(to: Protocol.Step | "done", how: { forward: boolean }) => void} Go */
+/**
+ *
+ * @typedef {(to: Protocol.Step | "done", how: { forward: boolean }) => void} Go goes to a step, or ends the
+ *   guide; `forward`: false if the patient goes back
+ */
 
 const SAVED = inEach(() => ({
   saved: t("All answers are saved"),
@@ -29,7 +35,7 @@ const SAVED = inEach(() => ({
  * Draw the line above the step, with the number of the step and whether the answers are saved.
  *
  * @param {GuideState} state the data of the visit
- * @param {number} index
+ * @param {number} index the position of the step among the steps, from 0
  */
 function progress(state, index) {
   const { steps } = state;
@@ -43,9 +49,10 @@ function progress(state, index) {
 }
 
 /**
- * Draw a step with its buttons Back and Next. `go(step|"done", {forward})` is called when the patient has
- * left the step; `heading` is 1 on a page of its own and 2 beside the call; `busy` is true while an answer
- * is being checked.
+ * Draw a step with its buttons Back and Next.
+ *
+ * own and 2 beside the call; `busy`: true while an answer is being checked; `go()` is called when the patient
+ * has left the step; `finished`: true if the patient has finished the guide before
  *
  * @param {{
  *   state: GuideState,
@@ -55,7 +62,8 @@ function progress(state, index) {
  *   busy: boolean,
  *   go: Go,
  *   finished: boolean,
- * }} options
+ * }} options `client`: the connection, null in a preview; `heading`: the level of the heading, 1 on a page of
+ *   its
  */
 export function guideStep({ state, client, step, heading = 1, busy, go, finished }) {
   const index = state.steps.indexOf(step);
@@ -76,7 +84,7 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     if (busy) return;
-    // The answer just given may add a step, or remove one.
+    // The list is read again here, because the answer just given may add or remove a step.
     const { steps } = state;
     go(steps[steps.findIndex(({ id }) => id === step.id) + 1] ?? "done", { forward: true });
   };

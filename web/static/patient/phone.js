@@ -1,5 +1,5 @@
-/* "Continue on your phone": a QR code to scan, or a link by mail. The link works once and for a short
-   time. The visit continues on the device that opens it. */
+/* Draws "Continue on your phone": a QR code to scan, or a link by mail. The link works once and for a
+   short time. The visit continues on the device that opens it. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -15,6 +15,8 @@ export class Phone {
   #asking = false;
 
   /**
+   * Make the card without a link; the patient must ask for one.
+   *
    * @param {string} path the path that makes a link
    * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
    * @param {() => void} redraw draws the page again
@@ -25,7 +27,11 @@ export class Phone {
     this.#redraw = redraw;
   }
 
-  /** @param {"code" | "mail"} how */
+  /**
+   * Ask the server for a link, and show the result.
+   *
+   * @param {"code" | "mail"} how "code" to show a QR code, "mail" to send a mail
+   */
   async #ask(how) {
     if (this.#asking) return;
     this.#asking = true;
@@ -43,7 +49,12 @@ export class Phone {
     }
   }
 
-  /** @param {{ svg?: string, minutes?: number, problem?: string }} answer */
+  /**
+   * Show the QR code of the server's answer, or a message about what went wrong.
+   *
+   * @param {{ svg?: string, minutes?: number, problem?: string }} answer `svg`: the QR code as SVG;
+   *   `minutes`: how long the link works; `problem`: the reason for a refusal
+   */
   #take({ svg, minutes, problem }) {
     if (!svg) return toast(problem ?? t("That did not work; please try again."), { bad: true });
     const drawn = new DOMParser().parseFromString(svg, "text/html").querySelector("svg");

@@ -43,6 +43,8 @@ export class Photos {
   #sending = false;
 
   /**
+   * Make the card of photos.
+   *
    * @param {string} path the path to which photos are sent
    * @param {() => void} redraw draws the page again
    */
@@ -51,7 +53,11 @@ export class Photos {
     this.#redraw = redraw;
   }
 
-  /** @param {File} file the file that the person has chosen */
+  /**
+   * Make a chosen photo small, show it, and send it if the patient agrees.
+   *
+   * @param {File} file the file that the person has chosen
+   */
   async #add(file) {
     const picture = await small(file);
     const seen = URL.createObjectURL(picture);
@@ -87,7 +93,7 @@ export class Photos {
   view(photos) {
     const choose = (/** @type {On<HTMLInputElement>} */ { currentTarget: input }) => {
       const [file] = input.files ?? [];
-      // The field is cleared, so that the same file can be chosen again.
+      // The field is emptied, so that the browser reports it if the same file is chosen again.
       input.value = "";
       if (file) this.#add(file);
     };

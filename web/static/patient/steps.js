@@ -1,17 +1,20 @@
-/* Draws one step of the setup guide as a field, by its kind, and reports typed text. It stores nothing. */
+/* Draws one step of the setup guide as a form field, according to its kind, and reports typed text. It
+   stores nothing. */
 import { html, live, nothing } from "../shared/lit.js";
 import "./device_check.js";
 import { ownText, ownWords } from "../shared/own_texts.js";
 import { t } from "../shared/text.js";
 
 /**
+ *
  * @typedef {object} Field
- * @property {string} id
- * @property {Protocol.Step} step
- * @property {Protocol.Answer | undefined} answer
+ * @property {string} id the prefix of the ids of the field's elements
+ * @property {Protocol.Step} step the step of the setup guide
+ * @property {Protocol.Answer | undefined} answer the present answer
  * @property {string | undefined} problem a sentence about what is wrong with the answer
  * @property {string} label the id of the heading that names the field
- * @property {import("../signalling.js").SignallingClient | null} client
+ * @property {import("../signalling.js").SignallingClient | null} client the connection to the server, null in
+ *   a preview
  * @property {string} [phone] the patient's phone number, as it is shown
  * @property {(value: Protocol.Answer) => void} typed is called with each change
  */
@@ -20,13 +23,17 @@ import { t } from "../shared/text.js";
 /**
  * Draw the text of a consent; an empty line begins a new paragraph.
  *
- * @param {string} text
+ * @param {string} text the text that the clinic has written
  */
 function paragraphs(text) {
   return text.split(/\n\s*\n/).map((part) => html`<p>${part}</p>`);
 }
 
-/** @param {Field} field */
+/**
+ * Return the ids of the help text and of the error text, for `aria-describedby`.
+ *
+ * @param {Field} field the field to draw
+ */
 function described(field) {
   return (
     [field.step.help && `${field.id}-help`, field.problem && `${field.id}-wrong`].filter(Boolean).join(" ") ||
@@ -37,8 +44,10 @@ function described(field) {
 const invalid = (/** @type {Field} */ field) => (field.problem ? "true" : nothing);
 
 /**
- * @param {Field} field
- * @param {[value: string | boolean, label: string | Drawn][]} options
+ * Draw a field as a group of radio buttons.
+ *
+ * @param {Field} field the field to draw
+ * @param {[value: string | boolean, label: string | Drawn][]} options the value and the label of each button
  */
 function radios(field, options) {
   return html`<fieldset
@@ -61,7 +70,11 @@ function radios(field, options) {
   </fieldset>`;
 }
 
-/** @param {Field} field */
+/**
+ * Draw a consent: its text, a box to agree, and the signature if the step asks for one.
+ *
+ * @param {Field} field the field to draw
+ */
 function consent(field) {
   const { step, answer } = field;
   const { text, lang } = ownText(step.text);
@@ -69,7 +82,7 @@ function consent(field) {
     agreed: false,
     signature: "",
     .../** @type {Partial<AnswerOf["consent"]>} */ (answer ?? {}),
-    // The record keeps the language in which the text was read.
+    // The stored consent names the language in which the patient has read the text.
     ...(lang ? { language: lang } : {}),
   };
   return html`<div class="stack">
@@ -154,7 +167,7 @@ const KINDS = {
 /**
  * Draw the field of a step.
  *
- * @param {Omit<Field, "id">} options
+ * @param {Omit<Field, "id">} options the data of the field, as for `Field`; its id is made from the step
  */
 export function stepField({ step, answer, problem, label, client, phone = "", typed }) {
   const field = { id: `step-${step.id}`, step, answer, problem, label, client, phone, typed };

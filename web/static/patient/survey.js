@@ -1,5 +1,5 @@
-/* The clinic's question after a visit: five answers in the clinic's words, and a free text. It is asked
-   once, and only after a visit that took place. */
+/* Draws the clinic's question after a visit: five answers in the clinic's words, and a free text. It is
+   asked once, and only after a visit that took place. */
 import { html, nothing } from "../shared/lit.js";
 import { ownWords } from "../shared/own_texts.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -9,12 +9,12 @@ import { toast } from "../shared/ui.js";
 /** @typedef {{ question: string, choices: string[], comment: string }} Survey the clinic's words */
 
 /**
- * Draw the card with the clinic's question on the page after a visit. `send` resolves when the answer is
- * stored.
+ * Draw the card with the clinic's question on the page after a visit.
  *
- * @param {Survey | null} survey null if the clinic asks nothing
+ * @param {Survey | null} survey the question; null if the clinic asks nothing
  * @param {Protocol.VisitPart} visit the state of the visit
- * @param {(answer: { choice: number, text: string }) => Promise<unknown>} send
+ * @param {(answer: { choice: number, text: string }) => Promise<unknown>} send sends the number of the
+ *   choice, from 1, and the free text; resolves when the server has stored them
  */
 export function surveyCard(survey, visit, send) {
   if (!survey || (visit.outcome !== "completed" && visit.outcome !== "by_phone")) return nothing;

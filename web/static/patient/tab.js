@@ -1,13 +1,13 @@
-/* Chooses the visit that a tab shows if this browser follows several. After a reload, a tab shows the same
-   visit again. */
+/* Chooses the visit that a tab shows if this browser has several visits. After a reload, a tab shows the
+   same visit again. */
 
 /**
- * Return the id of the visit that this tab has shown before; null if the visit that the server chose must
- * be shown.
+ * path
  *
- * @param {{ visit: string, visits: string[], home: string }} boot `visit`: the server's choice
+ * @param {{ visit: string, visits: string[], home: string }} boot `visit`: the visit that the server chose;
+ *   `visits`: all visits of this browser; `home`: the page's
  * @param {boolean} asked true if the address names the visit
- * @param {Pick<Storage, "getItem" | "setItem">} storage
+ * @param {Pick<Storage, "getItem" | "setItem">} storage the tab's storage
  */
 export function ownOfTab({ visit, visits, home }, asked, storage = sessionStorage) {
   try {

@@ -1,16 +1,19 @@
-/* The patient's visit in this browser: the server's last state, the answers typed since, and which of them
-   are not saved yet. It uses the signalling client, not the DOM. */
+/* Holds the patient's visit in this browser: the newest state from the server, the answers typed since,
+   and which of them are not saved yet. It uses the signalling client, not the DOM. */
 import { visibleSteps } from "../shared/guide.js";
 import { t } from "../shared/text.js";
 import { SignallingError } from "../signalling/errors.js";
 import { problemOf, refusedWords } from "./answers.js";
 
 const SAVE_EVERY_MS = 400;
-/** After this time in ms, an unconfirmed answer is kept and sent again, and the patient continues. */
+/**
+ * The time in ms after which the patient may continue although the server has not confirmed the answer. The
+ * answer is kept and sent again.
+ */
 const LEAVE_WITHIN_MS = 4_000;
 const RETRY_MS = 2_000;
 
-/** Has the state of the visit, and fires `change` after each change. */
+/** Holds the state of the visit, and fires `change` after each change. */
 export class PatientVisit extends EventTarget {
   /** @type {Protocol.VisitPart | null} */
   visit = null;
@@ -33,8 +36,10 @@ export class PatientVisit extends EventTarget {
   #lastSave_ms = 0;
 
   /**
+   * Make the state of a visit, and subscribe to it.
+   *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
-   * @param {string} id
+   * @param {string} id the id of the visit
    */
   constructor(client, id) {
     super();
@@ -52,7 +57,10 @@ export class PatientVisit extends EventTarget {
     this.#hold();
   }
 
-  /** Subscribe to the case and the place, which the server sends only while the visit is open. */
+  /**
+   * Subscribe to the Case Information and the place in the queue, which the server sends only while the visit
+   * is open.
+   */
   #hold() {
     this.#drops = [
       this.#client.subscribe(`case/${this.id}`, (message) => this.#set({ info: message.case })),
@@ -60,7 +68,11 @@ export class PatientVisit extends EventTarget {
     ];
   }
 
-  /** @param {Protocol.VisitPart} visit the state of the visit */
+  /**
+   * End the subscriptions when the visit ends, and begin them again if it is reopened.
+   *
+   * @param {Protocol.VisitPart} visit the state of the visit
+   */
   #follow(visit) {
     if (visit.status === "ended") for (const drop of this.#drops.splice(0)) drop();
     else if (!this.#drops.length) {
@@ -96,15 +108,19 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * The state of saving: `saved`, `saving`, or `waiting` without a connection. The answers then stay in
-   * this page, and are sent when the connection is back.
+   * The state of saving: `saved`, `saving`, or `waiting` while the connection is lost. The answers then stay
+   * in this page, and are sent when the connection is back.
    */
   get saving() {
     if (!this.#unsaved.size) return "saved";
     return this.#client.status === "open" ? "saving" : "waiting";
   }
 
-  /** @param {string} id */
+  /**
+   * Return the newest answer to a step: the typed one, or else the one on the server.
+   *
+   * @param {string} id the id of the step
+   */
   answer(id) {
     return this.#drafts.has(id) ? this.#drafts.get(id) : this.info?.answers[id];
   }
@@ -124,8 +140,8 @@ export class PatientVisit extends EventTarget {
    * Store a typed or chosen answer. It is kept in this page at once, and sent within 400 ms, so that staff
    * see it while it is typed.
    *
-   * @param {string} id
-   * @param {Protocol.Answer} value
+   * @param {string} id the id of the step
+   * @param {Protocol.Answer} value the new answer
    */
   type(id, value) {
     this.#drafts.set(id, value);
@@ -217,6 +233,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
+   * Send an answer to the server. Return true if the server has it, or if it will be sent again.
+   *
    * @param {string} step the id of the step
    * @param {Protocol.Answer} answer the patient's answer
    * @param {boolean} left true if the patient has left the step
@@ -240,7 +258,10 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * @param {unknown} error the error
+   * Handle an error of saving: show what is wrong with the answer, or send it again later. Return false if
+   * the patient must correct the answer.
+   *
+   * @param {unknown} error the error of the request
    * @param {string} step the id of the step
    * @param {boolean} left true if the patient has left the step
    */
@@ -255,20 +276,26 @@ export class PatientVisit extends EventTarget {
       this.#unsaved.add(step);
       setTimeout(() => this.#flush(), RETRY_MS);
     }
-    // The visit has ended, or no longer belongs to this patient. The topics report that.
+    // The visit has ended, or no longer belongs to this patient. The visit's topics bring the new state.
     return true;
   }
 
   /**
-   * @param {string} id
-   * @param {string} sentence
+   * Show what is wrong with the answer to a step.
+   *
+   * @param {string} id the id of the step
+   * @param {string} sentence the text to show
    */
   #wrong(id, sentence) {
     this.problems.set(id, sentence);
     this.#changed();
   }
 
-  /** @param {Partial<Pick<PatientVisit, "visit" | "info" | "place">>} values */
+  /**
+   * Set some fields of this object, and fire `change`.
+   *
+   * @param {Partial<Pick<PatientVisit, "visit" | "info" | "place">>} values the new values by field
+   */
   #set(values) {
     Object.assign(this, values);
     this.#changed();

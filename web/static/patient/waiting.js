@@ -40,11 +40,12 @@ export function backWords(next) {
 }
 
 /**
- * Return the place and the wait in one line, for the head of the setup guide, such as "You are second in
- * line. Usually 4 to 9 minutes from here."
+ * Return the place and the wait in one line, for the top of the setup guide, such as "You are second in line.
+ * Usually 4 to 9 minutes from here."
  *
- * @param {Protocol.PlaceState | null} place
- * @param {Protocol.VisitPart["taking_over"]} next as for `backWords`
+ * @param {Protocol.PlaceState | null} place the place in the queue; null until the server has sent it
+ * @param {Protocol.VisitPart["taking_over"]} next the colleague to whom the patient was handed over; absent
+ *   if there is none
  */
 export function placeLine(place, next) {
   if (next) return t("{name} will take over", next);
@@ -55,7 +56,11 @@ export function placeLine(place, next) {
 }
 
 const WORKS = inEach(
-  /** @returns {Record<string, string>} */ () => ({
+  /**
+   * Return the words for each result of the device check.
+   *
+   * @returns {Record<string, string>}
+   */ () => ({
     on: t("Works"),
     good: t("Good"),
     fair: t("Fair"),
@@ -65,9 +70,10 @@ const WORKS = inEach(
 );
 
 /**
- * Draw the list of what is ready, which comes from the answer to the device check and from the setup guide.
+ * Draw the list of what is ready for the call. It comes from the answer to the device check and from the
+ * setup guide.
  *
- * @param {import("./visit.js").PatientVisit} state
+ * @param {import("./visit.js").PatientVisit} state the patient's visit in this browser
  */
 function readiness(state) {
   const step = state.steps.find(({ kind }) => kind === "device_check");
@@ -97,7 +103,7 @@ function readiness(state) {
  * than `most` messages since.
  *
  * @param {Protocol.ChatMessagePart[]} lines the messages
- * @param {number} most
+ * @param {number} most the number of messages that the patient may write until staff write again
  */
 export function mayWrite(lines, most) {
   const last = lines.findLastIndex(({ party }) => party === "staff");
@@ -108,7 +114,7 @@ export function mayWrite(lines, most) {
  * Draw the messages of staff to a waiting patient: the whole conversation if the patient may answer,
  * otherwise the newest message. Draw nothing if there are none.
  *
- * @param {import("../shared/chat.js").Chat} chat
+ * @param {import("../shared/chat.js").Chat} chat the conversation with staff
  * @param {number} most the number of messages that the patient may write until staff write again
  */
 export function messages(chat, most) {
@@ -149,6 +155,10 @@ function answered(step, answer) {
 }
 
 /**
+ * Draw the waiting room.
+ *
+ * drawn messages of staff; `photos`, `phone` and `contact`: the cards with these names
+ *
  * @param {{
  *   state: import("./visit.js").PatientVisit,
  *   visit: Protocol.VisitPart,
@@ -158,7 +168,8 @@ function answered(step, answer) {
  *   photos: import("./photos.js").Photos,
  *   phone: import("./phone.js").Phone,
  *   contact: import("./contact.js").ContactChoice,
- * }} options `written`: the drawn messages of staff
+ * }} options `state`: the visit in this browser; `act`: functions that withdraw and that open a step;
+ *   `written`: the
  */
 export function waitingRoom({ state, visit, act, organisation, written, photos, phone, contact }) {
   const { place } = state;
@@ -244,7 +255,7 @@ export function waitingRoom({ state, visit, act, organisation, written, photos, 
     </div>`;
 }
 
-/** @typedef {NonNullable<Protocol.VisitPart["outcome"]>} Outcome */
+/** @typedef {NonNullable<Protocol.VisitPart["outcome"]>} Outcome how a visit ended */
 /** @type {Record<Outcome, (visit: Protocol.VisitPart, mails: boolean) => [heading: string, text: string]>} */
 const ENDINGS = {
   completed: (visit) => [
@@ -296,13 +307,17 @@ export const endingWords = (visit, mails) =>
   (ENDINGS[visit.outcome ?? "completed"] ?? ENDINGS.completed)(visit, mails);
 
 /**
+ * Draw the page after a visit.
+ *
+ * booked, null if that is not possible; `mails`: true if an SMTP server is configured
+ *
  * @param {{
  *   visit: Protocol.VisitPart,
  *   organisation: Organisation,
  *   home: string,
  *   book: string | null,
  *   mails: boolean,
- * }} options `book`: the address at which a time can be booked, null if that is not possible
+ * }} options `home`: the address of the organisation's first page; `book`: the address at which a time can be
  */
 export function afterVisit({ visit, organisation, home, book, mails }) {
   const [heading, text] = endingWords(visit, mails);

@@ -1,5 +1,5 @@
-/* The panels beside the video session page: the panel of the person's role, and the messages. At most one
-   is open. */
+/* Draws the panels beside the video session page: the panel of the person's role (Case Information for
+   staff, the setup guide for a patient), and the messages. At most one panel is open. */
 import { Chat, chatView } from "../shared/chat.js";
 import { html, nothing, ref } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -21,6 +21,10 @@ export class Asides {
   #element = null;
 
   /**
+   * Make the panels, all closed, and subscribe to the visit's messages.
+   *
+   * role, or null; `opens`: true if that panel opens when the call begins; `redraw()` draws the page again
+   *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
    *   visit: string,
@@ -28,8 +32,8 @@ export class Asides {
    *   own: () => Aside | null,
    *   opens: boolean,
    *   redraw: () => void,
-   * }} options `own()` returns the panel of the role, or null; `opens`: true if that panel opens when the
-   *   call begins
+   * }} options `visit`: the visit's id; `party`: the key of the party on this page; `own()` returns the panel
+   *   of the
    */
   constructor({ client, visit, party, own, opens, redraw }) {
     this.#opens = opens;
@@ -43,7 +47,8 @@ export class Asides {
   }
 
   /**
-   * Open the role's own panel when the call begins; before that the page is the same on both sides.
+   * Open the role's own panel when the call begins. Before the call all panels are closed, so that the page
+   * is the same for both roles.
    *
    * @param {boolean} live true during the call
    */
@@ -55,7 +60,7 @@ export class Asides {
 
   stop() {
     this.#chat.stop();
-    // The announcement about the session is cleared, because it is no longer true.
+    // The announcement to screen readers about the session is cleared, because it is no longer true.
     announce("");
   }
 
@@ -73,7 +78,11 @@ export class Asides {
     if (which) setTimeout(() => this.#element?.scrollIntoView({ block: "nearest" }));
   }
 
-  /** @returns {Beside[]} */
+  /**
+   * All panels of this page: the messages, and the role's own panel if there is one.
+   *
+   * @returns {Beside[]}
+   */
   get all() {
     const own = this.#own();
     /** @type {Beside} */
@@ -97,8 +106,8 @@ export class Asides {
   }
 
   /**
-   * The panels that have a button in the bar. Before the call, only the messages have a button there;
-   * `way()` draws the other button.
+   * The panels that have a button in the header. Before the call, only the messages have one there; `way()`
+   * draws the button of the role's own panel elsewhere.
    */
   get named() {
     return this.#live ? this.all : this.all.filter(({ id }) => id === "chat");
@@ -120,7 +129,11 @@ export class Asides {
     </button>`;
   }
 
-  /** @param {Beside | null} aside the open one */
+  /**
+   * Draw the open panel; nothing if none is open.
+   *
+   * @param {Beside | null} aside the open panel, or null
+   */
   view(aside) {
     if (!aside) return nothing;
     return html`<aside
@@ -134,7 +147,11 @@ export class Asides {
     </aside>`;
   }
 
-  /** @param {Protocol.ChatMessagePart | null} line */
+  /**
+   * Announce a new message if the messages are not open.
+   *
+   * @param {Protocol.ChatMessagePart | null} line the new message; null if there is none
+   */
   #wrote(line) {
     if (line && this.open !== "chat") {
       const said = t("Message from {name}: {text}", { name: line.name, text: line.text });

@@ -1,16 +1,25 @@
-/* Draws the head of the video session page: the organisation, the connection, the panels beside the call,
-   and a menu of rarer actions. */
+/* Draws the header of the video session page: the organisation, the connection, the panels beside the
+   call, and a menu of rarer actions. */
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { closeMenu } from "../shared/ui.js";
 
-/** @typedef {"own" | "chat"} AsideId */
-/** @typedef {Aside & { id: AsideId, count?: number }} Beside */
+/** @typedef {"own" | "chat"} AsideId the panel of the role, or the messages */
+/**
+ *
+ * @typedef {Aside & { id: AsideId, count?: number }} Beside a panel beside the call; `count`: the number of
+ *   unread messages
+ */
 
-/** The chip's class for each tone of a sentence. */
+/** The CSS class of the label in the header, for each tone of its sentence. */
 export const TONES = { good: "", quiet: "off", amber: "amber" };
 
 /**
+ * Draw the header.
+ *
+ * 1970, or null; `quality`: the sentence about the connection; `asides`: the panels with a button; `open`:
+ * the panel that is open; `show()` opens a panel, or none; `entries`: those of the menu
+ *
  * @param {{
  *   home: Drawn,
  *   title: string,
@@ -20,8 +29,7 @@ export const TONES = { good: "", quiet: "off", amber: "amber" };
  *   open: AsideId | null,
  *   show: (which: AsideId | null) => void,
  *   entries: Entry[],
- * }} view `since_ms`: the time at which the call began; `open`: the panel that is open; `entries`: those of
- *   the menu
+ * }} view `home`: the drawn link to the first page; `since_ms`: the time at which the call began, in ms since
  */
 export function bar({ home, title, since_ms, quality: [quality, tone], asides, open, show, entries }) {
   return html`<header class="bar">
@@ -56,7 +64,11 @@ export function bar({ home, title, since_ms, quality: [quality, tone], asides, o
   </header>`;
 }
 
-/** @param {Entry[]} entries the entries of the menu */
+/**
+ * Draw the menu of rarer actions; nothing if it has no entries.
+ *
+ * @param {Entry[]} entries the entries of the menu
+ */
 function moreMenu(entries) {
   if (!entries.length) return nothing;
   const run = (/** @type {On<HTMLButtonElement>} */ event, /** @type {() => void} */ act) => {

@@ -18,6 +18,8 @@ export class CallWatch {
   #redraw;
 
   /**
+   * Make the check of a call that has not begun.
+   *
    * @param {import("./media_link.js").MediaLink} link the media of the visit
    * @param {() => void} redraw draws the page again
    */

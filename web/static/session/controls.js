@@ -1,5 +1,5 @@
-/* The buttons of the video session page, before and during the call, and the questions before acts that
-   others notice. */
+/* Draws the buttons of the video session page, before and during the call, and asks for confirmation
+   before an action that other parties notice. */
 import { html, nothing } from "../shared/lit.js";
 import { one } from "../shared/page.js";
 import { inEach, t } from "../shared/text.js";
@@ -63,7 +63,7 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
  *
  * @param {Role} role the role of the person on this page
  * @param {Protocol.PartyPart} me the party on this page
- * @param {Leave} leave leaves the visit in the given way, after a question
+ * @param {Leave} leave leaves the visit in the given way, after a confirmation
  * @returns {Entry[]}
  */
 export function waysOut(role, me, leave) {
@@ -117,14 +117,21 @@ export function startButtons({ role, me: { started, left }, pressing, other, sta
   }`;
 }
 
-/** @param {On<HTMLButtonElement>} event */
+/**
+ * Open the dialog with the choice of devices.
+ *
+ * @param {On<HTMLButtonElement>} event the press of the button
+ */
 function openDevices(event) {
   one("#call-devices", HTMLDialogElement).showModal();
   event.currentTarget.blur();
 }
 
 /**
- * Draw the call's bar; `devices()` draws the choice of devices.
+ * Draw the buttons of the call.
+ *
+ * has a full screen; `screen`: the button that shares a screen, or null; `devices()` draws the choice of
+ * devices; `leave()` leaves the call, after a confirmation
  *
  * @param {{
  *   role: Role,
@@ -137,7 +144,7 @@ function openDevices(event) {
  *   devices: () => Drawn,
  *   leave: Leave,
  * }} session `other`: the name of the other side; `full`: true on the full screen; `canFull`: true if the
- *   browser has a full screen; `screen`: the button that shares a screen, or null
+ *   browser
  */
 export function callButtons({ role, link, other, full, canFull, toggleFull, screen, devices, leave }) {
   const { found, muted } = link;

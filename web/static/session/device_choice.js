@@ -7,13 +7,21 @@ import { toast } from "../shared/ui.js";
 import { speakersOf } from "./sound.js";
 
 const KINDS = inEach(
-  /** @returns {[DeviceKind, string][]} */ () => [
+  /**
+   * Return each kind of device with its name.
+   *
+   * @returns {[DeviceKind, string][]}
+   */ () => [
     ["video", t("Camera")],
     ["audio", t("Microphone")],
   ],
 );
 
-/** @param {string} speaker the id of the speaker */
+/**
+ * Play the notes of the speaker test, or show why they cannot be played.
+ *
+ * @param {string} speaker the id of the speaker
+ */
 async function testSpeaker(speaker) {
   try {
     await playNotes({ speaker });
@@ -23,10 +31,12 @@ async function testSpeaker(speaker) {
 }
 
 /**
+ * Draw a list of devices to choose from.
+ *
  * @param {string} name the name of the field
- * @param {{ id: string, label: string }[]} list
- * @param {string} chosen
- * @param {(id: string) => void} choose
+ * @param {{ id: string, label: string }[]} list the devices
+ * @param {string} chosen the id of the device in use
+ * @param {(id: string) => void} choose is called with the id of the chosen device
  */
 function select(name, list, chosen, choose) {
   const onChange = (/** @type {On<HTMLSelectElement>} */ event) => choose(event.target.value);
@@ -39,7 +49,7 @@ function select(name, list, chosen, choose) {
     </select></label>`;
 }
 
-/** Draws the choice of devices; draws again when the devices change. */
+/** Draws the choice of devices, and updates it when devices are plugged in or removed. */
 export class DeviceChoice {
   /** @type {Device[]} */
   #devices = [];
@@ -48,11 +58,16 @@ export class DeviceChoice {
   #redraw;
 
   /**
+   * Make the choice, with an empty list of devices.
+   *
+   * the page again
+   *
    * @param {{
    *   link: import("./media_link.js").MediaLink,
    *   sound: import("./sound.js").Sound,
    *   redraw: () => void,
-   * }} options `link`: the media of the visit; `sound`: plays the others on the chosen speaker
+   * }} options `link`: the media of the visit; `sound`: plays the others on the chosen speaker; `redraw()`
+   *   draws
    */
   constructor({ link, sound, redraw }) {
     this.#link = link;
@@ -93,7 +108,9 @@ export class DeviceChoice {
   }
 
   /**
-   * @param {Device["kind"]} kind
+   * Switch to a chosen device, and show a message if it does not work.
+   *
+   * @param {Device["kind"]} kind audio (microphone), video (camera) or speaker
    * @param {string} deviceId the browser's id of the device
    */
   async #use(kind, deviceId) {
@@ -106,7 +123,7 @@ export class DeviceChoice {
 }
 
 /**
- * Draw the devices that do not work, what to do, and that the person can still join.
+ * Draw which devices do not work and how to repair that, and a sentence that the person can still join.
  *
  * @param {{ found: Found, again: () => void }} options `again()` asks for the devices once more
  */

@@ -7,11 +7,11 @@ import { toast } from "../shared/ui.js";
 const KINDS = ["audio", "video"];
 
 /**
- * Show the sentences while `live()` is true. Before the call, the page shows the same sentences above the
+ * Show the sentences while the call is live. Before the call, the page shows the same sentences above the
  * devices.
  *
  * @param {import("./media_link.js").MediaLink} link the media of the visit
- * @param {() => boolean} live
+ * @param {() => boolean} live returns true during the call
  */
 export function showDeviceChanges(link, live) {
   const before = { audio: false, video: false };
@@ -27,6 +27,8 @@ export function showDeviceChanges(link, live) {
 }
 
 /**
+ * Show that a device has stopped, or works again.
+ *
  * @param {DeviceKind} kind camera (video) or microphone (audio)
  * @param {boolean} silent true if the device gives nothing
  */

@@ -1,10 +1,12 @@
-/* The pictures of the call's buttons. Each is shown beside a word. */
+/* The icons of the call's buttons. Each is shown beside a word. */
 import { html } from "../shared/lit.js";
 
 /**
- * @param {string} d the path of an SVG
- * @param {string} kind "points" if the picture is mirrored on pages in languages that are read from right
- *   to left
+ * Draw an icon from one SVG path.
+ *
+ * @param {string} d the path's commands, the attribute `d` of an SVG path
+ * @param {string} kind "points" if the icon is mirrored on pages in languages that are read from right to
+ *   left
  */
 const path = (d, kind = "") =>
   html`<svg

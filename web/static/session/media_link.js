@@ -1,10 +1,11 @@
-/* Connects a visit's media with its signalling: joins, answers offers, asks for new paths, notices when
-   another tab takes the media over. It uses MediaSession and SignallingClient, not the DOM. */
+/* Connects a visit's media with its signalling: joins the media, answers offers, asks for new network
+   paths, and notices when another tab takes the media over. It uses MediaSession and SignallingClient, not
+   the DOM. */
 import { canCall, MediaSession } from "../media.js";
 import { codeOf } from "../signalling/errors.js";
 import { PathRepair } from "./path_repair.js";
 
-/** After these refusals, the visit's topic decides what the page shows. */
+/** Refusals after which joining is not tried again: the visit's topic then decides what the page shows. */
 const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]);
 
 /** @type {DeviceKind[]} */
@@ -13,11 +14,15 @@ const KINDS = ["audio", "video"];
 const NONE = { audio: false, video: false };
 const NO_SCREEN = { sharing: null, asked: false };
 
-/** @typedef {"joining" | "connected" | "reconnecting" | "taken_over" | "closed" | "unable"} Path */
+/**
+ * @typedef {"joining" | "connected" | "reconnecting" | "taken_over" | "closed" | "unable"} Path the state of
+ *   the path between this browser and the server's media
+ */
 
 /**
- * Fires `change`. `path` is joining, connected, reconnecting, taken_over, closed, or unable in a browser that
- * cannot hold a call. Such a browser joins too, so that the others see that its media have no path.
+ * Holds the state of a visit's media on this page, and fires `change`. `path` is joining, connected,
+ * reconnecting, taken_over, closed, or unable in a browser that cannot hold a call. Such a browser joins too,
+ * so that the others see that its media have no path.
  */
 export class MediaLink extends EventTarget {
   /** @type {MediaSession | null} */
@@ -53,6 +58,7 @@ export class MediaLink extends EventTarget {
   #stop = new AbortController();
 
   /**
+   * Make the link without devices or media, and listen to the connection.
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {string} visit the visit's id
    * @param {string} party the key of the party on this page
@@ -65,7 +71,6 @@ export class MediaLink extends EventTarget {
     const { signal } = this.#stop;
     /**
      * Return a handler that handles only messages of this visit.
-     *
      * @template {{ visit: string }} Message
      * @param {(message: Message) => void} handle
      * @returns {(event: CustomEvent<Message>) => void}
@@ -145,7 +150,7 @@ export class MediaLink extends EventTarget {
     await this.prepare();
   }
 
-  /** Ask for the devices (again, after a permission was given). Never throws. */
+  /** Ask for the devices, also again after the person has given permission. Never throws. */
   async prepare() {
     const { media } = this;
     if (!media) return;
@@ -160,18 +165,14 @@ export class MediaLink extends EventTarget {
     return this.path === "connected" || this.path === "reconnecting";
   }
 
-  /**
-   * Return the kinds that another party has switched off.
-   *
-   * @param {string} party the party's key
-   */
-  mutedOf(party) {
+  /** Return the kinds that another party has switched off. */
+  mutedOf(/** @type {string} */ party) {
     return this.#mutedBy[party] ?? NONE;
   }
 
   /**
-   * Return the kinds of a party that may stop without a fault: those that are off, and a shared screen.
-   *
+   * Return the kinds of a party whose media may stop without a fault: kinds that are switched off, and the
+   * picture of a shared screen, which rarely changes.
    * @param {string} party the party's key
    */
   quietOf(party) {
@@ -180,9 +181,8 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Return the kinds of a party that cannot be seen or heard. `missing`: the kinds without a device;
-   * `paused`: true if the picture is missing only because this network is weak.
-   *
+   * Return which media of a party cannot be seen or heard: `audio` and `video`: true if off; `missing`: the
+   * kinds without a device; `paused`: true if the picture is missing only because this network is weak.
    * @param {string} party the party's key
    */
   hiddenOf(party) {
@@ -193,26 +193,22 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Share the screen, stop, ask the patient to share, or decline. Reject if the server refuses the act.
-   *
-   * @param {Protocol.MediaShare["act"]} act
+   * Send an act about sharing a screen: begin, end, ask the patient to share, or decline. Reject if the
+   * server refuses the act.
+   * @param {Protocol.MediaShare["act"]} act what to do
    */
   share(act) {
     return this.#client.request({ type: "media.share", visit: this.#visit, act });
   }
 
-  /**
-   * Send a screen in place of the camera; with null, send the camera again.
-   *
-   * @param {MediaStreamTrack | null} track the track of the screen, or null
-   */
-  async show(track) {
+  /** Send a screen in place of the camera; with null, send the camera again. */
+  async show(/** @type {MediaStreamTrack | null} */ track) {
     await this.media?.show(track);
   }
 
   /**
-   * Return what blocks a party's media; null if nothing does. For this party, the page must see it too.
-   *
+   * Return what blocks a party's media; null if nothing does. For the party on this page, both the server and
+   * this page must have noticed it.
    * @param {string} party the party's key
    * @returns {"network" | "browser" | null}
    */
@@ -223,21 +219,13 @@ export class MediaLink extends EventTarget {
     return none ? (known.reason ?? "network") : null;
   }
 
-  /**
-   * Return true if the server has lost the media of a party.
-   *
-   * @param {string} party the party's key
-   */
-  lost(party) {
+  /** Return true if the server has lost the media of a party. */
+  lost(/** @type {string} */ party) {
     return this.#paths[party]?.path === "lost";
   }
 
-  /**
-   * Allow picture and sound to leave this device, or forbid it; allowed after Start Session.
-   *
-   * @param {boolean} sending true if they may leave
-   */
-  send(sending) {
+  /** Allow picture and sound to leave this device, or forbid it. The page allows it after Start Session. */
+  send(/** @type {boolean} */ sending) {
     if (sending === this.#sending) return;
     this.#sending = sending;
     if (sending) this.media?.start();
@@ -246,7 +234,6 @@ export class MediaLink extends EventTarget {
 
   /**
    * Switch camera (`video`) or microphone (`audio`) off or on. The server enforces the choice.
-   *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {boolean} muted true if it is switched off
    */
@@ -258,7 +245,6 @@ export class MediaLink extends EventTarget {
 
   /**
    * Switch off a kind that was switched off before this page was loaded, or in another tab.
-   *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {boolean} muted true if it is switched off
    */
@@ -267,6 +253,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
+   * Switch a kind off or on in the media of this page, and keep the choice.
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {boolean} muted true if it is switched off
    */
@@ -288,7 +275,8 @@ export class MediaLink extends EventTarget {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
       const missing = found !== "on";
-      if (found === null || !known || missing === known[kind]) continue; // it is unknown, or sent already
+      // It is not known yet whether the device is missing, or the server knows it already.
+      if (found === null || !known || missing === known[kind]) continue;
       this.#missingOf[this.#party] = { ...known, [kind]: missing };
       this.#client
         .request({ type: "media.mute", visit: this.#visit, kind, muted: this.muted[kind], missing })
@@ -314,9 +302,11 @@ export class MediaLink extends EventTarget {
     this.#set({ path: canCall() ? "joining" : "unable" });
     media.addEventListener("state", () => this.media === media && this.#follow(media.state));
     /**
-     * @template {keyof import("../media.js").MediaEvents} Type
-     * @param {Type} type
-     * @param {(detail: import("../media.js").MediaEvents[Type]) => void} handle
+     * Listen to an event of the media until the media are closed.
+     * @template {keyof import("../media.js").MediaEvents} Type the name of an event
+     * @param {Type} type the name of the event
+     * @param {(detail: import("../media.js").MediaEvents[Type]) => void} handle is called with the event's
+     *   detail
      */
     const on = (type, handle) =>
       media.addEventListener(type, ({ detail }) => {
@@ -339,7 +329,8 @@ export class MediaLink extends EventTarget {
 
   async #join() {
     this.#repair.joined();
-    if (this.#joining || !this.media || this.#client.status !== "open") return; // joins at the next welcome
+    // The link joins when the server sends the next `welcome`.
+    if (this.#joining || !this.media || this.#client.status !== "open") return;
     this.#joining = true;
     try {
       await this.#client.request({ type: "media.join", visit: this.#visit, able: canCall() });
@@ -351,8 +342,8 @@ export class MediaLink extends EventTarget {
     }
   }
 
-  /** @param {Protocol.MediaOffer} message */
-  async #accept(message) {
+  /** Pass an offer of the server to the media. If the browser refuses it, join again later. */
+  async #accept(/** @type {Protocol.MediaOffer} */ message) {
     const { media } = this;
     if (!media || this.path === "taken_over" || this.path === "unable") return;
     if (message.fresh) {
@@ -370,7 +361,10 @@ export class MediaLink extends EventTarget {
     }
   }
 
-  /** @param {import("../media.js").MediaState} state */
+  /**
+   * Change the path to follow the state of the connection, and repair a lost one.
+   * @param {import("../media.js").MediaState} state the new state of the connection
+   */
   #follow(state) {
     if (state === "connected") {
       this.#repair.found();
@@ -391,7 +385,10 @@ export class MediaLink extends EventTarget {
     this.#set({ path: "taken_over", screen: NO_SCREEN, speaker: null, paused: false });
   }
 
-  /** @param {Partial<MediaLink>} values */
+  /**
+   * Set some fields of this object, and fire `change`.
+   * @param {Partial<MediaLink>} values the new values by field
+   */
   #set(values) {
     Object.assign(this, values);
     if (values.found) this.#sendMissing();

@@ -1,11 +1,11 @@
-/* Draws the notice that a network or a browser blocks the call, with the way to continue by phone. */
+/* Draws the notice that a network or a browser blocks the call. It offers to continue by phone. */
 import { byPhoneWords, noCallWords } from "../shared/devices.js";
 import { telLink } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
 /**
- * Return the heading and the help if media find no path through a network.
+ * Return the heading and the help for a call whose media cannot pass through a network or a browser.
  *
  * @param {{ role: Role, own: boolean, unable?: boolean, others: string[], phone?: string | null }} blocked
  *   `own`: true if this person's network blocks the call; `others`: the names of the others whose network

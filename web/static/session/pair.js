@@ -1,5 +1,5 @@
-/* Draws the pictures of a call of two: the other side's large tile, and this side's small one. It also
-   draws the page for a call that continues on another device. */
+/* Draws the pictures of a call of two: the large tile of the other side, and the small one of this side.
+   It also draws the page for a call that continues on another device. */
 import { foundNow } from "../shared/devices.js";
 import { initials } from "../shared/format.js";
 import { html, live as kept, nothing, ref } from "../shared/lit.js";
@@ -9,7 +9,11 @@ import { otherInWords, veilWords } from "./words.js";
 
 /** @typedef {import("../media/arrivals.js").Stopped} Stopped */
 /** @typedef {Muted & { missing: Muted, paused?: boolean }} Hidden the result of `MediaLink.hiddenOf` */
-/** @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video on iOS */
+/**
+ *
+ * @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video the element of a picture; only
+ *   Safari on iOS has the extra method
+ */
 
 /**
  * Draw the notices over the pictures: that the browser needs a press before it plays sound, and that the
@@ -34,6 +38,12 @@ export function overTiles({ soundBlocked, sound, listen, interrupted }) {
 }
 
 /**
+ * Draw the large tile of the other side.
+ *
+ * kinds that are off; `screen`: true if the picture is the screen of the party; `resized()` is called when
+ * the picture's size changes; `held()` is called with the element that shows the party; `over`: notices to
+ * draw over the picture; `stopped`: what has stopped, or null
+ *
  * @param {{
  *   party: Protocol.PartyPart,
  *   role: Role,
@@ -46,8 +56,8 @@ export function overTiles({ soundBlocked, sound, listen, interrupted }) {
  *   held: (video: Video | null) => void,
  *   over: Drawn,
  *   stopped: Stopped | null,
- * }} other `seen`: true after a picture of the party has been decoded; `screen`: true if the picture is the
- *   screen of the party; `held()` is called with the element that shows the party
+ * }} other `live`: true during the call; `seen`: true after a picture of the party has been decoded; `muted`:
+ *   the
  */
 export function otherTile({ party, role, live, seen, stream, muted, screen, resized, held, over, stopped }) {
   const words = otherInWords(party, { role });
@@ -100,8 +110,8 @@ export function otherTile({ party, role, live, seen, stream, muted, screen, resi
 }
 
 /**
- * Draw the notice over the picture of a party whose sound or picture has stopped. The bar announces it to
- * screen readers.
+ * Draw the notice over the picture of a party whose sound or picture has stopped. The header announces it to
+ * screen readers, so the notice does not.
  *
  * @param {string} name the name of the party
  * @param {Stopped | null} stopped what has stopped, or null
@@ -113,7 +123,7 @@ export function veil(name, stopped) {
 /**
  * Return the reason why there is no picture of a party who is present.
  *
- * @param {Hidden} off
+ * @param {Hidden} off the party's kinds that cannot be seen or heard
  */
 export function noPictureWords({ video, missing, paused = false }) {
   if (missing.video) return missing.audio ? t("No camera, no microphone") : t("No camera");
@@ -136,7 +146,14 @@ function soundWords(found, muted) {
 
 const lacks = (/** @type {DeviceWord | null} */ found) => found !== null && !["on", "silent"].includes(found);
 
-/** @param {{ link: import("./media_link.js").MediaLink, live: boolean, started: boolean }} own */
+/**
+ * Draw the small tile with this side's own picture.
+ *
+ * pressed Start Session
+ *
+ * @param {{ link: import("./media_link.js").MediaLink, live: boolean, started: boolean }} own `link`: the
+ *   media of the visit; `live`: true during the call; `started`: true if this person has
+ */
 export function ownTile({ link, live, started }) {
   const { media, muted } = link;
   const found = foundNow(link.found, media);
@@ -179,6 +196,8 @@ export function ownTile({ link, live, started }) {
 }
 
 /**
+ * Draw the page for a session that is open in another tab or on another device.
+ *
  * @param {{ here: () => void, back: Drawn }} options `here()` moves the media back to this page; `back` is
  *   the drawn link away from it
  */

@@ -1,7 +1,7 @@
 /* Repairs a lost path to the media: restarts ICE, and if that does not help, joins the media again. */
 import { codeOf } from "../signalling/errors.js";
 
-// The time in ms; a "disconnected" path often recovers within this time.
+// The time in ms before a repair begins. A "disconnected" path often recovers within this time.
 const RESTART_AFTER_MS = 1_500;
 const REJOIN_AFTER_MS = 6_000;
 const JOIN_AGAIN_MS = { first: 400, most: 8_000 };
@@ -14,6 +14,8 @@ export class PathRepair {
   #restarting = false;
 
   /**
+   * Make the repair of a path that is not lost.
+   *
    * @param {{ restart: () => Promise<unknown>, join: () => void }} how `restart()` restarts ICE, and
    *   rejects with the server's refusal; `join()` joins the media again
    */

@@ -29,12 +29,17 @@ export class Screen {
   #live = false;
 
   /**
+   * Make the sharing, switched off, and follow the media's state.
+   *
+   * again
+   *
    * @param {{
    *   link: import("./media_link.js").MediaLink,
    *   role: Role,
    *   party: string,
    *   redraw: () => void,
-   * }} options `party`: the key of the party on this page
+   * }} options `link`: the media of the visit; `party`: the key of the party on this page; `redraw()` draws
+   *   the page
    */
   constructor({ link, role, party, redraw }) {
     this.#link = link;
@@ -49,7 +54,7 @@ export class Screen {
     return this.#track !== null;
   }
 
-  /** Let the person choose a screen, and send it. Browsers allow this only in a press. */
+  /** Ask the person to choose a screen, and send it. Browsers allow this only when a button is pressed. */
   async begin() {
     if (this.#choosing || this.#track || !canShare()) return;
     this.#choosing = true;
@@ -87,7 +92,11 @@ export class Screen {
     this.#redraw();
   }
 
-  /** @param {"ask" | "decline"} act */
+  /**
+   * Send an act to the server, and show a message if it is refused.
+   *
+   * @param {"ask" | "decline"} act `ask`: ask the patient to share; `decline`: refuse such a request
+   */
   #share(act) {
     this.#link.share(act).catch((error) => toast(refusalWords(error), { bad: true }));
   }
@@ -111,7 +120,7 @@ export class Screen {
     this.#look();
   }
 
-  /** Compare with the newest state from the server (`media.shared`, or a fresh offer). */
+  /** End the own sharing if the server's newest state (`media.shared`, or a fresh offer) no longer has it. */
   #look() {
     const { sharing, asked } = this.#link.screen;
     if (this.#track && (sharing !== this.#party || !this.#live)) {
@@ -163,6 +172,9 @@ export class Screen {
   }
 
   /**
+   * Return the sentence about a shared or requested screen, with its buttons; an empty sentence if there is
+   * none.
+   *
    * @param {Record<string, Protocol.PartyPart>} parties the parties by key
    * @returns {[words: string, buttons: Drawn[]]}
    */

@@ -1,6 +1,6 @@
-/* The video session page: the same on both sides. Before both have pressed Start Session it shows the own
-   preview, the devices and the other side's state; afterwards the call. It owns the visit's media while it
-   is shown; the visit's state decides what may be sent. */
+/* Draws the video session page, which is the same for both sides. Before both have pressed Start Session
+   it shows the own preview, the devices and the other side's state; afterwards the call. It holds the
+   visit's media while it is shown; the visit's state decides what may be sent. */
 import { mark } from "../shared/brand.js";
 import { foundNow } from "../shared/devices.js";
 import { html, nothing, ref } from "../shared/lit.js";
@@ -28,11 +28,7 @@ import { otherSpoken, ownWords, qualityWords } from "./words.js";
 /** @type {Record<Role, "patient" | "provider">} */
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
-/**
- * `aside()` returns the role's own panel, or null; `asideOpens`: true if it opens when the call begins.
- * `back(mark)` draws the link in the head; `more()` returns further menu entries. `party`: a guest's key.
- * `left()` is called when a guest leaves. `patient()` returns the patient's information, or null.
- */
+/** Draws the video session page of one visit, and holds its media. */
 export class Session {
   #client;
   #redraw;
@@ -48,7 +44,7 @@ export class Session {
   #devices;
   #watch;
   #pressing = false;
-  #pressed = false; // true after a press on this page
+  #pressed = false; // True after the person has pressed Start Session on this page.
   #sound;
   #screen;
   #wakeLock = new WakeLock();
@@ -61,10 +57,15 @@ export class Session {
   #pictures = null;
   #tiles;
   #left;
-  #seen = false; // true after a picture of the other side has been decoded
+  #seen = false; // True after a picture of the other side has been decoded.
   #wasLive = false;
 
   /**
+   * Make the page of a visit; `open()` begins to use the devices.
+   *
+   * returns the role's own panel, or null; `asideOpens`: true if that panel opens when the call begins;
+   * `more()` returns further menu entries; `back(mark)` draws the link in the header; `left()` is called when
+   * a guest leaves; `patient()` returns the patient's information, or null
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
    *   visit: string,
@@ -79,7 +80,8 @@ export class Session {
    *   left?: (() => void) | null,
    *   patient?: () => Protocol.PatientPart | null,
    *   asideOpens?: boolean,
-   * }} options `party`: the key of the party on this page; the others are described at the class
+   * }} options `visit`: the visit's id; `party`: the key of the party on this page, if it is a guest's;
+   *   `aside()`
    */
   constructor({
     client,
@@ -131,7 +133,6 @@ export class Session {
 
   /**
    * Apply the visit's newest state.
-   *
    * @param {Protocol.VisitPart} visit the state of the visit
    */
   update(visit) {
@@ -172,7 +173,7 @@ export class Session {
     return this.#visit?.status === "live" && (this.role !== "guest" || this.#me.started);
   }
 
-  /** The visit's state, for functions that run only after the state has arrived. */
+  /** The visit's newest state. Use it only after the state has arrived. */
   get #known() {
     if (!this.#visit) throw new Error("The visit's state has not come yet.");
     return this.#visit;
@@ -205,8 +206,8 @@ export class Session {
   }
 
   /**
-   * Leave in one of several ways. If the others would notice it, ask the person first.
-   *
+   * Leave the visit or the call in one of several ways. If other parties would notice, ask for confirmation
+   * first.
    * @type {Leave}
    */
   #leave = async (type, question) => {
@@ -306,7 +307,6 @@ export class Session {
 
   /**
    * Draw the notice about a network that blocks picture and sound, and how to continue by phone.
-   *
    * @param {Protocol.VisitPart} visit the state of the visit
    */
   #blocked(visit) {
@@ -329,7 +329,6 @@ export class Session {
 
   /**
    * Draw the pictures: two tiles for two parties, or one tile for each party if there are more.
-   *
    * @param {Protocol.VisitPart} visit the state of the visit
    */
   #floor(visit) {

@@ -1,5 +1,5 @@
 /* Plays the others' pictures and sound on the chosen speaker, and detects whether the browser requires a
-   press first. */
+   press before it plays sound. */
 
 /** Chromium lists the system's default speaker a second time under these names. */
 const ALIASES = new Set(["default", "communications"]);
@@ -32,16 +32,17 @@ export class Sound {
   #devices = [];
 
   /**
-   * `videos` are the elements that show the others.
+   * Make the player.
    *
-   * @param {{ videos: () => Iterable<HTMLVideoElement>, redraw: () => void }} options
+   * @param {{ videos: () => Iterable<HTMLVideoElement>, redraw: () => void }} options `videos()` returns the
+   *   elements that show the others; `redraw()` draws the page again
    */
   constructor({ videos, redraw }) {
     this.#videos = videos;
     this.#redraw = redraw;
   }
 
-  /** Whether a press is needed before the browser plays sound. */
+  /** True if a press is needed before the browser plays sound. */
   get blocked() {
     return [...this.#videos()].some((video) => this.#refused.has(video));
   }
@@ -53,8 +54,8 @@ export class Sound {
   }
 
   /**
-   * Choose another speaker; return "on", or "failed" if it cannot be used. It is used again whenever it is
-   * plugged in again.
+   * Choose another speaker; return "on", or "failed" if it cannot be used. If the speaker is unplugged and
+   * plugged in again later, it is used again.
    *
    * @param {string} id the id of the speaker
    * @returns {Promise<DeviceWord>}
@@ -91,8 +92,8 @@ export class Sound {
   }
 
   /**
-   * Play the media that are present. Browsers allow it in a press, and on pages that use camera or
-   * microphone.
+   * Play the media of all present elements. Browsers allow sound after a press, and on pages that use camera
+   * or microphone.
    */
   listen() {
     this.#route().catch(() => {});
@@ -105,9 +106,7 @@ export class Sound {
     }
   }
 
-  /**
-   * Play when the person presses a button. This also allows media whose first packet has not arrived yet.
-   */
+  /** Play when the person presses a button. The press also allows sound for media that arrive later. */
   press() {
     this.#refused.clear();
     this.#redraw();
@@ -115,8 +114,10 @@ export class Sound {
   }
 
   /**
+   * Keep whether the browser refuses to play an element, and redraw after a change.
+   *
    * @param {HTMLVideoElement} video the element that shows the party
-   * @param {boolean} refused
+   * @param {boolean} refused true if the browser refuses
    */
   #know(video, refused) {
     if (this.#refused.has(video) === refused) return;

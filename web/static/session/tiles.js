@@ -1,12 +1,16 @@
-/* The pictures of a call with more than one other party: a tile for each, with name and role. If there is
-   only one other party, the page's own large tile is used. */
+/* Draws the pictures of a call with several other parties: a tile for each, with name and role. If there
+   is only one other party, the page's own large tile is used instead. */
 import { initials } from "../shared/format.js";
 import { html, live as kept, nothing, repeat } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 import { noPictureWords, veil } from "./pair.js";
 
 const RELATIONS = inEach(
-  /** @returns {Record<string, string>} */ () => ({
+  /**
+   * Return the word for each relation of a guest to the patient.
+   *
+   * @returns {Record<string, string>}
+   */ () => ({
     interpreter: t("Interpreter"),
     family: t("Family"),
     specialist: t("Specialist"),
@@ -57,18 +61,24 @@ function absence(party, { live, off }) {
   return [noPictureWords(off), false];
 }
 
-/** Draws the tiles; remembers from which parties a picture has been seen. */
+/** Draws the tiles, and remembers which parties have shown a picture. */
 export class Tiles {
   #redraw;
   /** @type {Set<string>} */
   #seen = new Set();
 
-  /** @param {() => void} redraw draws the page again */
+  /**
+   * Make the tiles; no picture has been seen.
+   *
+   * @param {() => void} redraw draws the page again
+   */
   constructor(redraw) {
     this.#redraw = redraw;
   }
 
   /**
+   * Keep whether an element shows a picture of the party, and redraw after a change.
+   *
    * @param {string} key the party's key
    * @param {HTMLVideoElement} video the element that shows the party
    */
@@ -112,6 +122,11 @@ export class Tiles {
   }
 
   /**
+   * Draw the tile of one party.
+   *
+   * `screen`: true if the picture is the party's screen; `speaks`: true if the party speaks now; `stopped`:
+   * what has stopped, or null
+   *
    * @param {string} key the party's key
    * @param {Protocol.PartyPart} party the state of the party
    * @param {{
@@ -121,7 +136,8 @@ export class Tiles {
    *   screen: boolean,
    *   speaks: boolean,
    *   stopped: Stopped | null,
-   * }} media `screen`: true if the picture is the party's screen
+   * }} media `stream`: the party's media, or null; `live`: true during the call; `off`: the kinds that are
+   *   not sent;
    */
   #tile(key, party, { stream, live, off, screen, speaks, stopped }) {
     const taking = live && party.present && party.started;
@@ -163,10 +179,11 @@ export class Tiles {
 }
 
 /**
- * Return the sentence above the devices, which says what must happen after the guest's press of Start
- * Session.
+ * Return the sentence above the devices. It says what must happen between the guest's press of Start Session
+ * and the call.
  *
- * @param {{ visit: Protocol.VisitPart, me: Protocol.PartyPart }} own `me`: the guest on this page
+ * @param {{ visit: Protocol.VisitPart, me: Protocol.PartyPart }} own `visit`: the state of the visit; `me`:
+ *   the guest on this page
  */
 export function guestWords({ visit, me }) {
   const { patient, provider } = visit.parties;

@@ -1,13 +1,12 @@
-/* The video session page in words: the state of the other side, of this side, and of the network. Pure,
-   except for templates with figures that tick. */
+/* Returns the sentences of the video session page about the other side, this side, and the network. The
+   functions use only their arguments; some results are templates with a figure that counts up. */
 import { html } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
 /**
- * Return the other side's state in words. `party` is one of visit.parties; `detail` may contain a figure
- * that counts up.
+ * Return the other side's state as a sentence, a detail, and a tone (the weight of the sentence).
  *
- * @param {Protocol.PartyPart} party the state of the party
+ * @param {Protocol.PartyPart} party the state of the other side; one of the visit's parties
  * @param {{ role: Role }} own the role of the person on this page
  * @returns {{ text: string, detail: Drawn | string, tone: Tone }}
  */
@@ -53,12 +52,12 @@ export function otherSpoken(party) {
 }
 
 /**
- * Return the sentence under the button, which says what must happen after this person's press of Start
- * Session.
+ * Return the sentence under the button Start Session. It says what must happen before the call begins.
  *
- * @param {{ me: Protocol.PartyPart, other: Protocol.PartyPart, path: string, cleared: boolean }} sides
- *   `cleared`: true if the person has pressed, but was absent for a time after which the press no longer
- *   counts
+ * the person has pressed, but was then absent so long that the press no longer counts
+ *
+ * @param {{ me: Protocol.PartyPart, other: Protocol.PartyPart, path: string, cleared: boolean }} sides `me`
+ *   and `other`: the parties; `path`: the state of the media, as in `MediaLink`; `cleared`: true if
  */
 export function ownWords({ me, other, path, cleared }) {
   if (me.left) return t("You left the call. {name} is told so. Nobody sees or hears you.", other);
@@ -73,11 +72,23 @@ export function ownWords({ me, other, path, cleared }) {
     : t("You have pressed Start Session. It begins as soon as {name} presses too.", other);
 }
 
-/** @typedef {"good" | "fair" | "poor" | "paused" | "quiet" | "lost"} Quality */
-/** @typedef {{ name: string, stopped: import("../media/arrivals.js").Stopped }} Standstill */
+/**
+ * `quiet`: no sound arrives
+ *
+ * @typedef {"good" | "fair" | "poor" | "paused" | "quiet" | "lost"} Quality the quality of the call in one
+ *   word; `paused`: pictures are not sent because the network is weak;
+ */
+/**
+ * @typedef {{ name: string, stopped: import("../media/arrivals.js").Stopped }} Standstill the name of a
+ *   party, and what has stopped in their media
+ */
 
 const QUALITY = inEach(
-  /** @returns {Record<Quality, [string, Tone]>} */ () => ({
+  /**
+   * Return the words and the tone for each quality.
+   *
+   * @returns {Record<Quality, [string, Tone]>}
+   */ () => ({
     good: [t("Connection good"), "good"],
     fair: [t("Connection fair"), "quiet"],
     poor: [t("Connection poor: sound comes first"), "amber"],

@@ -1,6 +1,6 @@
-/* Improves the form of the public-facing calendar: a new row for an opening time or closed day when the
-   last row is used, Monday's hours on all weekdays, and a preview of the colour. The form works without
-   this script. */
+/* Improves the form of the public-facing calendar: it adds a row for an opening time or closed day when
+   the last row is used, copies Monday's hours to all weekdays, and previews the colour. The form works
+   without this script. */
 import "../staff/page.js";
 import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
@@ -11,11 +11,11 @@ const form = one("form[data-once]", HTMLFormElement);
 const inputsOf = (/** @type {Element} */ row) =>
   row instanceof HTMLInputElement ? [row] : [...row.querySelectorAll("input")];
 
-/** Return a copy of an element with all its content. */
+/** Return a copy of an element with all its content, typed as Element. */
 const copyOf = (/** @type {Element} */ original) => /** @type {Element} */ (original.cloneNode(true));
 
 /**
- * Add a copy of an emptied row whenever the last row is filled in.
+ * Add a copy of the last row, with empty fields, whenever the last row is filled in.
  *
  * @param {Element} list the list of rows
  */
@@ -68,7 +68,8 @@ const luminance = (/** @type {number[]} */ rgb) => {
 };
 
 /**
- * Show white text on the colour, darkened as on the pages (accent.js), and a sentence about the contrast.
+ * Show white text on the chosen colour, darkened as the pages do it (accent.js), with a sentence about the
+ * contrast.
  */
 function show() {
   const wanted = /^#([0-9a-f]{6})$/i.exec(accent.value.trim());
@@ -91,7 +92,7 @@ function show() {
   return swatch.replaceChildren(sample, words);
 }
 
-/** The browser's colour picker beside the field; a change of one changes the other. */
+/** The browser's colour picker is added beside the field; a change of one changes the other. */
 const picker = document.createElement("input");
 picker.type = "color";
 picker.setAttribute("aria-label", t("Choose the colour from a palette"));

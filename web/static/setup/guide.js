@@ -9,7 +9,7 @@ import { visibleSteps } from "../shared/guide.js";
 import { html, render } from "../shared/lit.js";
 import { one } from "../shared/page.js";
 
-/** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
+/** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control a field of the form */
 
 const panel = one("#preview", HTMLElement);
 const place = one("#preview-step", HTMLElement);
@@ -20,10 +20,13 @@ let answers = {};
 /** @type {string | null} the id of the step in the preview; null for the first step */
 let at = null;
 let ended = false;
-// True if the page shows a refused value again.
+// True if the form differs from what the server has stored. It does so at the beginning if the page shows a
+// refused form again.
 let unsaved = document.querySelector("#errors") !== null;
 
 /**
+ * Return the text of one field of a step, without spaces at its ends.
+ *
  * @param {HTMLElement} step the part of the form with the step
  * @param {string} name the name of the field without the step's id
  */
@@ -33,7 +36,11 @@ function value(step, name) {
   return field?.value.trim() ?? "";
 }
 
-/** @param {string} text the content of a field "asked only if" */
+/**
+ * Return the condition under which a step is asked, as patients' pages get it; null if there is none.
+ *
+ * @param {string} text the content of the field "asked only if", such as "step:yes" or "step:=option"
+ */
 function condition(text) {
   const [, step, answer] = /^([^:]+):(.*)$/.exec(text) ?? [];
   if (!step) return null;
@@ -82,8 +89,10 @@ const state = {
 };
 
 /**
- * @param {Protocol.Step} step the step of the setup guide
- * @param {Protocol.Step | "done"} to
+ * Go to another step of the preview, unless the answer of the present one is wrong.
+ *
+ * @param {Protocol.Step} step the present step
+ * @param {Protocol.Step | "done"} to the step to go to, or "done" after the last one
  * @param {boolean} forward true if the person goes to a later step
  */
 function go(step, to, forward) {
@@ -128,7 +137,11 @@ function draw() {
   );
 }
 
-/** @returns {Control[]} */
+/**
+ * Return the fields of the form that a person can fill in.
+ *
+ * @returns {Control[]}
+ */
 const fields = () =>
   [.../** @type {Iterable<Control>} */ (form().elements)].filter(
     ({ name, type }) => name && !["hidden", "submit", "button"].includes(type),
@@ -150,10 +163,10 @@ function fill(field, content) {
 }
 
 /**
- * Draw the server's version of the form, and move the focus to the place that it names. Text typed after
- * `sent` is kept.
+ * Draw the server's version of the form, and move the focus to the place that it names. Text that was typed
+ * after the form had been sent is kept.
  *
- * @param {string} text
+ * @param {string} text the HTML of the page with the form
  * @param {Map<string, string | boolean>} sent the name of each field -> its content when the form was sent
  */
 function take(text, sent) {
@@ -179,8 +192,8 @@ function take(text, sent) {
 }
 
 /**
- * Send the form with a pressed button, and draw the answer; if that fails, load the whole page, which shows
- * the error.
+ * Send the form with a pressed button, and draw the server's answer. If that fails, load the whole page,
+ * which shows the error.
  *
  * @param {string} action the value of the button
  */

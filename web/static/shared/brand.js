@@ -1,11 +1,12 @@
-/* Draws the mark of a page's organisation, which is its logo or the first letter of its name. */
+/* Draws the mark of a page's organisation: its logo, or the first letter of its name. */
 import { html } from "./lit.js";
 
 /**
- * Draw the logo. `alt`: the text for people who do not see it, which is the name unless the page shows the
- * name beside the logo.
+ * Draw the mark. `alt`: the text for people who do not see the logo; empty if the page shows the name beside
+ * it.
  *
- * @param {Pick<Organisation, "name" | "logo">} organisation
+ * @param {Pick<Organisation, "name" | "logo">} organisation the name, and the address of the logo if there is
+ *   one
  */
 export function mark({ name, logo }, alt = "") {
   return logo

@@ -1,4 +1,5 @@
-/* Draws Case Information as staff see it, live while the patient types: in the list and beside the call. */
+/* Draws Case Information as staff see it, in the list and beside the call. It changes while the patient
+   types. */
 import { contactWords } from "./contacts.js";
 import { age, dateWords, languageName, stateName, telLink } from "./format.js";
 import { visibleSteps } from "./guide.js";
@@ -7,7 +8,11 @@ import { photoList } from "./photos.js";
 import { inEach, t, tn } from "./text.js";
 
 const DEVICES = inEach(
-  /** @returns {Record<string, string>} */ () => ({
+  /**
+   * Return the words for each result of the device check.
+   *
+   * @returns {Record<string, string>}
+   */ () => ({
     camera: t("Camera"),
     microphone: t("Microphone"),
     speaker: t("Speaker"),
@@ -15,7 +20,11 @@ const DEVICES = inEach(
   }),
 );
 const DEVICE_WORDS = inEach(
-  /** @returns {Record<string, string>} */ () => ({
+  /**
+   * Return the words for each answer of a yes/no step.
+   *
+   * @returns {Record<string, string>}
+   */ () => ({
     on: t("works"),
     good: t("good"),
     fair: t("fair"),
@@ -67,16 +76,18 @@ export function answerWords(step, answer) {
 }
 
 /**
- * Draw a text that a person wrote, isolated, so that its writing direction does not change the text around
- * it.
+ * Draw a text that a person wrote, inside <bdi>, so that its writing direction does not change the text
+ * around it.
  *
  * @param {string | null} text the text, or null
  */
 const named = (text) => (text ? html`<bdi>${text}</bdi>` : null);
 
 /**
- * @param {string} label the text that names it
- * @param {Drawn | string | null} value
+ * Draw a label with its value, in an element with this CSS class; draw nothing if there is no value.
+ *
+ * @param {string} label the text that names the value
+ * @param {Drawn | string | null} value the value, or null
  */
 function item(label, value, className = "") {
   return value
@@ -88,6 +99,8 @@ function item(label, value, className = "") {
 }
 
 /**
+ * Draw the answer to one step, and whether the patient is typing it now.
+ *
  * @param {Protocol.Step} step the step of the setup guide
  * @param {Protocol.CasePart} info the patient's Case Information
  */
@@ -105,12 +118,12 @@ function answer(step, info) {
 }
 
 /**
- * Draw all of Case Information. `info`: the `case` of a case.state; undefined while it loads. `now_ms`: the
- * time for which the age is calculated. `remove()` removes a photo; null if the reader may not do that.
+ * Draw all of Case Information.
  *
- * @param {Protocol.CasePart | undefined} info
- * @param {number} now_ms the time now, in ms since 1970
- * @param {((photo: Protocol.PhotoPart) => void) | null} remove removes a photo
+ * @param {Protocol.CasePart | undefined} info the patient's data; undefined while they load
+ * @param {number} now_ms the time now, in ms since 1970, for which the age is calculated
+ * @param {((photo: Protocol.PhotoPart) => void) | null} remove removes a photo; null if the reader may not do
+ *   that
  */
 export function caseInformation(info, now_ms, remove = null) {
   if (!info) return html`<p class="quiet">${t("Opening Case Information…")}</p>`;

@@ -1,4 +1,5 @@
-/* The chat of a visit: the messages of chat/{id}, the number of unread ones, and how they are drawn. */
+/* Holds the chat of a visit: the messages of the topic chat/{id}, and the number of unread ones. It also
+   draws them. */
 import { draftOf, keepDraft, ofMessage } from "./drafts.js";
 import { clock } from "./format.js";
 import { html, nothing, repeat } from "./lit.js";
@@ -6,10 +7,7 @@ import { ownText } from "./own_texts.js";
 import { one } from "./page.js";
 import { t } from "./text.js";
 
-/**
- * Has the messages of a visit. It calls `changed(line)` after each change, with the line if another person
- * has sent a new one.
- */
+/** Holds the messages of a visit. */
 export class Chat {
   /** @type {Protocol.ChatMessagePart[]} */
   lines = [];
@@ -27,14 +25,14 @@ export class Chat {
   #draft;
 
   /**
-   * `me`: the key of the party on this page ("patient", "provider", "staff", or a guest's). `name`: the
-   * name of this person, if several people have that key.
+   * Make an empty chat; `start()` subscribes to the messages.
    *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {string} visit the visit's id
-   * @param {string} me
-   * @param {(line: Protocol.ChatMessagePart | null) => void} changed
-   * @param {string | null} name
+   * @param {string} me the key of the party on this page: "patient", "provider", "staff", or a guest's
+   * @param {(line: Protocol.ChatMessagePart | null) => void} changed is called after each change, with the
+   *   new message if another person has sent one
+   * @param {string | null} name the name of this person, if several people have the same key
    */
   constructor(client, visit, me, changed, name = null) {
     this.#client = client;
@@ -74,17 +72,29 @@ export class Chat {
     if (open) this.unread = 0;
   }
 
-  /** @param {Protocol.ChatMessagePart} line the message */
+  /**
+   * Return true if the person on this page has written a message.
+   *
+   * @param {Protocol.ChatMessagePart} line the message
+   */
   isMine(line) {
     return line.party === this.#me && (this.#name === null || line.name === this.#name);
   }
 
-  /** @param {string} text the text of a message */
+  /**
+   * Send a message to the visit. Reject if the server refuses it.
+   *
+   * @param {string} text the text of a message
+   */
   async send(text) {
     await this.#client.request({ type: "chat.send", visit: this.#visit, text });
   }
 
-  /** @param {Protocol.Topics["chat/"]} message a message of the topic */
+  /**
+   * Apply a message of the topic to the list of messages.
+   *
+   * @param {Protocol.Topics["chat/"]} message a message of the topic
+   */
   #take(message) {
     if (message.type === "chat.snapshot") {
       const held = new Set(this.lines.map(({ id }) => id));
@@ -102,9 +112,12 @@ export class Chat {
 }
 
 /**
+ * Send the typed text, and empty the box when the server has accepted it.
+ *
  * @param {On<HTMLFormElement>} event the submission of the form
  * @param {Chat} chat the messages and the draft
- * @param {(error: import("../signalling/errors.js").SignallingError) => void} failed
+ * @param {(error: import("../signalling/errors.js").SignallingError) => void} failed is called with the error
+ *   if the server has refused the text
  */
 function submit(event, chat, failed) {
   event.preventDefault();
@@ -129,9 +142,9 @@ function submit(event, chat, failed) {
 }
 
 /**
- * Send the message at Enter; Shift+Enter begins a new line.
+ * Send the message when Enter is pressed; with Shift, begin a new line instead.
  *
- * @param {On<HTMLTextAreaElement, KeyboardEvent>} event
+ * @param {On<HTMLTextAreaElement, KeyboardEvent>} event the key that was pressed in the box
  */
 function onKey(event) {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -153,8 +166,8 @@ export function partsOf(text) {
 }
 
 /**
- * Draw a text whose web addresses are links. A page that is opened by a link does not receive the address
- * of this page.
+ * Draw a text whose web addresses are links. The browser does not send the address of this page to a linked
+ * page.
  *
  * @param {string} text the text of a message
  */
@@ -185,15 +198,17 @@ export function words(line) {
 }
 
 /**
- * Draw the messages, and a box to write in if `may` is true. `failed(error)` shows an error; the typed text
- * is kept.
+ * Draw the messages, and a box to write in.
+ *
+ * text below the box
  *
  * @param {Chat} chat the messages and the draft
  * @param {{
  *   may: boolean,
  *   failed: (error: import("../signalling/errors.js").SignallingError) => void,
  *   hint?: string,
- * }} options
+ * }} options `may`: true to draw the box; `failed(error)` shows an error, and the typed text is kept; `hint`:
+ *   the
  */
 export function chatView(chat, { may, failed, hint = "" }) {
   const onSubmit = (/** @type {On<HTMLFormElement>} */ event) => submit(event, chat, failed);

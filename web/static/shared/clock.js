@@ -1,6 +1,6 @@
-/* Defines elements that show a time that goes on: <wait-clock since amber red> and <since-clock since>.
-   One timer serves all of them, by the server's clock. Each element writes its own text, so that nothing
-   else is drawn again each second. */
+/* Defines two elements that show how long something lasts: <wait-clock since amber red> and <since-clock
+   since>. One timer updates all of them, by the server's clock. Each element writes its own text, so that
+   the page is not drawn again each second. */
 import { duration } from "./format.js";
 
 let now = () => Date.now();
@@ -9,9 +9,9 @@ const ticking = new Set();
 let timer = 0;
 
 /**
- * Use this clock, which returns the server's time in ms since 1970.
+ * Set the clock of all these elements.
  *
- * @param {() => number} clock
+ * @param {() => number} clock returns the server's time in ms since 1970
  */
 export function tickBy(clock) {
   now = clock;
@@ -53,7 +53,10 @@ class SinceClock extends HTMLElement {
   }
 }
 
-/** A wait that shows in words and by its colour that it is over the organisation's limits. */
+/**
+ * Shows a wait, and changes words and colour when the wait exceeds the organisation's limits, the attributes
+ * `amber` and `red`.
+ */
 class WaitClock extends SinceClock {
   static observedAttributes = ["since", "amber", "red"];
 

@@ -1,4 +1,5 @@
-/* The results of the messages to a patient who was absent when the visit was claimed, in words for staff. */
+/* Returns words for staff about the messages to a patient who was absent when the visit was claimed:
+   whether each was sent. */
 import { clock } from "./format.js";
 import { t } from "./text.js";
 
@@ -21,14 +22,18 @@ const WORDS = {
   },
 };
 
-/** @param {Protocol.ContactPart} contact the result of one message */
+/**
+ * Return the result of a message in words; undefined for an unknown channel or state.
+ *
+ * @param {Protocol.ContactPart} contact the result of one message
+ */
 export const contactWords = ({ channel, state, at_ms }) => WORDS[channel]?.[state]?.(clock(at_ms)) ?? "";
 
 /**
- * Return the note of an event in the history in words, such as "mail sent".
+ * Return words, such as "mail sent", for the note of an event in a visit's history.
  *
  * @param {string} note the note of the event
- * @param {number} at_ms
+ * @param {number} at_ms the time of the event, in ms since 1970
  */
 export function contactNote(note, at_ms) {
   const [channel, state] = note.split(" ");

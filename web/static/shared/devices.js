@@ -1,16 +1,26 @@
-/* Describes camera, microphone and speaker in words and figures: why a device does not work and what to
-   do, how loud the microphone is, and whether the speaker works. */
+/* Describes camera, microphone and speaker: returns words why a device does not work and what to do,
+   measures how loud the microphone is, and tests the speaker and the network. */
 import { tryPaths } from "../media/paths.js";
 import { inEach, t } from "./text.js";
 
 const SOUND_WITHIN_MS = 3_000;
 
-/** @typedef {"Safari on iOS" | "Safari" | "Firefox" | "Chromium"} Family */
-/** @typedef {"iOS" | "macOS" | "Windows" | "Android" | "other"} System */
+/**
+ * @typedef {"Safari on iOS" | "Safari" | "Firefox" | "Chromium"} Family the browsers with the same settings
+ *   for camera and microphone
+ */
+/**
+ * @typedef {"iOS" | "macOS" | "Windows" | "Android" | "other"} System the operating systems with different
+ *   settings
+ */
 
 /** The place of the switch for camera and microphone in each browser. */
 const PLACES = inEach(
-  /** @returns {Record<Family, string>} */ () => ({
+  /**
+   * Return the sentence for each family of browsers.
+   *
+   * @returns {Record<Family, string>}
+   */ () => ({
     "Safari on iOS": t(
       "Open Settings, then Apps, then Safari, then Camera and Microphone, choose Allow, and reload this " +
         "page.",
@@ -29,9 +39,13 @@ const PLACES = inEach(
   }),
 );
 
-/** The place of this switch in the settings of each system. */
+/** The place of the switch for camera and microphone in the settings of each operating system. */
 const SETTINGS = inEach(
-  /** @returns {Record<System, string>} */ () => ({
+  /**
+   * Return the sentence for each system.
+   *
+   * @returns {Record<System, string>}
+   */ () => ({
     iOS: t(
       "Open Settings, then Apps, then this browser, turn on Camera and Microphone, and reload this page.",
     ),
@@ -62,12 +76,12 @@ const HTTP = () => t("This page was opened without encryption (http).");
 const NEWER = () =>
   t("For picture and sound use a current Chrome, Edge, Firefox or Safari. All else works here too.");
 
-/** Return how the clinic reaches a patient who cannot have a call; "" without a phone number. */
+/** Return the sentence that the clinic will call the patient's phone number; "" without a number. */
 export const byPhoneWords = (phone = "") =>
   phone ? t("The clinic can call you at {phone}.", { phone: phone.replaceAll(" ", "\u00a0") }) : "";
 /**
  * Return the sentences for a browser without RTCPeerConnection: the problem, and what to do. `phone`: the
- * patient's number, if known.
+ * patient's phone number; "" if it is not known.
  */
 export const noCallWords = (phone = "") => ({
   what: t("This browser cannot make video calls."),
@@ -82,13 +96,19 @@ export const blockedWords = () => ({
   todo: t("Try mobile data or another Wi-Fi. If you stay, the clinic can call you by phone."),
 });
 
-// Each device and both together have whole sentences, because languages differ in what can be combined.
-/** @typedef {Exclude<DeviceWord, "on" | "off">} Reason */
-/** @typedef {Record<Reason, [what: string, todo: string]>} Troubles */
+// Camera, microphone, and both together have whole sentences of their own, because not every language can put
+// such sentences together from words.
+/** @typedef {Exclude<DeviceWord, "on" | "off">} Reason a reason why a device does not work */
+/**
+ * @typedef {Record<Reason, [what: string, todo: string]>} Troubles reason -> the sentences: what is wrong,
+ *   and what to do
+ */
 
 /**
- * @param {Family} family
- * @param {System} system
+ * Return the sentences for each device, and for both together.
+ *
+ * @param {Family} family the family of the browser
+ * @param {System} system the operating system
  * @returns {Record<DeviceKind | "both", Troubles>}
  */
 const troublesOn = (family, system) => ({
@@ -158,7 +178,8 @@ const troublesOn = (family, system) => ({
 });
 
 /**
- * Return the family of browsers to which this browser belongs, for the words about its settings.
+ * Return the family of browsers to which this browser belongs, for the words about its settings. `agent`: the
+ * browser's user agent; `touches`: the number of touch points, which distinguishes an iPad from a Mac.
  *
  * @returns {Family}
  */
@@ -170,7 +191,8 @@ export function browserFamily(agent = navigator.userAgent, touches = navigator.m
 }
 
 /**
- * Return the system of this device, for the words about its settings.
+ * Return the operating system of this device, for the words about its settings. The arguments are those of
+ * `browserFamily`.
  *
  * @returns {System}
  */
@@ -185,7 +207,8 @@ export function systemFamily(agent = navigator.userAgent, touches = navigator.ma
  * Return the found devices, with `silent` for a device that works but gives no picture or sound now.
  *
  * @param {Found} found the result for each device
- * @param {Pick<import("../media.js").MediaSession, "isSilent"> | null} media
+ * @param {Pick<import("../media.js").MediaSession, "isSilent"> | null} media the media of the session, or
+ *   null
  * @returns {Found}
  */
 export function foundNow(found, media) {
@@ -219,10 +242,10 @@ export function troubleWords({ video, audio }, family = browserFamily(), system 
 }
 
 /**
- * Report the loudness of a stream, 0 to 1, many times a second, until the returned function is called.
+ * Report the loudness of a stream many times a second, until the returned function is called.
  *
  * @param {MediaStream | null} stream the stream of the microphone
- * @param {(level: number) => void} onLevel
+ * @param {(level: number) => void} onLevel is called with the loudness, from 0 to 1
  */
 export function watchLevel(stream, onLevel) {
   if (!stream?.getAudioTracks().length || !globalThis.AudioContext) return () => {};
@@ -243,10 +266,10 @@ export function watchLevel(stream, onLevel) {
 }
 
 /**
- * Reject with a TimeoutError if a promise takes too long.
+ * Return the promise's value. Reject with a TimeoutError if it takes too long.
  *
  * @template Value
- * @param {Promise<Value>} promise
+ * @param {Promise<Value>} promise the promise to wait for
  * @param {number} most_ms the longest time in ms
  * @returns {Promise<Value>}
  */
@@ -275,11 +298,13 @@ async function outputOf(context, speaker) {
 }
 
 /**
- * Play two soft notes. Resolves when they are over. Rejects if the browser forbids sound, or if no note has
- * started after some seconds. Without a speaker, or during a phone call, some browsers would wait for ever.
+ * Play soft notes. Resolve when they are over. Reject if the browser forbids sound, or if no note has started
+ * after some seconds: without a speaker, or during a phone call, some browsers would wait for ever.
  *
- * @param {{ notes?: number[], given?: AudioContext | null, speaker?: string }} options `speaker`: the id of
- *   a speaker
+ * id of a speaker, "" for the system's default
+ *
+ * @param {{ notes?: number[], given?: AudioContext | null, speaker?: string }} options `notes`: the
+ *   frequencies in Hz; `given`: an AudioContext to use, or null for a new one; `speaker`: the
  */
 export async function playNotes({ notes = [523.25, 659.25], given = null, speaker = "" } = {}) {
   const context = given ?? new AudioContext();
@@ -301,7 +326,7 @@ export async function playNotes({ notes = [523.25, 659.25], given = null, speake
     await new Promise((done) => setTimeout(done, 220 * notes.length + 600));
     if (context.currentTime < start) throw new DOMException("No sound came out.", "TimeoutError");
   } finally {
-    // This is not awaited, because `close` may never answer.
+    // The code does not wait for `close`, because its promise may never be settled.
     if (given === null) context.close().catch(() => {});
   }
 }
@@ -318,8 +343,8 @@ export function soundTrouble(error) {
 }
 
 /**
- * Return the network as a word: `blocked` if no path for a call is found, otherwise `good`, `fair` or
- * `poor`, by the median round trip of three pings.
+ * Return the quality of the network as a word: `blocked` if no way for a call's media is found, otherwise
+ * `good`, `fair` or `poor`, by the median round trip of three pings.
  *
  * @param {import("../signalling.js").SignallingClient} client the connection to the server
  */
@@ -329,7 +354,7 @@ export async function networkWord(client) {
 }
 
 /**
- * Return the best path to the server's media; null if this cannot be found out now.
+ * Return the best network path to the server's media; null if that cannot be tested now.
  *
  * @param {import("../signalling.js").SignallingClient} client the connection to the server
  */
@@ -344,7 +369,11 @@ async function pathTo(client) {
   }
 }
 
-/** @param {import("../signalling.js").SignallingClient} client the connection to the server */
+/**
+ * Return `good`, `fair` or `poor`, by the median round trip of three pings; `poor` if none is answered.
+ *
+ * @param {import("../signalling.js").SignallingClient} client the connection to the server
+ */
 async function tripWord(client) {
   const trips = [];
   for (let i = 0; i < 3; i += 1) {

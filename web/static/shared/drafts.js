@@ -1,5 +1,5 @@
-/* Keeps text that was typed into a form or a message and is not sent yet: only in this tab, for two hours,
-   until it has been sent. Pure, except for the storage. */
+/* Keeps text that was typed into a form or a message and is not sent yet. It is kept only in this tab, for
+   two hours at most, until it has been sent. The caller passes the time. */
 
 const BEGINS = "draft:";
 const MESSAGES = "message/";
@@ -8,9 +8,11 @@ const KEPT_MS = 2 * 3_600_000;
 /** @typedef {Record<string, string>} Draft name of a field -> its value */
 
 /**
+ * Return the draft of a form or message; an empty one if there is none, or if it is too old.
+ *
  * @param {string} of the organisation's id; for a message, `ofMessage` of its visit
  * @param {number} now_ms the time now, in ms since 1970
- * @param {Pick<Storage, "getItem">} [storage]
+ * @param {Pick<Storage, "getItem">} [storage] where drafts are; the tab's storage if it is absent
  * @returns {Draft}
  */
 export function draftOf(of, now_ms, storage) {
@@ -23,10 +25,12 @@ export function draftOf(of, now_ms, storage) {
 }
 
 /**
- * @param {string} of
+ * Keep the draft of a form or message.
+ *
+ * @param {string} of the organisation's id; for a message, `ofMessage` of its visit
  * @param {Draft} values the values of the form
  * @param {number} now_ms the time now, in ms since 1970
- * @param {Pick<Storage, "setItem">} [storage]
+ * @param {Pick<Storage, "setItem">} [storage] where drafts are; the tab's storage if it is absent
  */
 export function keepDraft(of, values, now_ms, storage) {
   try {
@@ -39,9 +43,9 @@ export function keepDraft(of, values, now_ms, storage) {
 export const ofMessage = (/** @type {string} */ visit) => MESSAGES + visit;
 
 /**
- * Forget the drafts of forms in this tab; if `messages` is true, also those of messages.
+ * Remove the drafts of all forms in this tab.
  *
- * @param {{ messages?: boolean }} [which]
+ * @param {{ messages?: boolean }} [which] `messages`: true to remove also the drafts of messages
  */
 export function forgetDrafts({ messages = false } = {}) {
   try {
@@ -49,6 +53,6 @@ export function forgetDrafts({ messages = false } = {}) {
       if (name.startsWith(BEGINS) && (messages || !name.startsWith(BEGINS + MESSAGES)))
         sessionStorage.removeItem(name);
   } catch {
-    // If the browser forbids storage, there is no draft.
+    // If the browser forbids storage, there is no draft to remove.
   }
 }

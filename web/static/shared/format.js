@@ -1,5 +1,5 @@
-/* Returns values as words and figures: durations, places in the queue, names of regions and languages.
-   Pure: the time is an argument, and the page sets the clinic's regions once. */
+/* Returns values in words and figures: durations, places in the queue, names of regions and languages. The
+   functions use only their arguments and the reader's language; the page sets the clinic's regions once. */
 import { inEach, intlLocale, t, tn } from "./text.js";
 
 const PLACES = inEach(() => [
@@ -21,7 +21,7 @@ let regions = {};
 /**
  * Set the names of the clinic's regions, by code.
  *
- * @param {Record<string, string>} names
+ * @param {Record<string, string>} names code of a region -> its name
  */
 export function nameRegions(names) {
   regions = names;
@@ -30,7 +30,7 @@ export function nameRegions(names) {
 /**
  * Return a duration as "31:07", or "1:02:07" from an hour on.
  *
- * @param {number} ms
+ * @param {number} ms the duration in ms
  */
 export function duration(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
@@ -42,7 +42,7 @@ export function duration(ms) {
 /**
  * Return the length of a visit that is over, such as "3 minutes" or "less than a minute".
  *
- * @param {number} ms
+ * @param {number} ms the length in ms
  */
 export function minutes(ms) {
   const count = Math.round(ms / 60_000);
@@ -53,7 +53,7 @@ export function minutes(ms) {
 /**
  * Return a time of day such as "10:42", in the reader's time zone and language.
  *
- * @param {number} ms
+ * @param {number} ms the time, in ms since 1970
  */
 export function clock(ms) {
   return new Intl.DateTimeFormat(intlLocale(), { hour: "numeric", minute: "2-digit" }).format(ms);
@@ -62,7 +62,7 @@ export function clock(ms) {
 /**
  * Return a date and a time such as "Nov 23, 10:42", in the reader's time zone and language.
  *
- * @param {number} ms
+ * @param {number} ms the time, in ms since 1970
  */
 export function moment(ms) {
   return new Intl.DateTimeFormat(intlLocale(), {
@@ -74,10 +74,9 @@ export function moment(ms) {
 }
 
 /**
- * Return a place in words, such as "You are second in line". `place` counts from 1; it is null if the
- * organisation does not show it.
+ * Return a place in the queue in words, such as "You are second in line".
  *
- * @param {number | null | undefined} place
+ * @param {number | null | undefined} place the place, from 1; null if the organisation does not show it
  */
 export function placeWords(place) {
   if (place === null || place === undefined) return t("You are in line");
@@ -85,12 +84,12 @@ export function placeWords(place) {
 }
 
 /**
- * Return a wait in words, such as "Usually 4 to 9 minutes from here"; null if there is no estimate. A wait
- * of an hour and a half or more is given in hours, and one of more than two hours without a number.
- * `web/intake/wait_words.py` has the same rules.
+ * Return a wait in words, such as "Usually 4 to 9 minutes from here"; null if there is no estimate. A wait of
+ * an hour and a half or more is given in hours, and one of more than two hours without a number.
+ * `web/intake/wait_words.py` has the same rules for pages that the server draws.
  *
- * @param {number | null | undefined} low_ms
- * @param {number | null | undefined} high_ms
+ * @param {number | null | undefined} low_ms the shortest usual wait in ms
+ * @param {number | null | undefined} high_ms the longest usual wait in ms
  */
 export function waitWords(low_ms, high_ms) {
   if (low_ms === null || high_ms === null || low_ms === undefined || high_ms === undefined) return null;
@@ -132,20 +131,20 @@ export function initials(name) {
 /**
  * Return the name of a region: "Texas" for "TX".
  *
- * @param {string} code the code
+ * @param {string} code the code of the region
  */
 export function stateName(code) {
   return regions[code] ?? code;
 }
 
 const LANGUAGES = inEach(() => new Intl.DisplayNames(intlLocale(), { type: "language" }));
-/** Languages for which browsers have no name. */
+/** Sign languages, for which browsers have no name. */
 const SIGNED = inEach(/** @returns {Record<string, string>} */ () => ({ ase: t("American Sign Language") }));
 
 /**
  * Return the name of a language: "Spanish" for "es".
  *
- * @param {string} code the code
+ * @param {string} code the code of the language
  */
 export function languageName(code) {
   try {

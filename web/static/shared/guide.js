@@ -1,12 +1,13 @@
-/* Chooses the steps of a setup guide that are asked, according to the answers so far. The server has the
-   same rule (signalling/visit/setup_guide.py, `visible`). Pure. */
+/* Chooses which steps of a setup guide the patient is asked, according to the answers so far. The server
+   has the same rule (signalling/visit/setup_guide.py, `visible`). The result depends only on the
+   arguments. */
 
 /**
- * Return the steps that are asked, in order. `answer(id)` returns the answer to a step, or undefined.
+ * Return the steps that are asked, in order.
  *
  * @template {Pick<Protocol.Step, "id" | "only_if">} Step
- * @param {Step[]} steps
- * @param {(id: string) => unknown} answer
+ * @param {Step[]} steps all steps of the guide
+ * @param {(id: string) => unknown} answer returns the answer to the step with this id, or undefined
  */
 export function visibleSteps(steps, answer) {
   const asked = new Set();

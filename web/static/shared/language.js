@@ -1,5 +1,6 @@
-/* The choice of language on a live page. The page is not loaded again, so a call continues and typed text
-   is kept. The server lists the languages, and keeps the choice for the next page. */
+/* Draws and applies the choice of language on a live page. The page is not loaded again, so a call
+   continues and typed text is kept. The server lists the languages, and remembers the choice for the next
+   page. */
 import { html, nothing } from "./lit.js";
 import { lacksOwnTexts, takeOwnTexts } from "./own_texts.js";
 import { learn, t } from "./text.js";
@@ -11,11 +12,13 @@ export class Language {
   #code = document.documentElement.lang;
 
   /**
-   * `languages` are {code, name, words}: `words` is the address of the catalogue's module, null for English.
-   * `changed()` draws the page.
+   * Make the choice.
    *
-   * @param {PageLanguage[]} languages
-   * @param {() => void} changed is called after each change
+   * translations, null for English
+   *
+   * @param {PageLanguage[]} languages `code`, `name` and `words` of each language; `words` is the address of
+   *   the module with its
+   * @param {() => void} changed is called after each change, and draws the page
    */
   constructor(languages, changed) {
     this.#all = languages;
@@ -49,7 +52,9 @@ export class Language {
   }
 
   /**
-   * @param {MouseEvent} event
+   * Change the language when its link is pressed; with a modifier key, let the browser open a new tab.
+   *
+   * @param {MouseEvent} event the press of the link
    * @param {PageLanguage} language the chosen language
    */
   #follow(event, language) {
@@ -58,7 +63,12 @@ export class Language {
     this.#take(language);
   }
 
-  /** @param {PageLanguage} language the chosen language */
+  /**
+   * Load the translations, draw the page in the language, and inform the server. Show a message if the
+   * translations cannot be loaded.
+   *
+   * @param {PageLanguage} language the chosen language
+   */
   async #take({ code, words, dir }) {
     try {
       learn(...(words ? (await import(words)).default : []));
@@ -69,8 +79,8 @@ export class Language {
     document.documentElement.dir = dir;
     document.dispatchEvent(new Event("language"));
     this.#changed();
-    // If that fails, this page still uses the language. The clinic's own texts then stay in its main
-    // language.
+    // If this request fails, the page still uses the language, but the clinic's own texts stay in the
+    // clinic's main language.
     try {
       const method = lacksOwnTexts(code) ? "GET" : "HEAD";
       const answer = await fetch(`${location.pathname}?lang=${code}`, { method });

@@ -1,4 +1,5 @@
-/* The types of `lit.js`: the vendored files have none, the package of the same version does. */
+/* Declares the types of `lit.js`: the vendored files have no types, but the npm package of the same
+   version has them. */
 export { html, nothing, render, svg } from "lit-html";
 export { guard } from "lit-html/directives/guard.js";
 export { keyed } from "lit-html/directives/keyed.js";

@@ -1,5 +1,5 @@
-/* The frame of a live page that is drawn into `#app`: its boot data, its connection, its languages,
-   drawing, and the place of the focus. */
+/* Runs a live page that is drawn into `#app`: reads the server's data, connects, draws, changes the
+   language, and keeps the focus in a useful place. */
 
 import { SignallingClient } from "../signalling.js";
 import { tickBy } from "./clock.js";
@@ -9,13 +9,19 @@ import { one, pageData } from "./page.js";
 import { prepareRegions, redrawing, tendMenus } from "./ui.js";
 import { onWaking } from "./waking.js";
 
-/** @template {Boot} Data the type of the server's data for the scripts of this page */
+/**
+ * The parts that every live page has.
+ *
+ * @template {Boot} Data the type of the server's data for the scripts of this page
+ */
 export class LivePage {
   root = one("#app", HTMLElement);
-  #shown = ""; // the key of the last drawing, so that the focus moves only when the key changes
+  #shown = ""; // The key of the last drawing. The focus moves only when the key changes.
 
   /**
-   * @param {Protocol.Hello["role"]} role
+   * Read the server's data, and make the connection, which is not opened yet.
+   *
+   * @param {Protocol.Hello["role"]} role the role of the person on this page
    * @param {() => void} draw draws the page
    */
   constructor(role, draw) {
@@ -27,7 +33,7 @@ export class LivePage {
     this.language = new Language(this.boot.languages, this.redraw);
   }
 
-  /** Replace the content that the server drew, and connect. */
+  /** Replace the content that the server drew, and open the connection. */
   begin() {
     prepareRegions();
     tendMenus();
@@ -38,12 +44,14 @@ export class LivePage {
   }
 
   /**
-   * Draw the page, and set the title of its tab. `key` names the content: when it changes, the page scrolls
-   * to the top and its heading gets the focus, except for the first content. Return whether the key has
-   * changed.
+   * Draw the page, and set the title of its tab. When the content changes, the page scrolls to the top and
+   * its heading gets the focus, except for the first content. Return true if the content has changed.
    *
-   * @param {Drawn} content
-   * @param {{ key: string, title: string }} about `title`: the title of the tab
+   * the tab
+   *
+   * @param {Drawn} content the drawn page
+   * @param {{ key: string, title: string }} about `key`: the name of the content, which is another one when
+   *   the content changes; `title`: the title of
    */
   show(content, { key, title }) {
     render(content, this.root);
@@ -60,9 +68,9 @@ export class LivePage {
   }
 
   /**
-   * Write the phase of the video session page to the document while that page is shown. Style sheets need
-   * it for the parts that lie over the page. A selector with `:has` would be evaluated again for each row
-   * of a list that is hidden or shown.
+   * Write the phase of the video session page to the document while that page is shown. Style sheets need it
+   * for dialogs over the page. They could find it by `:has`, but browsers would evaluate that again for each
+   * row of a list that is hidden or shown.
    */
   #namePhase() {
     const parts = [...this.root.children].map((part) =>
@@ -95,10 +103,10 @@ export class LivePage {
 }
 
 /**
- * Follow a SignallingClient's status for `connectionBar`, and call `redraw` at each change.
+ * Return the status of a SignallingClient, in the form for `connectionBar`. It is updated with each change.
  *
  * @param {import("../signalling.js").SignallingClient} client the connection to the server
- * @param {() => void} redraw draws the page again
+ * @param {() => void} redraw is called at each change; draws the page again
  */
 function followConnection(client, redraw) {
   /** @type {Connection} */

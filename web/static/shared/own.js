@@ -1,6 +1,6 @@
-/* The token that proves to the server that a form comes from its own page, for browsers that do not send
-   the origin (Safari before 16.4). The server puts the token into the page only for these browsers; forms
-   of templates already contain it. */
+/* Returns the token that proves to the server that a form comes from its own page. It is needed for
+   browsers that do not send the header Origin (Safari before 16.4), and the server puts it only into pages
+   for them. Forms of templates already contain it. */
 import { html, nothing } from "./lit.js";
 
 const NAME = "form_token";

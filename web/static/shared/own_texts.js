@@ -3,7 +3,12 @@
 import { html, nothing } from "./lit.js";
 import { pageData } from "./page.js";
 
-/** @typedef {{ main?: string, texts?: Record<string, Record<string, string>> }} OwnTexts */
+/**
+ * its translation
+ *
+ * @typedef {{ main?: string, texts?: Record<string, Record<string, string>> }} OwnTexts `main`: the code of
+ *   the clinic's main language; `texts`: language -> text in the main language ->
+ */
 
 /** @type {OwnTexts | undefined} */
 let known;
@@ -31,10 +36,10 @@ export function takeOwnTexts(drawn) {
 }
 
 /**
- * Return a text as it is shown, and its language. On pages of staff texts are not translated, and the
- * language is undefined.
+ * Return a text in the language of the page, with the code of its language. On pages of staff, texts are not
+ * translated, and the language is undefined.
  *
- * @param {string} text
+ * @param {string} text the text as the clinic wrote it
  * @returns {{ text: string, lang: string | undefined }}
  */
 export function ownText(text) {

@@ -1,9 +1,8 @@
-/* Finds the parts of a page that its scripts use: elements that the server drew, and the server's data for
-   scripts. */
+/* Finds what scripts need on their page: elements that the server drew, and the server's data for scripts. */
 
 /**
- * Return the element that a selector finds. Throw an error if there is no such element of this kind,
- * because script and page then do not match.
+ * Return the element that a selector finds. Throw an Error if there is no such element of this class: the
+ * script does not fit its page.
  *
  * @template {Element} Kind
  * @param {string} selector a CSS selector
@@ -17,13 +16,12 @@ export function one(selector, kind, within = document) {
   throw new TypeError(`There is no ${kind.name} ${selector} on this page.`);
 }
 
-/** Return the server's data for the scripts of this page: the JSON in `#boot`, or in another element. */
+/** Return the server's data for the scripts of this page: the parsed JSON in the element of a CSS selector. */
 export const pageData = (selector = "#boot") => JSON.parse(one(selector, HTMLScriptElement).text);
 
 /**
- * Return the address on this site of a path that the server has sent. A proxy may serve all pages below a
- * prefix.
+ * Return the address on this site of a path. A proxy may serve all pages below a prefix, which is added here.
  *
- * @param {string} path the path, which begins with a slash
+ * @param {string} path the path without the prefix; it begins with a slash
  */
 export const here = (path) => (document.documentElement.dataset.base ?? "") + path;

@@ -1,11 +1,11 @@
-/* Draws the photos of a visit for everyone who may see them, and removes a photo. */
+/* Draws the photos of a visit, for patients and for staff, and removes a photo. */
 import { html, nothing, repeat } from "./lit.js";
 import { here } from "./page.js";
 import { t } from "./text.js";
 import { announce, ask, toast } from "./ui.js";
 
 /**
- * Send a form to a path of photos; show an error if it fails; return whether it was accepted.
+ * Send a form of a photo, and show an error if that fails. Return true if the server accepted it.
  *
  * @param {string} path the path to send the form to
  * @param {FormData | null} body the form, or null for no fields
@@ -18,14 +18,14 @@ export async function sendForm(path, body) {
     if (answer.status === 204) return true;
     problem = (await answer.json()).problem;
   } catch {
-    // The answer contains no sentence. There is no connection, or the answer is an error page.
+    // The answer has no sentence to show: there is no connection, or the answer is an error page.
   }
   toast(problem ?? t("That did not work. Nothing was changed; please try again."), { bad: true });
   return false;
 }
 
 /**
- * Remove a photo, after asking the person.
+ * Remove a photo, after the person has confirmed it.
  *
  * @param {Protocol.PhotoPart} photo the photo
  */
@@ -41,10 +41,11 @@ export async function removePhoto({ path }) {
 }
 
 /**
- * Draw the photos, each with its text. `remove()` removes one; it is null for readers who may not do that.
+ * Draw the photos, each with its text.
  *
  * @param {Protocol.PhotoPart[]} photos the photos of the visit
- * @param {((photo: Protocol.PhotoPart) => void) | null} remove removes a photo
+ * @param {((photo: Protocol.PhotoPart) => void) | null} remove removes a photo; null for readers who may not
+ *   do that
  */
 export function photoList(photos, remove) {
   return html`<ul role="list" class="photos">

@@ -1,9 +1,9 @@
-/* Notifications on this device while no page is open: the browser's subscription at its push service. It
-   is made when the person presses a button, never on load. */
+/* Subscribes this device to notifications that arrive while no page is open. The browser makes the
+   subscription at its push service, and only when the person presses a button, never when a page loads. */
 
 /**
- * Return true if this browser can show push notifications. On an iPhone, only a page of the home screen
- * can.
+ * Return true if this browser can show push notifications. On an iPhone, only a page that was added to the
+ * home screen can.
  */
 export const canPush = () =>
   "Notification" in globalThis && "PushManager" in globalThis && "serviceWorker" in navigator;
@@ -18,7 +18,11 @@ export async function subscribed(worker) {
   return (await registration?.pushManager.getSubscription()) ?? null;
 }
 
-/** @param {ServiceWorkerRegistration} registration */
+/**
+ * Resolve when the script that shows notifications is active.
+ *
+ * @param {ServiceWorkerRegistration} registration the browser's registration of the script
+ */
 async function activated({ active, installing, waiting }) {
   const next = installing ?? waiting;
   if (active || !next) return;

@@ -1,5 +1,5 @@
-/* The sentences for refusals, by their stable code (signalling/protocol/PROTOCOL.md, "Errors"). If this
-   page does not know the code, the server's own text in English is used. */
+/* Returns the sentences for refused requests, by their stable code (signalling/protocol/PROTOCOL.md,
+   "Errors"). If this page does not know a code, the server's own text in English is used. */
 import { t } from "./text.js";
 
 /** @type {Record<string, (details: Protocol.Details) => string>} */
@@ -28,10 +28,9 @@ const WORDS = {
 };
 
 /**
- * Return a sentence for an error of a request. If it is not a SignallingError, return the text of the error
- * itself.
+ * Return a sentence for an error of a request. For other errors, return the text of the error itself.
  *
- * @param {unknown} thrown the error
+ * @param {unknown} thrown the error, usually a SignallingError
  */
 export function refusalWords(thrown) {
   const error = /** @type {import("../signalling/errors.js").SignallingError} */ (thrown);

@@ -1,20 +1,22 @@
-/* The words of a page in the reader's language. The English text is the key: a text without a translation
-   stays English. A catalogue is a script of its own (/static/…/locale/es.js). A page loads it before its
-   other scripts, and this script reads it; a live page can change to another language while it runs
-   (`language.js`). Pure except for that. */
+/* Returns the texts of a page in the reader's language. The English text is the key: a text without a
+   translation stays English. The translations of a language are a script of their own
+   (/static/…/locale/es.js). A page loads it before its other scripts, and this script reads it; a live
+   page can change to another language while it runs (`language.js`). */
 
 /** @typedef {Record<string, string[]>} Words English text -> the forms of its translation */
-/** @typedef {[locale: string, chooseForm: (n: number) => number, words: Words]} Language */
+/**
+ * @typedef {[locale: string, chooseForm: (n: number) => number, words: Words]} Language a language: its BCP
+ *   47 tag, the rule that chooses the form of a plural, and its translations
+ */
 
 /** @type {Language} */
 const ENGLISH = ["en", (n) => (n === 1 ? 0 : 1), {}];
 let [locale, chooseForm, words] = globalThis.pageLanguage ?? ENGLISH;
 
 /**
- * Use a language, which is given by its BCP 47 tag, the rule that chooses the form of a plural, and its
- * words. Without arguments, use English.
+ * Use a language from now on. Without arguments, use English.
  *
- * @param {[] | Language} language
+ * @param {[] | Language} language the three values of the type Language, or nothing
  */
 export function learn(...language) {
   [locale, chooseForm, words] = language.length ? language : ENGLISH;
@@ -25,7 +27,7 @@ export function learn(...language) {
  * So a constant can hold texts: `const SIZES = inEach(() => […])` is read as `SIZES()`.
  *
  * @template Made
- * @param {() => Made} make
+ * @param {() => Made} make returns a value that contains texts
  * @returns {() => Made}
  */
 export function inEach(make) {
@@ -40,8 +42,10 @@ export function inEach(make) {
 }
 
 /**
- * @param {string} text the English text
- * @param {object} values
+ * Return a text with its {names} replaced by values.
+ *
+ * @param {string} text the text, in any language
+ * @param {object} values name -> value
  */
 function fill(text, values) {
   const known = new Map(Object.entries(values));
@@ -54,11 +58,11 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 const PLAIN_NUMBER = /^[\d.,:\s]*$/;
 
 /**
- * Return a value in the form in which it can be put into a sentence. A value that may be written in the
- * other direction must not change the order of the text around it (like `<bdi>` in HTML). `isolated` in
+ * Return a value as text that can be put into a sentence: between control characters that keep its writing
+ * direction from changing the order of the words around it (like `<bdi>` in HTML). `isolated` in
  * web/languages/i18n.py does the same.
  *
- * @param {string} value
+ * @param {string} value the value as text
  */
 function apart(value) {
   const turns = globalThis.document?.dir === "rtl" ? !PLAIN_NUMBER.test(value) : RIGHT_TO_LEFT.test(value);
@@ -66,8 +70,8 @@ function apart(value) {
 }
 
 /**
- * Return the text in the reader's language, with its {names} filled in. The key must be written in double
- * quotes, so that it can be collected.
+ * Return the text in the reader's language, with its {names} filled in. The call must contain the English
+ * text in double quotes, because a program collects the texts for translators.
  *
  * @param {string} text the English text
  * @param {object} [values] the values for the {names}
@@ -77,7 +81,8 @@ export function t(text, values = {}) {
 }
 
 /**
- * Return the form of a text for a number of things; {n} is the number.
+ * Return the text for a number of things in the reader's language, in the right form of the plural. {n} in
+ * the text is the number.
  *
  * @param {string} one the English text for one thing
  * @param {string} many the English text for several things

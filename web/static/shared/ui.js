@@ -1,5 +1,5 @@
-/* Messages of every live page to its reader: toasts, announcements for screen readers, questions before
-   acts that cannot be undone, and the state of the connection. */
+/* Shows messages on live pages: toasts (short sentences at the edge of the page), announcements for screen
+   readers, questions before actions that cannot be undone, and the state of the connection. */
 import { html, nothing, render } from "./lit.js";
 import { t } from "./text.js";
 
@@ -7,8 +7,11 @@ const TOAST_MS = 9_000;
 const SETTLE_MS = 400;
 
 /**
- * @param {string} className
- * @param {string} role
+ * Return the live region with this class, an element whose changes screen readers announce. Make it if it is
+ * missing.
+ *
+ * @param {string} className the CSS class
+ * @param {string} role the ARIA role: status or alert
  */
 function region(className, role) {
   /** @type {HTMLElement | null} */
@@ -33,7 +36,11 @@ export function prepareRegions() {
 
 /** Close menus (`details.more`) at Escape, and when another element is pressed or gets the focus. */
 export function tendMenus() {
-  /** @returns {HTMLDetailsElement[]} */
+  /**
+   * Return the open menus.
+   *
+   * @returns {HTMLDetailsElement[]}
+   */
   const open = () => [...document.querySelectorAll("details.more[open]")].filter(isMenu);
   document.addEventListener("keydown", ({ key }) => key === "Escape" && open().forEach(closeMenu));
   for (const type of ["pointerdown", "focusin"]) {
@@ -59,8 +66,8 @@ export function closeMenu(element) {
 }
 
 /**
- * Draw a text that a person wrote in the quotation marks of the page's language, isolated from the text
- * around it.
+ * Draw a text that a person wrote, in the quotation marks of the page's language and inside <bdi>, so that
+ * its writing direction does not change the text around it.
  *
  * @param {string | null | undefined} text the text, if there is one
  */
@@ -113,8 +120,8 @@ export function announce(text) {
 }
 
 /**
- * Show a sentence for some seconds; `bad`: true if it reports a failure. It stays while it has the focus or
- * the pointer is over it.
+ * Show a sentence for some seconds. It stays while it has the focus or the pointer is over it. `bad`: true if
+ * the sentence reports a failure.
  *
  * @param {string} text the text for the person
  */
@@ -140,10 +147,10 @@ export function clearToasts() {
 }
 
 /**
- * Ask before an act that others will notice. Return "yes" or "also" if the person has pressed that button;
- * return "" after Escape or the other button.
+ * Ask the person for confirmation before an action that others will notice. Return "yes" or "also" if the
+ * person has pressed that button; return "" after Escape or the other button.
  *
- * @param {Question} question the texts of the question
+ * @param {Question} question the title, the text and the buttons
  * @returns {Promise<"" | "yes" | "also">}
  */
 export function ask({ title, text, yes, no, also, danger = false }) {
@@ -176,11 +183,13 @@ export function ask({ title, text, yes, no, also, danger = false }) {
 }
 
 /**
- * Ask the person to fill in a form. `fields`: the drawn fields; `yes`: the text of the button that sends,
- * or null if there is nothing to send. Return the form's values by name, or null if the dialog was closed.
- * The browser checks the values before the dialog closes.
+ * Ask the person to fill in a form in a dialog. Return the form's values by name, or null if the dialog was
+ * closed. The browser checks the values before the dialog closes.
  *
- * @param {Omit<Question, "yes"> & { yes: string | null, fields: Drawn }} form
+ * nothing to send
+ *
+ * @param {Omit<Question, "yes"> & { yes: string | null, fields: Drawn }} form the texts; `fields`: the drawn
+ *   fields; `yes`: the text of the button that sends, or null if there is
  * @returns {Promise<Record<string, string> | null>}
  */
 export function fillIn({ title, text, fields, yes, no, danger = false }) {
@@ -219,10 +228,7 @@ export function fillIn({ title, text, fields, yes, no, danger = false }) {
   });
 }
 
-/**
- * A dialog whose content is drawn again while it is open. `draw(close)` draws the content; `closed()` is
- * called once, after the dialog has closed.
- */
+/** A dialog whose content is drawn again while it is open. */
 export class Drawer {
   /** @type {HTMLDialogElement | null} */
   #dialog = null;
@@ -234,11 +240,11 @@ export class Drawer {
   }
 
   /**
-   * Open the dialog; its name for screen readers is the heading with the id `label`.
+   * Open the dialog.
    *
-   * @param {string} label the id of the heading
-   * @param {(close: () => void) => Drawn} drawing
-   * @param {() => void} closed is called after the dialog has closed
+   * @param {string} label the id of the heading in the content; screen readers use it as the dialog's name
+   * @param {(close: () => void) => Drawn} drawing draws the content; its argument closes the dialog
+   * @param {() => void} closed is called once, after the dialog has closed
    */
   show(label, drawing, closed = () => {}) {
     this.close();
@@ -269,12 +275,13 @@ export class Drawer {
 }
 
 /**
- * Draw the bar that says that the connection is lost, and which input is kept meanwhile. `kept`: the
- * sentence about that for this page; `blocked`: the sentence for a network that does not pass WebSockets;
- * `closed`: {text, label, act} for each close code after which the person must act.
+ * Draw the bar that says that the connection is lost.
+ *
+ * network that does not pass WebSockets; `closed`: close code -> text, and a button if the person must act
  *
  * @param {Connection} connection the state of the connection
  * @param {{ kept: string, blocked: string, closed: Record<string, Closed> & { other: Closed } }} words
+ *   `kept`: the sentence about the typed input that this page keeps meanwhile; `blocked`: the sentence for a
  */
 export function connectionBar(connection, { kept, blocked, closed }) {
   const { status, code, slow } = connection;
@@ -294,8 +301,8 @@ export function connectionBar(connection, { kept, blocked, closed }) {
 }
 
 /**
- * Return a function that draws once at the end of this turn of the event loop, however often it is called.
- * It does not use animation frames, because a hidden tab has none.
+ * Return a function that draws once at the end of this turn of the event loop, however often it is called. It
+ * does not use animation frames, because a hidden tab has none.
  *
  * @param {() => void} draw draws the page
  */

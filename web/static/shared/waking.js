@@ -1,7 +1,8 @@
-/* Detects that the device has slept. No browser reports it, but timers stop meanwhile. */
+/* Detects that the device was asleep. No browser reports it, but timers stop during sleep, so a late timer
+   shows it. */
 
 const TICK_MS = 1_000;
-// The time in ms; a busy page delays a timer by less.
+// If a timer is late by this time in ms, the device was asleep; a busy page delays timers less.
 const SLEPT_MS = 5_000;
 
 /**

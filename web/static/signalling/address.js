@@ -1,5 +1,5 @@
-/* The address and the subprotocol of the signalling protocol, and the socket that a page may open before
-   its scripts. */
+/* Returns the address and the subprotocol of the signalling protocol, and the socket that a page may have
+   opened before its scripts were loaded. */
 
 export const SUBPROTOCOL = "greenroom.v1.json";
 
@@ -15,8 +15,8 @@ export function socketUrl(url) {
 }
 
 /**
- * Return the socket that the page opened before this script ran; null if there is none, or at a second
- * call.
+ * Return the socket that the page has opened before this script ran. Return null if there is none, and at
+ * every call after the first.
  *
  * @param {string} url the path or address of the socket
  */

@@ -1,14 +1,13 @@
-/* The reasons why a request was refused, or got no answer. */
+/* Defines the error of a request that was refused or got no answer. */
 
-/**
- * The error of a request that was refused or got no answer. `code`: one of the error codes in PROTOCOL.md,
- * or `offline`, `timeout`, `closed`.
- */
+/** The error of a request that was refused or got no answer. */
 export class SignallingError extends Error {
   /**
-   * @param {string} code the error's code
-   * @param {string} text
-   * @param {Protocol.Details} details
+   * Make the error.
+   *
+   * @param {string} code one of the error codes in PROTOCOL.md, or `offline`, `timeout`, `closed`
+   * @param {string} text the server's text in English
+   * @param {Protocol.Details} details further fields of the server's error message
    */
   constructor(code, text, details = {}) {
     super(text);

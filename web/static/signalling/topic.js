@@ -1,12 +1,19 @@
-/* Keeps the version that a client has of one topic, and decides which messages change it. Pure. */
+/* Keeps the version of one topic that a client has, and decides which messages change it. It uses neither
+   the connection nor the page. */
 
 const PENDING_BEFORE_SNAPSHOT = 256;
 
 /** @typedef {Protocol.Topics[keyof Protocol.Topics]} News a message of a topic */
 /** @typedef {import("./errors.js").SignallingError} SignallingError */
-/** @typedef {{ handler: (message: News) => void, refused: (error: SignallingError) => void }} Listener */
+/**
+ * @typedef {{ handler: (message: News) => void, refused: (error: SignallingError) => void }} Listener
+ *   `handler` gets each message; `refused` is called if the server does not allow the topic
+ */
 
-/** @typedef {Pick<Protocol.Requests["subscribe"], "counted">} Subscribing */
+/**
+ * @typedef {Pick<Protocol.Requests["subscribe"], "counted">} Subscribing further fields of the request to
+ *   subscribe
+ */
 
 /** One topic: its listeners, and the newest version received. */
 export class Topic {
@@ -19,7 +26,11 @@ export class Topic {
   early = [];
   #more;
 
-  /** @param {Subscribing} more further fields of the request to subscribe */
+  /**
+   * Make a topic without listeners, of which nothing was received.
+   *
+   * @param {Subscribing} more further fields of the request to subscribe
+   */
   constructor(more = {}) {
     this.#more = more;
   }
@@ -31,9 +42,10 @@ export class Topic {
   }
 
   /**
-   * Return the messages to pass on, in order, after a message arrived: none if it is stale.
+   * Return the messages to pass to the listeners, in order, after a message has arrived. A message that is
+   * not newer than the known version is not passed on.
    *
-   * @param {News} message
+   * @param {News} message the new message
    * @returns {News[]}
    */
   accept(message) {

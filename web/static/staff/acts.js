@@ -1,5 +1,6 @@
-/* The acts of staff on visits: assign, decline, return, reopen, and in their own visits hand over and
-   invite guests. Each act asks the person first, and shows its result. */
+/* Carries out the actions of staff on visits: assign, decline, return to the queue, reopen; and in their
+   own visits hand over and invite guests. Each asks the person for confirmation or a choice, and shows the
+   result. */
 import { html } from "../shared/lit.js";
 import { here } from "../shared/page.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -16,7 +17,7 @@ const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { ba
 
 export class Acts {
   #client;
-  #people; // #people; // {queue, sessions}
+  #people; // Is an object {queue, sessions}: the queue, and the visits that staff have claimed.
   #drawer;
   #me;
   #guests;
@@ -26,8 +27,12 @@ export class Acts {
   #claimed;
 
   /**
-   * `guests`: true if this clinic allows guests; `mails`: true if an SMTP server is configured, otherwise
-   * mails are only files; `claimed(visit)`: shows the page of a visit that this person has just reopened.
+   * Make the actions of the signed-in person.
+   *
+   * history; `me`: the signed-in person; `guests`: true if this clinic allows guests; `areas`: id of a
+   * waiting area -> its name; `tags`: the clinic's tags; `mails`: true if an SMTP server is configured,
+   * otherwise mails are only files; `claimed(visit)` shows the page of a visit that this person has just
+   * reopened
    *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
@@ -40,7 +45,8 @@ export class Acts {
    *   tags: string[],
    *   mails: boolean,
    *   claimed: (visit: string) => void,
-   * }} options
+   * }} options `queue` and `sessions`: the lists that the server keeps current; `drawer`: the dialog for a
+   *   visit's
    */
   constructor({ client, queue, sessions, drawer, me, guests, areas, tags, mails, claimed }) {
     this.#client = client;
@@ -62,14 +68,14 @@ export class Acts {
    * Send a request; show a message if it is refused.
    *
    * @template {keyof Protocol.Requests} Type
-   * @param {import("../signalling.js").Asked<Type>} message
-   * @param {(answer: Protocol.Answers[Type]) => void} done
+   * @param {import("../signalling.js").Asked<Type>} message the request without its id
+   * @param {(answer: Protocol.Answers[Type]) => void} done is called with the answer
    */
   #request(message, done = () => {}) {
     return this.#client.request(message).then(done, failed);
   }
 
-  /** The acts for the rows of the list: name -> function. */
+  /** The actions for the rows of the list: name -> function. */
   get onRequests() {
     return {
       assign: (/** @type {Protocol.Row} */ request) => this.#assign(request),
@@ -86,7 +92,7 @@ export class Acts {
   }
 
   /**
-   * Return the acts in the session of this person, as entries of a menu; `visit` is the visit's state.
+   * Return the menu entries for a session of this person; none without a visit.
    *
    * @param {Protocol.VisitPart | null | undefined} visit the state of the visit
    * @returns {Entry[]}
@@ -105,9 +111,10 @@ export class Acts {
   }
 
   /**
-   * Ask for the tags of a visit and set them. `done(tags)` is called after that.
+   * Ask for the tags of a visit, and set them.
    *
-   * @param {{ visit: string, name: string, tags: string[] }} of the visit, and its tags so far
+   * @param {{ visit: string, name: string, tags: string[] }} of the visit's id, the patient's name, and the
+   *   tags so far
    * @param {(tags: string[]) => void} done is called with the new tags
    */
   async tag({ visit, name, tags: before }, done = () => {}) {
@@ -115,7 +122,11 @@ export class Acts {
     if (tags) this.#request({ type: "visit.tag", visit, tags }, () => done(tags));
   }
 
-  /** @param {Protocol.Row} request the row of the request */
+  /**
+   * Ask for a colleague, and assign the request to them.
+   *
+   * @param {Protocol.Row} request the row of the request
+   */
   async #assign(request) {
     const chosen = await askAssign(request, this.#staff);
     if (chosen)
@@ -129,7 +140,11 @@ export class Acts {
       );
   }
 
-  /** @param {Protocol.Row[]} rows the patients who still wait after closing time */
+  /**
+   * Ask for confirmation, then end the visits of patients who still wait.
+   *
+   * @param {Protocol.Row[]} rows the patients who still wait after closing time
+   */
   async #closeLine(rows) {
     const sure = await ask({
       title: t("End the visits of those who wait?"),
@@ -141,14 +156,22 @@ export class Acts {
     if (sure) await closeLine(this.#client, rows).catch(failed);
   }
 
-  /** @param {Protocol.Row} request the row of the request */
+  /**
+   * Ask for a level of urgency, and set it.
+   *
+   * @param {Protocol.Row} request the row of the request
+   */
   async #urgency(request) {
     const chosen = await askUrgency(request, this.#people.queue.limits);
     const level = LEVELS.find((level) => level === chosen?.level);
     if (level) this.#request({ type: "visit.urgency", visit: request.visit, level });
   }
 
-  /** @param {Protocol.Row} request the row of the request */
+  /**
+   * Ask for a waiting area, and move the request there.
+   *
+   * @param {Protocol.Row} request the row of the request
+   */
   async #move(request) {
     const chosen = await askArea(request, this.#areas);
     if (chosen)
@@ -157,16 +180,24 @@ export class Acts {
       );
   }
 
-  /** @param {Protocol.Row} request the row of the request */
+  /**
+   * Ask for a reason, and decline the request.
+   *
+   * @param {Protocol.Row} request the row of the request
+   */
   async #decline(request) {
     const given = await askDecline(request, this.#mails);
     if (!given) return;
     const reason = given.reason.trim() || null;
-    // The bell shows the result.
+    // The person sees the result as a notification at the bell.
     this.#request({ type: "visit.decline", visit: request.visit, reason });
   }
 
-  /** @param {Protocol.SessionRow} row the row of the visit */
+  /**
+   * Ask for confirmation, then return a claimed visit to the queue.
+   *
+   * @param {Protocol.SessionRow} row the row of the visit
+   */
   async #release(row) {
     const sure = await ask({
       title: t("Return {name} to the queue?", { name: row.name }),
@@ -179,13 +210,21 @@ export class Acts {
     if (sure) this.#request({ type: "visit.release", visit: row.visit });
   }
 
-  /** @param {Protocol.VisitPart} visit the state of the visit */
+  /**
+   * Ask for a colleague, and hand the visit over to them.
+   *
+   * @param {Protocol.VisitPart} visit the state of the visit
+   */
   async #transfer(visit) {
     const chosen = await askTransfer(visit.parties.patient.name, this.#me.id, this.#staff);
     if (chosen) this.#request({ type: "visit.transfer", visit: visit.id, to: chosen.to });
   }
 
-  /** @param {string} visit the visit's id */
+  /**
+   * Ask for a guest's name and relation, invite the guest, and show the link.
+   *
+   * @param {string} visit the visit's id
+   */
   async #invite(visit) {
     const given = await askInvite();
     if (!given) return;
@@ -197,6 +236,8 @@ export class Acts {
   }
 
   /**
+   * Show a guest's link in a dialog, with a button to copy it.
+   *
    * @param {{ name: string, relation: import("./desk.js").Relation }} guest the invited guest
    * @param {string} link the guest's link
    */
@@ -232,6 +273,8 @@ export class Acts {
   }
 
   /**
+   * Ask for confirmation, then dismiss a guest from the session.
+   *
    * @param {string} visit the visit's id
    * @param {string} guest the key of the guest's party
    * @param {Protocol.PartyPart} party the state of the party

@@ -1,7 +1,7 @@
-/* Announces a new request, or a request that was assigned to this person: by a chime, and a desktop
+/* Announces a new request, or a request that was assigned to this person: by a chime, and by a desktop
    notification while the tab is hidden, if the person and the browser allow it. Each request is announced
-   once, and many requests together. A notification contains no patient data, because it may be shown on a
-   locked screen. */
+   once; several at the same time are announced together. A notification contains no patient data, because
+   it may be shown on a locked screen. */
 import { playNotes } from "../shared/devices.js";
 import { t, tn } from "../shared/text.js";
 
@@ -10,7 +10,7 @@ const QUIET_MS = 10_000;
 const NOTES = [659.25, 523.25, 783.99];
 
 export class Alerts {
-  /** `audible` becomes true when the browser allows sound; `rung` counts the chimes. */
+  /** True when the browser allows sound. (`rung` below counts the chimes.) */
   audible = false;
   rung = 0;
   /** @type {AudioContext | null} */
@@ -22,12 +22,12 @@ export class Alerts {
   #wanted;
 
   /**
-   * `open()` is called when a notification of new requests is clicked; `wanted`: true if the person wants
-   * notifications.
+   * Make the alerts; sound is not allowed yet.
    *
    * @param {Organisation} organisation the clinic
-   * @param {() => void} open shows the list or the request
-   * @param {{ wanted: boolean }} options
+   * @param {() => void} open is called when a notification of new requests is pressed; shows the list or the
+   *   request
+   * @param {{ wanted: boolean }} options `wanted`: true if the person wants desktop notifications
    */
   constructor(organisation, open, { wanted }) {
     this.#organisation = organisation;
@@ -56,9 +56,9 @@ export class Alerts {
   }
 
   /**
-   * Announce new requests; `waiting` is the number of requests in the queue now.
+   * Announce new requests.
    *
-   * @param {number} waiting the number of patients who wait
+   * @param {number} waiting the number of requests in the queue now
    */
   ring(waiting) {
     this.#chime(() =>
@@ -73,9 +73,9 @@ export class Alerts {
   }
 
   /**
-   * Announce a request that was assigned to this person. `open()` shows it.
+   * Announce a request that was assigned to this person.
    *
-   * @param {() => void} open shows the list or the request
+   * @param {() => void} open is called when the notification is pressed; shows the request
    */
   assigned(open) {
     this.#chime(() => {});
@@ -87,9 +87,9 @@ export class Alerts {
   }
 
   /**
-   * Chime and notify that a wait has passed the clinic's limit. `open()` opens the list.
+   * Announce that a wait has exceeded the clinic's limit.
    *
-   * @param {() => void} open shows the list or the request
+   * @param {() => void} open is called when the notification is pressed; opens the list
    */
   overLimit(open) {
     this.#chime(() => {});
@@ -107,7 +107,7 @@ export class Alerts {
   }
 
   /**
-   * Play the chime and call `then`, now or as soon as the last chime is long enough ago.
+   * Play the chime, now or QUIET_MS after the last one. A chime that waits already is not planned twice.
    *
    * @param {() => void} then is called when the chime plays
    */
@@ -122,7 +122,11 @@ export class Alerts {
     }
   }
 
-  /** @param {() => void} then is called when the chime plays */
+  /**
+   * Play the chime now, and count it.
+   *
+   * @param {() => void} then is called when the chime plays
+   */
   #sound(then) {
     this.#last_ms = performance.now();
     this.rung += 1;
@@ -132,8 +136,12 @@ export class Alerts {
   }
 
   /**
-   * @param {"new" | "assigned" | "limit"} kind
-   * @param {{ title: string, body: string, open: () => void }} note `open()` is called at a click
+   * Show a desktop notification while the tab is hidden, if it is wanted and allowed.
+   *
+   * @param {"new" | "assigned" | "limit"} kind the kind of news; a new notification replaces one of the same
+   *   kind
+   * @param {{ title: string, body: string, open: () => void }} note the title and the text; `open()` is
+   *   called when the notification is pressed
    */
   #notify(kind, { title, body, open }) {
     if (!this.#wanted || !document.hidden || globalThis.Notification?.permission !== "granted") return;
@@ -152,8 +160,8 @@ export class Alerts {
         open();
       };
     } catch {
-      // Chrome on Android shows notifications only from a service worker. There, only the chime and the
-      // title of the tab announce a request.
+      // Chrome on Android cannot show a notification from a page. There, only the chime and the title of the
+      // tab announce a request.
     }
   }
 }

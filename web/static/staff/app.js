@@ -1,6 +1,6 @@
-/* The staff's app: the frame with the On-Call switch, the Sessions List, and this person's video session.
-   It changes pages with pushState, so that a claim needs no reload, and a session continues while the list
-   is shown. */
+/* Runs the staff's app: the frame with the On-Call switch, the Sessions List, and this person's video
+   session. It changes pages with pushState, so that a claim needs no reload, and a session continues while
+   the list is shown. */
 import "./idle.js";
 import { Session } from "../session/session.js";
 import { caseInformation } from "../shared/case.js";
@@ -83,14 +83,19 @@ const bar = inEach(() => ({
 let sift = ALL;
 const parts = new InParts(redraw);
 
-/** @typedef {"" | "mine" | "live" | "past"} TabName */
+/**
+ * @typedef {"" | "mine" | "live" | "past"} TabName the name of a tab in the address; "" is On-Demand Requests
+ */
 /** @type {TabName[]} */
 const TABS = ["", "mine", "live", "past"];
 const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : boot.home);
-/** Return true if this person has the tab On-Demand Requests: staff on call, and all administrators. */
+/** Return true if this person sees the tab On-Demand Requests: staff on call, and all administrators. */
 const mayClaim = () => onCall.on || me.role === "admin";
 
-/** Return the tab that the address names; for a person who may not claim, that of their own sessions. */
+/**
+ * Return the tab that the address names. For a person who may not claim, return the tab of their own sessions
+ * instead of On-Demand Requests.
+ */
 function routeTab() {
   const named = TABS.find((tab) => tab === location.hash.slice(1)) ?? "";
   return named || mayClaim() || !queue.loaded ? named : "mine";
@@ -103,8 +108,8 @@ function routeVisit() {
   return /\/visits\/([^/]+)$/.exec(location.pathname)?.[1] ?? null;
 }
 
-/** @param {string} path the path of the page */
-function go(path) {
+/** Change the address, and show the page that it names. */
+function go(/** @type {string} */ path) {
   if (location.pathname + location.hash !== path) history.pushState(null, "", path);
   followRoute();
 }
@@ -123,8 +128,8 @@ function keepCases() {
   cases.keepOnly([...queue.rows.map(({ visit }) => visit), own.id]);
 }
 
-/** @param {string} visit the id of the visit whose case is opened and whose new Session is returned */
-function newSession(visit) {
+/** Open the Case Information of a visit, and return a new Session for it. */
+function newSession(/** @type {string} */ visit) {
   cases.open(visit);
   return new Session({
     client,
@@ -160,8 +165,7 @@ function newSession(visit) {
 }
 
 /**
- * Draw the tags of this person's session; `done` is called after a change.
- *
+ * Draw the tags of this person's session, with a button to change them.
  * @param {string} visit the visit's id
  * @param {string} name the patient's name
  * @param {string[]} tags the tags
@@ -172,12 +176,8 @@ function tagsOf(visit, name, tags, done = () => {}) {
   return tagLine(tags, may ? () => acts.tag({ visit, name, tags }, done) : null, name);
 }
 
-/**
- * Show the visit of a notification: its row while the patient waits, otherwise its history.
- *
- * @param {{ visit: string | null }} item the notification
- */
-function followNotice({ visit: id }) {
+/** Show the visit of a notification: its row in the list while the patient waits, otherwise its history. */
+function followNotice(/** @type {{ visit: string | null }} */ { visit: id }) {
   if (id === null) return undefined;
   if (!mayClaim() || !queue.rows.some(({ visit }) => visit === id)) return acts.story(id);
   go(boot.home);
@@ -189,12 +189,8 @@ function followNotice({ visit: id }) {
   return undefined;
 }
 
-/**
- * Return a handler for clicks on a link inside the app; with a modifier key the browser opens a new tab.
- *
- * @param {string} path the path of the page
- */
-function follows(path) {
+/** Return a handler for links inside the app. With a modifier key, the browser opens a new tab instead. */
+function follows(/** @type {string} */ path) {
   return (/** @type {MouseEvent} */ event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
     event.preventDefault();
@@ -202,8 +198,8 @@ function follows(path) {
   };
 }
 
-/** @param {QueuedRow} request the row of the request */
-async function claim(request) {
+/** Claim a request. If the person is not licensed for the patient's region, ask for confirmation first. */
+async function claim(/** @type {QueuedRow} */ request) {
   if (
     !isLicensed(me, request) &&
     !(await ask({
@@ -234,20 +230,21 @@ async function claim(request) {
   }
 }
 
-/** @param {string} visit the visit's id */
-function claimed(visit) {
+/** Show the session of a visit that this person has claimed. */
+function claimed(/** @type {string} */ visit) {
   own.hold(visit);
   go(visitPath(visit));
 }
 
-/** @param {Protocol.PastRow} row the row of the ended visit */
-function tag({ visit, name, tags = [] }) {
+/** Ask for the tags of an ended visit, and set them in its row too. */
+function tag(/** @type {Protocol.PastRow} */ { visit, name, tags = [] }) {
   acts.tag({ visit, name, tags }, (after) => past.tagged(visit, after));
 }
 
-/** @param {import("./news.js").QueueNews} news */
-function queued({ gone }) {
-  const asked = /^#of=(.+)$/.exec(location.hash)?.[1]; // the person pressed a notification on another page
+/** Update the page after news of the queue. */
+function queued(/** @type {import("./news.js").QueueNews} */ { gone }) {
+  // The address names a visit if the person has pressed a notification on another page.
+  const asked = /^#of=(.+)$/.exec(location.hash)?.[1];
   if (asked && !routeVisit()) {
     history.replaceState(null, "", boot.home);
     followNotice({ visit: decodeURIComponent(asked) });
@@ -257,7 +254,7 @@ function queued({ gone }) {
     announce(t("{by} has claimed {name}.", { by: gone.by.name, name: gone.name }));
 }
 
-/** Draw the frame around this content. */
+/** Draw a page of the app: the frame, and inside it the given content. */
 function framed(/** @type {Drawn} */ content) {
   const visit = own.current;
   return frame(content, {
@@ -327,8 +324,8 @@ function list() {
   )}${tab === "" || !view.mayClaim ? offCallNotice(view) : nothing}${contents[tab]()}`;
 }
 
-/** @param {Protocol.VisitPart} visit the state of the visit */
-function ended(visit) {
+/** Draw the page of this person's visit after its end. */
+function ended(/** @type {Protocol.VisitPart} */ visit) {
   const { home, reopen_ms } = boot;
   const reopen = () => acts.onRequests.reopen({ visit: visit.id });
   const { id, tags = [], parties } = visit;

@@ -1,5 +1,5 @@
-/* The bell: the person's notifications and the number of unread ones, on every page. This script keeps the
-   notifications and draws them; each kind has its sentence. */
+/* Keeps and draws the notifications of the bell, which is on every page of the staff: the list, and the
+   number of unread ones. Each kind of notification has its sentence. */
 import { clock, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
@@ -38,8 +38,8 @@ export function inWords(item) {
 }
 
 /**
- * Return true if a notification reports the reader's own act. No sentence is then shown, because the number
- * at the bell is enough.
+ * Return true if the reader's own action has caused a notification. Then no toast is shown, only the number
+ * at the bell.
  *
  * @param {Protocol.BellPart} item the notification
  * @param {{ name: string }} me the signed-in person
@@ -47,7 +47,9 @@ export function inWords(item) {
 export const isOwn = ({ kind, by }, me) => kind === "declined" && by === me.name;
 
 /**
- * @param {number} at_ms
+ * Return a time in words: the time of day, with the date if it is not today.
+ *
+ * @param {number} at_ms the time in ms since 1970
  * @param {number} now_ms the time now, in ms since 1970
  */
 function when(at_ms, now_ms) {
@@ -61,7 +63,7 @@ export class Bell {
   unread = 0;
 
   /**
-   * Apply a message of the topic; return the new notification, or null.
+   * Apply a message of the topic `bell`; return the new notification, or null if there is none.
    *
    * @param {Protocol.Topics["bell"]} message a message of the topic
    */
@@ -73,12 +75,16 @@ export class Bell {
     return message.type === "bell.item" ? message.item : null;
   }
 
-  /** The time up to which all shown notifications have been seen; 0 if there are none. */
+  /** The time of the newest notification, in ms since 1970; 0 if there are none. */
   get newest_ms() {
     return this.items[0]?.at_ms ?? 0;
   }
 
-  /** @param {number} index */
+  /**
+   * Return true if a notification is unread.
+   *
+   * @param {number} index its position in the list, the newest first, from 0
+   */
   isNew(index) {
     return index < this.unread;
   }
@@ -102,9 +108,12 @@ export class Bell {
   }
 
   /**
-   * Draw the list of notifications for a dialog. `go(item)` shows the visit of a notification.
+   * Draw the list of notifications for a dialog.
    *
-   * @param {{ now_ms: number, go: (item: Protocol.BellPart) => void, close: () => void }} options
+   * closes the dialog
+   *
+   * @param {{ now_ms: number, go: (item: Protocol.BellPart) => void, close: () => void }} options `now_ms`:
+   *   the time now, in ms since 1970; `go(item)` shows the visit of a notification; `close()`
    */
   list({ now_ms, go, close }) {
     return html`<h2 id="bell-title">${t("Notifications")}</h2>

@@ -1,12 +1,13 @@
-/* Draws the quality of a visit's call for each party, from the visit's history: a word, and the figures
-   behind it. */
+/* Draws the quality of each party's call, from the visit's history: one word, and the figures from which
+   it was chosen. */
 import { minutes } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { intlLocale, t, tn } from "../shared/text.js";
 
 /**
- * The words for the quality, from worst to best. The first row of which a limit is exceeded gives the word,
- * as during the call. Loss is in percent.
+ * The words for a bad call, from worst to best, each with the loss in percent and the round trip in ms from
+ * which it applies. The first row of which a limit is exceeded gives the word. The limits are those that are
+ * used during the call.
  */
 const VERDICTS = [
   {
@@ -29,6 +30,8 @@ const figure = (/** @type {number} */ value) =>
   new Intl.NumberFormat(intlLocale(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 
 /**
+ * Return the words for the quality of a call, with their colour.
+ *
  * @param {Protocol.CallPart} call the figures of one party's call
  * @returns {[words: string, tone: string]}
  */
@@ -41,11 +44,18 @@ function verdict(call) {
   return call.heard_lost || call.round_trip_ms ? [t("Good"), ""] : [t("Not measured"), "off"];
 }
 
-/** @param {Protocol.CallPart} call the figures of one party's call */
+/**
+ * Return sentences with the figures of a call.
+ *
+ * @param {Protocol.CallPart} call the figures of one party's call
+ */
 function figures(call) {
   /**
-   * @param {Protocol.UsualPart | null} found
-   * @param {(values: { usual: string, worse: string }) => string} words
+   * Return the sentence for a figure that may be missing.
+   *
+   * @param {Protocol.UsualPart | null} found the usual value and a bad one; null if it was not measured
+   * @param {(values: { usual: string, worse: string }) => string} words makes the sentence from the two
+   *   values
    */
   const both = (found, words) =>
     found ? words({ usual: figure(found.usual), worse: figure(found.worse) }) : null;
@@ -60,9 +70,9 @@ function figures(call) {
 }
 
 /**
- * Draw the quality for each party; draw nothing if nobody was connected.
+ * Draw the quality for each party; draw nothing if no party was connected.
  *
- * @param {Protocol.CallPart[] | null} calls the figures of each party's call
+ * @param {Protocol.CallPart[] | null} calls the figures of each party's call; null while they load
  */
 export function callsView(calls) {
   if (!calls?.length) return nothing;

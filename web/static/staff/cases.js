@@ -1,18 +1,22 @@
-/* The Case Information of all visits that are open in this browser. Each is updated while it is open. It
-   does not use the DOM. */
+/* Keeps the Case Information of all visits that are open in this browser, each current while it is open.
+   It does not use the DOM. */
 
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t } from "../shared/text.js";
 
 /**
  * @typedef {object} OpenCase
- * @property {Protocol.CasePart | undefined} info undefined while it loads
+ * @property {Protocol.CasePart | undefined} info the patient's data; undefined while they load
  * @property {string | null} refused the sentence that says why it is not shown, or null
- * @property {() => void} drop
+ * @property {() => void} drop ends the subscription
  */
 
 const NO_CASE = inEach(
-  /** @returns {Record<string, string>} */ () => ({
+  /**
+   * Return the sentence for each code with which the server refuses Case Information.
+   *
+   * @returns {Record<string, string>}
+   */ () => ({
     not_allowed: t("Case Information can be opened while you are on call."),
     not_found: t("This visit is no longer there."),
   }),
@@ -26,9 +30,11 @@ export class Cases {
   #open = new Map();
 
   /**
+   * Make the cases, none of them open.
+   *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {() => void} changed is called after each change
-   * @param {(info: Protocol.CasePart) => void} photo called when a photo was added to an open case
+   * @param {(info: Protocol.CasePart) => void} photo is called with the case when a photo was added to it
    */
   constructor(client, changed, photo) {
     this.#client = client;
@@ -37,7 +43,7 @@ export class Cases {
   }
 
   /**
-   * Return whether the case of a visit is open.
+   * Return true if the case of a visit is open.
    *
    * @param {string} visit the visit's id
    */
@@ -55,7 +61,7 @@ export class Cases {
   }
 
   /**
-   * Open the case of a visit, which receives changes from now on. Does nothing if it is open already.
+   * Open the case of a visit, and follow its changes. Do nothing if it is open already.
    *
    * @param {string} visit the visit's id
    */
@@ -73,7 +79,7 @@ export class Cases {
         this.#changed();
       },
       (error) => {
-        // The case may have been shown until now, so it is removed.
+        // The server has refused the case. It may have been shown before, so its data are removed.
         entry.info = undefined;
         entry.refused = NO_CASE()[error.code] ?? refusalWords(error);
         this.#changed();
@@ -82,7 +88,11 @@ export class Cases {
     this.#changed();
   }
 
-  /** @param {string} visit the visit's id */
+  /**
+   * Open the case of a visit, or close it if it is open.
+   *
+   * @param {string} visit the visit's id
+   */
   toggle(visit) {
     if (this.#open.has(visit)) this.#close(visit);
     else this.open(visit);
@@ -99,7 +109,11 @@ export class Cases {
     for (const visit of [...this.#open.keys()]) if (!kept.has(visit)) this.#close(visit);
   }
 
-  /** @param {string} visit the visit's id */
+  /**
+   * Close the case of a visit, and end its subscription.
+   *
+   * @param {string} visit the visit's id
+   */
   #close(visit) {
     this.#open.get(visit)?.drop();
     this.#open.delete(visit);

@@ -1,5 +1,5 @@
-/* Draws the notices of closing time above On-Demand Requests: which patients still wait then, and what
-   happens to their visits. */
+/* Draws the notices about closing time above On-Demand Requests: how many patients still wait then, and
+   what happens to their visits. */
 import { clock } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t, tn } from "../shared/text.js";
@@ -18,16 +18,16 @@ export const stillWords = (n) => tn("{n} patient still waits.", "{n} patients st
 
 /**
  * @typedef {object} Closing a closing time, and the rows of the patients who wait then
- * @property {string} words
- * @property {Protocol.Row[]} rows
+ * @property {string} words the sentence of the notice
+ * @property {Protocol.Row[]} rows the rows of the patients
  * @property {boolean} asks true if staff must decide what to do
  */
 
 /**
  * Return the closing times that are near or have passed while patients wait.
  *
- * @param {Protocol.Row[]} all whose patients wait
- * @param {Pick<Protocol.QueueLimits, "closing">} limits
+ * @param {Protocol.Row[]} all the rows of all waiting patients
+ * @param {Pick<Protocol.QueueLimits, "closing">} limits the settings of the queue, with its closing times
  * @param {Record<string, string>} areas the waiting areas' names
  * @returns {Closing[]}
  */
@@ -49,7 +49,8 @@ export function closings(all, { closing }, areas) {
 }
 
 /**
- * Draw a notice for each closing time; an administrator who is asked can end the visits.
+ * Draw a notice for each closing time. If the clinic lets an administrator decide, the notice has a button
+ * that ends the visits.
  *
  * @param {ListView} view the state of the page
  */

@@ -1,5 +1,5 @@
-/* The messages between staff and a waiting patient: a dialog over the list, and the answers that this
-   browser has not shown yet. */
+/* Handles the messages between staff and a waiting patient: draws them in a dialog over the list, and
+   knows which answers of patients this browser has not shown yet. */
 import { Chat, chatView } from "../shared/chat.js";
 import { html } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -7,9 +7,10 @@ import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
 /**
- * Return the sentence that says when the patient reads a message, and whether they can answer.
+ * Return the sentence about when the patient will read a message, and whether they can answer.
  *
- * @param {Pick<Protocol.Row, "name" | "online">} request
+ * @param {Pick<Protocol.Row, "name" | "online">} request the row of the request: the patient's name, and
+ *   whether they are online
  * @param {boolean} answers true if patients may answer while they wait
  */
 export function readWords({ name, online }, answers) {
@@ -30,6 +31,10 @@ export class Conversations {
   #seen = new Map();
 
   /**
+   * Make the conversations, none of them open.
+   *
+   * `answers`: true if patients may answer while they wait; `redraw()` draws the page again
+   *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
    *   queue: import("./queue.js").Queue,
@@ -37,7 +42,7 @@ export class Conversations {
    *   me: Account,
    *   answers: boolean,
    *   redraw: () => void,
-   * }} options `answers`: true if patients may answer while they wait
+   * }} options `queue`: the rows of the list; `drawer`: the dialog to draw into; `me`: the signed-in person;
    */
   constructor({ client, queue, drawer, me, answers, redraw }) {
     this.#client = client;
@@ -48,12 +53,20 @@ export class Conversations {
     this.#redraw = redraw;
   }
 
-  /** @param {Protocol.Row} request the row of the request */
+  /**
+   * Return true if the patient's newest answer has not been shown in this browser.
+   *
+   * @param {Protocol.Row} request the row of the request
+   */
   isUnread({ visit, answered_ms = null }) {
     return answered_ms !== null && answered_ms > (this.#seen.get(visit) ?? 0);
   }
 
-  /** @param {Protocol.Row} request the row of the request */
+  /**
+   * Open the dialog with the messages of a request, and follow new ones.
+   *
+   * @param {Protocol.Row} request the row of the request
+   */
   open(request) {
     const { visit } = request;
     const chat = new Chat(this.#client, visit, "staff", () => this.#drawer.redraw(), this.#me.name);
@@ -66,6 +79,8 @@ export class Conversations {
   }
 
   /**
+   * Draw the messages for the dialog, and keep that the newest answer was shown.
+   *
    * @param {Protocol.Row} request the row of the request
    * @param {Chat} chat the messages and the draft
    * @param {() => void} close closes the dialog

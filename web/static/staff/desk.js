@@ -1,20 +1,22 @@
-/* The dialogs before an act on another person's visit: assign, decline, hand over, invite. They return the
-   choice, or null. */
+/* Shows the dialogs for actions on a visit that need a choice: assign, decline, hand over, invite. Each
+   function returns the choice, or null. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
 import { isLicensed, unlicensedWords } from "./licences.js";
 
 /**
+ * allow them to see this patient
+ *
  * @typedef {Protocol.StaffPart & { count: number, licensed: boolean }} Colleague `count`: the number of
- *   visits that they have claimed; `licensed`: true if the records allow them to see this patient
+ *   visits that they have claimed; `licensed`: true if the clinic's records
  */
 /**
  * @typedef {object} Desk the staff, and the visits that they have claimed
- * @property {Map<string, Protocol.StaffPart>} staff
- * @property {import("./sessions.js").Sessions} sessions
+ * @property {Map<string, Protocol.StaffPart>} staff id -> person
+ * @property {import("./sessions.js").Sessions} sessions the visits that they have claimed
  */
-/** @typedef {Protocol.VisitInvite["relation"]} Relation */
+/** @typedef {Protocol.VisitInvite["relation"]} Relation the relation of a guest to the patient */
 
 /** @type {Record<Relation, () => string>} */
 const RELATIONS = {
@@ -25,8 +27,8 @@ const RELATIONS = {
 };
 
 /**
- * Return the colleagues on call: colleagues licensed for the patient's region first, then those who are
- * free.
+ * Return the colleagues on call, sorted: first those who are licensed for the patient's region, among these
+ * those who are in no session, then those with fewer visits.
  *
  * @param {Desk} desk the staff and their visits
  * @param {{ but: string | undefined, state: string | undefined }} options `but`: the id of a person to
@@ -54,9 +56,9 @@ export function colleagues({ staff, sessions }, { but, state }) {
 const MANY = 8;
 
 /**
- * Show the colleagues whose name contains the typed text. The chosen colleague stays visible.
+ * Show only the colleagues whose name contains the typed text. The chosen colleague stays visible.
  *
- * @param {On<HTMLInputElement>} event
+ * @param {On<HTMLInputElement>} event the input in the search field
  */
 function searchNames({ currentTarget: field }) {
   const typed = field.value.trim().toLocaleLowerCase();
@@ -68,13 +70,23 @@ function searchNames({ currentTarget: field }) {
   }
 }
 
-/** @param {Colleague} person the colleague */
+/**
+ * Return how busy a colleague is, in words.
+ *
+ * @param {Colleague} person the colleague
+ */
 function busyWords(person) {
   if (person.in_session) return t("in a session");
   return person.count ? t("{n} claimed", { n: person.count }) : t("free");
 }
 
-/** @param {{ title: string, text: string, yes: string, people: Colleague[] }} question */
+/**
+ * Show a dialog to choose one of these colleagues. Return the form's values, with the id in `to`; null if the
+ * dialog was closed.
+ *
+ * @param {{ title: string, text: string, yes: string, people: Colleague[] }} question the texts of the
+ *   dialog, and the colleagues
+ */
 function chooseColleague({ title, text, yes, people }) {
   if (!people.length)
     return fillIn({
@@ -135,7 +147,8 @@ export function askAssign(request, desk) {
 }
 
 /**
- * Ask to which colleague a visit is handed over. Return {to}; null if the dialog was closed.
+ * Ask to which colleague a visit is handed over. Return {to}, the colleague's id; null if the dialog was
+ * closed.
  *
  * @param {string} name the patient's name
  * @param {string} me the id of the signed-in person
@@ -214,10 +227,10 @@ export function relationWords(relation) {
 }
 
 /**
- * Ask for a waiting area. Return {area}, which is "" for no area; null if the dialog was closed.
+ * Ask for a waiting area. Return {area}, its id, or "" for no area; null if the dialog was closed.
  *
  * @param {Protocol.Row} request the row of the request
- * @param {Record<string, string>} areas id -> name
+ * @param {Record<string, string>} areas id of an area -> its name
  */
 export function askArea(request, areas) {
   const others = [...Object.entries(areas), ["", t("No area")]].filter(

@@ -1,5 +1,5 @@
-/* The people to whom the server sent a message because nobody had claimed a request, in words for its row.
-   Pure. */
+/* Returns words for a row of On-Demand Requests about the people whom the server has alerted because
+   nobody had claimed the request. The result depends only on the arguments. */
 import { clock } from "../shared/format.js";
 import { t, tn } from "../shared/text.js";
 
@@ -7,10 +7,10 @@ import { t, tn } from "../shared/text.js";
 const NAMED = 2;
 
 /**
- * Return the last message, or all that were sent together with it, in words: "Told: Dr Chen, 10:42". The
+ * Return the last alert, and others that were sent at the same time, in words: "Told: Dr Chen, 10:42". The
  * result is "" if there is none.
  *
- * @param {Protocol.EscalationPart[] | undefined} escalations the messages about the request
+ * @param {Protocol.EscalationPart[] | undefined} escalations the alerts about the request
  */
 export function escalationWords(escalations) {
   const last = escalations?.at(-1);

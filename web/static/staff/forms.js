@@ -1,16 +1,20 @@
-/* Asks questions in the staff's forms: before an act that cannot be undone or that others notice
+/* Asks for confirmation in the staff's forms: before an action that cannot be undone or that others notice
    (`data-ask` on the button), and before a page with unsaved changes is left. The forms also work without
    this script. */
 
 import { t } from "../shared/text.js";
 import { ask } from "../shared/ui.js";
 
-/** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
+/** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control a field of a form */
 
 /** @type {HTMLElement | null} the button whose question was answered with yes */
 let agreed = null;
 
-/** @param {SubmitEvent} event the submission of the form */
+/**
+ * Ask the question of the pressed button before its form is sent; send the form after the answer yes.
+ *
+ * @param {SubmitEvent} event the submission of the form
+ */
 async function question(event) {
   const { submitter: button, target: form } = event;
   if (!(button instanceof HTMLButtonElement) || !(form instanceof HTMLFormElement)) return;
@@ -36,7 +40,11 @@ const isChanged = (/** @type {Control} */ field) => {
   return field.value !== field.defaultValue;
 };
 
-/** @param {HTMLFormElement} form the form */
+/**
+ * Return true if a form has changes that are not saved.
+ *
+ * @param {HTMLFormElement} form the form
+ */
 const isUnsaved = (form) =>
   form.dataset.keep === "unsaved" ||
   [.../** @type {Iterable<Control>} */ (form.elements)].some(

@@ -1,6 +1,6 @@
-/* The frame of every page of the staff: the On-Call switch, the bell, and links to the other pages and to
-   this person's session. It also draws the page after a session, and has no state. On a phone the links
-   are in a menu. */
+/* Draws the frame of every page of the staff: the On-Call switch, the bell, and links to the other pages
+   and to this person's session. It also draws the page after a session. It keeps no data. On a phone the
+   links are in a menu. */
 import { mark } from "../shared/brand.js";
 import { clock, initials, minutes } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
@@ -20,6 +20,9 @@ const PAGES = inEach(() => ({
 }));
 
 /**
+ * patients who wait; `here`: the page that is open, "" for none of those in the menu; `bell` and `languages`:
+ * drawn parts; `follows(path)` returns the handler of a link
+ *
  * @typedef {{
  *   boot: StaffBoot,
  *   onCall: import("./on_call.js").OnCall,
@@ -30,13 +33,18 @@ const PAGES = inEach(() => ({
  *   languages: Drawn,
  *   follows: ListView["follows"],
  *   signOut: () => void,
- * }} Side `waiting`: the number of patients who wait; `here`: the page that is open, "" for none of them
+ * }} Side what the header needs. `loaded`: true when the state of the queue has arrived; `waiting`: the
+ *   number of
  */
 
 /** @type {() => HTMLElement | null} */
 const menuButton = () => document.querySelector(".side .menu-button");
 
-/** @param {boolean} open true to open the menu */
+/**
+ * Open or close the phone's menu.
+ *
+ * @param {boolean} open true to open the menu
+ */
 const showMenu = (open) => menuButton()?.setAttribute("aria-expanded", String(open));
 
 /** Close the phone's menu at Escape, and when an element outside of it is pressed or gets the focus. */
@@ -57,7 +65,7 @@ export function tendSide() {
 /**
  * Draw the frame's header.
  *
- * @param {Side} view the state of the frame
+ * @param {Side} view what the header needs
  */
 export function side({ boot, onCall, loaded, waiting, here, bell, languages, follows, signOut }) {
   const { me, organisation } = boot;
@@ -111,9 +119,9 @@ export function side({ boot, onCall, loaded, waiting, here, bell, languages, fol
 /**
  * Draw a page of the staff's app, with the frame around its content.
  *
- * @param {Drawn} content
- * @param {Side & { own: { visit: Protocol.VisitPart, path: string } | null }} view `own`: the session of
- *   this person
+ * @param {Drawn} content the drawn page
+ * @param {Side & { own: { visit: Protocol.VisitPart, path: string } | null }} view as for the header; `own`:
+ *   the session of this person, or null
  */
 export function frame(content, view) {
   const { own, follows } = view;
@@ -133,7 +141,10 @@ export function frame(content, view) {
 }
 
 /**
- * Draw the visit of this person after its end; `reopen()` reopens the visit while that is possible.
+ * Draw the page of this person's visit after its end.
+ *
+ * which the visit can be reopened; `now_ms`: the time now, in ms since 1970; `follows(path)` returns the
+ * handler of a link; `reopen()` reopens the visit
  *
  * @param {Protocol.VisitPart} visit the state of the visit
  * @param {{
@@ -143,7 +154,8 @@ export function frame(content, view) {
  *   now_ms: number,
  *   follows: ListView["follows"],
  *   reopen: () => void,
- * }} view
+ * }} view `home`: the path of the list; `me`: the signed-in person; `reopen_ms`: the time in ms after the end
+ *   in
  */
 export function afterSession(visit, { home, me, reopen_ms, now_ms, follows, reopen }) {
   const { patient } = visit.parties;

@@ -1,6 +1,7 @@
-/* Shows how long the sign-in lasts. Acts on the page prolong it, and a dialog asks before it ends, early
-   enough to answer (WCAG 2.2.1). It uses only the address that reports and prolongs the sign-in
-   (boot.session). The connection's heartbeats do not count as activity; a live call does, on the server. */
+/* Ends or prolongs the sign-in of a person on a staff page. Presses and keys on the page prolong it, and a
+   dialog warns before it ends, early enough to answer (WCAG 2.2.1). This script uses only the address that
+   reports and prolongs the sign-in (boot.session). The connection's heartbeats do not count as activity;
+   for the server a live call does. */
 import { ownBody } from "../shared/own.js";
 import { one, pageData } from "../shared/page.js";
 import { t } from "../shared/text.js";
@@ -11,7 +12,8 @@ const boot = pageData();
 const WARN_MS = 60_000;
 // The time in ms between two reports of activity.
 const REPORT_MS = 30_000;
-// The time in ms between two questions near the end, because another tab may have prolonged the sign-in.
+// The shortest time in ms between two requests near the end. They ask whether another tab has prolonged the
+// sign-in.
 const ASK_MS = 5_000;
 
 let endsAt = Infinity;
@@ -42,7 +44,11 @@ function write() {
 write();
 document.addEventListener("language", write);
 
-/** @param {"GET" | "POST"} method */
+/**
+ * Ask the server how long the sign-in lasts, and show the answer.
+ *
+ * @param {"GET" | "POST"} method GET only asks; POST also prolongs the sign-in
+ */
 async function ask(method) {
   if (asking) return;
   asking = true;
@@ -59,7 +65,8 @@ async function ask(method) {
     if (endsAt === Infinity) warnMs = Math.min(WARN_MS, ms / 2);
     endsAt = performance.now() + ms;
   } catch {
-    // There is no connection, which the page shows elsewhere. The request is sent again in the next second.
+    // The request has failed because there is no connection, which the page shows elsewhere. It is sent again
+    // in the next second.
   } finally {
     asking = false;
   }
@@ -84,7 +91,7 @@ for (const event of ["pointerdown", "keydown"])
 stay.addEventListener("click", () => ask("POST").then(look));
 dialog.addEventListener("close", settle);
 dialog.addEventListener("cancel", (event) => {
-  // Escape is an answer too, because it shows that the person is present.
+  // Escape prolongs the sign-in too, because it shows that the person is present.
   event.preventDefault();
   stay.click();
 });

@@ -1,19 +1,23 @@
-/* When a search shows many rows again, draws them in parts, one part per animation frame, the visible rows
-   first. */
+/* Draws a long list in parts, one part per animation frame and the visible rows first, when a search shows
+   many rows again. */
 
 /** The number of rows in the first part, which is more than a screen shows. */
 const FIRST = 24;
 const MORE = 120;
 
 /**
- * Call `draw` after the next paint. If it were called in the animation frame itself, its rows would delay
+ * Call a function after the next paint. If it were called in the animation frame itself, its rows would delay
  * that paint.
  *
- * @param {() => void} draw draws the list
+ * @param {() => void} draw draws the next part of the list
  */
 const afterPaint = (draw) => requestAnimationFrame(() => setTimeout(draw));
 
-/** @template {{ visit: string }} [Row=QueuedRow] */
+/**
+ * Chooses which rows of a long list are drawn now.
+ *
+ * @template {{ visit: string }} [Row=QueuedRow]
+ */
 export class InParts {
   #redraw;
   #frame;
@@ -23,8 +27,10 @@ export class InParts {
   #asked = false;
 
   /**
+   * Make an empty list.
+   *
    * @param {() => void} redraw draws the page again
-   * @param {(draw: () => void) => void} frame
+   * @param {(draw: () => void) => void} frame calls a function after the next paint
    */
   constructor(redraw, frame = afterPaint) {
     this.#redraw = redraw;

@@ -1,9 +1,10 @@
-/* Checks whether a member of staff is licensed for a patient's region. Pure. */
+/* Checks whether a member of staff is licensed for a patient's region. The result depends only on the
+   arguments. */
 import { t } from "../shared/text.js";
 
 /**
- * Return true if the records allow a person to see patients of the request's region. The server decides
- * whether a missing licence blocks the act.
+ * Return true if the clinic's records allow a person to see patients of the request's region. The server
+ * decides whether a missing licence forbids the action.
  *
  * @param {{ states?: string[] }} person the member of staff
  * @param {{ state: string }} request the request, with the patient's region

@@ -6,12 +6,12 @@ import { Bell, inWords, isOwn } from "./bell.js";
 import { Queue } from "./queue.js";
 
 /**
- * Kinds of notifications: more patients wait than the clinic's limit, or a patient has waited longer than the
- * limit.
+ * The kinds of notifications for an exceeded limit: more patients wait, or a patient has waited longer, than
+ * the clinic wants.
  */
 const OVER_LIMIT = ["queue_many", "queue_long"];
 
-/** @typedef {ReturnType<Queue["take"]>} QueueNews */
+/** @typedef {ReturnType<Queue["take"]>} QueueNews what a message has changed in the queue */
 
 export class News {
   queue = new Queue();
@@ -28,6 +28,12 @@ export class News {
   #end = () => {};
 
   /**
+   * Follow the queue and the bell of the signed-in person.
+   *
+   * argument `marked` resolves when the server has recorded that the notification was read; `queued()` is
+   * called after news of the queue; `onCall`: given only by a page with the list, true if this person was on
+   * call when the server made the page; `redraw()` draws the page again
+   *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
    *   me: Pick<Account, "id" | "role" | "name">,
@@ -36,9 +42,8 @@ export class News {
    *   queued?: (news: QueueNews) => void,
    *   onCall?: boolean,
    *   redraw: () => void,
-   * }} options `follow()` shows the visit of a notification; its argument `marked` resolves when the server
-   *   has recorded that the notification was read; `onCall`: given only by a page with the list, true if
-   *   this person was on call when the server made the page
+   * }} options `alerts`: the chime and desktop notifications; `follow()` shows the visit of a notification;
+   *   its
    */
   constructor({ client, me, alerts, follow, queued = () => {}, onCall, redraw }) {
     this.#client = client;
@@ -54,8 +59,8 @@ export class News {
   }
 
   /**
-   * Return true if this page needs the rows of the queue. Only a list has rows, and only for people who may
-   * claim; other pages show the number of patients.
+   * Return true if this page needs the rows of the queue. Only a page with the list has rows, and only for
+   * people who may claim; other pages show the number of patients.
    */
   #showsRows(onCall = this.onCall) {
     return this.#listed && (onCall || this.#me.role === "admin");
@@ -72,7 +77,7 @@ export class News {
     return this.queue.staff.get(this.#me.id)?.on_call ?? false;
   }
 
-  /** The rows of the patients for whom no staff would be on call if this person went off call. */
+  /** The rows of the patients for whom no staff would be on call if this person switched On-Call off. */
   get left() {
     return this.queue.leftBy(this.#me.id);
   }
@@ -115,12 +120,16 @@ export class News {
     if (until_ms) await this.#client.request({ type: "bell.mark", until_ms }).catch(() => {});
   }
 
-  /** @param {Protocol.Topics["queue"]} message a message of the topic */
+  /**
+   * Apply a message of the queue: announce new requests, and redraw.
+   *
+   * @param {Protocol.Topics["queue"]} message a message of the topic
+   */
   #takeQueue(message) {
     const news = this.queue.take(message);
     const { fresh } = news;
     if (this.#counted === this.#showsRows()) {
-      // This person went on or off call.
+      // This person has gone on or off call, so the subscription changes between rows and number.
       this.#counted = !this.#counted;
       this.queue.rows = [];
       this.#subscribe();
@@ -138,7 +147,11 @@ export class News {
     this.#redraw();
   }
 
-  /** @param {Protocol.Topics["bell"]} message a message of the topic */
+  /**
+   * Apply a message of the bell: show a new notification, and redraw.
+   *
+   * @param {Protocol.Topics["bell"]} message a message of the topic
+   */
   #takeBell(message) {
     const item = this.bell.take(message);
     if (item) {

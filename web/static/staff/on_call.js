@@ -1,11 +1,11 @@
-/* The On-Call switch, on every page of the staff. */
+/* Handles the On-Call switch, which is on every page of the staff. */
 import { refusalWords } from "../shared/refusals.js";
 import { t, tn } from "../shared/text.js";
 import { announce, ask, toast } from "../shared/ui.js";
 import { codeOf } from "../signalling/errors.js";
 
 /**
- * Return the question to the last person on call, before they go off call while patients wait.
+ * Return the question to the last person on call who wants to switch On-Call off while patients wait.
  *
  * @param {number} waiting the number of patients who wait
  * @param {boolean} mayClose true if the person may end the visits
@@ -43,7 +43,7 @@ export async function closeLine(client, rows) {
 }
 
 export class OnCall {
-  /** true while a request to the server is unanswered */
+  /** True while the server has not answered a request of the switch. */
   switching = false;
   #client;
   #news;
@@ -52,13 +52,18 @@ export class OnCall {
   #turnedOn;
 
   /**
+   * Make the switch.
+   *
+   * `turnedOn()` is called when a press turns the switch on
+   *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
    *   news: import("./news.js").News,
    *   alerts: import("./alerts.js").Alerts,
    *   redraw: () => void,
    *   turnedOn?: () => void,
-   * }} options `turnedOn()` is called when a press turns the switch on
+   * }} options `news`: the queue and the person's state; `alerts`: the chime; `redraw()` draws the page
+   *   again;
    */
   constructor({ client, news, alerts, redraw, turnedOn = () => {} }) {
     this.#client = client;

@@ -1,12 +1,12 @@
-/* Makes the alerts above On-Demand Requests about the clinic's limits for waits that are exceeded now.
-   Pure. */
+/* Makes the sentences above On-Demand Requests about waits that exceed the clinic's limits now. The result
+   depends only on the arguments. */
 import { t } from "../shared/text.js";
 
 /**
  * Return a sentence for each limit that is exceeded. For staff who work in some areas only, each area is
  * counted together with the rows that have no area, and the largest number is shown.
  *
- * @param {Protocol.Row[]} rows all whose patients wait
+ * @param {Protocol.Row[]} rows the rows of all waiting patients
  * @param {Protocol.QueueLimits} limits the settings of the queue
  * @param {number} now_ms the time now, in ms since 1970
  * @param {string[]} [areas] the areas where this person works; empty for all

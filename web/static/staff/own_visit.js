@@ -1,4 +1,4 @@
-/* Follows the current visit of this member of staff, for the link to the visit and for its session. */
+/* Follows the current visit of this member of staff, for the link to it and for its session. */
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -25,6 +25,11 @@ export class OwnVisit {
   #drop = () => {};
 
   /**
+   * Make the object without a visit.
+   *
+   * shows the list; `begin()` makes the session; `released()` is called when the visit no longer belongs to
+   * this person; `redraw()` draws the page again
+   *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
    *   me: { id: string },
@@ -33,8 +38,8 @@ export class OwnVisit {
    *   begin: (visit: string) => Session,
    *   released: () => void,
    *   redraw: () => void,
-   * }} options `routed()` returns the visit that the address names; `leave()` shows the list; `begin()`
-   *   makes the session; `released()` is called when the visit no longer belongs to this person
+   * }} options `me`: the signed-in person; `routed()` returns the visit that the address names, or null;
+   *   `leave()`
    */
   constructor({ client, me, routed, leave, begin, released, redraw }) {
     this.#client = client;
@@ -51,7 +56,11 @@ export class OwnVisit {
     return this.visit && isTaken(this.visit) ? this.visit : null;
   }
 
-  /** @param {string} id the visit's id */
+  /**
+   * Follow another visit as this person's own.
+   *
+   * @param {string} id the visit's id
+   */
   hold(id) {
     this.#letGo();
     this.over = null;
@@ -88,7 +97,12 @@ export class OwnVisit {
     this.#released();
   }
 
-  /** @param {import("../signalling/errors.js").SignallingError} error */
+  /**
+   * Handle a refusal of the visit's topic: stop following the visit, and show the list with a message if its
+   * page is open.
+   *
+   * @param {import("../signalling/errors.js").SignallingError} error the server's refusal
+   */
   #lost(error) {
     this.#letGo();
     if (this.#routed()) {
@@ -125,5 +139,9 @@ export class OwnVisit {
   }
 }
 
-/** @param {Protocol.VisitPart} visit the state of the visit */
+/**
+ * Return true if the visit is claimed or live.
+ *
+ * @param {Protocol.VisitPart} visit the state of the visit
+ */
 const isTaken = ({ status }) => status === "claimed" || status === "live";

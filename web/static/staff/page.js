@@ -1,6 +1,6 @@
-/* The frame of the staff's pages that the server draws (calendar, reports, set-up, settings): the On-Call
-   switch, the bell, the chime. A person stays on call while they use these pages. It replaces the frame
-   that the server drew. */
+/* Draws the frame of the staff's pages whose content comes from the server (calendar, reports, set-up,
+   settings): the On-Call switch, the bell, the chime. A person stays on call while they use these pages.
+   It replaces the frame that the server drew. */
 import "../pages/form.js";
 import "./forms.js";
 import "./idle.js";
@@ -26,7 +26,7 @@ const news = new News({
   me,
   alerts,
   follow: async ({ visit }, marked) => {
-    // The next line leaves this page.
+    // The server must have recorded this before the next line leaves the page.
     await marked;
     location.assign(`${home}#of=${visit}`);
   },

@@ -1,15 +1,19 @@
-/* On-Demand Requests in this browser: the rows in order, the staff, the limits, and which arrivals are
-   new. A row that came while the list was open is `arriving`. Pure: it does not use the DOM. */
+/* Holds On-Demand Requests in this browser: the rows in order, the staff, the limits, and which requests
+   are new. A row that came while the list was open is `arriving`. It does not use the DOM. */
 
 const SEEN_AT_MOST = 2_000;
 
-/** The key of an arrival. A patient who returns to the queue is a new arrival, so it rings again. */
+/**
+ * Return the key of an arrival in the queue. A patient who returns to the queue is a new arrival, which is
+ * announced again.
+ */
 const arrival = (/** @type {Protocol.Row} */ row) => `${row.visit}/${row.returned}`;
 
 /**
  * @typedef {object} Taken the news in a message
  * @property {Protocol.Row[]} fresh new arrivals, which the chime announces
- * @property {(Protocol.QueueGone & { name: string }) | null} gone
+ * @property {(Protocol.QueueGone & { name: string }) | null} gone the visit that has left the queue, with the
+ *   patient's name; null if none has
  */
 
 export class Queue {
@@ -32,8 +36,8 @@ export class Queue {
   #seen = new Set();
 
   /**
-   * Return the rows that nobody could claim if this person went off call: all rows if nobody else is on
-   * call, otherwise none.
+   * Return the rows that nobody could claim if this person switched On-Call off: all rows if nobody else is
+   * on call, otherwise none.
    *
    * @param {string} person the id of the member of staff
    */
@@ -43,7 +47,7 @@ export class Queue {
   }
 
   /**
-   * Apply a message of the topic.
+   * Apply a message of the topic `queue`, and return what is new in it.
    *
    * @param {Protocol.Topics["queue"]} message a message of the topic
    * @returns {Taken}
@@ -68,7 +72,11 @@ export class Queue {
     }
   }
 
-  /** @param {Protocol.QueueSnapshot} message */
+  /**
+   * Apply the whole state of the queue.
+   *
+   * @param {Protocol.QueueSnapshot} message the server's message with all rows
+   */
   #takeAll(message) {
     // These patients arrived while the connection was lost.
     const fresh = this.loaded ? message.rows.filter((row) => !this.#seen.has(arrival(row))) : [];
@@ -80,7 +88,11 @@ export class Queue {
     return { fresh, gone: null };
   }
 
-  /** @param {Protocol.QueueRow} message */
+  /**
+   * Apply a new or changed row.
+   *
+   * @param {Protocol.QueueRow} message the server's message with the row
+   */
   #takeRow({ row, fresh }) {
     const known = this.#seen.has(arrival(row));
     this.#remember(row);
@@ -92,19 +104,31 @@ export class Queue {
     return { fresh: fresh && !known ? [row] : [], gone: null };
   }
 
-  /** @param {Protocol.QueueGone} message */
+  /**
+   * Remove the row of a visit that has left the queue.
+   *
+   * @param {Protocol.QueueGone} message the server's message with the visit's id
+   */
   #takeGone(message) {
     const row = this.rows.find(({ visit }) => visit === message.visit);
     this.rows = this.rows.filter(({ visit }) => visit !== message.visit);
     return { fresh: [], gone: row ? { ...message, name: row.name } : null };
   }
 
-  /** @param {QueuedRow[]} rows the rows */
+  /**
+   * Set the rows, in the order of the queue.
+   *
+   * @param {QueuedRow[]} rows the rows in any order
+   */
   #sort(rows) {
     this.rows = [...rows].sort((a, b) => inOrder(a, b, this.limits));
   }
 
-  /** @param {Protocol.Row} row the row of the request */
+  /**
+   * Keep that the arrival of a row is known, and forget the oldest one if there are too many.
+   *
+   * @param {Protocol.Row} row the row of the request
+   */
   #remember(row) {
     this.#seen.add(arrival(row));
     if (this.#seen.size <= SEEN_AT_MOST) return;
@@ -113,19 +137,19 @@ export class Queue {
   }
 }
 
-/** Most urgent first. @type {Protocol.UrgencyPart["level"][]} */
+/** The levels of urgency, the most urgent first. @type {Protocol.UrgencyPart["level"][]} */
 export const LEVELS = ["emergency", "urgent", "routine"];
 
-/** Return the level of a row; routine if nobody has set one. */
+/** Return the urgency level of a row; routine if nobody has set one. */
 export const levelOf = (/** @type {Protocol.Row} */ { urgency }) => urgency?.level ?? "routine";
 
 /**
- * Compare two rows in the server's order: if the organisation wants it, the most urgent first; then the
- * longest wait.
+ * Compare two rows in the queue's order: the longest wait first, or the most urgent first if the organisation
+ * wants that. Return a negative number if `a` comes first.
  *
  * @param {Protocol.Row} a one row
  * @param {Protocol.Row} b the other row
- * @param {Pick<Protocol.QueueLimits, "urgent_first">} limits
+ * @param {Pick<Protocol.QueueLimits, "urgent_first">} limits the settings of the queue
  */
 export function inOrder(a, b, { urgent_first }) {
   const severity = (/** @type {Protocol.Row} */ row) => (urgent_first ? LEVELS.indexOf(levelOf(row)) : 0);

@@ -1,6 +1,6 @@
 /* Draws the tab On-Demand Requests: one row per patient in the queue, the longest wait first, with Case
-   Information inside the row. A row is drawn again only if its data has changed; its clocks go on without
-   that. */
+   Information inside the row. A row is drawn again only if its data have changed; the clocks in it are
+   elements that update themselves. */
 import { caseInformation } from "../shared/case.js";
 import { clock, languageName, stateName } from "../shared/format.js";
 import { guard, html, nothing, render, repeat } from "../shared/lit.js";
@@ -14,16 +14,16 @@ import { overLimits } from "./over_limits.js";
 import { siftFields } from "./sift.js";
 import { urgencyChip } from "./urgency.js";
 
-/** @param {QueuedRow} row the row of the request */
-function progress(row) {
+/** Draw how far the patient is in the setup guide. */
+function progress(/** @type {QueuedRow} */ row) {
   if (row.guide_done)
     return html`<span class="chip"><span class="dot"></span>${t("In the waiting room")}</span>`;
   return html`<span class="progress"><span class="num">${t("Step {step} of {steps}", row)}</span>
     <progress max=${row.steps} .value=${row.step} aria-label=${t("Setup guide")}></progress></span>`;
 }
 
-/** @param {QueuedRow} row the row of the request */
-function presence(row) {
+/** Draw whether the patient is online, or for how long they have been offline. */
+function presence(/** @type {QueuedRow} */ row) {
   if (row.online) return html`<span class="online"><span class="dot"></span>${t("Online")}</span>`;
   return html`<span class="chip off">${t("Offline")}
     ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span>`;
@@ -31,14 +31,14 @@ function presence(row) {
 
 /**
  * Return the entries of a row's menu.
- *
  * @param {QueuedRow} request the row of the request
  * @param {ListView} view the state of the page
  */
 function entries(request, { act, areas, me, conversations }) {
   /**
-   * @param {string} words
-   * @param {(request: QueuedRow) => void} run
+   * Draw an entry of the menu.
+   * @param {string} words the text of the entry
+   * @param {(request: QueuedRow) => void} run is called when the entry is pressed
    */
   const entry = (words, run) =>
     html`<button
@@ -58,7 +58,6 @@ function entries(request, { act, areas, me, conversations }) {
 
 /**
  * Return an administrator's buttons Assign and Decline, which are shown beside Claim.
- *
  * @param {QueuedRow} request the row of the request
  * @param {ListView["act"]} act the functions that the buttons call
  */
@@ -81,13 +80,12 @@ function decisions(request, act) {
 /**
  * Draw the button of a row's menu. The menu's entries are drawn when it opens, because hundreds of rows
  * have one.
- *
  * @param {QueuedRow} request the row of the request
  * @param {ListView} view the state of the page
  */
 function more(request, view) {
   const fill = (/** @type {On<HTMLDetailsElement>} */ { currentTarget: menu }) => {
-    // An open menu may reach over the row.
+    // The row is marked, because its open menu may be larger than the row.
     menu.closest("li")?.toggleAttribute("data-menu", menu.open);
     render(menu.open ? entries(request, view) : nothing, one(".card", HTMLElement, menu));
   };
@@ -101,9 +99,8 @@ const LANGUAGE = inEach(() => ({}));
 const DAY_MS = 86_400_000;
 
 /**
- * Return the values that determine a row's content. lit draws the row again if one of them has changed. The
- * day is one of them, because it changes the age in Case Information.
- *
+ * Return the values on which the content of a row depends. lit draws the row again if one of them has
+ * changed. The present day is one of them, because it changes the age in Case Information.
  * @param {QueuedRow} request the row of the request
  * @param {ListView} view the state of the page
  */
@@ -126,7 +123,6 @@ function shown(request, view) {
 
 /**
  * Draw the content of a row.
- *
  * @param {QueuedRow} request the row of the request
  * @param {ListView} view the state of the page
  */
@@ -247,7 +243,6 @@ function content(request, view) {
 /**
  * Draw a row. A row that does not match the search stays in the document, hidden, because building hundreds
  * of rows again takes long.
- *
  * @param {QueuedRow} request the row of the request
  * @param {ListView} view the state of the page
  * @param {boolean} hidden true if the row does not match the search
@@ -262,13 +257,11 @@ function row(request, view, hidden) {
   </li>`;
 }
 
-/**
- * The greatest number of people on call who are named in the head; the others are a number that opens a list.
- */
+/** The greatest number of people on call whose names are above the list; a button opens the list of all. */
 const NAMED = 6;
 
-/** @param {ListView} view the state of the page */
-function onCallList(view) {
+/** Draw the list of all staff on call or in a session, with their state. */
+function onCallList(/** @type {ListView} */ view) {
   const people = [...view.staff.values()]
     .filter((person) => person.on_call || person.in_session)
     .sort((a, b) => a.name.localeCompare(b.name));
@@ -294,8 +287,7 @@ function onCallList(view) {
 }
 
 /**
- * Draw the notice that says what a person who is off call misses; draw nothing if the person is on call.
- *
+ * Draw the notice for a person who is off call, about what they miss; draw nothing for a person on call.
  * @param {ListView} view the state of the page
  */
 export function offCallNotice(view) {
@@ -311,7 +303,10 @@ export function offCallNotice(view) {
   </div>`;
 }
 
-/** @param {ListView} view the state of the page */
+/**
+ * Draw the sentence for an empty queue.
+ * @param {ListView} view the state of the page
+ */
 function empty(view) {
   return html`<div class="card empty">
     <h2>${t("Nobody is waiting")}</h2>
@@ -329,8 +324,7 @@ function empty(view) {
 }
 
 /**
- * Draw the list's head: the tabs, and the staff on call.
- *
+ * Draw what is above the list: the tabs, and the staff on call.
  * @param {ListView} view the state of the page
  * @param {Tab[]} tabs the tabs of the list
  */
@@ -352,14 +346,23 @@ export function listHead(view, tabs) {
     </nav>`;
 }
 
-/** @param {Protocol.QueueLimits} limits the settings of the queue */
+/**
+ * Return the name of the list for screen readers, which says its order.
+ * @param {Protocol.QueueLimits} limits the settings of the queue
+ */
 const inOrderWords = ({ urgent_first }) =>
   urgent_first ? t("Patients, most urgent first") : t("Patients, longest waiting first");
 
-/** @param {ListView} view the state of the page */
+/**
+ * Return the ids of the areas where this person works; empty for all areas, and for an administrator.
+ * @param {ListView} view the state of the page
+ */
 const ownAreas = ({ me, staff }) => (me.role === "admin" ? [] : (staff.get(me.id)?.areas ?? []));
 
-/** @param {ListView} view the state of the page */
+/**
+ * Draw the tab On-Demand Requests.
+ * @param {ListView} view the state of the page
+ */
 export function requestsTab(view) {
   const shown = new Set(view.parts.of(view.rows));
   return html`${

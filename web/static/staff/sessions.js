@@ -1,5 +1,5 @@
-/* Draws the other tabs of the Sessions List: the sessions of this person, all claimed or live visits, and
-   ended visits with search. */
+/* Draws the three other tabs of the Sessions List: the sessions of this person, all claimed or live
+   visits, and ended visits with a search. */
 import { contactWords } from "../shared/contacts.js";
 import { minutes, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
@@ -21,14 +21,21 @@ export const HELD = new Set(["completed", "by_phone"]);
 const DAY_MS = 86_400_000;
 const AGAIN_MS = 500;
 
-/** @typedef {Omit<Protocol.SessionsPast, "type" | "id" | "before_visit">} Filters */
+/**
+ * @typedef {Omit<Protocol.SessionsPast, "type" | "id" | "before_visit">} Filters the filters of a search for
+ *   ended visits
+ */
 
-/** The claimed and live visits that this browser knows, without drawing them. */
+/** Holds the claimed and live visits that this browser knows; it does not draw them. */
 export class Sessions {
   /** @type {Protocol.SessionRow[]} */
   rows = [];
 
-  /** @param {Protocol.Topics["sessions"]} message a message of the topic */
+  /**
+   * Apply a message of the topic `sessions`.
+   *
+   * @param {Protocol.Topics["sessions"]} message a message of the topic
+   */
   take(message) {
     if (message.type === "sessions.snapshot") this.rows = message.rows;
     else if (message.type === "sessions.row") {
@@ -37,15 +44,19 @@ export class Sessions {
     } else this.rows = this.rows.filter(({ visit }) => visit !== message.visit);
   }
 
-  /** @param {string} person the id of the member of staff */
+  /**
+   * Return the rows of the visits that a member of staff has claimed.
+   *
+   * @param {string} person the id of the member of staff
+   */
   of(person) {
     return this.rows.filter((row) => row.claimant?.id === person);
   }
 }
 
 /**
- * A search for ended visits. It has the filters, the results, whether there are more, and the number of
- * visits that the server has not read yet.
+ * A search for ended visits: the filters, the results, whether there are more results, and the number of
+ * visits that the server has not searched yet.
  */
 export class Past {
   /** @type {Protocol.PastRow[] | null} */
@@ -60,6 +71,8 @@ export class Past {
   #changed;
 
   /**
+   * Make a search that has not begun.
+   *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {() => void} changed is called after each change
    */
@@ -109,11 +122,12 @@ export class Past {
 }
 
 /**
- * Draw a row of any of these tabs: the time, the patient, the acts, and a button for the visit's history.
+ * Draw a row of any of these tabs: the time, the patient, the buttons, and a button for the visit's history.
  *
- * @param {Protocol.SessionRow | Protocol.PastRow} row
+ * @param {Protocol.SessionRow | Protocol.PastRow} row the row of the visit
  * @param {ListView} view the state of the page
- * @param {{ when: Drawn, about: Drawn, acts: Drawn }} parts the drawn parts of the row
+ * @param {{ when: Drawn, about: Drawn, acts: Drawn }} parts the drawn parts of the row: `when` the time,
+ *   `about` the details, `acts` the buttons
  */
 function card(row, view, { when, about, acts }) {
   return html`<li class="card req">
@@ -129,6 +143,8 @@ function card(row, view, { when, about, acts }) {
 }
 
 /**
+ * Draw the row of a claimed or live visit.
+ *
  * @param {Protocol.SessionRow} row the row of the visit
  * @param {ListView} view the state of the page
  */
@@ -173,7 +189,7 @@ function taken(row, view) {
 }
 
 /**
- * Draw the tabs "Mine" and "Live now".
+ * Draw the tab "Mine" or the tab "Live now".
  *
  * @param {Protocol.SessionRow[]} rows the rows of the tab
  * @param {ListView} view the state of the page
@@ -198,6 +214,8 @@ export function takenTab(rows, view, emptyText) {
 }
 
 /**
+ * Return true if this person may change the tags of an ended visit.
+ *
  * @param {Protocol.PastRow} row the row of the ended visit
  * @param {ListView} view the state of the page
  */
@@ -207,6 +225,8 @@ function mayTag(row, { me, tags }) {
 }
 
 /**
+ * Draw the row of an ended visit.
+ *
  * @param {Protocol.PastRow} row the row of the ended visit
  * @param {ListView} view the state of the page
  */
@@ -242,7 +262,9 @@ function ended(row, view) {
 }
 
 /**
- * @param {HTMLFormElement} form the form
+ * Return the filters that a person has filled in.
+ *
+ * @param {HTMLFormElement} form the form with the filters
  * @returns {Filters}
  */
 function filtersOf(form) {

@@ -1,5 +1,6 @@
-/* Chooses which rows of On-Demand Requests are shown, and in which order, by the controls above the list.
-   New patients are still announced: the chime and the counts are those of the whole queue. */
+/* Chooses which rows of On-Demand Requests are shown, and in which order, by the fields above the list.
+   New patients who are not shown are still announced: the chime and the counts are those of the whole
+   queue. */
 import { stateName } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
@@ -15,14 +16,14 @@ import { levelWords } from "./urgency.js";
  *   urgency: string,
  *   area: string,
  *   order: string,
- * }} Sift
+ * }} Sift the values of the fields above the list; "" for a field that does not filter
  */
 /** @type {Sift} */
 export const ALL = { text: "", region: "", provider: "", waited: "", urgency: "", area: "", order: "" };
 /** A list of at least this many rows has a search field. */
 export const MANY = 6;
 export const UNASSIGNED = "-";
-/** The value that chooses requests without a waiting area; no area has this id. */
+/** The value that chooses the requests without a waiting area; no area has this id. */
 export const NO_AREA = "-";
 
 /** @typedef {(a: QueuedRow, b: QueuedRow) => number} Order compares two rows */
@@ -46,11 +47,12 @@ const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uf
 export const ordered = (rows, { order }) => (order in ORDERS ? [...rows].sort(ORDERS[order]) : rows);
 
 /**
- * Return the rows that the controls choose, in the given order.
+ * Return the rows that match the fields, in their given order.
  *
  * @param {QueuedRow[]} rows the rows
- * @param {Sift} sift the values of the controls
- * @param {{ limits: Protocol.QueueLimits, now_ms: number }} facts
+ * @param {Sift} sift the values of the fields
+ * @param {{ limits: Protocol.QueueLimits, now_ms: number }} facts the settings of the queue, and the time now
+ *   in ms since 1970
  */
 export function sifted(rows, { text, region, provider, waited, urgency, area }, { limits, now_ms }) {
   const words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
@@ -68,7 +70,11 @@ export function sifted(rows, { text, region, provider, waited, urgency, area }, 
   });
 }
 
-/** @param {Sift} sift returns true if it may hide a row */
+/**
+ * Return true if at least one field may hide rows.
+ *
+ * @param {Sift} sift the values of the fields
+ */
 const hides = ({ text, region, provider, waited, urgency, area }) =>
   Boolean(text.trim() || region || provider || waited || urgency || area);
 
@@ -83,10 +89,12 @@ const WORDS = inEach(() => ({
 }));
 
 /**
- * @param {string} name
+ * Draw one field with options.
+ *
+ * @param {string} name the name of the field
  * @param {string} label the text that names it
  * @param {string[][]} options the value and the words of each option
- * @param {string} chosen
+ * @param {string} chosen the value of the chosen option
  */
 const choice = (name, label, options, chosen) =>
   html`<select class="input" name=${name} aria-label=${label}>

@@ -1,19 +1,18 @@
-/* When a sign-in has ended, removes patients' names, drafts and pictures from a staff page at once, and
+/* Removes patients' names, drafts and pictures from a staff page as soon as the sign-in has ended, and
    shows a link to sign in. */
 import { forgetDrafts } from "../shared/drafts.js";
 import { html, render } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
-/**
- * The codes with which the server closes the socket of a person who was signed out, or who never signed in.
- */
+/** The codes with which the server closes the socket of a person who was signed out, or has not signed in. */
 const CODES = new Set([4201, 4202]);
 
 /**
- * Clear the page as soon as the sign-in has ended. `cleared()` is called first, to stop calls and sounds.
+ * Clear the page as soon as the sign-in has ended.
  *
  * @param {import("../signalling.js").SignallingClient} client the connection to the server
- * @param {{ signIn: string, cleared: () => void }} page `signIn`: the address of the sign-in page
+ * @param {{ signIn: string, cleared: () => void }} page `signIn`: the address of the sign-in page;
+ *   `cleared()` is called first, to stop calls and sounds
  */
 export function clearAtSignOut(client, { signIn, cleared }) {
   client.addEventListener("status", ({ detail: { status, code } }) => {

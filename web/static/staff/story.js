@@ -1,4 +1,5 @@
-/* Shows a visit's history, with each person's acts, and its Case Information, in a dialog over the list. */
+/* Shows a visit's history, with each person's actions, and its Case Information, in a dialog over the
+   list. */
 import { caseInformation } from "../shared/case.js";
 import { contactNote } from "../shared/contacts.js";
 import { minutes, moment } from "../shared/format.js";
@@ -12,8 +13,8 @@ import { levelWords } from "./urgency.js";
 /**
  * @typedef {object} Story the history of a visit, as far as it is loaded
  * @property {Protocol.HistoryPart[] | null} events null while the events load
- * @property {Protocol.CallPart[] | null} calls
- * @property {Protocol.CasePart | undefined} info
+ * @property {Protocol.CallPart[] | null} calls the figures of each party's call; null while they load
+ * @property {Protocol.CasePart | undefined} info the patient's Case Information; undefined while it loads
  * @property {string | null} refused the sentence that says why there is no Case Information, or null
  */
 
@@ -67,7 +68,11 @@ function figures(events) {
     : nothing;
 }
 
-/** @param {Protocol.HistoryPart} event the event */
+/**
+ * Draw the note of an event, such as the result of a message or a level of urgency.
+ *
+ * @param {Protocol.HistoryPart} event the event
+ */
 function noteOf({ kind, note, at_ms }) {
   if (kind === "contact_agreed") return nothing;
   if (kind === "contacted" && note) return html` <span class="quiet">${contactNote(note, at_ms)}</span>`;
@@ -76,8 +81,11 @@ function noteOf({ kind, note, at_ms }) {
 }
 
 /**
+ * Draw the content of the dialog.
+ *
  * @param {Story} story the history of the visit
- * @param {{ now_ms: number, close: () => void }} options `close()` closes the dialog
+ * @param {{ now_ms: number, close: () => void }} options `now_ms`: the time now, in ms since 1970; `close()`
+ *   closes the dialog
  */
 export function storyView(story, { now_ms, close }) {
   const name = story.info?.patient.name ?? t("Visit");

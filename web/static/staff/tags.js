@@ -1,14 +1,13 @@
-/* The tags of a visit: shown as chips, and chosen in a dialog from the clinic's list. */
+/* Draws the tags of a visit, and asks in a dialog which of the clinic's tags a visit gets. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
 
 /**
- * Draw the tags, and the button that changes them if `change` is not null. Draw nothing if there are
- * neither tags nor a button.
+ * Draw the tags, and a button to change them. Draw nothing if there are neither tags nor a button.
  *
  * @param {string[]} tags the tags of the visit
- * @param {(() => void) | null} change
+ * @param {(() => void) | null} change is called by the button; null if this person may not change the tags
  * @param {string} name the patient's name, for people who use a screen reader
  */
 export function tagLine(tags, change, name) {
@@ -28,7 +27,7 @@ export function tagLine(tags, change, name) {
 /**
  * Ask for the tags of a visit in a dialog. Return the chosen tags, or null if the dialog was closed.
  *
- * @param {string} name
+ * @param {string} name the patient's name
  * @param {string[]} tags the tags that the visit has
  * @param {string[]} offered the tags of the clinic
  */

@@ -1,10 +1,11 @@
-/* How urgent a request is: the levels in words, the reason in the row, and the dialog that sets the level. */
+/* Draws how urgent a request is: the level in words and the reason. It also shows the dialog that sets the
+   level. */
 import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
 import { LEVELS, levelOf } from "./queue.js";
 
-/** @typedef {Protocol.UrgencyPart["level"]} Level */
+/** @typedef {Protocol.UrgencyPart["level"]} Level a level of urgency: emergency, urgent or routine */
 
 const WORDS = inEach(() => ({
   emergency: t("Emergency"),
@@ -17,17 +18,22 @@ const COLOURS = { emergency: "red", urgent: "amber", routine: "off" };
  * Return a level in the clinic's words; if the clinic has none, in the page's words.
  *
  * @param {Level} level the level
- * @param {Pick<Protocol.QueueLimits, "level_words">} limits
+ * @param {Pick<Protocol.QueueLimits, "level_words">} limits the settings of the queue, with the clinic's
+ *   words for the levels
  */
 export const levelWords = (level, { level_words }) => level_words?.[level] || WORDS()[level];
 
-/** @param {Protocol.UrgencyPart} urgency the urgency of the request */
+/**
+ * Return why a request has its level: a person has set it, or an answer of the patient.
+ *
+ * @param {Protocol.UrgencyPart} urgency the urgency of the request
+ */
 export function reasonWords({ by, answer }) {
   return by ? t("set by {name}", by) : t("answered “{answer}”", { answer });
 }
 
 /**
- * Draw the level and its reason; draw nothing if neither is set.
+ * Draw the level of a request and its reason; draw nothing if it has no level.
  *
  * @param {Protocol.Row} request the row of the request
  * @param {Protocol.QueueLimits} limits the settings of the queue
