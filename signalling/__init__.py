@@ -1,3 +1,4 @@
-"""The visit and its changes: state table, store, pub/sub, hub, WebSocket protocol. Imports no page and no
-packet code.
+"""Visits and how they change: the rules, the storage, the messages between workers, and the WebSocket protocol.
+
+Imports no page of the web application and no code that handles media packets.
 """

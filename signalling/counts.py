@@ -24,9 +24,10 @@ _SHARE = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 
 class Histogram:
-    """Counts values by size.
+    """Counts values by size, for a metric.
 
-    `numbers`: how many were at most each bound, and last, how many exceeded all. `total`: their sum.
+    `bounds`: the upper bounds of the size classes. `numbers`: the count in each class, and last, the count above all
+    bounds. `total`: the sum of all values.
     """
 
     __slots__ = ("bounds", "numbers", "total")
@@ -37,7 +38,7 @@ class Histogram:
         self.total = 0.0
 
     def observe(self, value: float) -> None:
-        """Count a value."""
+        """Add one value to the counts and to the total."""
         self.numbers[bisect_left(self.bounds, value)] += 1
         self.total += value
 
@@ -45,7 +46,7 @@ class Histogram:
 COMMANDS: Counter[tuple[str, str]] = Counter()
 """The commands on visits, by (name of their type, result): the result is "done", or the code of the refusal."""
 ENDED: Counter[str] = Counter()
-"""The visits that ended, by outcome."""
+"""The number of visits that ended, by outcome (see `Outcome`: completed, declined, …)."""
 WAIT_S = Histogram(_WAIT_S)
 """The time in s from a patient's arrival to the first claim."""
 CLAIM_TO_PAGE_S = Histogram(_FAST_S)
@@ -57,35 +58,40 @@ SOCKETS_CLOSED: Counter[str] = Counter()
 EVENT_LAG_S = Histogram(_FAST_S)
 """The time in s from the decision of a change to its arrival by pub/sub."""
 REPAIRS: Counter[str] = Counter()
-"""The repairs of copies of open visits: "filled", "reloaded", or "epoch" if the store had lost events."""
+"""How often this worker repaired its copy of the open visits: "filled" (missing events were fetched), "reloaded" (the
+copy was loaded again), or "epoch" (the store had lost events).
+"""
 BUS_LOST: Counter[str] = Counter()
-"""The lost pub/sub connections, all under the key ""."""
+"""The number of times that a pub/sub connection to the store was lost. The only key is ""."""
 STORE_S = Histogram(_STORE_S)
 """The time in s from sending commands to the store to their replies."""
 STORE_ERRORS: Counter[str] = Counter()
 """The errors of the store, by reason."""
 TAKEOVERS: Counter[str] = Counter()
-"""The rooms that this worker took over from dead workers, all under the key ""."""
+"""The number of rooms whose media this worker took over from dead workers. The only key is ""."""
 FIRST_PICTURE_S = Histogram(_PICTURE_S)
-"""The time in s from the second party's Start Session, which opens the gate, to a party's first forwarded picture."""
+"""The time in s until a party's first picture is forwarded, measured from the moment when both parties have pressed
+Start Session.
+"""
 ROUND_TRIP_S = Histogram(_FAST_S)
 """The round trips in s between the server and the parties of live calls, measured every two seconds."""
 SENT_LOST, RECEIVED_LOST = Histogram(_SHARE), Histogram(_SHARE)
-"""The shares (0 to 1) of lost packets among those that parties of live calls sent, and among those sent to them."""
+"""The shares (0 to 1) of lost packets in live calls: of the packets that parties sent, and of those sent to parties."""
 LOOP_LAG_S = Histogram(_FAST_S)
-"""The delay in s of the event loop, measured four times a second."""
+"""How late in s a timer of the event loop runs, measured four times a second. A busy process has a high value."""
 
 
 def decided(command: Command, outcome: Outcome) -> Outcome:
-    """Count a command with its outcome, and return the outcome."""
+    """Count a command with its result, and return `outcome` unchanged."""
     COMMANDS[type(command).__name__, outcome.code if isinstance(outcome, Refusal) else "done"] += 1
     return outcome
 
 
 def committed(before: Visit | None, after: Visit, event: Event) -> None:
-    """Count a change of a visit that this worker has committed.
+    """Count a change of a visit that this worker has stored.
 
-    `before`: the visit before, None if the change opened it.
+    `before` and `after`: the visit before and after the change; `before` is None if the change opened the visit.
+    `event`: the event that describes the change.
     """
     if after.status is Status.ENDED and (before is None or before.is_open):
         ENDED[after.outcome or "none"] += 1
@@ -94,9 +100,11 @@ def committed(before: Visit | None, after: Visit, event: Event) -> None:
 
 
 def shown(role: Role, before: Visit | None, after: Visit, now_ms: int) -> None:
-    """Count the time from a claim to the patient's page. Call for each change that is sent to a person in `role`.
+    """Count the time from a claim until it is sent to the patient's page. Called for each change that is sent to a
+    person.
 
-    Nothing is counted if the change is no claim, or the person is not the patient.
+    `role`: the role of that person. `before`, `after`: the visit before and after the change. `now_ms`: the time in ms
+    since 1970. Nothing is counted if the change is no claim, or the person is not the patient.
     """
     claimed_ms = after.claimed_ms
     if role is Role.PATIENT and claimed_ms and before is not None and before.claimed_ms != claimed_ms:
@@ -104,7 +112,7 @@ def shown(role: Role, before: Visit | None, after: Visit, now_ms: int) -> None:
 
 
 def measured(quality: PartyQuality) -> None:
-    """Count the measured quality of a party's connection."""
+    """Count one measurement of the quality of a party's connection: round trip and lost packets."""
     if quality.rtt_ms is not None:
         ROUND_TRIP_S.observe(quality.rtt_ms / 1000)
     for kinds, lost in ((quality.sent, SENT_LOST), (quality.received, RECEIVED_LOST)):

@@ -10,7 +10,7 @@ class SignallingError(Exception):
     """The base of all errors of this package."""
 
 
-# --- the store
+# --- errors of the store (Redis)
 
 
 class UnavailableError(SignallingError):
@@ -28,25 +28,29 @@ class UnavailableError(SignallingError):
 
 
 class SupersededError(SignallingError):
-    """The connection of a request has been resumed on another socket, so the request is not carried out."""
+    """The connection that sent a request is in use on a newer socket, so the request of the older socket is not carried
+    out.
+    """
 
 
 class SealError(SignallingError, ValueError):
-    """The bytes were not encrypted for this place in the store with a known key, or were changed later."""
+    """Stored bytes cannot be decrypted: they were encrypted for another key or record, with an unknown key, or were
+    changed.
+    """
 
 
 class BrokenHeadError(SignallingError, ValueError):
-    """The head of an audit log was not written by this server, or was changed later."""
+    """The head of an audit log (which records its first and last entry) is not as this server wrote it."""
 
 
-# --- connections
+# --- errors of connections
 
 
 class BadMessageError(SignallingError, ValueError):
-    """The data is no message of this protocol.
+    """A client's data is no message of this protocol.
 
-    `path`: the place of the wrong value in the message, "" if not known. `reply_to`: the id of the message, None
-    without one.
+    `path`: the place of the wrong value in the message, "" if not known. `reply_to`: the id of the message, None if it
+    has none.
     """
 
     def __init__(self, path: str, reply_to: int | None) -> None:
@@ -70,15 +74,15 @@ class TooManyGuessesError(ResumeError):
         super().__init__("resume_invalid")
 
 
-# --- the relay
+# --- errors of the media relay
 
 
 class MediaError(SignallingError):
-    """The relay cannot carry out a call. Only the three subclasses below are raised."""
+    """The media relay refuses a request about a call. Only the three subclasses below are raised."""
 
 
 class RoomFullError(MediaError):
-    """The room has no place for another party, or is closing."""
+    """The room (the call of one visit) already has the greatest number of parties, or is closing."""
 
 
 class PartyGoneError(MediaError):
@@ -93,13 +97,14 @@ class BadSdpError(MediaError):
         self.problem = problem
 
 
-# --- clients
+# --- errors that clients raise
 
 
 class RequestError(SignallingError):
-    """The server refused a request.
+    """The server refused a request, which was therefore not carried out.
 
-    `code` is stable (PROTOCOL.md#errors); `details`: more about the refusal, for programs.
+    `code`: the reason, which does not change between versions (PROTOCOL.md#errors). `details`: more about the refusal,
+    for programs.
     """
 
     def __init__(self, code: str, text: str, details: Mapping[str, Any]) -> None:

@@ -1,9 +1,9 @@
-"""The sockets of this worker and their topics.
+"""Sends messages to the sockets of this worker, according to the topics to which they are subscribed.
 
 A message is encoded once per codec, and every socket receives the same bytes. Sending never waits for a client: a
-socket with too much unsent data is closed. At most 64 sockets are written in one turn of the event loop. The queue
-updates of 10 ms are sent in one write; the first is sent at once. The reasons are in docs/ARCHITECTURE.md#decisions,
-the figures in tests/benchmarks/results.md.
+socket with too much unsent data is closed. At most 64 sockets are written in one turn of the event loop. Updates of the
+queue that come within 10 ms of each other are sent in one write; the first one is sent at once. The reasons are in
+docs/ARCHITECTURE.md#decisions, the figures in tests/benchmarks/results.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from signalling.visit.record import Actor
 
 TICK_S = 0.010
 SOCKETS_PER_TURN = 64
-RING = 512  # the number of queue updates that are kept for clients that resume
+RING = 512  # the number of newest queue updates that are kept, for clients that resume and lack some of them
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ def frame(payload: bytes, opcode: int) -> bytes:
 
 
 class Encoded:
-    """A message and its WebSocket frames. Each frame is built when the first socket needs it."""
+    """A message, with its WebSocket frame for each codec. A frame is built when the first socket needs it."""
 
     __slots__ = ("_frames", "message")
 
@@ -62,7 +62,7 @@ class Encoded:
             try:
                 found = frame(codec.encode(self.message), codec.opcode)
             except Exception:
-                # The other updates of the same write must still be sent.
+                # An error in one message must not prevent the other messages of this write from being sent.
                 log.exception("hub.not_encoded", kind=type(self.message).__name__)
                 found = b""
             self._frames[codec.subprotocol] = found
@@ -72,8 +72,8 @@ class Encoded:
 class Socket:
     """The sending side of one client's socket. `cut` is called once, with a close code, if the client reads too slowly.
 
-    `limit`: the greatest number of unsent bytes. Methods catch and log the errors of the transport: callers write to
-    many sockets in a loop, and one broken client must not end it.
+    `limit`: the greatest number of unsent bytes. The methods catch and log errors of the transport, because callers
+    write to many sockets in a loop, and one broken client must not end the loop.
     """
 
     __slots__ = (
@@ -113,11 +113,11 @@ class Socket:
         self._spare = 0
 
     def write(self, data: bytes) -> None:
-        """Send bytes soon; close the socket instead if it has too much unsent data already.
+        """Write bytes to the socket without waiting; close the socket instead if too much of its data is still unsent.
 
-        Does nothing if the transport is closed: uvloop's would raise, and the socket's owner may be waiting for the
-        store. A single message that is larger than the limit (a very long queue) does not count as unsent data while it
-        is sent.
+        Does nothing if the transport is closed: uvloop's transport would raise, and the socket's owner may be waiting
+        for the store. A single message that is larger than the limit (a very long queue) does not count as unsent data
+        while it is sent.
         """
         if not self.open:
             return
@@ -144,7 +144,7 @@ class Socket:
         self.write(frame(self.codec.encode(message), self.codec.opcode))
 
     def abort(self) -> None:
-        """Abort the connection of a client that does not read. A close frame would wait behind the unsent data."""
+        """Abort the connection of a client that does not read its data. A close frame would never reach the client."""
         self.open = False
         try:
             self._transport.abort()
@@ -152,9 +152,7 @@ class Socket:
             self._died(problem)
 
     def give_up(self) -> None:
-        """Abort the connection of a client that has sent nothing for so long that its connection can no longer be
-        resumed.
-        """
+        """Abort a socket whose client has sent nothing for so long that the connection cannot be resumed."""
         self.silent = True
         counts.SOCKETS_CLOSED["silent"] += 1
         self.abort()
@@ -170,21 +168,24 @@ class Socket:
 
 
 class Topic:
-    """A topic: its subscribers, its unsent updates, and the newest updates for clients that resume."""
+    """The state of one topic in the hub: its subscribers, its unsent updates, and the newest updates for clients that
+    resume.
+    """
 
     __slots__ = ("floor", "pending", "ring", "sending", "sent", "sockets")
 
     def __init__(self, floor: int) -> None:
-        self.sockets: dict[Socket, int] = {}  # each socket -> the version of the snapshot that it received
+        # Each subscribed socket -> the version of the whole state (snapshot) that was sent to it
+        self.sockets: dict[Socket, int] = {}
         self.pending: list[tuple[int, Encoded]] = []
         self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)
-        self.floor = floor  # the ring holds every update above this version
+        self.floor = floor  # `ring`, the list of kept updates, has every update with a version above this one
         self.sending: asyncio.Task[None] | None = None
         self.sent = 0  # the number of messages sent by `Hub.send`
 
 
 class Hub:
-    """Holds the sockets of a worker, by connection, and the topics to which they are subscribed."""
+    """Holds all sockets of a worker, by the id of their connection, and the topics to which they are subscribed."""
 
     def __init__(self, failed: Failed = unsupervised) -> None:
         self.sockets: dict[str, Socket] = {}
@@ -200,7 +201,7 @@ class Hub:
             older.close(4203)
 
     def remove(self, socket: Socket) -> None:
-        """Remove a socket and its subscriptions."""
+        """Remove a socket, and end its subscriptions."""
         socket.open = False
         for topic in list(socket.topics):
             self.unsubscribe(socket, topic)
@@ -208,7 +209,7 @@ class Hub:
             del self.sockets[socket.connection]
 
     def of_person(self, organisation: str, person: str) -> list[Socket]:
-        """Return a person's sockets.
+        """Return the sockets of all tabs and devices of a person.
 
         This reads all sockets, because an index would cost memory for each idle socket.
         """
@@ -250,7 +251,8 @@ class Hub:
         found = self._topics.get(topic)
         if found is not None:
             found.sockets.pop(socket, None)
-            # The kept updates of the queue stay without subscribers, for clients that resume. Other topics are removed.
+            # The kept updates of the queue stay even without a subscriber, for clients that resume. Other topics are
+            # removed.
             if not found.sockets and not found.ring and not found.pending:
                 del self._topics[topic]
                 self._last_tick.pop(topic, None)
@@ -263,7 +265,10 @@ class Hub:
         return [encoded for at, encoded in found.ring if at > version]
 
     def send(self, topic: str, message: Message) -> None:
-        """Send a message to all subscribers of a topic at once. For topics with few subscribers (a visit's parties)."""
+        """Send a message to all subscribers of a topic at once.
+
+        This is for topics with few subscribers, such as the parties of one visit.
+        """
         found = self._topics.get(topic)
         if found is not None:
             encoded = Encoded(message)
@@ -272,10 +277,11 @@ class Hub:
                 socket.write(encoded.frame(socket.codec))
 
     def publish(self, topic: str, version: int, message: Message) -> None:
-        """Send a message to all subscribers of a topic soon. For topics with many subscribers (the queue).
+        """Send a message to all subscribers of a topic within TICK_S. This is for topics with many subscribers (the
+        queue).
 
-        `version`: the version of the topic after the message. Messages stay in order. Those of TICK_S are sent in one
-        write, to SOCKETS_PER_TURN sockets per turn of the event loop.
+        `version`: the version of the topic after the message. Messages stay in order. All messages of one TICK_S are
+        sent in one write, to SOCKETS_PER_TURN sockets per turn of the event loop.
         """
         found = self._topics.get(topic)
         if found is None:
@@ -290,13 +296,17 @@ class Hub:
             found.sending.add_done_callback(self._sent)
 
     def forget(self, topic: str, version: int) -> None:
-        """Drop the kept and unsent updates of a topic. Clients that resume then receive a snapshot."""
+        """Drop the kept and the unsent updates of a topic, whose version is now `version`.
+
+        Clients that resume then receive the whole state (a snapshot) instead of the updates that they lack.
+        """
         found = self._topics.get(topic)
         if found is not None:
             found.ring.clear()
             found.floor = version
             found.sockets = dict.fromkeys(found.sockets, version)
-            # Unsent updates are older than the snapshot of `version`, and may belong to another epoch.
+            # Unsent updates are older than the snapshot that was just sent, and may belong to an older epoch (count of
+            # versions).
             found.pending.clear()
             if found.sending is not None:
                 found.sending.cancel()
@@ -321,7 +331,8 @@ class Hub:
                     if start:
                         await asyncio.sleep(0)
                     for socket, since in sockets[start : start + SOCKETS_PER_TURN]:
-                        if since >= first:  # the socket's snapshot contains the batch's oldest updates
+                        # The socket's snapshot already contains the updates of this batch below `since`
+                        if since >= first:
                             for version, encoded in batch:
                                 if version > since:
                                     socket.write(encoded.frame(socket.codec))

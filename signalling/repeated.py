@@ -9,9 +9,10 @@ EVERY_S = 60.0
 
 
 class Repeated:
-    """For each event, holds the time in s from which it may be logged again, and its count since the last log.
+    """Counts events, so that each is logged rarely. Holds for each event the time in s from which it may be logged
+    again, and its count since then.
 
-    `now_s`: the monotonic time in s.
+    `now_s` in its methods: the monotonic time in s.
     """
 
     def __init__(self) -> None:
@@ -19,10 +20,10 @@ class Repeated:
         self._count: dict[str, int] = {}
 
     def count(self, event: str, now_s: float) -> int:
-        """Count an event; return the number to log now. It is the count since the last log, or 0 while EVERY_S has not
-        passed.
+        """Count an event; return the number to log now, 0 if it must not be logged yet.
 
-        `event` must be one of a fixed set of names, because each name is kept in memory.
+        The number is the count since the last log, or 0 while EVERY_S has not passed. `event` must be one of a fixed
+        set of names, because each name is kept in memory. `now_s`: the monotonic time in s.
         """
         self._count[event] = self._count.get(event, 0) + 1
         if now_s < self._until_s.get(event, now_s):
@@ -35,5 +36,5 @@ _repeated = Repeated()
 
 
 def due(event: str) -> int:
-    """Count an event of this process; return the number to log now, 0 if it was logged in the last minute."""
+    """Count an event in this process; return the number to log now, 0 if the event was logged in the last minute."""
     return _repeated.count(event, time.monotonic())

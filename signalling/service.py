@@ -50,7 +50,7 @@ ATTEMPTS = 100
 
 
 class Organisation(Protocol):
-    """The settings of an organisation that the rules need."""
+    """The settings of one organisation, as far as the rules need them."""
 
     @property
     def policy(self) -> Policy: ...
@@ -65,7 +65,7 @@ class Organisation(Protocol):
 
 
 class Organisations(Protocol):
-    """Returns the settings of organisations, and their names."""
+    """Returns the settings of organisations, and the names of all organisations."""
 
     async def get(self, organisation: str, /) -> Organisation | None: ...
     async def read(self, organisation: str, /) -> Organisation | None:
@@ -81,7 +81,7 @@ Closes = Callable[[Organisation, int, str], int | None]
 
 
 class Accepted(Decided, frozen=True):
-    """A command that was carried out. `version`: the version of the topics that shows it, 0 if nothing changed."""
+    """A command that was carried out. `version`: that of the topics that show it, 0 if nothing changed."""
 
     version: int
 
@@ -108,12 +108,12 @@ class _Turn:
         self.seen_s = 0.0
 
     def take(self) -> bool:
-        """Take the turn if it is free; return True if the caller has it now. `release` ends it."""
+        """Take the turn if it is free; return True if the caller has it now. The caller must call `release` later."""
         free, self._taken = not self._taken, True
         return free
 
     async def wait(self) -> bool:
-        """Wait until the turn is released and return True; return False after TURN_S."""
+        """Wait until the turn is released, and return True; return False if that takes longer than TURN_S."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
         self._waiting.append(done)
@@ -122,7 +122,7 @@ class _Turn:
         return await done
 
     def release(self) -> None:
-        """End the turn, and wake all waiting commands."""
+        """End the turn, and wake all commands that wait for it."""
         self._taken = False
         self._wake(True)
 
@@ -144,12 +144,12 @@ class _Turn:
             self.seen, self.seen_s = visit, asked_s
 
     def forget(self) -> None:
-        """Forget the kept record, because a command may have changed it."""
+        """Forget the kept record of the visit, because a command may have changed it."""
         self.seen, self.seen_s = None, 0.0
 
 
 class Service:
-    """Loads visits for this worker, and carries out commands on them."""
+    """Loads visits for one worker, and carries out commands on them."""
 
     def __init__(self, store: Store, bus: Bus, organisations: Organisations) -> None:
         self.store = store
@@ -165,7 +165,7 @@ class Service:
         bus.on_reconnected = self._bus_is_back
 
     def clock_ms(self) -> int:
-        """Return the time of the store's clock in ms since 1970."""
+        """Return the time of the store's clock, in ms since 1970."""
         return self.store.clock_ms()
 
     async def _subscribe(self, mirror: Mirror) -> None:
@@ -183,7 +183,7 @@ class Service:
         return found
 
     async def guide(self, organisation: str, version: int) -> Guide:
-        """Return this version of the setup guide. Raises LookupError if no visit has used this version."""
+        """Return a version of an organisation's setup guide. Raises LookupError if no visit has used it."""
         guide = self._guides.get((organisation, version)) or await self.store.guide(organisation, version)
         if guide is None:
             raise LookupError(f"guide {version}")
@@ -191,16 +191,16 @@ class Service:
         return guide
 
     def known_guide(self, organisation: str, version: int) -> Guide | None:
-        """Return this version of the setup guide if this worker has loaded it, otherwise None."""
+        """Return this version of the organisation's setup guide if this worker has loaded it, otherwise None."""
         return self._guides.get((organisation, version))
 
     async def visit(self, organisation: str, visit_id: str) -> Visit | None:
-        """Return a visit: an open one from the mirror, an ended one from the store; None if it does not exist."""
+        """Return a visit: an open one from this worker's copy, an ended one from the store; None if not found."""
         mirror = await self.mirrors.get(organisation)
         return mirror.visits.get(visit_id) or (await self.store.load(organisation, Visit, visit_id))[0]
 
     async def visit_now(self, organisation: str, visit_id: str) -> Visit | None:
-        """Return a visit as the store has it now, or None. Used before a refusal, because an old copy may cause it."""
+        """Return a visit as the store has it now, or None. Called before a refusal: this copy may be old."""
         await (await self.mirrors.get(organisation)).catch_up()
         return await self.visit(organisation, visit_id)
 

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-MOST = 5  # a task counts as failing from this number of failures within WINDOW_S on
+MOST = 5  # a task that failed this number of times within WINDOW_S counts as failing
 WINDOW_S = 60.0
-# The pause in s before a restart. It is doubled after each failure, until a run has lasted WINDOW_S.
+# Pause in s before a restart. Each failure doubles it, until the task has run for WINDOW_S without one.
 PAUSE_S, LONGEST_S = 0.1, 5.0
 log = structlog.get_logger()
 
@@ -38,7 +38,10 @@ class Supervisor:
         self._recent: dict[str, deque[float]] = {}
 
     def keep(self, name: str, run: Run) -> None:
-        """Run a task until `stop` or `close`, and restart it if it ends. Raises ValueError if the name is in use."""
+        """Run a task in the background until `stop` or `close`, and restart it whenever it ends.
+
+        `name`: its name in logs. `run` makes the coroutine. Raises ValueError if the name is in use.
+        """
         if name in self.kept:
             raise ValueError(name)
         self.kept[name] = run
@@ -55,7 +58,7 @@ class Supervisor:
             except asyncio.CancelledError as cancelled:
                 if task.cancelling():
                     raise
-                # A task for which this task waited was cancelled, and not this task itself.
+                # A task on which this one waited was cancelled, not this one itself.
                 problem = cancelled
             except Exception as error:  # noqa: BLE001 - logged and counted by `failed`
                 problem = error
@@ -68,7 +71,10 @@ class Supervisor:
             pause_s = min(pause_s * 2, LONGEST_S)
 
     def failed(self, name: str, problem: BaseException | None) -> None:
-        """Count and log a failure. Tasks that are created on demand report their failures here, too."""
+        """Count and log a failure of the task `name`. `problem`: its error, None if it ended without one.
+
+        Tasks that are created on demand report their failures here, too.
+        """
         self.failures[name] += 1
         self._recent.setdefault(name, deque(maxlen=MOST)).append(time.monotonic())
         log.error("task.failed", task=name, failures=self.failures[name], exc_info=problem)
@@ -95,5 +101,5 @@ class Supervisor:
 
 
 def unsupervised(name: str, problem: BaseException | None) -> None:
-    """Log the failure of a task, in a worker that runs without a supervisor."""
+    """Log the failure of the task `name`, in a worker that runs without a supervisor. `problem`: its error, or None."""
     log.error("task.failed", task=name, exc_info=problem)

@@ -1,8 +1,8 @@
-"""The sweep: periodic work on every organisation.
+"""The sweep: work that each worker does periodically for every organisation.
 
-It applies deadlines that passed, watches the whole queue, removes connections of dead workers, repairs mirrors that
-missed the last event, and detects a replaced store. Every worker sweeps, and a commit happens once, however many
-workers try. Work that a crash interrupted is found again from the records.
+It applies deadlines that passed, watches the whole queue, removes connections of dead workers, repairs mirrors (copies
+of the open records) that missed the last event, and detects a replaced store. Every worker sweeps, but a change is
+committed once, even if several workers try. Work that a crash interrupted is found again from the records.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from signalling.visit.rules import next_deadline_ms
 PERIOD_S = 0.5
 # A connection may resume on another worker within this time in s after the death of its own worker.
 BACK_S = 2.5
-RETRY_MS = 60_000  # an unreadable visit is tried again after this time in ms
+RETRY_MS = 60_000  # time in ms after which a visit that could not be read is tried again
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ def system(organisation: str) -> Actor:
 
 
 class LocalConnection(Protocol):
-    """A connection of this worker. `entered`: the visits whose page it has open."""
+    """A connection of this worker, as far as the sweep needs it. `entered`: the visits whose page it has open."""
 
     @property
     def id(self) -> str: ...
@@ -51,7 +51,7 @@ class LocalConnection(Protocol):
 
 
 class LocalWorker(Protocol):
-    """This worker, with the connections that it has at this moment, whatever the records say.
+    """This worker, with the connections that it really has at this moment, even if the records differ.
 
     `present` returns those with an open socket. `holds` returns True for the id of a connection that this worker has.
     """
@@ -63,7 +63,7 @@ class LocalWorker(Protocol):
 
 
 class Sweep:
-    """Sweeps all organisations, again and again."""
+    """Does the periodic work of one worker for all organisations."""
 
     def __init__(self, service: Service, liveness: Liveness, here: LocalWorker) -> None:
         self._service = service
@@ -74,7 +74,7 @@ class Sweep:
         self._dead_since_s: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Sweep every PERIOD_S until cancelled."""
+        """Sweep all organisations every PERIOD_S until cancelled."""
         while True:
             try:
                 await self._round()
@@ -103,10 +103,10 @@ class Sweep:
             await _alone(self._once(mirror, pulse.due, present.get(mirror.organisation, [])))
 
     async def _recognise(self, looked: Iterable[tuple[Mirror, Pulse]]) -> None:
-        """Begin a new epoch for organisations whose epoch belongs to another store.
+        """Begin a new epoch (count of events) for the organisations whose epoch belongs to another store.
 
-        The present store may have lost events, even if the counts are equal. Raises `UnavailableError` if it does not
-        answer.
+        `looked`: each organisation's copy, with the end of its stream. The present store may have lost events, even if
+        the counts are equal. Raises `UnavailableError` if it does not answer.
         """
         store, looked = self._service.store, list(looked)
         identities = await store.stream.identities([mirror.organisation for mirror, _ in looked])
@@ -148,8 +148,8 @@ class Sweep:
             await _alone(self._service.command(actor, visit_id, enter))
 
     async def _apply(self, organisation: str, visit_id: str, due_ms: int) -> None:
-        """Apply a visit's deadline that has passed. If nothing changes, move the deadline, so that the next sweep finds
-        others.
+        """Apply a visit's deadline `due_ms` that has passed. If nothing changes, move the deadline, so that the next
+        sweep finds others.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -172,7 +172,8 @@ class Sweep:
     def _forgotten(self, mirror: Mirror, present: list[LocalConnection]) -> Iterator[tuple[str, Actor, str]]:
         """Yield (connection, actor, visit) of connections that have a visit's page open but are missing in its record.
 
-        That happens if other workers took this worker for dead, or if the visit was reopened.
+        `present`: this worker's connections. One may be missing if other workers took this worker for dead, or if the
+        visit was reopened.
         """
         for connection in present:
             if not connection.entered or not self._here.holds(connection.id):
@@ -186,10 +187,11 @@ class Sweep:
                         yield connection.id, connection.actor, visit_id
 
     async def _off_call(self, mirror: Mirror, present: list[LocalConnection]) -> None:
-        """Store which staff have a page open. Turn off On-Call for staff who had none for the organisation's time
+        """Store which staff have a page open; turn off On-Call for staff who had none for the organisation's time
         limit.
 
-        Raises `UnavailableError` if the store does not answer.
+        `present`: the organisation's connections on this worker. Raises `UnavailableError` if the store does not
+        answer.
         """
         service, organisation = self._service, mirror.organisation
         key, now_ms = keys.HERE(organisation), service.clock_ms()
@@ -208,7 +210,7 @@ class Sweep:
     def holders(self) -> Iterator[str]:
         """Yield the workers that have connections of visits' parties.
 
-        The sweep must detect the death of such a worker.
+        The sweep must notice the death of such a worker.
         """
         for mirror in self._service.mirrors:
             yield from mirror.visits.holders

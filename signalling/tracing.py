@@ -1,7 +1,9 @@
-"""One trace for each claim, from the provider's socket to the patient's, over all workers on its way.
+"""Measures where a claim takes its time: one trace per claim, from the provider's socket to the patient's, over all
+workers.
 
-`web/server/tracing.py` passes a `Tracer` if tracing is on; without one, nothing of this module runs. Spans have names
-and times, and a claim has its result; nothing in them is about a person, a visit or an organisation.
+`web/server/tracing.py` passes a `Tracer` if tracing is on; without one, nothing of this module runs. Spans (the timed
+parts of a trace) have names and times, and a claim has its result; nothing in them is about a person, a visit or an
+organisation.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from signalling.store.mirror import Change, Observer, Reset
 from signalling.visit.record import Role, Visit
 
 MOST = 1_000
-"""The greatest number of claims to remember whose patients have not joined the call yet; the oldest is removed first.
+"""The number of traced claims to remember until their patients join the call; if it is exceeded, the
+oldest is removed.
 """
 
 
@@ -30,7 +33,7 @@ class Span(Protocol):
 
 
 class Tracer(Protocol):
-    """Makes spans. A context is the `Span.context` of the span above it. Times are in ns since 1970."""
+    """Makes spans. A context (`Span.context`) names the span to which a new one belongs. Times are in ns since 1970."""
 
     def begin(self, name: str) -> Span | None:
         """Begin a trace now, and return its first span; None if this trace is left out of the sample."""
@@ -59,7 +62,7 @@ class ClaimTrace:
         self._add("committed and published" if done else "not committed")
 
     def _add(self, name: str) -> None:
-        """Add a span that lasts from the end of the span before (or the beginning of the trace) until now."""
+        """Add a span named `name`, from the end of the span before (or the beginning of the trace) until now."""
         now_ns = time.time_ns()
         self._tracer.add(name, self._span.context, self._begun_ns, now_ns)
         self._begun_ns = now_ns
@@ -70,7 +73,7 @@ class ClaimTrace:
 
 
 class ClaimTraces:
-    """The traces that one worker begins for its providers, and continues for its patients."""
+    """The traces of claims on one worker: it begins them for its providers, and continues them for its patients."""
 
     def __init__(self, tracer: Tracer, hub: Hub, observers: list[Observer]) -> None:
         """Observe the changes of the mirrors before and after the other `observers`, which write to the sockets."""
@@ -106,7 +109,8 @@ class ClaimTraces:
             self._delivered[visit.id] = context, now_ns
 
     def pulled_in(self, visit: str) -> None:
-        """Add the span from the delivery of a claim until now, when the patient's page joins the call.
+        """Add a span to the trace of the visit's claim: from the delivery of the claim until now, when the patient's
+        page joins the call.
 
         Does nothing if this worker has delivered no traced claim of the visit since the last call.
         """

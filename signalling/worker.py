@@ -1,6 +1,7 @@
-"""One worker's signalling: creates store, bus, mirrors, hub, topics, rooms and sweep; starts, drains and stops them.
+"""Connects all parts of one worker's signalling: creates them, starts them, and stops them.
 
-All parts of this package are connected here. `web` passes the Redis client, the keys, the organisations and the relay.
+The parts are the store, pub/sub, mirrors (copies of the open records), hub, topics, rooms and sweep. `web` passes the
+Redis client, the keys, the organisations and the media relay.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ DRAIN_JITTER_S = 2.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits that apply to one client or one IP address; those for sockets are 0 if there is none."""
+    """The limits for one client or one IP address. The limits for sockets are 0 if there is none."""
 
     message_bytes: int = 65_536
     unsent_bytes: int = 1 << 20
@@ -64,7 +65,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Worker:
-    """The signalling of one worker.
+    """The signalling of one worker process.
 
     `id` is new at every start, so that a dead worker's connections and leases can be distinguished from a living one's.
     `root`: 32 bytes that never change, from which tokens and the audit log's hashes are derived; records are encrypted
@@ -90,8 +91,10 @@ class Worker:
         self.socket_counts = SocketCounts(limits)
         self.connections: dict[str, Connection] = {}
         self.lingering: set[str] = set()  # the connections that were lost a moment ago and may resume soon
-        self.hellos: set[asyncio.Timeout] = set()  # the time-outs of sockets whose `hello` is awaited
-        self.websocket: type[WebSocket] = WebSocket  # `start` chooses a faster class if it works
+        # The time-outs of the sockets that have not sent `hello` yet
+        self.hellos: set[asyncio.Timeout] = set()
+        # The class for new sockets; `start` chooses a faster one if it works
+        self.websocket: type[WebSocket] = WebSocket
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()
@@ -132,7 +135,7 @@ class Worker:
         return {*self.memberships.owners(), *self.sweep.holders()}
 
     def present(self) -> Iterable[Connection]:
-        """Return the connections that have a socket on this worker."""
+        """Return the connections that have an open socket on this worker."""
         return self.connections.values()
 
     def holds(self, connection: str) -> bool:
@@ -155,7 +158,7 @@ class Worker:
             log.error("worker.task_failed", exc_info=task.exception())
 
     async def start(self) -> None:
-        """Start all tasks and the reception of other workers' messages.
+        """Start all tasks, and receive the messages of other workers from now on.
 
         If the store does not answer, the tasks wait for it in the background.
         """
@@ -182,7 +185,7 @@ class Worker:
         return self._stopping.is_set()
 
     async def lingered(self, seconds: float) -> None:
-        """Wait for this number of seconds, or until this worker stops."""
+        """Wait for this number of seconds, or until this worker begins to stop."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -199,7 +202,9 @@ class Worker:
             self.rooms.receive_from_worker(message)
 
     async def superseded(self, connection: str) -> None:
-        """Close a connection that was resumed on another worker, unless it was resumed on this one again since."""
+        """Close the socket of a connection that was resumed on another worker, unless it was resumed on this one again
+        since.
+        """
         held = self.connections.get(connection)
         if held is None:
             self.memberships.superseded(connection)
@@ -208,8 +213,8 @@ class Worker:
             if await self.tokens.holder(held.origin) == self.id:
                 return
         except UnavailableError:
-            # Nothing is closed, because closing the newest socket would be final; commands of an older one are refused
-            # at commit.
+            # Nothing is closed, because closing the newest socket would end the connection; commands of an older socket
+            # are refused when they are committed.
             log.info("connection.holder_unknown")
             return
         if self.connections.get(connection) is held:
@@ -228,14 +233,15 @@ class Worker:
                     return
 
     async def supersede(self, worker: str, connection: str) -> None:
-        """Send the worker that had a connection the message that it was resumed on this worker.
+        """Send another worker the message that its connection was resumed on this worker. `worker`: the worker that had
+        it.
 
         Raises `UnavailableError` if the store does not answer.
         """
         await self.bus.publish(keys.worker_channel(worker), wire.encode(wire.Supersede(connection)))
 
     async def drain(self) -> None:
-        """Send all clients to other workers, at random times within DRAIN_JITTER_S, before this worker stops."""
+        """Send all clients to other workers before this worker stops, each at a random time within DRAIN_JITTER_S."""
         self._stopping.set()
         self.memberships.draining = True
         for awaited in self.hellos:

@@ -30,10 +30,10 @@ import msgpack
 from signalling.errors import ClosedError, RequestError
 
 JSON, MSGPACK = "greenroom.v1.json", "greenroom.v1.msgpack"
-# the greatest number of received messages that are kept for `expect`; the oldest are dropped first
+# the greatest number of received messages that are kept for `expect`; if it is exceeded, the oldest is dropped
 BACKLOG = 10_000
 NO_CODE = 1006  # used if a socket was closed without a close code (RFC 6455 §7.4.1)
-CLOSE_S = 2.0  # if the server does not answer `bye` in this time in s, the socket is aborted
+CLOSE_S = 2.0  # time in s that `close` waits for the server to answer `bye`; then the socket is aborted
 Received = dict[str, Any]
 Listener = Callable[[Received], None]
 
@@ -201,7 +201,8 @@ class SignallingClient:
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(ClosedError(code))
-                reply.exception()  # asyncio would warn of an exception that nobody has read
+                # Read the exception: asyncio would otherwise log that no caller has read it
+                reply.exception()
         self._arrived.set()
         self._over.set()
         for tell in self._tell:

@@ -20,7 +20,8 @@ from signalling.protocol.errors import TEXTS
 FIRST_S, MOST_S, DRAIN_S = 0.5, 15.0, 2.0
 STAY_AWAY_FROM, BYE, DRAINS, LOST, NOT_SIGNED_IN = 4200, 1000, 1001, 1006, 4202
 PING_EVERY_S = 20.0
-MOST_EARLY = 256  # the greatest number of changes that are kept until the first whole state arrives
+# The number of changes of a topic that are kept until the topic's first whole state arrives; more are dropped
+MOST_EARLY = 256
 ASK_AGAIN_S = 1.0
 Connect = Callable[..., Awaitable[SignallingClient]]
 Handler = Callable[[Received], None]
@@ -44,7 +45,7 @@ def pause_s(code: int, attempt: int, chance: float) -> float:
 
 
 class Subscription:
-    """A subscribed topic: its handlers, and the version of the newest state that the client has received."""
+    """A topic to which the client is subscribed: its handlers, and the version of the newest state received."""
 
     def __init__(self, handler: Handler, refused: Refused) -> None:
         self.refused = refused
@@ -54,7 +55,9 @@ class Subscription:
         self.version = -1
 
     def take(self, message: Received) -> None:
-        """Call the handler with a message of the topic if the message is new (PROTOCOL.md#topics)."""
+        """Call the handler with a message of the topic, unless the client already has that version
+        (PROTOCOL.md#topics).
+        """
         version, epoch = message["version"], message.get("epoch")
         if epoch is None and self.epoch is None:
             self._early = [*self._early, message][-MOST_EARLY:]
@@ -62,7 +65,7 @@ class Subscription:
         known = self.epoch is not None and epoch in (None, self.epoch) and version <= self.version
         if known and not message["type"].endswith(".snapshot"):
             return
-        # The epoch of an organisation without any event is "", which is not None.
+        # An organisation without any event has the epoch "", so None marks that no epoch is known yet.
         self.epoch, self.version = self.epoch if epoch is None else epoch, version
         self._handler(message)
         early, self._early = self._early, []
@@ -71,11 +74,11 @@ class Subscription:
 
 
 class ReturningClient:
-    """A connection that continues over several sockets.
+    """A client whose connection continues over several sockets: if a socket is lost, it opens another and resumes.
 
-    Run `run` in a task; meanwhile `hold` topics and send requests. `connect` opens a socket; it takes `resume`,
-    `or_anew` and `listener`, as `SignallingClient.connect` does. `heard` is called with every message that belongs to
-    no topic (`media.offer`, …). `connected` is set while a socket is open.
+    Run `run` in a task; meanwhile call `hold` to subscribe to topics, and `request`. `connect` opens a socket; it takes
+    `resume`, `or_anew` and `listener`, as `SignallingClient.connect` does. `heard` is called with each message that
+    belongs to no topic (`media.offer`, …). `connected` is an event that is set while a socket is open.
     """
 
     def __init__(self, connect: Connect, heard: Handler = lambda _: None) -> None:
@@ -99,7 +102,11 @@ class ReturningClient:
         heard: Handler = lambda _: None,
         **how: Any,
     ) -> ReturningClient:
-        """Return a client for a server's WebSocket. `how`: more arguments for `SignallingClient.connect`."""
+        """Return a client for a server's WebSocket. `url`, `role`, `headers` and `how`: the arguments of
+        `SignallingClient.connect`.
+
+        `heard` is called with each message that belongs to no topic.
+        """
 
         def connect(**more: Any) -> Awaitable[SignallingClient]:
             return SignallingClient.connect(http, url, role, headers=headers, **how, **more)
@@ -150,7 +157,7 @@ class ReturningClient:
             self._attempt += code != DRAINS
 
     async def _one_socket(self) -> int:
-        """Connect, subscribe to the topics and wait until the socket is closed; return the close code."""
+        """Connect, subscribe to all held topics again, and wait until the socket is closed; return the close code."""
         try:
             client = await self._connect(resume=self._resume, or_anew=True, listener=self._listen)
         except ClosedError as closed:
@@ -169,7 +176,7 @@ class ReturningClient:
                 try:
                     return await client.wait_closed(PING_EVERY_S)
                 except TimeoutError:
-                    # A socket reports no error if the network is lost, so a ping is sent to notice that.
+                    # If the network is lost, the socket reports no error. A ping that stays unanswered shows it.
                     await client.request("ping")
             return client.closed_with
         except ClosedError as closed:

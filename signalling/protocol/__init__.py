@@ -1,1 +1,4 @@
-"""The WebSocket's messages, their codecs, and the views of the state. PROTOCOL.md describes them. Does no I/O."""
+"""Defines the WebSocket's messages, their encodings, and what a message shows of a visit.
+
+PROTOCOL.md explains them. Does no I/O.
+"""

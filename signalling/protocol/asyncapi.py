@@ -1,6 +1,6 @@
 """Describes the protocol as an AsyncAPI 3.1 document, from the message types and the examples in PROTOCOL.md.
 
-The document describes the server, which receives the client's messages and sends its own. Does no I/O.
+The document is written for the server's side: it receives the client's messages and sends its own. Does no I/O.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def document(
 
 
 def _key(name: str) -> str:
-    """Return the key of a message in the document's maps, without dots, because dots separate the steps of a path."""
+    """Return the name `name` of a message without dots, as a key of the document's maps: a dot separates steps of a
+    path there.
+    """
     return name.replace(".", "_")
 
 

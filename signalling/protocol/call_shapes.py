@@ -13,14 +13,18 @@ from signalling.protocol.shapes import Name, Part
 
 
 class UsualPart(Part, frozen=True, kw_only=True):
-    """A figure of a call: its usual value, and the value that it exceeds in 5 % of the time."""
+    """A measured figure of a call, such as the round trip: its usual value, and the value that it exceeds in 5 % of the
+    time.
+    """
 
     usual: Annotated[float, Meta(description="the median; of lost packets, the share over the whole call")]
     worse: Annotated[float, Meta(description="the value that is exceeded in the worst twentieth of the time")]
 
 
 class CallPart(Part, frozen=True, kw_only=True):
-    """The quality of a party's call."""
+    """The quality of one party's call: how long it was connected, and its figures for lost packets, round trip and
+    video.
+    """
 
     party: Annotated[str, Meta(description="the party's key")]
     name: Name

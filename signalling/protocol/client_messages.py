@@ -27,9 +27,9 @@ ScreenAct = Literal["share", "end", "ask", "decline"]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all messages of a client. The reply contains `id` as `reply_to`.
+    """Base of all messages that a client sends. Each has an `id`; the server's reply repeats it as `reply_to`.
 
-    `reply`: the type of the reply, as named on the wire; None if there is none. The reply may also be an `error`.
+    `reply`: the name on the wire of the reply, None if there is none. The server may reply with an `error` instead.
     """
 
     reply: ClassVar[str | None] = "done"
@@ -59,7 +59,7 @@ class Ping(Request, frozen=True, tag="ping"):
 
 
 class Subscribe(Request, frozen=True, kw_only=True, tag="subscribe"):
-    """Subscribe to a topic: PROTOCOL.md#topics."""
+    """Subscribe to a topic, such as the queue: the server sends its state and each change: PROTOCOL.md#topics."""
 
     reply: ClassVar[str | None] = "subscribed"
     topic: Topic
@@ -81,19 +81,19 @@ class Unsubscribe(Request, frozen=True, kw_only=True, tag="unsubscribe"):
 
 
 class OnCall(Request, frozen=True, kw_only=True, tag="on_call"):
-    """Turn the sender's On-Call switch on or off: PROTOCOL.md#staffs."""
+    """Turn the sender's On-Call switch on or off, which says whether the sender takes visits: PROTOCOL.md#staffs."""
 
     on: Annotated[bool, Meta(description="true for On-Call, false for off call")]
 
 
 class VisitRequest(Request, frozen=True, kw_only=True):
-    """Base of the requests about one visit."""
+    """Base of the messages of a client that are about one visit."""
 
     visit: Annotated[Id, Meta(description="the visit's id")]
 
 
 class VisitSave(VisitRequest, frozen=True, kw_only=True, tag="visit.save"):
-    """Save the answer to a step of the setup guide: PROTOCOL.md#the-patients."""
+    """Save the patient's answer to one step of the setup guide: PROTOCOL.md#the-patients."""
 
     step: Annotated[Id, Meta(description="the step's id")]
     answer: Annotated[
@@ -107,15 +107,15 @@ class VisitSave(VisitRequest, frozen=True, kw_only=True, tag="visit.save"):
 
 
 class VisitFinish(VisitRequest, frozen=True, tag="visit.finish"):
-    """Complete the setup guide: PROTOCOL.md#the-patients."""
+    """Complete the setup guide, after all its questions are answered: PROTOCOL.md#the-patients."""
 
 
 class VisitWithdraw(VisitRequest, frozen=True, tag="visit.withdraw"):
-    """Leave the visit for good; it ends as `withdrawn`, or as `completed` if it was live: PROTOCOL.md#the-patients."""
+    """Leave for good; the visit ends as `withdrawn`, or as `completed` if it was live: PROTOCOL.md#the-patients."""
 
 
 class VisitHangUp(VisitRequest, frozen=True, tag="visit.hang_up"):
-    """Leave the call; the visit goes on: PROTOCOL.md#the-patients."""
+    """Leave the call, without ending the visit: PROTOCOL.md#the-patients."""
 
 
 class VisitClaim(VisitRequest, frozen=True, tag="visit.claim"):
@@ -123,7 +123,7 @@ class VisitClaim(VisitRequest, frozen=True, tag="visit.claim"):
 
 
 class VisitRelease(VisitRequest, frozen=True, tag="visit.release"):
-    """Put a claimed visit back into the queue: PROTOCOL.md#staffs."""
+    """Give up a claimed visit, which returns to the queue: PROTOCOL.md#staffs."""
 
 
 class VisitEnd(VisitRequest, frozen=True, tag="visit.end"):
@@ -141,7 +141,7 @@ class VisitAssign(VisitRequest, frozen=True, kw_only=True, tag="visit.assign"):
 
 
 class VisitUnassign(VisitRequest, frozen=True, tag="visit.unassign"):
-    """Take an assignment back: PROTOCOL.md#admins."""
+    """Take back the assignment of a waiting visit, so that any provider may claim it: PROTOCOL.md#admins."""
 
 
 class VisitMove(VisitRequest, frozen=True, kw_only=True, tag="visit.move"):
@@ -172,7 +172,7 @@ class VisitClose(VisitRequest, frozen=True, tag="visit.close"):
 
 
 class VisitTransfer(VisitRequest, frozen=True, kw_only=True, tag="visit.transfer"):
-    """Put a claimed visit back into the queue, assigned to a colleague: PROTOCOL.md#staffs."""
+    """Give a claimed visit to a colleague: it returns to the queue, assigned to that colleague: PROTOCOL.md#staffs."""
 
     to: Annotated[Id, Meta(description="the id of a member of staff who is on call")]
 
@@ -182,7 +182,7 @@ class VisitReopen(VisitRequest, frozen=True, tag="visit.reopen"):
 
 
 class VisitTag(VisitRequest, frozen=True, kw_only=True, tag="visit.tag"):
-    """Set the tags of a visit, in place of those that it has: PROTOCOL.md#staffs."""
+    """Replace the tags of a visit, which are words to find it by: PROTOCOL.md#staffs."""
 
     tags: Annotated[
         tuple[Tag, ...], Meta(max_length=10, description="tags of the organisation, or those that it has")
@@ -208,13 +208,13 @@ class VisitInvite(VisitRequest, frozen=True, kw_only=True, tag="visit.invite"):
 
 
 class VisitDismiss(VisitRequest, frozen=True, kw_only=True, tag="visit.dismiss"):
-    """Remove a guest from the visit: PROTOCOL.md#staffs."""
+    """Remove a guest, such as an interpreter, from the visit: PROTOCOL.md#staffs."""
 
     guest: Annotated[Id, Meta(description="the guest's key")]
 
 
 class VisitHistory(VisitRequest, frozen=True, tag="visit.history"):
-    """Ask for all events of a visit: PROTOCOL.md#history."""
+    """Ask for the list of all events of a visit, from its opening on: PROTOCOL.md#history."""
 
     reply: ClassVar[str | None] = "history"
 
@@ -246,7 +246,7 @@ class SessionsPast(Request, frozen=True, kw_only=True, tag="sessions.past"):
 
 
 class BellMark(Request, frozen=True, kw_only=True, tag="bell.mark"):
-    """Mark notifications as read: PROTOCOL.md#bell."""
+    """Mark all notifications up to one as read, for all tabs of the sender: PROTOCOL.md#bell."""
 
     until_ms: Annotated[int, Meta(description="the time of the newest notification that was read")]
 
@@ -270,7 +270,7 @@ class VisitStart(VisitRequest, frozen=True, tag="visit.start"):
 
 
 class MediaJoin(VisitRequest, frozen=True, tag="media.join"):
-    """Join the visit's media; a `media.offer` follows the reply: PROTOCOL.md#media."""
+    """Join the call of a visit: after the reply, the server sends an SDP offer in `media.offer`: PROTOCOL.md#media."""
 
     able: Annotated[
         bool,
@@ -279,7 +279,7 @@ class MediaJoin(VisitRequest, frozen=True, tag="media.join"):
 
 
 class MediaAnswer(VisitRequest, frozen=True, kw_only=True, tag="media.answer"):
-    """Answer an offer of the server: PROTOCOL.md#media."""
+    """Send the browser's SDP answer to an offer of the server: PROTOCOL.md#media."""
 
     offer: Annotated[int, Meta(description="the number of the offer")]
     sdp: Annotated[Sdp, Meta(description="the SDP answer")]
@@ -321,7 +321,7 @@ class MediaProbe(Request, frozen=True, tag="media.probe"):
 
 
 class MediaProbed(Request, frozen=True, kw_only=True, tag="media.probed"):
-    """Report which path a probe has found: PROTOCOL.md#probes."""
+    """Report which network path the test with a probe's SDP offer has found: PROTOCOL.md#probes."""
 
     path: Annotated[ProbedPath, Meta(description="the first path that works; `none` if none does")]
 

@@ -22,9 +22,9 @@ class _Head(msgspec.Struct):
 
 
 class Codec:
-    """One of the two encodings of messages, chosen by the WebSocket subprotocol.
+    """One of the two encodings of messages; the client chooses it as the WebSocket's subprotocol.
 
-    `text`: True if messages are sent in text frames. `opcode`: that of the frames (RFC 6455 §5.2).
+    `text`: True if messages are sent in text frames. `opcode`: the opcode of the frames (RFC 6455 §5.2).
     """
 
     def __init__(self, subprotocol: str) -> None:
@@ -38,7 +38,7 @@ class Codec:
         self._head = kind.Decoder(_Head).decode
 
     def encode(self, message: Message | Request) -> bytes:
-        """Return the bytes of a message."""
+        """Return a message as bytes in this encoding."""
         encoded: bytes = self._encode(message)
         return encoded
 
@@ -47,7 +47,7 @@ class Codec:
         try:
             decoded: ClientMessage = self._client(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
-            # Only the id is decoded, so that the client learns which of its requests was wrong.
+            # The whole message is invalid, so only its id is decoded: the reply then says which request was wrong.
             try:
                 reply_to = self._head(data).id
             except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -56,18 +56,18 @@ class Codec:
         return decoded
 
     def decode_server(self, data: bytes | str) -> ServerMessage:
-        """Return the message in a server's data, for clients.
+        """Return the message in data that a server has sent. Clients call this.
 
-        Raises `msgspec.DecodeError` if it is no message of a server.
+        Raises `msgspec.DecodeError` if the data is no message of a server.
         """
         decoded: ServerMessage = self._server(data)
         return decoded
 
 
 def _path(problem: Exception) -> str:
-    """Return the place of the wrong value in a message, as a path such as `$.sdp`.
+    """Return the place of the wrong value in a message, as a path such as `$.sdp`. `problem`: the error of msgspec.
 
-    It shows no content of the message.
+    The path shows no content of the message.
     """
     text = str(problem)
     if text.startswith("Object contains unknown field"):

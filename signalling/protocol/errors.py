@@ -48,11 +48,12 @@ CLOSE_CODES: Final[dict[int, str]] = {
     4202: "the person is not signed in for that role",
     4203: "a newer socket has resumed this connection",
 }
-"""Close code -> the reason for closing, as in PROTOCOL.md."""
+"""Close code -> the reason for which the socket is closed, as in PROTOCOL.md."""
 
 
 def error(reply_to: int | None, code: str, details: dict[str, Any] | None = None) -> Error:
-    """Return the error message with a code and its text for people. Raises KeyError if the code is not in TEXTS.
+    """Return the error message with this code, and with its text for people. Raises KeyError if the code is not in
+    TEXTS.
 
     `reply_to`: the id of the request, None if it is not known. `details`: more about the error, for programs.
     """

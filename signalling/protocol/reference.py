@@ -24,9 +24,9 @@ _EXAMPLE = re.compile(r"```json (client|server)\n(.*?)```", re.DOTALL)
 
 
 class Field(NamedTuple):
-    """A field of a message, or of a map inside one. `optional`: True if it may be left out.
+    """One field of a message, or of a map inside a message. `optional`: True if the field may be left out.
 
-    `values`: all values that it may have, if its type is plain text; otherwise empty.
+    `values`: all values that it may have, if its type is a set of words; otherwise empty.
     """
 
     name: str
@@ -64,7 +64,9 @@ def media_messages() -> list[str]:
 
 @cache
 def maps() -> dict[str, type[msgspec.Struct]]:
-    """Return the types of the maps inside messages, by class name, in the order of their first use."""
+    """Return the types of the maps inside messages, by the name of their class, in the order in which messages use
+    them.
+    """
     found: dict[str, type[msgspec.Struct]] = {}
 
     def look(shape: inspect.Type) -> None:
@@ -82,13 +84,15 @@ def maps() -> dict[str, type[msgspec.Struct]]:
 
 
 def about(kind: type[msgspec.Struct]) -> tuple[str, str]:
-    """Return (a sentence with the meaning of a message, the name of its section of PROTOCOL.md), from its docstring."""
+    """Return (a sentence with the meaning of a message or map, its section of PROTOCOL.md), read from the type's
+    docstring.
+    """
     text, _, section = " ".join((kind.__doc__ or "").split()).partition(": PROTOCOL.md#")
     return text + ".", section.rstrip(".")
 
 
 def fields(kind: type[msgspec.Struct]) -> Iterator[Field]:
-    """Yield the fields of a message, or of a map inside one, in order."""
+    """Yield the fields of a message type, or of the type of a map inside a message, in their order."""
     for field in _struct(kind).fields:
         shape, schema = field.type, dict[str, Any]()
         while isinstance(shape, inspect.Metadata):
@@ -98,7 +102,7 @@ def fields(kind: type[msgspec.Struct]) -> Iterator[Field]:
 
 
 def reference() -> str:
-    """Return the reference as Markdown."""
+    """Return the reference of all messages and maps, as Markdown."""
     lines = [BEGIN, "", "## Reference", ""]
     lines += [
         "Every message and its fields. `?` marks the fields that may be left out. Fields that end in `_ms` are",
@@ -120,7 +124,7 @@ def reference() -> str:
 
 
 def examples(document: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the examples in the text of PROTOCOL.md, by message type."""
+    """Return the examples in a text of PROTOCOL.md: type of the message -> its examples. `document`: the text."""
     found: dict[str, list[dict[str, Any]]] = {}
     for _, text in _EXAMPLE.findall(document):
         example = json.loads(text)
@@ -129,7 +133,7 @@ def examples(document: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def renewed(document: str) -> str:
-    """Return the text of PROTOCOL.md, with the reference made again from the types."""
+    """Return `document`, the text of PROTOCOL.md, with the reference at its end made again from the types."""
     return document.partition(BEGIN)[0] + reference()
 
 

@@ -49,7 +49,7 @@ class Reply(Message, frozen=True, kw_only=True):
 
 
 class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
-    """The connection has begun or is resumed: PROTOCOL.md#hello-and-welcome."""
+    """The connection has begun or is resumed; the reply to `hello`: PROTOCOL.md#hello-and-welcome."""
 
     connection: Annotated[str, Meta(description="the connection's public id")]
     resume: Annotated[
@@ -79,7 +79,7 @@ class Done(Reply, frozen=True, kw_only=True, tag="done"):
 
 
 class Subscribed(Reply, frozen=True, kw_only=True, tag="subscribed"):
-    """The subscription has begun; the server sends all changes of the topic from here on: PROTOCOL.md#topics."""
+    """The subscription has begun; from now on the server sends all changes: PROTOCOL.md#topics."""
 
     topic: Annotated[str, Meta(description="the name of the topic")]
     epoch: Annotated[
@@ -91,13 +91,13 @@ class Subscribed(Reply, frozen=True, kw_only=True, tag="subscribed"):
 
 
 class Gone(Message, frozen=True, kw_only=True, tag="gone"):
-    """The topic's visit no longer exists, or this person may no longer see it: PROTOCOL.md#topics."""
+    """The topic has ended: its visit is gone, or the receiver may no longer see it: PROTOCOL.md#topics."""
 
     topic: Annotated[str, Meta(description="the name of the topic")]
 
 
 class Error(Message, frozen=True, kw_only=True, tag="error"):
-    """The request was refused and has changed nothing: PROTOCOL.md#errors."""
+    """A request was refused and has changed nothing: PROTOCOL.md#errors."""
 
     reply_to: Annotated[int | None, Meta(description="the `id` of the request; null if it could not be read")]
     code: Annotated[str, Meta(description="a code of the table in Errors")]
@@ -106,13 +106,13 @@ class Error(Message, frozen=True, kw_only=True, tag="error"):
 
 
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
-    """The server answers: PROTOCOL.md#ping."""
+    """Reply to `ping`, which shows that the server still answers: PROTOCOL.md#ping."""
 
     server_ms: ServerMs
 
 
 class Probe(Reply, frozen=True, kw_only=True, tag="probe"):
-    """An SDP offer with which the client tests its network: PROTOCOL.md#probes."""
+    """An SDP offer with which the client tests its network, without media: PROTOCOL.md#probes."""
 
     sdp: Annotated[str, Meta(description="an SDP offer; the client's answer is not sent")]
     ice_servers: Annotated[
@@ -121,7 +121,7 @@ class Probe(Reply, frozen=True, kw_only=True, tag="probe"):
 
 
 class TopicMessage(Message, frozen=True, kw_only=True):
-    """Base of the updates of a topic. The part of the type before the dot is the topic's kind."""
+    """Base of the updates of a topic. The part of a message's name before the dot is the kind of its topic."""
 
     topic: Annotated[str, Meta(description="the name of the topic")]
     version: Annotated[
@@ -138,7 +138,7 @@ class WholeMessage(TopicMessage, frozen=True, kw_only=True):
 
 
 class QueueSnapshot(WholeMessage, frozen=True, kw_only=True, tag="queue.snapshot"):
-    """The whole list of On-Demand Requests: PROTOCOL.md#queue."""
+    """The whole list of On-Demand Requests, which are the visits that wait for a provider: PROTOCOL.md#queue."""
 
     rows: Annotated[tuple[Row, ...], Rows]
     staff: Annotated[tuple[StaffPart, ...], Meta(description="all staff who can be on call")]
@@ -146,7 +146,7 @@ class QueueSnapshot(WholeMessage, frozen=True, kw_only=True, tag="queue.snapshot
 
 
 class QueueRow(TopicMessage, frozen=True, kw_only=True, tag="queue.row"):
-    """A row is new or has changed: PROTOCOL.md#queue."""
+    """A row of On-Demand Requests is new or has changed: PROTOCOL.md#queue."""
 
     fresh: Annotated[
         bool, Meta(description="true if the patient has just arrived or is back in the queue: play a sound")
@@ -155,7 +155,7 @@ class QueueRow(TopicMessage, frozen=True, kw_only=True, tag="queue.row"):
 
 
 class QueueGone(TopicMessage, frozen=True, kw_only=True, tag="queue.gone"):
-    """A row was removed: PROTOCOL.md#queue."""
+    """A row of On-Demand Requests was removed: PROTOCOL.md#queue."""
 
     visit: VisitId
     why: Annotated[
@@ -171,31 +171,31 @@ class QueueGone(TopicMessage, frozen=True, kw_only=True, tag="queue.gone"):
 
 
 class QueueStaff(TopicMessage, frozen=True, kw_only=True, tag="queue.staff"):
-    """The state of a member of staff has changed: PROTOCOL.md#queue."""
+    """The state of a member of staff, such as On-Call, has changed: PROTOCOL.md#queue."""
 
     staff: Annotated[StaffPart, Meta(description="their new state")]
 
 
 class QueueChanged(TopicMessage, frozen=True, kw_only=True, tag="queue.changed"):
-    """The organisation has changed its rules for the queue: PROTOCOL.md#queue."""
+    """The organisation has changed its rules for the queue, such as the order of its rows: PROTOCOL.md#queue."""
 
     limits: Annotated[QueueLimits, Meta(description="the new rules")]
 
 
 class SessionsSnapshot(WholeMessage, frozen=True, kw_only=True, tag="sessions.snapshot"):
-    """All visits that are claimed or live: PROTOCOL.md#sessions."""
+    """The whole Sessions List: all visits that are claimed or live: PROTOCOL.md#sessions."""
 
     rows: Annotated[tuple[SessionRow, ...], Rows]
 
 
 class SessionsRow(TopicMessage, frozen=True, kw_only=True, tag="sessions.row"):
-    """A row is new or has changed: PROTOCOL.md#sessions."""
+    """A row of the Sessions List is new or has changed: PROTOCOL.md#sessions."""
 
     row: Annotated[SessionRow, NewRow]
 
 
 class SessionsGone(TopicMessage, frozen=True, kw_only=True, tag="sessions.gone"):
-    """A row was removed: PROTOCOL.md#sessions."""
+    """A row of the Sessions List was removed: PROTOCOL.md#sessions."""
 
     visit: VisitId
 
@@ -208,14 +208,14 @@ class BellSnapshot(WholeMessage, frozen=True, kw_only=True, tag="bell.snapshot")
 
 
 class BellItem(TopicMessage, frozen=True, kw_only=True, tag="bell.item"):
-    """A new notification: PROTOCOL.md#bell."""
+    """A new notification for the receiver: PROTOCOL.md#bell."""
 
     unread: Unread
     item: Annotated[BellPart, Meta(description="the notification")]
 
 
 class BellMarked(TopicMessage, frozen=True, kw_only=True, tag="bell.marked"):
-    """Notifications were marked as read: PROTOCOL.md#bell."""
+    """The receiver has marked notifications as read: PROTOCOL.md#bell."""
 
     until_ms: Annotated[int, Meta(description="the time of the newest notification that was read")]
     unread: Unread
@@ -228,13 +228,13 @@ class ChatSnapshot(WholeMessage, frozen=True, kw_only=True, tag="chat.snapshot")
 
 
 class ChatLine(TopicMessage, frozen=True, kw_only=True, tag="chat.line"):
-    """A new chat message: PROTOCOL.md#chat."""
+    """One new chat message of a visit: PROTOCOL.md#chat."""
 
     line: Annotated[ChatMessagePart, Meta(description="the chat message")]
 
 
 class Invited(Reply, frozen=True, kw_only=True, tag="invited"):
-    """The guest is invited; `path` is the guest's one-time link: PROTOCOL.md#staffs."""
+    """A guest is invited; `path` is the guest's one-time link: PROTOCOL.md#staffs."""
 
     guest: Annotated[str, Meta(description="the guest's key among the visit's parties")]
     path: Annotated[str, Meta(description="the link, as a path on this server")]
@@ -242,7 +242,7 @@ class Invited(Reply, frozen=True, kw_only=True, tag="invited"):
 
 
 class History(Reply, frozen=True, kw_only=True, tag="history"):
-    """The events of a visit: PROTOCOL.md#history."""
+    """The list of events of a visit: PROTOCOL.md#history."""
 
     visit: VisitId
     events: Annotated[tuple[HistoryPart, ...], Meta(description="the events, oldest first")]
@@ -252,7 +252,7 @@ class History(Reply, frozen=True, kw_only=True, tag="history"):
 
 
 class Past(Reply, frozen=True, kw_only=True, tag="past"):
-    """Ended visits, newest first: PROTOCOL.md#history."""
+    """One page of ended visits, the newest first: PROTOCOL.md#history."""
 
     more: Annotated[bool, Meta(description="true if there are older visits, or may be")]
     rows: Annotated[tuple[PastRow, ...], Rows]
@@ -262,19 +262,19 @@ class Past(Reply, frozen=True, kw_only=True, tag="past"):
 
 
 class VisitState(WholeMessage, frozen=True, kw_only=True, tag="visit.state"):
-    """The state of a visit, for its parties: PROTOCOL.md#visit."""
+    """The whole state of a visit, as its parties may see it: PROTOCOL.md#visit."""
 
     visit: Annotated[VisitPart, Meta(description="the whole visit")]
 
 
 class CaseState(WholeMessage, frozen=True, kw_only=True, tag="case.state"):
-    """Case Information of a visit: PROTOCOL.md#case."""
+    """The Case Information of a visit: the patient's form and answers, for staff: PROTOCOL.md#case."""
 
     case: Annotated[CasePart, Meta(description="the whole case")]
 
 
 class PlaceState(WholeMessage, frozen=True, kw_only=True, tag="place.state"):
-    """The patient's place in the queue and expected wait: PROTOCOL.md#place."""
+    """The place of a waiting patient in the queue, and the expected wait: PROTOCOL.md#place."""
 
     place: Annotated[
         int | None, Meta(description="from 1; null if it is not shown, or the visit is not in the queue")
@@ -289,13 +289,13 @@ class PlaceState(WholeMessage, frozen=True, kw_only=True, tag="place.state"):
 
 
 class MediaMessage(Message, frozen=True, kw_only=True):
-    """Base of the updates of a visit's media."""
+    """Base of the messages about the media (sound, pictures and network paths) of a visit's call."""
 
     visit: VisitId
 
 
 class MediaOffer(MediaMessage, frozen=True, kw_only=True, tag="media.offer"):
-    """An SDP offer of the server: PROTOCOL.md#media."""
+    """An SDP offer, which the client must answer: PROTOCOL.md#media."""
 
     offer: Annotated[int, Meta(description="the number of the offer, for the answer")]
     fresh: Annotated[bool, Meta(description="true if the offer is for a new RTCPeerConnection")]
@@ -315,7 +315,7 @@ class MediaMuted(MediaMessage, frozen=True, kw_only=True, tag="media.muted"):
 
 
 class MediaShared(MediaMessage, frozen=True, kw_only=True, tag="media.shared"):
-    """A party shares its screen, or no longer, or the patient is asked to: PROTOCOL.md#screens."""
+    """A party shares its screen or has stopped, or the patient is asked to share: PROTOCOL.md#screens."""
 
     sharing: Annotated[str | None, Meta(description="the key of the party whose video is its screen, if any")]
     asked: Annotated[bool, Meta(description="true while the patient is asked to share")]
@@ -325,7 +325,7 @@ PathReason = Literal["browser"]
 
 
 class MediaPath(MediaMessage, frozen=True, kw_only=True, tag="media.path"):
-    """A party's network path to the media was found, lost, or not found: PROTOCOL.md#media."""
+    """A party's network path to the media was found, was lost, or was not found: PROTOCOL.md#media."""
 
     party: Annotated[str, Meta(description="the key of that party; the receiver's own only about `none`")]
     path: Annotated[PathState, Meta(description="whether media can flow between the server and that party")]
@@ -338,15 +338,13 @@ class MediaPath(MediaMessage, frozen=True, kw_only=True, tag="media.path"):
 
 
 class MediaPaused(MediaMessage, frozen=True, kw_only=True, tag="media.paused"):
-    """The receiver gets no pictures from now on, because its network is too weak, or gets them again:
-    PROTOCOL.md#paths.
-    """
+    """The receiver gets no pictures, because its network is too weak, or gets them again: PROTOCOL.md#paths."""
 
     paused: Annotated[bool, Meta(description="true while only sound is sent to the receiver")]
 
 
 class MediaSpeaker(MediaMessage, frozen=True, kw_only=True, tag="media.speaker"):
-    """Another party speaks now, or none, in a room of more than two: PROTOCOL.md#media."""
+    """Another party speaks now, or nobody does, in a call of more than two parties: PROTOCOL.md#media."""
 
     party: Annotated[
         str | None,
@@ -355,11 +353,11 @@ class MediaSpeaker(MediaMessage, frozen=True, kw_only=True, tag="media.speaker")
 
 
 class MediaTakenOver(MediaMessage, frozen=True, tag="media.taken_over"):
-    """Another tab or device of the same person has joined the media instead: PROTOCOL.md#media."""
+    """Another tab or device of the same person has taken this one's place in the call: PROTOCOL.md#media."""
 
 
 class MediaGone(MediaMessage, frozen=True, tag="media.gone"):
-    """The media connection has ended; join again to continue: PROTOCOL.md#media."""
+    """The connection for media has ended; the client joins again to continue the call: PROTOCOL.md#media."""
 
 
 ServerMessage = (

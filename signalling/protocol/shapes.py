@@ -57,14 +57,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PersonPart(Part, frozen=True, kw_only=True):
-    """A person."""
+    """A person: the id, and the name to display."""
 
     id: Annotated[str, Meta(description="the person's id")]
     name: Name
 
 
 class Me(PersonPart, frozen=True, kw_only=True):
-    """The person at the client, as the server has identified them."""
+    """The person at the client, as the server has identified them from their sign-in."""
 
     role: Annotated[
         str,
@@ -89,7 +89,7 @@ WaitingArea = Annotated[AreaPart | None, Meta(description="the waiting area; nul
 
 
 class StaffPart(PersonPart, frozen=True, kw_only=True):
-    """The state of a provider or admin."""
+    """The present state of a provider or admin, such as On-Call."""
 
     role: Annotated[
         str, Meta(description="the person's role", extra_json_schema={"enum": ["provider", "admin"]})
@@ -120,7 +120,7 @@ class EscalationPart(Part, frozen=True, kw_only=True):
 
 
 class Row(Part, frozen=True, kw_only=True):
-    """A row of On-Demand Requests."""
+    """A row of On-Demand Requests: one visit that waits for a provider."""
 
     visit: VisitId
     name: PatientName
@@ -187,7 +187,7 @@ class QueueLimits(Part, frozen=True, kw_only=True):
 
 
 PathState = Literal["open", "lost", "none"]
-"""Whether media can flow between the server and a party: PROTOCOL.md#media."""
+"""A party's network path to the server: open (media can flow), lost, or none (never found)."""
 
 
 class IceServer(Part, frozen=True, kw_only=True):
@@ -199,7 +199,7 @@ class IceServer(Part, frozen=True, kw_only=True):
 
 
 class ContactPart(Part, frozen=True, kw_only=True):
-    """The result of a message that called back a patient who had left the page."""
+    """The result of a message that asked an absent patient to come back."""
 
     channel: Annotated[
         str,
@@ -225,7 +225,7 @@ Contacts = Annotated[
 
 
 class PartyPart(Part, frozen=True, kw_only=True):
-    """One party of a visit."""
+    """One party of a visit: the patient, the provider or a guest."""
 
     name: Name
     relation: Annotated[
@@ -241,7 +241,7 @@ class PartyPart(Part, frozen=True, kw_only=True):
 
 
 class VisitPart(Part, frozen=True, kw_only=True):
-    """A visit, as its parties see it."""
+    """The state of a visit, as its parties may see it."""
 
     id: VisitId
     status: Annotated[Status, Meta(description="the status of the visit")]
@@ -268,7 +268,7 @@ class VisitPart(Part, frozen=True, kw_only=True):
 
 
 class SessionRow(Part, frozen=True, kw_only=True):
-    """A visit that is claimed or live."""
+    """A row of the Sessions List: a visit that is claimed or live."""
 
     visit: VisitId
     name: PatientName
@@ -286,7 +286,7 @@ class SessionRow(Part, frozen=True, kw_only=True):
 
 
 class PastRow(Part, frozen=True, kw_only=True):
-    """An ended visit."""
+    """A row of the Sessions List: a visit that has ended."""
 
     visit: VisitId
     name: PatientName
@@ -307,7 +307,7 @@ class PastRow(Part, frozen=True, kw_only=True):
 
 
 class HistoryPart(Part, frozen=True, kw_only=True):
-    """One event of a visit's history."""
+    """One event of a visit's history: what happened, when, and who did it."""
 
     kind: Annotated[
         str,
@@ -323,7 +323,7 @@ class HistoryPart(Part, frozen=True, kw_only=True):
 
 
 class BellPart(Part, frozen=True, kw_only=True):
-    """A notification."""
+    """A notification in the list behind a person's bell."""
 
     id: Annotated[str, Meta(description="the notification's id")]
     kind: Annotated[str, Meta(description="the kind of notification, see bell; more kinds may be added")]
@@ -343,7 +343,7 @@ class BellPart(Part, frozen=True, kw_only=True):
 
 
 class ChatMessagePart(Part, frozen=True, kw_only=True):
-    """A chat message."""
+    """One chat message of a visit: its sender, its text and its time."""
 
     id: Annotated[str, Meta(description="the chat message's id")]
     at_ms: Annotated[int, Meta(description="when it was sent")]
@@ -353,7 +353,7 @@ class ChatMessagePart(Part, frozen=True, kw_only=True):
 
 
 class PatientPart(Part, frozen=True, kw_only=True):
-    """The patient information form."""
+    """The patient information form, as it was filled in when the visit was opened."""
 
     name: PatientName
     birth_date: Annotated[str, Meta(description="the date of birth (`YYYY-MM-DD`)")]
@@ -367,7 +367,7 @@ class PatientPart(Part, frozen=True, kw_only=True):
 
 
 class PhotoPart(Part, frozen=True, kw_only=True):
-    """A photo that the patient added."""
+    """A photo that the patient added to the visit."""
 
     id: Annotated[str, Meta(description="the photo's id")]
     path: Annotated[

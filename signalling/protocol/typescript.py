@@ -1,7 +1,7 @@
 """Writes the message types as TypeScript types, with which the browser's scripts are checked. Does no I/O.
 
-`make protocol` writes them to `web/static/protocol.d.ts`. If a field may hold any value in the message types, its
-TypeScript type is defined here; all others follow from the message types.
+`make protocol` stores the result as `web/static/protocol.d.ts`. All TypeScript types follow from the message types,
+except for fields that may hold any value: their types are defined here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPEN: Final = {"CasePart.answers": "Record<string, Answer | undefined>", "Error.
 
 
 def declarations() -> str:
-    """Return the text of `protocol.d.ts`."""
+    """Return the text of `web/static/protocol.d.ts`."""
     client, server = client_types(), server_types()
     lines = [HEADER]
     for kind in (*maps().values(), *server.values(), *client.values()):
@@ -96,7 +96,7 @@ _PLAIN: Final[dict[type[inspect.Type], str]] = {
 
 
 def _type(shape: inspect.Type) -> str:
-    """Return a type in the syntax of TypeScript."""
+    """Return a type of a field in the syntax of TypeScript."""
     match shape:
         case inspect.Metadata():
             return _type(shape.type)

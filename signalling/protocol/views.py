@@ -1,4 +1,5 @@
-"""Turns a visit's record into what each reader may see: a row of a list, the parties' page, Case Information.
+"""Turns the record of a visit into the parts that each reader may see: rows of lists, the parties' page, Case
+Information.
 
 Data that is in no view never leaves the server: the patient's page receives no phone number, the lists receive no
 answers. Does no I/O.
@@ -20,7 +21,7 @@ from signalling.visit.waiting_area import Area
 
 
 def person(of: Person | None) -> shapes.PersonPart | None:
-    """Return a person as a map of a message; None for None."""
+    """Return a person as a map for a message; None if `of` is None."""
     return None if of is None else shapes.PersonPart(id=of.id, name=of.name)
 
 
@@ -61,7 +62,9 @@ def row(visit: Visit) -> shapes.Row:
 
 
 def counted_row(visit: Visit) -> shapes.Row:
-    """Return a visit as a row without data about the patient, for pages that only count the rows."""
+    """Return a waiting visit as a row of On-Demand Requests without data about the patient, for pages that only count
+    the rows.
+    """
     return shapes.Row(
         visit=visit.id,
         name="",
@@ -91,19 +94,19 @@ def counted_row(visit: Visit) -> shapes.Row:
 
 
 def area(of: Area | None) -> shapes.AreaPart | None:
-    """Return a waiting area as a map of a message; None for None."""
+    """Return a waiting area as a map for a message; None if `of` is None."""
     return None if of is None else shapes.AreaPart(id=of.id, name=of.name)
 
 
 def urgency(of: Triage | None) -> shapes.UrgencyPart | None:
-    """Return a level of urgency and its reason as a map of a message; None for None."""
+    """Return a level of urgency and its reason as a map for a message; None if `of` is None."""
     if of is None:
         return None
     return shapes.UrgencyPart(level=of.level, by=person(of.by), answer=of.answer)
 
 
 def limits(rules: QueueRules) -> shapes.QueueLimits:
-    """Return an organisation's rules for the queue as a map of a message."""
+    """Return an organisation's rules for the queue as a map for a message."""
     return shapes.QueueLimits(
         amber_ms=rules.amber_ms,
         red_ms=rules.red_ms,
@@ -116,7 +119,7 @@ def limits(rules: QueueRules) -> shapes.QueueLimits:
 
 
 def closing(of: Closing | None, *, booked: bool) -> shapes.ClosingPart | None:
-    """Return a closing time as a map of a message to a patient; None for None.
+    """Return a closing time as a map for a message to a patient; None if `of` is None.
 
     `booked`: True if the patient had booked the visit; such a patient always keeps the place in the queue.
     """
@@ -143,7 +146,7 @@ def session_row(visit: Visit) -> shapes.SessionRow:
 
 
 def contacts(visit: Visit) -> tuple[shapes.ContactPart, ...]:
-    """Return the results of the messages that called back the absent patient, as maps of a message."""
+    """Return the results of the messages that asked an absent patient to come back, as maps for a message."""
     return tuple(
         shapes.ContactPart(channel=contact.channel, state=contact.state, at_ms=contact.at_ms)
         for contact in visit.contacts
@@ -151,9 +154,9 @@ def contacts(visit: Visit) -> tuple[shapes.ContactPart, ...]:
 
 
 def past_row(visit: Visit, policy: Policy, *, with_texts: bool = True) -> shapes.PastRow:
-    """Return an ended visit as a row of the Sessions List.
+    """Return an ended visit as a row of the Sessions List. `policy`: the organisation's settings.
 
-    `with_texts`: True to add its tags and the reason of its end.
+    `with_texts`: True to include its tags and the reason of its end.
     """
     reopens = visit.outcome in HELD and visit.ended_ms is not None
     return shapes.PastRow(
@@ -172,7 +175,7 @@ def past_row(visit: Visit, policy: Policy, *, with_texts: bool = True) -> shapes
 
 
 def visit_part(visit: Visit) -> shapes.VisitPart:
-    """Return a visit as a map of a message for its parties."""
+    """Return the state of a visit as a map for a message to its parties."""
     return shapes.VisitPart(
         id=visit.id,
         status=visit.status,
@@ -203,12 +206,12 @@ def visit_part(visit: Visit) -> shapes.VisitPart:
 
 
 def visit_of_staff(visit: Visit) -> shapes.VisitPart:
-    """Return a visit as a map of a message for its staff, which also contains the tags."""
+    """Return the state of a visit as a map for a message to its staff, which also contains the tags."""
     return replace(visit_part(visit), tags=visit.tags)
 
 
 def visit_over(visit: Visit) -> shapes.VisitPart:
-    """Return an ended visit as a map of a message for its patient and guests: only its end, outcome and reason."""
+    """Return an ended visit as a map for a message to its patient and guests: only its end, outcome and reason."""
     return shapes.VisitPart(
         id=visit.id,
         status=visit.status,
@@ -280,20 +283,23 @@ def is_fresh(before: Visit | None, after: Visit) -> bool:
     """Return True if the change brings a visit into the queue: the patient has arrived or came back. Pages then play a
     sound.
 
-    `before`: the visit before the change, None if the change opened it.
+    `before` and `after`: the visit before and after the change; `before` is None if the change opened the visit.
     """
     return after.status is Status.QUEUED and (before is None or before.status is not Status.QUEUED)
 
 
 def why_gone(visit: Visit) -> str:
-    """Return the reason why a row has left the queue, as a word of PROTOCOL.md#queue."""
+    """Return the reason why a visit has left On-Demand Requests, as a word of PROTOCOL.md#queue."""
     if visit.status is Status.QUEUED:
         return "moved"
     return str(visit.outcome) if visit.status is Status.ENDED and visit.claimant is None else "claimed"
 
 
 def call(tally: t.Tally) -> call_shapes.CallPart:
-    """Return the quality of a party's call. For loss, `usual` is the mean; for the other figures it is the median."""
+    """Return the quality of a party's call as a map for a message. `tally`: the counts of its measurements.
+
+    For lost packets, `usual` is the mean; for the other figures it is the median.
+    """
     lost = {figure: tally.seen.get(figure) for figure in (t.HEARD_LOST, t.SENT_LOST)}
     percent = {
         figure: None

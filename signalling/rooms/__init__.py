@@ -1,1 +1,1 @@
-"""Media of visits: which worker carries it, in which rooms the connections are, and when it may flow."""
+"""The calls of visits: which worker carries a call, which connections take part, and when media may flow."""

@@ -1,8 +1,8 @@
-"""Leases: which worker carries a visit's media. A worker takes the lease, from a dead worker if need be, and gives it
-back.
+"""Leases: entries in the store that say which worker carries the media of a visit.
 
-The fencing number of a lease grows each time that it passes to another worker. If two workers both act as the owner of
-a room, the one with the lower number is wrong. The muted kinds of media are stored in the lease's key, for the next
+A worker takes the lease of a visit, also from a dead worker, and gives it back at the end. The fencing number (`fence`)
+of a lease grows each time that the lease passes to another worker. If two workers both act as the owner of a room, the
+one with the lower number is wrong. The lease's key also stores the kinds of media that parties have muted, for the next
 owner. The store has one key per visit, which three small scripts change.
 """
 
@@ -23,10 +23,10 @@ from signalling.store.unavailable import answering
 from signalling.visit.call_quality import MediaKind
 
 _LEASE_S = 86_400
-# KEYS: the lease, the resume token of the requesting connection (any key if there is none).
-# ARGV: the owner from which it is taken ('' if none), the new owner, the seconds until it expires, the generation of
-# the requesting connection or '', and the number that the new fence must exceed.
-# Returns {owner, fence}, or {} if the connection is superseded. The fence stays when the lease is given back.
+# The script that takes a lease. KEYS: the lease; the resume token of the requesting connection (any key if there is
+# none). ARGV: the owner from which it is taken ('' if none), the new owner, the seconds until it expires, the
+# generation of the requesting connection or '', and the number that the new fence must exceed.
+# Returns {owner, fence}, or {} if a newer socket uses the connection. The fence stays when the lease is given back.
 _TAKE = """if ARGV[4] ~= '' then
   local generation = redis.call('HGET', KEYS[2], 'generation')
   if generation and tonumber(generation) > tonumber(ARGV[4]) then return {} end
@@ -40,25 +40,26 @@ if held == ARGV[1] and held ~= ARGV[2] then
 end
 if held == ARGV[2] then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
 return {held, redis.call('HGET', KEYS[1], 'fence') or '0'}"""
-# KEYS: the lease. ARGV: the owner that gives it back, the fence of that owner.
+# The script that gives a lease back. KEYS: the lease. ARGV: its owner, the fence of that owner.
 _GIVE_BACK = """local owner, fence = unpack(redis.call('HMGET', KEYS[1], 'owner', 'fence'))
 if owner ~= ARGV[1] or fence ~= ARGV[2] then return 0 end
 return redis.call('HDEL', KEYS[1], 'owner')"""
-# KEYS: the lease. ARGV: the fence of the owner, a field, the value of the field ('' removes it).
+# The script that stores a muted kind of media. KEYS: the lease. ARGV: the fence of the owner, a field of the lease, the
+# field's value ('' removes the field).
 _SET = """if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return 0 end
 if ARGV[3] == '' then return redis.call('HDEL', KEYS[1], ARGV[2]) end
 return redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])"""
 _MUTED = "muted"
 
 Muted = dict[tuple[str, str], frozenset[MediaKind]]
-"""(party, person) -> the kinds of media that they have muted.
+"""(key of the party, id of the person) -> the kinds of media that this person has muted.
 
 The person is part of the key because another provider of the same visit begins unmuted.
 """
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """The worker that owns a visit's media, and the fencing number of its lease (`fence`).
+    """The lease of a visit's media: the worker that owns it, and its fencing number `fence`.
 
     `taken_from`: the owner before, if that worker was dead; otherwise None.
     """
@@ -69,7 +70,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Leases:
-    """Takes and gives back the leases of one worker.
+    """Takes and gives back leases for one worker.
 
     All methods raise `UnavailableError` if the store does not answer.
     """
@@ -85,10 +86,10 @@ class Leases:
     async def take(
         self, organisation: str, visit: str, origin: Origin | None = None, known: int = 0
     ) -> Lease:
-        """Take the lease of the visit's media, unless a living worker has it; return the lease, with its owner.
+        """Take the lease of the visit's media, unless a living worker has it; return the lease, which names its owner.
 
         `known`: the highest fence that this worker has seen, in case the store has lost it. `origin`: the connection
-        that requests the media, None without one. Raises `SupersededError` if it has been resumed on another socket.
+        that requests the media, None without one. Raises `SupersededError` if a newer socket uses that connection.
         """
         lease = await self._ask(organisation, visit, None, origin, known)
         if lease.owner != self._worker and await self._liveness.is_dead(lease.owner):
@@ -118,7 +119,8 @@ class Leases:
         return lease
 
     async def holders(self, rooms: Iterable[tuple[str, str]]) -> list[Lease | None]:
-        """Return the leases of many rooms, in order, in one round trip; None where no worker has the lease.
+        """Return the leases of many rooms, in the same order, in one request to the store; None for a room without a
+        lease.
 
         `rooms`: (organisation, visit) of each room.
         """
@@ -130,7 +132,7 @@ class Leases:
         return [None if owner is None else Lease(owner.decode(), int(fence)) for owner, fence in answers]
 
     async def muted(self, organisation: str, visit: str) -> Muted:
-        """Return the kinds of media that the parties had muted when the previous owner stored them."""
+        """Return the kinds of media that parties of a visit have muted, as the owner of its lease stored them last."""
         async with answering():
             fields = await self._redis.hgetall(keys.LEASE(organisation, visit))
         muted: Muted = {}
@@ -142,9 +144,9 @@ class Leases:
         return muted
 
     async def keep_muted(self, member: Member, fence: int, kinds: frozenset[MediaKind]) -> None:
-        """Store the kinds that a party has muted, for the next owner.
+        """Store the kinds of media that a party has muted, for the next worker that owns the room.
 
-        Do nothing if this worker's lease is not the newest.
+        `fence`: that of this worker's lease. Nothing is stored if another lease is newer.
         """
         async with answering():
             await self._set(
@@ -153,6 +155,6 @@ class Leases:
             )
 
     async def give_back(self, organisation: str, visit: str, fence: int) -> None:
-        """Give back this worker's lease with this fence. Do nothing if the worker does not have it."""
+        """Give back the lease that this worker has with this fence. Do nothing if this worker no longer has it."""
         async with answering():
             await self._give_back(keys=[keys.LEASE(organisation, visit)], args=[self._worker, fence])

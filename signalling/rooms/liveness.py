@@ -24,21 +24,21 @@ from signalling.store.records import Store
 from signalling.store.unavailable import answering
 
 PERIOD_S = 0.25
-# After this time in ms without a sign of life, a worker is asked directly. If it does not answer, it is dead.
+# After this time in ms without a sign of life, a worker is asked directly. If it does not answer either, it is dead.
 SIGN_MS = 1000
 DISTRUST_S = 3.0  # the time in s after the store's return in which no worker is declared dead
 # The store keeps a worker's addresses for this time in s. The worker writes them again after a tenth of it.
 ADDRESSES_S = 86_400
 ENDED = ""  # the value in place of the addresses of a worker whose death was announced
-ANNOUNCED = 256  # the number of announced deaths that a worker remembers
+ANNOUNCED = 256  # the number of announced deaths that a worker remembers; the oldest is forgotten first
 log = structlog.get_logger()
 _ADDRESSES = msgspec.msgpack.Decoder(list[tuple[str, int]])
 
 
 def death_of(worker: str) -> list[tuple[str, ...]]:
-    """Return the commands of the store that announce a worker's death to all workers, also to those that start later.
+    """Return the store commands that announce a worker's death to all workers, also to those that start later.
 
-    An empty value replaces the dead worker's addresses, and is kept for a day.
+    An empty value replaces the dead worker's addresses in the store, and is kept for a day.
     """
     return [
         ("DEL", keys.WORKER(worker)),
@@ -48,9 +48,10 @@ def death_of(worker: str) -> list[tuple[str, ...]]:
 
 
 class Liveness:
-    """Writes the signs of life of one worker, and checks those of other workers.
+    """Writes one worker's sign of life to the store, and checks those of other workers.
 
-    `watched` returns the workers to check. `secret` is the same for all workers.
+    `watched` returns the names of the workers to check. `secret`: signs the direct requests to workers; it is the same
+    for all workers.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Liveness:
         self._watched = watched
         self._relay = relay
         self._secret = secret
-        # the watched workers that have no sign of life in the store and did not answer
+        # the watched workers that are dead: no sign of life is in the store, and they did not answer a direct request
         self._unanswering: frozenset[str] = frozenset()
         self._announced: OrderedDict[str, None] = OrderedDict()
         self._distrusted_until = time.monotonic() + DISTRUST_S
@@ -114,13 +115,16 @@ class Liveness:
         return not await self._answers(worker, addresses)
 
     def _remember(self, worker: str) -> None:
-        """Remember a worker whose death was announced."""
+        """Remember that a worker's death was announced; forget the oldest if there are too many."""
         self._announced[worker] = None
         if len(self._announced) > ANNOUNCED:
             self._announced.popitem(last=False)
 
     async def _answers(self, worker: str, addresses: bytes | None) -> bool:
-        """Return True if a worker without a sign of life answers at its addresses, on the path that media takes."""
+        """Return True if a worker without a sign of life answers a direct request, on the path that media takes.
+
+        `addresses`: its addresses as the store last had them, None if unknown.
+        """
         if not addresses:
             return False
         return await self._relay.reaches(_ADDRESSES.decode(addresses), worker, self._password(worker))
@@ -133,7 +137,7 @@ class Liveness:
         """Write signs of life until cancelled. Call `changed` with the dead workers, every PERIOD_S while there are
         any.
 
-        `returned` is called if this worker's own sign of life had expired, because other workers may have declared it
+        `returned` is called if this worker's own sign of life had expired, because other workers may have taken it for
         dead.
         """
         self._changed, self._returned = changed, returned
@@ -173,8 +177,8 @@ class Liveness:
                 addresses = await self._all([keys.WORKER_ADDRESSES(worker) for worker in silent])
         answers = await asyncio.gather(*map(self._answers, silent, addresses))
         if silent and not self._resigned:
-            # The direct requests may have taken half of the time for which a sign of life is valid, so a new one is
-            # written.
+            # The direct requests may have taken half the time for which a sign of life is valid. So this worker writes
+            # a new one.
             async with answering():
                 await self._store.redis.set(keys.WORKER(self._worker), b"1", px=SIGN_MS)
         self._unanswering = frozenset(w for w, answers in zip(silent, answers, strict=True) if not answers)
@@ -183,7 +187,10 @@ class Liveness:
         self.healthy, self.problem = True, None
 
     async def _all(self, names: list[str]) -> list[bytes | None]:
-        """Return the values of keys in order, None for a missing key. The keys may be at several nodes of a cluster."""
+        """Return the store's values of keys in order, None for a missing key.
+
+        The keys may be at several nodes of a cluster.
+        """
         pipe = self._store.redis.pipeline(transaction=False)
         for name in names:
             pipe.get(name)
@@ -196,7 +203,7 @@ class Liveness:
         self._written_s = time.monotonic()
 
     async def resign(self) -> None:
-        """Announce that this worker leaves, so that the others need not wait until its sign of life expires.
+        """Announce that this worker leaves, so that other workers need not wait until its sign of life expires.
 
         Raises `UnavailableError` if the store does not answer.
         """

@@ -1,8 +1,8 @@
-"""Holds which connections of this worker are in visits' rooms, also in rooms that another worker owns.
+"""Records which connections of this worker are in rooms (the calls of visits), also in rooms that another worker owns.
 
-Requests are passed on to the room's owner, and the owner's replies and offers back. Each request receives one reply,
-even if the owner dies. A membership keeps the lease by which its room is owned; messages of an owner with an older
-lease are dropped.
+Requests are passed on to the worker that owns the room, and its replies and offers are passed back. Each request
+receives one reply, even if the owner dies. A membership keeps the lease by which its room is owned; messages of an
+owner with an older lease are dropped.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from signalling.visit.record import Visit
 
 log = structlog.get_logger()
 Ask = Callable[[Member, int], wire.Request]
-"""Makes a request to a room from a member and the fence of the room's lease."""
+"""Makes a request to a room. Arguments: the member that asks, and the fence (number) of the room's lease."""
 
 
 class OwnRooms(Protocol):
-    """The rooms that this worker owns."""
+    """The rooms that this worker owns, as far as this module uses them."""
 
     def receive(self, message: wire.RoomMessage) -> wire.Join | None: ...
     async def join(self, message: wire.Join) -> None: ...
 
 
 class Membership:
-    """The membership of one connection in a room, with the room's lease.
+    """The membership of one connection in a room. `lease`: the lease of the room, which names its owner.
 
-    `unanswered`: the number of each unanswered request -> the socket that sent it. `moving`: True while it joins the
-    room of a new owner.
+    `unanswered`: the number of each unanswered request -> the socket that sent it. `moving`: True while the member
+    joins the room of a new owner.
     """
 
     __slots__ = ("lease", "member", "moving", "origin", "unanswered")
@@ -57,7 +57,7 @@ class Membership:
 
 
 class Memberships:
-    """Holds the memberships of one worker. `rooms` is set once, before the first request."""
+    """Holds the memberships of the connections of one worker. `rooms` is set once, before the first request."""
 
     rooms: OwnRooms
 
@@ -80,7 +80,7 @@ class Memberships:
         self.draining = False
         service.mirrors.observers.append(self.news)
 
-    # --- the requests of connections
+    # --- the requests of clients
 
     async def join(
         self,
@@ -89,12 +89,12 @@ class Memberships:
         origin: Origin | None = None,
         moving: Membership | None = None,
     ) -> None:
-        """Join a connection of this worker to the room of its visit; an offer follows.
+        """Join a connection of this worker to the room of its visit; the room then sends an offer.
 
-        `request_id`: the request that is answered, None without one. `moving`: the membership that moves to a new
-        owner, None for a new one; nothing happens if it was removed while the lease was taken. Raises
-        `UnavailableError` if the store or the room's worker cannot be reached, `SupersededError` if the connection has
-        been resumed on another socket.
+        `request_id`: the client's request that is answered, None without one. `moving`: the membership that moves to a
+        new owner, None for a new membership; nothing happens if it was removed while the lease was taken. Raises
+        `UnavailableError` if the store or the room's worker cannot be reached, `SupersededError` if a newer socket uses
+        the connection.
         """
         if self.draining:
             raise UnavailableError("draining")  # the client reconnects to another worker soon
@@ -123,9 +123,9 @@ class Memberships:
 
     def ask(self, connection: str, visit: str, make: Ask) -> bool:
         """Pass a request on to the room's owner, which replies; return False if this connection has not joined the
-        visit.
+        visit's room.
 
-        `make` makes the request. Raises `UnavailableError` if it cannot be sent.
+        `make`: a function that makes the request. Raises `UnavailableError` if the request cannot be sent.
         """
         membership = self._memberships.get(connection)
         if membership is None or membership.member.visit != visit:
@@ -174,7 +174,7 @@ class Memberships:
     def superseded(self, connection: str) -> None:
         """Remove the membership of a connection that was resumed on another worker or replaced by another connection.
 
-        It does not get the membership back unless its client sends a request.
+        The connection gets no membership again unless its client sends a request.
         """
         self._forget(connection)
 
@@ -191,7 +191,7 @@ class Memberships:
         return membership
 
     def _refuse(self, membership: Membership, request_id: int) -> None:
-        """Answer a request with an error, because its room will not answer it.
+        """Answer a request with an error, because its room will never answer it.
 
         Do nothing if the request was answered, or if its socket is closed: a resumed connection has a new socket, with
         new request numbers.
@@ -212,23 +212,26 @@ class Memberships:
     def _post(self, worker: str, message: wire.AnyMessage, failed: Callable[[], None] | None = None) -> None:
         self._service.bus.publish_nowait(keys.worker_channel(worker), wire.encode(message), failed)
 
-    # --- moving to another owner
+    # --- moving to another owner of the room
 
     def owners(self) -> Iterator[str]:
-        """Yield the owners of the rooms in which this worker's connections are: their death must be noticed."""
+        """Yield the workers that own the rooms of this worker's connections. Their death must be noticed."""
         yield from (membership.lease.owner for membership in self._memberships.values())
 
     def move_from(self, dead: frozenset[str]) -> None:
-        """Move the memberships of rooms whose owner is dead to a new owner.
+        """Move the memberships of rooms whose owner is among the `dead` workers to a new owner.
 
-        The first one that joins decides which worker it is.
+        The worker whose member joins first becomes the new owner.
         """
         for membership in list(self._memberships.values()):
             if membership.lease.owner in dead:
                 self._move(membership)
 
     def lost(self, visit: str, fence: int) -> None:
-        """Move the memberships of a visit whose lease is older than the one with this fence to the room's new owner."""
+        """Move the memberships of a visit to the owner of its newest lease, if they belong to an older one.
+
+        `fence`: the number of the newest lease.
+        """
         for membership in list(self._memberships.values()):
             if membership.member.visit == visit and membership.lease.fence < fence:
                 self._move(membership)
@@ -247,7 +250,7 @@ class Memberships:
             await self.join(member, None, membership.origin, moving=membership)
         except SupersededError:
             if self._memberships.get(member.connection) is membership:
-                # the connection is on another worker now, with its membership
+                # The connection is on another worker now, which has the membership too
                 self._forget(member.connection)
         except UnavailableError:
             if self._memberships.get(member.connection) is membership:
@@ -258,7 +261,10 @@ class Memberships:
             membership.moving = False
 
     def news(self, news: Change | Reset) -> None:
-        """Remove the memberships of persons who are no longer a party of the visit. The mirrors call this, in order."""
+        """Remove the memberships of persons who are no longer a party of their visit.
+
+        The mirror calls this for each event, in order.
+        """
         if isinstance(news, Reset):
             mirror = self._service.mirrors.known(news.organisation)
             if mirror is not None:
@@ -278,10 +284,13 @@ class Memberships:
             if membership.member.visit == visit:
                 self._forget(connection)
 
-    # --- the messages of rooms' owners
+    # --- the messages of the owners of rooms
 
     def send(self, member: Member, fence: int, message: server.Message) -> None:
-        """Send a message to the connection of a member, from a room that this worker owns with this fence."""
+        """Send a message to the connection of a member, from a room that this worker owns.
+
+        `fence`: the number of the room's lease.
+        """
         if member.worker == self._worker:
             self._deliver(member.connection, message)
             return
@@ -295,16 +304,19 @@ class Memberships:
             log.warning("room.not_delivered", visit=member.visit)
 
     def send_lost(self, worker: str, visit: str, fence: int) -> None:
-        """Send another worker the message that a room has a newer lease, with this fence."""
+        """Send another worker the message that the room of a visit has a newer lease.
+
+        `fence`: the number of that lease.
+        """
         try:
             self._post(worker, wire.Lost(visit, fence))
         except UnavailableError:
             log.warning("room.not_delivered", visit=visit)
 
     def delivered(self, delivery: wire.Deliver) -> None:
-        """Send a message of a room's owner to the connection on this worker.
+        """Pass a message of a room's owner on to the client's connection on this worker.
 
-        Raises `msgspec.DecodeError` if it is malformed.
+        Raises `msgspec.DecodeError` if the message is malformed.
         """
         membership = self._memberships.get(delivery.connection)
         if delivery.reply_to is not None:

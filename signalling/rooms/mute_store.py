@@ -22,7 +22,10 @@ log = structlog.get_logger()
 
 
 class MuteStore:
-    """Writes the muted kinds of one worker's rooms into their leases. `spawn` starts a supervised task."""
+    """Writes the muted kinds of media of one worker's rooms into the rooms' leases.
+
+    `spawn`: a function that starts a supervised task.
+    """
 
     def __init__(self, leases: Leases, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         self._leases = leases
@@ -30,7 +33,10 @@ class MuteStore:
         self._changed: dict[Room, dict[tuple[str, str], Member]] = {}
 
     def keep(self, room: Room, member: Member) -> None:
-        """Store soon which kinds a party has muted now. The writes of a room are made in order."""
+        """Store soon which kinds of media the party of `member` has muted now.
+
+        The writes of a room are made in order.
+        """
         changed = self._changed.get(room)
         if changed is None:
             changed = self._changed[room] = {}

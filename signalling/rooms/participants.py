@@ -1,4 +1,4 @@
-"""The state of a room that this worker carries: its participants, and its media in the relay.
+"""The state of a room (the call of a visit) that this worker carries: its participants, and its media in the relay.
 
 `rooms.py` defines the behaviour of rooms.
 """
@@ -32,10 +32,11 @@ NO_SCREEN: Final = Screen()
 
 
 class Participant:
-    """One party that is in a room. `media`: its party in the relay. `offer`: the number of its newest offer.
+    """One party that is in a room. `media`: its party in the relay. `offer`: the number of its newest SDP offer.
 
-    `path`: whether media can flow, None while that is not known. `overdue`: the timer that ends the wait for a first
-    path. `speaker`: the speaker that was last sent to its client. `paused`: True while the party receives no pictures.
+    `path`: the state of its network path, None while that is not known. `overdue`: the timer that ends the wait for a
+    first path. `speaker`: the speaker that was last sent to its client. `paused`: True while the party receives no
+    pictures.
     """
 
     __slots__ = ("media", "member", "offer", "overdue", "path", "paused", "speaker")
@@ -50,17 +51,17 @@ class Participant:
         self.paused = False
 
     def sent(self, message: RoomMessage) -> bool:
-        """Return True if this participant sent a message.
+        """Return True if this participant's connection sent the message, and has not been replaced since.
 
-        After its connection has moved to another worker, a late `Left` of the old worker does not match.
+        After a connection has moved to another worker, a late `Left` of the old worker does not match.
         """
         if isinstance(message, Moved):
             return self.member.connection == message.member.connection
         return self.member == message.member
 
     def switch(self, room: Room, message: Mute) -> None:
-        """Store and apply a party's report about one kind of media: it is off, it is on, or the party has no such
-        device.
+        """Store and apply a party's report about one kind of media: the party turned it off, turned it on, or has no
+        such device.
         """
         is_choice = message.missing is None
         states, is_so = (room.muted, message.muted) if is_choice else (room.missing, message.missing)
@@ -69,7 +70,7 @@ class Participant:
         self.let_through(room)
 
     def let_through(self, room: Room) -> None:
-        """Set which media of the party the relay forwards: all that it has not muted.
+        """Set which media of the party the relay forwards: all kinds that the party has not muted.
 
         A shared screen is forwarded even if the camera is off.
         """
@@ -109,7 +110,7 @@ class Room:
         self.fence = fence
         self.muted = muted
         self.missing: Muted = {}
-        # The name differs from that of another worker's room of the same visit.
+        # The room's name in the relay differs from that of another worker's room for the same visit.
         self.name = secrets.token_hex(4)
         self.participants: dict[str, Participant] = {}
         self.screen = NO_SCREEN
@@ -119,7 +120,9 @@ class Room:
         self.kept_s = 0.0
 
     def switches(self, besides: str) -> list[tuple[str, MediaKind, bool]]:
-        """Return (party, kind, True if it is off) for audio and video of every party except `besides`."""
+        """Return (party, kind, True if it is off) for the audio and the video of every party except the party
+        `besides`.
+        """
         return [
             (party, kind, kind in self.muted_by(other.member))
             for party, other in self.participants.items()

@@ -1,6 +1,6 @@
-"""Follows whether media and pictures can flow to each party of a room, and who speaks: PROTOCOL.md#media.
+"""Follows, for each party of a room, whether media and pictures can flow to it, and who speaks: PROTOCOL.md#media.
 
-When a participant leaves or a room closes, its path is forgotten and its timer is cancelled.
+When a participant leaves or a room closes, its network path is forgotten and its timer is cancelled.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ log = structlog.get_logger()
 
 
 class _Overdue:
-    """The event that a party has joined, but has no path for its media after NO_PATH_S."""
+    """The event that a party joined NO_PATH_S ago, and still has no network path for its media."""
 
 
 class _Unable:
-    """The event that a party's client cannot hold a call."""
+    """The event that a party's browser or device is not able to hold a call."""
 
 
 _AFTER: Final[Mapping[type, Mapping[PathState | None, PathState]]] = {
@@ -35,11 +35,14 @@ _AFTER: Final[Mapping[type, Mapping[PathState | None, PathState]]] = {
     _Overdue: {None: "none", "lost": "none"},
     _Unable: {None: "none", "lost": "none"},
 }
-"""Event -> the path before it -> the path after it. Any other pair of event and path changes nothing."""
+"""Event -> state of the party's path before it -> state after it. Any other pair of event and state changes nothing."""
 
 
 class PathWatch:
-    """Follows the paths of the parties in one worker's rooms. `send` sends a message to a member of a room."""
+    """Follows the network paths of the parties in one worker's rooms.
+
+    `send`: a function that sends a message to a member.
+    """
 
     def __init__(self, send: Callable[[Room, Member, server.Message], None]) -> None:
         self._send = send
@@ -91,10 +94,10 @@ class PathWatch:
                 self._report(room, other.member, participant)
 
     def send(self, room: Room, member: Member, *states: PathState) -> None:
-        """Send a party the paths of the others that have one of these states. If it has no path itself, send its own
-        state too.
+        """Send a party the paths of the other parties that have one of these states, the speaker, and whether its
+        pictures are paused.
 
-        Also send it the speaker, if there is one, and whether its pictures are paused.
+        If the party has no path itself, its own state is sent too.
         """
         participant = room.participants[member.party]
         if participant.speaker is not None:
@@ -139,7 +142,7 @@ class PathWatch:
 
 
 def _cancel(participant: Participant) -> None:
-    """Cancel the timer that ends the wait for a participant's first path."""
+    """Cancel the timer that ends the wait for a participant's first network path."""
     if participant.overdue is not None:
         participant.overdue.cancel()
         participant.overdue = None

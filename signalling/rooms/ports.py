@@ -1,6 +1,6 @@
-"""The interfaces of a media relay that signalling needs, the errors that they raise and the events that they send.
+"""The interfaces of a media relay that signalling needs, the errors that they raise, and the events that they send.
 
-The adapter for our own relay is `web/server/media_relay.py`.
+`web/server/media_relay.py` implements these interfaces with the relay of the package `media`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from signalling.visit.call_quality import MediaKind, PartyQuality
 
 
 class Connected(msgspec.Struct, frozen=True):
-    """The party's transport is connected: media can flow."""
+    """The party's media connection to the relay is open: media can flow."""
 
 
 class Disconnected(msgspec.Struct, frozen=True):
-    """The party's transport is no longer connected. `reason`: the cause, as a short code."""
+    """The party's media connection to the relay is no longer open. `reason`: the cause, as a short code."""
 
     reason: str
 
 
 class OfferNeeded(msgspec.Struct, frozen=True):
-    """The party must receive a new offer."""
+    """The party's client must receive a new SDP offer, because the media that it receives has changed."""
 
 
 class Speaking(msgspec.Struct, frozen=True):
@@ -46,10 +46,10 @@ MediaEvent = Connected | Disconnected | OfferNeeded | Speaking | PicturePaused
 
 
 class MediaParty(Protocol):
-    """The connection of one party to the relay.
+    """One party in the relay: the media connection to one browser.
 
     `offer` and `restart_ice` return SDP. They and `accept` raise `PartyGoneError` if the connection has ended; `accept`
-    raises `BadSdpError` if the answer cannot be used.
+    raises `BadSdpError` if the browser's answer cannot be used.
     """
 
     @property
@@ -64,7 +64,10 @@ class MediaParty(Protocol):
 
 
 class MediaRoom(Protocol):
-    """The media of one visit. `join` raises `RoomFullError` if no place is free, or the room is closing."""
+    """The media of one visit in the relay.
+
+    `join` raises `RoomFullError` if no place is free, or the room is closing.
+    """
 
     @property
     def gate(self) -> bool: ...
@@ -81,7 +84,7 @@ class MediaRoom(Protocol):
 
 
 class MediaRelay(Protocol):
-    """The relay of this worker.
+    """The relay of this worker, which receives and forwards media.
 
     `ice_servers` returns the TURN servers for one browser, with credentials that expire. `probe` returns an SDP offer
     with which a browser can test its network, or None if too many browsers do so now. `reaches` returns True if another

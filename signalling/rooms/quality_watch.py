@@ -52,7 +52,7 @@ def _place(organisation: str, visit: str) -> str:
 
 
 class CallWatch:
-    """Measures the calls of one worker's rooms, and stores the counts."""
+    """Measures the calls in one worker's rooms, and stores the counts with the visits."""
 
     def __init__(
         self,
@@ -67,7 +67,10 @@ class CallWatch:
         self.look_s = LOOK_S
 
     def talking(self, room: Room, names: Mapping[str, str]) -> None:
-        """Set the parties who take part in the call from now on, as party -> name; {} if the visit is not live."""
+        """Set which parties take part in the call of a room from now on.
+
+        `names`: party -> the name to show with its figures; {} if the visit is not live.
+        """
         if room.talking == names:
             return
         self.look(room)
@@ -79,7 +82,7 @@ class CallWatch:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)
 
     def follow(self, room: Room, party: str, event: MediaEvent) -> None:
-        """Handle an event of the relay about a party. It counts only if the party was connected or disconnected."""
+        """Handle an event of the relay about a party. Only `Connected` and `Disconnected` have an effect."""
         if isinstance(event, Speaking):
             return
         if isinstance(event, Disconnected) and party in room.since_s:
@@ -110,20 +113,20 @@ class CallWatch:
         return room.tallies.setdefault((party, name), Tally(party=party, name=name))
 
     def keep(self, visit: str, room: Room) -> None:
-        """Write the counts of a room to the store in the background."""
+        """Write the counts of a visit's room to the store, in the background."""
         parts = self._parts(visit, room)
         if parts:
             self._spawn(self._write(room.organisation, visit, parts))
 
     async def finish(self, visit: str, room: Room) -> None:
-        """Count and write everything, before this worker gives up a room."""
+        """Count everything until now, and write it to the store, before this worker gives up a room."""
         self.talking(room, {})
         parts = self._parts(visit, room)
         if parts:
             await self._write(room.organisation, visit, parts)
 
     def _parts(self, visit: str, room: Room) -> dict[str, bytes]:
-        """Return a copy of the counts to write, encrypted, by field of the hash.
+        """Return a copy of a room's counts to write: field of the visit's hash -> encrypted bytes.
 
         Counting continues during the write.
         """

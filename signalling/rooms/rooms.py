@@ -33,14 +33,14 @@ from signalling.visit.record import Status, Visit
 from signalling.visit.relations import GUEST_PREFIX, PATIENT, PROVIDER
 
 log = structlog.get_logger()
-CHECK_S = 2.0  # the time in s between two checks of all leases; `doubt` causes a check at once
+CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a check at once
 # Party -> the other party whose media it receives first. All other parties receive the patient's media first.
 _OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
 
 class Parties(Protocol):
-    """Carries messages between this worker's rooms and their parties, which may be on other workers."""
+    """Carries messages between this worker's rooms and their parties, whose sockets may be on other workers."""
 
     def send(self, member: Member, fence: int, message: server.Message, /) -> None: ...
     def send_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
@@ -49,7 +49,7 @@ class Parties(Protocol):
 
 
 class Rooms:
-    """Holds the rooms of one worker."""
+    """Holds the rooms (calls of visits) that this worker owns."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Rooms:
         self._mutes = MuteStore(leases, spawn)
         service.mirrors.observers.append(self.news)
 
-    # --- one worker owns a room
+    # --- the lease: one worker owns a room
 
     async def run(self) -> None:
         """Check the leases of this worker's rooms until cancelled: every CHECK_S, and at once after `doubt`."""
@@ -91,7 +91,7 @@ class Rooms:
                 log.debug("room.leases_unknown")
 
     def doubt(self) -> None:
-        """Check all leases soon, because this worker was suspended or disconnected from the store."""
+        """Check all leases soon, because this worker was suspended or disconnected, and may have lost some."""
         self._doubt.set()
 
     async def _check(self) -> None:
@@ -110,7 +110,7 @@ class Rooms:
                 self.lost(visit, max(lease.fence, room.fence + 1))
 
     def lost(self, visit: str, fence: int) -> None:
-        """Close a room if its lease is older than the one with this fence. Its parties then join at the newer owner."""
+        """Close a room if its lease has a number below `fence`. Its parties then join at the newer owner."""
         room = self._rooms.get(visit)
         if room is not None and room.fence < fence:
             log.warning("room.lost", visit=visit, fence=room.fence, newer=fence)
@@ -132,7 +132,7 @@ class Rooms:
     # --- the requests of parties
 
     def receive(self, message: wire.RoomMessage) -> wire.Join | None:
-        """Carry out a message. A `Join` is only returned: the caller must await `join` with it, as it needs the store.
+        """Carry out a party's message. A `Join` is only returned; the caller must then await `join(message)`.
 
         Every request receives a reply, also after an error.
         """
@@ -147,7 +147,7 @@ class Rooms:
         return None
 
     def receive_from_worker(self, message: wire.RoomMessage) -> None:
-        """Handle a message that another worker has passed on."""
+        """Handle a party's message that another worker has passed on."""
         join = self.receive(message)
         if join is not None:
             self._spawn(self._join_or_refuse(join))
@@ -201,7 +201,7 @@ class Rooms:
         return None
 
     async def join(self, message: wire.Join) -> None:
-        """Add a party to its room and send it an offer, or refuse. Raises `UnavailableError` if the store is absent."""
+        """Add a party to its room and send it an offer, or refuse. Raises `UnavailableError` without the store."""
         member = message.member
         visit = await self._service.visit(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA:
@@ -245,7 +245,7 @@ class Rooms:
         self.paths.send(room, member, "lost", "none")
 
     async def _opened(self, message: wire.Join) -> Room | None:
-        """Return the room to join, and open it if needed; None if another worker has taken the lease meanwhile.
+        """Return the room to join, opened if needed; None if another worker has taken its lease meanwhile.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -267,7 +267,7 @@ class Rooms:
         if participant is not None and isinstance(event, OfferNeeded):
             self._offer(room, participant, fresh=False, sdp=participant.media.offer())
 
-    # --- replies and offers
+    # --- replies and offers to parties
 
     def _send(self, room: Room, member: Member, message: server.Message) -> None:
         self._parties.send(member, room.fence, message)
@@ -317,10 +317,10 @@ class Rooms:
         update = server.MediaMuted(visit=member.visit, party=party, kind=kind, muted=muted, missing=missing)
         self._send(room, member, update)
 
-    # --- the gate follows the record
+    # --- the gate (whether media is forwarded) follows the visit's record
 
     def news(self, news: Change | Reset) -> None:
-        """Open and close the gates of rooms according to the visits' records. The mirrors call this, in order."""
+        """Open and close the gates of rooms as the visits' records say. Called for each event, in order."""
         if isinstance(news, Change):
             if isinstance(news.after, Visit):
                 self._follow(news.after.id, news.after)
@@ -361,7 +361,7 @@ class Rooms:
         self.screens.follow(room, live)
 
     def _remove(self, room: Room, member: Member) -> None:
-        """Remove a party from the room, and send this to the others."""
+        """Remove a party from the room, and report to the others that its path is lost."""
         self.calls.look(room)
         self.calls.keep(member.visit, room)
         participant = room.participants.pop(member.party)
@@ -370,7 +370,7 @@ class Rooms:
         self.screens.left(room, member.party)
 
     async def _give_back(self, visit_id: str, room: Room) -> None:
-        """Give back the lease of a closed room, so that the next party that joins decides which worker owns it."""
+        """Give back the lease of a closed room. The next party that joins then decides which worker owns the room."""
         if visit_id in self._rooms:
             return  # the room was opened again on this worker
         try:
@@ -380,7 +380,7 @@ class Rooms:
             log.info("room.lease_left", visit=visit_id)
 
     async def drain(self) -> None:
-        """Give up all rooms, and send their parties `media.gone`. Raises `UnavailableError` if the store was absent."""
+        """Give up all rooms; send their parties `media.gone`. Raises `UnavailableError` without the store."""
         self._draining = True
         problem: UnavailableError | None = None
         for visit_id, room in list(self._rooms.items()):

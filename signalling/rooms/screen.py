@@ -1,8 +1,8 @@
 """Shows the screen of a party to the others in place of its camera: PROTOCOL.md#screens.
 
 `after` decides which party may share, and does no I/O. `Screens` applies its decision to the rooms of a worker, and
-reports each change. A screen is forwarded as the party's video, so only while the gate is open, and to those who take
-part.
+sends each change to the parties. A screen is forwarded as the party's video, so only while the visit is live, and to
+the parties that take part in the call.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Refused = tuple[str, dict[str, str]]
 
 
 def after(state: Screen, party: str, act: ScreenAct) -> Screen | None:
-    """Return the state of the shared screen after a party's act; None if the party may not do that.
+    """Return the state of the shared screen after `act` of a party; None if the party may not do that.
 
-    A repeated act changes nothing.
+    `party`: its key in the visit. A repeated act changes nothing.
     """
     match act, party:
         case "share", "provider":
@@ -41,13 +41,13 @@ def after(state: Screen, party: str, act: ScreenAct) -> Screen | None:
 
 
 class Screens:
-    """Holds the shared screens of one worker's rooms. `send` sends a message to a member of a room."""
+    """Holds the shared screens of one worker's rooms. `send`: a function that sends a message to a member of a room."""
 
     def __init__(self, send: Callable[[Room, Member, server.Message], None]) -> None:
         self._send = send
 
     def act(self, room: Room, participant: Participant, act: ScreenAct) -> Refused | None:
-        """Carry out a party's act; return None, or (error code, details) if it is refused."""
+        """Carry out what a party asks about screens; return None, or (error code, details) if it is refused."""
         if not room.media.gate:
             return "wrong_status", {"status": Status.CLAIMED}
         state = after(room.screen, participant.member.party, act)
@@ -57,9 +57,9 @@ class Screens:
         return None
 
     def joined(self, room: Room, participant: Participant) -> None:
-        """End the sharing of a party that has joined, perhaps again, because its new page shares nothing.
+        """End the sharing of a party that has joined again after a reload: its new page shares nothing.
 
-        Send it the state.
+        If another screen is shared or asked for, send the party that state.
         """
         self._become(room, after(room.screen, participant.member.party, "end") or NO_SCREEN)
         participant.let_through(room)
@@ -67,7 +67,7 @@ class Screens:
             self.send(room, participant.member)
 
     def left(self, room: Room, party: str) -> None:
-        """End the sharing of a party that has left the room, and what the patient or the provider has asked for."""
+        """End the sharing of a party that has left the room, and the request to share if it asked or was asked."""
         asked = room.screen.asked and party not in (PATIENT, PROVIDER)
         sharing = None if room.screen.sharing == party else room.screen.sharing
         self._become(room, Screen(sharing, asked))

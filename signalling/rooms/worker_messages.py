@@ -1,6 +1,7 @@
-"""The messages between workers: requests to a room's owner, and its replies. Each worker receives on its own channel.
+"""The messages between workers: requests to the worker that owns a room, and its replies.
 
-There is one frozen type per message, encoded as MessagePack. Does no I/O.
+Each worker receives them on its own pub/sub channel. There is one frozen type per message, encoded as MessagePack. Does
+no I/O.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from signalling.visit.record import Visit
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
-    """A party of a room: its key in the visit, the person, and the connection with its worker and its codec.
+    """A party of a room: its key in the visit, its person, its connection, the connection's worker and codec.
 
     `able`: False if the client cannot hold a call; it joins so that the others can see this.
     """
@@ -28,9 +29,9 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     able: bool = True
 
     def is_in(self, visit: Visit) -> bool:
-        """Return True if the person still is this party of the visit.
+        """Return True if the member's person still is this party of the visit.
 
-        Another provider may have claimed it meanwhile.
+        Another provider may have claimed the visit meanwhile.
         """
         party = visit.parties.get(self.party)
         return party is not None and party.id == self.person
@@ -41,20 +42,26 @@ class WorkerMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class ToRoom(WorkerMessage, frozen=True):
-    """A message to the worker that owns a room. `fence`: the number of the newest lease that the sender knows."""
+    """A message to the worker that owns a room.
+
+    `fence`: the number of the newest lease of the room that the sender knows.
+    """
 
     member: Member
     fence: int
 
 
 class Join(ToRoom, frozen=True):
-    """A party joins the room's media. `id`: the request to answer; None without a request, after the room has moved."""
+    """A party joins the call in a room.
+
+    `id`: the request to answer; None without one, when the room has moved to another worker.
+    """
 
     id: int | None
 
 
 class Answer(ToRoom, frozen=True):
-    """A party's SDP answer. `offer`: the number of the offer that it answers."""
+    """The SDP answer of a party's browser. `offer`: the number of the offer that it answers."""
 
     id: int
     offer: int
@@ -80,7 +87,7 @@ class Mute(ToRoom, frozen=True):
 
 
 class Share(ToRoom, frozen=True):
-    """A party shares its screen, ends that, asks the patient to share, or declines."""
+    """A party shares its screen, stops that, asks the patient to share, or declines the provider's request."""
 
     id: int
     act: ScreenAct
@@ -95,10 +102,10 @@ class Moved(ToRoom, frozen=True):
 
 
 class Deliver(WorkerMessage, frozen=True):
-    """A message for a connection of the receiving worker, encoded in `codec` by the owner of a room.
+    """A message of a room's owner for a connection of the receiving worker, as bytes in the encoding `codec`.
 
-    `fence`: that of the owner's lease. `reply_to`: the request that the message answers, or None. `replaced`: True if
-    another connection has replaced this one.
+    `fence`: the number of the owner's lease. `reply_to`: the request that the message answers, or None. `replaced`:
+    True if another connection has replaced this one.
     """
 
     connection: str
@@ -110,9 +117,9 @@ class Deliver(WorkerMessage, frozen=True):
 
 
 class Lost(WorkerMessage, frozen=True):
-    """A visit's room has an owner with this fence.
+    """Another worker owns the visit's room, with this `fence` (the number of its lease).
 
-    An owner with a lower fence closes the room, and its parties join again.
+    A worker with a lower number closes its room, and the parties join again.
     """
 
     visit: str
@@ -120,7 +127,7 @@ class Lost(WorkerMessage, frozen=True):
 
 
 class Supersede(WorkerMessage, frozen=True):
-    """The connection was resumed on another worker."""
+    """The connection was resumed on another worker, so the receiving worker closes its old socket."""
 
     connection: str
 

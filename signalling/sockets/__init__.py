@@ -1,1 +1,1 @@
-"""One WebSocket connection from the upgrade to its end: handshake, frames, requests, heartbeat."""
+"""Handles one client's WebSocket from the HTTP upgrade to its end: handshake, frames, requests, heartbeat."""

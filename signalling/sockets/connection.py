@@ -1,6 +1,6 @@
-"""One WebSocket after its `hello`: its requests, which are answered in order until it closes.
+"""Handles one WebSocket after its `hello`: answers the client's requests in order, until the socket closes.
 
-`handshake.py` defines admission and resume, `handlers.py` the effect of each request, `hub.py` the fan-out to topics.
+`handshake.py` defines admission and resume, `handlers.py` the effect of each request, `hub.py` the sending of topics.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from signalling.visit.record import Actor
 
 log = structlog.get_logger()
 MOST_BAD = 10
-# the number of messages that are allowed at once, and the number that each second adds
+# A client may send BURST messages at once, and RATE more in each second.
 BURST, RATE = 200, 50.0
 PROBE_EVERY_S = 5.0
 Pending = tuple[client.ClientMessage, Later] | None
-"""A request whose reply must wait, with the coroutine that returns the reply; None if there is none."""
+"""A request whose reply must wait for the store, with the coroutine that returns the reply; None if there is none."""
 CLIENT_FRAMES = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
 """The frame types that a client may send. All other types report that the socket is closing or has failed."""
 
@@ -48,14 +48,14 @@ class Flood:
         self._at = now
 
     def takes(self, now: float) -> bool:
-        """Count one message; return True if it is within the limit."""
+        """Count one message; return True if it is within the limit. `now`: the monotonic time in s."""
         self._tokens = min(BURST, self._tokens + (now - self._at) * RATE) - 1
         self._at = now
         return self._tokens >= 0
 
 
 class Connection:
-    """A client after `hello`: its actor, its socket, and the visits whose page it has open (`entered`)."""
+    """A client after `hello`: its person (`actor`), its socket, and the visits whose page it has open (`entered`)."""
 
     __slots__ = (
         "_bad",
@@ -93,7 +93,7 @@ class Connection:
         self._ws = ws
         self.socket = Socket(transport, codec, actor, connection_id, unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
-        # (name, visit) of the audit entries that this connection has already written for a patient
+        # (name, visit) of the audit log entries that this connection has already written for a patient
         self.noted: frozenset[tuple[str, str]] = frozenset()
         self.received_bye = False
         self.closing: asyncio.Task[None] | None = None
@@ -104,7 +104,10 @@ class Connection:
         self._pending: Pending = None  # the request that the reader has queued, with its reply coroutine
 
     def cut(self, code: int) -> None:
-        """Close the socket with a close code. With 4002 (slow client) the connection is aborted."""
+        """Close the socket with a close code.
+
+        With code 4002 (the client reads too slowly) the connection is aborted.
+        """
         counts.SOCKETS_CLOSED[str(code)] += 1
         if code == 4002:
             self.socket.abort()  # a close frame would wait behind the data that the client does not read
@@ -112,7 +115,10 @@ class Connection:
             self.closing = self.services.spawn(_close(self._ws, code))
 
     def may_probe(self, now_s: float) -> bool:
-        """Return True if the client may test its network now, and count this; at most once in PROBE_EVERY_S."""
+        """Return True if the client may test its network now, and record the test; one is allowed per PROBE_EVERY_S.
+
+        `now_s`: the monotonic time in s.
+        """
         allowed = now_s - self._probed_s >= PROBE_EVERY_S
         if allowed:
             self._probed_s = now_s
@@ -147,7 +153,7 @@ class Connection:
         self.socket.received_s = time.monotonic()
 
     def _handled(self, message: WSMessage) -> bool:
-        """Answer a message inside the reader if that needs no waiting; return True if it is answered."""
+        """Answer a message inside the socket's reader if that needs no waiting; return True if it is answered."""
         if self._busy or not self.socket.open or message.type not in CLIENT_FRAMES:
             return False
         self._pending = self._handle(message)
@@ -155,7 +161,9 @@ class Connection:
         return not self._busy
 
     def _handle(self, message: WSMessage) -> Pending:
-        """Answer a message and return None if that needs no waiting; otherwise return request and reply coroutine."""
+        """Answer a message, and return None; if the answer must wait for the store, return (request, coroutine of the
+        reply).
+        """
         socket = self.socket
         socket.received_s = time.monotonic()
         if message.type is WSMsgType.PONG:
@@ -203,9 +211,9 @@ class Connection:
             self.socket.send(reply)
 
     def _refusal(self, request: client.ClientMessage, problem: Exception) -> server.Message | None:
-        """Return the reply to a request that raised `problem`; None if it must have no reply."""
+        """Return the error that answers a request which raised `problem`; None if the request must have no reply."""
         if isinstance(problem, SupersededError):
-            # The client uses a newer socket, and repeats unanswered requests on it.
+            # The client uses a newer socket, on which it repeats its unanswered requests.
             self.socket.close(4203)
             self.services.spawn(self.services.superseded(self.id))
             return None
@@ -217,21 +225,24 @@ class Connection:
         return error(request.id, "unavailable")
 
     def member(self, visit: str, party: str) -> Member:
-        """Return this connection's membership in a visit's room. `party`: the key of its party in the visit."""
+        """Return this connection as a member of a visit's room. `party`: the key of its party in the visit."""
         codec = self.socket.codec.subprotocol
         return Member(
             self.actor.organisation, visit, party, self.actor.id, self.id, self.services.worker, codec
         )
 
     async def keep_pages(self) -> None:
-        """Store the visits whose page this connection has open, in case this worker crashes.
+        """Store which visits this connection has open as a page, so that another worker knows it if this one crashes.
 
         Raises `UnavailableError` if the store does not answer.
         """
         await self.services.tokens.on_pages(self.origin, self.id, self.actor, sorted(self.entered))
 
     async def left(self, visit: str) -> None:
-        """Remove this connection from a visit's page. Raises `UnavailableError` if the store does not answer."""
+        """Record that this connection no longer has a visit's page open.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         self.entered -= {visit}
         await self.services.memberships.leave(self.id)
         leave = Leave(self.id, self.services.worker)

@@ -1,8 +1,8 @@
 """Counts the frames and bytes that one client has sent lately, so that a flood is detected while it is read.
 
-Only the head of a frame is read (RFC 6455 §5.2). Nearly every read is one short frame, and costs one comparison. Other
-reads are checked frame by frame, up to the limit. The clock is read only after the limit is exceeded. The caller
-decides what to do about a flood.
+Only the header of a frame is read (RFC 6455 §5.2). Nearly every read is one short frame, and costs one comparison.
+Other reads are checked frame by frame, up to the limit. The clock is read only after the limit is exceeded. The caller
+decides what happens to a client that exceeds the limit.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Bound(NamedTuple):
 
 
 class Counted:
-    """Passes data on to aiohttp's reader while the client keeps within `bound`.
+    """Passes received data on to aiohttp's reader while the client keeps within `bound`.
 
-    `flooded` is called once if it does not.
+    `flooded` is called once if the client exceeds it.
     """
 
     __slots__ = (
@@ -56,20 +56,20 @@ class Counted:
         self._bound = bound
         self._flooded = flooded
         self._frames = self._bytes = 0
-        # the number of bytes of the current frame that are still missing, or IN_HEAD within a frame's head
+        # the number of bytes of the current frame that are still missing, or IN_HEAD while its header is incomplete
         self._left = 0
-        self._head = b""  # the first bytes of the head of an incomplete frame
+        self._head = b""  # the first bytes of an incomplete frame header
         self._over = False
         self._since_s = time.monotonic()
 
     def allow(self, bound: Bound) -> None:
-        """Use a new bound from now on, and set the counts to 0."""
+        """Use a new limit for frames and bytes from now on, and set the counts to 0."""
         self._bound = bound
         self._frames = self._bytes = 0
         self._since_s = time.monotonic()
 
     def feed_data(self, data: bytes) -> Fed:
-        """Count data that was read, pass it on, and return the reader's result. Called by aiohttp."""
+        """Count data that was read; pass it on to aiohttp's reader; return the reader's result. aiohttp calls this."""
         size = len(data)
         self._bytes += size
         # If a read is one masked frame, its second byte is 0x80 + (size - 6), or 0xFE with the length in the next two
@@ -89,7 +89,7 @@ class Counted:
         return self._feed(data)
 
     def feed_eof(self) -> None:
-        """Pass on that the connection has ended. Called by aiohttp."""
+        """Pass on to aiohttp's reader that the connection has ended. aiohttp calls this."""
         self._feed_eof()
 
     def _is_flood(self, count: int, size: int) -> bool:
@@ -102,7 +102,7 @@ class Counted:
         return True
 
     def _walk(self, data: bytes) -> int:
-        """Return how many frames begin in the data. The count stops just above the limit."""
+        """Return how many frames begin in the data. The counting stops just above the limit."""
         if self._over:
             return 1
         at = self._left

@@ -1,6 +1,7 @@
-"""The effect of each message of a client, with one handler per message type, in the table at the end.
+"""Defines the effect of each message of a client: one handler per message type, in the table at the end.
 
-A handler returns the reply, or None if another worker sends it. A handler that must wait returns a coroutine.
+A handler returns the reply, or None if another worker sends it. A handler that must wait for the store returns a
+coroutine of the reply.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ async def _traced_claim(
 def _read(
     handler: Callable[[Connection, Any], Later], what: Callable[[Any], tuple[str | None, str]]
 ) -> Handler:
-    """Return a handler that also writes an audit entry if it has shown data.
+    """Return a handler that calls `handler`, and writes an audit log entry if data was shown.
 
     `what` returns (the name of the entry, the id of the visit) for a request; the name is None if no entry is needed.
     """
@@ -95,7 +96,7 @@ def _read(
         if name is None or isinstance(answer, server.Error):
             return answer
         if not actor.is_staff:
-            # A patient's reads of the own visit are logged once per connection, so that requests cannot fill the audit
+            # A patient who reads the own visit causes one entry per connection, so that requests cannot fill the audit
             # log.
             if (name, about) in connection.noted:
                 return answer
@@ -150,7 +151,7 @@ async def _leave(connection: Connection, request: client.VisitLeave) -> Answer:
 
 
 def _party(connection: Connection, visit_id: str) -> str | None:
-    """Return the key of this person's party in a visit, according to this worker's mirror.
+    """Return the key of this connection's party in a visit, according to this worker's copy of the visit.
 
     None if the visit has no media now, or the person is no party of it.
     """
@@ -162,11 +163,13 @@ def _party(connection: Connection, visit_id: str) -> str | None:
 
 
 async def _member(connection: Connection, request: client.VisitRequest) -> wire.Member | server.Error:
-    """Return this person's membership in the visit's room, or an error with the reason why not (SECURITY.md row 9)."""
+    """Return this connection as a member of the visit's room, or an error with the reason why it is none (SECURITY.md
+    row 9).
+    """
     actor, party = connection.actor, _party(connection, request.visit)
     if party is not None:
         return connection.member(request.visit, party)
-    # This mirror may not have received a claim that was made through another worker a moment ago.
+    # Another worker may have made a claim a moment ago that this worker's copy of the visit does not have yet.
     visit = await connection.services.service.visit_now(actor.organisation, request.visit)
     party = party_key(visit, actor) if visit is not None else None
     if visit is None or visit.organisation != actor.organisation:
@@ -197,7 +200,7 @@ async def _media_join(connection: Connection, request: client.MediaJoin) -> Answ
     if isinstance(member, server.Error):
         return member
     if request.visit not in connection.entered:
-        # The connection enters the visit's page, so that it leaves the room when it leaves the page.
+        # The connection counts as on the visit's page from now on, so that it leaves the room when it leaves the page.
         entered = await _enter(connection, request)
         if isinstance(entered, server.Error):
             return entered
@@ -317,4 +320,7 @@ HANDLERS: dict[type, Handler] = {
     ),
     client.MediaShare: _media(lambda member, fence, r: wire.Share(member, fence, r.id, r.act)),
 }
-"""All messages of a client except `hello` and `bye`, which have no handler here."""
+"""Type of a client's message -> its handler.
+
+`hello` and `bye` have none: the handshake and the connection handle them.
+"""

@@ -1,4 +1,5 @@
-"""The WebSocket handshake: the upgrade, `hello`, admission and resume; and the clean-up after a connection is lost.
+"""The start and the end of a WebSocket: HTTP upgrade, `hello`, admission, resume, and the clean-up after a lost
+connection.
 
 A connection lasts longer than its socket: the client may resume it on another socket, at any worker. `connection.py`
 handles the messages after `welcome`.
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
 
 log = structlog.get_logger()
-# These are the pauses in s between attempts, because the worker that owns the room may be unreachable for a moment.
+# Pauses in s between attempts to restore a resumed connection: the worker that owns the room may be unreachable for a
+# moment.
 RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0
 # While the store is away, a client cannot resume. Its lost connection keeps its media for this time in s.
 OUTAGE_S = 60.0
@@ -48,22 +50,23 @@ LINGER_S = 3.0
 CLOSING_S = 3.0  # a client that does not answer a close frame is disconnected after this time in s
 
 MOST_BEFORE_HELLO = 20
-"""The greatest number of pings and refused `hello` messages on one socket.
+"""The greatest number of pings and refused `hello` messages on one socket before an accepted `hello`.
 
-Each `hello` causes a request to the store.
+It is limited because each `hello` causes a request to the store.
 """
 
 Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
-"""Returns the actor of a browser in the role "patient" or "staff"; None if the person is not signed in."""
+"""Returns the actor (the signed-in person) of a browser in the role "patient" or "staff"; None if nobody is signed in.
+"""
 Admit = Callable[[web.Request], Awaitable[str]]
 """Returns the IP address of a browser. Raises an HTTP error if the browser may not open a socket."""
 RETRY_S = 5
 
 Guessed = Callable[[web.Request], Awaitable[None]]
-"""Called after a wrong resume token (not after an expired one).
+"""Called after a wrong resume token, but not after an expired one.
 
-Returns after a pause. Raises `TooManyGuessesError` if the address has sent too many, `UnavailableError` if the store
-does not answer.
+Returns after a pause. Raises `TooManyGuessesError` if the address has sent too many wrong tokens, `UnavailableError` if
+the store does not answer.
 """
 
 
@@ -73,7 +76,7 @@ async def _everybody(request: web.Request) -> str:
 
 
 async def _uncounted(request: web.Request) -> None:
-    """Return at once, without counting the guess."""
+    """Return at once, without counting the wrong token: the default of `guessed` in `serve`."""
 
 
 async def serve(
@@ -83,7 +86,11 @@ async def serve(
     admit: Admit = _everybody,
     guessed: Guessed = _uncounted,
 ) -> web.StreamResponse:
-    """Serve one WebSocket until it closes, and return the response. An HTTP error of `admit` replaces the upgrade."""
+    """Serve one WebSocket until it closes, and return the response.
+
+    `authenticate` returns the person at the browser. `admit` checks the request; its HTTP error is sent in place of the
+    upgrade. `guessed` is called after each wrong resume token. The default functions check nothing.
+    """
     if worker.draining:
         raise web.HTTPServiceUnavailable(headers={"Retry-After": "1"})
     address = await admit(request)
@@ -122,7 +129,7 @@ async def serve(
 
 
 async def _upgraded(request: web.Request, ws: WebSocket) -> asyncio.Transport:
-    """Upgrade the socket and return its transport.
+    """Upgrade an HTTP request to a WebSocket, and return its transport.
 
     Raises ConnectionResetError if the client has left, HTTPBadRequest if its request is invalid.
     """
@@ -207,7 +214,7 @@ async def _hello(
 
 
 async def _received(ws: WebSocket, worker: Worker, until_s: float) -> WSMessage:
-    """Return the next message.
+    """Return the next message of a client before its `hello` was accepted.
 
     Raises TimeoutError at `until_s` of the event loop's clock, or as soon as the worker begins to stop.
     """
@@ -222,7 +229,7 @@ async def _received(ws: WebSocket, worker: Worker, until_s: float) -> WSMessage:
 def _replaces(worker: Worker, actor: Actor, hello: client.Hello) -> bool:
     """Return True if a `hello` resumes a connection whose old socket is on this worker.
 
-    The old socket is then closed, so the number of sockets stays the same.
+    That socket is then closed, so the number of sockets does not grow.
     """
     if hello.resume is None:
         return False
@@ -290,7 +297,7 @@ async def _welcome(
 
 
 async def _restore(worker: Worker, connection: Connection) -> None:
-    """Restore a resumed connection on its visits' pages and in their media, in several tries (PROTOCOL.md#resume)."""
+    """Restore a resumed connection on its visits' pages and in their calls, in several tries (PROTOCOL.md#resume)."""
     # another socket may have resumed the connection before it was registered here
     await worker.superseded(connection.id)
     if worker.connections.get(connection.id) is not connection:
@@ -310,10 +317,10 @@ async def _restore(worker: Worker, connection: Connection) -> None:
 
 
 async def _enter_again(worker: Worker, connection: Connection) -> None:
-    """Add a resumed connection again to the pages and rooms of visits in which it was before the loss.
+    """Add a resumed connection again to the pages and calls of the visits in which it was when its socket was lost.
 
-    Raises `UnavailableError` if the store or a room's owner cannot be reached, `SupersededError` if the connection was
-    resumed on another socket.
+    Raises `UnavailableError` if the store or a room's owner cannot be reached, `SupersededError` if a newer socket uses
+    the connection.
     """
     actor = connection.actor
     for visit_id in list(connection.entered):
@@ -329,7 +336,7 @@ async def _enter_again(worker: Worker, connection: Connection) -> None:
 
 
 async def left_behind(worker: Worker, connection: Connection) -> None:
-    """Clean up a connection that was resumed on another worker, after waiting LINGER_S."""
+    """Wait for LINGER_S, then free what this worker keeps of a connection that was resumed on another worker."""
     await _linger(worker, connection)
     await _leave_all(worker, connection)
 
@@ -345,8 +352,8 @@ async def _linger(worker: Worker, connection: Connection) -> None:
 async def _gone(worker: Worker, connection: Connection) -> None:
     """Clean up after a closed socket.
 
-    After `bye` or a long silence, the person leaves the pages at once; otherwise only if no resume comes within
-    LINGER_S.
+    After `bye` or a long silence, the person leaves the pages at once; otherwise only if the client does not resume the
+    connection within LINGER_S.
     """
     lost: asyncio.Task[None] | None = None
     try:
@@ -374,7 +381,7 @@ async def _gone(worker: Worker, connection: Connection) -> None:
 
 async def _leave_all(worker: Worker, connection: Connection) -> None:
     if connection.id in worker.connections:
-        return  # the connection was resumed on this worker
+        return  # the connection was resumed on this worker, which keeps it
     for visit in list(connection.entered):
         try:
             await connection.left(visit)

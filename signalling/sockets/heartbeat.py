@@ -18,8 +18,8 @@ from signalling.hub import PING, frame
 ROUND_S = 25.0
 TICK_S = 0.5
 SLOTS = round(ROUND_S / TICK_S)
-# A pinged socket must send something within this number of ticks. It is one tick less than half a round, so that even
-# with late timers a dead client is shown offline within a round and a half.
+# A client must send something within this number of ticks after a ping. It is one tick less than half a round, so that
+# even with late timers a dead client is shown offline within a round and a half.
 ANSWERED_BY = SLOTS // 2 - 1
 _PING = frame(b"", PING)
 log = structlog.get_logger()
@@ -36,7 +36,10 @@ class Pinged(Protocol):
 
 
 class Heartbeat:
-    """Pings the sockets of one worker. The worker starts the task that runs `run`."""
+    """Pings the sockets of one worker, and closes those whose clients do not answer.
+
+    The worker runs `run` in a task.
+    """
 
     def __init__(self) -> None:
         self._slots: list[list[Pinged]] = [[] for _ in range(SLOTS)]
@@ -58,9 +61,9 @@ class Heartbeat:
             last_s = now_s
 
     def tick(self, now_s: float, *, judge: bool = True) -> None:
-        """Ping the next slot.
+        """Ping the sockets of the next slot. `now_s`: the monotonic time in s.
 
-        If `judge`, close the sockets that were pinged half a round ago and have sent nothing since.
+        If `judge` is True, close the sockets that were pinged half a round ago and have sent nothing since.
         """
         self._at = at = (self._at + 1) % SLOTS
         pinged = (at - ANSWERED_BY) % SLOTS
@@ -75,7 +78,7 @@ class Heartbeat:
 
 
 def _alone(act: Callable[..., None], *args: Any) -> None:
-    """Call a function for one socket. Log its error, so that the other sockets are still served."""
+    """Call a function for one socket, and log its error: the other sockets must still be served."""
     try:
         act(*args)
     except Exception:

@@ -30,7 +30,10 @@ QUEUE_BYTES = 65_536  # aiohttp stops reading while twice this number of bytes w
 
 
 class _Queue(WebSocketDataQueue):
-    """Holds the messages that were not handled, in order. While one waits here, all later messages wait as well."""
+    """A queue of the messages that the handler did not handle.
+
+    While one waits here, all later messages are queued as well.
+    """
 
     __slots__ = ("handler", "queued")
 
@@ -40,9 +43,9 @@ class _Queue(WebSocketDataQueue):
         self.queued: Callable[[], None] = lambda: None
 
     def feed_data(self, data: Any, size: int) -> None:
-        """Give a message to the handler; queue it if it is not handled.
+        """Give a message to the handler; queue it if the handler does not handle it.
 
-        Called by aiohttp. `size`: the length in bytes.
+        aiohttp calls this. `size`: the length of the message in bytes.
         """
         if self._buffer or self.handler is None or not self.handler(data):
             self.queued()
@@ -77,7 +80,7 @@ class ReaderWebSocket(WebSocket):
         self._counted.allow(Bound(FRAMES, MESSAGES * self.message_bytes))
 
     def _cut_off(self) -> None:
-        """Disconnect a client that floods, without reading more or waiting for its close frame."""
+        """Disconnect a client that sends too much, without reading more or waiting for its close frame."""
         if count := due("websocket.flooded"):
             log.info("websocket.flooded", count=count)
         transport = self._transport

@@ -19,10 +19,10 @@ from signalling.tracing import ClaimTraces
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services of one worker. `worker`: its id.
+    """The services of one worker that connections use. `worker`: the worker's id.
 
-    `spawn` runs a coroutine that ends by itself, as a task. `superseded` closes the connection with an id if it was
-    resumed on another worker. `traces` is None if tracing is off.
+    `spawn` runs a coroutine that ends by itself, as a task. `superseded` closes the old socket of a connection (given
+    by its id) that was resumed on another worker. `traces` is None if tracing is off.
     """
 
     worker: str

@@ -1,8 +1,8 @@
-"""The server side of one WebSocket, through aiohttp's public interface; and the choice of a faster class.
+"""The server side of one WebSocket, through aiohttp's public interface; and the choice of the class for all sockets.
 
-`reader_websocket.py` handles messages inside aiohttp's reader. It uses private parts of aiohttp, so a worker tests it
-at its start. If the test fails, the class of this module is used. It is slower, because each message costs a future and
-a turn of the event loop, and it limits only messages, not frames.
+`reader_websocket.py` has a faster class, which handles messages inside aiohttp's reader. It uses private parts of
+aiohttp, so a worker tests it at its start. If the test fails, the class of this module is used. It is slower, because
+each message costs a future and a turn of the event loop, and it limits only messages, not frames.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from aiohttp import WSMessage, web
 log = structlog.get_logger()
 TEST_S, CLOSE_S = 2.0, 0.1
 Handler = Callable[[WSMessage], bool]
-"""Returns True if it has handled the message; otherwise the message is received as usual. Must not raise."""
+"""A handler of received messages: returns True if it has handled the message, False to have it queued.
+
+Must not raise.
+"""
 
 
 class WebSocket(web.WebSocketResponse):
@@ -36,16 +39,20 @@ class WebSocket(web.WebSocketResponse):
         self.message_bytes = max_msg_size
 
     def welcome(self) -> None:
-        """Raise the limits for frames and bytes, if this class has any, because the client's `hello` was accepted."""
+        """Raise the limits for frames and bytes, because the client's `hello` was accepted.
+
+        This class has no such limits.
+        """
 
     def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:
-        """Give each message to `handler` before it is received, if this class can do so; None removes the handler.
+        """Give each message to `handler` before it is received. This class cannot do so, and receives all messages as
+        usual.
 
-        `queued` is called for each message that was not handled and must wait.
+        `handler`: None removes it. `queued` is called for each message that was not handled and must wait.
         """
 
     def forget_upgrade(self, request: web.BaseRequest) -> None:
-        """Free the memory that only the upgrade needed, if this class can do so."""
+        """Free the memory that only the upgrade needed. This class cannot do so, and does nothing."""
 
 
 async def fastest() -> type[WebSocket]:
@@ -64,7 +71,7 @@ async def fastest() -> type[WebSocket]:
 
 
 async def handles_messages(kind: type[WebSocket]) -> bool:
-    """Return True if a class gives messages to the handler, and receives those that were not handled.
+    """Return True if the class `kind` gives messages to its handler, and receives those that were not handled.
 
     For this test it opens a server socket and connects to it. One message is sent together with the upgrade, two are
     sent afterwards.
@@ -120,5 +127,5 @@ _UPGRADE = (
 
 
 def _frame(payload: bytes) -> bytes:
-    """Return a client's text frame, whose mask is all zeros."""
+    """Return a client's text frame with this payload. Its mask is all zeros."""
     return bytes((0x81, 0x80 | len(payload), 0, 0, 0, 0)) + payload

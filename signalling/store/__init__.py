@@ -1,1 +1,3 @@
-"""Everything that uses Redis: records, events, pub/sub, jobs, the audit log, tokens, signs of life of workers."""
+"""Contains all code that uses Redis: records, events, pub/sub, jobs, the audit log, tokens, and the workers' signs of
+life.
+"""

@@ -30,7 +30,7 @@ MOST = 20_000  # `ready` raises if more entries than this wait in memory for the
 AT_ONCE = 200  # the number of entries that are chained in one step
 FLUSH_S = 0.05
 BIND_S = 0.25
-LEFT_S = 20.0  # the time in s between two searches for entries that workers have queued before they died
+LEFT_S = 20.0  # time in s between two searches for entries that dead workers have queued but not chained
 RECORD_S = 10.0
 STOP_S = 5.0
 _SCRIPTS = {name: (Path(__file__).parent / f"{name}.lua").read_text() for name in ("bind", "trim")}
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 class OrganisationList(Protocol):
-    """Returns the organisations that have a log."""
+    """Returns the names of the organisations that have an audit log."""
 
     async def list(self) -> list[str]: ...
 
@@ -49,9 +49,9 @@ def key_of(root: bytes) -> bytes:
 
 
 class AuditLog(AuditReader):
-    """Writes the audit logs of all organisations. `key`: 32 bytes, used for nothing else.
+    """Writes the audit logs of all organisations. `key`: 32 bytes for the hashes of the chain, used for nothing else.
 
-    `seen_entries`: the record of the last entries on this machine; None: nothing is recorded.
+    `seen_entries`: records the last entries on this machine; None: nothing is recorded.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class AuditLog(AuditReader):
         self._recorded_s: dict[str, float] = {}
         store.on_audited = self._touch
 
-    # --- writing
+    # --- adding entries to the buffer and the queue
 
     def ready(self) -> None:
         """Raise `UnavailableError` if the buffer of unwritten entries is full. Call before patient data is shown."""
@@ -121,10 +121,10 @@ class AuditLog(AuditReader):
                     del items[: len(some)]
                     self._count -= len(some)
 
-    # --- chaining
+    # --- chaining the queued entries to the log
 
     async def bind(self, organisation: str) -> bool:
-        """Chain at most AT_ONCE queued entries to the log; return True if there may be more."""
+        """Chain at most AT_ONCE queued entries of an organisation to its log; return True if more may be queued."""
         chain = self.chain(organisation)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -161,9 +161,11 @@ class AuditLog(AuditReader):
             return audit.act(self._store.clock_ms(), "system", audit.FORGED)
 
     def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
-        """Return (the log's head, True if it is unchanged since this server wrote it).
+        """Return (the head of the log, True if it is unchanged since this server wrote it).
 
-        If it was changed, the head is made anew: entries are numbered from the highest number that is known.
+        The head records the log's first and last entry. `sealed`: the stored head, None if there is none. `newest`: the
+        stored last entry, None if there is none. If the head was changed, it is made anew: entries are numbered from
+        the highest number that is known.
         """
         chain = self.chain(organisation)
         with contextlib.suppress(BrokenHeadError):
@@ -183,7 +185,9 @@ class AuditLog(AuditReader):
             pass
 
     async def run(self) -> None:
-        """Flush the buffer and chain the queued entries, again and again until cancelled."""
+        """Write the entries of the buffer to the store and chain the queued entries, again and again until
+        cancelled.
+        """
         looked_s = 0.0
         loop = asyncio.get_running_loop()
         while True:
@@ -271,12 +275,12 @@ class AuditLog(AuditReader):
                 return
         await asyncio.to_thread(self._seen_entries.put, organisation, head.count, head.last)
 
-    # --- removing old entries
+    # --- removing old entries from the log
 
     async def trim(self, organisation: str, before_ms: int) -> int:
-        """Remove the entries older than `before_ms`; return their number.
+        """Remove the entries of an organisation's log that are older than `before_ms`; return their number.
 
-        A log that was changed by others stays as it is.
+        A log that was changed by another program stays as it is.
         """
         chain, gone = self.chain(organisation), 0
         while True:

@@ -26,23 +26,23 @@ class SeenEntries(Protocol):
         """Return (number, hash) of the last entry that this machine has seen; None if it has seen none."""
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Record the number and the hash (`last`) of the last entry that this machine has seen in an organisation's
-        log.
+        """Record the number of the last entry that this machine has seen in an organisation's log, and its hash
+        (`last`).
         """
 
 
 class NothingSeen:
-    """A `SeenEntries` that records nothing."""
+    """A `SeenEntries` that records nothing, for machines that keep no such file."""
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return None."""
+        """Return None, because nothing is recorded."""
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Do nothing."""
+        """Do nothing with the number and the hash of an entry."""
 
 
 class Verdict(NamedTuple):
-    """The result of a check of a log.
+    """The result of a check of an organisation's audit log.
 
     `good`: the number of unchanged entries. `since_ms`: the time from which the log has entries. `waiting`: the number
     of queued entries. `problem`: the first problem as a text, "" if there is none.
@@ -55,7 +55,7 @@ class Verdict(NamedTuple):
 
 
 class AuditReader:
-    """Reads the audit logs of all organisations. `key`: 32 bytes, used for nothing else."""
+    """Reads the audit logs of all organisations. `key`: 32 bytes for the hashes of the chain, used for nothing else."""
 
     def __init__(self, redis: Any, key: bytes, seen_entries: SeenEntries) -> None:
         self._redis = redis
@@ -67,7 +67,9 @@ class AuditReader:
         return Chain(self._key, organisation)
 
     async def head(self, organisation: str) -> Head | None:
-        """Return the head of the log, which records its beginning and end; None if this server wrote none."""
+        """Return the head of an organisation's log, which records its first and last entry; None if this server wrote
+        none.
+        """
         async with answering():
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
         try:
@@ -96,7 +98,7 @@ class AuditReader:
             start += len(found)
 
     async def verify(self, organisation: str) -> Verdict:
-        """Check the whole log; return the result, with the first problem if it was changed."""
+        """Check the whole log of an organisation; return the result, with the first problem if it was changed."""
         while True:
             verdict, head = await self._verify(organisation)
             after = await self.head(organisation)

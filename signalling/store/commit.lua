@@ -1,13 +1,15 @@
--- One commit: the record, its indexes, the stream entry and the publication, or nothing.
--- KEYS: record, index (zset of open ones), deadlines (zset), head (seq, epoch and the newest event's mark), stream,
---       history (list), audit queue (list), resume token of the requesting connection (any key if none), and sorted sets
---       to add to
--- ARGV: expected version, new version, sealed record, event, channel, member, index score or '', deadline or '',
---       stream length, epoch to begin with, sealed history entry or '', sealed audit entry
---       or '', generation of the requesting connection or '', and for each sorted set a score and a member.
---       A score that begins with '>' is raised above all scores of the set: the order does not depend on a clock.
--- Returns {1, seq, epoch}, {0, current version}, or {-1} if the connection has been resumed since (a token that has
--- expired proves nothing).
+-- Writes one change of a visit, of staff or of chat: the record, its indexes, and its event in the organisation's
+-- stream, which is also published; or writes nothing if the record has another version than expected.
+-- KEYS: the record, the index of open records (sorted set), the deadlines (sorted set), the head (hash with the number
+-- and the mark of the newest event, and the stream's epoch), the stream, the history (list), the audit queue (list),
+-- the resume token of the requesting connection (any key if there is none), and sorted sets to which members are added
+-- ARGV: the expected version, the new version, the encrypted record, the event, the channel, the record's id, the index
+-- score or '', the deadline in ms or '', the greatest length of the stream, the epoch to begin with if there is none,
+-- the encrypted history entry or '', the encrypted audit entry or '', the generation of the requesting connection or
+-- '', and a score and a member for each sorted set.
+-- A score that begins with '>' is raised above all scores of its set, so that the order does not depend on a clock.
+-- Returns {1, number of the event, epoch}; {0, current version} if the version was another one; {-1} if a newer socket
+-- uses the connection. An expired token counts as no reason to refuse.
 if ARGV[13] ~= '' then
   local generation = redis.call('HGET', KEYS[8], 'generation')
   if generation and tonumber(generation) > tonumber(ARGV[13]) then return {-1} end

@@ -19,21 +19,21 @@ _NONCE = 12
 
 
 def prefix_of(key_id: bytes) -> bytes:
-    """Return the bytes with which all data that is encrypted with this key begins."""
+    """Return the first bytes of all data that is encrypted with the key `key_id`."""
     return bytes((len(key_id),)) + key_id
 
 
 class Seal:
-    """Encrypts with the newest key, and decrypts with any key.
+    """Encrypts data with the newest key, and decrypts data with any key.
 
-    `keys`: id (1 to 16 bytes) -> 32 bytes, the newest last.
+    `keys`: id of a key (1 to 16 bytes) -> the key (32 bytes), the newest last.
     """
 
     def __init__(self, keys: Mapping[bytes, bytes]) -> None:
         self.replace(keys)
 
     def replace(self, keys: Mapping[bytes, bytes]) -> None:
-        """Use these keys from now on instead of those before, so that keys can rotate while a worker runs."""
+        """Use these keys from now on instead of the present ones, so that keys can be changed while a worker runs."""
         if not keys or any(not 1 <= len(i) <= 16 or len(k) != 32 for i, k in keys.items()):
             raise ValueError("keys: at least one, an id of 1 to 16 bytes and a key of 32 each")
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
@@ -41,7 +41,7 @@ class Seal:
         self._newest = (
             prefix_of(newest),
             self._keys[newest],
-        )  # This is one assignment, because `close` may run in another thread.
+        )  # All fields change in one assignment, because `close` may run in another thread
 
     @property
     def ids(self) -> tuple[bytes, ...]:
@@ -49,13 +49,16 @@ class Seal:
         return tuple(self._keys)
 
     def close(self, data: bytes, place: str) -> bytes:
-        """Return the data, encrypted for a place in the store. `open` needs the same place."""
+        """Encrypt data for a place in the store, such as the id of a record; return the bytes.
+
+        `open` needs the same place.
+        """
         nonce = os.urandom(_NONCE)
         prefix, key = self._newest
         return prefix + nonce + key.encrypt(nonce, data, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
-        """Return the decrypted data.
+        """Return the decrypted data. `place`: the place in the store for which it was encrypted.
 
         Raises `SealError` if it was not encrypted for this place by a known key, or was changed.
         """

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from signalling.store.unavailable import answering
 
-# The store keeps this number of events for workers that lost some. A worker that lost more loads a snapshot.
+# The store keeps this number of events for workers that missed some. A worker that missed more loads all records again.
 STREAM_LENGTH = 4_096
 _EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
 _FIELDS = ("epoch", "seq", "mark", "store")
@@ -45,20 +45,25 @@ class StreamEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CommitTrace(Protocol):
-    """The trace of a request that leads to a commit, or to several if others come first."""
+    """The trace (time measurement) of a request that leads to a commit, or to several attempts if another commit comes
+    first.
+    """
 
     def decided(self) -> bytes:
-        """Note the decision; return the context for the event's entry."""
+        """Note that the decision was made; return the trace's context for the event's entry."""
 
     def committed(self, done: bool) -> None:
-        """Note the end of the commit. `done`: False if nothing was written."""
+        """Note the end of an attempt to commit.
+
+        `done`: False if nothing was written, because another commit came first.
+        """
 
 
 class StreamHead(msgspec.Struct, frozen=True):
-    """The end of an organisation's stream: its epoch, and the number of the last event; "" and 0 without an event.
+    """The head of a stream: its epoch, and the number of the last event; "" and 0 if there was no event.
 
-    `mark` distinguishes the newest event from any other (`mark_of`); it is empty if unknown. `store`: the store to
-    which the epoch belongs (`EventStream.identities`), "" if not recorded yet.
+    `mark`: bytes that distinguish the newest event from any other (`mark_of`), b"" if unknown. `store`: the identity of
+    the store to which the epoch belongs (`EventStream.identities`), "" if not recorded yet.
     """
 
     epoch: str
@@ -68,10 +73,10 @@ class StreamHead(msgspec.Struct, frozen=True):
 
 
 class StreamEnd(msgspec.Struct, frozen=True):
-    """Three parts of a stream, all of the same moment.
+    """The end of an organisation's event stream; all three parts were read at the same moment.
 
-    `head`: its end. `events`: (number, event) above a given number, the oldest first. `newest`: the newest events, the
-    newest first.
+    `head`: the stream's head. `events`: (number, event) above a given number, the oldest first. `newest`: the newest
+    events, the newest first.
     """
 
     head: StreamHead
@@ -80,7 +85,9 @@ class StreamEnd(msgspec.Struct, frozen=True):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """The end of an organisation's stream, and (visit, deadline in ms) for the visits whose deadline has passed."""
+    """What the sweep reads of an organisation: the head of its stream, and (visit, deadline in ms) of the visits whose
+    deadline has passed.
+    """
 
     head: StreamHead
     due: list[tuple[str, int]]
@@ -104,7 +111,7 @@ def mark_of(entry: StreamEntry) -> bytes:
 
 
 def new_epoch() -> str:
-    """Return the name of a new epoch."""
+    """Return a random name for a new epoch of a stream."""
     return "e_" + secrets.token_hex(6)
 
 
@@ -125,7 +132,7 @@ class EventStream:
         self._epoch: Any = redis.register_script(_EPOCH)
 
     async def head(self, organisation: str) -> StreamHead:
-        """Return the end of the organisation's stream."""
+        """Return the head of an organisation's stream: its epoch and the number of the last event."""
         async with answering():
             return _head(await self._redis.hmget(keys.HEAD(organisation), _FIELDS))
 
@@ -135,13 +142,17 @@ class EventStream:
             return _events(await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0"))
 
     async def at(self, organisation: str, seq: int) -> StreamEntry | None:
-        """Return the event with this number; None if the stream does not have it, or no longer."""
+        """Return the event number `seq` of an organisation; None if the stream does not have it, or no longer."""
         async with answering():
             found = _events(await self._redis.xrange(keys.EVENTS(organisation), f"{seq}-0", f"{seq}-0"))
         return found[0][1] if found else None
 
     async def end(self, organisation: str, seq: int, newest: int = 500) -> StreamEnd:
-        """Return the stream's head, the events above `seq`, and the `newest` last events, all of the same moment."""
+        """Return the end of an organisation's stream.
+
+        It contains the head, the events with a number above `seq`, and the `newest` last events, all of the same
+        moment.
+        """
         stream = keys.EVENTS(organisation)
         async with answering():
             pipe = self._redis.pipeline(transaction=True)
@@ -152,9 +163,10 @@ class EventStream:
         return StreamEnd(_head(head), _events(events), [entry for _, entry in _events(last)])
 
     async def pulses(self, organisations: Sequence[str], now_ms: int, limit: int = 200) -> list[Pulse]:
-        """Return the pulse of each organisation, in order, with at most `limit` due visits each.
+        """Return the pulse of each organisation (see `Pulse`), in order, with at most `limit` visits whose deadline has
+        passed.
 
-        One request reads them all.
+        One request reads them all. `now_ms`: the present time.
         """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -204,6 +216,6 @@ class EventStream:
         return bool(begun)
 
     async def adopt(self, organisation: str, identity: str) -> None:
-        """Record the store to which an epoch belongs, unless it is recorded already."""
+        """Record the identity of the store to which an organisation's epoch belongs, unless one is recorded already."""
         async with answering():
             await self._redis.hsetnx(keys.HEAD(organisation), "store", identity)

@@ -12,14 +12,14 @@ from signalling.store.records import Store
 
 
 class GuestLink(msgspec.Struct, frozen=True):
-    """The visit, and the key of the guest's party in it, to which a link gives access."""
+    """The target of a guest's link: the visit, and the key of the guest's party in it."""
 
     visit: str
     guest: str
 
 
 class GuestLinks:
-    """Issues and redeems links.
+    """Issues and redeems the one-time links of guests.
 
     If two requests redeem one link at once, one succeeds. Used, expired and forged links get the same answer.
     """
@@ -28,7 +28,10 @@ class GuestLinks:
         self._links = OneTime(store.redis)
 
     async def issue(self, organisation: str, invite: GuestLink, for_ms: int) -> str:
-        """Return a new token that is valid for `for_ms`. Raises `UnavailableError` if the store does not answer."""
+        """Return the token of a new link for the target `invite`, valid for `for_ms`.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         token = secrets.token_urlsafe(24)
         await self._links.keep(
             keys.INVITE(organisation, keys.hashed(token)), msgspec.msgpack.encode(invite), for_ms
@@ -36,9 +39,10 @@ class GuestLinks:
         return token
 
     async def look(self, organisation: str, token: str) -> GuestLink | None:
-        """Return what a token gives access to, without using it up; None if the token is not valid, or no longer.
+        """Return the target of a token, which stays valid; None if it is not valid, or no longer.
 
-        Programs that show previews of links fetch them too. Raises `UnavailableError` if the store does not answer.
+        This is for programs that show previews of links, which open them too. Raises `UnavailableError` if the store
+        does not answer.
         """
         data = await self._links.look(keys.INVITE(organisation, keys.hashed(token)))
         return msgspec.msgpack.decode(data, type=GuestLink) if data else None
@@ -51,7 +55,7 @@ class GuestLinks:
         return await self._links.was_used(keys.INVITE(organisation, keys.hashed(token)))
 
     async def redeem(self, organisation: str, token: str) -> GuestLink | None:
-        """Return what a token gives access to, and use the token up; None if it is not valid, or no longer.
+        """Return the target of a token, and use the token up; None if it is not valid, or no longer.
 
         Raises `UnavailableError` if the store does not answer.
         """

@@ -1,6 +1,8 @@
--- One step of a job queue. KEYS: due (zset: job by when it is due), tries (hash: attempts, first attempt and reason of the
--- last failure by the job's digest), dead (zset: given up), clock (the time of an earlier take). ARGV: the step, then its arguments. Times in ms,
--- by the store's clock.
+-- Makes one step of a job queue, which the first argument names: see `Jobs` in jobs.py.
+-- KEYS: due (sorted set: each job, by the time at which it is due), tries (hash: digest of a job -> its attempts, the
+-- time of the first one, the reason of the last failure), dead (sorted set: the jobs that were given up), clock (the
+-- time of an earlier "take")
+-- ARGV: the step, then its arguments. All times are in ms, by the store's clock.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local due, tries, dead = KEYS[1], KEYS[2], KEYS[3]
@@ -16,11 +18,12 @@ if step == 'take' then
   local found = {}
   local back = tonumber(redis.call('GET', KEYS[4]) or now) - now
   if back > 0 then
-    -- The clock was set back: jobs that are due or leased would wait for that long again. Later jobs keep their time.
+    -- The store's clock was set back. Jobs that are due or leased would wait too long, so their times are set back as
+    -- well.
     local waiting = redis.call('ZRANGEBYSCORE', due, now, now + back + ARGV[3], 'WITHSCORES')
     for i = 1, #waiting, 2 do redis.call('ZADD', due, waiting[i + 1] - back, waiting[i]) end
   end
-  -- Not at every take, because each write goes to the disk.
+  -- The time is not written at each "take", because every write goes to the disk.
   if (back > 0 or back < -10000 or redis.call('EXISTS', KEYS[4]) == 0) and redis.call('EXISTS', due) == 1 then
     redis.call('SET', KEYS[4], now)
   end
@@ -40,7 +43,7 @@ if step == 'later' then
   return 0
 end
 if step == 'soon' then
-  -- A job that is due within the time of a lease may be running.
+  -- A worker may be running a job that is due within the time of a lease, so such a job is not changed.
   local moved = 0
   for i = 3, #ARGV do
     local at = redis.call('ZSCORE', due, ARGV[i])
@@ -56,14 +59,15 @@ if step == 'again' then
   return redis.call('ZADD', due, now, ARGV[3])
 end
 if step == 'off' then
-  -- The job was not attempted.
+  -- The job was not attempted, so this lease does not count as an attempt.
   if redis.call('ZADD', due, 'XX', 'CH', ARGV[3], member) == 1 then
     redis.call('HINCRBY', tries, redis.sha1hex(member) .. ':n', -1)
   end
   return 0
 end
 if step == 'reseal' then
-  -- Not while a worker may have leased the job, which it knows by these bytes: it would be done twice.
+  -- While a worker may have leased the job, its bytes stay the same: the worker could not mark changed bytes as done,
+  -- and the job would run twice.
   local score, digest = tonumber(redis.call('ZSCORE', due, member) or nil), redis.sha1hex(member)
   local n, at, why = unpack(redis.call('HMGET', tries, digest .. ':n', digest .. ':at', digest .. ':why'))
   if not score or (n and score > now and score <= now + ARGV[4]) then return 0 end

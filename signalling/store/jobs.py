@@ -1,4 +1,4 @@
-"""Jobs: work to do outside of requests, which is stored per organisation until it is done.
+"""Jobs: work that is done outside of requests, such as sending mail. The store keeps each job until it is done.
 
 A job is one encrypted member of a sorted set, whose score is the time at which it is due. So the commit of an event can
 also write the job that the event causes (`entry`). Taking a job leases it: if the worker dies, the job is due again.
@@ -28,15 +28,15 @@ FIRST_PAUSE_MS = 5_000
 LONGEST_PAUSE_MS = 3_600_000
 GIVE_UP_MS = 24 * 3_600_000
 DEAD_KEPT, DEAD_KEPT_MS = 1_000, 30 * 24 * 3_600_000
-"""The number of failed jobs that are kept, and for how many ms, so that an operator can find the cause."""
+"""The number of given-up jobs that are kept, and for how many ms, so that an operator can find the cause."""
 
 _SCRIPT = (Path(__file__).parent / "jobs.lua").read_text()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A job to do. `kind` names its handler, which defines the payload. The stored payload is encrypted.
+    """A job to do. `kind` names its handler, which defines the form of `payload`. The stored payload is encrypted.
 
-    `attempts` and `reason` are those of a job that was given up.
+    `attempts` and `reason` are set only in a job that was given up: the number of attempts, and the last failure.
     """
 
     id: str
@@ -63,10 +63,10 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """A job that is not done.
+    """A job that is not done yet, as an operator sees it.
 
-    `begun`: it was taken at least once. `begins_ms`: when that was, otherwise when it is due. `reason`: that of the
-    last failure, if any.
+    `begun`: True if it was taken at least once. `begins_ms`: the time of its first attempt, otherwise the time at which
+    it is due. `reason`: the reason of the last failure, if any.
     """
 
     job: Job
@@ -78,7 +78,10 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 def new_job(kind: str, payload: dict[str, Any], now_ms: int, *, expires_ms: int | None = None) -> Job:
-    """Return a job with a new random id, made at `now_ms`. `expires_ms`: as in `Job`."""
+    """Return a job with a new random id. `kind` and `payload`: see `Job`. `now_ms`: the time at which it is made.
+
+    `expires_ms`: the time after which a failed job is not tried again; None: a day after its first attempt.
+    """
     return Job(
         id=f"j_{secrets.token_urlsafe(12)}", kind=kind, payload=payload, made_ms=now_ms, expires_ms=expires_ms
     )
@@ -145,17 +148,17 @@ class Jobs:
         return taken
 
     async def done(self, organisation: str, taken: Taken) -> None:
-        """Remove a finished job."""
+        """Remove a finished job from its queue."""
         async with answering():
             await self._step(keys=self._keys(organisation), args=["done", taken.member])
 
     async def later(self, organisation: str, taken: Taken, due_ms: int, reason: str = "") -> None:
-        """Make a failed job due again at `due_ms`. Do nothing if another worker has finished it."""
+        """Make a failed job due again at the time `due_ms`. Do nothing if another worker has finished it."""
         async with answering():
             await self._step(keys=self._keys(organisation), args=["later", taken.member, due_ms, reason])
 
     async def give_up(self, organisation: str, taken: Taken, reason: str = "") -> None:
-        """Move a job to the given-up jobs, which are not tried again by themselves."""
+        """Move a job to the given-up jobs, which are tried again only if an operator asks for that."""
         dead = replace(taken.job, attempts=taken.attempt, reason=reason)
         await self._given_up(organisation, taken.member, self._sealed(organisation, dead))
 
@@ -178,7 +181,10 @@ class Jobs:
         return found
 
     async def soon(self, organisation: str, members: Sequence[bytes]) -> int:
-        """Make waiting jobs due now, except those that are due within LEASE_MS; return their number."""
+        """Make waiting jobs due now, except those that are due within LEASE_MS; return how many were changed.
+
+        `members`: the bytes of the jobs in the store.
+        """
         async with answering():
             return int(await self._step(keys=self._keys(organisation), args=["soon", LEASE_MS, *members]))
 
@@ -188,7 +194,10 @@ class Jobs:
             await self._step(keys=self._keys(organisation), args=["off", taken.member, due_ms])
 
     async def reseal(self, organisation: str, member: bytes, other: bytes) -> bool:
-        """Replace the bytes of a job by others with the same content; return False if a worker may have leased it."""
+        """Replace the bytes `member` of a stored job by `other`, which has the same content under another key.
+
+        Return False, and change nothing, if a worker may have leased the job.
+        """
         async with answering():
             args = ["reseal", member, other, LEASE_MS]
             return bool(await self._step(keys=self._keys(organisation), args=args))
@@ -199,7 +208,7 @@ class Jobs:
             await self._step(keys=self._keys(organisation), args=args)
 
     async def listed(self, organisation: str, most: int) -> list[Waiting]:
-        """Return the jobs that are not done, at most this number, those that are due first."""
+        """Return at most `most` jobs of an organisation that are not done, those that are due first."""
         async with answering():
             found = await self._redis.zrange(self.key(organisation), 0, most - 1, withscores=True)
             if not found:
@@ -224,7 +233,7 @@ class Jobs:
         return await self._listed(organisation, self.key(organisation))
 
     async def dead(self, organisation: str) -> list[tuple[int, Job]]:
-        """Return (time in ms, job) of the given-up jobs of all queues, the oldest first.
+        """Return (time in ms at which it was given up, job) of the given-up jobs of all queues, the oldest first.
 
         Jobs that cannot be decrypted are left out.
         """
@@ -240,7 +249,7 @@ class Jobs:
         return self._seal.close(msgspec.msgpack.encode(job), _place(organisation))
 
     def _opened(self, organisation: str, member: bytes) -> Job | None:
-        """Return a stored job; None if it cannot be decrypted."""
+        """Return the decrypted job in the stored bytes `member`; None if it cannot be decrypted."""
         try:
             data = self._seal.open(member, _place(organisation))
         except SealError:

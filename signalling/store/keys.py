@@ -29,7 +29,8 @@ class Erasure(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Key:
-    """A kind of key. `pattern`: its name, with parts such as <visit>. `type`: as the command TYPE returns it.
+    """A kind of key. `pattern`: its name, with parts such as <visit>. `type`: its type as the Redis command TYPE
+    returns it.
 
     `holds`: its content. `until`: when the key, or an entry in it, is erased. `patient`: True if it has data about
     patients.
@@ -51,7 +52,10 @@ class Key:
         return re.compile(".+".join(map(re.escape, _PART.split(self.pattern))))
 
     def __call__(self, *parts: str) -> str:
-        """Return the name of one key of this kind. Raises `TypeError` if the number of parts is wrong."""
+        """Return the name of one key of this kind, with these parts in its pattern.
+
+        Raises `TypeError` if their number is wrong.
+        """
         return self._format % parts
 
     def matches(self, name: str) -> bool:
@@ -100,7 +104,7 @@ RESUME = Key(
 IDEMPOTENCY = Key(
     "{<organisation>}:idempotency:<hash>", "string", "the visit of an API request", _EXPIRY, "a day"
 )
-# the keys of staff
+# --- the keys of staff
 STAFF = Key("{<organisation>}:staff", "zset", "ids of staff", _NONE)
 STAFF_MEMBER = Key("{<organisation>}:staff:<person>", "hash", "On-Call and states of a person", _NONE)
 HERE = Key("{<organisation>}:here", "zset", "when staff last had a page open", _NONE)
@@ -109,7 +113,7 @@ MARKS = Key("{<organisation>}:marks", "zset", "ids of staff with a mark", _NONE)
 MARK = Key("{<organisation>}:mark:<person>", "hash", "the last notification that was read", _NONE)
 WATCHES = Key("{<organisation>}:watches", "zset", "ids of the states of the queue", _NONE)
 WATCH = Key("{<organisation>}:watch:<watch>", "hash", "the rules that the queue's pages have", _NONE)
-# the keys of appointments
+# --- the keys of appointments
 APPOINTMENTS = Key(
     "{<organisation>}:appointments", "zset", "ids of booked visits, by start", _RETENTION, _DAYS
 )
@@ -120,7 +124,7 @@ SLOTS = Key("{<organisation>}:slots", "zset", "ids at taken times, by start", _U
 SLOT_SPANS = Key("{<organisation>}:slots:spans", "hash", "ends of taken times, by id", _USE, "it is over")
 HOLDS = Key("{<organisation>}:holds:<hash>", "zset", "times that a visitor holds", _EXPIRY, "ten minutes")
 FEEDS = Key("{<organisation>}:feeds", "hash", "links of staff to booked visits, hashed", _USE, "revoked")
-# the keys of jobs and of the audit log
+# --- the keys of jobs and of the audit log
 JOBS = Key("{<organisation>}:jobs", "zset", "mails to send", _USE, "done or given up", True)
 QUEUE = Key(
     "{<organisation>}:queue:<kind>", "zset", "webhooks and other jobs to do", _USE, "done or given up"
@@ -149,7 +153,7 @@ PAUSED = Key("{<organisation>}:paused", "set", "receivers to which nothing is se
 AUDIT = Key("{<organisation>}:audit", "list", "the audit log", _RETENTION, "`[retention] audit_days`")
 AUDIT_HEAD = Key("{<organisation>}:audit:head", "string", "its beginning and end, sealed", _NONE)
 AUDIT_QUEUE = Key("{<organisation>}:audit:queue", "list", "entries on the way to it", _USE, "a second")
-# the keys of organisations
+# --- the keys of organisations
 ORGANISATIONS = Key("organisations", "set", "ids of organisations", _NONE)
 ORGANISATION = Key("{<organisation>}:organisation", "string", "its document: settings, texts", _NONE)
 EDITS = Key("{<organisation>}:edits", "hash", "earlier revisions of it", _USE, "200 later revisions")
@@ -160,7 +164,7 @@ FACILITY_NAMES = Key("{<organisation>}:facility-names", "hash", "ids of faciliti
 DEMO_FRESH = Key(
     "{<organisation>}:demo:fresh", "string", "demo passwords not printed yet", _EXPIRY, "ten minutes"
 )
-# the keys of accounts and of sign-in
+# --- the keys of accounts and of sign-in
 ACCOUNTS = Key("{<organisation>}:accounts", "hash", "accounts by id", _NONE)
 EMAILS = Key("{<organisation>}:emails", "hash", "ids of accounts by email address", _NONE)
 SECOND_FACTOR = Key(
@@ -179,7 +183,7 @@ THROTTLE_PENDING = Key(
     "{<organisation>}:throttle:<rule>:<who>:pending", "zset", "guesses being checked", _EXPIRY, "a minute"
 )
 SESSION = Key("session:<hash>", "hash", "a browser's session", _EXPIRY, "a week without use")
-# the keys of other programs: API keys and webhooks
+# --- the keys of other programs: API keys and webhooks
 API_KEYS = Key("{<organisation>}:api-keys", "hash", "API keys by id, hashed", _USE, "revoked")
 API_USED = Key("{<organisation>}:api-used", "hash", "when each API key was last used", _USE, "revoked")
 API_RATE = Key("{<organisation>}:api-rate:<who>", "string", "requests in this window", _EXPIRY, "a minute")
@@ -188,7 +192,7 @@ WEBHOOKS = Key("{<organisation>}:webhooks", "hash", "webhooks by id, sealed", _U
 WEBHOOK_LOG = Key(
     "{<organisation>}:webhook-log:<webhook>", "list", "the last 100 attempts", _EXPIRY, "30 days"
 )
-# the keys of servers
+# --- the keys of servers
 DATA_KEY = Key("greenroom:key", "string", "a hash of the data key", _NONE)
 ROTATING = Key("greenroom:rotating", "string", "a command rotates the data key", _EXPIRY, "five seconds")
 STORE_VERSION = Key("greenroom:version", "string", "the version of the store's contents", _NONE)
@@ -201,7 +205,7 @@ WORKER_ADDRESSES = Key("worker:<worker>:addresses", "string", "its media address
 
 ALL: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 
-# Channels store nothing. An organisation's events are published on the channel with the same name as its stream.
+# Channels store nothing. An organisation's events are published on the channel that has the same name as its stream.
 DEATHS_CHANNEL = "workers"
 ACCOUNTS_CHANNEL = "accounts"
 

@@ -1,9 +1,11 @@
-"""This worker's copy of an organisation's open records, updated by pub/sub and repaired from the event stream.
+"""The mirror: this worker's copy of an organisation's open records, updated by pub/sub and repaired from the event
+stream.
 
-All topics read from this copy, so that showing a page causes no request to the store. `seq` counts the organisation's
-events. A gap is detected at once, and the missing events are fetched before later ones are shown, so that none is lost,
-repeated or out of order. If the store has lost events (its count is lower than before, or a number now belongs to
-another event), a new epoch begins, and everything is loaded and shown again.
+All topics are read from this copy, so that showing a page causes no request to the store. `seq` is the number of the
+newest event that the copy contains. A gap in the numbers is detected at once, and the missing events are fetched before
+later ones are shown, so that none is lost, repeated or out of order. If the store has lost events (its newest number is
+lower than before, or a number now belongs to another event), a new epoch begins, and everything is loaded and shown
+again.
 """
 
 from __future__ import annotations
@@ -29,10 +31,11 @@ log = structlog.get_logger()
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One event. `before`: the record before it, None if the record was not open then. `after`: the record after it.
+    """One event, as the observers of a mirror receive it. `before`: the record before it, None if there was no open
+    record.
 
-    `notices`: (person, encrypted notification) for each notification that the event causes. `trace`: as in
-    `StreamEntry`.
+    `after`: the record after it. `notices`: (person, encrypted notification) for each notification that the event
+    causes. `trace`: as in `StreamEntry`.
     """
 
     organisation: str
@@ -45,7 +48,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """Some events are lost, because the stream was trimmed or replaced. Everything must be shown again."""
+    """Reports to the observers of a mirror that some events are lost, so that everything must be shown again."""
 
     organisation: str
 
@@ -54,7 +57,7 @@ Observer = Callable[[Change | Reset], None]
 
 
 def version_of(seq: int) -> int:
-    """Return the version of the topics after the event with this number.
+    """Return the version of the topics after the event with the number `seq`.
 
     It is twice the number, because one event may need two messages. The first of them has the version one lower.
     """
@@ -62,7 +65,7 @@ def version_of(seq: int) -> int:
 
 
 class Mirror:
-    """The copy of one organisation. `visits`: its open visits. `watch`: the state of its whole queue.
+    """The copy of one organisation's open records. `visits`: its open visits. `watch`: the state of its whole queue.
 
     `observers` are called with each change, in order. `failed` is called if a repair fails.
     """
@@ -83,8 +86,9 @@ class Mirror:
         self._repairing: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
-        self._mark = b""  # the mark of event `seq`, empty if unknown (`mark_of`)
-        self._lost = False  # True if the store has another event `seq` than this copy
+        # The mark of the event `seq` (bytes that distinguish it from any other), empty if unknown
+        self._mark = b""
+        self._lost = False  # True if the store has another event with the number `seq` than this copy
 
     @property
     def version(self) -> int:
@@ -136,7 +140,7 @@ class Mirror:
             self.repair()
 
     def _is_another(self, mark: bytes) -> bool:
-        """Return True if this mark belongs to another event than the one that was received as event `seq`."""
+        """Return True if this mark belongs to another event than the event `seq` that this copy contains."""
         return bool(mark and self._mark) and mark != self._mark
 
     def _apply(self, seq: int, entry: StreamEntry) -> None:
@@ -240,9 +244,9 @@ class Mirror:
                 self._apply(seq, entry)
 
     async def _begin_epoch(self) -> None:
-        """Begin a new epoch, because the store has lost events, and reload everything.
+        """Begin a new epoch, because the store has lost events, and load all records again.
 
-        In a new epoch, the versions that clients have received before do not count as current.
+        Versions that clients received in the old epoch do not count as current in the new one.
         """
         await self._store.stream.begin_epoch(self.organisation, "epoch", self.epoch)
         counts.REPAIRS["epoch"] += 1
@@ -258,16 +262,18 @@ class Mirror:
         self._notify(Reset(self.organisation))
 
     def _lost_since(self, before: int, mark: bytes, there: StreamEntry | None) -> int:
-        """Return how many events up to number `before` the store no longer has, at least.
+        """Return how many events up to the number `before` the store has lost, at least.
 
-        `mark`: that of the event that had this number. `there`: the event that has it now, None if none has. The stream
-        may have been trimmed above this number; it then has no such event, but a higher end.
+        `mark`: that of the event which had the number `before`. `there`: the event that has this number in the store
+        now, None if none has. The stream may have been trimmed above this number; it then has no such event, but a
+        higher end.
         """
         another = there is not None and bool(mark) and mark_of(there) != mark
         return max(before - self.seq, int(another))
 
     def compare(self, head: StreamHead) -> None:
-        """Compare this copy with the stream's head, and repair it if they differ.
+        """Compare this copy with the head of the stream, which records its last event, and repair the copy if they
+        differ.
 
         This finds a lost last event, after which no later event shows a gap.
         """
@@ -284,14 +290,14 @@ class Mirror:
             await asyncio.wait([self._repairing], timeout=1)
 
     async def close(self) -> None:
-        """End a repair that runs in the background."""
+        """End the repair that runs in the background, if there is one."""
         if self._repairing is not None:
             self._repairing.cancel()
             await asyncio.gather(self._repairing, return_exceptions=True)
 
 
 class Mirrors:
-    """The copies of the organisations that this worker serves. Each is loaded on its first use."""
+    """The copies (mirrors) of the organisations that this worker serves. Each is loaded on its first use."""
 
     def __init__(self, store: Store, subscribe: Callable[[Mirror], Awaitable[None]]) -> None:
         self._store = store

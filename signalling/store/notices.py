@@ -18,7 +18,7 @@ _decoder = msgspec.msgpack.Decoder(Notice)
 
 
 def read_until(mark: Mark | None) -> int:
-    """Return the position of the newest notification that was read; 0 if none was.
+    """Return the position of the newest notification that a person has read; 0 if none. `mark`: the person's read mark.
 
     Old marks have a time and no position. They stay valid, because the first positions are times.
     """
@@ -26,7 +26,7 @@ def read_until(mark: Mark | None) -> int:
 
 
 class Notices:
-    """Reads the notifications of all persons.
+    """Reads the stored notifications of persons.
 
     All methods except `opened` raise `UnavailableError` if the store does not answer.
     """
@@ -35,7 +35,7 @@ class Notices:
         self._store = store
 
     def opened(self, organisation: str, person: str, sealed: bytes) -> Notice:
-        """Return a decrypted notification. Raises `SealError` if it is not this person's."""
+        """Return the notification in the encrypted bytes `sealed`. Raises `SealError` if it is not this person's."""
         return _decoder.decode(self._store.seal.open(sealed, f"{organisation}/bell/{person}"))
 
     async def newest(self, organisation: str, person: str) -> tuple[list[Notice], int]:

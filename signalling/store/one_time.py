@@ -16,7 +16,7 @@ _USED = b""
 
 
 class OneTime:
-    """Stores the values behind one-time links. `key`: the key of a link.
+    """Stores the values behind one-time links. The `key` in its methods is the store's key that belongs to a link.
 
     All methods raise `UnavailableError` if the store does not answer.
     """
@@ -25,21 +25,24 @@ class OneTime:
         self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
 
     async def keep(self, key: str, value: bytes, for_ms: int) -> None:
-        """Store a value, which must not be empty, for `for_ms` ms."""
+        """Store a value, which must not be empty, under a key for `for_ms` milliseconds."""
         async with answering():
             await self._redis.set(key, value, px=for_ms)
 
     async def look(self, key: str) -> bytes | None:
-        """Return the value without taking it; None if there is no value, or no longer."""
+        """Return the value of a key, and leave it there; None if there is no value, or no longer."""
         async with answering():
             return await self._redis.get(key) or None
 
     async def was_used(self, key: str) -> bool:
-        """Return True if there was a value that has been taken."""
+        """Return True if the key had a value that has been taken."""
         async with answering():
             return bool(await self._redis.get(key) == _USED)
 
     async def take(self, key: str) -> bytes | None:
-        """Return the value and remove it; None if there is none. Of two calls at the same time, one receives it."""
+        """Return the value of a key and remove it; None if there is none.
+
+        Of two calls at the same time, one receives it.
+        """
         async with answering():
             return await self._redis.set(key, _USED, xx=True, get=True, keepttl=True) or None

@@ -31,9 +31,10 @@ log = structlog.get_logger()
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """A search for ended visits. None or "": no condition. `since_ms`: only visits that ended then or later.
+    """A search for ended visits. A field that is None or "" sets no condition. `since_ms`: only visits that ended then
+    or later.
 
-    `before`: the place of the last row of the previous page.
+    `before`: the place (position in the order of ended visits) of the last row of the previous page.
     """
 
     text: str = ""
@@ -45,7 +46,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_index(self) -> bool:
-        """Return True if records must be decrypted to find out whether they match."""
+        """Return True if records must be decrypted to find the visits that match."""
         filters = (self.provider, self.outcome, self.tag)
         return bool(self.text.strip()) or any(one is not None for one in filters)
 
@@ -100,7 +101,7 @@ class Index:
         self.used_s = time.monotonic()
         self._store = store
         self._rows: list[_Row] = []
-        self._frontier = NEWEST  # all visits from this place on have been read
+        self._frontier = NEWEST  # all visits from this place on, in the order of ended visits, have been read
         self._began = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._problem: UnavailableError | None = None
@@ -127,14 +128,14 @@ class Index:
             raise self._problem
 
     def unread_for(self, since_ms: int | None) -> int:
-        """Return how many visits that ended at `since_ms` or later are not read yet, at most.
+        """Return the greatest number of visits since `since_ms` (time of their end in ms) that may not be read yet.
 
-        None: no limit of time.
+        `since_ms`: None for all visits.
         """
         return 0 if since_ms is not None and self._frontier[0] < since_ms else self.unread
 
     async def _read(self) -> None:
-        """Read the visits that are not read yet, after those of an earlier attempt."""
+        """Read the ended visits that are not read yet into the index, after those of an earlier attempt."""
         try:
             left = await self._store.count_ended(self.organisation, self._frontier)
             while places := await self._store.ended(self.organisation, None, self._frontier, BATCH):
@@ -160,7 +161,10 @@ class Index:
             self._rows[:0] = newest_first
 
     def add(self, row: _Row, *, newest: bool = False) -> None:
-        """Insert a row at its place. If that place has a row already, replace it only if the new one is `newest`."""
+        """Insert the row of a visit at its place.
+
+        If the place has a row already, replace it only if the new one is `newest`.
+        """
         at = bisect_left(self._rows, _place(row), key=_place)
         if at == len(self._rows) or _place(self._rows[at]) != _place(row):
             self._rows.insert(at, row)
@@ -168,13 +172,13 @@ class Index:
             self._rows[at] = row
 
     def drop(self, place: Place) -> None:
-        """Remove the row at a place, because its visit was erased, was reopened, or has ended again later."""
+        """Remove the row at a place, because its visit was erased, was reopened, or ended again later."""
         at = bisect_left(self._rows, place, key=_place)
         if at < len(self._rows) and _place(self._rows[at]) == place:
             del self._rows[at]
 
     def erase(self, before_ms: int) -> None:
-        """Remove the rows of visits that ended before this time."""
+        """Remove the rows of visits that ended before the time `before_ms`."""
         del self._rows[: bisect_left(self._rows, (before_ms, ""), key=_place)]
 
     async def search(self, query: Query, limit: int) -> list[Place]:
@@ -207,7 +211,7 @@ class Index:
         )
 
     async def close(self) -> None:
-        """Stop reading from the store."""
+        """Stop reading visits from the store."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
@@ -260,7 +264,7 @@ class PastVisits:
         return index
 
     def news(self, news: Change | Reset) -> None:
-        """Apply an event of a mirror to the organisation's index."""
+        """Apply an event to the organisation's index, if it has one. The mirror calls this for each event, in order."""
         index = self._indexes.get(news.organisation)
         if index is None:
             return
@@ -270,7 +274,9 @@ class PastVisits:
             index.add(_row(news.after, news.after.ended_ms), newest=True)
 
     def erase(self, organisation: str, before_ms: int) -> None:
-        """Remove visits that the organisation no longer keeps, and its index if it is unused."""
+        """Remove visits that ended before `before_ms`, which the organisation no longer keeps, and its index if it is
+        unused.
+        """
         index = self._indexes.get(organisation)
         if index is not None:
             index.erase(before_ms)

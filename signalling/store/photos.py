@@ -18,7 +18,7 @@ def _place(organisation: str, visit: str, photo: str) -> str:
 
 
 class Photos:
-    """Stores, reads and erases photos."""
+    """Stores, reads and erases the photos that patients add to their visits."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -39,6 +39,6 @@ class Photos:
         return None if sealed is None else self._store.seal.open(sealed, _place(organisation, visit, photo))
 
     async def erase(self, organisation: str, visit: str, photo: str) -> None:
-        """Erase a photo, if it is stored."""
+        """Erase the file of a photo, if it is stored. `photo`: its id."""
         async with answering():
             await self._store.redis.hdel(keys.PHOTOS(organisation, visit), photo)

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class _Subscriber(SharedConnection):
-    """The connection that receives the messages of one server.
+    """The connection that receives the messages of one Redis server.
 
     It calls the handlers directly in the callback of the socket. A task in between would cost more than most handlers.
     `channels`: the channels of `handlers` that are at this server. `woken`: an event that is set when the connection is
@@ -47,7 +47,10 @@ class _Subscriber(SharedConnection):
         self.missed = False  # True if messages may have been lost
 
     def first_commands(self) -> Iterable[Arguments]:
-        """Return the commands that subscribe to all channels. They are sent first on each new connection."""
+        """Return the commands that subscribe to all channels.
+
+        They are sent first on each new connection to the server.
+        """
         return [(self._command, channel) for channel in self.channels]
 
     async def subscribe(self, *channels: bytes) -> None:
@@ -93,7 +96,7 @@ class _Subscriber(SharedConnection):
 
 
 class _PublishReply:
-    """Receives the reply to a PUBLISH, and calls `failed` if the message was not delivered.
+    """Receives the reply to a PUBLISH command, and calls `failed` if no worker received the message.
 
     It is not an asyncio.Future, because a future would cost as much as the PUBLISH itself.
     """
@@ -120,7 +123,10 @@ class _PublishReply:
 
 
 class Bus:
-    """Calls the handler of a subscribed channel for each message, in order. Handlers must be quick, plain functions."""
+    """Publishes messages on channels, and calls the handler of a subscribed channel for each message, in order.
+
+    Handlers must be quick, plain functions.
+    """
 
     def __init__(self, redis: Redis, on_reconnected: Callable[[], None] = lambda: None) -> None:
         self._redis: Any = redis  # the type is SharedRedis
@@ -136,7 +142,7 @@ class Bus:
         self.on_reconnected = on_reconnected
 
     async def subscribe(self, channel: str, handler: Handler) -> None:
-        """Subscribe to a channel.
+        """Subscribe to a channel: call `handler` with each message on it.
 
         Raises `UnavailableError` if the store does not answer; the channel is then subscribed as soon as the store is
         back.
@@ -179,7 +185,7 @@ class Bus:
             raise UnavailableError(reason_of(problem)) from problem
 
     async def run(self) -> None:
-        """Receive until cancelled.
+        """Receive the messages of all subscribed channels until cancelled.
 
         A lost connection is opened again after a pause of 50 ms, which doubles up to 1 s.
         """
@@ -201,7 +207,7 @@ class Bus:
                     self._redis.doubt()
 
     async def _look(self) -> None:
-        """Subscribe each channel at its present server, and check each connection.
+        """Subscribe each channel at the server that has it now, and check each connection.
 
         Raises redis-py's errors if that fails.
         """
@@ -223,9 +229,9 @@ class Bus:
             self.on_reconnected()
 
     async def _end(self, subscriber: _Subscriber) -> None:
-        """Close the connection to a server that no longer has a channel."""
+        """Close the connection to a server that no longer has any of the subscribed channels."""
         self._subscribers = {pool: each for pool, each in self._subscribers.items() if each is not subscriber}
-        subscriber.missed = True  # the connection is closed on purpose, so no loss is logged
+        subscriber.missed = True  # The connection is closed on purpose, so its loss must not be logged
         await subscriber.close()
 
     async def close(self) -> None:

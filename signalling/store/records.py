@@ -51,7 +51,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark, Watch)
-Extra = tuple[str, int, bytes]  # (key, score, member): a member that the same commit adds to a sorted set
+Extra = tuple[str, int, bytes]  # (key, score, member): a member to add to a sorted set in the same commit
 # A place orders ended visits: (the time in ms at which the visit ended, its id). No two places are equal.
 Place = tuple[int, str]
 SNAPSHOT_TRIES = 3
@@ -60,10 +60,10 @@ NEWEST: Place = (2**53, "")
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """The connection of a request. `key`: that of its resume token.
+    """The connection from which a request came. `key`: the store's key of its resume token.
 
-    `generation`: the number of its sockets so far, with which a request of an older socket is recognised. `trace`:
-    that of the request, or None.
+    `generation`: how many sockets the connection has had, by which a request of an older socket is recognised. `trace`:
+    the trace of the request, or None.
     """
 
     key: str
@@ -72,7 +72,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """The position of a commit in the organisation's event stream, and its entry there."""
+    """The result of a commit: the position of its event in the organisation's stream, and the stored entry."""
 
     seq: int
     epoch: str
@@ -90,7 +90,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def newest(at_ms: int) -> str:
-    """Return the score for a new member of a sorted set that must come last, even if the clock was set back."""
+    """Return the score that puts a new member last in a sorted set, even if the clock (`at_ms`) was set back."""
     return f">{at_ms}"
 
 
@@ -104,7 +104,7 @@ RECORDS = {
 
 
 def index_of(organisation: str, record: Record) -> str:
-    """Return the key of the sorted set that lists a record."""
+    """Return the key of the sorted set that lists a record of an organisation."""
     match record:
         case Visit():
             return keys.OPEN(organisation)
@@ -119,7 +119,7 @@ def index_of(organisation: str, record: Record) -> str:
 
 
 class Store:
-    """Reads and commits records. `clock_ms()` is this machine's estimate of the store's clock."""
+    """Reads and writes the records. `clock_ms()` is this machine's estimate of the store's clock."""
 
     def __init__(self, redis: Redis, seal: Seal) -> None:
         self.redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
@@ -143,7 +143,7 @@ class Store:
         return now_ms
 
     async def load(self, organisation: str, what: type[R], member: str) -> tuple[R | None, int]:
-        """Return (record, the store's time in ms). The record is None if it does not exist."""
+        """Return (the record of type `what` and id `member`, None if there is none; the store's time in ms)."""
         kind = KINDS[what]
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
@@ -155,9 +155,9 @@ class Store:
         ), self._read_clock(now)
 
     def unseal(self, organisation: str, what: str, member: str, sealed: bytes) -> Any:
-        """Return the decrypted record.
+        """Return the decrypted record in the bytes `sealed`.
 
-        `what`: the name of its kind. Raises `SealError` if it does not belong to this place.
+        `what`: the name of its kind. `member`: its id. Raises `SealError` if they are not this record's bytes.
         """
         return _RECORD[what].decode(self.seal.open(sealed, f"{organisation}/{what}/{member}"))
 
@@ -173,11 +173,11 @@ class Store:
         extras: Iterable[Extra] = (),
         origin: Origin | None = None,
     ) -> Committed | None:
-        """Write the record, its event and everything that follows from them; return None if another commit came first.
+        """Write a record, its event and everything that follows from it; return None if another commit came first.
 
-        The record's `version` is one above the version on which the decision was based. `index_score`: None removes it
-        from its index. `deadline_ms`: None for no deadline. Raises `SupersededError` if `origin` was resumed on another
-        socket.
+        The record's `version` is one above the version on which the decision was based. `index_score`: its score in its
+        index, None removes it there. `deadline_ms`: None for no deadline. `notices`: (person, notification) to store.
+        Raises `SupersededError` if a newer socket uses the connection `origin`.
         """
         what, head = KINDS[type(record)], keys.HEAD(organisation)
         trace = None if origin is None else origin.trace
@@ -238,11 +238,11 @@ class Store:
         return Committed(int(answer[1]), answer[2].decode(), entry) if answer[0] else None
 
     def sealed_act(self, organisation: str, act: audit.Act) -> bytes:
-        """Return an act of the audit log, encrypted for its queue (`audit_log.py`)."""
+        """Return an act (an entry of the audit log) as encrypted bytes for the log's queue (`audit_log.py`)."""
         return self.seal.close(audit.encode(act), f"{organisation}/audit")
 
     async def snapshot(self, organisation: str) -> Snapshot:
-        """Return all open records.
+        """Return all open records of an organisation.
 
         Raises `UnavailableError` also if the stream is trimmed again and again during the read.
         """
@@ -304,7 +304,7 @@ class Store:
     async def move_deadline(
         self, organisation: str, visit_id: str, read_ms: int, deadline_ms: int | None
     ) -> None:
-        """Set a visit's deadline (None: no deadline), unless it has changed from `read_ms` meanwhile."""
+        """Set a visit's deadline (None: no deadline), unless the stored deadline is no longer `read_ms`."""
         async with answering():
             await self._deadline(
                 keys=[keys.DEADLINES(organisation)],
@@ -380,7 +380,7 @@ class Store:
         ]
 
     async def keep_guide(self, organisation: str, guide: Guide) -> None:
-        """Store a version of the setup guide for the visits that begin with it. A version never changes."""
+        """Store a version of the setup guide, for the visits that begin with it. A stored version never changes."""
         async with answering():
             await self.redis.setnx(keys.GUIDE(organisation, str(guide.version)), _encode(guide))
 

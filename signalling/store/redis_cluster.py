@@ -47,13 +47,13 @@ Node = tuple[str, int]
 
 KEYLESS = frozenset({"TIME", "INFO", "PING", "ECHO", "BGREWRITEAOF"})
 ELSEWHERE = (MovedError, AskError, TryAgainError, ClusterDownError, MasterDownError, ReadOnlyError)
-"""After these replies a command is sent again, because its slot moves or its node has just failed over."""
+"""After these error replies a command is sent again, because its slot moves or its node has just failed over."""
 TOPOLOGY_S = 0.5
 PAUSE_S = 0.05
 
 
 def key_of(command: Arguments) -> Any:
-    """Return the key that decides to which node a command goes; None for a command that any node carries out."""
+    """Return the key by which a command is sent to a node; None for a command that any node can carry out."""
     name = command[0]
     if name in SCRIPTS:
         return command[3] if int(command[2]) else None
@@ -65,14 +65,15 @@ def key_of(command: Arguments) -> Any:
 
 
 def slot_of(key: Any) -> int:
-    """Return the number of the slot that has a key or a channel."""
+    """Return the number of the cluster's slot to which a key or a channel belongs."""
     return int(key_slot(key if isinstance(key, bytes) else str(key).encode()))
 
 
 class ClusterRedis(SharedRedis):
-    """redis-py's client for a cluster, with its commands on one shared connection per node.
+    """A client for a Redis cluster, whose commands share one connection per node.
 
-    `seeds`: the nodes that are asked for all others. `pool_to` returns a pool of connections to a node.
+    `seeds`: the nodes that are asked for the addresses of all others. `pool_to` returns redis-py's pool of connections
+    to a node.
     """
 
     subscribe_command = "SSUBSCRIBE"
@@ -88,7 +89,7 @@ class ClusterRedis(SharedRedis):
         super().__init__(connection_pool=pool_to(self._seeds[0]))
         self.patience_s = self.shared.patience_s
 
-    # --- the nodes
+    # --- finding the node of a key
 
     def doubt(self) -> None:
         """Record that slots may have moved, so that the nodes are asked before the next command."""
@@ -146,10 +147,13 @@ class ClusterRedis(SharedRedis):
                 return
         raise ConnectionError("no node of the cluster answers")
 
-    # --- the commands
+    # --- sending the commands
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Send a command to its node; return its reply as redis-py would. Raises redis-py's errors if it fails."""
+        """Send a command to the node of its key; return its reply as redis-py would.
+
+        Raises redis-py's errors if it fails.
+        """
         if args[0] == "SCRIPT LOAD":
             answer = await self._everywhere(args)
         else:
@@ -217,7 +221,7 @@ class ClusterRedis(SharedRedis):
         return ("SPUBLISH", *command[1:]) if command[0] == "PUBLISH" else command
 
     def register_script(self, script: Any) -> Any:
-        """Return a script, as redis-py does, in which PUBLISH is replaced by SPUBLISH."""
+        """Return a Lua script, as redis-py does, in which PUBLISH is replaced by SPUBLISH."""
         return super().register_script(script.replace("'PUBLISH'", "'SPUBLISH'"))
 
     async def info_of(self, key: str, *sections: str) -> Any:
@@ -281,9 +285,9 @@ class _ClusterPipeline(Pipeline):
         return list(answers)
 
     async def _by_node(self, commands: list[Arguments]) -> list[Any]:
-        """Send the commands in one group per slot; return their replies, in order.
+        """Send the commands of a pipeline in one group per slot; return their replies, in order.
 
-        Those without a key go with the first group.
+        Commands without a key are sent with the first group.
         """
         groups: dict[int, list[int]] = {}
         keyed = [key_of(command) for command in commands]

@@ -29,14 +29,14 @@ from signalling.store.redis_transport import Transport
 PATIENCE_S = 5.0  # the time-out in s if the client was made without one
 PAUSE_S = 0.05
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
-# The greatest number of commands without a reply. Normally the connection counts as lost long before.
+# The greatest number of commands without a reply. A connection with late replies normally counts as lost long before.
 MOST_WAITING = 4_096
 
 Arguments = Sequence[Any]
 
 
 async def connected(pool: Any, patience_s: float) -> Any:
-    """Return a new redis-py connection, made as redis-py's pool makes them.
+    """Return a new, open redis-py connection with the settings of redis-py's `pool`.
 
     Raises redis-py's errors or OSError if it cannot be opened within `patience_s`.
     """
@@ -54,9 +54,10 @@ async def connected(pool: Any, patience_s: float) -> Any:
 
 
 class ReplyReceiver(Protocol):
-    """Receives the replies of commands, or an error. `done` returns True if they are no longer wanted.
+    """The methods of an object that receives the reply of a command, or an error.
 
-    `asyncio.Future` is one; lighter objects avoid the cost of a future.
+    `done` returns True if the reply is no longer wanted. `asyncio.Future` has these methods; lighter objects avoid the
+    cost of a future.
     """
 
     def done(self) -> bool: ...
@@ -67,7 +68,7 @@ class ReplyReceiver(Protocol):
 class _Sent:
     """Commands that were sent together, and the replies received so far.
 
-    `wanted`: the number of replies to come in all.
+    `wanted`: the number of replies that are expected in all.
     """
 
     __slots__ = ("answers", "done", "sent_s", "wanted")
@@ -106,14 +107,17 @@ class SharedConnection:
         self._loop: Any = None
 
     def first_commands(self) -> Iterable[Arguments]:
-        """Return the commands to send first on a new connection. They must have no reply."""
+        """Return the commands to send first on each new connection.
+
+        They must have no reply. A subclass overrides this.
+        """
         return ()
 
     def on_push(self, words: list[Any]) -> None:
-        """Handle a push message of the store (RESP3). Must not raise."""
+        """Handle a push message of the store (RESP3). Must not raise. A subclass overrides this."""
 
     def on_lost(self) -> None:
-        """Handle the loss or the end of the connection."""
+        """Handle the loss or the end of the connection. A subclass overrides this."""
 
     async def call(
         self, commands: Iterable[Arguments], answers: int | None = None, *, once: bool = False
@@ -161,23 +165,24 @@ class SharedConnection:
             self._flush()
 
     def _release(self) -> None:
-        """Send the commands that were kept back since the first command of this turn of the event loop."""
+        """Send the commands that were held back since the first command in this turn of the event loop."""
         self._holding = False
         self._flush()
 
     def _flush(self) -> None:
-        """Write the unsent commands.
+        """Write the unsent commands to the socket.
 
-        The first command of a turn is written at once, all others together, because each write is costly.
+        The first command of a turn of the event loop is written at once, all others together, because each write is
+        costly.
         """
         unsent, self._unsent = self._unsent, []
         if self._transport is not None and unsent:
             self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
-    # --- connecting
+    # --- opening and losing the connection
 
     async def _connected(self) -> None:
-        """Connect, once for all callers that wait. Raises the error of the attempt if it fails."""
+        """Open the connection, once for all callers that wait for it. Raises the error of the attempt if it fails."""
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
             self._connecting.add_done_callback(self._has_connected)
@@ -203,7 +208,9 @@ class SharedConnection:
         self._lose(LostError(reason))
 
     def _look(self) -> None:
-        """Treat the connection as lost if the oldest reply is late, because the replies after it are late as well."""
+        """Treat the connection as lost if the oldest expected reply is late, because all later replies come
+        after it.
+        """
         self._watch = None
         if not self._waiting:
             return
@@ -224,7 +231,7 @@ class SharedConnection:
             if not question.done.done():
                 question.done.set_exception(problem)
 
-    # --- the replies
+    # --- the replies of the store
 
     def reply_received(self, reply: Any) -> None:
         """Give a reply to the command that waits for it. Called by the transport."""
@@ -256,9 +263,9 @@ class SharedConnection:
 
 
 class SharedRedis(Redis):
-    """redis-py's client, with its commands on one shared connection.
+    """redis-py's client, with all commands on one shared connection.
 
-    `redis_cluster.py` defines the one for a cluster.
+    `redis_cluster.py` defines the client for a cluster.
     """
 
     subscribe_command = "SUBSCRIBE"
@@ -341,7 +348,11 @@ async def all_converted(
 
 
 async def converted(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
-    """Return a reply as redis-py's method for the command returns it. Raises the reply if it is an error."""
+    """Convert the reply to a command into the value that redis-py's method for the command returns. Raises it if it is
+    an error.
+
+    `args` and `options`: those of the command.
+    """
     if isinstance(answer, Exception):
         raise answer
     convert = client.response_callbacks.get(args[0])
@@ -352,6 +363,6 @@ async def converted(client: Redis, args: Arguments, options: Mapping[str, Any], 
 
 
 def _words(command: Arguments) -> tuple[Any, ...]:
-    """Return the words of a command. redis-py writes some commands of two words as one string."""
+    """Return the words of a command. redis-py writes some commands of two words, such as CONFIG GET, as one string."""
     name = command[0]
     return (*name.split(), *command[1:]) if " " in name else tuple(command)

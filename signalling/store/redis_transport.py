@@ -23,19 +23,27 @@ log = structlog.get_logger()
 
 
 class Receiver(Protocol):
-    """Receives the replies that a transport reads. `pushes`: True if push messages are expected."""
+    """The methods of an object that receives the replies which a transport reads.
+
+    `pushes`: True if it expects push messages.
+    """
 
     pushes: bool
 
     def reply_received(self, reply: Any, /) -> None:
-        """Handle a reply, an error as an exception of redis-py, or a `hiredis.PushNotification`. Must not raise."""
+        """Handle a reply. Must not raise.
+
+        `reply`: a value, an exception of redis-py if it is an error, or a `hiredis.PushNotification`.
+        """
 
     def connection_lost(self, reason: str, /) -> None:
         """Handle the end of a connection that was not ended by `abort`. Called once."""
 
 
 class Transport(Protocol):
-    """Writes commands to a connection of redis-py that is open and idle, and reads until the connection ends."""
+    """The methods of a transport: it writes commands to a redis-py connection that is open and idle, and reads the
+    replies.
+    """
 
     def __init__(self, connection: Any, receiver: Receiver) -> None: ...
     def write(self, data: bytes, /) -> None: ...
@@ -43,13 +51,14 @@ class Transport(Protocol):
 
 
 class DirectTransport(asyncio.Protocol):
-    """Uses the socket directly. Replies are parsed in the callback of asyncio."""
+    """Reads and writes the socket directly. Replies are parsed in asyncio's callback for received data."""
 
     def __init__(self, connection: Any, receiver: Receiver) -> None:
         self._receiver = receiver
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=DefaultParser.parse_error)
         self._transport: asyncio.Transport = connection._writer.transport
-        self._transport.set_protocol(self)  # replaces redis-py's stream
+        # From now on, data goes to this object instead of redis-py's stream
+        self._transport.set_protocol(self)
         self._aborted = False
 
     def write(self, data: bytes) -> None:
@@ -78,7 +87,7 @@ class DirectTransport(asyncio.Protocol):
 
 
 class PublicTransport:
-    """Uses redis-py's connection by its public methods. One task writes, another one reads."""
+    """Reads and writes by the public methods of redis-py's connection. One task writes, another one reads."""
 
     def __init__(self, connection: Any, receiver: Receiver) -> None:
         self._connection = connection
@@ -93,7 +102,7 @@ class PublicTransport:
         self._more.set()
 
     def abort(self) -> None:
-        """Close the connection by ending its tasks."""
+        """Close the connection at once, by ending its tasks."""
         self._task.cancel()
 
     async def _run(self) -> None:
@@ -152,7 +161,8 @@ async def _problem(kind: type[Transport]) -> str | None:
 
 
 async def works(kind: type[Transport]) -> bool:
-    """Return True if a reply, an error, a push message and the connection's end are received in this order.
+    """Test a transport class: return True if a reply, an error, a push message and the connection's end arrive in this
+    order.
 
     Raises redis-py's errors or OSError if the connection fails, TimeoutError after `TEST_S`.
     """

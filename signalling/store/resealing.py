@@ -98,7 +98,10 @@ _NAMES = [
 
 
 class Kept(NamedTuple):
-    """A key whose values are encrypted. `parts`: the parts of its name, in order, such as the organisation."""
+    """A key of the store whose values are encrypted.
+
+    `parts`: the variable parts of its name, such as the organisation, in order.
+    """
 
     name: str
     kind: keys.Key
@@ -106,9 +109,9 @@ class Kept(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """The result of reading all records once.
+    """The result of reading all records of the store once.
 
-    `found`: the number of values with the old key. `changed`: the number of those that have the new key now.
+    `found`: how many values were encrypted with the old key. `changed`: how many of these now have the new key.
     """
 
     found: int
@@ -124,7 +127,7 @@ def kept(name: str) -> Kept | None:
 
 
 class Resealing:
-    """Encrypts again, with the newest key of `seal`, the values that are encrypted with the key whose id is `old`."""
+    """Re-encrypts a store: values whose key has the id `old` are encrypted with the newest key of `seal`."""
 
     def __init__(self, redis: Redis, seal: Seal, old: bytes) -> None:
         self._redis: Any = redis
@@ -188,9 +191,10 @@ class Resealing:
         return Passed(len(found), changed)
 
     def _other(self, one: Kept, at: bytes, old: bytes) -> bytes:
-        """Return the value `old`, encrypted with the new key. `at`: the field of a hash that has it, b"" without one.
+        """Return the content of the encrypted bytes `old`, encrypted with the new key.
 
-        Raises `SealError` with the name of the key if the value cannot be decrypted.
+        `one`: the key of the store that has them. `at`: their field if it is a hash, otherwise b"". Raises `SealError`
+        with the name of the key if they cannot be decrypted.
         """
         place = PLACES[one.kind].format(*one.parts, at=at.decode())
         try:

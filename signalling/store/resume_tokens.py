@@ -21,19 +21,19 @@ from signalling.store.records import Origin, Store
 from signalling.store.unavailable import answering
 from signalling.visit.record import Actor
 
-# in ms; it is long because a worker that crashes does not mark its connections as lost
+# in ms. While a socket is open, its token is valid this long, because a worker that crashes cannot mark it as lost
 OPEN_MS = 24 * 3_600_000
 LOST_MS = 60_000
 _MAC = 16
-# KEYS: the token. ARGV: the new state, the time in ms until it expires. Returns {the old state, the new generation}, or
-# {} if there is no token.
+# The script that resumes a connection. KEYS: the token. ARGV: the new state, the time in ms until it expires.
+# Returns {the old state, the new generation}, or {} if there is no token.
 _TAKE = """local before = redis.call('HGET', KEYS[1], 'held')
 if not before then return {} end
 redis.call('HSET', KEYS[1], 'held', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return {before, redis.call('HINCRBY', KEYS[1], 'generation', 1)}"""
-# KEYS: the token. ARGV: the generation of the writer, the state ('' leaves it unchanged), the time in ms until it
-# expires. An older generation writes nothing.
+# The script that writes a connection's state. KEYS: the token. ARGV: the generation of the writer, the state ('' leaves
+# it unchanged), the time in ms until it expires. A writer with an older generation writes nothing.
 _KEEP = """local generation = redis.call('HGET', KEYS[1], 'generation')
 if generation and tonumber(generation) > tonumber(ARGV[1]) then return 0 end
 if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'held', ARGV[2], 'generation', ARGV[1]) end
@@ -56,7 +56,10 @@ class StoredConnection(msgspec.Struct, frozen=True):
 
 
 class Tokens:
-    """Issues and redeems resume tokens. `secret` is the same for all workers. `worker`: the id of this one."""
+    """Issues and redeems the resume tokens of connections.
+
+    `secret`: signs them; it is the same for all workers. `worker`: this worker's id.
+    """
 
     def __init__(self, store: Store, secret: bytes, worker: str) -> None:
         self._store = store
@@ -66,7 +69,7 @@ class Tokens:
         self._keep: Any = store.redis.register_script(_KEEP)
 
     async def issue(self, connection: str, actor: Actor) -> tuple[str, Origin]:
-        """Return (a new token for a connection, its first generation).
+        """Return (a new token for a connection, its origin with the first generation).
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -84,8 +87,8 @@ class Tokens:
         return keys.RESUME(organisation, keys.hashed(token))
 
     async def redeem(self, token: str, actor: Actor) -> tuple[StoredConnection, Origin]:
-        """Return (the state before, the next generation) of a token's connection, and record that this worker has it
-        now.
+        """Record that this worker has the connection of a token now; return (its state before, its origin with the next
+        generation).
 
         Raises `ResumeError` if the token is forged, not this person's, expired, or ended by `bye`; `UnavailableError`
         if the store does not answer.
@@ -102,7 +105,8 @@ class Tokens:
             raise ResumeError("resume_invalid")
         if held.ended:
             raise ResumeError("resume_ended")
-        # If two sockets resume at once, the second finds the state of the first and takes the connection over from it.
+        # If two sockets resume at once, the second one finds the state that the first has written, and replaces the
+        # first.
         mine = msgspec.msgpack.encode(msgspec.structs.replace(held, worker=self._worker))
         async with answering():
             answer = await self._take(keys=[key], args=[mine, OPEN_MS])
@@ -111,7 +115,7 @@ class Tokens:
         return msgspec.msgpack.decode(answer[0], type=StoredConnection), Origin(key, int(answer[1]))
 
     async def holder(self, origin: Origin) -> str | None:
-        """Return the id of the worker that has a connection; None if the token has expired.
+        """Return the id of the worker that has the connection `origin`; None if its token has expired.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -120,31 +124,33 @@ class Tokens:
         return None if data is None else msgspec.msgpack.decode(data, type=StoredConnection).worker
 
     async def on_pages(self, origin: Origin, connection: str, actor: Actor, visits: Iterable[str]) -> None:
-        """Store the visits whose page a connection has open, in case this worker crashes.
+        """Store which visits a connection has open as a page, so that another worker knows it if this one crashes.
 
-        Raises `UnavailableError` if the store does not answer, `SupersededError` if the connection was resumed on
-        another socket.
+        Raises `UnavailableError` if the store does not answer, `SupersededError` if a newer socket uses the connection.
         """
         held = StoredConnection(connection, self._worker, actor.organisation, actor.id, pages=tuple(visits))
         if not await self._write(origin, held, OPEN_MS):
             raise SupersededError
 
     async def lost(self, origin: Origin) -> None:
-        """Record that the socket is lost, after which the token is valid for LOST_MS.
+        """Record that the socket of a connection is lost; the token then stays valid for LOST_MS.
 
         Raises `UnavailableError` if the store does not answer.
         """
         await self._write(origin, None, LOST_MS)
 
     async def ended(self, origin: Origin, connection: str, actor: Actor) -> None:
-        """Record that the client has sent `bye`. Raises `UnavailableError` if the store does not answer."""
+        """Record that the client of a connection has sent `bye`.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         held = StoredConnection(connection, self._worker, actor.organisation, actor.id, ended=True)
         await self._write(origin, held, LOST_MS)
 
     async def _write(self, origin: Origin, held: StoredConnection | None, for_ms: int) -> bool:
-        """Write the state of a connection for one generation.
+        """Write the state `held` of a connection (None leaves it unchanged), valid for `for_ms`.
 
-        Return False, and write nothing, if it has a newer generation.
+        Return False, and write nothing, if the connection has a newer generation than `origin`.
         """
         data = b"" if held is None else msgspec.msgpack.encode(held)
         async with answering():

@@ -15,14 +15,14 @@ from signalling import counts
 from signalling.errors import UnavailableError
 from signalling.repeated import due
 
-# the text of this error in the system, which is a part of the text of a MISCONF error
+# the system's text for a full disk, which Redis includes in its MISCONF error
 FULL_DISK = "No space left on device"
 
 log = structlog.get_logger()
 
 
 def reason_of(problem: BaseException) -> str:
-    """Return a short name for the reason of an error, of redis-py or any other."""
+    """Return a short name for the reason of an error of redis-py, or of any other error."""
     if isinstance(problem, UnavailableError):
         return problem.reason
     if not isinstance(problem, RedisError):
@@ -36,7 +36,9 @@ def reason_of(problem: BaseException) -> str:
 
 
 def log_unavailable(problem: BaseException) -> None:
-    """Log the reason why the store cannot be used, at most once a minute for each reason."""
+    """Log the reason why the store cannot be used: the name that `reason_of` gives to `problem`, at most once a minute
+    each.
+    """
     reason = reason_of(problem)
     counts.STORE_ERRORS[reason] += 1
     count = due(f"store.unavailable {reason}")

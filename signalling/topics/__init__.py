@@ -1,1 +1,1 @@
-"""The topics: the messages that a subscriber receives, and the rights that are needed to subscribe."""
+"""Defines the topics to which clients subscribe: the messages that a subscriber receives, and who may subscribe."""

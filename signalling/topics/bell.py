@@ -1,6 +1,6 @@
-"""The bell: a person's notifications, the same on all the person's tabs and workers (PROTOCOL.md#bell).
+"""The topic `bell`: a person's notifications, the same on all the person's tabs and workers (PROTOCOL.md#bell).
 
-Shows notifications and marks them as read; `notifications.py` defines who receives them.
+This module shows notifications and marks them as read; `notifications.py` defines who receives them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _part(notice: Notice) -> shapes.BellPart:
 
 
 class Bell:
-    """The topic `bell` of each person among this worker's staff."""
+    """Sends the topic `bell`, a person's notifications, to the pages of this worker's staff."""
 
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
@@ -104,7 +104,10 @@ class Bell:
         )
 
     async def show_whole(self, mirror: Mirror, person: str) -> None:
-        """Send all pages of a person a new snapshot. Raises `UnavailableError` if the store does not answer."""
+        """Send all pages of a person a new snapshot of the notifications.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         self._hub.send(self._name(mirror.organisation, person), await self._snapshot(mirror, person))
 
     async def _snapshot(self, mirror: Mirror, person: str) -> server.BellSnapshot:
@@ -126,14 +129,15 @@ class Bell:
         )
 
     def unsubscribe(self, socket: Socket) -> None:
-        """End the subscription of a socket to the topic `bell`."""
+        """End a socket's subscription to the notifications of its person (topic `bell`)."""
         self._hub.unsubscribe(socket, self._name(socket.actor.organisation, socket.actor.id))
 
     async def mark(self, actor: Actor, until_ms: int, origin: Origin) -> int:
-        """Mark notifications up to the time `until_ms` as read; return the topic's new version, 0 if nothing changed.
+        """Mark a person's notifications up to the time `until_ms` as read; return the topic's new version, 0 if nothing
+        changed.
 
-        Raises `UnavailableError` if the store does not answer, `SupersededError` if `origin` was resumed on another
-        socket.
+        Raises `UnavailableError` if the store does not answer, `SupersededError` if a newer socket uses the connection
+        `origin`.
         """
         store = self._service.store
         mirror = await self._service.mirrors.get(actor.organisation)
@@ -153,7 +157,7 @@ class Bell:
         raise UnavailableError("overtaken too often")
 
     def news(self, news: Change | Reset) -> None:
-        """Send new notifications and read marks to the subscribers. The mirrors call this, in order."""
+        """Send new notifications and read marks to the subscribers. The mirror calls this for each event, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None or isinstance(news, Reset):
             return
@@ -164,7 +168,7 @@ class Bell:
                     notice = self._notices.opened(news.organisation, person, sealed)
                 except (SealError, msgspec.DecodeError):
                     log.error("bell.unreadable_notice", organisation=news.organisation)
-                    continue  # the other persons still receive their notifications
+                    continue  # a fault in one notification must not keep the others from their persons
                 held = self._unread.setdefault(name, Unread([], 0))
                 # The snapshot may come from a store that was ahead of this worker's mirror. Another page of this person
                 # may not have the notification yet, so it is sent, but not counted again.

@@ -41,7 +41,7 @@ def _may_write(visit: Visit, actor: Actor, mirror: Mirror) -> bool:
 
 
 class Chat:
-    """The topics `chat/{id}` for this worker's sockets."""
+    """Sends the topics `chat/{id}`, the chat of each visit, to this worker's sockets."""
 
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
@@ -55,9 +55,10 @@ class Chat:
         service.mirrors.observers.append(self.news)
 
     async def snapshot(self, mirror: Mirror, visit: Visit) -> server.ChatSnapshot:
-        """Return a snapshot with all chat messages of a visit, also those that arrive during the read.
+        """Return a snapshot: all chat messages of a visit, also those that arrive during the read.
 
-        Raises `UnavailableError` if the store does not answer.
+        `mirror`: this worker's copy of the organisation's open visits. Raises `UnavailableError` if the store does not
+        answer.
         """
         name, arrived = f"{mirror.organisation}/chat/{visit.id}", list[ChatMessage]()
         self._reading.setdefault(name, []).append(arrived)
@@ -76,7 +77,7 @@ class Chat:
         )
 
     async def _has_room(self, organisation: str, visit: str, most: int) -> bool:
-        """Return True if a visit has fewer than `most` messages. Raises `UnavailableError` if the store does not
+        """Return True if a visit has fewer than `most` chat messages. Raises `UnavailableError` if the store does not
         answer.
 
         While the number is far below the limit, the store is asked again only after this worker has sent a quarter of
@@ -95,15 +96,15 @@ class Chat:
         return True
 
     async def send(self, actor: Actor, request: client.ChatSend, origin: Origin) -> int | Refusal:
-        """Store and send a chat message; return the version of the topic that contains it, or a refusal.
+        """Store and send a chat message of `actor`; return the version of the topic that contains it, or a refusal.
 
-        Raises `UnavailableError` if the store does not answer, `SupersededError` if `origin` was resumed on another
-        socket.
+        Raises `UnavailableError` if the store does not answer, `SupersededError` if a newer socket uses the connection
+        `origin`.
         """
         mirror = await self._service.mirrors.get(actor.organisation)
         visit = await self._service.visit(actor.organisation, request.visit)
         if visit is None or not _may_write(visit, actor, mirror):
-            # This mirror may not have received a claim that was made through another worker a moment ago.
+            # Another worker may have made a claim a moment ago that this worker's copy does not have yet.
             visit = await self._service.visit_now(actor.organisation, request.visit)
         if visit is None:
             return Refusal("not_found")
@@ -146,7 +147,7 @@ class Chat:
         return None if in_session else noted
 
     def news(self, news: Change | Reset) -> None:
-        """Send a new chat message to the subscribers. The mirrors call this, in order."""
+        """Send a new chat message to the subscribers. The mirror calls this for each event, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is not None and isinstance(news, Change) and isinstance(news.after, ChatMessage):
             topic = f"chat/{news.after.visit}"

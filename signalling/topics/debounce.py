@@ -24,7 +24,7 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Debouncer:
-    """Runs debounced work. Each piece of work has a name."""
+    """Runs work once after a delay, however often it was asked for meanwhile. Each piece of work has a name."""
 
     def __init__(self, failed: Failed = unsupervised) -> None:
         self._failed = failed
@@ -32,7 +32,7 @@ class Debouncer:
         self._again: set[str] = set()
 
     def run(self, name: str, work: Work, delay_s: float) -> None:
-        """Run the work after a delay of `delay_s`.
+        """Run the work named `name` after `delay_s` seconds.
 
         If work with this name already waits, it is not run twice. If it is running, it is run once more afterwards.
         """

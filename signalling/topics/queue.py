@@ -1,4 +1,5 @@
-"""The queue: On-Demand Requests for the staff, and each waiting patient's place in it (PROTOCOL.md#queue, #place).
+"""The topics of the queue: On-Demand Requests for the staff, and each waiting patient's place in it (PROTOCOL.md#queue,
+#place).
 
 Turns changes of visits and staff into messages. `visit/waiting.py` defines the order and the expected wait.
 """
@@ -24,7 +25,7 @@ from signalling.visit.urgency import Urgency
 from signalling.visit.waiting_area import serves
 
 TOPIC = "queue"
-PLACE_TICK_S = 0.25  # the shortest time in s between two counts of the patients' places
+PLACE_TICK_S = 0.25  # shortest time in s between two counts of the waiting patients' places
 PLACES_PER_TURN = 64
 
 
@@ -62,7 +63,7 @@ def _shown_by(about: str) -> Shown:
 
 
 class Queue:
-    """The topics `queue` and `place/{id}` for this worker's sockets."""
+    """Sends the topics `queue` and `place/{id}` to this worker's sockets."""
 
     def __init__(self, hub: Hub, service: Service, debouncer: Debouncer) -> None:
         self._hub = hub
@@ -76,9 +77,13 @@ class Queue:
     async def subscribe(
         self, socket: Socket, request: client.Subscribe, mirror: Mirror
     ) -> server.Subscribed | server.Error:
-        """Subscribe a socket of staff, send it the missing updates or a snapshot, and return the reply."""
+        """Subscribe a socket of staff to the queue, send it the updates that it lacks or a snapshot, and return the
+        reply.
+
+        `mirror`: this worker's copy of the organisation's open visits.
+        """
         policy = (await self._service.organisation(mirror.organisation)).policy
-        # There is no `await` from here on, because snapshot, subscription and later updates must fit together.
+        # There is no `await` below, because snapshot, subscription and later updates must belong to the same moment.
         self.unsubscribe(socket)
         shown = Shown(_areas_of(mirror, socket), request.counted)
         topic = self._join(socket, mirror, shown)
@@ -93,7 +98,7 @@ class Queue:
         return server.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
     def _join(self, socket: Socket, mirror: Mirror, shown: Shown) -> str:
-        """Subscribe a socket to its part of the queue; return the name of this part in the hub."""
+        """Subscribe a socket to the part `shown` of the queue; return the name of this part in the hub."""
         if shown != WHOLE:
             self._narrow.setdefault(mirror.organisation, set()).add(shown)
         topic = queue_topic(mirror.organisation, shown)
@@ -101,17 +106,17 @@ class Queue:
         return topic
 
     def unsubscribe(self, socket: Socket) -> None:
-        """End the subscription of a socket to the queue, whichever part it receives."""
+        """End the subscription of a socket to the queue, whichever part of it the socket receives."""
         whole = queue_topic(socket.actor.organisation)
         for name in socket.topics:
             if name == whole or name.startswith(f"{whole}:"):
                 self._hub.unsubscribe(socket, name)
 
     async def show_whole(self, mirror: Mirror, about: str) -> None:
-        """Send a new snapshot to all subscribers of one part of the queue. `about`: the part, as its name in the hub
-        ends.
+        """Send a new snapshot to all subscribers of one part of the queue.
 
-        Raises `UnavailableError` if the store does not answer.
+        `about`: the end of the part's name in the hub, "" for the whole queue. Raises `UnavailableError` if the store
+        does not answer.
         """
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
@@ -138,7 +143,7 @@ class Queue:
         )
 
     def news(self, news: Change | Reset) -> None:
-        """Send a change to the subscribers. The mirrors call this, in order."""
+        """Send a change of the queue to the subscribers. The mirror calls this for each event, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None or isinstance(news, Reset):
             return
@@ -186,7 +191,7 @@ class Queue:
             self._count_places(mirror)
 
     def _show_others(self, mirror: Mirror, staff: Staff) -> None:
-        """Send a snapshot with the rows of the new areas to a member of staff whose areas have changed."""
+        """Send a member of staff whose waiting areas have changed a snapshot with the rows of the new areas."""
         counted = queue_topic(mirror.organisation, Shown(counted=True))
         for socket in tuple(self._hub.of_person(mirror.organisation, staff.id)):
             before = socket.topics
@@ -209,13 +214,13 @@ class Queue:
             self._hub.publish(queue_topic(mirror.organisation, shown), message.version, message)
 
     def place(self, mirror: Mirror, policy: Policy, visit_id: str) -> server.PlaceState:
-        """Return the state of the topic `place` of a visit."""
+        """Return the state of the topic `place` of a waiting visit: its place in the queue, and the expected wait."""
         visit = mirror.visits.get(visit_id)
         area = visit.area_id if visit is not None else ""
         place = mirror.visits.place(visit_id, urgent_first=policy.urgent_first)
         on_call = sum(staff.on_call and serves(staff.areas, area) for staff in mirror.staff.values())
         wait = None
-        # The claims of the whole organisation do not show how fast one area is.
+        # No wait is estimated for a visit with an area: the organisation's claims do not show how fast one area is.
         if place is not None and policy.show_wait and not area:
             wait = waiting.expected_wait(place, mirror.claims, on_call, self._service.clock_ms())
         low, high = wait if wait is not None else (None, None)
@@ -247,12 +252,12 @@ class Queue:
 
 
 def _rules(mirror: Mirror, policy: Policy) -> QueueRules:
-    """Return the newest rules, with the closing times that all workers know."""
+    """Return the organisation's newest rules for the queue, with the closing times that all workers know."""
     return rules_of(policy, mirror.watch.rules.closing)
 
 
 def _areas_of(mirror: Mirror, socket: Socket) -> Areas:
-    """Return the areas whose rows a person receives; () for all rows, as for admins."""
+    """Return the waiting areas whose rows a socket's person receives; () for all rows, as for admins."""
     staff = mirror.staff.get(socket.actor.id)
     return () if staff is None or socket.actor.role is Role.ADMIN else staff.areas
 
@@ -268,7 +273,9 @@ def _is_shown(visit: Visit | None, areas: Areas) -> bool:
 
 
 def _stands(visit: Visit | None) -> tuple[Urgency, str] | None:
-    """Return the values of a waiting visit that determine its place, except its arrival; None if it does not wait."""
+    """Return the values, other than its arrival, that determine the place of a waiting visit; None if it
+    does not wait.
+    """
     if visit is None or visit.status is not Status.QUEUED:
         return None
     return visit.urgency, visit.area_id
@@ -281,7 +288,11 @@ def _row(visit: Visit, shown: Shown) -> shapes.Row:
 def _change(
     before: Visit | None, after: Visit, shown: Shown, version: int
 ) -> server.QueueRow | server.QueueGone | None:
-    """Return the message about a visit's change for the subscribers of one part of the queue; None for no message."""
+    """Return the message about a visit's change for the subscribers of the part `shown` of the queue; None for no
+    message.
+
+    `before`: the visit before, None if the change opened it. `version`: the topic's version after the message.
+    """
     was, is_ = (_is_shown(visit, shown.areas) for visit in (before, after))
     if is_:
         row = _row(after, shown)
@@ -298,7 +309,7 @@ def _staff_part(mirror: Mirror, staff: Staff) -> shapes.StaffPart:
 
 
 def _session_changed(mirror: Mirror, before: Visit | None, after: Visit) -> Staff | None:
-    """Return the member of staff whose visit has become live or has stopped being live; None if neither happened."""
+    """Return the member of staff whose visit has become live, or is no longer live, by this change; None if neither."""
     was, is_ = (visit is not None and visit.status is Status.LIVE for visit in (before, after))
     if was == is_:
         return None

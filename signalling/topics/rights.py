@@ -1,5 +1,5 @@
-"""Which people may see which topic: one table, by a person's relations to a visit and by its status (SECURITY.md row
-31).
+"""Defines which people may see which topic: one table, by a person's relations to a visit and by its status
+(SECURITY.md row 31).
 
 `relations` (visit/relations.py) returns a person's relations to a visit. A person of another organisation has none, and
 so sees nothing. A topic without a row does not exist. `topics.py` defines the content of topics. Does no I/O.

@@ -21,7 +21,7 @@ PAGE = 50
 
 
 class Sessions:
-    """The topic `sessions` for this worker's staff, and the requests about ended visits."""
+    """Sends the topic `sessions` to this worker's staff, and answers requests about ended visits."""
 
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
@@ -31,13 +31,13 @@ class Sessions:
     async def subscribe(
         self, socket: Socket, request: client.Subscribe, mirror: Mirror
     ) -> server.Subscribed | server.Error:
-        """Subscribe a socket of staff, send it the list, and return the reply."""
+        """Subscribe a socket of staff to the Sessions List, send it the list, and return the reply."""
         self._hub.subscribe(socket, f"{mirror.organisation}/{TOPIC}", mirror.version)
         socket.send(self._snapshot(mirror))
         return server.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
     async def show_whole(self, mirror: Mirror, _: str) -> None:
-        """Send a snapshot of the list to all subscribers."""
+        """Send a snapshot of the Sessions List to all subscribers."""
         self._hub.send(f"{mirror.organisation}/{TOPIC}", self._snapshot(mirror))
 
     @staticmethod
@@ -47,7 +47,7 @@ class Sessions:
         return server.SessionsSnapshot(topic=TOPIC, epoch=mirror.epoch, version=mirror.version, rows=rows)
 
     def news(self, news: Change | Reset) -> None:
-        """Send a change to the subscribers. The mirrors call this, in order."""
+        """Send a change of the Sessions List to the subscribers. The mirror calls this for each event, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         name = f"{news.organisation}/{TOPIC}"
         if mirror is None or isinstance(news, Reset) or not self._hub.has(name):
@@ -64,7 +64,7 @@ class Sessions:
                 )
 
     async def past(self, actor: Actor, request: client.SessionsPast) -> server.Past:
-        """Return the ended visits that match the filters, the newest first.
+        """Return the ended visits that match the filters of the request, the newest first.
 
         Raises `UnavailableError` if the store does not answer.
         """

@@ -1,7 +1,7 @@
-"""The topics of PROTOCOL.md: turns changes of the mirror into messages for the hub.
+"""The topics of PROTOCOL.md: turns changes of the organisation's records into messages for the subscribers.
 
-It decides which topics a change concerns. `rights.py` defines who may see a topic, which is checked again at each
-change that could end a right. `views.py` defines the form of a state.
+This module decides which topics a change concerns. `rights.py` defines who may see a topic, which is checked again at
+each change that could end a right. `views.py` defines what a message shows.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class Topics:
             "bell": self.bell.show_whole,
         }
 
-    # --- subscriptions
+    # --- subscribing and unsubscribing
 
     async def subscribe(self, socket: Socket, request: client.Subscribe) -> server.Subscribed | server.Error:
-        """Subscribe a socket, send it the state or the updates that it lacks, and return the reply.
+        """Subscribe a socket to a topic, send it the state or the updates that it lacks, and return the reply.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -82,11 +82,11 @@ class Topics:
         kind, _, visit_id = request.topic.partition("/")
         visit = await self._seen_by(socket.actor, kind, mirror, visit_id)
         if visit is None:
-            return error(request.id, "not_found")  # the answer is the same if the actor may not see the visit
+            return error(request.id, "not_found")  # The answer does not reveal whether the visit exists
         return await self._subscribe_visit(socket, request, mirror, kind, visit)
 
     async def _seen_by(self, actor: Actor, kind: str, mirror: Mirror, visit_id: str) -> Visit | None:
-        """Return a visit if the actor may see its topic `kind`, otherwise None.
+        """Return a visit if the actor may see its topic of this `kind` (such as "chat"), otherwise None.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -97,7 +97,8 @@ class Topics:
             return visit
         if not actor.is_staff and actor.visit != visit_id:
             return None
-        # This mirror may not have received a claim or On-Call change that another worker made a moment ago.
+        # Another worker may have made a claim or an On-Call change a moment ago that this worker's copy does not have
+        # yet.
         visit = await self._service.visit_now(mirror.organisation, visit_id)
         return visit if visit is not None and rights.may_see(kind, visit, actor, mirror.staff) else None
 
@@ -134,7 +135,7 @@ class Topics:
     def _name(mirror: Mirror, topic: str) -> str:
         return f"{mirror.organisation}/{topic}"
 
-    # --- the states of topics
+    # --- the whole states of topics
 
     async def _state(
         self, kind: str, mirror: Mirror, visit: Visit, actor: Actor
@@ -171,10 +172,13 @@ class Topics:
             case=views.case(visit, guide),
         )
 
-    # --- changes
+    # --- sending changes
 
     def news(self, news: Change | Reset) -> None:
-        """Send a change to the subscribers. The mirrors call this, in order."""
+        """Send a change to the subscribers of the topics that it concerns.
+
+        The mirror calls this for each event, in order.
+        """
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None:
             return
@@ -214,7 +218,8 @@ class Topics:
             try:
                 show(mirror, before, after)
             except Exception:
-                # One topic that cannot be shown must not prevent updates of the others, nor the end of rights.
+                # A fault in one topic must not prevent updates of the others, nor keep a person subscribed who lost the
+                # right.
                 log.exception("topics.not_shown", what=show.__name__)
 
     def _end_others_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
@@ -248,7 +253,7 @@ class Topics:
     def _show_case(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/case/{after.id}"
         if self._hub.has(name):
-            # This worker has loaded every guide that is in use here, because subscribing to a case loads its guide.
+            # The guide is already loaded: a subscription to a case loads its guide, and only subscribers are sent this.
             guide = self._service.known_guide(mirror.organisation, after.guide_version)
             if guide is not None:
                 state = self._case(mirror, after, guide)
@@ -301,7 +306,7 @@ class Topics:
 
 
 def _lost(before: Staff, after: Staff) -> bool:
-    """Return True if a member of staff may have lost rights by this change."""
+    """Return True if a member of staff may have lost the right to see topics by this change."""
     return (before.on_call and not after.on_call) or before.areas != after.areas
 
 

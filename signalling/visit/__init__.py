@@ -1,1 +1,1 @@
-"""What may happen to a visit: the record, the commands, the rules. Does no I/O and reads no clock."""
+"""Defines what may happen to a visit: the record, the commands, the rules. Does no I/O and reads no clock."""

@@ -1,6 +1,7 @@
-"""Effects and guards for the data that a visit has after its end: its tags, and the patient's answer to the survey.
+"""Rules for what is added to a visit after its end: its tags, and the patient's answer to the survey.
 
-The rows of `rules.py` use them, and define who may set tags or answer, and when. Does no I/O.
+Contains the effects (how the visit changes) and guards (reasons to refuse) that rows of `rules.py` use. The rows define
+who may set tags or answer, and when. Does no I/O.
 """
 
 from __future__ import annotations

@@ -17,9 +17,10 @@ from signalling.visit.record import ChatMessage, Record, Staff, Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
 
-TAG = 16  # the number of bytes that are kept of a keyed hash, which are half of SHA-256 (RFC 2104 §5)
-BROKEN = "trail.broken"  # the server writes this entry if the log is not as the server left it
-FORGED = "trail.forged"  # the server writes this entry in place of a queued item that no server wrote
+TAG = 16  # the number of bytes that are kept of each keyed hash, half of SHA-256 (RFC 2104 §5)
+BROKEN = "trail.broken"  # name of the entry that the server writes if the log differs from what it wrote
+# Name of the entry that the server writes in place of a queued item that no server wrote
+FORGED = "trail.forged"
 
 KEPT = sorted(({row.event for row in RULES} | {row.event for row in DEADLINES}) - QUIET)
 
@@ -60,7 +61,7 @@ KINDS = (
 
 
 class Act(msgspec.Struct, frozen=True, array_like=True):
-    """An entry without its place in the chain.
+    """What an entry of the audit log says, without its place in the log.
 
     `who`: the id of the actor. `kind`: the kind of actor. `what`: the name of the entry. `about`: the id of the visit
     or other data. `to`: the id of the person who receives it. `about` and `to` may be "".
@@ -75,14 +76,14 @@ class Act(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """An act with its number in the log. The first entry is number 1, and no number is used twice."""
+    """An entry of the audit log: an act with its number. The first entry has number 1, and no number is used twice."""
 
     number: int
     act: Act
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
-    """The beginning and the end of a log.
+    """The record of the first and the last entry of an audit log.
 
     `anchor`: the hash before entry `first`. `last`: the hash of entry `count`. `since_ms`: the time of the first entry.
     """
@@ -101,19 +102,26 @@ _HEAD = msgspec.msgpack.Decoder(Head)
 
 
 def kind_of(who: str) -> str:
-    """Return the kind of the actor with this id: "staff", "system", or one of KINDS."""
+    """Return the kind of the actor whose id is `who`: "staff", "system", or one of KINDS."""
     if who in ("", "system"):
         return "system"
     return next((kind for begins, kind in KINDS if who.startswith(begins)), "staff")
 
 
 def act(at_ms: int, who: str, what: str, about: str = "", to: str = "") -> Act:
-    """Return an act, whose `kind` follows from the actor's id `who`."""
+    """Return the act with these values. Its `kind` follows from the actor's id `who`.
+
+    `at_ms`: the time. `what`: the name of the entry. `about`, `to`: see `Act`; "" if there is none.
+    """
     return Act(at_ms, kind_of(who), who, what, about, to)
 
 
 def act_of(record: Record, event: Event) -> Act | None:
-    """Return the act that a commit adds to the audit log; None for events that are too frequent to be logged."""
+    """Return the act that the commit of an event adds to the audit log; None for events that are too frequent to be
+    logged.
+
+    `record`: the changed record.
+    """
     what = OF_EVENTS.get((type(record), event.kind))
     if what is None:
         return None
@@ -125,7 +133,7 @@ def act_of(record: Record, event: Event) -> Act | None:
 
 
 def encode(found: Act) -> bytes:
-    """Return an act as bytes."""
+    """Return an act as bytes, from which `decode` makes it again."""
     return _encode(found)
 
 
@@ -154,7 +162,10 @@ class Chain:
         return Head(1, start, 0, start)
 
     def bind(self, head: Head, acts: list[Act]) -> tuple[Head, list[bytes]]:
-        """Append acts to a log. Return (the new head, the bytes to store for each act: its hash, then its entry)."""
+        """Add acts to the end of a log.
+
+        Return (the log's new head, the bytes to store for each act: its hash, then the entry).
+        """
         number, last, kept = head.count, head.last, []
         for found in acts:
             number += 1
@@ -165,23 +176,26 @@ class Chain:
         return Head(head.first, head.anchor, number, last, since_ms), kept
 
     def seal(self, head: Head) -> bytes:
-        """Return the bytes of a head after a keyed hash, which only this server can calculate."""
+        """Return a head as bytes, with a keyed hash that only this server can calculate."""
         data = _encode(head)
         return self._tag(b"head", data) + data
 
     def open(self, sealed: bytes) -> Head:
-        """Return the head in bytes that `seal` made. Raises `BrokenHeadError` if their keyed hash is wrong."""
+        """Return the head in bytes that `seal` made. Raises `BrokenHeadError` if its keyed hash is wrong."""
         if not hmac.compare_digest(sealed[:TAG], self._tag(b"head", sealed[TAG:])):
             raise BrokenHeadError("not sealed by this server")
         return _HEAD.decode(sealed[TAG:])
 
     def follows(self, last: bytes, kept: bytes) -> bool:
-        """Return True if stored bytes are the unchanged entry that follows the one with the hash `last`."""
+        """Return True if stored bytes are an unchanged entry, and the one after the entry with the hash `last`.
+
+        `kept`: the bytes.
+        """
         return hmac.compare_digest(kept[:TAG], self._tag(b"entry", last + kept[TAG:]))
 
 
 def hash_of(kept: bytes) -> bytes:
-    """Return the hash of an entry's stored bytes, which the hash of the next entry includes."""
+    """Return the hash in an entry's stored bytes. The hash of the next entry is calculated from it."""
     return kept[:TAG]
 
 
@@ -194,7 +208,8 @@ def entry_of(kept: bytes) -> Entry | None:
 
 
 class Checker:
-    """Checks a log from its first entry on. `problem`: the first problem as a sentence, "" if there is none so far.
+    """Checks an audit log entry by entry, from the first on. `problem`: the first problem as a sentence, "" if none so
+    far.
 
     `seen_entry`: the (number, hash) of an entry that this machine has seen earlier, None without one. It shows whether
     the store was restored to an earlier state.

@@ -1,4 +1,4 @@
-"""The quality of a party's call, as counts.
+"""Counts the measured quality of a party's call.
 
 The counts are small for a call of any length, and the counts of several workers can be added. Each value is rounded to
 two digits and counted, which is enough for a median. Does no I/O.
@@ -19,7 +19,7 @@ round trip in ms; the video sent to the party, in kbit/s.
 
 
 class KindQuality(Protocol):
-    """The quality of one kind of media in one direction.
+    """The measured quality of one kind of media (sound or video) in one direction.
 
     `loss`: the share (0 to 1) of lost packets, None if not known.
     """
@@ -31,9 +31,9 @@ class KindQuality(Protocol):
 
 
 class PartyQuality(Protocol):
-    """A relay's measurement of a party's connection at one moment. `sent`: the media of the party.
+    """A relay's measurement of a party's connection at one moment. `sent`: the media that the party sends.
 
-    `received`: the media sent to the party. `rtt_ms`: the round trip, None if not known.
+    `received`: the media that is sent to the party. `rtt_ms`: the round trip, None if not known.
     """
 
     @property
@@ -45,7 +45,10 @@ class PartyQuality(Protocol):
 
 
 class Tally(msgspec.Struct, kw_only=True):
-    """The counts of one party's call so far. `seen`: figure -> {value rounded to two digits: the number of times}."""
+    """The counts of the quality of one party's call so far.
+
+    `seen`: figure -> {value rounded to two digits: how often it was measured}.
+    """
 
     party: str
     name: str
@@ -54,7 +57,7 @@ class Tally(msgspec.Struct, kw_only=True):
     seen: dict[str, dict[int, int]] = {}
 
     def take(self, quality: PartyQuality) -> None:
-        """Count the values of one measurement."""
+        """Count the values of one measurement of the party's connection."""
         losses = [kind.loss for kind in quality.received.values() if kind.loss is not None]
         sent = [kind.loss for kind in quality.sent.values() if kind.loss is not None]
         if losses:
@@ -90,7 +93,7 @@ def two_digits(value: float) -> int:
 
 
 def average(seen: Mapping[int, int]) -> float:
-    """Return the mean of the counted values, 0 if there are none. `seen`: value -> the number of times."""
+    """Return the mean of the counted values, 0 if there are none. `seen`: value -> how often it was counted."""
     return sum(value * times for value, times in seen.items()) / max(1, sum(seen.values()))
 
 
@@ -105,8 +108,9 @@ def percentile(seen: Mapping[int, int], percent: int) -> int:
 
 
 def merged(tallies: Iterable[Tally]) -> list[Tally]:
-    """Return the sums of tallies by party and name, the longest connected first, without those connected for less than
-    1 ms.
+    """Return the sums of the tallies of each party and name, the longest connected first.
+
+    Parties that were connected for less than 1 ms are left out.
     """
     found: dict[tuple[str, str], Tally] = {}
     for tally in tallies:

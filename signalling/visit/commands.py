@@ -28,7 +28,7 @@ class Open(Command, frozen=True):
 
 
 class Save(Command, frozen=True):
-    """Keep the answer to one step of the setup guide.
+    """Keep the patient's answer to one step of the setup guide.
 
     `left`: True if the patient has completed the step, False while typing.
     """
@@ -43,11 +43,17 @@ class Finish(Command, frozen=True):
 
 
 class Withdraw(Command, frozen=True):
-    """Leave the visit. The patient sends it or, while the patient waits, the facility that opened the visit."""
+    """Leave the visit for good.
+
+    The patient sends it or, while the patient waits, the facility that opened the visit.
+    """
 
 
 class AddPhoto(Command, frozen=True):
-    """Add a photo that is stored already. `width`, `height`: in pixels. `text`: what it shows, "" if not said."""
+    """Add a photo to the visit; its file is stored already.
+
+    `width`, `height`: in pixels. `text`: what it shows, "" if not said.
+    """
 
     photo: str
     width: int
@@ -56,7 +62,7 @@ class AddPhoto(Command, frozen=True):
 
 
 class RemovePhoto(Command, frozen=True):
-    """Remove a photo, given by its id."""
+    """Remove a photo from the visit. `photo`: its id."""
 
     photo: str
 
@@ -72,13 +78,16 @@ class Unassign(Command, frozen=True):
 
 
 class SetUrgency(Command, frozen=True):
-    """Set how urgent the request is; sent by staff, who may set another level later."""
+    """Set how urgent the request is; sent by staff, who may change the level later."""
 
     level: Urgency
 
 
 class Move(Command, frozen=True):
-    """Move the request to another waiting area of the organisation ("" for none). The wait goes on."""
+    """Move the request to another waiting area of the organisation ("" for none).
+
+    The patient's time of arrival stays.
+    """
 
     area: str
 
@@ -88,7 +97,7 @@ class Write(Command, frozen=True):
 
 
 class Claim(Command, frozen=True):
-    """Claim the visit for the sender, so that the patient enters the session."""
+    """Claim the visit for the sender, a provider, so that the patient enters the session."""
 
 
 class Decline(Command, frozen=True):
@@ -105,30 +114,32 @@ class Close(Command, frozen=True):
 
 
 class Enter(Command, frozen=True):
-    """Add a connection of a party that has the visit's page open. `worker`: the worker that has the connection."""
+    """Add a party's connection that has opened the visit's page. `worker`: the worker that has the connection."""
 
     connection: str
     worker: str
 
 
 class AgreeToContact(Command, frozen=True):
-    """Keep the patient's choice whether to be called by "text" or "push", besides mail, when the turn comes."""
+    """Record the ways, besides mail, in which the patient agrees to be called when the turn comes: "text" or "push"."""
 
     channel: str
     agrees: bool
 
 
 class RecordContact(Command, frozen=True):
-    """Record the result of a message that called back an absent patient (`record.Contact`); sent by the server."""
+    """Record the result of a message that asked an absent patient to come back (`record.Contact`); sent by
+    the server.
+    """
 
     channel: str
     state: str
 
 
 class Escalate(Command, frozen=True):
-    """Record messages to staff that are sent because nobody has claimed the visit; sent by the server.
+    """Record messages that are sent to staff because nobody has claimed the visit; sent by the server.
 
-    `after`: the number of messages recorded when this was decided. If there are more by now, nothing changes.
+    `after`: the number of such messages in the record when this was decided. If there are more by now, nothing changes.
     """
 
     to: tuple[Escalation, ...]
@@ -136,14 +147,16 @@ class Escalate(Command, frozen=True):
 
 
 class RecordUnreached(Command, frozen=True):
-    """Record that a channel could not deliver a message to a member of staff; sent by the server."""
+    """Record that a channel (mail, text, push) could not deliver such a message to a member of staff; sent by the
+    server.
+    """
 
     person: Person
     channel: str
 
 
 class Leave(Command, frozen=True):
-    """Remove a party's connection that the worker has lost, unless it was resumed on another worker meanwhile."""
+    """Remove a party's connection that its worker has lost, unless it was resumed on another worker meanwhile."""
 
     connection: str
     worker: str
@@ -154,11 +167,11 @@ class Start(Command, frozen=True):
 
 
 class HangUp(Command, frozen=True):
-    """End the patient's call. The visit continues."""
+    """End the patient's call, without ending the visit."""
 
 
 class Release(Command, frozen=True):
-    """Put the visit back into the queue, at its original place."""
+    """Put the visit back into the queue, at the place that it had before the claim."""
 
 
 class Transfer(Command, frozen=True):
@@ -168,7 +181,7 @@ class Transfer(Command, frozen=True):
 
 
 class Invite(Command, frozen=True):
-    """Invite a guest; sent by the provider. `guest`: the key of the guest's party."""
+    """Invite a guest to the visit; sent by the provider. `guest`: the key of the guest's party."""
 
     guest: str
     name: str
@@ -176,7 +189,7 @@ class Invite(Command, frozen=True):
 
 
 class Dismiss(Command, frozen=True):
-    """Remove a guest; sent by the provider. `guest`: the key of the guest's party."""
+    """Remove a guest from the visit; sent by the provider. `guest`: the key of the guest's party."""
 
     guest: str
 
@@ -192,7 +205,7 @@ class Reopen(Command, frozen=True):
 
 
 class SetTags(Command, frozen=True):
-    """Replace the visit's tags by these; sent by its staff."""
+    """Replace the visit's tags (words to find it by) with these; sent by its staff."""
 
     tags: tuple[str, ...]
 

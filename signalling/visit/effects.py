@@ -1,4 +1,4 @@
-"""The effects, guards, choosers and deadlines that the rows of `rules.py` name: small functions without I/O.
+"""The functions that the rows of `rules.py` name: effects, guards, choosers and deadlines. Does no I/O.
 
 They define how a visit changes. The tables of `rules.py` define which command may change it, by whom and when.
 """
@@ -77,7 +77,9 @@ def own(visit: Visit, actor: Actor) -> str:
 
 
 def paused(visit: Visit, now_ms: int) -> Visit:
-    """Return the visit with its time as `live` until now added to `talked_ms`, and `live_ms` None."""
+    """Return the visit with the time since `live_ms`, when its call began, added to `talked_ms`, and with `live_ms`
+    None.
+    """
     # If the clock was set back, the time that was counted before must not become less.
     talked = visit.talked_ms + (max(0, now_ms - visit.live_ms) if visit.live_ms is not None else 0)
     return replace(visit, talked_ms=talked, live_ms=None)
@@ -121,7 +123,10 @@ def saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
 
 
 def newly_asked(visit: Visit, answers: dict[str, Any], context: Context) -> bool:
-    """Return True if the changed answers lead to a step that was not asked before and needs an answer."""
+    """Return True if the changed answers lead to a step of the guide that was not asked before and has no answer.
+
+    `answers`: step -> the answer after the change.
+    """
     before = {step.id for step in guides.visible(context.guide, visit.answers)}
     return bool(set(guides.missing(context.guide, answers)) - before)
 
@@ -275,7 +280,7 @@ def reopened(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
     return replace(visit, outcome=None, ended_ms=None, parties={**parties, PROVIDER: away})
 
 
-# A guard returns a refusal, or None if it allows the command.
+# A guard returns a refusal, or None if it allows the command. Its arguments are those of an effect.
 
 
 def answer_fits(_: Visit, command: Save, __: Actor, context: Context) -> Refusal | None:
@@ -338,7 +343,7 @@ def within_limit(visit: Visit, _: Command, __: Actor, context: Context) -> Refus
     return Refusal("wrong_status", {"status": "ended"}) if late else None
 
 
-# A chooser selects one row if several rows of a command fit.
+# If several rows of the table fit a command, a chooser says whether its row is used.
 
 
 def other_pressed(visit: Visit, actor: Actor) -> bool:
@@ -362,7 +367,7 @@ def was_held(visit: Visit, _: Actor) -> bool:
     return visit.outcome in HELD
 
 
-# A deadline is a function that returns a time in ms, or None for never.
+# A deadline is a function that returns the time in ms at which a visit changes by itself, or None for never.
 
 
 def away(visit: Visit, key: str, limit_ms: int) -> int | None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 
 class Escalation(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to the member of staff `id`. `failed`: those of its `channels` that could not deliver it.
+    """A message to the member of staff with this `id`. `failed`: those of its `channels` that could not deliver it.
 
     `channels` is () if no message was sent, because the person had received one about another request a moment before.
     """

@@ -1,7 +1,7 @@
-"""Messages during the wait: staff write to the patient, who may answer if the organisation allows that.
+"""Rules for messages during the wait: staff write to the patient, who may answer if the organisation allows that.
 
-Contains the effects and guards of `Write` that rows of `rules.py` use. The texts are chat messages (`topics/chat.py`).
-Does no I/O.
+Contains the effects and guards of the command `Write`, which rows of `rules.py` use. The texts are chat messages
+(`topics/chat.py`). Does no I/O.
 """
 
 from __future__ import annotations
@@ -20,18 +20,21 @@ MOST_WRITERS = 10
 
 
 def wrote(visit: Visit, _: Any, actor: Actor, __: Context) -> Visit:
-    """Return the visit after a message of staff. The messages that the patient wrote before count as answered."""
+    """Return the visit after a message of staff to the waiting patient.
+
+    The messages that the patient wrote before count as answered.
+    """
     others = tuple(one for one in visit.writers if one != actor.id)
     return replace(visit, writers=(*others, actor.id)[-MOST_WRITERS:], unanswered=0, answered_ms=None)
 
 
 def answered(visit: Visit, _: Any, __: Actor, context: Context) -> Visit:
-    """Return the visit after a message of the waiting patient."""
+    """Return the visit after a message of the waiting patient to staff."""
     return replace(visit, unanswered=visit.unanswered + 1, answered_ms=context.now_ms)
 
 
 def may_answer(visit: Visit, _: Any, __: Actor, context: Context) -> Refusal | None:
-    """Return a refusal of a patient's message, None if it is allowed.
+    """Return a refusal of a waiting patient's message, None if the message is allowed.
 
     It is refused if the organisation takes no answers, no staff have written, or the patient has written too many.
     """

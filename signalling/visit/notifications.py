@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from signalling.visit.record import Notice, Role, Staff, Visit
 from signalling.visit.relations import PATIENT, Event
 
-AWAY_MS = 30_000  # a patient's return after a shorter absence (in ms) is not announced
+AWAY_MS = 30_000  # a patient's return after a shorter absence (in ms) causes no notification
 
 Recipients = Callable[[Visit | None, Visit, Event, Mapping[str, Staff]], Iterable[str]]
 
@@ -42,7 +42,9 @@ def _writers(_: Visit | None, after: Visit, __: Event, staff: Mapping[str, Staff
 def _claimant_if_back(
     before: Visit | None, after: Visit, event: Event, _: Mapping[str, Staff]
 ) -> Iterable[str]:
-    """Return the claimant's id if the patient has come back after at least `AWAY_MS`, otherwise nothing."""
+    """Return the id of the person who claimed the visit, if the patient has come back after at least AWAY_MS, otherwise
+    nothing.
+    """
     if before is None or after.claimant is None:
         return ()
     away_ms = before.parties[PATIENT].away_since_ms
@@ -50,7 +52,7 @@ def _claimant_if_back(
     return (after.claimant.id,) if back and event.at_ms - (away_ms or 0) >= AWAY_MS else ()
 
 
-# event -> (the kind of notification, the functions that return its recipients)
+# event -> (the kind of notification that it causes, the functions that return its recipients)
 TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
     "assigned": ("assigned", (_assignee,)),
     "transferred": ("transferred", (_assignee, _former_claimant)),
@@ -76,9 +78,10 @@ all declined requests.
 def notices(
     before: Visit | None, after: Visit, event: Event, staff: Mapping[str, Staff], notice_id: str
 ) -> list[tuple[str, Notice]]:
-    """Return (person, notification) for each recipient of an event.
+    """Return (person, notification) for each recipient of an event's notification.
 
-    The person who caused the event is left out, except for the kinds in OWN.
+    `before` and `after`: the visit before and after the event. `staff`: the organisation's staff, by id. `notice_id`:
+    the id of the notification. The person who caused the event receives none, except for the kinds in OWN.
     """
     kind, recipients = TOLD.get(event.kind, ("", ()))
     people = {person for rule in recipients for person in rule(before, after, event, staff)}

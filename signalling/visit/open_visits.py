@@ -1,4 +1,4 @@
-"""The open visits of an organisation, with indexes: the queue in order, the staff in sessions, the connections by
+"""Holds the open visits of an organisation, with indexes: the queue in order, the staff in sessions, the connections by
 worker.
 
 A change updates the indexes, at a cost that hardly grows with the queue. Without the indexes each command would read
@@ -17,7 +17,7 @@ TAKEN = frozenset({Status.CLAIMED, Status.LIVE})
 
 
 class OpenVisits(Mapping[str, Visit]):
-    """Visits by id. Only `put` and `drop` change them.
+    """Holds the open visits by their ids. Only `put` and `drop` change them.
 
     The queue is kept in two orders (`waiting.rank`), because an organisation may change its rule at any time. The queue
     of each waiting area is kept as well.
@@ -30,7 +30,7 @@ class OpenVisits(Mapping[str, Visit]):
         self._taken: dict[str, Visit] = {}
         self._in_session: frozenset[str] | None = frozenset()
         self._held: dict[str, dict[tuple[str, str], None]] = {}
-        # the visits are sorted, because adding at the end of a list is cheap
+        # The visits are added in the order of their arrival: adding at the end of a sorted list is cheap.
         for visit in sorted(visits, key=_arrival):
             self.put(visit)
 
@@ -102,7 +102,7 @@ class OpenVisits(Mapping[str, Visit]):
         return self._visits[ranks[0][-1]] if ranks else None
 
     def queue(self, *, urgent_first: bool) -> list[Visit]:
-        """Return the visits that wait, in the order that `urgent_first` chooses."""
+        """Return the visits that wait, in the order of the queue. `urgent_first`: True if urgent visits come first."""
         return [self._visits[visit_id] for *_, visit_id in self._queues[urgent_first]]
 
     def place(self, visit_id: str, *, urgent_first: bool) -> int | None:
@@ -125,7 +125,7 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def taken(self) -> ValuesView[Visit]:
-        """Return the visits that are claimed or live."""
+        """Return the visits that a provider has claimed, also those whose call has begun (live)."""
         return self._taken.values()
 
     @property
@@ -141,7 +141,7 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def holders(self) -> frozenset[str]:
-        """Return the workers that have at least one party's connection."""
+        """Return the workers that have at least one connection of a visit's party."""
         return frozenset(self._held)
 
     def held_by(self, worker: str) -> list[tuple[str, str]]:

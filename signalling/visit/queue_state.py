@@ -21,7 +21,7 @@ class AtClosing(StrEnum):
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
-    """A closing time that is near. `over`: True if it has passed, and nothing has opened again."""
+    """A closing time that is near. `over`: True if it has passed and the organisation has not opened again."""
 
     at_ms: int
     over: bool

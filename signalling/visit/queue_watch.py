@@ -38,7 +38,9 @@ never.
 
 
 def rules_of(policy: Policy, closing: Mapping[str, Closing]) -> QueueRules:
-    """Return the part of an organisation's limits that the queue's pages need, with the closing times."""
+    """Return the part of an organisation's `policy` that the queue's pages need, with the closing times of
+    its areas.
+    """
     words = zip(Urgency, (policy.emergency_word, policy.urgent_word, policy.routine_word), strict=True)
     return QueueRules(
         amber_ms=policy.amber_ms,
@@ -59,9 +61,10 @@ def watched(
     areas: Iterable[str] = (),
     closes: Closes = lambda _area: None,
 ) -> Watch:
-    """Return the new state of the queue; return `watch` itself if nothing changes.
+    """Return the new state of the whole queue; return the object `watch` if nothing changes.
 
-    `areas`: the ids of the organisation's waiting areas. `now_ms`: the present time.
+    `visits`: the open visits. `policy`: the organisation's settings. `now_ms`: the present time. `areas`: the ids of
+    its waiting areas. `closes`: returns when an area closes.
     """
     every = ("", *areas)
     closing = {
@@ -97,7 +100,10 @@ class Line(NamedTuple):
 
 
 def _line(visits: OpenVisits, area: str) -> Line:
-    """Return the patients who wait for an area's staff, among them those without an area. "" means all patients."""
+    """Return the patients who wait for the staff of an area ("" for all patients).
+
+    Those without an area are included, because the staff of every area serve them.
+    """
     if not area:
         return Line(visits.waiting, visits.first)
     firsts = [first for one in (area, "") if (first := visits.first_in(one)) is not None]
@@ -121,7 +127,7 @@ def _of(kind: str, area: str) -> str:
 def notices(
     before: Watch, after: Watch, visits: OpenVisits, staff: Mapping[str, Staff], now_ms: int, notice_id: str
 ) -> list[tuple[str, Notice]]:
-    """Return (person, notification) for each alert that was not active before.
+    """Return (person, notification) for each alert that is active in `after` and was not in `before`.
 
     An alert of long waits in an area is sent to those on call who work there but not in all areas; the alert of all
     patients to the others on call and to all admins. The alert of an area's closing time is sent to everybody on call

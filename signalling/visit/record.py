@@ -21,7 +21,7 @@ SECOND_MS, MINUTE_MS = 1_000, 60_000
 
 
 class Status(StrEnum):
-    """The status of a visit."""
+    """How far a visit has come, from the setup guide to its end."""
 
     QUEUED = "queued"
     CLAIMED = "claimed"
@@ -45,7 +45,7 @@ HELD: Final = (Outcome.COMPLETED, Outcome.BY_PHONE)
 
 
 class Role(StrEnum):
-    """The role in which an actor acts."""
+    """The role in which a person, a program or the server changes visits."""
 
     PATIENT = "patient"
     PROVIDER = "provider"
@@ -66,9 +66,9 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The sender of a command, known from the session or token and never from the message.
+    """The sender of a command. It is known from the session or token, and never from the message.
 
-    `visit`: that of a patient or guest.
+    `visit`: the visit of a patient or guest, to which the actor is limited.
     """
 
     organisation: str
@@ -79,7 +79,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def person(self) -> Person:
-        """Return the actor's id and name, as others see them."""
+        """Return the actor's id and name, as they are shown to others."""
         return Person(self.id, self.name)
 
     @property
@@ -89,7 +89,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Staff(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a provider or admin, shared by all workers.
+    """The state of a provider or admin, which all workers share.
 
     `states`: the states of their licences; () if not recorded. `areas`: the ids of the areas where they work; () for
     all.
@@ -127,8 +127,8 @@ class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
 class Party(msgspec.Struct, frozen=True, kw_only=True):
     """One participant of a visit. `connections`: the public id of a connection -> the worker that has it.
 
-    `changes`: the number of changes of the visit that this party has made. `left_ms`: the time at which the patient
-    left the call, None otherwise.
+    `changes`: how many changes of the visit this party has made. `left_ms`: the time at which the patient left the
+    call, None otherwise.
     """
 
     id: str
@@ -160,7 +160,7 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True):
-    """A visit's level of urgency. Either staff have set it (`by`), or an `answer` to a step of the guide means it."""
+    """How urgent a visit is. Either staff have set the level (`by`), or an `answer` of the setup guide means it."""
 
     level: Urgency
     by: Person | None = None
@@ -168,7 +168,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a message that calls back an absent patient. `state`: "sent", "retried" or "failed"."""
+    """The result of a message that asked an absent patient to come back. `state`: "sent", "retried" or "failed"."""
 
     channel: str
     state: str

@@ -1,4 +1,4 @@
-"""The input and the result of a decision about a visit, and the relations of an actor to a visit.
+"""The facts and the result of a decision about a visit, and how an actor is related to a visit.
 
 `rules.py` defines the rules. Does no I/O.
 """
@@ -14,14 +14,14 @@ from signalling.visit import setup_guide as guides
 from signalling.visit.record import STAFF_ROLES, Actor, Person, Policy, Role, Staff, Visit
 from signalling.visit.waiting_area import serves
 
-# These are keys of Visit.parties. The keys of guests begin with GUEST_PREFIX.
+# the keys of the parties in `Visit.parties`; a guest's key begins with GUEST_PREFIX
 PATIENT, PROVIDER = "patient", "provider"
 GUEST_PREFIX = "guest-"
 MOST_GUESTS = 4
 MOST_PHOTOS = 6
 
 
-# ----------------------------------------------------------------------------------------
+# --- the types
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """An event of a visit, for its history and for notifications. `note`: a further detail, None without one."""
+    """What a change of a visit is called in its history and in notifications.
+
+    `note`: a further detail, None without one.
+    """
 
     kind: str
     at_ms: int
@@ -50,7 +53,10 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """The visit after a command. If the command was already done, `event` is None and the visit is unchanged."""
+    """The result of an allowed command: the visit after it.
+
+    If the command was already done, `event` is None and the visit is unchanged.
+    """
 
     visit: Visit
     event: Event | None
@@ -63,7 +69,7 @@ class Refusal(msgspec.Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
-# -----------------------------------------------------------------------------------------
+# --- the relations: words for how an actor is related to a visit, which rows of `rules.py` name
 
 ON_CALL, ASSIGNEE, CLAIMANT, ADMIN, SYSTEM, FACILITY = (
     "on call",
@@ -79,9 +85,10 @@ PARTIES = (PATIENT, CLAIMANT)
 
 
 def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -> frozenset[str]:
-    """Return the actor's relations to the visit; an empty set for an actor of another organisation.
+    """Return the actor's relations to the visit, such as PATIENT; an empty set for an actor of another organisation.
 
-    `on_duty`: the organisation's staff, by id. If `visit` is None, those to a new visit.
+    `on_duty`: the organisation's staff, by id. If `visit` is None, the relations to a visit that is not opened yet are
+    returned.
     """
     found = set()
     if visit is not None and visit.organisation != actor.organisation:
@@ -122,7 +129,7 @@ def _opened(visit: Visit, actor: Actor) -> bool:
 
 
 def is_licensed(states: tuple[str, ...], state: str) -> bool:
-    """Return True if a provider with licences for these states may treat a patient in `state`.
+    """Return True if a provider with licences for these `states` may treat a patient who is in `state`.
 
     Also returns True if the patient's state is "", or if no licences are recorded.
     """

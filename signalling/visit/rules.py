@@ -84,7 +84,7 @@ class Rule(NamedTuple):
     the visit.
 
     The visit gets the status `becomes` (None: the same) and the event `event`, unless a guard refuses. `when`: the row
-    is used only if this returns True.
+    is used only if this function returns True.
     """
 
     statuses: tuple[Status, ...]
@@ -217,7 +217,10 @@ DEADLINES: tuple[Deadline, ...] = (
 
 
 class DoneBefore(NamedTuple):
-    """A row: a repeated command of the same person, whose first reply may be lost, is no error and changes nothing."""
+    """A row of DONE_BEFORE: a person with a relation in `by` may repeat `command` if the visit has one of `statuses`.
+
+    A repeated command, whose first reply may have been lost, is no error and changes nothing.
+    """
 
     command: type[Command]
     statuses: tuple[Status, ...]
@@ -285,7 +288,7 @@ def decide(visit: Visit | None, command: Command, actor: Actor, context: Context
 
 
 def _note(command: Command) -> str | None:
-    """Return the detail of a command that is kept with its event, for the history; None if it has none."""
+    """Return the detail of a command that the visit's history shows with its event; None if it has none."""
     match command:
         case Decline():
             return command.reason
@@ -307,7 +310,11 @@ def _note(command: Command) -> str | None:
 def _become(
     before: Visit | None, after: Visit, row: Rule | Deadline, event: Event, by: str | None = None
 ) -> Decided:
-    """Return the changed visit. `by`: the key of the party that makes the change; None if no party does."""
+    """Return the visit as the row changes it, with its event.
+
+    `before`: the visit before, None if this opens it. `after`: the visit after the row's effect. `by`: the key of the
+    party that makes the change; None if no party does.
+    """
     if row.becomes is not SAME:
         after = replace(after, status=row.becomes)
     if after == before:
@@ -332,7 +339,10 @@ def _decide_due(visit: Visit | None, context: Context) -> Decided | Refusal:
 def _without_row(
     visit: Visit | None, command: Command, known: frozenset[str], fitting: list[Rule]
 ) -> Decided | Refusal:
-    """Decide a command that no row allows now: return the unchanged visit if it was done before, else the refusal."""
+    """Decide a command that no row of RULES allows: return the unchanged visit if it was done before, else the refusal.
+
+    `known`: the actor's relations to the visit. `fitting`: the rows of the command for the visit's status.
+    """
     if visit is None:
         return Refusal("not_allowed")
     for row in DONE_BEFORE:

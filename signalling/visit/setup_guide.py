@@ -30,7 +30,9 @@ class Kind(StrEnum):
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A condition for asking a step: an earlier step must have this answer (an option of a choice, True or False)."""
+    """A condition of a step: the step is asked only if an earlier step has this answer (an option of a choice, True or
+    False).
+    """
 
     step: Annotated[str, Meta(description="the id of an earlier step")]
     answer: Annotated[str | bool, Meta(description="the answer to it that is needed")]
@@ -44,7 +46,7 @@ Option = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One page of the setup guide."""
+    """One step of the setup guide: a page with a question or a task for the patient."""
 
     id: Annotated[str, Meta(description="the step's id")]
     kind: Annotated[Kind, Meta(description="the kind of answer")]

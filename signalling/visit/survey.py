@@ -1,4 +1,4 @@
-"""The types of a tag, and of an answer to the survey after a visit. Does no I/O."""
+"""Defines the types of a tag, and of an answer to the survey after a visit. Does no I/O."""
 
 from __future__ import annotations
 

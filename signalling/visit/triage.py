@@ -1,4 +1,4 @@
-"""The effects and the guard of the commands that change the urgency of a request or its waiting area.
+"""Rules for the commands that change the urgency of a request or its waiting area: their effects and their guard.
 
 They are small functions that the rows of `rules.py` use, as are those of `effects.py`. Does no I/O.
 """
@@ -18,7 +18,7 @@ from signalling.visit.waiting_area import Area
 
 
 def of_answers(visit: Visit, answers: dict[str, Any], context: Context) -> Triage | None:
-    """Return the visit's urgency after its answers have changed to `answers`; None if no level is set.
+    """Return the visit's urgency after the patient's answers have changed to `answers`; None if no level is set.
 
     A level that staff have set is kept, unless the answers have become more urgent than it since.
     """

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 
 class Urgency(StrEnum):
-    """A level of urgency, the most urgent first."""
+    """A level of urgency of a request, the most urgent first."""
 
     EMERGENCY = "emergency"
     URGENT = "urgent"
@@ -26,11 +26,11 @@ LevelWord = Annotated[
         max_length=40, description="the organisation's word for this level of urgency; empty: the pages' own"
     ),
 ]
-"""An organisation's word for a level."""
+"""An organisation's own word for a level of urgency."""
 SEVERITY: Final = {level: place for place, level in enumerate(Urgency)}
-"""Level -> its rank. The most urgent level has rank 0."""
+"""Level of urgency -> its rank. The most urgent level has rank 0."""
 
 
 def more_urgent(one: Urgency, other: Urgency) -> bool:
-    """Return True if the first level is more urgent than the second."""
+    """Return True if the level `one` is more urgent than the level `other`."""
     return SEVERITY[one] < SEVERITY[other]

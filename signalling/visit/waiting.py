@@ -13,28 +13,28 @@ from signalling.visit.record import Visit
 from signalling.visit.urgency import SEVERITY
 
 RECENT = 20  # the number of claims from which the speed of the queue is estimated
-RECENT_MS = 2 * 3_600_000  # in ms; older claims do not show the present speed
-FEWEST = 3  # no wait is estimated from fewer claims
+RECENT_MS = 2 * 3_600_000  # in ms; claims before this time do not show the present speed
+FEWEST = 3  # if there were fewer recent claims than this, no wait is estimated
 
 
 class Paced(NamedTuple):
-    """A claim: the time in ms at which it was made, and the number of staff who were on call then."""
+    """A claim, for the estimate of waits: its time in ms, and the number of staff who were on call then."""
 
     at_ms: int
     on_call: int
 
 
 Rank = tuple[int, int, int, str]
-"""A visit's position in the queue, as (severity, `number`, `arrived_ms`, id).
+"""A visit's position in the order of the queue, as (severity, `number`, `arrived_ms`, id).
 
 The queue is sorted by it, the lowest first.
 """
 
 
 def rank(visit: Visit, *, urgent_first: bool) -> Rank:
-    """Return a visit's rank, also if it does not wait.
+    """Return the rank of a visit in the order of the queue, also if the visit does not wait.
 
-    If `urgent_first` is False, all visits have the same severity.
+    If `urgent_first` is False, all visits have the same severity, so that only their arrival counts.
     """
     severity = SEVERITY[visit.urgency] if urgent_first else 0
     return severity, visit.number, visit.arrived_ms, visit.id
@@ -43,7 +43,7 @@ def rank(visit: Visit, *, urgent_first: bool) -> Rank:
 def paced(events: Iterable[tuple[str, int]], on_call: int) -> list[Paced]:
     """Return the claims among events, the oldest first. `events`: (kind, time in ms), the newest first.
 
-    `on_call`: the number of staff who are on call after the newest event.
+    `on_call`: the number of staff who are on call after the newest event; the earlier numbers follow from the events.
     """
     claims = []
     for kind, at_ms in events:
