@@ -51,6 +51,8 @@ from signalling.tracing import ClaimTraces, Tracer
 
 log = structlog.get_logger()
 DRAIN_JITTER_S = 2.0
+MOVED_S = 3.0
+"""The time in s in which a client is expected on another worker; after close code 1001 it waits up to 2 s."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,22 +243,25 @@ class Worker:
         await self.bus.publish(keys.worker_channel(worker), wire.encode(wire.Supersede(connection)))
 
     async def drain(self) -> None:
-        """Send all clients to other workers before this worker stops, each at a random time within DRAIN_JITTER_S."""
+        """Send all clients to other workers, at random times within DRAIN_JITTER_S; then leave the rooms to others.
+
+        A call goes on while its people move, and is interrupted only when another worker takes its room over.
+        """
         self._stopping.set()
         self.memberships.draining = True
         for awaited in self.hellos:
             if not awaited.expired():
                 awaited.reschedule(0)
-        try:
-            await self.rooms.drain()
-            await self.liveness.resign()
-        except UnavailableError:
-            log.warning("worker.drained_without_store")
         for connection in list(self.connections.values()):
             delay = random.uniform(0, DRAIN_JITTER_S)  # noqa: S311
             asyncio.get_running_loop().call_later(delay, connection.socket.close, 1001)
         while self.connections:  # noqa: ASYNC110 (they close one by one, at random times)
             await asyncio.sleep(0.05)
+        await self.rooms.drain(MOVED_S)
+        try:
+            await self.liveness.resign()
+        except UnavailableError:
+            log.warning("worker.drained_without_store")
 
     def move(self, number: int) -> None:
         """Move at most `number` connections to other workers, the oldest first. Connections in a call are not moved."""

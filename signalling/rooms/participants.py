@@ -119,6 +119,11 @@ class Room:
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.kept_s = 0.0
 
+    @property
+    def workers(self) -> set[str]:
+        """The ids of the workers on which the parties have their sockets."""
+        return {participant.member.worker for participant in self.participants.values()}
+
     def switches(self, besides: str) -> list[tuple[str, MediaKind, bool]]:
         """Return (party, kind, True if it is off) for the audio and the video of every party except the party
         `besides`.

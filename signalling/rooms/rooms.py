@@ -68,7 +68,6 @@ class Rooms:
         self._parties = parties
         self._rooms: dict[str, Room] = {}
         self._doubt = asyncio.Event()
-        self._draining = False
         self.calls = CallWatch(self._rooms, service.store, spawn)
         self.paths = PathWatch(self._send)
         self.screens = Screens(self._send)
@@ -96,7 +95,7 @@ class Rooms:
 
     async def _check(self) -> None:
         rooms = list(self._rooms.items())
-        if not rooms or self._draining:
+        if not rooms:
             return
         leases = await self._leases.holders((room.organisation, visit) for visit, room in rooms)
         for (visit, room), lease in zip(rooms, leases, strict=True):
@@ -115,9 +114,7 @@ class Rooms:
         if room is not None and room.fence < fence:
             log.warning("room.lost", visit=visit, fence=room.fence, newer=fence)
             self._close(visit, room)
-            for worker in {participant.member.worker for participant in room.participants.values()} - {
-                self._worker
-            }:
+            for worker in room.workers - {self._worker}:
                 self._parties.send_lost(worker, visit, fence)
         self._parties.lost(visit, fence)
 
@@ -379,20 +376,17 @@ class Rooms:
             # The lease is kept. It names this worker, which is alive and owns the room again if a party joins.
             log.info("room.lease_left", visit=visit_id)
 
-    async def drain(self) -> None:
-        """Give up all rooms; send their parties `media.gone`. Raises `UnavailableError` without the store."""
-        self._draining = True
-        problem: UnavailableError | None = None
+    async def drain(self, within_s: float) -> None:
+        """Wait until no party has its socket on this worker, at most `within_s`; then store the calls' quality.
+
+        The media goes on until this worker's end is announced. Then other workers take the rooms over.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while any(self._worker in room.workers for room in self._rooms.values()):  # noqa: ASYNC110 (no event)
+                    await asyncio.sleep(0.05)
         for visit_id, room in list(self._rooms.items()):
-            try:
-                await self.calls.finish(visit_id, room)
-                await self._leases.give_back(room.organisation, visit_id, room.fence)
-            except UnavailableError as unavailable:
-                problem = unavailable  # the parties of the other rooms must still receive `media.gone`
-            for participant in room.participants.values():
-                self._send(room, participant.member, server.MediaGone(visit=visit_id))
-        if problem is not None:
-            raise problem
+            await self.calls.finish(visit_id, room)
 
 
 def _admitted(visit: Visit, party: str) -> bool:

@@ -23,11 +23,10 @@ from media.protocols.codecs import OPUS
 from media.transport.dtls import Identity
 from media.transport.srtp import best_binding
 from signalling.clients.client import MSGPACK, SignallingClient
+from signalling.clients.reconnecting import pause_s
 from signalling.errors import ClosedError, RequestError
 
 FRAME_S = 0.02
-BACK_S = 0.25, 0.5
-"""The shortest and the longest first pause in s before a page reconnects (signalling/clients/reconnecting.py)."""
 IDENTITY = Identity(0.0)
 
 
@@ -186,7 +185,7 @@ class Caller:
             self.closed_with.append(code)
             token = self.client.welcome["resume"]
             while True:
-                await asyncio.sleep(random.uniform(*BACK_S))
+                await asyncio.sleep(pause_s(code, 0, random.random()))
                 self._urls.append(self._urls.pop(0))
                 with contextlib.suppress(OSError, aiohttp.ClientError, ClosedError, TimeoutError):
                     await self._connect(self._urls[0], token)

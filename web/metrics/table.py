@@ -258,7 +258,7 @@ METRICS: Final = (
     # Calls
     Metric("greenroom_rooms", "gauge", "Calls whose media the worker carries.", _one(lambda app: app[RELAY].rooms)),
     Metric("greenroom_parties", "gauge", "Parties in these calls.", _one(lambda app: app[RELAY].parties)),
-    _counted("greenroom_rooms_taken_over_total", "Calls taken over from workers that died.", counts.TAKEOVERS),
+    _counted("greenroom_rooms_taken_over_total", "Calls taken over from workers that have ended.", counts.TAKEOVERS),
     _histogram(
         "greenroom_first_picture_seconds",
         "From the second Start Session until a party's first picture crosses, in calls of two.",

@@ -4,6 +4,7 @@ are open.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -143,27 +144,23 @@ async def test_a_second_tab_takes_the_media_over_and_the_first_may_take_it_back(
         await second.expect("media.taken_over")
 
 
-async def test_a_draining_workers_rooms_move_and_it_takes_no_new_ones(valkey: Redis) -> None:
+async def test_r36_a_draining_workers_call_goes_on_until_its_people_are_on_another_worker(
+    valkey: Redis,
+) -> None:
     async with clinic(valkey) as two:
         patient, their, provider = await both(two, 1, 0)
         await join(their, patient)
         await join(provider, patient)
-        await two.workers[0].drain()
-        for client in (their, provider):
-            await client.expect("media.gone")
+        owner, other = two.workers
+        drained = asyncio.create_task(owner.drain())
         assert await their.wait_closed() == 1001
-        assert (await join(provider, patient))["fresh"]
-        assert await owner_of(valkey, patient) == two.workers[1].id
-
-
-async def test_a_worker_that_has_given_its_rooms_back_takes_no_lease_again(valkey: Redis) -> None:
-    async with clinic(valkey, 1) as one:
-        patient, their, _ = await both(one, 0, 0)
-        await join(their, patient)
-        rooms = one.workers[0].rooms
-        await rooms.drain()
-        await rooms._check()
-        assert await owner_of(valkey, patient) is None
+        assert [room.participants.keys() for room in owner.rooms._rooms.values()] == [{"provider", "patient"}]
+        assert await owner_of(valkey, patient) == owner.id
+        back = await two.connect(patient, 1, resume=their.welcome["resume"])
+        for client in (back, provider):
+            assert (await client.expect("media.offer"))["fresh"], "the client had no need to ask"
+        assert await owner_of(valkey, patient) == other.id
+        await drained
 
 
 async def test_a_claim_whose_worker_died_before_it_sent_a_message_pulls_the_patient_in_all_the_same(
