@@ -1,8 +1,7 @@
-"""Sends a check to a new address, to learn whether the browser receives there.
+"""Sends a check (a STUN request) to a new address, to learn whether the browser receives there.
 
 A browser's address changes when its network does. An authentic SRTP packet shows that the browser sends from an
-address; only an answer to a check, a STUN request of the server, shows that it receives there (RFC 8445 §7.3). Media is
-sent to no other address.
+address; only an answer to a check shows that it receives there (RFC 8445 §7.3). Media is sent to no other address.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from media.transport.tcp import PacketSocket
 
 PENDING_MAX: Final = 256
 LASTS_S: Final = 2.0
-AGAIN_S: Final = 0.1  # the time in s between two checks; one may be lost on the network
+AGAIN_S: Final = 0.1  # time in s between two checks of an address, because one may be lost on the network
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class _Check:
 
 
 class AddressChecks:
-    """Holds the checks of a relay that have no answer yet, the oldest first."""
+    """The checks of a relay that have no answer yet, the oldest first."""
 
     def __init__(self) -> None:
         self._pending: dict[bytes, _Check] = {}
@@ -48,8 +47,9 @@ class AddressChecks:
         """Send a check to `address`, unless one was sent there in the last AGAIN_S or PENDING_MAX checks wait for an
         answer.
 
-        `remote`: the browser's credentials. `own_ufrag`: the server's. `on_answer` is called with the address and the
-        socket if the browser answers within LASTS_S.
+        `sock`: the socket to send from. `remote`: the browser's ICE credentials. `own_ufrag`: the server's ICE user
+        name. `on_answer` is called with the address and the socket if the browser answers within LASTS_S. `now_s`: the
+        monotonic time.
         """
         self._expire(now_s)
         if now_s - self._sent_s.get(address, -AGAIN_S) < AGAIN_S or len(self._pending) >= PENDING_MAX:
@@ -60,7 +60,7 @@ class AddressChecks:
         try:
             sock.sendto(ice.request(remote.ufrag, own_ufrag, remote.password, transaction_id), address)
         except OSError:
-            return  # the datagram is lost
+            return  # the check is lost, and the next one may arrive
 
     def on_response(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
         """Call a check's `on_answer` if the datagram answers it, from the checked address with the right password."""

@@ -8,7 +8,9 @@ class MediaError(Exception):
 
 
 class PartyGoneError(MediaError):
-    """The party has left, was replaced by a newer one, or its connection has failed: the party must join again."""
+    """The party has left, was replaced by a newer party with its id, or its connection has failed: it must
+    join again.
+    """
 
 
 class RoomFullError(MediaError):
@@ -20,11 +22,11 @@ class RoomClosedError(MediaError):
 
 
 class PortsTakenError(MediaError, OSError):
-    """No UDP port of the range is free."""
+    """No UDP port in the range of the settings is free."""
 
 
 class SdpError(MediaError):
-    """The browser's answer cannot be used.
+    """The browser's SDP answer cannot be used.
 
     `code` names the reason for programs and does not change between versions; `detail` is a text for people. Neither
     contains text of the answer.
@@ -41,4 +43,4 @@ class RtcpError(MediaError):
 
 
 class DtlsError(MediaError):
-    """The DTLS handshake has failed."""
+    """The DTLS handshake with a browser has failed."""

@@ -1,4 +1,7 @@
-"""The events that a party's listener receives, and the reasons of `Disconnected`. Does no I/O."""
+"""Defines the events that a party's listener (the caller of `Room.join`) receives, and the reasons of `Disconnected`.
+
+Does no I/O.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class OfferNeeded:
-    """The party needs a new `offer`.
+    """The party needs a new SDP offer: the caller must call `Party.offer` and send the result to the browser.
 
     Either another party has joined, for which the browser has no m-lines (sections of the SDP), or the room's video
     codec has changed.

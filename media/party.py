@@ -125,7 +125,7 @@ class Party:
         parsed = sdp.parse_answer(answer, self._offered)
         established = self._association.established if self._association is not None else None
         if self._connected and established is not None and not established.shows(parsed.fingerprints):
-            # RFC 8842 §4: a new certificate needs a new association, and so a new endpoint.
+            # A new certificate needs a new DTLS association (RFC 8842 §4), and so a new endpoint.
             raise SdpError("fingerprint", "the certificate of a connected party has changed")
         fresh = [ssrc for ssrc in parsed.sources.values() if ssrc not in self.endpoint.sources]
         if len(self.endpoint.sources) + len(fresh) > SOURCES_MAX:
@@ -182,7 +182,7 @@ class Party:
         return self.endpoint.meter.quality(peer.meter if peer is not None else None)
 
     def leave(self) -> None:
-        """Remove the party from its room, and close its DTLS association.
+        """Remove the party from its room, and close its DTLS association (the encrypted connection).
 
         The listener receives no event. A repeated call changes nothing.
         """
@@ -192,7 +192,7 @@ class Party:
     # -- the methods that the room calls
 
     def renew_offer(self, *, always: bool = False) -> None:
-        """Send the listener `OfferNeeded` if the first video codec is not that of the last offer, or if `always`."""
+        """Send `OfferNeeded` to the listener if the codec to offer first has changed, or if `always`."""
         if self._version and not self._failed and (always or self._offered_h264 != self.room.h264_first):
             self._offered_h264 = self.room.h264_first
             self.notify(OfferNeeded())
@@ -236,7 +236,7 @@ class Party:
     # -- the methods that the relay calls
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket, now_s: float) -> None:
-        """Answer an ICE binding request that is signed with this party's password; its address is then proven."""
+        """Answer a STUN request that is signed with this party's ICE password; `address` is then proven."""
         request, used = None, self.credentials
         for credentials in (self.credentials, self.previous_credentials):
             if credentials is not None and credentials.ufrag == ice.local_ufrag(datagram):
@@ -253,12 +253,12 @@ class Party:
         self._add_address(address, sock, request.nominates, now_s)
 
     def on_check_answered(self, address: Address, sock: PacketSocket) -> None:
-        """Use a new address from now on: media came from it, and the browser has answered a check there."""
+        """Send to `address` from now on: media came from there, and the browser has answered a check there."""
         if not (self.gone or self._failed) and self.room.relay.is_free(address, self.endpoint):
             self._add_address(address, sock, True, time.monotonic())
 
     def on_dtls(self, datagram: bytes, now_s: float) -> None:
-        """Handle a DTLS record from an address that has proven the ICE password."""
+        """Handle a DTLS datagram from an address that has proven the ICE password. `now_s`: the monotonic time."""
         if self._association is None:
             self._association = Association(self._identity, self._send)
             self._association_born_s = now_s
@@ -273,7 +273,7 @@ class Party:
             self._connect_if_ready()
 
     def tick(self, now_s: float) -> None:
-        """Do the work that is due: send DTLS records again, end a late handshake, notice that consent has expired."""
+        """Do what is due: send DTLS records again, end a handshake that is late, notice that consent has expired."""
         association = self._association
         if association is not None and association.established is None:
             try:
@@ -323,7 +323,7 @@ class Party:
     # -- private
 
     def _add_address(self, address: Address, sock: PacketSocket, nominated: bool, now_s: float) -> None:
-        """Add an address that has proven a password, and send to it if the path now prefers it."""
+        """Add an address that has proven the ICE password (`nominated`: that the browser chose); send there if best."""
         moved, forgotten = self.endpoint.path.on_check(address, nominated, now_s)
         self.room.relay.add_address(self.endpoint, address, forgotten)
         for gone in forgotten:
@@ -334,7 +334,7 @@ class Party:
             self._connect_if_ready()
 
     def _follow_media(self, now_s: float) -> None:
-        """Send to the address from which the browser's media comes, if the path now prefers it."""
+        """Send to the address from which the browser's media comes, if the path now prefers that one."""
         last_from, self.endpoint.last_from = self.endpoint.last_from, None
         if last_from is not None and self.endpoint.path.on_media(last_from, now_s):
             self._move(last_from)
@@ -396,4 +396,4 @@ class Party:
             try:
                 self.endpoint.sendto(datagram, self.endpoint.address)
             except OSError:
-                return  # The datagram is lost; DTLS sends it again.
+                return  # The datagram is lost; DTLS sends it again later.

@@ -21,15 +21,18 @@ LIMIT_S: Final = 0.5  # the time in s between two limits sent to a sender
 
 
 class Pictures:
-    """Controls the pictures in a relay's rooms. `send_rtcp` is the method of `Forwarder`."""
+    """Pauses pictures and limits their bit rate in the rooms of a relay.
+
+    `send_rtcp` is the method of `Forwarder` with this name.
+    """
 
     def __init__(self, send_rtcp: Callable[[Endpoint, bytes], None]) -> None:
         self._send_rtcp = send_rtcp
 
     def tick(self, party: Party, now_s: float) -> None:
-        """Pause or resume the pictures to a party, and send it the limit of its own video, if these are due.
+        """Pause or resume the pictures to a party, and send it the limit of its own video, if one of these is due.
 
-        Call every 50 ms.
+        Called every 50 ms. `now_s`: the monotonic time.
         """
         endpoint = party.endpoint
         if now_s - endpoint.looked_s >= LOOK_S:
@@ -42,8 +45,10 @@ class Pictures:
             self._limit(endpoint, len(party.room.parties), now_s)
 
     def _limit(self, endpoint: Endpoint, parties: int, now_s: float) -> None:
-        """Send a sender the limit of its video; in a room of more than two parties, choose the layers for each
-        receiver.
+        """Send the endpoint the limit of the video that it sends; in a room of more than two, choose the layers for
+        each receiver.
+
+        `parties`: the number of parties in the room. `now_s`: the monotonic time.
         """
         video = endpoint.current.get("video")
         if video is None:

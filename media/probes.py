@@ -18,13 +18,16 @@ PROBES_MAX: Final = 512
 
 
 class Probes:
-    """Holds the probes of a relay, the oldest first."""
+    """The probes (network tests of browsers) of a relay, the oldest first."""
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[Credentials, float]] = {}
 
     def add(self, credentials: Credentials, now_s: float) -> bool:
-        """Answer requests with these credentials for LASTS_S. Return False if there are PROBES_MAX probes already."""
+        """Answer STUN requests with these credentials for LASTS_S. Return False if there are PROBES_MAX probes already.
+
+        `now_s`: the monotonic time.
+        """
         self._expire(now_s)
         if len(self._open) >= PROBES_MAX:
             return False
@@ -34,7 +37,10 @@ class Probes:
     def on_stun(
         self, ufrag: str, datagram: bytes, address: Address, sock: PacketSocket, now_s: float
     ) -> None:
-        """Answer a STUN request for `ufrag` if it is signed with the password of a probe."""
+        """Answer a STUN request to the user name `ufrag`, if it is signed with the password of a probe.
+
+        `address`: from which it came. `sock`: on which it came, and is answered. `now_s`: the monotonic time.
+        """
         self._expire(now_s)
         credentials, _ = self._open.get(ufrag, (None, 0.0))
         request = ice.check(datagram, credentials.password) if credentials is not None else None

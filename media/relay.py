@@ -40,7 +40,10 @@ TICK_S: Final = 0.050
 
 
 class Relay:
-    """A relay, made by `Relay.open` inside a running loop (asyncio's or uvloop's)."""
+    """The relay of one worker, which receives and forwards media.
+
+    `Relay.open` makes it inside a running loop (asyncio's or uvloop's).
+    """
 
     def __init__(
         self,
@@ -73,7 +76,8 @@ class Relay:
 
     @classmethod
     async def open(cls, settings: RelaySettings, binding: srtp.Binding | None = None) -> Relay:
-        """Bind the sockets, start reading, and return the relay.
+        """Bind the sockets, start reading, and return the relay. `binding`: the functions for SRTP; None: the fastest
+        that work.
 
         Raises PortsTakenError if no port is free, OSError if the address is not this machine's.
         """
@@ -168,7 +172,7 @@ class Relay:
         return self._identity
 
     def new_ssrcs(self, taken: Iterable[int] = ()) -> dict[StreamKind, int]:
-        """Return new SSRCs, by kind, for the media that an endpoint receives from one party.
+        """Return new SSRCs (ids of streams), by kind, for the media that an endpoint receives from one party.
 
         They differ from each other and from those in `taken`.
         """
@@ -200,11 +204,11 @@ class Relay:
             del self._rooms[room.room_id]
 
     def add_ufrag(self, ufrag: str, party: Party) -> None:
-        """Register a ufrag, so that requests with it are passed to this party."""
+        """Register a ufrag (ICE user name), so that requests to it are passed to this party."""
         self._by_ufrag[ufrag] = party
 
     def remove_ufrag(self, ufrag: str) -> None:
-        """Remove a ufrag, so that requests with it are ignored."""
+        """Remove a ufrag (ICE user name), so that requests to it are ignored."""
         self._by_ufrag.pop(ufrag, None)
 
     def is_free(self, address: Address, endpoint: Endpoint) -> bool:
@@ -215,7 +219,7 @@ class Relay:
         return self.forwarder.endpoints.get(address, endpoint) is endpoint
 
     def add_address(self, endpoint: Endpoint, address: Address, forgotten: list[Address]) -> None:
-        """Register an address that has proven the endpoint's ICE password, and remove the `forgotten` ones."""
+        """Register an address that has proven an endpoint's ICE password, and remove the `forgotten` addresses."""
         self.remove_addresses(forgotten)
         self.forwarder.endpoints[address] = endpoint
         self.streams.proven(address)
@@ -236,7 +240,8 @@ class Relay:
     # -- the methods that the forwarder calls
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
-        """Pass a STUN request to the party or probe that its ufrag names, which answers if the password is right.
+        """Pass a STUN request to the party or probe that its ufrag (ICE user name) names, which answers if the password
+        is right.
 
         A request of another worker is answered here. A STUN response is passed to the check that it answers.
         """
@@ -255,7 +260,9 @@ class Relay:
             self._probes.on_stun(ufrag, datagram, address, sock, time.monotonic())
 
     def on_moved(self, endpoint: Endpoint, address: Address, sock: PacketSocket) -> None:
-        """Send a check to the address from which media came, to learn whether the endpoint's browser is there."""
+        """Send a check to the new address from which an endpoint's media came, to learn whether its browser receives
+        there.
+        """
         party = self._by_endpoint.get(endpoint)
         answer = party.answer if party is not None else None
         if party is None or answer is None:

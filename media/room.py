@@ -1,4 +1,4 @@
-"""A room: its parties, and the gate between them.
+"""A room: its parties, and the gate between them, which decides whether media is forwarded.
 
 Nothing is forwarded while the gate is closed. The caller opens and closes it.
 """
@@ -30,7 +30,7 @@ class Room:
         self.relay = relay
         self.room_id = room_id
         self.parties: dict[str, Party] = {}
-        self.h264_first = False  # True if H.264 is listed first in offers, so that browsers send it
+        self.h264_first = False  # True if offers list H.264 before VP8, so that browsers send it
         self._gate = False
         self._closed = False
         self._speaker = ActiveSpeaker()
@@ -90,7 +90,7 @@ class Room:
         return party
 
     def remove(self, party: Party) -> None:
-        """Remove a party and close its endpoint. Called by `Party.leave`."""
+        """Remove a party from the room and close its endpoint. `Party.leave` calls this."""
         if self.parties.get(party.party_id) is party:
             del self.parties[party.party_id]
             self.reroute()
@@ -108,7 +108,10 @@ class Room:
         self.relay.remove_room(self)
 
     def tick(self, now_s: float) -> None:
-        """Find the active speaker in a room of more than two parties, and send it to the parties. Call every 50 ms."""
+        """In a room of more than two parties, find the active speaker and send it to the parties. Called every 50 ms.
+
+        `now_s`: the monotonic time.
+        """
         if not self._subscribing or now_s < self._speaker_due_s:
             return
         self._speaker_due_s = now_s + STEP_S

@@ -1,1 +1,3 @@
-"""Forwards packets between parties: has the code that runs for every packet (hot path), and the state that it reads."""
+"""Forwards packets between the parties of a room: the code that runs for every packet (hot path), and the state that it
+reads.
+"""

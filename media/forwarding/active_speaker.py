@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 STEP_S: Final = 0.2  # the time in s between two calls of `ActiveSpeaker.observe`
-QUIET_LEVEL: Final = 55  # in -dBov; a quieter sound counts as noise
+QUIET_LEVEL: Final = 55  # in -dBov, where 127 is silence; a quieter sound counts as noise
 # the greatest loudness that is counted for a packet, so that a loud microphone does not stay the speaker for long
 LOUDEST: Final = 40.0
 # A party that sent fewer packets than this in a step was silent: a browser sends no packets during silence (DTX).
@@ -22,7 +22,7 @@ LOUDER: Final = 1.5  # another party becomes the speaker if its score is higher 
 
 
 class Voice:
-    """Collects the loudness of one party in the current step. The hot path calls `add`."""
+    """Collects the loudness of one party's sound during the current step of STEP_S. The hot path calls `add`."""
 
     __slots__ = ("_packets", "_total")
 
@@ -31,7 +31,7 @@ class Voice:
         self._total = 0.0
 
     def add(self, level: int) -> None:
-        """Add the level of one audio packet, in -dBov (0 to 127)."""
+        """Add the level of one audio packet, in -dBov (0 is the loudest, 127 is silence)."""
         self._packets += 1
         self._total += min(LOUDEST, max(0, QUIET_LEVEL - level))
 
@@ -43,9 +43,7 @@ class Voice:
 
 
 class ActiveSpeaker:
-    """Chooses the party that speaks. `current`: the key under which `observe` receives that party; None if nobody
-    speaks.
-    """
+    """Chooses the party that speaks. `current`: the key of that party, None if nobody speaks."""
 
     def __init__(self) -> None:
         self.current: str | None = None

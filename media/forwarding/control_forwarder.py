@@ -1,5 +1,6 @@
-"""Handles the RTCP packets of the endpoints of a room: translates reports and requests into the numbers of the other
-party's connection, and answers some of them itself.
+"""Handles the RTCP packets (reports and requests) that the endpoints of a room send.
+
+Translates them into the numbers of the other party's connection, and answers some of them itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from media.forwarding.streams import Source
 
 
 class ControlForwarder:
-    """Handles decrypted RTCP compound packets. `send_rtcp` and `ask_for_keyframe` are the methods of `Forwarder`."""
+    """Handles decrypted RTCP compound packets.
+
+    `send_rtcp` and `ask_for_keyframe` are the methods of `Forwarder` with these names.
+    """
 
     def __init__(
         self,

@@ -32,11 +32,11 @@ from media.protocols.transport_cc import Arrivals
 # the number of SSRCs that one browser may use; it is limited because libsrtp keeps state for each
 SOURCES_MAX: Final = 16
 REPORTERS_MAX: Final = 32
-# This number of transport-wide numbers is skipped after a pause, because packets that were sent before the pause may
-# still arrive.
+# This number of transport-wide numbers is skipped after a pause, because packets with the next numbers may still
+# arrive.
 CC_MARGIN: Final = 64
 BITS_PER_S_MAX: Final = 12_000_000
-SILENT_S: Final = 0.4  # the time in s without feedback after which a receiver counts as silent
+SILENT_S: Final = 0.4  # time in s without transport-cc feedback after which a receiver counts as silent
 BUDGET_WINDOW_S: Final = 1.0
 BUDGET_MAX: Final = int(BITS_PER_S_MAX / 8 * BUDGET_WINDOW_S)
 
@@ -44,9 +44,9 @@ SendTo = Callable[[Any, Any], int]
 
 
 class Endpoint:
-    """Holds the connection to one browser.
+    """The connection to one browser, as the forwarding code sees it.
 
-    `tx` and `rx` are SRTP contexts, None until the browser's certificate was checked.
+    `tx` and `rx` are the SRTP contexts for sending and receiving, None until the browser's certificate was checked.
     """
 
     __slots__ = (
@@ -92,9 +92,10 @@ class Endpoint:
         self.path = Path()
         self.address: Address | None = None
         self.sendto: SendTo | None = None
-        # the address that sent the newest authentic packet since the last tick
+        # the address that sent the newest authentic packet since the relay's last tick (every 50 ms)
         self.last_from: Address | None = None
-        self.received_s = 0.0  # the time in s of its newest authentic packet, updated once per tick
+        # The time in s of its newest authentic packet, updated at each tick of the relay
+        self.received_s = 0.0
         self.rx: Any = None
         self.tx: Any = None
         self.sinks: dict[StreamKind, Sink] = {kind: Sink(kind, ssrcs[kind], self) for kind in STREAM_KINDS}
@@ -104,7 +105,7 @@ class Endpoint:
         self.received: dict[int, Source] = {}
         self.reporters: set[int] = set()
         self.peer: Endpoint | None = None
-        # In a room of more than two parties, this maps each receiver to its subscription to this endpoint.
+        # In a room of more than two parties: each receiver -> its subscription to the media of this endpoint.
         self.subscribers: dict[Endpoint, Subscription] = {}
         self.gate = False
         self.allowed: set[Kind] = {"audio", "video"}
@@ -117,37 +118,39 @@ class Endpoint:
         self.withheld = 0  # the number of packets that were not forwarded since the last feedback
         # True if the server sends transport-cc feedback itself, in place of the receiver
         self.answering = False
-        # the number added to the transport-wide numbers of this endpoint's packets when they are forwarded
+        # the number that is added to the transport-wide number of each packet from this endpoint
         self.cc_shift = 0
-        # the transport-wide number that the next packet to the peer must get; None: `cc_shift` is added
+        # the transport-wide number that the next packet to the peer must have; None: `cc_shift` is added instead
         self.cc_want: int | None = None
         # the last transport-wide number that this endpoint has reported as a receiver
         self.cc_last: int | None = None
-        self.feedback_s = 0.0  # the time in s at which it last sent transport-cc feedback as a receiver
+        # The time in s at which this endpoint, as a receiver, last sent transport-cc feedback
+        self.feedback_s = 0.0
         # in a room of more than two parties: the next transport-wide number for a packet to this endpoint
         self.cc_next = 0
         self.voice = Voice()  # used only in a room of more than two parties
         self.pause = PicturePause()  # decides whether this endpoint receives pictures
-        self.looked_s = 0.0  # the time in s at which its network was last checked for pictures
+        # The time in s at which its network was last judged, to decide about its pictures
+        self.looked_s = 0.0
         # the limit in kbit/s that the server last sent for this endpoint's video (None: no limit), and the time in s of
         # sending
         self.limit_kbps: float | None = None
         self.limited_s = 0.0
         self.budget = BUDGET_MAX
-        # the time in s at which the gate opened; 0 after the endpoint's first picture was forwarded
+        # The time in s at which the gate opened. It is 0 after the first picture was forwarded to the endpoint.
         self.opened_s = 0.0
         self.meter = Meter()
 
     @property
     def ready(self) -> bool:
-        """Return True if packets can be sent to this endpoint."""
+        """Return True if packets can be encrypted for this endpoint and sent to it."""
         return self.tx is not None and self.address is not None
 
     def learn(self, ssrc: int, kind: StreamKind) -> Source:
-        """Return the source with this SSRC; register it if it is new.
+        """Return the source (stream that the browser sends) with this SSRC; register it if it is new.
 
-        If the endpoint already has a source of this kind with another SSRC, the new one replaces it. Registering the
-        same SSRC and kind again changes nothing.
+        `kind`: the kind of its media. If the endpoint already has a source of this kind with another SSRC, the new one
+        replaces it. Registering the same SSRC and kind again changes nothing.
         """
         known = self.sources.get(ssrc)
         if known is not None and known.kind == kind:
@@ -161,9 +164,9 @@ class Endpoint:
         return source
 
     def learn_from_packet(self, ssrc: int, payload_type: int) -> Source | None:
-        """Register the SSRC of an authentic packet that was not announced, and return its source.
+        """Register the SSRC of an authentic packet that no answer has announced; return its source.
 
-        Returns None if the payload type of the packet was not offered.
+        `payload_type`: that of the packet. Returns None if it was not offered.
         """
         codec = BY_PAYLOAD_TYPE.get(payload_type)
         if codec is None:
@@ -175,7 +178,8 @@ class Endpoint:
     def route(self, peer: Endpoint | None, gate: bool) -> list[Source]:
         """Set which sources are forwarded to `peer`; return the video sources that must now start with a keyframe.
 
-        `peer`: the other endpoint, None if there is none. `gate`: True if media may be forwarded at all.
+        `peer`: the other endpoint in a room of two, None if there is none. `gate`: True if media may be forwarded at
+        all.
         """
         waiting: list[Source] = []
         opened = peer is not self.peer
@@ -215,7 +219,9 @@ class Endpoint:
             self.cc_next = (self.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def _continue_transport_cc(self) -> None:
-        """Continue the transport-wide numbers that the receiver reported last, after a pause or for a new receiver."""
+        """Continue the transport-wide numbers from the last one that the receiver reported, after a pause or for a new
+        receiver.
+        """
         if self.peer is None:
             return
         if self.peer.cc_last is None:
@@ -224,15 +230,16 @@ class Endpoint:
             self.cc_want = (self.peer.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def mark(self) -> None:
-        """Set the flag `special` of the sources whose packets need changes after the fixed RTP header, for the hot
-        path.
+        """Set the flag `special` of each source whose packets need changes after the fixed RTP header.
+
+        The hot path reads it.
         """
         special = self.answering or self.cc_want is not None or self.cc_shift != 0
         for source in self.current.values():
             source.special = special or source.kind == "rtx" or source.shapes_red or source.adds_red
 
     def follow(self, source: Source, payload_type: int) -> bool:
-        """Handle a change of the payload type in a source's packets; return True if this packet is forwarded.
+        """Handle a new payload type in the packets of `source`; return True if this packet is forwarded.
 
         Sound may change between RED and plain Opus. In a room of two, video may change to another codec that the
         receiver accepts; it is forwarded from the next keyframe on.
@@ -253,25 +260,29 @@ class Endpoint:
         return True
 
     def withhold(self, packet: bytearray, length: int) -> None:
-        """Count a packet that is not forwarded, and record its arrival for the sender's bandwidth estimate."""
+        """Count a packet of `length` bytes that is not forwarded, and record its arrival for the sender's bandwidth
+        estimate.
+        """
         self.withheld += 1
         self.answer()
         self.note_arrival(packet, length)
 
     def answer(self) -> None:
-        """Send transport-cc feedback to this endpoint from the server, at least until the next feedback is due."""
+        """Let the server send transport-cc feedback to this endpoint, at least until the next feedback is due."""
         if not self.answering:
             self.answering = True
             self.mark()
 
     def note_arrival(self, packet: bytearray, length: int) -> None:
-        """Record the arrival of a packet of `length` bytes, for the feedback that the server sends itself."""
+        """Record when a packet of `length` bytes arrived, for the feedback that the server itself sends to this
+        endpoint.
+        """
         at = transport_cc_at(packet, length)
         if at:
             self.arrivals.add(packet[at] << 8 | packet[at + 1], time.monotonic_ns() // 1000)
 
     def renumber(self, packet: bytearray, length: int) -> None:
-        """Replace the transport-wide number in a packet by the number for the peer.
+        """Replace the transport-wide number in a packet of `length` bytes by the number that the peer expects.
 
         Do nothing if the packet has no such number.
         """
@@ -288,14 +299,17 @@ class Endpoint:
         packet[at], packet[at + 1] = number >> 8, number & 0xFF
 
     def refill(self, passed_s: float) -> None:
-        """Add the bytes that are allowed in `passed_s` seconds to the budget. Packets beyond the budget are dropped."""
+        """Allow this endpoint to send more: add the bytes of `passed_s` seconds to its budget.
+
+        Packets beyond it are dropped.
+        """
         self.budget = min(BUDGET_MAX, self.budget + int(BITS_PER_S_MAX / 8 * passed_s))
 
     def feedback(self, now_s: float) -> bytes | None:
-        """Return the server's own transport-cc feedback as RTCP, or None if none is due. Call every 50 ms.
+        """Return the server's own transport-cc feedback as RTCP, or None if none is due. Called every 50 ms.
 
-        Feedback is due while packets are not forwarded, and while the receiver sends none. It replaces the receiver's,
-        so that the receiver's bad path does not lower the sender's bit rate.
+        Feedback is due while packets are not forwarded, and while the receiver sends none. It replaces the receiver's
+        feedback, so that the receiver's bad path does not lower the sender's bit rate. `now_s`: the monotonic time.
         """
         peer = self.peer
         unheard = peer is not None and self.gate and 0 < peer.feedback_s < now_s - SILENT_S

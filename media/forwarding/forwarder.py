@@ -28,7 +28,7 @@ from media.transport.tcp import PacketSocket
 
 logger = logging.getLogger(__name__)
 
-# the number of packets from unknown addresses per tick for which the sending endpoint is searched
+# For this number of packets from unknown addresses, per tick of the relay, the endpoint that sends them is searched.
 STRAY_LOOKS: Final = 20
 # the number of datagrams that are handled in one turn of the event loop, so that other work does not wait for long
 BATCH: Final = 64
@@ -49,21 +49,21 @@ class Counters:
     received: int = 0
     forwarded: int = 0
     forwarded_octets: int = 0
-    # the packets not forwarded because the gate was closed, the kind was not allowed, or no keyframe had come yet
+    # packets not forwarded: the gate was closed, the kind of media was not allowed, or no keyframe had come yet
     withheld: int = 0
-    # the packets that exceeded the budget, were unknown or malformed, or were refused by the kernel
+    # packets that exceeded the endpoint's budget, were unknown or malformed, or were refused by the kernel
     dropped: int = 0
-    strays: int = 0  # the packets from an address that has not proven the ICE password
-    unauthentic: int = 0  # the packets that failed SRTP's authentication
+    strays: int = 0  # packets from an address that has not proven the ICE password
+    unauthentic: int = 0  # packets that failed SRTP's check of their sender
     replayed: int = 0
     rtcp: int = 0
     stun: int = 0
     dtls: int = 0
-    faults: int = 0  # errors of the server; each one is logged
+    faults: int = 0  # unexpected errors of the server's own code; each one is logged
 
 
 class NonMediaHandler(Protocol):
-    """Receives the datagrams that are neither RTP nor RTCP.
+    """Handles the datagrams that are neither RTP nor RTCP; the relay does this.
 
     `on_moved` is called when an authentic packet comes from a new address. `on_missing` is called when packets are
     missing; then `Mender.mend` must be called every MEND_S until it returns False.
@@ -78,7 +78,7 @@ class NonMediaHandler(Protocol):
 class Forwarder:
     """Forwards the packets of a relay.
 
-    Owns the buffers, and `endpoints`, the table of the addresses from which a browser has proven the ICE password.
+    It owns the buffers, and `endpoints`: the address from which a browser has proven the ICE password -> its endpoint.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Forwarder:
         self._view = memoryview(self._buffer)
         self._handle = binding.handle(self._buffer)
         self._length = binding.length()
-        # The server's own packets have a separate buffer.
+        # The server's own packets have a separate buffer, because a received packet may still be in the first one.
         self._own_buffer = bytearray(BUFFER_BYTES)
         self._own_view = memoryview(self._own_buffer)
         self._own_handle = binding.handle(self._own_buffer)
@@ -106,7 +106,7 @@ class Forwarder:
         self._control_forwarder = ControlForwarder(self.mender, self.send_rtcp, self.ask_for_keyframe)
 
     def read(self, sock: PacketSocket) -> None:
-        """Handle the datagrams that wait on a socket, at most BATCH."""
+        """Handle the datagrams that wait on a socket, at most BATCH of them."""
         receive, buffer, view, endpoints = sock.recvfrom_into, self._buffer, self._view, self.endpoints
         handle, length = self._handle, self._length
         unprotect, protect = self._binding.unprotect, self._binding.protect
@@ -243,7 +243,7 @@ class Forwarder:
             self.counters.dropped += 1
 
     def ask_for_keyframe(self, endpoint: Endpoint, source: Source, now_s: float) -> None:
-        """Request a keyframe of a video `source` from the endpoint that sends it (picture loss indication)."""
+        """Send an endpoint a request for a keyframe of its video `source` (picture loss indication)."""
         source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
         self.send_rtcp(endpoint, rtcp.picture_loss(endpoint.sinks["video"].ssrc, source.ssrc))
 
@@ -262,7 +262,7 @@ class Forwarder:
             self.counters.dropped += 1
 
     def _stray(self, size: int, address: Address, sock: PacketSocket) -> None:
-        """Handle a packet from an unknown address: count it, and search its endpoint (STRAY_LOOKS times per tick).
+        """Handle a packet of `size` bytes from an unknown address: count it, and try to find its endpoint.
 
         If the packet is authentic, the address of the endpoint's browser has changed, and the handler's `on_moved` is
         called.
@@ -285,7 +285,7 @@ class Forwarder:
                 return
 
     def _heard(self, endpoint: Endpoint, now_s: float) -> None:
-        """Handle the first authentic packet of an endpoint since the last tick of the relay. It may end an outage."""
+        """Handle the first authentic packet of an endpoint since the relay's last tick: it may end an outage."""
         silent_s, endpoint.received_s = now_s - endpoint.received_s, now_s
         if OUTAGE_S < silent_s < now_s:
             self.mender.back(endpoint, now_s)
@@ -305,7 +305,7 @@ class Forwarder:
         return source
 
     def reroute(self, endpoint: Endpoint) -> None:
-        """Compute again which packets of an endpoint are forwarded, after a new source appeared.
+        """Compute again which packets of an endpoint are forwarded, because it has a new source.
 
         No keyframe is requested: a new video source begins with one.
         """
@@ -314,9 +314,9 @@ class Forwarder:
             subscription.refresh()
 
     def _settle(self, endpoint: Endpoint, source: Source, sequence: int, timestamp: int, now: float) -> bool:
-        """Set a source's numbers at its first packet so that they continue those of its sink.
+        """Set a source's numbers at its first packet, so that they continue those of the receiver's stream (its sink).
 
-        Return False if it is video and no keyframe begins here.
+        `sequence`, `timestamp`: the packet's own. Return False if it is video and no keyframe begins here.
         """
         buffer, length = self._buffer, self._length[0]
         starts = KEYFRAME_START.get(source.payload_type)
@@ -335,7 +335,7 @@ class Forwarder:
         return True
 
     def _special(self, endpoint: Endpoint, source: Source) -> bool:
-        """Rewrite the fields after the fixed header. Return False if the packet must be dropped.
+        """Rewrite a packet's fields after the fixed header. Return False if the packet must be dropped.
 
         The packet is dropped if it is malformed RED, or a retransmission that the receiver must not get. A
         retransmission for a receiver without RTX is dropped too, after the original packet was sent in its place.
@@ -373,7 +373,7 @@ class Forwarder:
         return True
 
     def _control(self, endpoint: Endpoint, size: int, now: float, address: Address) -> None:
-        """Decrypt an RTCP packet in the buffer, of `size` bytes, and pass it to the `ControlForwarder`."""
+        """Decrypt an RTCP packet of `size` bytes from `address`, and pass it to the `ControlForwarder`."""
         reporter = _U32.unpack_from(self._buffer, REPORTER_AT)[0]
         if reporter not in endpoint.reporters and len(endpoint.reporters) >= REPORTERS_MAX:
             self.counters.dropped += 1

@@ -34,7 +34,7 @@ _SOUND: Final = (0, False, 0)  # a packet without layers, in the form that `vp8_
 
 
 class GroupForwarder:
-    """Makes and sends the copies, in its own buffer. `ask_for_keyframe` is the method of `Forwarder`."""
+    """Makes and sends the copies, in its own buffer. `ask_for_keyframe` is the method of `Forwarder` with this name."""
 
     def __init__(
         self,
@@ -51,7 +51,10 @@ class GroupForwarder:
         self._length = binding.length()
 
     def send(self, endpoint: Endpoint, source: Source, packet: bytearray, length: int, now_s: float) -> int:
-        """Send a decrypted packet of an endpoint to all its receivers; return the number of copies sent."""
+        """Send a decrypted packet of an endpoint to all its receivers; return the number of copies sent.
+
+        `source`: the stream to which the packet belongs. `length`: its length in bytes. `now_s`: the monotonic time.
+        """
         endpoint.withhold(packet, length)
         repeated = source.kind == "rtx"
         if repeated:
@@ -136,8 +139,8 @@ class GroupForwarder:
             return 0
         buffer[:length] = packet[:length]
         if span is not None and layer[0] > span.level:
-            # The receiver waits for this number, but must not get the layer, which was unknown while the packet was
-            # missing.
+            # This packet came late, and only now is its layer known. The receiver must not get that layer, but waits
+            # for the packet's number.
             length, number_at = empty(buffer), 0
         elif span is not None and span.picture_shift and layer[2]:
             shift_picture(buffer, layer[2], span.picture_shift)
@@ -160,7 +163,7 @@ class GroupForwarder:
             return 0
         try:
             to.sendto(self._view[: self._length[0]], to.address)
-        except OSError:  # the packet is lost
+        except OSError:  # the copy is lost: the send buffer is full or the network is down
             return 0
         return 1
 

@@ -22,7 +22,7 @@ _MASK: Final = 0xFFFF
 
 
 class Span(NamedTuple):
-    """A range of packets, from the sequence number `first` to the next span.
+    """A range of packets with the same shifts, from the sequence number `first` to the next span.
 
     `sequence_shift` and `picture_shift`: the numbers added to each sequence number and picture number. `level`: the
     highest layer that is sent.
@@ -35,7 +35,10 @@ class Span(NamedTuple):
 
 
 class Layers:
-    """Holds the layers of one video for one receiver. `target`: the highest layer to send from the next picture on."""
+    """The temporal layers of one video for one receiver.
+
+    `target`: the highest layer to send from the next picture on.
+    """
 
     __slots__ = ("_newest", "_spans", "_timestamp", "target")
 
@@ -48,12 +51,12 @@ class Layers:
 
     @property
     def level(self) -> int:
-        """Return the highest layer that is sent now."""
+        """Return the highest layer that is sent to the receiver now."""
         return self._spans[-1].level
 
     @property
     def sequence_shift(self) -> int:
-        """Return the difference that is added to the next sequence number."""
+        """Return the number that is added to the next sequence number."""
         return self._spans[-1].sequence_shift
 
     def restart(self, first: int, sequence_shift: int) -> None:
@@ -66,11 +69,12 @@ class Layers:
         self._spans.append(Span(first, sequence_shift, 0, self.target))
 
     def take(self, number: int, timestamp: int, layer: int, syncs: bool) -> Span | None:
-        """Return the span of a packet; None if the packet is not sent to the receiver.
+        """Return the span to which a packet belongs; None if the packet is not sent to the receiver.
 
-        `syncs`: True if the packet's picture needs only the lowest layer. A layer can be left out from any picture on,
-        but can be added only at a picture that `syncs`, one layer at a time. The span of a late packet may have a lower
-        level than the packet's layer; then the receiver has a gap in its numbers that is never filled.
+        `number`, `timestamp`, `layer`: those of the packet. `syncs`: True if the packet's picture needs only the lowest
+        layer. A layer can be left out from any picture on, but can be added only at a picture that `syncs`, one layer
+        at a time. The span of a late packet may have a lower level than the packet's layer; then the receiver has a gap
+        in its numbers that is never filled.
         """
         ahead = (number - self._newest) & _MASK
         if not 0 < ahead < 0x8000:
@@ -100,7 +104,7 @@ class Layers:
         return (number - self._spans[0].sequence_shift) & _MASK
 
     def _add(self, number: int, span: Span) -> None:
-        if self._spans[-1].first == number:  # this span contains no packet
+        if self._spans[-1].first == number:  # no packet is in this span
             self._spans.pop()
         self._spans.append(span)
 
@@ -121,13 +125,13 @@ class LayerShares:
 
     def __init__(self) -> None:
         self.octets = [0] * LAYERS
-        # The item at the index of a layer is the share (0 to 1) of that layer and all lower layers in the bit rate.
+        # Index of a layer -> the share (0 to 1) of this layer and all lower layers in the bit rate.
         self.shares: tuple[float, ...] = SHARES_WHOLE
         self._counted = [0] * LAYERS
         self._at_s = 0.0
 
     def sample(self, now_s: float) -> None:
-        """Update `shares`, at most once in MEASURE_S.
+        """Update `shares` from the counted bytes, at most once in MEASURE_S. `now_s`: the monotonic time.
 
         The result is the mean of the old shares and the new measurement, so that one keyframe does not change it much.
         """

@@ -19,7 +19,7 @@ from media.transport.srtp import BUFFER_BYTES, Binding
 # An outage is this time in s without a packet from a browser, or without feedback from a receiver.
 OUTAGE_S: Final = 0.8
 MEND_S: Final = 0.010  # the time in s between two searches for missing packets
-# the time in s between two keyframe requests for receivers in a room of more than two
+# In a room of more than two parties, the time in s between two keyframe requests to a sender.
 KEYFRAME_PAUSE_S: Final = 0.5
 # A packet that a receiver requests and the server has not kept is requested from the sender only if its number is less
 # than this behind the newest.
@@ -29,8 +29,8 @@ FORWARDED_MAX: Final = 500
 class Mender:
     """Sends lost packets again and requests missing ones, in its own buffer.
 
-    `send_rtcp` and `ask_for_keyframe` are the methods of `Forwarder`. `on_missing` is called when `mend` must be
-    called.
+    `send_rtcp` and `ask_for_keyframe` are the methods of `Forwarder`. `on_missing` is called when packets are missing:
+    then `mend` must be called.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class Mender:
         self._length = binding.length()
 
     def miss(self, endpoint: Endpoint, source: Source, sequence: int, count: int, now_s: float) -> None:
-        """Request the `count` missing packets before `sequence`, a number of the sender, from that sender.
+        """Request the `count` missing packets before the number `sequence` of a source from `endpoint`, which sends it.
 
-        If too many are missing, a keyframe is requested instead.
+        If too many are missing, a keyframe is requested instead. `now_s`: the monotonic time.
         """
         if source.kind in endpoint.mends:
             numbers = source.missing.add(source.kind, sequence, count, now_s)
@@ -86,9 +86,10 @@ class Mender:
         return bool(self._lacking)
 
     def retry(self, endpoint: Endpoint, now_s: float) -> None:
-        """Request the keyframe that a receiver wants from a sender, if the pause between requests is over.
+        """If a receiver wants a keyframe from the sender `endpoint`, request it once the pause between two requests is
+        over.
 
-        Call every 50 ms.
+        Called every 50 ms. `now_s`: the monotonic time.
         """
         video = endpoint.current.get("video")
         if video is not None and video.keyframe_wanted:
@@ -117,9 +118,9 @@ class Mender:
     ) -> None:
         """Send a receiver the packets of a source that it requests; request those that are not kept from the sender.
 
-        `numbers`: sequence numbers as the receiver counts them. `sinks`: the receiver's sinks for this sender. If too
-        much of a picture is missing, a keyframe is requested instead. The sound of an outage is not sent again. The
-        bytes sent are taken from the receiver's budget.
+        `numbers`: sequence numbers as the receiver counts them. `sinks`: the streams in which the receiver gets this
+        sender's media. If too much of a picture is missing, a keyframe is requested instead. Sound that was lost in an
+        outage is not sent again. The bytes sent are taken from the receiver's budget.
         """
         sink = sinks[source.kind]
         own = sender.sources.get(source.ssrc)
@@ -158,17 +159,19 @@ class Mender:
                 self._ask(sender, own, again)
 
     def take_feedback(self, receiver: Endpoint, sender: Endpoint, now_s: float) -> None:
-        """Record that a receiver has sent feedback.
+        """Record that a receiver has sent feedback about the packets of `sender`. `now_s`: the monotonic time.
 
-        If it ends an outage, request a keyframe, before the receiver does.
+        If the feedback ends an outage, request a keyframe, before the receiver does.
         """
         silent_s, receiver.feedback_s = now_s - receiver.feedback_s, now_s
         if OUTAGE_S < silent_s < now_s:
             self._renew(sender, receiver.received.get(receiver.sinks["video"].ssrc), now_s)
 
     def back(self, endpoint: Endpoint, now_s: float) -> None:
-        """Handle the first packet of a browser after an outage: request a keyframe from it, and one from each sender to
-        it.
+        """Handle the first packet of a browser after an outage: request a keyframe from it, and one for it from each
+        sender.
+
+        `endpoint`: the connection to that browser. `now_s`: the monotonic time.
         """
         endpoint.answer()
         self._look_again(self._returned, endpoint)
@@ -193,7 +196,7 @@ class Mender:
         self._send_rtcp(endpoint, rtcp.nack(endpoint.sinks[source.kind].ssrc, source.ssrc, numbers))
 
     def send(self, to: Endpoint, packet: Packet) -> None:
-        """Encrypt an RTP packet and send it to an endpoint.
+        """Encrypt an RTP packet and send it to the endpoint `to`.
 
         If a packet is sent again, its bytes must be the same, because AES-GCM is not safe if two texts have the same
         number.
@@ -205,4 +208,4 @@ class Mender:
         try:
             to.sendto(self._view[: self._length[0]], to.address)
         except OSError:
-            return  # the retransmission is lost, and is requested again
+            return  # the sent packet is lost; the receiver will request it again

@@ -12,7 +12,7 @@ FLOOR_KBPS: Final = 150.0
 WHOLE_KBPS: Final = 2500.0  # the highest bit rate of a video, in kbit/s
 GROWTH: Final = 1.15
 SOUND_LOSS: Final = 0.08  # the share (0 to 1) of sound that may be lost, even after retransmission
-RTT_MS: Final = 1000.0  # in ms; people cannot talk with a longer round trip
+RTT_MS: Final = 1000.0  # in ms; with a longer round trip people cannot talk to each other
 # The time in s of a weak network after which a pause begins. It is longer than the 5 s between Chromium's reports on
 # sound.
 WEAK_S: Final = 6.0
@@ -22,12 +22,12 @@ PROVEN_S: Final = 30.0  # a picture that is sent again counts as stable after th
 
 
 def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float) -> bool | None:
-    """Return True if the sound suffers beside a picture that cannot become smaller; None if that is not known.
+    """Return True if the sound suffers although the pictures cannot become smaller; None if that is not known.
 
-    `sound_loss`: the share (0 to 1) of lost sound in the receiver's newest report, None without a report.
-    `picture_kbps`: the bit rate of pictures that reaches the receiver, 0 while they are paused. Lost packets alone are
-    no sign of a weak network: some paths lose a fifth of all packets at any rate, and lost sound and pictures are sent
-    again.
+    `sound_loss`: the share (0 to 1) of lost sound in the receiver's newest report, None without a report. `rtt_ms`: the
+    round trip to the receiver, None if unknown. `picture_kbps`: the bit rate of pictures that reaches the receiver, 0
+    while they are paused. Lost packets alone are no sign of a weak network: some paths lose a fifth of all packets at
+    any rate, and lost sound and pictures are sent again.
     """
     if sound_loss is None:
         return None
@@ -35,7 +35,7 @@ def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float)
 
 
 class PicturePause:
-    """Holds whether the pictures to one receiver are paused.
+    """Decides whether the pictures to one receiver are paused; `paused` is the decision.
 
     A pause begins after WEAK_S of a weak network, and ends after sound has arrived well for some time. That time is
     WAIT_S, and doubles each time that the network is weak again soon after the pause.

@@ -20,7 +20,7 @@ FRESH_S: Final = 8.0  # the age in s up to which a report is used; browsers repo
 
 @dataclass(frozen=True, slots=True)
 class KindQuality:
-    """The quality of one kind of media in one direction.
+    """The quality of one kind of media (sound or video) in one direction.
 
     `loss`: the share (0 to 1) of lost packets. None: not known yet.
     """
@@ -32,7 +32,8 @@ class KindQuality:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The call quality of one party. `sent`: from the party to the server. `received`: from the server to the party.
+    """The call quality of one party: of the media that it sends to the server (`sent`), and of that sent to it
+    (`received`).
 
     `rtt_ms`: the round trip between the party and the server, None if not known yet.
     """
@@ -51,7 +52,9 @@ class _Reported:
 
 @dataclass(slots=True)
 class Meter:
-    """Measures one endpoint, from its RTCP packets and from its packet counters, which are read once a second."""
+    """Measures the quality of one endpoint, from its RTCP packets and from its packet counters, which are read once a
+    second.
+    """
 
     rtt_ms: float | None = None
     _sampled_s: float = 0.0
@@ -59,8 +62,10 @@ class Meter:
     _reported: dict[Kind, _Reported] = field(default_factory=lambda: {kind: _Reported() for kind in KINDS})
 
     def observe(self, translation: Translation, now_s: float) -> None:
-        """Record the report blocks that this endpoint has sent, and the time at which its own sender reports were
+        """Record the reports in an RTCP packet that this endpoint has sent, and when its own sender reports were
         forwarded.
+
+        `translation`: the packet's parts. `now_s`: the monotonic time.
         """
         for source, middle in translation.sender_reports:
             source.reports[middle] = now_s
@@ -77,7 +82,10 @@ class Meter:
                 self.rtt_ms = max(0.0, (now_s - forwarded_s - block.delay / 65_536) * 1000)
 
     def sample(self, sources: Mapping[StreamKind, Source], now_s: float) -> None:
-        """Calculate bit rate and loss of the sources from their counters, at most once a second."""
+        """Calculate bit rate and loss of an endpoint's sources from their counters, at most once a second.
+
+        `now_s`: the monotonic time.
+        """
         if now_s - self._sampled_s < SAMPLE_S:
             return
         self._sampled_s = now_s
@@ -99,7 +107,7 @@ class Meter:
         return reported.loss if now_s - reported.at_s < FRESH_S else None
 
     def quality(self, peer: Meter | None) -> Quality:
-        """Return the current figures. `peer`: the meter of the other endpoint, None if there is none.
+        """Return the present quality. `peer`: the meter of the other endpoint, None if there is none.
 
         The jitter of the media that this endpoint sends is measured by its receiver, `peer`, over the whole path.
         """

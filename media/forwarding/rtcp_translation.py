@@ -49,7 +49,9 @@ class ReportBlock:
 
 @dataclass(slots=True)
 class Translation:
-    """The result of `translate` for one compound packet."""
+    """The result of `translate` for one compound packet: the packet for the other connection, and what was
+    found in it.
+    """
 
     payload: bytes = b""  # the packet for the other connection; empty if nothing is forwarded
     blocks: list[ReportBlock] = field(default_factory=list)
@@ -147,7 +149,8 @@ def _report(
         if source is None or not source.forward:
             continue
         highest = (highest - source.sequence_shift) & TIMESTAMP_MASK
-        # A loss between the server and this receiver must not lower the bit rate for the other receivers.
+        # In a room of more than two parties: a loss between the server and this receiver must not lower the bit rate
+        # for the others.
         shown_lost = 0 if answered_here else lost
         blocks.append(REPORT_BLOCK.pack(source.ssrc, shown_lost, highest, jitter, last_report, delay))
         translation.blocks.append(ReportBlock(source, (lost >> 24) / 256, jitter, last_report, delay))

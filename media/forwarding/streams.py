@@ -1,4 +1,4 @@
-"""One stream through a room: the source that a party sends, the sink that another party receives, and their numbers.
+"""A stream through a room: the source that a party sends, and the sink in which another party receives it.
 
 If another source takes over a sink, it continues the sink's sequence numbers and timestamps, so that the receiver is
 not disturbed. `now_s`: any monotonic clock, in seconds.
@@ -54,7 +54,7 @@ class Sink:
         self.endpoint = endpoint
         self.feeder: Source | None = None
         self.used = False
-        self.sequence = 0  # the highest sequence number sent, as the receiver counts
+        self.sequence = 0  # the highest sequence number sent, in the receiver's numbers
         self.timestamp = 0
         self.at_s = 0.0
         # The newest packets sent, not encrypted. Each is at the index of its sequence number modulo KEPT.
@@ -66,7 +66,7 @@ class Sink:
         self.kept = _KeepsNothing() if self.kind == "rtx" else [None] * KEPT
 
     def forget_rows(self, missing: Iterable[int]) -> None:
-        """Forget the kept packets of each run of consecutive `missing` numbers that is longer than GAP_MAX."""
+        """Forget the kept packets of each row of consecutive `missing` numbers that is longer than GAP_MAX."""
         for _, row in groupby(enumerate(missing), lambda found: (found[1] - found[0]) & SEQUENCE_MASK):
             numbers = [number for _, number in row]
             for number in numbers if len(numbers) > GAP_MAX[self.kind] else ():
@@ -79,7 +79,7 @@ class Sink:
         return kept if kept is not None and kept[2] << 8 | kept[3] == sequence else None
 
     def takes_late(self, sequence: int) -> bool:
-        """Return True if an older packet, `sequence` as the receiver counts, is not too old and was not sent before."""
+        """Return True if a late packet, `sequence` as the receiver counts, is not too old and was not sent before."""
         return (self.sequence - sequence) & SEQUENCE_MASK < KEPT and self.find(sequence) is None
 
 
@@ -99,7 +99,7 @@ class Missing:
         return number in self._asked
 
     def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
-        """Add the `count` packets before `sequence`, and return their numbers. If too many, clear all and return []."""
+        """Add the `count` packets before `sequence`; return their numbers. If too many, clear all and return []."""
         if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
             self._asked.clear()
             return []
@@ -136,7 +136,7 @@ class Missing:
 
 
 class Source:
-    """One SSRC that an endpoint sends. `forward`: True if its packets are forwarded; initially False."""
+    """One stream that an endpoint sends. `forward`: True if its packets are forwarded; initially False."""
 
     __slots__ = (
         "earlier",
@@ -195,7 +195,7 @@ class Source:
         self.reports: dict[int, float] = {}
 
     def copy(self) -> Source:
-        """Return a copy with the same numbers. The copy takes the source's place at the sink."""
+        """Return a copy with the same numbers, which takes this source's place at the sink."""
         copy = Source(self.kind, self.ssrc)
         copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
         copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
@@ -207,7 +207,7 @@ class Source:
         return copy
 
     def worth_showing(self, single: bool, now_s: float) -> bool:
-        """Return True if a keyframe may be the first picture shown. `single`: True if the keyframe is one packet.
+        """Return True if the picture may begin with this keyframe. `single`: True if it is only one packet.
 
         A busy browser may still have a black frame in its encoder when its user presses Start Session. A black keyframe
         fits into a single packet, that of a real scene does not. So a single packet is refused for BLANK_PATIENCE_S;
@@ -285,7 +285,7 @@ class Source:
         return self.sink is not None and self.sink.takes_late(sequence) and not self.predates_settling(own)
 
     def repeat(self, packet: bytearray, length: int) -> int:
-        """Replace the original's sequence number in a retransmission of this video by the receiver's number.
+        """Replace the original packet's number, inside a retransmission of it, by the receiver's number.
 
         Returns the offset of the number; 0 if the packet is only padding; -1 if the receiver must not get the packet.
         """
@@ -315,7 +315,7 @@ class Source:
         return kept
 
     def shape_red(self, packet: bytearray, length: int) -> int:
-        """Reduce a RED packet in place to the payloads that the receiver may get and accepts; return the new length.
+        """Reduce a RED packet in place to the payloads that the receiver may get and accepts; return its new length.
 
         The length is 0 if nothing is left. Payloads from before the gate opened or a mute ended are removed.
         """

@@ -46,7 +46,7 @@ class BandwidthEstimate:
         self.kbps = KBPS_MAX_OF_TWO
 
     def observe(self, loss: float, sent_kbps: float) -> None:
-        """Update the estimate with a report.
+        """Update the estimate with a loss report of the receiver.
 
         `loss`: the share (0 to 1) of packets lost. `sent_kbps`: the sender's bit rate now.
         """
@@ -58,7 +58,7 @@ class BandwidthEstimate:
 
 
 class Subscription:
-    """The media that one endpoint, `to`, receives from another endpoint, `sender`.
+    """What one endpoint, `to`, receives from another endpoint, `sender`, in a room of more than two parties.
 
     `sources`: copies of the sender's sources, by the sender's SSRC, with numbers for the receiver's sinks. `received`:
     the same copies, by the SSRC under which the receiver gets them.
@@ -95,7 +95,7 @@ class Subscription:
             video.layers.target = choose_level(kbps, shares, self.estimate.kbps, video.layers.target)
 
     def inherit(self) -> None:
-        """Continue the numbers of a room of two, without a new keyframe, when a third party joins.
+        """When a third party joins, continue the numbers of the stream in the room of two, without a new keyframe.
 
         A video in H.264 is not continued, because a room of more than two parties uses VP8, which has temporal layers.
         """

@@ -148,7 +148,10 @@ class PictureTrack(_Paced):
 
 @functools.cache
 def _tiles(line: int) -> bytes:
-    """Return the luma bytes of a picture of grey tiles that an encoder cannot predict. `line`: the bytes in a row."""
+    """Return the luma (brightness) bytes of a picture of grey tiles that an encoder cannot predict.
+
+    `line`: the bytes in a row.
+    """
     greys = random.Random(1)  # noqa: S311 - the same picture every time
     return b"".join(
         bytes(grey for grey in greys.choices(range(60, 170), k=-(-line // TILE)) for _ in range(TILE))[:line]
@@ -180,9 +183,9 @@ class ToneTrack(_Paced):
 class SyntheticParty:
     """A party of a call, made with aiortc. `picture`, `sound`: tracks to send instead of the generated ones.
 
-    It counts the media received in `frames_decoded` and `audio_frames`; in `pictures_decoded`, the frames that are not
-    black; in `pictures_from`, these by the label of their sender. `audio_energy` is the sum of the squares of samples
-    from -1 to 1; only one sample in SAMPLING is read.
+    It counts the media that it receives. `frames_decoded`: pictures. `audio_frames`: frames of sound.
+    `pictures_decoded`: pictures that are not black. `pictures_from`: these, by the label of their sender.
+    `audio_energy`: the sum of the squares of samples from -1 to 1; only one sample in SAMPLING is read.
     """
 
     def __init__(self, picture: Switched | None = None, sound: Switched | None = None) -> None:
@@ -273,7 +276,7 @@ class SyntheticParty:
 
     @staticmethod
     async def _gather_on_loopback(connection: RTCPeerConnection) -> None:
-        """Add 127.0.0.1 to the candidates.
+        """Add 127.0.0.1 to the candidates of a connection.
 
         aioice omits this address, but a relay on this machine may announce no other. This uses private names of aioice,
         so its versions are limited. If the names are missing, the machine's other addresses are used.

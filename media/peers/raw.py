@@ -54,9 +54,9 @@ def _streams(offer: str) -> Iterator[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedPacket:
-    """A decrypted RTP packet, as received from the relay.
+    """A decrypted RTP packet that came from the relay.
 
-    `packet`: all its bytes. `received_ns`: from time.monotonic_ns().
+    `packet`: all its bytes. `received_ns`: the time of its arrival, from time.monotonic_ns().
     """
 
     payload_type: int
@@ -206,6 +206,8 @@ class RawPeer:
     def tick(self, now_s: float) -> None:
         """Do the work that is due: send an ICE check (often until connected, later to keep consent), send DTLS records
         again.
+
+        `now_s`: the monotonic time.
         """
         if now_s - self._checked_s >= (KEEPALIVE_S if self.ready else CHECK_S):
             self._checked_s = now_s
@@ -221,7 +223,7 @@ class RawPeer:
         try:
             self.sock.sendto(datagram, self.remote)
         except OSError:
-            return  # The datagram is lost.
+            return  # The datagram is lost, as on a network.
 
     def send_rtp(self, packet: bytes) -> None:
         """Encrypt a whole RTP packet and send it."""

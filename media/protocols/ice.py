@@ -15,7 +15,8 @@ from typing import Final, Literal
 from media.protocols import stun
 
 CONSENT_S: Final = 30.0  # the time in s without a valid packet after which consent expires (RFC 7675 §5.1)
-SILENT_S: Final = 3.0  # the time in s without a packet after which another address replaces that of the path
+# Time in s without a packet from the path's address after which a request from another address moves the path
+SILENT_S: Final = 3.0
 # The path moves after this number of calls of `on_media` in a row with media from the same other proven address.
 FOLLOWS: Final = 2
 UDP_PREFERENCE: Final = 126  # the type preference of a UDP host candidate (RFC 8445 §5.1.2.2)
@@ -28,8 +29,10 @@ FRAME_LENGTH: Final = 2  # in bytes; the length field before each packet over TC
 ADDRESSES_MAX: Final = 8
 
 Address = tuple[str, int] | tuple[str, int, int, int] | tuple[str, int, str]
-"""An address is (host, port) for UDP over IPv4, (host, port, flow, scope) for UDP over IPv6, and (host, port, "tcp")
-for TCP, because UDP and TCP may use the same port number.
+"""An address of a browser: (host, port) for UDP over IPv4, (host, port, flow, scope) for UDP over IPv6, (host, port,
+"tcp") for TCP.
+
+TCP has a form of its own, because UDP and TCP may use the same port number.
 """
 
 Transport = Literal["udp", "tcp"]
@@ -37,14 +40,14 @@ Transport = Literal["udp", "tcp"]
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The ICE credentials of one side of a connection (RFC 8839 §5.4)."""
+    """The ICE credentials of one side of a connection: a user name and a password (RFC 8839 §5.4)."""
 
     ufrag: str
     password: str
 
 
 def local_ufrag(datagram: bytes) -> str | None:
-    """Return the server's ufrag in a STUN binding request; None if the datagram is no request.
+    """Return the server's ufrag (ICE user name) in a STUN binding request; None if the datagram is no request.
 
     The password is not checked, so that a flood of requests for unknown ufrags costs little.
     """
@@ -67,7 +70,10 @@ def local_ufrag(datagram: bytes) -> str | None:
 
 
 def ufrag(index: int, rest: str) -> str:
-    """Return a ufrag of the relay with this `index` (below UFRAG_INDEXES). `rest`: random hexadecimal digits."""
+    """Return a new ufrag (ICE user name) that names the relay with this `index`, below UFRAG_INDEXES.
+
+    `rest`: random hexadecimal digits.
+    """
     return f"{index:03x}{rest}"
 
 
@@ -126,7 +132,8 @@ def response(request: stun.Message, address: Address, password: str) -> bytes:
 def request(to_ufrag: str, own_ufrag: str, to_password: str, transaction_id: bytes) -> bytes:
     """Return a STUN binding request that the server sends to a browser (RFC 8445 §7.2.2).
 
-    ICE-lite needs no such requests. The relay sends them to learn whether the browser receives at a new address.
+    `to_ufrag`, `to_password`: the browser's credentials. `own_ufrag`: the server's user name. ICE-lite needs no such
+    requests. The relay sends them to learn whether the browser receives at a new address.
     """
     attributes = [
         (stun.USERNAME, f"{to_ufrag}:{own_ufrag}".encode()),
@@ -148,13 +155,13 @@ def answered(datagram: bytes) -> bytes | None:
 
 
 def is_answer(datagram: bytes, password: str) -> bool:
-    """Return True if a STUN response was made with `password`."""
+    """Return True if the datagram is a STUN response that was made with `password`."""
     message = stun.parse(datagram)
     return message is not None and message.is_signed_with(password)
 
 
 class Path:
-    """The network path to one browser.
+    """The network path to one browser, and the addresses that it may use.
 
     `address`: where packets are sent, None if nowhere. `proven`: the addresses that have proven the password.
     """
@@ -174,9 +181,10 @@ class Path:
         """Handle a request that has proven the password. Return (True if the path moved to `address`, addresses to
         forget).
 
-        Until an address is nominated, the first proven one is used. Then the path moves if another is nominated (RFC
-        8445 §8.1.1), or if a request comes from another after SILENT_S without packets on the path: a browser does not
-        notice that its network has changed its address, and does not nominate again.
+        `nominates`: True if the request chooses this address. Until an address is nominated, the first proven one is
+        used. Then the path moves if another is nominated (RFC 8445 §8.1.1), or if a request comes from another after
+        SILENT_S without packets on the path: a browser does not notice that its network has changed its address, and
+        does not nominate again.
         """
         self.alive_s = now_s
         self.checks += 1
@@ -196,10 +204,10 @@ class Path:
         return moved, forgotten
 
     def on_media(self, address: Address, now_s: float) -> bool:
-        """Handle the address of the newest authentic packet; return True if the path moved there. Call every 50 ms.
+        """Handle the address of the newest authentic packet; return True if the path moved there. Called every 50 ms.
 
         The path moves after media came from another proven address at FOLLOWS calls in a row. A single late packet from
-        an old address does not move it.
+        an old address does not move it. `now_s`: the monotonic time.
         """
         self.alive_s = now_s
         if address == self.address:
@@ -235,7 +243,7 @@ class Path:
         return lost
 
     def expire(self) -> list[Address]:
-        """Forget all proven addresses, and return them."""
+        """Forget all proven addresses because consent has expired; return them."""
         gone, self.proven, self.address = self.proven, [], None
         return gone
 

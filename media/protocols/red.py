@@ -60,7 +60,7 @@ def _place(announced: list[tuple[int, int, int]], own: int, at: int, end: int) -
 
 
 def build(own: bytes | bytearray, earlier: list[tuple[int, bytes]]) -> bytes:
-    """Return the payload of a RED packet with Opus. `own`: the newest payload.
+    """Return the payload of a RED packet with Opus sound. `own`: the newest payload.
 
     `earlier`: (age in ticks, payload) pairs, the oldest first. An age is at most AGE_MAX, a payload has at most
     SIZE_MAX bytes.
@@ -90,13 +90,15 @@ def keep_newer(packet: bytearray, length: int, age_max: int) -> int:
 
 
 def unwrap(packet: bytearray, length: int) -> int:
-    """Replace a RED packet by a plain Opus packet, in place; return the new length, 0 if the packet is malformed."""
+    """Replace a RED packet of `length` bytes by a plain Opus packet, in place; return the new length, 0 if it is
+    malformed.
+    """
     found = blocks(packet, length)
     return _replace(packet, length, OPUS.payload_type, _own(packet, found)) if _opus(found) else 0
 
 
 def payload(packet: bytearray, length: int) -> bytes:
-    """Return the payload of a packet of plain Opus, without padding."""
+    """Return the payload of a plain Opus packet of `length` bytes, without padding."""
     padding = packet[length - 1] if packet[0] & _PADDED else 0
     return bytes(packet[payload_start(packet, length) or length : max(0, length - padding)])
 
@@ -124,7 +126,10 @@ def _own(packet: bytearray, found: list[Block]) -> bytes:
 
 
 def _replace(packet: bytearray, length: int, payload_type: int, payload: bytes) -> int:
-    """Replace the payload of a packet, whose buffer has room for it; return the packet's new length."""
+    """Replace the payload and the payload type of a packet of `length` bytes, in place; return its new length.
+
+    The packet's buffer has enough room.
+    """
     start = payload_start(packet, length)
     packet[0] &= ~_PADDED & 0xFF
     packet[1] = packet[1] & 0x80 | payload_type

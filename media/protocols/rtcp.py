@@ -20,7 +20,7 @@ REQUESTED_MAX: Final = 256
 
 U32 = Struct("!I")
 HEADER = Struct("!BBHI")
-# NTP seconds, NTP fraction, RTP timestamp, number of packets, number of octets
+# the fields of a sender report: NTP seconds, NTP fraction, RTP timestamp, number of packets, number of octets
 SENDER_INFO = Struct("!IIIII")
 REPORT_BLOCK = Struct("!IIIIII")
 PAIR = Struct("!HH")
@@ -52,7 +52,10 @@ def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def bitrate_limit(sender_ssrc: int, media_ssrc: int, kbps: float) -> bytes:
-    """Return a REMB packet: the most kbit/s of video that a browser may send (draft-alvestrand-rmcat-remb-03 §2.2)."""
+    """Return a REMB packet, which limits the video of a browser to `kbps` kbit/s (draft-alvestrand-rmcat-remb-03 §2.2).
+
+    `sender_ssrc`: of the server. `media_ssrc`: of the limited video.
+    """
     exponent, mantissa = 0, int(kbps * 1000)
     while mantissa >= 1 << 18:
         exponent, mantissa = exponent + 1, mantissa >> 1
@@ -63,7 +66,10 @@ def bitrate_limit(sender_ssrc: int, media_ssrc: int, kbps: float) -> bytes:
 
 
 def nack(sender_ssrc: int, media_ssrc: int, numbers: Iterable[int]) -> bytes:
-    """Return an RTCP packet that requests lost packets by their sequence numbers (generic NACK, RFC 4585 §6.2.1)."""
+    """Return an RTCP packet that requests lost packets by their sequence numbers (generic NACK, RFC 4585 §6.2.1).
+
+    `sender_ssrc`: of the server. `media_ssrc`: of the stream with lost packets.
+    """
     entries: list[tuple[int, int]] = []
     for number in numbers:
         after = (number - entries[-1][0] - 1) & 0xFFFF if entries else 16
@@ -90,5 +96,8 @@ def requested(packet: bytes) -> list[int]:
 
 
 def picture_loss(sender_ssrc: int, media_ssrc: int) -> bytes:
-    """Return a picture loss indication, which requests a keyframe (RFC 4585 §6.3.1)."""
+    """Return a picture loss indication, which requests a keyframe (RFC 4585 §6.3.1).
+
+    `sender_ssrc`: of the server. `media_ssrc`: of the video.
+    """
     return HEADER.pack(0x80 | PICTURE_LOSS, PAYLOAD_FEEDBACK, 2, sender_ssrc) + U32.pack(media_ssrc)

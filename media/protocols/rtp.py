@@ -62,7 +62,7 @@ def _element_at(packet: Packet, length: int, wanted: int, size: int) -> int:
     at += 4
     while at < end:
         element = packet[at]
-        if element == 0:  # padding between elements
+        if element == 0:  # a byte of padding between two elements
             at += 1
             continue
         identifier = element >> 4
@@ -87,9 +87,9 @@ def original_sequence_at(packet: Packet, length: int) -> int:
 
 
 def retransmission(packet: Packet, sequence: int, ssrc: int) -> bytes:
-    """Return the retransmission of a well-formed video packet.
+    """Return the retransmission of a well-formed video packet (RFC 4588 §4).
 
-    `sequence`, `ssrc`: its own, in a separate stream (RFC 4588 §4).
+    `sequence`, `ssrc`: those of the retransmission, which belongs to a separate stream.
     """
     start = payload_start(packet, len(packet))
     second = packet[1] & 0x80 | RTX_OF[packet[1] & 0x7F]

@@ -24,7 +24,8 @@ from media.protocols.codecs import (
 )
 from media.protocols.ice import Candidate, Credentials, candidate_lines
 
-UNNAMED: Final = "remote"  # the label of the other party in a room of two whose id is not given
+# The label of the other party's stream in a room of two, if the party's id is not given
+UNNAMED: Final = "remote"
 LINES_MAX: Final = 1_000
 BYTES_MAX: Final = 64 * 1024
 SOURCES_MAX: Final = 8
@@ -42,7 +43,7 @@ _SENDING: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inact
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The hash of a certificate.
+    """The hash of a certificate, as SDP names it.
 
     `algorithm`: the hash function. `value`: upper-case hex bytes with colons (RFC 8122 §5).
     """
@@ -183,7 +184,7 @@ def parse_answer(text: str, others: int = 1) -> Answer:
         if place >= len(KINDS):
             _accepted(kind, section[0])
             fingerprints += [f for f in _fingerprints(session + section) if f not in fingerprints]
-            continue  # the direction is ignored: the party may not send on this m-line
+            continue  # The browser may not send on this m-line, so its direction is ignored
         payload_types = _accepted(kind, section[0])
         if not payload_types:
             rejected.add(kind)
@@ -266,9 +267,10 @@ def _fingerprints(attributes: list[str]) -> list[Fingerprint]:
 
 
 def _one(attributes: list[str], prefix: str, code: str) -> str:
-    """Return the value of the last line with this prefix. A line of the media section comes after those of the session.
+    """Return the value of the last line that begins with `prefix`. A line of the media section comes after those of the
+    session.
 
-    Raises SdpError with this code if there is no such line, or its value is malformed.
+    `attributes`: the lines. Raises SdpError with this `code` if there is no such line, or its value is malformed.
     """
     values = [line[len(prefix) :] for line in attributes if line.startswith(prefix)]
     if not values or not _ICE.fullmatch(values[-1]):

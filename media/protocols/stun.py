@@ -136,12 +136,12 @@ def _encoded(name: int, value: bytes) -> bytes:
 
 
 def _headed(kind: Kind, transaction_id: bytes, body: bytes, more: int) -> bytes:
-    """Return a message whose length field counts `more` bytes that are added later."""
+    """Return a STUN message with this body. Its length field also counts `more` bytes that the caller adds later."""
     return kind.value + (len(body) + more).to_bytes(2, "big") + COOKIE + transaction_id + body
 
 
 def _of_length(part: bytes, more: int) -> bytes:
-    """Return the first part of a message, with the length field set as if only `more` bytes followed."""
+    """Return `part`, the beginning of a message, with the length field set as if only `more` bytes followed."""
     return part[:2] + (len(part) - HEADER_BYTES + more).to_bytes(2, "big") + part[4:]
 
 

@@ -28,7 +28,7 @@ _FIT_MAX: Final = 400  # the number of packets that one feedback may describe, s
 
 _PIECES_MAX: Final = 40  # the greatest number of pieces of one feedback, so that they fit into a datagram
 LOSS_SHOWN: Final = 0.35  # losses are reported if this share of packets (0 to 1) or more is lost
-_LOSS_MEMORY: Final = 0.01  # the weight of one packet in that share
+_LOSS_MEMORY: Final = 0.01  # the weight of one packet in the running share of lost packets
 # If more packets are lost in one feedback, the path was interrupted, and the loss says nothing about its bit rate.
 OUTAGE: Final = 100
 

@@ -17,7 +17,7 @@ LASTS_S: Final = 300  # in s; the credentials are needed only when a browser beg
 
 @dataclass(frozen=True, slots=True)
 class IceServer:
-    """A TURN server and its credentials, with the fields of RTCIceServer in W3C WebRTC."""
+    """A TURN server with credentials for one browser, in the fields of W3C WebRTC's RTCIceServer."""
 
     urls: tuple[str, ...]
     username: str
@@ -25,7 +25,10 @@ class IceServer:
 
 
 def ice_server(urls: tuple[str, ...], secret: str, name: str, now_s: float) -> IceServer:
-    """Return a TURN server with credentials for `name` that are valid for LASTS_S. `now_s`: the Unix time in s."""
+    """Return a TURN server at `urls` with credentials for `name`, valid for LASTS_S.
+
+    `secret`: the secret that is shared with the TURN server. `now_s`: the Unix time in s.
+    """
     username = f"{int(now_s) + LASTS_S}:{name}"
     digest = hmac.new(secret.encode(), username.encode(), sha1).digest()
     return IceServer(urls, username, base64.b64encode(digest).decode("ascii"))

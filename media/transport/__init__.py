@@ -1,1 +1,1 @@
-"""Transports: UDP sockets, TCP streams, DTLS and SRTP."""
+"""Sends and receives packets: UDP sockets, TCP streams, DTLS handshakes and SRTP encryption."""

@@ -1,4 +1,4 @@
-"""One DTLS association (RFC 5764): a handshake over datagrams whose result is SRTP keys.
+"""Makes one DTLS association (RFC 5764): a handshake over datagrams whose result is the keys for SRTP.
 
 The caller sends and receives the datagrams. Uses pyOpenSSL's memory buffers, and sends lost records again. It accepts
 any certificate: the caller must call `Established.shows` before it uses the keys.
@@ -43,7 +43,7 @@ HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {
 
 
 class Identity:
-    """A certificate of the server and its DTLS context. It is used for a week at most (`Identity.fresh`)."""
+    """A certificate of the server, with its DTLS context. It is used for at most a week (`fresh`)."""
 
     def __init__(self, now_s: float) -> None:
         self.born_s = now_s
@@ -76,9 +76,9 @@ class Established:
 
 
 class Association:
-    """A DTLS association.
+    """A DTLS association: the handshake with one browser, and its end.
 
-    It receives datagrams by `feed`, sends them by the function `send`, and sets `established` when the keys are
+    `feed` takes received datagrams, the function `send` sends them, and `established` is set when the keys are
     available. `client`: True for the side that begins the handshake.
     """
 
@@ -119,7 +119,7 @@ class Association:
         self._flush()
 
     def begin(self) -> None:
-        """Send the first records of a client. Raises DtlsError if the handshake fails."""
+        """Begin the handshake as its client: send the first records. Raises DtlsError if the handshake fails."""
         try:
             self._handshake()
         except SSL.WantReadError:
@@ -128,7 +128,7 @@ class Association:
     def retransmit(self) -> None:
         """Send the last records again if their timer has expired (RFC 6347 §4.2.4).
 
-        Must be called regularly until `established` is set. Raises DtlsError if the handshake has timed out.
+        It must be called regularly until `established` is set. Raises DtlsError if the handshake has timed out.
         """
         if self.established is not None or self.closed:
             return

@@ -17,7 +17,7 @@ TRIES: Final = 4
 
 
 class _Question(asyncio.DatagramProtocol):
-    """One request to a STUN server. `answer`: a future of the address in the response."""
+    """A request to a STUN server for this machine's address. `answer`: a future of the address in the response."""
 
     def __init__(self, transaction_id: bytes) -> None:
         self._transaction_id = transaction_id

@@ -20,7 +20,10 @@ TRIES: Final = 5
 
 
 class _ReachCheck(asyncio.DatagramProtocol):
-    """A check of one address. `refused`: True if the port is closed. `answered`: True if the right response came."""
+    """A check of one address of another worker's relay.
+
+    `refused`: True if the port is closed. `answered`: True if the right response came.
+    """
 
     def __init__(self, transaction_id: bytes, password: str, changed: asyncio.Event) -> None:
         self._transaction_id = transaction_id

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """An SRTP protection profile (RFC 5764 §4.1.2, RFC 7714 §14.2).
+    """An SRTP protection profile, which defines cipher and key length (RFC 5764 §4.1.2, RFC 7714 §14.2).
 
     `name`: its name in OpenSSL. `number`: its number in libsrtp.
     """
@@ -32,7 +32,7 @@ class Profile:
 
     @property
     def material_bytes(self) -> int:
-        """Return the length in bytes of the keying material for both directions."""
+        """Return the length in bytes of the keys and salts that both directions need together."""
         return 2 * (self.key_bytes + self.salt_bytes)
 
     def key_and_salt(self, material: bytes, side: int) -> bytes:
@@ -76,7 +76,8 @@ class Length(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Four functions `(context, handle, length) -> status` (0 for success), and functions that make their arguments.
+    """Access to libsrtp: four functions `(context, handle, length) -> status` (0 for success), and functions that make
+    their arguments.
 
     `handle` makes the argument for a buffer, `length` the one for its length, `context` the one for a session.
     """
@@ -117,7 +118,7 @@ def derive(profile: Profile, material: bytes, client: bool = False) -> Keys:
 
 
 def public_binding() -> Binding:
-    """Return functions of pylibsrtp's documented API, with the signatures of the private binding."""
+    """Return the binding that uses only pylibsrtp's documented API."""
 
     def in_place(method: Callable[[Session, bytes], bytes]) -> InPlace:
         def call(session: Session, buffer: bytearray, length: list[int]) -> int:

@@ -39,7 +39,7 @@ class PacketSocket(Protocol):
 
 
 class Stream:
-    """Packets over one TCP connection, with the methods of a UDP socket.
+    """A stream of packets over one TCP connection, with the methods of a UDP socket.
 
     `on_end` is called at most once, when the other side has closed the connection or broken the framing.
     """
@@ -155,12 +155,13 @@ class Stream:
     def _readable(self) -> None:
         if self._closed:
             return
-        assert self._on_readable is not None  # set by `start`
+        assert self._on_readable is not None  # `start` has set it
         self._on_readable(self)
         if self._ended and not self._closed:
             self._on_end(self)
         elif self._has_packet():
-            # The reader stops after a batch. The socket may receive nothing more, so the rest is read in the next turn.
+            # The reader stops after a batch, although more packets may be in the buffer: they are read in the next turn
+            # of the loop.
             self._loop.call_soon(self._readable)
 
     def _has_packet(self) -> bool:
@@ -175,7 +176,7 @@ class Stream:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._output.clear()  # the next read will notice the end of the connection
+            self._output.clear()  # the next read notices that the connection has ended
             sent = 0
         del self._output[:sent]
         self._flushing = waits = bool(self._output)
@@ -269,7 +270,7 @@ class Listener:
                 sock.close()
 
     def take(self, sock: socket.socket) -> None:
-        """Use a connected socket as a stream, or close it if there are too many.
+        """Use a connected socket as a stream, or close it if there are too many streams.
 
         Raises OSError if it is no longer connected.
         """

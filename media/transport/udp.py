@@ -1,4 +1,4 @@
-"""The relay's sockets: binds them, and lists the addresses at which browsers reach them.
+"""Binds the relay's sockets, and lists the addresses at which browsers reach them.
 
 It takes the first free port, so that several workers can share a range of ports. IPv4 and IPv6 use the same port number
 if possible, TCP always that of UDP. It handles address families and local interfaces, not packets.
