@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager
 from playwright.async_api import Browser, Playwright, async_playwright
 
 SHOWN_MS = 30_000
-"""The time in ms that tests wait for a page to show something, because a busy machine is slow. How fast a page really
-is, the benchmarks measure.
+"""The time in ms that tests wait until a page shows something, because the machine may be busy.
+
+The benchmarks measure how fast pages are.
 """
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""The possible names of the program, the best one first: without the windows around its pages, it needs half as much
-work for a new page.
+"""The possible names of the program, the best one first: it needs half as much work for a new page, because it draws no
+windows.
 """
 
 ARGUMENTS = [
@@ -32,25 +33,23 @@ ARGUMENTS = [
     # Every frame of a fake camera is encoded, on the cores that all tests share: 10 frames a second are enough.
     "--use-fake-device-for-media-stream=fps=10",
     "--use-fake-ui-for-media-stream",
-    # Without this, each page starts a second renderer for the suggestions of the address bar, which doubles the cost
-    # of a page and more.
+    # Without this switch, each page starts a second process for the suggestions of the address bar, which more than
+    # doubles the cost of a page.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
 ]
 """Command-line switches for Playwright's `launch(executable_path=..., args=ARGUMENTS)`."""
 
 
 def find_chromium() -> str | None:
-    """Return the path of a Chromium: that of GREENROOM_CHROMIUM if it is set, otherwise the first one on PATH. Return
-    None if there is none.
+    """Return the path of a Chromium: the one in GREENROOM_CHROMIUM if it is set, otherwise the first on PATH; None if
+    there is none.
     """
     named = os.environ.get("GREENROOM_CHROMIUM")
     return next(filter(None, map(shutil.which, (named, *NAMES) if named else NAMES)), None)
 
 
 class Shared:
-    """One Chromium that all tests of a process share. It is started when it is first needed, and again
-    if it has died.
-    """
+    """One Chromium that all tests of a process share. It is started at its first use, and again if it has died."""
 
     def __init__(self, playwright: Playwright, path: str, arguments: Sequence[str]) -> None:
         self._playwright, self._path, self._arguments = playwright, path, list(arguments)
@@ -58,8 +57,9 @@ class Shared:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[Browser]:
-        """Yield the browser to one test, without any open context. Contexts that the test leaves open are closed
-        afterwards.
+        """Yield the browser to one test, without an open context.
+
+        Contexts that the test leaves open are closed afterwards.
         """
         if self._browser is None or not self._browser.is_connected():
             self._browser = await self._playwright.chromium.launch(
@@ -70,14 +70,17 @@ class Shared:
             await context.close()
 
     async def close(self) -> None:
-        """Close the browser."""
+        """Close the shared browser, if it runs."""
         if self._browser is not None:
             await self._browser.close()
 
 
 @asynccontextmanager
 async def shared(path: str, arguments: Sequence[str] = ARGUMENTS) -> AsyncIterator[Shared]:
-    """Yield a Chromium that can be lent to one test after another."""
+    """Yield a Chromium that can be lent to one test after another.
+
+    `path`: of the program. `arguments`: command-line switches.
+    """
     async with async_playwright() as playwright:
         browser = Shared(playwright, path, arguments)
         yield browser

@@ -38,7 +38,7 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 MEMORY = "/dev/shm"
-LEAST_MEMORY = 2 << 30  # Bytes of free memory that are needed for this.
+LEAST_MEMORY = 2 << 30  # the number of bytes of free memory that are needed to keep files in memory
 
 
 def use_memory_for_files() -> None:
@@ -51,7 +51,7 @@ def use_memory_for_files() -> None:
     if os.environ.get("GREENROOM_FAULTS") == "all" or not os.access(MEMORY, os.W_OK):
         return
     if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC or shutil.disk_usage(MEMORY).free < LEAST_MEMORY:
-        return  # Some tests write programs and run them, which this folder does not allow.
+        return  # some tests write programs and run them, which this folder does not allow
     os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 
@@ -123,7 +123,7 @@ def greenroom_server(start_server: StartServer) -> StartServer:
     """A function that starts the real server and returns when it answers: `greenroom_server(workers=2,
     limits={"hello_s": 1})`.
 
-    Each keyword is a section of the settings; `workers` is short for `server={"workers": …}`. The result is a
+    Each keyword is a section of the settings; `workers` is short for `server={"workers": …}`. It returns a
     `RunningServer`.
     """
 
@@ -208,7 +208,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Let the run fail if a whole file was skipped although GREENROOM_NO_SKIP is set. pytest calls this hook."""
+    """Make the run fail if a whole file was skipped although GREENROOM_NO_SKIP is set. pytest calls this hook."""
     if os.environ.get(NO_SKIP) and _not_run(session.config) and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

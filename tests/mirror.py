@@ -80,7 +80,7 @@ PAGES = "web/pages/"
 PEERS = "web/peers/"
 
 BESIDES |= {
-    # These are words, tables and types. The code that draws, sends or reads them has the tests.
+    # These files hold words, tables and types. The tests are those of the code that draws, sends or reads them.
     "web/errors": "web/test_app",
     "web/keys": "web/test_app",
     "web/appointments/week": f"{PAGES}appointments/test_booking",

@@ -1,4 +1,4 @@
-"""A receiver of traces in this process: OTLP over HTTP, as a collector of OpenTelemetry has it. Not a test."""
+"""Receives traces in this process: OTLP over HTTP, as a collector of OpenTelemetry does. It contains no test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Received(NamedTuple):
-    """A span. `worker`: its server, `parent`: the id of its parent ("" for the first span of a trace)."""
+    """A received span (timed part of a trace).
+
+    `worker`: the server that sent it. `parent`: the id of its parent, "" for the first span.
+    """
 
     trace: str
     id: str
@@ -25,19 +28,19 @@ class Received(NamedTuple):
 
 
 class Receiver:
-    """Keeps what it receives: `bodies`, as they came."""
+    """Keeps the traces that it receives: `bodies` are the bodies of the requests, in order."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         self.endpoint = ""
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Answer POST /v1/traces."""
+        """Answer the request POST /v1/traces, and keep its body."""
         self.bodies.append(await request.read())
         return web.Response()
 
     def spans(self) -> Iterator[Received]:
-        """Yield all spans."""
+        """Yield all received spans."""
         for body in self.bodies:
             for server in ExportTraceServiceRequest.FromString(body).resource_spans:
                 about = {pair.key: pair.value.string_value for pair in server.resource.attributes}
@@ -57,7 +60,7 @@ class Receiver:
 
 @asynccontextmanager
 async def receiver() -> AsyncIterator[Receiver]:
-    """Open a receiver; `endpoint` is its address."""
+    """Open a receiver of traces; yield it. Its `endpoint` is its address."""
     kept = Receiver()
     app = web.Application()
     app.router.add_post("/v1/traces", kept.receive)

@@ -45,8 +45,9 @@ class Forked:
     """A running program, with those methods of `subprocess.Popen` that tests use."""
 
     def __init__(self, pid: int, ended: int) -> None:
-        """Take a started program. `ended`: the pipe in which its exit code arrives; if the prepared process ends, the
-        pipe closes without one.
+        """Take a started program with this process id.
+
+        `ended`: the pipe in which its exit code arrives; if the prepared process ends, the pipe closes without one.
         """
         self.pid = pid
         self.returncode: int | None = None
@@ -69,11 +70,11 @@ class Forked:
             os.kill(self.pid, number)
 
     def terminate(self) -> None:
-        """Send SIGTERM."""
+        """Ask the program to end (SIGTERM)."""
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Send SIGKILL."""
+        """Kill the program (SIGKILL)."""
         self.send_signal(signal.SIGKILL)
 
     def _read(self, timeout: float | None) -> int | None:
@@ -149,7 +150,7 @@ def _report(ends: dict[int, int]) -> None:
         if not pid:
             return
         end = ends.pop(pid)
-        with contextlib.suppress(BrokenPipeError):  # The test may have ended without waiting for its server.
+        with contextlib.suppress(BrokenPipeError):  # the test may have ended without waiting for its server
             os.write(end, str(os.waitstatus_to_exitcode(status)).encode())
         os.close(end)
 
@@ -157,6 +158,8 @@ def _report(ends: dict[int, int]) -> None:
 def _become(requests: socket.socket, descriptors: list[int], environment: dict[str, str]) -> None:
     """Give the forked process its own session, signals, streams, environment and random numbers, as if it had been
     started.
+
+    `requests`: the socket of the prepared process. `descriptors`: its streams.
     """
     os.setsid()
     signal.set_wakeup_fd(-1)
@@ -172,9 +175,7 @@ def _become(requests: socket.socket, descriptors: list[int], environment: dict[s
 
 
 def _serve(requests: socket.socket) -> list[str]:
-    """Fork for each request. Return an empty list in the prepared process at its end, and in a fork the
-    command to run.
-    """
+    """Fork for each request. Return [] in the prepared process when requests end, and in a fork the command to run."""
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
@@ -222,8 +223,9 @@ def _import() -> None:
 
 
 def main(descriptor: int) -> None:
-    """Import, and fork for each request; in a fork, run the command. `descriptor`: the socket on which
-    requests arrive.
+    """Import the modules, and fork for each request; in a fork, run the command.
+
+    `descriptor`: the socket on which requests arrive.
     """
     _import()
     command = _serve(socket.socket(fileno=descriptor))

@@ -1,4 +1,4 @@
-"""Starts the real server for a test: the console script, on a free port, with a data folder of its own.
+"""Starts the real server for a test: the console script, on a free port, with its own data folder.
 
 It writes the settings, waits until the server answers, reads its log and ends it. The fixture `greenroom_server` uses
 it. A test may stop a server early and start another one on the same folder. With `quick`, tests.prepared starts the
@@ -19,7 +19,7 @@ from tests.prepared import GREENROOM, Forked, prepared
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSOLE_SCRIPT = [GREENROOM, "serve", "--config"]
-READY_S = 60.0  # Seconds, for a machine with ten times the usual load. How fast a start is, test_serve tests.
+READY_S = 60.0  # time in s, for a machine with ten times the usual load; test_serve tests how fast a start is
 STOP_S = 30.0
 
 
@@ -69,24 +69,22 @@ class RunningServer:
 
     @property
     def log(self) -> str:
-        """Everything written to standard error by this process and its workers."""
+        """Return everything that this process and its workers have written to standard error."""
         return self._log.read_bytes()[self._log_start :].decode("utf-8", "replace")
 
     @property
     def output(self) -> str:
-        """Everything written to standard output."""
+        """Return everything that the server has written to standard output."""
         return self._output.read_text("utf-8")
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events in the log, if the server logs in JSON."""
+        """Return the events in the log, if the server logs in JSON."""
         return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of the workers that the master has now. The store, another child of the
-        master, is left out.
-        """
+        """Return the process ids of the workers that the master has now, without the store, which is its child too."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children if "valkey" not in Path(f"/proc/{pid}/comm").read_text()]
 

@@ -20,7 +20,7 @@ def wrong(name: str, type_: str, ttl: int) -> list[str]:
     """
     kind = kind_of(name)
     if type_ == "none":
-        return []  # The key has expired since it was listed.
+        return []  # the key has expired since it was listed
     if kind is None:
         return [f"{name}: not in the table"]
     found = []

@@ -75,13 +75,16 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "commands",
     ),
 }
-"""The rooms of each package on their floors, the lowest first. A room may import from its own floor and those below it.
+"""The rooms (folders) of each package on their floors, the lowest floor first.
+
+A room may import from its own floor and those below.
 """
 
 
 def imports(path: Path, *, of_types: bool = True) -> Iterator[tuple[int, str]]:
-    """Yield (line, dotted name) for every import, also inside functions. `of_types`: whether to include those for the
-    type checker only.
+    """Yield (line, dotted name) for every import in a file, also inside functions.
+
+    `of_types`: True to include those for the type checker only.
     """
     tree = ast.parse(path.read_text("utf-8"))
     only_types = {

@@ -57,8 +57,10 @@ def python(wheel: Path) -> Path:
 
 
 def run(python: Path, *words: str, **environment: str) -> str:
-    """Return the output of this Python with these arguments, run outside of this folder. Raises CalledProcessError if
-    it fails.
+    """Return the output of this Python with these arguments, run outside of this folder. `environment`: further
+    variables.
+
+    Raises CalledProcessError if it fails.
     """
     done = subprocess.run(
         [str(python), *words],

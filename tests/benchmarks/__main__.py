@@ -1,8 +1,8 @@
 """`make bench`: measures on this machine the figures that Greenroom promises, and compares them with other servers.
 
-The server is `greenroom serve` in processes of its own, on a real Valkey. The load comes from further processes, so
-that its cost is not counted. Each measurement is a module; `run` makes the measurements and shows the table. `python -m
-tests.benchmarks` runs it too; its options are the parameters of `bench`.
+The server is `greenroom serve` in its own processes, on a real Valkey. The load comes from further processes, so that
+its cost is not counted as the server's. Each measurement is a module; `run` makes the measurements and shows the table.
+`python -m tests.benchmarks` runs it too; its options are the parameters of `bench`.
 """
 
 import sys
@@ -72,7 +72,7 @@ def bench(
 
 
 def main() -> None:
-    """Run the command. If it cannot be carried out, print one sentence and exit with the code 2."""
+    """Run the command of the command line. If it cannot be carried out, print one sentence and exit with the code 2."""
     try:
         app(prog_name="make bench")
     except ConfigError as problem:

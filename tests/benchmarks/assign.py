@@ -1,8 +1,8 @@
-"""Measures the time from an administrator's Assign to the assignee's bell, which the other worker serves.
+"""Measures the time from an administrator's Assign until the assigned provider's page has the notification.
 
-The time begins when the request is sent and ends when the assignee's socket has read the notification. It includes the
-store, the decision and both workers. The assignment is taken back at the end of each round, which causes no further
-notification.
+The two people are connected to different workers. The time begins when the request is sent, and ends when the
+provider's socket has read the notification. It includes the store, the decision and both workers. The assignment is
+taken back at the end of each round, which causes no further notification.
 """
 
 import asyncio
@@ -24,15 +24,15 @@ from web.peers.cli.local import WORDS
 
 ROUNDS = 300
 WARM_UP = 20
-PAUSE_S = 0.04  # An administrator may send fifty messages a second, and a round sends two.
+PAUSE_S = 0.04  # an administrator may send fifty messages a second, and each round sends two
 LATE_S = 2.0
 LIMIT_S = 120.0
 Tell = Callable[[float], None]
 
 
 class Heard(NamedTuple):
-    """The results of the assignee's bell: the delay of each notification in ms, and the number of
-    rounds without one.
+    """What the assigned provider's socket received: the delay of each notification in ms, and the number of rounds
+    without one.
     """
 
     late_ms: list[float]
@@ -40,7 +40,10 @@ class Heard(NamedTuple):
 
 
 def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
-    """Assign `rounds` times; return the figures. Raises ChildError if the process that plays both people fails."""
+    """Make `rounds` assignments on the server; return the figures. `progress`: called with the share done (0.0 to 1.0).
+
+    Raises ChildError if the process that plays both people fails.
+    """
     (assignee,) = server.staff(1, 1)
     admin = asyncio.run(_admin(server))
     _, visit = server.patient()
@@ -69,8 +72,10 @@ async def _admin(server: BenchServer) -> Login:
 
 
 def assign(tell: Tell, endpoint: Endpoint, admin: Login, assignee: Login, visit: str, rounds: int) -> Heard:
-    """Play the administrator and the assignee for `rounds` rounds, in this child process; return what the bell
+    """Play the administrator and the assigned provider for `rounds` rounds, in this child process; return what was
     received.
+
+    `tell`: called with the share done (0.0 to 1.0). `visit`: the id of the visit that is assigned.
     """
     return uvloop.run(_assign(tell, endpoint, admin, assignee, visit, rounds))
 

@@ -21,8 +21,9 @@ Tell = Callable[[float], None]
 
 
 def write_us(sockets: int, rate: float, seconds: float) -> float:
-    """Return the CPU time of one write in µs, if `sockets` sockets are written to `rate` times a second. Raises
-    ChildError if a process of the measurement fails.
+    """Return the CPU time of one write in µs, if each of `sockets` sockets is written to `rate` times a second.
+
+    It is measured for `seconds`. Raises ChildError if a process of the measurement fails.
     """
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
@@ -39,7 +40,10 @@ def write_us(sockets: int, rate: float, seconds: float) -> float:
 
 
 def write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: float) -> float:
-    """Write to all sockets in this child process; return the CPU time of one write in µs."""
+    """Write to all sockets in this child process; return the CPU time of one write in µs.
+
+    `tell`: reports to the parent. `port`: on which the sockets connect. `rate`: writes to each socket per second.
+    """
     return uvloop.run(_write_all(tell, port, sockets, rate, seconds))
 
 
@@ -68,7 +72,10 @@ async def _write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: 
 
 
 def read_all(tell: Tell, port: int, sockets: int) -> None:
-    """Open `sockets` connections and read from them, in this child process, until the parent ends it."""
+    """Open `sockets` connections to `port`, and read from them in this child process until the parent ends it.
+
+    `tell`: reports to the parent when all are open.
+    """
     uvloop.run(_read_all(port, sockets))
 
 

@@ -1,9 +1,9 @@
-"""Measures a message from one socket to another one through the server, on the same worker and between two workers.
+"""Measures a message from one client to another through the server, on the same worker and between two workers.
 
-We have two kinds of message. The store keeps and numbers a chat message before it is sent; a muted microphone is only
-passed on. The other servers pass on the same number of bytes, and store nothing. Every server confirms each message to
-its sender. The results are the time from sending to reading, with one message at a time, and the CPU of all workers
-per message while all pairs are busy.
+Our server has two kinds of message. The store keeps and numbers a chat message before it is sent; a muted microphone is
+only passed on. The other servers pass on the same number of bytes, and store nothing. Every server confirms each
+message to its sender. The results are the time from sending to reading, with one message at a time, and the CPU of all
+workers per message while all pairs of clients are busy.
 """
 
 import asyncio
@@ -36,8 +36,9 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The size of a run. `alone`: single messages per round. `each`: messages of each pair per round while all are
-    busy.
+    """How much a run measures.
+
+    `alone`: single messages per round. `each`: messages per pair and round while all pairs are busy.
     """
 
     pairs: int
@@ -51,8 +52,8 @@ QUICK = Size(10, 1, 20, 20)
 
 
 class Spent(NamedTuple):
-    """CPU of the workers and of the store per message in µs, and the times in ms from sending to reading a single
-    message.
+    """The cost of messages: CPU of the workers and of the store per message in µs, and the times in ms from sending to
+    reading.
     """
 
     us: float
@@ -65,7 +66,11 @@ Played = Field[dict[Way, Spent]]
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Measure all ways on all stacks; return the comparisons. Raises ChildError if the process of the clients fails."""
+    """Measure all ways of a message on our server and the `others`; return the comparisons.
+
+    `size`: how much is measured. `say` prints a line. `progress`: called with the share done (0.0 to 1.0). Raises
+    ChildError if the process of the clients fails.
+    """
     with stacks(ours, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
         played: Played = Child(talk, company.stacks, size).result(LIMIT_S, progress)
     made = Made([], [], [], [*company.skipped, *played.out], company.versions)
@@ -99,7 +104,10 @@ def _ours(compared: Comparison, note: str) -> Figure:
 
 
 def talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
-    """Play all clients in this child process; return the results of each stack's turns."""
+    """Play all clients of the servers `found` in this child process; return the results of each server's turns.
+
+    `tell`: called with the share done (0.0 to 1.0). `size`: how much is measured.
+    """
     return uvloop.run(_talk(tell, found, size))
 
 
@@ -129,7 +137,7 @@ async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
 
 
 class Exchange:
-    """The pairs of one stack that exchange one kind of message."""
+    """Exchanges one kind of message between pairs of clients of one server."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -138,8 +146,9 @@ class Exchange:
         self._waits: dict[Any, asyncio.Future[int]] = {}
 
     def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Record when `wire` read a message, if a message is awaited there. `now_ns`: the time of
-        reading (monotonic).
+        """Record that `wire`, a client's socket, has read `payload`, if a message is awaited there.
+
+        `now_ns`: the monotonic time.
         """
         if self.marker in payload:
             waiting = self._waits.pop(wire, None)
@@ -147,7 +156,10 @@ class Exchange:
                 waiting.set_result(now_ns)
 
     async def _one(self, pair: Pair) -> int:
-        """Send a message; return the time until it was read, in ns. Raises TimeoutError after `ARRIVE_S`."""
+        """Send one message; return the time until the other client has read it, in ns.
+
+        Raises TimeoutError after `ARRIVE_S`.
+        """
         waiting = self._waits[pair.hears] = asyncio.get_running_loop().create_future()
         sent = time.monotonic_ns()
         pair.tell()
@@ -160,8 +172,8 @@ class Exchange:
             await self._one(pair)
 
     async def busy(self, each: int) -> None:
-        """Let each pair send `each` messages, all pairs at the same time; a pair sends its next message when its last
-        one was received.
+        """Send `each` messages in each pair, all pairs at the same time; a pair sends its next one when its last one
+        was received.
         """
         await asyncio.gather(*(self._several(pair, each) for pair in self.pairs))
 

@@ -44,12 +44,13 @@ SKIPPED = "browser figures"
 TEST = re.compile(
     r"^(?:async )?def (test_\w+)\(.*?(?=^\S|\Z)(?:\) -> None:.*?(?=^\S|\Z))?", re.MULTILINE | re.DOTALL
 )
-"""Matches a test function with its body."""
+"""Matches the text of a test function with its body."""
 
 
 def measure() -> list[Figure] | Skipped:
-    """Run the tests that measure; return their figures. Return a `Skipped` with the reason if there are no tests or no
-    Chromium, or if a test fails.
+    """Run the tests that measure in a browser; return their figures.
+
+    Return a `Skipped` with the reason if there are no tests or no Chromium, or if a test fails.
     """
     if not TESTS.is_dir():
         return Skipped(SKIPPED, "the tests are not installed; run it in a checkout")
@@ -76,7 +77,7 @@ def measure() -> list[Figure] | Skipped:
 
 
 def _tests() -> list[str]:
-    """Return the ids of the tests that report a figure."""
+    """Return the ids of the tests that report a figure of the table PROPERTIES."""
     return [
         f"{file}::{test.group(1)}"
         for file in sorted(TESTS.rglob("test_*.py"))
@@ -86,7 +87,7 @@ def _tests() -> list[str]:
 
 
 def read(report: Path) -> list[Figure]:
-    """Return the figures in a JUnit report that these tests have written."""
+    """Return the figures in `report`, a JUnit file that the tests in browsers have written."""
     said = {
         element.attrib["name"]: ast.literal_eval(element.attrib["value"])
         for element in ElementTree.parse(report).iter("property")

@@ -1,4 +1,5 @@
-"""Calls of two people in Chromium, over our relay and directly between the browsers; the patient's network is bad.
+"""Makes calls of two people in Chromium, over our relay and directly between the browsers; the patient's network is
+bad.
 
 This module begins a call and changes its network. The measurements are defined in `networks.py`.
 """
@@ -63,7 +64,10 @@ class Call:
 
 @asynccontextmanager
 async def relayed(browser: Browser, network: Network) -> AsyncIterator[Call]:
-    """Yield a visit over our relay, on a server that is started for it; both people have pressed Start Session."""
+    """Yield a call over our relay, on a server that is started for it; both people have pressed Start Session.
+
+    `network`: the network between the patient's browser and the relay, as it is at first.
+    """
     with tempfile.TemporaryDirectory() as folder:
         server = RunningServer(Path(folder), {"server": {"port": 0, "workers": 1}})
         try:
@@ -106,7 +110,10 @@ async def _visit(browser: Browser, server: RunningServer, signalling: Proxy, med
 
 @asynccontextmanager
 async def direct(browser: Browser, network: Network) -> AsyncIterator[Call]:
-    """Yield a call without a server. The patient's Chromium reaches the provider's only through the proxy."""
+    """Yield a call without a server. The patient's Chromium reaches the provider's only through a proxy.
+
+    `network`: the network that the proxy plays at first.
+    """
 
     async def blank(request: Any) -> None:
         await request.fulfill(body="<!doctype html><body>", content_type="text/html")

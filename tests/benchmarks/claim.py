@@ -25,8 +25,10 @@ Tell = Callable[[float], None]
 
 
 class Round(NamedTuple):
-    """One race. `refused`: how many of the others received the winner's name. `version`: the version of the patient's
-    topic that shows the claim. `worker`: the winner's worker. `sent_ns`: the time (monotonic) of the winner's request.
+    """One race. `refused`: how many of the other providers received the winner's name. `version`: the version of the
+    patient's topic that shows the claim.
+
+    `worker`: the winner's worker. `sent_ns`: the monotonic time of the winner's request.
     """
 
     winners: int
@@ -41,8 +43,9 @@ Seen = dict[int, dict[str, int]]
 
 
 def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
-    """Run `rounds` races; return the figures. Raises ChildError if the process of the providers or of the patient
-    fails.
+    """Run `rounds` races on the server; return the figures. `progress`: called with the share done (0.0 to 1.0).
+
+    Raises ChildError if the process of the providers or of the patient fails.
     """
     staff = server.staff(PROVIDERS, PROVIDERS)
     patient, visit = server.patient()
@@ -80,7 +83,11 @@ def judge(races: list[Round], seen: Seen) -> list[Figure]:
 
 
 def race(tell: Tell, endpoint: Endpoint, logins: list[Login], visit: str, rounds: int) -> list[Round]:
-    """Play the providers for `rounds` races in this child process; return the races."""
+    """Play the providers for `rounds` races in this child process; return the races.
+
+    `tell`: called with the share done (0.0 to 1.0). `logins`: the providers' browsers. `visit`: the id of the patient's
+    visit.
+    """
     return uvloop.run(_race(tell, endpoint, logins, visit, rounds))
 
 
@@ -127,7 +134,10 @@ def _alternating(providers: list[Peer]) -> list[Peer]:
 
 def watch(tell: Tell, endpoint: Endpoint, login: Login, visit: str, rounds: int) -> Seen:
     """Keep one page of the patient open on each worker, in this child process; return when the pages received each
-    claim. Report the progress 0.0 by `tell` when both pages have received the visit.
+    claim.
+
+    `tell` is called with 0.0 when both pages have received the visit. `login`: the patient's browser. `rounds`: the
+    number of claims to wait for.
     """
     return uvloop.run(_watch(tell, endpoint, login, visit, rounds))
 

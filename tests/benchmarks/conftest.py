@@ -22,5 +22,5 @@ def server() -> Iterator[Throwaway]:
 
 @pytest.fixture
 def ours(server: Throwaway) -> BenchServer:
-    """An organisation that no other test uses."""
+    """An organisation on the shared server that no other test uses."""
     return BenchServer(server, f"bench-{next(NUMBERS)}")

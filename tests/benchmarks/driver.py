@@ -1,8 +1,7 @@
-"""Measures the load tester itself: one process of `greenroom peers` against a server of its own.
+"""Measures the load tester itself: the CPU of one process of `greenroom peers`, which plays people on a server.
 
 There are three runs: whole visits without media, a hundred per second; a hundred calls of light media at once; four
-calls of real media at once. The result is the CPU of the load tester, which shows how many people it can play on a
-core.
+calls of real media at once. The result shows how many people the load tester can play on a core.
 """
 
 import json
@@ -20,13 +19,15 @@ from web.server.throwaway import GREENROOM
 
 PEERS = [*GREENROOM, "peers", "--local"]
 LIMIT_S = 300.0
-# The driver's CPU is not counted for this time in s after the last arrival and before the first departure.
+# Time in s after the last arrival and before the first departure in which the load tester's CPU is not counted.
 EDGE_S = 1.0
 Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The number of visits without media, the numbers of simultaneous light and real calls, and their length in s."""
+    """How much is measured: the number of visits without media, of simultaneous light and real calls, and their length
+    in s.
+    """
 
     visits: int
     light: int
@@ -39,7 +40,10 @@ QUICK = Size(100, 10, 1, 5)
 
 
 def measure(size: Size, tell: Tell) -> Made:
-    """Make all three runs; return the figures."""
+    """Make all three runs; return the figures.
+
+    `size`: how much is measured. `tell`: called with the share done (0.0 to 1.0).
+    """
     visits = run(size.visits, size.visits // 20 + 1, "none", "steady:100/s", fill_in="2s", talk="1s")
     tell(0.4)
     light = run(size.light, size.light, "light", "steady:10/s", talk=f"{size.talk_s}s")
@@ -87,7 +91,11 @@ def measure(size: Size, tell: Tell) -> Made:
 
 
 def run(patients: int, providers: int, media: str, arrivals: str, **options: str) -> dict[str, Any]:
-    """Run the load tester; return the content of its report.json. `options`: further options of `greenroom peers`."""
+    """Run the load tester with these numbers of people; return the content of its report.json.
+
+    `media`: the kind of media that they send. `arrivals`: how they come. `options`: further options of `greenroom
+    peers`.
+    """
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
         words = {
             "patients": patients,
@@ -115,7 +123,11 @@ def run(patients: int, providers: int, media: str, arrivals: str, **options: str
 
 
 def share(run: dict[str, Any]) -> float:
-    """Return the share of a core (1.0: a whole core) that the load tester used while all people were in their calls."""
+    """Return the share of a core (1.0: a whole core) that the load tester used while all people of a run were in their
+    calls.
+
+    `run`: the report of the run.
+    """
     calls, driver = (run["gauges"][name]["over_time"] for name in ("in_call", "driver_cpu"))
     full = [at_s for at_s, people in calls if people == run["people"]["arrived"]]
     first_s, last_s = min(full) + EDGE_S, max(full) - EDGE_S

@@ -25,7 +25,7 @@ from tests.benchmarks.wire import PeerError
 
 SOCKETS = 1000
 PEOPLE = 50
-# This number of clients send the updates, so that none of them exceeds the rate that the server allows.
+# this number of clients make the updates in turn, so that none of them exceeds the rate that the server allows
 MAKERS = 40
 RATE = 5.0
 BURST = 20
@@ -39,8 +39,9 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The size of a run. Per round: `steady_s` seconds of steady updates, `bursts` bursts, and `flood` updates in a
-    flood.
+    """How much a run measures.
+
+    Per round: `steady_s` seconds of steady updates, `bursts` bursts, and `flood` updates as fast as possible.
     """
 
     sockets: int
@@ -55,7 +56,7 @@ QUICK = Size(200, 1, 1.6, 3, 60)
 
 
 class Spent(NamedTuple):
-    """The figures of one phase.
+    """The figures of one phase (steady, burst or flood).
 
     `us`: CPU of the workers per received message. `store_us`: CPU of the store per update. `p50_ms` and `p99_ms`: the
     time until a socket read an update. `last_p50_ms`: the time until the last socket did. `per_s`: received messages
@@ -81,12 +82,14 @@ PHASES = {
 """Phase -> (its name, other server -> the lowest ratio allowed of its CPU to ours)."""
 
 Played = Field[dict[str, Spent]]
-"""The results of each stack's turns; each turn is a map from the phase to its figures."""
+"""The results of each server's turns; each turn is a map from the phase to its figures."""
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Measure all phases on all stacks; return the comparisons. Raises ChildError if the process of the
-    clients fails.
+    """Measure all phases on our server and the `others`; return the comparisons.
+
+    `size`: how much is measured. `say` prints a line. `progress`: called with the share done (0.0 to 1.0). Raises
+    ChildError if the process of the clients fails.
     """
     with stacks(ours, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
         played: Played = Child(listen, company.stacks, size).result(LIMIT_S, progress)
@@ -160,7 +163,10 @@ def _comparisons(played: Played, size: Size) -> list[Comparison]:
 
 
 def listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
-    """Play all clients in this child process; return the results of each stack's turns."""
+    """Play all clients of the servers `found` in this child process; return the results of each server's turns.
+
+    `tell`: called with the share done (0.0 to 1.0). `size`: how much is measured.
+    """
     return uvloop.run(_listen(tell, found, size))
 
 
@@ -192,7 +198,7 @@ async def _listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
 
 
 class Audience:
-    """The sockets of one stack that subscribe to the queue, with the number of updates that each has received."""
+    """The sockets that are subscribed to one server's queue, with the number of updates that each has received."""
 
     def __init__(self, stack: Stack, marker: bytes) -> None:
         self._stack = stack
@@ -209,8 +215,10 @@ class Audience:
 
     @classmethod
     async def enter(cls, stack: Stack, company: Company, sockets: int) -> "Audience":
-        """Connect and subscribe all sockets. Raises PeerError if the server refuses one, OSError or TimeoutError if it
-        does not answer.
+        """Connect `sockets` clients to a server, and subscribe them to its queue. `company`: how clients of this server
+        behave.
+
+        Raises PeerError if the server refuses one, OSError or TimeoutError if it does not answer.
         """
         audience = cls(stack, company.news)
         audience._count = dict.fromkeys(await company.audience(sockets, audience.news), 0)
@@ -218,7 +226,10 @@ class Audience:
         return audience
 
     def news(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Count one message. The n-th update that a socket receives is the n-th that was made, because none is lost."""
+        """Count a message that `wire` has read at `now_ns` (monotonic).
+
+        The n-th update that a socket receives is the n-th that was made, because none is lost.
+        """
         if self._marker not in payload or wire not in self._count:
             return
         number = self._count[wire]
@@ -248,7 +259,10 @@ class Audience:
         return await self._spent(play, last_ns)
 
     async def flood(self, events: int) -> Spent:
-        """Make `events` updates and return their figures; wait while a socket has not read `IN_FLIGHT` of them."""
+        """Make `events` updates as fast as possible, and return their figures.
+
+        It waits while a socket has not read IN_FLIGHT of the updates.
+        """
 
         async def play() -> None:
             for number in range(events):

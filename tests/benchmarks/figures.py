@@ -1,6 +1,6 @@
 """Defines the figures of a benchmark and their targets, how they are summarised, and how they are compared.
 
-The module is pure: it does no I/O.
+Does no I/O.
 """
 
 import math
@@ -14,7 +14,10 @@ from web.peers.report.figures import percentile as of_ordered
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One figure. `target` is the greatest value allowed, None if there is no target. `note` is a text for people."""
+    """One measured figure.
+
+    `target`: the greatest value allowed, None if there is no target. `note`: a text for people.
+    """
 
     id: str
     name: str
@@ -25,18 +28,20 @@ class Figure(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> bool:
-        """True if there is a target, and the value is above it or is no number."""
+        """Return True if there is a target, and the value is above it or is no number."""
         return self.target is not None and not self.value <= self.target
 
     @property
     def verdict(self) -> str:
-        """The result: "ok", "MISS", or "" if there is no target."""
+        """Return the result as a word: "ok", "MISS", or "" if there is no target."""
         return "" if self.target is None else "MISS" if self.missed else "ok"
 
 
 class Value(msgspec.Struct, frozen=True):
-    """The value of one server. `ratio`: the value divided by that of our server, as the median over the rounds; None
-    for our server. `target`: the lowest ratio allowed; None if there is no target.
+    """The value of one server in a comparison.
+
+    `ratio`: the value divided by that of our server, as the median over the rounds; None for our server. `target`: the
+    lowest ratio allowed; None if there is no target.
     """
 
     name: str
@@ -46,13 +51,14 @@ class Value(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> bool:
-        """True if there is a target, and the ratio is below it or is no number."""
+        """Return True if there is a target, and the ratio is below it or is no number."""
         return self.target is not None and not (self.ratio is not None and self.ratio >= self.target)
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """One figure of several servers, measured in turn in one run. Our server is the first. Less is better in every
-    figure.
+    """One figure of several servers, which were measured in turn in one run.
+
+    The first is ours. A lower value is always better.
     """
 
     id: str
@@ -63,7 +69,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> bool:
-        """True if any ratio is below its target."""
+        """Return True if any ratio is below its target."""
         return any(value.missed for value in self.values)
 
 
@@ -83,7 +89,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """The goal of a figure of a call: at "most" or at "least" `value`, or the "same" as in a direct call."""
+    """The goal for a figure of a call: at "most" `value`, at "least" `value`, or the "same" as in a direct call."""
 
     kind: Literal["most", "least", "same"]
     value: float = 0.0
@@ -110,7 +116,7 @@ class CallFigure(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> bool:
-        """True if there is a goal, and our value does not reach it."""
+        """Return True if there is a goal, and the value over our relay does not reach it."""
         if self.goal is None:
             return False
         if self.ours is None:
@@ -121,7 +127,10 @@ class CallFigure(msgspec.Struct, frozen=True):
 
 
 class Calls(msgspec.Struct, frozen=True):
-    """All calls on bad networks of one run. `load`: the machine's one-minute load averages before and after."""
+    """All measured calls on bad networks of one run.
+
+    `load`: the machine's one-minute load averages before and after.
+    """
 
     started: str
     browser: str
@@ -148,7 +157,7 @@ class Made(msgspec.Struct):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """The machine that was measured. `load`: its one-minute load averages before and after."""
+    """The machine on which a run was made. `load`: its one-minute load averages before and after."""
 
     cpu: str
     cores: int
@@ -173,7 +182,7 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> list[Figure | Comparison | CallFigure]:
-        """The figures that miss their targets."""
+        """Return the figures that miss their targets."""
         all_of_them = [*self.figures, *self.comparisons, *(self.calls.figures if self.calls else ())]
         return [one for one in all_of_them if one.missed]
 
@@ -184,8 +193,9 @@ def percentile(values: Iterable[float], percent: float) -> float:
 
 
 def medians(runs: Sequence[Sequence[Figure]]) -> list[Figure]:
-    """Return each figure's median over several runs, with the range of its values in its note. Numbers of faults are
-    added up.
+    """Return each figure's median over several `runs`, with the range of its values in its note.
+
+    Numbers of faults are added up.
     """
     by_id: dict[str, list[Figure]] = {}
     for run in runs:
@@ -217,8 +227,11 @@ def compared(
     targets: Mapping[str, float] | None = None,
     note: str = "",
 ) -> Comparison:
-    """Return a comparison from the values of each server in several rounds: the medians of the values, and those of
-    their ratios to our server's values. Our server is the first. `targets`: server -> the lowest ratio allowed.
+    """Return a comparison of servers from their values in several rounds: the medians of the values, and of their
+    ratios to ours.
+
+    `id`, `name`, `unit`, `note`: of the figure. `rounds`: server -> its value in each round, ours first. `targets`:
+    server -> the lowest ratio allowed.
     """
     ours, *others = rounds
     values = [Value(ours, statistics.median(rounds[ours]))]
@@ -230,7 +243,7 @@ def compared(
 
 
 def times(number: int, what: str) -> str:
-    """Return a number with its noun: "1 round", "5 rounds"."""
+    """Return a number with the noun `what`: "1 round", "5 rounds"."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 

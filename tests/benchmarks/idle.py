@@ -15,7 +15,7 @@ from tests.benchmarks.process import Child, cpu_ns, resident_bytes
 from tests.benchmarks.server import BenchServer
 
 SOCKETS = 1000
-# These sockets are opened and closed first, so that the measured ones use the memory that these free.
+# These sockets are opened and closed first. The measured sockets then use the memory that they have freed.
 WARM_UP = 10
 PEOPLE = 20
 SETTLE_S = 1.0
@@ -25,7 +25,11 @@ Tell = Callable[[float], None]
 
 
 def measure(server: BenchServer, sockets: int, progress: Tell) -> Made:
-    """Connect all clients; return the worker's figures. Raises ChildError if the process of the clients fails."""
+    """Connect `sockets` clients to the server; return the memory and CPU of its worker. `progress`: called with the
+    share done.
+
+    Raises ChildError if the process of the clients fails.
+    """
     staff = server.staff(PEOPLE, sockets // 2 + WARM_UP)
     patient, visit = server.patient()
     silent, subscribed, busy = Child(
@@ -52,8 +56,11 @@ def wait_about(
     sockets: int,
     workers: list[int],
 ) -> tuple[float, float, float]:
-    """Keep all sockets open in this child process; return the bytes per socket after hello, the bytes per socket after
-    subscribing, and the share of a core that the worker uses then.
+    """Keep `sockets` sockets open in this child process; return (bytes per socket after hello, bytes per socket after
+    subscribing, the share of a core that the worker uses then).
+
+    `tell`: called with the share done (0.0 to 1.0). `staff`, `patient`: the browsers that connect. `workers`: the
+    process ids of the server.
     """
     return uvloop.run(_wait_about(tell, endpoint, staff, patient, visit, sockets, workers))
 

@@ -31,7 +31,7 @@ Seen = dict[tuple[str, str], float | None]
 
 LIMIT_S = 14 * 60.0
 FPS, LINES = 15, 480
-LOOKS = 40  # A second has fewer samples than this.
+LOOKS = 40  # a second has fewer samples of the screen than this
 FLOWS_S = 3.0
 RESTORED_S, BACK_S, SETTLED_S = 45.0, 20.0, 30.0
 CAMERA_FPS = 20
@@ -54,19 +54,21 @@ SAME = Goal("same")
 
 
 def most(value: float) -> Goal:
-    """Return the goal of a figure that must be at most this value."""
+    """Return the goal of a figure that must be at most `value`."""
     return Goal("most", value)
 
 
 def both(way: Way) -> Network:
-    """Return a network that is the same in both directions."""
+    """Return a network that is the same in both directions. `way`: its delay, loss and rate."""
     return Network(up=way, down=way)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A network that a call gets for `before_s` + `seconds`; it is measured only after `before_s`, when browsers have
-    adapted. `restored`: also measure how long the picture needs afterwards until it is whole again.
+    """A network that a call gets for `before_s` + `seconds`.
+
+    It is measured only after `before_s`, when the browsers have adapted to it. `restored`: True to measure also how
+    long the picture needs afterwards until it is whole again.
     """
 
     name: str
@@ -118,7 +120,7 @@ GOALS: Mapping[tuple[str, str], Goal] = {
     (BLOCKED, STARTED): most(3),
 }
 
-# --- figures from samples
+# --- figures from the samples of a screen
 
 
 def back_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
@@ -144,8 +146,10 @@ def restored_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
 
 
 def gap_s(looks: Sequence[Look], since_ms: float) -> float | None:
-    """Return the longest time in s between two new pictures. Return None as long as the result is not certain: within
-    FLOWS_S after `since_ms`, or if the last 0.5 s brought no new picture.
+    """Return the longest time in s between two new pictures after `since_ms`.
+
+    Return None while the result is not certain: within FLOWS_S after `since_ms`, or if the last 0.5 s brought no new
+    picture.
     """
     fresh = [
         at for (at, frames, _), (_, before, _) in zip(looks[1:], looks, strict=False) if frames != before
@@ -156,12 +160,15 @@ def gap_s(looks: Sequence[Look], since_ms: float) -> float | None:
 
 
 def worse(values: Sequence[float | None]) -> float | None:
-    """Return the longest of these times. None means never, and is longer than each of them."""
+    """Return the longest of these times. None means that a picture never came, and counts as longer than each time."""
     return None if None in values else max(value for value in values if value is not None)
 
 
 def figures(before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the figures of the page with the worse result, from the counters of both pages before and after."""
+    """Return the figures of the page with the worse result.
+
+    `before` and `after`: the counters of both pages at two times.
+    """
     pairs = list(zip(before, after, strict=True))
     return {
         RATE: min((b["frames"] - a["frames"]) / ((b["at_ms"] - a["at_ms"]) / 1000) for a, b in pairs),
@@ -173,14 +180,15 @@ def figures(before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, 
     }
 
 
-# --- the calls
+# --- changing the networks of a call
 
 
 async def _until(
     call: Call, judge: Callable[[Sequence[Look], float], float | None], end_ms: float, most_s: float
 ) -> float | None:
-    """Call `judge` for both pages until it returns a time for each of them; return the longer one in s. Return None if
-    this does not happen within `most_s` after `end_ms`.
+    """Call `judge` with the samples of both pages until it returns a time for each of them; return the longer one in s.
+
+    Return None if this does not happen within `most_s` after `end_ms`.
     """
     while True:
         found = worse([judge(looks, end_ms) for looks in await call.looks(end_ms - 1000)])
@@ -190,7 +198,7 @@ async def _until(
 
 
 async def _settled(call: Call) -> None:
-    """Wait until the picture is whole again, for SETTLED_S at most."""
+    """Wait until the picture of a call is whole again, for SETTLED_S at most."""
     await _until(call, restored_after_s, time.time() * 1000, SETTLED_S)
 
 
@@ -224,7 +232,9 @@ async def _out(
 
 
 class Watch:
-    """Puts the calls on the networks, and keeps the results, so that they are not lost if a run is interrupted."""
+    """Puts the calls on the networks one after another, and keeps the results, so that an interrupted run does not lose
+    them.
+    """
 
     def __init__(self, browser: Browser, quick: bool, tell: Callable[[float], None]) -> None:
         self.relayed: Seen = {}
@@ -302,7 +312,7 @@ async def _chromium(path: str) -> AsyncIterator[Browser]:
 
 
 def table(ours: Seen, others: Seen) -> list[CallFigure]:
-    """Return the rows of the table: the results over the relay beside those of direct calls."""
+    """Return the rows of the table: `ours`, the results over the relay, beside `others`, those of direct calls."""
     return [
         CallFigure(
             network=network,
@@ -318,8 +328,10 @@ def table(ours: Seen, others: Seen) -> list[CallFigure]:
 
 
 def measure(quick: bool, tell: Callable[[float], None]) -> Made:
-    """Measure the networks one after the other (if `quick`, only some of them) until LIMIT_S is over. Return a table of
-    those that were measured.
+    """Measure the networks one after another (if `quick`, only some of them) until LIMIT_S is over; return a table of
+    those measured.
+
+    `tell`: called with the share done (0.0 to 1.0).
     """
     return asyncio.run(_measure(quick, tell))
 

@@ -1,4 +1,4 @@
-"""The options of a run, in a module that loads quickly, because the command line needs them before all else."""
+"""Defines the options of a run. The module loads quickly, because the command line needs it before everything else."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Name(StrEnum):
-    """The measurements, in the order in which they are made."""
+    """The names of the measurements, in the order in which they are made."""
 
     CLAIM = "claim"
     ASSIGN = "assign"
@@ -21,7 +21,7 @@ class Name(StrEnum):
 
 
 class Other(StrEnum):
-    """The servers with which ours is compared."""
+    """The names of the servers with which ours is compared."""
 
     SOCKET_IO = "socket.io"
     PYTHON_SOCKETIO = "python-socketio"

@@ -1,4 +1,5 @@
-"""Measures a relayed packet: CPU of the relay process, added latency, and packets forwarded before the gate opens.
+"""Measures a relayed packet: CPU of the relay process, added delay, and packets forwarded before the gate (which lets
+media pass) opens.
 
 The relay runs in a child process. This process plays the browsers, with real ICE, DTLS and AES-128-GCM SRTP over
 loopback: it sends 320 packets a second per call, as in a video call of two.
@@ -78,7 +79,7 @@ class FramedSocket(socket.socket):
         self._input = bytearray()
 
     def sendto(self, packet: bytes | memoryview, _address: object) -> int:  # type: ignore[override]
-        """Send a packet in its frame; return when the kernel has accepted it."""
+        """Send a packet with its length in front (RFC 4571); return when the kernel has accepted it."""
         self.sendall(len(packet).to_bytes(2, "big") + packet)
         return len(packet)
 
@@ -111,7 +112,7 @@ class Speaker(RawPeer):
         self._frames = 0
 
     def connect_tcp(self) -> None:
-        """Connect over TCP instead of UDP; `Load` polls the new socket in the same way."""
+        """Connect over TCP instead of UDP. `Load` reads the new socket in the same way."""
         self.sock.close()
         self.sock = FramedSocket(self.remote)
 
@@ -148,14 +149,14 @@ class Speaker(RawPeer):
         )
 
     def heard(self, packet: ReceivedPacket) -> None:
-        """Record the latency of a received video packet."""
+        """Record the delay of a video packet that has arrived."""
         if packet.payload_type == VP8.payload_type:
             sent_ns = _STAMP.unpack_from(packet.payload, _STAMP_AT)[0]
             self.latencies_ns.append(packet.received_ns - sent_ns)
 
 
 class Load:
-    """All speakers of a run, whose sockets are read by one epoll object."""
+    """All speakers of a run. One epoll object reads their sockets."""
 
     def __init__(self) -> None:
         self.poll = select.epoll()
@@ -188,7 +189,7 @@ class Load:
             self.wait(0.01)
 
     def talk(self, duration_s: float, until: Callable[[], bool] | None = None) -> None:
-        """Let all speakers send for `duration_s`, or until `until()` is true."""
+        """Send the media of all speakers for `duration_s`, or until the function `until` returns True."""
         now_s = time.monotonic()
         end_s = now_s + duration_s
         due: list[tuple[float, int, int]] = []
@@ -215,7 +216,7 @@ class Load:
 
 
 async def _serve(control: Connection) -> None:
-    """Run the relay in this process, and carry out the commands that `control` receives, until "stop"."""
+    """Run the relay in this process, and carry out the commands that arrive by the pipe `control`, until "stop"."""
     relay = await Relay.open(RelaySettings())
     loop = asyncio.get_running_loop()
     stopped = loop.create_future()
@@ -251,8 +252,9 @@ def _serve_in_child(serve: Serve, control: Connection) -> None:
 
 @contextmanager
 def in_child(serve: Serve, stop: tuple[object, ...]) -> Iterator[tuple[int, Connection]]:
-    """Run `serve` in a process of its own; yield (process id, pipe for commands). At the end send `stop` to it, and
-    kill it if it does not end.
+    """Run the function `serve` in a child process; yield (process id, pipe for commands).
+
+    At the end, the command `stop` is sent to it, and it is killed if it does not end.
     """
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
@@ -270,7 +272,7 @@ def in_child(serve: Serve, stop: tuple[object, ...]) -> Iterator[tuple[int, Conn
 
 
 def served() -> AbstractContextManager[tuple[int, Connection]]:
-    """Run a relay in a process of its own; yield (process id, pipe for commands). `_serve` defines the commands."""
+    """Run a relay in a child process; yield (process id, pipe for commands). `_serve` defines the commands."""
     return in_child(_serve, ("stop", "", None))
 
 
@@ -280,8 +282,8 @@ def run(
     """Measure `calls` calls for `duration_s`; return the figures.
 
     CPU is measured first, while packets are not decrypted, so that the load costs little. Then, if `latency`, all
-    packets are decrypted and timed for two more seconds. `transport`: used by all parties. Raises TimeoutError if the
-    relay does not answer.
+    packets are decrypted and timed for two more seconds. `transport`: the one of all parties. Raises TimeoutError if
+    the relay does not answer.
     """
     load = Load()
     identity = Identity(0.0)
@@ -342,8 +344,9 @@ def run(
 
 
 def measure(calls: int, seconds: float, progress: Callable[[float], None]) -> Made:
-    """Measure `calls` calls through a relay for `seconds`; return the figures. Raises TimeoutError if the relay does
-    not answer.
+    """Measure `calls` calls through a relay for `seconds`; return the figures. `progress`: called with the share done.
+
+    Raises TimeoutError if the relay does not answer.
     """
     progress(0.1)
     found = run(calls, seconds)

@@ -1,4 +1,4 @@
-"""Clients of our server that cost little CPU, many in one process; they use a part of PROTOCOL.md.
+"""Clients of our server that cost little CPU, many in one process. They use a part of PROTOCOL.md.
 
 They send hello and requests, and receive answers and updates, as JSON or MessagePack. The WebSocket itself is in
 `wire.py`.
@@ -35,19 +35,23 @@ class Endpoint(NamedTuple):
 
 
 class Login(NamedTuple):
-    """The identity of a client: the Cookie header of a browser, and the role."""
+    """What identifies a client to the server: the Cookie header of a browser, and the role."""
 
     cookie: str
     role: str
 
 
 News = Callable[["Peer", bytes, int], None]
-"""A function that gets each message that answers no request: (peer, message, time of reading in monotonic ns)."""
+"""A function that is called with each message that answers no request: (peer, message, monotonic time of reading in
+ns).
+"""
 
 
 class Peer(TimedWire):
-    """One socket. `worker` and `me`: the ids of the worker and of the person, from the welcome. With `text` it sends
-    JSON, as a browser does, otherwise MessagePack.
+    """One client with its socket. `worker` and `me`: the ids of the worker and of the person, from the server's
+    welcome.
+
+    If `text`, it sends JSON, as a browser does, otherwise MessagePack.
     """
 
     def __init__(self, endpoint: Endpoint, login: Login, news: News, text: bool = False) -> None:
@@ -76,7 +80,7 @@ class Peer(TimedWire):
         self.worker, self.me = refuse_errors(welcome)["worker"], welcome["me"]["id"]
 
     def ask(self, kind: str, /, **fields: Any) -> asyncio.Future[dict[str, Any]]:
-        """Send a request at once; return a future of its answer, which may be an error of the protocol."""
+        """Send the request `kind` at once; return a future of its answer, which may be an error of the protocol."""
         request = next(self._ids)
         answer = self._answers[request] = asyncio.get_running_loop().create_future()
         self.say(self._encode({"type": kind, "id": request, **fields}), self._opcode)
@@ -90,7 +94,7 @@ class Peer(TimedWire):
         self.abort()
 
     def heard(self, payload: bytes) -> None:
-        """Give an answer to the request that waits for it, and every other message to `news`."""
+        """Give an answer to the request that waits for it, and every other message to the function `news`."""
         if b"reply_to" in payload:
             message = self._decode(payload)
             answer = self._answers.pop(message.get("reply_to"), None)
@@ -100,25 +104,26 @@ class Peer(TimedWire):
             self.news(self, payload, self.read_ns)
 
     def lost(self, problem: PeerError) -> None:
-        """Let all requests that wait for an answer fail with `problem`."""
+        """Make all requests that wait for an answer fail with `problem`."""
         settle(list(self._answers.values()), problem)
         self._answers.clear()
 
 
 def refuse_errors(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer. Raises PeerError if it is an error of the protocol."""
+    """Return `answer` unchanged. Raises PeerError if it is an error of the protocol."""
     if answer["type"] == "error":
         raise PeerError(answer["code"])
     return answer
 
 
 def no_news(peer: Peer, payload: bytes, now: int) -> None:
-    """Ignore a message. This is the `news` of clients that need no updates."""
+    """Ignore a message. This is the function `news` of clients that need no updates."""
 
 
 async def enter(endpoint: Endpoint, login: Login, news: News = no_news, text: bool = False) -> Peer:
-    """Return a peer that has received its welcome. `text`: see `Peer`. Raises PeerError if the server refuses, OSError
-    or TimeoutError if it does not answer.
+    """Connect a client; return it when it has received its welcome. `login`: its person. `news` and `text`: see `Peer`.
+
+    Raises PeerError if the server refuses, OSError or TimeoutError if it does not answer.
     """
     peer = Peer(endpoint, login, news, text)
     await peer.open()
@@ -133,8 +138,9 @@ async def enter_all(
     tell: Callable[[float], None] = lambda _: None,
     text: bool = False,
 ) -> list[Peer]:
-    """Return a peer for each login; several connect at the same time, and the kernel chooses the worker of each.
-    `tell`: called with the progress (0.0 to 1.0). Errors are those of `enter`.
+    """Connect a client for each login, several at the same time; return them. The kernel chooses the worker of each.
+
+    `tell`: called with the share done (0.0 to 1.0). `news` and `text`: see `Peer`. Raises the errors of `enter`.
     """
     peers: list[Peer] = []
     for start in range(0, len(logins), AT_ONCE):
@@ -145,8 +151,9 @@ async def enter_all(
 
 
 async def enter_evenly(endpoint: Endpoint, logins: Sequence[Login], news: News = no_news) -> list[Peer]:
-    """Return a peer for each login, half of them on each of two workers. Raises PeerError if the kernel does not
-    spread the connections so.
+    """Connect a client for each login, half of them on each of two workers; return them. `news`: see `Peer`.
+
+    Raises PeerError if the kernel does not spread the connections so.
     """
     kept: list[Peer] = []
     share: Counter[str] = Counter()
@@ -166,8 +173,9 @@ async def enter_evenly(endpoint: Endpoint, logins: Sequence[Login], news: News =
 
 
 async def answers(asked: Sequence[asyncio.Future[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the answers to several requests, in their order. Raises PeerError if a connection is lost, TimeoutError
-    if an answer is missing after ANSWER_S.
+    """Return the answers to the requests `asked`, in their order.
+
+    Raises PeerError if a connection is lost, TimeoutError if an answer is missing after ANSWER_S.
     """
     async with asyncio.timeout(ANSWER_S):
         return list(await asyncio.gather(*asked))

@@ -52,8 +52,9 @@ class ChildError(Exception):
 
 
 class Child:
-    """A function that runs in a child process. Its first argument is `tell`, by which it reports its progress (0.0 to
-    1.0).
+    """Runs a function in a child process.
+
+    The function's first argument is `tell`, by which it reports the share done (0.0 to 1.0) to this process.
     """
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
@@ -64,8 +65,10 @@ class Child:
         theirs.close()
 
     def result(self, timeout_s: float, progress: Callable[[float], None] = lambda _: None) -> Any:
-        """Return what the function returned. Raises ChildError if it raised, if the process died, or after
-        `timeout_s`. `progress`: called with the reported progress.
+        """Wait for the function's end; return its result.
+
+        `progress`: called with the share done (0.0 to 1.0). Raises ChildError if the function raised, if the process
+        died, or after `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
         try:
@@ -84,8 +87,9 @@ class Child:
         raise ChildError(f"no result after {timeout_s:.0f} s")
 
     def wait_for(self, fraction: float, timeout_s: float) -> None:
-        """Wait until the child's function has reported a progress of at least `fraction` (0.0 to 1.0). Raises
-        ChildError if the child fails or dies, or after `timeout_s`.
+        """Wait until the function has reported that at least the share `fraction` (0.0 to 1.0) is done.
+
+        Raises ChildError if the child fails or dies, or after `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
@@ -101,7 +105,7 @@ class Child:
         raise ChildError(f"not ready after {timeout_s:.0f} s")
 
     def stop(self) -> None:
-        """End the process if it still runs."""
+        """End the child process if it still runs."""
         self._process.terminate()
         self._process.join(5)
         self._pipe.close()

@@ -1,4 +1,4 @@
-"""Publishes results: keeps one run's files in the tests' folder, and makes the README's table from them.
+"""Publishes results: keeps the files of one run in the tests' folder, and makes the README's table from them.
 
 It works in a checkout only, because an installed Greenroom has neither tests nor README.
 """
@@ -21,9 +21,10 @@ README = ROOT / "README.md"
 
 
 def publish(report: Report, whole: bool = True) -> None:
-    """Keep a run as the published one, and write the README's table. Raises ConfigError outside of a checkout.
+    """Keep `report` as the published run, and write the README's table from it. Raises ConfigError outside of a
+    checkout.
 
-    If a run has only some measurements (not `whole`), only these are replaced in the published results.
+    If the run has only some measurements (not `whole`), only these are replaced in the published run.
     """
     refuse_outside()
     RESULTS.write_bytes(encoded(report if whole else joined(published(), report)))
@@ -31,7 +32,10 @@ def publish(report: Report, whole: bool = True) -> None:
 
 
 def joined(before: Report, newer: Report) -> Report:
-    """Return the published run with the measurements of a later run in place of its own. `command` names both runs."""
+    """Return the published run `before`, with the measurements of the `newer` run in place of its own.
+
+    `command` names both runs.
+    """
     return msgspec.structs.replace(
         before,
         command=f"{before.command}; {newer.command}",
@@ -55,7 +59,7 @@ def encoded(report: Report) -> bytes:
 
 
 def published() -> Report:
-    """Return the published run. Raises ConfigError if there is none that can be read."""
+    """Return the published run. Raises ConfigError if there is no file of one that can be read."""
     try:
         return msgspec.json.decode(RESULTS.read_bytes(), type=Report)
     except (OSError, msgspec.DecodeError):
@@ -65,13 +69,14 @@ def published() -> Report:
 
 
 def table() -> str:
-    """Return the README's table of the published results."""
+    """Return the README's table of the published run."""
     return readme(published(), str(PAGE.relative_to(ROOT)))
 
 
 def write_tables() -> None:
-    """Write the page of results, its picture and the README's table from the published results. Raises ConfigError if
-    there are none.
+    """Write the page of results, its picture and the README's table from the published run.
+
+    Raises ConfigError if there is none.
     """
     refuse_outside()
     report = published()

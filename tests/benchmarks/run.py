@@ -1,7 +1,7 @@
-"""A run of the benchmark: makes the measurements in turn, and shows a table and writes files at the end.
+"""Runs the benchmark: makes the measurements in turn, and shows a table and writes files at the end.
 
 Defines which measurements there are, how large each is in a quick and in a whole run, and what is shown. Each
-measurement is defined in a module of its own.
+measurement is defined in its own module.
 """
 
 import os
@@ -162,7 +162,7 @@ def run(options: Options) -> Report:
     if options.publish:
         publish.refuse_outside()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # The processes that this one starts inherit the limit.
+    # The processes that this one starts inherit this limit of open files.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     console = Console()
     began, before = time.monotonic(), os.getloadavg()[0]
@@ -290,7 +290,10 @@ def _figures(report: Report) -> Table:
 
 
 def _compared(names: tuple[str, ...], group: list[Comparison]) -> Table:
-    """Return a table with a line for each kind of work, followed by the lines of its figures."""
+    """Return a table for these servers: a line for each kind of work, followed by the lines of its figures.
+
+    `names`: the servers. `group`: their comparisons.
+    """
     table = Table("", *names, box=None, pad_edge=False)
     shown = ""
     for comparison in group:

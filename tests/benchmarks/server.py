@@ -30,13 +30,14 @@ class BenchServer:
         self.endpoint = Endpoint(address.hostname, address.port, organisation)
 
     def staff(self, people: int, logins: int) -> list[Login]:
-        """Make the organisation with `people` providers. Return `logins` browsers, which are signed in as these
-        providers in turn.
+        """Create the organisation with `people` providers.
+
+        Return `logins` browsers, in which these providers are signed in, one after another.
         """
         return asyncio.run(self.signed_in(people, logins))
 
     async def signed_in(self, people: int, logins: int) -> list[Login]:
-        """Do what `staff` does, in a running event loop."""
+        """Do what `staff` does, in an event loop that already runs."""
         staff = await make_staff(self.settings, people, organisation=self.organisation)
         client = connect(self.settings)
         try:
@@ -71,8 +72,9 @@ class BenchServer:
 
 @contextmanager
 def running_server(workers: int) -> Iterator[BenchServer]:
-    """Start a server with `workers` processes and an empty store; yield it, then stop and remove it. Raises
-    ServerNotReadyError if it does not start.
+    """Start a server with `workers` processes and an empty store; yield it, then stop it and remove its files.
+
+    Raises ServerNotReadyError if it does not start.
     """
     with throwaway(workers) as server:
         yield BenchServer(server)

@@ -45,8 +45,8 @@ Call = Callable[..., Any]
 
 
 class Size(NamedTuple):
-    """The size of a run: `rounds`, and per round `questions` batches of fifty queries, `messages` published messages,
-    and `commits`.
+    """How much is measured: `rounds`, and per round `questions` batches of fifty queries, `messages` published
+    messages, and `commits`.
     """
 
     rounds: int
@@ -60,11 +60,11 @@ QUICK = Size(1, 10, 50, 50)
 
 
 class Client(NamedTuple):
-    """The coroutine functions of a client that are measured."""
+    """The functions of a store client that are measured; each is a coroutine function."""
 
-    get: Call  # arguments: key
-    publish: Call  # arguments: channel, message
-    commit: Call  # arguments: list of keys, list of arguments
+    get: Call  # its argument is a key
+    publish: Call  # its arguments are a channel and a message
+    commit: Call  # its arguments are a list of keys and a list of arguments
 
 
 class Spent(NamedTuple):
@@ -79,7 +79,10 @@ class Spent(NamedTuple):
 
 @asynccontextmanager
 async def ours(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield our connection and our bus. `path`: the store's socket. `received`: called with each published message."""
+    """Yield the connection and the pub/sub client of the product.
+
+    `path`: the store's socket. `received`: called with each published message.
+    """
     client: Any = SharedRedis(unix_socket_path=path, socket_timeout=5, protocol=3)
     bus = Bus(client)
     await bus.subscribe(CHANNEL, received)
@@ -91,8 +94,10 @@ async def ours(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def ours_public(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield our connection, but on the public methods of redis-py, which the product uses if redis-py has changed
+    """Yield the product's connection, but on the public methods of redis-py, which it uses if redis-py has changed
     inside.
+
+    `path`: the store's socket. `received`: called with each published message.
     """
     # The choice need not be undone, because a process plays only one turn.
     redis_transport.chosen = redis_transport.PublicTransport
@@ -102,7 +107,10 @@ async def ours_public(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def redis_py(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield redis-py as its documentation uses it: a pool of connections, and a task that receives messages."""
+    """Yield redis-py as its documentation uses it: a pool of connections, and a task that receives messages.
+
+    `path`: the store's socket. `received`: called with each published message.
+    """
     client: Any = redis.asyncio.Redis(unix_socket_path=path, socket_timeout=5, protocol=3)
     script = client.register_script(COMMIT)
     async with client.pubsub(ignore_subscribe_messages=True) as listener:
@@ -121,7 +129,10 @@ async def redis_py(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def coredis(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield coredis, with a handler for the channel's messages."""
+    """Yield coredis, with a handler for the channel's messages.
+
+    `path`: the store's socket. `received`: called with each published message.
+    """
     import coredis
 
     async with coredis.Redis(unix_socket_path=path, stream_timeout=5) as client:
@@ -132,7 +143,10 @@ async def coredis(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def valkey_glide(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield valkey-glide with a callback for messages; one client both sends and receives."""
+    """Yield valkey-glide, with a callback for messages; one client both sends and receives.
+
+    `path`: the store's socket. `received`: called with each published message.
+    """
     import glide
 
     config = glide.GlideClientConfiguration
@@ -174,8 +188,10 @@ CLIENTS = {
 
 
 def measure(size: Size, progress: Tell) -> Made:
-    """Play all patterns with all clients that are installed; return the comparisons. Raises ChildError if a turn
-    fails.
+    """Play all patterns with all clients that are installed; return the comparisons. `progress`: called with the share
+    done.
+
+    `size`: how much is measured. Raises ChildError if a turn fails.
     """
     present = [name for name, rival in CLIENTS.items() if find_spec(rival.module) is not None]
     made: dict[str, list[dict[str, Spent]]] = {name: [] for name in present}
@@ -207,7 +223,11 @@ def measure(size: Size, progress: Tell) -> Made:
 def _compared(
     made: dict[str, list[dict[str, Spent]]], pattern: str, field: str, unit: str, size: Size
 ) -> Comparison:
-    """Return the comparison of all clients in one figure. Its note has the range of each client over the rounds."""
+    """Return the comparison of all clients in the figure `field` of `pattern`. Its note has the range of each client
+    over the rounds.
+
+    `made`: client -> its results in each round, by pattern.
+    """
     rounds = {name: [getattr(turn[pattern], field) for turn in turns] for name, turns in made.items()}
     what = {"us": "CPU each", "p50_ms": "reply after, p50", "p99_ms": "reply after, p99"}[field]
     ranges = ", ".join(f"{name} {written(min(v))} to {written(max(v))}" for name, v in rounds.items())
@@ -216,7 +236,10 @@ def _compared(
 
 
 def play(tell: Tell, name: str, path: str, size: Size) -> dict[str, Spent]:
-    """Play one client's turn in this child process; return pattern -> its figures."""
+    """Play the turn of the client `name` in this child process; return pattern -> its figures.
+
+    `tell`: called with the share done. `path`: the store's socket. `size`: how much is measured.
+    """
     return uvloop.run(_play(name, path, size))
 
 
@@ -225,7 +248,7 @@ async def _play(name: str, path: str, size: Size) -> dict[str, Spent]:
     arrived, took = asyncio.Event(), list[float]()
 
     def received(_: object) -> None:
-        arrived.set()  # All clients call this function in the thread of the event loop.
+        arrived.set()  # every client calls this function in the thread of the event loop
 
     async with CLIENTS[name].open(path, received) as client:
 
@@ -282,7 +305,7 @@ class _Recorder:
 
 
 async def arguments(number: int) -> list[tuple[list[bytes], list[bytes]]]:
-    """Return (keys, arguments) of `number` commits, each of a new visit."""
+    """Return (keys, arguments) of `number` commits, as the commit script gets them, each of a new visit."""
     recorder = _Recorder()
     store = records.Store(recorder, Seal({b"1": b"k" * 32}))  # type: ignore[arg-type]
     for at in range(number):

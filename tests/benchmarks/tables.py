@@ -1,6 +1,6 @@
-"""Formats a report for people: Markdown tables, and a plot of the figures by number of waiting patients.
+"""Formats a report for people: Markdown tables, and a plot of the figures by number of waiting patients. Does no I/O.
 
-The module does no I/O. The page of results and the README's table are made from the same report, so that they agree.
+The page of results and the README's table are made from the same report, so that they agree.
 """
 
 import math
@@ -83,8 +83,9 @@ def document(report: Report, curve: str | None = None) -> str:
 
 
 def readme(report: Report, results: str) -> str:
-    """Return the README's part about the benchmark: the figures of `HEADLINES`, and a link to all others. `results`:
-    the path of the page of results.
+    """Return the README's part about the benchmark: the figures of HEADLINES, and a link to all others.
+
+    `results`: the path of the page of results.
     """
     by_id = {figure.id: figure for figure in report.figures}
     machine = report.machine
@@ -99,7 +100,7 @@ def readme(report: Report, results: str) -> str:
 
 
 def placed(text: str, table: str) -> str:
-    """Return the README with this table between its two markers. Raises ValueError if there are no markers."""
+    """Return `text`, the README, with `table` between its two markers. Raises ValueError if there are no markers."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -137,7 +138,9 @@ def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:
 
 def cell(value: Value, unit: str) -> str:
     """Return the text of a cell: a server's value, its ratio to our server's value, and "MISS" with the target if that
-    is not reached. Bold: the target is reached.
+    is not reached.
+
+    The text is bold if the target is reached.
     """
     said = f"{written(value.value)} {unit}".rstrip()
     if value.ratio is not None and math.isfinite(value.ratio):
@@ -187,12 +190,12 @@ def _calls(calls: Calls) -> list[str]:
 
 
 def call_value(value: float | None, unit: str) -> str:
-    """Return a value of a call as the table shows it, with its unit; "never" for None."""
+    """Return a figure of a call as the table shows it, with its unit; "never" for None."""
     return "never" if value is None else f"{written(value)} {unit}".rstrip()
 
 
 def call_goal(figure: CallFigure) -> str:
-    """Return the goal of a figure of a call as the table shows it; "" if there is none."""
+    """Return the goal of a figure of a call as the table shows it; "" if it has none."""
     goal = figure.goal
     if goal is None or goal.kind == "same":
         return "" if goal is None else "the same"
@@ -210,8 +213,9 @@ LINES = (
 
 
 def picture(curve: Sequence[Point]) -> str:
-    """Return the curve as an SVG picture with logarithmic axes. Points with open pages are left out, so that claims
-    are the only load.
+    """Return `curve`, the figures by number of waiting patients, as an SVG picture with logarithmic axes.
+
+    Points with open pages are left out, so that claims are the only load.
     """
     curve = [point for point in curve if not point.pages]
     values = [getattr(point, field) * scale for point in curve for field, _, _, scale in LINES]

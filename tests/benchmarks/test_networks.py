@@ -30,8 +30,10 @@ ROW = CallFigure("5 % loss", CONCEALED, "%", 0.3, 4.0, goal=Goal("most", 0.5))
 
 
 def looks(rate: float, lines: int, since_ms: int, until_ms: int, frames: int = 0) -> list[Look]:
-    """Return samples of a picture, one per 50 ms: (time in ms, frames decoded so far, lines). `rate`: frames per
-    second. `frames`: those decoded before.
+    """Return samples of a screen, one per 50 ms from `since_ms` to `until_ms`: (time in ms, frames decoded so far,
+    lines of the picture).
+
+    `rate`: frames per second. `frames`: the number decoded before.
     """
     return [(at, frames + int((at - since_ms) * rate / 1000), lines) for at in range(since_ms, until_ms, 50)]
 

@@ -1,4 +1,6 @@
-"""Tests a small run of the packet benchmark: it measures, and no packet crosses before the gate opens."""
+"""Tests a small run of the packet benchmark: it measures, and no packet passes before the gate (which lets media pass)
+opens.
+"""
 
 from tests.benchmarks.packets import run
 

@@ -50,7 +50,10 @@ async def client(settings: Settings) -> AsyncIterator[Any]:
 
 
 async def browser(storage: sessions.Storage, key: str, value: object, role: str) -> Login:
-    """Return a browser with a new session that holds `value` under `key`. `role`: "staff" or "patient"."""
+    """Return a browser with a new session that holds `value` under `key`.
+
+    `role`: "staff" or "patient". `storage`: of sessions.
+    """
     session, response = await storage.new_session(), web.Response()
     session[key] = value
     await storage.save_session(make_mocked_request("GET", "/"), response, session)
@@ -71,7 +74,7 @@ async def open_visits(settings: Settings, organisation: str, number: int) -> lis
 
 
 async def open_visit(store: Store, organisation: str) -> str:
-    """Return the id of a new waiting visit."""
+    """Open a visit that waits in the queue; return its id."""
     visit_id = f"v_{secrets.token_urlsafe(12)}"
     _, now_ms = await store.load(organisation, Visit, visit_id)
     context = Context(now_ms=now_ms, policy=demo.ORGANISATION.policy, guide=demo.ORGANISATION.guide)
@@ -90,7 +93,7 @@ async def open_visit(store: Store, organisation: str) -> str:
 
 
 async def patients(settings: Settings, organisation: str, visits: Sequence[str]) -> list[Login]:
-    """Return a browser for the patient of each visit."""
+    """Return a browser for the patient of each of these visits, whose ids are `visits`."""
     async with client(settings) as found:
         storage = sessions.storage(found, settings)
         return [await browser(storage, visit_key(organisation), visit, "patient") for visit in visits]

@@ -36,7 +36,7 @@ PAUSE_S = 0.01
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
 OPEN_TARGET_MS = 1000.0
-GROWTH_TARGET = 1.5  # Even two measurements of the same thing may differ by half, so this factor is allowed.
+GROWTH_TARGET = 1.5  # even two measurements of the same thing may differ by half, so this factor is allowed
 Tell = Callable[[float], None]
 
 
@@ -55,8 +55,10 @@ QUICK = Size((10, 100, 1000), 3, 30)
 
 
 def measure(server: BenchServer, size: Size, progress: Tell, *, pages: bool = False) -> Made:
-    """Fill the queue step by step and measure each step; return the figures. If `pages`, each patient has a page open.
-    Raises ChildError if the process of the clients fails.
+    """Fill the queue step by step and measure each step; return the figures. `progress`: called with the share done.
+
+    `size`: how much is measured. If `pages`, each patient has a page open. Raises ChildError if the process of the
+    clients fails.
     """
     staff = server.staff(LISTENING, LISTENING)
     curve: list[Point] = Child(
@@ -92,7 +94,9 @@ def _with_pages(last: Point) -> list[Figure]:
 
 
 class Place(NamedTuple):
-    """The server's settings and address, the browsers of its staff, and the process ids of its workers."""
+    """The server of a measurement: its settings and address, the browsers of its staff, and the process ids of its
+    workers.
+    """
 
     settings: Settings
     endpoint: Endpoint
@@ -109,8 +113,10 @@ def fill(
     size: Size,
     pages: bool,
 ) -> list[Point]:
-    """Play all clients in this child process; return the figures for each number of waiting patients. `pages`: whether
-    each patient has a page open.
+    """Play all clients in this child process; return the figures for each number of waiting patients.
+
+    `tell`: called with the share done. `staff`: their browsers. `workers`: process ids. `size`: how much is measured.
+    `pages`: True if each patient has a page open.
     """
     return uvloop.run(_fill(tell, Place(settings, endpoint, staff, workers), size, pages))
 
@@ -124,7 +130,7 @@ async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point
         tell(0.5 * number / size.waiting[-1] + 0.5 * len(points) / len(size.waiting))
         if pages:
             present += await _pages(place, opened[len(present) :])
-        await asyncio.sleep(SETTLE_S)  # In this time the worker processes an event of each new visit.
+        await asyncio.sleep(SETTLE_S)  # in this time the worker handles the events of the new visits
         claimed = opened[len(opened) // 2]
         points.append(await _point(place, claimed, size, number, len(present)))
     for peer in present:

@@ -1,4 +1,4 @@
-"""The WebSocket of the benchmark's clients; it keeps the time at which each message was read.
+"""The WebSocket of the benchmark's clients, which keeps the time at which each message was read.
 
 It does not parse messages: each one is given to `heard`.
 """
@@ -19,7 +19,10 @@ class PeerError(Exception):
 
 
 class TimedWire(Wire):
-    """A WebSocket to `path` of a server. Subclasses define `heard` and `lost`."""
+    """A WebSocket to `path` of a server.
+
+    A subclass defines what happens with messages (`heard`) and at the end (`lost`).
+    """
 
     def __init__(self, host: str, port: int, path: str, subprotocol: str = "", headers: str = "") -> None:
         super().__init__()
@@ -32,8 +35,9 @@ class TimedWire(Wire):
         """The time (monotonic, ns) at which the message that `heard` receives was read."""
 
     async def open(self) -> None:
-        """Connect and upgrade to a WebSocket. Raises PeerError if the server refuses, OSError or TimeoutError if it
-        does not answer.
+        """Connect and upgrade to a WebSocket.
+
+        Raises PeerError if the server refuses, OSError or TimeoutError if it does not answer.
         """
         async with asyncio.timeout(OPEN_S):
             await asyncio.get_running_loop().create_connection(lambda: self, *self._address)
@@ -46,7 +50,7 @@ class TimedWire(Wire):
         """Process a received message; `read_ns` is the time at which it was read."""
 
     def lost(self, problem: PeerError) -> None:
-        """React to the end of the connection: the server has closed it, or it broke."""
+        """React to the end of the connection. `problem`: whether the server has closed it, or it broke."""
 
     def say(self, payload: bytes, opcode: int = TEXT) -> None:
         """Send a message without delay. Raises PeerError if the socket is not open."""
@@ -55,7 +59,7 @@ class TimedWire(Wire):
         self.send(payload, opcode)
 
     def data_received(self, data: bytes) -> None:
-        """Keep the time, and split the bytes into frames. asyncio calls this method."""
+        """Keep the time, and split the received bytes into frames. asyncio calls this method."""
         self.read_ns = time.monotonic_ns()
         super().data_received(data)
 
@@ -64,7 +68,7 @@ class TimedWire(Wire):
 
 
 def settle(futures: "list[asyncio.Future[Any]]", problem: Exception) -> None:
-    """Let the futures that are not done yet fail with `problem`."""
+    """Make each of the futures that are not done yet fail with `problem`."""
     for future in futures:
         if not future.done():
             future.set_exception(problem)

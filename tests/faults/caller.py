@@ -1,6 +1,6 @@
-"""A person in a call that a test disturbs. The person reconnects as the pages do, and records when media arrives.
+"""Plays a person in a call that a test disturbs: the person reconnects as the pages do, and records when media arrives.
 
-Signalling uses a real socket. Media is light: real ICE, DTLS and SRTP, with packets that nobody encodes.
+The messages go over a real socket. The media is light: real ICE, DTLS and SRTP, with packets that nobody encodes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Caller:
     """A person in a call. `headers` identify the person. `urls`: WebSockets, of which the first is used at the
     beginning, and after each loss the next.
 
-    `arrivals`: the times (monotonic, s) at which packets of the other party arrived. `rooms`: the number of fresh
+    `arrivals`: the monotonic times in s at which packets of the other party arrived. `rooms`: the number of fresh
     offers, which is one for each room that the person joined.
     """
 
@@ -79,13 +79,14 @@ class Caller:
 
     @property
     def client(self) -> SignallingClient:
-        """The person's present connection."""
+        """Return the person's present connection to the server."""
         assert self._client is not None
         return self._client
 
     async def open(self) -> None:
-        """Connect; staff also turn On-Call on. From then on, reconnect after each loss, and send sound while the media
-        is connected.
+        """Connect; staff also turn On-Call on.
+
+        From then on, reconnect after each loss, and send sound while the media is connected.
         """
         await self._connect(self._urls[0], None)
         if self.role == "staff":
@@ -108,9 +109,7 @@ class Caller:
         self._take(None)
 
     def receives(self, since_s: float) -> bool:
-        """Return whether packets arrive steadily: several in the last 200 ms, and none of those was
-        before `since_s`.
-        """
+        """Return True if packets arrive steadily: several in the last 200 ms, and none of those before `since_s`."""
         now_s = time.monotonic()
         recent = [at for at in self.arrivals[-20:] if at > max(since_s, now_s - 0.2)]
         return len(recent) >= 5
@@ -193,7 +192,7 @@ class Caller:
 
 
 def p95(values: Sequence[float]) -> float:
-    """Return the value that 95 percent of all values do not exceed."""
+    """Return the value that 95 percent of these values do not exceed."""
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
@@ -209,8 +208,9 @@ async def until_received(callers: Sequence[Caller], since_s: float, timeout_s: f
 
 @asynccontextmanager
 async def call(patient: Caller, provider: Caller) -> AsyncIterator[None]:
-    """Join both people to their claimed visit, the provider first, and let both press Start Session; close both at the
-    end.
+    """Bring both people into the call of their claimed visit, the provider first, and press Start Session for both.
+
+    Close both at the end.
     """
     try:
         await patient.open()

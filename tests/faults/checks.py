@@ -1,4 +1,4 @@
-"""Checks the history of a story: finds what must never happen, even if processes fail.
+"""Checks the history of a story (random commands with faults): finds what must never happen.
 
 The module reads no clock and no store. Each check yields a `Finding` for each violation.
 """
@@ -17,9 +17,9 @@ from signalling.visit.setup_guide import Guide
 from signalling.visit.urgency import Urgency
 from tests.faults.history import CHAIN, NOTICE_S, Commit, Held, History, Request
 
-LAG_S = 0.5  # the time in s by which samples and events may be late on a busy machine
+LAG_S = 0.5  # time in s by which samples and events may be late on a busy machine
 OVERLAP_S = 0.2  # Two workers may both have the room of a visit for this time in s, while one takes it over.
-GATE_S = 1.0  # A gate must close within this time in s after the record has changed.
+GATE_S = 1.0  # media must be stopped within this time in s after the visit's record has changed
 KINDS: Mapping[str, frozenset[str]] = {
     "arrive": frozenset({"opened"}),
     "visit.save": frozenset({"saved"}),
@@ -42,7 +42,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "on_call": frozenset({"on_call", "off_call"}),
 }
 """Request -> the kinds of events that it may cause. The other requests (chat, bell, leave) are not checked."""
-WRITTEN = frozenset({"staff_wrote", "answered"})  # the events that a chat message causes in a waiting visit
+WRITTEN = frozenset({"staff_wrote", "answered"})  # the events of a waiting visit to whose chat somebody wrote
 BY_THEMSELVES = frozenset({"expired", "closed", "assignment_lapsed", "returned", "paused"})
 
 
@@ -74,7 +74,7 @@ class Rules(NamedTuple):
 
 
 def check(history: History, rules: Rules) -> list[Finding]:
-    """Return a finding for each broken rule, earliest first."""
+    """Return a finding for each rule that the history breaks, the earliest first."""
     found = [
         *two_owners(history),
         *two_rooms(history),
@@ -141,7 +141,7 @@ def _owners_on_screens(
 
 
 def _troubled(history: History) -> dict[str, list[tuple[float, float]]]:
-    """Return worker -> the times in which it could not get new data: outages, and long gaps between its samples."""
+    """Return worker -> (begin, end) in s of its outages, and of the long gaps between its samples."""
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for outage in history.outages:
         found[outage.worker].append((outage.from_s, outage.until_s + NOTICE_S))
@@ -201,7 +201,7 @@ def _without(
 
 
 def gates(history: History) -> Iterator[Finding]:
-    """Yield a finding for each gate that is open although the visit has not been live for longer than GATE_S."""
+    """Yield a finding for each visit whose gate lets media pass although it was not live for longer than GATE_S."""
     live: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for visit, changes in _of_visits(history).items():
         since: float | None = None
@@ -377,7 +377,7 @@ def _entered(
 
 
 def _by_itself(before: Visit | None, after: Visit, kind: str, history: History, context: Context) -> bool:
-    """Return whether the change has another cause than a request: a deadline, a lost connection, or a chat message."""
+    """Return True if a change may be caused by a deadline, a lost connection or a chat message, not by a request."""
     if before is None:
         return False
     if kind in WRITTEN:

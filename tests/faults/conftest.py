@@ -30,7 +30,9 @@ Measured = Callable[..., None]
 
 @pytest.fixture
 def rounds() -> Rounds:
-    """A function: `rounds(quick, full)` returns how often to try, `full` in `make faults`, otherwise `quick`."""
+    """A function: `rounds(quick, full)` returns how often a test must try, which is `full` in `make faults` and `quick`
+    otherwise.
+    """
     return lambda quick, full: full if ALL else quick
 
 

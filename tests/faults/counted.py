@@ -1,4 +1,4 @@
-"""Runs the server with workers that write their number of tasks: `python -m tests.faults.counted CONFIG`.
+"""Runs the server with workers that regularly write their number of tasks: `python -m tests.faults.counted CONFIG`.
 
 If a test makes a file that ends in `.collect`, the worker of that file collects garbage, so that objects in reference
 cycles do not count as growth.
@@ -23,7 +23,7 @@ EVERY_S = 0.5
 
 
 def create_app(settings: Settings) -> web.Application:
-    """Return the product's app, with a further task that writes the number of tasks to a file."""
+    """Return the product's app, with one more task, which writes the number of tasks to a file."""
     app = create(settings)
     file = Path(settings.data.folder) / f"counted-{os.getpid()}.json"
 

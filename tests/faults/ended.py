@@ -18,13 +18,14 @@ NAMES = ("Ana Ruiz", "José Pérez", "Mary O’Neill", "Chidi Okafor", "Noor Had
 
 
 def name_of(number: int) -> str:
-    """Return the name of the patient with this number, made of 7 first names and 100 family names."""
+    """Return the name of the patient with this number, made of one of 7 first names and one of 100 family names."""
     return f"{NAMES[number % 7]} {number % 100:02}"
 
 
 def ended_visit(organisation: str, number: int, begun_ms: int = FIRST_MS, **changes: Any) -> Visit:
-    """Return the ended visit with this number. `begun_ms`: when the first of all visits begins. `changes`: other
-    fields. Seven visits each end in the same millisecond.
+    """Return the ended visit with this number. `begun_ms`: the time at which the first of all visits begins.
+
+    Seven visits each end in the same millisecond. `changes`: other values for fields of the visit.
     """
     arrived_ms = begun_ms + number // 7 * 1000
     outcome = OUTCOMES[number % 4]

@@ -1,4 +1,5 @@
-"""The records of a story: the commands of people, their answers, the store's events and the workers' rooms.
+"""The records of a story (random commands with faults): people's commands and their answers, the store's events, the
+workers' rooms.
 
 The module reads no clock and no store. Times are `time.time()` in s; `seen_s` is the time at which the test received
 the store's event. `checks.py` judges the history.
@@ -13,10 +14,10 @@ from typing import Any, NamedTuple
 from signalling.visit.record import Actor, Record, Visit
 from signalling.visit.relations import Event
 
-# A worker that was frozen or cut off must give up, within this time in s, what others have taken over.
+# A worker that was frozen or cut off must give up what others have taken over, within this time in s.
 NOTICE_S = 3.0
 CHAIN = (
-    # Sockets of a connection are numbered on from a multiple of this number, which grows with each new connection.
+    # The sockets of a connection are numbered from a multiple of this number, which grows with each new connection.
     1000
 )
 
@@ -24,9 +25,9 @@ CHAIN = (
 @dataclass(slots=True)
 class Request:
     """A command that a person sent, and its answer. `generation`: the number of the socket, which grows with each new
-    one.
+    socket.
 
-    `answer` is "done", an error's code, or "unknown" if no answer came. `version`: that of the answer "done".
+    `answer` is "done", an error's code, or "unknown" if no answer came. `version`: the version in the answer "done".
     """
 
     number: int
@@ -42,7 +43,7 @@ class Request:
 
     @property
     def refused(self) -> bool:
-        """True if the answer is an error by which the server reports that it has changed nothing."""
+        """Return True if the answer is an error by which the server reports that it has changed nothing."""
         return self.answer not in ("done", "unknown", "unavailable")
 
 
@@ -59,7 +60,9 @@ class Commit(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A sample of a worker: the visits whose rooms it carries at `at_s`, each with True if the gate is open."""
+    """A sample of a worker at the time `at_s`: visit whose room it carries -> True if the gate is open (media may
+    pass).
+    """
 
     worker: str
     at_s: float
@@ -75,7 +78,9 @@ class Outage(NamedTuple):
 
 
 class Saw(NamedTuple):
-    """The owner of a visit (`claimant`, None if there is none) as a person's screen showed it at a version."""
+    """The owner of a visit that a person's screen showed (`claimant`, None if there was none), and the version of that
+    state.
+    """
 
     person: str
     visit: str
@@ -85,8 +90,8 @@ class Saw(NamedTuple):
 
 
 class Wrong(NamedTuple):
-    """A screen that still differed from the store `SHOWN_S` after the last fault, with what it showed and what the
-    store had.
+    """A screen that still differed from the store SHOWN_S after the last fault; what it showed, and what
+    the store had.
     """
 
     person: str

@@ -1,4 +1,4 @@
-"""The inputs that strangers can send and the code that parses them: valid examples, and the parsers.
+"""Lists the inputs that strangers can send and the code that parses them: valid examples, and the parsers.
 
 Each `Target` is the product's own function for bytes of one kind, with the errors that it may raise. Inputs of a relay
 arrive on its real socket, protected with SRTP, from a peer that has connected as a browser does.
@@ -76,7 +76,7 @@ class Target(NamedTuple):
 
 
 def targets(seed: str) -> list[Target]:
-    """Return all targets that work without a connected peer. `seed`: the same seed makes the same inputs."""
+    """Return all targets that work without a connected peer. The same `seed` makes the same inputs."""
     return [
         Target("sdp", 8, Mutator(f"{seed} sdp", *sdp_answers(), 70_000), _parse_sdp, (SdpError,)),
         Target("json", 15, _messages(seed, JSON_SUBPROTOCOL), _decode(JSON_SUBPROTOCOL), (BadMessageError,)),
@@ -142,8 +142,9 @@ def _frames() -> tuple[list[bytes], list[bytes]]:
 
 
 def _masked(first: int, payload: bytes, mask: bytes = b"\0\0\0\0") -> bytes:
-    """Return a client's WebSocket frame. A mask of zeros leaves the payload unchanged, so that changes of bytes reach
-    the parser.
+    """Return a client's WebSocket frame.
+
+    `first`: its first byte. A mask of zeros leaves the payload unchanged, so that changed bytes reach the parser.
     """
     size = len(payload)
     head = bytes((first, 0x80 | size)) if size < 126 else bytes((first, 0xFE)) + struct.pack("!H", size)
@@ -151,10 +152,10 @@ def _masked(first: int, payload: bytes, mask: bytes = b"\0\0\0\0") -> bytes:
 
 
 class _Taken(WebSocketDataQueue):
-    """Takes the place of aiohttp's queue: decodes each message when it is read, as `Connection` does."""
+    """Used instead of aiohttp's queue: decodes each message when it is read, as `Connection` does."""
 
     def feed_data(self, data: Any, size: int) -> None:
-        """Decode a message that was read."""
+        """Decode a message that was read. `size`: its length in bytes."""
         try:
             CODECS[JSON_SUBPROTOCOL].decode(data.data or b"")
         except BadMessageError:
@@ -310,7 +311,7 @@ def _bodies() -> tuple[list[bytes], list[bytes]]:
 
 
 def _take_body(data: bytes) -> None:
-    """Read these bytes as a request of the API, with each kind of body that the API has."""
+    """Read `data` as a request of the API, with each kind of body that the API has."""
     problems: list[Exception] = []
     for kind in _BODIES:
         try:
@@ -370,7 +371,7 @@ def hellos() -> tuple[list[bytes], list[bytes]]:
 
 
 class _Handshakes:
-    """The server's side of DTLS handshakes, one after the other."""
+    """Plays the server's side of DTLS handshakes, one after another."""
 
     def __init__(self) -> None:
         self._fed = 0

@@ -25,12 +25,13 @@ from tests.media.duo import Duo, Speaker, call
 
 
 class RefusedError(Exception):
-    """The relay has closed the connection over TCP."""
+    """The relay has closed the TCP connection of the hostile peer."""
 
 
 class Peer:
-    """A party of a call. Each method sends an input and lets the relay read it at once, before the
-    event loop runs on.
+    """A hostile party of a call.
+
+    Each method sends one input and makes the relay read it at once, before the event loop continues.
     """
 
     def __init__(self, peers: Duo, speaker: Speaker, party: Party) -> None:
@@ -39,12 +40,12 @@ class Peer:
         self._stream: socket.socket | None = None
 
     def _read(self) -> None:
-        # The budget of packets is filled up, so that the relay checks each of them.
+        # The budget of packets is filled up, so that the relay checks each packet and drops none unread.
         self.party.endpoint.budget = BUDGET_MAX
         self.peers.relay.forwarder.read(self._sock)
 
     def datagram(self, data: bytes) -> None:
-        """Send any bytes from an address that belongs to a party."""
+        """Send any bytes over UDP, from an address that belongs to a party of the call."""
         self.speaker.send(data)
         self._read()
 
@@ -64,8 +65,9 @@ class Peer:
         self._read()
 
     async def framing(self, data: bytes) -> None:
-        """Send any bytes over TCP, on a new connection if the relay has closed the last one. Raises RefusedError if it
-        closes this one.
+        """Send any bytes over TCP, on a new connection if the relay has closed the last one.
+
+        Raises RefusedError if the relay closes this connection.
         """
         if self._stream is None:
             port = next(found.port for found in self.peers.relay.candidates() if found.transport == "tcp")
@@ -92,7 +94,7 @@ class Peer:
             self._stream = None
 
     def answers(self, data: bytes) -> None:
-        """Let an endpoint that is connected parse these bytes as an SDP answer."""
+        """Make a connected endpoint of the relay parse these bytes as an SDP answer."""
         try:
             self.party.accept(data.decode("utf-8", "replace"))
         finally:
@@ -136,7 +138,7 @@ class Peer:
 
 @asynccontextmanager
 async def peer(others: int = 1) -> AsyncIterator[Peer]:
-    """Yield a connected party in a call with `others` other parties."""
+    """Yield a connected hostile party in a call with `others` other parties."""
     async with call() as (peers, a, _):
         for number in range(1, others):
             await peers.join(f"guest-{number}")
@@ -187,7 +189,10 @@ def _bindings(speaker: Speaker) -> list[bytes]:
 
 
 def _signed(data: bytes, password: str) -> bytes:
-    """Return the STUN message with a valid length, MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 §14.5, §14.7)."""
+    """Return a STUN message with a valid length, MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 §14.5, §14.7).
+
+    `data`: the message without them.
+    """
     body = data[20:]
     head = data[:2].ljust(2, b"\0")
     rest = data[4:20].ljust(16, b"\0")

@@ -17,8 +17,8 @@ CHUNK = 65_536
 class Link:
     """A port on loopback whose connections are passed on to the store.
 
-    `delay_s`: the time in s before each piece of data, in both directions. `passed`: the number of connections.
-    `answered`: a function that may change the store's replies, or None.
+    `delay_s`: the time in s by which each piece of data is delayed, in both directions. `passed`: the number of
+    connections. `answered`: a function that may change the store's replies, or None.
     """
 
     def __init__(self, dial: Dial) -> None:
@@ -37,11 +37,11 @@ class Link:
 
     @property
     def url(self) -> str:
-        """The address of the link as a Redis URL."""
+        """Return the address of the link as a Redis URL."""
         return f"redis://127.0.0.1:{self.port}"
 
     async def open(self) -> None:
-        """Listen on a free port."""
+        """Begin to accept connections on a free port."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 

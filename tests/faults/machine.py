@@ -1,4 +1,4 @@
-"""Two machines of worker processes on one store, each with its own link to the store that a test can break.
+"""Runs two machines of worker processes on one store, each with its own link to the store that a test can break.
 
 `python -m tests.faults.machine NAME URL` is a machine: it forks workers on command, and ends with its parent. A worker
 is the product's, but people are signed in by a header. It writes its rooms to standard output at each change and five
@@ -29,9 +29,7 @@ POLICY = {"grace_ms": 4_000, "return_grace_ms": 8_000, "away_expiry_ms": 12_000,
 
 
 class Process:
-    """A process of this machine. A descriptor identifies it, because the id of a process that has ended may be used
-    again.
-    """
+    """A process of this machine, identified by a descriptor: the id of a process that has ended may be used again."""
 
     def __init__(self, pid: int) -> None:
         """Take the process with this id. Raises ProcessLookupError if there is none."""
@@ -45,8 +43,9 @@ class Process:
 
 
 class WorkerOf:
-    """A worker's process. Its `name`, such as a0.1, is the machine's name, the worker's index, a dot and the number of
-    its start.
+    """The process of a worker.
+
+    Its `name`, such as a0.1, is the machine's name, the worker's index, a dot and the number of its start.
     """
 
     def __init__(self, name: str, process: Process, url: str, worker_id: str) -> None:
@@ -65,8 +64,10 @@ class WorkerOf:
 
 
 class Machine:
-    """A machine and its workers by index. `sampled(worker, at_s, rooms)` is called with each sample. `rooms`: visit ->
-    True if the gate of its room is open.
+    """A machine (group of processes) and its workers, by index. `sampled(worker, at_s, rooms)` is called with each
+    sample of a worker.
+
+    `rooms`: visit -> True if the gate of its room is open (media may pass).
     """
 
     def __init__(
@@ -114,7 +115,9 @@ async def machine(
     name: str, url: str, workers: int, log: Path, sampled: Callable[[str, float, dict[str, bool]], None]
 ) -> AsyncIterator[Machine]:
     """Run a machine with this number of workers, which log to the file `log`; yield it. All its processes have ended
-    afterwards. `sampled`: see `Machine`.
+    afterwards.
+
+    `url`: of the store. `sampled`: see `Machine`.
     """
     async with AsyncExitStack() as stack:
         process = await asyncio.create_subprocess_exec(
@@ -148,11 +151,11 @@ async def machine(
             await asyncio.gather(reading, return_exceptions=True)
 
 
-# --- the process of the machine
+# --- the code of the machine's process
 
 
 def main(url: str) -> None:
-    """Fork a worker for each line `INDEX NAME` of standard input, until it ends."""
+    """Fork a worker for each line `INDEX NAME` of standard input, until that ends. `url`: of the store."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # The worker's module is loaded once here, before the forks. The test itself does not need it.
     import tests.faults.worker as worker

@@ -1,6 +1,6 @@
-"""Makes hostile inputs from valid ones, in an order that a seed decides, so that each input can be made again.
+"""Makes hostile inputs from valid ones. The order depends only on a seed, so that each input can be made again.
 
-It changes bytes without knowing their meaning; the caller gives valid samples, and tokens to insert.
+It changes bytes without knowing their meaning; the caller gives valid samples, and tokens (parts of inputs) to insert.
 """
 
 import random
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 BYTES = (0x00, 0x01, 0x0A, 0x0D, 0x20, 0x22, 0x25, 0x26, 0x3A, 0x3D, 0x7F, 0x80, 0xFE, 0xFF)
 WORDS = (0, 1, 2, 4, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
-GROWS = 40  # One of this number of inputs repeats a part of itself until it has the greatest length allowed.
+GROWS = 40  # one of this number of inputs repeats a part of itself until it has the greatest length allowed
 
 
 class Mutator:
@@ -35,7 +35,7 @@ class Mutator:
         )
 
     def next(self) -> bytes:
-        """Return the next input."""
+        """Return the next hostile input."""
         pick = self._random.random
         samples, changes = self.samples, self._changes
         data = bytearray(samples[int(pick() * len(samples))])

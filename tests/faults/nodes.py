@@ -1,4 +1,6 @@
-"""A cluster of stores whose slots a test can move: three masters, each with a copy or without, as real processes."""
+"""Runs a cluster of stores whose slots a test can move: three masters, each with a copy or without, as
+real processes.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,9 @@ repl-diskless-sync-delay 0
 
 
 class Cluster:
-    """The nodes of a cluster. `masters`: the nodes that have slots at the beginning. `copies[n]`: the copy of
-    `masters[n]`.
+    """The nodes of a cluster of stores.
+
+    `masters`: the nodes that have slots at the beginning. `copies[n]`: the copy of `masters[n]`.
     """
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack, copies: bool) -> None:
@@ -69,12 +72,13 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """The setting `redis.url` of this cluster."""
+        """Return the setting `redis.url` with which a server uses this cluster."""
         return f"redis+cluster://{','.join(f'127.0.0.1:{each.port}' for each in self.masters)}"
 
     def owner(self, slot: int, asked: Program | None = None) -> Program:
-        """Return the node that has a slot now, according to `asked` (by default the last node). Raises LookupError if
-        that node knows none.
+        """Return the node that has a slot now, according to the node `asked` (None: the last node).
+
+        Raises LookupError if that node knows none.
         """
         for first, last, (_, port, *_), *_ in ask(asked or self.nodes[-1], "CLUSTER", "SLOTS"):
             if first <= slot <= last:
@@ -102,7 +106,7 @@ class Cluster:
 
 
 def ask(node: Program, *words: Any) -> Any:
-    """Return a node's reply to a command, without any conversion."""
+    """Return a node's reply to a command, as it comes over the network. `words`: the command and its arguments."""
     with node.client() as client:
         client.response_callbacks.clear()
         return client.execute_command(*words)
@@ -110,6 +114,6 @@ def ask(node: Program, *words: Any) -> Any:
 
 @contextlib.contextmanager
 def cluster(folder: Path, *, copies: bool = True) -> Iterator[Cluster]:
-    """Yield a cluster for this test only; kill all nodes at the end. `copies`: whether each master has a copy."""
+    """Yield a cluster for this test only; kill all its nodes at the end. `copies`: True if each master has a copy."""
     with contextlib.ExitStack() as stack:
         yield Cluster(folder, stack, copies)

@@ -1,4 +1,4 @@
-"""The people of a story: a connection that resumes on any worker, the person's screens, and a record of all messages.
+"""Plays the people of a story: each has a connection that resumes on any worker, screens, and a record of all messages.
 
 They follow the protocol as `SignallingClient` and `ReturningClient` do. The story decides when they send which message.
 """
@@ -20,7 +20,7 @@ from signalling.visit.record import Actor
 from tests.faults.history import CHAIN, History, Request, Saw
 from tests.signalling.clinic import headers
 
-PATIENCE_S = 1.2  # If a request has no answer after this time in s, the person reconnects to another worker.
+PATIENCE_S = 1.2  # if a request has no answer after this time in s, the person reconnects to another worker
 AGAIN_S = 0.1
 
 
@@ -32,7 +32,7 @@ class Screen:
         self.kind = topic.partition("/")[0]
         self.shown: Any = None
         self.refused = False
-        self.over = False  # True after the server has answered that this person may no longer see the visit.
+        self.over = False  # True after the server has answered that this person may no longer see the visit
         self._person = person
         self.held = Subscription(self._take, self._refuse)
 
@@ -55,7 +55,7 @@ class Screen:
                 self.shown["staff"][message["staff"]["id"]] = message["staff"]
         elif kind == "visit":
             self.shown = message["visit"]
-            # After the end, the patient's page does not receive the owner of the visit.
+            # after the end of the visit, the patient's page does not receive its owner
             if self.shown["status"] != "ended":
                 self._person.saw(message)
         elif kind == "case":
@@ -78,7 +78,10 @@ class Screen:
 
 
 class Somebody:
-    """One person with one page. `worker_url()` returns the URL of a worker to connect to, or None if there is none."""
+    """A person of a story, with one page.
+
+    `worker_url()` returns the URL of a worker to connect to, or None if there is none.
+    """
 
     def __init__(
         self,
@@ -108,7 +111,7 @@ class Somebody:
 
     @property
     def here(self) -> bool:
-        """True if the person has a socket, and has requested all topics on it."""
+        """Return True if the person has a socket, and has subscribed to all topics on it."""
         return self._open.is_set()
 
     def saw(self, message: Received) -> None:
@@ -117,7 +120,7 @@ class Somebody:
         claimant = visit["claimant"]["id"] if visit["claimant"] is not None else None
         self._history.saw.append(Saw(self.actor.id, visit["id"], message["version"], claimant, time.time()))
 
-    # --- the connection
+    # --- the connection of a person
 
     async def run(self) -> None:
         """Connect, and reconnect after each loss, until `leave` is called."""
@@ -203,7 +206,7 @@ class Somebody:
             self._client.vanish()
 
     async def leave(self) -> None:
-        """End the connection and never reconnect."""
+        """End the connection, and never reconnect."""
         self._gone = True
         for task in list(self._again):
             task.cancel()
@@ -218,11 +221,12 @@ class Somebody:
             with contextlib.suppress(ClosedError, TimeoutError):
                 await client.send({"type": "bye", "id": 1_000_000})
 
-    # --- requests
+    # --- the requests of a person
 
     async def say(self, request: str, visit: str | None = None, **fields: Any) -> Request | None:
-        """Send a request; return its record, which gets the answer. Return None if there was no socket
-        for PATIENCE_S.
+        """Send a request about a visit; return its record, which later gets the answer. `request`: its name.
+
+        Return None if there was no socket for PATIENCE_S.
         """
         try:
             async with asyncio.timeout(PATIENCE_S):

@@ -1,6 +1,6 @@
 """Draws the steps of a story from a seed: the commands of a clinic's people, with faults at random places.
 
-The module does no I/O.
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ FAULTS = {
 
 
 class Step(NamedTuple):
-    """A step of a story. `who` and `what`: a person and a command, or "fault" and its kind. `a` and `b`: numbers that
-    choose the details, such as the visit, the machine or the duration in ms.
+    """A step of a story. `who` and `what`: a person and a command, or "fault" and the kind of fault.
+
+    `a` and `b`: numbers that choose the details, such as the visit, the machine or the duration in ms.
     """
 
     who: str

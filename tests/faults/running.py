@@ -69,9 +69,9 @@ class Run:
         self._last_fault_s = 0.0
         self._numbers = 0
         self._problems: list[Exception] = []
-        self.settled_s: list[float] = []  # the time in s that each calm took until all screens were right
+        self.settled_s: list[float] = []  # how long in s each wait for right screens took
 
-    # --- opening
+    # --- beginning the story
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(work)
@@ -115,7 +115,7 @@ class Run:
                 try:
                     streams = await client.xread({key: last}, block=100, count=500)
                 except redis.exceptions.RedisError:
-                    continue  # This is a time-out on a busy machine, so read again.
+                    continue  # on a busy machine the read may time out; it is repeated
                 for _, entries in streams:
                     for number, fields in entries:
                         last = number
@@ -126,7 +126,7 @@ class Run:
         finally:
             await client.aclose()
 
-    # --- steps
+    # --- carrying out the steps
 
     async def carry_out(self, steps: Sequence[Step]) -> None:
         """Carry out the steps. The people work at the same time, each on their own steps in order."""
@@ -284,7 +284,7 @@ class Run:
         await person.let_go(f"visit/{visit}")
         await person.let_go(f"chat/{visit}")
 
-    # --- faults
+    # --- making and ending faults
 
     async def _break(self, step: Step) -> None:
         what, for_s = step.what, step.b / 1000
@@ -338,7 +338,7 @@ class Run:
         self._last_fault_s = time.time()
         await machine.start(index)
 
-    # --- screens
+    # --- comparing the screens with the store
 
     async def _calm(self) -> None:
         """Wait until no fault is active and every screen is right; record the screens that stay wrong."""
@@ -376,12 +376,12 @@ class Run:
                     found.append(Wrong(person.actor.id, screen.topic, *differs, now_s))
         return found
 
-    # --- the end
+    # --- the end of the story
 
     async def close(self) -> None:
         """Record the visits in the store, and end all people and tasks. Raises the first error of a task."""
         ids = {commit.record.id for commit in self.history.commits if isinstance(commit.record, Visit)}
-        for _ in range(3):  # Read again if an event has arrived meanwhile.
+        for _ in range(3):  # read again, because an event may have arrived meanwhile
             known = len(self.history.commits)
             for visit in ids:
                 self.history.finals[visit] = (await self._store.load(ORG, Visit, visit))[0]

@@ -42,7 +42,7 @@ async def stored_of(screen: Screen, actor: Actor, store: Store, snapshot: Snapsh
     if screen.kind == "chat":
         return {line.id: _line(line) for line in await store.lines(ORG, visit_id)}
     if visits.place(visit_id, urgent_first=False) is None:
-        return None  # A page shows no place then, and gets none from the server.
+        return None  # a patient who does not wait has no place in the queue, and the server sends none
     on_call = sum(staff.on_call for staff in snapshot.staff.values())
     return {
         "place": visits.place(visit_id, urgent_first=False),
@@ -60,8 +60,9 @@ def _plain(shown: Any) -> Any:
 
 
 def difference(shown: Any, stored: Any) -> tuple[str, str] | None:
-    """Return the part that differs, as two texts for people: (what the screen shows, what the store has). Return None
-    if nothing differs.
+    """Return the part of a screen that differs from the store as texts: (what the screen shows, what the store has).
+
+    Return None if nothing differs.
     """
     shown, stored, path = _plain(shown), _plain(stored), ""
     if shown == stored:

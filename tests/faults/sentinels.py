@@ -1,4 +1,4 @@
-"""Several stores, of which one is the master of the others, and three Sentinels that watch them.
+"""Runs several stores, of which one is the master of the others, and three Sentinels that watch them.
 
 All are real processes, which a test may kill. The Sentinels know each other from the start, so that they are ready at
 once. `MASTER` is the name by which they know the master.
@@ -56,7 +56,7 @@ def free_ports(number: int) -> list[int]:
 
 
 class Program:
-    """A store or a Sentinel: the bundled program on a port of its own."""
+    """A process of a store or a Sentinel: the bundled program on its own port."""
 
     def __init__(self, folder: Path, port: int, configuration: str, *options: str) -> None:
         folder.mkdir()
@@ -75,21 +75,21 @@ class Program:
         self.start()
 
     def start(self) -> None:
-        """Start the program, also again after a kill."""
+        """Start the program. It can be started again after a kill."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def send(self, number: int) -> None:
-        """Send this signal to the program."""
+        """Send the signal `number` to the program."""
         self._process.send_signal(number)
 
     def end(self) -> None:
-        """Kill the program."""
+        """Kill the program's process."""
         self.send(signal.SIGCONT)
         self._process.kill()
         self._process.wait()
 
     def client(self) -> Any:
-        """Return a client of this server, whether it is a master or a copy."""
+        """Return a client of this store, which may be the master or a copy."""
         return redis.Redis(port=self.port, socket_timeout=5)
 
     def says(self, section: str, name: str) -> Any:
@@ -100,7 +100,7 @@ class Program:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Return when the condition holds. Raises AssertionError after READY_S."""
+    """Return as soon as the condition holds. Raises AssertionError after READY_S."""
     deadline = time.monotonic() + READY_S
     while not condition():
         assert time.monotonic() < deadline, "the stores are not ready"
@@ -108,7 +108,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 class Watched:
-    """The stores and the Sentinels. The first store is the master at the beginning."""
+    """The stores and the Sentinels that watch them. The first store is the master at the beginning."""
 
     def __init__(self, folder: Path, stores: int, copies: int, stack: contextlib.ExitStack) -> None:
         """Start all programs. `copies`: a command is refused if fewer copies than this are connected to the master."""
@@ -142,25 +142,25 @@ class Watched:
 
     @property
     def url(self) -> str:
-        """The setting `redis.url` with which a server finds the master."""
+        """Return the setting `redis.url` with which a server finds the master."""
         return f"redis+sentinel://{MASTER}@{','.join(f'127.0.0.1:{each.port}' for each in self.sentinels)}/0"
 
     @property
     def master(self) -> Program:
-        """The store that the Sentinels currently name as the master."""
+        """Return the store that the Sentinels name as the master now."""
         with self.sentinels[0].client() as client:
             _, port = client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)
         return next(each for each in self.stores if each.port == int(port))
 
     @staticmethod
     def _agreed(sentinel: Program) -> bool:
-        """Return whether a Sentinel is in contact with enough others to decide."""
+        """Return True if a Sentinel is in contact with enough others to decide."""
         with contextlib.suppress(redis.RedisError, OSError), sentinel.client() as client:
             return bool(client.execute_command("SENTINEL", "CKQUORUM", MASTER))
         return False
 
     def cut(self) -> None:
-        """Cut the links between the stores, so that no copy receives any further command. All other links stay."""
+        """Cut the links between the stores, so that no copy receives further commands. All other links stay."""
         with self.master.client() as client:
             client.acl_setuser(COPYING, enabled=False)
             client.execute_command("CLIENT", "KILL", "TYPE", "replica")
@@ -168,6 +168,9 @@ class Watched:
 
 @contextlib.contextmanager
 def watched(folder: Path, stores: int = 2, copies: int = 0) -> Iterator[Watched]:
-    """Yield stores under three Sentinels for this test only; kill all of them at the end. `copies`: see `Watched`."""
+    """Yield stores that three Sentinels watch, for this test only; kill all of them at the end.
+
+    `stores`: their number. `copies`: a command is refused if fewer copies than this are connected to the master.
+    """
     with contextlib.ExitStack() as stack:
         yield Watched(folder, stores, copies, stack)

@@ -28,7 +28,7 @@ from tests.signalling.clinic import GUIDE
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 STORY_S = 240.0
-SHOWN_S = 2.0  # The time in s after the last fault within which every screen must show what the store has.
+SHOWN_S = 2.0  # every screen must show what the store has within this time in s after the last fault
 S = TypeVar("S")
 RULES = Rules(Policy(**POLICY), GUIDE)  # type: ignore[arg-type]  # its limits are numbers
 
@@ -58,7 +58,7 @@ async def _processes(folder: Path, history: History) -> AsyncIterator[tuple[Any,
 
 
 class Result(NamedTuple):
-    """The result of a story: its history, the violations that were found, and for each calm the time in s until all
+    """The result of a story: its history, the violations that were found, and for each wait the time in s until all
     screens were right.
     """
 
@@ -68,10 +68,10 @@ class Result(NamedTuple):
 
 
 async def run_story(steps: Sequence[Step], seed: int, shown_s: float, folder: Path | None = None) -> Result:
-    """Run a story on two machines of its own; return the result.
+    """Run a story on its own two machines; return the result.
 
-    `shown_s`: the time after a fault within which all screens must be right. `folder`: for the files of the processes,
-    by default a temporary one. Raises TimeoutError after STORY_S.
+    `seed`: of its random details. `shown_s`: the time after a fault within which all screens must be right. `folder`:
+    for the files of the processes; None: a temporary one. Raises TimeoutError after STORY_S.
     """
     history = History()
     with contextlib.ExitStack() as kept:
@@ -93,20 +93,23 @@ async def run_story(steps: Sequence[Step], seed: int, shown_s: float, folder: Pa
 async def shortest(
     steps: Sequence[Step], seed: int, kind: str, shown_s: float, within_s: float
 ) -> list[Step]:
-    """Return the fewest steps, found within `within_s`, with which a story still has a violation of this kind."""
+    """Return the fewest steps with which a story still has a violation of this `kind`, found within `within_s`.
+
+    `seed`, `shown_s`: see `run_story`.
+    """
 
     async def fails(fewer: Sequence[Step]) -> bool:
         try:
             result = await run_story(fewer, seed, shown_s)
         except (OSError, TimeoutError):
-            return False  # The machine was too busy to finish this story, so it does not count as failed.
+            return False  # the machine was too busy to finish this story, so it does not count as failed
         return any(finding.kind == kind for finding in result.findings)
 
     return await shrink(steps, fails, within_s)
 
 
 def in_words(steps: Sequence[Step], findings: Sequence[Finding], seed: int) -> str:
-    """Return a failed story as text for people: its steps and its violations."""
+    """Return a failed story as text for people: its seed, its steps and its violations."""
     lines = [
         f"seed {seed}: {len(steps)} steps",
         *(f"  {number}. {step}" for number, step in enumerate(steps, 1)),
@@ -117,10 +120,10 @@ def in_words(steps: Sequence[Step], findings: Sequence[Finding], seed: int) -> s
 async def shrink(
     steps: Sequence[S], fails: Callable[[Sequence[S]], Awaitable[bool]], within_s: float
 ) -> list[S]:
-    """Return the fewest steps, found within `within_s`, that still fail. First halves are left out, then smaller parts.
+    """Return the fewest steps that still fail, found within `within_s`. First halves are left out, then smaller parts.
 
-    The given steps are known to fail. Each try is made only once, so a story that does not always fail may stay longer
-    than needed.
+    `fails` returns True if a story with these steps fails; the given steps are known to fail. Each try is made only
+    once, so a story that does not always fail may stay longer than needed.
     """
     end_s = time.monotonic() + within_s
     kept, parts = list(steps), 2

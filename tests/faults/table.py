@@ -1,4 +1,4 @@
-"""The table of `make faults` as Markdown: first each figure with its bound, then each test with its result."""
+"""Makes the table of `make faults` as Markdown: first each figure with its bound, then each test with its result."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,10 @@ import msgspec
 
 
 class Figure(NamedTuple):
-    """One measured figure. `row`: the row of the documents that it belongs to. `at_most`: the bound, in `unit`."""
+    """One measured figure.
+
+    `row`: the row of RELIABILITY.md or SECURITY.md to which it belongs. `at_most`: the bound, in `unit`.
+    """
 
     row: str
     what: str
@@ -38,7 +41,10 @@ def written(ran: Mapping[str, Ran]) -> str:
 
 
 def markdown(ran: Mapping[str, Ran], machine: str) -> str:
-    """Return the table of all figures and tests."""
+    """Return the table of all figures and tests as Markdown.
+
+    `ran`: test -> its last run. `machine`: its description.
+    """
     lines = [
         "# Faults: what was broken, and what was measured",
         "",
@@ -90,7 +96,10 @@ def readme(ran: Mapping[str, Ran]) -> str:
 
 
 def placed(document: str, ran: Mapping[str, Ran]) -> str:
-    """Return a document with the README's lines of the table in place of its earlier ones."""
+    """Return `document`, the README, with new lines of the table in place of its earlier ones.
+
+    `ran`: test -> its last run.
+    """
     before, _, rest = document.partition(BEGIN)
     return before + BEGIN + readme(ran) + END + rest.partition(END)[2]
 

@@ -28,7 +28,9 @@ def other(nodes: Cluster) -> Program:
 
 
 async def whole_visit(at: Clinic) -> None:
-    """Play a visit from Meet Now to its end: the patient is connected to one worker, the provider to the other."""
+    """Play a visit from Meet Now to its end: the patient is connected to one worker of the clinic, the provider to the
+    other.
+    """
     patient = await at.arrive(0)
     waits = await at.connect(patient, 0)
     await waits.request("subscribe", topic=f"visit/{patient.visit}")
@@ -45,7 +47,7 @@ async def whole_visit(at: Clinic) -> None:
 
 
 async def opens_a_visit(server: RunningServer) -> None:
-    """Open a visit of the demo by sending the patient information form, as a browser does."""
+    """Open a visit at the server's demo clinic by sending the patient information form, as a browser does."""
     form = f"{server.url}/demo/information"
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         await (await http.get(form)).read()

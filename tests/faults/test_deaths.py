@@ -79,7 +79,7 @@ async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_media
     back_s = []
     for number in range(rounds(1, 20)):
         if number:
-            await asyncio.sleep(2)  # The process that replaces the killed worker needs this time to start.
+            await asyncio.sleep(2)  # the process that replaces the killed worker needs this time to start
         for side in (patient, provider):
             await side.sees_and_hears()
         victim = pid_of(server, owner_of(server, visit))
@@ -108,7 +108,7 @@ async def signed_in(clinic: Clinic, server: RunningServer) -> dict[str, str]:
 
 
 async def in_line(clinic: Clinic, number: int) -> tuple[dict[str, str], str]:
-    """Bring a patient into the queue; return (the headers with which a WebSocket is opened for that
+    """Bring the patient with this number into the queue; return (the headers with which a WebSocket is opened for that
     person, the visit).
     """
     browser = entry.Browser(clinic)
@@ -188,7 +188,8 @@ async def test_r30_a_call_moves_to_the_other_machine_when_a_whole_machine_dies(
             headers, visit = await in_line(clinic, number + 1)
             patient = Caller(clinic.http, "patient", headers, visit, [here])
             provider = Caller(clinic.http, "staff", staff, visit, [there, here])
-            # After the store is back, workers do not trust the signs of life in it for this time.
+            # After the store is back, workers do not trust missing signs of life for a while, so declare no worker
+            # dead.
             await asyncio.sleep(3)
             async with call(patient, provider):
                 killed_s = time.monotonic()

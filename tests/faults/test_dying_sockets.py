@@ -28,7 +28,7 @@ from tests.signalling.clinic import ORG, Clinic, clinic, headers
 from tests.signalling.waits import until
 
 DYING = 50
-RESET = struct.pack("ii", 1, 0)  # the option SO_LINGER with 0 s, by which a close sends RST
+RESET = struct.pack("ii", 1, 0)  # the value of the socket option SO_LINGER (0 s) by which a close sends RST
 
 
 def frame(message: dict[str, Any]) -> bytes:
@@ -50,8 +50,8 @@ async def on_pages(one: Clinic, url: str, count: int) -> list[str]:
 
 
 async def dying(one: Clinic, number: int) -> socket.socket:
-    """Open the socket of a new provider, send hello and subscribe to the queue; return the socket, which a test can
-    break.
+    """Open the socket of the new provider `number`, send hello and subscribe to the queue; return the socket, which a
+    test can break.
     """
     where = urlsplit(one.url(0))
     made = socket.socket()
@@ -77,7 +77,7 @@ async def dying(one: Clinic, number: int) -> socket.socket:
 
 
 def rows_of(client: SignallingClient, heard: Counter[str]) -> None:
-    """Count the updates that a client has received by now: `heard` maps a visit to its number of updates."""
+    """Count the updates of the queue that a client has received by now. `heard`: visit -> its number of updates."""
     while client.backlog:
         message = client.backlog.popleft()
         if message["type"] == "queue.row":
@@ -87,6 +87,8 @@ def rows_of(client: SignallingClient, heard: Counter[str]) -> None:
 def on_uvloop(url: str, story: Callable[[Clinic, Any], Coroutine[Any, Any, None]]) -> None:
     """Run a test's story on a worker that runs on uvloop and reaches the store by a link. `story` gets the clinic and
     the link.
+
+    `url`: of the store.
     """
 
     async def run() -> None:
@@ -132,7 +134,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
         await until(lambda: any(task.done() for task in arriving))
         for made in sockets:
             await loop.sock_sendall(made, frame({"type": "subscribe", "id": 3, "topic": "bell"}))
-        await asyncio.sleep(0.1)  # In this time the requests begin to wait for the store.
+        await asyncio.sleep(0.1)  # in this time the requests begin to wait for the store
         for made in sockets:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             made.close()
@@ -160,8 +162,9 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
 
 
 def seen_offline(visits: list[str], watcher: SignallingClient, offline: set[str]) -> bool:
-    """Return whether `watcher` has received by now that the patients of all these visits are offline. `offline` keeps
-    those known so far.
+    """Return True if `watcher` has received by now that the patients of all these visits are offline.
+
+    `offline`: the visits of which this is known so far; more are added.
     """
     while watcher.backlog:
         message = watcher.backlog.popleft()
@@ -199,7 +202,7 @@ def test_r25_dead_peers_are_seen_offline_after_a_round_and_a_half(
             # The worst moment for a loss is just after the last client has answered its ping.
             await until(lambda: min(s.received_s for s in patients) > began_s, 40)
             await asyncio.sleep(0.1)
-            network.stall()  # From now on nothing arrives, not even the end of a connection.
+            network.stall()  # from now on nothing arrives, not even the end of a connection
             link.delay_s = 0.8
             await asyncio.sleep(1.6)
             link.delay_s = 0.0

@@ -23,7 +23,7 @@ FLOODER = Clinic.provider("Dr Flood")
 HELLO = frame(0x1, b'{"type":"hello","id":1,"role":"staff"}')
 MASK = b"\0\0\0\0"
 FIRST = b"\x01\x81" + MASK + b"x"
-"""The first frame of a text message that never ends."""
+"""The first frame of a text message that has no end."""
 FLOODS = {
     "PONG": (b"", frame(0xA, b"")),
     "PONG of 125 bytes": (b"", frame(0xA, b"x" * 125)),
@@ -41,8 +41,10 @@ FLOODS = {
 
 
 def flood(url: str, hello: bool, first: bytes, more: bytes) -> tuple[float, int]:
-    """Send `first`, then `more` without end, as fast as the server reads. Return (the time in s, the number of bytes)
-    until the server closes the socket, or until FOR_S is over. `hello`: whether to send a hello before.
+    """Send `first`, then `more` again and again, as fast as the server reads.
+
+    Return (the time in s, the number of bytes) until the server closes the socket, or until FOR_S is over. `hello`:
+    True to send a hello before.
     """
     at = urlsplit(url)
     with socket.create_connection((at.hostname, at.port), timeout=5) as peer:

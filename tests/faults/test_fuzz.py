@@ -34,7 +34,7 @@ class Fuzzer:
         self.slowest_ms: dict[str, float] = {}
         self.slowest: dict[str, bytes] = {}
         self.errors: dict[str, bytes] = {}
-        """The first input for each place at which an error that is not typed was raised."""
+        """Place in the code -> the first input at which an unexpected error was raised there."""
 
     async def run(self, found: Sequence[Target], count: int) -> None:
         """Give `count` inputs to the targets, divided by their shares."""
@@ -79,13 +79,13 @@ class Fuzzer:
             self.errors.setdefault(name, data)
 
     def failures(self) -> str:
-        """Return a text with the inputs that raised unexpected errors, so that they can be tried again."""
+        """Return a text with the inputs that raised unexpected errors, so that they can be sent again."""
         return "\n".join(f"{name}: {data[:400]!r} ({len(data)} bytes)" for name, data in self.errors.items())
 
 
 @pytest.mark.filterwarnings(
     "ignore"
-    # Errors of aiohttp quote the input. In pytest's list of warnings, a text that is not UTF-8 would end a process of
+    # Errors of aiohttp quote the input. A text that is not UTF-8 in pytest's list of warnings would end a process of
     # xdist.
 )
 async def test_f_any_input_of_a_stranger_is_handled_fast_and_with_typed_errors_only(

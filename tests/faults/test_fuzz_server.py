@@ -27,7 +27,7 @@ from tests.web.site import FORM, OSEI
 
 SEED = os.environ.get("GREENROOM_FUZZ_SEED", "1")
 AT_ONCE = 6
-ANSWER_S = 0.012  # The test waits for an answer for this long; half of the inputs get none.
+ANSWER_S = 0.012  # time in s that the test waits for an answer; half of the inputs get none
 AT_MOST_MS = 50
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -47,7 +47,10 @@ class Stranger:
         return int(self._statistics.read_text().split()[0])
 
     def send(self, inputs: Sequence[bytes], wait_s: float = ANSWER_S) -> float:
-        """Send each input on a connection of its own; return the CPU time in ms that the loop spent on all of them."""
+        """Send each input on its own connection; return the CPU time in ms that the worker's loop spent on all of them.
+
+        `wait_s`: how long to wait for an answer.
+        """
         before = self._spent_ns()
         sockets = []
         for data in inputs:
@@ -70,7 +73,10 @@ class Stranger:
         return (self._spent_ns() - before) / 1e6
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
-        """Return the bytes of a request as a page of this site sends it. `headers`: `_` in a name stands for `-`."""
+        """Return the bytes of a request as a page of this site sends it.
+
+        In the names of `headers`, `_` is written for `-`.
+        """
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}", f"Origin: http://{self.host}"]
         if body:
             lines.append(f"Content-Length: {len(body)}")
@@ -220,7 +226,7 @@ def test_f_a_server_lives_through_hostile_requests_and_frames(
         for _ in range(inputs // 2 // AT_ONCE):
             together = [mutator.next() for _ in range(AT_ONCE)]
             took_ms = stranger.send(together)
-            # One of this batch of inputs may be too slow, so measure each alone.
+            # One input of this batch may have been too slow, so each is measured alone.
             if took_ms > AT_MOST_MS / 2:
                 took_ms = max(min(stranger.send([data]) for _ in range(2)) for data in together)
             worst_ms = max(worst_ms, took_ms)

@@ -55,8 +55,9 @@ async def _result(seed: int) -> Result:
 
 
 async def _both(seeds: Sequence[int | None]) -> list[Result]:
-    """Run a story for each of these seeds, all at the same time, because a story waits most of the time; return the
-    results.
+    """Run a story for each of these seeds (None: a random one), all at the same time; return the results.
+
+    They can run together because a story waits most of the time.
     """
     return list(await asyncio.gather(*(_result(seed) for seed in seeds if seed is not None)))
 
@@ -100,8 +101,9 @@ OSEI, LIN = (
 
 
 class Book:
-    """A history without violations, which a test can damage. It is made by the pure rules; one second passes with each
-    command.
+    """A history without violations, which a test can then damage.
+
+    It is made by the pure rules; one second passes with each command.
     """
 
     def __init__(self) -> None:
@@ -154,7 +156,7 @@ def save(text: str) -> c.Save:
 
 
 def live() -> Book:
-    """Return a correct history of one visit, up to the moment at which it is live."""
+    """Return a correct history of one visit, from its opening until it is live."""
     book = Book()
     book.does(PATIENT, "visit.save", save("1"))
     book.does(OSEI, "visit.claim", c.Claim())
@@ -164,8 +166,9 @@ def live() -> Book:
 
 
 def carried(worker: str, from_s: float, until_s: float, gate: bool = False) -> list[Held]:
-    """Return samples of a worker, five per second, that carries the visit's room in this time. `gate`: whether the gate
-    is open.
+    """Return samples of a worker, five per second, that carries the visit's room from `from_s` until `until_s`.
+
+    `gate`: True if media may pass.
     """
     count = round((until_s - from_s) / 0.2)
     return [Held(worker, from_s + 0.2 * number, {VISIT: gate}) for number in range(count + 1)]

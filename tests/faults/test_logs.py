@@ -80,7 +80,7 @@ async def somebody(server: RunningServer) -> AsyncIterator[ClientSession]:
 
 
 async def reply_to(ws: Any, **message: Any) -> dict[str, Any]:
-    """Send a message; return the reply to it."""
+    """Send a message on the socket `ws`; return the reply to it."""
     await ws.send_json({"id": 9, **message})
     while True:
         answer: dict[str, Any] = await ws.receive_json(timeout=20)
@@ -135,7 +135,7 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
     server.url = f"http://127.0.0.1:{port}"
     await until(lambda: server.status("/readyz") == 200)
     if kind == "unread":
-        for _ in range(40):  # Each of these requests logs a line, which together fill the buffer of the pipe.
+        for _ in range(40):  # each of these requests logs a line; together they fill the buffer of the pipe
             server.status("/healthz")
     workers = server.pids
     assert await meet_now(server) == 303
@@ -161,7 +161,10 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
 
 
 def told_lost(reader: int) -> int:
-    """Return the number of lines that the processes report as lost, as soon as it is above ten, or after 10 s."""
+    """Return the number of lines that the processes report as lost, as soon as it is above ten, or after 10 s.
+
+    `reader`: the log's descriptor.
+    """
     os.set_blocking(reader, False)
     found, deadline = b"", time.monotonic() + 10
     while time.monotonic() < deadline and lost_in(found) <= 10:

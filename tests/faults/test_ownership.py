@@ -37,7 +37,7 @@ async def one(valkey: Redis) -> AsyncIterator[Clinic]:
 
 
 async def owner_of(one: Clinic, visit_id: str) -> str | None:
-    """Return the id of the worker that has the lease of a visit's room; None if none has it."""
+    """Return the id of the worker that has the lease of a visit's room (carries its media); None if none has it."""
     lease = await one.workers[0].rooms._leases.holder(ORG, visit_id)
     return None if lease is None else lease.owner
 
@@ -75,8 +75,8 @@ async def test_r27_a_late_message_of_a_superseded_connection_does_not_undo_later
 
 
 class Case(NamedTuple):
-    """How to send one kind of message: the person who sends it, the earlier steps on the visit, and the message's
-    fields besides the visit.
+    """How to send one kind of message: the role that sends it, the earlier steps on the visit, and the message's fields
+    except the visit.
     """
 
     who: str
@@ -130,8 +130,10 @@ def test_r27_every_message_that_changes_something_is_in_the_test() -> None:
 
 
 class Asked(NamedTuple):
-    """A case with its people. `older`: the person's connection at the frozen worker. `newer`: the one that resumed at
-    another worker.
+    """A case with its people.
+
+    `older`: the person's connection at the frozen worker. `newer`: the connection at another worker that has resumed
+    it.
     """
 
     message: dict[str, Any]
@@ -206,7 +208,7 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
             Asked(message, visit, person, older, await one.connect(person, 0, resume=older.welcome["resume"]))
             for message, person, older, visit in made
         ]
-        await asyncio.sleep(0.3)  # In this time, clients on a visit's page enter it again by themselves.
+        await asyncio.sleep(0.3)  # in this time, clients on a visit's page enter it again by themselves
         before = [await written(one, case) for case in asked]
         other.thaw()
         for case, were in zip(asked, before, strict=True):
@@ -227,7 +229,7 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
         assert changed == []
 
 
-# --- rooms
+# --- rooms: which worker carries the media of a visit
 
 
 async def test_r22_a_room_whose_owner_stood_still_has_one_owner_and_both_hear_each_other_again(

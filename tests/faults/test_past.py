@@ -1,4 +1,4 @@
-"""Tests that every ended visit is found, in pages and in time, and that a list that is cut reports that there is more
+"""Tests that every ended visit is found, in pages and in time, and that an incomplete list reports that there is more
 (row R32).
 """
 
@@ -46,7 +46,7 @@ async def watched() -> AsyncIterator[list[float]]:
 
     threshold = gc.get_threshold()
     gc.collect()
-    gc.freeze()  # Workers do this as well, so that the garbage collector does not check older objects.
+    gc.freeze()  # workers do this as well, so that the garbage collector does not check older objects
     gc.set_threshold(*GARBAGE)
     task = asyncio.create_task(watch())
     yield held_ms
@@ -61,9 +61,7 @@ async def filled(desk: Clinic, many: int) -> None:
 
 
 async def until_read(desk: Clinic) -> int:
-    """Search until the index of ended visits is complete; return the number of answers that reported it
-    as incomplete.
-    """
+    """Search until the index of ended visits is complete; return how many answers reported that it was incomplete."""
     sessions, actor = desk.workers[0].topics.sessions, desk.provider()
     told = 0
     while (answer := await sessions.past(actor, SessionsPast(id=1, text="nobody"))).unread:
@@ -112,7 +110,7 @@ async def test_r32_a_search_among_100_000_visits_answers_in_time_whatever_it_loo
                 assert answer["unread"] == 0
                 assert len(answer["rows"]) >= min(finds, 3 if many < 100_000 else 50), wanted
                 assert finds or not answer["rows"], wanted
-            await asyncio.sleep(0.25)  # The server allows fifty requests a second.
+            await asyncio.sleep(0.25)  # the server allows fifty requests a second
         times.sort()
         p95 = times[len(times) * 95 // 100]
         measured("R32", f"search at {many:,} visits, p95", p95, "ms", at_most=200)

@@ -28,7 +28,7 @@ from tests.signalling.waits import until
 
 AGREED = {"agreed": True, "signature": "Ana Ruiz"}
 Message = dict[str, Any]
-# Kind of topic -> (the message with its whole state, a function that returns whether this message shows what was
+# Kind of topic -> (the message with its whole state, a function that returns True if this message shows what was
 # missed).
 SHOWN: dict[str, tuple[str, Callable[[Message, str], bool]]] = {
     "queue": ("queue.snapshot", lambda m, me: [row["name"] for row in m["rows"]] == ["Ana Ruiz", "Bo Late"]),
@@ -58,7 +58,9 @@ async def two_workers(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
 
 
 def newest(clients: list[SignallingClient], kept: dict[str, Message]) -> dict[str, Message]:
-    """Add the newest message of each type that these clients have received to `kept`; return `kept`."""
+    """Add the newest message of each type that these clients have received to the map `kept`, by type;
+    return `kept`.
+    """
     for client in clients:
         while client.backlog:
             message = client.backlog.popleft()

@@ -50,7 +50,7 @@ class Member:
         await self._client.run()
 
     async def _look(self) -> None:
-        """Record the time that each reconnection took, until cancelled."""
+        """Record the time that each reconnection takes, until cancelled."""
         client = self._client
         await client.connected.wait()
         while True:
@@ -62,15 +62,15 @@ class Member:
 
     @property
     def worker(self) -> str | None:
-        """The worker to which this page is connected, None while it is disconnected."""
+        """Return the worker to which this page is connected, None while it is disconnected."""
         return str(self._client.welcome["worker"]) if self._client.connected.is_set() else None
 
     def back_since(self, time_s: float) -> bool:
-        """Return whether the page was connected at `time_s` (monotonic, s) or at any later time."""
+        """Return True if the page was connected at `time_s` (monotonic, s) or at any later time."""
         return self.worker is not None or self._seen_s >= time_s
 
     async def close(self) -> None:
-        """Close the page."""
+        """Close the person's page."""
         for task in (self._task, self._watch):
             task.cancel()
         await asyncio.gather(self._task, self._watch, return_exceptions=True)
@@ -96,7 +96,7 @@ def shares(everybody: Sequence[Member]) -> Counter[str]:
 
 
 async def roll(server: RunningServer, pids: Sequence[int]) -> None:
-    """Stop each of these worker processes in turn, and wait each time until another one serves in its place."""
+    """Stop each of these worker processes in turn, and wait each time until a new process serves in its place."""
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
         started = _started(server)

@@ -57,7 +57,7 @@ class Writer:
         self._last_s = time.monotonic()
 
     async def run(self) -> None:
-        """Open visits until cancelled."""
+        """Open visits until cancelled; record which were acknowledged."""
         while True:
             try:
                 patient = await self.at.arrive(0)
@@ -70,14 +70,14 @@ class Writer:
             await asyncio.sleep(0.005)
 
     async def more(self, number: int = 20) -> None:
-        """Return when this number of further visits was acknowledged."""
+        """Return when `number` more visits were acknowledged."""
         wanted = len(self.kept) + number
         await until(lambda: len(self.kept) >= wanted, SHORT_S)
 
 
 @contextlib.asynccontextmanager
 async def writing(at: Clinic) -> AsyncIterator[Writer]:
-    """Yield a writer that works in the background."""
+    """Yield a writer that opens visits in the background."""
     writer = Writer(at)
     task = asyncio.create_task(writer.run())
     try:
@@ -89,12 +89,12 @@ async def writing(at: Clinic) -> AsyncIterator[Writer]:
 
 
 async def in_store(at: Clinic) -> set[str]:
-    """Return the ids of the open visits in the store."""
+    """Return the ids of the open visits that the store has."""
     return set((await at.workers[1].service.store.snapshot(ORG)).visits)
 
 
 async def same(at: Clinic) -> None:
-    """Return when both workers receive each other's messages, and both show what the store has."""
+    """Wait until both workers receive each other's messages, and both show what the store has."""
 
     async def reached() -> bool:
         sender, receiver = at.workers
@@ -132,7 +132,7 @@ async def test_r10_after_a_failover_by_sentinels_visits_go_on_and_a_lost_tail_is
 
 
 def _copies(store: Program) -> bool:
-    """Return whether a store is a copy of the master now."""
+    """Return True if a store is a copy of the master now."""
     return bool(store.says("replication", "master_link_status") == "up")
 
 

@@ -24,15 +24,13 @@ GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 WORKERS = 2
 FOR_S = 600.0
 ROUND_PATIENTS, ROUND_LIMIT_S = 200, 150.0
-WARM_ROUNDS = 4  # After these rounds, a worker has allocated all the memory that a round needs.
+WARM_ROUNDS = 4  # after these rounds, a worker has allocated all the memory that a round needs
 EMPTY_S = 8.0  # the time in s after which the connections of all people who left have expired
 LOOKS = 5
 
 
 class Size(NamedTuple):
-    """The sums over all workers while nobody is connected: memory in MB, number of open descriptors,
-    number of tasks.
-    """
+    """The use of all workers together while nobody is connected: memory in MB, open descriptors, tasks."""
 
     memory: float
     descriptors: float
@@ -40,7 +38,7 @@ class Size(NamedTuple):
 
 
 def look(server: RunningServer) -> Size:
-    """Return the present size."""
+    """Return the present use of memory, descriptors and tasks by the server's workers."""
     memory = descriptors = tasks = 0.0
     for pid in server.pids:
         status = Path(f"/proc/{pid}/status").read_text()
@@ -51,7 +49,7 @@ def look(server: RunningServer) -> Size:
 
 
 async def size(server: RunningServer) -> Size:
-    """Let the workers collect garbage, take LOOKS samples, and return the medians."""
+    """Make the workers collect garbage, take LOOKS samples of their use, and return the medians."""
     looks = []
     for pid in server.pids:
         (server.data / f"counted-{pid}.collect").touch()
@@ -62,7 +60,9 @@ async def size(server: RunningServer) -> Size:
 
 
 async def visits(server: RunningServer, credentials: Path, seed: int) -> None:
-    """Let synthetic patients come, wait, talk with light media and leave, some of them by a reload or a lost socket."""
+    """Play synthetic patients who come, wait, talk with light media and leave, some of them by a reload or a lost
+    socket.
+    """
     process = await asyncio.create_subprocess_exec(
         *(GREENROOM, "peers", "run", f"{server.url}/demo", "--credentials", str(credentials)),
         *("--patients", str(ROUND_PATIENTS), "--arrivals", "steady:6/s", "--providers", "8"),
@@ -82,7 +82,7 @@ async def visits(server: RunningServer, credentials: Path, seed: int) -> None:
 
 
 def grown(before: float, after: float) -> float:
-    """Return the growth in percent; 0 if the size has become smaller."""
+    """Return the growth from `before` to `after` in percent; 0 if the value has become smaller."""
     return max(0.0, (after - before) / before * 100)
 
 

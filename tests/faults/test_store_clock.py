@@ -30,7 +30,7 @@ TIME = re.compile(rb"\*2\r\n\$10\r\n(\d{10})\r\n(?=\$\d\r\n\d{1,6}\r\n)")
 
 
 def an_hour_back(data: bytes) -> bytes:
-    """Return the store's reply, with the time of an hour ago if it is a reply to TIME."""
+    """Return the store's reply `data`, with the time of an hour ago if it is a reply to TIME."""
     return TIME.sub(lambda found: b"*2\r\n$10\r\n%d\r\n" % (int(found[1]) - 3600), data)
 
 
@@ -116,7 +116,7 @@ async def test_r34_lines_and_notifications_stay_in_the_order_in_which_they_came(
         for number, text in enumerate(("one", "two", "three", "four")):
             if number == 2:
                 link.answered = an_hour_back
-                # This call lets the worker read the store's clock.
+                # this call makes the worker read the store's clock
                 await service.store.load(ORG, Staff, osei.id)
             await provider.request("chat.send", visit=patient.visit, text=text)
             held, now_ms = await service.store.load(ORG, Staff, osei.id)

@@ -36,7 +36,10 @@ WITHIN_S = 2.0
 
 
 class Page:
-    """What one client shows of its topics, by the rules of PROTOCOL.md#topics. `gone`: the topics that have ended."""
+    """What one client's page shows of its topics, by the rules of PROTOCOL.md#topics.
+
+    `gone`: the topics that have ended.
+    """
 
     def __init__(self) -> None:
         self.held: dict[str, Subscription] = {}
@@ -76,7 +79,7 @@ async def page_of(at: Clinic, actor: Actor, worker: int, *topics: str) -> tuple[
 
 @contextlib.contextmanager
 def valkey_in(folder: Path) -> Iterator[EmbeddedStore]:
-    """Yield a Valkey for this test only."""
+    """Start a Valkey for this test only; yield it. `folder`: for its files."""
     locked = LockedFolder(folder)
     store = EmbeddedStore(locked)
     store.start()
@@ -98,7 +101,7 @@ async def connected(url: str) -> AsyncIterator[Redis]:
 
 
 def data_of(folder: Path) -> Path:
-    """Return the folder in which a Valkey keeps its log of commands."""
+    """Return the folder in which a Valkey writes its log of commands. `folder`: the one that it was started with."""
     return folder / "valkey" / "appendonlydir"
 
 
@@ -129,7 +132,7 @@ async def replaced(own: EmbeddedStore, folder: Path, earlier: Path) -> None:
 
 
 async def restored(redis: Redis, other: Redis) -> None:
-    """Replace this store's data by those of another store, in one step, while it runs."""
+    """Kill the store `own`, and start it again with the data in the folder `earlier`."""
     names = await other.keys("*")
     dumps = [(name, await other.dump(name) or b"", max(0, await other.pttl(name))) for name in names]
     pipe = redis.pipeline(transaction=True)
@@ -154,7 +157,7 @@ class Four:
         self.at, self.store, self.patient, self.lost = at, store, patient, lost
 
     async def open(self) -> None:
-        """Open the page of every person."""
+        """Open the page of each of the four people."""
         osei, admin = self.at.provider(), self.at.provider("Dr A. Admin")
         visit = self.patient.visit
         self.patients, _ = await page_of(self.at, self.patient, 0, f"visit/{visit}", f"place/{visit}")
@@ -166,7 +169,7 @@ class Four:
         )
 
     async def wrong(self) -> list[str]:
-        """Return the screens that differ from the store; empty if all are right."""
+        """Return a text for each screen that differs from the store; [] if all are right."""
         there: Snapshot = await self.store.snapshot(ORG)
         visit = there.visits[f"{self.patient.visit}"]
         topic = f"visit/{visit.id}"
@@ -190,7 +193,7 @@ class Four:
         return [name for name, right in found.items() if not right]
 
     async def right(self) -> bool:
-        """Return whether all screens show what the store has; False while the store is away."""
+        """Return True if all screens show what the store has, False while the store is away."""
         try:
             return not await self.wrong()
         except Exception:  # noqa: BLE001 - the store is not back yet

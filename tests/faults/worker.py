@@ -1,4 +1,5 @@
-"""A worker on a test's machine: the product's worker, with a relay that records rooms and gates.
+"""Runs a worker on a test's machine: the product's worker, with a relay that records rooms and gates (which let media
+pass).
 
 The machine loads this module once and forks; `run` never returns.
 """
@@ -32,7 +33,7 @@ from web.server.redis_client import connect
 
 
 class RecordedRoom:
-    """A room of the relay that also stores whether its gate is open, for the samples."""
+    """A room of the relay that also stores whether its gate is open (media may pass), for the samples."""
 
     def __init__(self, room: Any, name: str, open_rooms: dict[str, list[RecordedRoom]]) -> None:
         self._room, self._name, self._open_rooms = room, name, open_rooms
@@ -74,7 +75,10 @@ class RecordedRelay:
 
 
 def run(url: str, index: int, name: str) -> NoReturn:
-    """Serve until the process is killed, or until the machine has ended."""
+    """Serve until the process is killed, or until the machine has ended.
+
+    `url`: of the store. `index`: the worker's index. `name`: its name in the history.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.close(0)
     structlog.configure(

@@ -1,4 +1,4 @@
-"""A small server around a real relay: the test page, its signalling over one WebSocket, and an optional bad network.
+"""Runs a small server around a real relay: the test page, its messages over one WebSocket, and an optional bad network.
 
 It has rooms for two people, and records who has pressed Start. The product's own signalling has other tests.
 """
@@ -36,7 +36,7 @@ class Caller:
 
 
 class CallServer:
-    """The relay, the test page and its signalling. `callers`: (room, name of the party) -> the caller."""
+    """A relay with the test page and its messages. `callers`: (room, name of the party) -> the caller."""
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
@@ -50,12 +50,14 @@ class CallServer:
         return self.relay.room(name)
 
     async def behind(self, network: Network) -> Proxy:
-        """Let pages that join from now on reach the relay only through this network; return the proxy that plays it."""
+        """Make pages that join from now on reach the relay only through this network; return the proxy that
+        plays it.
+        """
         self.link = await Proxy.open(network, ("127.0.0.1", self.relay.ports[0]))
         return self.link
 
     async def offer(self, caller: Caller, sdp: str, fresh: bool) -> None:
-        """Send an offer to a page. `fresh`: it begins a new connection."""
+        """Send an SDP offer to a page. `fresh`: True if it begins a new connection."""
         if self.link is not None:
             sdp = led_through(sdp, "127.0.0.1", self.link.port)
         await caller.ws.send_json({"id": next(self._offers), "sdp": sdp, "fresh": fresh})
@@ -74,8 +76,9 @@ class CallServer:
         return caller
 
     async def move(self, room: str, relay: Relay) -> None:
-        """Move a room to another worker's relay: send each of its pages a fresh offer, and keep the gate open or closed
-        as it was.
+        """Move a room to another relay, as to another worker: send each of its pages a fresh offer.
+
+        The gate (whether media may pass) stays as it was.
         """
         was_open, self.relay = self.room(room).gate, relay
         for key, caller in list(self.callers.items()):

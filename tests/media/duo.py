@@ -1,4 +1,4 @@
-"""Two peers in one room of a real relay, over real UDP, on the test's own event loop."""
+"""Runs two peers in one room of a real relay, over real UDP, on the test's own event loop."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from media.transport.dtls import Identity
 from media.transport.srtp import Binding, native_binding
 
 IDENTITY = Identity(0.0)
-QUIET_S = 0.15  # If no packet comes within this time in s, a test assumes that none will come.
+QUIET_S = 0.15  # if no packet comes within this time in s, a test assumes that none will come
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Return when the condition holds. Raises TimeoutError after `timeout_s`."""
+    """Return as soon as the condition holds. Raises TimeoutError after `timeout_s`."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - a test asks about plain counters
             await asyncio.sleep(0.002)
@@ -43,13 +43,13 @@ class Speaker(RawPeer):
             asyncio.get_running_loop().add_reader(self.sock.fileno(), self.readable)
 
     def close(self) -> None:
-        """Remove the socket from the loop and close it."""
+        """Stop reading from the socket, and close it."""
         if isinstance(self.sock, socket.socket):
             asyncio.get_running_loop().remove_reader(self.sock.fileno())
         super().close()
 
     def rebind(self) -> None:
-        """Send and receive at another port from now on, as after a NAT has forgotten the connection."""
+        """Send and receive at another port from now on, as after a router (NAT) has forgotten the connection."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(self.sock.fileno())
         self.sock.close()
@@ -82,8 +82,10 @@ class Speaker(RawPeer):
         cc: int | None = None,
         marker: bool = False,
     ) -> None:
-        """Send one video packet, whose payload ends with `text`. `key`: it belongs to a keyframe. `cc`: its
-        transport-wide number. `marker`: it is the last packet of its picture.
+        """Send one video packet, whose payload ends with `text`. `sequence`, `timestamp`: its numbers.
+
+        `key`: True if it belongs to a keyframe. `cc`: its transport-wide number. `marker`: True for the last packet of
+        its picture.
         """
         payload = (VP8_KEYFRAME if key else VP8_DELTA) + text
         self.send_rtp(
@@ -99,12 +101,12 @@ class Speaker(RawPeer):
         )
 
     def rtx(self, sequence: int, original: int, text: bytes = b"", timestamp: int = 0) -> None:
-        """Send a retransmission of the video packet with the number `original`."""
+        """Send a retransmission, with the number `sequence`, of the video packet with the number `original`."""
         payload = original.to_bytes(2, "big") + VP8_DELTA + text
         self.send_rtp(rtp.build(VP8_RTX.payload_type, sequence, timestamp, self.rtx_ssrc, payload))
 
     def audio(self, sequence: int, timestamp: int = 0, text: bytes = b"", cc: int | None = None) -> None:
-        """Send one audio packet with the payload `text`. `cc`: its transport-wide number."""
+        """Send one audio packet with these numbers and the payload `text`. `cc`: its transport-wide number."""
         self.send_rtp(
             rtp.build(OPUS.payload_type, sequence, timestamp, self.audio_ssrc, text, transport_cc=cc)
         )
@@ -114,12 +116,15 @@ class Speaker(RawPeer):
         return [packet for packet in self.heard if packet.payload_type == payload_type]
 
     def rtcp(self, packet_type: int, count: int) -> list[bytes]:
-        """Return the received RTCP packets of this type, with this value in the count or format field."""
+        """Return the received RTCP packets of this type whose count or format field has the value `count`."""
         return [packet for got, kind, packet in self.control if kind == packet_type and got == count]
 
 
 class Duo:
-    """A relay with one room, and the peers that a test lets join. `parties` and `people`: by name."""
+    """A relay with one room, and the peers that a test adds.
+
+    `parties`: name -> party of the room. `people`: name -> peer.
+    """
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
@@ -137,8 +142,9 @@ class Duo:
         transport: Transport = "udp",
         video_types: tuple[int, ...] = (VP8.payload_type, VP8_RTX.payload_type),
     ) -> Speaker:
-        """Return a new peer that has joined the room and is connected. `sources`: whether it sends media. `host`: its
-        address. `video_types`: the payload types that it accepts.
+        """Add a peer to the room; return it when it is connected. `sources`: True if it sends media.
+
+        `host`: its address. `video_types`: the payload types that it accepts.
         """
         speaker = Speaker(host, transport=transport)
         speaker.video_types = video_types
@@ -150,7 +156,7 @@ class Duo:
         return speaker
 
     async def settle(self) -> None:
-        """Wait until each speaker has received a keyframe and a sound packet of the other."""
+        """Wait until each peer has received a keyframe and a sound packet of the other one."""
         for speaker in self.speakers:
             speaker.video(1, key=True)
             speaker.audio(1)
@@ -184,8 +190,8 @@ async def duo(settings: RelaySettings | None = None, binding: Binding | None = N
 
 @asynccontextmanager
 async def call(binding: Binding | None = None) -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
-    """Yield (the relay with its room, speaker a, speaker b): both are connected, the gate is open, and media has
-    crossed.
+    """Yield (the relay with its room, speaker a, speaker b): both are connected, the gate is open (media may pass), and
+    media has arrived.
     """
     async with duo(binding=binding) as peers:
         a, b = await peers.join("a"), await peers.join("b")

@@ -26,7 +26,7 @@ SWITCHES = [
     *(f"{CAMERA}=fps=30" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
     "--autoplay-policy=no-user-gesture-required",  # The pages play sound without a click.
 ]
-# This luma is the limit between the green of the fake camera, which is far above, and black, which is far below.
+# This brightness (luma) is between that of the fake camera's green, which is far above, and black, which is far below.
 PICTURE = 60
 
 
@@ -64,13 +64,14 @@ class Person:
         return [(at, brightest) for at, brightest in await self.ask("call.frames")]
 
     async def stats(self) -> dict[str, Any]:
-        """Return the figures about the call that media.js reports."""
+        """Return the figures about the call that the page's script media.js reports."""
         figures: dict[str, Any] = await self.ask("call.media.stats()")
         return figures
 
 
 async def enter(browser: Browser, server: CallServer, room: str, name: str, extra: str = "") -> Person:
-    """Open the page in a browser context of its own; return the person when the page is connected and has its devices.
+    """Open the page of `name` in `room` in its own browser context; return the person when page and devices are ready.
+
     `extra`: further text for the page's query.
     """
     context = await browser.new_context()
@@ -94,7 +95,7 @@ async def load(person: Person, server: CallServer, room: str, extra: str = "") -
 async def pair(
     browser: Browser, server: CallServer, room: str = "room"
 ) -> AsyncIterator[tuple[Person, Person]]:
-    """Yield two connected people, neither of whom has pressed Start Session."""
+    """Yield two connected people in `room`, neither of whom has pressed Start Session."""
     a, b = await asyncio.gather(enter(browser, server, room, "a"), enter(browser, server, room, "b"))
     yield a, b
     await asyncio.gather(a.page.context.close(), b.page.context.close())
@@ -128,7 +129,8 @@ async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> l
             await a.press()
             await asyncio.sleep(
                 0.8
-                # A person also waits about this long. Meanwhile the picture of `a` already arrives at the closed gate.
+                # A person also waits about this long. Meanwhile the picture of `a` already arrives at the relay, which
+                # does not forward it yet.
             )
             early = server.relay.stats.forwarded - forwarded
             early += sum([(await person.stats())["packetsReceived"] for person in (a, b)])
@@ -143,8 +145,8 @@ async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> l
 
 
 async def reload_gaps(server: CallServer, a: Person, b: Person, room: str, times: int) -> list[int]:
-    """Let `a` reload `times` times; return for each reload the longest time in ms without a new frame on the screen of
-    `b`.
+    """Reload the page of `a` `times` times; return for each reload the longest time in ms without a new frame on the
+    screen of `b`.
     """
     gaps = []
     for _ in range(times):
@@ -186,7 +188,7 @@ async def sound_under_loss(server: CallServer, b: Person, loss: float, packets: 
 
 
 async def measure() -> dict[str, Any]:
-    """Return all measurements, by name."""
+    """Return all measurements: name -> value."""
     async with chromium_with_camera() as browser:
         async with call_server() as server:
             rows = await press_to_picture(browser, server, 8)

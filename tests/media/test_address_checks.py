@@ -26,7 +26,7 @@ def at(peers: Duo, name: str) -> Address | None:
 
 
 async def speaks_until(speaker: Speaker, condition: Callable[[], bool]) -> float:
-    """Send a sound packet every 20 ms until the condition holds; return the time in s that this took."""
+    """Send a sound packet every 20 ms until the condition holds; return the time in s until then."""
     began = time.monotonic()
     number = 100
 
@@ -149,11 +149,11 @@ async def test_a_call_goes_where_its_browser_sends_from_even_without_a_nominatio
         await until(lambda: bool(a.of(AUDIO)) and a.of(AUDIO)[-1].sequence != 1)
 
 
-# --- the checks themselves
+# --- the checks of addresses themselves
 
 
 class Sent:
-    """A socket that records the datagrams that are sent."""
+    """A socket that records the datagrams that are sent with it."""
 
     def __init__(self) -> None:
         self.packets: list[tuple[bytes, Address]] = []

@@ -52,10 +52,10 @@ async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browse
             await decoded(person, 20)
             async with asyncio.timeout(SHOWN_MS / 1000):
                 while True:
-                    await asyncio.sleep(1)  # media.js measures rates over the time since the last sample.
+                    await asyncio.sleep(1)  # media.js measures rates over the time since the last sample
                     figures = await person.stats()
                     # On a busy machine the picture stands still now and then. The page then calls the connection poor,
-                    # which is right.
+                    # which is correct.
                     if figures["audioEnergy"] > 0.001 and figures["words"] in ("good", "fair"):
                         break
             assert figures["framesDecoded"] > 20
@@ -111,7 +111,7 @@ async def test_what_leaves_a_device_before_its_own_press_is_black_and_silent(cam
     async with call_server() as server, pair(camera_browser, server) as (a, b):
         server.room("room").set_gate(
             True
-        )  # The gate is open too early, as on a hostile server. The device itself must protect the person.
+        )  # the gate is open too early, as on a hostile server, so the device itself must protect the person
         for person in (a, b):
             await person.until("call.frames.length > 15")
             assert max(brightest for _, brightest in await person.frames()) < PICTURE
@@ -164,7 +164,7 @@ async def test_when_one_side_reloads_the_other_side_misses_little_and_needs_noth
         await decoded(b, 30)
         gaps = await reload_gaps(server, a, b, "room", 3)
         record_property("reload_gap_ms", gaps)
-        assert min(gaps) <= 1000, gaps  # On an idle machine, 300 ms is the target.
+        assert min(gaps) <= 1000, gaps  # the target is 300 ms on an idle machine
         assert await b.ask("call.states") == ["connecting", "connected"]
         assert (await b.stats())["words"] != "lost"
 
@@ -178,7 +178,7 @@ async def test_a_call_lives_with_loss(
             await talking(a, b)
             await decoded(b, 60)
             async with asyncio.timeout(2 * SHOWN_MS / 1000):
-                while True:  # The machine may be busy for a while, so try again.
+                while True:  # the machine may be busy for a while, so the test tries again
                     rates = {loss: (await frames_under_loss(server, b, loss, 4))[0] for loss in (0.0, 0.05)}
                     # On an idle machine, the target is 0.98 of the rate without loss.
                     if rates[0.05] > 0.5 * rates[0.0]:
@@ -191,7 +191,7 @@ async def test_a_call_lives_with_loss(
             async with asyncio.timeout(2 * SHOWN_MS / 1000):
                 while True:
                     sound = await sound_under_loss(server, b, 0.2, 60)
-                    # Without repair, 36 % would be lost on the two ways together.
+                    # Without repair of lost packets, 36 % would be lost on the two ways together.
                     if sound["packetsLost"] < 0.15 * sound["packetsReceived"]:
                         break
             record_property("sound_at_20_percent_loss_on_each_way", sound)

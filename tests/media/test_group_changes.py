@@ -27,7 +27,9 @@ def speak(speaker: Speaker) -> None:
 
 
 async def spoken(speaker: Speaker, *listeners: Speaker, wanted: str) -> None:
-    """Let a person speak until, for each listener, the newest event about the active speaker names `wanted`."""
+    """Send loud sound of a person until, for each listener, the newest event about the active speaker
+    names `wanted`.
+    """
     while not all(Speaking(wanted) in listener.events[-1:] for listener in listeners):
         speak(speaker)
         await asyncio.sleep(0.02)
@@ -47,7 +49,7 @@ async def test_everybody_who_takes_part_learns_who_speaks_also_after_a_reload() 
         await spoken(patient, again, wanted="patient")
         peers.parties["patient"].set_receiving("audio", False)
         while patient.events[-1] != Speaking(None):
-            speak(patient)  # The microphone is muted, so these packets do not count.
+            speak(patient)  # the microphone is muted, so these packets do not count
             await asyncio.sleep(0.02)
 
 
@@ -108,7 +110,7 @@ async def test_a_newcomer_with_a_bad_network_does_not_set_the_picture_of_the_oth
         await until(lambda: bool(guest.of(VIDEO)))
         ssrc = guest.of(VIDEO)[0].ssrc
         report = bytes([0x81, 201, 0, 7]) + guest.video_ssrc.to_bytes(4, "big")
-        # The report says that half of the video was lost.
+        # The report says that half of the video packets were lost.
         report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)
         subscription = peers.parties["patient"].endpoint.subscribers[peers.parties["guest-a"].endpoint]
         layers = subscription.current["video"].layers

@@ -21,8 +21,10 @@ OPPOSITES = {"patient": "provider", "provider": "patient"}
 
 
 async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
-    """Let a person join as in a visit: each party that needs a new offer gets one and answers it. Return the speaker.
-    `admitted`: whether the person takes part yet.
+    """Add a person to the room as in a visit: each party that needs a new offer gets one and answers it. Return the
+    person's peer.
+
+    `admitted`: True if the person takes part in the call already.
     """
     speaker = Speaker()
     peers.speakers.append(speaker)
@@ -52,7 +54,9 @@ async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, 
 
 
 def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
-    """Return the id of each stream -> the last byte of each packet of this payload type that was received in it."""
+    """Return id of each stream -> the last byte of each packet of this payload type that the peer has
+    received in it.
+    """
     found: dict[str, list[bytes]] = {}
     for packet in speaker.of(payload_type):
         found.setdefault(speaker.streams[packet.ssrc], []).append(packet.payload[-1:])
@@ -60,8 +64,9 @@ def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
 
 
 def send_all(people: dict[str, Speaker], sequence: int = 1) -> None:
-    """Let everyone send one packet of sound and the first one of a keyframe, each with the sender's number as the last
-    byte.
+    """Make each peer send one packet of sound and the first one of a keyframe.
+
+    Their last byte is the number of the sender.
     """
     for number, speaker in enumerate(people.values()):
         speaker.audio(sequence, text=bytes([number]))
@@ -85,7 +90,7 @@ async def test_a_call_of_two_goes_on_without_a_gap_when_a_third_comes() -> None:
         await until(lambda: bool(provider.of(VIDEO)) and bool(provider.of(AUDIO)))
         before = provider.of(VIDEO)[-1]
         await come(peers, "guest-a")
-        patient.video(2, timestamp=3000)  # This picture is not a keyframe.
+        patient.video(2, timestamp=3000)  # this picture is not a keyframe
         await until(lambda: len(provider.of(VIDEO)) == 2)
         after = provider.of(VIDEO)[-1]
         assert (after.ssrc, after.sequence, after.timestamp) == (
@@ -144,7 +149,7 @@ async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
         send_all(people)
         await until(
             lambda: bool(people["patient"].of(VIDEO)) and bool(people["provider"].of(AUDIO))
-        )  # The patient and the provider do receive each other.
+        )  # the patient and the provider do receive each other
         for sequence in range(2, 20):
             people["guest-a"].video(sequence, key=True)
             people["guest-a"].audio(sequence)
@@ -245,7 +250,7 @@ async def test_no_packet_of_a_group_reaches_another_room() -> None:
         assert not stranger.heard
 
 
-# --- control
+# --- reports and requests (RTCP)
 
 
 async def test_what_one_receiver_lost_is_sent_again_to_it_alone_and_nobody_is_asked() -> None:
@@ -326,7 +331,7 @@ async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
             p.ssrc for p in people["guest-a"].of(VIDEO) if people["guest-a"].streams[p.ssrc] == "patient"
         )
         report = bytes([0x81, 201, 0, 7]) + people["guest-a"].video_ssrc.to_bytes(4, "big")
-        # The report says that half of the video was lost.
+        # The report says that half of the video packets were lost.
         report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)
         for _ in range(6):
             people["guest-a"].send_rtcp(report)

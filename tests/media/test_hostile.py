@@ -45,8 +45,8 @@ def everything(speaker: Speaker, start: int = 100) -> None:
     for about in (speaker.audio_ssrc, speaker.video_ssrc, 1):
         speaker.send_rtcp(rtcp.picture_loss(speaker.video_ssrc, about))
         speaker.send_rtcp(struct.pack("!BBHIIHH", 0x81, 205, 3, 1, about, 1, 0xFFFF))
-    speaker.send_rtcp(struct.pack("!BBHI", 0x81, 203, 1, speaker.audio_ssrc))  # This is a BYE packet.
-    # This is an APP packet.
+    speaker.send_rtcp(struct.pack("!BBHI", 0x81, 203, 1, speaker.audio_ssrc))  # a BYE packet
+    # an APP packet
     speaker.send_rtcp(struct.pack("!BBHI4s", 0x80, 204, 2, speaker.audio_ssrc, b"HACK"))
 
 
@@ -78,9 +78,7 @@ async def test_nothing_sent_early_crosses(transport: Transport) -> None:
 
 
 class Relayed(asyncio.DatagramProtocol):
-    """A socket through a TURN server, with the methods that a speaker needs. `readable`: called for each received
-    packet.
-    """
+    """A peer's socket that sends and receives through a TURN server. `readable`: called for each received packet."""
 
     def __init__(self) -> None:
         self.packets: deque[bytes] = deque()
@@ -389,4 +387,4 @@ async def test_f_answers_with_ever_new_streams_are_refused_at_a_bound() -> None:
         with pytest.raises(SdpError) as refused:
             party.accept(changed)
         assert refused.value.code == "ssrc"
-        party.accept(answer)  # An answer may contain again what the server already knows.
+        party.accept(answer)  # an answer may contain again what the server already knows

@@ -24,7 +24,7 @@ from web.peers.network.offers import led_through
 from web.peers.network.proxy import Proxy, proxied
 
 AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
-WINDOW = 20  # B sends a report each time this number of sound packets has arrived.
+WINDOW = 20  # B sends a report each time that this number of sound packets has arrived
 LIMITED = b"REMB"
 
 
@@ -42,7 +42,7 @@ def report(speaker: Speaker, since: int) -> int:
 
 
 async def talk(a: Speaker, b: Speaker, done: Callable[[], bool]) -> None:
-    """Let A send sound and small pictures, and let B report on the sound, until `done()` is true."""
+    """Send sound and small pictures from A, and B's reports on the sound, until the function `done` returns True."""
     told = len(b.of(AUDIO))
     async with asyncio.timeout(60):
         while not done():
@@ -55,7 +55,7 @@ async def talk(a: Speaker, b: Speaker, done: Callable[[], bool]) -> None:
 
 
 async def behind(peers: Duo, proxy: Proxy) -> Speaker:
-    """Return a connected speaker B that reaches the relay through the proxy."""
+    """Return a connected peer B that reaches the relay through the proxy."""
     speaker = Speaker()
     peers.speakers.append(speaker)
     party = peers.parties["b"] = peers.room.join("b", speaker.events.append)
@@ -103,11 +103,11 @@ def limited(packet: bytes) -> bool:
     return packet[12:16] == LIMITED and (scale & 0x3FFFF) << (scale >> 18 & 0x3F) <= FLOOR_KBPS * 1000
 
 
-# --- the decision, without sockets
+# --- the decision to pause, without sockets
 
 
 class Looks:
-    """Checks an endpoint as the relay does once a second. `events`: the events for its party."""
+    """Checks one endpoint as the relay does once a second. `events`: the events that its party has received."""
 
     def __init__(self, endpoint: Endpoint, sent: list[bytes] | None = None) -> None:
         self.endpoint, self.rerouted = endpoint, 0

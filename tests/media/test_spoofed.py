@@ -31,7 +31,10 @@ FLOOD = 300
 
 
 class Thief:
-    """A stranger who can send any packets to the relay from another address. `got`: the bytes that were sent back."""
+    """A stranger who can send any packets to the relay from another address.
+
+    `got`: the bytes that the relay has sent back.
+    """
 
     def __init__(self, send: Callable[[bytes], object]) -> None:
         self.send = send

@@ -162,7 +162,7 @@ class _Finder:
 
 
 def _left_out(node: ast.AST) -> bool:
-    """Return True for code that has no effect on what the file does."""
+    """Return True for code of which a change has no effect that a test could notice."""
     match node:
         case ast.Assert() | ast.JoinedStr() | ast.Import() | ast.ImportFrom() | ast.MatchValue():
             return True

@@ -63,7 +63,7 @@ class Mutant(NamedTuple):
         return f"{self.source}:{self.change.line}"
 
     def as_survivor(self) -> Survivor:
-        """Return the entry that a sample keeps for this change if no test notices it."""
+        """Return the entry that a sample keeps for this change if no test notices it (the change survives)."""
         return Survivor(str(self.source), self.change.line, str(self.change), self.code)
 
     def lines(self) -> range:
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read_samples() -> dict[str, Sample]:
-    """Return the arguments with which a sample was drawn -> the sample, from results.json."""
+    """Return the arguments with which a sample was drawn -> the sample. They are read from results.json."""
     return msgspec.json.decode(SAMPLES.read_bytes(), type=dict[str, Sample])
 
 
@@ -167,7 +167,7 @@ def _mutants(file: Path) -> Iterator[Mutant]:
 
 
 def _reasons() -> dict[tuple[str, str, str], str]:
-    """Return (file, line of code, change) -> the reason why nobody can notice this change."""
+    """Return (file, line of code, change) -> the reason why nobody can notice this change, from equivalents.toml."""
     rows = tomllib.loads(EQUIVALENTS.read_text("utf-8")).get("equivalent", [])
     return {(row["file"], row["code"], row["change"]): row["why"] for row in rows}
 
@@ -186,7 +186,7 @@ def _judged(bench: Bench, mutant: Mutant, reasons: dict[tuple[str, str, str], st
 
 
 class Bench:
-    """A copy of this folder, in which sources are changed and tests are run."""
+    """A copy of the repository's folder, in which sources are changed and tests are run."""
 
     def __init__(self, folder: Path, mutants: Iterable[Mutant]) -> None:
         self._root = folder / "copy"

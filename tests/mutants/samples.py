@@ -41,7 +41,7 @@ class Sample(msgspec.Struct, frozen=True):
 
     @property
     def judged(self) -> int:
-        """The number of changes that were judged."""
+        """Return the number of changes that were judged."""
         return self.killed + self.late + self.equivalent + len(self.survivors)
 
     def now(self, *judgements: str) -> int:
@@ -93,8 +93,9 @@ def _cells(*cells: object) -> str:
 
 
 def sample(commit: str, drawn: int, judgements: Iterable[tuple[Survivor, str]]) -> Sample:
-    """Return the sample that these first judgements make. `drawn`: the number of changes that were
-    drawn at `commit`.
+    """Return the sample that these first `judgements` make.
+
+    `drawn`: the number of changes that were drawn at the commit.
     """
     judged = list(judgements)
     counted = {kind: sum(found == kind for _, found in judged) for kind in ("killed", "late", EQUIVALENT)}

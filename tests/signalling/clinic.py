@@ -1,4 +1,4 @@
-"""A clinic of several workers on real sockets and a real store, with the people who use it.
+"""Runs a clinic of several workers on real sockets and a real store, with the people who use it.
 
 Instead of the sign-in of the pages, a header names the person. All other parts are the product's own.
 """
@@ -98,8 +98,8 @@ def headers(actor: Actor) -> dict[str, str]:
 
 
 class Server(TestServer):
-    """A test server whose handlers continue after their sockets close, as those of the product do. The test server of
-    aiohttp cancels them.
+    """A test server whose handlers continue after their sockets close, as the product's do. aiohttp's test server
+    cancels them.
     """
 
     async def _make_runner(self, **options: Any) -> web.BaseRunner:
@@ -125,7 +125,10 @@ class Clinic:
     async def arrive(
         self, worker: int = 0, information: PatientInformation = ANA, organisation: str = ORG
     ) -> Actor:
-        """Let a patient send the patient information and enter the setup guide; return the patient."""
+        """Send the patient information of a new patient, who enters the setup guide; return the patient.
+
+        `worker`: its index.
+        """
         visit_id = new_id("v")
         patient = Actor(
             organisation=organisation,
@@ -140,7 +143,7 @@ class Clinic:
 
     @staticmethod
     def provider(name: str = "Dr M. Osei", role: Role = Role.PROVIDER, organisation: str = ORG) -> Actor:
-        """Return a member of staff, whose id comes from the last word of the name."""
+        """Return a member of staff with this role. The id comes from the last word of the name."""
         return Actor(organisation=organisation, id=f"u_{name.split()[-1].lower()}", name=name, role=role)
 
     async def connect(self, actor: Actor, worker: int | str = 0, **how: Any) -> SignallingClient:

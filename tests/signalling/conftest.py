@@ -1,7 +1,7 @@
 """Fixtures of the tests of signalling.
 
-Logs are plain lines, because a traceback with the values of all variables takes seconds. A test can get a store of its
-own, and each of the two transports to a store.
+Logs are plain lines, because a traceback with the values of all variables takes seconds. A test can have its own store,
+and run with each of the two ways to use a connection to a store.
 """
 
 import os
@@ -41,5 +41,5 @@ def own(tmp_path: Path) -> Iterator[EmbeddedStore]:
     params=[redis_transport.DirectTransport, redis_transport.PublicTransport], ids=["direct", "public"]
 )
 def both_transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs the test once with each transport: on redis-py's socket directly, and by redis-py's public methods only."""
+    """Runs the test twice, once with each transport: redis-py's socket itself, and redis-py's public methods only."""
     monkeypatch.setattr(redis_transport, "chosen", request.param)

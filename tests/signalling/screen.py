@@ -1,4 +1,4 @@
-"""On-Demand Requests as a provider's screen shows them, kept by the rules that PROTOCOL.md gives for clients.
+"""Keeps On-Demand Requests as a provider's screen shows them, by the rules that PROTOCOL.md gives for clients.
 
 It shows exactly the rows that the server has sent.
 """
@@ -59,12 +59,15 @@ class Screen:
         return await until(lambda: self.drained().version == version, within_s)
 
     def same_as(self, other: Screen) -> bool:
-        """Return whether both screens show the same rows."""
+        """Return True if both screens show the same rows."""
         return (self.rows, self.staff, self.limits) == (other.rows, other.staff, other.limits)
 
 
 async def screen(client: SignallingClient, **held: Any) -> Screen:
-    """Subscribe to the queue; return the screen. `held`: the epoch and version from which a client resumes."""
+    """Subscribe a client to the queue; return the screen.
+
+    `held`: the epoch and version from which the client resumes.
+    """
     shown = Screen(client)
     await client.request("subscribe", topic="queue", **held)
     return shown.drained()

@@ -79,7 +79,7 @@ async def test_a_claim_pulls_the_patient_in_on_another_worker(two: Clinic) -> No
 
 
 async def _loads(clinic: Clinic) -> int:
-    """Return the number of records that were loaded from the store."""
+    """Return the number of records that a clinic's workers have loaded from the store."""
     found = await clinic.workers[0].service.store.redis.info("commandstats")
     return int(found["cmdstat_hget"]["calls"])
 
@@ -182,7 +182,7 @@ async def test_a_lost_socket_that_resumes_on_another_worker_is_never_shown_offli
     assert back.welcome["connection"] == patient.welcome["connection"]
     await back.request("visit.enter", visit=visit)
     await until(lambda: not two.workers[0].lingering)
-    await asyncio.sleep(0.3)  # In this time, a message that the patient has left the page would arrive.
+    await asyncio.sleep(0.3)  # in this time, a message that the patient has left the page would arrive
     assert all(m["visit"]["parties"]["patient"]["present"] for m in provider.backlog)
 
 
@@ -289,7 +289,7 @@ async def test_a_topic_is_not_sent_for_a_change_that_it_does_not_show(two: Clini
 async def test_f38_as_6_5_02_urgency_moves_a_patient_up_on_every_screen_by_the_clinics_rule(
     two: Clinic,
 ) -> None:
-    # This provider is off call, and may set the urgency all the same.
+    # this provider is not On-Call, and may still set the urgency
     provider = await two.connect(two.provider(), 1)
     await provider.request("subscribe", topic="queue")
     first, waiting = await in_line(two)

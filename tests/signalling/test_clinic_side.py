@@ -78,7 +78,7 @@ async def test_a_notification_in_the_snapshot_is_not_counted_again_when_its_even
     assert (await provider.expect("bell.item"))["unread"] == 1
     await provider.request("subscribe", topic="bell")
     assert (await provider.expect("bell.snapshot"))["unread"] == 1
-    for change in late:  # The mirror of a worker that is behind the store reports these changes only now.
+    for change in late:  # the mirror of a worker that is behind the store reports these changes only now
         worker.topics.bell.news(change)
     assert (await provider.expect("bell.item"))["unread"] == 1
 
@@ -203,7 +203,7 @@ async def test_a_chat_message_sent_right_after_a_claim_through_another_worker_is
 ) -> None:
     provider = await staff(two, OSEI, 1)
     visit, patient = await waiting(two)
-    # The patient's worker receives no events any longer, so its mirror does not have the claim.
+    # The patient's worker no longer receives events, so its mirror (copy of the open records) does not have the claim.
     two.workers[0].service.bus._handlers.pop(keys.EVENTS(ORG).encode())
     await provider.request("visit.claim", visit=visit)
     await patient.request("chat.send", visit=visit, text="Hello.")

@@ -15,7 +15,7 @@ from tests.signalling.clinic import clinic
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begins the counts of this process with zero for each test."""
+    """Set the counts of this process to zero for each test."""
     for name, kept in list(vars(counts).items()):
         if isinstance(kept, Counter):
             monkeypatch.setattr(counts, name, Counter())

@@ -158,7 +158,9 @@ async def test_a_burst_is_joined_and_keeps_its_order_in_both_codecs(valkey: Redi
 
 
 async def missed(one: Clinic, held: Screen) -> Screen:
-    """Let a client subscribe with the epoch and version that `held` has reached; return its screen afterwards."""
+    """Subscribe a new client with the epoch and version that `held` has reached; return its screen after the updates
+    that it lacked.
+    """
     back = await one.connect(one.provider("Dr Back"), 0)
     again = Screen(back)
     again.version, again.epoch = held.version, held.epoch
@@ -201,7 +203,7 @@ async def test_a_client_whose_missed_updates_are_gone_gets_a_snapshot(valkey: Re
 
 
 class Slow(asyncio.Transport):
-    """The transport of a client that reads nothing."""
+    """The transport of a client that reads no data."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -209,7 +211,7 @@ class Slow(asyncio.Transport):
         self.written = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Record the bytes as unsent."""
+        """Record these bytes as unsent."""
         self.unsent += len(data)
         self.written += data
 
@@ -247,6 +249,6 @@ async def test_a_subscriber_that_joins_while_updates_wait_receives_only_those_af
     await until(lambda: b"u_6" in transports[0].written)
     assert [b"u_5" in t.written for t in transports] == [True, False]
     assert [b"u_6" in t.written for t in transports] == [True, True]
-    hub.forget("news", 1)  # The topic begins a new epoch, with small version numbers.
+    hub.forget("news", 1)  # the topic begins a new epoch, with small version numbers
     hub.publish("news", 2, news(2))
     await until(lambda: all(b"u_2" in t.written for t in transports))

@@ -47,7 +47,7 @@ async def flood(one: Clinic) -> None:
 
 
 async def crowd(one: Clinic) -> None:
-    """Send hello on one socket more than a person may have."""
+    """Send hello on one more socket than a person may have."""
     ws = await upgrade(one)
     await ws.send_json({"type": "hello", "id": 1, "role": "staff"})
     assert (await ws.receive_json(timeout=5))["code"] == "too_many_sockets"

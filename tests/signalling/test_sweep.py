@@ -18,7 +18,7 @@ from tests.signalling.sockets.test_presence import record
 from tests.signalling.waits import until
 
 MANY = 200
-"""The number of due visits that the sweep reads at a time."""
+"""The number of visits with passed deadlines that the sweep reads at a time."""
 
 AWAY_MS = 3_600_000
 
@@ -112,5 +112,5 @@ async def test_an_organisation_that_is_no_longer_listed_is_not_swept(
 
 
 async def ended(status: Callable[[], Awaitable[Status]]) -> bool:
-    """Return whether the visit has ended by now."""
+    """Return True if the visit has ended by now. `status`: returns its status."""
     return await status() is Status.ENDED

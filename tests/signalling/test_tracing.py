@@ -74,7 +74,7 @@ async def test_a_claim_is_one_trace_from_socket_to_socket_over_both_workers(valk
 
 
 class Kept:
-    """A tracer that keeps the names of its spans; `signalling.tracing.Tracer`."""
+    """A tracer (see `signalling.tracing.Tracer`) that keeps the names of its spans."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -84,7 +84,7 @@ class Kept:
         self.names.append(name)
 
     def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
-        """Note a span."""
+        """Note the name of a span; return a context."""
         self.names.append(name)
         return parent
 
@@ -120,7 +120,7 @@ async def test_claims_whose_patients_never_join_are_forgotten(
 
 
 class EntryOfBefore(msgspec.Struct, frozen=True, array_like=True):
-    """An entry as earlier releases have it."""
+    """An entry of the event stream as earlier releases have it, without a trace."""
 
     what: str
     member: str

@@ -1,4 +1,4 @@
-"""Visits without a store or an event loop: people, organisations, and a visit in any status, made by commands.
+"""Makes visits without a store or an event loop: people, organisations, and a visit in any status, made by commands.
 
 The tests of `rules.py` share these functions, which use only the pure rules.
 """

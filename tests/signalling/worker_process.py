@@ -47,7 +47,7 @@ class Process:
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Continue the process with SIGCONT."""
+        """Continue the stopped process with SIGCONT."""
         self._process.send_signal(signal.SIGCONT)
 
     async def ask(self) -> dict[str, Any]:
@@ -85,7 +85,10 @@ async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Proces
 
 
 def _answer(worker: Worker) -> None:
-    """Write the rooms, gates and number of tasks as a line of JSON. Called for each line of standard input."""
+    """Write the rooms, gates (True if media may pass) and number of tasks as a line of JSON.
+
+    Called for each line of standard input.
+    """
     for _ in range(os.read(0, 4096).count(b"\n")):
         rooms = worker.rooms._rooms
         held = {

@@ -1,4 +1,5 @@
-"""Parties of a call for other servers: they offer or answer as a browser does, and send the same media as for ours.
+"""Plays the parties of a call on other servers: they offer or answer as a browser does, and send the same media as for
+ours.
 
 They handle the SDP of one audio and one video line, and the checks of full ICE in both directions. Servers that decode
 get a clip of real VP8 and Opus instead of random bytes. Sizes and rates are those of `tests/benchmarks/packets.py`.
@@ -66,7 +67,7 @@ class Clip:
 
 
 class Party(Speaker):
-    """One side of a call. It sends nothing before it is connected; then its first video frame is a keyframe."""
+    """One party of a call. It sends nothing before it is connected; then its first video frame is a keyframe."""
 
     def __init__(self, identity: Identity, clip: Clip | None = None, host: str = "127.0.0.1") -> None:
         super().__init__(identity, host)
@@ -88,7 +89,7 @@ class Party(Speaker):
         return self._description(re.findall(r"a=mid:(\S+)", offer), offer)
 
     def accept(self, description: str) -> None:
-        """Apply the other side's SDP. Raises ValueError if it has no candidate."""
+        """Apply the other side's SDP, `description`. Raises ValueError if it has no candidate."""
         remote, candidate = _REMOTE.search(description), _CANDIDATE.search(description)
         if remote is None or candidate is None:
             raise ValueError("no IPv4 candidate")
@@ -133,8 +134,9 @@ class Party(Speaker):
         return "\r\n".join(lines) + "\r\n"
 
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
-        """Send an ICE check in this party's role; do nothing if the other side's address is not known yet. In the
-        controlling role, the parameters are those of `RawPeer.check`.
+        """Send an ICE check to the other side; do nothing if its address is not known yet.
+
+        The parameters are those of `RawPeer.check`, and apply only if this party has the controlling role of ICE.
         """
         if self.remote is None:
             return
@@ -204,8 +206,8 @@ class Party(Speaker):
             super().report()
 
     def await_picture(self) -> None:
-        """From now on, store when the next keyframe arrives as `first_ns`, and send a keyframe if the other side
-        requests one.
+        """Send a keyframe if the other side requests one; store the time at which the next keyframe arrives as
+        `first_ns`.
         """
         self.first_ns = 0
         self.on_rtp, self.on_rtcp = self._seen, self._asked
@@ -228,7 +230,7 @@ class Party(Speaker):
 
 
 def is_keyframe(payload: bytes) -> bool:
-    """Return whether a VP8 payload is the beginning of a keyframe (RFC 7741 §4.2, §4.3)."""
+    """Return True if a VP8 payload is the beginning of a keyframe (RFC 7741 §4.2, §4.3)."""
     if not payload or not payload[0] & 0x10 or payload[0] & 0x07:
         return False
     at = 1

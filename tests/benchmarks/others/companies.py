@@ -1,4 +1,4 @@
-"""The clients of one stack: subscribers of the queue, senders of updates, pairs that exchange messages, and claimers.
+"""Plays the clients of a server: subscribers, senders of updates, pairs that exchange messages, and claimers.
 
 A stack is a server with its workers and its store. Each one gets the same requests, in its own protocol. All clients
 are raw sockets (`wire.py`) that parse as little as possible: they recognise a message by a few bytes that no other
@@ -45,14 +45,14 @@ of their event.
 
 TRIED = 4
 PAUSE_S = 0.1
-# The other servers do not confirm that a client has joined a room, so clients wait this time in s.
+# The other servers do not confirm that a client has joined a room, so clients wait for this time in s.
 JOIN_S = 1.0
 Heard = Callable[[Any, bytes, int], None]
 Act = Callable[[], None]
 
 
 class Way(NamedTuple):
-    """How a message reaches its receiver: whether our store keeps it, and whether it passes between two workers."""
+    """How a message reaches its receiver. `kept`: our store keeps it. `across`: it passes between two workers."""
 
     kept: bool
     across: bool
@@ -85,7 +85,7 @@ class Company(Protocol):
     claimed: bytes
 
     async def audience(self, number: int, heard: Heard) -> Sequence[TimedWire]:
-        """Return `number` sockets, spread over all workers, that subscribe to the queue."""
+        """Return `number` sockets on all workers that subscribe to the queue, and call `heard` with each message."""
 
     async def makers(self, number: int) -> list[Act]:
         """Return `number` functions, each of which causes one update of the queue."""
@@ -96,11 +96,14 @@ class Company(Protocol):
         """
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
-        """Return (claimers, the visit that they claim, a page of the patient on each worker -> that worker)."""
+        """Return (`number` claimers, the visit that they claim, a page of the patient on each worker -> that worker).
+
+        `heard`: called with each message that a page receives.
+        """
 
 
 class Ours:
-    """The clients of Greenroom: patients who answer a step update the queue; a patient and a provider are a pair."""
+    """The clients of Greenroom: patients whose answers update the queue, and pairs of a patient and a provider."""
 
     news, told, claimed = b'"queue.row"', b'"told"', b'"claimed"'
 
@@ -110,24 +113,22 @@ class Ours:
         self._paired = 0
 
     async def audience(self, number: int, heard: Heard) -> list[Peer]:
-        """Return the sockets of `number` staff who subscribe to the queue."""
+        """Return the sockets of `number` staff who are subscribed to the queue. `heard`: called with each message."""
         peers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
         await _subscribe(peers, "queue")
         return peers
 
     async def makers(self, number: int) -> list[Act]:
-        """Return `number` functions; each lets another patient go back or forth between two steps of
-        the setup guide.
-        """
+        """Return `number` functions, each of which makes another patient answer, which updates the queue."""
         peers = await enter_all(self.endpoint, self.stack.patients[:number], text=True)
         return [_answering(peer, visit) for peer, visit in zip(peers, self.stack.visits, strict=False)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Return pairs: a patient, and the provider who gets a line of the chat if `way.kept`, otherwise a muting."""
+        """Return `number` pairs. The patient sends the provider a chat message if `way.kept`, otherwise a muting."""
         self.told = b'"chat.line"' if way.kept else b'"media.muted"'
         providers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
         made = []
-        mine = slice(self._paired, self._paired + number)  # These visits are not used by another pair yet.
+        mine = slice(self._paired, self._paired + number)  # no other pair uses these visits
         self._paired += number
         for provider, login, visit in zip(
             providers, self.stack.patients[mine], self.stack.visits[mine], strict=True
@@ -147,8 +148,9 @@ class Ours:
         return made
 
     async def _beside(self, login: Login, worker: str, across: bool, heard: Heard = no_news) -> Peer:
-        """Return a socket of `login` on another worker than `worker` if `across`, otherwise on that one. The kernel
-        chooses the worker of a connection, so connect again until it fits. Raises PeerError if it never does.
+        """Return a socket of `login` on another worker than `worker` if `across`, otherwise on the same worker.
+
+        The kernel chooses the worker, so this connects again until it fits. Raises PeerError if it never does.
         """
         for _ in range(ROUNDS):
             # Open TRIED connections at the same time: one after another, they would often all come to the worker that
@@ -167,8 +169,9 @@ class Ours:
         raise PeerError("all connections come to one worker")
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
-        """Put `number` providers on call, and subscribe a page of the patient on each worker to the visit. Return (the
-        providers as claimers, the visit, page -> its worker).
+        """Put `number` providers on call, and subscribe a page of the patient on each worker to the visit.
+
+        Return (the providers as claimers, the visit, page -> its worker).
         """
         peers = await enter_all(self.endpoint, self.stack.staff[:number], text=True)
         for answer in await answers([peer.ask("on_call", on=True) for peer in peers]):
@@ -209,7 +212,7 @@ def _muting(peer: Peer, visit: str) -> Act:
 
 
 def _watched(answer: "asyncio.Future[dict[str, Any]]") -> None:
-    """Raise the error that the server sends as an answer, so that the run ends."""
+    """Raise the error if the server's reply `answer` is one, so that the run ends."""
 
     def look(done: "asyncio.Future[dict[str, Any]]") -> None:
         if not done.cancelled() and done.exception() is None and done.result()["type"] == "error":
@@ -232,8 +235,9 @@ def _racing(peer: Peer) -> Racer:
 
 
 class Other(TimedWire):
-    """A client of another stack. It exchanges events with a name and data, in the frames of socket.io or as plain
-    JSON.
+    """A client of another server, which exchanges events with a name and data.
+
+    The events are sent in the frames of socket.io or as plain JSON.
     """
 
     def __init__(self, host: str, port: int, heard: Heard, socket_io: bool) -> None:
@@ -244,16 +248,14 @@ class Other(TimedWire):
         self.waits: dict[str, asyncio.Future[bool]] = {}
 
     async def enter(self) -> None:
-        """Connect and wait for the server's greeting. Raises PeerError if the server refuses or closes, OSError or
-        TimeoutError if it does not answer.
-        """
+        """Connect and wait for the greeting. Raises PeerError, OSError or TimeoutError if it does not come."""
         await self.open()
         if self._socket_io:
             async with asyncio.timeout(OPEN_S):
                 await self.entered
 
     def emit(self, name: str, data: Any, answered: bool = False) -> None:
-        """Send an event; with `answered`, ask the server for an acknowledgement."""
+        """Send the event `name`; if `answered`, ask the server for an acknowledgement."""
         asked = next(self._asked) if answered else None
         if self._socket_io:
             head = "42" if asked is None else f"42{asked}"
@@ -275,15 +277,13 @@ class Other(TimedWire):
         self._heard(self, payload, self.read_ns)
 
     def lost(self, problem: PeerError) -> None:
-        """Let all requests that wait for an answer fail with `problem`."""
+        """Make all requests that wait for an answer fail with `problem`."""
         settle([self.entered, *self.waits.values()], problem)
         self.entered.exception() if self.entered.done() and not self.entered.cancelled() else None
 
 
 class Others:
-    """The clients of socket.io, python-socketio and ws. `row`: a row of the queue from our server,
-    which they send too.
-    """
+    """The clients of socket.io, python-socketio and ws. `row`: a row of our queue, which they send as update."""
 
     news, told, claimed = b'"queue.row"', b'"told"', b'"claimed"'
 
@@ -305,7 +305,7 @@ class Others:
         return found
 
     async def audience(self, number: int, heard: Heard) -> list[Other]:
-        """Connect `number` clients that get the queue's updates and return them. `heard`: called with each message."""
+        """Connect `number` clients that get the queue's updates, and return them. `heard`: called with each message."""
         found = await self._enter(number, heard)
         for other in found:
             other.emit("listen", None)
@@ -313,11 +313,11 @@ class Others:
         return found
 
     async def makers(self, number: int) -> list[Act]:
-        """Return `number` functions; each lets another client send the row."""
+        """Return `number` functions. Each makes another client send the row, which is an update of the queue."""
         return [_emitting(other, "news", self.row) for other in await self._enter(number, no_news)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Return pairs. Each receiver is alone in a room, as the documentation advises for a message to one person."""
+        """Return `number` pairs. Each receiver is alone in a room, as the servers' documentation advises."""
         made = []
         for at in range(number):
             hears = (await self._enter(1, heard, at % 2))[0]
@@ -330,8 +330,9 @@ class Others:
         return made
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
-        """Return (clients that claim by setting a key that must not exist, the visit, a page of the patient on each
-        worker -> that worker). The pages are in the visit's room.
+        """Return (`number` claimers, the visit, a page of the patient on each worker -> that worker).
+
+        A claim sets a key that must not exist. The pages are in the visit's room.
         """
         visit = "v_1"
         racing = await self._enter(number, _settled)
@@ -372,7 +373,7 @@ def _other_racing(other: Other, worker: int) -> Racer:
 
 
 async def example(ours: Ours) -> dict[str, Any]:
-    """Return a row as our server sends it, without its type: the other servers have the type as the event's name."""
+    """Return a row of our queue without its type, which the other servers send as the name of the event."""
     heard: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     def news(peer: Peer, payload: bytes, now_ns: int) -> None:
@@ -384,14 +385,14 @@ async def example(ours: Ours) -> dict[str, Any]:
     act()
     async with asyncio.timeout(OPEN_S):
         row = await heard
-    act()  # Undo the change, for the next client that updates this visit.
+    act()  # Undo the change, for the next client that changes this visit
     listener.abort()
     row.pop("type")
     return row
 
 
 async def companies(stacks: Sequence[Stack]) -> dict[str, Company]:
-    """Return the name of each stack -> its clients. Our stack must be the first."""
+    """Return name of a server -> its clients. The first of `stacks` must be ours."""
     ours = Ours(stacks[0])
     row = await example(ours)
     return {stacks[0].name: ours} | {stack.name: Others(stack, row) for stack in stacks[1:]}

@@ -32,7 +32,7 @@ STOP_S = 5.0
 
 
 def address() -> str:
-    """Return an IPv4 address of this machine other than loopback. Raises MissingServerError if there is none."""
+    """Return an IPv4 address of this machine that is not loopback. Raises MissingServerError if there is none."""
     for adapter in ifaddr.get_adapters():
         for found in adapter.ips:
             if isinstance(found.ip, str) and not found.ip.startswith("127."):
@@ -44,8 +44,9 @@ def address() -> str:
 
 @contextmanager
 def running(program: str) -> Iterator[tuple[int, str]]:
-    """Yield (process id, URL of the HTTP interface) of a running Janus. Raises MissingServerError if it does not
-    start.
+    """Start Janus (`program`); yield (its process id, the URL of its HTTP interface).
+
+    Raises MissingServerError if it does not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
     with socket.socket() as free:
@@ -130,7 +131,7 @@ class Handle:
         return str(self._event("incomingcall")["jsep"]["sdp"])
 
     def pick_up(self, answer: str) -> None:
-        """Accept the incoming call with an SDP answer."""
+        """Accept the incoming call with the SDP `answer`."""
         self._say({"request": "accept"}, {"type": "answer", "sdp": answer})
 
     def accepted(self) -> str:

@@ -31,8 +31,8 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """The size of a run: calls (`few` of them with aiortc), rounds, and per round seconds of media and
-    first pictures.
+    """How much a run measures: the number of calls (`few` with aiortc), rounds, and per round the seconds of media and
+    the number of first pictures.
     """
 
     calls: int
@@ -48,8 +48,10 @@ QUICK = Size(20, 1, 1, 1.0, 2)
 
 @dataclass
 class Spent:
-    """The figures of one turn. CPU of the server process: `us` per packet, `call_ms` per second of a call, `setup_ms`
-    per party that connects. `p50_ms` and `p99_ms`: the delay of a packet. `firsts_ms`: the times to the first picture.
+    """The figures of one server's turn. `us`: CPU of the server per packet. `call_ms`: CPU per second of a call.
+    `setup_ms`: CPU per party that connects.
+
+    `p50_ms` and `p99_ms`: the delay of a packet. `firsts_ms`: the times to the first picture.
     """
 
     us: float = 0.0
@@ -61,28 +63,33 @@ class Spent:
 
 
 class Server(Protocol):
-    """A running server that can be measured. A call is first prepared, and begins with the press of Start Session by
-    the second person.
+    """A running server that can be measured.
+
+    A call is prepared first, and begins when the second person presses Start Session.
     """
 
     pid: int
 
     @property
     def clip(self) -> Clip | None:
-        """The clip of real video and audio that the parties must send; None if any bytes will do."""
+        """Return the clip of real video and audio that the parties must send; None if any bytes will do."""
 
     @property
     def host(self) -> str:
-        """The IP address of this machine that the parties use."""
+        """Return the IP address of this machine that the parties use."""
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Prepare the call `name` as far as the server can before the second press of Start Session. Return a function
-        that makes this press.
+        """Prepare the call `name` as far as this server can before the second person presses Start Session.
+
+        `load`: sends and reads for the `parties`. Return a function that makes this press.
         """
 
 
 class Ours:
-    """Our relay. Both parties connect before the second press, which opens the gate."""
+    """Our relay.
+
+    Both parties connect before the second press of Start Session, which opens the gate (lets media pass).
+    """
 
     clip, host = None, LOOPBACK
 
@@ -96,7 +103,7 @@ class Ours:
         return self._control.recv()
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Connect both parties, with the gate closed. Return a function that opens the gate."""
+        """Connect both parties, with the gate closed (no media passes). Return a function that opens the gate."""
         for key, party in zip("ab", parties, strict=True):
             self._ask("accept", name, (key, party.answer(str(self._ask("join", name, key)))))
         load.connect(parties)
@@ -113,7 +120,7 @@ class Janus:
         self._kept: list[janus.Handle] = []
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Let the first party call. Return a function by which the second party accepts."""
+        """Make the first party call the second one. Return a function by which the second party accepts."""
         caller, callee = (janus.Handle(self._url, f"{name}-{key}") for key in "ab")
         self._kept += [caller, callee]
         caller.call(callee.name, parties[0].offer())
@@ -154,7 +161,7 @@ Start = Callable[[], Any]
 
 @contextmanager
 def ours() -> Iterator[Server]:
-    """Yield our relay, which runs in a process of its own."""
+    """Yield our relay, which runs in its own process."""
     with served() as (pid, control):
         control.send(("stats", "", None))  # The relay answers this request as soon as it runs.
         control.poll(ANSWER_S)
@@ -165,7 +172,12 @@ def ours() -> Iterator[Server]:
 def measure(
     size: Size, others: Sequence[str], say: setup.Say, progress: Tell, *, install_janus: bool
 ) -> Made:
-    """Measure all rounds; return the comparisons. Raises TimeoutError if our own server does not answer."""
+    """Measure our relay and the `others` in all rounds; return the comparisons. Raises TimeoutError if our relay does
+    not answer.
+
+    `size`: how much is measured. `say` prints a line. `progress`: called with the share done. `install_janus`: True to
+    install Janus if it is missing.
+    """
     starts: dict[str, Start] = {OURS: ours}
     made = Made(skipped=[])
     if "janus" in others:
@@ -252,7 +264,8 @@ def _column(field: Field[Spent], name: str) -> dict[str, list[float]]:
 
 
 def talk(server: Server, calls: int, seconds: float, *, late: bool) -> Spent:
-    """Let `calls` calls send media for `seconds`; return the CPU of the server and, if `late`, the delay of packets.
+    """Send media in `calls` calls for `seconds`; return the CPU of the server and, if `late`, the delay of packets.
+
     Raises TimeoutError if the server does not answer or forwards nothing.
     """
     load, identity = Load(), Identity(0.0)
@@ -292,8 +305,10 @@ def _pair(server: Server, identity: Identity) -> tuple[Party, Party]:
 
 
 def first(server: Server, name: str) -> float:
-    """Return the time in ms from the second press until a keyframe has reached both sides. Raises TimeoutError if it
-    does not.
+    """Return the time in ms from the second press of Start Session in the call `name` until a keyframe has reached both
+    sides.
+
+    Raises TimeoutError if none does.
     """
     load, identity = Load(), Identity(0.0)
     try:

@@ -28,8 +28,9 @@ Tell = Callable[[float], None]
 
 
 def measure(ours: BenchServer, sockets: int, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Connect all clients to each stack; return the comparison. Raises ChildError if the process of the
-    clients fails.
+    """Connect `sockets` clients to our server and to each of the `others`; return the comparison.
+
+    `say` prints a line. `progress`: called with the share done. Raises ChildError if the process of the clients fails.
     """
     with stacks(ours, others, (20, round(sockets * (1 + EARLY)), 1), say) as company:
         found: dict[str, float] = Child(wait, company.stacks, sockets).result(LIMIT_S, progress)
@@ -40,7 +41,10 @@ def measure(ours: BenchServer, sockets: int, others: Sequence[str], say: Say, pr
 
 
 def wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
-    """Connect and hold all clients in this child process, one stack after another; return stack -> bytes per socket."""
+    """Connect and hold all clients in this child process, one server after another; return server -> bytes per socket.
+
+    `tell`: called with the share done. `found`: the running servers. `sockets`: the number of clients of each.
+    """
     return uvloop.run(_wait(tell, found, sockets))
 
 
@@ -60,8 +64,9 @@ async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, f
 
 
 async def _resident(stack: Stack) -> int:
-    """Return the resident memory in bytes of the stack's workers when they are idle. The other stacks collect garbage
-    first.
+    """Return the memory in bytes of a server's workers while they are idle.
+
+    Other servers than ours collect garbage first.
     """
     await asyncio.sleep(SETTLE_S)
     if stack.name != OURS:

@@ -1,4 +1,4 @@
-"""Measures the claim race of all stacks in turn: fifty people claim one patient at the same time.
+"""Measures the claim race on our server and the others in turn: fifty people claim one patient at the same time.
 
 Our server decides by its rules, stores the record and its history on disk, and updates all subscribers of the queue.
 The others set a key that must not exist yet, and inform the patient. The results are the time from the winner's claim
@@ -50,8 +50,10 @@ class Spent(NamedTuple):
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Measure the races on all stacks; return the comparisons. Raises ChildError if the process of the
-    clients fails.
+    """Measure the races on our server and the `others`; return the comparisons.
+
+    `size`: how much is measured. `say` prints a line. `progress`: called with the share done. Raises ChildError if the
+    process of the clients fails.
     """
     with stacks(ours, others, (PROVIDERS, PROVIDERS, 1), say) as company:
         played: Field[Spent] = Child(race, company.stacks, size).result(LIMIT_S, progress)
@@ -81,7 +83,10 @@ def _column(played: Field[Spent], field: str) -> dict[str, list[float]]:
 
 
 def race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
-    """Play all clients in this child process; return the results of each stack's turns."""
+    """Play all clients of the servers `found` in this child process; return the results of each server's turns.
+
+    `tell`: called with the share done (0.0 to 1.0). `size`: how much is measured.
+    """
     return uvloop.run(_race(tell, found, size))
 
 
@@ -101,7 +106,7 @@ async def _race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
 
 
 class Track:
-    """The claimers and the patient's pages of one stack, which play its races."""
+    """The clients that claim and the patient's pages of one server, with which races are run."""
 
     def __init__(self, stack: Stack, marker: bytes) -> None:
         self._stack, self._marker = stack, marker
@@ -112,8 +117,9 @@ class Track:
         self._started = 0
 
     def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Record when a patient's page received a claim. `wire`: the page's socket. `now_ns`: the time of reading
-        (monotonic).
+        """Record that a patient's page has received a claim.
+
+        `wire`: the page's socket. `payload`: the message. `now_ns`: the monotonic time of reading.
         """
         if self._marker in payload:
             knew = self._knew.get(self.pages[wire])
@@ -121,7 +127,7 @@ class Track:
                 knew.set_result(now_ns)
 
     async def spend(self, races: int) -> Spent:
-        """Play `races` races; return their figures. Raises PeerError if a race does not have exactly one winner."""
+        """Run `races` races; return their figures. Raises PeerError if a race does not have exactly one winner."""
         late_ns = []
         used, used_store = cpu_ns(self._stack.workers), cpu_ns([self._stack.store])
         for _ in range(races):

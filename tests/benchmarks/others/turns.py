@@ -24,8 +24,9 @@ def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
 
 
 class Field(Generic[T]):
-    """The servers that take part, ours first. `made`: the results of each server's turns. `out`: the servers that were
-    dropped, with the reason.
+    """The servers that take part, ours first.
+
+    `made`: server -> the results of its turns. `out`: server that was dropped -> the reason.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -34,7 +35,7 @@ class Field(Generic[T]):
         self._ours = next(iter(self.made))
 
     def drop(self, name: str, problem: Exception) -> None:
-        """Drop a server that failed with `problem`. Raises `problem` if the server is ours."""
+        """Drop the server `name`, which failed with `problem`. Raises `problem` if the server is ours."""
         if name == self._ours:
             raise problem
         del self.made[name]
@@ -63,11 +64,11 @@ class Field(Generic[T]):
                 tell((number + 1) / rounds)
 
     def column(self, pick: Callable[[T], float]) -> dict[str, list[float]]:
-        """Return server -> the values that `pick` takes from the results of its turns."""
+        """Return server -> the values that the function `pick` takes from the results of its turns."""
         return {name: [pick(turn) for turn in turns] for name, turns in self.made.items()}
 
 
 async def all_done(waiting: Sequence["asyncio.Future[Any]"], limit_s: float) -> list[Any]:
-    """Return the results of these futures, in their order. Raises TimeoutError after `limit_s`."""
+    """Return the results of the futures `waiting`, in their order. Raises TimeoutError after `limit_s`."""
     async with asyncio.timeout(limit_s):
         return list(await asyncio.gather(*waiting))

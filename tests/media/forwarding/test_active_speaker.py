@@ -10,7 +10,7 @@ SPEECH, SOFT, NOISE = 25.0, 12.0, 0.0
 
 
 def steps(speaker: ActiveSpeaker, count: int, **loudness: float) -> list[str | None]:
-    """Return the speaker that is chosen after each of `count` steps. `loudness`: party -> its level, in each step."""
+    """Return the chosen speaker after each of `count` steps. `loudness`: party -> its level, the same in each step."""
     found = []
     for _ in range(count):
         speaker.observe(loudness)
@@ -24,10 +24,10 @@ def steps(speaker: ActiveSpeaker, count: int, **loudness: float) -> list[str | N
         ([], 0.0),
         ([30] * 10, 25.0),
         ([127] * 10, 0.0),
-        ([60] * 10, 0.0),  # These are levels of noise.
+        ([60] * 10, 0.0),  # levels of noise
         ([0] * 10, LOUDEST),
         ([30] * 5 + [127] * 5, 12.5),
-        ([30], 6.25),  # This is one packet during silence, in which Opus sends few packets (DTX).
+        ([30], 6.25),  # one packet during silence, in which Opus sends few packets (DTX)
     ],
 )
 def test_loudness_is_the_mean_of_a_step_above_the_noise(levels: list[int], loudness: float) -> None:

@@ -24,7 +24,7 @@ from tests.media.forwarding.unencrypted import (
     sound,
 )
 
-# This is the request of the server, with its SSRC 11, for a keyframe of A's video.
+# The request that the server sends for a keyframe of A's video; 11 is the server's own SSRC.
 LOSS = pack("!BBHII", 0x81, 206, 2, 11, 2)
 SIZE = len(sound(1)[0])
 
@@ -217,7 +217,7 @@ def test_a_browser_has_at_most_sixteen_streams() -> None:
     assert room.forwarder.counters.dropped == 1, "known ones go on"
 
 
-# --- video
+# --- forwarding of video
 
 
 def test_a_video_begins_with_a_keyframe_which_is_asked_for_every_150_ms() -> None:
@@ -243,7 +243,10 @@ def test_a_black_first_picture_is_shown_only_if_no_better_one_comes() -> None:
 
 
 def retransmission(number: int, original: int, **more: Any) -> tuple[bytes, Any]:
-    """Return a packet with which A sends picture `original` again."""
+    """Return a packet with the number `number` with which A sends its picture `original` again.
+
+    `more`: arguments of `picture`.
+    """
     return build(RTX, number, 3000 * original, 3, pack("!H", original) + KEY, **more), A
 
 
@@ -300,7 +303,7 @@ def test_while_the_server_answers_itself_arrivals_are_noted() -> None:
     assert len(a.arrivals) == 1
 
 
-# --- control
+# --- reports and requests (RTCP)
 
 
 def test_a_request_for_a_keyframe_crosses_to_the_sender() -> None:

@@ -26,7 +26,10 @@ from tests.media.forwarding.unencrypted import (
 
 
 def three() -> tuple[UnencryptedRoom, Endpoint, dict[Any, Subscription]]:
-    """Return (the room, the endpoint of A, address -> its subscription to A). A sends to B and C, who may also send."""
+    """Return (the room, the endpoint of A, address -> the subscription of the party there to A).
+
+    A sends to B and C, who may also send.
+    """
     room = UnencryptedRoom(A, B, C)
     a = room.endpoints[0]
     a.learn(1, "audio")
@@ -118,7 +121,7 @@ def test_a_receiver_that_cannot_be_reached_leaves_the_others_alone() -> None:
 
 
 def repeated(number: int, original: int, payload: bytes = DELTA) -> tuple[bytes, Any]:
-    """Return a packet with which A sends packet `original` of its video again."""
+    """Return a packet with the number `number` with which A sends packet `original` of its video again."""
     return build(RTX, number, 3000 * original, 3, pack("!H", original) + payload), A
 
 
@@ -153,14 +156,16 @@ def test_what_is_repeated_of_a_video_that_is_not_known_goes_nowhere() -> None:
     assert room.counted() == {"received": 1, "withheld": 1}
 
 
-# --- temporal layers
+# --- temporal layers of video
 
 
 def layered(
     number: int, layer: int, *, syncs: bool = False, key: bool = False, **more: Any
 ) -> tuple[bytes, Any]:
-    """Return a picture of A in one packet, in this temporal layer. `syncs`: it needs only layer 0. `key`: it is a
-    keyframe. Its picture number has 15 bits.
+    """Return a picture of A in one packet, in the temporal layer `layer`. `number`: of the packet. `syncs`: it needs
+    only layer 0.
+
+    `key`: it is a keyframe. Its picture number has 15 bits. `more`: arguments of `picture`.
     """
     picture_id = (0x8000 | number & 0x7FFF).to_bytes(2, "big")
     descriptor = b"\x90\xe0" + picture_id + bytes((7, layer << 6 | syncs << 5))
@@ -230,7 +235,7 @@ def test_only_sound_that_is_forwarded_counts_for_the_active_speaker() -> None:
     room, a, to = three()
     packet = bytearray(build(AUDIO, 1, 960, 1, bytes(8) + b"sound"))
     packet[0] |= 0x10
-    packet[12:20] = b"\xbe\xde\0\x01\x10\x9e\0\0"  # The extension has the sound's level, -30 dBov.
+    packet[12:20] = b"\xbe\xde\0\x01\x10\x9e\0\0"  # the extension has the sound's level, -30 dBov
     room.reads((bytes(packet), A), sound(2))
     assert a.voice.take() == 25 / 4
     for subscription in to.values():
@@ -264,7 +269,7 @@ def test_reports_go_to_each_other_party_about_its_own_streams() -> None:
     room.reads(picture(1, KEY))
     block = pack("!IIIIII", 21, 0x40000000, 1, 0, 0, 0)
     room.reads((pack("!BBHI", 0x81, 201, 7, 99) + block, B))
-    # B alone has lost packets, which is not reported to the sender.
+    # only B has lost packets, which is not reported to the sender
     block = pack("!IIIIII", 2, 0, 1, 0, 0, 0)
     assert room.sent[A] == [pack("!BBHI", 0x81, 201, 7, 11) + block]
     assert len(room.sent[C]) == 1

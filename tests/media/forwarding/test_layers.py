@@ -14,8 +14,8 @@ PATTERN = [(0, False), (2, True), (1, True), (2, False), (0, False), (2, False),
 
 
 def take(layers: Layers, number: int) -> Span | None:
-    """Pass picture `number` to the layers, as one packet; return the span of numbers to send it with, None if it is
-    left out.
+    """Give picture `number` to the layers, as one packet; return the span by which it is numbered, None if it is left
+    out.
     """
     return layers.take(number & 0xFFFF, 3000 * number, *PATTERN[number % 8])
 
@@ -72,7 +72,7 @@ def test_a_late_packet_has_the_numbers_of_its_time() -> None:
     layers.target = 0
     layers.restart(0, 0)
     layers.take(0, 0, 0, False)
-    # Picture 1 is lost, so it never comes.
+    # Picture 1 is lost on the way to the server, so it never comes.
     layers.take(2, 6000, 1, False)
     layers.take(3, 9000, 0, False)
     assert layers.take(1, 3000, 0, False) == Span(0, 0, 0, 0)
@@ -112,7 +112,7 @@ def test_no_number_is_given_twice_whatever_is_lost_late_and_left_out(seed: int) 
         if span is not None:
             shown = (packet[0] + span.sequence_shift) & 0xFFFF
             assert used.setdefault(shown, packet) == packet
-            used.pop((shown - 5000) & 0xFFFF, None)  # At this distance, sequence numbers are used again.
+            used.pop((shown - 5000) & 0xFFFF, None)  # at this distance, sequence numbers are used again
 
     for picture in range(12_000):
         layer, syncs = PATTERN[picture % 8]
@@ -157,8 +157,8 @@ def test_shares_are_measured_once_a_second() -> None:
     [
         (2000, 0, 3),
         (1000, 0, 3),
-        (900, 0, 1),  # All layers together need more than the limit.
-        (900, 2, 2),  # Level 2 is already sent, so it may exceed the limit a little.
+        (900, 0, 1),  # all layers together need more than the limit
+        (900, 2, 2),  # level 2 is already sent, so it may exceed the limit a little
         (599, 0, 0),
         (100, 2, 0),
     ],

@@ -28,12 +28,12 @@ from tests.media.forwarding.unencrypted import (
 )
 
 SOUND, PICTURE, AGAIN = 20, 21, 22  # the SSRCs of A's sound, video and retransmissions, as B receives them
-SHIFT = 1000  # B receives A's packets with sequence numbers that are higher by this.
+SHIFT = 1000  # B receives A's packets with sequence numbers that are higher by this number
 
 
 def mended(mends: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
-    """Return (the room, the endpoint of A, that of B). The gate is open, B's numbers are A's plus SHIFT, and A sends
-    lost packets again if `mends`.
+    """Return (the room, the endpoint of A, that of B). Media may pass, and B's numbers are A's plus SHIFT.
+    `mends`: True if A sends lost packets again.
     """
     room, a, b = pair()
     a.mends = frozenset({"audio", "video"} if mends else set())
@@ -46,7 +46,7 @@ def mended(mends: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
 
 
 def request(ssrc: int, *numbers: int, sender: Any = B) -> tuple[bytes, Any]:
-    """Return the packet with which a receiver requests packets of a stream again, by its own numbers."""
+    """Return the packet with which `sender` requests these packets of the stream `ssrc`, as it counts, again."""
     return rtcp.nack(7, ssrc, numbers), sender
 
 
@@ -57,11 +57,11 @@ def asked(room: UnencryptedRoom) -> list[tuple[int, list[int]]]:
 
 
 def repeated(number: int, original: int, **more: Any) -> tuple[bytes, Any]:
-    """Return a packet with which A sends picture `original` again."""
+    """Return the packet with this number by which A sends its picture `original` again."""
     return build(RTX, number, 3000 * original, 3, pack("!H", original) + DELTA, **more), A
 
 
-# --- the last hop
+# --- packets that are lost between the server and a receiver
 
 
 def test_lost_sound_is_sent_again_byte_for_byte_and_the_sender_is_not_asked() -> None:
@@ -146,7 +146,7 @@ def test_a_receiver_that_cannot_be_reached_gets_nothing_again() -> None:
     assert room.forwarder.counters.faults == 0
 
 
-# --- the first hop
+# --- packets that are lost between a sender and the server
 
 
 def test_a_gap_is_asked_for_at_once_in_the_senders_numbers() -> None:
@@ -284,7 +284,7 @@ def test_after_an_outage_the_first_packet_of_a_browser_brings_a_keyframe_of_it_a
     a_pictures = rtcp.picture_loss(10 + 1, 2)
 
     def requested(now_s: float) -> tuple[bool, bool]:
-        a.last_from = None  # The relay clears this field at each of its ticks.
+        a.last_from = None  # the relay clears this field at each of its ticks
         room.now_s = now_s
         for packets in room.sent.values():
             packets.clear()
@@ -311,7 +311,7 @@ def test_after_an_outage_a_sender_gets_feedback_for_its_first_packets_at_once() 
     assert room.others.missing == waiting + 1
 
 
-# --- nothing from before the gate opened
+# --- nothing is sent again from before the gate opened (media may pass)
 
 
 def test_nothing_from_before_the_gate_opened_is_kept_asked_for_or_sent_again() -> None:
@@ -320,7 +320,7 @@ def test_nothing_from_before_the_gate_opened_is_kept_asked_for_or_sent_again() -
     room.reads(*(sound(number) for number in (11, 12, 14)), *(picture(number) for number in (11, 12, 14)))
     a.route(b, True)
     assert asked(room) == []
-    # The next packets continue the receiver's numbers, so SHIFT + 11 is the first one after the pause.
+    # B's numbers continue, so SHIFT + 11 is the first one after the pause.
     room.reads(sound(16), picture(16, KEY))
     assert asked(room) == []
     del room.sent[B][:]
@@ -360,7 +360,7 @@ def test_nothing_of_a_muted_time_is_sent_again() -> None:
     assert asked(room) == []
 
 
-# --- rooms of more than two
+# --- rooms of more than two parties
 
 
 def test_in_a_group_each_receiver_is_mended_by_itself_and_the_sender_asked_once() -> None:

@@ -21,8 +21,9 @@ from media.forwarding.picture_pause import (
 
 
 def seen(pause: PicturePause, weak: bool | None, seconds: float, begin_s: float) -> float | None:
-    """Give `pause` the same result once a second for `seconds`. Return the time in s after which `paused` changed, None
-    if it did not. `weak`: None means that nothing was measured.
+    """Give `pause` the result `weak` once a second for `seconds`, from `begin_s` on.
+
+    Return the time in s after which `paused` changed, None if it did not. `weak`: None means that nothing was measured.
     """
     for passed in range(int(seconds) + 1):
         if pause.look(weak, begin_s + passed):

@@ -17,8 +17,9 @@ FRAME = 960
 
 
 def redundant(number: int, *ages: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
-    """Return a RED packet of A's sound that repeats earlier payloads of these ages in frames. Each payload is its own
-    number. `sequence`: another sequence number than `number`.
+    """Return a RED packet (with repeated sound) of A, which repeats earlier payloads of these `ages` in frames.
+
+    Each payload is its own number. `sequence`: another sequence number than `number`.
     """
     earlier = [(FRAME * age, b"%d" % (number - age)) for age in ages]
     payload = red.build(b"%d" % number, earlier)
@@ -26,7 +27,10 @@ def redundant(number: int, *ages: int, ssrc: int = 1, sequence: int | None = Non
 
 
 def listening(takes_red: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
-    """Return (the room, the endpoint of A, that of B) with an open gate. `takes_red`: whether B accepts RED."""
+    """Return (the room, the endpoint of A, the endpoint of B) in a room in which media may pass.
+
+    `takes_red`: True if B accepts RED.
+    """
     room, a, b = pair()
     b.takes_red = takes_red
     return room, a, b
@@ -66,7 +70,7 @@ def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, tak
     assert (room.sent[B], room.counted()) == ([], {"received": 1, "withheld": 1})
 
 
-# --- RED made by the server
+# --- RED packets that the server makes from plain ones
 
 
 def plain(number: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
@@ -127,7 +131,7 @@ def test_in_a_group_plain_sound_is_made_red_for_those_who_take_it() -> None:
     assert room.sent[C] == [plain(100, 30), plain(101, 30)]
 
 
-# --- nothing from before the gate opened
+# --- nothing is forwarded from before the gate opened (media may pass)
 
 
 def test_red_carries_nothing_from_before_the_gate_opened() -> None:

@@ -36,8 +36,10 @@ def stream(kind: StreamKind, ssrc: int, seen_as: int, *, forward: bool = True) -
 def cross(
     data: bytes, *, forward: bool = True, shift: int = 5, here: bool = False
 ) -> tuple[Translation, Source, Source]:
-    """Translate a compound; return (the translation, the sender's source, the other side's source). `forward`: whether
-    both sources are forwarded. `shift` and `here`: the arguments `transport_cc_shift` and `answered_here`.
+    """Translate the RTCP packet `data`; return (the translation, the sender's source, the other side's source).
+
+    `forward`: True if both sources are forwarded. `shift` and `here`: the arguments `transport_cc_shift` and
+    `answered_here`.
     """
     own, other = (
         stream("video", OWN, SHOWN_AS, forward=forward),

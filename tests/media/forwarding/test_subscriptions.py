@@ -150,7 +150,7 @@ LAYERED = (0.4, 0.6, 1.0, 1.0)
     ("weak_kbps", "strong_kbps", "limit"),
     [
         (2500, 2500, 1200),
-        # Both receivers have the same weak network, so nobody would profit if they got fewer pictures.
+        # Both receivers have the same weak network, so neither would profit if it got fewer pictures.
         (600, 600, 600),
         # The receiver with the weak network gets every second picture, so that the others keep a good one.
         (600, 2500, 1000),

@@ -1,4 +1,6 @@
-"""A forwarder without encryption, with its endpoints, sockets and packets, so that a test can read what it sends."""
+"""Provides a forwarder without encryption, with its endpoints, sockets and packets, so that a test can read what it
+sends.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,14 @@ AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
 A: Address = ("192.0.2.1", 1000)
 B: Address = ("192.0.2.2", 2000)
 C: Address = ("192.0.2.3", 3000)
-# the payloads of a keyframe's first packet, and of another picture's
+# the payloads of the first packet of a keyframe, and of a packet of another picture
 KEY, DELTA = b"\x10\x00key", b"\x10\x01delta"
 
 
 class Keys:
-    """Takes the place of an endpoint's SRTP contexts. Each field is the result of that operation: 0, or an error that a
-    test sets.
+    """Used instead of an endpoint's SRTP contexts.
+
+    Each field is the result of that operation: 0, or an error that a test sets.
     """
 
     def __init__(self) -> None:
@@ -48,7 +51,7 @@ def unencrypted() -> Binding:
 
 
 class Inbox:
-    """A socket with datagrams that wait to be read; instead of a datagram there may be an error to raise."""
+    """A socket with datagrams that wait to be read. In place of a datagram there may be an error, which is raised."""
 
     def __init__(self, *waiting: tuple[bytes, Address] | Exception) -> None:
         self.waiting = list(waiting)
@@ -67,9 +70,7 @@ class Inbox:
 
 
 class Others:
-    """Records what the forwarder does not process itself: packets that are not media, and packets from
-    new addresses.
-    """
+    """Records what the forwarder passes on: packets that are not media, and packets from new addresses."""
 
     def __init__(self) -> None:
         self.stun: list[tuple[bytes, Address]] = []
@@ -116,7 +117,7 @@ class UnencryptedRoom:
         return made
 
     def reads(self, *waiting: tuple[bytes, Address] | Exception) -> Inbox:
-        """Let the forwarder read these datagrams, or raise these errors; return the socket."""
+        """Make the forwarder read these datagrams, or raise these errors; return the socket."""
         inbox = Inbox(*waiting)
         self.forwarder.read(inbox)
         return inbox
@@ -128,8 +129,9 @@ class UnencryptedRoom:
 
 
 def pair() -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
-    """Return (the room, the endpoint of A, that of B) with an open gate. A sends sound with SSRC 1, video with 2 and
-    retransmissions with 3.
+    """Return (the room, the endpoint of A, the endpoint of B) in a room in which media may pass.
+
+    A sends sound with SSRC 1, video with 2 and retransmissions with 3.
     """
     line = UnencryptedRoom(A, B)
     a, b = line.endpoints

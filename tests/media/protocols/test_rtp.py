@@ -63,7 +63,7 @@ def test_the_payload_begins_after_sources_and_extension_if_they_fit(packet: byte
         (one_byte(b"\0\0\x10a\x31\xab\xcd"), 21),
         (one_byte(b"\x30\xab"), 0),  # an element of one byte, which is too short
         (one_byte(b"\x32abc"), 0),  # an element of three bytes, which is too long
-        (one_byte(b"\xf0\0\x31\xab\xcd"), 0),  # The id 15 ends the list.
+        (one_byte(b"\xf0\0\x31\xab\xcd"), 0),  # the id 15 ends the list
         (one_byte(b"\xe0\0\x31\xab\xcd"), 19),
         (one_byte(b"\x22abc\x22abc"), 0),
         (one_byte(b"\x22abc" + b"\0\0\x31\xab"), 0),  # an element that is cut off by the end of the extension
@@ -125,7 +125,7 @@ def test_a_retransmission_has_its_number_before_the_padding_or_none(packet: byte
         (b"\x90\x80\xff\x01\x00", True),  # a picture id of fifteen bits
         (b"\x90\x80\xff\x00\x01", False),
         (b"\x90\x80", False),
-        (b"\x90\x40\x01\x00", True),  # The descriptor has the field TL0PICIDX (RFC 7741).
+        (b"\x90\x40\x01\x00", True),  # the descriptor has the field TL0PICIDX (RFC 7741)
         (b"\x90\x40\x00\x01", False),
         (b"\x90\x20\x01\x00", True),  # The descriptor has the field TID (RFC 7741).
         (b"\x90\x10\x01\x00", True),  # The descriptor has the field KEYIDX (RFC 7741).

@@ -51,7 +51,7 @@ def test_the_address_of_the_rfcs_ipv6_response_is_written() -> None:
     assert found.hex() == "0002a1470113a9faa5d3f179bc25f4b5bed2b9d9"
 
 
-# --- as aioice has it
+# --- messages that aioice makes
 
 ATTRIBUTES = st.lists(
     st.sampled_from(
@@ -102,7 +102,7 @@ def test_a_checksum_that_is_wrong_damages_the_message() -> None:
 
 def test_what_comes_after_the_signature_is_not_read() -> None:
     signed = build(Kind.REQUEST, ID, [(stun.USERNAME, USERNAME)], PASSWORD)[:-8]
-    late = b"\x00\x25\x00\x00"  # This is the attribute USE-CANDIDATE, added after the signature.
+    late = b"\x00\x25\x00\x00"  # the attribute USE-CANDIDATE, added after the signature
     length = (len(signed) + len(late) - 20).to_bytes(2, "big")
     message = parse(signed[:2] + length + signed[4:] + late)
     assert message is not None

@@ -169,7 +169,7 @@ async def test_a_call_moves_from_udp_to_tcp_when_its_party_nominates_it() -> Non
 
 
 async def _closed_by(relay: Relay, *sent: bytes) -> bool:
-    """Return whether the relay closes a stranger's connection within a second after it has sent these bytes."""
+    """Return True if the relay closes a stranger's connection within a second after it has sent these bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(relay))
     try:
         for piece in sent:
@@ -219,7 +219,7 @@ async def test_a_frame_in_single_bytes_is_read_whole() -> None:
         speaker.check()
         speaker.close()
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(peers.relay))
-        for byte in b"\0\0" + pieces[0]:  # The first frame has no content.
+        for byte in b"\0\0" + pieces[0]:  # the first frame has no content
             writer.write(bytes([byte]))
             await writer.drain()
         async with asyncio.timeout(5):
@@ -277,7 +277,7 @@ async def test_a_stream_cannot_take_the_address_of_another_party() -> None:
         party = peers.parties["b"]
         b_speaker = Speaker(transport="udp")
         peers.speakers.append(b_speaker)
-        # Party a sends the credentials of b over its own stream. The stream still belongs to a.
+        # Party a sends the ICE credentials of b over its own stream. The stream still belongs to a.
         a.remote_ufrag, a.remote_password = party.credentials.ufrag, party.credentials.password
         answered = a.answered_checks
         a.check()

@@ -24,9 +24,7 @@ Script = Callable[["Server", Received], Awaitable[None]]
 
 
 class Server:
-    """A server that replies to hello with `welcome` and to all other messages with `ok`, or calls its
-    script for them.
-    """
+    """A server that replies to hello with `welcome` and to all other messages with `ok`, unless its script replies."""
 
     def __init__(self, script: Script | None) -> None:
         self.script = script

@@ -69,13 +69,13 @@ def test_changes_are_shown_where_nothing_had_ever_happened_before() -> None:
 
 
 def held() -> tuple[Subscription, list[int]]:
-    """Return (a topic that a client holds, a list that gets the version of each message it shows)."""
+    """Return (a topic to which a client is subscribed, a list that gets the version of each message that is shown)."""
     shown: list[int] = []
     return Subscription(lambda message: shown.append(message["version"]), lambda _: None), shown
 
 
 def change(version: int, epoch: str | None = None, kind: str = "queue.row") -> Received:
-    """Return a message of a topic. `epoch`: only a message with the whole state contains it."""
+    """Return a message of a topic. `epoch`: None for a message without the whole state."""
     return {"type": kind, "topic": "queue", "version": version} | ({} if epoch is None else {"epoch": epoch})
 
 
@@ -115,8 +115,8 @@ def test_a_whole_state_is_shown_whatever_its_version_and_a_new_epoch_resets_vers
 
 
 class Socket:
-    """A scripted connection: it records requests, gives the answers of its script, and ends with the close code of its
-    script.
+    """A scripted connection: it records requests, gives the answers of its script, and ends with the script's close
+    code.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ def returning(*attempts: Attempt, **more: Any) -> tuple[ReturningClient, list[di
 
 @pytest.fixture
 def paused(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The list of pauses, each as (close code, number of the attempt). The pauses take no time."""
+    """A list that gets each pause as (close code, number of the attempt). The pauses take no time."""
     found: list[tuple[int, int]] = []
 
     def none_s(code: int, attempt: int, chance: float) -> float:

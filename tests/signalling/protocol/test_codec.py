@@ -87,7 +87,7 @@ def test_both_codecs_accept_the_same_messages(fields: dict[str, Any]) -> None:
 
 
 def finite(value: Any) -> bool:
-    """Return whether JSON can represent a value, which must contain no infinite number and no NaN."""
+    """Return True if JSON can represent a value: it contains no infinite number and no NaN."""
     if isinstance(value, float):
         return value - value == 0
     if isinstance(value, dict):

@@ -1,4 +1,7 @@
-"""Makes live calls for the tests of rooms: claimed, joined and started, with a room of this process or of another."""
+"""Makes live calls for the tests of rooms: claimed, joined and started.
+
+The room belongs to this process or another one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ async def both(
     open_: Clinic, provider_worker: int | str = 0, patient_worker: int = 0
 ) -> tuple[Actor, SignallingClient, SignallingClient]:
     """Make a claimed visit with both people on its page; return (the patient, the patient's client, the provider's
-    client). `provider_worker` and `patient_worker`: the worker to which each connects.
+    client).
+
+    `provider_worker` and `patient_worker`: the worker to which each connects.
     """
     patient = await open_.arrive()
     their = await open_.connect(patient, patient_worker)
@@ -37,20 +42,20 @@ async def join(client: SignallingClient, patient: Actor) -> dict[str, Any]:
 
 
 def gates(open_: Clinic, patient: Actor) -> list[bool]:
-    """Return one value for each worker that has a room of the visit: True if the gate is open."""
+    """Return one value for each worker that has a room of the visit: True if its gate is open (media may pass)."""
     found = [worker.rooms._rooms.get(f"{patient.visit}") for worker in open_.workers]
     return [room.media.gate for room in found if room is not None]
 
 
 async def owner_of(valkey: Redis, patient: Actor) -> str | None:
-    """Return the id of the worker that has the lease of the visit's room, by the store; None if none has it."""
+    """Return the id of the worker that owns the visit's room, as the store says; None if none does."""
     store: Any = valkey
     owner = await store.hget(keys.LEASE(ORG, f"{patient.visit}"), "owner")
     return None if owner is None else str(owner.decode())
 
 
 async def start(patient: Actor, *clients: SignallingClient) -> None:
-    """Press Start Session for each of these clients."""
+    """Press Start Session for each of these clients of the patient's visit."""
     for client in clients:
         await client.request("visit.start", visit=patient.visit)
 

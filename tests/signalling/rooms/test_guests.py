@@ -40,7 +40,7 @@ def room_of(open_: Clinic, patient: Actor) -> Room:
 
 
 def admitted(open_: Clinic, patient: Actor, party: str) -> bool:
-    """Return whether the relay forwards the media of this party."""
+    """Return True if the relay forwards the media of this party."""
     found: Any = room_of(open_, patient).participants[party].media
     return bool(found._party.admitted)
 

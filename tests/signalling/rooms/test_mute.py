@@ -36,7 +36,7 @@ def forwards(open_: Clinic, patient: Actor, party: str, worker: int = 0) -> set[
 
 
 async def kept_muted(open_: Clinic, patient: Actor) -> bool:
-    """Return whether the store has any muted kind for the visit's room."""
+    """Return True if the store has any muted kind of media for the visit's room."""
     return bool(await open_.workers[0].rooms._leases.muted(ORG, str(patient.visit)))
 
 
@@ -47,7 +47,7 @@ async def test_a_party_that_reloads_stays_muted_and_is_sent_its_own_state(valkey
         await join(their, patient)
         await mute(their, patient)
         assert await muted(provider) == ("patient", "audio", True)
-        await their.close()  # This is a reload: the connection ends, and another one begins.
+        await their.close()  # a reload of the page: the connection ends, and another one begins
         await until(lambda: "patient" not in one.workers[0].rooms._rooms[str(patient.visit)].participants)
         back = await one.connect(patient)
         await join(back, patient)

@@ -53,7 +53,7 @@ async def connected(client: SignallingClient, patient: Actor) -> AsyncIterator[L
 
 
 async def answer(client: SignallingClient, patient: Actor, media: LightMedia, offer: dict[str, Any]) -> None:
-    """Answer an offer, and return when the media is connected. Raises TimeoutError after 10 s."""
+    """Answer the SDP `offer`, and return when the media is connected. Raises TimeoutError after 10 s."""
     sdp = await media.take_offer(offer["sdp"], fresh=offer["fresh"])
     await client.request("media.answer", visit=patient.visit, offer=offer["offer"], sdp=sdp)
     await media.wait_connected(10)
@@ -94,7 +94,7 @@ async def test_over_real_sockets_others_receive_open_and_lost_and_the_party_itse
             assert await path(their) == ("provider", "none")
             assert await path(provider) == ("provider", "none"), "its own"
             second = await two.connect(patient, 1)
-            await join(second, patient)  # The connection of the first tab ends, because the second tab joins.
+            await join(second, patient)  # the connection of the first tab ends, because the second tab joins
             assert await path(provider) == ("patient", "lost")
             assert await path(second) == ("provider", "none"), "a joiner is told what is not open"
             assert await path(second) == ("patient", "none")

@@ -32,7 +32,7 @@ from tests.signalling.waits import until
 
 
 async def sit(client: SignallingClient, patient: Actor, peer: SyntheticParty) -> None:
-    """Join the media, answer the offer, and return when `peer` is connected."""
+    """Join the call of the patient's visit, answer the offer by `peer`, and return when `peer` is connected."""
     offer = await join(client, patient)
     sdp = await peer.answer(offer["sdp"])
     await client.request("media.answer", visit=patient.visit, offer=offer["offer"], sdp=sdp)
@@ -107,7 +107,7 @@ async def test_a_call_taken_over_by_another_worker_is_one_call_with_an_interrupt
         owner = next(w for w in two.workers if w.rooms._rooms)
         room = owner.rooms._rooms[f"{patient.visit}"]
         peer = SyntheticParty()
-        await sit(their, patient, peer)  # This is a reload: the first connection ends.
+        await sit(their, patient, peer)  # a reload of the page: the first connection ends
         await until(lambda: room.tallies["patient", "Ana Ruiz"].interruptions == 1)
         before = room.tallies["provider", "Dr M. Osei"].connected_ms
         await two.workers[0].drain()

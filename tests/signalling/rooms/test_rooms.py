@@ -1,5 +1,5 @@
-"""Tests that rooms follow their people and the visit's record: when workers die, with second tabs, and only live visits
-are open.
+"""Tests that rooms follow their people and the visit's record: when workers die and with second tabs; and that media
+passes only in live visits.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def test_the_gate_is_open_while_the_visit_is_live_and_at_no_other_time(val
 
 
 def holders(open_: Clinic, patient: Actor) -> list[str]:
-    """Return the worker to which each member of the visit's room is connected."""
+    """Return the id of the worker to which each member of the visit's room is connected."""
     found = [worker.rooms._rooms.get(f"{patient.visit}") for worker in open_.workers]
     return [held.member.worker for room in found if room is not None for held in room.participants.values()]
 
@@ -123,8 +123,8 @@ async def test_a_connection_resumed_on_another_worker_keeps_its_membership_and_g
         assert (await back.expect("media.muted"))["party"] == "provider"
         await back.request("media.restart", visit=patient.visit)
         assert not (await back.expect("media.offer"))["fresh"]
-        # The first worker stops waiting for the old socket. Its report of that is late, and must remove nobody from the
-        # room.
+        # The first worker stops waiting for the old socket. Its report about the socket's end is late, and must remove
+        # nobody from the room.
         await until(lambda: not two.workers[0].lingering, 6)
         await provider.request("media.mute", visit=patient.visit, kind="video", muted=False)
         assert not (await back.expect("media.muted"))["muted"]
@@ -173,7 +173,7 @@ async def test_a_claim_whose_worker_died_before_it_sent_a_message_pulls_the_pati
         worker = one.workers[0]
         worker.bus._handlers.pop(
             keys.EVENTS(ORG).encode()
-        )  # This worker must not receive the messages of the dying worker.
+        )  # from now on this worker does not receive the messages of the dying worker
         visit, now_ms = await worker.service.store.load(ORG, Visit, f"{patient.visit}")
         provider = one.provider(role=Role.ADMIN)
         decided = decide(visit, c.Claim(), provider, context(now_ms))
@@ -276,7 +276,7 @@ async def test_after_an_outage_of_the_store_a_worker_without_a_sign_is_not_calle
     async with clinic(valkey, 1) as one:
         liveness = one.workers[0].liveness
         await until(lambda: liveness._written_s > 0)
-        liveness._distrusted_until = 0.0  # This is the state that a worker has some time after its start.
+        liveness._distrusted_until = 0.0  # a worker has this state some time after its start
         assert await liveness.is_dead("w9-silent")
 
         async def fail() -> None:

@@ -51,7 +51,7 @@ async def hello(two: Clinic, **fields: Any) -> aiohttp.ClientWebSocketResponse:
 
 
 async def to_the_end(ws: aiohttp.ClientWebSocketResponse) -> tuple[int | None, list[dict[str, Any]]]:
-    """Return (close code, all messages before the close)."""
+    """Read to the end of a socket; return (close code, all messages before the close)."""
     messages: list[dict[str, Any]] = []
     async with asyncio.timeout(20):
         async for message in ws:
@@ -269,8 +269,9 @@ async def test_message_pack_in_a_text_frame_is_malformed(two: Clinic) -> None:
 
 
 async def refused_resume(two: Clinic, actor: Actor, token: str, worker: int = 1) -> str:
-    """Return the code of the error with which the server refuses to resume. Check that the same socket may then send
-    hello without a token.
+    """Try to resume a connection at a worker; return the code of the error that the server sends.
+
+    Check that the same socket may then send hello without a token.
     """
     ws = await two.http.ws_connect(two.url(worker), protocols=(JSON,), headers=headers(actor))
     await ws.send_json({"type": "hello", "id": 1, "role": "staff", "resume": token})
@@ -333,7 +334,7 @@ async def test_who_is_no_longer_in_a_visit_does_not_return_to_it_by_a_resume(two
     patient, colleague = await two.arrive(), await two.on_call(two.provider("Dr B. Lin"), 0)
     await colleague.request("visit.claim", visit=patient.visit)
     await colleague.request("visit.enter", visit=patient.visit)
-    await colleague.request("media.join", visit=patient.visit)  # This creates the visit's room.
+    await colleague.request("media.join", visit=patient.visit)  # this creates the visit's room
     provider, worker = await two.connect(two.provider(), 0), two.workers[0]
     connection = worker.connections[provider.welcome["connection"]]
     connection.entered |= {f"{patient.visit}", "v_gone"}

@@ -23,8 +23,9 @@ def counted(bound: Bound) -> tuple[Counted, list[bytes], list[str]]:
 
 
 def raw(first: int, payload: bytes, mask: bytes, wide: int) -> bytes:
-    """Return a frame. `first`: its first byte. `wide`: the number of further bytes (0, 2 or 8) for its length, if the
-    payload allows it.
+    """Return a WebSocket frame.
+
+    `first`: its first byte. `wide`: the number of further bytes (0, 2 or 8) for its length, if the payload allows it.
     """
     flag = 0x80 if mask else 0
     size = len(payload)
@@ -59,7 +60,7 @@ def test_s30_a_read_that_begins_inside_a_frame_is_not_taken_for_a_whole_one() ->
         frame,
         frame,
         frame,
-    ):  # The second part looks like a whole frame: its second byte, 0x82, is a length that fits.
+    ):  # the second part looks like a whole frame: its second byte, 0x82, is a length that fits
         reader.feed_data(part)
     assert reader._frames == 5
 
@@ -83,7 +84,7 @@ def test_s30_frames_are_counted_however_their_bytes_are_split(frames: list[bytes
         if data[at : at + cut]:
             assert reader.feed_data(data[at : at + cut]) == FED
         at += cut
-    # The last frame counts as soon as its head has arrived, so all frames are counted by now.
+    # The last frame counts as soon as its header has arrived, so all frames are counted by now.
     assert (reader._frames, reader._bytes) == (len(frames), len(data))
     assert (b"".join(taken), floods) == (data, [])
 

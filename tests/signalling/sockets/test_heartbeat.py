@@ -14,7 +14,7 @@ class Peer:
         self.pings: list[bytes] = []
 
     def write(self, data: bytes, /) -> None:
-        """Count a ping."""
+        """Count a ping that is written to this socket."""
         self.pings.append(data)
 
     def give_up(self) -> None:

@@ -56,7 +56,7 @@ async def test_a_killed_workers_patients_are_shown_offline_soon_and_come_back_el
 
 
 async def absent(open_: Clinic, patient: Actor) -> bool:
-    """Return whether the record has no connection of the patient."""
+    """Return True if the record has no connection of the patient."""
     return not await present(open_, patient)
 
 
@@ -76,7 +76,7 @@ async def test_a_resumed_connection_is_on_the_visits_page_without_entering_again
 
 
 async def held_by(open_: Clinic, patient: Actor, worker: int) -> bool:
-    """Return whether the record has exactly one connection of the patient, at this worker."""
+    """Return True if the record has exactly one connection of the patient, at this worker."""
     return list((await present(open_, patient)).values()) == [open_.workers[worker].id]
 
 
@@ -123,5 +123,5 @@ async def test_one_record_that_cannot_be_read_does_not_stop_the_deadlines_of_oth
 
 
 async def is_ended(open_: Clinic, patient: Actor) -> bool:
-    """Return whether the visit has ended."""
+    """Return True if the visit has ended."""
     return not (await record(open_, patient)).is_open

@@ -47,7 +47,7 @@ async def test_each_message_that_the_handler_leaves_is_reported_and_waits() -> N
 
 
 class Telnet:
-    """A client that decides which of its bytes are sent together."""
+    """A client of a raw socket that decides which of its bytes are sent together."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -68,7 +68,7 @@ class Telnet:
         return ("GET /ws HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()) + "\r\n").encode()
 
     def write(self, data: bytes) -> None:
-        """Send bytes."""
+        """Send these bytes to the server."""
         self._writer.write(data)
 
     async def upgraded(self) -> None:
@@ -114,9 +114,9 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
     await telnet.receive(1)
     requests = [
         asks("ping", 2),
-        asks("on_call", 3, on=True),  # The answer to this request waits for the store.
+        asks("on_call", 3, on=True),  # the answer to this request waits for the store
         asks("ping", 4),
-        b"\x81\x80abcd",  # This is a text frame without content, which is never a valid message.
+        b"\x81\x80abcd",  # a text frame without content, which is never a valid message
         asks("visit.claim", 5, visit=patient.visit),
         asks("media.mute", 6, visit=patient.visit, kind="audio", muted=True),
         asks("unsubscribe", 7, topic="queue"),
@@ -134,7 +134,7 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
         ("pong", 4),
         ("error", None),
         ("done", 5),
-        ("error", 6),  # The visit is claimed, but this provider has not joined the media yet.
+        ("error", 6),  # the visit is claimed, but this provider has not joined the media yet
         ("done", 7),
     ]
 

@@ -25,7 +25,7 @@ CANARIES = [part.encode() for part in (ANA.name, "Ruiz", ANA.phone, ANA.email, A
 
 
 class Names:
-    """A list of organisations that has only one."""
+    """A list of organisations that contains only one."""
 
     async def list(self) -> list[str]:
         """Return the names of all organisations."""
@@ -55,7 +55,7 @@ def audit_log_of(redis: Redis, seen_entries: Memory | None = None) -> AuditLog:
 
 
 async def written(audit_log: AuditLog, count: int, what: str = "case.read") -> AuditLog:
-    """Write `count` entries and bind them into the chain; return the audit log."""
+    """Write `count` entries named `what`, and chain them to the log; return the audit log."""
     for number in range(count):
         audit_log.note(ORG, "u_osei", what, f"v_{number}")
     await audit_log.flush()
@@ -95,7 +95,7 @@ async def test_workers_that_append_at_once_keep_one_chain(valkey: Redis) -> None
     await workers[0].bind_all(ORG)
     found = await entries(workers[0])
     assert [entry.number for entry in found] == list(range(1, 121))
-    for number in range(3):  # All entries are in the log, and those of each writer are in their order.
+    for number in range(3):  # all entries are in the log, and those of each writer are in their order
         assert [e.act.about for e in found if e.act.who == f"u_{number}"] == [
             f"v_{turn}" for turn in range(40)
         ]
@@ -148,7 +148,7 @@ async def test_a_restored_or_emptied_store_is_detected_by_the_last_entry_seen_by
     assert seen_entries.seen[ORG][0] == 5
     for key, dumped in before.items():
         await client.restore(key, 0, dumped, replace=True)
-    assert await problem(valkey) == ""  # The store alone does not show that the end of the log was cut off.
+    assert await problem(valkey) == ""  # the store alone does not show that the end of the log was cut off
     assert await problem(valkey, seen_entries) == "entries 4 to 5 were cut from the end"
     # New entries do not hide that the end was cut off, because `seen_entries` keeps the last entry that it has seen.
     again = await written(audit_log_of(valkey, seen_entries), 4)
@@ -208,10 +208,10 @@ async def test_entries_that_the_store_did_not_take_wait_and_a_loss_is_reported(
     away = audit_log._redis
 
     class Away:
-        """Takes the place of a store that does not answer."""
+        """Used instead of a store that does not answer."""
 
         async def rpush(self, *_: Any) -> None:
-            """Raise ConnectionError."""
+            """Raise ConnectionError, as if the store did not answer."""
             raise ConnectionError
 
         pipeline = rpush
@@ -287,7 +287,7 @@ async def test_entries_that_arrive_during_binding_wait_for_the_next_round(
     async def bind(_: str) -> bool:
         nonlocal rounds
         rounds += 1
-        audit_log._touch(ORG)  # This simulates another commit that adds an entry during the round.
+        audit_log._touch(ORG)  # this simulates another commit that adds an entry during the round
         return False
 
     monkeypatch.setattr(audit_log, "bind", bind)

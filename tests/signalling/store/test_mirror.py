@@ -49,18 +49,18 @@ class Seen:
 
 
 async def caught_up(seen: Seen, store: Store) -> bool:
-    """Return whether the mirror has applied the newest event of the store."""
+    """Return True if the mirror (the worker's copy of the open records) has applied the newest event of the store."""
     head = await store.stream.head(ORG)
     return (seen.mirror.epoch, seen.mirror.seq) == (head.epoch, head.seq)
 
 
 def shows(shown: Screen, other: Screen) -> bool:
-    """Return whether a screen shows the same rows as another one, after all messages that have arrived."""
+    """Return True if a screen shows the same rows as another one, after all messages that have arrived."""
     return shown.drained().same_as(other)
 
 
 async def live_through(open_: Clinic, rounds: int) -> None:
-    """Let patients arrive, type, be claimed and released, `rounds` times; both workers take part."""
+    """Make patients arrive, type, be claimed and released, `rounds` times; both workers take part."""
     provider = open_.provider()
     for i in range(rounds):
         service = open_.workers[i % 2].service
@@ -133,7 +133,9 @@ async def alone(redis: Redis, news: list[Change | Reset]) -> Mirror:
 
 
 async def settled(mirror: Mirror) -> None:
-    """Let the mirror compare itself with the end of the store's stream, and wait until it has repaired itself."""
+    """Make the mirror compare itself with the end of the store's event stream, and wait until it has
+    repaired itself.
+    """
     mirror.compare(await mirror._store.stream.head(ORG))
     await until(lambda: mirror._repairing is None)
 

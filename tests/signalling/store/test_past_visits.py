@@ -32,7 +32,7 @@ async def found(desk: Clinic, worker: int, text: str) -> list[str]:
 
 
 async def ends(desk: Clinic, provider: SignallingClient, information: PatientInformation = ANA) -> Actor:
-    """Let a patient arrive, be claimed by the provider, and the visit end; return the patient."""
+    """Play a visit of a new patient from arrival, through the provider's claim, to its end; return the patient."""
     patient = await desk.arrive(0, information)
     await provider.request("visit.claim", visit=patient.visit)
     await provider.request("visit.end", visit=patient.visit)
@@ -104,7 +104,7 @@ async def test_r32_an_index_whose_reading_was_interrupted_continues_there(
     await write_ended(valkey, service.store.seal, (ended_visit(ORG, number) for number in range(100)))
     index = Index(ORG, service.store)
     await index.ready()
-    for _ in range(50):  # On a busy machine, the index may need several searches until it is complete.
+    for _ in range(50):  # on a busy machine, the index may need several searches until it is complete
         if index.unread:
             await index.ready()
     assert (len(index), index.unread) == (100, 0)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("both_transports")
 
 
 def counted(calls: list[int], fewest: int) -> bool:
-    """Return whether the function has been called at least `fewest` times by now. `calls`: one number for each call."""
+    """Return True if a function has been called at least `fewest` times by now. `calls`: has one item for each call."""
     return len(calls) >= fewest
 
 

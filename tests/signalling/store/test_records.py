@@ -57,7 +57,7 @@ def visit(visit_id: str = "v_1", version: int = 1) -> Visit:
 
 
 async def commit(store: Store, record: Visit) -> Committed | None:
-    """Commit a record, as an event that also enters the visit's history. Return None if another version was faster."""
+    """Commit a record, as an event that also enters the visit's history. Return None if another commit came first."""
     return await store.commit(ORG, record, Event("opened", T0), index_score=record.arrived_ms, deadline_ms=T0)
 
 
@@ -67,7 +67,7 @@ async def members(client: Any, key: str) -> list[str]:
 
 
 def all_of(folder: Path) -> bytes:
-    """Return the bytes of all files in a folder, joined."""
+    """Return the content of all files in a folder, joined."""
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 

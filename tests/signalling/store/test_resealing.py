@@ -58,7 +58,7 @@ def place(kind: keys.Key) -> str:
 
 
 def quiet(done: int, whole: int) -> None:
-    """Show nothing."""
+    """Ignore the progress."""
 
 
 async def test_each_kind_of_record_opens_with_the_new_key_alone_and_keeps_its_place_and_its_expiry(

@@ -14,7 +14,7 @@ from tests.signalling.waits import until
 
 
 async def narrow(two: Clinic, client: SignallingClient, *areas: str) -> None:
-    """Let this client's member of staff work in these areas only; return when both workers have the change."""
+    """Limit this client's member of staff to these waiting areas; return when both workers have the change."""
     store, who = two.workers[0].service.store, me(client)
     held, now_ms = await store.load(ORG, Staff, who)
     assert held is not None

@@ -125,7 +125,7 @@ def test_s31_another_organisation_sees_no_topic_of_a_visit() -> None:
     assert (PATIENT.id, PATIENT.visit) == (people(OTHER)["patient"].id, people(OTHER)["patient"].visit)
 
 
-# --- on real sockets
+# --- the same table with real workers on real sockets
 
 
 class Scene:
@@ -199,7 +199,7 @@ class Scene:
             await self.on_call(who, on=False)
 
     async def ask(self) -> set[tuple[str, str]]:
-        """Let every person subscribe to every topic; return (topic, person) for each subscription that is accepted."""
+        """Subscribe every person to every topic; return (topic, person) for each subscription that is accepted."""
         pairs = [(topic, who) for who in self.clients for topic in sorted(TOPICS)]
         answers = await asyncio.gather(*(self._shown(topic, who) for topic, who in pairs))
         return {pair for pair, shown in zip(pairs, answers, strict=True) if shown}
@@ -248,7 +248,7 @@ async def test_s31_real_workers_show_exactly_what_the_table_says(valkey: Redis) 
             }
             shown -= {
                 (topic, "always", "stranger") for topic in rights.OF_STAFF
-            }  # These are topics of the stranger's own organisation.
+            }  # topics of the stranger's own organisation
             assert shown == {
                 cell for cell in wanted if cell[1] in (status, "always") and cell[2] in here.actors
             }

@@ -1,4 +1,4 @@
-"""Tests a setup guide with conditions during a visit: which of its steps are counted, asked, and asked again."""
+"""Tests a visit whose setup guide has steps with conditions: which steps are counted, asked, and asked again."""
 
 from __future__ import annotations
 

@@ -19,16 +19,18 @@ MINUTE_MS = 60_000
 
 
 def line(waiting: int) -> OpenVisits:
-    """Return the open visits of `waiting` patients. The first patient arrived at T0, the next ones each
-    a minute later.
+    """Return the open visits of `waiting` patients.
+
+    The first one arrived at the time T0, each next one a minute later.
     """
     visits = (replace(queued(), id=f"v_{n}", number=n, arrived_ms=T0 + n * MINUTE_MS) for n in range(waiting))
     return OpenVisits(visits)
 
 
 def watch(waiting: int, minutes: float, before: Watch | None = None, **policy: Any) -> Watch:
-    """Return the state of the queue `minutes` after T0, with this number of waiting patients. `before`: the state
-    before.
+    """Return the state of the whole queue `minutes` after T0, with this number of waiting patients.
+
+    `before`: the state before. `policy`: limits of the organisation.
     """
     now_ms = T0 + round(minutes * MINUTE_MS)
     return watched(before or Watch(), line(waiting), Policy(**policy), now_ms)
@@ -153,8 +155,9 @@ def test_f39_an_alert_of_an_area_is_for_its_staff_and_that_of_all_for_all_others
 
 
 def closing(minutes: float, visits: OpenVisits, **policy: Any) -> Watch:
-    """Return the state of the queue this many minutes before all areas close, or after that if
-    `minutes` is negative.
+    """Return the state of the whole queue `minutes` before all areas close, or after that if `minutes` is negative.
+
+    `policy`: limits of the organisation.
     """
     at_ms = T0 + round(minutes * MINUTE_MS)
     return watched(Watch(), visits, Policy(**policy), T0, ("dental", "skin"), lambda _area: at_ms)

@@ -48,7 +48,7 @@ POLICY = Policy()
 SIGNED = "2026-01-02"
 
 
-# --- commands
+# --- each command of the table
 
 
 def test_a_patient_waits_from_the_moment_the_setup_guide_is_entered() -> None:

@@ -41,7 +41,7 @@ STEPS = st.lists(st.tuples(ACTORS, COMMANDS, WAITS), max_size=60)
 
 
 class Promises:
-    """One visit that gets random commands, and the properties that must hold after each of them."""
+    """One visit that gets random commands, and the properties that must be true after each of them."""
 
     def __init__(self) -> None:
         self.visit: Visit | None = None

@@ -1,7 +1,7 @@
 """Runs python-socketio with its Redis manager on uvicorn.
 
-It has a room for the queue and one for each person, and decides claims by SET NX. The script runs in an environment of
-its own. Its argument is the store's URL. It prints its port on standard output when it listens.
+It has a room for the queue and one for each person, and decides claims by the Redis command SET NX. The script runs in
+its own environment. Its argument is the store's URL. It prints its port on standard output when it listens.
 """
 
 import asyncio
@@ -19,7 +19,10 @@ LONG_S = 300
 
 
 def events(server: Any, store: Any) -> dict[str, Any]:
-    """Return event -> its handler, for all events that a client may send."""
+    """Return the name of each event that a client may send -> its handler.
+
+    `server`: the socket.io server. `store`: a Redis client.
+    """
 
     async def listen(sid: str, _: object = None) -> None:
         await server.enter_room(sid, "queue")
@@ -52,7 +55,7 @@ def events(server: Any, store: Any) -> dict[str, Any]:
 
 
 async def main(url: str) -> None:
-    """Serve until the process is killed."""
+    """Serve until the process is killed. `url`: of the store."""
     server = socketio.AsyncServer(
         async_mode="asgi",
         client_manager=socketio.AsyncRedisManager(url),
