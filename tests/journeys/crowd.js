@@ -32,21 +32,24 @@ globalThis.crowd = {
     requestAnimationFrame(frame);
   },
 
-  /**
-   * Carries out `act`. Resolves to [the time in ms from the act to the second frame after it, the number of
-   * rows that are shown at the end].
-   */
+  /** Carries out `act`. Resolves to the time in ms from the act to the second frame after it. */
   async painted(act) {
-    const shown = () => document.querySelectorAll("[data-visit]:not([hidden])").length;
-    const frames = async () => {
-      for (let count = 0; count < 2; count++) await new Promise(requestAnimationFrame);
-    };
     const began_ms = performance.now();
     act();
-    await frames();
-    const ms = performance.now() - began_ms;
-    for (let before = -1; before !== shown(); await frames()) before = shown();
-    return [ms, shown()];
+    for (let count = 0; count < 2; count++) await new Promise(requestAnimationFrame);
+    return performance.now() - began_ms;
+  },
+
+  /** Returns the visits whose rows are shown, in order. */
+  rows() {
+    return [...document.querySelectorAll("[data-visit]:not([hidden])")].map(({ dataset }) => dataset.visit);
+  },
+
+  /** Returns true if `count` rows are shown, in the given order of all visits. */
+  shows(count, order) {
+    const rows = this.rows();
+    const shown = new Set(rows);
+    return rows.length === count && String(rows) === String(order.filter((visit) => shown.has(visit)));
   },
 
   /** Writes into a field of the search. Resolves as `painted` does. */

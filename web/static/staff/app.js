@@ -282,8 +282,9 @@ function list() {
     parts,
     sift,
     changeSift: (chosen) => {
+      const reordered = chosen.order !== sift.order;
       sift = chosen;
-      parts.begin();
+      parts.begin({ reordered });
     },
     staff: queue.staff,
     limits: queue.limits,

@@ -1,9 +1,12 @@
 /* Draws a long list in parts, one part per animation frame and the visible rows first, when a search shows
-   many rows again. */
+   many rows again or puts them into another order. */
 
 /** The number of rows in the first part, which is more than a screen shows. */
 const FIRST = 24;
-const MORE = 120;
+/** The number of rows that each further part shows. */
+const SHOWN = 120;
+/** The number of rows that each further part moves; to move a row takes longer than to show it. */
+const MOVED = 40;
 
 /**
  * Call a function after the next paint. If it were called in the animation frame itself, its rows would delay
@@ -21,9 +24,14 @@ const afterPaint = (draw) => requestAnimationFrame(() => setTimeout(draw));
 export class InParts {
   #redraw;
   #frame;
+  /** The number of rows that are shown, even if they were hidden before. */
   #most = Number.POSITIVE_INFINITY;
+  /** The number of rows that are put into their place, even if they were drawn in another before. */
+  #placed = Number.POSITIVE_INFINITY;
   /** @type {Set<string>} the visits whose rows are shown */
   #shown = new Set();
+  /** @type {Map<string, number>} visit -> the place of its row in the last drawing */
+  #places = new Map();
   #asked = false;
 
   /**
@@ -37,29 +45,55 @@ export class InParts {
     this.#frame = frame;
   }
 
-  /** Begin a new drawing; rows that are not shown yet are added in parts from now on. */
-  begin() {
+  /**
+   * Begin a new drawing; rows that are not shown yet are added in parts from now on. If the rows are
+   * `reordered`, they are also moved in parts.
+   */
+  begin({ reordered = false } = {}) {
     this.#most = FIRST;
+    if (reordered) this.#placed = FIRST;
     this.#redraw();
   }
 
   /**
-   * Return the rows to show now, and request another drawing if some are missing. A row that is already
-   * shown stays.
+   * Return all rows in the order in which to draw them now, and those of them to show; request another
+   * drawing if that is not the end. A row that is already shown stays.
    *
-   * @param {Row[]} rows all rows that the search has found, in order
+   * @param {Row[]} all all rows, in order
+   * @param {Row[]} found the rows that the search has found, in order
    */
-  of(rows) {
-    const shown = rows.filter(({ visit }, at) => at < this.#most || this.#shown.has(visit));
+  of(all, found) {
+    const shown = found.filter(({ visit }, at) => at < this.#most || this.#shown.has(visit));
     this.#shown = new Set(shown.map(({ visit }) => visit));
-    if (shown.length < rows.length && !this.#asked) {
+    const rows = this.#inPlace(all, found);
+    this.#places = new Map(rows.map(({ visit }, at) => [visit, at]));
+    if ((shown.length < found.length || this.#placed < all.length) && !this.#asked) {
       this.#asked = true;
       this.#frame(() => {
         this.#asked = false;
-        this.#most += MORE;
+        this.#most += SHOWN;
+        this.#placed += MOVED;
         this.#redraw();
       });
     }
-    return shown;
+    return { rows, shown: new Set(shown) };
+  }
+
+  /**
+   * Return all rows: first those to put into their place now, in order, then the others as they were drawn
+   * last.
+   *
+   * @param {Row[]} all all rows, in order
+   * @param {Row[]} found the rows that the search has found, in order
+   */
+  #inPlace(all, found) {
+    if (this.#placed >= all.length) {
+      this.#placed = Number.POSITIVE_INFINITY;
+      return all;
+    }
+    const now = new Set([...all.slice(0, this.#placed), ...found.slice(0, this.#placed)]);
+    const place = (/** @type {Row} */ { visit }) => this.#places.get(visit) ?? all.length;
+    const later = all.filter((row) => !now.has(row)).sort((a, b) => place(a) - place(b));
+    return [...all.filter((row) => now.has(row)), ...later];
   }
 }

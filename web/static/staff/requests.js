@@ -364,7 +364,7 @@ const ownAreas = ({ me, staff }) => (me.role === "admin" ? [] : (staff.get(me.id
  * @param {ListView} view the state of the page
  */
 export function requestsTab(view) {
-  const shown = new Set(view.parts.of(view.rows));
+  const { rows, shown } = view.parts.of(view.all, view.rows);
   return html`${
     view.onCall && view.silent
       ? html`<div class="notice amber">
@@ -388,7 +388,7 @@ export function requestsTab(view) {
       class="requests"
       aria-label=${view.sift.order ? t("Patients") : inOrderWords(view.limits)}>
       ${repeat(
-        view.all,
+        rows,
         ({ visit }) => visit,
         (request) => row(request, view, !shown.has(request)),
       )}
