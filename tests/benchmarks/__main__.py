@@ -23,13 +23,19 @@ def bench(
     only: Annotated[
         list[Name] | None, typer.Option(help="Measure only this; may be repeated.", show_default="all")
     ] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Measure only the bad networks with this in their name; may be repeated.", show_default="all"
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Measure less, to try the command.")] = False,
     others: Annotated[
         list[Other] | None,
         typer.Option("--against", help="Compare only with this; may be repeated.", show_default="all"),
     ] = None,
     alone: Annotated[
-        bool, typer.Option("--alone", help="Compare with no other server; fetch nothing.")
+        bool, typer.Option("--alone", help="Compare with no other server, no direct call; fetch nothing.")
     ] = False,
     install_janus: Annotated[
         bool,
@@ -51,6 +57,7 @@ def bench(
     options = Options(
         only=tuple(name for name in NAMES if name in (only or NAMES)),
         others=() if alone else tuple(name for name in OTHERS if name in (others or OTHERS)),
+        networks=tuple(network or ()),
         quick=quick,
         runs=runs,
         browser=browser,

@@ -1,8 +1,8 @@
 """Measures calls on bad networks, over our relay and, in the same run, directly between the browsers.
 
 Both kinds of call go through one proxy. This module defines the networks, how long each is measured, and the goals.
-One call of each kind gets the networks one after another; each figure is that of the page with the worse result. The
-patient's connection is the bad one, in both directions.
+A call of each kind gets the networks of a series one after another; each figure is that of the page with the worse
+result. The patient's connection is the bad one, in both directions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -22,12 +22,15 @@ from playwright.async_api import Browser, Error, async_playwright
 from tests.benchmarks.calls import Call, direct, relayed
 from tests.benchmarks.figures import CallFigure, Calls, Goal, Made, Skipped
 from tests.browsers import ARGUMENTS, find_chromium
+from web.errors import ConfigError
 from web.peers.network.network import Network, Way, lossy
 
 Look = tuple[float, int, int]
 Begin = Callable[[Browser, Network], AbstractAsyncContextManager[Call]]
+Found = dict[str, float | None]
+"""figure -> the value. None means that the picture never came back."""
 Seen = dict[tuple[str, str], float | None]
-"""(network, figure) -> the value. None means that the picture never came back."""
+"""(network, figure) -> the value, as in `Found`."""
 
 LIMIT_S = 14 * 60.0
 FPS, LINES = 15, 480
@@ -202,25 +205,25 @@ async def _settled(call: Call) -> None:
     await _until(call, restored_after_s, time.time() * 1000, SETTLED_S)
 
 
-async def _lossy(call: Call, trial: Trial) -> dict[str, float | None]:
+async def _lossy(trial: Trial, call: Call) -> Found:
+    await _settled(call)
     call.media.change(trial.network)
     await asyncio.sleep(trial.before_s)
     before = await call.counts()
     await asyncio.sleep(trial.seconds)
     after = await call.counts()
     call.media.change(Network())
-    found: dict[str, float | None] = dict(figures(before, after))
+    found: Found = dict(figures(before, after))
     if trial.restored:
         found[RESTORED] = await _until(call, restored_after_s, time.time() * 1000, RESTORED_S)
     return found
 
 
-async def _out(
-    call: Call, network: Network, seconds: float, *, page: bool = False, most_s: float = BACK_S
-) -> float | None:
+async def _out(network: Network, seconds: float, page: bool, call: Call) -> Found:
     """Put the media on this network for some seconds (if `page`, also the page's own connection); return the time in s
-    until the picture was back, None if it was not back within `most_s`.
+    until the picture was back. If it does not come back, press Start Session again.
     """
+    await _settled(call)
     proxies = [call.media, call.signalling] if page and call.signalling else [call.media]
     for proxy in proxies:
         proxy.change(network)
@@ -228,7 +231,70 @@ async def _out(
     end_ms = time.time() * 1000
     for proxy in proxies:
         proxy.change(Network())
-    return await _until(call, back_after_s, end_ms, most_s)
+    found: Found = {BACK: await _until(call, back_after_s, end_ms, BACK_S)}
+    if page and found[BACK] is None:
+        # The server has closed the call, and the page shows Start Session to the patient again.
+        pressed_ms = time.time() * 1000
+        await call.patient.get_by_role("button", name="Start Session").click(timeout=BACK_S * 1000)
+        found[AGAIN] = await _until(call, back_after_s, pressed_ms, BACK_S)
+    return found
+
+
+async def _rebound(call: Call) -> Found:
+    await _settled(call)
+    call.media.rebind()
+    return {GAP: await _until(call, gap_s, time.time() * 1000, BACK_S)}
+
+
+async def _started(call: Call) -> Found:
+    return {STARTED: await _until(call, back_after_s, call.began_s * 1000, BACK_S)}
+
+
+GOOD, UDP_OUT, NOTHING = Network(), Network(udp=False), Network(udp=False, tcp=False)
+
+
+@dataclass(frozen=True)
+class Series:
+    """The networks that one call gets one after another: the name of each in the table, and the function that measures
+    it. `network`: that with which the call begins. `compared`: True if a direct call gets them too.
+    """
+
+    rows: Mapping[str, Callable[[Call], Awaitable[Found]]]
+    network: Network = GOOD
+    compared: bool = True
+
+
+SERIES = (
+    Series({trial.name: partial(_lossy, trial) for trial in TRIALS}),
+    # A slow network leaves long buffers in a browser, for half a minute and more. In the same call, the picture after
+    # an outage would wait in them: 0.25 to 0.38 s, of which the outage itself takes 0.1 s.
+    Series(
+        {blocked(seconds): partial(_out, UDP_OUT, seconds, False) for seconds in OUTAGES_S}
+        | {REBOUND: _rebound}
+    ),
+    Series({BLOCKED: _started}, network=UDP_OUT),
+    Series({down(seconds): partial(_out, NOTHING, seconds, True) for seconds in LINK_DOWN_S}, compared=False),
+)
+QUICK = (
+    Series({"5 % loss": partial(_lossy, Trial("5 % loss", lossy(0.05), 5))}),
+    Series({blocked(2): partial(_out, UDP_OUT, 2, False)}),
+)
+
+
+def chosen(series: Sequence[Series], names: Sequence[str]) -> list[Series]:
+    """Return the series with only those networks whose name contains one of `names`; all of them without `names`.
+
+    Raises ConfigError if there is no such network.
+    """
+    found = []
+    for one in series:
+        rows = {name: row for name, row in one.rows.items() if any(part in name for part in names or [""])}
+        if rows:
+            found.append(replace(one, rows=rows))
+    if not found:
+        known = "; ".join(name for one in series for name in one.rows)
+        raise ConfigError(f"bench: --network is in no name of these: {known}")
+    return found
 
 
 class Watch:
@@ -236,68 +302,37 @@ class Watch:
     them.
     """
 
-    def __init__(self, browser: Browser, quick: bool, tell: Callable[[float], None]) -> None:
+    def __init__(
+        self, browser: Browser, series: Sequence[Series], compared: bool, tell: Callable[[float], None]
+    ) -> None:
         self.relayed: Seen = {}
         self.direct: Seen = {}
-        self._browser, self._quick, self._tell = browser, quick, tell
+        self._browser, self._tell = browser, tell
+        kinds: list[tuple[Begin, Seen]] = [(relayed, self.relayed), (direct, self.direct)]
+        self._parts = [
+            (one, *kind) for one in series for kind in (kinds if compared and one.compared else kinds[:1])
+        ]
         self._steps = 0
-
-    def _step(self) -> None:
-        self._steps += 1
-        self._tell(min(1.0, self._steps / (4 if self._quick else 25)))
 
     async def all(self) -> list[str]:
         """Measure all networks, one after another; return the texts of errors. Raises TimeoutError after LIMIT_S."""
-        kinds = ((relayed, self.relayed), (direct, self.direct))
-        parts: list[Callable[[], Awaitable[None]]] = [partial(self._trials, *kind) for kind in kinds]
-        if not self._quick:
-            parts += [*(partial(self._blocked, *kind) for kind in kinds), self._link_down]
         problems = []
         async with asyncio.timeout(LIMIT_S):
-            for part in parts:
+            for part in self._parts:
                 try:
-                    await part()
+                    await self._measure(*part)
                 except (Error, AssertionError, TimeoutError) as problem:
                     problems.append(str(problem).partition("\n")[0] or type(problem).__name__)
         return problems
 
-    async def _trials(self, begin: Begin, seen: Seen) -> None:
-        trials = [Trial("5 % loss", lossy(0.05), 5)] if self._quick else TRIALS
-        async with begin(self._browser, Network()) as call:
-            await _settled(call)
-            for trial in trials:
-                found = await _lossy(call, trial)
-                seen.update({(trial.name, figure): value for figure, value in found.items()})
-                self._step()
-                await _settled(call)
-            for seconds in OUTAGES_S[: 1 if self._quick else None]:
-                seen[blocked(seconds), BACK] = await _out(call, Network(udp=False), seconds)
-                self._step()
-                await _settled(call)
-            if not self._quick:
-                call.media.rebind()
-                seen[REBOUND, GAP] = await _until(call, gap_s, time.time() * 1000, BACK_S)
-                self._step()
-
-    async def _blocked(self, begin: Begin, seen: Seen) -> None:
-        async with begin(self._browser, Network(udp=False)) as call:
-            seen[BLOCKED, STARTED] = await _until(call, back_after_s, call.began_s * 1000, BACK_S)
-        self._step()
-
-    async def _link_down(self) -> None:
-        nothing = Network(udp=False, tcp=False)
-        async with relayed(self._browser, Network()) as call:
-            for seconds in LINK_DOWN_S:
-                await _settled(call)
-                found = await _out(call, nothing, seconds, page=True)
-                self.relayed[down(seconds), BACK] = found
-                self._step()
-            # The server has closed the call, and the page shows Start Session to the patient again.
-            if found is None:
-                pressed_ms = time.time() * 1000
-                await call.patient.get_by_role("button", name="Start Session").click(timeout=BACK_S * 1000)
-                found = await _until(call, back_after_s, pressed_ms, BACK_S)
-                self.relayed[down(seconds), AGAIN] = found
+    async def _measure(self, series: Series, begin: Begin, seen: Seen) -> None:
+        total = sum(len(series.rows) for series, *_ in self._parts)
+        async with begin(self._browser, series.network) as call:
+            for name, measure in series.rows.items():
+                found = await measure(call)
+                seen.update({(name, figure): value for figure, value in found.items()})
+                self._steps += 1
+                self._tell(self._steps / total)
 
 
 @asynccontextmanager
@@ -327,22 +362,24 @@ def table(ours: Seen, others: Seen) -> list[CallFigure]:
     ]
 
 
-def measure(quick: bool, tell: Callable[[float], None]) -> Made:
-    """Measure the networks one after another (if `quick`, only some of them) until LIMIT_S is over; return a table of
-    those measured.
+def measure(quick: bool, names: Sequence[str], compared: bool, tell: Callable[[float], None]) -> Made:
+    """Measure the networks (if `quick`, two of them) whose name contains one of `names` (all without `names`), one
+    after the other until LIMIT_S is over; if `compared`, in direct calls too. Return a table of those that were
+    measured. Raises ConfigError if there is no such network.
 
     `tell`: called with the share done (0.0 to 1.0).
     """
-    return asyncio.run(_measure(quick, tell))
+    series = chosen(QUICK if quick else SERIES, names)
+    return asyncio.run(_measure(series, compared, tell))
 
 
-async def _measure(quick: bool, tell: Callable[[float], None]) -> Made:
+async def _measure(series: Sequence[Series], compared: bool, tell: Callable[[float], None]) -> Made:
     path = find_chromium()
     if path is None:
         return Made(skipped=[Skipped("Calls on bad networks", "there is no Chromium")])
     before, made = os.getloadavg()[0], Made()
     async with _chromium(path) as browser:
-        watch = Watch(browser, quick, tell)
+        watch = Watch(browser, series, compared, tell)
         try:
             problems = await watch.all()
         except TimeoutError:

@@ -34,12 +34,13 @@ NAMES, OTHERS = tuple(Name), tuple(Other)
 
 
 class Options(NamedTuple):
-    """The options of a run. `only` and `others`: the chosen measurements and servers. `runs`: how often our own
-    figures are measured.
+    """The options of a run. `only` and `others`: the chosen measurements and servers. `networks`: parts of the names of
+    the chosen networks; all if empty. `runs`: how often our own figures are measured.
     """
 
     only: tuple[Name, ...] = NAMES
     others: tuple[Other, ...] = OTHERS
+    networks: tuple[str, ...] = ()
     quick: bool = False
     runs: int = 1
     browser: bool = False

@@ -136,6 +136,10 @@ def _media(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> M
     return media.measure(size, others, say, tell, install_janus=options.install_janus)
 
 
+def _networks(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
+    return networks.measure(options.quick, options.networks, bool(options.others), tell)
+
+
 MEASUREMENTS = {
     "claim": Measurement("Claim race", _claim, _races),
     "assign": Measurement("Assignment", _assign, None),
@@ -146,7 +150,7 @@ MEASUREMENTS = {
     "media": Measurement("Media packets", _packets, _media),
     "driver": Measurement("Load tester", _driver, None),
     "store": Measurement("Clients of the store", None, _store),
-    "networks": Measurement("Calls on bad networks", networks.measure, None),
+    "networks": Measurement("Calls on bad networks", None, _networks),
 }
 """The measurements, by their names in options.py."""
 
@@ -161,6 +165,8 @@ def run(options: Options) -> Report:
         raise ConfigError("bench: expected Linux, whose /proc tells what a process has used")
     if options.publish:
         publish.refuse_outside()
+        if options.networks:
+            raise ConfigError("bench: --publish expects all networks, without --network")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # The processes that this one starts inherit this limit of open files.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

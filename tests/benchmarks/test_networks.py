@@ -14,17 +14,22 @@ from tests.benchmarks.networks import (
     GOALS,
     HEIGHT,
     RATE,
+    SERIES,
     TRIALS,
     Look,
     back_after_s,
+    chosen,
     figures,
     gap_s,
     restored_after_s,
     table,
     worse,
 )
+from tests.benchmarks.options import Options
+from tests.benchmarks.run import run
 from tests.benchmarks.tables import document
 from tests.benchmarks.test_published import REPORT
+from web.errors import ConfigError
 
 ROW = CallFigure("5 % loss", CONCEALED, "%", 0.3, 4.0, goal=Goal("most", 0.5))
 
@@ -114,17 +119,32 @@ def test_the_table_has_both_kinds_of_call_the_goal_and_whether_it_holds() -> Non
 
 
 def test_every_goal_is_of_a_network_that_is_tried() -> None:
-    names = {trial.name for trial in TRIALS} | {networks.BLOCKED, networks.REBOUND}
-    names |= {networks.blocked(s) for s in networks.OUTAGES_S} | {
-        networks.down(s) for s in networks.LINK_DOWN_S
-    }
-    assert {network for network, _ in GOALS} <= names
+    assert {network for network, _ in GOALS} <= {name for one in SERIES for name in one.rows}
+
+
+def test_some_networks_are_chosen_by_a_part_of_their_names_and_a_name_that_is_none_is_refused() -> None:
+    assert chosen(SERIES, []) == list(SERIES)
+    found = chosen(SERIES, ["blocked for 2 s", "20 %"])
+    assert [list(one.rows) for one in found] == [["20 % loss"], [networks.blocked(2)]]
+    with pytest.raises(ConfigError, match=networks.BLOCKED):
+        chosen(SERIES, ["3 % loss"])
+
+
+def test_some_networks_alone_are_not_published() -> None:
+    with pytest.raises(ConfigError, match="--network"):
+        run(Options(networks=("5 %",), publish=True))
+
+
+def test_an_outage_is_measured_in_a_call_that_had_no_slow_network_before() -> None:
+    for one in SERIES:
+        slow = {trial.name for trial in TRIALS} & set(one.rows)
+        assert not slow or not any(name.startswith("UDP blocked") for name in one.rows)
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("chromium")
 def test_calls_of_both_kinds_are_measured_in_real_browsers() -> None:
-    made = networks.measure(True, lambda _: None)
+    made = networks.measure(True, (), True, lambda _: None)
     assert made.skipped == []
     assert made.calls is not None
     found = {(row.network, row.figure): row for row in made.calls.figures}
