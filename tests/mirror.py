@@ -147,7 +147,10 @@ BESIDES |= {
     f"{PAGES}staff/reports": "web/reports/test_reports",
     f"{PAGES}staff/sign_in_code": f"{PAGES}staff/test_two_factor",
     # These are parts of the load tester. A run is tested as a whole, on a real site and relay.
+    f"{PEERS}cli/examples": f"{PEERS}cli/test_scenario",
     f"{PEERS}cli/options": f"{PEERS}cli/test_command",
+    f"{PEERS}cli/playing": f"{PEERS}cli/test_command {PEERS}cli/test_scenario",
+    f"{PEERS}toml_tables": f"{PEERS}network/test_reading {PEERS}cli/test_scenario",
     f"{PEERS}people/answers": f"{PEERS}run/test_plan",
     f"{PEERS}people/entry": f"{PEERS}people/test_people {PEERS}people/test_wire",
     f"{PEERS}people/person": f"{PEERS}people/test_people",

@@ -8,11 +8,9 @@ be used, and 1 for a broken threshold or a lost server. `greenroom peers URL …
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,17 +18,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from web.peers.cli import options
+from web.peers.cli import examples, options
 from web.peers.cli.options import CREDENTIALS
 from web.peers.conformance import command as conformance
 from web.peers.distributed import command as distributed
-from web.peers.report.commands import BROKEN, UNUSABLE, attach, holds
+from web.peers.report.commands import BROKEN, UNUSABLE, attach
 
 if TYPE_CHECKING:
-    from web.peers.run.machines import Crew
-    from web.peers.run.observations import Observations
-    from web.peers.run.plan import Plan
-    from web.peers.run.presence import Presence
+    from web.peers.cli.scenario import Scenario
 
 
 class _Short(TyperGroup):
@@ -55,24 +50,73 @@ peers_app = typer.Typer(
 attach(peers_app)
 conformance.attach(peers_app)
 distributed.attach(peers_app)
+examples.attach(peers_app)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Print an error of an argument or a file as one sentence, and exit with UNUSABLE."""
+    from web.peers.errors import EntryError, PlanError, RunError, ThresholdError
+
+    try:
+        yield
+    except (PlanError, EntryError, RunError, ThresholdError) as problem:
+        sentence = str(problem)
+    except OSError as problem:
+        sentence = f"{problem.filename}: {problem.strerror}"
+    else:
+        return
+    print(f"greenroom peers: {sentence}", file=sys.stderr)  # noqa: T201
+    raise typer.Exit(UNUSABLE)
+
+
+def _use_scenario(context: typer.Context, path: Path | None) -> Path | None:
+    """Make the values of a scenario's file the defaults of all other options; keep the scenario in `context.obj`."""
+    from web.peers.cli import scenario
+
+    if path is not None:
+        with _sentences():
+            context.obj = scenario.read(path)
+        context.default_map = scenario.defaults(context.obj)
+    return path
 
 
 @peers_app.command()
 def run(
+    context: typer.Context,
     url: Annotated[
         str, typer.Argument(help="The server, with or without the organisation: https://host/riverside")
     ] = "",
+    scenario: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file that describes the run; options that are given as well override it.",
+            callback=_use_scenario,
+            is_eager=True,
+        ),
+    ] = None,
     organisation: Annotated[str, typer.Option("--organisation", "-o", help="The organisation’s slug.")] = "",
-    patients: Annotated[int, typer.Option("--patients", "-n", min=1, help="How many patients come.")] = 10,
+    patients: Annotated[
+        int | None,
+        typer.Option(
+            "--patients",
+            "-n",
+            min=1,
+            help="How many patients come: 10 unless said, or as many as arrive within --duration or the stages.",
+        ),
+    ] = None,
     arrivals: Annotated[
         str,
         typer.Option(
             "--arrivals",
             "-a",
-            help="How: steady:2/s, poisson:30/min, burst:50/10s, at-once, day:FILE (a recorded day; day:FILE@60 is "
-            "60 times as fast).",
+            help="How: steady:2/s, poisson:30/min, burst:50/10s, at-once, stages:5/s@30s,5/s@10min,0/s@30s (up to this "
+            "rate within 30 s, held, and down), day:FILE (a recorded day; day:FILE@60 is 60 times as fast).",
         ),
     ] = "steady:1/s",
+    duration: Annotated[
+        str, typer.Option(help="How long patients come: 10min. Those who are there then end their visits.")
+    ] = "",
     providers: Annotated[
         int,
         typer.Option(
@@ -147,12 +191,22 @@ def run(
         str, typer.Option(help="How long --helpers are waited for: 10min unless said.")
     ] = "",
     report: Annotated[
-        Path | None, typer.Option(help="Write report.html, JSON and CSV to this folder.", show_default=False)
+        Path | None,
+        typer.Option(help="Write report.html, JSON, CSV and JUnit to this folder.", show_default=False),
     ] = None,
     fail_if: Annotated[
         list[str] | None,
         typer.Option("--fail-if", help="Exit 1 if this is so, as in pulled_in.p99>5ms; may be repeated."),
     ] = None,
+    abort_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--abort-if", help="As --fail-if, and end the run as soon as it is so; may be repeated."
+        ),
+    ] = None,
+    abort_after: Annotated[
+        str, typer.Option(help="How long after the begin --abort-if is checked for the first time.")
+    ] = "5s",
     server_pid: Annotated[
         int | None, typer.Option(help="A server on this machine, whose CPU and memory to report.")
     ] = None,
@@ -164,7 +218,8 @@ def run(
     insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
 ) -> None:
     """Drive patients and providers through whole visits, and report what they measured."""
-    from web.peers.errors import EntryError, PlanError, RunError, ThresholdError
+    from web.peers.cli import playing
+    from web.peers.errors import PlanError
     from web.peers.report.thresholds import parse
     from web.peers.run.arrivals import Arrivals, Span, seconds
     from web.peers.run.machines import Crew
@@ -186,19 +241,29 @@ def run(
     if local:
         # The port differs each time. It must not count as a difference between two runs.
         shown["server"] = "its own"
-    try:
+    if duration:
+        shown["duration"] = duration
+    if scenario is not None:
+        shown["scenario"] = str(scenario)
+    described: Scenario | None = context.obj
+    with _sentences():
+        if described is not None and local and url:
+            # One of the two is from the file; the command line overrides it.
+            source = context.get_parameter_source("local")
+            local, url = (True, "") if source and source.name == "COMMANDLINE" else (False, url)
         if local == bool(url):
             raise PlanError("expected the address of a server, or --local for one of its own")
         meeting = distributed.meeting(helpers, listen, join_within, alone=local or part != "1/1")
+        coming = Arrivals.parse(arrivals, options.recorded(arrivals))
         plan = Plan(
             url=url,
             organisation=organisation,
             ca=ca,
             insecure=insecure,
-            patients=patients,
+            patients=options.patients(patients, coming, duration, seed),
             providers=providers,
             credentials=() if local or not providers else options.staff(credentials),
-            arrivals=Arrivals.parse(arrivals, options.recorded(arrivals)),
+            arrivals=coming,
             fill_in=Span.parse(fill_in),
             claim_after=Span.parse(claim_after),
             talk=Span.parse(talk),
@@ -210,127 +275,23 @@ def run(
             race=race,
             reload=options.share(reload),
             vanish=options.share(vanish),
-            network=options.network(network, options.share(loss), seed, media),
+            network=options.network(
+                network, options.share(loss), seed, media, described.network if described else None
+            ),
             seed=seed,
         )
         pids = options.watched(server_pid)
-        parts, begins_at, thresholds = options.part(part), options.moment(start_at), fail_if or []
-        for threshold in thresholds:
+        parts, begins_at = options.part(part), options.moment(start_at)
+        judgement = playing.Judgement(fail_if or (), abort_if or (), seconds(abort_after))
+        for threshold in judgement.all:
             parse(threshold)
-        with _server(local, local_workers, providers) as found:
+        with playing.server(local, local_workers, providers) as found:
             if found:
                 staff = {"organisation": found.organisation, "credentials": found.credentials}
                 plan, pids = replace(plan, url=found.url, **staff), found.pids
             # The address is checked at this point, so that an error in it is reported once, before anything starts.
-            plan = replace(plan, organisation=asyncio.run(_organisation(plan)))
+            plan = replace(plan, organisation=asyncio.run(playing.organisation(plan)))
             crew = Crew(plan, processes, parts, helpers)
-            kept = _play(plan, shown, crew, meeting, begins_at, report, thresholds, pids)
-    except (PlanError, EntryError, RunError, ThresholdError) as problem:
-        print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201
-        raise typer.Exit(UNUSABLE) from None
-    except OSError as problem:
-        print(f"greenroom peers: {problem.filename}: {problem.strerror}", file=sys.stderr)  # noqa: T201
-        raise typer.Exit(UNUSABLE) from None
+            kept = playing.play(plan, shown, crew, meeting, begins_at, report, judgement, pids)
     if not kept:
         raise typer.Exit(BROKEN)
-
-
-def _play(
-    plan: Plan,
-    shown: dict[str, str],
-    crew: Crew,
-    meeting: distributed.HelperOptions | None,
-    begins_at: float | None,
-    folder: Path | None,
-    fail_if: list[str],
-    server_pids: tuple[int, ...],
-) -> bool:
-    """Play the plan, show its figures and write the report; return whether all thresholds hold.
-
-    `begins_at`: the time to begin, by time.monotonic in s; None for at once.
-    """
-    from web.peers.cli.live import Live
-    from web.peers.errors import RunError
-    from web.peers.people.entry import Clinic
-    from web.peers.report import write
-    from web.peers.run import server
-    from web.peers.run.observations import Observations
-    from web.peers.run.presence import Presence
-
-    with ExitStack() as stack:
-        coordinator = stack.enter_context(meeting.coordinator(plan, crew.remote_shares)) if meeting else None
-        others = meeting.gather(coordinator) if meeting and coordinator else []
-        stack.callback(crew.close)
-        try:
-            crew.open(others)
-        except KeyboardInterrupt:
-            raise RunError("ended before it began") from None
-        in_s = max(0.0, (begins_at or 0.0) - time.monotonic())
-        seen = Observations(ago_s=-in_s)
-        seen.about.plan = {"server": plan.url, "organisation": plan.organisation, **shown, **plan.in_words()}
-        seen.about.command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-        seen.about.machine, seen.about.versions = server.machine(), server.versions()
-        if coordinator:
-            seen.about.machine["helpers"] = ", ".join(coordinator.names)
-        clinic = Clinic(plan.url, plan.organisation)
-        with Presence(clinic.host, clinic.port) as presence, Live(seen, crew):
-            crew.play(seen, in_s, server_pids, presence)
-        problem = _problem(seen, plan, crew, presence)
-    if crew.interrupted:
-        typer.echo("Ended early: what was seen until then is reported.")
-    for name in coordinator.left if coordinator else ():
-        typer.echo(f"Ended early by {name}: what was seen there until then is reported.")
-    if folder is not None:
-        typer.echo(f"The report is {write(seen, folder, fail_if)}.")
-    kept = holds(seen, fail_if)
-    if problem:
-        print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201
-    return kept and not problem
-
-
-def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
-    """Return a sentence about why a run is not valid, also if it keeps its thresholds; "" if it is valid."""
-    from web.peers.errors import EntryError
-
-    done = len(seen.steps["journey"]) if "journey" in seen.steps else 0
-    errors = sum(len(series) for series in seen.errors.values())
-    if not errors or crew.interrupted:
-        return ""
-    visits = f"{done} of {crew.patients} visits came to their end"
-    since = presence.gone_since
-    if since is not None:
-        after_s = seen.now_s - (time.monotonic() - since)
-        return f"the server at {plan.url} was gone {after_s:.0f} s after the begin of the run: {visits}"
-    try:
-        asyncio.run(_organisation(plan))
-    except EntryError as gone:
-        return f"the server no longer answers as it should: {visits} ({gone})"
-    return f"no visit came to its end: {errors} errors" if crew.patients and not done else ""
-
-
-async def _organisation(plan: Plan) -> str:
-    """Check that a Greenroom with this organisation answers; return the organisation's slug.
-
-    Raises EntryError if it does not.
-    """
-    from web.peers.people.entry import Clinic
-
-    clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)
-    await clinic.check()
-    return clinic.organisation
-
-
-@contextmanager
-def _server(wanted: bool, workers: int, providers: int) -> Iterator[Any]:
-    if not wanted:
-        yield None
-        return
-    from web.errors import ServerNotReadyError
-    from web.peers.cli.local import local_server
-    from web.peers.errors import RunError
-
-    try:
-        with local_server(workers, providers) as found:
-            yield found
-    except ServerNotReadyError as problem:
-        raise RunError(str(problem)) from None

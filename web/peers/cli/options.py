@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from web.peers.errors import PlanError
 from web.peers.network.network import Network, lossy
 from web.peers.network.reading import read
+from web.peers.run.arrivals import Arrivals, seconds
 from web.peers.run.plan import Credential, credentials
 from web.peers.run.server import sample
 
@@ -19,6 +21,8 @@ CREDENTIALS = "GREENROOM_PEERS_CREDENTIALS"
 KEY = "GREENROOM_PEERS_KEY"
 KEY_LENGTH = 16
 EARLY_S = 24 * 3600
+PATIENTS = 10
+"""The number of patients of a run that says neither a number nor a duration nor stages."""
 
 
 def staff(path: Path | None) -> tuple[Credential, ...]:
@@ -61,21 +65,36 @@ def share(text: str) -> float:
     return found
 
 
-def network(path: Path | None, loss: float, seed: int, media: str) -> Network | None:
+def network(
+    path: Path | None, loss: float, seed: int, media: str, described: Network | None = None
+) -> Network | None:
     """Return the network that a file describes; without a file, one that loses the share `loss` of its packets.
 
-    None means that nothing is lost. Raises PlanError if the options do not fit together or the file is not valid, and
-    OSError if it cannot be read.
+    None means that nothing is lost. `described`: the network of a scenario, which a file or `loss` overrides. Raises
+    PlanError if the options do not fit together or the file is not valid, and OSError if it cannot be read.
     """
-    if path is None:
+    if path is None and (loss or described is None):
         return lossy(loss, seed) if loss else None
-    if loss:
+    if path is not None and loss:
         raise PlanError("expected --loss or --network, not both: the file says what is lost")
     if media == "none":
         raise PlanError(
             "expected --media light or real with --network: it is the media that crosses the network"
         )
-    return read(path)
+    return described if path is None else read(path)
+
+
+def patients(number: int | None, arrivals: Arrivals, duration: str, seed: int) -> int:
+    """Return how many patients come: `number`, or fewer if the stages or the duration end before.
+
+    Without any of these it is PATIENTS. Raises PlanError if nobody comes, or too many.
+    """
+    if not duration and arrivals.kind != "stages":
+        return PATIENTS if number is None else number
+    found = arrivals.patients(seed, seconds(duration) if duration else math.inf)
+    if not found:
+        raise PlanError("expected at least one patient until the end of --duration or of the stages")
+    return found if number is None else min(number, found)
 
 
 def part(text: str) -> tuple[int, int]:

@@ -57,7 +57,7 @@ def compare(
     try:
         first, second = read(before), read(after)
     except ObservationsError as problem:
-        _refuse(str(problem))
+        refuse(str(problem))
     found = comparing.compare(first, second, margin=margin / 100, confidence=confidence / 100)
     names = before.name or str(before), after.name or str(after)
     typer.echo(comparison_text(found, names), nl=False)
@@ -65,7 +65,7 @@ def compare(
         try:
             html.write_text(comparison_page(found, first, second, names), "utf-8")
         except OSError as problem:
-            _refuse(f"{html}: {problem.strerror or problem}")
+            refuse(f"{html}: {problem.strerror or problem}")
     if fail_on_worse and (worse := found.count(comparing.WORSE)):
         _say(f"{worse} figure{'s' if worse > 1 else ''} got worse")
         raise typer.Exit(BROKEN)
@@ -87,9 +87,9 @@ def report(
         seen = Observations.merge([read(run) for run in runs])
         page = write(seen, into, fail_if or ())
     except (ObservationsError, ThresholdError) as problem:
-        _refuse(str(problem))
+        refuse(str(problem))
     except OSError as problem:
-        _refuse(f"{into}: {problem.strerror or problem}")
+        refuse(f"{into}: {problem.strerror or problem}")
     typer.echo(f"The report is {page}.")
     if fail_if and not holds(seen, fail_if):
         raise typer.Exit(BROKEN)
@@ -108,7 +108,8 @@ def holds(seen: Observations, thresholds: list[str]) -> bool:
     return not broken
 
 
-def _refuse(sentence: str) -> NoReturn:
+def refuse(sentence: str) -> NoReturn:
+    """Print why an argument or a file cannot be used, and exit with UNUSABLE."""
     _say(sentence)
     raise typer.Exit(UNUSABLE)
 

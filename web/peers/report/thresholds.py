@@ -71,6 +71,14 @@ def verdicts(seen: Observations, thresholds: Sequence[str], found: Figures | Non
     return [_verdict(threshold, seen, found) for threshold in read]
 
 
+def broken_already(seen: Observations, thresholds: Sequence[str]) -> str:
+    """Return a sentence about the first threshold that a run breaks while it goes on; "" if there is none.
+
+    What was not observed yet breaks no threshold. Raises ThresholdError if one is not valid.
+    """
+    return next((one.says for one in verdicts(seen, thresholds) if one.broken and one.value is not None), "")
+
+
 def parse(
     expression: str,
     steps: Collection[str] = (),

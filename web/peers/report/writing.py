@@ -1,6 +1,7 @@
-"""The files of a run in its folder: report.html, report.json, observations.csv, and observations.jsonl to read again.
+"""The files of a run in its folder: report.html, report.json, junit.xml, observations.csv and observations.jsonl, which
+`read` reads again.
 
-`figures`, `page` and `thresholds` make their contents.
+`figures`, `page`, `junit` and `thresholds` make their contents.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from pathlib import Path
 import msgspec
 
 from web.peers.report.figures import Figures, figures
+from web.peers.report.junit import junit
 from web.peers.report.page import report_page
 from web.peers.report.thresholds import Verdict, verdicts
 from web.peers.run.observations import Observations
 
 PAGE, FIGURES, TABLE, RAW = "report.html", "report.json", "observations.csv", "observations.jsonl"
+JUNIT = "junit.xml"
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -44,6 +47,7 @@ def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> P
         table = csv.writer(file)
         table.writerow(("kind", "name", "at_s", "value", "source"))
         table.writerows((kind, _harmless(name), *rest) for kind, name, *rest in seen.rows())
+    (folder / JUNIT).write_text(junit(found, judged), "utf-8")
     page = folder / PAGE
     page.write_text(report_page(found, judged), "utf-8")
     return page

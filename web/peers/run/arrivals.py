@@ -1,7 +1,8 @@
 """Plans when synthetic patients arrive and how long people take. The same text and seed always give the same plan.
 
 Pure: the text of a recorded day is an argument. `Arrivals.parse` reads `steady:2/s`, `poisson:30/min`,
-`burst:50/10s`, `at-once` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and `~8s`.
+`burst:50/10s`, `at-once`, `stages:5/s@30s,5/s@2min,0/s@30s` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and
+`~8s`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ BURST = re.compile(r"(\d+)/(\d+(?:\.\d+)?(?:ms|s|min|m|h)?)")
 # A duration drawn from an exponential distribution is at most this many times the mean, so that no run waits for one
 # person.
 LONGEST = 12.0
+MOST_PATIENTS = 1_000_000
+"""The number of patients that a pattern of arrivals may plan for a duration."""
 
 
 def seconds(text: str) -> float:
@@ -68,17 +72,28 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """A pattern of arrivals: a `rate` per second, bursts of `size` every `interval_s`, or recorded times."""
+    """A pattern of arrivals: a `rate` per second, bursts of `size` every `interval_s`, stages, or recorded times.
+
+    `stages`: the duration of each stage in s, and the rate per second at its end. The rate is 0 before the first
+    stage, and changes evenly within a stage.
+    """
 
     kind: str
     rate: float = 0.0
     size: int = 0
     interval_s: float = 0.0
     recorded_s: tuple[float, ...] = ()
+    stages: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         """Raise PlanError if no patient would ever arrive."""
-        needed = {"steady": self.rate, "poisson": self.rate, "burst": self.size, "day": len(self.recorded_s)}
+        needed = {
+            "steady": self.rate,
+            "poisson": self.rate,
+            "burst": self.size,
+            "day": len(self.recorded_s),
+            "stages": sum(over_s for over_s, _ in self.stages) and max(rate for _, rate in self.stages),
+        }
         if not needed.get(self.kind, 0) > 0:
             raise PlanError(f"expected a way to arrive; found {self.kind!r} of nothing")
 
@@ -95,23 +110,41 @@ class Arrivals:
             return cls(kind, size=int(burst[1]), interval_s=seconds(burst[2]))
         if text == "at-once":
             return cls("burst", size=1_000_000_000)
+        if kind == "stages" and (stages := [_stage(one) for one in rest.split(",")]) and None not in stages:
+            return cls(kind, stages=tuple(stage for stage in stages if stage))
         if kind == "day" and rest:
             _, _, speed = rest.partition("@")
             return cls(kind, recorded_s=_faster(recorded_day(recorded), speed))
         raise PlanError(
-            f"expected steady:2/s, poisson:30/min, burst:50/10s, at-once or day:FILE (day:FILE@60: 60 times as fast); "
-            f"found {text!r}"
+            f"expected steady:2/s, poisson:30/min, burst:50/10s, at-once, stages:5/s@30s,0/s@1min or day:FILE "
+            f"(day:FILE@60: 60 times as fast); found {text!r}"
         )
 
     def times(self, patients: int, random: Random) -> list[float]:
         """Return the times of this number of arrivals, in s from the beginning, in order.
 
         If a recorded day has fewer arrivals, it is repeated after its last one. If it has more, only the first ones
-        are used.
+        are used. Stages have an end: if fewer patients arrive until then, fewer times are returned.
         """
-        return list(itertools.islice(self._endless(random), patients))
+        return list(itertools.islice(self._all(random), patients))
 
-    def _endless(self, random: Random) -> Iterator[float]:
+    def patients(self, seed: int, duration_s: float = math.inf) -> int:
+        """Return how many patients of a plan with this seed arrive, within `duration_s` if it is given.
+
+        Raises PlanError if there is no end to them, or if they are more than MOST_PATIENTS.
+        """
+        if self.kind != "stages" and math.isinf(duration_s):
+            raise PlanError("expected a number of patients or a duration")
+        random = Random(seed)  # noqa: S311 - the same numbers as in `visitors`
+        within = itertools.takewhile(lambda at_s: at_s < duration_s, self._all(random))
+        found = sum(1 for _ in itertools.islice(within, MOST_PATIENTS + 1))
+        if found > MOST_PATIENTS:
+            raise PlanError(
+                f"expected arrivals of at most {MOST_PATIENTS:,} patients in that time; found more"
+            )
+        return found
+
+    def _all(self, random: Random) -> Iterator[float]:
         at_s = 0.0
         if self.kind == "steady":
             yield from (number / self.rate for number in itertools.count())
@@ -122,9 +155,34 @@ class Arrivals:
         elif self.kind == "burst":
             for burst in itertools.count():
                 yield from itertools.repeat(burst * self.interval_s, self.size)
+        elif self.kind == "stages":
+            yield from _staged(self.stages)
         else:
             for again in itertools.count():
                 yield from (again * (self.recorded_s[-1] + 1) + one for one in self.recorded_s)
+
+
+def _stage(text: str) -> tuple[float, float] | None:
+    """Parse a stage, such as `5/s@30s`; return its duration in s and the rate per second at its end, or None."""
+    rate, at, over = text.strip().partition("@")
+    found = RATE.fullmatch(rate)
+    return (seconds(over), float(found[1]) / UNITS_S[found[2]]) if found and at else None
+
+
+def _staged(stages: tuple[tuple[float, float], ...]) -> Iterator[float]:
+    """Yield the times at which the expected number of arrivals, the integral of the rate, is 0.5, 1.5, and so on."""
+    begins_s = rate = expected = 0.0
+    number = 0.5
+    for over_s, to_rate in stages:
+        slope = (to_rate - rate) / over_s if over_s else 0.0
+        whole = (rate + to_rate) / 2 * over_s
+        while number <= expected + whole and whole:
+            # The time x within the stage at which rate * x + slope * x² / 2 is the number that is still needed.
+            needed = number - expected
+            root = math.sqrt(max(0.0, rate * rate + 2 * slope * needed))
+            yield begins_s + min(over_s, 2 * needed / (rate + root))
+            number += 1
+        begins_s, rate, expected = begins_s + over_s, to_rate, expected + whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +203,10 @@ class Visitor:
 def visitors(
     patients: int, arrivals: Arrivals, fill_in: Span, talk: Span, seed: int, part: tuple[int, int] = (1, 1)
 ) -> list[Visitor]:
-    """Return the planned patients of part (k, n), in order of arrival; all n parts together are the whole plan."""
+    """Return the planned patients of part (k, n), in order of arrival; all n parts together are the whole plan.
+
+    `patients`: the number of patients of the whole plan, at most.
+    """
     random = Random(seed)  # noqa: S311 - the plan must be reproducible
     planned = [
         Visitor(number, at_s, fill_in.draw(random), talk.draw(random), random.getrandbits(32))

@@ -14,7 +14,7 @@ import gc
 import multiprocessing
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -31,6 +31,7 @@ from web.peers.run.presence import Presence
 from web.peers.run.server import Watch
 
 NEWS_S = 0.5
+JUDGE_S = 1.0
 READY_S = 120.0
 GOODBYE_S = 60.0
 PARENT_GONE_S = 2.0
@@ -44,7 +45,8 @@ DIED = "a driving process has died"
 class Crew:
     """The processes of a run. Call `open`, `play`, `close` in this order.
 
-    `interrupted`: True if a signal ended the run early; `gone`: True if it ended early because the server was gone.
+    `interrupted`: True if a signal ended the run early; `gone`: True if it ended early because the server was gone;
+    `ended`: a sentence about why `ends_early` ended it, or "".
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Crew:
         Raises PlanError if a process would have no provider.
         """
         self.interrupted = self.gone = self._over = False
+        self.ended = ""
         first, of = (part[0] - 1) * processes, part[1] * processes + helpers
         self._shares = [plan.share(first + number, of) for number in range(processes)]
         self.remote_shares = [plan.share(processes + number, of) for number in range(helpers)]
@@ -103,18 +106,20 @@ class Crew:
         in_s: float = 0.0,
         server_pids: Sequence[int] = (),
         presence: Presence | None = None,
+        ends_early: Callable[[Observations], str] | None = None,
     ) -> None:
         """Begin in `in_s` seconds and return at the end; add the observations to `seen`.
 
-        SIGINT ends the run without leaving open visits, and the run ends if the server is gone. Raises RunError when
-        a process dies.
+        SIGINT ends the run without leaving open visits, and the run ends if the server is gone. `ends_early` is
+        called each second with the observations so far, and ends the run when it returns a sentence. Raises RunError
+        when a process dies.
         """
         before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
         try:
             begins = time.monotonic() + max(SOON_S, in_s)
             for pipe in self._pipes:
                 self._order(pipe, "go", begins - time.monotonic(), seen.now_s)
-            self._collect(seen, Watch(seen, *server_pids, machine=True), presence)
+            self._collect(seen, Watch(seen, *server_pids, machine=True), presence, ends_early)
             self._over = True
         finally:
             for number, handler in before.items():
@@ -139,10 +144,16 @@ class Crew:
             if not pipe.closed:
                 self._order(pipe, "stop")
 
-    def _collect(self, seen: Observations, watch: Watch, presence: Presence | None) -> None:
+    def _collect(
+        self,
+        seen: Observations,
+        watch: Watch,
+        presence: Presence | None,
+        ends_early: Callable[[Observations], str] | None,
+    ) -> None:
         playing = {pipe: number for number, pipe in enumerate(self._pipes)}
         deadline: float | None = None
-        ticked = 0.0
+        ticked = judged = 0.0
         while playing:
             for pipe in wait(list(playing), NEWS_S):
                 assert isinstance(pipe, Connection)
@@ -160,7 +171,12 @@ class Crew:
             if presence is not None and presence.is_gone and not self.gone:
                 self.gone = True
                 self.stop()
-            if self.interrupted or self.gone:
+            if ends_early is not None and not self.ended and time.monotonic() - judged >= JUDGE_S:
+                judged = time.monotonic()
+                self.ended = ends_early(seen)
+                if self.ended:
+                    self.stop()
+            if self.interrupted or self.gone or self.ended:
                 deadline = deadline or time.monotonic() + (PARENT_GONE_S if self.gone else GOODBYE_S)
                 if time.monotonic() > deadline:
                     if self.gone:

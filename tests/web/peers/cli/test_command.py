@@ -105,6 +105,30 @@ def test_a_broken_threshold_is_named_and_ends_with_1(
     assert sum(seen.counts["claims_lost"].values) == 1
 
 
+def test_a_run_ends_early_when_a_threshold_is_broken_that_ends_it(
+    server: RunningServer, staff: Path, tmp_path: Path
+) -> None:
+    soak = (
+        "--duration",
+        "10min",
+        "-a",
+        "steady:5/s",
+        "-p",
+        2,
+        "--credentials",
+        staff,
+        "--report",
+        tmp_path / "r",
+    )
+    result = run(server.url, *soak, "--abort-if", "journey.count>0", "--abort-after", "100ms")
+    assert result.exit_code == 1
+    assert "Ended early by --abort-if: journey.count>0: it was " in result.stdout
+    assert "broken: journey.count>0" in result.stderr
+    seen = Observations.load(tmp_path / "r" / "observations.jsonl")
+    assert 0 < len(seen.steps["arrive"]) < 3000
+    assert not seen.errors
+
+
 def test_light_media_is_measured_from_the_second_start_to_the_first_packet_through_the_documented_network(
     server: RunningServer, staff: Path, tmp_path: Path
 ) -> None:

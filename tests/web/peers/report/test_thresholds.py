@@ -9,6 +9,7 @@ import pytest
 from tests.web.peers.runs import Clock, run
 from web.peers.errors import ThresholdError
 from web.peers.report import judge, parse
+from web.peers.report.thresholds import broken_already
 from web.peers.run.observations import Observations
 
 
@@ -122,3 +123,9 @@ def test_a_scenarios_own_steps_and_counts_can_be_judged_once_they_were_seen() ->
     with pytest.raises(ThresholdError, match="second_opinion"):
         parse("second_opinion.p50>100ms")
     assert parse("second_opinion.p50>100ms", ["second_opinion"]).limit == 0.1
+
+
+def test_while_a_run_goes_on_a_step_that_was_not_seen_yet_breaks_nothing() -> None:
+    seen = small()
+    assert broken_already(seen, ["first_frame.p99>1s", "errors>9"]) == ""
+    assert broken_already(seen, ["first_frame.p99>1s", "errors>1"]) == "errors>1: it was 2"

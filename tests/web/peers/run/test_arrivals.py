@@ -39,6 +39,42 @@ def test_a_burst_comes_at_once_and_again_after_its_interval() -> None:
     assert times("at-once", 3) == [0, 0, 0]
 
 
+def test_stages_raise_hold_and_lower_the_rate_evenly() -> None:
+    at = times("stages:10/s@10s,10/s@5s,0/s@10s", 1000)
+    assert len(at) == 50 + 50 + 50
+    assert at == sorted(at)
+    assert [sum(low <= one < high for one in at) for low, high in ((0, 5), (10, 15), (20, 25))] == [
+        12,
+        50,
+        13,
+    ]
+    # Within the stage that holds, the rate is 10 a second.
+    assert {round(later - sooner, 6) for sooner, later in pairwise([one for one in at if 10 < one < 15])} == {
+        0.1
+    }
+
+
+def test_a_stage_of_no_time_changes_the_rate_at_once() -> None:
+    assert times("stages:2/s@0s,2/s@2s", 9) == [0.25, 0.75, 1.25, 1.75]
+
+
+def test_stages_have_an_end_and_other_arrivals_need_a_duration_or_a_number() -> None:
+    assert Arrivals.parse("stages:10/s@10s,0/s@10s").patients(1) == 100
+    assert Arrivals.parse("stages:10/s@10s,0/s@10s").patients(1, 10) == 50
+    assert Arrivals.parse("steady:2/s").patients(1, 10) == 20
+    with pytest.raises(PlanError, match="expected a number of patients or a duration"):
+        Arrivals.parse("steady:2/s").patients(1)
+    with pytest.raises(PlanError, match="at most 1,000,000 patients"):
+        Arrivals.parse("at-once").patients(1, 10)
+
+
+def test_the_patients_of_a_duration_are_those_of_the_plan_with_their_number() -> None:
+    arrivals, none = Arrivals.parse("poisson:5/s"), Span()
+    number = arrivals.patients(7, 20)
+    planned = visitors(number + 1, arrivals, none, none, 7)
+    assert planned[number - 1].arrives_s < 20 <= planned[number].arrives_s
+
+
 def test_a_recorded_day_is_read_from_times_of_any_kind_and_from_the_csv_of_reports() -> None:
     assert recorded_day("# Monday\n09:00\n09:30:30\n\n09:05\n") == (0, 300, 1830)
     assert recorded_day("12.5\n10\n") == (0, 2.5)
@@ -52,7 +88,19 @@ def test_a_recorded_day_can_pass_faster_and_begins_again_when_it_is_over() -> No
 
 @pytest.mark.parametrize(
     "words",
-    ["", "steady", "steady:0/s", "steady:2", "burst:0/1s", "burst:3", "poisson:x/s", "day:", "rush:1/s"],
+    [
+        "",
+        "steady",
+        "steady:0/s",
+        "steady:2",
+        "burst:0/1s",
+        "burst:3",
+        "poisson:x/s",
+        "day:",
+        "rush:1/s",
+        "stages:",
+        "stages:5/s",
+    ],
 )
 def test_text_that_is_no_plan_is_refused_with_what_was_expected(words: str) -> None:
     with pytest.raises(PlanError, match="expected steady:2/s, poisson:30/min"):

@@ -1,0 +1,154 @@
+"""Plays a run that the options describe: starts its processes, shows it, and reports it.
+
+`Outputs` says where the figures go. The exit code is decided in `command.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+
+from web.peers.distributed import command as distributed
+from web.peers.report.commands import holds
+
+if TYPE_CHECKING:
+    from web.peers.run.machines import Crew
+    from web.peers.run.observations import Observations
+    from web.peers.run.plan import Plan
+    from web.peers.run.presence import Presence
+
+
+class Judgement(NamedTuple):
+    """The thresholds of a run. `abort_if`: those that end it early, `abort_after_s` after its begin at the soonest."""
+
+    fail_if: Sequence[str] = ()
+    abort_if: Sequence[str] = ()
+    abort_after_s: float = 0.0
+
+    @property
+    def all(self) -> list[str]:
+        """All thresholds; one that ends the run early also fails it."""
+        return [*self.fail_if, *(one for one in self.abort_if if one not in self.fail_if)]
+
+    def ends_early(self) -> Callable[[Observations], str] | None:
+        """Return the function that decides whether the run ends early; None if no threshold ends it."""
+        from web.peers.report.thresholds import broken_already
+
+        if not self.abort_if:
+            return None
+        return lambda seen: broken_already(seen, self.abort_if) if seen.now_s >= self.abort_after_s else ""
+
+
+def play(
+    plan: Plan,
+    shown: dict[str, str],
+    crew: Crew,
+    meeting: distributed.HelperOptions | None,
+    begins_at: float | None,
+    folder: Path | None,
+    judgement: Judgement,
+    server_pids: tuple[int, ...],
+) -> bool:
+    """Play the plan, show its figures and write the report; return whether all thresholds hold.
+
+    `begins_at`: the time to begin, by time.monotonic in s; None for at once.
+    """
+    from web.peers.cli.live import Live
+    from web.peers.errors import RunError
+    from web.peers.people.entry import Clinic
+    from web.peers.report import write
+    from web.peers.run import server as measured
+    from web.peers.run.observations import Observations
+    from web.peers.run.presence import Presence
+
+    with ExitStack() as stack:
+        coordinator = stack.enter_context(meeting.coordinator(plan, crew.remote_shares)) if meeting else None
+        others = meeting.gather(coordinator) if meeting and coordinator else []
+        stack.callback(crew.close)
+        try:
+            crew.open(others)
+        except KeyboardInterrupt:
+            raise RunError("ended before it began") from None
+        in_s = max(0.0, (begins_at or 0.0) - time.monotonic())
+        seen = Observations(ago_s=-in_s)
+        seen.about.plan = {"server": plan.url, "organisation": plan.organisation, **shown, **plan.in_words()}
+        seen.about.command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        seen.about.machine, seen.about.versions = measured.machine(), measured.versions()
+        if coordinator:
+            seen.about.machine["helpers"] = ", ".join(coordinator.names)
+        clinic = Clinic(plan.url, plan.organisation)
+        with Presence(clinic.host, clinic.port) as presence, Live(seen, crew):
+            crew.play(seen, in_s, server_pids, presence, judgement.ends_early())
+        problem = _problem(seen, plan, crew, presence)
+    if crew.interrupted:
+        typer.echo("Ended early: what was seen until then is reported.")
+    if crew.ended:
+        typer.echo(f"Ended early by --abort-if: {crew.ended}.")
+    for name in coordinator.left if coordinator else ():
+        typer.echo(f"Ended early by {name}: what was seen there until then is reported.")
+    if folder is not None:
+        typer.echo(f"The report is {write(seen, folder, judgement.all)}.")
+    kept = holds(seen, judgement.all)
+    if problem:
+        print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201
+    return kept and not problem and not crew.ended
+
+
+def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
+    """Return a sentence about why a run is not valid, also if it keeps its thresholds; "" if it is valid."""
+    from web.peers.errors import EntryError
+
+    done = len(seen.steps["journey"]) if "journey" in seen.steps else 0
+    errors = sum(len(series) for series in seen.errors.values())
+    if not errors or crew.interrupted or crew.ended:
+        return ""
+    visits = f"{done} of {crew.patients} visits came to their end"
+    since = presence.gone_since
+    if since is not None:
+        after_s = seen.now_s - (time.monotonic() - since)
+        return f"the server at {plan.url} was gone {after_s:.0f} s after the begin of the run: {visits}"
+    try:
+        asyncio.run(organisation(plan))
+    except EntryError as gone:
+        return f"the server no longer answers as it should: {visits} ({gone})"
+    return f"no visit came to its end: {errors} errors" if crew.patients and not done else ""
+
+
+async def organisation(plan: Plan) -> str:
+    """Check that a Greenroom with this organisation answers; return the organisation's slug.
+
+    Raises EntryError if it does not.
+    """
+    from web.peers.people.entry import Clinic
+
+    clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)
+    await clinic.check()
+    return clinic.organisation
+
+
+@contextmanager
+def server(wanted: bool, workers: int, providers: int) -> Iterator[Any]:
+    """Start a server for this run if it is wanted, and yield it or None; stop it at the end.
+
+    Raises RunError if it does not become ready.
+    """
+    if not wanted:
+        yield None
+        return
+    from web.errors import ServerNotReadyError
+    from web.peers.cli.local import local_server
+    from web.peers.errors import RunError
+
+    try:
+        with local_server(workers, providers) as found:
+            yield found
+    except ServerNotReadyError as problem:
+        raise RunError(str(problem)) from None

@@ -1,0 +1,37 @@
+"""Makes the JUnit XML of a run, which continuous integration shows beside its other tests: one test for each threshold.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from web.peers.report.figures import Figures
+from web.peers.report.thresholds import Verdict
+
+SUITE = "greenroom peers"
+
+
+def junit(found: Figures, judged: Sequence[Verdict]) -> str:
+    """Return the document. A broken threshold is a failure with its sentence; the plan is in the properties."""
+    broken = [verdict for verdict in judged if verdict.broken]
+    suite = ElementTree.Element(
+        "testsuite",
+        name=SUITE,
+        tests=str(len(judged)),
+        failures=str(len(broken)),
+        errors="0",
+        time=f"{found.duration_s:.3f}",
+        timestamp=found.started,
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in found.about.plan.items():
+        ElementTree.SubElement(properties, "property", name=name, value=value)
+    for verdict in judged:
+        case = ElementTree.SubElement(suite, "testcase", classname=SUITE, name=f"not {verdict.expression}")
+        if verdict.broken:
+            ElementTree.SubElement(case, "failure", message=verdict.says)
+    ElementTree.indent(suite)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(suite, "unicode")}\n'

@@ -1,0 +1,184 @@
+"""Reads a TOML file into a msgspec struct; an error names the file, the line, the key and what is expected.
+
+Each field of a struct that is read has a `msgspec.Meta` whose description completes the sentence "expected …". Used
+for the networks (`network/reading.py`) and the scenarios (`scenario/reading.py`) of the load tester.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Generic, NamedTuple, TypeVar, get_args, get_type_hints
+
+import msgspec
+
+from web.peers.errors import PlanError
+
+LARGEST: Final = 1 << 16
+"""The longest file in bytes."""
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_HEADER = re.compile(r"\s*\[+\s*([\w.\s]+?)\s*\]+")
+_KEY = re.compile(r"\s*([\w.]+)\s*=")
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+Problem = Callable[[T], str]
+"""Returns a sentence about a table that cannot be used although its single values are right; "" if it can be used."""
+
+
+class Kind(NamedTuple, Generic[T]):
+    """What a file may have. `table`: the table of the whole file; `inner`: key -> the type of the tables below it."""
+
+    table: type[T]
+    inner: Mapping[str, type[msgspec.Struct]]
+
+    def expected(self, place: str) -> str:
+        """Return what is expected at a place, such as `phases[1].to_s`."""
+        table: type[msgspec.Struct] = self.table
+        *outer, last = re.split(r"[.\[]", place)
+        for key in outer:
+            table = self.inner.get(key, table)
+        hint = get_type_hints(table, include_extras=True).get(last)
+        return _meaning(hint) or "a table"
+
+
+def read(path: Path, kind: Kind[T], problem: Problem[T]) -> T:
+    """Return the table that a file describes.
+
+    Raises PlanError if the file is not valid, and OSError if it cannot be read.
+    """
+    with path.open("rb") as file:
+        encoded = file.read(LARGEST + 1)
+    if len(encoded) > LARGEST:
+        raise PlanError(f"{path}: expected at most {LARGEST} bytes")
+    try:
+        text = encoded.decode()
+        raw = tomllib.loads(text)
+    # These errors are raised also for a text that is not UTF-8, and for a number with thousands of digits.
+    except (ValueError, RecursionError) as wrong:
+        raise PlanError(f"{path}: expected TOML; {str(wrong) or 'too deep'}") from None
+    return parse(raw, kind, problem, str(path), text)
+
+
+def parse(raw: Mapping[str, Any], kind: Kind[T], problem: Problem[T], source: str, text: str = "") -> T:
+    """Return the table that parsed TOML describes. `text`: the file itself, in which the line of a mistake is found.
+
+    Raises PlanError if it is not valid; the error's text begins with `source`.
+    """
+    wrong = _unknown(raw, kind.table, kind) or _not_a_number(raw, kind)
+    if not wrong:
+        try:
+            found = msgspec.convert(raw, kind.table)
+        except msgspec.ValidationError as error:
+            wrong = _explained(str(error), raw, kind)
+        else:
+            wrong = problem(found)
+            if not wrong:
+                return found
+    line = line_of(text, wrong.partition(":")[0])
+    raise PlanError(f"{source}, line {line}: {wrong}" if line else f"{source}: {wrong}")
+
+
+def line_of(text: str, place: str) -> int:
+    """Return the number of the line that has this place, such as `phases[1].to_s`; 0 if it is not found.
+
+    If the key itself has no line of its own, the line of its table is returned, or that of the first item of a list.
+    """
+    best, depth, first = 0, 0, 0
+    for at, here in _places(text):
+        first = first or (at if here.startswith(f"{place}[") else 0)
+        # A key below an inline table, `up = { loss = 2 }`, is in the line of the inline table.
+        if (place == here or place.startswith((f"{here}.", f"{here}["))) and len(here) > depth:
+            best, depth = at, len(here)
+    return best or first
+
+
+def _places(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number of each line that has a key or the header of a table, with the place that it defines."""
+    table, seen = "", dict[str, int]()
+    for at, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = header[1].replace(" ", "")
+            if line.lstrip().startswith("[["):
+                seen[table] = seen.get(table, -1) + 1
+                table = f"{table}[{seen[table]}]"
+            else:
+                first, dot, rest = table.partition(".")
+                table = f"{first}[{seen[first]}]{dot}{rest}" if first in seen else table
+            yield at, table
+        elif key := _KEY.match(line):
+            yield at, _joined(table, key[1])
+
+
+def _unknown(raw: Any, table: type[msgspec.Struct], kind: Kind[Any], place: str = "") -> str:
+    """Return a sentence about the first key that `table` does not have; "" if there is none."""
+    if not isinstance(raw, Mapping):
+        return ""
+    keys = table.__struct_fields__
+    for key, value in raw.items():
+        here = _joined(place, _shown(key))
+        if key not in keys:
+            near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(keys)}"
+            return f"{here}: there is no such key; {hint}"
+        for inner, at in _tables(key, value, kind, here):
+            if wrong := _unknown(inner, kind.inner[key], kind, at):
+                return wrong
+    return ""
+
+
+def _tables(key: str, value: Any, kind: Kind[Any], place: str) -> Iterator[tuple[Any, str]]:
+    """Yield the tables below a key, each with its place in the file."""
+    if key in kind.inner:
+        many = value if isinstance(value, list) else [value]
+        yield from ((one, f"{place}[{at}]" if value is many else place) for at, one in enumerate(many))
+
+
+def _explained(error: str, raw: Mapping[str, Any], kind: Kind[Any]) -> str:
+    """Return a sentence about an error of msgspec, whose text ends with the place in the file."""
+    place = error.rpartition(" - at `$")[2].rstrip("`").lstrip(".")
+    if missing := _MISSING.search(error):
+        return f"{place}: expected {missing[1]}, {kind.expected(_joined(place, missing[1]))}"
+    return f"{place}: expected {kind.expected(place)}; found {_shown(_value(raw, place))}"
+
+
+def _joined(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else key
+
+
+def _value(raw: Any, place: str) -> Any:
+    """Return the value at a place in the file, such as `phases[1].to_s`."""
+    for key in re.findall(r"[^.\[\]]+", place):
+        raw = raw[int(key)] if isinstance(raw, list) else raw[key]
+    return raw
+
+
+def _not_a_number(raw: Any, kind: Kind[Any], place: str = "") -> str:
+    """Return a sentence about the first `nan` or `inf`, because no bound refuses these; "" if there is none."""
+    if isinstance(raw, dict):
+        return next(
+            filter(None, (_not_a_number(value, kind, _joined(place, key)) for key, value in raw.items())), ""
+        )
+    if isinstance(raw, list):
+        return next(
+            filter(None, (_not_a_number(value, kind, f"{place}[{at}]") for at, value in enumerate(raw))), ""
+        )
+    if isinstance(raw, float) and not math.isfinite(raw):
+        return f"{place}: expected {kind.expected(place)}; found {raw}"
+    return ""
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+    return repr(text[:60] + "…") if len(text) > 60 else text
+
+
+def _meaning(hint: Any) -> str:
+    """Return the description in an annotation, also inside `… | None`; "" if it has none."""
+    if (extra := getattr(hint, "__metadata__", None)) is not None:
+        return str(extra[0].description)
+    return next(filter(None, map(_meaning, get_args(hint))), "")
