@@ -12,7 +12,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The party's browser is connected, and has shown the certificate whose fingerprint is in its answer."""
+    """The party's browser is connected, and its certificate is the one that its SDP answer names."""
 
 
 @dataclass(frozen=True, slots=True)

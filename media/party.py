@@ -56,7 +56,7 @@ class Slot:
 
     @property
     def ssrcs(self) -> dict[StreamKind, int]:
-        """Return the SSRCs of the sinks, by kind."""
+        """Return the SSRCs of the streams (sinks) in which the party's media is received, by kind."""
         return {kind: sink.ssrc for kind, sink in self.sinks.items()}
 
 
@@ -198,7 +198,7 @@ class Party:
             self.notify(OfferNeeded())
 
     def slot_of(self, party_id: str) -> Slot | None:
-        """Return the slot in which this party receives another party; None if there is no such slot."""
+        """Return the slot (m-lines) in which this party receives another party; None if there is none."""
         for slot in self.slots:
             if slot.holder == party_id:
                 return slot
@@ -320,7 +320,7 @@ class Party:
         except Exception:
             logger.exception("media.listener_failed")
 
-    # -- private
+    # -- the methods that only this module calls
 
     def _add_address(self, address: Address, sock: PacketSocket, nominated: bool, now_s: float) -> None:
         """Add an address that has proven the ICE password (`nominated`: that the browser chose); send there if best."""
@@ -367,7 +367,7 @@ class Party:
         self.notify(Connected())
 
     def _fail(self, reason: str) -> None:
-        """Disable a failed endpoint. The party keeps its place in the room until it joins again or leaves."""
+        """Disable the failed connection. The party keeps its place in the room until it joins again or leaves."""
         if self._association is not None:
             self._association.closed = True
         self._failed = True

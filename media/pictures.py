@@ -71,7 +71,7 @@ class Pictures:
 def _weak(endpoint: Endpoint, now_s: float) -> bool | None:
     """Return True if a receiver's network is too weak for pictures, False if not; None if that is not known.
 
-    Without sound the result is False, because pictures cannot harm the sound then.
+    Without sound the result is False, because pictures cannot harm the sound then. `now_s`: the monotonic time.
     """
     received = [
         (subscription.current, subscription.estimate.kbps)

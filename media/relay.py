@@ -158,9 +158,9 @@ class Relay:
         )
 
     def new_credentials(self) -> Credentials:
-        """Return new ICE credentials.
+        """Return new ICE credentials for the server's side of a connection.
 
-        The ufrag names this relay. Both are long enough for RFC 8445 §5.3 (24 and 128 bits).
+        The ufrag (user name) names this relay. Both are long enough for RFC 8445 §5.3 (24 and 128 bits).
         """
         return Credentials(ice.ufrag(self.settings.index, secrets.token_hex(6)), secrets.token_hex(16))
 

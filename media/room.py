@@ -152,9 +152,9 @@ class Room:
                 self.relay.forwarder.ask_for_keyframe(party.endpoint, source, now_s)
 
     def reroute_from(self, party: Party) -> None:
-        """Compute again which media of one party is forwarded, after sound or pictures were turned off or on for it.
+        """Compute again which media of one party is forwarded, after its sound or pictures were turned off or on.
 
-        Its receivers and the gate stay the same.
+        Its receivers, and whether the room forwards media at all, stay the same.
         """
         if self._subscribing:
             self.reroute()
@@ -163,7 +163,10 @@ class Room:
             self.relay.forwarder.ask_for_keyframe(party.endpoint, source, time.monotonic())
 
     def _begin_subscriptions(self, parties: list[Party]) -> None:
-        """Use subscriptions from now on, because a third party has joined. Forwarded media continues without a gap."""
+        """Use subscriptions (separate numbers for each receiver) from now on, because a third party has joined.
+
+        Forwarded media continues without a gap.
+        """
         self._subscribing = True
         for party in parties:
             peer = party.endpoint.peer

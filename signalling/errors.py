@@ -60,7 +60,10 @@ class BadMessageError(SignallingError, ValueError):
 
 
 class ResumeError(SignallingError):
-    """A resume token was refused. `code`: resume_expired, resume_ended or resume_invalid."""
+    """A resume token was refused, so the connection cannot continue.
+
+    `code`: resume_expired, resume_ended or resume_invalid.
+    """
 
     def __init__(self, code: str) -> None:
         super().__init__(code)

@@ -34,7 +34,7 @@ PING, PONG = 0x9, 0xA
 
 
 def frame(payload: bytes, opcode: int) -> bytes:
-    """Return one unmasked, unfragmented WebSocket frame (RFC 6455 §5.2)."""
+    """Return `payload` as one unmasked, unfragmented WebSocket frame with this opcode (RFC 6455 §5.2)."""
     first, size = 0x80 | opcode, len(payload)
     if size < 126:
         return bytes((first, size)) + payload
@@ -175,7 +175,7 @@ class Topic:
     __slots__ = ("floor", "pending", "ring", "sending", "sent", "sockets")
 
     def __init__(self, floor: int) -> None:
-        # Each subscribed socket -> the version of the whole state (snapshot) that was sent to it
+        # Each subscribed socket -> the version of the whole state (snapshot) that was sent to it.
         self.sockets: dict[Socket, int] = {}
         self.pending: list[tuple[int, Encoded]] = []
         self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)

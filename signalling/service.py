@@ -44,7 +44,7 @@ from signalling.visit.setup_guide import Guide
 
 # A command waits this time in s for other commands of this worker on the same visit. Then it no longer waits.
 TURN_S = 0.25
-OF_THE_MIRROR = "not_on_call"  # the only refusal that depends on a mirror, which may be older than the store
+OF_THE_MIRROR = "not_on_call"  # the only refusal that depends on this worker's copy, which may be old
 # the greatest number of attempts at a commit; after each failed attempt, another command has succeeded
 ATTEMPTS = 100
 
@@ -297,7 +297,7 @@ class Service:
             if isinstance(decided, Refusal):
                 if decided.code != OF_THE_MIRROR or caught_up:
                     return decided
-                # The provider may be On-Call already, but not yet in this mirror: catch up, then decide once more.
+                # This worker's copy may not show yet that the provider is On-Call: it catches up, and decides again.
                 await mirror.catch_up()
                 caught_up = True
                 continue
@@ -384,7 +384,7 @@ class Service:
         held, now_ms = await self.store.load(organisation, Watch, mirror.watch.id)
         before = held or Watch()
         if settings is None or before.version != mirror.watch.version:
-            return  # this worker's mirror is older than the store; the next sweep follows soon
+            return  # this worker's copy is older than the store, and the next periodic call tries again
         after = self._watched(before, mirror, settings, now_ms)
         if after == before:
             return

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 def system(organisation: str) -> Actor:
-    """Return the actor for changes that the server makes by itself."""
+    """Return the actor that stands for the server, for changes that it makes by itself."""
     return Actor(organisation=organisation, id="system", name="", role=Role.SYSTEM)
 
 
@@ -86,7 +86,8 @@ class Sweep:
         organisations = await self._service.organisations.list()
         known = [await _alone(self._service.mirrors.get(organisation)) for organisation in organisations]
         mirrors = [mirror for mirror in known if mirror is not None]
-        # A store that has lost everything lists no organisation, so the loaded mirrors are checked as well.
+        # A store that has lost everything lists no organisation, so those with a loaded copy (mirror) are checked as
+        # well.
         mirrors += [mirror for mirror in self._service.mirrors if mirror not in mirrors]
         pulses = await self._service.store.stream.pulses(
             [mirror.organisation for mirror in mirrors], self._service.store.clock_ms()

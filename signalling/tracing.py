@@ -22,7 +22,7 @@ oldest is removed.
 
 
 class Span(Protocol):
-    """A part of a trace, with a name and times, that has begun and has not ended yet."""
+    """A timed part of a trace, which has begun and has not ended yet."""
 
     @property
     def context(self) -> bytes:
@@ -39,11 +39,17 @@ class Tracer(Protocol):
         """Begin a trace now, and return its first span; None if this trace is left out of the sample."""
 
     def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
-        """Add a span that has ended; return its context."""
+        """Add a part of a trace that has ended; return its context.
+
+        `parent`: the context of the part above it. `begun_ns`, `ended_ns`: in ns since 1970.
+        """
 
 
 class ClaimTrace:
-    """The trace of one claim that this worker carries out. It is the `CommitTrace` that the store calls."""
+    """The trace (times of all steps) of one claim that this worker carries out.
+
+    It is the `CommitTrace` that the store calls.
+    """
 
     __slots__ = ("_begun_ns", "_span", "_tracer")
 
@@ -53,12 +59,12 @@ class ClaimTrace:
         self._begun_ns = time.time_ns()
 
     def decided(self) -> bytes:
-        """Add the span of the decision; return the context that all workers get with the event."""
+        """Add the time of the decision to the trace; return the context that all workers get with the event."""
         self._add("decided")
         return self._span.context
 
     def committed(self, done: bool) -> None:
-        """Add the span of the commit. `done`: False if nothing was written."""
+        """Add the time of the commit to the trace. `done`: False if nothing was written."""
         self._add("committed and published" if done else "not committed")
 
     def _add(self, name: str) -> None:
@@ -76,7 +82,10 @@ class ClaimTraces:
     """The traces of claims on one worker: it begins them for its providers, and continues them for its patients."""
 
     def __init__(self, tracer: Tracer, hub: Hub, observers: list[Observer]) -> None:
-        """Observe the changes of the mirrors before and after the other `observers`, which write to the sockets."""
+        """Observe changes of the records before and after the other `observers`, which write to the sockets.
+
+        `tracer`: makes the parts of traces. `hub`: has the sockets.
+        """
         self._tracer = tracer
         self._hub = hub
         self._begun_ns = 0

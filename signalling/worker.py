@@ -92,10 +92,11 @@ class Worker:
         self.limits = limits
         self.socket_counts = SocketCounts(limits)
         self.connections: dict[str, Connection] = {}
-        self.lingering: set[str] = set()  # the connections that were lost a moment ago and may resume soon
-        # The time-outs of the sockets that have not sent `hello` yet
+        # The connections whose socket was lost a moment ago, and which may be resumed soon.
+        self.lingering: set[str] = set()
+        # The time-outs of the sockets that have not sent `hello` yet.
         self.hellos: set[asyncio.Timeout] = set()
-        # The class for new sockets; `start` chooses a faster one if it works
+        # The class for new sockets; `start` chooses a faster one if it works.
         self.websocket: type[WebSocket] = WebSocket
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()

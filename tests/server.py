@@ -45,8 +45,10 @@ class RunningServer:
         stderr: int | None = None,
         quick: bool = False,
     ) -> None:
-        """Start the server; `wait` returns when it answers. `folder`: for its settings, data and log. `stderr`: a
-        descriptor for standard error; then there is no log to read. `quick`: start it by tests.prepared.
+        """Start the server; `wait` returns when it answers. `folder`: for its settings, data and log.
+
+        `command`: None for the console script. `options`: added to it. `stderr`: a descriptor for standard
+        error; then there is no log to read. `quick`: start it by tests.prepared.
         """
         self.folder = folder
         self.data = folder / settings.get("data", {}).get("folder", "data")

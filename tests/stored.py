@@ -15,8 +15,9 @@ def kind_of(name: str) -> keys.Key | None:
 
 
 def wrong(name: str, type_: str, ttl: int) -> list[str]:
-    """Return a text for each way in which a key differs from its row. `ttl`: the time in s until it expires, -1 if
-    never.
+    """Return a text for each way in which the key `name` of the store differs from its row in the table.
+
+    `type_`: its type in Redis. `ttl`: the time in s until it expires, -1 if never.
     """
     kind = kind_of(name)
     if type_ == "none":

@@ -13,12 +13,14 @@ STEP_S: Final = 0.2  # the time in s between two calls of `ActiveSpeaker.observe
 QUIET_LEVEL: Final = 55  # in -dBov, where 127 is silence; a quieter sound counts as noise
 # the greatest loudness that is counted for a packet, so that a loud microphone does not stay the speaker for long
 LOUDEST: Final = 40.0
-# A party that sent fewer packets than this in a step was silent: a browser sends no packets during silence (DTX).
+# A party that sent fewer packets than this in a step (STEP_S) was silent: a browser sends no packets during silence
+# (DTX).
 PACKETS_MIN: Final = 4
 SMOOTHING: Final = 0.3  # the weight of one step in the score: the score follows within about 0.6 s
 BEGINS: Final = 10.0  # the lowest score at which a party becomes the speaker
 ENDS: Final = 2.0
-LOUDER: Final = 1.5  # another party becomes the speaker if its score is higher by this factor
+# Another party becomes the speaker if its score is higher than the speaker's by this factor.
+LOUDER: Final = 1.5
 
 
 class Voice:

@@ -30,7 +30,7 @@ class ControlForwarder:
         self._ask_for_keyframe = ask_for_keyframe
 
     def take(self, endpoint: Endpoint, data: bytes, now_s: float) -> None:
-        """Handle a decrypted compound packet of an endpoint.
+        """Handle a decrypted RTCP packet that `endpoint`, the connection to a browser, has sent.
 
         Raises RtcpError if the packet is malformed. `now_s`: the monotonic time.
         """
@@ -63,7 +63,11 @@ class ControlForwarder:
             self._mender.answer(peer, source, endpoint.sinks, numbers, now_s)
 
     def _group(self, endpoint: Endpoint, data: bytes, now_s: float) -> None:
-        """Send each other party the reports and requests of this endpoint that concern the streams between the two."""
+        """In a room of more than two: send each other party the reports and requests of `endpoint` about their streams.
+        `data`: the RTCP packet.
+
+        `now_s`: the monotonic time.
+        """
         for subscription in endpoint.subscribers.values():
             back = subscription.to.subscribers.get(endpoint)
             translation = translate(

@@ -94,7 +94,7 @@ class Endpoint:
         self.sendto: SendTo | None = None
         # the address that sent the newest authentic packet since the relay's last tick (every 50 ms)
         self.last_from: Address | None = None
-        # The time in s of its newest authentic packet, updated at each tick of the relay
+        # The time in s of its newest authentic packet, updated at each tick of the relay.
         self.received_s = 0.0
         self.rx: Any = None
         self.tx: Any = None
@@ -124,16 +124,17 @@ class Endpoint:
         self.cc_want: int | None = None
         # the last transport-wide number that this endpoint has reported as a receiver
         self.cc_last: int | None = None
-        # The time in s at which this endpoint, as a receiver, last sent transport-cc feedback
+        # The time in s at which this endpoint, as a receiver, last sent transport-cc feedback.
         self.feedback_s = 0.0
         # in a room of more than two parties: the next transport-wide number for a packet to this endpoint
         self.cc_next = 0
         self.voice = Voice()  # used only in a room of more than two parties
-        self.pause = PicturePause()  # decides whether this endpoint receives pictures
-        # The time in s at which its network was last judged, to decide about its pictures
+        # Decides whether pictures are sent to this endpoint, or paused because its network is too weak.
+        self.pause = PicturePause()
+        # The time in s at which its network was last judged, to decide about its pictures.
         self.looked_s = 0.0
-        # the limit in kbit/s that the server last sent for this endpoint's video (None: no limit), and the time in s of
-        # sending
+        # The limit in kbit/s that the server last sent for this endpoint's video (None: no limit), and the time in s at
+        # which it did.
         self.limit_kbps: float | None = None
         self.limited_s = 0.0
         self.budget = BUDGET_MAX
@@ -207,9 +208,10 @@ class Endpoint:
         return waiting
 
     def unpair(self) -> None:
-        """Stop forwarding to a single peer.
+        """Stop forwarding to a single other endpoint.
 
-        Called when a third party joins a room of two: from then on the room uses subscriptions.
+        Called when a third party joins a room of two: from then on the room uses subscriptions, which have separate
+        numbers for each receiver.
         """
         self.route(None, False)
         for source in self.current.values():

@@ -34,7 +34,7 @@ STRAY_LOOKS: Final = 20
 BATCH: Final = 64
 REPORTER_AT: Final = 4  # the offset of the sender's SSRC in RTCP
 _U32 = Struct("!I")
-_OWN_NUMBERS = Struct("!HI")  # sequence number, timestamp
+_OWN_NUMBERS = Struct("!HI")  # The numbers that a packet's sender chose: sequence number, timestamp
 _NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 
@@ -88,7 +88,8 @@ class Forwarder:
         self.endpoints: dict[Address, Endpoint] = {}
         # called in a room of two with the seconds between the opening of the gate and a party's first forwarded picture
         self.on_first_picture: Callable[[float], None] = lambda seconds: None
-        self.stray_looks = STRAY_LOOKS  # the number of searches left until the next tick of the relay
+        # How often the endpoint of an unknown address may still be searched until the next tick of the relay.
+        self.stray_looks = STRAY_LOOKS
         self._binding = binding
         self._handler = handler
         self._clock = clock
@@ -185,7 +186,8 @@ class Forwarder:
                 sink = source.sink
                 sequence = (sequence + source.sequence_shift) & 0xFFFF
                 timestamp = (timestamp + source.timestamp_shift) & 0xFFFFFFFF
-                assert sink is not None  # a source that is forwarded always has a sink
+                # A source that is forwarded always has a sink (the receiver's stream)
+                assert sink is not None
                 write_numbers(buffer, _NUMBERS_AT, sequence, timestamp, sink.ssrc)
                 ahead = (sequence - sink.sequence) & 0xFFFF
                 if ahead < 0x8000:

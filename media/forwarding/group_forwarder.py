@@ -125,7 +125,7 @@ class GroupForwarder:
         now_s: float,
     ) -> int:
         buffer, sink = self._buffer, copy.sink
-        assert sink is not None  # the sources of a subscription always have a sink
+        assert sink is not None  # the sources of a subscription always have a sink (the receiver's stream)
         span = None
         if copy.layers is not None:
             span = copy.layers.take(sequence, timestamp, layer[0], layer[1])

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 LAYERS: Final = 4  # the number of layers that two bits can name in the VP8 descriptor; browsers send three
 TOP: Final = LAYERS - 1
 SPANS_MAX: Final = 64
-# the length from which a span is shortened, because sequence numbers start again after 2^16
+# the length in packets from which a span (packets with the same shifts) is shortened: sequence numbers start again
+# after 2^16
 SPAN_MAX: Final = 0x4000
 # a layer that the receiver already gets may exceed the receiver's estimated bandwidth by this factor
 KEEP: Final = 1.25

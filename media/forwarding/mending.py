@@ -96,10 +96,11 @@ class Mender:
             self.want_keyframe(endpoint, now_s)
 
     def want_keyframe(self, sender: Endpoint, now_s: float) -> None:
-        """Handle a receiver's request for a keyframe in a room of more than two parties.
+        """Handle a receiver's request for a keyframe of `sender`, in a room of more than two parties.
 
         A keyframe takes the bits of many pictures from every receiver, so one request is sent for all, and then a pause
-        begins. A request during the pause is sent at its end, if no keyframe has come since.
+        begins. A request during the pause is sent at its end, if no keyframe has come since. `now_s`: the monotonic
+        time.
         """
         video = sender.current.get("video")
         if video is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from media.forwarding.endpoint import Endpoint
 
-# A sink keeps this number of packets to send them again: 0.9 s of sound, 0.2 to 0.4 s of video; 140 KB per call.
+# A sink (stream to a receiver) keeps this number of packets to send them again: 0.9 s of sound, 0.2 to 0.4 s of video.
 KEPT: Final = 46
 # At most this number of missing packets in a row is requested and sent again. More sound would come too late, and a
 # browser plays late sound and then delays all that follows, pictures too. For more video, a keyframe is quicker.
@@ -173,7 +173,7 @@ class Source:
         self.forward = False
         self.settled = False  # True if its numbers continue the sink's, and its video began with a keyframe
         self.settled_at = 0  # the timestamp of the packet at which `settled` became True
-        self.guarding = False  # True if its RED packets may hold sound from before `settled` became True
+        self.guarding = False  # True if its RED packets may repeat sound from before `settled` became True
         self.special = False  # True if its packets need changes after the fixed RTP header
         self.sequence_shift = 0
         self.timestamp_shift = 0
@@ -218,7 +218,7 @@ class Source:
         return not single or now_s - self.waiting_s > BLANK_PATIENCE_S
 
     def unsettle(self) -> None:
-        """Require that the next packet continues the sink's numbers anew and, if it is video, begins a keyframe."""
+        """Require that the next packet continues the receiver's numbers anew and, if it is video, begins a keyframe."""
         self.settled = False
         self.waiting_s = 0.0
         self.earlier = None
@@ -256,7 +256,7 @@ class Source:
 
     @property
     def shapes_red(self) -> bool:
-        """Return True if its RED packets must be changed before the receiver gets them."""
+        """Return True if its RED packets (with repeated sound) must be changed before the receiver gets them."""
         if self.payload_type != RED.payload_type or self.sink is None:
             return False
         return self.guarding or not self.sink.endpoint.takes_red
@@ -321,14 +321,14 @@ class Source:
         """
         assert self.sink is not None
         age_max = (int.from_bytes(packet[4:8]) - self.settled_at) & TIMESTAMP_MASK
-        if age_max >= TIMESTAMP_MASK >> 1:  # the packet is older than `settled_at`
+        if age_max >= TIMESTAMP_MASK >> 1:  # the packet is older than the one at which forwarding began
             age_max = 0
         self.guarding = self.guarding and age_max <= AGE_MAX
         return keep_newer(packet, length, age_max) if self.sink.endpoint.takes_red else unwrap(packet, length)
 
     @property
     def adds_red(self) -> bool:
-        """Return True if its packets are plain Opus and the receiver accepts RED."""
+        """Return True if its packets are plain Opus and the receiver accepts RED (with repeated sound)."""
         return (
             self.payload_type == OPUS.payload_type and self.sink is not None and self.sink.endpoint.takes_red
         )
@@ -376,7 +376,7 @@ class Flow:
         self.loss: float | None = None  # the share of lost packets, 0 to 1; None while nothing is forwarded
 
     def sample(self, source: Source, now_s: float) -> None:
-        """Update `kbps` and `loss` for the time since the last sample."""
+        """Update `kbps` and `loss` of a source for the time since the last sample. `now_s`: the monotonic time."""
         passed_s = now_s - self._at_s
         if passed_s <= 0:
             return

@@ -36,7 +36,9 @@ def payload_start(packet: Packet, length: int) -> int:
 
 
 def transport_cc_at(packet: Packet, length: int) -> int:
-    """Return the index of the 16-bit transport-wide sequence number, or 0 if there is none."""
+    """Return the index of the 16-bit transport-wide sequence number in a packet of `length` bytes, or 0 if
+    it has none.
+    """
     return _element_at(packet, length, TRANSPORT_CC_ID, 2)
 
 
@@ -204,9 +206,9 @@ def build(
     marker: bool = False,
     transport_cc: int | None = None,
 ) -> bytes:
-    """Return an RTP packet, for load testers and tests.
+    """Return an RTP packet with these values in its header, for load testers and tests.
 
-    `transport_cc`: its transport-wide sequence number; None: the packet has none.
+    `marker`: True sets the marker bit. `transport_cc`: its transport-wide sequence number; None: the packet has none.
     """
     first, extension = 0x80, b""
     if transport_cc is not None:

@@ -51,7 +51,7 @@ class Message:
 
     @property
     def nominates(self) -> bool:
-        """Return True if the sender nominates this path for the connection."""
+        """Return True if the message has USE-CANDIDATE, by which its sender chooses this path for the connection."""
         return USE_CANDIDATE in self.attributes
 
     def is_signed_with(self, password: str) -> bool:
@@ -62,8 +62,10 @@ class Message:
 
 
 def build(kind: Kind, transaction_id: bytes, attributes: Iterable[Attribute], password: str) -> bytes:
-    """Return a STUN message with these attributes, signed with `password` (MESSAGE-INTEGRITY), and its checksum
-    (FINGERPRINT).
+    """Return a STUN message of this kind with these attributes.
+
+    `transaction_id`: repeated in the response. `password`: signs the message (MESSAGE-INTEGRITY). The message ends with
+    a checksum (FINGERPRINT).
     """
     body = b"".join(_encoded(*attribute) for attribute in attributes)
     signed = _headed(kind, transaction_id, body, 4 + _SHA1_BYTES)
@@ -102,7 +104,10 @@ def parse(datagram: bytes) -> Message | None:
 
 
 def xor_address(host: str, port: int, transaction_id: bytes) -> bytes:
-    """Return the value of XOR-MAPPED-ADDRESS for an address (RFC 8489 §14.2)."""
+    """Return the value of XOR-MAPPED-ADDRESS, which contains an address (RFC 8489 §14.2).
+
+    `transaction_id`: that of the message.
+    """
     address = ipaddress.ip_address(host)
     plain = port.to_bytes(2, "big") + address.packed
     mask = COOKIE[:2] + COOKIE + transaction_id

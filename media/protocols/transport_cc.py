@@ -77,16 +77,21 @@ class Arrivals:
             self._seen.append((sequence, now_us))
 
     def feedback(self, sender_ssrc: int, media_ssrc: int) -> bytes | None:
-        """Return the RTCP packets with the feedback for all arrivals since the last call; None if nothing arrived."""
+        """Return the RTCP packets with the feedback for all arrivals since the last call; None if nothing arrived.
+
+        `sender_ssrc`: of the server. `media_ssrc`: of the stream.
+        """
         seen, self._seen = self._seen, []
         if not seen:
             return None
         return self.describe(seen, sender_ssrc, media_ssrc)
 
     def describe(self, seen: Seen, sender_ssrc: int, media_ssrc: int) -> bytes:
-        """Return the RTCP packets with the feedback for arrivals, normally one for each row of packets without a gap.
+        """Return the RTCP packets with the feedback for the arrivals `seen`, normally one for each row of packets
+        without a gap.
 
-        If very many packets were lost, one packet with the gaps is returned.
+        If very many packets were lost, one packet with the gaps is returned. `sender_ssrc`: of the server.
+        `media_ssrc`: of the stream.
         """
         pieces = split_at_gaps(seen)
         self.losses.observe(len(seen), ((pieces[-1][-1][0] - pieces[0][0][0]) & 0xFFFF) + 1 - len(seen))
@@ -157,9 +162,10 @@ def read_feedback(packet: bytes) -> tuple[Seen, int]:
 
 
 def build_feedback(seen: Seen, count: int, sender_ssrc: int, media_ssrc: int) -> bytes:
-    """Return a transport-cc feedback packet for (sequence number, arrival in µs) pairs in any order.
+    """Return a transport-cc feedback packet for the (sequence number, arrival in µs) pairs `seen`, in any order and not
+    empty.
 
-    `seen` must not be empty.
+    `count`: the number of the feedback. `sender_ssrc`: of the server. `media_ssrc`: of the stream.
     """
     anchor = seen[0][0]
     # Reordered packets may have numbers slightly below the first one, so the count begins at the lowest number.

@@ -24,7 +24,7 @@ class _Question(asyncio.DatagramProtocol):
         self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
-        """Handle a response. Called by asyncio. A response with another transaction id is ignored."""
+        """Handle the response in `data`. asyncio calls this. A response with another transaction id is ignored."""
         message = stun.parse(data)
         if message is None or message.kind != stun.Kind.RESPONSE or self.answer.done():
             return

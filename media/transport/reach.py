@@ -32,7 +32,7 @@ class _ReachCheck(asyncio.DatagramProtocol):
         self.answered = self.refused = False
 
     def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
-        """Handle a response. Called by asyncio."""
+        """Handle the response in `data`: it counts if it is signed with the right password. asyncio calls this."""
         answer = stun.parse(data)
         if answer is None:
             return

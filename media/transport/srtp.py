@@ -147,9 +147,9 @@ def public_binding() -> Binding:
 
 
 def native_binding() -> Binding:
-    """Return libsrtp's functions from pylibsrtp's private binding.
+    """Return the binding (access to libsrtp) that uses pylibsrtp's private functions.
 
-    Raises AttributeError or ImportError if a newer pylibsrtp has no such binding.
+    Raises AttributeError or ImportError if a newer pylibsrtp has none.
     """
     module = importlib.import_module("pylibsrtp._binding")
     ffi, lib = module.ffi, module.lib
@@ -193,7 +193,9 @@ def works(binding: Binding) -> bool:
 
 
 def best_binding() -> Binding:
-    """Return the native binding if it works, otherwise the public one, with a warning in the log."""
+    """Return the binding that uses private functions of pylibsrtp if it works, otherwise the public one, with a warning
+    in the log.
+    """
     try:
         native = native_binding()
         if works(native):

@@ -62,7 +62,7 @@ class Stream:
         self.address: Address = (peer[0], peer[1], "tcp")
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # Linux and macOS
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # only Linux and macOS have this option
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
     def start(self, on_readable: Callable[[Stream], None]) -> None:

@@ -75,11 +75,11 @@ def bind(settings: RelaySettings) -> tuple[list[socket.socket], list[socket.sock
 def candidates(
     settings: RelaySettings, sockets: Iterable[socket.socket], public: str | None = None
 ) -> list[Candidate]:
-    """Return the candidates that a browser may try, the best first.
+    """Return the candidates (addresses) of the relay's `sockets` that a browser may try, the best first.
 
     They are looked up at each call, because a laptop changes its network. `public`: this machine's public address,
-    found by STUN. It comes after the machine's own addresses, which are a shorter way for a browser in the same
-    network.
+    found by STUN, or None. It comes after the machine's own addresses, which are a shorter way for a browser in the
+    same network.
     """
     ports = {sock.family: sock.getsockname()[1] for sock in sockets}
     if settings.announce:

@@ -90,6 +90,7 @@ class SignallingClient:
     ) -> SignallingClient:
         """Open a socket, send `hello` as `role` (`patient`, `staff` or `guest`), and return the connection.
 
+        `http`, `url`, `headers` and `ssl` are used to open the socket. `subprotocol` chooses JSON or MessagePack.
         `or_anew`: True begins a new connection on the same socket if the token `resume` is refused. `timeout_s` limits
         the opening and the reply of each request. `listener` is called with each message that is no reply when it
         arrives; an exception in it ends the connection. Raises `RequestError` if the server refuses `hello`,
@@ -164,10 +165,11 @@ class SignallingClient:
         condition: Callable[[Received], bool] = lambda _: True,
         timeout_s: float | None = None,
     ) -> Received:
-        """Return the first received message of a type for which `condition` is true, and drop the messages before it.
+        """Return the first received message of this type for which `condition` is true, and drop the messages before
+        it.
 
-        It reads the backlog, which stays empty if there is a `listener`. Raises `ClosedError` if the socket is closed,
-        `TimeoutError` if no such message arrives in time.
+        It reads the backlog, which stays empty if there is a `listener`. `timeout_s`: None for the connection's
+        time-out. Raises `ClosedError` if the socket is closed, `TimeoutError` if no such message arrives in time.
         """
         async with asyncio.timeout(timeout_s or self._timeout_s):
             while True:
@@ -201,7 +203,7 @@ class SignallingClient:
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(ClosedError(code))
-                # Read the exception: asyncio would otherwise log that no caller has read it
+                # Read the exception: asyncio would otherwise log that no caller has read it.
                 reply.exception()
         self._arrived.set()
         self._over.set()

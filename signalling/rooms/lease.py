@@ -114,7 +114,10 @@ class Leases:
         return Lease(owner, int(answer[1]), taken_from if owner == self._worker else None)
 
     async def holder(self, organisation: str, visit: str) -> Lease | None:
-        """Return the lease of the visit's media, of a living or a dead worker; None if no worker has it."""
+        """Return the lease of a visit's media, which names the worker that carries it; None if no worker has it.
+
+        That worker may be alive or dead.
+        """
         (lease,) = await self.holders([(organisation, visit)])
         return lease
 

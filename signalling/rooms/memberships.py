@@ -250,7 +250,7 @@ class Memberships:
             await self.join(member, None, membership.origin, moving=membership)
         except SupersededError:
             if self._memberships.get(member.connection) is membership:
-                # The connection is on another worker now, which has the membership too
+                # The connection is on another worker now, which has the membership too.
                 self._forget(member.connection)
         except UnavailableError:
             if self._memberships.get(member.connection) is membership:

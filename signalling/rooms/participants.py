@@ -136,11 +136,11 @@ class Room:
         ]
 
     def muted_by(self, member: Member) -> frozenset[MediaKind]:
-        """Return the kinds of media that a party has turned off."""
+        """Return the kinds of media that the party of `member` has turned off."""
         return self.muted.get((member.party, member.person), frozenset())
 
     def missing_by(self, member: Member) -> frozenset[MediaKind]:
-        """Return the kinds of media for which a party has no device."""
+        """Return the kinds of media for which the party of `member` has no device."""
         return self.missing.get((member.party, member.person), frozenset())
 
     def lacks(self, party: str, kind: MediaKind) -> bool:

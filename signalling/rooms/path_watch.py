@@ -65,7 +65,7 @@ class PathWatch:
             participant.overdue = loop.call_later(self.no_path_s, self.follow, room, member.party, _Overdue())
 
     def follow(self, room: Room, party: str, event: object) -> None:
-        """Handle an event about a party's path, its pictures or the speaker, and send the change to the parties
+        """Handle an event about a party's network path, its pictures or the speaker; send the change to the parties
         concerned.
         """
         participant = room.participants.get(party)

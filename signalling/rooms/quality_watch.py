@@ -32,7 +32,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 async def calls_of(store: Store, organisation: str, visit: str) -> list[Tally]:
-    """Return the quality of a visit's calls, one tally per party; [] if there was no call.
+    """Return the measured quality of a visit's calls, one tally (counts) per party; [] if there was no call.
 
     Raises `UnavailableError` if the store does not answer.
     """
@@ -90,7 +90,7 @@ class CallWatch:
         self.look(room)
 
     def look(self, room: Room) -> None:
-        """Count the time and quality since the last measurement for each connected party of a room."""
+        """Count, for each connected party of a room, the time and the quality since the last measurement."""
         now_s = time.monotonic()
         for party, participant in room.participants.items():
             since_s = room.since_s.pop(party, None)

@@ -77,7 +77,9 @@ class Rooms:
     # --- the lease: one worker owns a room
 
     async def run(self) -> None:
-        """Check the leases of this worker's rooms until cancelled: every CHECK_S, and at once after `doubt`."""
+        """Check that this worker still owns its rooms (has their leases), until cancelled: every CHECK_S, and after
+        `doubt`.
+        """
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_S):
@@ -86,7 +88,8 @@ class Rooms:
             try:
                 await self._check()
             except UnavailableError:
-                # Media needs no store. Without it the worker keeps its rooms, and checks the leases when it is back.
+                # Media needs no store. While the store is away, the worker keeps its rooms; afterwards it checks their
+                # leases.
                 log.debug("room.leases_unknown")
 
     def doubt(self) -> None:
@@ -101,7 +104,7 @@ class Rooms:
         for (visit, room), lease in zip(rooms, leases, strict=True):
             if self._rooms.get(visit) is not room:
                 continue
-            if lease is None:  # the store has lost the lease
+            if lease is None:  # the store has lost the lease, so no worker owns the room
                 lease = await self._leases.take(room.organisation, visit, known=room.fence)
                 if lease.owner == self._worker:
                     room.fence = lease.fence
@@ -236,7 +239,7 @@ class Rooms:
         self._done(room, message)
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
         self.screens.joined(room, participant)
-        for party, other in room.participants.items():  # the joining party too: its page may be new
+        for party, other in room.participants.items():  # also to the joining party, whose page may be new
             for kind in sorted(room.muted_by(other.member) | room.missing_by(other.member)):
                 self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
         self.paths.send(room, member, "lost", "none")
@@ -373,7 +376,8 @@ class Rooms:
         try:
             await self._leases.give_back(room.organisation, visit_id, room.fence)
         except UnavailableError:
-            # The lease is kept. It names this worker, which is alive and owns the room again if a party joins.
+            # The lease stays in the store. It names this worker, which is alive and owns the room again if a party
+            # joins.
             log.info("room.lease_left", visit=visit_id)
 
     async def drain(self, within_s: float) -> None:

@@ -78,7 +78,7 @@ class Screens:
             self._become(room, NO_SCREEN)
 
     def send(self, room: Room, member: Member) -> None:
-        """Send a party the state of the shared screen."""
+        """Send the party of `member` which screen is shared in the room, or that the patient is asked to share."""
         state = room.screen
         self._send(
             room,

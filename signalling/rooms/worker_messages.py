@@ -69,7 +69,7 @@ class Answer(ToRoom, frozen=True):
 
 
 class Restart(ToRoom, frozen=True):
-    """A party asks for new ICE credentials, because its network path has failed."""
+    """A party asks for new ICE credentials (a new search for a network path), because its path has failed."""
 
     id: int
 
@@ -94,7 +94,7 @@ class Share(ToRoom, frozen=True):
 
 
 class Left(ToRoom, frozen=True):
-    """A party's connection has ended."""
+    """A party's connection has ended, so the party leaves the room."""
 
 
 class Moved(ToRoom, frozen=True):
@@ -133,7 +133,7 @@ class Supersede(WorkerMessage, frozen=True):
 
 
 Request = Answer | Restart | Mute | Share
-"""The requests of a party to its room; the room replies to each."""
+"""The requests that a party sends to its room's owner, which replies to each."""
 
 RoomMessage = Request | Join | Left | Moved
 AnyMessage = RoomMessage | Deliver | Lost | Supersede

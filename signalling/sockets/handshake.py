@@ -43,7 +43,8 @@ log = structlog.get_logger()
 # Pauses in s between attempts to restore a resumed connection: the worker that owns the room may be unreachable for a
 # moment.
 RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0
-# While the store is away, a client cannot resume. Its lost connection keeps its media for this time in s.
+# While the store does not answer, a client cannot resume. Its lost connection keeps its place in calls for this time in
+# s.
 OUTAGE_S = 60.0
 # A reload or a resume takes less than this time in s. Only after it, the others see that the person left.
 LINGER_S = 3.0
@@ -306,7 +307,7 @@ async def _restore(worker: Worker, connection: Connection) -> None:
         try:
             await _enter_again(worker, connection)
         except SupersededError:
-            return  # the connection was resumed once more, and that resume restores it
+            return  # the connection was resumed once more, and that later resume restores it
         except UnavailableError:
             log.info("connection.restored_later", connection=connection.id)
             await asyncio.sleep(pause_s)
@@ -324,7 +325,7 @@ async def _enter_again(worker: Worker, connection: Connection) -> None:
     """
     actor = connection.actor
     for visit_id in list(connection.entered):
-        # The record is read from the store, because the mirror may be older, and the person may have left the visit by
+        # The record is read from the store: this worker's copy may be older, and the person may have left the visit by
         # now.
         visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
         side = party_key(visit, actor) if visit is not None else None
@@ -372,7 +373,8 @@ async def _gone(worker: Worker, connection: Connection) -> None:
             await lost
     except UnavailableError:
         log.info("connection.token_left")
-        # Without the store the client cannot resume, so its media goes on until the store is back.
+        # While the store does not answer, the client cannot resume, so its place in calls is kept until the store is
+        # back.
         if lost is not None:
             await lost
             await worker.until_store_is_back(OUTAGE_S)

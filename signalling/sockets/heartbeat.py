@@ -56,7 +56,8 @@ class Heartbeat:
         while True:
             await asyncio.sleep(TICK_S)
             now_s = time.monotonic()
-            # After a longer sleep (a suspended machine) replies are not read yet, so no socket is closed in this tick.
+            # After a longer sleep (a suspended machine) the clients' replies are not read yet, so no socket is closed
+            # now.
             self.tick(now_s, judge=now_s - last_s < 2 * TICK_S)
             last_s = now_s
 

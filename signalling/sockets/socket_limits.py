@@ -58,12 +58,12 @@ class SocketCounts:
         return not (address and of_address) and not of_person
 
     def add(self, address: str, actor: Actor) -> None:
-        """Count a socket whose person is known."""
+        """Count an open socket of this person, `actor`, from this address."""
         self.by_address[address] += 1
         self.by_person[_key(actor)] += 1
 
     def remove(self, address: str, actor: Actor) -> None:
-        """Remove a closed socket that was counted by `add`."""
+        """Stop counting a closed socket of this person, `actor`, from this address, which `add` has counted."""
         _decrease(self.by_address, address)
         _decrease(self.by_person, _key(actor))
 

@@ -100,7 +100,10 @@ class AuditLog(AuditReader):
         self._touch(organisation)
 
     async def write(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
-        """Add an entry, and wait until it is in the store. The arguments are those of `note`."""
+        """Add an entry to an organisation's log, and wait until it is in the store.
+
+        `who`, `what`, `about` and `to`: see `note`.
+        """
         self.note(organisation, who, what, about, to)
         await self.flush()
 

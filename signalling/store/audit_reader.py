@@ -108,7 +108,8 @@ class AuditReader:
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
         chain = self.chain(organisation)
-        # The seen entry is read first, then the head, then the entries, because later reads can only contain more.
+        # The recorded last entry is read first, then the head, then the entries: what is read later can only contain
+        # more.
         seen = self._seen_entries.get(organisation)
         async with answering():
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))

@@ -125,7 +125,9 @@ def _events(found: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[int
 
 
 class EventStream:
-    """Reads the event streams of all organisations, and begins their epochs."""
+    """Reads the event streams of all organisations, and begins their epochs (after events were lost, a new count
+    begins).
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes

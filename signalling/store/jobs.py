@@ -95,7 +95,10 @@ def pause_ms(attempt: int) -> int:
 
 
 def next_try_ms(taken: Taken, now_ms: int) -> int | None:
-    """Return the time in ms at which a failed job is due again; None if it must be given up."""
+    """Return the time in ms at which a job that has just failed is due again; None if it must be given up.
+
+    `now_ms`: the present time.
+    """
     due_ms = now_ms + pause_ms(taken.attempt)
     return due_ms if due_ms <= last_try_ms(taken) else None
 
@@ -115,7 +118,7 @@ class Jobs:
         self._step: Any = redis.register_script(_SCRIPT)
 
     def entry(self, organisation: str, job: Job, due_ms: int | None = None) -> tuple[str, int, bytes]:
-        """Return (key, score, member), with which the caller adds a job by ZADD.
+        """Return (key, score, member) of the sorted set's entry with which the caller adds a job to the queue by ZADD.
 
         `due_ms`: the time at which it is due, None for at once.
         """
@@ -189,7 +192,10 @@ class Jobs:
             return int(await self._step(keys=self._keys(organisation), args=["soon", LEASE_MS, *members]))
 
     async def put_off(self, organisation: str, taken: Taken, due_ms: int) -> None:
-        """Make a job that was not attempted due again at `due_ms`, without counting an attempt."""
+        """Make a leased job that was not attempted due again at the time `due_ms`, without counting an attempt.
+
+        `taken`: the job.
+        """
         async with answering():
             await self._step(keys=self._keys(organisation), args=["off", taken.member, due_ms])
 

@@ -86,7 +86,7 @@ class Mirror:
         self._repairing: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
-        # The mark of the event `seq` (bytes that distinguish it from any other), empty if unknown
+        # The mark of the event `seq` (bytes that distinguish it from any other), empty if unknown.
         self._mark = b""
         self._lost = False  # True if the store has another event with the number `seq` than this copy
 
@@ -115,7 +115,7 @@ class Mirror:
         self.claims.extend(snapshot.claims)
 
     def receive(self, data: bytes) -> None:
-        """Apply an event from pub/sub. `data`: its number, epoch and entry, with a space between them."""
+        """Apply an event that has come by pub/sub. `data`: its number, epoch and entry, with a space between them."""
         seq, epoch, sealed = data.split(b" ", 2)
         entry = decode_entry(sealed)
         counts.EVENT_LAG_S.observe(max(0, self._store.clock_ms() - entry.at_ms) / 1000)
@@ -132,7 +132,7 @@ class Mirror:
             self.epoch = epoch
             self._apply(seq, entry)
         elif seq > self.seq or epoch != self.epoch:
-            # A number of another epoch cannot be compared. `_repair` reads the stream's head, which names the current
+            # Event numbers of two epochs cannot be compared. `_repair` reads the stream's head, which names the current
             # epoch.
             self.repair(seq if epoch == self.epoch else 0)
         elif seq == self.seq and self._is_another(mark_of(entry)) and self._repairing is None:
@@ -206,7 +206,7 @@ class Mirror:
         pause = 0.05
         while True:
             try:
-                # A commit updates the head before it is published, so the head that is read now covers all commits
+                # A commit updates the stream's head before it is published, so the head read now covers all commits
                 # announced before.
                 self._wanted = 0
                 head = await self._store.stream.head(self.organisation)
@@ -221,7 +221,9 @@ class Mirror:
                 if self.seq >= self._wanted:
                     return
             except UnavailableError:
-                pass  # the sweep and the reconnected bus repair again; the old state is shown until then
+                # A later call of `repair`, by the sweep or after a reconnection, tries again; the old state is shown
+                # until then.
+                pass
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
@@ -311,11 +313,11 @@ class Mirrors:
         return iter(list(self._mirrors.values()))
 
     def known(self, organisation: str) -> Mirror | None:
-        """Return the organisation's mirror if it is loaded, otherwise None."""
+        """Return the mirror (copy of the open records) of an organisation if it is loaded, otherwise None."""
         return self._mirrors.get(organisation)
 
     async def get(self, organisation: str) -> Mirror:
-        """Return the organisation's mirror, loaded if needed.
+        """Return the mirror (copy of the open records) of an organisation, loaded if needed.
 
         Raises `UnavailableError` if the store does not answer.
         """

@@ -51,10 +51,11 @@ class Notices:
         return [self.opened(organisation, person, data) for data in sealed], unread
 
     async def place(self, organisation: str, person: str, until_ms: int) -> int:
-        """Return the position of the notification with the time `until_ms`, or of the newest one before it; 0 if there
-        is none.
+        """Return the position of a person's notification with the time `until_ms`, or of the newest one before it; 0 if
+        there is none.
 
-        A notification's position is its score. It grows with each notification, even if the clock is set back.
+        A notification's position is its score in the sorted set. It grows with each notification, even if the clock is
+        set back.
         """
         async with answering():
             found = await self._store.redis.zrange(

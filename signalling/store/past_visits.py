@@ -228,7 +228,7 @@ class PastVisits:
         mirrors.observers.append(self.news)
 
     async def find(self, organisation: str, query: Query, limit: int) -> Found:
-        """Return at most `limit` matching visits, the newest first.
+        """Search an organisation's ended visits; return at most `limit` that match `query`, the newest first.
 
         Raises `UnavailableError` if the store does not answer.
         """

@@ -24,13 +24,13 @@ class Photos:
         self._store = store
 
     async def keep(self, organisation: str, visit: str, photo: str, data: bytes) -> None:
-        """Store the JPEG file of a photo. `photo`: its id."""
+        """Store a photo of a visit. `photo`: its id. `data`: its JPEG file."""
         sealed = self._store.seal.close(data, _place(organisation, visit, photo))
         async with answering():
             await self._store.redis.hset(keys.PHOTOS(organisation, visit), photo, sealed)
 
     async def get(self, organisation: str, visit: str, photo: str) -> bytes | None:
-        """Return the JPEG file of a photo, None if there is none.
+        """Return the JPEG file of a visit's photo, None if there is none. `photo`: its id.
 
         Raises `SealError` if it was not encrypted for this place.
         """

@@ -166,7 +166,7 @@ class Bus:
         return self._subscribers[pool]
 
     async def publish(self, channel: str, data: bytes) -> int:
-        """Publish a message; return how many workers received it.
+        """Publish a message on a channel; return how many workers received it. `data`: the message.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -175,9 +175,10 @@ class Bus:
         return receivers
 
     def publish_nowait(self, channel: str, data: bytes, failed: Callable[[], None] | None = None) -> None:
-        """Publish a message without waiting. Raises `UnavailableError` if there is no connection now.
+        """Publish a message on a channel without waiting. Raises `UnavailableError` if there is no connection now.
 
-        `failed` is called later if the store has refused the message, or if no worker is subscribed.
+        `data`: the message. `failed` is called later if the store has refused the message, or if no worker is
+        subscribed.
         """
         try:
             self._redis.send_message(channel, data, _PublishReply(failed))

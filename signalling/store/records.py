@@ -80,7 +80,7 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All open records of an organisation, as they were when the stream's end was `head`."""
+    """All open records of an organisation, at the moment when `head` was the end of its event stream."""
 
     head: StreamHead
     visits: dict[str, Visit]
@@ -257,7 +257,7 @@ class Store:
             # clients that resume from the version of the first head would never receive those events.
             records = {what: await self._many(organisation, what, members) for what, members in found}
             end = await self.stream.end(organisation, head.seq)
-            # The head of a store that lost its newest writes may be older than its stream (`epoch.lua`).
+            # If the store has lost its newest writes, the head may have a lower number than the stream (`epoch.lua`).
             numbers = [seq for seq, _ in end.events if seq <= end.head.seq]
             if end.head.epoch == head.epoch and numbers == list(range(head.seq + 1, end.head.seq + 1)):
                 for _, entry in end.events[: len(numbers)]:
@@ -270,7 +270,9 @@ class Store:
         raise UnavailableError("the stream of events was cut")
 
     def _apply(self, organisation: str, entry: StreamEntry, records: dict[str, dict[str, Any]]) -> None:
-        """Put the record of an event into `records` (kind -> id -> record), unless a newer version is there already."""
+        """Put the record that `entry`, an event, has changed into `records` (kind -> id -> record), unless a newer
+        version is there.
+        """
         found = records.get(entry.what, {}).get(entry.member)
         if entry.what not in records or (found is not None and found.version >= entry.version):
             return

@@ -101,9 +101,9 @@ class ClusterRedis(SharedRedis):
         return self._connections[node]
 
     async def node_of(self, key: Any) -> Node:
-        """Return the node that has the slot of a key; any node for None.
+        """Return the node that has the slot of a key; if the key is None, any node.
 
-        Raises ConnectionError if no node answers or has it.
+        Raises ConnectionError if no node answers or has the slot.
         """
         return await self._node_at(None if key is None else slot_of(key))
 
@@ -204,8 +204,9 @@ class ClusterRedis(SharedRedis):
                 await asyncio.sleep(0 if type(refused) is MovedError else PAUSE_S)
 
     async def sent(self, slot: int, commands: Sequence[Arguments]) -> list[Any]:
-        """Send commands once to the node of a slot; return their replies, or the error of the connection for each of
-        them.
+        """Send commands once to the node of a slot; return their replies.
+
+        If the connection fails, each reply is its error.
         """
         try:
             node = await self._node_at(slot)
@@ -215,8 +216,8 @@ class ClusterRedis(SharedRedis):
             return [problem] * len(commands)
 
     def _sharded(self, command: Arguments) -> Arguments:
-        """Return the command; PUBLISH becomes SPUBLISH, which sends a message only to the nodes that have its channel's
-        slot.
+        """Return the command; PUBLISH becomes SPUBLISH, which sends a message only to the nodes that have the slot of
+        its channel.
         """
         return ("SPUBLISH", *command[1:]) if command[0] == "PUBLISH" else command
 
@@ -233,7 +234,7 @@ class ClusterRedis(SharedRedis):
         return await converted(self, ("INFO",), {}, answer)
 
     def send_message(self, channel: str, data: bytes, receiver: ReplyReceiver) -> None:
-        """Publish a message without waiting; `receiver` gets the reply.
+        """Publish a message on a channel without waiting; `receiver` gets the reply. `data`: the message.
 
         Raises ConnectionError if too many messages wait.
         """

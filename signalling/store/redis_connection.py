@@ -281,9 +281,10 @@ class SharedRedis(Redis):
         return await converted(self, args, options, answer)
 
     def send_message(self, channel: str, data: bytes, receiver: ReplyReceiver) -> None:
-        """Publish a message without waiting; `receiver` gets the number of subscribers that received it.
+        """Publish a message on a channel without waiting. `data`: the message.
 
-        Raises ConnectionError if there is no connection now.
+        `receiver` gets the number of subscribers that received it. Raises ConnectionError if there is no connection
+        now.
         """
         self.shared.send(("PUBLISH", channel, data), receiver)
 
@@ -332,9 +333,10 @@ class _SharedPipeline(Pipeline):
 async def all_converted(
     client: Redis, stack: Sequence[Any], answers: Sequence[Any], raise_on_error: bool
 ) -> list[Any]:
-    """Return the replies to a pipeline's commands, (args, options) each, as redis-py's methods return them.
+    """Return the replies to a pipeline's commands as redis-py's methods return them.
 
-    A reply that is an error is raised, or returned in its place if `raise_on_error` is False.
+    `stack`: (args, options) of each command. `answers`: the replies as they came. A reply that is an error is raised,
+    or returned in its place if `raise_on_error` is False.
     """
     found: list[Any] = []
     for (args, options), answer in zip(stack, answers, strict=True):

@@ -57,7 +57,7 @@ class DirectTransport(asyncio.Protocol):
         self._receiver = receiver
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=DefaultParser.parse_error)
         self._transport: asyncio.Transport = connection._writer.transport
-        # From now on, data goes to this object instead of redis-py's stream
+        # From now on, data goes to this object instead of redis-py's stream.
         self._transport.set_protocol(self)
         self._aborted = False
 

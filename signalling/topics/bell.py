@@ -91,7 +91,8 @@ class Bell:
         """Subscribe a socket to the notifications of its person (topic `bell`), send it a snapshot, and return the
         reply.
 
-        Raises `UnavailableError` if the store is absent.
+        `mirror`: this worker's copy of the organisation's records. Raises `UnavailableError` if the store does not
+        answer.
         """
         actor = socket.actor
         name = self._name(actor.organisation, actor.id)

@@ -133,10 +133,11 @@ class Chat:
         )  # another message has the same random id
 
     async def _noted(self, actor: Actor, visit: Visit, mirror: Mirror, origin: Origin) -> Refusal | None:
-        """Record in the visit that a message is written while the patient waits; return a refusal if that is not
+        """Record in the visit that `actor` writes a message while the patient waits; return a refusal if that is not
         allowed.
 
-        After a crash there may be such a record without its message, but never a message without its record.
+        `mirror`: this worker's copy of the records. `origin`: the connection that asks. After a crash there may be such
+        a record without its message, but never a message without its record.
         """
         noted = await self._service.command(actor, visit.id, Write(), origin)
         if not isinstance(noted, Refusal):

@@ -121,7 +121,7 @@ class Queue:
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
         except LookupError:
-            policy = Policy()  # the store has lost the organisation as well
+            policy = Policy()  # the store has lost the organisation's settings as well
         shown = _shown_by(about)
         topic = queue_topic(mirror.organisation, shown)
         self._hub.forget(topic, mirror.version)

@@ -201,7 +201,10 @@ class Topics:
                     self._end_unseen(mirror, kind, visit, (socket,))
 
     def _end_unseen(self, mirror: Mirror, kind: str, visit: Visit, sockets: Iterable[Socket]) -> None:
-        """End the subscription to a topic for each socket whose person may not see it, and send the socket `gone`."""
+        """For each socket whose person may not see a visit's topic, end its subscription and send it `gone`.
+
+        `kind`: the topic's kind, such as "chat".
+        """
         topic = f"{kind}/{visit.id}"
         for socket in sockets:
             if not rights.may_see(kind, visit, socket.actor, mirror.staff):
@@ -231,6 +234,8 @@ class Topics:
     def _end_visit_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         """End the topic `visit` for persons who may no longer see it, after they received the change that ended their
         right.
+
+        `before`, `after`: the visit before and after the change.
         """
         if before is None or _people(before) != _people(after):
             self._end_unseen(mirror, "visit", after, self._subscribers(mirror, "visit", after))

@@ -19,7 +19,7 @@ from signalling.visit.rules import DEADLINES, QUIET, RULES
 
 TAG = 16  # the number of bytes that are kept of each keyed hash, half of SHA-256 (RFC 2104 §5)
 BROKEN = "trail.broken"  # name of the entry that the server writes if the log differs from what it wrote
-# Name of the entry that the server writes in place of a queued item that no server wrote
+# Name of the entry that the server writes in place of a queued item that no server wrote.
 FORGED = "trail.forged"
 
 KEPT = sorted(({row.event for row in RULES} | {row.event for row in DEADLINES}) - QUIET)
@@ -157,7 +157,7 @@ class Chain:
 
     @property
     def begin(self) -> Head:
-        """Return the head of a log without entries."""
+        """Return the head (record of the first and last entry) of a log without entries."""
         start = self._tag(b"begin", b"")
         return Head(1, start, 0, start)
 

@@ -75,7 +75,7 @@ class Tally(msgspec.Struct, kw_only=True):
         seen[digits] = seen.get(digits, 0) + 1
 
     def add(self, other: Tally) -> None:
-        """Add the counts that another worker has made for the same party."""
+        """Add the counts that another worker has made for the same party's call."""
         self.connected_ms += other.connected_ms
         self.interruptions += other.interruptions
         for figure, counts in other.seen.items():

@@ -12,7 +12,10 @@ from signalling.visit.urgency import Urgency
 
 
 class Command(msgspec.Struct, frozen=True):
-    """Base of all commands. A command is a change of a visit that an actor asks for."""
+    """Base of all commands.
+
+    A command is a change of a visit that an actor (a person, a program or the server) asks for.
+    """
 
 
 class Open(Command, frozen=True):
@@ -218,4 +221,4 @@ class AnswerSurvey(Command, frozen=True):
 
 
 class Due(Command, frozen=True):
-    """Apply a deadline of the visit, if it has passed; sent by the sweep of any worker."""
+    """Apply a deadline of the visit, if it has passed; each worker sends it periodically."""

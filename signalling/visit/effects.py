@@ -63,7 +63,7 @@ Effect = Callable[[Any, Any, Actor, Context], Visit]
 Guard = Callable[[Any, Any, Actor, Context], "Refusal | None"]
 
 
-# An effect has the arguments (visit, command, actor, context), and returns the changed visit.
+# An effect is a function (visit, command, actor, context) that returns the changed visit.
 
 
 def with_party(visit: Visit, key: str, **changes: Any) -> Visit:

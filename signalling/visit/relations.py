@@ -137,9 +137,8 @@ def is_licensed(states: tuple[str, ...], state: str) -> bool:
 
 
 def party_key(visit: Visit, actor: Actor) -> str | None:
-    """Return the key of the actor's party in the visit ("patient", "provider" or a guest's key).
-
-    Returns None if the actor is no party of it.
+    """Return the key of the actor's party in the visit ("patient", "provider" or a guest's key); None if the actor is
+    none.
     """
     if actor.role is Role.GUEST:
         return actor.id if actor.visit == visit.id and actor.id in visit.parties else None

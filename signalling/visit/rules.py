@@ -261,7 +261,10 @@ def next_deadline_ms(visit: Visit, policy: Policy) -> int | None:
 
 
 def decide(visit: Visit | None, command: Command, actor: Actor, context: Context) -> Decided | Refusal:
-    """Decide a command: return the visit after it, or the refusal. `visit` is None if it does not exist."""
+    """Decide whether `actor` may change a visit by `command`: return the visit after it, or the refusal.
+
+    `visit` is None if it does not exist. `context`: the time and the other facts of the decision.
+    """
     if visit is not None and visit.organisation != actor.organisation:
         return Refusal("not_found")  # visits of other organisations are treated as not existing
     if isinstance(command, Due):

@@ -53,7 +53,10 @@ def bench(
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 if a target is missed.")] = False,
 ) -> None:
-    """Measure Greenroom on this machine; compare the figures with the targets and with other servers."""
+    """Measure Greenroom on this machine; compare the figures with the targets and with other servers.
+
+    Each parameter is an option of the command line, with its meaning in `help`.
+    """
     options = Options(
         only=tuple(name for name in NAMES if name in (only or NAMES)),
         others=() if alone else tuple(name for name in OTHERS if name in (others or OTHERS)),

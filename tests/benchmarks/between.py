@@ -124,8 +124,7 @@ async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
             exchange.marker = clients[name].told
             await exchange.busy(
                 10
-                # This first exchange creates and compiles everything that is made at first use, before anything is
-                # measured.
+                # The first exchange creates and compiles everything that is made at first use, so it is not measured.
             )
 
     async def turn(name: str) -> dict[Way, Spent]:

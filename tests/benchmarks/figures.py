@@ -209,7 +209,7 @@ def _median(figures: list[Figure]) -> Figure:
     if len(values) == 1:
         return first
     if first.target == 0:
-        # This is a number of faults: one fault in any run is too much.
+        # A figure with the target 0 is a number of faults: one fault in any run is too much.
         return msgspec.structs.replace(first, value=sum(values))
     spread = f"{written(min(values))} to {written(max(values))}"
     return msgspec.structs.replace(

@@ -209,7 +209,9 @@ def _play(console: Console, options: Options) -> Made:
     with Progress(*columns, console=console, transient=True) as progress:
 
         def play(name: str, times: int, make: Callable[[Tell], Made]) -> None:
-            """Make one measurement `times` times; keep the reason of each that fails."""
+            """Make the measurement `name` `times` times by the function `make`; keep the reason of each one that
+            fails.
+            """
             task = progress.add_task(name, total=times)
             found = []
             for number in range(times):

@@ -61,7 +61,9 @@ async def browser(storage: sessions.Storage, key: str, value: object, role: str)
 
 
 async def open_visits(settings: Settings, organisation: str, number: int) -> list[str]:
-    """Open `number` visits; return their ids in the order of their arrival."""
+    """Open `number` visits at an organisation of the server with these settings; return their ids in the order of their
+    arrival.
+    """
     key = data_key(Path(settings.data.folder))
     async with client(settings) as found:
         store = Store(found, Seal({key_id(key): key}))

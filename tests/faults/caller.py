@@ -31,7 +31,7 @@ IDENTITY = Identity(0.0)
 
 
 class _Peer(RawPeer):
-    """A peer that records when each RTP packet of the other party arrives."""
+    """A party of the call that records when each RTP packet of the other party arrives."""
 
     def __init__(self, arrivals: list[float]) -> None:
         super().__init__(best_binding(), IDENTITY)

@@ -155,7 +155,7 @@ def _troubled(history: History) -> dict[str, list[tuple[float, float]]]:
 
 
 def _spans(history: History) -> dict[str, list[tuple[str, float, float]]]:
-    """Return visit -> (worker, begin, end) of each span of time in which a worker carried its room."""
+    """Return visit -> (worker, begin, end) in s of each time in which a worker carried its room (call)."""
     spans: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
     before: dict[str, Held] = {}
     for sample in history.held:

@@ -170,7 +170,7 @@ def _read_frames(data: bytes) -> None:
     Counted(reader.feed_data, reader.feed_eof, bound, lambda: None).feed_data(data)
 
 
-# --- HTTP
+# --- the parsers of HTTP
 
 
 def hostile_forms() -> tuple[list[bytes], list[bytes]]:
@@ -322,7 +322,7 @@ def _take_body(data: bytes) -> None:
         raise problems[0]
 
 
-# --- SDP and DTLS
+# --- the parsers of SDP and DTLS
 
 
 def sdp_answers() -> tuple[list[bytes], list[bytes]]:

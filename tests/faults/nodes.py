@@ -89,12 +89,12 @@ class Cluster:
         wait_for(lambda: all(self.owner(slot, each) is to for each in self.nodes))
 
     def move_at_once(self, slot: int, to: Program) -> None:
-        """Move a slot with its keys to another master in one step; only Valkey 9 or newer can do this."""
+        """Move a slot (group of keys) to another master in one step; only Valkey 9 or newer can do this."""
         ask(self.owner(slot), "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", self.id(to))
         self._known_by_all(slot, to)
 
     def move(self, slot: int, to: Program) -> None:
-        """Move a slot with its keys to another master, a few keys at a time; every version can do this."""
+        """Move a slot (group of keys) to another master, a few keys at a time; every version can do this."""
         source = self.owner(slot)
         ask(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.id(source))
         ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.id(to))

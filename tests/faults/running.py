@@ -38,11 +38,11 @@ from web.server.valkey import EmbeddedStore
 
 PACE_S = 0.004
 QUEUED_STEPS = 2
-STEP_S = 30.0  # the limit in s for one step
+STEP_S = 30.0  # the limit in s for one step of a story
 
 
 class Run:
-    """A story that runs on real processes. `history` gets all records of the story."""
+    """Carries out a story (random commands with faults) on real processes. `history` gets all records of the story."""
 
     def __init__(
         self,

@@ -18,7 +18,9 @@ from tests.signalling.clinic import GUIDE, ORG
 
 
 async def stored_of(screen: Screen, actor: Actor, store: Store, snapshot: Snapshot) -> Any:
-    """Return what a screen must show; None if its person must not see it."""
+    """Return what the screen of `actor` must show, by the store's records (`snapshot`); None if the actor must not see
+    it.
+    """
     visits = OpenVisits(snapshot.visits.values())
     if screen.kind == "queue":
         busy = visits.in_session

@@ -111,7 +111,10 @@ class Watched:
     """The stores and the Sentinels that watch them. The first store is the master at the beginning."""
 
     def __init__(self, folder: Path, stores: int, copies: int, stack: contextlib.ExitStack) -> None:
-        """Start all programs. `copies`: a command is refused if fewer copies than this are connected to the master."""
+        """Start the number `stores` of stores and three Sentinels. `folder`: for their files. `stack` ends them.
+
+        `copies`: a command is refused if fewer copies than this are connected to the master.
+        """
         self._folder, self._stack = folder, stack
         ports = free_ports(stores + 3)
         first, *others = ports[:stores]

@@ -70,7 +70,8 @@ async def test_a_command_whose_answer_from_the_store_was_lost_is_not_refused(
     visit, _, _ = await in_a_room_of_the_first(clinic)
     service, actor = clinic.workers[0].service, clinic.provider()
     for worker in clinic.workers:
-        # The sweep is stopped, because it changes the visit as well: it records that the provider is on the page.
+        # The periodic work (sweep) is stopped, because it changes the visit as well: it records that the provider is on
+        # the page.
         await worker.supervisor.stop("sweep")
     told: list[str] = []
     # The lost reply is that of the commit in most of these tries, and that of another query in the others.

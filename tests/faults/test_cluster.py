@@ -22,7 +22,7 @@ SLOT = slot_of(keys.HEAD(ORG))
 
 
 def other(nodes: Cluster) -> Program:
-    """Return a master of the cluster that does not have the slot of the organisation."""
+    """Return a master of the cluster that does not have the slot (group of keys) of the organisation."""
     owner = nodes.owner(SLOT)
     return next(node for node in nodes.masters if node is not owner)
 

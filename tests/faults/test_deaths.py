@@ -98,7 +98,7 @@ async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_media
 
 
 async def signed_in(clinic: Clinic, server: RunningServer) -> dict[str, str]:
-    """Sign a provider in; return the headers with which a WebSocket is opened for that person."""
+    """Sign a provider of the clinic in at the server; return the headers with which that person opens a WebSocket."""
     email, password = await credentials(server, "osei")
     browser = entry.Browser(clinic)
     answer = await browser.post(f"{clinic.path}/staff/sign-in", {"email": email, "password": password})

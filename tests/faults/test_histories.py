@@ -113,8 +113,9 @@ class Book:
         self.does(PATIENT, "arrive", c.Open(VISIT, ANA))
 
     def does(self, actor: Actor, request: str, command: c.Command, **details: Any) -> None:
-        """Carry out a command by the pure rules, and record it with its answer. `details`: other fields of the
-        `Request`.
+        """Carry out `command` of `actor` by the pure rules; record it, as the message `request`, with its answer.
+
+        `details`: other fields of the `Request`.
         """
         self.now_s += 1
         staff = {actor.id: on_call(actor) for actor in (OSEI, LIN)}

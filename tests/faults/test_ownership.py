@@ -148,6 +148,8 @@ async def prepared(
 ) -> tuple[dict[str, Any], Actor, SignallingClient, str]:
     """Bring a new visit into the state that the case needs; return (message, sender, the sender's client at `url`,
     visit).
+
+    `kind`: the type of the message.
     """
     service = one.workers[0].service
     patient = await one.arrive()
@@ -184,7 +186,7 @@ def accepted(outcome: object) -> None:
 
 
 async def written(one: Clinic, asked: Asked) -> list[Any]:
-    """Return those parts of the store that the message of this case can change."""
+    """Return those parts of the store that the message of the case `asked` can change."""
     redis = one.workers[0].service.store.redis
     return [
         await redis.hget(keys.VISIT(ORG, asked.visit), "version"),

@@ -31,8 +31,9 @@ START_S = 60.0
 
 
 class Member:
-    """A member of staff with an open page. `away_s`: the time in s of each loss of the connection until
-    the next one.
+    """A member of staff with an open page.
+
+    `away_s`: for each loss of the connection, the time in s until the next connection.
     """
 
     def __init__(self, http: aiohttp.ClientSession, url: str, login: Login) -> None:
@@ -78,7 +79,7 @@ class Member:
 
 @asynccontextmanager
 async def members(server: RunningServer, valkey_url: str, number: int) -> AsyncIterator[list[Member]]:
-    """Yield `number` members of staff, each with an open page."""
+    """Yield `number` new members of staff, each with an open page at the server."""
     settings = parse({"redis": {"url": valkey_url}, "data": {"folder": str(server.data)}}, "test")
     logins = await BenchServer(Throwaway(settings, server.url, [], 0)).signed_in(20, number)
     connector = aiohttp.TCPConnector(limit=0)

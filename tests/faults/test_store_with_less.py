@@ -69,7 +69,9 @@ class Page:
 
 
 async def page_of(at: Clinic, actor: Actor, worker: int, *topics: str) -> tuple[Page, SignallingClient]:
-    """Connect a person to a worker, and subscribe to these topics; return (the person's page, the client)."""
+    """Connect `actor` to a worker of the clinic `at`, and subscribe to these topics; return (the person's page, the
+    client).
+    """
     page = Page()
     client = await at.connect(actor, worker, listener=page.take)
     for topic in topics:
@@ -201,7 +203,10 @@ class Four:
 
 
 async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int) -> None:
-    """Continue from the earlier state: another provider claims the patient. Go on until there are `events` events."""
+    """Continue from the earlier state by `service`: another provider claims the patient.
+
+    Go on until there are `events` events.
+    """
     lin = at.provider("Dr B. Lin")
     await service.set_on_call(lin, on=True)
     claimed = await service.command(lin, f"{patient.visit}", c.Claim())

@@ -26,7 +26,7 @@ STATIC = Path(__file__).parents[2] / "web" / "static"
 
 
 class Caller:
-    """One party of a call: its WebSocket, its endpoint, and whether its person has pressed Start."""
+    """One party of a call: its WebSocket, its connection to the relay, and whether its person has pressed Start."""
 
     def __init__(self, ws: web.WebSocketResponse, party: Party) -> None:
         self.ws = ws
@@ -63,8 +63,9 @@ class CallServer:
         await caller.ws.send_json({"id": next(self._offers), "sdp": sdp, "fresh": fresh})
 
     async def join(self, key: tuple[str, str], ws: web.WebSocketResponse) -> Caller:
-        """Add a page that was opened or reloaded: give it an endpoint and an offer; return its caller. `key`: (room,
-        name of the party).
+        """Add a page that was opened or reloaded: give it a new party in the relay and an SDP offer; return its caller.
+
+        `key`: (room, name of the party).
         """
         events: list[PartyEvent] = []
         caller = Caller(ws, self.room(key[0]).join(key[1], events.append))

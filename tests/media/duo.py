@@ -177,7 +177,10 @@ class Duo:
 
 @asynccontextmanager
 async def duo(settings: RelaySettings | None = None, binding: Binding | None = None) -> AsyncIterator[Duo]:
-    """Yield a relay with an empty room; close everything at the end."""
+    """Yield a relay with an empty room; close everything at the end.
+
+    `binding`: the SRTP functions; None: the usual ones.
+    """
     relay = await Relay.open(settings or RelaySettings(), binding)
     peers = Duo(relay)
     try:

@@ -82,8 +82,9 @@ async def enter(browser: Browser, server: CallServer, room: str, name: str, extr
 
 
 async def load(person: Person, server: CallServer, room: str, extra: str = "") -> None:
-    """Load or reload the page. Do not wait for its load event, which comes late if a video element has a stream without
-    data. `extra`: further text for the page's query.
+    """Load or reload the page of a person in `room`. `extra`: further text for the page's query.
+
+    Do not wait for its load event, which comes late if a video element has a stream without data.
     """
     url = f"{server.url}?room={room}&party={person.name}{extra}"
     await person.page.goto(url, wait_until="domcontentloaded")

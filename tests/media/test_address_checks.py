@@ -21,7 +21,7 @@ AUDIO = OPUS.payload_type
 
 
 def at(peers: Duo, name: str) -> Address | None:
-    """Return the address to which the relay sends a party's media."""
+    """Return the address to which the relay sends the media of the party `name`, None if there is none."""
     return peers.parties[name].endpoint.address
 
 

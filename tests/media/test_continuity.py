@@ -163,7 +163,9 @@ def first_video_type(offer: str) -> int:
 
 
 def negotiate(peers: Duo, name: str, speaker: Speaker) -> int:
-    """Answer the one new offer that a party needs; return the payload type that the offer lists first for video."""
+    """Answer the one new offer that the party `name` needs, by `speaker`; return the payload type that it lists first
+    for video.
+    """
     assert [event for event in speaker.events if event == OfferNeeded()] == [OfferNeeded()]
     speaker.events.remove(OfferNeeded())
     offer = peers.parties[name].offer()
@@ -172,7 +174,7 @@ def negotiate(peers: Duo, name: str, speaker: Speaker) -> int:
 
 
 def h264(speaker: Speaker, sequence: int, payload: bytes) -> None:
-    """Send a packet of H.264 video."""
+    """Send a packet of H.264 video with this sequence number and payload from `speaker`."""
     speaker.send_rtp(rtp.build(H264.payload_type, sequence, 5000, speaker.video_ssrc, payload))
 
 

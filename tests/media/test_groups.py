@@ -45,7 +45,10 @@ async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
 
 @asynccontextmanager
 async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, dict[str, Speaker]]]:
-    """Yield (the relay with the room, name -> speaker) with an open gate. `admitted`: whether guests take part."""
+    """Yield (the relay with the room, name -> peer) in a room in which media may pass.
+
+    `admitted`: True if guests take part.
+    """
     async with duo() as peers:
         for name in names:
             await come(peers, name, admitted=admitted or not name.startswith("guest-"))
@@ -141,7 +144,7 @@ async def test_a_seventh_party_is_refused() -> None:
             peers.room.join("guest-late", lambda event: None)
 
 
-# --- which party receives which
+# --- which party receives the media of which other party
 
 
 async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:

@@ -60,7 +60,9 @@ async def crosses_nothing(peers: Duo, to: Speaker) -> None:
 
 
 async def nothing_early_crosses(peers: Duo, a: Speaker, b: Speaker) -> None:
-    """Check that no packet of `a` reaches `b` before the gate opens, and that sound does so afterwards."""
+    """Check that no packet of `a` reaches `b` before the gate opens (media may pass), and that sound does so
+    afterwards.
+    """
     everything(a)
     await peers.handled(60)
     await crosses_nothing(peers, b)
@@ -99,7 +101,7 @@ class Relayed(asyncio.DatagramProtocol):
         return len(data), None
 
     def sendto(self, data: bytes | memoryview, address: tuple[str, int]) -> None:
-        """Send a packet through the TURN server."""
+        """Send a packet to `address` through the TURN server."""
         assert self.transport is not None
         self.transport.sendto(bytes(data), address)
 

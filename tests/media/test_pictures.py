@@ -124,14 +124,14 @@ class Looks:
         self.rerouted += 1
 
     def tick(self, now_s: float, loss: float | None = None) -> None:
-        """Report this loss of sound (0 to 1; None: no report), and check the endpoint."""
+        """Report that this share of the sound was lost (0 to 1; None: no report), and check the endpoint at `now_s`."""
         if loss is not None:
             self.endpoint.meter._reported["audio"].loss = loss
             self.endpoint.meter._reported["audio"].at_s = now_s
         self._pictures.tick(self._party, now_s)
 
     def passes(self, begin_s: float, seconds: float, loss: float | None) -> None:
-        """Check the endpoint once a second for this time, from `begin_s` on."""
+        """Check the endpoint once a second for this number of seconds, from `begin_s` on, with this loss of sound."""
         for passed in range(int(seconds) + 2):
             self.tick(begin_s + passed, loss)
 

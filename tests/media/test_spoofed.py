@@ -1,4 +1,4 @@
-"""Tests packets that a stranger sends in the name of a party, over the pages' port and a TURN server.
+"""Tests packets that a stranger sends as if a party had sent them, over the pages' port and a TURN server.
 
 They are refused, limited and counted.
 """

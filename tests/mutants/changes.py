@@ -152,7 +152,10 @@ class _Finder:
         return Change(node.lineno, start, end, self._source[start:end].decode(), after)  # type: ignore[attr-defined]
 
     def _between(self, left: ast.AST, right: ast.AST, after: str) -> Change:
-        """Return the change of the operator between two operands. Brackets and comments around it stay as they are."""
+        """Return the change that writes `after` instead of the operator between two operands.
+
+        Brackets and comments around it stay as they are.
+        """
         start, end = self._span(left)[1], self._span(right)[0]
         between = self._source[start:end].decode()
         operator = between.split("#")[0].strip("() \\\n") or between.strip("() \\\n")

@@ -173,8 +173,9 @@ def _reasons() -> dict[tuple[str, str, str], str]:
 
 
 def _judged(bench: Bench, mutant: Mutant, reasons: dict[tuple[str, str, str], str]) -> str:
-    """Return the judgement of a change: "killed", "late" (a test took too long), "equivalent" or "survived". Print it,
-    unless it is "equivalent".
+    """Return the judgement of the change `mutant`: "killed", "late" (a test took too long), "equivalent" or "survived".
+
+    Print it, unless it is "equivalent". `reasons`: why nobody can notice some changes.
     """
     if (str(mutant.source), mutant.code, str(mutant.change)) in reasons:
         return "equivalent"

@@ -157,7 +157,7 @@ class Clinic:
         )
 
     async def on_call(self, actor: Actor, worker: int | str = 0) -> SignallingClient:
-        """Connect a provider and turn On-Call on; return the client."""
+        """Connect the provider `actor` to a worker, and turn On-Call on; return the client."""
         client = await self.connect(actor, worker)
         await client.request("on_call", on=True)
         return client
@@ -167,8 +167,9 @@ class Clinic:
 async def open_worker(
     redis: Redis, index: int, limits: Limits | None = None, tracer: Tracer | None = None, **policy: Any
 ) -> AsyncIterator[tuple[Worker, TestServer]]:
-    """Yield a worker with its relay, and the server that has its WebSocket route; close both at the end. `policy`:
-    limits of the organisation.
+    """Yield a worker with its relay, and the server that has its WebSocket route; close both at the end.
+
+    `index`: of the worker. `tracer`: None for no tracing. `policy`: limits of the organisation.
     """
     async with AsyncExitStack() as stack:
         relay = await Relay.open(RelaySettings(host="127.0.0.1"))

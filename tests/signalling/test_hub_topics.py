@@ -43,7 +43,10 @@ class Written(asyncio.WriteTransport):
 def person(
     connection: str = "c_1", who: str = "u_1", org: str = "riverside", codec: Codec = JSON_CODEC
 ) -> tuple[Socket, Written, list[int]]:
-    """Return (a person's socket, its transport, a list that gets the code with which it is closed)."""
+    """Return (a person's socket, its transport, a list that gets the code with which it is closed).
+
+    `connection`, `who`, `org`: the ids of the connection, the person and the organisation.
+    """
     transport, codes = Written(), list[int]()
     actor = Actor(organisation=org, id=who, name="", role=Role.PROVIDER)
     return Socket(transport, codec, actor, connection, 1000, codes.append), transport, codes

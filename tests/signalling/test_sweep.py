@@ -1,4 +1,6 @@
-"""Tests the sweep with deadlines that lead to nothing: there is no visit, it cannot be read, or nothing is due yet."""
+"""Tests the sweep (periodic work) with deadlines that lead to nothing: no visit, an unreadable visit, or nothing due
+yet.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ async def left_over(opened: Clinic, redis: Redis, kind: str) -> list[str]:
 
 
 async def go_away(store: Store, visit_id: str, now_ms: int) -> None:
-    """Change the record so that the patient has been away for exactly as long as a waiting patient may be."""
+    """Change the record of a visit so that its patient has been away for exactly as long as a waiting
+    patient may be.
+    """
     visit, _ = await store.load(ORG, Visit, visit_id)
     assert visit is not None
     away = replace(visit.parties["patient"], away_since_ms=now_ms - AWAY_MS)

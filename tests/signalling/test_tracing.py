@@ -1,4 +1,6 @@
-"""Tests that a claim is one trace over all workers on its way, and that events without one are as before."""
+"""Tests that a claim is one trace (times of all steps) over all workers on its way, and that events without one are as
+before.
+"""
 
 from __future__ import annotations
 

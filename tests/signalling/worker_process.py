@@ -51,8 +51,8 @@ class Process:
         self._process.send_signal(signal.SIGCONT)
 
     async def ask(self) -> dict[str, Any]:
-        """Return the worker's present state: `rooms` (visit -> fence), `gates` (visit -> True if open), `tasks` (their
-        number).
+        """Return the worker's present state: `rooms` (visit -> number of its lease), `gates` (visit -> True if media
+        may pass), `tasks` (their number).
         """
         os.write(self._asks, b"?\n")
         async with asyncio.timeout(20):
@@ -62,7 +62,9 @@ class Process:
 
 @asynccontextmanager
 async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Process]:
-    """Start a worker in another process; yield it when it serves, and end it afterwards."""
+    """Start the worker `index` in another process on the store at `redis_url`; yield it when it serves, and end it
+    afterwards.
+    """
     command = [sys.executable, "-m", "tests.signalling.worker_process", redis_url, str(index)]
     (asked, asks), (answers, answered) = os.pipe(), os.pipe()
     nothing = os.open(os.devnull, os.O_WRONLY)
@@ -100,7 +102,7 @@ def _answer(worker: Worker) -> None:
 
 
 async def main(redis_url: str, index: int) -> None:
-    """Run the worker and write what tests ask for, until the process is killed."""
+    """Run the worker `index` on the store at `redis_url`, and write what tests ask for, until the process is killed."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     redis = SharedRedis.from_url(redis_url, socket_timeout=5)
     async with open_worker(redis, index) as (worker, server):

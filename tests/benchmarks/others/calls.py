@@ -79,7 +79,7 @@ class Party(Speaker):
         self._sounded = itertools.count()
 
     def offer(self) -> str:
-        """Return an SDP offer with the streams that this party sends and receives; this party is the DTLS client."""
+        """Return an SDP offer with the streams that this party sends and receives. In DTLS this party is the client."""
         return self._description([("0", "audio"), ("1", "video")])
 
     def answer_to(self, offer: str) -> str:

@@ -111,7 +111,10 @@ class Ours:
 
 
 class Janus:
-    """Janus. One party calls before the second press, at which the other party accepts."""
+    """Runs calls on Janus.
+
+    One party calls before the second press of Start Session, at which the other party accepts.
+    """
 
     clip = None
 
@@ -142,8 +145,10 @@ class Aiortc:
         self.pid, self._control, self.clip = pid, control, clip
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Do nothing yet, because aiortc does everything at the second press. Return a function that
+        """Do nothing yet, because both offers are sent at the second press of Start Session. Return a function that
         makes this press.
+
+        `load`: sends and reads for the `parties`. `name`: of the call.
         """
 
         def press() -> None:

@@ -10,7 +10,7 @@ from tests.benchmarks.others.calls import is_keyframe
 @pytest.mark.parametrize(
     ("payload", "keyframe"),
     [
-        # This is the header of a keyframe: no extensions, first partition, bit 0 not set.
+        # The header of a VP8 packet with a keyframe: no extensions, first partition, bit 0 not set.
         (b"\x10\x00", True),
         (b"\x10\x01", False),
         (b"\x00\x00", False),  # a packet in which no frame begins

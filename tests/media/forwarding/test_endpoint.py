@@ -1,4 +1,6 @@
-"""Tests an endpoint: its streams, who receives them, and how many packets it may send."""
+"""Tests an endpoint (the connection to one browser): its streams, who receives them, and how many
+packets it may send.
+"""
 
 from __future__ import annotations
 

@@ -17,8 +17,9 @@ UNKNOWN: Any = {"audio": KindQuality(0.0, None, None), "video": KindQuality(0.0,
 def reported(
     source: Source, *, last: int = 0, delay: int = 0, loss: float = 0.25, jitter: int = 900
 ) -> Translation:
-    """Return the translation of a compound that has one report block with these values. `last` and `delay`: the fields
-    by which the round trip is measured.
+    """Return the parts of an RTCP packet with one report block, which has these values.
+
+    `last` and `delay`: the fields by which the round trip is measured.
     """
     return Translation(blocks=[ReportBlock(source, loss, jitter, last, delay)])
 

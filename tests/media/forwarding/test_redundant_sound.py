@@ -1,5 +1,6 @@
-"""Tests forwarding of sound as RED: to sides that accept RED and sides that do not, and nothing from before the gate
-opened.
+"""Tests forwarding of sound as RED (packets that repeat earlier sound), to sides that accept RED and sides that do not.
+
+Nothing from before the gate opened (media may pass) is forwarded.
 """
 
 from __future__ import annotations
@@ -74,8 +75,9 @@ def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, tak
 
 
 def plain(number: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
-    """Return a packet of A's sound that is not RED; its payload is `number`. `sequence`: another sequence number than
-    that.
+    """Return a packet of A's sound that is not RED; its payload is `number`.
+
+    `sequence`: another sequence number than `number`.
     """
     return build(AUDIO, number if sequence is None else sequence, FRAME * number, ssrc, b"%d" % number)
 

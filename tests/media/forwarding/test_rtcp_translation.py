@@ -23,8 +23,9 @@ NO_LEG: Any = None
 
 
 def stream(kind: StreamKind, ssrc: int, seen_as: int, *, forward: bool = True) -> Source:
-    """Return a source whose sequence numbers are raised by 10 and timestamps by 1000 for the receiver, as SSRC
-    `seen_as`. `forward`: whether its packets are forwarded.
+    """Return a source whose sequence numbers are raised by 10 and timestamps by 1000 for the receiver.
+
+    `ssrc`: its own SSRC. `seen_as`: the SSRC at the receiver. `forward`: True if its packets are forwarded.
     """
     source = Source(kind, ssrc)
     source.sink = Sink(kind, seen_as, NO_LEG)

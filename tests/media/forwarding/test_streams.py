@@ -13,7 +13,11 @@ sequences, timestamps = st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
 
 
 def fed(sequence: int, timestamp: int, at_s: float) -> tuple[Endpoint, Source]:
-    """Return (an endpoint, one of its sources). One packet of the source has been forwarded to the endpoint's video."""
+    """Return (an endpoint, one of its sources) after one packet with these numbers was forwarded to the endpoint's
+    video.
+
+    `at_s`: the time of forwarding.
+    """
     endpoint = Endpoint(SSRCS)  # type: ignore[arg-type]
     source = Source("video", 10)
     source.sink = endpoint.sinks["video"]

@@ -1,4 +1,6 @@
-"""Tests RED, byte by byte: the payloads of a packet, and a packet from which some of them were removed."""
+"""Tests RED (packets that repeat earlier sound), byte by byte: the payloads of a packet, and a packet from which some
+were removed.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +127,7 @@ def test_what_is_built_is_read_again(own: bytes, earlier: list[tuple[int, bytes]
     assert bytes(data[newest.at :][: newest.size]) == own
 
 
-# --- plain Opus made RED
+# --- RED packets made from plain Opus packets
 
 
 def test_a_plain_packet_carries_the_payload_before_it() -> None:

@@ -90,8 +90,9 @@ a=msid-semantic: WMS *
 
 
 def sections(label: str, direction: str, mids: tuple[int, int], further: str, **ssrcs: int) -> str:
-    """Return the two m-lines, of audio and video, for one other party. `mids`: their ids. `further`: the lines at the
-    end of each.
+    """Return the two m-lines, of audio and video, for the other party `label`. `direction`: such as "sendonly".
+
+    `mids`: their ids. `further`: the lines at the end of each.
     """
     both = ""
     for kind, text, mid in (("audio", AUDIO, mids[0]), ("video", VIDEO, mids[1])):

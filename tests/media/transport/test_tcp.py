@@ -26,8 +26,9 @@ AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
 
 @asynccontextmanager
 async def pair(first: str = "tcp", second: str = "udp") -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
-    """Yield (the relay with its room, party a, party b). They are connected by these transports, and
-    the gate is open.
+    """Yield (the relay with its room, party a, party b), which are connected by the transports `first` and `second`.
+
+    Media may pass.
     """
     async with duo() as peers:
         a = await peers.join("a", transport="tcp" if first == "tcp" else "udp")

@@ -21,7 +21,9 @@ from tests.signalling.waits import until
 async def guest(
     open_: Clinic, provider: SignallingClient, patient: Actor, name: str = "Rosa Diaz"
 ) -> tuple[str, SignallingClient]:
-    """Invite a guest and let the guest enter the visit's page; return (the guest's key, the guest's client)."""
+    """Let the provider invite a guest named `name`, who enters the patient's visit; return (the guest's key, the
+    guest's client).
+    """
     invited = await provider.request("visit.invite", visit=patient.visit, name=name, relation="interpreter")
     actor = Actor(organisation=ORG, id=invited["guest"], name=name, role=Role.GUEST, visit=patient.visit)
     client = await open_.connect(actor, 1)
@@ -32,7 +34,7 @@ async def guest(
 
 
 def room_of(open_: Clinic, patient: Actor) -> Room:
-    """Return the visit's room. Raises ValueError if there is none, or more than one."""
+    """Return the room of the patient's visit. Raises ValueError if there is none, or more than one."""
     (room,) = [
         w.rooms._rooms[f"{patient.visit}"] for w in open_.workers if f"{patient.visit}" in w.rooms._rooms
     ]

@@ -19,7 +19,9 @@ from tests.signalling.waits import until
 
 
 async def mute(client: SignallingClient, patient: Actor, kind: str = "audio", muted: bool = True) -> None:
-    """Turn the microphone ("audio") or camera ("video") of the client off, or on if not `muted`."""
+    """Turn the microphone ("audio") or camera ("video") of the client off in the patient's visit, or on if
+    not `muted`.
+    """
     await client.request("media.mute", visit=patient.visit, kind=kind, muted=muted)
 
 
@@ -30,7 +32,7 @@ async def muted(client: SignallingClient) -> tuple[str, str, bool]:
 
 
 def forwards(open_: Clinic, patient: Actor, party: str, worker: int = 0) -> set[str]:
-    """Return the kinds of media of a party that the relay of this worker would forward."""
+    """Return the kinds of media of a party that the relay of this worker would forward in the patient's visit."""
     participant: Any = open_.workers[worker].rooms._rooms[str(patient.visit)].participants[party]
     return set(participant.media._party.endpoint.allowed)
 

@@ -43,7 +43,9 @@ async def path(client: SignallingClient, timeout_s: float = 5) -> tuple[str, str
 
 @asynccontextmanager
 async def connected(client: SignallingClient, patient: Actor) -> AsyncIterator[LightMedia]:
-    """Join the media with real sockets; yield it when SRTP flows, and close it at the end."""
+    """Join the patient's call with real sockets; yield the media connection when SRTP flows, and close it
+    at the end.
+    """
     media = LightMedia(lambda: None)
     try:
         await answer(client, patient, media, await join(client, patient))

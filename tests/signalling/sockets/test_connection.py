@@ -37,7 +37,7 @@ async def two(valkey: Redis) -> AsyncIterator[Clinic]:
 async def raw(
     two: Clinic, actor: Actor | None = None, subprotocol: str = JSON
 ) -> aiohttp.ClientWebSocketResponse:
-    """Open a socket, and send nothing on it. Without an actor, a provider opens it."""
+    """Open a WebSocket for `actor` (None: a provider), with this subprotocol; send nothing on it."""
     said = headers(actor) if actor is not None else {}
     return await two.http.ws_connect(two.url(0), protocols=(subprotocol,), headers=said)
 

@@ -33,7 +33,7 @@ async def present(open_: Clinic, patient: Actor) -> dict[str, str]:
 
 
 async def on_page(open_: Clinic, patient: Actor, worker: int | str, **how: Any) -> Any:
-    """Connect a patient and enter the visit's page; return the client."""
+    """Connect a patient to a worker, and enter the visit's page; return the client. `how`: arguments of `connect`."""
     client = await open_.connect(patient, worker, **how)
     await client.request("visit.enter", visit=patient.visit)
     return client

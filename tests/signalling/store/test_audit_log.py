@@ -43,7 +43,7 @@ class Memory:
         return self.seen.get(organisation)
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Keep the number and the bytes of the newest entry."""
+        """Keep the number of an organisation's newest entry, and its bytes (`last`)."""
         self.seen[organisation] = (number, last)
 
 
@@ -69,7 +69,10 @@ async def entries(audit_log: AuditLog) -> list[Entry]:
 
 
 async def problem(redis: Redis, seen_entries: Memory | None = None) -> str:
-    """Return the problem that a new reader finds in the log; "" if there is none."""
+    """Return the problem that a new reader finds in the audit log; "" if there is none.
+
+    `seen_entries`: the newest entries known before.
+    """
     return (await audit_log_of(redis, seen_entries).verify(ORG)).problem
 
 

@@ -24,7 +24,7 @@ from tests.signalling.waits import until
 
 
 class Seen:
-    """Records all events that a worker's mirror reports, in order."""
+    """Records all events that a worker's mirror (copy of the open records) reports, in order."""
 
     def __init__(self, clinic_: Clinic, worker: int) -> None:
         self.news: list[Change | Reset] = []
@@ -126,7 +126,10 @@ async def test_the_very_last_message_lost_is_noticed_within_a_second(valkey: Red
 
 
 async def alone(redis: Redis, news: list[Change | Reset]) -> Mirror:
-    """Return a mirror that is loaded but receives no pub/sub messages. `news`: gets the events that it reports."""
+    """Return a mirror (copy of the open records) that is loaded but receives no pub/sub messages.
+
+    `news`: gets the events that it reports.
+    """
     mirror = Mirror(ORG, Store(redis, Seal({b"1": b"k" * 32})), [news.append])
     await mirror.open()
     return mirror

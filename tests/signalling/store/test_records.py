@@ -62,7 +62,7 @@ async def commit(store: Store, record: Visit) -> Committed | None:
 
 
 async def members(client: Any, key: str) -> list[str]:
-    """Return the members of a sorted set, in their order."""
+    """Return the members of the sorted set under `key`, in their order."""
     return [member.decode() for member in await client.zrange(key, 0, -1)]
 
 

@@ -1,4 +1,6 @@
-"""Tests to which node of a real cluster of three a command is sent, and what happens while a slot moves."""
+"""Tests to which node of a real cluster of three a command is sent, and what happens while a slot (group of keys)
+moves.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +120,7 @@ async def test_commands_and_messages_follow_a_slot_that_moves(client: Any, nodes
 
         await until(received, 60)
         heard.clear()
-    # Messages may get lost each time the subscription moves, so wait for three.
+    # Messages may get lost each time that the subscription moves to another node, so the test waits for three.
     await until(lambda: len(back) >= 3)
     for task in (writing, running):
         task.cancel()

@@ -38,7 +38,7 @@ def put(store: Any, kind: keys.Key, value: bytes) -> str:
 
 
 def values(store: Any, kind: keys.Key, name: str) -> list[bytes]:
-    """Return the values of a key."""
+    """Return the values under the key `name`, in the way in which its `kind` stores them."""
     match kind.type:
         case "string":
             return [store.get(name)]

@@ -139,7 +139,7 @@ class Scene:
         self.actors: dict[str, Actor] = {}
 
     async def connect(self, who: str, actor: Actor, worker: int) -> None:
-        """Open a socket of a person at a worker. It replaces the person's earlier socket."""
+        """Open a socket of `actor`, under the name `who`, at a worker. It replaces the person's earlier socket."""
         if (old := self.clients.pop(who, None)) is not None:
             await old.close()
         client = await self.two.connect(actor, worker)
@@ -304,7 +304,8 @@ async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_receives_gon
 
 
 def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return (person, type) of each message that a person has received of a topic which the person may no longer see.
+    """Return (person, type) of each message about a topic that the person `who` may no longer see. `lost`: (topic,
+    person) of ended rights.
 
     Places are counted with a delay, so an older count may still arrive, but none after the message `gone` of the topic.
     """

@@ -17,7 +17,7 @@ CHAIN = Chain(b"k" * 32, ORG)
 
 
 def audit_log(count: int = 6) -> tuple[Head, list[bytes]]:
-    """Return (the head of an audit log, its entries as bytes). The `count` entries were bound in two steps."""
+    """Return (the head of an audit log, its entries as bytes). The `count` entries were chained in two steps."""
     acts = [audit.act(T0 + number, "u_osei", "case.read", f"v_{number}") for number in range(count)]
     middle, first = CHAIN.bind(CHAIN.begin, acts[: count // 2])
     head, rest = CHAIN.bind(middle, acts[count // 2 :])
@@ -25,8 +25,9 @@ def audit_log(count: int = 6) -> tuple[Head, list[bytes]]:
 
 
 def problem(head: Head, kept: list[bytes], seen_entry: tuple[int, bytes] | None = None) -> str:
-    """Return the problem that a check of the audit log finds; "" if there is none. `seen_entry`: (number, bytes) of an
-    entry seen before.
+    """Return the problem that a check of the audit log with this head and these entries finds; "" if there is none.
+
+    `seen_entry`: (number, bytes) of an entry seen before.
     """
     checker = Checker(CHAIN, head, seen_entry)
     for entry in kept:

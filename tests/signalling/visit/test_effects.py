@@ -33,7 +33,7 @@ LATER = T0 + 90_000
 
 
 def changed(before: Visit, after: Visit) -> dict[str, Any]:
-    """Return the fields that differ, with their new values."""
+    """Return the fields in which two visits differ, with their new values."""
     old = asdict(before)
     return {name: value for name, value in asdict(after).items() if value != old[name]}
 

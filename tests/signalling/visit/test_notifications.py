@@ -20,7 +20,10 @@ LIN, ZOE = Person("lin", "Lin"), Person("zoe", "Zoe")
 
 
 def recipients_of(kind: str, before: Visit | None, after: Visit, by: Person | None = None) -> list[str]:
-    """Return the ids of the people who get a notification of this event. `by`: the person who caused it."""
+    """Return the ids of the people who get a notification of the event `kind`. `by`: the person who caused it.
+
+    `before`, `after`: the visit before and after the event.
+    """
     return [person for person, _ in notices(before, after, Event(kind, T0, by), STAFF, "n_1")]
 
 

@@ -17,8 +17,9 @@ STATES = {"queued": queued, "claimed": claimed, "live": live}
 
 
 def one(visit_id: str, state: str, arrived_ms: int, held_by: str, level: Urgency = Urgency.ROUTINE) -> Visit:
-    """Return a visit with one connection of its patient. `state`: a key of `STATES`. `held_by`: the worker of the
-    connection.
+    """Return a visit with one connection of its patient, who arrived at `arrived_ms`. `state`: a key of `STATES`.
+
+    `held_by`: the worker of the connection. `level`: how urgent the visit is.
     """
     visit = STATES[state]()
     parties = {

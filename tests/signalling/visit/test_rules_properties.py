@@ -78,7 +78,10 @@ class Promises:
         self.state(after)
 
     def presses(self, before: Visit | None, after: Visit, command: c.Command, actor: Actor) -> None:
-        """Check that each press of Start Session is the person's own, and is removed only as the table allows."""
+        """Check that each press of Start Session is the actor's own, and is removed only as the table allows.
+
+        `before`, `after`: the visit before and after the command.
+        """
         for side, party in after.parties.items():
             had = before.parties.get(side) if before is not None else None
             if party.started_ms is not None and (had is None or had.started_ms is None):
